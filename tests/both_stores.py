@@ -19,7 +19,7 @@ import outcome
 
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import Parameters
-from levity_trio.store.postgresql.connection import Result
+from levity_trio.store.postgresql.connection import PostgresqlResult
 from tests.postgresql import Pooled
 from tests.store.books import in_memory
 from tests.store.template import only_new
@@ -108,7 +108,7 @@ class BothStores(Pooled):
         super().rollback()
         self.file.rollback()
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+    def execute(self, sql: str, parameters: Parameters = ()) -> PostgresqlResult:
         found = outcome.capture(super().execute, sql, parameters)
         if not self.difference:
             expected = outcome.capture(_result, self.file, sql, parameters)
@@ -145,10 +145,10 @@ class BothStores(Pooled):
         return sorted(name for (name,) in super().execute("SELECT levity.filled()").fetchall())
 
 
-def _result(connection: FileConnection, sql: str, parameters: Parameters) -> Result:
+def _result(connection: FileConnection, sql: str, parameters: Parameters) -> PostgresqlResult:
     cursor = connection.execute(sql, parameters)
     rows = list(cursor.fetchall())
-    return Result((), rows, cursor.rowcount)
+    return PostgresqlResult((), rows, cursor.rowcount)
 
 
 @cache
@@ -161,7 +161,9 @@ def _is_ordered(sql: str) -> bool:
     return bool(_ORDERED.search(sql))
 
 
-def _difference(sql: str, expected: outcome.Maybe[Result], found: outcome.Maybe[Result]) -> str:
+def _difference(
+    sql: str, expected: outcome.Maybe[PostgresqlResult], found: outcome.Maybe[PostgresqlResult]
+) -> str:
     first, second = _lines(sql, expected), _lines(sql, found)
     if first == second:
         return ""
@@ -173,7 +175,7 @@ def _difference(sql: str, expected: outcome.Maybe[Result], found: outcome.Maybe[
     )
 
 
-def _lines(sql: str, of: outcome.Maybe[Result]) -> list[str]:
+def _lines(sql: str, of: outcome.Maybe[PostgresqlResult]) -> list[str]:
     """Return the rows that a statement returned, or the kind of its error, or how many rows it
     changed."""
     if isinstance(of, outcome.Error):

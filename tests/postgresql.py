@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.database import Parameters
-from levity_trio.store.postgresql.connection import PostgresqlConnection, Result, connect
+from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlResult, connect
 from levity_trio.store.postgresql.dialect import migration
 from levity_trio.store.postgresql.schema import migrate
 
@@ -295,14 +295,14 @@ class Pooled(PostgresqlConnection):
     def commit(self) -> None:
         self.run("COMMIT")
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+    def execute(self, sql: str, parameters: Parameters = ()) -> PostgresqlResult:
         self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
         if _SETTING.match(sql):
-            return Result((), [], 0)
+            return PostgresqlResult((), [], 0)
         if _DEFINES.match(sql):
             for statement in migration([sql]):
                 self.run(statement)
-            return Result((), [], 0)
+            return PostgresqlResult((), [], 0)
         return super().execute(_ROWID.sub(_PLACE, sql), parameters)
 
     def send(self, sql: str, parameters: Parameters = ()) -> None:

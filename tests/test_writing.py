@@ -22,7 +22,7 @@ from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.park import registry as park
 from levity_trio.store.beside import backup_note
 from levity_trio.store.beside.backup_note import LastBackup
-from levity_trio.store.beside.file_folder import Folder
+from levity_trio.store.beside.file_folder import FileFolder
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
@@ -101,7 +101,7 @@ def rotate(path: Path) -> None:
 
 
 def make_folder(database: Path) -> None:
-    writing.make_folder(Folder(database).path("x").parent)
+    writing.make_folder(FileFolder(database).path("x").parent)
 
 
 # What writes to a path, and the name beside it at which somebody put a link.

@@ -40,7 +40,7 @@ from levity_trio.config import ConfigError
 from levity_trio.events import HandshakeRefused
 from levity_trio.log.output import get_logger
 from levity_trio.store.writes.chargers import registration
-from levity_trio.store.writes.chargers.registration import Decided
+from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.wire.handshake import BadRequest, Head, identity, page_problem, upgrade_problem
 from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.times import stamp
@@ -222,7 +222,7 @@ async def begin_registration(central: Central) -> None:
         await central.writer.run(registration.forget_waiting)
         return
     if central.config.adopt_existing:
-        decided = Decided(stamp(now), "--adopt-existing", "it has a transaction")
+        decided = DecidedBy(stamp(now), "--adopt-existing", "it has a transaction")
         adopted = await central.writer.run(registration.adopt_existing, decided)
         get_logger("system").info("existing chargers adopted", chargers=len(adopted))
     since = stamp(now - timedelta(days=RECENT_DAYS))

@@ -36,7 +36,7 @@ from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.retrying import persist
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.writes.chargers import commands, credentials, responses
-from levity_trio.store.writes.chargers.commands import Taken
+from levity_trio.store.writes.chargers.commands import TakenCommand
 from levity_trio.store.writes.chargers.responses import CommandEnd
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import CallsUnderWay, OpenCall, new_message_id
@@ -202,7 +202,7 @@ class Commands:
                 await self._exchange(taken)
             self._work = trio.Event()
 
-    async def _take(self) -> Taken | None:
+    async def _take(self) -> TakenCommand | None:
         origin, charger = await self._line.begin(), self._line.charger
         registration = self._central.registrations.status(charger)
         known = self._central.pending.with_secrets(
@@ -210,7 +210,7 @@ class Commands:
         )  # at once: a newer command is stored after this one
         return await self._central.writer.run(commands.take_whole, origin, registration, known)
 
-    async def _exchange(self, taken: Taken) -> None:
+    async def _exchange(self, taken: TakenCommand) -> None:
         end, response = CommandEnd(taken.id, taken.action, "gone"), None
         async with self._in_flight:
             default = self._central.config.response_timeout_seconds
@@ -254,7 +254,7 @@ class Commands:
             self._under_way.expire()
             self._observe(end, self._response, trio.current_time() - began)
 
-    async def _text(self, taken: Taken) -> str:
+    async def _text(self, taken: TakenCommand) -> str:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
         if _brings_password(taken.action, payload):
             payload = await _expect_password(self._central, self._line.charger, taken, payload)
@@ -316,7 +316,7 @@ def _brings_password(action: str, payload: Any) -> bool:
 
 
 async def _expect_password(
-    central: Central, charger: str, taken: Taken, payload: dict[str, Any]
+    central: Central, charger: str, taken: TakenCommand, payload: dict[str, Any]
 ) -> dict[str, Any]:
     """Store the password in the payload of a command that is about to leave; return the payload to
     send."""

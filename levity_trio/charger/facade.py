@@ -26,14 +26,14 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import commands, registration
 from levity_trio.store.writes.chargers.commands import (
-    Asking,
-    Draft,
-    Message,
+    CallMessage,
+    CommandDraft,
+    IdempotentRequest,
     NewCommand,
     Repeatable,
 )
 from levity_trio.store.writes.chargers.files import NewUrl
-from levity_trio.store.writes.chargers.registration import Decided
+from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.told import Told
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
@@ -182,13 +182,13 @@ class Chargers:
 
         Raises KeyReused, StoreUnavailable.
         """
-        asking = Asking(charger, asked_by, stamp(self._central.clock()), repeatable)
+        asking = IdempotentRequest(charger, asked_by, stamp(self._central.clock()), repeatable)
         return await self._central.writer.run(commands.find_repeated, asking)
 
     async def submit_decided(
         self,
         charger: str,
-        decide: Callable[[UnitOfWork], tuple[Message | None, T]],
+        decide: Callable[[UnitOfWork], tuple[CallMessage | None, T]],
         *,
         asked_by: str,
     ) -> T:
@@ -200,7 +200,7 @@ class Chargers:
             StoreUnavailable: the write was not done.
         """
         pending, now = self._central.pending, stamp(self._central.clock())
-        draft = Draft(charger, new_message_id(), now, asked_by, self._central.run)
+        draft = CommandDraft(charger, new_message_id(), now, asked_by, self._central.run)
         pending.add(draft.message_id, Waiting(charger))
         command = None
         try:
@@ -284,7 +284,7 @@ class Chargers:
         """Return why the charger's registration forbids a CALL, None if it does not."""
         return objection(self._central.registrations.status(charger), action)
 
-    async def adopt(self, charger: str, decided: Decided, seen: str | None = None) -> Change:
+    async def adopt(self, charger: str, decided: DecidedBy, seen: str | None = None) -> Change:
         """Register a charger. If it waited or was refused and is connected, it is asked to boot.
 
         `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise,
@@ -294,7 +294,7 @@ class Chargers:
         is_changed = await self._central.writer.run(registration.adopt, charger, decided, seen)
         return Change(is_changed, await self._ask_to_boot(charger, before, decided.by))
 
-    async def adopt_all(self, decided: Decided) -> list[str]:
+    async def adopt_all(self, decided: DecidedBy) -> list[str]:
         """Adopt every newcomer with a transaction; return their identities. Raises
         StoreUnavailable."""
         before = self._central.registrations.newcomer_status
@@ -303,7 +303,7 @@ class Chargers:
             await self._ask_to_boot(charger, before, decided.by)
         return adopted
 
-    async def refuse(self, charger: str, decided: Decided, seen: str | None = None) -> Change:
+    async def refuse(self, charger: str, decided: DecidedBy, seen: str | None = None) -> Change:
         """Refuse a charger. Its connection ends if refused chargers may not connect (--registration
         closed).
 

@@ -26,10 +26,10 @@ from levity_trio.events import Event, Fact, SecuringBegan, SecuringEnded
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable
 from levity_trio.store.engine.retrying import persist
-from levity_trio.store.lookups.securing import Plan
+from levity_trio.store.lookups.securing import SecuringPlan
 from levity_trio.store.writes.chargers import securing
 from levity_trio.store.writes.chargers.commands import Repeatable
-from levity_trio.store.writes.chargers.securing import Due
+from levity_trio.store.writes.chargers.securing import DueStep
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.times import stamp
 
@@ -121,7 +121,7 @@ class Securing:
         await self._central.writer.run(securing.tried, due, command, stamp(self._central.clock()))
         return True
 
-    async def _send(self, due: Due) -> int:
+    async def _send(self, due: DueStep) -> int:
         action, payload = await self._call(due.plan, due.step)
         once = f"securing-{due.plan.id}-{due.step.value}-{due.attempt}"
         return await self._chargers.submit(
@@ -133,7 +133,7 @@ class Securing:
             repeatable=Repeatable(once, once),
         )
 
-    async def _call(self, plan: Plan, step: Step) -> tuple[str, Payload]:
+    async def _call(self, plan: SecuringPlan, step: Step) -> tuple[str, Payload]:
         if step is Step.ROOT:
             root = certificates_folder(self._central.config.beside) / files.ROOT
             pem = (await trio.to_thread.run_sync(files.read, root)).decode()

@@ -428,7 +428,7 @@ class Session:
     def _received(
         self, call: Call, masked: str, at: datetime, data: LargeData | None, *, is_utf8: bool
     ) -> Received:
-        """Record a CALL, and return it as it is handled."""
+        """Record a CALL, and return it is handled."""
         self._malformed = 0
         received_at = stamp(at)
         self.transcript.hold()

@@ -72,7 +72,7 @@ class SessionRow:
             raise RuntimeError("the session has no row yet")
         return Origin(self._peer.charger, self._id, received_at or stamp(self._central.clock()))
 
-    async def begin(self) -> sessions.Begun | None:
+    async def begin(self) -> sessions.BegunSession | None:
         """Insert the row; return None if it was inserted before.
 
         Raises:
@@ -84,7 +84,7 @@ class SessionRow:
                 return None
             central, peer = self._central, self._peer
             limits = central.config.max_chargers, central.registrations.mode
-            connection = sessions.Connection(
+            connection = sessions.NewConnection(
                 charger=peer.charger,
                 run=central.run,
                 number=self._number,
@@ -116,7 +116,9 @@ class SessionRow:
         """
         central = self._central
         at, kept = stamp(central.clock()), liveness.outlived_seconds
-        ending = sessions.Ending(self._peer.charger, central.run, self._number, at, *closing, kept)
+        ending = sessions.ConnectionEnd(
+            self._peer.charger, central.run, self._number, at, *closing, kept
+        )
         async with central.ending:
             await _persist(partial(central.writer.run, sessions.end, ending, is_current))
         if faults and self.is_begun:

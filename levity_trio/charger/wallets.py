@@ -27,8 +27,8 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import charges
-from levity_trio.store.reads.transactions.charges import Look
-from levity_trio.store.writes.chargers.commands import Message, TooMany
+from levity_trio.store.reads.transactions.charges import ChargesFound
+from levity_trio.store.writes.chargers.commands import CallMessage, TooMany
 from levity_trio.store.writes.money.wallets import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.people.limits import TheMonth, assess, count, stop_used
 from levity_trio.wire.times import stamp
@@ -156,7 +156,7 @@ class Wallets:
             if counted:
                 await self._central.writer.run(count, counted, month, stamp(self._central.clock()))
 
-    async def _settle(self, read: Callable[..., Look], after: int) -> int | None:
+    async def _settle(self, read: Callable[..., ChargesFound], after: int) -> int | None:
         """Settle the next transactions; return whereafter to go on, None at the end."""
         look = await self._reader.run(partial(read, after=after, most=AT_ONCE))
         used = await self._sparing.run(partial(charges.used, rule=self._rule), look.transactions)
@@ -174,7 +174,7 @@ class Wallets:
 
     async def _ask(
         self,
-        write: Callable[..., tuple[Message | None, None]],
+        write: Callable[..., tuple[CallMessage | None, None]],
         found: Sequence[tuple[int, str]],
         now: datetime,
         why: str,

@@ -23,8 +23,8 @@ from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.offline import Import
-    from levity_trio.store.reads.levity.history import History, Odd, Part
-    from levity_trio.store.reads.levity.rows import Imported
+    from levity_trio.store.reads.levity.history import HistoryPart, LevityHistory, Odd
+    from levity_trio.store.reads.levity.rows import ImportedRows
 
 PATIENCE_SECONDS: Final = 600.0
 """One request may wait for slower things that the server has to do."""
@@ -65,7 +65,7 @@ or written, 2 for wrong usage or a file that is not Levity's.
 @JSON_LINES
 def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
     """Import the chargers, sessions, readings and errors of a database of Levity."""
-    from levity_trio.store.reads.levity.history import History  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.reads.levity.history import LevityHistory  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.store.reads.levity.old_file import open_levity  # noqa: PLC0415 - so that --help answers at once
 
     path, database = Path(old), config.database
@@ -77,7 +77,7 @@ def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
     ):
         raise ConfigError(f"{old} is both the old database and --db; give a new file with --db")
     with open_levity(path) as connection, _open_target(config) as take:
-        history = History(connection)
+        history = LevityHistory(connection)
         report = Report(history.totals, history.connectors, is_json=is_json)
         with report.progress:
             for part, imported in _imported(history, take):
@@ -90,7 +90,9 @@ import_ = Group(
 )
 
 
-def _imported(history: History, take: Import) -> Iterator[tuple[Sequence[Part], Imported]]:
+def _imported(
+    history: LevityHistory, take: Import
+) -> Iterator[tuple[Sequence[HistoryPart], ImportedRows]]:
     """Import the history, some parts at once; yield what became of them."""
     for parts in (history.chargers(), history.transactions(), history.readings(), history.errors()):
         while some := list(islice(parts, PARTS_AT_ONCE)):
@@ -119,12 +121,12 @@ def _open_target(config: ServerConfig) -> Iterator[Import]:
 
 def _importing(operator: Operator) -> Import:
     """Return what imports parts of a history into the server that runs on a database."""
-    from levity_trio.store.reads.levity.rows import Imported, encoded  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.reads.levity.rows import ImportedRows, encoded  # noqa: PLC0415 - so that --help answers at once
 
-    def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
+    def take(kind: str, parts: Sequence[Sequence[Any]]) -> ImportedRows:
         lines, path = b"\n".join(map(encoded, parts)), ("imports", "levity", kind)
         sent = {"body": lines, "media_type": "application/x-ndjson", "patience": PATIENCE_SECONDS}
-        return Imported(**json.loads(operator.send("POST", *path, **sent)))
+        return ImportedRows(**json.loads(operator.send("POST", *path, **sent)))
 
     return take
 
@@ -143,7 +145,7 @@ class Report:
         self._left_out: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
 
-    def count(self, parts: Sequence[Part], imported: Imported) -> None:
+    def count(self, parts: Sequence[HistoryPart], imported: ImportedRows) -> None:
         """Count parts of one kind; with --json, output what was odd about them."""
         counts = self._counts[parts[0].kind]
         counts["read"] += sum(part.read for part in parts)

@@ -89,9 +89,9 @@ def logs(
     is_json: bool,
 ) -> None:
     """Show the stored frames of all chargers, or of one."""
-    from levity_trio.store.reads.site.frames import FrameReading, Wanted  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.reads.site.frames import FrameFilter, FrameReading  # noqa: PLC0415 - so that --help answers at once
 
-    reading = FrameReading(config.database, Wanted(charger, action))
+    reading = FrameReading(config.database, FrameFilter(charger, action))
     if since is None:
         reading.go_back(LAST_FRAMES)
     else:

@@ -16,7 +16,7 @@ from levity_trio.config.settings import DatabaseAddress
 from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
-    from levity_trio.store.moving.move import Moved, Plan
+    from levity_trio.store.moving.move import MovePlan, MoveResult
 
 EXAMPLES = """\
 \b
@@ -69,7 +69,7 @@ def move(*, source: DatabaseAddress, target: DatabaseAddress, is_json: bool) -> 
 class _Progress(LongProgress):
     """Says at the beginning how much there is, and then how long the rest will take."""
 
-    def begins(self, plan: Plan) -> None:
+    def begins(self, plan: MovePlan) -> None:
         if self.is_json:
             record = {"rows": plan.rows, "bytes": plan.size, "seconds_left": round(plan.seconds)}
             say_json({"kind": "begin", **record})
@@ -85,7 +85,7 @@ def _lasting(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _show_proof(moved: Moved) -> None:
+def _show_proof(moved: MoveResult) -> None:
     rows = [
         {"table": held.table, "rows": f"{held.rows:,}", "sha256": held.sha256[:16]}
         for held in moved.proof.held
@@ -95,7 +95,7 @@ def _show_proof(moved: Moved) -> None:
     say(f"{len(moved.proof.held) - len(rows)} more tables are empty.")
 
 
-def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> Iterator[str]:
+def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: MoveResult) -> Iterator[str]:
     sums = moved.proof.sums
     yield (
         f"Both have {sums.transactions:,} completed sessions with "
@@ -148,7 +148,7 @@ def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
         )
 
 
-def _record(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> dict[str, Any]:
+def _record(source: DatabaseAddress, target: DatabaseAddress, moved: MoveResult) -> dict[str, Any]:
     proof = moved.proof
     return {
         "kind": "moved",

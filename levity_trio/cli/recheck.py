@@ -18,7 +18,11 @@ from levity_trio.locale.formats import printed
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
-    from levity_trio.store.reads.transactions.recheck import Batch, Difference, Rechecking
+    from levity_trio.store.reads.transactions.recheck import (
+        RecheckBatch,
+        RecheckDifference,
+        Rechecking,
+    )
 
 NAME_WIDTH: Final = 11
 """Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80
@@ -82,7 +86,7 @@ def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
     return 1 if totals.differences else 0
 
 
-def _pages(rechecking: Rechecking, *, is_json: bool) -> Iterator[Batch]:
+def _pages(rechecking: Rechecking, *, is_json: bool) -> Iterator[RecheckBatch]:
     """Yield the pages, and show how far they are."""
     done = 0
     with RateProgress("transactions", rechecking.total, is_json=is_json) as progress:
@@ -99,7 +103,7 @@ class Totals:
         self.transactions = self.stored_wh = self.differences = self.change_wh = 0
         self.causes: Counter[str] = Counter(rules=0, facts=0, habits=0)
 
-    def counted(self, pages: Iterable[Batch]) -> Iterator[Sequence[Difference]]:
+    def counted(self, pages: Iterable[RecheckBatch]) -> Iterator[Sequence[RecheckDifference]]:
         """Yield the differences of each page after counting them."""
         for page in pages:
             self.transactions += page.transactions
@@ -124,7 +128,7 @@ class Totals:
         return f"{judged}: {self.differences:,} differ ({by_cause}), {change}."
 
 
-def _record(difference: Difference) -> dict[str, Any]:
+def _record(difference: RecheckDifference) -> dict[str, Any]:
     names = ("charger", "connector", "start_time", "causes", "rules", "judged_at", "settled_by")
     return {
         "kind": "difference",
@@ -134,7 +138,7 @@ def _record(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _table(differences: Sequence[Difference]) -> Iterator[str]:
+def _table(differences: Sequence[RecheckDifference]) -> Iterator[str]:
     """Yield two lines per difference, grouped by cause. The second line has the reason."""
     for is_by_rules, heading in GROUPS.items():
         group = [
@@ -154,7 +158,7 @@ def _table(differences: Sequence[Difference]) -> Iterator[str]:
         yield ""
 
 
-def _cells(difference: Difference) -> tuple[str, ...]:
+def _cells(difference: RecheckDifference) -> tuple[str, ...]:
     stored, now, charger = difference.stored, difference.now, cell(difference.charger)
     if is_terminal(sys.stdout) and len(charger) > NAME_WIDTH:
         charger = f"…{charger[1 - NAME_WIDTH :]}"  # the end of a name distinguishes chargers
@@ -172,7 +176,7 @@ def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
     ).rstrip()
 
 
-def _why(difference: Difference) -> str:
+def _why(difference: RecheckDifference) -> str:
     """Return the causes, and the present reviews, else those that no longer apply, else the
     method."""
     stored, now = difference.stored, difference.now

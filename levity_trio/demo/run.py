@@ -69,7 +69,7 @@ from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.beside.backup_note import LastBackup, note
 from levity_trio.store.keeping.offline import resume
-from levity_trio.store.writes.site.demo import Resumed, Shared, Told
+from levity_trio.store.writes.site.demo import DemoRecipient, Resumed, Shared
 from levity_trio.web.logins.browsers import new_cookie
 from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp
@@ -80,8 +80,8 @@ DATABASE: Final = "demo.db"
 MAILS: Final = "mails"
 SENDER: Final = "Bauhof 12 <bauhof@example.org>"
 TOLD: Final = (
-    Told("admin", "owner", "clara@example.org", tuple(OF_SITE)),
-    Told("driver", "driver", "anna@example.org", tuple(OF_DRIVER)),
+    DemoRecipient("admin", "owner", "clara@example.org", tuple(OF_SITE)),
+    DemoRecipient("driver", "driver", "anna@example.org", tuple(OF_DRIVER)),
 )
 """Who gets mails, in a folder instead of a mail server."""
 NEW_SECONDS: Final = 60.0

@@ -28,7 +28,7 @@ from levity_trio.load.rule import Allocation, Bound
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
-from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
 from levity_trio.store.writes.load.leases import CLOSED, MANAGED
 from levity_trio.wire.configuration import number
 
@@ -89,7 +89,7 @@ class _CarBehaviour:
     """Its charger tells current or power."""
     register: _RegisterReading | None = None
     """Its energy, where its charger tells nothing else."""
-    pace: Reading | None = None
+    pace: ConnectorReading | None = None
     """The power by which that rises."""
 
     def has_waited(self, now: float) -> bool:
@@ -521,11 +521,11 @@ class ManagedChargers:
             # From one rise to the next: in between, nobody knows when it was told.
             if known.has_risen and known.at >= told and passed >= REGISTER_SECONDS:
                 watts = (one.energy_wh - known.wh) * 3600 / passed
-                stay.pace = Reading(timestamp_of(now), None, None, watts)
+                stay.pace = ConnectorReading(timestamp_of(now), None, None, watts)
             if not known.has_risen or known.at < told or passed >= REGISTER_SECONDS:
                 stay.register = _RegisterReading(one.energy_wh, now, has_risen=True)
         elif passed >= max(STILL_SECONDS, 2 * told_each):
-            stay.pace = Reading(timestamp_of(now), None, None, 0.0)
+            stay.pace = ConnectorReading(timestamp_of(now), None, None, 0.0)
             stay.register = known._replace(has_risen=False)
         return one._replace(reading=stay.pace)
 

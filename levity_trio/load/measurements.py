@@ -22,7 +22,7 @@ from levity_trio.load.tree import (
     lowest_of,
     on,
 )
-from levity_trio.store.reads.load.load import LoadOrder, LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load.load import ConnectorReading, LoadOrder, LoadPresent, PluggedIn
 
 VOLTS: Final = 230
 LINE_AMPERES: Final = 1.0
@@ -235,7 +235,7 @@ def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> CarCurrent | Non
     return CarCurrent(amperes / (used or socket.phases), amperes / (used or 1), at)
 
 
-def lines_used(reading: Reading, most: int) -> int | None:
+def lines_used(reading: ConnectorReading, most: int) -> int | None:
     """Return on how many lines a car charges, by one reading: those that carry current, power over
     current, or all if two cannot carry its power. `most` is what its charger gives."""
     if reading.lines is not None:
@@ -256,7 +256,7 @@ def lines_at_least(amperes: float, most: int) -> int:
     return max(1, ceil(amperes / with_tolerance(most)))
 
 
-def lines_by_power(reading: Reading, amperes: int, before: float = 0.0) -> int | None:
+def lines_by_power(reading: ConnectorReading, amperes: int, before: float = 0.0) -> int | None:
     """Return on how many lines a car charges if it draws all of its limit, by its power alone: by
     that above `before` W, for the A between two limits."""
     if reading.lines is not None or reading.amperes is not None:

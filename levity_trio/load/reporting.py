@@ -20,7 +20,7 @@ from levity_trio.load.rule import VOLTS, Allocation, Bound, CarStanding, Current
 from levity_trio.load.tree import NAMES, PHASES, Phases, Place, Tree
 from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
-    Kept,
+    KeptDecision,
     LoadCar,
     LoadCarQuarter,
     LoadKept,
@@ -223,7 +223,7 @@ def standings_text(decision: Allocation) -> str:
     return orjson.dumps(standings).decode()
 
 
-def went_on(kept: Kept | None, now: float) -> Allocation:
+def went_on(kept: KeptDecision | None, now: float) -> Allocation:
     """Return the decision from which a server goes on: turns and queue are as they were."""
     if kept is None:
         return Allocation(at=now)

@@ -61,7 +61,7 @@ from levity_trio.store.reads.load.load import LoadNow, LoadPresent
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.leases import BY, MANAGED
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told, stored_in
 from levity_trio.wire.times import shifted, stamp
 
@@ -418,14 +418,16 @@ class LoadManagement:
     async def begin_trial(self, place: Place, *, by: str) -> int:
         """Begin the trial of a charger; return its number."""
         if self._tasks is None or self._managed is None or place not in self._managed.tree.sockets:
-            raise Refused(
-                Code.CONFLICT, Told("load management does not limit {1}", place[0]), "charger"
+            raise ChangeRefused(
+                RefusalCode.CONFLICT,
+                Told("load management does not limit {1}", place[0]),
+                "charger",
             )
         if place[0] not in self._holding.chargers or place[0] in self._holding.away:
             words = Told(
                 "{1} is away, or not limited: levity-trio load on {1} begins that", place[0]
             )
-            raise Refused(Code.CONFLICT, words, "charger")
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
         can = ability(
             {}, self._holding.chargers[place[0]].keys
         )  # whatever was found before, all is tried again

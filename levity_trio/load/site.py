@@ -45,7 +45,7 @@ from levity_trio.load.tree import (
 from levity_trio.load.wiring import VOTES, Wiring
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.load.load import (
-    Kept,
+    KeptDecision,
     LoadMeter,
     LoadNow,
     LoadOrder,
@@ -194,7 +194,7 @@ class SiteState:
     def __init__(
         self,
         toml: str,
-        kept: Kept | None,
+        kept: KeptDecision | None,
         past: Sequence[LoadQuarter],
         now: float,
         holding: ManagedChargers,
@@ -236,7 +236,7 @@ class SiteState:
         self.orders: list[LoadOrder] = []
         """Those of the grid operator that are kept differently than before."""
 
-    def _go_on(self, kept: Kept | None) -> None:
+    def _go_on(self, kept: KeptDecision | None) -> None:
         """Take what meters showed before a restart, so that it makes none silent."""
         for told in () if kept is None else kept.shown["meters"]:
             meter = self._meters.get(told["name"])
@@ -256,12 +256,12 @@ class SiteState:
     def standings(self) -> str:
         return standings_text(self._before)
 
-    def kept(self) -> Kept | None:
+    def kept(self) -> KeptDecision | None:
         """Return what another site goes on from."""
         if self._gathered is None:
             return None
         now = shown(self.tree, self._before, self._gathered, self._overs.told())
-        return Kept(now.at, orjson.loads(orjson.dumps(now)), orjson.loads(self.standings))
+        return KeptDecision(now.at, orjson.loads(orjson.dumps(now)), orjson.loads(self.standings))
 
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:

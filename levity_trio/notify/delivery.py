@@ -35,7 +35,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.people.messages import DueMessages, due
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import messages as writes
-from levity_trio.store.writes.people.messages import Claimed, Failure
+from levity_trio.store.writes.people.messages import ClaimedMessage, DeliveryFailure
 from levity_trio.told import Told
 from levity_trio.wire.times import shifted_stamp, stamp
 
@@ -155,7 +155,7 @@ class Lane:
             raise
         self._left_out.discard(number)
 
-    async def _deliver_one(self, claimed: Claimed) -> None:
+    async def _deliver_one(self, claimed: ClaimedMessage) -> None:
         try:
             to = await self._hand_over(claimed)
         except Unsent as problem:
@@ -184,7 +184,7 @@ class Lane:
         else:
             await self._succeed(claimed, to)
 
-    async def _hand_over(self, message: Claimed) -> str | None:
+    async def _hand_over(self, message: ClaimedMessage) -> str | None:
         """Send a message; return the address to which it went. Raises Unsent, and whatever making
         it raises."""
         config = self._parts.config
@@ -209,7 +209,7 @@ class Lane:
         )
         return None
 
-    async def _letter(self, message: Claimed, to: str) -> Letter:
+    async def _letter(self, message: ClaimedMessage, to: str) -> Letter:
         attachments: tuple[Attachment, ...] = ()
         if message.statement is not None and message.part == "statement":
             try:
@@ -230,7 +230,7 @@ class Lane:
 
     # What became of it
 
-    async def _succeed(self, message: Claimed, to: str | None) -> None:
+    async def _succeed(self, message: ClaimedMessage, to: str | None) -> None:
         parts, at = self._parts, stamp(self._parts.clock())
         await persist(partial(parts.writer.run, writes.note_sent, message.id, at, to))
         self._in_a_row = 0
@@ -240,7 +240,7 @@ class Lane:
             await parts.writer.run(writes.try_soon, self._channel, at)
         self._publish("sent")
 
-    async def _fail(self, message: Claimed, problem: Unsent) -> None:
+    async def _fail(self, message: ClaimedMessage, problem: Unsent) -> None:
         if problem.is_refused:
             log.warning(
                 "a message was refused, and is given up",
@@ -277,13 +277,13 @@ class Lane:
             if given_up:
                 log.error("messages were given up", channel=self._channel, messages=given_up)
 
-    async def _note_failed(self, message: Claimed, problem: Unsent) -> None:
+    async def _note_failed(self, message: ClaimedMessage, problem: Unsent) -> None:
         now = self._parts.clock()
         failing = timedelta()
         if message.failing_since is not None:
             failing = now - datetime.fromisoformat(message.failing_since)
         is_given_up = problem.is_refused or failing >= GIVEN_UP_AFTER
-        failure = Failure(
+        failure = DeliveryFailure(
             message=message.id,
             problem=problem.problem,
             next_at=shifted_stamp(stamp(now), _pause_after(failing)),

@@ -25,7 +25,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.now.attention import Machine
+from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import messages, recipients
 from levity_trio.wire.times import stamp
@@ -108,9 +108,11 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
         stamp(around.clock()),
     )
 
-    def machine(db: Database) -> Machine:
+    def machine(db: Database) -> MachineState:
         is_trusted = around.is_clock_trusted()
-        return Machine.seen_by(around.writer, db, config, begun_at, is_clock_trusted=is_trusted)
+        return MachineState.seen_by(
+            around.writer, db, config, begun_at, is_clock_trusted=is_trusted
+        )
 
     parts = Parts(
         config=config,

@@ -42,11 +42,11 @@ from levity_trio.store.reads.load import load
 from levity_trio.store.reads.now.attention import (
     RETURN_SECONDS,
     Attention,
-    Chargers,
-    Machine,
+    MachineState,
+    ServedChargers,
     attention,
 )
-from levity_trio.store.reads.now.attention import Kind as Look
+from levity_trio.store.reads.now.attention import AttentionKind as Look
 from levity_trio.store.reads.now.present import OPEN_REVIEWS
 from levity_trio.store.reads.site.events import newest
 from levity_trio.told import of_stored
@@ -226,12 +226,12 @@ def left_out(**what: object) -> Iterator[None]:
         log.exception("something cannot be told, and is left out", **what)
 
 
-def find(db: Database, now: datetime, rule: Rule, machine: Machine) -> Found:
+def find(db: Database, now: datetime, rule: Rule, machine: MachineState) -> Found:
     """Look at what there is to tell."""
     known = db.execute(_CURSOR).fetchone()
     cursor = Cursor(*known) if known else Cursor(newest(db), 0, None)
     chargers = served(db)
-    places = Chargers(chargers, statuses(db, chargers), faults(db), ())
+    places = ServedChargers(chargers, statuses(db, chargers), faults(db), ())
     upto, facts = _facts(db, cursor.position, rule)
     doubts = {
         charger: DoubtsAt(charger, count, _moment(at))
@@ -323,7 +323,7 @@ def _cause(
 
 
 def _conditions(
-    db: Database, now: datetime, rule: Rule, machine: Machine, chargers: Chargers
+    db: Database, now: datetime, rule: Rule, machine: MachineState, chargers: ServedChargers
 ) -> Iterator[Condition]:
     """Yield what lasts of what the page Now says wants a look, and who is away, also if it is
     turned away at the door.
@@ -344,7 +344,11 @@ def _conditions(
 
 
 def _condition(
-    kind: Kind, one: Attention, chargers: Chargers, by_id: Mapping[str, KnownCharger], now: datetime
+    kind: Kind,
+    one: Attention,
+    chargers: ServedChargers,
+    by_id: Mapping[str, KnownCharger],
+    now: datetime,
 ) -> Condition:
     place = Place(one.charger or "", one.connector or 0)
     since = now if one.since is None else _moment(one.since)

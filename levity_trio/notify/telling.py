@@ -27,7 +27,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, parts
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.now.attention import Machine
+from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people.messages import Round, store_round
 
@@ -49,7 +49,7 @@ class Looks:
     clock: Clock
     rule: Rule
     ways: Callable[[], Ways]
-    machine: Callable[[Database], Machine]
+    machine: Callable[[Database], MachineState]
     look_seconds: float
 
 

@@ -66,7 +66,7 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.beginning import Beginning, beginning
+from levity_trio.store.reads.site.beginning import StartState, beginning
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties
@@ -199,7 +199,7 @@ async def _central(
     config: ServerConfig,
     writer: Writer,
     machine: SteadyClock,
-    known: Beginning,
+    known: StartState,
     hooks: Hooks,
     tls: Tls | None,
 ) -> Central:
@@ -329,7 +329,7 @@ async def _serve_chargers(
     central: Central,
     machine: SteadyClock,
     ports: Ports,
-    known: Beginning,
+    known: StartState,
     signals: AsyncIterator[int],
     last: ExitStack,
     serving: trio.Event | None,
@@ -375,7 +375,7 @@ async def _serve_chargers(
     return not chargers.cancel_scope.cancelled_caught
 
 
-def _log_serving(config: ServerConfig, ports: Ports, known: Beginning) -> None:
+def _log_serving(config: ServerConfig, ports: Ports, known: StartState) -> None:
     port = port_of(ports.plain)
     unusual: dict[str, object] = {"clock_speed": config.clock_speed} if known.simulated else {}
     if config.registration != Mode.OPEN:

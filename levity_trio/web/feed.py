@@ -31,7 +31,7 @@ RETRY_SECONDS: Final = 1.0
 READING: Final = "reading"
 
 
-class Frame:
+class EventFrame:
     """One server-sent event, encoded once for those who may see of whom it tells, and once for
     viewers."""
 
@@ -61,15 +61,15 @@ class Frame:
 WATCHER: Final = "the feed"
 
 
-def frame_of(fact: StoredFact) -> Frame:
-    return Frame(fact.id, fact.kind, fact.charger, fact.data)
+def frame_of(fact: StoredFact) -> EventFrame:
+    return EventFrame(fact.id, fact.kind, fact.charger, fact.data)
 
 
-class Joined(NamedTuple):
+class JoinedStream(NamedTuple):
     """A stream: its frames from now on, and the position before them."""
 
-    sender: trio.MemorySendChannel[Frame]
-    frames: trio.MemoryReceiveChannel[Frame]
+    sender: trio.MemorySendChannel[EventFrame]
+    frames: trio.MemoryReceiveChannel[EventFrame]
     position: int
 
 
@@ -82,35 +82,35 @@ class Feed:
         self._hooks = hooks
         self._news = trio.Event()
         self._joining = trio.Lock()
-        self._streams: dict[trio.MemorySendChannel[Frame], None] = {}
+        self._streams: dict[trio.MemorySendChannel[EventFrame], None] = {}
 
-    async def join(self) -> Joined:
+    async def join(self) -> JoinedStream:
         """Add a stream. Its channel ends if its reader is too slow."""
         async with self._joining:
             if not self._streams:  # the first one for a while: nobody read the table meanwhile
                 self.position = await self._reader.run(newest)
             return self._join()
 
-    def _join(self) -> Joined:
-        sender, frames = trio.open_memory_channel[Frame](ROOM)
+    def _join(self) -> JoinedStream:
+        sender, frames = trio.open_memory_channel[EventFrame](ROOM)
         self._streams[sender] = None
         self._news.set()
         self._hooks.watch_readings(WATCHER, is_watching=True)
-        return Joined(sender, frames, self.position)
+        return JoinedStream(sender, frames, self.position)
 
-    def leave(self, joined: Joined) -> None:
+    def leave(self, joined: JoinedStream) -> None:
         """Remove a stream."""
         self._streams.pop(joined.sender, None)
         joined.sender.close()
         joined.frames.close()
         self._hooks.watch_readings(WATCHER, is_watching=bool(self._streams))
 
-    async def past(self, last: int, upto: int) -> AsyncIterator[Frame]:
+    async def past(self, last: int, upto: int) -> AsyncIterator[EventFrame]:
         """Yield the stored facts after one id up to another one, preceded by a gap if older ones
         were pruned."""
         pruned = await self._reader.run(before_oldest)
         if last < pruned:
-            yield Frame(
+            yield EventFrame(
                 min(pruned, upto),
                 "gap",
                 None,
@@ -130,7 +130,7 @@ class Feed:
         if isinstance(event, Fact):
             self._news.set()
         elif isinstance(event, ReadingReceived) and self._streams:
-            self._pass_on(Frame(None, READING, event.charger, orjson.dumps(event)))
+            self._pass_on(EventFrame(None, READING, event.charger, orjson.dumps(event)))
 
     async def run(self) -> None:
         """Read what is committed, for as long as the server runs."""
@@ -157,7 +157,7 @@ class Feed:
                     self.position = fact.id
                     self._pass_on(frame_of(fact))
 
-    def _pass_on(self, frame: Frame) -> None:
+    def _pass_on(self, frame: EventFrame) -> None:
         for sender in list(self._streams):
             try:
                 sender.send_nowait(frame)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.web.api.engine.access import Door
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller
 from levity_trio.web.api.engine.serving import CALLER, HAS_PLACE, Doorway
 from levity_trio.web.http.texts import decoded, marking
@@ -127,14 +127,14 @@ def _receive(question: Question) -> Receive:
 # Plug-ins
 
 
-class Opening:
+class ApiOpening:
     """The API, once it is open."""
 
     def __init__(self) -> None:
         self._done = trio.Event()
-        self._inner: tuple[ASGIApp, Api] | None = None
+        self._inner: tuple[ASGIApp, ApiParts] | None = None
 
-    def finish(self, app: ASGIApp, api: Api) -> None:
+    def finish(self, app: ASGIApp, api: ApiParts) -> None:
         """Let requests reach the API from now on."""
         self._inner = app, api
         self._done.set()
@@ -150,7 +150,7 @@ class Opening:
 class ApiOfPlugins:
     """The API for plug-ins, which open before it does; see levity_trio.plugins.base.Api."""
 
-    opening: Opening = field(default_factory=Opening)
+    opening: ApiOpening = field(default_factory=ApiOpening)
     address: str = "plug-in"
 
     def of(self, plugin: str) -> ApiOfPlugins:

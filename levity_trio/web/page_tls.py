@@ -16,7 +16,7 @@ from levity_trio.authority.folder import PAGES
 from levity_trio.config import EnvironmentProblem, ServerConfig, pages_folder
 from levity_trio.listening.tls_files import Pair, stamps, use, watch_files
 from levity_trio.log.output import get_logger
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 
 RENEWAL_SECONDS: Final = 24 * 3600.0
 """How often our own certificate is looked at."""
@@ -66,7 +66,7 @@ def _pair(flag: str, chain: Path | None, key: Path | None) -> Pair | None:
     return None if chain is None else Pair(chain, key or chain)
 
 
-async def keep_own(api: Api, tls: PageTls) -> None:
+async def keep_own(api: ApiParts, tls: PageTls) -> None:
     """Renew the certificate of the pages in time, if it is one of our own (`certificate pages`)."""
     folder = pages_folder(api.config.beside)
     if tls.pair.chain.resolve() != folder / PAGES:

@@ -21,16 +21,16 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.charges import rule_of
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.listeners import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.drivers_address import addresses_to_send
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import FileListeners, listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
-from levity_trio.web.in_process import ApiOfPlugins, Opening
+from levity_trio.web.in_process import ApiOfPlugins, ApiOpening
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
-from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
+from levity_trio.web.webhooks.delivery import DeliveryParts, Webhooks, open_webhooks
 from levity_trio.wire.times import stamp
 
 __all__ = ["ApiOfPlugins", "Listeners", "api_of", "listen", "local_socket", "open_web"]
@@ -59,13 +59,13 @@ async def open_web(
     key: SecretKey,
     listeners: Listeners,
     local: trio.SocketListener | None,
-    opening: Opening,
+    opening: ApiOpening,
 ) -> AsyncIterator[None]:
     """Serve all this while the block runs; `local` is the local socket, if there is one. `opening`
     lets plug-ins in."""
     config, writer, clock, hooks = central.config, central.writer, central.clock, central.hooks
     api_listeners = listeners.api._replace(local=local)
-    deliveries = Parts(reader, writer, clock, config.check_interval_seconds, key)
+    deliveries = DeliveryParts(reader, writer, clock, config.check_interval_seconds, key)
     async with (
         open_tags(writer, reader, central.tags, clock) as read_imported,
         open_feed(reader, hooks) as feed,
@@ -106,10 +106,10 @@ def api_of(
     messages: Messages,
     shelf: Shelf,
     key: SecretKey,
-) -> Api:
+) -> ApiParts:
     """Return what the endpoints of the API work with."""
     tokens = Tokens()
-    return Api(
+    return ApiParts(
         config=central.config,
         clock=central.clock,
         writer=central.writer,

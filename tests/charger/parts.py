@@ -14,7 +14,7 @@ from levity_trio.events import Fact
 from levity_trio.store.engine.database import WritingConnection
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.frame_log import FrameLogStatistics, FrameRow, store_frames
-from levity_trio.store.engine.unit_of_work import Result, UnitOfWork, commit
+from levity_trio.store.engine.unit_of_work import UnitOfWork, WriteResult, commit
 from levity_trio.store.engine.writer import DEFAULT_LIMITS, Sharing, Writer, WriterStatistics
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
@@ -63,7 +63,7 @@ class InlineWriter:
         await trio.sleep(self.answer_seconds)  # the real one always yields too
         return cast(T, result.unwrap())
 
-    def _commit(self, write: Callable[[UnitOfWork], object]) -> Result:
+    def _commit(self, write: Callable[[UnitOfWork], object]) -> WriteResult:
         (result,) = commit(self._connection, [write])
         self._commits += 1
         self.facts += result.facts

@@ -18,7 +18,7 @@ from levity_trio.charger.pending import REMEMBERED, Pending
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.unit_of_work import News, UnitOfWork
 from levity_trio.store.writes.chargers import commands
-from levity_trio.store.writes.chargers.commands import Message, NewCommand, Repeatable
+from levity_trio.store.writes.chargers.commands import CallMessage, NewCommand, Repeatable
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.charger.peers import Charger, open_charger
@@ -95,8 +95,8 @@ async def test_it_is_not_sent_either_when_it_cannot_be_cancelled(
 async def test_a_decided_command_that_was_said_not_to_be_stored(
     central: Central, writer: InlineWriter
 ) -> None:
-    def decide(db: UnitOfWork) -> tuple[Message, int]:
-        return Message("Reset", {"type": "Soft"}), len(db.facts)
+    def decide(db: UnitOfWork) -> tuple[CallMessage, int]:
+        return CallMessage("Reset", {"type": "Soft"}), len(db.facts)
 
     async with spoken(central) as charger:
         writer.is_slow = True

@@ -28,7 +28,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import registration, stations
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
 from levity_trio.store.writes.chargers.outcomes import follow_all
-from levity_trio.store.writes.chargers.registration import Decided
+from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.wire.errors import NotRegistered
 from levity_trio.wire.payloads import CHARGER_ACTIONS
 from levity_trio.wire.times import stamp
@@ -37,7 +37,7 @@ from tests.charger.peers import Charger, open_charger, open_raw, upgrade
 from tests.charger.test_admission import START, UNREADABLE, answer_to
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
-ANNA = Decided("2026-03-01T12:00:00.000Z", "anna", "installed today")
+ANNA = DecidedBy("2026-03-01T12:00:00.000Z", "anna", "installed today")
 AWAY = 3600.0
 STOP = {"transactionId": 7, "meterStop": 10, "timestamp": "2026-03-01T13:00:00Z", "idTag": "TAG-1"}
 REGISTER = {"timestamp": "2026-03-01T12:30:00Z", "sampledValue": [{"value": "5"}]}

@@ -15,7 +15,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.turned_away import SPARE_SECONDS
 from levity_trio.events import ChargerOdd, ChargerTurnedAway
 from levity_trio.store.reads.chargers.served import served
-from levity_trio.store.reads.now.attention import Attention, Chargers, attention
+from levity_trio.store.reads.now.attention import Attention, ServedChargers, attention
 from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
 from levity_trio.wire.proxy_header import SIGNATURE
 from tests.charger.doors import OTHER, PASSWORD, basic, give, knock, make_known, use
@@ -32,7 +32,7 @@ def told(
     central: Central, writer: InlineWriter, *, sees_all: bool = True, later: timedelta = timedelta()
 ) -> list[Attention]:
     db = view(writer._connection)
-    chargers = Chargers(served(db), {}, {}, [])
+    chargers = ServedChargers(served(db), {}, {}, [])
     found = attention(db, central.clock() + later, UTC, WELL, chargers, sees_all=sees_all)
     writer._connection.rollback()
     return found

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import commit
-from levity_trio.store.reads.levity.history import TABLES, History
+from levity_trio.store.reads.levity.history import TABLES, LevityHistory
 from levity_trio.store.writes.site import imports
 from tests.sizes import size
 from tests.store.books import in_memory
@@ -72,7 +72,7 @@ ROWS = st.lists(
 )
 
 
-def import_all(history: History, ours: FileConnection) -> list[tuple[int, ...]]:
+def import_all(history: LevityHistory, ours: FileConnection) -> list[tuple[int, ...]]:
     """Import a history; check that each row was imported or left out, and return what became of the
     parts."""
     found: list[tuple[int, ...]] = []
@@ -103,6 +103,6 @@ def test_each_row_is_imported_or_told(rows: list[tuple[str, dict[str, Any]]]) ->
             marks = ", ".join("?" * len(values))
             statement = f"INSERT OR IGNORE INTO {table} ({', '.join(values)}) VALUES ({marks})"
             old.execute(statement, tuple(values.values()))
-        import_all(History(old), ours)
-        again = import_all(History(old), ours)
+        import_all(LevityHistory(old), ours)
+        again = import_all(LevityHistory(old), ours)
         assert all((added, changed) == (0, 0) for added, changed, _ in again)

@@ -15,7 +15,7 @@ import pytest
 import sqlite_utils
 
 from levity_trio.cli.logs import ARROWS
-from levity_trio.store.reads.site.frames import FrameReading, Piece, Wanted
+from levity_trio.store.reads.site.frames import FrameFilter, FrameReading, Piece
 from tests.cli.conftest import Run, Type
 from tests.store.files import make, make_ours
 
@@ -157,7 +157,7 @@ def test_what_is_far_back_is_found_piece_by_piece(tmp_path: Path) -> None:
 
     def found(since: int | timedelta, charger: str | None = None) -> list[int]:
         small = Piece(rows=7, characters=3 * len(CALL))
-        reading = FrameReading(tmp_path / "site.db", Wanted(charger, None), small)
+        reading = FrameReading(tmp_path / "site.db", FrameFilter(charger, None), small)
         if isinstance(since, int):
             reading.go_back(since)
         else:

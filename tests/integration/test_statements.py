@@ -103,7 +103,7 @@ def with_fees(connection: FileConnection, begun_on: date) -> None:
     """Bill from a day on; each account has a base fee."""
     said = Said(AT, "cleo")
     target = Target(Scope.SITE, "")
-    given = tariffs.Given(FEE, parse(FEE))
+    given = tariffs.GivenVersion(FEE, parse(FEE))
     results = commit(
         connection,
         [

@@ -11,7 +11,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import LimitIgnored, LimitObeyed
 from levity_trio.simulator.charger import operations
-from levity_trio.store.writes.chargers.registration import Decided
+from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.store.writes.load import leases, load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -304,7 +304,7 @@ async def test_a_charger_that_is_refused_keeps_no_other_from_being_limited(
         assert block.current(1) == 16
         block.leave(1)
         await trio.sleep(MINUTE)
-        decided = Decided(stamp(central.clock()), "anna", "")
+        decided = DecidedBy(stamp(central.clock()), "anna", "")
         await Chargers(central).refuse("CP-1", decided)
         block.kill()
         await block.serve()

@@ -12,7 +12,7 @@ from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.profiles import Ability, LimitWay
 from levity_trio.load.tree import Circuit, Socket, Tree
 from levity_trio.store.reads.load.leases import ManagedCharger
-from levity_trio.store.reads.load.load import Heard, LoadPresent, PluggedIn, Reading
+from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
 
 NOW = 1_767_225_600.0
 PLACE = ("CP-1", 1)
@@ -125,7 +125,7 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
 def read(lag: float, at: float) -> LoadPresent:
     """A reading that comes so late by its charger's clock."""
     at_text = timestamp_of(NOW)
-    told = Reading(timestamp_of(at), (8.0, 8.0, 8.0), None, None)
+    told = ConnectorReading(timestamp_of(at), (8.0, 8.0, 8.0), None, None)
     car = PluggedIn(
         "CP-1", 1, True, "Charging", at_text, at_text, 7, "TAG", 0, told, Heard(at, lag)
     )

@@ -21,7 +21,7 @@ from levity_trio.load.tree import NOTHING, Phases, Socket
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load import load as reads
-from levity_trio.store.reads.load.load import LoadCar, LoadNow, PluggedIn, Reading
+from levity_trio.store.reads.load.load import ConnectorReading, LoadCar, LoadNow, PluggedIn
 from levity_trio.store.writes.load import load
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
@@ -534,16 +534,16 @@ LATER: Final = "2026-03-01T12:00:20.000Z"
 @pytest.mark.parametrize(
     ("rotation", "lines", "told", "least", "most"),
     [
-        ("STR", None, Reading(LATER, (10, 5, 0), None, None), (0, 10, 5), (0, 10, 5)),
-        ("", None, Reading(LATER, (10, 9, 9.5), None, None), (9, 9, 9), (10, 10, 10)),
-        ("", None, Reading(LATER, (10, 0, 0), None, None), (0, 0, 0), (10, 10, 10)),
-        ("TRS", 1, Reading(LATER, None, None, 2300.0), (0, 0, 10), (0, 0, 10)),
-        ("", 3, Reading(LATER, None, 7.0, 4830.0), (7, 7, 7), (7, 7, 7)),
-        ("RST", None, Reading(LATER, None, None, 2300.0), (0, 0, 0), (10, 10, 10)),
+        ("STR", None, ConnectorReading(LATER, (10, 5, 0), None, None), (0, 10, 5), (0, 10, 5)),
+        ("", None, ConnectorReading(LATER, (10, 9, 9.5), None, None), (9, 9, 9), (10, 10, 10)),
+        ("", None, ConnectorReading(LATER, (10, 0, 0), None, None), (0, 0, 0), (10, 10, 10)),
+        ("TRS", 1, ConnectorReading(LATER, None, None, 2300.0), (0, 0, 10), (0, 0, 10)),
+        ("", 3, ConnectorReading(LATER, None, 7.0, 4830.0), (7, 7, 7), (7, 7, 7)),
+        ("RST", None, ConnectorReading(LATER, None, None, 2300.0), (0, 0, 0), (10, 10, 10)),
         (
             "RST",
             1,
-            Reading("2026-03-01T12:00:10.000Z", (9, 0, 0), None, None),
+            ConnectorReading("2026-03-01T12:00:10.000Z", (9, 0, 0), None, None),
             (0, 0, 0),
             (32, 0, 0),
         ),
@@ -551,7 +551,7 @@ LATER: Final = "2026-03-01T12:00:20.000Z"
     ],
 )
 def test_between_what_and_what_a_car_draws(
-    rotation: str, lines: int | None, told: Reading | None, least: Phases, most: Phases
+    rotation: str, lines: int | None, told: ConnectorReading | None, least: Phases, most: Phases
 ) -> None:
     car = PluggedIn("CP-1", 1, True, "Charging", "", "2026-03-01T12:00:00.000Z", 1, "A", None, told)
     socket = Socket(charger="CP-1", circuit="Feeder", rotation=rotation)
@@ -562,18 +562,20 @@ def test_between_what_and_what_a_car_draws(
 @pytest.mark.parametrize(
     ("told", "lines", "highest"),
     [
-        (Reading(LATER, (10, 0.4, 0), None, None), 1, 10),
-        (Reading(LATER, (0.2, 0.4, 0), None, None), None, 0.4),
-        (Reading(LATER, None, 15.9, 10971.0), 3, 15.9),
-        (Reading(LATER, None, 16.2, 3500.0), 1, 16.2),
-        (Reading(LATER, None, 207.0, 20700.0), None, 30),  # direct current
-        (Reading(LATER, None, 0.5, 115.0), None, 0.5),
-        (Reading(LATER, None, None, 2300.0), None, 10),
-        (Reading(LATER, None, None, 20700.0), 3, 90),
-        (Reading(LATER, None, None, 13800.0), None, 60),
+        (ConnectorReading(LATER, (10, 0.4, 0), None, None), 1, 10),
+        (ConnectorReading(LATER, (0.2, 0.4, 0), None, None), None, 0.4),
+        (ConnectorReading(LATER, None, 15.9, 10971.0), 3, 15.9),
+        (ConnectorReading(LATER, None, 16.2, 3500.0), 1, 16.2),
+        (ConnectorReading(LATER, None, 207.0, 20700.0), None, 30),  # direct current
+        (ConnectorReading(LATER, None, 0.5, 115.0), None, 0.5),
+        (ConnectorReading(LATER, None, None, 2300.0), None, 10),
+        (ConnectorReading(LATER, None, None, 20700.0), 3, 90),
+        (ConnectorReading(LATER, None, None, 13800.0), None, 60),
     ],
 )
-def test_on_how_many_lines_a_car_charges(told: Reading, lines: int | None, highest: float) -> None:
+def test_on_how_many_lines_a_car_charges(
+    told: ConnectorReading, lines: int | None, highest: float
+) -> None:
     car = PluggedIn("CP-1", 1, True, "Charging", LATER, LATER, 1, "A", None, told)
     assert lines_used(told, 32) == lines
     shown = drawn(car, Socket(charger="CP-1", circuit="Feeder"), None)

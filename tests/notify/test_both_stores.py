@@ -15,7 +15,7 @@ from levity_trio.notify.telling import _unknown
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.people import messages as reads
 from levity_trio.store.writes.people import messages, recipients
-from levity_trio.store.writes.people.messages import Failure
+from levity_trio.store.writes.people.messages import DeliveryFailure
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from tests.both_stores import both_in_memory
 from tests.notify.site import KEY, WAYS, Site
@@ -102,7 +102,7 @@ def test_how_it_gets_out(site: Site) -> None:
     assert claimed is not None
     assert claimed.mail == "owner@example.org"
     assert books.run(messages.begin_again) == 1
-    failure = Failure(
+    failure = DeliveryFailure(
         message=number, problem="451", next_at="2026-03-02", refused="owner@example.org"
     )
     books.run(messages.note_failed, failure, books.at)

@@ -19,7 +19,7 @@ from levity_trio.notify.causes import Cause, Condition, Place, Span, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
 from levity_trio.notify.texts import Where, begun
 from levity_trio.store.beside.backup_note import LastBackup
-from levity_trio.store.engine.database import Space
+from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import oddities, turned_away
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.origin import Origin
@@ -247,11 +247,11 @@ def test_what_the_machine_lacks_is_a_fact_and_a_message() -> None:
     site = Site()
     made = LastBackup(stamp(site.books.now - timedelta(days=4)), "/mnt/a.db", 4096)
     site.machine = WELL._replace(
-        is_saved_elsewhere=False, backup=made, space=Space(0, 0, 0, 499_000_000)
+        is_saved_elsewhere=False, backup=made, space=DatabaseSpace(0, 0, 0, 499_000_000)
     )
     site.wait(1)
     site.machine = WELL._replace(
-        space=Space(0, 0, 0, 498_000_000)
+        space=DatabaseSpace(0, 0, 0, 498_000_000)
     )  # other words are no other cause
     site.wait(10)
     site.machine = WELL

@@ -14,11 +14,11 @@ from structlog.typing import EventDict
 from levity_trio.notify import ping
 from levity_trio.notify.ping import keep_pinging
 from levity_trio.store.engine.file_store import FileStore
-from levity_trio.store.engine.writer import Limits, Writer, open_writer
+from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
 from tests.notify.ntfy import serving_ntfy
 from tests.store.template import new_database
 
-QUICK = Limits(backoff_seconds=0.01, longest_backoff_seconds=0.02, commit_seconds=0.05)
+QUICK = WriterLimits(backoff_seconds=0.01, longest_backoff_seconds=0.02, commit_seconds=0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from levity_trio.plugins.auto_remote_start import (
     open_auto_remote_start,
 )
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
-from levity_trio.store.writes.chargers.registration import Decided, adopt
+from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from tests.plugins.auto_starts import (
     DELAY,
     HOUR,
@@ -391,7 +391,7 @@ async def test_a_charger_that_waits_to_be_adopted_is_started_after_that(
         assert outcomes(server) == ["blocked"]
         assert "it waits to be adopted" in reasons(log_lines)[0]
         adopted_at = trio.current_time()
-        await server.writer.run(adopt, "CP-1", Decided(clock(), "anna", ""))
+        await server.writer.run(adopt, "CP-1", DecidedBy(clock(), "anna", ""))
         await trio.sleep(LONG_ENOUGH)
         assert [at for at, _ in charger.asked] == [adopted_at + SETTLING_SECONDS]
     assert outcomes(server) == ["blocked", "started"]

@@ -224,7 +224,7 @@ def test_links(books: Books, run: Run) -> None:
 def test_whose_pings_are_off(books: Books, run: Run) -> None:
     station = Station(books, "CP-1")
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0
-    ending = sessions.Ending("CP-1", books.server, 0, books.at, 1006, "")
+    ending = sessions.ConnectionEnd("CP-1", books.server, 0, books.at, 1006, "")
     for _ in range(pings.CLOSINGS):
         books.run(pings.note, ending, pings.PingOutcome.CLOSED)
     assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 1

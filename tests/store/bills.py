@@ -106,7 +106,7 @@ class Biller:
 
     def add(self, toml: str) -> int:
         return self.books.run(
-            tariffs.add, tariffs.Given(toml, parse(toml)), None, self.house.said()
+            tariffs.add, tariffs.GivenVersion(toml, parse(toml)), None, self.house.said()
         ).id
 
     def assign(self, tariff: int | None, since: date, account: int | None = None) -> None:

@@ -126,10 +126,10 @@ class Station:
 
     def connect(
         self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS, mode: Mode = Mode.OPEN
-    ) -> sessions.Begun | None:
+    ) -> sessions.BegunSession | None:
         at = self.books.at
         number = next(self.books.numbers)
-        connection = sessions.Connection(
+        connection = sessions.NewConnection(
             self.name, self.books.server, number, address, "/ws", None, True, at, at
         )
         begun = self.books.run(sessions.begin, connection, max_chargers, mode)
@@ -141,7 +141,7 @@ class Station:
         run, number = self.books.row(
             "SELECT run_id, connection FROM session WHERE id = ?", self.session
         )
-        ending = sessions.Ending(self.name, run, number, self.books.at, code, reason)
+        ending = sessions.ConnectionEnd(self.name, run, number, self.books.at, code, reason)
         self.books.run(sessions.end, ending, is_current)
 
     @property
@@ -245,7 +245,8 @@ class Station:
         sent = self.clock() if at == "now" else at
         moment = understand(sent, self.books.now, STATUS_AHEAD)
         self.write(
-            chargers.status, chargers.Status(connector, status, error, None, None, vendor, moment)
+            chargers.status,
+            chargers.ReportedStatus(connector, status, error, None, None, vendor, moment),
         )
 
     def boot(self, **told: str) -> None:

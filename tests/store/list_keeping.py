@@ -17,7 +17,7 @@ from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus, next_turn, statuses
 from levity_trio.store.writes.chargers import commands, local_lists, responses, sessions
-from levity_trio.store.writes.chargers.commands import Draft, Taken
+from levity_trio.store.writes.chargers.commands import CommandDraft, TakenCommand
 from levity_trio.store.writes.chargers.responses import CommandEnd, state_for
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
@@ -117,7 +117,9 @@ class Keeping:
     def decide(self) -> int | None:
         """Look at the charger; return the command that is stored, if any."""
         number = next(self.books.numbers)
-        draft = Draft(self.station.name, f"d{number}", self.books.at, ASKER, self.books.server)
+        draft = CommandDraft(
+            self.station.name, f"d{number}", self.books.at, ASKER, self.books.server
+        )
         decide = partial(
             local_lists.decide,
             policy=self.books.policy,
@@ -128,13 +130,13 @@ class Keeping:
         command, self.again_at = self.books.run(commands.queue_decided, draft, decide)
         return command
 
-    def take(self) -> Taken | None:
+    def take(self) -> TakenCommand | None:
         taken = self.station.write(commands.take)
         if taken is not None:
             self.sent.append((taken.action, orjson.loads(taken.payload)))
         return taken
 
-    def answer(self, taken: Taken, manner: str = "honest") -> None:
+    def answer(self, taken: TakenCommand, manner: str = "honest") -> None:
         """The charger answers: honestly, with a status, with a CALLERROR, or not, having obeyed or
         not."""
         payload = orjson.loads(taken.payload)
@@ -152,7 +154,7 @@ class Keeping:
             end = CommandEnd(taken.id, taken.action, state_for(taken.action, told), payload=text)
         self.station.write(responses.settle, end)
 
-    def obey(self, taken: Taken) -> None:
+    def obey(self, taken: TakenCommand) -> None:
         """Do what is asked; nobody hears the answer."""
         self._obey(taken.action, orjson.loads(taken.payload))
 

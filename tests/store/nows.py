@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Space
-from levity_trio.store.reads.now import Now, View, now
-from levity_trio.store.reads.now.attention import Attention, Machine
+from levity_trio.store.engine.database import DatabaseSpace
+from levity_trio.store.reads.now import Now, NowQuestion, now
+from levity_trio.store.reads.now.attention import Attention, MachineState
 from levity_trio.store.reads.now.cards import ChargerNow, SessionNow
 from levity_trio.store.reads.now.sessions import OpenSessions
 from tests.store.books import Books
@@ -17,12 +17,12 @@ from tests.store.reading import reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LONG_AGO = "2026-01-01T00:00:00.000Z"
-WELL = Machine(
+WELL = MachineState(
     begun_at=LONG_AGO,
     can_store=True,
     is_damaged=False,
     is_clock_trusted=True,
-    space=Space(0, 0, 0, 10**10),
+    space=DatabaseSpace(0, 0, 0, 10**10),
     backup=None,
     is_saved_elsewhere=True,
     has_address=lambda _: True,
@@ -32,14 +32,16 @@ WELL = Machine(
 class Page:
     """A page that is read again and again. It keeps what it has read, as the server does."""
 
-    def __init__(self, books: Books, machine: Machine = WELL) -> None:
+    def __init__(self, books: Books, machine: MachineState = WELL) -> None:
         self.books = books
         self.machine = machine
         self.sessions = OpenSessions()
 
     def read(self, chargers: Collection[str] | None = None, *, sees_all: bool = True) -> Now:
         rule = Rule(BERLIN, self.books.policy, BillBy.TAG)
-        asked = View(self.books.now, rule, "levity", "anonymous", self.machine, sees_all, chargers)
+        asked = NowQuestion(
+            self.books.now, rule, "levity", "anonymous", self.machine, sees_all, chargers
+        )
         with reading(self.books) as db:
             return now(db, asked, self.sessions)
 

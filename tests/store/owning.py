@@ -6,9 +6,9 @@ import re
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span, Thing, What
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people.owned import OwnershipRule, owned, transactions_of, unowned
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import accounts, ownership
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.ownership import NamedThing, Said
@@ -107,17 +107,19 @@ class House:
         with reading(self.books) as db:
             while True:
                 page = transactions_of(
-                    db, Filters(account=account), Wanted(limit=limit, cursor=cursor)
+                    db, TransactionFilters(account=account), WantedPage(limit=limit, cursor=cursor)
                 )
                 found += [one.transaction.id for one in page.data]
                 if (cursor := page.next_cursor) is None:
                     return found
 
-    def of_nobody(self, limit: int = 50, filters: Filters | None = None) -> list[int]:
+    def of_nobody(self, limit: int = 50, filters: TransactionFilters | None = None) -> list[int]:
         found, cursor = list[int](), None
         with reading(self.books) as db:
             while True:
-                page = unowned(db, filters or Filters(), Wanted(limit=limit, cursor=cursor))
+                page = unowned(
+                    db, filters or TransactionFilters(), WantedPage(limit=limit, cursor=cursor)
+                )
                 found += [one.id for one in page.data]
                 if (cursor := page.next_cursor) is None:
                     return found

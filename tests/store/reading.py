@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from levity_trio.store.engine.connection import FileDatabase
-from levity_trio.store.engine.database import Connection, Database
+from levity_trio.store.engine.database import Database, DatabaseConnection
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
 from levity_trio.store.reads.reader import Reader
 from tests.store.books import Books
@@ -15,7 +15,7 @@ from tests.store.books import Books
 T = TypeVar("T")
 
 
-def view(connection: Connection) -> Database:
+def view(connection: DatabaseConnection) -> Database:
     """A connection for reads."""
     if isinstance(connection, PostgresqlConnection):
         return PostgresqlDatabase(connection)

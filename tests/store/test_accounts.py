@@ -16,13 +16,13 @@ from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes.people import accounts, tags, vehicles
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.vehicles import VehicleData
@@ -53,9 +53,9 @@ def charge(station: Station, tag: str = "Card", connector: int = 1) -> int:
     return transaction
 
 
-def refused(change: object, *arguments: object, **given: object) -> Refused:
+def refused(change: object, *arguments: object, **given: object) -> ChangeRefused:
     assert callable(change)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ChangeRefused) as caught:
         change(*arguments, **given)
     return caught.value
 
@@ -102,9 +102,9 @@ def test_time_of_another_is_taken_with_a_reason_only(
     noon = books.at
     second = charge(station)
     found = refused(house.give, BEN, "Card", noon)
-    assert (found.code, found.field) == (Code.NEEDS_REASON, "reason")
+    assert (found.code, found.field) == (RefusalCode.NEEDS_REASON, "reason")
     assert "household 1 since 2026-01-01" in found.words
-    assert refused(house.take, ANNA, "Card", noon).code == Code.NEEDS_REASON
+    assert refused(house.take, ANNA, "Card", noon).code == RefusalCode.NEEDS_REASON
     house.give(BEN, "Card", noon, reason="swapped at noon")
     assert (house.of(ANNA), house.of(BEN)) == ([first], [second])
 
@@ -150,7 +150,7 @@ def test_what_holds_already_changes_nothing(books: Books, house: House) -> None:
     assert not house.give(ANNA, " CARD ")  # it goes on to name its vehicle
     assert not house.give(ANNA, "card", books.at)
     assert books.count("ownership") == 1
-    assert refused(house.take, BEN, "Card", books.at).code == Code.NOT_FOUND
+    assert refused(house.take, BEN, "Card", books.at).code == RefusalCode.NOT_FOUND
     assert refused(house.give, 3, "Card").words == "there is no household 3"
     assert refused(house.give, ANNA, "Key", LONG_AGO, LONG_AGO).field == "until"
 
@@ -163,7 +163,7 @@ def test_a_removed_vehicle_belongs_to_nobody(books: Books, house: House) -> None
     assert books.rows("SELECT until, end_reason FROM ownership") == [(books.at, "sold")]
     assert (
         refused(books.run, vehicles.change, vehicle, {"name": "Bus"}, books.at, "cleo").code
-        == Code.NOT_FOUND
+        == RefusalCode.NOT_FOUND
     )
     assert books.run(vehicles.add, VehicleData(name="kombi"), books.at, "cleo") == vehicle + 1
 
@@ -190,7 +190,7 @@ def test_names_are_unlike_and_no_numbers(books: Books, house: House) -> None:
     for named, told in (("Nobody", "'Nobody'"), ("09", "9")):
         found = refused(books.run, accounts.number_of, "account", named)
         assert (found.code, found.words, found.field) == (
-            Code.NOT_FOUND,
+            RefusalCode.NOT_FOUND,
             f"there is no household {told}",
             "account",
         )
@@ -229,7 +229,7 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
     transaction = charge(station)
     assert house.whose(transaction) == late
     with reading(books) as db:
-        (found,) = transactions_of(db, Filters(account=late), Wanted()).data
+        (found,) = transactions_of(db, TransactionFilters(account=late), WantedPage()).data
     assert (found.outside, found.ground) == (True, "tag")
 
 
@@ -242,7 +242,7 @@ def test_a_removed_vehicle_is_found_neither_by_name_nor_by_number(books: Books) 
     for named, told in (("Bus", "'Bus'"), (str(number), str(number))):
         found = refused(books.run, vehicles.number_of, named)
         assert (found.code, found.words, found.field) == (
-            Code.NOT_FOUND,
+            RefusalCode.NOT_FOUND,
             f"there is no car {told}",
             "vehicle",
         )
@@ -256,7 +256,7 @@ def test_a_space_and_its_connectors(station: Station, house: House) -> None:
     house.give(BEN, SPACE._replace(connector=2))
     one, two = charge(station, "Any", 1), charge(station, "Any", 2)
     assert (house.of(ANNA), house.of(BEN)) == ([one], [two])
-    with pytest.raises(Refused, match="there is no charger CP-9"):
+    with pytest.raises(ChangeRefused, match="there is no charger CP-9"):
         house.give(ANNA, Thing(What.SPACE, "CP-9"))
 
 
@@ -310,8 +310,10 @@ def test_pages_go_on_where_few_are_wanted(station: Station, house: House) -> Non
     lost = [every[6], every[0]]
     assert house.of_nobody(limit=1) == house.of_nobody(limit=10) == lost
     assert house.of(ANNA, limit=3) == [one for one in reversed(every) if one not in lost]
-    assert house.of_nobody(filters=Filters(charger="CP-1", since="2026-03-02")) == lost[:1]
-    assert house.of_nobody(filters=Filters(charger="CP-2")) == []
+    assert (
+        house.of_nobody(filters=TransactionFilters(charger="CP-1", since="2026-03-02")) == lost[:1]
+    )
+    assert house.of_nobody(filters=TransactionFilters(charger="CP-2")) == []
 
 
 def test_white_space_is_what_python_takes_for_it(books: Books) -> None:

@@ -11,7 +11,7 @@ from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.cases.case import length
-from levity_trio.store.engine.database import Space
+from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.load import leases
@@ -41,7 +41,10 @@ def test_where_all_is_well_it_is_empty(station: Station, page: Page) -> None:
 
 def test_what_the_machine_lacks(page: Page) -> None:
     page.machine = WELL._replace(
-        can_store=False, is_damaged=True, is_clock_trusted=False, space=Space(0, 0, 0, 499_000_000)
+        can_store=False,
+        is_damaged=True,
+        is_clock_trusted=False,
+        space=DatabaseSpace(0, 0, 0, 499_000_000),
     )
     found = page.attention()
     assert [(one.kind, one.level) for one in found] == [

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.transactions.billed import billed_transaction, billed_transactions
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station
 from tests.store.owning import House
@@ -36,14 +36,16 @@ def state(biller: Biller, transaction: int) -> str:
 
 
 def listed(
-    biller: Biller, one: BillState, filters: Filters | None = None, limit: int = 50
+    biller: Biller, one: BillState, filters: TransactionFilters | None = None, limit: int = 50
 ) -> list[int]:
     """Return the transactions in a state, read page by page."""
     found, cursor = list[int](), None
     with reading(biller.books) as db:
         while True:
-            wanted = Wanted(limit=limit, cursor=cursor)
-            page = billed_transactions(db, replace(filters or Filters(), bill=one), wanted)
+            wanted = WantedPage(limit=limit, cursor=cursor)
+            page = billed_transactions(
+                db, replace(filters or TransactionFilters(), bill=one), wanted
+            )
             found += [row.id for row in page.data]
             assert {row.bill for row in page.data} <= {one}
             if (cursor := page.next_cursor) is None:
@@ -75,7 +77,7 @@ def test_each_transaction_is_in_one_state_and_each_can_be_listed(
     for one in BillState:
         assert listed(biller, one) == ([known[one]] if one in known else [])
     with reading(biller.books) as db:
-        every = billed_transactions(db, Filters(), Wanted())
+        every = billed_transactions(db, TransactionFilters(), WantedPage())
     assert (every.total, {row.id: row.bill for row in every.data}) == (
         *(7, {number: one.value for one, number in known.items()}),
     )
@@ -180,17 +182,22 @@ def test_pages_of_a_state_have_a_total_and_lead_on(biller: Biller, station: Stat
     own = [found[6], found[5], found[4], found[2], found[1]]
     assert (
         listed(
-            biller, BillState.UNBILLED, Filters(tag="Card", charger="CP-1", connector=1), limit=2
+            biller,
+            BillState.UNBILLED,
+            TransactionFilters(tag="Card", charger="CP-1", connector=1),
+            limit=2,
         )
         == own
     )
     assert (
         listed(biller, BillState.OPEN)
-        == listed(biller, BillState.UNBILLED, Filters(connector=2))
+        == listed(biller, BillState.UNBILLED, TransactionFilters(connector=2))
         == []
     )
     with reading(biller.books) as db:
-        page = billed_transactions(db, Filters(bill=BillState.UNBILLED), Wanted(page=2, limit=2))
+        page = billed_transactions(
+            db, TransactionFilters(bill=BillState.UNBILLED), WantedPage(page=2, limit=2)
+        )
     assert ([one.id for one in page.data], page.total) == (own[2:4], 5)
 
 
@@ -203,11 +210,13 @@ def test_those_of_one_account(biller: Biller, station: Station) -> None:
     biller.house.give_by_hand(of_ben, BEN)
 
     def found(
-        account: int, bill: BillState | None = None, filters: Filters | None = None
+        account: int, bill: BillState | None = None, filters: TransactionFilters | None = None
     ) -> list[int]:
         with reading(biller.books) as db:
             page = billed_transactions(
-                db, replace(filters or Filters(), bill=bill, account=account), Wanted()
+                db,
+                replace(filters or TransactionFilters(), bill=bill, account=account),
+                WantedPage(),
             )
         assert {row.account for row in page.data} <= {account}
         return [row.id for row in page.data]
@@ -216,9 +225,13 @@ def test_those_of_one_account(biller: Biller, station: Station) -> None:
     for state in BillState:
         assert found(ANNA, state) == ([strange, of_anna] if state is BillState.UNBILLED else [])
     for filters in (
-        Filters(tag="Stranger"),
-        Filters(tag="Stranger", charger="CP-1", connector=1, status="Completed"),
+        TransactionFilters(tag="Stranger"),
+        TransactionFilters(tag="Stranger", charger="CP-1", connector=1, status="Completed"),
     ):
         assert found(ANNA, filters=filters) == [strange]
-    for filters in (Filters(connector=2), Filters(status="Active"), Filters(review=True)):
+    for filters in (
+        TransactionFilters(connector=2),
+        TransactionFilters(status="Active"),
+        TransactionFilters(review=True),
+    ):
         assert found(ANNA, filters=filters) == []

@@ -30,9 +30,9 @@ from levity_trio.store.reads.now.present import waiting
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.upkeep.booking import Booking
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.money.wallets import Entry
+from levity_trio.store.writes.money.wallets import LedgerEntry
 from levity_trio.store.writes.people import accounts, ownership
-from levity_trio.store.writes.people.accounts import Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.both_stores import both_in_memory
 from tests.charger.parts import InlineWriter
 from tests.sizes import size
@@ -166,7 +166,7 @@ class Busy(Year):
                 self.end()
             super().live(event)
             return
-        with suppress(Refused):
+        with suppress(ChangeRefused):
             more[what]()
 
     def begin(self, tag: str) -> None:
@@ -196,7 +196,9 @@ class Busy(Year):
     def prepay(self, which: int, wh: int) -> None:
         if self.made:
             tx = self.made[which % len(self.made)]
-            entry = Entry(1, Kind.CHARGE, -wh, "EUR", "why", self.books.at, "cleo", transaction=tx)
+            entry = LedgerEntry(
+                1, Kind.CHARGE, -wh, "EUR", "why", self.books.at, "cleo", transaction=tx
+            )
             self.books.run(wallets.enter, entry)
 
 

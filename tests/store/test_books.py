@@ -8,7 +8,7 @@ from levity_trio.charging.lifecycle import DECISIONS, rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.transactions.books import (
     NOTHING,
-    Booked,
+    BooksSince,
     LifecycleRow,
     Mark,
     booked_since,
@@ -58,13 +58,13 @@ def test_what_came_before_a_mark_is_left_out() -> None:
     station.stop(17, 5_000_000)
     books.wait(1)
     since = mark(db)
-    assert read(db, since) == Booked((), ())
+    assert read(db, since) == BooksSince((), ())
     station.start(2000, connector=2)
     (found,) = read(db, since).transactions
     assert found.is_open
 
 
-def read(db: Database, since: Mark = NOTHING) -> Booked:
+def read(db: Database, since: Mark = NOTHING) -> BooksSince:
     return replace(booked_since(db, since), life=())
 
 

@@ -18,7 +18,7 @@ from levity_trio.store.reads.chargers.configuration import (
     of_all,
 )
 from levity_trio.store.reads.chargers.links import STOPPING, Uptime, links, uptimes
-from levity_trio.store.reads.pages import NoPage, Wanted
+from levity_trio.store.reads.pages import NoPage, WantedPage
 from levity_trio.store.reads.site import logged
 from levity_trio.store.reads.site.logged import FrameFilters, frames
 from levity_trio.store.writes.chargers import sessions
@@ -45,8 +45,8 @@ def test_the_newest_link_comes_first(books: Books, station: Station) -> None:
     station.lose(reason="silent")
     station.connect("10.0.0.2")
     with reading(books) as db:
-        second, first = links(db, "CP-1", Wanted()).data
-        assert links(db, None, Wanted()).total == 2
+        second, first = links(db, "CP-1", WantedPage()).data
+        assert links(db, None, WantedPage()).total == 2
     assert (first.remote_address, first.close_code, first.close_reason) == (
         "10.0.0.1",
         1006,
@@ -62,7 +62,7 @@ def test_why_this_server_ended_a_link_is_told_and_the_reason_of_a_charger_stays(
         station.lose(reason=reason)
         station.connect()
     with reading(books) as db, speaking("de"):
-        reasons = [one.close_reason for one in links(db, "CP-1", Wanted()).data]
+        reasons = [one.close_reason for one in links(db, "CP-1", WantedPage()).data]
         assert reasons == [None, "silent", "Left", STOPPING]
         assert [said(one) for one in reasons if isinstance(one, Told)] == ["der Server hält an"]
 
@@ -106,7 +106,7 @@ def test_a_link_that_ended_with_the_server_ended_at_an_unknown_time(books: Books
     found = up(books)
     assert (found.connected_seconds, found.unknown_seconds) == (3600, 3600)
     with reading(books) as db:
-        assert [one.is_end_known for one in links(db, "CP-1", Wanted()).data] == [False]
+        assert [one.is_end_known for one in links(db, "CP-1", WantedPage()).data] == [False]
 
 
 # Configuration
@@ -169,8 +169,8 @@ def test_commands_with_their_answers(books: Books) -> None:
             (name, books.at),
         )
     with reading(books) as db:
-        assert [one.id for one in commands(db, "CP-1", Wanted()).data] == [3, 1]
-        assert commands(db, None, Wanted()).total == 3
+        assert [one.id for one in commands(db, "CP-1", WantedPage()).data] == [3, 1]
+        assert commands(db, None, WantedPage()).total == 3
         found = command(db, 2)
         assert command(db, 9) is None
     assert found is not None

@@ -14,7 +14,7 @@ from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.money import wallets as shown
 from levity_trio.store.reads.transactions import charges as reads
-from levity_trio.store.reads.transactions.charges import Look, Used
+from levity_trio.store.reads.transactions.charges import ChargesFound, TransactionCharge
 from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -53,17 +53,19 @@ class Charging(Purses):
             self.revision = after if read is reads.changed else self.revision
         return priced
 
-    def read(self, read: partial[Look] | object, after: int, most: int = 100) -> Look:
+    def read(
+        self, read: partial[ChargesFound] | object, after: int, most: int = 100
+    ) -> ChargesFound:
         assert callable(read)
         with reading(self.books) as db:
-            found: Look = read(db, after, most)
+            found: ChargesFound = read(db, after, most)
         return found
 
-    def priced(self, found: Look) -> list[Used]:
+    def priced(self, found: ChargesFound) -> list[TransactionCharge]:
         with reading(self.books) as db:
             return reads.used(db, found.transactions, self.biller.terms.rule)
 
-    def settle(self, used: list[Used]) -> None:
+    def settle(self, used: list[TransactionCharge]) -> None:
         self.books.run(wallets.settle, used, self.books.at)
 
     def ledger(self, account: int = ANNA) -> list[tuple[str, int, int | None]]:

@@ -13,7 +13,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.connection import connect, open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.backup import back_up
-from levity_trio.store.keeping.checking import CHECKS, Report, check
+from levity_trio.store.keeping.checking import CHECKS, CheckReport, check
 from levity_trio.store.keeping.restoring import restore
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
@@ -39,7 +39,7 @@ def copy(tmp_path: Path) -> Path:
     return folder / "backup.db"
 
 
-def checked(path: Path) -> Report:
+def checked(path: Path) -> CheckReport:
     """Check a file, of which nothing may change."""
     before = contents(path.parent)
     try:

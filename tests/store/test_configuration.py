@@ -11,7 +11,7 @@ from levity_trio.operations.reading import Before
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS
 from levity_trio.store.reads.chargers import configuration as reads
 from levity_trio.store.reads.chargers import situation, templates
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers.configuration import (
     NewReading,
     NewTemplate,
@@ -155,12 +155,12 @@ def test_readings_newest_first(books: Books, station: Station) -> None:
         )
         books.run(add_reading, new)
     with reading(books) as db:
-        found = reads.readings(db, "CP-1", Wanted()).data
+        found = reads.readings(db, "CP-1", WantedPage()).data
         assert [(one.id, one.unanswered, one.commands) for one in found] == [
             (2, [], [1, 2]),
             (1, ["A"], [1, 2]),
         ]
-        assert reads.readings(db, "CP-2", Wanted()).data == []
+        assert reads.readings(db, "CP-2", WantedPage()).data == []
         assert reads.reading(db, 2) == found[0]
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.store.reads.now.sessions import MOST_POINTS, SHORTEST_SECONDS, Curve
+from levity_trio.store.reads.now.sessions import MOST_POINTS, SHORTEST_SECONDS, PowerCurve
 
 POINTS = st.lists(st.tuples(st.floats(-600, 1e6), st.floats(0, 1e5)), max_size=200)
 
 
 def test_a_short_one_has_the_highest_power_of_each_minute() -> None:
-    curve = Curve().extended([(0, 100.0), (30, 900.04), (59, 200.0), (190, 7200.0)])
+    curve = PowerCurve().extended([(0, 100.0), (30, 900.04), (59, 200.0), (190, 7200.0)])
     assert curve.points() == [(0, 900.0), (180, 7200.0)]
 
 
 def test_what_is_before_the_start_is_at_the_start() -> None:
-    assert Curve().extended([(-3600, 50.0)]).points() == [(0, 50.0)]
+    assert PowerCurve().extended([(-3600, 50.0)]).points() == [(0, 50.0)]
 
 
 def test_a_long_one_has_longer_stretches() -> None:
     minutes = [(minute * 60.0, float(minute)) for minute in range(10 * 60)]
-    points = Curve().extended(minutes).points()
+    points = PowerCurve().extended(minutes).points()
     assert [at for at, _ in points] == list(range(0, 10 * 3600, 960))
     assert [watts for _, watts in points] == [min(599.0, at / 60 + 15) for at, _ in points]
 
@@ -30,7 +30,7 @@ def test_a_long_one_has_longer_stretches() -> None:
 def test_it_has_few_points_and_each_peak(
     first: list[tuple[float, float]], later: list[tuple[float, float]]
 ) -> None:
-    curve = Curve().extended(first).extended(later)
+    curve = PowerCurve().extended(first).extended(later)
     assert len(curve.highest) <= MOST_POINTS
     assert curve.step % SHORTEST_SECONDS == 0
     assert max(curve.highest.values(), default=0.0) == max(

@@ -19,7 +19,7 @@ import pytest
 
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.reads.people.driving import Household
+from levity_trio.store.reads.people.driving import HouseholdView
 from levity_trio.store.reads.people.mine import DriversSession, DriversState, transaction
 from levity_trio.store.reads.transactions.bill.own import OwnBill
 from levity_trio.store.reads.transactions.bill.shape import BillPrice
@@ -154,7 +154,9 @@ class Driver:
     def look(self, number: int, account: int) -> DriversSession:
         books = self._biller.books
         with reading(books) as db:
-            found = transaction(db, Household(account, self._biller.terms.rule), number, books.now)
+            found = transaction(
+                db, HouseholdView(account, self._biller.terms.rule), number, books.now
+            )
         assert found is not None
         self.seen[number] = found
         return found

@@ -10,7 +10,7 @@ from levity_trio.store.reads.money.statements import id_of_own
 from levity_trio.store.reads.people.driving import (
     START,
     STOP,
-    Household,
+    HouseholdView,
     own_command,
     own_transaction,
     places,
@@ -24,8 +24,8 @@ from tests.store.owning import SPACE, House
 from tests.store.reading import reading
 
 
-def household(books: Books, account: int = 1, bill_by: BillBy = BillBy.TAG) -> Household:
-    return Household(account, Rule(ZoneInfo("UTC"), books.policy, bill_by))
+def household(books: Books, account: int = 1, bill_by: BillBy = BillBy.TAG) -> HouseholdView:
+    return HouseholdView(account, Rule(ZoneInfo("UTC"), books.policy, bill_by))
 
 
 def test_the_tags_of_now(books: Books) -> None:

@@ -11,8 +11,13 @@ from levity_trio.billing.assignments import SITE
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.money import tariffs
-from levity_trio.store.writes.money.tariffs import Assigning, CorrectedStatement, Given, correcting
-from levity_trio.store.writes.people.accounts import Change, Code, Refused
+from levity_trio.store.writes.money.tariffs import (
+    Assigning,
+    CorrectedStatement,
+    GivenVersion,
+    correcting,
+)
+from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from tests.store.bills import ANNA, FLAT, Biller, charge, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
 
@@ -37,8 +42,8 @@ def biller(books: Books) -> Biller:
 
 
 def add(biller: Biller, toml: str, *, may_correct: bool) -> list[CorrectedStatement]:
-    def change(db: UnitOfWork) -> tuple[Change, list[CorrectedStatement]]:
-        given = Given(toml, parse(toml))
+    def change(db: UnitOfWork) -> tuple[ChangeResult, list[CorrectedStatement]]:
+        given = GivenVersion(toml, parse(toml))
         return correcting(
             db,
             rule_of(biller.books),
@@ -51,10 +56,10 @@ def add(biller: Biller, toml: str, *, may_correct: bool) -> list[CorrectedStatem
 
 
 def test_a_price_set_back_in_time_is_refused_with_what_it_would_correct(biller: Biller) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ChangeRefused) as caught:
         add(biller, DEARER, may_correct=False)
     assert (caught.value.code, caught.value.field) == (
-        Code.CORRECTS_STATEMENTS,
+        RefusalCode.CORRECTS_STATEMENTS,
         "correct_statements",
     )
     assert "statement 1 (Anna, 2026-03) by +0.80 EUR" in caught.value.words
@@ -80,12 +85,12 @@ def test_an_assignment_that_reaches_back_is_refused_too(biller: Biller) -> None:
     guests = biller.add(DEARER.replace('"Flat"', '"Guests"'))
     assigning = Assigning(SITE, guests, date(2026, 3, 2), "2026-03-01T23:00:00.000Z")
 
-    def change(db: UnitOfWork) -> tuple[Change, list[CorrectedStatement]]:
+    def change(db: UnitOfWork) -> tuple[ChangeResult, list[CorrectedStatement]]:
         said = biller.house.said()
         rule = rule_of(biller.books)
         return correcting(
             db, rule, lambda: tariffs.assign(db, assigning, None, said), may_correct=False
         )
 
-    with pytest.raises(Refused, match=r"by \+0\.80 EUR"):
+    with pytest.raises(ChangeRefused, match=r"by \+0\.80 EUR"):
         biller.books.run(change)

@@ -12,8 +12,8 @@ from levity_trio.plugins.mqtt.entities import site_states
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.now.entities import (
     Entities,
-    Seen,
     SeenCharger,
+    SeenChargers,
     SeenConnector,
     SeenSession,
     things_that_want_a_look,
@@ -39,7 +39,9 @@ class Look:
         self.rule = Rule(ZoneInfo("Europe/Berlin"), books.policy, BillBy.TAG)
         self.entities = Entities()
 
-    def read(self, only: Collection[str] | None = None, *, with_names: bool = False) -> Seen:
+    def read(
+        self, only: Collection[str] | None = None, *, with_names: bool = False
+    ) -> SeenChargers:
         with reading(self.books) as db:
             return self.entities.read(db, self.books.now, only, is_named=with_names)
 

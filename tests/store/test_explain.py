@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.charging.sent.evidence import POWER
-from levity_trio.store.reads.transactions.explain import Explanation, explain
+from levity_trio.store.reads.transactions.explain import ExplainedTransaction, explain
 from levity_trio.store.reads.transactions.explained import lines
 from levity_trio.store.writes.load import load
 from tests.store.bills import rule_of
@@ -19,7 +19,7 @@ from tests.store.reading import reading
 from tests.store.telling import watts
 
 
-def explained(books: Books, number: int) -> Explanation:
+def explained(books: Books, number: int) -> ExplainedTransaction:
     with reading(books) as db:
         found = explain(db, number, rule_of(books))
     assert found is not None

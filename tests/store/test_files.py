@@ -21,12 +21,12 @@ from levity_trio.store.beside.file_folder import (
     ENOUGH_BYTES,
     PIECE_BYTES,
     DiskRefuses,
-    Folder,
+    FileFolder,
     Written,
 )
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads.chargers import files as reads
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers import commands, files, outcomes
 from levity_trio.store.writes.chargers.files import NewFile, NewUrl
 from levity_trio.told import of_stored
@@ -156,13 +156,13 @@ def test_a_list_shows_the_newest_first_also_what_was_deleted(
     firmware(books, name="three")
     assert books.run(files.delete, 1, books.at, "anna") == "one"
     assert books.run(files.delete, 1, books.at, "anna") is None
-    page = reads.files(view(books.connection), None, Wanted())
+    page = reads.files(view(books.connection), None, WantedPage())
     assert [(one.id, one.state) for one in page.data] == [
         (3, "stored"),
         (2, "stored"),
         (1, "deleted"),
     ]
-    of_charger = reads.files(view(books.connection), "CP-1", Wanted())
+    of_charger = reads.files(view(books.connection), "CP-1", WantedPage())
     assert [one.command for one in of_charger.data] == [command, command]
 
 
@@ -206,15 +206,15 @@ def refusing(error: Exception) -> Callable[[Written], Awaitable[NoReturn]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "site.db")
+def folder(tmp_path: Path) -> FileFolder:
+    return FileFolder(tmp_path / "site.db")
 
 
 def names(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "site.db.files").iterdir())
 
 
-async def test_a_file_is_whole_and_private(folder: Folder, tmp_path: Path) -> None:
+async def test_a_file_is_whole_and_private(folder: FileFolder, tmp_path: Path) -> None:
     assert await folder.keep("one", parts(), stored) == Written(
         len(CONTENT), sha256(CONTENT).hexdigest()
     )
@@ -230,7 +230,9 @@ async def test_a_file_is_whole_and_private(folder: Folder, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 10, CONTENT])
-async def test_what_fails_leaves_nothing(folder: Folder, tmp_path: Path, content: bytes) -> None:
+async def test_what_fails_leaves_nothing(
+    folder: FileFolder, tmp_path: Path, content: bytes
+) -> None:
     with pytest.raises(ZeroDivisionError):
         await folder.keep("one", parts(content, ZeroDivisionError()), stored)
     with pytest.raises(ZeroDivisionError):
@@ -238,7 +240,9 @@ async def test_what_fails_leaves_nothing(folder: Folder, tmp_path: Path, content
     assert names(tmp_path) == []
 
 
-async def test_a_sender_that_is_cancelled_leaves_nothing(folder: Folder, tmp_path: Path) -> None:
+async def test_a_sender_that_is_cancelled_leaves_nothing(
+    folder: FileFolder, tmp_path: Path
+) -> None:
     async def endless() -> AsyncGenerator[bytes, None]:
         yield CONTENT
         scope.cancel()
@@ -251,7 +255,7 @@ async def test_a_sender_that_is_cancelled_leaves_nothing(folder: Folder, tmp_pat
 
 
 async def test_a_row_once_stored_has_its_file_although_the_sender_is_cancelled(
-    folder: Folder, tmp_path: Path
+    folder: FileFolder, tmp_path: Path
 ) -> None:
     async def store(written: Written) -> Written:
         scope.cancel()
@@ -265,7 +269,7 @@ async def test_a_row_once_stored_has_its_file_although_the_sender_is_cancelled(
 
 @pytest.mark.parametrize("free_bytes", [ENOUGH_BYTES + len(CONTENT) - 1, 0])
 async def test_files_stop_where_the_floor_of_the_frame_log_begins(
-    folder: Folder, tmp_path: Path, free_bytes: int, monkeypatch: pytest.MonkeyPatch
+    folder: FileFolder, tmp_path: Path, free_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def usage(path: Path) -> Disk:
         written = sum(one.stat().st_size for one in Path(path).iterdir())
@@ -278,7 +282,7 @@ async def test_files_stop_where_the_floor_of_the_frame_log_begins(
 
 
 async def test_a_disk_that_fails_is_told(
-    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: FileFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> NoReturn:
         raise OSError(errno.EIO, "Input/output error")
@@ -300,7 +304,7 @@ def looking(
 
 
 async def test_a_start_puts_right_what_a_crash_left(
-    folder: Folder, tmp_path: Path, log_lines: list[EventDict]
+    folder: FileFolder, tmp_path: Path, log_lines: list[EventDict]
 ) -> None:
     await folder.sweep(looking({}))  # without a folder
     with pytest.raises(StoreUnavailable):  # which may have stored the row all the same

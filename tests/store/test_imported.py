@@ -13,13 +13,13 @@ from levity_trio.store.reads.chargers.links import uptimes
 from levity_trio.store.reads.chargers.security import security
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
 from levity_trio.store.reads.now.present import present
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.beginning import beginning
 from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.store.reads.transactions.explained import lines
 from levity_trio.store.reads.transactions.recheck import Rechecking
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.site import imports
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.closing import close_silent
@@ -178,7 +178,7 @@ def test_it_is_never_judged_again(tmp_path: Path) -> None:
 
 def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int) -> None:
     db = view(books.connection)
-    (listed,) = billed_transactions(db, Filters(charger="CP-1"), Wanted()).data
+    (listed,) = billed_transactions(db, TransactionFilters(charger="CP-1"), WantedPage()).data
     assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (
         imported,
         "imported",

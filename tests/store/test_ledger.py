@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from levity_trio.billing.ledger import LARGEST, Kind
 from levity_trio.events import WalletEntered
 from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet, wallets
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.money.wallets import enter, statement_with
-from levity_trio.store.writes.people.accounts import Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
 from tests.store.wallets import ANNA, BEN, Purses
@@ -31,7 +31,7 @@ def purses(books: Books) -> Purses:
 
 def refused(purses: Purses, kind: Kind, amount: int, **given: Any) -> tuple[str, str]:
     before = purses.books.count("ledger")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ChangeRefused) as caught:
         purses.enter(kind, amount, **given)
     assert purses.books.count("ledger") == before
     return caught.value.code, caught.value.field
@@ -87,7 +87,7 @@ def test_an_entry_with_an_id_is_made_once(purses: Purses) -> None:
         purses.entry(Kind.PAYMENT, 500),
         purses.entry(Kind.TOP_UP, 500, currency="CHF"),
     ):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(ChangeRefused) as caught:
             purses.books.run(enter, other._replace(service_id="pay/1"))
         assert (caught.value.code, caught.value.field) == ("conflict", "id")
     assert purses.standing().balance == 500
@@ -138,9 +138,9 @@ def test_balances_and_entries_page_by_page(purses: Purses) -> None:
         purses.enter(Kind.PAYMENT, amount)
     purses.enter(Kind.CORRECTION, -100, BEN)
     with reading(purses.books) as db:
-        newest = entries(db, ANNA, None, Wanted(limit=3))
-        rest = entries(db, ANNA, "payment", Wanted(limit=50, cursor=newest.next_cursor))
-        every = wallets(db, WalletFilters(), Wanted())
+        newest = entries(db, ANNA, None, WantedPage(limit=3))
+        rest = entries(db, ANNA, "payment", WantedPage(limit=50, cursor=newest.next_cursor))
+        every = wallets(db, WalletFilters(), WantedPage())
         assert wallet(db, 7) is None
     assert [one.amount for one in (*newest.data, *rest.data)] == [7, 6, 5, 4, 3, 2, 1]
     assert (newest.total, {one.account for one in rest.data}) == (7, {ANNA})
@@ -176,7 +176,7 @@ def test_the_balance_is_that_of_a_model_of_ten_lines(
         try:
             purses.enter(kind, amount, service_id=service_id)
             assert is_allowed
-        except Refused:
+        except ChangeRefused:
             assert not is_allowed
     assert purses.standing().balance == balance
 
@@ -187,9 +187,9 @@ def test_a_statement_is_named_by_the_number_on_its_paper(purses: Purses) -> None
     own = purses.statement(-400, number=9)
     purses.enter(Kind.REFUND, -100, statement=own)
     with reading(purses.books) as db:
-        (entry,) = entries(db, ANNA, None, Wanted()).data
+        (entry,) = entries(db, ANNA, None, WantedPage()).data
     assert (entry.statement, entry.statement == own) == (9, False)
     assert purses.books.run(statement_with, ANNA, 9) == own
     for wrong in (own, foreign, 7):
-        with pytest.raises(Refused, match=f"household {ANNA} has no statement {wrong}"):
+        with pytest.raises(ChangeRefused, match=f"household {ANNA} has no statement {wrong}"):
             purses.books.run(statement_with, ANNA, wrong)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.reads.chargers.plans import ConnectorLimit, limits, profiles
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_commands import answer, send
@@ -85,7 +85,7 @@ def states(books: Books) -> dict[int, tuple[str, int | None]]:
     with reading(books) as db:
         return {
             one.profile: (one.state, one.transaction)
-            for one in profiles(db, "CP-1", Wanted(), books.now).data
+            for one in profiles(db, "CP-1", WantedPage(), books.now).data
         }
 
 

@@ -16,12 +16,12 @@ from levity_trio.store.reads.chargers.charger_facts import (
     set_aside,
     statuses,
 )
-from levity_trio.store.reads.pages import NoPage, Wanted
+from levity_trio.store.reads.pages import NoPage, WantedPage
 from levity_trio.store.reads.transactions.billed import NEWEST, OLDEST, billed_transactions
 from levity_trio.store.reads.transactions.review_queue import queue, reviews_of
 from levity_trio.store.reads.transactions.transactions import (
-    Filters,
     Transaction,
+    TransactionFilters,
     events_of,
     of_charger,
     of_transaction,
@@ -34,7 +34,7 @@ from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station
 from tests.store.reading import reading
 
-FIRST = Wanted()
+FIRST = WantedPage()
 TAGS = ("ANNA", "BEN", "CAESAR")
 
 
@@ -68,7 +68,11 @@ def site(books: Books) -> list[int]:
 
 
 def ids(
-    books: Books, filters: Filters, wanted: Wanted = FIRST, *, is_newest_first: bool = True
+    books: Books,
+    filters: TransactionFilters,
+    wanted: WantedPage = FIRST,
+    *,
+    is_newest_first: bool = True,
 ) -> list[int]:
     with reading(books) as db:
         return [
@@ -108,32 +112,32 @@ PAIRS = [
 @pytest.mark.usefixtures("site")
 def test_each_filter_and_each_pair_of_them(books: Books) -> None:
     with reading(books) as db:
-        every = billed_transactions(db, Filters(), Wanted()).data
+        every = billed_transactions(db, TransactionFilters(), WantedPage()).data
     for names in PAIRS:
         wanted = [one.id for one in every if all(GIVEN[name][1](one) for name in names)]
-        given = Filters(**{NAMES.get(name, name): GIVEN[name][0] for name in names})
+        given = TransactionFilters(**{NAMES.get(name, name): GIVEN[name][0] for name in names})
         assert ids(books, given) == wanted, names
         assert ids(books, given, is_newest_first=False) == wanted[::-1], names
 
 
 def test_the_newest_comes_first(books: Books, site: list[int]) -> None:
-    assert ids(books, Filters()) == site[::-1]
+    assert ids(books, TransactionFilters()) == site[::-1]
 
 
 def test_pages_by_number_have_a_total(books: Books, site: list[int]) -> None:
     with reading(books) as db:
-        page = billed_transactions(db, Filters(), Wanted(page=2, limit=10))
+        page = billed_transactions(db, TransactionFilters(), WantedPage(page=2, limit=10))
     assert [one.id for one in page.data] == site[::-1][10:20]
     assert (page.total, page.total_at_least, page.page, page.limit) == (len(site), None, 2, 10)
-    assert ids(books, Filters(), Wanted(page=3, limit=10)) == site[::-1][20:]
-    assert ids(books, Filters(), Wanted(page=4, limit=10)) == []
+    assert ids(books, TransactionFilters(), WantedPage(page=3, limit=10)) == site[::-1][20:]
+    assert ids(books, TransactionFilters(), WantedPage(page=4, limit=10)) == []
 
 
 def test_cursors_reach_each_row_once_while_rows_are_added(books: Books, site: list[int]) -> None:
     found, cursor, station = [], None, Station(books, "CP-3")
     while True:
         with reading(books) as db:
-            page = billed_transactions(db, Filters(), Wanted(limit=7, cursor=cursor))
+            page = billed_transactions(db, TransactionFilters(), WantedPage(limit=7, cursor=cursor))
         found += [one.id for one in page.data]
         if (cursor := page.next_cursor) is None:
             break
@@ -146,7 +150,7 @@ def test_the_total_is_exact_and_each_page_has_a_number(
 ) -> None:
     monkeypatch.setattr(pages, "MOST_COUNTED", 20)
     with reading(books) as db:
-        page = billed_transactions(db, Filters(), Wanted(page=3, limit=10))
+        page = billed_transactions(db, TransactionFilters(), WantedPage(page=3, limit=10))
     assert (page.total, page.total_at_least) == (len(site), None)
     assert [one.id for one in page.data] == site[::-1][20:]
 
@@ -160,11 +164,11 @@ def test_beyond_a_limit_the_total_of_statuses_is_a_lower_bound(
         station.status(("Available", "Preparing")[number % 2])
     monkeypatch.setattr(pages, "MOST_COUNTED", 20)
     with reading(books) as db:
-        page = statuses(db, station.name, None, Wanted(page=2, limit=10))
+        page = statuses(db, station.name, None, WantedPage(page=2, limit=10))
         assert (page.total, page.total_at_least) == (None, 20)
         with pytest.raises(NoPage, match="next_cursor"):
-            statuses(db, station.name, None, Wanted(page=3, limit=10))
-        rest = statuses(db, station.name, None, Wanted(limit=10, cursor=page.next_cursor))
+            statuses(db, station.name, None, WantedPage(page=3, limit=10))
+        rest = statuses(db, station.name, None, WantedPage(limit=10, cursor=page.next_cursor))
     assert [one.id for one in rest.data] == sorted((one.id for one in rest.data), reverse=True)
     assert not {one.id for one in rest.data} & {one.id for one in page.data}
 
@@ -172,7 +176,7 @@ def test_beyond_a_limit_the_total_of_statuses_is_a_lower_bound(
 @pytest.mark.parametrize("cursor", ["", "%", "bm9uZQ", "WzFd", "WzEsMiwzXQ", "W251bGwsMV0", "é"])
 def test_a_cursor_of_somebody_else(books: Books, cursor: str) -> None:
     with reading(books) as db, pytest.raises(NoPage, match="cursor"):
-        billed_transactions(db, Filters(), Wanted(cursor=cursor))
+        billed_transactions(db, TransactionFilters(), WantedPage(cursor=cursor))
 
 
 def one(books: Books, number: int) -> Transaction:
@@ -227,18 +231,18 @@ def test_readings_of_a_transaction_are_in_order(books: Books, station: Station) 
     station.stop(number, 2000)
     charge(station, 3)
     with reading(books) as db:
-        page = of_transaction(db, number, None, Wanted(limit=2))
+        page = of_transaction(db, number, None, WantedPage(limit=2))
         assert page is not None
         assert ([one.wh for one in page.data], page.total) == ([1200, 1500], 3)
-        rest = of_transaction(db, number, None, Wanted(limit=2, cursor=page.next_cursor))
+        rest = of_transaction(db, number, None, WantedPage(limit=2, cursor=page.next_cursor))
         assert rest is not None
         assert [(one.wh, one.measurand) for one in rest.data] == [
             (1900, "Energy.Active.Import.Register")
         ]
-        none = of_transaction(db, number, "Voltage", Wanted())
+        none = of_transaction(db, number, "Voltage", WantedPage())
         assert none is not None
         assert none.data == []
-        assert of_transaction(db, 1, None, Wanted()) is None
+        assert of_transaction(db, 1, None, WantedPage()) is None
 
 
 def test_readings_of_all_connectors_of_a_charger_are_in_one_order(
@@ -250,11 +254,13 @@ def test_readings_of_all_connectors_of_a_charger_are_in_one_order(
         station.tell(station.register(number), connector=number % 3)
         other.tell(other.register(1))
     with reading(books) as db:
-        page = of_charger(db, "CP-1", None, None, None, Wanted(page=2, limit=4))
+        page = of_charger(db, "CP-1", None, None, None, WantedPage(page=2, limit=4))
         assert ([one.wh for one in page.data], page.total) == ([7, 6, 5, 4], 12)
-        page = of_charger(db, "CP-1", None, None, None, Wanted(limit=4, cursor=page.next_cursor))
+        page = of_charger(
+            db, "CP-1", None, None, None, WantedPage(limit=4, cursor=page.next_cursor)
+        )
         assert [one.wh for one in page.data] == [3, 2, 1, 0]
-        middle = of_charger(db, "CP-1", 1, page.data[1].timestamp, "9999", Wanted())
+        middle = of_charger(db, "CP-1", 1, page.data[1].timestamp, "9999", WantedPage())
         assert [one.wh for one in middle.data] == [10, 7, 4]
 
 
@@ -270,17 +276,22 @@ def test_what_a_charger_told_about_itself(books: Books, station: Station) -> Non
     station.status("Available", connector=2, error="HighTemperature")
     count_repairs_of(station)
     with reading(books) as db:
-        assert [one.model for one in boots(db, "CP-1", Wanted()).data] == ["Grizzl-E"]
-        assert [one.connector for one in statuses(db, "CP-1", None, Wanted()).data] == [2, 1, 1, 1]
-        assert [one.connector for one in statuses(db, "CP-1", 1, Wanted()).data] == [1, 1, 1]
-        assert statuses(db, None, None, Wanted()).total == 4
-        assert [one.error_code for one in faults(db, "CP-1", Wanted()).data] == [
+        assert [one.model for one in boots(db, "CP-1", WantedPage()).data] == ["Grizzl-E"]
+        assert [one.connector for one in statuses(db, "CP-1", None, WantedPage()).data] == [
+            2,
+            1,
+            1,
+            1,
+        ]
+        assert [one.connector for one in statuses(db, "CP-1", 1, WantedPage()).data] == [1, 1, 1]
+        assert statuses(db, None, None, WantedPage()).total == 4
+        assert [one.error_code for one in faults(db, "CP-1", WantedPage()).data] == [
             *("HighTemperature", "GroundFailure"),
         ]
-        ((waiting),) = faults(db, None, Wanted(), is_open=True).data
+        ((waiting),) = faults(db, None, WantedPage(), is_open=True).data
         assert (waiting.error_code, waiting.is_warning) == ("HighTemperature", True)
         assert [one.kind for one in repairs(db, "CP-1")] == ["number"]
-        assert (boots(db, "CP-9", Wanted()).data, repairs(db, "CP-9"), habits(db, "CP-9")) == (
+        assert (boots(db, "CP-9", WantedPage()).data, repairs(db, "CP-9"), habits(db, "CP-9")) == (
             [],
             [],
             [],
@@ -301,7 +312,7 @@ def test_the_queue_has_doubtful_transactions_and_messages(books: Books, station:
     certain = charge(station, 901)
     station.stop(certain, 1)  # a second stop, with another register
     with reading(books) as db:
-        found = queue(db, None, None, Wanted()).data
+        found = queue(db, None, None, WantedPage()).data
         assert [(one.kind, one.transaction and one.transaction.id) for one in found] == [
             *(("transaction", certain), ("message", None), ("transaction", doubtful)),
         ]
@@ -319,11 +330,11 @@ def test_the_queue_has_doubtful_transactions_and_messages(books: Books, station:
         assert all(
             isinstance(text, Told) for text in (review.words, *review.evidence, *review.figures)
         )
-        assert [one.kind for one in queue(db, "CP-1", "message", Wanted()).data] == ["message"]
-        first = queue(db, None, None, Wanted(limit=1))
-        second = queue(db, None, None, Wanted(limit=1, cursor=first.next_cursor))
+        assert [one.kind for one in queue(db, "CP-1", "message", WantedPage()).data] == ["message"]
+        first = queue(db, None, None, WantedPage(limit=1))
+        second = queue(db, None, None, WantedPage(limit=1, cursor=first.next_cursor))
         assert [*first.data, *second.data] == found[:2]
-        assert len(set_aside(db, "CP-1", Wanted(), is_waiting=True).data) == 1
+        assert len(set_aside(db, "CP-1", WantedPage(), is_waiting=True).data) == 1
     books.connection.execute("UPDATE set_aside SET looked_at = ?", (books.at,))
     with reading(books) as db:
-        assert len(queue(db, None, None, Wanted()).data) == 2
+        assert len(queue(db, None, None, WantedPage()).data) == 2

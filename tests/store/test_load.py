@@ -13,9 +13,9 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.reads.load import load as reads
-from levity_trio.store.reads.load.load import LoadCarQuarter, LoadQuarter, Reading, says
+from levity_trio.store.reads.load.load import ConnectorReading, LoadCarQuarter, LoadQuarter, says
 from levity_trio.store.writes.load import load
-from levity_trio.store.writes.people.accounts import Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store import loads
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
@@ -140,7 +140,7 @@ def test_a_wish_holds_until_another_of_its_kind_or_its_end(books: Books) -> None
     with reading(books) as db:
         assert [one.kind for one in reads.wishes(db)] == ["boost"]
     assert [fact.until for fact in books.recorded(BoostStarted)] == [LATER]
-    with pytest.raises(Refused):
+    with pytest.raises(ChangeRefused):
         books.run(load.boost, ("CP-9", 1), LATER, "", AT, "anna")
 
 
@@ -390,7 +390,7 @@ def test_a_car_is_there_from_its_transaction_or_from_what_its_charger_tells(
     assert present.cars[0].energy_wh == 500
     reading_of = present.cars[0].reading
     assert reading_of is not None
-    assert reading_of == Reading(books.at, (15.5, 15.0, 0.0), None, 7100.0)
+    assert reading_of == ConnectorReading(books.at, (15.5, 15.0, 0.0), None, 7100.0)
     assert present.cars[2].reading is None
     assert ("CP-2", 1) in present.connectors
     books.wait(6)
@@ -504,4 +504,4 @@ def test_what_a_car_draws(
     with reading(books) as db:
         ((*_, reading_of, _),) = reads.load_present(db, books.at).cars
     assert reading_of is not None
-    assert reading_of == Reading(books.at, *found)
+    assert reading_of == ConnectorReading(books.at, *found)

@@ -9,18 +9,18 @@ from levity_trio.events import MeterChanged, MeterRead
 from levity_trio.store.reads.money.meters import meter as meter_row
 from levity_trio.store.reads.money.meters import meters as listed
 from levity_trio.store.reads.money.meters import readings
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.money import meters as writes
-from levity_trio.store.writes.money.meters import CSV, HAND, Added, MeterData, Taken
+from levity_trio.store.writes.money.meters import CSV, HAND, GivenReading, MeterData, ReadingResult
 from levity_trio.store.writes.people.account_import import ImportRefused
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 
 SINCE = "2026-01-01T00:00:00.000Z"
 MAIN = MeterData("Main", 1.0, 2.0, 5, SINCE)
-TAKEN = Taken("main", "2026-02-01T08:00:00.000Z", "48211.35", "kWh")
+TAKEN = GivenReading("main", "2026-02-01T08:00:00.000Z", "48211.35", "kWh")
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def meter(books: Books) -> int:
     return books.run(writes.add, MAIN, books.at, "anna")
 
 
-def read(books: Books, taken: Taken, source: str = HAND) -> Added:
+def read(books: Books, taken: GivenReading, source: str = HAND) -> ReadingResult:
     return books.run(writes.read, taken, source, books.at, "anna")
 
 
-def refused(books: Books, taken: Taken) -> tuple[Code, str]:
-    with pytest.raises(Refused) as caught:
+def refused(books: Books, taken: GivenReading) -> tuple[RefusalCode, str]:
+    with pytest.raises(ChangeRefused) as caught:
         read(books, taken)
     return caught.value.code, caught.value.field
 
@@ -51,7 +51,7 @@ def test_a_meter_and_its_chargers(books: Books, meter: int) -> None:
         found = meter_row(db, meter)
         assert found is not None
         assert (found.name, found.chargers, found.digits) == ("main", ["CP-1"], 5)
-        assert [one.id for one in listed(db, "MAIN", Wanted()).data] == [meter]
+        assert [one.id for one in listed(db, "MAIN", WantedPage()).data] == [meter]
         assert meter_row(db, 2) is None
     assert [fact.change for fact in books.recorded(MeterChanged)] == ["added", "changed"]
 
@@ -59,17 +59,19 @@ def test_a_meter_and_its_chargers(books: Books, meter: int) -> None:
 @pytest.mark.parametrize(
     ("data", "code", "field"),
     [
-        (MAIN._replace(name="MAIN"), Code.IN_USE, "name"),
-        (MAIN._replace(name="7"), Code.INVALID, "name"),
-        (MAIN._replace(name="b", until=SINCE), Code.CONFLICT, "until"),
-        (MAIN._replace(name="b", chargers=("CP-9",)), Code.NOT_FOUND, "chargers"),
-        (MAIN._replace(name="b", topic="house/+/kwh"), Code.INVALID, "topic"),
-        (MAIN._replace(name="b", topic=""), Code.INVALID, "topic"),
+        (MAIN._replace(name="MAIN"), RefusalCode.IN_USE, "name"),
+        (MAIN._replace(name="7"), RefusalCode.INVALID, "name"),
+        (MAIN._replace(name="b", until=SINCE), RefusalCode.CONFLICT, "until"),
+        (MAIN._replace(name="b", chargers=("CP-9",)), RefusalCode.NOT_FOUND, "chargers"),
+        (MAIN._replace(name="b", topic="house/+/kwh"), RefusalCode.INVALID, "topic"),
+        (MAIN._replace(name="b", topic=""), RefusalCode.INVALID, "topic"),
     ],
 )
 @pytest.mark.usefixtures("meter")
-def test_a_meter_that_cannot_be(books: Books, data: MeterData, code: Code, field: str) -> None:
-    with pytest.raises(Refused) as caught:
+def test_a_meter_that_cannot_be(
+    books: Books, data: MeterData, code: RefusalCode, field: str
+) -> None:
+    with pytest.raises(ChangeRefused) as caught:
         books.run(writes.add, data, books.at, "anna")
     assert (caught.value.code, caught.value.field) == (code, field)
     assert books.count("meter") == 1
@@ -95,22 +97,22 @@ def test_a_reading_once_and_again(books: Books, meter: int) -> None:
 @pytest.mark.parametrize(
     ("given", "code", "field"),
     [
-        ({"value": "48212"}, Code.CONFLICT, "value"),
-        ({"value": "100000"}, Code.CONFLICT, "value"),
-        ({"value": "12,5"}, Code.INVALID, "value"),
-        ({"value": "-1"}, Code.INVALID, "value"),
-        ({"value": "1_000"}, Code.INVALID, "value"),
-        ({"value": "٣"}, Code.INVALID, "value"),
-        ({"value": "1e3"}, Code.INVALID, "value"),
-        ({"unit": "MWh"}, Code.INVALID, "value"),
-        ({"at": "2027-01-01T00:00:00.000Z"}, Code.CONFLICT, "at"),
-        ({"at": "2025-12-31T00:00:00.000Z"}, Code.CONFLICT, "at"),
-        ({"meter": "other"}, Code.NOT_FOUND, "meter"),
-        ({"meter": "9"}, Code.NOT_FOUND, "meter"),
+        ({"value": "48212"}, RefusalCode.CONFLICT, "value"),
+        ({"value": "100000"}, RefusalCode.CONFLICT, "value"),
+        ({"value": "12,5"}, RefusalCode.INVALID, "value"),
+        ({"value": "-1"}, RefusalCode.INVALID, "value"),
+        ({"value": "1_000"}, RefusalCode.INVALID, "value"),
+        ({"value": "٣"}, RefusalCode.INVALID, "value"),
+        ({"value": "1e3"}, RefusalCode.INVALID, "value"),
+        ({"unit": "MWh"}, RefusalCode.INVALID, "value"),
+        ({"at": "2027-01-01T00:00:00.000Z"}, RefusalCode.CONFLICT, "at"),
+        ({"at": "2025-12-31T00:00:00.000Z"}, RefusalCode.CONFLICT, "at"),
+        ({"meter": "other"}, RefusalCode.NOT_FOUND, "meter"),
+        ({"meter": "9"}, RefusalCode.NOT_FOUND, "meter"),
     ],
 )
 def test_a_reading_that_cannot_be(
-    books: Books, given: dict[str, str], code: Code, field: str
+    books: Books, given: dict[str, str], code: RefusalCode, field: str
 ) -> None:
     read(books, TAKEN)
     assert refused(books, TAKEN._replace(**given)) == (code, field)
@@ -137,7 +139,7 @@ def test_one_reading_of_a_day_is_kept(
 
     read(books, TAKEN._replace(at=moment("01T07")))
     for before, hour, value in kept:
-        taken = Taken(str(meter), moment(hour), value, "kWh")
+        taken = GivenReading(str(meter), moment(hour), value, "kWh")
         earlier = None if before is None else taken._replace(at=moment(before))
         books.run(writes.keep, taken, earlier, f"{taken.at[:10]}T00:00:00.000Z", books.at)
     found = books.rows("SELECT at, entered_by FROM meter_reading WHERE source = 'mqtt' ORDER BY at")
@@ -147,13 +149,13 @@ def test_one_reading_of_a_day_is_kept(
 def test_what_a_meter_published_before_it_was_in_use_costs_no_other_reading(
     books: Books, meter: int
 ) -> None:
-    taken = Taken(str(meter), "2026-01-01T00:00:03.000Z", "5", "kWh")
+    taken = GivenReading(str(meter), "2026-01-01T00:00:03.000Z", "5", "kWh")
     books.run(writes.keep, taken, taken._replace(at="2025-12-31T23:59:59.000Z"), SINCE, books.at)
     assert books.rows("SELECT at FROM meter_reading") == [(taken.at,)]
 
 
 def test_a_voided_reading_of_a_day_is_not_kept_anew(books: Books, meter: int) -> None:
-    taken = Taken(str(meter), "2026-02-01T08:00:00.000Z", "5", "kWh")
+    taken = GivenReading(str(meter), "2026-02-01T08:00:00.000Z", "5", "kWh")
     books.run(writes.keep, taken, None, MIDNIGHT, books.at)
     books.run(writes.void, meter, 1, Said(books.at, "anna", "wrong"))
     books.run(writes.keep, taken._replace(at="2026-02-01T09:00:00.000Z"), None, MIDNIGHT, books.at)
@@ -165,12 +167,12 @@ def test_a_wrong_reading_is_voided_and_stays_on_record(books: Books, meter: int)
     books.run(writes.void, meter, wrong, Said(books.at, "anna", "digits swapped"))
     assert read(books, TAKEN._replace(value="48121.35")) == (2, "added")
     with reading(books) as db:
-        assert [one.id for one in readings(db, meter, Wanted()).data] == [2, 1]
-        assert [one.id for one in readings(db, meter, Wanted(), is_valid=True).data] == [2]
-        (voided,) = readings(db, meter, Wanted(), is_valid=False).data
+        assert [one.id for one in readings(db, meter, WantedPage()).data] == [2, 1]
+        assert [one.id for one in readings(db, meter, WantedPage(), is_valid=True).data] == [2]
+        (voided,) = readings(db, meter, WantedPage(), is_valid=False).data
     assert (voided.id, voided.voided_by, voided.void_reason) == (1, "anna", "digits swapped")
-    for number, code in ((wrong, Code.CONFLICT), (9, Code.NOT_FOUND)):
-        with pytest.raises(Refused) as caught:
+    for number, code in ((wrong, RefusalCode.CONFLICT), (9, RefusalCode.NOT_FOUND)):
+        with pytest.raises(ChangeRefused) as caught:
             books.run(writes.void, meter, number, Said(books.at, "anna", "again"))
         assert caught.value.code is code
     assert [fact.change for fact in books.recorded(MeterRead)] == ["added", "voided", "added"]
@@ -180,11 +182,14 @@ def test_the_end_of_a_meter_leaves_no_reading_outside(books: Books, meter: int) 
     read(books, TAKEN)
     for field in ("until", "since"):
         at = "2026-01-15T00:00:00.000Z" if field == "until" else "2026-02-15T00:00:00.000Z"
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(ChangeRefused) as caught:
             books.run(writes.change, meter, {field: at}, books.at, "anna")
         assert caught.value.field == field
     books.run(writes.change, meter, {"until": TAKEN.at}, books.at, "anna")
-    assert refused(books, TAKEN._replace(at="2026-02-02T00:00:00.000Z")) == (Code.CONFLICT, "at")
+    assert refused(books, TAKEN._replace(at="2026-02-02T00:00:00.000Z")) == (
+        RefusalCode.CONFLICT,
+        "at",
+    )
 
 
 @pytest.mark.usefixtures("meter")

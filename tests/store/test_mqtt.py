@@ -10,7 +10,14 @@ import pytest
 from levity_trio.events import EventsPruned, MqttFactRefused, MqttReplayed
 from levity_trio.plugins.mqtt.facts import UNKNOWN
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.site.mqtt import MqttState, Page, Progress, before, next_page, state
+from levity_trio.store.reads.site.mqtt import (
+    BrokerProgress,
+    FactsPage,
+    MqttState,
+    before,
+    next_page,
+    state,
+)
 from levity_trio.store.upkeep.pruning import delete_events
 from levity_trio.store.writes.site import mqtt
 from levity_trio.wire.times import stamp
@@ -34,7 +41,7 @@ def newest(books: Books) -> int:
     return int(books.value("SELECT max(id) FROM event"))
 
 
-def page(books: Books, limit: int = 100, known: Progress = UNKNOWN) -> Page:
+def page(books: Books, limit: int = 100, known: BrokerProgress = UNKNOWN) -> FactsPage:
     found = next_page(view(books.connection), known, limit)
     assert found is not None
     return found
@@ -62,7 +69,7 @@ def test_the_first_use_begins_after_the_newest_fact(books: Books) -> None:
     assert state(view(books.connection)) is None
     last = tell(books, 3)
     books.run(mqtt.begin, books.at)
-    assert page(books) == Page(Progress(last, last), 0, [])
+    assert page(books) == FactsPage(BrokerProgress(last, last), 0, [])
     tell(books, 2)
     books.run(mqtt.begin, books.at)  # a restart
     assert ids(books) == [last + 1, last + 2]
@@ -82,10 +89,10 @@ def test_a_page_follows_what_the_broker_has_unless_the_position_was_set_back(boo
     books.run(mqtt.begin, books.at)
     first = newest(books)
     last = tell(books, 5)
-    known = Progress(first, first + 3)
+    known = BrokerProgress(first, first + 3)
     assert [fact.id for fact in page(books, known=known).facts] == [last - 1, last]
     books.run(mqtt.replay, 0, books.at, books.at, "anna")
-    assert page(books, known=known).progress == Progress(0, 0)
+    assert page(books, known=known).progress == BrokerProgress(0, 0)
 
 
 def test_the_position_moves_only_from_where_it_was(books: Books) -> None:
@@ -156,7 +163,7 @@ def test_facts_that_are_kept_no_longer_are_counted(books: Books) -> None:
     last = tell(books, 5)
     books.run(delete_events, last - 2, 1.0)
     found = page(books)
-    assert (found.progress, found.pruned) == (Progress(first, first), 3)
+    assert (found.progress, found.pruned) == (BrokerProgress(first, first), 3)
     assert shown(books).waiting == 2
     assert replayed(books, since) == (0, True)
 

@@ -29,8 +29,8 @@ from levity_trio.store.writes.people import (
     tags,
     vehicles,
 )
-from levity_trio.store.writes.people.accounts import AccountData, Refused
-from levity_trio.store.writes.people.messages import Failure, NewMessage
+from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
+from levity_trio.store.writes.people.messages import DeliveryFailure, NewMessage
 from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.store.writes.people.tags import TagData
@@ -140,7 +140,7 @@ class Leaving(Biller):
         self.books.run(messages.add, message, self.books.at)
 
     def enter(self, amount: int, kind: Kind = Kind.PAYMENT) -> None:
-        entry = wallets.Entry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
+        entry = wallets.LedgerEntry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
         self.books.run(wallets.enter, entry)
 
     def obstacles(self) -> list[Obstacle]:
@@ -209,7 +209,7 @@ def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) 
 def test_a_refused_address_goes_with_its_message(leaving: Leaving) -> None:
     books, address = leaving.books, TOLD[1]
     problem = f"550 5.1.1 <{address}>: unknown"
-    failure = Failure(
+    failure = DeliveryFailure(
         message=1, problem=problem, next_at=books.at, is_given_up=True, refused=address
     )
     books.run(messages.note_failed, failure, books.at)
@@ -346,23 +346,23 @@ def test_years_of_keeping_are_those_of_the_account(leaving: Leaving) -> None:
 
 def test_nothing_new_is_written_about_it(leaving: Leaving) -> None:
     leaving.delete()
-    with pytest.raises(Refused, match="was deleted at"):
+    with pytest.raises(ChangeRefused, match="was deleted at"):
         leaving.books.run(accounts.change, ANNA, {"name": "Anna"}, leaving.books.at, "cleo")
-    with pytest.raises(Refused, match="add a new household"):
+    with pytest.raises(ChangeRefused, match="add a new household"):
         leaving.house.give(ANNA, "Card", leaving.books.at)
-    with pytest.raises(Refused, match="was deleted at"):
+    with pytest.raises(ChangeRefused, match="was deleted at"):
         leaving.delete()
 
 
 def test_a_name_that_another_account_has(leaving: Leaving) -> None:
     leaving.books.run(accounts.change, BEN, {"name": "household 1"}, leaving.books.at, "cleo")
-    with pytest.raises(Refused, match="has this name"):
+    with pytest.raises(ChangeRefused, match="has this name"):
         leaving.delete()
 
 
 def test_an_open_account_is_kept(leaving: Leaving) -> None:
     books = leaving.books
-    with pytest.raises(Refused, match="is open"):
+    with pytest.raises(ChangeRefused, match="is open"):
         books.run(personal.delete, BEN, Deletion(10, "r", books.at, "cleo"))
     books.run(accounts.change, ANNA, {"until": None}, books.at, "cleo")
     assert [one.words[:10] for one in leaving.obstacles()] == ["it is open"]

@@ -16,7 +16,7 @@ from levity_trio.store.lookups.places import UsageLimit, refusal
 from levity_trio.store.reads.money.wallets import limits_reached, owned_tags, spent_accounts
 from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.people import authorization, limits, tags
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.tags import TagData
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
@@ -268,18 +268,18 @@ def test_a_card_that_works_everywhere(yard: Yard) -> None:
 @pytest.mark.parametrize(
     ("wanted", "code", "field"),
     [
-        (UsageLimit(()), Code.INVALID, "chargers"),
-        (UsageLimit(("CP-1",), is_everywhere=True), Code.INVALID, "everywhere"),
-        (UsageLimit(("CP-9",)), Code.NOT_FOUND, "chargers"),
+        (UsageLimit(()), RefusalCode.INVALID, "chargers"),
+        (UsageLimit(("CP-1",), is_everywhere=True), RefusalCode.INVALID, "everywhere"),
+        (UsageLimit(("CP-9",)), RefusalCode.NOT_FOUND, "chargers"),
     ],
 )
 def test_a_limit_that_makes_no_sense(
-    yard: Yard, wanted: UsageLimit, code: Code, field: str
+    yard: Yard, wanted: UsageLimit, code: RefusalCode, field: str
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ChangeRefused) as caught:
         yard.limit(wanted, card="Ben's")
     assert (caught.value.code, caught.value.field) == (code, field)
-    with pytest.raises(Refused):
+    with pytest.raises(ChangeRefused):
         yard.limit(UsageLimit(), account=9)
 
 

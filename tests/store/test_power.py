@@ -14,7 +14,7 @@ import pytest
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.site import energy_now
-from levity_trio.store.reads.transactions.power import A_DAY, DayPower, Work, power_of_day
+from levity_trio.store.reads.transactions.power import A_DAY, DayPower, PowerWork, power_of_day
 from levity_trio.store.upkeep.metering import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT
 from levity_trio.store.writes.load.power import delete_before, keep
@@ -299,7 +299,7 @@ async def test_what_was_there_before_the_table_is_filled_in(
         books.value("SELECT max(id) + 1 FROM tx"),
     )
     books.connection.execute("DELETE FROM power_work")
-    books.run(keep, [], Work(revision, newest))
+    books.run(keep, [], PowerWork(revision, newest))
     kept.is_trusted = False
     await kept.look()
     assert kept.sums() == {}, "a clock that is years ahead would leave out everything"

@@ -13,7 +13,12 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.reads.transactions.recheck import Cause, Difference, Rechecking, compare
+from levity_trio.store.reads.transactions.recheck import (
+    DifferenceCause,
+    RecheckDifference,
+    Rechecking,
+    compare,
+)
 from tests.store.books import Books, Station, in_memory
 from tests.store.deciding import Operator
 from tests.store.files import contents, make
@@ -49,12 +54,12 @@ def charge(station: Station, start: int = 1000, wh: int = 5000, minutes: float =
     return transaction
 
 
-def found(folder: Path, charger: str | None = None) -> list[Difference]:
+def found(folder: Path, charger: str | None = None) -> list[RecheckDifference]:
     pages = Rechecking(folder / "site.db", charger).pages()
     return [difference for page in pages for difference in page.differences]
 
 
-def only(folder: Path) -> Difference:
+def only(folder: Path) -> RecheckDifference:
     (one,) = found(folder)
     return one
 
@@ -96,7 +101,7 @@ def test_another_figure_is_by_the_rules(cp_1: Station, tmp_path: Path) -> None:
     one = only(tmp_path)
     assert (one.transaction, one.charger, one.connector, one.rules) == (transaction, "CP-1", 1, 1)
     assert (one.stored.wh, one.then.wh, one.now.wh) == (4999, 5000, 5000)
-    assert one.causes == (Cause.RULES,)
+    assert one.causes == (DifferenceCause.RULES,)
 
 
 def test_a_doubt_that_is_none_any_more_is_by_the_rules(cp_1: Station, tmp_path: Path) -> None:
@@ -111,7 +116,7 @@ def test_a_doubt_that_is_none_any_more_is_by_the_rules(cp_1: Station, tmp_path: 
         "it overlaps",
         (),
     )
-    assert one.causes == (Cause.RULES,)
+    assert one.causes == (DifferenceCause.RULES,)
 
 
 def test_readings_that_came_later_are_facts(cp_1: Station, tmp_path: Path) -> None:
@@ -121,7 +126,7 @@ def test_readings_that_came_later_are_facts(cp_1: Station, tmp_path: Path) -> No
     cp_1.books.wait(0.5)
     cp_1.tell(cp_1.register(6500), transaction=transaction)
     one = only(tmp_path)
-    assert one.causes == (Cause.FACTS,)
+    assert one.causes == (DifferenceCause.FACTS,)
     assert one.stored == one.then
     assert (one.stored.confidence, one.now.confidence) == ("certain", "doubtful")
 
@@ -138,7 +143,7 @@ def test_a_neighbour_that_was_judged_later_is_a_fact(cp_1: Station, tmp_path: Pa
     )
     one = only(tmp_path)
     assert one.stored.reviews == one.then.reviews == ("overlap",)
-    assert (one.now.reviews, one.causes) == ((), (Cause.FACTS,))
+    assert (one.now.reviews, one.causes) == ((), (DifferenceCause.FACTS,))
 
 
 def test_a_clock_that_was_shown_since_is_a_fact(cp_1: Station, tmp_path: Path) -> None:
@@ -150,7 +155,7 @@ def test_a_clock_that_was_shown_since_is_a_fact(cp_1: Station, tmp_path: Path) -
     one = only(tmp_path)
     assert (one.transaction, one.causes, one.stored.wh, one.now.wh) == (
         transaction,
-        (Cause.FACTS,),
+        (DifferenceCause.FACTS,),
         5000,
         5000,
     )
@@ -167,7 +172,7 @@ def test_what_was_learned_later_is_a_habit(cp_1: Station, tmp_path: Path) -> Non
     charge(cp_1, wh=15_000)
     learn(cp_1.books, "ceiling", 7200, cp_1.books.at)
     one = only(tmp_path)
-    assert one.causes == (Cause.HABITS,)
+    assert one.causes == (DifferenceCause.HABITS,)
     assert (one.stored.confidence, one.now.reviews) == ("certain", ("too_fast",))
 
 
@@ -175,7 +180,7 @@ def test_a_habit_that_was_shown_more_often_since_is_no_rule(cp_1: Station, tmp_p
     before = cp_1.books.at
     charge(cp_1, wh=15_000)
     learn(cp_1.books, "ceiling", 7200, before)
-    assert only(tmp_path).causes == (Cause.HABITS,)
+    assert only(tmp_path).causes == (DifferenceCause.HABITS,)
 
 
 def test_a_habit_that_was_revoked_since_is_one(cp_1: Station, tmp_path: Path) -> None:
@@ -187,7 +192,7 @@ def test_a_habit_that_was_revoked_since_is_one(cp_1: Station, tmp_path: Path) ->
     assert (one.stored.confidence, one.now.confidence, one.causes) == (
         "doubtful",
         "certain",
-        (Cause.HABITS,),
+        (DifferenceCause.HABITS,),
     )
 
 
@@ -198,7 +203,7 @@ def test_a_habit_of_a_meter_that_was_swapped_since_is_one(cp_1: Station, tmp_pat
     assert found(tmp_path) == []
     cp_1.boot(meter_serial_number="M-2")
     one = only(tmp_path)
-    assert (one.stored, one.causes) == (one.then, (Cause.HABITS,))
+    assert (one.stored, one.causes) == (one.then, (DifferenceCause.HABITS,))
 
 
 def test_a_person_s_figure_is_compared_alone(cp_1: Station, tmp_path: Path) -> None:
@@ -286,10 +291,10 @@ def test_no_story_differs_by_the_rules_that_judged_it(seed: int) -> None:
         books.wait(10)
         books.settle()
         judged = [one for one in every(books) if one is not None]
-    assert [one for one in judged if Cause.RULES in one.causes] == []
+    assert [one for one in judged if DifferenceCause.RULES in one.causes] == []
 
 
-def every(books: Books) -> Iterator[Difference | None]:
+def every(books: Books) -> Iterator[RecheckDifference | None]:
     def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         return books.rows(sql, *values)
 

@@ -13,7 +13,7 @@ from levity_trio.billing.reconciliation import StateLine
 from levity_trio.billing.states import BillState
 from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes.money import meters
-from levity_trio.store.writes.money.meters import HAND, MeterData, Taken
+from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station
@@ -350,7 +350,11 @@ def add_meter(books: Books, name: str = "Main", *chargers: str, digits: int | No
 def read_meter(books: Books, meter: int, *shown: tuple[str, str]) -> None:
     for at, kwh in shown:
         books.run(
-            meters.read, Taken(str(meter), f"2026-{at}.000Z", kwh, "kWh"), HAND, "2027", "anna"
+            meters.read,
+            GivenReading(str(meter), f"2026-{at}.000Z", kwh, "kWh"),
+            HAND,
+            "2027",
+            "anna",
         )
 
 

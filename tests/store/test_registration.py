@@ -22,11 +22,11 @@ from levity_trio.events import (
 from levity_trio.store.reads.chargers.chargers import of_model
 from levity_trio.store.reads.chargers.security import Newcomer, decisions, newcomers
 from levity_trio.store.reads.now.present import present, waiting
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.beginning import beginning
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
 from levity_trio.store.writes.chargers.registration import (
-    Decided,
+    DecidedBy,
     Otherwise,
     adopt,
     adopt_all,
@@ -46,8 +46,8 @@ from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
 
-ANNA = Decided("2026-03-01T12:00:00.000Z", "anna", "ours")
-PAGE = Wanted()
+ANNA = DecidedBy("2026-03-01T12:00:00.000Z", "anna", "ours")
+PAGE = WantedPage()
 DAY = 24 * 60
 
 

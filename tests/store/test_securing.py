@@ -6,7 +6,7 @@ from levity_trio.access.securing import Step
 from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventReported
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.chargers import securing as reads
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers import credentials, responses, securing
 from levity_trio.store.writes.chargers.responses import CommandEnd
 from levity_trio.store.writes.chargers.securing import NewPlan
@@ -84,7 +84,7 @@ def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     assert (begin(profile=2), begin(profile=2), begin(profile=2, address="wss://a")) == (3, 3, 4)
     assert books.run(securing.cancel, "CP-1", books.at, "anna")
     assert not books.run(securing.cancel, "CP-1", books.at, "anna")
-    with_states = reads.all_securing(view(books.connection), "CP-1", Wanted())
+    with_states = reads.all_securing(view(books.connection), "CP-1", WantedPage())
     assert [one.state for one in with_states.data] == [
         "cancelled",
         "replaced",

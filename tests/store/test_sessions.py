@@ -45,9 +45,13 @@ def test_no_room_for_another_charger(books: Books, station: Station) -> None:
 
 
 def test_the_interval_that_it_was_told_outlives_the_connection(station: Station) -> None:
-    assert station.connect() == sessions.Begun(2, sessions.Intervals(None, None), is_unseen=True)
+    assert station.connect() == sessions.BegunSession(
+        2, sessions.Intervals(None, None), is_unseen=True
+    )
     station.boot()
-    assert station.connect() == sessions.Begun(3, sessions.Intervals(60, None), is_unseen=False)
+    assert station.connect() == sessions.BegunSession(
+        3, sessions.Intervals(60, None), is_unseen=False
+    )
 
 
 def test_a_lost_connection_suspends(books: Books, station: Station) -> None:
@@ -99,7 +103,9 @@ def test_a_connection_that_never_spoke_leaves_no_row_but_takes_the_charger_offli
     station.start()
     number = next(books.numbers)
     books.run(
-        sessions.end, sessions.Ending("CP-1", books.server, number, books.at, 1006, "gone"), True
+        sessions.end,
+        sessions.ConnectionEnd("CP-1", books.server, number, books.at, 1006, "gone"),
+        True,
     )
     assert books.row(ONLINE) == (0, station.session)
     assert books.value("SELECT suspended_at FROM tx") == books.at
@@ -203,7 +209,7 @@ def test_a_connection_without_a_message_takes_nobody_from_another_server(
 ) -> None:
     elsewhere(station)
     station.start()
-    silent = sessions.Ending("CP-1", books.server, 99, books.at, 1006, "gone")
+    silent = sessions.ConnectionEnd("CP-1", books.server, 99, books.at, 1006, "gone")
     books.run(sessions.end, silent, True)
     assert books.row(ONLINE) == (1, station.session)
     assert books.value("SELECT suspended_at FROM tx") is None

@@ -10,7 +10,7 @@ import pytest
 from levity_trio.access.registration import Mode
 from levity_trio.store.reads.chargers.charger_facts import habits
 from levity_trio.store.writes.chargers import registration
-from levity_trio.store.writes.chargers.registration import Decided
+from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.store.writes.transactions import decisions
 from tests.store.books import Books, Station
 from tests.store.deciding import open_codes
@@ -116,7 +116,7 @@ def test_one_that_contradicts_itself_keeps_what_it_had_shown(books: Books) -> No
 
 def refuse(station: Station) -> None:
     assert station.books.run(
-        registration.refuse, station.name, Decided(station.books.at, "anna", "")
+        registration.refuse, station.name, DecidedBy(station.books.at, "anna", "")
     )
 
 

@@ -18,8 +18,8 @@ from levity_trio.store.reads.chargers.chargers import (
     station,
     stations,
 )
-from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.transactions.recheck import Cause, compare
+from levity_trio.store.reads.pages import WantedPage
+from levity_trio.store.reads.transactions.recheck import DifferenceCause, compare
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
 from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
@@ -41,7 +41,7 @@ GARAGE = nouns.Station(name="Garage", address="Main street 1", latitude=47.37, l
 
 def names(books: Books, *, is_hidden: bool = False) -> list[str]:
     with reading(books) as db:
-        return [one.id for one in chargers(db, None, None, Wanted(), is_hidden=is_hidden).data]
+        return [one.id for one in chargers(db, None, None, WantedPage(), is_hidden=is_hidden).data]
 
 
 def test_a_station_is_added_changed_and_deleted(books: Books) -> None:
@@ -59,7 +59,7 @@ def test_a_station_is_added_changed_and_deleted(books: Books) -> None:
     books.run(remove_station, number, books.at)
     with reading(books) as db:
         assert station(db, number) is None
-        assert stations(db, Wanted()).data == []
+        assert stations(db, WantedPage()).data == []
     assert books.count("station") == 1
     for change in (change_station, remove_station):
         with pytest.raises(UnknownStation):
@@ -77,11 +77,11 @@ def test_the_newest_station_comes_first_with_its_chargers(books: Books) -> None:
         books.run(add_charger, name, ChargerData(None, first), books.at, "anna")
     books.run(hide, "CP-2", books.at, None)
     with reading(books) as db:
-        assert [(one.id, one.chargers) for one in stations(db, Wanted()).data] == [
+        assert [(one.id, one.chargers) for one in stations(db, WantedPage()).data] == [
             (second, 0),
             (first, 1),
         ]
-        assert [one.id for one in chargers(db, first, None, Wanted()).data] == ["CP-1"]
+        assert [one.id for one in chargers(db, first, None, WantedPage()).data] == ["CP-1"]
     books.run(remove_station, first, books.at)
     assert books.rows("SELECT station_id FROM cp") == [(None,), (None,)]
 
@@ -245,5 +245,5 @@ def test_what_is_said_later_is_no_evidence_of_that_time(books: Books, station: S
     assert (found.then.confidence, found.now.confidence, found.causes) == (
         "certain",
         "doubtful",
-        (Cause.HABITS,),
+        (DifferenceCause.HABITS,),
     )

@@ -11,8 +11,8 @@ import trio
 from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.reads.people.tags import Filters, asked_tags, periods, tags, tags_in_order
+from levity_trio.store.reads.pages import WantedPage
+from levity_trio.store.reads.people.tags import TagFilters, asked_tags, periods, tags, tags_in_order
 from levity_trio.store.upkeep import tagging
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes.people import tags as writes
@@ -54,15 +54,17 @@ def neighbours(books: Books) -> Books:
 )
 def test_the_list(neighbours: Books, filters: dict[str, Any], found: list[str]) -> None:
     with reading(neighbours) as db:
-        page = tags(db, Filters(now=neighbours.at, **filters), Wanted())
+        page = tags(db, TagFilters(now=neighbours.at, **filters), WantedPage())
     assert [one.id_tag for one in page.data] == found
     assert page.total == len(found)
 
 
 def test_pages_and_all(neighbours: Books) -> None:
     with reading(neighbours) as db:
-        first = tags(db, Filters(now=neighbours.at), Wanted(limit=3))
-        rest = tags(db, Filters(now=neighbours.at), Wanted(limit=3, cursor=first.next_cursor))
+        first = tags(db, TagFilters(now=neighbours.at), WantedPage(limit=3))
+        rest = tags(
+            db, TagFilters(now=neighbours.at), WantedPage(limit=3, cursor=first.next_cursor)
+        )
         assert [one.id_tag for one in rest.data] == ["Lost"]
         assert [one.name for one in periods(db, "lost")] == ["Dora", None]
         assert [one.id_tag for one in tags_in_order(db)] == ["Card-1", "card-2", "Key", "Lost"]

@@ -17,11 +17,16 @@ from levity_trio.billing.tariff_file import parse
 from levity_trio.events import TariffAssigned, TariffChanged
 from levity_trio.store.billing.tariffs import Tariffs, first_open_day
 from levity_trio.store.reads.money import tariffs as reads
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.money import tariffs as writes
-from levity_trio.store.writes.money.tariffs import Assigning, Given
+from levity_trio.store.writes.money.tariffs import Assigning, GivenVersion
 from levity_trio.store.writes.people import accounts
-from levity_trio.store.writes.people.accounts import AccountData, Change, Code, Refused
+from levity_trio.store.writes.people.accounts import (
+    AccountData,
+    ChangeRefused,
+    ChangeResult,
+    RefusalCode,
+)
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.engine.local_times import begins_at
 from tests.store.books import Books, Station
@@ -55,15 +60,17 @@ class Site:
     def said(self, reason: str | None = None) -> Said:
         return Said(self.books.at, "cleo", reason)
 
-    def add(self, text: str) -> Change:
+    def add(self, text: str) -> ChangeResult:
         return self.books.run(
-            writes.add, Given(text, parse(text)), self.first_open, self.said("new")
+            writes.add, GivenVersion(text, parse(text)), self.first_open, self.said("new")
         )
 
     def withdraw(self, tariff: int, since: date) -> None:
         self.books.run(writes.withdraw, tariff, since, self.first_open, self.said("wrong"))
 
-    def assign(self, tariff: int | None, target: Target = SITE, since: date = OCTOBER) -> Change:
+    def assign(
+        self, tariff: int | None, target: Target = SITE, since: date = OCTOBER
+    ) -> ChangeResult:
         wanted = Assigning(target, tariff, since, begins_at(since, BERLIN))
         return self.books.run(writes.assign, wanted, self.first_open, self.said())
 
@@ -82,8 +89,8 @@ def site(books: Books, station: Station) -> Site:
     return Site(books)
 
 
-def refused(change: Any, *arguments: object) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refused(change: Any, *arguments: object) -> ChangeRefused:
+    with pytest.raises(ChangeRefused) as caught:
         change(*arguments)
     return caught.value
 
@@ -92,9 +99,9 @@ def refused(change: Any, *arguments: object) -> Refused:
 
 
 def test_versions_follow_each_other_and_an_equal_one_changes_nothing(site: Site) -> None:
-    assert site.add(flat()) == Change(1, "added")
-    assert site.add(flat()) == Change(1, "same")
-    assert site.add(flat("2026-11-01", "0.40")) == Change(1, "added")
+    assert site.add(flat()) == ChangeResult(1, "added")
+    assert site.add(flat()) == ChangeResult(1, "same")
+    assert site.add(flat("2026-11-01", "0.40")) == ChangeResult(1, "added")
     site.assign(1)
     assert [site.price(None, "CP-1", day) for day in (OCTOBER, date(2026, 10, 31), NOVEMBER)] == [
         "0.32",
@@ -124,13 +131,13 @@ def test_another_text_of_a_day_is_refused_until_the_first_is_withdrawn(site: Sit
     """Two operators at once: the second one is told of the first."""
     site.add(flat())
     found = refused(site.add, flat(price="0.23"))
-    assert (found.code, found.field) == (Code.IN_USE, "valid_from")
+    assert (found.code, found.field) == (RefusalCode.IN_USE, "valid_from")
     assert found.words.endswith("withdraw that one first, or choose another day")
     site.withdraw(1, OCTOBER)
-    assert site.add(flat(price="0.23")) == Change(1, "added")
+    assert site.add(flat(price="0.23")) == ChangeResult(1, "added")
     site.assign(1)
     assert site.price(None, "CP-1", OCTOBER) == "0.23"
-    assert refused(site.withdraw, 1, NOVEMBER).code == Code.NOT_FOUND
+    assert refused(site.withdraw, 1, NOVEMBER).code == RefusalCode.NOT_FOUND
     assert refused(site.withdraw, 2, OCTOBER).words == "there is no tariff 2"
     assert site.books.rows(
         "SELECT withdrawn_by, withdraw_reason FROM tariff_version ORDER BY id"
@@ -142,7 +149,7 @@ def test_another_text_of_a_day_is_refused_until_the_first_is_withdrawn(site: Sit
 
 def test_a_name_in_other_letters_is_the_same_tariff(site: Site) -> None:
     site.add(flat())
-    assert site.add(flat("2026-11-01", **{'"Flat"': '"FLAT"'})) == Change(1, "added")
+    assert site.add(flat("2026-11-01", **{'"Flat"': '"FLAT"'})) == ChangeResult(1, "added")
     versions = site.tariffs.versions(1)
     assert versions is not None
     assert {one.name for one in versions} == {"Flat"}
@@ -151,11 +158,11 @@ def test_a_name_in_other_letters_is_the_same_tariff(site: Site) -> None:
 def test_currency_and_kind_of_prices_are_of_one_kind(site: Site) -> None:
     site.add(flat())
     found = refused(site.add, DAY_AND_NIGHT.replace("EUR", "CAD"))
-    assert (found.code, found.field) == (Code.CONFLICT, "currency")
+    assert (found.code, found.field) == (RefusalCode.CONFLICT, "currency")
     assert found.words.startswith("Flat has prices in EUR")
     assert refused(site.add, flat("2026-11-01", gross="net")).field == "prices"
     site.withdraw(1, OCTOBER)
-    assert site.add(flat(gross="net", EUR="CAD", Flat="FLAT")) == Change(
+    assert site.add(flat(gross="net", EUR="CAD", Flat="FLAT")) == ChangeResult(
         1, "added"
     )  # the slip is mended
     assert site.books.rows("SELECT name, currency, prices FROM tariff") == [("FLAT", "CAD", "net")]
@@ -169,7 +176,7 @@ def test_an_account_goes_before_its_charger_and_that_before_the_site(site: Site)
     for place, name in enumerate(("Site", "Charger", "Anna"), 1):
         site.add(flat(price=f"0.{place}", Flat=name))
     site.assign(1)
-    assert site.assign(1) == Change(1, "same")
+    assert site.assign(1) == ChangeResult(1, "same")
     site.assign(2, CHARGER)
     site.assign(3, ANNA, NOVEMBER)
     site.assign(None, CHARGER, date(2026, 12, 1))
@@ -206,9 +213,9 @@ def test_the_newest_row_of_a_day_counts_and_both_are_listed(site: Site) -> None:
     assert site.assign(2).word == "same"
     assert (site.price(None, "CP-1", OCTOBER), site.price(None, "CP-1", NOVEMBER)) == ("0.5", "0.3")
     with reading(site.books) as db:
-        page = reads.assignments(db, [SITE], None, Wanted())
-        of_flat = reads.assignments(db, [], 1, Wanted(limit=1))
-        assert reads.assignments(db, [SITE, ANNA], None, Wanted()).total == 0
+        page = reads.assignments(db, [SITE], None, WantedPage())
+        of_flat = reads.assignments(db, [], 1, WantedPage(limit=1))
+        assert reads.assignments(db, [SITE, ANNA], None, WantedPage()).total == 0
     shown = [(one.tariff_name, one.since, one.until, one.is_replaced) for one in page.data]
     assert shown == [
         ("Other", "2026-10-01", "2026-11-01", False),
@@ -244,7 +251,7 @@ def test_what_cannot_be_assigned(site: Site) -> None:
     assert refused(site.assign, 1).words == "there is no tariff 1"
     site.add(flat())
     found = refused(site.assign, 1, SITE, date(2026, 9, 30))
-    assert (found.code, found.field) == (Code.CONFLICT, "since")
+    assert (found.code, found.field) == (RefusalCode.CONFLICT, "since")
     assert refused(site.assign, 1, Target(Scope.ACCOUNT, "9")).words == "there is no household 9"
     assert refused(site.assign, 1, Target(Scope.CHARGER, "CP-9")).field == "charger"
     site.withdraw(1, OCTOBER)
@@ -297,8 +304,8 @@ def test_nothing_changes_a_closed_month(site: Site) -> None:
     site.assign(1)
     site.first_open = NOVEMBER
     before = site.books.rows("SELECT * FROM event")
-    assert site.add(flat()) == Change(1, "same")
-    assert site.assign(1) == Change(1, "same")
+    assert site.add(flat()) == ChangeResult(1, "same")
+    assert site.assign(1) == ChangeResult(1, "same")
     found = refused(site.add, flat("2026-10-31"))
     assert (found.field, "before 2026-11-01 are closed" in found.words) == ("valid_from", True)
     assert refused(site.add, flat(price="0.23")).words.endswith("choose 2026-11-01 or a later day")
@@ -392,5 +399,5 @@ def test_a_tariff_says_what_holds_and_what_comes(
     site.withdraw(1, NOVEMBER)
     site.add(flat("2026-12-01", "0.41"))
     with reading(site.books) as db:
-        (found,) = reads.tariffs(db, None, date.fromisoformat(day), Wanted()).data
+        (found,) = reads.tariffs(db, None, date.fromisoformat(day), WantedPage()).data
     assert (found.says, found.next_since, found.next_says) == (says, next_since, next_says)

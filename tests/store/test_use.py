@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.transactions import power
-from levity_trio.store.reads.transactions.use import Asked, ChargerUse, FaultsOfMonth, use_of
+from levity_trio.store.reads.transactions.use import ChargerUse, FaultsOfMonth, UseQuestion, use_of
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.power import keep
 from levity_trio.wire.times import stamp
@@ -30,7 +30,9 @@ def look(books: Books, month: str = "2026-03") -> ChargerUse:
         found = power.taken(db, numbers)
     books.run(keep, found)
     of = Month.parse(month)
-    asked = Asked("CP-1", month, stamp(of.since(BERLIN)), stamp(of.until(BERLIN)), books.at, BERLIN)
+    asked = UseQuestion(
+        "CP-1", month, stamp(of.since(BERLIN)), stamp(of.until(BERLIN)), books.at, BERLIN
+    )
     with reading(books) as db:
         return use_of(db, asked)
 

@@ -20,7 +20,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.charges import policy_of
 from levity_trio.store.upkeep.tagging import open_tags
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.authorization import judge
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
@@ -84,10 +84,10 @@ def test_the_limit(purses: Purses) -> None:
 
 
 def test_a_limit_that_is_no_amount(purses: Purses) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ChangeRefused) as caught:
         purses.prepay(limit=10**13)
-    assert (caught.value.code, caught.value.field) == (Code.INVALID, "limit")
-    with pytest.raises(Refused):
+    assert (caught.value.code, caught.value.field) == (RefusalCode.INVALID, "limit")
+    with pytest.raises(ChangeRefused):
         purses.prepay(9)
 
 

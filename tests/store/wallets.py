@@ -11,7 +11,7 @@ from levity_trio.events import WalletCovered, WalletSpent
 from levity_trio.store.lookups.wallets import standing_of
 from levity_trio.store.reads.money.wallets import owned_tags, spent_accounts
 from levity_trio.store.writes.money import wallets
-from levity_trio.store.writes.money.wallets import Entered, Entry, NewTerms
+from levity_trio.store.writes.money.wallets import EntryResult, LedgerEntry, NewTerms
 from tests.store.books import Books
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -26,11 +26,11 @@ class Purses(House):
         super().__init__(books, bill_by)
         self.tags = Index(books.policy)
 
-    def entry(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> Entry:
+    def entry(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> LedgerEntry:
         named = {"currency": "EUR", "reason": "why", "at": self.books.at, "by": "cleo"} | given
-        return Entry(account, kind, amount, **named)
+        return LedgerEntry(account, kind, amount, **named)
 
-    def enter(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> Entered:
+    def enter(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> EntryResult:
         return self.books.run(wallets.enter, self.entry(kind, amount, account, **given))
 
     def prepay(self, account: int = ANNA, limit: int = 0, terms: Terms = Terms.PREPAID) -> bool:

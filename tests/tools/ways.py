@@ -230,7 +230,7 @@ def _begin_billing(db: UnitOfWork, at: str) -> None:
     )
     card = NamedThing(Thing(What.TAG, Policy().key(TAG)), TAG)
     ownership.give(db, account, card, Span(since, None), said)
-    tariff = tariffs.add(db, tariffs.Given(TARIFF, parse(TARIFF)), None, said).id
+    tariff = tariffs.add(db, tariffs.GivenVersion(TARIFF, parse(TARIFF)), None, said).id
     tariffs.assign(
         db, tariffs.Assigning(Target(Scope.SITE, ""), tariff, date(2026, 1, 1), since), None, said
     )

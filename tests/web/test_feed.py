@@ -2,7 +2,7 @@
 
 import json
 
-from levity_trio.web.feed import Frame
+from levity_trio.web.feed import EventFrame
 
 
 def shown(sent: bytes) -> dict[str, object]:
@@ -23,7 +23,7 @@ def test_households_and_cards_are_hidden() -> None:
     presented = {"charger": "CP-1", "id_tag": "04CAFE01", "verdict": "Accepted"}
     sent = {"charger": "CP-1", "vendor_id": "V", "data": "card=04CAFE01"}
     told = [
-        shown(Frame(1, "Kind", None, json.dumps(fields)).anonymous)
+        shown(EventFrame(1, "Kind", None, json.dumps(fields)).anonymous)
         for fields in (given, presented, sent)
     ]
     assert [sorted(one) for one in told] == [
@@ -44,7 +44,7 @@ def test_names_and_reasons_of_operators_and_addresses_are_hidden() -> None:
         ("OfALaterVersion", decided, {"by", "reason"}),
         ("ChargerDisconnected", connected, {"remote_address"}),
     ):
-        frame = Frame(1, kind, "CP-1", json.dumps(fields))
+        frame = EventFrame(1, kind, "CP-1", json.dumps(fields))
         assert shown(frame.whole) == fields
         assert shown(frame.anonymous) == {
             name: value for name, value in fields.items() if name not in hidden

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from structlog.typing import EventDict
 
-from levity_trio.web.http.server import Limits, application, open_http
+from levity_trio.web.http.server import HttpLimits, application, open_http
 from tests.web.clients import (
     HOST,
     PATIENCE_SECONDS,
@@ -29,7 +29,7 @@ from tests.web.clients import (
     request,
 )
 
-SOON = Limits(body_bytes=100_000, send_seconds=1.0, grace_seconds=0.1)
+SOON = HttpLimits(body_bytes=100_000, send_seconds=1.0, grace_seconds=0.1)
 STOP_SECONDS = 20.0
 """Well above the duration of a stop, well below that of the blocking clients."""
 LARGE = 16 * 1024 * 1024
@@ -75,7 +75,7 @@ APP = application(
 
 
 @asynccontextmanager
-async def serving(limits: Limits = SOON) -> AsyncIterator[int]:
+async def serving(limits: HttpLimits = SOON) -> AsyncIterator[int]:
     """Serve APP and measure how long leaving takes."""
     async with open_http(APP, await on_a_free_port(), limits) as port:
         yield port
@@ -161,7 +161,7 @@ async def test_a_body_that_turns_out_too_large() -> None:
 async def test_a_body_without_end_is_cut_off() -> None:
     """Otherwise Hypercorn's reader would hang on the rest, keep its slot, and block the stop."""
     head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 999999999999\r\n\r\n"
-    async with serving(Limits(connections=1, grace_seconds=0.1)) as port:
+    async with serving(HttpLimits(connections=1, grace_seconds=0.1)) as port:
         async with await trio.open_tcp_stream(HOST, port) as stream:
             with pytest.raises(trio.BrokenResourceError):
                 await send_for_ever(stream, head)
@@ -176,7 +176,7 @@ async def test_a_body_as_large_as_may_be_comes_through() -> None:
 
 
 async def test_a_body_that_dawdles() -> None:
-    async with serving(Limits(body_seconds=0.2)) as port:
+    async with serving(HttpLimits(body_seconds=0.2)) as port:
         cut = request("POST", "/echo", b"x" * 100)[:-1]
         assert_problem(await exchange(port, cut), 408, "0.2 s")
 
@@ -189,7 +189,7 @@ async def test_a_client_that_leaves_inside_its_body() -> None:
 
 
 async def test_a_client_that_stops_reading_holds_neither_its_place_nor_the_stop() -> None:
-    async with serving(Limits(connections=1, send_seconds=0.3)) as port:
+    async with serving(HttpLimits(connections=1, send_seconds=0.3)) as port:
         async with await trio.open_tcp_stream(HOST, port) as stream:
             await stream.send_all(request("GET", "/huge"))
             with trio.fail_after(PATIENCE_SECONDS):
@@ -233,7 +233,7 @@ async def test_an_answer_under_way_is_cut_at_the_stop_without_a_fuss(reads: bool
 
 
 async def test_silence_and_half_a_head_are_let_go() -> None:
-    async with serving(Limits(idle_seconds=0.3)) as port:
+    async with serving(HttpLimits(idle_seconds=0.3)) as port:
         for sent in (b"", b"GET /ec"):
             async with await trio.open_tcp_stream(HOST, port) as stream:
                 await stream.send_all(sent)
@@ -242,7 +242,7 @@ async def test_silence_and_half_a_head_are_let_go() -> None:
 
 
 async def test_more_clients_than_places_wait_their_turn() -> None:
-    async with serving(Limits(connections=2, idle_seconds=600, grace_seconds=0.1)) as port:
+    async with serving(HttpLimits(connections=2, idle_seconds=600, grace_seconds=0.1)) as port:
         silent = [await trio.open_tcp_stream(HOST, port) for _ in range(2)]
         with trio.move_on_after(0.2) as waiting:
             await assert_serves(port)
@@ -265,7 +265,7 @@ async def test_a_client_that_leaves_at_the_end_of_its_response_gives_its_place_b
                 connection.request("GET", "/answer")
                 assert connection.getresponse().read() == b"done"
 
-    limits = Limits(connections=4, idle_seconds=600, grace_seconds=0.1)
+    limits = HttpLimits(connections=4, idle_seconds=600, grace_seconds=0.1)
     async with open_http(
         application([Route("/answer", answer)]), await on_a_free_port(), limits
     ) as port:
@@ -282,7 +282,7 @@ async def test_a_client_that_sends_no_more_gets_its_response() -> None:
 
 
 async def test_idle_connections_do_not_hold_the_stop() -> None:
-    async with serving(Limits(idle_seconds=60, grace_seconds=60)) as port:
+    async with serving(HttpLimits(idle_seconds=60, grace_seconds=60)) as port:
         stream = await trio.open_tcp_stream(HOST, port)
         await stream.send_all(request("POST", "/echo").replace(b"connection: close\r\n", b""))
         await stream.receive_some()

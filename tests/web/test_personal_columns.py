@@ -15,7 +15,7 @@ from levity_trio.store.engine.schema import model, newest_version
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.belongings import Belonging
 from levity_trio.store.reads.people.messages import MessageRow
-from levity_trio.store.reads.people.reports import Report
+from levity_trio.store.reads.people.reports import DriverReport
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.vehicles import VehicleData
@@ -149,7 +149,7 @@ MARKED: Final = {
     "user": User,
     "recipient": Recipient,
     "message": MessageRow,
-    "report": Report,
+    "report": DriverReport,
     "ownership": Belonging,
     "wallet_terms": TermsRow,
     "ledger": EntryRow,

@@ -57,7 +57,7 @@ async def status_notification(
     exchange: Exchange, request: call.StatusNotification
 ) -> call_result.StatusNotification:
     """§4.9: store the status of a connector, or of the charger itself (connector 0)."""
-    status = chargers.Status(
+    status = chargers.ReportedStatus(
         connector=request.connector_id,
         status=request.status,
         error_code=request.error_code,

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from levity_trio.locale import N_
 from levity_trio.records import record
 from levity_trio.store.reads.load.load import LoadNow
-from levity_trio.store.reads.now.entities import Seen, SeenCharger, SeenConnector
+from levity_trio.store.reads.now.entities import SeenCharger, SeenChargers, SeenConnector
 
 STATUS: Final = "status"
 """The topic that says whether the server is there; its last will says `offline`."""
@@ -383,7 +383,7 @@ def _offered(one: SeenConnector) -> Limit:
     return Limit(offered, None if offered is None else "charger")
 
 
-def merged(known: Mapping[str, SeenCharger], seen: Seen) -> dict[str, SeenCharger]:
+def merged(known: Mapping[str, SeenCharger], seen: SeenChargers) -> dict[str, SeenCharger]:
     """Return the chargers that are shown, after a read of all or of some."""
     found = {**known, **{one.id: one for one in seen.chargers}}
     return {charger: one for charger, one in found.items() if charger not in seen.omitted}

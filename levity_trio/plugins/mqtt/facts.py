@@ -33,7 +33,7 @@ from levity_trio.plugins.base import Site
 from levity_trio.plugins.mqtt.broker import Link, Message, Untaken
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.reads.site.events import StoredFact
-from levity_trio.store.reads.site.mqtt import Progress, next_page
+from levity_trio.store.reads.site.mqtt import BrokerProgress, next_page
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.wire.times import stamp
 
@@ -44,7 +44,7 @@ REFUSED_SECONDS: Final = 60.0
 STORE_SECONDS: Final = 5.0
 """How often the position is stored. What was sent since then is sent again after a kill -9 of the
 server."""
-UNKNOWN: Final = Progress(-1, -1)
+UNKNOWN: Final = BrokerProgress(-1, -1)
 
 log = get_logger("system")
 
@@ -145,7 +145,7 @@ class Facts:
         if reached - stored < PAGE and now < self._stored_at + STORE_SECONDS:
             return self._stored_at + STORE_SECONDS - now
         if await self._site.writer.run(writes.move, stored, reached, self._now()):
-            self._progress = Progress(reached, reached)
+            self._progress = BrokerProgress(reached, reached)
         self._stored_at = now
         return inf
 

@@ -26,8 +26,8 @@ from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads.money import meters as stored
 from levity_trio.store.reads.money.meters import Meter
 from levity_trio.store.writes.money import meters as writes
-from levity_trio.store.writes.money.meters import Taken
-from levity_trio.store.writes.people.accounts import Refused
+from levity_trio.store.writes.money.meters import GivenReading
+from levity_trio.store.writes.people.accounts import ChangeRefused
 from levity_trio.wire.published import NoNumber, number_in
 from levity_trio.wire.times import in_zone, stamp
 
@@ -41,8 +41,8 @@ class _Due(NamedTuple):
     began."""
 
     meter: Meter
-    reading: Taken
-    before: Taken | None
+    reading: GivenReading
+    before: GivenReading | None
     midnight: str
 
 
@@ -59,7 +59,7 @@ class Meters:
         self._of_load = frozenset[str]()
         self._of_house: Mapping[str, list[Meter]] = {}
         self._is_changed = trio.Event()
-        self._newest: dict[int, tuple[datetime, Taken]] = {}
+        self._newest: dict[int, tuple[datetime, GivenReading]] = {}
         """What a meter showed last, and its time in the zone of the site."""
         self._due: dict[int, _Due] = {}
         """What waits to be kept: at most one reading a meter."""
@@ -127,7 +127,7 @@ class Meters:
         """Remember a reading; the first one of a day is due to be kept."""
         now = self._site.clock()
         local = in_zone(now, self._site.config.time_zone)
-        reading = Taken(str(meter.id), stamp(now), value, meter.unit)
+        reading = GivenReading(str(meter.id), stamp(now), value, meter.unit)
         last = self._newest.get(meter.id)
         self._newest[meter.id] = local, reading
         if last is None or last[0].date() != local.date():
@@ -148,7 +148,7 @@ class Meters:
         at = stamp(self._site.clock())
         try:
             await self._site.writer.run(writes.keep, due.reading, due.before, due.midnight, at)
-        except Refused as refused:
+        except ChangeRefused as refused:
             log.warning("a reading by MQTT was refused", meter=due.meter.name, reason=str(refused))
         except StoreUnavailable:  # the writer logs that; the next reading is tried
             self._newest.pop(due.meter.id, None)

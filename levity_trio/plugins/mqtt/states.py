@@ -37,11 +37,11 @@ from levity_trio.plugins.mqtt.entities import (
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads.load.load import LoadNow, newest_site
-from levity_trio.store.reads.now.attention import Machine
+from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.now.entities import (
     Entities,
-    Seen,
     SeenCharger,
+    SeenChargers,
     things_that_want_a_look,
 )
 from levity_trio.store.reads.now.site import name_of_site
@@ -256,7 +256,7 @@ class States:
         """Return how many things want a look, the name of the site, its language, and whether it
         has a feeder."""
         site, trusted = self._site, self._site.is_clock_trusted()
-        machine = Machine.seen_by(
+        machine = MachineState.seen_by(
             site.writer, db, site.config, self._begun_at, is_clock_trusted=trusted
         )
         attention = things_that_want_a_look(db, site.clock(), self._rule, machine)
@@ -302,7 +302,7 @@ class States:
             site_states(self._prefix, chargers, self._omitted_wh, self._attention, self._newest)
         )
 
-    def _withdraw(self, seen: Seen) -> None:
+    def _withdraw(self, seen: SeenChargers) -> None:
         """Clear what the broker retains of chargers that are shown no longer."""
         for charger in seen.omitted & self._retained:
             self._retained.remove(charger)

@@ -22,7 +22,7 @@ from levity_trio.plugins.prometheus.labels import (
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Family, Gauge, Histogram
 from levity_trio.store.reads.chargers.links import NO_OUTAGES, STOPPING
-from levity_trio.store.reads.site.totals import DELIVERED, UNBILLED, Totals
+from levity_trio.store.reads.site.totals import DELIVERED, UNBILLED, CounterTotals
 from levity_trio.store.writes.transactions.closing import OTHER as OTHER_REASON
 from levity_trio.store.writes.transactions.closing import REBOOT
 from levity_trio.wire.errors import ErrorCode
@@ -45,7 +45,7 @@ class PrometheusMetrics(Plugin):
     name: ClassVar[str] = "prometheus"
     learns: ClassVar[bool] = True
 
-    def __init__(self, metrics: Metrics, clock: Clock, counted: Totals) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock, counted: CounterTotals) -> None:
         self._metrics = metrics
         self._clock = clock
         self._chargers: dict[str, _Charger] = {}
@@ -99,7 +99,7 @@ class PrometheusMetrics(Plugin):
         elif (count := self._counts.get(type(event))) is not None:
             count(event)
 
-    def _restore(self, counted: Totals) -> None:
+    def _restore(self, counted: CounterTotals) -> None:
         """Set counters to the totals of earlier runs; begin those whose labels are known."""
         metrics = self._metrics
         for tried in product(CHANNELS, OUTCOMES):
@@ -121,7 +121,7 @@ class PrometheusMetrics(Plugin):
             errors.set(errors.value + count)
         self._restore_facts(counted)
 
-    def _restore_facts(self, counted: Totals) -> None:
+    def _restore_facts(self, counted: CounterTotals) -> None:
         for (charger, kind), count in counted.facts.items():
             if kind in self._families_of_facts:
                 self._families_of_facts[kind][charger,].set(count)

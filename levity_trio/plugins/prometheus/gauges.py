@@ -19,9 +19,9 @@ from levity_trio.plugins.prometheus.labels import (
 )
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
-from levity_trio.store.engine.database import Space
+from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus
-from levity_trio.store.reads.now.present import ChargerNow, Present, Waiting
+from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
 from levity_trio.store.reads.site.mqtt import MqttState
 from levity_trio.store.reads.transactions.open import OpenTransaction
 from levity_trio.store.writes.load.leases import MANAGED
@@ -65,7 +65,7 @@ class Gauges:
             _set_known(self._metrics.away_together, (charger,), together)
         self._update_links(known, links)
 
-    def update_waiting(self, waiting: Waiting, now: datetime) -> None:
+    def update_waiting(self, waiting: OperatorItems, now: datetime) -> None:
         """Set the gauges of open reviews, messages set aside, newcomers and spent accounts."""
         metrics = self._metrics
         metrics.set_aside[()].value = waiting.set_aside
@@ -103,7 +103,7 @@ class Gauges:
             },
         )
 
-    def update_space(self, space: Space) -> None:
+    def update_space(self, space: DatabaseSpace) -> None:
         """Set the gauges of sizes and free space, where these are known."""
         metrics = self._metrics
         metrics.wal_bytes[()].value, metrics.database_bytes[()].value = space.wal, space.database
@@ -175,7 +175,7 @@ class Gauges:
             metrics.load_lease[key].value = lease.amperes
             metrics.load_writes[key].value = lease.writes_of(now)
 
-    def _update_charger(self, charger: ChargerNow) -> None:
+    def _update_charger(self, charger: PresentCharger) -> None:
         metrics, key = self._metrics, (charger.charger,)
         metrics.status[key].value = STATUS_NUMBERS.get(charger.status, NO_STATUS_NUMBER)
         if charger.status != NO_STATUS:

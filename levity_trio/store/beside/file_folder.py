@@ -50,7 +50,7 @@ class Written(NamedTuple):
     sha256: str
 
 
-class Folder:
+class FileFolder:
     """The folder `<database>.files`, which only its owner may read. It is made with its first
     file."""
 

@@ -22,7 +22,7 @@ from typing import Any
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.database import Bookkeeping, Parameters, Space
+from levity_trio.store.engine.database import Bookkeeping, DatabaseSpace, Parameters
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
 from levity_trio.writing import created, mend, opened, place
@@ -277,7 +277,7 @@ class FileDatabase:
         names = [name for name, *_ in cursor.description or ()]
         return (dict(zip(names, row, strict=True)) for row in cursor)
 
-    def space(self) -> Space:
+    def space(self) -> DatabaseSpace:
         """Return sizes from `stat`: opening and closing the files would release SQLite's locks.
         Raises OSError."""
         marks = ("page_size", "page_count", "freelist_count")
@@ -290,7 +290,7 @@ class FileDatabase:
             0, size - page_bytes * pages
         )  # a file may be longer than its pages
         wal_bytes = wal.stat().st_size if wal.exists() else 0
-        return Space(size, unused, wal_bytes, shutil.disk_usage(path).free)
+        return DatabaseSpace(size, unused, wal_bytes, shutil.disk_usage(path).free)
 
     def version(self) -> int:
         return Version.kept(self.execute("PRAGMA user_version").fetchone()[0]).schema

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 Parameters = Sequence[object] | Mapping[str, object]
 
 
-class Space(NamedTuple):
+class DatabaseSpace(NamedTuple):
     """Sizes in bytes: of the database with what is free in it, of that, of the WAL, and of what is
     free on the disk.
 
@@ -27,7 +27,7 @@ class Space(NamedTuple):
     disk_free: int | None
 
 
-class Cursor(Protocol):
+class StatementResult(Protocol):
     """What a statement returned, and how many rows it changed."""
 
     @property
@@ -40,13 +40,13 @@ class Cursor(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-class Connection(Protocol):
+class DatabaseConnection(Protocol):
     """A connection, for use by one thread at a time."""
 
     @property
     def in_transaction(self) -> bool: ...
 
-    def execute(self, sql: str, parameters: Any = ..., /) -> Cursor: ...
+    def execute(self, sql: str, parameters: Any = ..., /) -> StatementResult: ...
 
     def rollback(self) -> None: ...
 
@@ -62,7 +62,7 @@ class Bookkeeping(Protocol):
         """Note that it could not be done."""
 
 
-class WritingConnection(Connection, Protocol):
+class WritingConnection(DatabaseConnection, Protocol):
     """The connection of the writer."""
 
     book: Bookkeeping | None
@@ -91,13 +91,13 @@ class Database(Protocol):
     """A connection for reads."""
 
     @property
-    def conn(self) -> Connection: ...
+    def conn(self) -> DatabaseConnection: ...
 
-    def execute(self, sql: str, parameters: Any = ..., /) -> Cursor: ...
+    def execute(self, sql: str, parameters: Any = ..., /) -> StatementResult: ...
 
     def query(self, sql: str, parameters: Any = ..., /) -> Iterator[dict[str, Any]]: ...
 
-    def space(self) -> Space: ...
+    def space(self) -> DatabaseSpace: ...
 
     def version(self) -> int:
         """Return the version of its schema."""

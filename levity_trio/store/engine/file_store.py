@@ -37,7 +37,7 @@ from levity_trio.store.engine.connection import (
 )
 from levity_trio.store.engine.database import Bookkeeping
 from levity_trio.store.engine.faults import CommitLost, DatabaseFault, FileLost
-from levity_trio.store.engine.unit_of_work import News, Result, Write, commit
+from levity_trio.store.engine.unit_of_work import News, Write, WriteResult, commit
 from levity_trio.writing import created
 
 _HEADER_BYTES: Final = 32
@@ -210,7 +210,7 @@ class FileStore:
         """Let each commit book what it concerns."""
         self._connection.book = book
 
-    def commit(self, writes: Sequence[Write]) -> list[Result]:
+    def commit(self, writes: Sequence[Write]) -> list[WriteResult]:
         """Commit the writes, and check afterwards where they went: see `Store`."""
         self._database.check()
         if self._wal is not None:  # before SQLite writes behind what is missing

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from levity_trio.store.engine.database import Connection, marks
+from levity_trio.store.engine.database import DatabaseConnection, marks
 from levity_trio.told import (
     N_,
     Amount,
@@ -35,7 +35,7 @@ AT_ONCE: Final = 1000
 """Rows that are read at once."""
 
 
-class _Column(NamedTuple):
+class _SentenceColumn(NamedTuple):
     """A column of sentences, the key of its table, where their texts go, and what is stored there; None: nothing."""
 
     table: str
@@ -45,7 +45,7 @@ class _Column(NamedTuple):
     kept: Callable[[str], str | None]
 
 
-def convert(connection: Connection) -> None:
+def convert(connection: DatabaseConnection) -> None:
     """Store the sentences of a database as texts, in the transaction that has begun."""
     for column in _COLUMNS:
         change = f"UPDATE {column.table} SET {column.to} = ? WHERE {' AND '.join(f'{name} = ?' for name in column.key)}"  # noqa: S608
@@ -54,7 +54,9 @@ def convert(connection: Connection) -> None:
                 connection.execute(change, (kept, *key))
 
 
-def _rows(connection: Connection, column: _Column) -> Iterator[tuple[Sequence[Any], str]]:
+def _rows(
+    connection: DatabaseConnection, column: _SentenceColumn
+) -> Iterator[tuple[Sequence[Any], str]]:
     key = ", ".join(column.key)
     after: tuple[Any, ...] = ()
     while True:
@@ -91,23 +93,23 @@ def _evidence(evidence: str) -> str:
 
 _ID: Final = ("id",)
 _COLUMNS: Final = (
-    _Column("review", _ID, "words", "told", _in_place),
-    _Column("review", _ID, "evidence", "evidence_told", _evidence),
-    _Column("review", _ID, "figures", "figures_told", _figures),
-    _Column("tx_event", _ID, "reason", "told", _beside),
-    _Column("set_aside", _ID, "reason", "told", _beside),
-    _Column("position", _ID, "reason", "told", _beside),
-    _Column("command", _ID, "outcome_words", "outcome_words", _in_place),
-    _Column("load_trial", _ID, "steps", "steps", _steps),
-    _Column("turned_away", ("subject",), "reason", "reason", _in_place),
-    _Column("message", _ID, "problem", "problem", _in_place),
-    _Column("recipient", _ID, "mail_problem", "mail_problem", _in_place),
-    _Column("webhook_waiting", ("webhook_id", "cp_id"), "problem", "problem", _in_place),
-    _Column("webhook_given_up", _ID, "problem", "problem", _in_place),
-    _Column("local_list_kept", ("cp_id",), "problem", "problem", _in_place),
-    _Column("cause", _ID, "words", "words", _in_place),
-    _Column("securing", _ID, "problem", "problem", _in_place),
-    _Column("mqtt", _ID, "problem", "problem", _in_place),
+    _SentenceColumn("review", _ID, "words", "told", _in_place),
+    _SentenceColumn("review", _ID, "evidence", "evidence_told", _evidence),
+    _SentenceColumn("review", _ID, "figures", "figures_told", _figures),
+    _SentenceColumn("tx_event", _ID, "reason", "told", _beside),
+    _SentenceColumn("set_aside", _ID, "reason", "told", _beside),
+    _SentenceColumn("position", _ID, "reason", "told", _beside),
+    _SentenceColumn("command", _ID, "outcome_words", "outcome_words", _in_place),
+    _SentenceColumn("load_trial", _ID, "steps", "steps", _steps),
+    _SentenceColumn("turned_away", ("subject",), "reason", "reason", _in_place),
+    _SentenceColumn("message", _ID, "problem", "problem", _in_place),
+    _SentenceColumn("recipient", _ID, "mail_problem", "mail_problem", _in_place),
+    _SentenceColumn("webhook_waiting", ("webhook_id", "cp_id"), "problem", "problem", _in_place),
+    _SentenceColumn("webhook_given_up", _ID, "problem", "problem", _in_place),
+    _SentenceColumn("local_list_kept", ("cp_id",), "problem", "problem", _in_place),
+    _SentenceColumn("cause", _ID, "words", "words", _in_place),
+    _SentenceColumn("securing", _ID, "problem", "problem", _in_place),
+    _SentenceColumn("mqtt", _ID, "problem", "problem", _in_place),
 )
 
 

@@ -43,7 +43,7 @@ async def listen(address: DatabaseAddress, server: str, wake: Callable[[], None]
         await of_postgresql("servers").listen(address, server, wake)
 
 
-class Days(Protocol):
+class LogDays(Protocol):
     """The days of a log that is divided into them. Its methods block, and raise
     StoreUnavailable."""
 
@@ -55,11 +55,11 @@ class Days(Protocol):
         are gone."""
 
 
-def days_of(address: DatabaseAddress) -> Days | None:
+def days_of(address: DatabaseAddress) -> LogDays | None:
     """Return the days of the log; None for a file, whose log is one. Raises EnvironmentProblem."""
     if not isinstance(address, PostgresqlAddress):
         return None
-    days: Days = of_postgresql("days").Days(address)
+    days: LogDays = of_postgresql("days").Days(address)
     return days
 
 

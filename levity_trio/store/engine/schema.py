@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
-from levity_trio.store.engine.database import Connection
+from levity_trio.store.engine.database import DatabaseConnection
 from levity_trio.store.engine.faults import RESTORE
 from levity_trio.wire.times import stamp
 
@@ -98,7 +98,7 @@ class NotOurs(EnvironmentProblem):
     """
 
 
-class Unreadable(NotOurs):
+class DamagedFile(NotOurs):
     """The file is damaged, or no SQLite database at all."""
 
 
@@ -127,20 +127,20 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
     Raises:
         NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a
         SQLite database
-            (Unreadable).
+            (DamagedFile).
     """
     try:
         size = path.stat().st_size if path.exists() else 0
     except PermissionError as error:
-        raise Unreadable(f"{path}: {NOT_ALLOWED}") from error
+        raise DamagedFile(f"{path}: {NOT_ALLOWED}") from error
     if size == 0:
         return
     if not os.access(
         path, os.R_OK, effective_ids=True
     ):  # SQLite does not say why it cannot open a file
-        raise Unreadable(f"{path}: {NOT_ALLOWED}")
+        raise DamagedFile(f"{path}: {NOT_ALLOWED}")
     if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
-        raise Unreadable(f"{path} is not a SQLite database; {advice}, it was not touched")
+        raise DamagedFile(f"{path} is not a SQLite database; {advice}, it was not touched")
     try:
         with closing(look(path.resolve())) as connection:
             application_id, version = _marks(connection)
@@ -148,7 +148,7 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
             is_levitys = is_levity(connection)
     except sqlite3.DatabaseError as error:
         restore = RESTORE if advice is ANOTHER_FILE else ""
-        raise Unreadable(
+        raise DamagedFile(
             f"{path} cannot be read as a SQLite database ({error}){restore}; {advice}"
         ) from error
     if application_id != APPLICATION_ID and is_levitys:
@@ -342,7 +342,7 @@ def _changing_to(connection: sqlite3.Connection, version: Version) -> Iterator[N
             connection.execute("ROLLBACK")
 
 
-def stages(script: str) -> Iterator[tuple[Callable[[Connection], None], str]]:
+def stages(script: str) -> Iterator[tuple[Callable[[DatabaseConnection], None], str]]:
     """Yield the parts of a script, each with what changes rows before it."""
     first, *others = _CONVERTS.split(script)
     yield lambda _: None, first
@@ -370,7 +370,7 @@ def transaction_id_base() -> int:
     return FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
 
 
-def keep_simulated_time(connection: Connection, simulated: SimulatedTime) -> None:
+def keep_simulated_time(connection: DatabaseConnection, simulated: SimulatedTime) -> None:
     """Store the clock that a new database is created for. Raises sqlite3.Error."""
     values = (stamp(simulated.begun), simulated.speed)
     connection.execute("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, ?)", values)

@@ -247,7 +247,7 @@ class Store(Protocol):
     def gather_seconds(self) -> float:
         """How long a batch of few writes waits for more; 0: only while many arrive."""
 
-    def commit(self, writes: Sequence[Write]) -> list[Result]:
+    def commit(self, writes: Sequence[Write]) -> list[WriteResult]:
         """Run the writes in one transaction and commit it; a write that raises is rolled back
         alone.
 
@@ -276,7 +276,7 @@ class Store(Protocol):
         Raises sqlite3.Error."""
 
 
-class Result(NamedTuple):
+class WriteResult(NamedTuple):
     """The outcome of one write: its return value or its own error, and its facts."""
 
     value: object
@@ -290,7 +290,7 @@ class Result(NamedTuple):
         return self.value
 
 
-def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
+def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[WriteResult]:
     """Run the writes in one transaction, book what they concern, and commit; a write that raises is
     rolled back alone.
 
@@ -315,7 +315,7 @@ def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Resul
 
 def _committed(
     connection: WritingConnection, writes: Sequence[Write], last: Last | None
-) -> list[Result]:
+) -> list[WriteResult]:
     """Run the writes and the last one. Most batches contain no failing write, so the first attempt
     uses no savepoints.
 
@@ -331,13 +331,13 @@ def _committed(
 
 def _each_alone(
     connection: WritingConnection, writes: Sequence[Write], last: Last | None
-) -> list[Result]:
+) -> list[WriteResult]:
     """Run each write in a savepoint; those that meet a damaged page fail, and the others run again
     without them.
 
     After such an error SQLite accepts no further change in the transaction, and does not commit it.
     """
-    damaged: dict[int, Result] = {}
+    damaged: dict[int, WriteResult] = {}
     while True:
         others = [index for index in range(len(writes)) if index not in damaged]
         results = _in_transaction(
@@ -349,15 +349,15 @@ def _each_alone(
         damaged[others[len(results) - 1]] = results[-1]
 
 
-Run = Callable[[WritingConnection, Write], Result]
+Run = Callable[[WritingConnection, Write], WriteResult]
 
 
 def _in_transaction(
     connection: WritingConnection, writes: Sequence[Write], run: Run, last: Last | None
-) -> list[Result]:
+) -> list[WriteResult]:
     """Run the writes and commit them; where one meets a damaged page, nothing, and its result is
     the last one."""
-    results: list[Result] = []
+    results: list[WriteResult] = []
     try:
         _roll_back(connection)  # an earlier ROLLBACK may have failed
         connection.begin()
@@ -399,26 +399,26 @@ def _roll_back(connection: WritingConnection) -> None:
         raise DatabaseFault(f"ROLLBACK: {error}") from error
 
 
-def _plainly(connection: WritingConnection, write: Write) -> Result:
+def _plainly(connection: WritingConnection, write: Write) -> WriteResult:
     transaction = UnitOfWork(connection)
-    return Result(write(transaction), None, transaction.facts)
+    return WriteResult(write(transaction), None, transaction.facts)
 
 
-def _in_savepoint(connection: WritingConnection, write: Write) -> Result:
+def _in_savepoint(connection: WritingConnection, write: Write) -> WriteResult:
     transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
     captured = outcome.capture(
         _released, connection, write, transaction
     )  # carries a failure to its caller
     if isinstance(captured, outcome.Value):
-        return Result(captured.value, None, transaction.facts)
+        return WriteResult(captured.value, None, transaction.facts)
     if is_damage(captured.error):
-        return Result(None, _damaged(captured.error), ())
+        return WriteResult(None, _damaged(captured.error), ())
     if is_the_databases(captured.error):
         raise captured.error
     connection.execute("ROLLBACK TO write")
     connection.execute("RELEASE write")
-    return Result(None, captured.error, ())
+    return WriteResult(None, captured.error, ())
 
 
 def _released(connection: WritingConnection, write: Write, transaction: UnitOfWork) -> object:

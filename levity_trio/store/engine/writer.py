@@ -48,7 +48,7 @@ from levity_trio.store.engine.frame_log import (
     FrameLogStatistics,
     store_frames,
 )
-from levity_trio.store.engine.unit_of_work import News, Result, Store, UnitOfWork, Write
+from levity_trio.store.engine.unit_of_work import News, Store, UnitOfWork, Write, WriteResult
 
 BATCH_JOBS = 250
 FEW_JOBS = 8
@@ -68,10 +68,10 @@ class Job:
 
     write: Write
     done: trio.Event = field(default_factory=trio.Event)
-    result: Result | None = None
+    result: WriteResult | None = None
     is_given_up: bool = False
 
-    def finish(self, result: Result) -> None:
+    def finish(self, result: WriteResult) -> None:
         self.result = result
         self.done.set()
 
@@ -86,7 +86,7 @@ class Background(Job):
 
     __slots__ = ()
 
-    def finish(self, result: Result) -> None:
+    def finish(self, result: WriteResult) -> None:
         if result.error is not None and not isinstance(result.error, DatabaseDamaged):
             log.error("background write failed", exc_info=result.error)
 
@@ -133,7 +133,7 @@ log = get_logger("system")
 
 
 @record
-class Limits:
+class WriterLimits:
     """Limits of the queue, and time-outs."""
 
     waiting_jobs: int = 1_000
@@ -149,7 +149,7 @@ class Limits:
     frames_rest_seconds: float = REST_SECONDS
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = WriterLimits()
 
 
 @record(kw_only=False)
@@ -171,7 +171,11 @@ class Writer:
     """Executes all changes of the database. Created by `open_writer`."""
 
     def __init__(
-        self, jobs: trio.MemorySendChannel[Job], publish: Publish, store: Store, limits: Limits
+        self,
+        jobs: trio.MemorySendChannel[Job],
+        publish: Publish,
+        store: Store,
+        limits: WriterLimits,
     ) -> None:
         self._limits = limits
         self._jobs = jobs
@@ -359,7 +363,7 @@ class Writer:
                     results = await self._try(batch, thread)
                 self._finish(batch, results)
 
-    def _finish(self, batch: Sequence[Job], results: Sequence[Result]) -> None:
+    def _finish(self, batch: Sequence[Job], results: Sequence[WriteResult]) -> None:
         self._batches += 1
         self._writes += len(batch)
         for job, result in zip(batch, results, strict=True):
@@ -368,7 +372,7 @@ class Writer:
             self._unanswered.pop(job, None)
             job.finish(result)
 
-    async def _try(self, batch: Sequence[Job], thread: _Thread) -> list[Result] | None:
+    async def _try(self, batch: Sequence[Job], thread: _Thread) -> list[WriteResult] | None:
         """Try once to commit; after a failure, pause and return None."""
         writes, began = [job.write for job in batch], trio.current_time()
         if rows := self.frames.take():
@@ -380,7 +384,7 @@ class Writer:
                 for news in self._store.take_news():
                     self.sharing.learn(news)
         except DatabaseDamaged as error:
-            results = [Result(None, error, ())] * len(writes)
+            results = [WriteResult(None, error, ())] * len(writes)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
             if isinstance(
@@ -421,7 +425,7 @@ class Writer:
                 job.give_up()
             self._unanswered.clear()
 
-    def _report_damage(self, results: Sequence[Result]) -> None:
+    def _report_damage(self, results: Sequence[WriteResult]) -> None:
         """Log the 1st, 2nd, 4th, 8th, … write that met a damaged page."""
         for result in results:
             if isinstance(result.error, DatabaseDamaged):
@@ -495,7 +499,7 @@ def _touch(db: UnitOfWork) -> None:
 
 @asynccontextmanager
 async def open_writer(
-    store: Store, publish: Publish, drain_seconds: float, limits: Limits = DEFAULT_LIMITS
+    store: Store, publish: Publish, drain_seconds: float, limits: WriterLimits = DEFAULT_LIMITS
 ) -> AsyncIterator[Writer]:
     """Open a writer on this store; on exit, commit the queued writes within `drain_seconds`.
 

@@ -35,7 +35,7 @@ BOOK_VERSION: Final = 88
 """The first version that has the book."""
 
 
-class Subject(NamedTuple):
+class CheckSubject(NamedTuple):
     """What a check looks at: a database, and an empty one in memory that the migrations up to its
     version make."""
 
@@ -52,28 +52,28 @@ class Check(NamedTuple):
     is damaged."""
 
     name: str
-    find: Callable[[Subject], Iterable[str]]
+    find: Callable[[CheckSubject], Iterable[str]]
 
 
-class Problem(NamedTuple):
+class CheckProblem(NamedTuple):
     """A problem, and the name of the check that found it."""
 
     check: str
     text: str
 
 
-class Report(NamedTuple):
+class CheckReport(NamedTuple):
     """What was found. `content` is None if the database is too damaged to be read. `unchecked`:
     what no check asked for, and which tool does.
     """
 
     content: Content | None
     checks: Sequence[str]
-    problems: Sequence[Problem]
+    problems: Sequence[CheckProblem]
     unchecked: Sequence[str]
 
 
-def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
+def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
     """Check a file that nobody writes to, or a database on PostgreSQL at one moment, without
     changing anything. `told` is called with the name of each check.
 
@@ -83,11 +83,11 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
     """
     try:
         with _opened(address) as examined, closing(model(examined.db.version())) as empty:
-            subject, problems = Subject(examined, empty), []
+            subject, problems = CheckSubject(examined, empty), []
             for one in CHECKS:
                 told(one.name)
-                problems += [Problem(one.name, text) for text in _found(one, subject)]
-            return Report(
+                problems += [CheckProblem(one.name, text) for text in _found(one, subject)]
+            return CheckReport(
                 _content(subject), [one.name for one in CHECKS], problems, examined.unchecked
             )
     except sqlite3.Error as error:
@@ -115,7 +115,7 @@ def _opened_file(path: Path) -> Iterator[Examined]:
                 )
 
 
-def _found(check: Check, subject: Subject) -> list[str]:
+def _found(check: Check, subject: CheckSubject) -> list[str]:
     lines: list[str] = []
     try:
         lines.extend(
@@ -127,7 +127,7 @@ def _found(check: Check, subject: Subject) -> list[str]:
     return lines if len(lines) <= MOST_PROBLEMS else [*lines[:MOST_PROBLEMS], "and more"]
 
 
-def _content(subject: Subject) -> Content | None:
+def _content(subject: CheckSubject) -> Content | None:
     try:
         return content(subject.db)
     except sqlite3.DatabaseError as error:
@@ -135,11 +135,11 @@ def _content(subject: Subject) -> Content | None:
         return None
 
 
-def _integrity(subject: Subject) -> Iterable[str]:
+def _integrity(subject: CheckSubject) -> Iterable[str]:
     return subject.examined.integrity()
 
 
-def _references(subject: Subject) -> Iterator[str]:
+def _references(subject: CheckSubject) -> Iterator[str]:
     """What a row refers to exists, also where the database has lost the constraint."""
     tables = (
         "SELECT name FROM sqlite_schema "
@@ -159,7 +159,7 @@ def _references(subject: Subject) -> Iterator[str]:
                 yield f"row {number} of {table} refers to a row of {parent} that is missing"
 
 
-def _schema(subject: Subject) -> Iterator[str]:
+def _schema(subject: CheckSubject) -> Iterator[str]:
     """Compare with what the migrations up to this version create: an added trigger can change
     bills."""
     version = subject.db.version()
@@ -180,7 +180,7 @@ def check_schema(examined: Examined, name: object) -> None:
     """Refuse a database with another schema than the migrations make. Raises EnvironmentProblem,
     sqlite3.Error."""
     with closing(model(examined.db.version())) as empty:
-        problem = next(iter(_schema(Subject(examined, empty))), None)
+        problem = next(iter(_schema(CheckSubject(examined, empty))), None)
     if problem is not None:
         raise EnvironmentProblem(
             f"{name} was changed by another program: {problem}. Give another backup, or undo it "
@@ -188,7 +188,7 @@ def check_schema(examined: Examined, name: object) -> None:
         )
 
 
-def _guarded(subject: Subject) -> Iterator[str]:
+def _guarded(subject: CheckSubject) -> Iterator[str]:
     """Ask all rows what the triggers of their schema ask of a new one, such as a figure where it is
     completed.
 
@@ -206,14 +206,14 @@ def _guarded(subject: Subject) -> Iterator[str]:
                 yield f"row {key} of {table}: {text}"
 
 
-def _ids(subject: Subject) -> Iterator[str]:
+def _ids(subject: CheckSubject) -> Iterator[str]:
     """An id that was given out is never given out again."""
     for table, last, given in subject.examined.ids():
         if last > given:
             yield f"{table} would use ids up to {last} again"
 
 
-def _tariffs(subject: Subject) -> Iterator[str]:
+def _tariffs(subject: CheckSubject) -> Iterator[str]:
     """The texts of tariffs are those that were given."""
     if subject.db.version() < TARIFFS_VERSION:
         return
@@ -222,7 +222,7 @@ def _tariffs(subject: Subject) -> Iterator[str]:
             yield f"row {number} of tariff_version: the text is not the one that was added"
 
 
-def _booked(subject: Subject) -> Iterator[str]:
+def _booked(subject: CheckSubject) -> Iterator[str]:
     """The book says what it would say if all were booked anew."""
     if subject.db.version() < BOOK_VERSION:
         return

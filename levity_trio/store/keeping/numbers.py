@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.database import Connection, Database
+from levity_trio.store.engine.database import Database, DatabaseConnection
 from levity_trio.store.keeping.statements import LOST_STATEMENTS_VERSION, STATEMENTS_VERSION
 
 
@@ -57,7 +57,7 @@ def lost_statements(copy: Database, told: int | None, known: int) -> Numbers | N
     return Numbers(held, told)
 
 
-def skip_statements(connection: Connection, numbers: Numbers, at: str) -> None:
+def skip_statements(connection: DatabaseConnection, numbers: Numbers, at: str) -> None:
     """Let the numbers of statements go on behind the last one, and say which are missing."""
     if numbers.last > numbers.held:
         connection.execute("UPDATE billing SET next_number = ?", (numbers.last + 1,))

@@ -17,13 +17,13 @@ from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.opening import is_new, open_store
 from levity_trio.store.engine.schema import SIMULATED_TIME_VERSION
 from levity_trio.store.engine.unit_of_work import Store
-from levity_trio.store.reads.levity.rows import Imported, total
+from levity_trio.store.reads.levity.rows import ImportedRows, total
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.beginning import simulated_time
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.people.logins import digest_of
 from levity_trio.store.writes.site import demo, imports
-from levity_trio.store.writes.site.demo import Resumed, Shared, Told
+from levity_trio.store.writes.site.demo import DemoRecipient, Resumed, Shared
 from levity_trio.wire.times import stamp
 
 
@@ -65,7 +65,7 @@ def resume(
     speed: int,
     started: datetime,
     cookies: Mapping[str, str],
-    told: Sequence[Told] = (),
+    told: Sequence[DemoRecipient] = (),
     shared: Shared | None = None,
 ) -> Resumed:
     """Let a history with a simulated clock go on from its last moment, and log in the first user of
@@ -83,7 +83,7 @@ def resume(
 
 
 ServerRuns = InUse
-Import = Callable[[str, Sequence[Sequence[Any]]], Imported]
+Import = Callable[[str, Sequence[Sequence[Any]]], ImportedRows]
 """Imports parts of a history: the kind of their rows, one of KINDS, and the rows of each part."""
 
 
@@ -99,7 +99,7 @@ def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
     with open_store(address, server, None if is_new(address) else _simulated(address)) as store:
         clock = look(address, _clock)
 
-        def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
+        def take(kind: str, parts: Sequence[Sequence[Any]]) -> ImportedRows:
             at = stamp(clock())
             try:
                 results = store.commit(
@@ -109,7 +109,7 @@ def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
                 raise EnvironmentProblem(
                     f"cannot write the database {address}: {fault}; then import again"
                 ) from None
-            return total([cast("Imported", result.unwrap()) for result in results])
+            return total([cast("ImportedRows", result.unwrap()) for result in results])
 
         yield take
 

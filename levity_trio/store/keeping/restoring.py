@@ -22,7 +22,7 @@ from levity_trio.store.beside import secret_key
 from levity_trio.store.beside.secret_key import SECRETS_VERSION, SecretKey, read_key
 from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.opening import of_postgresql
-from levity_trio.store.engine.schema import NewerSchema, Unreadable, check_ownership, look
+from levity_trio.store.engine.schema import DamagedFile, NewerSchema, check_ownership, look
 from levity_trio.store.keeping.checking import ExaminedFile, check_schema, numbered
 from levity_trio.store.keeping.copies import (
     Content,
@@ -56,7 +56,7 @@ _STATES: Final = "SELECT id, status, stop_time, energy_delivered FROM tx"
 """Of columns that every version has."""
 
 
-class Lost(NamedTuple):
+class LostSince(NamedTuple):
     """What the replaced database holds beyond the backup, of which it is a later state.
 
     Transactions are those that are new or have changed; their energy is that of the ones that have
@@ -91,7 +91,7 @@ class Restored(NamedTuple):
 
     content: Content
     kept: Path | None
-    lost: Lost | None
+    lost: LostSince | None
     last_transaction_id: int
     last_statement: int | None
     """The number behind which those of statements go on; None: billing has not begun."""
@@ -99,7 +99,7 @@ class Restored(NamedTuple):
     """The webhooks whose secrets the key beside the database does not open."""
 
 
-class Leap(NamedTuple):
+class IdLeap(NamedTuple):
     """How far ids go on above all that can have been given out since a backup.
 
     The ids of the lost time are known only where the replaced database can be read. So one id a
@@ -110,7 +110,7 @@ class Leap(NamedTuple):
     ids: int
 
     @classmethod
-    def since(cls, at: str | None) -> Leap:
+    def since(cls, at: str | None) -> IdLeap:
         """Return the leap after a time of the database. This machine's clock may be behind it."""
         seconds = (
             max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
@@ -121,12 +121,12 @@ class Leap(NamedTuple):
         return self.ids * (FACTS_PER_ID if table == "event" else 1)
 
 
-class _Standing(NamedTuple):
+class _ReplacedDatabase(NamedTuple):
     """The database that is to be replaced. `content` is None if it cannot be read."""
 
     content: Content | None = None
     is_contained: bool = False
-    lost: Lost | None = None
+    lost: LostSince | None = None
     """None if it is not a later state of the backup."""
     highest: Mapping[str, int] = {}
     last_statement: int = 0
@@ -167,7 +167,7 @@ def restore(
             check_room(database.parent, backup.stat().st_size)
             with open_partial(database, RESTORING) as partial:
                 copy(source, partial, progress, lambda: None)
-                last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
+                last = _renumber(partial.path, standing.highest, IdLeap.since(held.until), billed)
                 unknown = _unknown(source, held, key_file)
                 kept = swap(partial, database)
             return Restored(
@@ -194,24 +194,24 @@ def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:
     return restored
 
 
-def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
+def _examine(source: sqlite3.Connection, database: Path) -> _ReplacedDatabase:
     """Return what stands in the place of the database, as far as it can be read."""
     if not database.exists() or not database.stat().st_size:
-        return _Standing(is_contained=True)
+        return _ReplacedDatabase(is_contained=True)
     if is_in_use(database):
         raise _in_use(database)
-    with suppress(NewerSchema, Unreadable):  # both are a reason to restore
+    with suppress(NewerSchema, DamagedFile):  # both are a reason to restore
         check_ownership(database)
     try:
         with closing(look(database)) as present:
             highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
             db, is_later = FileDatabase(present), is_contained(source, present)
             lost = _beyond(present, source) if is_later else None
-            return _Standing(
+            return _ReplacedDatabase(
                 content(db), is_contained(present, source), lost, highest, last_number(db) or 0
             )
     except sqlite3.DatabaseError:
-        return _Standing()
+        return _ReplacedDatabase()
 
 
 def _in_use(database: Path) -> InUse:
@@ -221,7 +221,7 @@ def _in_use(database: Path) -> InUse:
     )
 
 
-def _refusal(database: Path, held: Content, standing: _Standing) -> str:
+def _refusal(database: Path, held: Content, standing: _ReplacedDatabase) -> str:
     force = "; restore with --force to replace it all the same (it is kept beside)"
     if standing.content is None:
         return f"{database} cannot be read, so what would be lost is not known{force}"
@@ -238,13 +238,13 @@ def _refusal(database: Path, held: Content, standing: _Standing) -> str:
     )
 
 
-def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> Lost:
+def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> LostSince:
     held = {number: state for number, *state in backup.execute(_STATES)}
     changed = [(status, wh) for number, status, stop, wh in present.execute(_STATES)
                if held.get(number) != [status, stop, wh]]  # fmt: skip
     last = newest(FileDatabase(present))
     energy_wh = sum(wh or 0 for status, wh in changed if status == "Completed")
-    return Lost(
+    return LostSince(
         last.at if last else None, len(changed), energy_wh, _entries(present) - _entries(backup)
     )
 
@@ -255,7 +255,7 @@ def _entries(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0]) if has_ledger else 0
 
 
-def _renumber(path: Path, last_ids: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
+def _renumber(path: Path, last_ids: Mapping[str, int], leap: IdLeap, billed: Numbers | None) -> int:
     """Let all ids go on above those that were given out. Return the transactionId before the next
     one."""
     # In MEMORY mode SQLite creates no file beside this one, which a crash could leave there.

@@ -41,7 +41,7 @@ LONGEST_LIMIT: Final = 9
 """Digits of a limit; a charger that tells a longer number has none that matters."""
 
 
-class Limits(NamedTuple):
+class ListLimits(NamedTuple):
     """How many entries a charger takes in one message and in all, None if it has not told; and
     whether it was asked."""
 
@@ -98,12 +98,12 @@ def columns(known: Known) -> dict[str, object]:
     }
 
 
-def limits(rows: Rows, charger: str) -> Limits:
+def limits(rows: Rows, charger: str) -> ListLimits:
     """Return the limits that a charger has told."""
     at_once, in_all = (
         rows(_LIMIT, (charger, key)) for key in ("SendLocalListMaxLength", "LocalAuthListMaxLength")
     )
-    return Limits(_number(at_once), _number(in_all), bool(at_once or in_all))
+    return ListLimits(_number(at_once), _number(in_all), bool(at_once or in_all))
 
 
 def _number(found: Sequence[tuple[Any, ...]]) -> int | None:

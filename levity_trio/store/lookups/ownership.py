@@ -51,7 +51,7 @@ def periods_of(rows: Rows, thing: Thing) -> list[Period]:
     ]
 
 
-class Decided(NamedTuple):
+class DecidedOwner(NamedTuple):
     """Whose a transaction is, and why."""
 
     owner: Owner
@@ -95,12 +95,12 @@ class Owners:
 
     def explain(
         self, transaction: int, *, shown: Callable[[str], Value] = Moment
-    ) -> Decided | None:
+    ) -> DecidedOwner | None:
         """Return whose a transaction is, and why; None if there is no such transaction. `shown`
         writes times."""
         for _, charged, given in self._charged((transaction,)):
             owner = self._owner(charged, given)
-            return Decided(owner, tuple(grounds(charged, owner, self._bill_by, shown)))
+            return DecidedOwner(owner, tuple(grounds(charged, owner, self._bill_by, shown)))
         return None
 
     def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:

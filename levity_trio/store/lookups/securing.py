@@ -27,7 +27,7 @@ MOST_REPORTS: Final = 50
 """Security events that are looked at: some chargers report each reboot."""
 
 
-class Plan(NamedTuple):
+class SecuringPlan(NamedTuple):
     """What an operator wants: a security profile for a charger, and the steps to it."""
 
     id: int
@@ -50,27 +50,27 @@ _COLUMNS: Final = (
 )
 
 
-def plan_in(rows: Rows, number: int) -> Plan | None:
+def plan_in(rows: Rows, number: int) -> SecuringPlan | None:
     """Return a plan."""
     return _first(rows(f"SELECT {_COLUMNS} FROM securing WHERE id = ?", (number,)))  # noqa: S608 - our own names
 
 
-def newest_plan(rows: Rows, charger: str) -> Plan | None:
+def newest_plan(rows: Rows, charger: str) -> SecuringPlan | None:
     """Return the last plan of a charger, ended or not."""
     newest = f"SELECT {_COLUMNS} FROM securing WHERE cp_id = ? ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
     return _first(rows(newest, (charger,)))
 
 
-def open_plan(rows: Rows, charger: str) -> Plan | None:
+def open_plan(rows: Rows, charger: str) -> SecuringPlan | None:
     """Return the plan of a charger that has not ended."""
     of_charger = f"SELECT {_COLUMNS} FROM securing WHERE cp_id = ? AND result IS NULL"  # noqa: S608 - our own names
     return _first(rows(of_charger, (charger,)))
 
 
-def _first(found: Sequence[tuple[Any, ...]]) -> Plan | None:
+def _first(found: Sequence[tuple[Any, ...]]) -> SecuringPlan | None:
     for number, charger, profile, steps, organization, key, address, at, by, problem, *end in found:
         wanted = [Step(step) for step in orjson.loads(steps)]
-        return Plan(
+        return SecuringPlan(
             number,
             charger,
             profile,
@@ -86,7 +86,7 @@ def _first(found: Sequence[tuple[Any, ...]]) -> Plan | None:
     return None
 
 
-def standings(rows: Rows, plan: Plan) -> list[Standing]:
+def standings(rows: Rows, plan: SecuringPlan) -> list[Standing]:
     """Return where each step of a plan stands."""
     attempts = _attempts(rows, plan)
     every: list[Standing] = []
@@ -100,7 +100,7 @@ def standings(rows: Rows, plan: Plan) -> list[Standing]:
     return every
 
 
-def _attempts(rows: Rows, plan: Plan) -> dict[Step, list[Attempt]]:
+def _attempts(rows: Rows, plan: SecuringPlan) -> dict[Step, list[Attempt]]:
     attempts: dict[Step, list[Attempt]] = {}
     of_plan = (
         "SELECT step, command_id, state, answer, error_code "
@@ -114,7 +114,7 @@ def _attempts(rows: Rows, plan: Plan) -> dict[Step, list[Attempt]]:
     return attempts
 
 
-def _request(rows: Rows, plan: Plan) -> Request | None:
+def _request(rows: Rows, plan: SecuringPlan) -> Request | None:
     since = (
         "SELECT result, reason FROM certificate_request "
         "WHERE cp_id = ? AND received_at >= ? ORDER BY id DESC LIMIT 1"
@@ -123,7 +123,7 @@ def _request(rows: Rows, plan: Plan) -> Request | None:
     return Request(*found[0]) if found else None
 
 
-def last_report(rows: Rows, plan: Plan) -> Report | None:
+def last_report(rows: Rows, plan: SecuringPlan) -> Report | None:
     """Return the newest security event of a charger since its plan was made, but none of ordinary
     operation."""
     since = (
@@ -138,7 +138,7 @@ def last_report(rows: Rows, plan: Plan) -> Report | None:
     return None
 
 
-def _profile_now(rows: Rows, plan: Plan) -> int:
+def _profile_now(rows: Rows, plan: SecuringPlan) -> int:
     """Return the profile to which the charger has come: that of its plan once this is done, else
     the required one."""
     return plan.profile if plan.result == "done" else profile_of(rows, plan.charger)

@@ -19,8 +19,8 @@ from levity_trio.store.engine.connection import (
 )
 from levity_trio.store.engine.schema import check_ownership, look, migrate, newest_version
 from levity_trio.store.keeping.copies import prepared
-from levity_trio.store.moving.proof import Lines, read
-from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
+from levity_trio.store.moving.proof import RowLines, read
+from levity_trio.store.moving.tables import MovedTable, TableColumn, is_filled, triggers
 
 CACHE_KIBIBYTES: Final = 32768
 """For the indexes, which rows come to in any order."""
@@ -35,13 +35,13 @@ class FileReading:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = prepared(connection)
-        self._lines = Lines()
+        self._lines = RowLines()
 
     @property
     def nuls(self) -> int:
         return self._lines.nuls
 
-    def lines(self, table: Table) -> Iterator[bytes]:
+    def lines(self, table: MovedTable) -> Iterator[bytes]:
         """Yield rows as lines. Raises sqlite3.Error."""
         listed = ", ".join(map(_as_bytes, table.columns))
         return self._lines.written(
@@ -51,19 +51,19 @@ class FileReading:
     def rows(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()
 
-    def last_ids(self, tables: Sequence[Table]) -> dict[str, int]:
+    def last_ids(self, tables: Sequence[MovedTable]) -> dict[str, int]:
         """Return the highest id of each table, or that of a row that is gone."""
         given = dict(self.rows("SELECT name, seq FROM sqlite_sequence"))
         return {
             one.name: max(given.get(one.name, 0), self._highest(one)) for one in tables if one.key
         }
 
-    def _highest(self, table: Table) -> int:
+    def _highest(self, table: MovedTable) -> int:
         ((highest,),) = self.rows(f"SELECT coalesce(max({table.key}), 0) FROM {table.quoted}")  # noqa: S608 - our names
         return int(highest)
 
 
-def _as_bytes(column: Column) -> str:
+def _as_bytes(column: TableColumn) -> str:
     return f'CAST("{column.name}" AS BLOB)' if column.kind == "TEXT" else f'"{column.name}"'
 
 
@@ -125,12 +125,12 @@ class FileTarget(FileReading):
         for (guard,) in connection.execute(_GUARDS).fetchall():
             connection.execute(f"DROP TRIGGER {guard}")
 
-    def write(self, table: Table, part: Sequence[bytes]) -> None:
+    def write(self, table: MovedTable, part: Sequence[bytes]) -> None:
         marks = ", ".join("?" * len(table.columns))
         insert = f"INSERT INTO {table.quoted} ({table.listed}) VALUES ({marks})"  # noqa: S608 - our own names
         self._connection.executemany(insert, read(table, part))
 
-    def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
+    def go_on(self, ids: Mapping[str, int], tables: Sequence[MovedTable]) -> None:
         sequences = [
             (one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]
         ]

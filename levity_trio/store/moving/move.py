@@ -15,9 +15,9 @@ from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.moving import file_side
-from levity_trio.store.moving.proof import Proof, prove
-from levity_trio.store.moving.sides import Reading, Source, Target
-from levity_trio.store.moving.tables import Table, tables
+from levity_trio.store.moving.proof import MoveProof, prove
+from levity_trio.store.moving.sides import ReadSide, Source, WriteSide
+from levity_trio.store.moving.tables import MovedTable, tables
 
 PART_BYTES: Final = 1_000_000
 SECONDS_PER_ROW: Final = 1 / 20_000
@@ -34,7 +34,7 @@ class Interrupted(EnvironmentProblem):
         super().__init__(f"interrupted; {AGAIN}")
 
 
-class Plan(NamedTuple):
+class MovePlan(NamedTuple):
     """What is to be moved."""
 
     rows: int
@@ -46,24 +46,24 @@ class Plan(NamedTuple):
         return self.rows * SECONDS_PER_ROW
 
 
-class Progress(Protocol):
+class MoveProgress(Protocol):
     """Who watches a move."""
 
-    def begins(self, plan: Plan) -> None: ...
+    def begins(self, plan: MovePlan) -> None: ...
 
     def __call__(self, done: int, total: int) -> None:
         """See so many steps done. Each row is several."""
 
 
-class Moved(NamedTuple):
+class MoveResult(NamedTuple):
     """What was moved, and what proves it."""
 
-    plan: Plan
-    proof: Proof
+    plan: MovePlan
+    proof: MoveProof
     seconds: float
 
 
-def move(source: DatabaseAddress, target: DatabaseAddress, progress: Progress) -> Moved:
+def move(source: DatabaseAddress, target: DatabaseAddress, progress: MoveProgress) -> MoveResult:
     """Move the database of a stopped server to a new one.
 
     Raises:
@@ -87,7 +87,7 @@ def move(source: DatabaseAddress, target: DatabaseAddress, progress: Progress) -
         if is_not_allowed(error):
             advice = "; connect as the owner of the database"
         raise EnvironmentProblem(f"cannot move {source} to {target}: {error}{advice}") from error
-    return Moved(plan, proof, time.monotonic() - began)
+    return MoveResult(plan, proof, time.monotonic() - began)
 
 
 def _check_pair(source: DatabaseAddress, target: DatabaseAddress) -> None:
@@ -106,16 +106,16 @@ def _open_source(address: DatabaseAddress) -> AbstractContextManager[Source]:
     return file_side.open_source(address)
 
 
-def _open_target(address: DatabaseAddress) -> AbstractContextManager[Target]:
+def _open_target(address: DatabaseAddress) -> AbstractContextManager[WriteSide]:
     if isinstance(address, PostgresqlAddress):
-        opened: AbstractContextManager[Target] = of_postgresql("moving").open_target(address)
+        opened: AbstractContextManager[WriteSide] = of_postgresql("moving").open_target(address)
         return opened
     return file_side.open_target(address)
 
 
-def _move(origin: Source, goal: Target, progress: Progress) -> tuple[Plan, Proof]:
+def _move(origin: Source, goal: WriteSide, progress: MoveProgress) -> tuple[MovePlan, MoveProof]:
     every, done = tables(), 0
-    plan = Plan(sum(_count(origin, table) for table in every), origin.size)
+    plan = MovePlan(sum(_count(origin, table) for table in every), origin.size)
     progress.begins(plan)
 
     def step(rows: int) -> None:
@@ -133,7 +133,7 @@ def _move(origin: Source, goal: Target, progress: Progress) -> tuple[Plan, Proof
     return plan, proof
 
 
-def _count(reading: Reading, table: Table) -> int:
+def _count(reading: ReadSide, table: MovedTable) -> int:
     ((count,),) = reading.rows(f"SELECT count(*) FROM {table.quoted}")  # noqa: S608 - our own names
     return int(count)
 

@@ -19,8 +19,8 @@ from itertools import starmap
 from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.moving.sides import Reading
-from levity_trio.store.moving.tables import Table
+from levity_trio.store.moving.sides import ReadSide
+from levity_trio.store.moving.tables import MovedTable
 
 STEP_ROWS: Final = 5_000
 """Rows between two calls of `step`."""
@@ -38,7 +38,7 @@ _MONEY: Final = (_STATEMENTS, _LEDGER)
 Step = Callable[[int], object]
 
 
-class Held(NamedTuple):
+class TableProof(NamedTuple):
     """The rows of a table, and the SHA-256 of them in order."""
 
     table: str
@@ -49,7 +49,7 @@ class Held(NamedTuple):
         return f"{self.rows:,} with the SHA-256 {self.sha256[:16]}"
 
 
-class Sums(NamedTuple):
+class MoveSums(NamedTuple):
     """What people would add up. Of money, each currency with the number of entries and their sum in
     minor units."""
 
@@ -59,16 +59,18 @@ class Sums(NamedTuple):
     ledger: Sequence[tuple[str, int, int]]
 
 
-class Proof(NamedTuple):
+class MoveProof(NamedTuple):
     """What both databases have."""
 
-    held: Sequence[Held]
-    sums: Sums
+    held: Sequence[TableProof]
+    sums: MoveSums
     nuls: int
     """Texts in which the symbol for NUL stands for a NUL."""
 
 
-def prove(source: Reading, stored: Reading, tables: Sequence[Table], step: Step) -> Proof:
+def prove(
+    source: ReadSide, stored: ReadSide, tables: Sequence[MovedTable], step: Step
+) -> MoveProof:
     """Compare what was stored with its source; return what both have. `step` is called with the
     rows read, of either.
 
@@ -83,7 +85,7 @@ def prove(source: Reading, stored: Reading, tables: Sequence[Table], step: Step)
         if table.is_counted:  # a file forgets the others when their rows go
             _check_same(f"the last id of {table.name}", last_ids[table.name], ids[table.name])
     _check_same("the sums", _sums(source), sums)
-    return Proof(held, sums, source.nuls - before)
+    return MoveProof(held, sums, source.nuls - before)
 
 
 def _check_same(what: str, expected: object, stored: object) -> None:
@@ -94,7 +96,7 @@ def _check_same(what: str, expected: object, stored: object) -> None:
         )
 
 
-def _held(reading: Reading, table: Table, step: Step) -> Held:
+def _held(reading: ReadSide, table: MovedTable, step: Step) -> TableProof:
     """Read a table. One without a whole number as a key is small; its order differs between the
     databases."""
     digest, rows = sha256(), 0
@@ -105,15 +107,15 @@ def _held(reading: Reading, table: Table, step: Step) -> Held:
         if rows % STEP_ROWS == 0:
             step(STEP_ROWS)
     step(rows % STEP_ROWS)
-    return Held(table.name, rows, digest.hexdigest())
+    return TableProof(table.name, rows, digest.hexdigest())
 
 
-def _sums(reading: Reading) -> Sums:
+def _sums(reading: ReadSide) -> MoveSums:
     ((transactions, energy_wh),) = reading.rows(_ENERGY)
     statements, ledger = (
         [(one, int(count), int(total)) for one, count, total in reading.rows(sql)] for sql in _MONEY
     )
-    return Sums(int(transactions), int(energy_wh), statements, ledger)
+    return MoveSums(int(transactions), int(energy_wh), statements, ledger)
 
 
 Encode = Callable[[Any], bytes]
@@ -136,13 +138,13 @@ _SIGNS: Final = {escape: sign for sign, escape in _ESCAPES.items() if sign != b"
 _ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
 
 
-class Lines:
+class RowLines:
     """Writes the rows of SQLite as lines, and counts the texts that had a NUL."""
 
     def __init__(self) -> None:
         self.nuls = 0
 
-    def written(self, table: Table, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    def written(self, table: MovedTable, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
         """Yield rows as lines. Their texts are given as bytes."""
         ways: dict[str, Encode] = {
             "INTEGER": _integer,
@@ -177,7 +179,7 @@ def _blob(value: bytes) -> bytes:
     return b"\\\\x" + value.hex().encode()
 
 
-def read(table: Table, lines: Iterable[bytes]) -> Iterator[list[object]]:
+def read(table: MovedTable, lines: Iterable[bytes]) -> Iterator[list[object]]:
     """Yield lines as rows for SQLite."""
     decodes = [_DECODES[column.kind] for column in table.columns]
     for line in lines:
@@ -203,7 +205,7 @@ _DECODES: Final[dict[str, Decode]] = {
 }
 
 
-def from_postgresql(table: Table, lines: Iterable[bytes]) -> Iterable[bytes]:
+def from_postgresql(table: MovedTable, lines: Iterable[bytes]) -> Iterable[bytes]:
     """Return lines that PostgreSQL wrote in the form above: it writes floats in another way."""
     places = [place for place, column in enumerate(table.columns) if column.kind == "REAL"]
     return (_with_floats(line, places) for line in lines) if places else lines

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final, NamedTuple
 
-from levity_trio.store.engine.database import Connection
+from levity_trio.store.engine.database import DatabaseConnection
 from levity_trio.store.engine.schema import model, newest_version
 
 _NAMES: Final = (
@@ -18,14 +18,14 @@ _COLUMNS: Final = "SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden
 _TRIGGERS: Final = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid"
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column whose values are stored, and its type in SQLite's words."""
 
     name: str
     kind: str
 
 
-class Table(NamedTuple):
+class MovedTable(NamedTuple):
     """A table. `key` is its whole number by which rows are in order; None: a small one, whose key
     is of texts.
 
@@ -33,7 +33,7 @@ class Table(NamedTuple):
     """
 
     name: str
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     key: str | None
     is_counted: bool
 
@@ -54,7 +54,7 @@ class Table(NamedTuple):
         )
 
 
-def tables() -> list[Table]:
+def tables() -> list[MovedTable]:
     """Return the tables of this version, in the order in which they are created."""
     with closing(model(newest_version())) as empty:
         names = empty.execute(_NAMES).fetchall()
@@ -64,13 +64,15 @@ def tables() -> list[Table]:
         ]
 
 
-def _table(name: str, is_counted: bool, columns: Sequence[tuple[str, str, int]]) -> Table:
+def _table(name: str, is_counted: bool, columns: Sequence[tuple[str, str, int]]) -> MovedTable:
     keys = [(column, kind) for column, kind, place in columns if place]
     number = keys[0][0] if len(keys) == 1 and keys[0][1] == "INTEGER" else None
-    return Table(name, [Column(column, kind) for column, kind, _ in columns], number, is_counted)
+    return MovedTable(
+        name, [TableColumn(column, kind) for column, kind, _ in columns], number, is_counted
+    )
 
 
-def is_filled(connection: Connection, table: str) -> bool:
+def is_filled(connection: DatabaseConnection, table: str) -> bool:
     """Whether a table has a row."""
     ((is_filled,),) = connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")').fetchall()  # noqa: S608 - our names
     return bool(is_filled)

@@ -18,7 +18,12 @@ from levity_trio.store.engine.database import Parameters
 from levity_trio.store.engine.schema import tokens
 from levity_trio.store.keeping.checking import Definitions, GivenIds
 from levity_trio.store.keeping.copies import tables_of
-from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
+from levity_trio.store.postgresql.connection import (
+    PostgresqlDatabase,
+    PostgresqlResult,
+    Row,
+    open_reader,
+)
 from levity_trio.store.postgresql.dialect import COUNTED, TYPES, migration
 from levity_trio.store.postgresql.schema import check_known
 
@@ -131,7 +136,7 @@ class _Unlocked(PostgresqlDatabase):
     """Gives the locks of a statement back behind it: a server that rebuilds an index must not wait
     for a check."""
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+    def execute(self, sql: str, parameters: Parameters = ()) -> PostgresqlResult:
         found = super().execute(sql, parameters)
         self.conn.run("ROLLBACK TO examined")
         return found

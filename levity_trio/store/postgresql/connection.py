@@ -23,7 +23,7 @@ from typing import Any, Final
 from psycopg import OperationalError, ProgrammingError, conninfo, pq
 from psycopg.errors import error_from_result
 
-from levity_trio.store.engine.database import Bookkeeping, Parameters, Space
+from levity_trio.store.engine.database import Bookkeeping, DatabaseSpace, Parameters
 from levity_trio.store.engine.schema import Version
 from levity_trio.store.postgresql.dialect import translated
 
@@ -70,7 +70,7 @@ _CLASSES: Final = frozenset(
 )
 
 
-class Result:
+class PostgresqlResult:
     """What a statement returned, and how many rows it changed."""
 
     __slots__ = ("_rows", "names", "rowcount")
@@ -108,7 +108,7 @@ class PostgresqlConnection:
         self._columns.clear()
         self._sent.clear()
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+    def execute(self, sql: str, parameters: Parameters = ()) -> PostgresqlResult:
         """Run a statement that is written for SQLite. Raises sqlite3.Error, also that of a
         statement sent before."""
         if sql.startswith("ROLLBACK"):
@@ -121,7 +121,7 @@ class PostgresqlConnection:
             result = self._pgconn.exec_prepared(name, values)  # type: ignore[arg-type]
             _check(result, sql)
         if not result.ntuples:
-            return Result((), [], result.command_tuples or 0)
+            return PostgresqlResult((), [], result.command_tuples or 0)
         return _loaded(result, self._columns.get(name) or self._describe(name, result))
 
     def send(self, sql: str, parameters: Parameters = ()) -> None:
@@ -294,7 +294,7 @@ class PostgresqlDatabase:
     def __init__(self, connection: PostgresqlConnection) -> None:
         self.conn = connection
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+    def execute(self, sql: str, parameters: Parameters = ()) -> PostgresqlResult:
         """Run a statement that is written for SQLite. Raises sqlite3.Error."""
         return self.conn.execute(sql, parameters)
 
@@ -303,11 +303,11 @@ class PostgresqlDatabase:
         result = self.conn.execute(sql, parameters)
         return (dict(zip(result.names, row, strict=True)) for row in result)
 
-    def space(self) -> Space:
+    def space(self) -> DatabaseSpace:
         """Return the size of the database. What is free in it, and on the server's disk, is the
         server's own affair."""
         ((size,),) = self.execute("SELECT pg_database_size(current_database())").fetchall()
-        return Space(size, 0, 0, None)
+        return DatabaseSpace(size, 0, 0, None)
 
     def now(self) -> datetime:
         """Return the time of the database's clock."""
@@ -413,7 +413,7 @@ def _columns_of(result: pq.abc.PGresult) -> Columns:
     ]
 
 
-def _loaded(result: pq.abc.PGresult, columns: Columns) -> Result:
+def _loaded(result: pq.abc.PGresult, columns: Columns) -> PostgresqlResult:
     get = result.get_value
     rows = [
         tuple(
@@ -424,7 +424,7 @@ def _loaded(result: pq.abc.PGresult, columns: Columns) -> Result:
         )
         for row in range(result.ntuples)
     ]
-    return Result([title for _, title, _ in columns], rows, result.command_tuples or 0)
+    return PostgresqlResult([title for _, title, _ in columns], rows, result.command_tuples or 0)
 
 
 def _number(sent: bytes) -> int | float:

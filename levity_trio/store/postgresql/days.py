@@ -106,7 +106,7 @@ def divide(connection: PostgresqlConnection) -> None:
         _make(connection, tomorrow + timedelta(days=number))
 
 
-class Days:
+class Partitions:
     """Makes and drops the partitions of a database, each on a connection of its own."""
 
     def __init__(self, address: str) -> None:

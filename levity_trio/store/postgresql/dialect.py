@@ -50,7 +50,7 @@ _TOKEN: Final = re.compile(
 _BLOB: Final = re.compile(r"CAST\((.+?) AS BLOB\)")
 
 
-class Statement(NamedTuple):
+class TranslatedStatement(NamedTuple):
     """A statement for PostgreSQL, and the names of its parameters, if they have names."""
 
     sql: str
@@ -58,10 +58,10 @@ class Statement(NamedTuple):
 
 
 @lru_cache(maxsize=STATEMENTS)
-def translated(sql: str) -> Statement:
+def translated(sql: str) -> TranslatedStatement:
     """Return a statement as PostgreSQL reads it."""
     translation = _Translation(_BLOB.sub(r"convert_to(\1, 'UTF8')", sql))
-    return Statement(translation.text(), translation.names)
+    return TranslatedStatement(translation.text(), translation.names)
 
 
 class _Token(NamedTuple):

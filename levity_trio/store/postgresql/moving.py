@@ -9,7 +9,7 @@ from typing import Any, Final
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.moving.file_side import check_version, not_empty
 from levity_trio.store.moving.proof import from_postgresql
-from levity_trio.store.moving.tables import Table, is_filled, tables
+from levity_trio.store.moving.tables import MovedTable, is_filled, tables
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.dialect import COUNTED
 from levity_trio.store.postgresql.schema import check_ownership, check_server, migrate
@@ -44,7 +44,7 @@ class PostgresqlReading:
     def __init__(self, connection: PostgresqlConnection) -> None:
         self._connection = connection
 
-    def lines(self, table: Table) -> Iterator[bytes]:
+    def lines(self, table: MovedTable) -> Iterator[bytes]:
         """Yield rows as lines. Raises sqlite3.Error."""
         found = self._connection.copy_out(f"SELECT {table.listed} {table.in_order}")
         return iter(from_postgresql(table, found))
@@ -52,14 +52,14 @@ class PostgresqlReading:
     def rows(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()
 
-    def last_ids(self, tables: Sequence[Table]) -> dict[str, int]:
+    def last_ids(self, tables: Sequence[MovedTable]) -> dict[str, int]:
         """Return the highest id of each table, or one that a row had which is gone."""
         counted = dict(self.rows("SELECT name, seq FROM levity.counted"))
         return {
             one.name: max(counted.get(one.name, 0), self._highest(one)) for one in tables if one.key
         }
 
-    def _highest(self, table: Table) -> int:
+    def _highest(self, table: MovedTable) -> int:
         ((highest,),) = self.rows(f"SELECT coalesce(max({table.key}), 0) FROM {table.quoted}")  # noqa: S608 - our names
         ((given,),) = self._connection.execute(_GIVEN, (table.quoted, table.key)).fetchall()
         return max(int(highest), int(given))
@@ -103,10 +103,10 @@ class PostgresqlTarget(PostgresqlReading):
             f"TRUNCATE {', '.join(names)} RESTART IDENTITY"
         )  # a move that failed has left next ids
 
-    def write(self, table: Table, part: Sequence[bytes]) -> None:
+    def write(self, table: MovedTable, part: Sequence[bytes]) -> None:
         self._connection.copy_in(f"{table.quoted} ({table.listed})", b"".join(part))
 
-    def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
+    def go_on(self, ids: Mapping[str, int], tables: Sequence[MovedTable]) -> None:
         for table in tables:
             last = ids.get(table.name, 0)
             if table.name in COUNTED:

@@ -19,7 +19,7 @@ from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping.checking import check_schema, numbered
 from levity_trio.store.keeping.copies import Content, content
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
-from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
+from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, IdLeap, Restored
 from levity_trio.store.postgresql.checking import ExaminedDatabase
 from levity_trio.store.postgresql.connection import (
     PostgresqlConnection,
@@ -71,7 +71,7 @@ def go_on(address: str, last_statement: int | None) -> Restored:
 
 def _renumber(db: PostgresqlDatabase, held: Content, billed: Numbers | None) -> int:
     """Return the transactionId before the next one."""
-    leap = Leap.since(held.until)
+    leap = IdLeap.since(held.until)
     last = {table: _leap(db.conn, table, leap.of(table)) for table in _numbered(db.version())}
     if billed is not None:
         skip_statements(db.conn, billed, stamp(system_clock()))

@@ -83,7 +83,7 @@ _LEAVE: Final = (
 _STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
 
 
-class Joined(NamedTuple):
+class BegunLease(NamedTuple):
     """A lease that has begun: its token, the number of the last batch of this server, and the last
     fact before it."""
 
@@ -92,7 +92,7 @@ class Joined(NamedTuple):
     last_fact: int
 
 
-class Claimed(NamedTuple):
+class ClaimedTurn(NamedTuple):
     """The turn of a batch: the last fact before it, whether there are other servers, and what they
     have stored."""
 
@@ -110,7 +110,7 @@ def keep_alone(connection: PostgresqlConnection) -> None:
         raise InUse(_running(name))
 
 
-def join(connection: PostgresqlConnection, server: str) -> Joined:
+def join(connection: PostgresqlConnection, server: str) -> BegunLease:
     """Begin the lease of a server.
 
     Raises:
@@ -126,7 +126,7 @@ def join(connection: PostgresqlConnection, server: str) -> Joined:
         connection.run("COMMIT")
     finally:
         connection.rollback()
-    return Joined(token, batch, last_fact)
+    return BegunLease(token, batch, last_fact)
 
 
 def take_turn(connection: PostgresqlConnection) -> None:
@@ -146,7 +146,7 @@ def introduce(connection: PostgresqlConnection, server: str) -> None:
 
 def claim(
     connection: PostgresqlConnection, token: int, batch: int, last_fact: int, last_command: int
-) -> Claimed | None:
+) -> ClaimedTurn | None:
     """Begin a transaction when it is the turn of a batch, and prolong the lease; return None if it
     was ended.
 
@@ -157,7 +157,7 @@ def claim(
     if not claimed:
         return None
     ((fact, has_others, facts, commands),) = claimed
-    return Claimed(fact, bool(has_others), _listed(facts), _listed(commands))
+    return ClaimedTurn(fact, bool(has_others), _listed(facts), _listed(commands))
 
 
 def _listed(rows: str | None) -> list[Any]:

@@ -28,8 +28,8 @@ from levity_trio.store.engine.unit_of_work import (
     INSERT_COMMAND,
     INSERT_EVENT,
     News,
-    Result,
     Write,
+    WriteResult,
     commit,
 )
 from levity_trio.store.postgresql import servers
@@ -64,7 +64,7 @@ class LeaseEnded(EnvironmentProblem):
     """The lease of this server was ended, because it was silent for too long."""
 
 
-class _Link(PostgresqlConnection):
+class _WriterConnection(PostgresqlConnection):
     """The writing connection. It connects again by itself, and each of its transactions has a
     number."""
 
@@ -188,7 +188,7 @@ class PostgresqlStore:
 
     idle_seconds = LEASE_SECONDS / 3
 
-    def __init__(self, address: str, server: str, link: _Link) -> None:
+    def __init__(self, address: str, server: str, link: _WriterConnection) -> None:
         self.path, self.server, self._link = address, server, link
 
     @property
@@ -205,7 +205,7 @@ class PostgresqlStore:
         """Let each commit book what it concerns."""
         self._link.book = book
 
-    def commit(self, writes: Sequence[Write]) -> list[Result]:
+    def commit(self, writes: Sequence[Write]) -> list[WriteResult]:
         """Commit the writes: see `Store`."""
         return commit(self._link, writes)
 
@@ -232,7 +232,7 @@ def open_store(
         (InUse).
     """
     try:
-        link = _Link(address, server, simulated)
+        link = _WriterConnection(address, server, simulated)
     except sqlite3.Error as error:
         advice = OWNER_ADVICE if is_not_allowed(error) else ""
         if getattr(error, "sqlstate", None) == LOCKED:

@@ -44,7 +44,7 @@ class NoPage(Exception):
         self.field = field
 
 
-class Wanted(NamedTuple):
+class WantedPage(NamedTuple):
     """A page by its number (from 1), or the one after a cursor, which goes before."""
 
     page: int = 1
@@ -70,7 +70,7 @@ class ListPage(Generic[T]):
         )
 
 
-class Condition(NamedTuple):
+class WhereCondition(NamedTuple):
     """A part of a WHERE clause, and its parameters."""
 
     sql: str
@@ -81,7 +81,7 @@ class Branch(NamedTuple):
     """A part of a list: FROM `source`, WHERE all `conditions`."""
 
     source: str
-    conditions: Sequence[Condition] = ()
+    conditions: Sequence[WhereCondition] = ()
 
 
 Value = int | str | None
@@ -99,7 +99,7 @@ class Sort(NamedTuple):
     is_descending: bool = False
     most: int = MOST_SORTED
 
-    def read(self, db: Database, listing: Listing) -> list[Row]:
+    def read(self, db: Database, listing: ListKeys) -> list[Row]:
         """Return all keys of a list in this order, each after its value. Raises NoPage."""
         order = listing.order if callable(self.value) else (self.value, *listing.order)
         every = replace(listing, order=order, sort=None)
@@ -152,7 +152,7 @@ def sort_by(columns: Mapping[str, str], asked: str | None) -> Sort | None:
 
 
 @record(kw_only=False)
-class Listing:
+class ListKeys:
     """The keys of a list: `order` are their columns, which every branch has; no two rows have the
     same.
 
@@ -169,29 +169,32 @@ class Listing:
 
 
 def by_name(
-    source: str, conditions: Sequence[Condition] = (), name: str = "name", sort: Sort | None = None
-) -> Listing:
+    source: str,
+    conditions: Sequence[WhereCondition] = (),
+    name: str = "name",
+    sort: Sort | None = None,
+) -> ListKeys:
     """Return a list by names, in their natural order, which no index has: in a site they are
     hundreds."""
     in_their_order = sort or Sort(name, most=HIGHEST_NUMBER - 1)
-    return Listing([Branch(source, conditions)], is_newest_first=False, sort=in_their_order)
+    return ListKeys([Branch(source, conditions)], is_newest_first=False, sort=in_their_order)
 
 
-def given(*pairs: tuple[str, object]) -> list[Condition]:
+def given(*pairs: tuple[str, object]) -> list[WhereCondition]:
     """Return the conditions whose one parameter is not None."""
-    return [Condition(sql, (value,)) for sql, value in pairs if value is not None]
+    return [WhereCondition(sql, (value,)) for sql, value in pairs if value is not None]
 
 
-def equal(**columns: Value) -> Condition:
+def equal(**columns: Value) -> WhereCondition:
     """Return the condition that all columns have these values."""
     sql = " AND ".join(
         f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in columns.items()
     )
-    return Condition(sql, tuple(value for value in columns.values() if value is not None))
+    return WhereCondition(sql, tuple(value for value in columns.values() if value is not None))
 
 
 def read_page(
-    db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]
+    db: Database, listing: ListKeys, wanted: WantedPage, item: Callable[[Row], T]
 ) -> ListPage[T]:
     """Read one page. `item` loads what a key identifies. Raises NoPage."""
     if listing.sort is not None:
@@ -218,7 +221,11 @@ def read_page(
 
 
 def page_of_sorted(
-    found: Sequence[Row], listing: Listing, sort: Sort, wanted: Wanted, item: Callable[[Row], T]
+    found: Sequence[Row],
+    listing: ListKeys,
+    sort: Sort,
+    wanted: WantedPage,
+    item: Callable[[Row], T],
 ) -> ListPage[T]:
     """Return one page of rows whose keys, with their values, were all read. Raises NoPage."""
     after = None if wanted.cursor is None else key_of(wanted.cursor, 1 + len(listing.order))
@@ -240,7 +247,7 @@ def page_of_sorted(
 
 def _keys(
     db: Database,
-    listing: Listing,
+    listing: ListKeys,
     branch: Branch,
     after: Row | None,
     most: int,
@@ -251,7 +258,7 @@ def _keys(
     order, conditions = ", ".join(listing.order), branch.conditions
     if after is not None:
         sign = "<" if listing.is_newest_first else ">"
-        conditions = [*conditions, Condition(f"({order}) {sign} ({marks(after)})", after)]
+        conditions = [*conditions, WhereCondition(f"({order}) {sign} ({marks(after)})", after)]
     direction = "DESC" if listing.is_newest_first else "ASC"
     by = ", ".join(f"{column} {direction}" for column in listing.order)
     clause, values = where(conditions)
@@ -260,7 +267,7 @@ def _keys(
     return db.execute(sql, (*values, most)).fetchall()
 
 
-def _count(db: Database, listing: Listing) -> int:
+def _count(db: Database, listing: ListKeys) -> int:
     """Count the rows, up to one more than MOST_COUNTED."""
     total = 0
     for branch in listing.branches:
@@ -272,14 +279,14 @@ def _count(db: Database, listing: Listing) -> int:
     return total
 
 
-def and_all(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
+def and_all(conditions: Sequence[WhereCondition]) -> tuple[str, tuple[object, ...]]:
     """Return what is added to a WHERE clause so that these conditions hold, too, and its values."""
     return "".join(f" AND {one.sql}" for one in conditions), tuple(
         value for one in conditions for value in one.values
     )
 
 
-def where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
+def where(conditions: Sequence[WhereCondition]) -> tuple[str, tuple[object, ...]]:
     """Return the WHERE of conditions that all hold, "" for none, and its values."""
     if not conditions:
         return "", ()

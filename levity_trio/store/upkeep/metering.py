@@ -21,7 +21,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.reader import Reader, Sparing
 from levity_trio.store.reads.transactions import power
-from levity_trio.store.reads.transactions.power import Taken, Work
+from levity_trio.store.reads.transactions.power import PowerWork, TakenEnergy
 from levity_trio.store.upkeep.pruning import POWER_KEPT
 from levity_trio.store.writes.load.power import keep
 from levity_trio.wire.times import stamp
@@ -78,30 +78,30 @@ class Metering:
         ):
             revision = changed[-1][1]
             await self._step(
-                power.taken, [number for number, _ in changed], Work(revision, done.done_from)
+                power.taken, [number for number, _ in changed], PowerWork(revision, done.done_from)
             )
         present = await self._reader.run(power.open_now)
         new = [number for number, version in present.items() if self._open.get(number) != version]
         for part in parts(new, AT_ONCE):
             await self._step(power.taken_lately, part, None)
         self._open = present
-        return await self._fill(Work(revision, done.done_from))
+        return await self._fill(PowerWork(revision, done.done_from))
 
-    async def _fill(self, done: Work) -> bool:
+    async def _fill(self, done: PowerWork) -> bool:
         if not done.done_from or not self._is_clock_trusted():
             return True
         since = stamp(self._clock() - POWER_KEPT)
         found, after = await self._reader.run(
             partial(power.below, number=done.done_from, since=since, most=AT_ONCE)
         )
-        await self._step(power.taken, found, Work(done.revision, after))
+        await self._step(power.taken, found, PowerWork(done.revision, after))
         return not after
 
     async def _step(
         self,
-        compute: Callable[[Database, Sequence[int]], list[Taken]],
+        compute: Callable[[Database, Sequence[int]], list[TakenEnergy]],
         numbers: Sequence[int],
-        done: Work | None,
+        done: PowerWork | None,
     ) -> None:
         began = trio.current_time()
         found = await self._sparing.run(compute, numbers)

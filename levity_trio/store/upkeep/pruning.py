@@ -39,7 +39,7 @@ from levity_trio.events import EventsPruned
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
 from levity_trio.store.beside.file_folder import ENOUGH_BYTES
-from levity_trio.store.engine.database import Database, Space
+from levity_trio.store.engine.database import Database, DatabaseSpace
 from levity_trio.store.engine.frame_log import FrameLog
 from levity_trio.store.engine.opening import days_of
 from levity_trio.store.engine.retrying import surviving
@@ -82,7 +82,7 @@ log = get_logger("system")
 
 
 @record
-class Limits:
+class PruningLimits:
     """How often the log is looked at, how much of the writer's time a step takes, and what it
     leaves."""
 
@@ -94,7 +94,7 @@ class Limits:
     """What the file may keep of free pages: the next frames are about to need them."""
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = PruningLimits()
 
 
 class Extent(NamedTuple):
@@ -104,7 +104,7 @@ class Extent(NamedTuple):
     first: int
     last: int
     bytes_per_row: float
-    space: Space
+    space: DatabaseSpace
 
     @property
     def rows(self) -> int:
@@ -217,7 +217,7 @@ class Pruning:
         config: ServerConfig,
         clock: Clock,
         is_clock_trusted: Callable[[], bool],
-        limits: Limits = DEFAULT_LIMITS,
+        limits: PruningLimits = DEFAULT_LIMITS,
     ) -> None:
         self._limits = limits
         self._writer = writer
@@ -413,7 +413,7 @@ class Pruning:
         return self._is_scarce
 
 
-def room(space: Space) -> float:
+def room(space: DatabaseSpace) -> float:
     """Return the bytes that the database can still grow by; those of a PostgreSQL server are not
     known."""
     return inf if space.disk_free is None else space.disk_free + space.unused
@@ -426,7 +426,7 @@ async def open_pruning(
     config: ServerConfig,
     clock: Clock,
     is_clock_trusted: Callable[[], bool],
-    limits: Limits = DEFAULT_LIMITS,
+    limits: PruningLimits = DEFAULT_LIMITS,
 ) -> AsyncIterator[None]:
     """Run a task that enforces retention until the block is left."""
     async with trio.open_nursery() as nursery:

@@ -14,7 +14,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.shapes import COLUMNS, S
 
 
-class Stored(Generic[S]):
+class RecordTable(Generic[S]):
     """A table whose rows are records: a field is the column of its name, or the one given for it.
 
     A `bool` is stored as 0 or 1, a list or a dict as JSON. `more` are the values of columns that

@@ -51,7 +51,7 @@ from levity_trio.web.api.chargers import (
 from levity_trio.web.api.drivers import driving, mine, reports
 from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.bodies import StreamedBody
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Doorway, application_of
@@ -83,8 +83,8 @@ from levity_trio.web.api.site import (
 from levity_trio.web.api.transactions import review, review_groups, transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
-from levity_trio.web.http.server import Limits, open_http
-from levity_trio.web.in_process import Opening
+from levity_trio.web.http.server import HttpLimits, open_http
+from levity_trio.web.in_process import ApiOpening
 from levity_trio.web.page_tls import PageTls, keep_own, open_page_tls
 
 LONGEST_PATH: Final = 107
@@ -97,7 +97,7 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 DRIVERS_STREAMS: Final = 128
 DRIVERS_AT_WORK: Final = 4
-DRIVERS_LIMITS: Final = Limits(
+DRIVERS_LIMITS: Final = HttpLimits(
     connections=DRIVERS_CONNECTIONS, idle_seconds=20.0, body_bytes=16 * 1024
 )
 FLAGS: Final = Flags("--api-host", "--api-port")
@@ -231,7 +231,9 @@ def _remove_socket(path: Path) -> None:
 
 
 @asynccontextmanager
-async def open_api(api: Api, listeners: ApiListeners, opening: Opening) -> AsyncIterator[None]:
+async def open_api(
+    api: ApiParts, listeners: ApiListeners, opening: ApiOpening
+) -> AsyncIterator[None]:
     """Serve the API while the block runs; `opening` lets plug-ins in."""
     await _read_people(api)
     config = api.config
@@ -259,14 +261,14 @@ async def open_api(api: Api, listeners: ApiListeners, opening: Opening) -> Async
         yield
 
 
-async def _read_people(api: Api) -> None:
+async def _read_people(api: ApiParts) -> None:
     """Read who may ask. Raises StoreUnavailable."""
     api.tokens.load(await api.writer.run(user_writes.stored))
     await api.logins.open()
 
 
 @asynccontextmanager
-async def _reading_people(api: Api) -> AsyncIterator[None]:
+async def _reading_people(api: ApiParts) -> AsyncIterator[None]:
     """Read again and again who may ask, if other servers can change it, while the block runs."""
     async with trio.open_nursery() as nursery:
         if not api.writer.sharing.is_alone:
@@ -276,7 +278,7 @@ async def _reading_people(api: Api) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _keeping_certificates(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
+async def _keeping_certificates(api: ApiParts, listeners: ApiListeners) -> AsyncIterator[None]:
     """Watch over the certificates while the block runs."""
     async with trio.open_nursery() as nursery:
         for one in filter(None, {listeners.tls, listeners.drivers_tls}):
@@ -286,7 +288,7 @@ async def _keeping_certificates(api: Api, listeners: ApiListeners) -> AsyncItera
         nursery.cancel_scope.cancel()
 
 
-async def _keep_people(api: Api) -> None:
+async def _keep_people(api: ApiParts) -> None:
     while True:
         await trio.sleep(PEOPLE_SECONDS)
         with surviving("who may ask could not be read"):
@@ -294,7 +296,7 @@ async def _keep_people(api: Api) -> None:
 
 
 @asynccontextmanager
-async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
+async def _beside_pages(app: ASGIApp, api: ApiParts) -> AsyncIterator[ASGIApp]:
     """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory:
     imported only then."""
     config = api.config
@@ -314,7 +316,9 @@ async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
 
 
 @asynccontextmanager
-async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
+async def _open_drivers(
+    app: ASGIApp, api: ApiParts, listeners: ApiListeners
+) -> AsyncIterator[None]:
     """Serve the pages of drivers at their port, within limits of its own: a flood there takes
     nothing from others."""
     from levity_trio.web.dashboard.mount import Mount  # noqa: PLC0415 - takes memory
@@ -341,11 +345,11 @@ async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> Asyn
             yield
 
 
-def _limits(connections: int) -> Limits:
+def _limits(connections: int) -> HttpLimits:
     def is_streamed(scope: Scope) -> bool:
         return (scope["method"], of_form(scope["path"])) in STREAMED
 
-    return Limits(connections=connections, idle_seconds=60.0, is_streamed=is_streamed)
+    return HttpLimits(connections=connections, idle_seconds=60.0, is_streamed=is_streamed)
 
 
 def _log(config: ServerConfig, port: int, tls: PageTls | None) -> None:

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from levity_trio.records import record
 from levity_trio.web.api.engine.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.logins.browsers import form_value, new_cookie
 
@@ -43,7 +43,7 @@ class Browser:
         return form_value(self.cookie)
 
 
-def find_browser(api: Api, door: Door, scope: Scope, headers: Headers) -> Browser:
+def find_browser(api: ApiParts, door: Door, scope: Scope, headers: Headers) -> Browser:
     """Return who sends a request. The cookie of somebody who has no business at this door is
     none."""
     address = str((scope.get("client") or ["unknown"])[0])

@@ -46,7 +46,7 @@ class Band:
 
 
 @record
-class Curve:
+class CurveChart:
     """A curve from `since` to `until`. Its points are seconds after `since` and values in `unit`,
     in order of time.
 
@@ -79,7 +79,7 @@ class Layer:
 
 
 @record
-class Steps:
+class StepsChart:
     """A course in equal steps of `step` seconds: its layers, one on the other; behind them, as a
     line, another course.
 
@@ -105,7 +105,7 @@ class Steps:
 # Curves with axes
 
 
-def curve(course: Curve) -> Markup:
+def curve(course: CurveChart) -> Markup:
     """Return a curve with its axes, its bands, and its points for assets/chart.js."""
     seconds = max(1.0, (course.until - course.since).total_seconds())
     points = reduced([(at, value) for at, value in course.points if 0 <= at <= seconds])
@@ -185,7 +185,7 @@ _Run = list[tuple[int, float, float]]
 ends."""
 
 
-def steps(course: Steps) -> Markup:
+def steps(course: StepsChart) -> Markup:
     """Return a course in steps with its axes."""
     seconds = (course.until - course.since).total_seconds()
     count = max(1, round(seconds / course.step))
@@ -247,7 +247,7 @@ _LIMIT: Final = Markup(
 )
 
 
-def _limit(course: Steps, count: int, highest: float) -> Markup:
+def _limit(course: StepsChart, count: int, highest: float) -> Markup:
     """Return the line of a limit with its words above its highest place; nothing without one."""
     known = [value for value in course.limit if value is not None]
     if not known:

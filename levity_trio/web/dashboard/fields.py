@@ -176,7 +176,7 @@ class Suggestion(NamedTuple):
 
 
 @record
-class Field:
+class FormField:
     """A field of a form. `value` is what it shows, `inner` the fields of a group."""
 
     name: str
@@ -190,7 +190,7 @@ class Field:
     value: str = ""
     example: str = ""
     choices: tuple[str, ...] = ()
-    inner: tuple[Field, ...] = ()
+    inner: tuple[FormField, ...] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
     """HTML attributes that state a limit before it is exceeded: min, max, step, maxlength,
     pattern."""
@@ -202,12 +202,12 @@ class Field:
     is_listed: bool = False
     """Whether these are all values that there are, so that one of them is chosen by its words."""
 
-    def asked(self, label: str, words: str = "") -> Field:
+    def asked(self, label: str, words: str = "") -> FormField:
         """Return the field as a page of a task asks for it."""
         return replace(self, label=label, help=words, is_required=True)
 
 
-def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
+def fields_of(endpoint: Endpoint) -> tuple[FormField, ...]:
     """Return the fields of an endpoint: those of its body, then those of its query."""
     body = (
         _of_object(*_body_schema(endpoint.body), "", is_enforced=True)
@@ -228,7 +228,7 @@ def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
     return (*named, *(one for one in query if one.name not in HIDDEN))
 
 
-def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
+def leaves(fields: tuple[FormField, ...]) -> Iterator[FormField]:
     """Yield the fields that are filled in."""
     for leaf in fields:
         if leaf.kind in (GROUP, ROWS):
@@ -237,7 +237,7 @@ def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
             yield leaf
 
 
-def every(fields: tuple[Field, ...]) -> Iterator[Field]:
+def every(fields: tuple[FormField, ...]) -> Iterator[FormField]:
     """Yield the fields, and what they stand in."""
     for one in fields:
         yield one
@@ -250,14 +250,14 @@ def last_name(name: str) -> str:
 
 
 def with_rows(
-    fields: tuple[Field, ...], names: Iterable[str], spare: int = 0, least: int = LEAST_ROWS
-) -> tuple[Field, ...]:
+    fields: tuple[FormField, ...], names: Iterable[str], spare: int = 0, least: int = LEAST_ROWS
+) -> tuple[FormField, ...]:
     """Return the fields with the rows that these names need, and some empty ones."""
     given = list(names)
     return tuple(_with_rows(one, given, spare, least) for one in fields)
 
 
-def _with_rows(field: Field, names: Sequence[str], spare: int, least: int) -> Field:
+def _with_rows(field: FormField, names: Sequence[str], spare: int, least: int) -> FormField:
     if field.kind == GROUP:
         return replace(field, inner=with_rows(field.inner, names, spare, least))
     if field.kind != ROWS:
@@ -280,7 +280,7 @@ def _is_row(name: str, begin: str) -> bool:
     )
 
 
-def _row(field: Field, number: int) -> Field:
+def _row(field: FormField, number: int) -> FormField:
     """Return an empty row. The first is filled in like the example, if there must be rows."""
     name = f"{field.name}[{number}]"
     inner = _renamed(field.inner, f"{field.name}[]", name)
@@ -290,10 +290,10 @@ def _row(field: Field, number: int) -> Field:
         else {}
     )
     values = {f"{name}.{key}": plain(value) for key, value in usual.items()}
-    return Field(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
+    return FormField(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
 
 
-def _renamed(fields: tuple[Field, ...], old: str, new: str) -> tuple[Field, ...]:
+def _renamed(fields: tuple[FormField, ...], old: str, new: str) -> tuple[FormField, ...]:
     return tuple(
         replace(one, name=new + one.name.removeprefix(old), inner=_renamed(one.inner, old, new))
         for one in fields
@@ -301,8 +301,8 @@ def _renamed(fields: tuple[Field, ...], old: str, new: str) -> tuple[Field, ...]
 
 
 def filled(
-    fields: tuple[Field, ...], values: Mapping[str, str], problems: Mapping[str, str]
-) -> tuple[Field, ...]:
+    fields: tuple[FormField, ...], values: Mapping[str, str], problems: Mapping[str, str]
+) -> tuple[FormField, ...]:
     """Return the fields with what was filled in, and what is wrong with it."""
     return tuple(
         replace(
@@ -352,7 +352,7 @@ def _resolved(schema: Schema, components: Schema) -> Schema:
 
 def _of_object(
     schema: Schema, components: Schema, prefix: str, *, is_enforced: bool
-) -> tuple[Field, ...]:
+) -> tuple[FormField, ...]:
     required = schema.get("required", ())
     return tuple(
         _field(
@@ -368,14 +368,14 @@ def _of_object(
 
 def _field(
     name: str, given: Schema, components: Schema, *, is_required: bool, is_enforced: bool
-) -> Field:
+) -> FormField:
     schema = _resolved(given, components)
     kind = _kind(schema, components, is_nullable="anyOf" in given)
     if kind == DAY and DATES in schema and last_name(name) != "since":
         kind = LAST_DAY if IS_END in schema else TIME
     examples = schema.get("examples") or [""]
     default = schema.get("const", schema.get("default"))
-    return Field(
+    return FormField(
         name=name,
         kind=kind,
         label=label_of(name),
@@ -410,7 +410,7 @@ def _help(schema: Schema, kind: str) -> str:
 
 def _inner(
     name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool
-) -> tuple[Field, ...]:
+) -> tuple[FormField, ...]:
     if kind == GROUP:
         return _of_object(schema, components, f"{name}.", is_enforced=is_enforced)
     if kind == ROWS:
@@ -486,7 +486,7 @@ class WrongInput(ValueError):
         self.name = name
 
 
-def texts(fields: tuple[Field, ...], content: Any, zone: tzinfo) -> dict[str, str]:
+def texts(fields: tuple[FormField, ...], content: Any, zone: tzinfo) -> dict[str, str]:
     """Return what the fields show of a JSON object that is to be changed."""
     named = [
         (one, _content_at(content, one.name))
@@ -497,7 +497,7 @@ def texts(fields: tuple[Field, ...], content: Any, zone: tzinfo) -> dict[str, st
 
 
 def body_of(
-    fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo, currency: str
+    fields: tuple[FormField, ...], values: Mapping[str, str], zone: tzinfo, currency: str
 ) -> dict[str, Any]:
     """Return the JSON object that a filled-in form makes; money is typed in this currency. Raises
     WrongInput."""
@@ -528,7 +528,7 @@ def _listed(value: Any) -> Any:
     return {key: _listed(inner) for key, inner in value.items()}
 
 
-def query_of(fields: tuple[Field, ...], values: Mapping[str, str]) -> dict[str, str]:
+def query_of(fields: tuple[FormField, ...], values: Mapping[str, str]) -> dict[str, str]:
     """Return the query parameters that a filled-in form makes."""
     names = [one.name for one in leaves(fields) if one.name.startswith(QUERY)]
     return {name[1:]: values[name].strip() for name in names if values.get(name, "").strip()}
@@ -541,7 +541,7 @@ WHICH: Final = "~which"
 """Ends the name of the field that says which of two equal times is meant."""
 
 
-def with_twice(fields: tuple[Field, ...], zone: tzinfo) -> tuple[Field, ...]:
+def with_twice(fields: tuple[FormField, ...], zone: tzinfo) -> tuple[FormField, ...]:
     """Return the fields; those with a time that a change of the clock repeats say which of both it
     can be."""
     return tuple(
@@ -580,7 +580,7 @@ def _both(text: str, zone: tzinfo) -> tuple[datetime, datetime] | None:
 
 
 def in_order(
-    fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo
+    fields: tuple[FormField, ...], values: Mapping[str, str], zone: tzinfo
 ) -> Mapping[str, str]:
     """Return what was filled in, local times that a change of the clock repeats with their offset.
     Raises WrongInput if it does not say which of both is meant, or for one that the clock left
@@ -615,7 +615,7 @@ def _content_at(content: Any, name: str) -> Any:
     return content
 
 
-def _shown_of(field: Field, value: Any, zone: tzinfo) -> str:
+def _shown_of(field: FormField, value: Any, zone: tzinfo) -> str:
     if field.kind == LINES and isinstance(value, list):
         return "\n".join(map(plain, value))
     if field.kind == ENERGY:
@@ -627,7 +627,7 @@ def _shown_of(field: Field, value: Any, zone: tzinfo) -> str:
     return plain(value)
 
 
-def _json_of(field: Field, text: str, zone: tzinfo) -> Any:
+def _json_of(field: FormField, text: str, zone: tzinfo) -> Any:
     """Return the JSON value of what was filled in. Raises ValueError with what to give."""
     match field.kind:
         case "switch" | "yes or no":
@@ -665,7 +665,7 @@ def day_after(text: str) -> str:
         raise ValueError(_("give a day")) from None
 
 
-def _read(field: Field, text: str) -> Any:
+def _read(field: FormField, text: str) -> Any:
     number = typed_number(text) if field.kind == NUMBER else None
     if number is not None:
         return int(number) if number == number.to_integral_value() else float(number)

@@ -41,7 +41,7 @@ from levity_trio.web.dashboard.fields import (
     QUERY,
     RARE,
     WHICH,
-    Field,
+    FormField,
     WrongInput,
     body_of,
     every,
@@ -57,13 +57,13 @@ from levity_trio.web.dashboard.fields import (
 )
 from levity_trio.web.dashboard.money import in_currency
 from levity_trio.web.dashboard.operations import CHARGER, page_of
-from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
+from levity_trio.web.dashboard.page import PageView, currency_of_site, open_sessions
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.refusals import ApiRefused, answered
 from levity_trio.web.dashboard.renderer import Note, Renderer
 from levity_trio.web.dashboard.shapes import minute, moment
 from levity_trio.web.dashboard.suggestions import OPERATIONS, Suggestions, subject_of
-from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, Task, onward, problems_of_rows
+from levity_trio.web.dashboard.tasks import MOVE_INS, TASKS, FormTask, onward, problems_of_rows
 from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
 from levity_trio.web.dashboard.words import capital, sentence
 from levity_trio.web.drivers_address import drivers_address
@@ -102,17 +102,17 @@ FILE_BYTES: Final = 64 * 1024
 
 
 @record(kw_only=False)
-class Form:
+class FilledForm:
     """A form for one request, as its reader filled it in."""
 
     endpoint: Endpoint
     path: str
     """Of the request of the API."""
-    view: View
+    view: PageView
     renderer: Renderer
 
     @property
-    def fields(self) -> tuple[Field, ...]:
+    def fields(self) -> tuple[FormField, ...]:
         """The fields, without those that an admin alone may fill in."""
         return fields_of(self.endpoint)
 
@@ -191,7 +191,7 @@ class Form:
             task.template, self.view, {**shown, **beside}, status=status
         )
 
-    async def _with_usual_currency(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    async def _with_usual_currency(self, fields: tuple[FormField, ...]) -> tuple[FormField, ...]:
         """Return the fields without that of a currency, if the site has one already."""
         asked = [one for one in fields if one.name == "currency" and not one.is_required]
         has_one = (
@@ -202,7 +202,7 @@ class Form:
         return tuple(one for one in fields if one not in asked) if has_one else fields
 
     @property
-    def task(self) -> Task | None:
+    def task(self) -> FormTask | None:
         """What makes its page, if that is one of its own."""
         return TASKS.get((self.endpoint.method, self.endpoint.path))
 
@@ -334,7 +334,7 @@ def given_in(form: FormData) -> dict[str, str]:
     return given
 
 
-async def perform(form: Form, request: Request) -> Response:
+async def perform(form: FilledForm, request: Request) -> Response:
     """Serve a form, or what was filled in."""
     if form.view.caller.role < form.endpoint.role:
         return await form.renderer.forbidden(form.view, form.endpoint.role)
@@ -352,7 +352,7 @@ async def perform(form: Form, request: Request) -> Response:
     return await _send(form, request, content)
 
 
-async def _send(form: Form, request: Request, content: FormData) -> Response:
+async def _send(form: FilledForm, request: Request, content: FormData) -> Response:
     """Send what was filled in, and return what follows."""
     try:
         if form.task is not None and form.task.preview and PREVIEW in content:
@@ -378,7 +378,7 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
         )
 
 
-async def _problems(form: Form, refused: ApiRefused, content: FormData) -> dict[str, str]:
+async def _problems(form: FilledForm, refused: ApiRefused, content: FormData) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
     if cells := problems_of_rows(refused.document, given_in(content)):
         return {name: form.told(words) for name, words in cells.items()}
@@ -390,7 +390,7 @@ async def _problems(form: Form, refused: ApiRefused, content: FormData) -> dict[
     }
 
 
-def _back(form: Form, request: Request, content: FormData, refused: ApiRefused) -> Response:
+def _back(form: FilledForm, request: Request, content: FormData, refused: ApiRefused) -> Response:
     """Return to the page of the form, which shows what holds now."""
     said = sentence(refused.words)
     words = (
@@ -410,7 +410,7 @@ def _without_value(content: FormData) -> dict[str, str]:
     }
 
 
-async def _after(form: Form, request: Request, content: FormData, reply: Reply) -> Response:
+async def _after(form: FilledForm, request: Request, content: FormData, reply: Reply) -> Response:
     """Return what follows a request that was done: its answer, if it must be seen, else the page
     before."""
     if "json" not in reply.headers.get("content-type", "json"):
@@ -444,7 +444,7 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     )
 
 
-async def _hand(form: Form, handed: Mapping[str, Any], following: str) -> Response:
+async def _hand(form: FilledForm, handed: Mapping[str, Any], following: str) -> Response:
     """Return the page with a code, which is shown once; a letter is in the language of its
     household."""
     shown = {**handed, "next": following}
@@ -469,7 +469,7 @@ def _course(content: FormData, answer: Any) -> str | None:
     )
 
 
-async def _done(form: Form, reply: Reply) -> Note:
+async def _done(form: FilledForm, reply: Reply) -> Note:
     """Return what came of a request. What a charger is asked waits while that is away."""
     if reply.status == HTTPStatus.ACCEPTED and form.view.caller.role is Role.DRIVER:
         return Note("done", _("Sent: %(title)s", title=form.title))
@@ -516,7 +516,7 @@ def _receive(upload: UploadFile | str | None) -> Receive:
     return iterator.__anext__
 
 
-async def download(renderer: Renderer, view: View, path: str, request: Request) -> Response:
+async def download(renderer: Renderer, view: PageView, path: str, request: Request) -> Response:
     """Return a file that the API answers a GET with; the page of a problem where it refuses."""
     question = Question(
         method="GET",
@@ -530,7 +530,7 @@ async def download(renderer: Renderer, view: View, path: str, request: Request) 
 class _HandedOn(Response):
     """A response that the API sends itself, unless it refuses."""
 
-    def __init__(self, renderer: Renderer, view: View, question: Question) -> None:
+    def __init__(self, renderer: Renderer, view: PageView, question: Question) -> None:
         super().__init__()
         self._renderer = renderer
         self._view = view
@@ -597,7 +597,7 @@ LOOK_AGAIN: Final = N_("this session has changed since you looked: look again")
 OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
 
 
-async def explained(view: View, endpoint: Endpoint, refused: ApiRefused) -> ApiRefused:
+async def explained(view: PageView, endpoint: Endpoint, refused: ApiRefused) -> ApiRefused:
     """Return a refused request to an endpoint as a person understands it."""
     words = await _explanation(view, endpoint, refused)
     return (
@@ -607,7 +607,7 @@ async def explained(view: View, endpoint: Endpoint, refused: ApiRefused) -> ApiR
     )
 
 
-async def _explanation(view: View, endpoint: Endpoint, refused: ApiRefused) -> str | None:
+async def _explanation(view: PageView, endpoint: Endpoint, refused: ApiRefused) -> str | None:
     """Return other words than those of the API, None where these will do."""
     if refused.code == NEEDS_FORCE and "id" in view.path:
         return await _interrupts(view, refused)
@@ -617,7 +617,7 @@ async def _explanation(view: View, endpoint: Endpoint, refused: ApiRefused) -> s
     return _(AWAY) if may_wait else None
 
 
-async def _interrupts(view: View, refused: ApiRefused) -> str:
+async def _interrupts(view: PageView, refused: ApiRefused) -> str:
     """Return whose sessions are in the way, and what to do about it."""
     ids = refused.document.get("transactions", ())
     names = [
@@ -644,7 +644,7 @@ INVITED: Final = "invited.html"
 
 
 async def _handed_out(
-    view: View, endpoint: Endpoint, answer: Any, config: ServerConfig
+    view: PageView, endpoint: Endpoint, answer: Any, config: ServerConfig
 ) -> Mapping[str, Any] | None:
     """Return what the page of a new code shows, None unless it is a driver's."""
     made = _invitation(endpoint, answer)

@@ -24,13 +24,13 @@ from levity_trio.locale import language
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.engine.access import is_admitted
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller, Role
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, DashboardPage, Live, PageView
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
-from levity_trio.web.feed import Joined
-from levity_trio.web.http.turns import Pace
+from levity_trio.web.feed import JoinedStream
+from levity_trio.web.http.turns import TurnQueue
 
 SHORTEST_SECONDS: Final = 0.25
 """Between two patches of a page."""
@@ -56,7 +56,7 @@ log = get_logger("system")
 class Channel:
     """The readers of one page with the same rights, and what they were sent."""
 
-    view: View
+    view: PageView
     live: Live
     readers: set[_Sender] = field(default_factory=set)
     joining: set[_Sender] = field(default_factory=set)
@@ -67,9 +67,9 @@ class Channel:
     """Whether everything may have changed."""
     news: trio.Event = field(default_factory=trio.Event)
     seconds: float = LONGEST_SECONDS
-    """See Page."""
+    """See DashboardPage."""
     rest: float = 0.0
-    """See Page."""
+    """See DashboardPage."""
     whole_until: float = 0.0
     """Until then not everything is read again."""
 
@@ -128,14 +128,14 @@ class Channels:
     """All channels of a dashboard."""
 
     def __init__(
-        self, api: Api, templates: Templates, tasks: trio.Nursery, places: trio.CapacityLimiter
+        self, api: ApiParts, templates: Templates, tasks: trio.Nursery, places: trio.CapacityLimiter
     ) -> None:
         self._api = api
         self._templates = templates
         self._tasks = tasks
         self._channels: dict[_Key, Channel] = {}
         self._renders = trio.CapacityLimiter(1)
-        self._pace = Pace()
+        self._pace = TurnQueue()
         self.places = places
         """Those of event streams."""
         self._streams: dict[_Sender, tuple[Channel, Caller]] = {}
@@ -150,7 +150,9 @@ class Channels:
                 if not is_admitted(self._api, caller):
                     channel.leave(sender)
 
-    async def stream(self, page: Page, view: View, form_value: str) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, page: DashboardPage, view: PageView, form_value: str
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the events of a page until its reader is too slow, has logged out, or the server
         stops.
 
@@ -176,7 +178,7 @@ class Channels:
             channel.leave(sender)
             events.close()
 
-    def _join(self, page: Page, view: View, live: Live, sender: _Sender) -> Channel:
+    def _join(self, page: DashboardPage, view: PageView, live: Live, sender: _Sender) -> Channel:
         caller = view.caller
         who = (
             (caller.account, caller.name) if caller.role is Role.DRIVER else None
@@ -235,7 +237,7 @@ class Channels:
         finally:
             self._api.feed.leave(joined)
 
-    async def _pass_on(self, joined: Joined) -> None:
+    async def _pass_on(self, joined: JoinedStream) -> None:
         while self._channels:
             with trio.move_on_after(LONGEST_SECONDS):
                 try:
@@ -295,7 +297,7 @@ def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def open_channels(
-    api: Api, templates: Templates, places: trio.CapacityLimiter
+    api: ApiParts, templates: Templates, places: trio.CapacityLimiter
 ) -> AsyncIterator[Channels]:
     """Keep channels while the block runs. `places` are those of event streams."""
     async with trio.open_nursery() as tasks:

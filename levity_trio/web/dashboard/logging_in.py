@@ -18,11 +18,11 @@ from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.dashboard.browser import Browser, cookie_header
 from levity_trio.web.dashboard.forms import FORM_VALUE, NEXT, given_in, next_of
 from levity_trio.web.dashboard.mount import is_of_drivers
-from levity_trio.web.dashboard.page import ApiOfPages, View
+from levity_trio.web.dashboard.page import ApiOfPages, PageView
 from levity_trio.web.dashboard.pages.driver import PlaceOfCode, place_of
 from levity_trio.web.dashboard.renderer import READER, Renderer
-from levity_trio.web.http.turns import Pace
-from levity_trio.web.logins.browsers import Entered
+from levity_trio.web.http.turns import TurnQueue
+from levity_trio.web.logins.browsers import LoggedIn
 
 LOGIN, LOGOUT, INVITATION = "/login", "/logout", "/welcome"
 OPEN_PATHS: Final = (LOGIN, INVITATION)
@@ -31,7 +31,7 @@ LONGEST_BROWSER: Final = 200
 MOST_WAITING: Final = 50
 """Strangers for whom the form is still to be made; each takes the processor for some
 milliseconds."""
-Enter = Callable[[Request, Mapping[str, str]], Awaitable[Entered]]
+Enter = Callable[[Request, Mapping[str, str]], Awaitable[LoggedIn]]
 
 
 def routes(renderer: Renderer, inner: ApiOfPages) -> Iterator[Route]:
@@ -46,7 +46,7 @@ class _LogInPages:
     def __init__(self, renderer: Renderer, inner: ApiOfPages) -> None:
         self._renderer = renderer
         self._inner = inner
-        self._pace = Pace()
+        self._pace = TurnQueue()
 
     async def login(self, request: Request) -> Response:
         """Ask for a name and a password, or a token, and take them."""
@@ -94,14 +94,14 @@ class _LogInPages:
     def _is_own(self, request: Request, form: FormData) -> bool:
         return self._renderer.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
 
-    async def _of_password(self, request: Request, entered: Mapping[str, str]) -> Entered:
+    async def _of_password(self, request: Request, entered: Mapping[str, str]) -> LoggedIn:
         logins, who = self._renderer.api.logins, self._who(request)
         if (token := entered.get("token", "").strip()) and not self._is_for_drivers:
             return await logins.enter_by_token(token, **who)
         name, password = entered.get("name", "").strip(), entered.get("password", "")
         return await logins.enter(name, password, **who, for_drivers=self._is_for_drivers)
 
-    async def _of_code(self, request: Request, given: Mapping[str, str]) -> Entered:
+    async def _of_code(self, request: Request, given: Mapping[str, str]) -> LoggedIn:
         code, who = given.get("code", "").strip(), self._who(request)
         return await self._renderer.api.logins.enter_by_invitation(
             code, **who, for_drivers=self._is_for_drivers
@@ -126,7 +126,7 @@ class _LogInPages:
         }
         if self._is_for_drivers or is_of_drivers(wanted):
             template = "driver_login.html"
-        view = View(
+        view = PageView(
             api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address)
         )
         if self._pace.waiting >= MOST_WAITING:
@@ -142,7 +142,7 @@ class _LogInPages:
         there."""
         if not is_of_drivers(wanted):
             return None
-        anybody = View(api=self._inner, caller=Caller("", Role.DRIVER, reader.address))
+        anybody = PageView(api=self._inner, caller=Caller("", Role.DRIVER, reader.address))
         async with self._renderer.api.places.read():
             return await place_of(anybody, wanted)
 

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from levity_trio.locale import N_, _
 from levity_trio.operations import OPERATIONS
-from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.page import PageView
 
 CHARGER: Final = "/api/admin/chargers/{id}"
 
 
-class Asking(NamedTuple):
+class ChargerRequest(NamedTuple):
     """A request about a charger: the end of its path in the API, and what it does."""
 
     path: str
@@ -27,93 +27,93 @@ class Asking(NamedTuple):
         return f"{CHARGER}/{self.path}".rstrip("/")
 
 
-class Group(NamedTuple):
+class RequestGroup(NamedTuple):
     """Requests that belong together."""
 
     title: str
-    askings: tuple[Asking, ...]
+    askings: tuple[ChargerRequest, ...]
 
 
 GROUPS: Final = N_(
     (
-        Group(
+        RequestGroup(
             "Everyday",
             (
-                Asking("remote-start", "Start a session"),
-                Asking("remote-stop", "Stop a session"),
-                Asking("unlock-connector", "Release the cable"),
-                Asking("reset", "Restart"),
-                Asking("change-availability", "Take out of use, or put back"),
-                Asking("reserve-now", "Reserve"),
-                Asking("cancel-reservation", "End a reservation"),
-                Asking("trigger-message", "Request a message now"),
+                ChargerRequest("remote-start", "Start a session"),
+                ChargerRequest("remote-stop", "Stop a session"),
+                ChargerRequest("unlock-connector", "Release the cable"),
+                ChargerRequest("reset", "Restart"),
+                ChargerRequest("change-availability", "Take out of use, or put back"),
+                ChargerRequest("reserve-now", "Reserve"),
+                ChargerRequest("cancel-reservation", "End a reservation"),
+                ChargerRequest("trigger-message", "Request a message now"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Charging profiles",
             (
-                Asking("set-charging-profile", "Limit current or power"),
-                Asking("clear-charging-profile", "Remove limits"),
-                Asking("get-composite-schedule", "Ask which limits hold"),
+                ChargerRequest("set-charging-profile", "Limit current or power"),
+                ChargerRequest("clear-charging-profile", "Remove limits"),
+                ChargerRequest("get-composite-schedule", "Ask which limits hold"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Firmware and logs",
             (
-                Asking("update-firmware", "Update the firmware"),
-                Asking("signed-update-firmware", "Update the firmware, signed"),
-                Asking("get-diagnostics", "Fetch diagnostics"),
-                Asking("get-log", "Fetch a log"),
+                ChargerRequest("update-firmware", "Update the firmware"),
+                ChargerRequest("signed-update-firmware", "Update the firmware, signed"),
+                ChargerRequest("get-diagnostics", "Fetch diagnostics"),
+                ChargerRequest("get-log", "Fetch a log"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Security",
             (
-                Asking("security-profile", "Raise the security profile"),
-                Asking("security-profile", "Cancel raising the security profile", "DELETE"),
-                Asking("security", "Require a security profile", "PUT"),
-                Asking("password", "Make a password"),
-                Asking("readmit", "Let it connect once with a lower profile"),
-                Asking("get-installed-certificate-ids", "List its root certificates"),
-                Asking("install-certificate", "Install a root certificate"),
-                Asking("delete-certificate", "Delete a root certificate"),
-                Asking("certificate-signed", "Send its own certificate"),
-                Asking("extended-trigger-message", "Request a security message now"),
+                ChargerRequest("security-profile", "Raise the security profile"),
+                ChargerRequest("security-profile", "Cancel raising the security profile", "DELETE"),
+                ChargerRequest("security", "Require a security profile", "PUT"),
+                ChargerRequest("password", "Make a password"),
+                ChargerRequest("readmit", "Let it connect once with a lower profile"),
+                ChargerRequest("get-installed-certificate-ids", "List its root certificates"),
+                ChargerRequest("install-certificate", "Install a root certificate"),
+                ChargerRequest("delete-certificate", "Delete a root certificate"),
+                ChargerRequest("certificate-signed", "Send its own certificate"),
+                ChargerRequest("extended-trigger-message", "Request a security message now"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Cards in the charger",
             (
-                Asking("local-lists/resume", "Keep its card list up to date again"),
-                Asking("send-local-list", "Send a card list"),
-                Asking("get-local-list-version", "Get the version of its card list"),
-                Asking("clear-cache", "Make it forget the cards it remembers"),
-                Asking("offline-policy", "Change who may charge when offline"),
+                ChargerRequest("local-lists/resume", "Keep its card list up to date again"),
+                ChargerRequest("send-local-list", "Send a card list"),
+                ChargerRequest("get-local-list-version", "Get the version of its card list"),
+                ChargerRequest("clear-cache", "Make it forget the cards it remembers"),
+                ChargerRequest("offline-policy", "Change who may charge when offline"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Configuration",
             (
-                Asking("configuration/read", "Read the configuration"),
-                Asking("get-configuration", "Read single settings"),
-                Asking("change-configuration", "Change a setting"),
+                ChargerRequest("configuration/read", "Read the configuration"),
+                ChargerRequest("get-configuration", "Read single settings"),
+                ChargerRequest("change-configuration", "Change a setting"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Name and place",
             (
-                Asking("", "Rename, or move to a station", "PUT"),
-                Asking("adopt", "Adopt"),
-                Asking("refuse", "Refuse"),
-                Asking("", "Retire", "DELETE"),
-                Asking("forget", "Forget"),
+                ChargerRequest("", "Rename, or move to a station", "PUT"),
+                ChargerRequest("adopt", "Adopt"),
+                ChargerRequest("refuse", "Refuse"),
+                ChargerRequest("", "Retire", "DELETE"),
+                ChargerRequest("forget", "Forget"),
             ),
         ),
-        Group(
+        RequestGroup(
             "Raw",
             (
-                Asking("data-transfer", "Send a vendor's message"),
-                Asking("raw", "Send any OCPP call"),
+                ChargerRequest("data-transfer", "Send a vendor's message"),
+                ChargerRequest("raw", "Send any OCPP call"),
             ),
         ),
     )
@@ -124,10 +124,10 @@ ASKED: Final[Mapping[tuple[str, str], str]] = {
 """What each request about a charger does."""
 
 
-def groups_for(view: View) -> list[Group]:
+def groups_for(view: PageView) -> list[RequestGroup]:
     """Return what this reader may ask for."""
     allowed = [
-        Group(
+        RequestGroup(
             _(group.title),
             tuple(_told(one) for one in group.askings if view.may(one.method, one.endpoint)),
         )
@@ -136,7 +136,7 @@ def groups_for(view: View) -> list[Group]:
     return [group for group in allowed if group.askings]
 
 
-def _told(asking: Asking) -> Asking:
+def _told(asking: ChargerRequest) -> ChargerRequest:
     return asking._replace(words=_(asking.words))
 
 

@@ -18,11 +18,11 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.chargers.chargers import names
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people.belongings import Belonging
 from levity_trio.store.reads.people.places import AtSpace, RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.engine.bodies import S, asked
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, whole_number
@@ -54,7 +54,7 @@ class ApiOfPages:
 
 
 @record
-class View:
+class PageView:
     """One look at a page: who looks, and with which parameters of its path and query."""
 
     api: ApiOfPages
@@ -126,7 +126,7 @@ class View:
 
 
 @record(kw_only=False)
-class Part:
+class LivePart:
     """A piece of a page that changes while it is open. `id` is that of its element, `template`
     makes its content.
 
@@ -144,13 +144,13 @@ def part_id(kind: str, name: object) -> str:
     return f"{kind}-{quote(str(name), safe='')}"
 
 
-Read = Callable[[View], Awaitable[Values]]
+Read = Callable[[PageView], Awaitable[Values]]
 
 
-def reading(read: Callable[[Look, View], Values]) -> Read:
+def reading(read: Callable[[Look, PageView], Values]) -> Read:
     """Return how a page is read whose values are all of one snapshot."""
 
-    async def looked(view: View) -> Values:
+    async def looked(view: PageView) -> Values:
         return await view.look(read, view)
 
     return looked
@@ -158,11 +158,11 @@ def reading(read: Callable[[Look, View], Values]) -> Read:
 
 Changed = frozenset[str] | None
 """The chargers that facts were about since the last look, or EVERYTHING."""
-Live = Callable[[View, Changed], Awaitable[Sequence[Part]]]
+Live = Callable[[PageView, Changed], Awaitable[Sequence[LivePart]]]
 
 
 @record(kw_only=False)
-class Page:
+class DashboardPage:
     """A page. `read` returns the values of its template; `live` returns those of its parts that may
     have changed."""
 
@@ -225,7 +225,7 @@ class Sorting:
 
 
 async def read_sorted(
-    view: View,
+    view: PageView,
     read: Callable[[Database, Server, S], ListPage[T]],
     kind: type[S],
     sorting: Sorting,
@@ -259,17 +259,19 @@ def open_sessions(look: Look, charger: str) -> list[BilledTransaction]:
     """Return the open sessions of a charger, with whose they are: the household or the tag's name,
     else the tag."""
     found = look(
-        billed_transactions, Filters(charger=charger, status=OPEN), Wanted(limit=MOST_SESSIONS)
+        billed_transactions,
+        TransactionFilters(charger=charger, status=OPEN),
+        WantedPage(limit=MOST_SESSIONS),
     ).data
     return [replace(one, who=one.who or one.id_tag or "somebody") for one in found]
 
 
-async def names_of_chargers(view: View) -> Mapping[str, str]:
+async def names_of_chargers(view: PageView) -> Mapping[str, str]:
     """Return what people call the chargers."""
     return await view.look(lambda look: look(names))
 
 
-def limited_charger(look: Look, view: View, charger: str) -> LimitedCharger | None:
+def limited_charger(look: Look, view: PageView, charger: str) -> LimitedCharger | None:
     """Return how load management limits a charger, None if it does not."""
     return next(
         (one for one in look(limited_chargers, view.api.server.now()) if one.charger == charger),
@@ -277,7 +279,7 @@ def limited_charger(look: Look, view: View, charger: str) -> LimitedCharger | No
     )
 
 
-def refused_at(look: Look, view: View, space: Belonging | SpaceRow) -> Sequence[RefusedCard]:
+def refused_at(look: Look, view: PageView, space: Belonging | SpaceRow) -> Sequence[RefusedCard]:
     """Return the cards that a space would refuse if it was for its household only."""
     if space.charger is None or space.exclusive:
         return ()
@@ -291,7 +293,7 @@ def currency(look: Look) -> str:
     return look(lambda db: currency_of(rows_of(db))) or USUAL
 
 
-async def currency_of_site(view: View) -> str:
+async def currency_of_site(view: PageView) -> str:
     """Return the currency in which this site bills."""
     return await view.look(currency)
 

@@ -18,7 +18,7 @@ from levity_trio.store.reads.now.site import Energy
 from levity_trio.store.reads.transactions.history import Figures, History, Series
 from levity_trio.store.reads.transactions.power import ChargerPower, DayPower, PowerGap, WeekHistory
 from levity_trio.store.reads.transactions.use import ChargerUse, Habits
-from levity_trio.web.dashboard.charts import Band, Compared, Layer, Steps
+from levity_trio.web.dashboard.charts import Band, Compared, Layer, StepsChart
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import Values
 from levity_trio.web.dashboard.shapes import kwh, length, moment, period
@@ -38,7 +38,7 @@ def day_values(day: DayPower, zone: tzinfo) -> Values:
         return {"picture": None}
     since, step = moment(day.since), day.step_seconds
     gaps = [_gap(one, since, zone) for one in day.gaps]
-    course = Steps(
+    course = StepsChart(
         words=_("Power of the site today in kW, and yesterday as a line"),
         unit="kW",
         since=since,
@@ -101,7 +101,7 @@ def _known(energies: Sequence[int | None]) -> int | None:
 # A day of the feeder
 
 
-def phase_values(line: LoadDayLine, day: LoadDay, zone: tzinfo) -> Steps:
+def phase_values(line: LoadDayLine, day: LoadDay, zone: tzinfo) -> StepsChart:
     """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit.
     Where a house that is measured was not, the sum is unknown; where it never was, only the cars
     are shown."""
@@ -123,7 +123,7 @@ def phase_values(line: LoadDayLine, day: LoadDay, zone: tzinfo) -> Steps:
         max((one for one in line.limit_a if one is not None), default=0.0),
         said(line.circuit),
     )
-    return Steps(
+    return StepsChart(
         words=_("Current at %(circuit)s, %(phase)s, in A", circuit=circuit, phase=line.phase),
         unit="A",
         since=since,

@@ -13,7 +13,7 @@ from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.chargers.served import LastCommand
 
 
-class Step(NamedTuple):
+class ProgressStep(NamedTuple):
     """A step of a command: `kind` is done, busy, look or broken."""
 
     kind: str
@@ -34,28 +34,28 @@ _WITHOUT_WORDS: Final = N_({"fulfilled": "done", "contradicted": "the charger di
 _OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
 
 
-def steps(command: Command) -> list[Step]:
+def steps(command: Command) -> list[ProgressStep]:
     """Return the course of a command so far, in order."""
     return [*_sending(command), *_answer(command), *_outcome(command)]
 
 
-def _sending(command: Command) -> Iterator[Step]:
+def _sending(command: Command) -> Iterator[ProgressStep]:
     if command.sent_at is not None:
-        yield Step("done", _("sent"), command.sent_at)
+        yield ProgressStep("done", _("sent"), command.sent_at)
     elif command.state == "queued":
-        yield Step("busy", _("waits for the charger"), command.requested_at)
+        yield ProgressStep("busy", _("waits for the charger"), command.requested_at)
 
 
-def _answer(command: Command) -> Iterator[Step]:
+def _answer(command: Command) -> Iterator[ProgressStep]:
     state, at = command.state, command.answered_at
     if state == "sent":
-        yield Step("busy", _("waits for the answer"))
+        yield ProgressStep("busy", _("waits for the answer"))
     elif state == "accepted":
-        yield Step(
+        yield ProgressStep(
             "done", _("answered late") if command.is_late else _status(command) or _("accepted"), at
         )
     elif state == "rejected":
-        yield Step(
+        yield ProgressStep(
             "broken",
             _(
                 "refused by the charger (%(reason)s)",
@@ -66,7 +66,7 @@ def _answer(command: Command) -> Iterator[Step]:
     elif state in _ENDS:
         kind, words = _ENDS[state]
         details = " ".join(one for one in (command.error_code, command.error_description) if one)
-        yield Step(kind, f"{_(words)}: {details}" if details else _(words), at)
+        yield ProgressStep(kind, f"{_(words)}: {details}" if details else _(words), at)
 
 
 def _status(command: Command) -> str:
@@ -75,15 +75,15 @@ def _status(command: Command) -> str:
     return "" if status is None else _(str(status).lower())
 
 
-def _outcome(command: Command) -> Iterator[Step]:
+def _outcome(command: Command) -> Iterator[ProgressStep]:
     outcome = command.outcome
     if outcome == "pending":
-        yield Step("busy", _("the result is not known yet"))
+        yield ProgressStep("busy", _("the result is not known yet"))
     elif outcome is not None:
         kind = _OUTCOMES.get(outcome, "look")
         words = said(command.outcome_words or "") or _(_WITHOUT_WORDS.get(outcome, outcome))
         words = _("not confirmed in time") if outcome == "not seen" else words
-        yield Step(kind, words, command.outcome_at)
+        yield ProgressStep(kind, words, command.outcome_at)
 
 
 # For drivers
@@ -98,7 +98,7 @@ DONE: Final[Mapping[str, str]] = N_({"start": N_("charging"), "stop": N_("stoppe
 class Progress:
     """How far a command is."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ProgressStep, ...]
 
     @property
     def is_done(self) -> bool:
@@ -120,31 +120,31 @@ def progress(state: str, outcome: str | None, action: str) -> Progress:
     return Progress(tuple(_driver_steps(state, outcome, action)))
 
 
-def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[Step]:
+def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[ProgressStep]:
     if state == QUEUED:
-        yield Step("busy", _("waits for the charger"))
+        yield ProgressStep("busy", _("waits for the charger"))
         return
     if state in UNSENT:
-        yield Step("broken", _("not sent"))
+        yield ProgressStep("broken", _("not sent"))
         return
-    yield Step("done", _("sent"))
+    yield ProgressStep("done", _("sent"))
     yield from _driver_answer(state, outcome, action)
 
 
-def _driver_answer(state: str, outcome: str | None, action: str) -> Iterator[Step]:
+def _driver_answer(state: str, outcome: str | None, action: str) -> Iterator[ProgressStep]:
     if outcome == "fulfilled":  # also where the answer was lost
-        yield Step("done", _("accepted"))
-        yield Step("done", _(DONE[action]))
+        yield ProgressStep("done", _("accepted"))
+        yield ProgressStep("done", _(DONE[action]))
     elif state == "sent":
-        yield Step("busy", _("waits for the answer"))
+        yield ProgressStep("busy", _("waits for the answer"))
     elif state != "accepted":
-        yield Step("broken", _("not accepted") if state == "rejected" else _("no success"))
+        yield ProgressStep("broken", _("not accepted") if state == "rejected" else _("no success"))
     else:
-        yield Step("done", _("accepted"))
+        yield ProgressStep("done", _("accepted"))
         yield (
-            Step("busy", "…")
+            ProgressStep("busy", "…")
             if outcome in (None, "pending")
-            else Step("broken", _("not %(done)s", done=_(DONE[action])))
+            else ProgressStep("broken", _("not %(done)s", done=_(DONE[action])))
         )
 
 

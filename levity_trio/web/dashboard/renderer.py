@@ -16,12 +16,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from levity_trio.locale import N_, _
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.browser import Browser
 from levity_trio.web.dashboard.mount import Mount
-from levity_trio.web.dashboard.page import Page, Values, View, sections_of, start_of
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, sections_of, start_of
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.dashboard.words import sentence
@@ -46,7 +46,7 @@ OTHERWISE: Final = N_("That did not work")
 class Renderer:
     """Serves pages of one dashboard."""
 
-    def __init__(self, api: Api, mount: Mount) -> None:
+    def __init__(self, api: ApiParts, mount: Mount) -> None:
         self.api = api
         self.mount = mount
         self.base = mount.base
@@ -58,10 +58,10 @@ class Renderer:
     async def page(
         self,
         template: str,
-        view: View,
+        view: PageView,
         values: Values,
         *,
-        page: Page | None = None,
+        page: DashboardPage | None = None,
         reader: Browser | None = None,
         status: int = HTTPStatus.OK,
     ) -> Response:
@@ -70,9 +70,9 @@ class Renderer:
         html = await trio.to_thread.run_sync(
             self.templates.render, template, view, now, given, limiter=self._renders
         )
-        return _Page(html, status)
+        return _HtmlPage(html, status)
 
-    def _frame(self, view: View, page: Page | None, reader: Browser | None) -> Values:
+    def _frame(self, view: PageView, page: DashboardPage | None, reader: Browser | None) -> Values:
         """Return what the frame around every page needs."""
         return {
             "page": page,
@@ -84,7 +84,7 @@ class Renderer:
             "notes": [] if reader is None else self._notes.take(reader.cookie),
         }
 
-    async def forbidden(self, view: View, role: Role) -> Response:
+    async def forbidden(self, view: PageView, role: Role) -> Response:
         """Return the page for something that this reader may not do."""
         if view.caller.role is Role.DRIVER:
             return await self.problem(
@@ -98,11 +98,11 @@ class Renderer:
         )
         return await self.problem(view, HTTPStatus.FORBIDDEN, words)
 
-    async def refused(self, view: View, refused: ApiRefused) -> Response:
+    async def refused(self, view: PageView, refused: ApiRefused) -> Response:
         """Return the page for something that the API refused."""
         return await self.problem(view, refused.status, refused.words)
 
-    async def problem(self, view: View, status: int, words: str) -> Response:
+    async def problem(self, view: PageView, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
         shown = {
             "title": _(HEADINGS.get(status, OTHERWISE)),
@@ -122,7 +122,7 @@ class Renderer:
         self._notes.leave(reader.cookie, list(notes))
 
 
-class _Page(HTMLResponse):
+class _HtmlPage(HTMLResponse):
     """A page, whose forms get the anti-CSRF value of its reader when it is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

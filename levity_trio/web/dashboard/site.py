@@ -28,18 +28,18 @@ from levity_trio.locale.texts import read_at
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.engine.access import check_host, check_url
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.streaming import EventStream
 from levity_trio.web.dashboard import assets, logging_in
 from levity_trio.web.dashboard.assets import MANIFEST
 from levity_trio.web.dashboard.browser import Browser, cookie_header, find_browser
-from levity_trio.web.dashboard.forms import Form, download, perform
+from levity_trio.web.dashboard.forms import FilledForm, download, perform
 from levity_trio.web.dashboard.live import Channels, open_channels
 from levity_trio.web.dashboard.mount import DRIVERS, Mount
 from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
-from levity_trio.web.dashboard.page import Changed, Live, Page, Part, View
+from levity_trio.web.dashboard.page import Changed, DashboardPage, Live, LivePart, PageView
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -80,7 +80,7 @@ STREAM: Final = "text/event-stream"
 
 @asynccontextmanager
 async def open_dashboard(
-    api: Api,
+    api: ApiParts,
     app: ASGIApp,
     endpoints: Iterable[Endpoint],
     mount: Mount,
@@ -144,7 +144,9 @@ async def _to_drivers(renderer: Renderer, _request: Request) -> Response:
     return RedirectResponse(renderer.base + DRIVERS, HTTPStatus.SEE_OTHER)
 
 
-async def _page(renderer: Renderer, inner: InnerApi, page: Page, request: Request) -> Response:
+async def _page(
+    renderer: Renderer, inner: InnerApi, page: DashboardPage, request: Request
+) -> Response:
     view = _view(inner, request)
     if view.caller.role < page.role:
         is_start = page.path == "/" and view.home != page.path
@@ -162,7 +164,7 @@ async def _page(renderer: Renderer, inner: InnerApi, page: Page, request: Reques
         )
 
 
-async def _live_with_count(live: Live, view: View, changed: Changed) -> Sequence[Part]:
+async def _live_with_count(live: Live, view: PageView, changed: Changed) -> Sequence[LivePart]:
     """Return the parts of a page that may have changed, and the count beside Review in the
     navigation."""
     count = await count_part(view)
@@ -170,7 +172,7 @@ async def _live_with_count(live: Live, view: View, changed: Changed) -> Sequence
 
 
 async def _stream(
-    renderer: Renderer, inner: InnerApi, channels: Channels, page: Page, request: Request
+    renderer: Renderer, inner: InnerApi, channels: Channels, page: DashboardPage, request: Request
 ) -> Response:
     view = _view(inner, request)
     reader: Browser = request.scope[READER]
@@ -188,7 +190,7 @@ async def _form(
     renderer: Renderer, inner: InnerApi, endpoint: Endpoint, request: Request
 ) -> Response:
     path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
-    return await perform(Form(endpoint, path, _view(inner, request), renderer), request)
+    return await perform(FilledForm(endpoint, path, _view(inner, request), renderer), request)
 
 
 async def _file(renderer: Renderer, inner: InnerApi, request: Request) -> Response:
@@ -197,15 +199,15 @@ async def _file(renderer: Renderer, inner: InnerApi, request: Request) -> Respon
     )
 
 
-def _view(inner: InnerApi, request: Request) -> View:
+def _view(inner: InnerApi, request: Request) -> PageView:
     path = {name: str(value) for name, value in request.path_params.items()}
     return replace(_view_of_anybody(inner, request), path=path, query=dict(request.query_params))
 
 
-def _view_of_anybody(inner: InnerApi, request: Request) -> View:
+def _view_of_anybody(inner: InnerApi, request: Request) -> PageView:
     """Return the look of a reader, who may not have logged in yet."""
     reader: Browser = request.scope[READER]
-    return View(
+    return PageView(
         api=inner,
         caller=reader.caller or Caller("", Role.OUTSIDE, reader.address),
         name=reader.name,

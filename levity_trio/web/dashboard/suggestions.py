@@ -21,13 +21,13 @@ from levity_trio.web.dashboard.fields import (
     QUERY,
     ROWS,
     TIME,
-    Field,
+    FormField,
     Suggestion,
     last_name,
     leaves,
 )
 from levity_trio.web.dashboard.operations import CHARGER
-from levity_trio.web.dashboard.page import Values, View, currency_of_site, open_sessions
+from levity_trio.web.dashboard.page import PageView, Values, currency_of_site, open_sessions
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.renderer import Renderer
 from levity_trio.wire.times import in_zone
@@ -72,7 +72,7 @@ class Circumstances:
 class Suggestions:
     """What a form for one request offers its reader."""
 
-    view: View
+    view: PageView
     endpoint: Endpoint
     renderer: Renderer
 
@@ -96,8 +96,8 @@ class Suggestions:
             return Circumstances()
 
     async def fill(
-        self, fields: tuple[Field, ...], entered: Mapping[str, str], around: Circumstances
-    ) -> tuple[Field, ...]:
+        self, fields: tuple[FormField, ...], entered: Mapping[str, str], around: Circumstances
+    ) -> tuple[FormField, ...]:
         """Return the fields that this reader is shown, with what is offered, and with defaults."""
         offered = {
             name: await self._offered(name, around)
@@ -113,7 +113,7 @@ class Suggestions:
         typed_in = _("In %(currency)s.", currency=values.get(CURRENCY, ""))
         return tuple(replace(one, help=typed_in) if one.kind == MONEY else one for one in shown)
 
-    def _is_shown(self, one: Field, around: Circumstances) -> bool:
+    def _is_shown(self, one: FormField, around: Circumstances) -> bool:
         """`force` is an admin's, and of operations only where it changes anything."""
         if one.name == FORCE:
             is_useful = self.endpoint.group != OPERATIONS or (
@@ -123,8 +123,11 @@ class Suggestions:
         return True
 
     def _filled(
-        self, field: Field, offered: Mapping[str, tuple[Suggestion, ...]], values: Mapping[str, str]
-    ) -> Field:
+        self,
+        field: FormField,
+        offered: Mapping[str, tuple[Suggestion, ...]],
+        values: Mapping[str, str],
+    ) -> FormField:
         if field.kind in (GROUP, ROWS):
             return replace(
                 field, inner=tuple(self._filled(inner, offered, values) for inner in field.inner)
@@ -137,7 +140,7 @@ class Suggestions:
         is_listed = last_name(field.name) in LISTED and 0 < len(offers) < MOST
         return replace(field, offered=offers, value=value, is_listed=is_listed)
 
-    def _usual(self, field: Field, offers: Sequence[Suggestion]) -> str:
+    def _usual(self, field: FormField, offers: Sequence[Suggestion]) -> str:
         """Return the value that is mostly meant: the only one there is, or the example of an
         operation.
 
@@ -175,7 +178,7 @@ class Suggestions:
             defaults["value"] = keys.get(entered[KEY_OF], "").replace(MASKED, "")
         return defaults
 
-    async def _of_money(self, fields: tuple[Field, ...]) -> Mapping[str, str]:
+    async def _of_money(self, fields: tuple[FormField, ...]) -> Mapping[str, str]:
         """Return the site's currency, and why money mostly moves, for a form with an amount."""
         if all(one.kind != MONEY for one in leaves(fields)):
             return {}
@@ -288,7 +291,7 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
 """By the beginning of an endpoint's path: which subject it names, and where the API shows that."""
 
 
-class Subject(NamedTuple):
+class FormSubject(NamedTuple):
     """As the API shows it; None for what the path does not name."""
 
     session: Values | None = None
@@ -297,12 +300,12 @@ class Subject(NamedTuple):
     tag: Values | None = None
 
 
-async def subject_of(view: View, endpoint: Endpoint) -> Subject | None:
+async def subject_of(view: PageView, endpoint: Endpoint) -> FormSubject | None:
     """Return what a request is about, None if that is nothing of these, or if there is none."""
     for begin, (name, path) in SOURCES.items():
         if f"{endpoint.path}/".startswith(f"{begin}/"):
             try:
-                return Subject(**{name: await view.get(path.format(**view.path))})
+                return FormSubject(**{name: await view.get(path.format(**view.path))})
             except ApiRefused:
                 return None
     return None

@@ -25,7 +25,7 @@ from levity_trio.web.api.people.households import (
     read_unknown_cards,
 )
 from levity_trio.web.dashboard.fields import WHICH, day_after
-from levity_trio.web.dashboard.page import Changed, Part, View, names_of_chargers
+from levity_trio.web.dashboard.page import Changed, LivePart, PageView, names_of_chargers
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
 from levity_trio.web.dashboard.snapshots import Look
@@ -47,7 +47,7 @@ Values = Mapping[str, Any]
 
 
 @record(kw_only=False)
-class Task:
+class FormTask:
     """The page of a form: its template, what it reads beside, and how many rows it shows at least.
 
     `present` returns what its fields have at first; those that are left so are not sent. `preview`
@@ -55,31 +55,33 @@ class Task:
     """
 
     template: str
-    read: Callable[[View, Values], Awaitable[Values]]
+    read: Callable[[PageView, Values], Awaitable[Values]]
     rows: int = ROWS
-    present: Callable[[View], Awaitable[Mapping[str, str]]] | None = None
+    present: Callable[[PageView], Awaitable[Mapping[str, str]]] | None = None
     preview: str = ""
 
 
-async def unknown_cards(view: View, _changed: Changed = None) -> Sequence[Part]:
+async def unknown_cards(view: PageView, _changed: Changed = None) -> Sequence[LivePart]:
     """Return the part of a page that shows cards which were held to a charger and that nobody
     knows."""
     return [
-        Part("unknown-cards", "tasks/cards.html", {"cards": await view.look(_unknown_cards, view)})
+        LivePart(
+            "unknown-cards", "tasks/cards.html", {"cards": await view.look(_unknown_cards, view)}
+        )
     ]
 
 
-def _unknown_cards(look: Look, view: View) -> Sequence[UnknownCard]:
+def _unknown_cards(look: Look, view: PageView) -> Sequence[UnknownCard]:
     since = {"since": view.query["since"]} if view.query.get("since") else {}
     return look(read_unknown_cards, view.api.server, asked(UnknownCardsQuery, since))
 
 
-async def _with_cards(view: View, _entered: Values) -> Values:
+async def _with_cards(view: PageView, _entered: Values) -> Values:
     (part,) = await unknown_cards(view)
     return {"cards": part, "live": f"{CARDS}?since="}
 
 
-async def _leaving(view: View, entered: Values) -> Values:
+async def _leaving(view: PageView, entered: Values) -> Values:
     """Return what moving out ends, on the day that was chosen."""
     try:
         until = day_after(entered.get("until", ""))
@@ -92,7 +94,7 @@ async def _leaving(view: View, entered: Values) -> Values:
     }
 
 
-def _departure(look: Look, view: View, until: str | None) -> Departure:
+def _departure(look: Look, view: PageView, until: str | None) -> Departure:
     server = view.api.server
     return look(
         read_departure, server, view.number, local_moment(until, "until", server.config.time_zone)
@@ -102,7 +104,7 @@ def _departure(look: Look, view: View, until: str | None) -> Departure:
 # Correct a session
 
 
-async def _as_it_is(view: View) -> Mapping[str, str]:
+async def _as_it_is(view: PageView) -> Mapping[str, str]:
     """Return a session as the fields of a correction show it, none for one that is not there."""
     try:
         session = await view.look(_session, view)
@@ -112,7 +114,7 @@ async def _as_it_is(view: View) -> Mapping[str, str]:
     return {**energy, **_times(session, view.api.zone)}
 
 
-def _session(look: Look, view: View) -> BilledTransaction:
+def _session(look: Look, view: PageView) -> BilledTransaction:
     """Return the session of a form. Raises Problem."""
     found = look(billed_transaction, view.number)
     if found is None:
@@ -134,7 +136,7 @@ def _times(session: BilledTransaction, zone: tzinfo) -> Mapping[str, str]:
     return shown
 
 
-async def _correction(view: View, _entered: Values) -> Values:
+async def _correction(view: PageView, _entered: Values) -> Values:
     session = await view.look(_session, view)
     return {
         "session": session,
@@ -143,20 +145,20 @@ async def _correction(view: View, _entered: Values) -> Values:
     }
 
 
-def _bill(look: Look, view: View) -> Bill | None:
+def _bill(look: Look, view: PageView) -> Bill | None:
     server = view.api.server
     found = look(explain, view.number, rule_of(server), now=server.now(), is_weighed=False)
     return None if found is None else found.bill
 
 
-async def _nothing(_view: View, _entered: Values) -> Values:
+async def _nothing(_view: PageView, _entered: Values) -> Values:
     return {}
 
 
 # Say what somebody is told
 
 
-async def _telling(view: View, entered: Values) -> Values:
+async def _telling(view: PageView, entered: Values) -> Values:
     """Return what a recipient can choose: a driver of a household, or somebody who runs the
     site."""
     if view.caller.role is Role.DRIVER:
@@ -173,18 +175,18 @@ async def _telling(view: View, entered: Values) -> Values:
     return {"who": who, "household": household, "kinds": kinds_for(who), "ways": ways}
 
 
-TASKS: Final[Mapping[tuple[str, str], Task]] = {
-    ("POST", HOUSEHOLDS): Task("tasks/households.html", _with_cards),
-    ("POST", MOVE_INS): Task("tasks/move_in.html", _with_cards),
-    ("POST", MOVE_OUT): Task("tasks/move_out.html", _leaving),
+TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
+    ("POST", HOUSEHOLDS): FormTask("tasks/households.html", _with_cards),
+    ("POST", MOVE_INS): FormTask("tasks/move_in.html", _with_cards),
+    ("POST", MOVE_OUT): FormTask("tasks/move_out.html", _leaving),
     **dict.fromkeys(
         (("POST", RECIPIENTS), ("PUT", f"{RECIPIENTS}/{{id}}"), ("PUT", "/api/me/recipient")),
-        Task("tasks/recipient.html", _telling),
+        FormTask("tasks/recipient.html", _telling),
     ),
-    ("POST", f"{SESSION}/correct"): Task(
+    ("POST", f"{SESSION}/correct"): FormTask(
         "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
     ),
-    ("POST", TARIFFS): Task("tasks/version.html", _nothing, preview="/preview"),
+    ("POST", TARIFFS): FormTask("tasks/version.html", _nothing, preview="/preview"),
 }
 
 

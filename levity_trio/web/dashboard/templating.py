@@ -27,7 +27,7 @@ from levity_trio.told import Moment, joined
 from levity_trio.web.dashboard import charts, money, pictures, progress, shapes, words
 from levity_trio.web.dashboard.fields import CHOICES
 from levity_trio.web.dashboard.operations import words_of
-from levity_trio.web.dashboard.page import Part, Values, View
+from levity_trio.web.dashboard.page import LivePart, PageView, Values
 from levity_trio.web.dashboard.words import method, sentence, state_of
 from levity_trio.wire.times import in_zone
 from levity_trio.wire.times import stamp as stamp_of
@@ -179,7 +179,7 @@ _PART: Final = Markup('<div class="part" id="{}">{}</div>')
 
 
 @pass_context
-def _part(context: Context, part: Part) -> Markup:
+def _part(context: Context, part: LivePart) -> Markup:
     given: dict[str, Any] = {name: context[name] for name in SHARED}
     content = _content(context.environment, part, given)
     return _PART.format(part.id, Markup(content))  # noqa: S704 - rendered with autoescape
@@ -190,7 +190,7 @@ MOST_KEPT: Final = 16
 _kept: Final[dict[tuple[object, ...], str]] = {}
 
 
-def _content(environment: Environment, part: Part, shared: Mapping[str, Any]) -> str:
+def _content(environment: Environment, part: LivePart, shared: Mapping[str, Any]) -> str:
     """Return the content of a part, once rendered if it has a key."""
     key = (part.template, part.key, language(), str(shared["zone"]), shared["base"])
     if part.key and key in _kept:
@@ -271,11 +271,11 @@ class Templates:
     zone: tzinfo
     environment: Environment = field(default_factory=_environment)
 
-    def render(self, template: str, view: View, now: datetime, values: Values) -> str:
+    def render(self, template: str, view: PageView, now: datetime, values: Values) -> str:
         """Return a page, or the content of a part."""
         return self.environment.get_template(template).render({**self._shared(view, now), **values})
 
-    def _shared(self, view: View, now: datetime) -> Values:
+    def _shared(self, view: PageView, now: datetime) -> Values:
         return {
             "now": now,
             "zone": self.zone,
@@ -284,7 +284,9 @@ class Templates:
             "view": view,
         }
 
-    def render_parts(self, parts: Sequence[Part], view: View, now: datetime) -> Mapping[str, str]:
+    def render_parts(
+        self, parts: Sequence[LivePart], view: PageView, now: datetime
+    ) -> Mapping[str, str]:
         """Return the content of each part by its id. This pauses, so it belongs into a thread."""
         made = {}
         for part in parts:

@@ -179,7 +179,7 @@ def measured(value: float | None, unit: str) -> str:
     return f"{figure} {shown}".rstrip()
 
 
-class State(NamedTuple):
+class StateInWords(NamedTuple):
     """A state as a word, of a kind that has a mark and a colour: good, busy, look, broken, away or
     quiet."""
 
@@ -188,18 +188,18 @@ class State(NamedTuple):
 
 
 _PAUSED: Final = ("SuspendedEV", "SuspendedEVSE")
-_NO_STATE: Final = State("quiet", "–")
-STATES: Final[Mapping[str, State]] = N_(
+_NO_STATE: Final = StateInWords("quiet", "–")
+STATES: Final[Mapping[str, StateInWords]] = N_(
     {
-        "Available": State("quiet", "Available"),
-        "Preparing": State("busy", "Cable in"),
-        "Charging": State("good", "Charging"),
-        "SuspendedEV": State("busy", "Paused by car"),
-        "SuspendedEVSE": State("busy", "Paused by charger"),
-        "Finishing": State("busy", "Finishing"),
-        "Reserved": State("busy", "Reserved"),
-        "Unavailable": State("away", "Unavailable"),
-        "Faulted": State("broken", "Faulted"),
+        "Available": StateInWords("quiet", "Available"),
+        "Preparing": StateInWords("busy", "Cable in"),
+        "Charging": StateInWords("good", "Charging"),
+        "SuspendedEV": StateInWords("busy", "Paused by car"),
+        "SuspendedEVSE": StateInWords("busy", "Paused by charger"),
+        "Finishing": StateInWords("busy", "Finishing"),
+        "Reserved": StateInWords("busy", "Reserved"),
+        "Unavailable": StateInWords("away", "Unavailable"),
+        "Faulted": StateInWords("broken", "Faulted"),
     }
 )
 METHODS: Final[Mapping[str, str]] = N_(
@@ -216,15 +216,17 @@ METHODS: Final[Mapping[str, str]] = N_(
 """How the energy of a session was found."""
 
 
-def state_of(status: str | None, *, is_held: bool = False) -> State:
+def state_of(status: str | None, *, is_held: bool = False) -> StateInWords:
     """Return the state that a status means. One that is none of OCPP's is shown as it was sent.
     While load management holds a car back, neither the car nor its charger pauses by itself."""
     if is_held and status in _PAUSED:
-        return State("busy", _("Waits for current"))
+        return StateInWords("busy", _("Waits for current"))
     if status in (None, "", "Unknown"):
         return _NO_STATE
     state = STATES.get(status)
-    return State("look", status) if state is None else State(state.kind, _(state.word))
+    return (
+        StateInWords("look", status) if state is None else StateInWords(state.kind, _(state.word))
+    )
 
 
 def method(name: str | None) -> str:

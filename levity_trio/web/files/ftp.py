@@ -92,7 +92,7 @@ BEFORE_LOGIN: Final = ("NOOP", "OPTS", "PASS", "QUIT", "SYST", "USER")
 log = get_logger("system")
 
 
-class _Gone(Exception):
+class _FtpClientLeft(Exception):
     """The client left, or sends what is no FTP."""
 
 
@@ -126,7 +126,7 @@ async def _serve(
             str(name[0]) for name in (stream.socket.getsockname(), stream.socket.getpeername())
         )
         with _place(connections, network_of(there)) as has_place:
-            session = Session(stream, transfers, here, there, data_ports)
+            session = FtpSession(stream, transfers, here, there, data_ports)
             await (
                 session.converse()
                 if has_place
@@ -134,7 +134,7 @@ async def _serve(
             )
     except* (
         OSError,
-        _Gone,
+        _FtpClientLeft,
         trio.BrokenResourceError,
         trio.ClosedResourceError,
     ):  # caused by the peer
@@ -156,7 +156,7 @@ def _place(connections: Counter[str], address: str) -> Iterator[bool]:
             del connections[address]
 
 
-class Session:
+class FtpSession:
     """A control connection between two addresses."""
 
     def __init__(
@@ -189,8 +189,8 @@ class Session:
         }
 
     async def converse(self) -> None:
-        """Obey commands until the client leaves or is too slow. Raises _Gone and errors of the
-        stream."""
+        """Obey commands until the client leaves or is too slow. Raises _FtpClientLeft and errors of
+        the stream."""
         began = trio.current_time()
         with trio.move_on_after(LOGIN_SECONDS) as patience:
             try:
@@ -206,7 +206,7 @@ class Session:
         await _send_all(self._stream, f"{code} {words}\r\n".encode())
 
     async def _obey_next(self) -> bool:
-        """Obey the next command; return whether another may follow. Raises _Gone."""
+        """Obey the next command; return whether another may follow. Raises _FtpClientLeft."""
         with trio.move_on_after(IDLE_SECONDS) as patience:
             verb, _, argument = (await self._line()).partition(" ")
         if patience.cancelled_caught:
@@ -237,20 +237,20 @@ class Session:
             return 421, "nothing can be read at present"
 
     async def _line(self) -> str:
-        """Return the next line. Raises _Gone."""
+        """Return the next line. Raises _FtpClientLeft."""
         while b"\n" not in self._received:
             if len(self._received) >= LINE_BYTES:
                 await self.reply(500, "the line is too long")
-                raise _Gone
+                raise _FtpClientLeft
             await self._receive()
         line, _, self._received = self._received.partition(b"\n")
         return line.strip(TELNET).decode(errors="replace")
 
     async def _receive(self) -> None:
-        """Receive some of what follows. Raises _Gone."""
+        """Receive some of what follows. Raises _FtpClientLeft."""
         part = await self._stream.receive_some(LINE_BYTES - len(self._received))
         if not part:
-            raise _Gone
+            raise _FtpClientLeft
         self._received += part
 
     async def _name_user(self, user: str) -> Reply:
@@ -350,7 +350,7 @@ class Session:
 
     async def _wait_abort(self) -> None:
         """Wait until the client sends ABOR, or leaves. Other commands wait."""
-        with suppress(_Gone, trio.BrokenResourceError):
+        with suppress(_FtpClientLeft, trio.BrokenResourceError):
             while b"ABOR" not in self._received.upper():
                 if len(self._received) >= LINE_BYTES:
                     await trio.sleep_forever()

@@ -27,7 +27,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import FTP_DATA_PORTS, ServerConfig
 from levity_trio.listening.addresses import Flags, listen, reachable
 from levity_trio.log.output import get_logger
-from levity_trio.store.beside.file_folder import DiskRefuses, Folder, Parts
+from levity_trio.store.beside.file_folder import DiskRefuses, FileFolder, Parts
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
@@ -37,7 +37,7 @@ from levity_trio.store.writes.chargers import files as writes
 from levity_trio.web.files.ftp import open_ftp
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in
 from levity_trio.web.files.shelf import PATH, BaseUrl, NoPlace, Shelf, Transfers, file_response
-from levity_trio.web.http.server import Limits, application, open_http, problem
+from levity_trio.web.http.server import HttpLimits, application, open_http, problem
 from levity_trio.wire.times import stamp
 
 REFUSAL_SECONDS: Final = 1.0
@@ -124,7 +124,7 @@ async def open_files(
 ) -> AsyncIterator[Shelf]:
     """Serve files while the block runs, if there are listeners, and yield the shelf, which exists
     in any case."""
-    shelf = Shelf(Folder(config.beside))
+    shelf = Shelf(FileFolder(config.beside))
     await shelf.folder.sweep(lambda names: reader.run(partial(stored.known, names=names)))
     keep = timedelta(days=config.log_days)
     async with trio.open_nursery() as tasks:
@@ -159,8 +159,8 @@ def _application(transfers: Transfers) -> ASGIApp:
     return application(routes, dict.fromkeys(STATUS_OF, _of_problem))
 
 
-def _limits() -> Limits:
-    return Limits(send_seconds=SEND_SECONDS, is_streamed=_is_streamed)
+def _limits() -> HttpLimits:
+    return HttpLimits(send_seconds=SEND_SECONDS, is_streamed=_is_streamed)
 
 
 def _is_streamed(_scope: Scope) -> bool:
@@ -181,7 +181,7 @@ def _ftp_place(config: ServerConfig, port: int) -> BaseUrl:
 
 
 async def _enforce_retention(
-    folder: Folder,
+    folder: FileFolder,
     writer: Writer,
     clock: Clock,
     keep: timedelta,

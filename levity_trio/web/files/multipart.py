@@ -31,7 +31,7 @@ async def file_in(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the content of the first part that is a file. Raises NotMultipart, if need be at the
     end."""
-    reading = _Reading(boundary)
+    reading = _PartReading(boundary)
     async for data in parts:
         if content := reading.feed(data):
             yield content
@@ -41,7 +41,7 @@ async def file_in(
         raise NotMultipart("no part of the body is a file")
 
 
-class _Reading:
+class _PartReading:
     def __init__(self, boundary: bytes) -> None:
         self.is_over = self.has_file = False
         self._is_in_file = False

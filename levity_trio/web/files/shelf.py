@@ -24,7 +24,7 @@ from levity_trio.clock import Clock
 from levity_trio.log.output import get_logger
 from levity_trio.operations.transfers import KIND_OF
 from levity_trio.records import record
-from levity_trio.store.beside.file_folder import DiskRefuses, Folder, Parts, Written
+from levity_trio.store.beside.file_folder import DiskRefuses, FileFolder, Parts, Written
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.chargers import files as stored
@@ -69,7 +69,7 @@ class Shelf:
     """The files of one server. `base_url` and `ftp_place` are None while no listener of that kind
     serves them."""
 
-    folder: Folder
+    folder: FileFolder
     base_url: BaseUrl | None = None
     ftp_place: BaseUrl | None = None
     uploads: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(UPLOADS))

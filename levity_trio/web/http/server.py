@@ -68,7 +68,15 @@ with spared(_SPARED):
     from hypercorn.trio.worker_context import WorkerContext
     from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
 
-__all__ = ["Limits", "OwnHosts", "application", "host_name", "is_own_host", "open_http", "problem"]
+__all__ = [
+    "HttpLimits",
+    "OwnHosts",
+    "application",
+    "host_name",
+    "is_own_host",
+    "open_http",
+    "problem",
+]
 
 SEND_BYTES: Final = 64 * 1024
 """Sends are split into pieces of this size, and `send_seconds` applies to each piece."""
@@ -81,7 +89,7 @@ log = get_logger("system")
 
 
 @record
-class Limits:
+class HttpLimits:
     """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen
     queue."""
 
@@ -105,7 +113,7 @@ class ServedTls(Protocol):
     def context(self) -> ssl.SSLContext: ...
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = HttpLimits()
 _Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
@@ -113,7 +121,7 @@ _Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 async def open_http(
     app: ASGIApp,
     listeners: Sequence[trio.SocketListener],
-    limits: Limits = DEFAULT_LIMITS,
+    limits: HttpLimits = DEFAULT_LIMITS,
     tls: ServedTls | None = None,
     proxies: Proxies = (),
 ) -> AsyncIterator[int]:
@@ -125,7 +133,7 @@ async def open_http(
     An exception in the application is logged with its traceback and fails that request only.
     Leaving the block takes at most twice `grace_seconds`.
     """
-    server = _Server(app, limits, tls, proxies)
+    server = _HttpServer(app, limits, tls, proxies)
     slots = trio.Semaphore(limits.connections)
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
@@ -234,7 +242,7 @@ class _Sends:
             scope.deadline = min(scope.deadline, last)
 
 
-class _Conversation:
+class _HttpConnection:
     """The requests in progress on a connection. When its client has left and none is, `scope` is
     cancelled.
 
@@ -341,11 +349,11 @@ async def _stay(_request: object) -> None:
     """Change to no other protocol."""
 
 
-class _Server:
+class _HttpServer:
     """State shared by all connections."""
 
     def __init__(
-        self, app: ASGIApp, limits: Limits, tls: ServedTls | None, proxies: Proxies
+        self, app: ASGIApp, limits: HttpLimits, tls: ServedTls | None, proxies: Proxies
     ) -> None:
         self.context = WorkerContext(None)
         self._tls = tls
@@ -381,7 +389,7 @@ class _Server:
             limits.is_streamed,
             limits.streams,
         )
-        conversation = _Conversation(Bodies(self._app, *given), client, scope)
+        conversation = _HttpConnection(Bodies(self._app, *given), client, scope)
         transport: _Transport = stream
         if self._tls is not None:
             transport = trio.SSLStream(
@@ -396,15 +404,15 @@ class _Server:
         )
 
 
-def _config(limits: Limits) -> Config:
+def _config(limits: HttpLimits) -> Config:
     config = Config()
-    config.logger_class = _Lines
+    config.logger_class = _HypercornLog
     config.keep_alive_timeout = limits.idle_seconds
     config.include_server_header = False
     return config
 
 
-class _Lines(Logger):
+class _HypercornLog(Logger):
     """Writes Hypercorn's log lines to the server's log: requests at DEBUG, exceptions of the
     application at ERROR."""
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import trio
 
 
-class Pace:
+class TurnQueue:
     """The turns of one kind of work."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes.people import logins as writes
 from levity_trio.store.writes.people import users
-from levity_trio.store.writes.people.logins import NewLogin, Stored, StoredLogin, StoredUser
+from levity_trio.store.writes.people.logins import NewLogin, StoredLogin, StoredLogins, StoredUser
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.told import Told
 from levity_trio.web.api.engine.problems import Problem, busy
@@ -76,14 +76,14 @@ class Login(NamedTuple):
     language: str | None = None
 
 
-class Entered(NamedTuple):
+class LoggedIn(NamedTuple):
     """A new log-in, and the id for its browser's cookie."""
 
     cookie: str
     login: Login
 
 
-class _Visit(NamedTuple):
+class _LogInVisit(NamedTuple):
     """Who logs in: the address, the id that the browser presents, and what it says that it is."""
 
     address: str
@@ -91,7 +91,7 @@ class _Visit(NamedTuple):
     browser: str
 
 
-class _Door:
+class _LogInQueue:
     """One way in: its failures of late, and its queue. A flood at one slows nobody at the other."""
 
     def __init__(self, one_at_a_time: trio.Lock) -> None:
@@ -156,7 +156,7 @@ class Logins:
         """Of log-ins, by the digests of what their cookies contain."""
         self._uses = Uses()
         one_at_a_time = trio.Lock()
-        self._door, self._drivers_door = _Door(one_at_a_time), _Door(one_at_a_time)
+        self._door, self._drivers_door = _LogInQueue(one_at_a_time), _LogInQueue(one_at_a_time)
         self._changing = trio.Lock()
         self.invitations = Invitations()
         self.are_used = False
@@ -179,7 +179,7 @@ class Logins:
         """Run a write that changes users, log-ins or invitations; know the result before anybody
         else changes it."""
 
-        def changed(db: UnitOfWork) -> tuple[T, Stored]:
+        def changed(db: UnitOfWork) -> tuple[T, StoredLogins]:
             return write(db, *args), writes.stored(db)
 
         async with self._changing:
@@ -187,7 +187,7 @@ class Logins:
             self.load(stored)
         return answer
 
-    def load(self, stored: Stored) -> None:
+    def load(self, stored: StoredLogins) -> None:
         """Replace what is known."""
         self.are_used = stored.are_used
         self._users = {user.id: user for user in stored.users}
@@ -238,10 +238,10 @@ class Logins:
         cookie: str | None,
         browser: str,
         for_drivers: bool = False,
-    ) -> Entered:
+    ) -> LoggedIn:
         """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises
         Problem."""
-        user, visit = self._named(name), _Visit(address, cookie, browser)
+        user, visit = self._named(name), _LogInVisit(address, cookie, browser)
         if for_drivers and user is not None and not self._is_driver(user.id):
             user = None
         stored = None if user is None else user.password
@@ -262,10 +262,10 @@ class Logins:
 
     async def enter_by_token(
         self, text: str, *, address: str, cookie: str | None, browser: str
-    ) -> Entered:
+    ) -> LoggedIn:
         """Log in whoever has a token. Raises Problem."""
         token = self._tokens.check(text.strip())
-        return await self._begin(_Visit(address, cookie, browser), None, token=token.id)
+        return await self._begin(_LogInVisit(address, cookie, browser), None, token=token.id)
 
     async def enter_by_invitation(
         self,
@@ -275,7 +275,7 @@ class Logins:
         cookie: str | None,
         browser: str,
         for_drivers: bool = False,
-    ) -> Entered:
+    ) -> LoggedIn:
         """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises
         Problem."""
         who, door = (
@@ -296,11 +296,11 @@ class Logins:
                 Told("this code is wrong, used or too old; ask for a new one"),
             )
         return await self._begin(
-            _Visit(address, cookie, browser), None, user=found.user, invitation=found.id
+            _LogInVisit(address, cookie, browser), None, user=found.user, invitation=found.id
         )
 
     async def _try_pin(
-        self, door: _Door, who: _Who, code: str, *, for_drivers: bool
+        self, door: _LogInQueue, who: _Who, code: str, *, for_drivers: bool
     ) -> Presented | None:
         """Return the invitation of a right PIN. Its turn has come: what was refused before that,
         was no try."""
@@ -378,7 +378,7 @@ class Logins:
 
     async def _try(
         self,
-        door: _Door,
+        door: _LogInQueue,
         who: _Who,
         turn: AbstractAsyncContextManager[None],
         stored: Stretched,
@@ -390,7 +390,7 @@ class Logins:
             self._check_wait(door, who)  # others may have failed meanwhile
             return await self._is_right(door, who, stored, given)
 
-    async def _is_right(self, door: _Door, who: _Who, stored: Stretched, given: str) -> bool:
+    async def _is_right(self, door: _LogInQueue, who: _Who, stored: Stretched, given: str) -> bool:
         """Whether a password or PIN is right, in a turn that is held."""
         is_right: bool = await self._stretch(user_passwords.is_of, stored, given)
         if is_right:
@@ -399,14 +399,14 @@ class Logins:
             door.failures.add(who)
         return is_right
 
-    def _door_of(self, for_drivers: bool) -> _Door:
+    def _door_of(self, for_drivers: bool) -> _LogInQueue:
         return self._drivers_door if for_drivers else self._door
 
     def _is_driver(self, user: int) -> bool:
         found = self._users.get(user)
         return found is not None and found.role == DRIVER
 
-    def _check_wait(self, door: _Door, who: _Who) -> None:
+    def _check_wait(self, door: _LogInQueue, who: _Who) -> None:
         if (seconds := door.failures.wait_seconds(who)) > 0:
             problem = Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -418,13 +418,13 @@ class Logins:
 
     async def _begin(
         self,
-        visit: _Visit,
+        visit: _LogInVisit,
         password: Stretched | None,
         *,
         user: int | None = None,
         token: int | None = None,
         invitation: int | None = None,
-    ) -> Entered:
+    ) -> LoggedIn:
         cookie = new_cookie()
         new = NewLogin(
             digest=writes.digest_of(cookie or ""),
@@ -444,4 +444,4 @@ class Logins:
                 "changed",
                 Told("what opened this was taken away meanwhile; try again"),
             )
-        return Entered(cookie, login)
+        return LoggedIn(cookie, login)

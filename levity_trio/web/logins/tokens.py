@@ -25,7 +25,7 @@ USE_NOTED: Final = timedelta(hours=1)
 _TOKEN: Final = re.compile(rf"{PREFIX}_([0-9]{{1,18}})_([A-Za-z0-9_=-]{{1,100}})")
 
 
-class Made(NamedTuple):
+class NewSecret(NamedTuple):
     """A new secret, with the salt and digest that are stored."""
 
     secret: str
@@ -33,11 +33,11 @@ class Made(NamedTuple):
     digest: str
 
 
-def make() -> Made:
+def make() -> NewSecret:
     """Make a secret. It is random, so a salted SHA-256 is enough."""
     secret = urlsafe_b64encode(token_bytes(SECRET_BYTES)).decode()
     salt = token_bytes(SALT_BYTES).hex()
-    return Made(secret, salt, _digest(salt, secret))
+    return NewSecret(secret, salt, _digest(salt, secret))
 
 
 def written(token: int, secret: str) -> str:

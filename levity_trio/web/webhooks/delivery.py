@@ -32,8 +32,8 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.events import StoredFact, after
 from levity_trio.store.reads.site.webhooks import of_charger
 from levity_trio.store.writes.site import webhooks as writes
-from levity_trio.store.writes.site.webhooks import GivenUp, StoredWebhook, Waiting
-from levity_trio.web.webhooks.request import Message, Undelivered, send
+from levity_trio.store.writes.site.webhooks import GivenUp, StoredWebhook, WaitingFacts
+from levity_trio.web.webhooks.request import Undelivered, WebhookMessage, send
 from levity_trio.wire.times import stamp
 
 PAGE: Final = 100
@@ -51,7 +51,7 @@ log = get_logger("system")
 
 
 @record(kw_only=False)
-class Parts:
+class DeliveryParts:
     """What deliveries work with. While facts wait, they are looked at each `look_seconds`."""
 
     reader: Reader
@@ -64,7 +64,7 @@ class Parts:
 class Webhooks:
     """The deliveries of all webhooks in use, at the server that has the duties of the site."""
 
-    def __init__(self, parts: Parts, nursery: trio.Nursery) -> None:
+    def __init__(self, parts: DeliveryParts, nursery: trio.Nursery) -> None:
         self._parts = parts
         self._nursery = nursery
         self._deliveries: dict[int, Delivery] = {}
@@ -113,7 +113,9 @@ class Webhooks:
 class Delivery:
     """The deliveries to one webhook, one at a time."""
 
-    def __init__(self, parts: Parts, webhook: StoredWebhook, waiting: Iterable[Waiting]) -> None:
+    def __init__(
+        self, parts: DeliveryParts, webhook: StoredWebhook, waiting: Iterable[WaitingFacts]
+    ) -> None:
         self.scope = trio.CancelScope()
         self._parts = parts
         self._webhook = webhook
@@ -186,7 +188,7 @@ class Delivery:
             problem=problem,
         )
         at, next_at = stamp(now), stamp(now + SHORTEST_PAUSE)
-        await self._wait(Waiting(fact.charger or "", fact.id - 1, 1, at, next_at, problem))
+        await self._wait(WaitingFacts(fact.charger or "", fact.id - 1, 1, at, next_at, problem))
 
     async def _deliver_waiting(self, charger: str) -> None:
         """Deliver a page of the facts of a charger that wait, up to the first that fails."""
@@ -208,17 +210,17 @@ class Delivery:
         read = partial(of_charger, charger=charger, last=last, upto=self._position, limit=PAGE)
         return await self._parts.reader.run(read)
 
-    async def _succeed(self, waiting: Waiting, position: int) -> Waiting:
+    async def _succeed(self, waiting: WaitingFacts, position: int) -> WaitingFacts:
         now = stamp(self._parts.clock())
         if waiting.attempts:
             log.info(
                 "webhook: delivered again", webhook=self._webhook.name, cp=waiting.charger or None
             )
-        done = Waiting(waiting.charger, position, 0, now, now, "")
+        done = WaitingFacts(waiting.charger, position, 0, now, now, "")
         await self._store(writes.wait, self._webhook.id, done, now)
         return done
 
-    async def _fail(self, waiting: Waiting, problem: str) -> None:
+    async def _fail(self, waiting: WaitingFacts, problem: str) -> None:
         now = self._parts.clock()
         since = waiting.failing_since if waiting.attempts else stamp(now)
         elapsed = now - datetime.fromisoformat(since)
@@ -235,7 +237,7 @@ class Delivery:
         else:
             await self._give_up(replace(failed, position=given_up.last), given_up)
 
-    async def _too_old(self, waiting: Waiting, before: datetime) -> GivenUp | None:
+    async def _too_old(self, waiting: WaitingFacts, before: datetime) -> GivenUp | None:
         """Return the wanted facts that wait since `before` or longer, None if there are none."""
         wanted: list[int] = []
         position, limit = waiting.position, stamp(before)
@@ -247,12 +249,12 @@ class Delivery:
             position = page[-1][0].id
         return GivenUp(len(wanted), wanted[0], wanted[-1]) if wanted else None
 
-    async def _give_up(self, waiting: Waiting, given_up: GivenUp) -> None:
+    async def _give_up(self, waiting: WaitingFacts, given_up: GivenUp) -> None:
         self._waiting[waiting.charger] = waiting
         at = stamp(self._parts.clock())
         await self._store(writes.give_up, self._webhook, waiting, given_up, at)
 
-    async def _wait(self, waiting: Waiting) -> None:
+    async def _wait(self, waiting: WaitingFacts) -> None:
         self._waiting[waiting.charger] = waiting
         await self._store(writes.wait, self._webhook.id, waiting)
 
@@ -270,7 +272,9 @@ class Delivery:
             body = orjson.dumps(
                 {"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)}
             )
-            message = Message(str(fact.id), attempt, int(self._parts.clock().timestamp()), body)
+            message = WebhookMessage(
+                str(fact.id), attempt, int(self._parts.clock().timestamp()), body
+            )
             await send(self._webhook.url, self._webhook.secret, message)
         except Undelivered as problem:
             return str(problem)[:LONGEST_PROBLEM]
@@ -296,7 +300,7 @@ class Delivery:
 
 
 @asynccontextmanager
-async def open_webhooks(parts: Parts, hooks: Hooks) -> AsyncIterator[Webhooks]:
+async def open_webhooks(parts: DeliveryParts, hooks: Hooks) -> AsyncIterator[Webhooks]:
     """Deliver to all webhooks in use while the block runs."""
     async with trio.open_nursery() as nursery:
         webhooks = Webhooks(parts, nursery)

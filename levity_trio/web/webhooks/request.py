@@ -26,7 +26,7 @@ SECRET_BYTES: Final = 24
 
 
 @record(kw_only=False)
-class Message:
+class WebhookMessage:
     """What is delivered. `id` is the same for each attempt; `at` is the time of this one, in
     seconds since 1970."""
 
@@ -44,7 +44,7 @@ def new_secret() -> str:
     return SECRET_PREFIX + b64encode(token_bytes(SECRET_BYTES)).decode()
 
 
-def headers_of(message: Message, secret: str) -> Mapping[str, str]:
+def headers_of(message: WebhookMessage, secret: str) -> Mapping[str, str]:
     """Return the headers with which a receiver recognises a message and checks it."""
     signed = b"%s.%d.%s" % (message.id.encode(), message.at, message.body)
     digest = hmac.digest(b64decode(secret.removeprefix(SECRET_PREFIX)), signed, "sha256")
@@ -56,14 +56,14 @@ def headers_of(message: Message, secret: str) -> Mapping[str, str]:
     }
 
 
-async def send(url: str, secret: str, message: Message) -> int:
+async def send(url: str, secret: str, message: WebhookMessage) -> int:
     """Send a message and return the status of the response, which is 2xx. Raises Undelivered."""
     try:
         to = destination(url)
         response = await post(
             to, headers_of(message, secret), message.body, SECONDS, check_peer=check_address
         )
-    except (Refused, Unanswered) as problem:
+    except (AddressRefused, Unanswered) as problem:
         raise Undelivered(str(problem)) from None
     status = response.status
     if not 200 <= status < 300:
@@ -81,13 +81,13 @@ class BadUrl(ValueError):
     """The URL cannot be used; the text says what is expected."""
 
 
-class Refused(Exception):
+class AddressRefused(Exception):
     """The address may not be used; the text says why."""
 
 
 def destination(url: str) -> Destination:
-    """Return where a URL leads. Raises BadUrl, and Refused for a literal address that may not be
-    used."""
+    """Return where a URL leads. Raises BadUrl, and AddressRefused for a literal address that may
+    not be used."""
     if len(url) > LONGEST_URL or not _PRINTABLE.fullmatch(url):
         raise BadUrl(f"give a URL of at most {LONGEST_URL} ASCII characters, without spaces")
     try:
@@ -113,9 +113,9 @@ def _is_literal(host: str) -> bool:
 
 
 def check_address(address: str) -> None:
-    """Raises Refused for a link-local address: routers and clouds keep secrets there
+    """Raises AddressRefused for a link-local address: routers and clouds keep secrets there
     (169.254.169.254)."""
     found = ip_address(address.partition("%")[0])
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     if found.is_link_local or (mapped is not None and mapped.is_link_local):
-        raise Refused(f"{address} is a link-local address; webhooks do not deliver there")
+        raise AddressRefused(f"{address} is a link-local address; webhooks do not deliver there")

@@ -12,7 +12,7 @@ import trio
 
 from levity_trio.events import LimitIgnored
 from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.people.accounts import Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.load.foreign.charge_point import Car, ChargePoint, Make
@@ -363,7 +363,7 @@ async def test_a_trial_does_not_begin_while_its_charger_is_prepared(writer: Inli
     """To prepare a charger clears profiles, and those of the trial may be among them."""
     async with open_evening(writer, [Kind(Make(answers_after=20.0))], 32.0) as evening:
         await evening.manage()
-        with pytest.raises(Refused, match="is being prepared"):
+        with pytest.raises(ChangeRefused, match="is being prepared"):
             await evening.load.begin_trial(("CP-0", 1), by="anna")
         await trio.sleep(5 * MINUTE)
         assert await evening.load.begin_trial(("CP-0", 1), by="anna")

@@ -25,7 +25,7 @@ from levity_trio.plugins.mqtt.entities import (
     unescaped,
 )
 from levity_trio.store.reads.load.load import LoadCar, LoadNow
-from levity_trio.store.reads.now.entities import Seen, SeenSession
+from levity_trio.store.reads.now.entities import SeenChargers, SeenSession
 from tests.plugins.mqtt.home_assistant import LONGEST_STATE
 from tests.plugins.mqtt.seen import charger, connector, session
 from tests.store.loads import car
@@ -223,8 +223,8 @@ def test_what_it_only_would_do_limits_nothing() -> None:
     assert limits_of(decided(car(is_managed=False))) == {}
 
 
-def seen(*chargers: Any, omitted: tuple[str, ...] = ()) -> Seen:
-    return Seen(chargers=chargers, omitted=frozenset(omitted), omitted_wh=0)
+def seen(*chargers: Any, omitted: tuple[str, ...] = ()) -> SeenChargers:
+    return SeenChargers(chargers=chargers, omitted=frozenset(omitted), omitted_wh=0)
 
 
 def test_a_read_of_some_replaces_only_them() -> None:

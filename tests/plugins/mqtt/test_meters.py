@@ -120,7 +120,7 @@ async def test_a_reading_that_cannot_be_kept_holds_up_no_other_meter(
     house.add()
     keep = writes.keep
 
-    def kept(db: UnitOfWork, published: writes.Taken, *others: Any) -> None:
+    def kept(db: UnitOfWork, published: writes.GivenReading, *others: Any) -> None:
         if published.meter == str(odd):
             raise LookupError(odd)
         keep(db, published, *others)

@@ -16,7 +16,7 @@ from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.engine.writer import RESTORE, Limits, Writer, open_writer
+from levity_trio.store.engine.writer import RESTORE, Writer, WriterLimits, open_writer
 from tests.store.template import new_database
 
 SECONDS = 60.0
@@ -24,7 +24,7 @@ ROWS = 500
 MIDDLE = ROWS // 2
 AT = "2026-03-01T12:00:00.000Z"
 DAMAGED = "the database file is damaged; writes that need the damaged page are not acknowledged"
-LIMITS = Limits(coalesce_seconds=0.01)
+LIMITS = WriterLimits(coalesce_seconds=0.01)
 READ = "SELECT data ->> 'csr' FROM event WHERE id = ?"
 OVERWRITE = """
 import sys

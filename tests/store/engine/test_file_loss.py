@@ -17,12 +17,12 @@ from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.engine.writer import Limits, Writer, open_writer
+from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
 from tests.store.template import new_database
 
 SECONDS = 60.0
 """An attempt waits 2 s for other readers, perhaps twice."""
-LIMITS = Limits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # no write times out
+LIMITS = WriterLimits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # no write times out
 REFUSES = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
 REOPENED = "all committed data is in the database file, which was reopened"
 pytestmark = pytest.mark.logs_errors

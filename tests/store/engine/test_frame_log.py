@@ -20,11 +20,11 @@ from levity_trio.store.engine.frame_log import (
     FrameRow,
 )
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.engine.writer import Limits, Writer, open_writer
+from levity_trio.store.engine.writer import Writer, WriterLimits, open_writer
 from tests.store.template import new_database
 
 SECONDS = 30.0
-LIMITS = Limits(backoff_seconds=0.01, coalesce_seconds=0.02, frames_rest_seconds=0.05)
+LIMITS = WriterLimits(backoff_seconds=0.01, coalesce_seconds=0.02, frames_rest_seconds=0.05)
 AT = "2026-03-01T12:00:00.000Z"
 
 

@@ -20,11 +20,11 @@ from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.frame_log import FrameLogStatistics
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.engine.writer import Limits, Writer, WriterStatistics, open_writer
+from levity_trio.store.engine.writer import Writer, WriterLimits, WriterStatistics, open_writer
 from tests.store.template import new_database
 
 SECONDS = 30.0  # far longer than any test takes
-OFTEN = Limits(backoff_seconds=0.01, longest_backoff_seconds=0.02)
+OFTEN = WriterLimits(backoff_seconds=0.01, longest_backoff_seconds=0.02)
 IMPATIENT = replace(OFTEN, commit_seconds=0.05)
 """A commit may take longer; see `insist`."""
 LARGE = "x" * 200_000
@@ -68,7 +68,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @asynccontextmanager
 async def writing(
-    site: Site, limits: Limits = OFTEN, drain_seconds: float = SECONDS
+    site: Site, limits: WriterLimits = OFTEN, drain_seconds: float = SECONDS
 ) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
         async with open_writer(

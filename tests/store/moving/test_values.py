@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from levity_trio.store.moving.file_side import FileReading
 from levity_trio.store.moving.proof import read
-from levity_trio.store.moving.tables import Column, Table
+from levity_trio.store.moving.tables import MovedTable, TableColumn
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.moving import PostgresqlReading
 from tests.postgresql import Server
 from tests.store.postgresql.stored import empty_database
 
 KINDS = {"id": "INTEGER", "number": "INTEGER", "size": "REAL", "words": "TEXT", "bytes": "BLOB"}
-TABLE = Table("kinds", [Column(*one) for one in KINDS.items()], "id", is_counted=False)
+TABLE = MovedTable("kinds", [TableColumn(*one) for one in KINDS.items()], "id", is_counted=False)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 EDGES = st.sampled_from(
     [0.0, -0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e22, 1e16, 123456.0]

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.moving.move import Moved, Plan, move
+from levity_trio.store.moving.move import MovePlan, MoveResult, move
 
 
 class Watch:
@@ -25,10 +25,10 @@ class Watch:
         is_copied: bool = False,
     ):
         self.steps = 0
-        self.plan = Plan(0, 0)
+        self.plan = MovePlan(0, 0)
         self._step, self._act, self._is_copied = step, act, is_copied
 
-    def begins(self, plan: Plan) -> None:
+    def begins(self, plan: MovePlan) -> None:
         self.plan = plan
         if self._step == 0:
             self._act()
@@ -40,7 +40,7 @@ class Watch:
             self._act()
 
 
-def moved(source: DatabaseAddress, target: DatabaseAddress) -> Moved:
+def moved(source: DatabaseAddress, target: DatabaseAddress) -> MoveResult:
     return move(source, target, Watch())
 
 

@@ -9,7 +9,7 @@ from itertools import count
 
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.faults import DatabaseFault
-from levity_trio.store.engine.unit_of_work import Result, Write
+from levity_trio.store.engine.unit_of_work import Write, WriteResult
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Row, connect, open_reader
 from levity_trio.store.postgresql.store import PostgresqlStore
 from tests.postgresql import MODEL, Server
@@ -60,7 +60,7 @@ def commit_at_last(
     writes: Sequence[Write],
     before: Callable[[], object],
     tries: int = TRIES,
-) -> list[Result]:
+) -> list[WriteResult]:
     """Commit a batch as the writer does: after a fault of the database, the same batch again;
     `before` is called."""
     for _ in range(tries):

@@ -12,7 +12,7 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.schema import newest_version
-from levity_trio.store.keeping.checking import CHECKS, Check, Report, Subject, check
+from levity_trio.store.keeping.checking import CHECKS, Check, CheckReport, CheckSubject, check
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server
@@ -51,7 +51,7 @@ def site(server: Server) -> PostgresqlAddress:
     return address
 
 
-def checked(address: PostgresqlAddress) -> Report:
+def checked(address: PostgresqlAddress) -> CheckReport:
     return check(address, lambda _name: None)
 
 
@@ -241,7 +241,7 @@ def test_a_damaged_page_is_found_and_the_rest_is_checked(damaged: PostgresqlAddr
 def test_it_is_of_one_moment(site: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server goes on writing meanwhile."""
 
-    def write(_subject: Subject) -> list[str]:
+    def write(_subject: CheckSubject) -> list[str]:
         with station(site, "CP-2") as there:
             charge(there)
         change(

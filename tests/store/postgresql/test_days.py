@@ -16,12 +16,12 @@ from levity_trio.store.engine.writer import open_writer
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.postgresql import days
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, Row, connect
-from levity_trio.store.postgresql.days import AHEAD, Days, Partition, partitions
+from levity_trio.store.postgresql.days import AHEAD, Partition, Partitions, partitions
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.servers import take_turn
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.upkeep.pruning import Limits, Pruning
+from levity_trio.store.upkeep.pruning import Pruning, PruningLimits
 from tests.postgresql import Server
 from tests.store.batches import keep
 from tests.store.postgresql.stored import change, empty_database, kept, new_database, query
@@ -71,7 +71,7 @@ def address(server: Server) -> PostgresqlAddress:
 def made(address: PostgresqlAddress) -> PostgresqlAddress:
     """A database with three days of long ago."""
     change(address, "DROP TABLE levity.log_before")
-    Days(address).make(FIRST)
+    Partitions(address).make(FIRST)
     for number in range(AHEAD + 1 - MADE):
         change(address, f"DROP TABLE levity.log_{day(MADE + number):%Y%m%d}")
     return address
@@ -133,8 +133,8 @@ def test_not_beside_a_server(undivided: PostgresqlAddress, monkeypatch: pytest.M
             patch.undo()
             with open_store(undivided, "two") as store:
                 store.commit([keep("a")])
-                Days(undivided).make(TODAY)
-                assert Days(undivided).drop(str(TODAY), 99) == 0
+                Partitions(undivided).make(TODAY)
+                assert Partitions(undivided).drop(str(TODAY), 99) == 0
                 assert (tables(undivided), ids(undivided)) == ([], [1, 2, 3])
     with open_store(undivided, "one"):
         assert len(tables(undivided)) == AHEAD + 1
@@ -143,10 +143,10 @@ def test_not_beside_a_server(undivided: PostgresqlAddress, monkeypatch: pytest.M
 def test_a_day_that_is_over_is_dropped_whole(made: PostgresqlAddress) -> None:
     for number in range(MADE):
         fill(made, day(number))
-    assert Days(made).drop(str(day(0)), 0) == 0  # it has only begun
-    assert Days(made).drop(str(day(2)), 0) == 6
+    assert Partitions(made).drop(str(day(0)), 0) == 0  # it has only begun
+    assert Partitions(made).drop(str(day(2)), 0) == 6
     assert (tables(made)[0], ids(made)) == (f"levity.log_{day(2):%Y%m%d}", [7, 8, 9])
-    assert Days(made).drop(str(day(2)), 0) == 0
+    assert Partitions(made).drop(str(day(2)), 0) == 0
     fill(made, day(0))  # a late frame of a server whose clock is behind
     assert places(made)[-1] == (12, "log_default")
 
@@ -154,7 +154,7 @@ def test_a_day_that_is_over_is_dropped_whole(made: PostgresqlAddress) -> None:
 def test_days_without_a_row_above_an_id(made: PostgresqlAddress) -> None:
     for number in range(MADE):
         fill(made, day(number))
-    assert Days(made).drop("", 5) == 3
+    assert Partitions(made).drop("", 5) == 3
     assert ids(made) == [*range(4, 10)]
     assert len(tables(made)) == AHEAD + MADE - 1  # no day to come was dropped
 
@@ -164,7 +164,7 @@ def test_what_other_days_have_of_its_ids_goes_too(made: PostgresqlAddress) -> No
     left."""
     for at in (day(0), day(1), "2999-01-01T00:00", day(0), day(1)):
         fill(made, at)
-    assert Days(made).drop(str(day(1)), 0) == 12
+    assert Partitions(made).drop(str(day(1)), 0) == 12
     assert ids(made) == [13, 14, 15]
 
 
@@ -174,7 +174,7 @@ def test_a_day_that_has_new_frames_stays(
     monkeypatch.setattr(days, "MOST_ASTRAY", 5)
     for number in (0, 1, 2, 0):
         fill(made, day(number))
-    assert Days(made).drop(str(day(1)), 0) == 0
+    assert Partitions(made).drop(str(day(1)), 0) == 0
     assert ids(made) == [*range(1, 13)]
 
 
@@ -182,11 +182,11 @@ def test_nobody_waits_for_who_waits_for_a_reader(made: PostgresqlAddress) -> Non
     fill(made, day(0))
     with closing(PostgresqlConnection(connect(made))) as reader:
         reader.run("BEGIN; SELECT count(*) FROM log")  # as pg_dump holds it
-        assert Days(made).drop(str(day(1)), 0) == 0
-        Days(made).make(day(50))
+        assert Partitions(made).drop(str(day(1)), 0) == 0
+        Partitions(made).make(day(50))
         assert (len(tables(made)), len(ids(made))) == (AHEAD + MADE, 3)
-    assert Days(made).drop(str(day(1)), 0) == 3
-    Days(made).make(day(50))
+    assert Partitions(made).drop(str(day(1)), 0) == 3
+    Partitions(made).make(day(50))
     assert len(tables(made)) == AHEAD + MADE + AHEAD
 
 
@@ -199,9 +199,9 @@ def test_a_batch_that_runs_is_waited_for(
         batch.run("BEGIN")
         take_turn(batch)
         monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
-        assert Days(made).drop(str(day(1)), 0) == 0
+        assert Partitions(made).drop(str(day(1)), 0) == 0
         batch.run("COMMIT")
-    assert Days(made).drop(str(day(1)), 0) == 3
+    assert Partitions(made).drop(str(day(1)), 0) == 3
 
 
 def test_servers_store_meanwhile(made: PostgresqlAddress) -> None:
@@ -217,8 +217,8 @@ def test_servers_store_meanwhile(made: PostgresqlAddress) -> None:
     with ThreadPoolExecutor() as threads:
         running = [threads.submit(store_all, name) for name in ("one", "two")]
         for number in range(20):
-            Days(made).make(day(100 + 10 * number))
-            Days(made).drop(str(day(100 + 10 * number)), 0)
+            Partitions(made).make(day(100 + 10 * number))
+            Partitions(made).drop(str(day(100 + 10 * number)), 0)
         for one in running:
             one.result()
     assert len(kept(made)) == len(ids(made)) == 120
@@ -227,7 +227,7 @@ def test_servers_store_meanwhile(made: PostgresqlAddress) -> None:
 def test_frames_that_came_before_their_day_was_made(made: PostgresqlAddress) -> None:
     for at in (day(49), day(50), day(51), "2999-01-01T00:00"):
         fill(made, at, 1)
-    Days(made).make(day(50))
+    Partitions(made).make(day(50))
     assert places(made) == [
         (1, "log_default"),
         (2, "log_20200220"),
@@ -241,7 +241,7 @@ def test_too_many_frames_of_wild_times_to_make_a_day(
 ) -> None:
     monkeypatch.setattr(days, "MOST_BYTES", 0)
     fill(made, day(50))
-    Days(made).make(day(50))
+    Partitions(made).make(day(50))
     fill(made, day(50))
     assert {place for _, place in places(made)} == {"log_default"}
 
@@ -255,7 +255,7 @@ async def test_retention_keeps_whole_days(made: PostgresqlAddress) -> None:
     with open_store(made, "levity") as store:
         async with open_writer(store, lambda _event: None, SECONDS) as writer:
             pruning = Pruning(
-                writer, Reader(made), config, lambda: now, lambda: True, Limits(rest_times=0)
+                writer, Reader(made), config, lambda: now, lambda: True, PruningLimits(rest_times=0)
             )
             await pruning.look()
             assert writer.statistics().frames.pruned == 12

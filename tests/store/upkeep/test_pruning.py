@@ -23,7 +23,14 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep import pruning
-from levity_trio.store.upkeep.pruning import SCARCE_BYTES, Extent, Limits, Pruning, Sample, extent
+from levity_trio.store.upkeep.pruning import (
+    SCARCE_BYTES,
+    Extent,
+    Pruning,
+    PruningLimits,
+    Sample,
+    extent,
+)
 from levity_trio.store.writes.site import frames
 from levity_trio.wire.times import stamp
 from tests.store.template import new_database
@@ -32,7 +39,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = 5.0
 FRAME = "x" * 300
 MEGABYTES = 16
-WITHOUT_REST = Limits(rest_times=0)
+WITHOUT_REST = PruningLimits(rest_times=0)
 
 
 class Disk(NamedTuple):
@@ -52,7 +59,7 @@ class Kept:
         connection: FileConnection,
         writer: Writer,
         monkeypatch: Any,
-        limits: Limits,
+        limits: PruningLimits,
     ) -> None:
         self.path = path
         self.connection = connection
@@ -110,7 +117,7 @@ class Kept:
 
 @asynccontextmanager
 async def keeping(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Limits = WITHOUT_REST
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: PruningLimits = WITHOUT_REST
 ) -> AsyncIterator[Kept]:
     path = tmp_path / "site.db"
     with new_database(path) as connection:

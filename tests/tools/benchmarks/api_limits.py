@@ -24,8 +24,8 @@ from starlette.routing import Route
 from levity_trio import cli
 from levity_trio.listening.addresses import Flags, listen
 from levity_trio.web import services
-from levity_trio.web.api.engine.context import Api
-from levity_trio.web.http.server import Limits, application, open_http
+from levity_trio.web.api.engine.context import ApiParts
+from levity_trio.web.http.server import HttpLimits, application, open_http
 from levity_trio.wire.times import stamp
 
 CHARGERS = 20
@@ -60,7 +60,9 @@ async def bare(port: int) -> None:
     """Serve the bare routes."""
     routes = [Route("/operation", _operate, methods=["POST"]), Route("/events", _stream)]
     listeners = await listen("127.0.0.1", port, Flags())
-    async with open_http(application(routes), listeners, Limits(connections=1400, idle_seconds=60)):
+    async with open_http(
+        application(routes), listeners, HttpLimits(connections=1400, idle_seconds=60)
+    ):
         await trio.sleep_forever()
 
 
@@ -68,7 +70,7 @@ def inside(file: Path, count: int, settings: list[str]) -> int:
     """Serve chargers, and operate them without the API."""
 
     @asynccontextmanager
-    async def open_operator(api: Api, *_others: object) -> AsyncIterator[None]:
+    async def open_operator(api: ApiParts, *_others: object) -> AsyncIterator[None]:
         async with trio.open_nursery() as tasks:
             tasks.start_soon(_submit_all, api, file, count)
             yield
@@ -78,7 +80,7 @@ def inside(file: Path, count: int, settings: list[str]) -> int:
     return cli.main(["serve", *settings])
 
 
-async def _submit_all(api: Api, file: Path, count: int) -> None:
+async def _submit_all(api: ApiParts, file: Path, count: int) -> None:
     while len(api.chargers.links()) < CHARGERS:  # noqa: ASYNC110 - of a benchmark
         await trio.sleep(0.1)
     await _submit(api, count)
@@ -87,7 +89,7 @@ async def _submit_all(api: Api, file: Path, count: int) -> None:
     await trio.Path(file).write_text(str((time.process_time() - began) / count))
 
 
-async def _submit(api: Api, count: int) -> None:
+async def _submit(api: ApiParts, count: int) -> None:
     for number in range(count):
         command = await api.chargers.submit(
             f"CP-{number % CHARGERS}", "ClearCache", {}, asked_by="benchmark"

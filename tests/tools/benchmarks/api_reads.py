@@ -29,7 +29,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.charger_facts import boots, faults, set_aside, statuses
 from levity_trio.store.reads.chargers.chargers import charger, chargers
 from levity_trio.store.reads.money.reconciliation import reconciliation
-from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
+from levity_trio.store.reads.pages import MOST_COUNTED, WantedPage
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.logged import FrameFilters, frames
 from levity_trio.store.reads.transactions.billed import billed_transactions
@@ -39,7 +39,7 @@ from levity_trio.store.reads.transactions.review_queue import queue
 from levity_trio.store.reads.transactions.transactions import (
     ACTIVE,
     COMPLETED,
-    Filters,
+    TransactionFilters,
     of_charger,
     of_transaction,
     transaction,
@@ -57,7 +57,7 @@ MONTH_MS: Final = 2000.0
 ROUNDS: Final = 5
 HEAD: Final = ("list", "ms", "slowest", "rows", "")
 RULE: Final = Rule(ZoneInfo("Europe/Berlin"), Policy(), BillBy.TAG)
-LAST_PAGE: Final = Wanted(page=MOST_COUNTED // 50)
+LAST_PAGE: Final = WantedPage(page=MOST_COUNTED // 50)
 """The last page that has a number."""
 VALUES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "charger": ({"charger": "CP-07"}, {"charger": "NONE"}),
@@ -87,10 +87,10 @@ class Line(NamedTuple):
 
 def lists() -> Iterator[tuple[str, list[Read]]]:
     """Yield the filters of transactions and their pairs, each with its variants."""
-    yield "transactions", [partial(_transactions, {}, page) for page in (Wanted(), LAST_PAGE)]
+    yield "transactions", [partial(_transactions, {}, page) for page in (WantedPage(), LAST_PAGE)]
     for names in [(name,) for name in VALUES] + list(combinations(VALUES, 2)):
         variants = [_merged(parts) for parts in product(*(VALUES[name] for name in names))]
-        pages = (Wanted(), LAST_PAGE)
+        pages = (WantedPage(), LAST_PAGE)
         yield (
             " + ".join(names),
             [partial(_transactions, given, page) for given in variants for page in pages],
@@ -101,13 +101,13 @@ def _merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _transactions(given: dict[str, Any], page: Wanted, db: Database) -> int:
-    return len(billed_transactions(db, Filters(**given), page).data)
+def _transactions(given: dict[str, Any], page: WantedPage, db: Database) -> int:
+    return len(billed_transactions(db, TransactionFilters(**given), page).data)
 
 
 def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
     """Yield the other lists."""
-    page = Wanted()
+    page = WantedPage()
     yield "one transaction", [partial(_one, number) for number in numbers]
     yield "readings of a transaction", [partial(_readings, number) for number in numbers]
     yield (
@@ -149,7 +149,7 @@ def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
 
 
 def _in_state(state: BillState, db: Database) -> int:
-    return len(billed_transactions(db, Filters(bill=state), Wanted()).data)
+    return len(billed_transactions(db, TransactionFilters(bill=state), WantedPage()).data)
 
 
 def _one(number: int, db: Database) -> int:
@@ -157,7 +157,7 @@ def _one(number: int, db: Database) -> int:
 
 
 def _readings(number: int, db: Database) -> int:
-    page = of_transaction(db, number, None, Wanted())
+    page = of_transaction(db, number, None, WantedPage())
     return 0 if page is None else len(page.data)
 
 
@@ -172,7 +172,7 @@ def _reconciled(month: str, after: str, db: Database) -> int:
     return sum(line.transactions for line in found.site.states)
 
 
-def _queue(who: str | None, wanted: Wanted, db: Database) -> int:
+def _queue(who: str | None, wanted: WantedPage, db: Database) -> int:
     return len(queue(db, who, None, wanted).data)
 
 

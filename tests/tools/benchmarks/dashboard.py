@@ -39,7 +39,7 @@ from levity_trio.server import KEPT_READERS
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.reader import Reader
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import PAGES, now
 from levity_trio.web.http.negotiation import GZIP_LEVEL
 from levity_trio.wire.times import stamp
@@ -233,7 +233,9 @@ def of_drivers(run: Run) -> Iterator[Figure]:
             yield _figure(page, costs, size, PAGE_MS)
 
 
-def _figure(page: Page, costs: list[float], size: int, limit: int, more: str = "") -> Figure:
+def _figure(
+    page: DashboardPage, costs: list[float], size: int, limit: int, more: str = ""
+) -> Figure:
     cost, kilobytes = statistics.median(costs) * MS, size / 1000
     words = f"{cost:.1f} ms (slowest {max(costs) * MS:.0f}){more}; {kilobytes:.1f} kB"
     is_met = cost < limit and kilobytes <= PAGE_KB

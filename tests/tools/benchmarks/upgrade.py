@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import try_on, undo
-from levity_trio.store.moving.move import Plan, move
+from levity_trio.store.moving.move import MovePlan, move
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server, program, running
@@ -42,7 +42,7 @@ class Step(NamedTuple):
 
 
 class _Silent:
-    def begins(self, plan: Plan) -> None: ...
+    def begins(self, plan: MovePlan) -> None: ...
 
     def __call__(self, done: int, total: int) -> None: ...
 

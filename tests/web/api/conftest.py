@@ -19,8 +19,8 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.reads.reader import Reader
 from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.context import Api, Places
-from levity_trio.web.api.engine.endpoints import Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.context import ApiParts, RequestPlaces
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.http.texts import as_json
 from levity_trio.web.logins.browsers import Logins
@@ -52,7 +52,7 @@ class Site:
             clock=lambda: books.now,
             writer=writer,
             reader=Reader(address),
-            places=Places(),
+            places=RequestPlaces(),
             computing=trio.Lock(),
             config=SimpleNamespace(
                 public_url="",
@@ -84,7 +84,7 @@ class Site:
             key=SecretKey("A" * 43 + "="),
             logins=Logins(Tokens(), InlineWriter(books.connection), lambda: books.now),  # type: ignore[arg-type]
         )
-        self.api: Api = parts  # what these endpoints use of it
+        self.api: ApiParts = parts  # what these endpoints use of it
 
     async def call(
         self,
@@ -100,7 +100,7 @@ class Site:
         documented."""
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
-        asked = Asked(
+        asked = TypedRequest(
             self.api,
             Caller("anna", role, "127.0.0.1", token=1),
             path,

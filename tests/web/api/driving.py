@@ -20,7 +20,7 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api.engine.context import Api, Places, Refusals
+from levity_trio.web.api.engine.context import ApiParts, Refusals, RequestPlaces
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
@@ -102,13 +102,13 @@ class Yard:
             reader=Reader(address),
             chargers=Chargers(self.central),
             id_tags=self.central.tags,
-            places=Places(),
+            places=RequestPlaces(),
             allotting=trio.Lock(),
             key=SecretKey("A" * 43 + "="),
             refusals=Refusals(),
             sessions=OpenSessions(),
         )
-        self.api: Api = parts  # what these endpoints use of it
+        self.api: ApiParts = parts  # what these endpoints use of it
         self.app = application_of(self.api, ENDPOINTS)
         self.anna, self.ben, self.zoe = (
             Driver(self, one, account) for one, account in ((7, 1), (8, 2), (9, None))

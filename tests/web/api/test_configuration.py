@@ -12,7 +12,7 @@ from levity_trio.operations.configuration import OPTIONAL, REQUIRED
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
 from levity_trio.web.api.chargers import configuration, operations, plans, templates
-from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.context import RequestPlaces
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from tests.sizes import is_chosen
@@ -281,7 +281,7 @@ class Unstorable:
 
 async def test_while_nothing_can_be_stored_a_report_says_so(site: Site, station: Station) -> None:
     parts: Any = site.api
-    parts.chargers, parts.places = Unstorable(), Places(at_work=0)
+    parts.chargers, parts.places = Unstorable(), RequestPlaces(at_work=0)
     (run,) = [one for one in operations.ENDPOINTS if one.path == "/api/admin/bulk"]
     told = await site.call(run, body={"action": "ClearCache", "chargers": ["CP-1", "CP-2"]})
     assert told["counts"] == {"not_storable": 2}

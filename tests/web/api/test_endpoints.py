@@ -11,7 +11,7 @@ from levity_trio.operations.operation import Payload
 from levity_trio.records import personal_in
 from levity_trio.web.api.chargers.operations import OperationBody
 from levity_trio.web.api.engine.bodies import StreamedBody, StructBody
-from levity_trio.web.api.engine.endpoints import Asked, Endpoint
+from levity_trio.web.api.engine.endpoints import Endpoint, TypedRequest
 from levity_trio.web.api.listeners import ENDPOINTS
 
 NOTHING = (object, type(None))
@@ -20,7 +20,7 @@ NOTHING = (object, type(None))
 def taken(endpoint: Endpoint) -> tuple[Any, Any]:
     """The query and the body that a function is annotated with."""
     hints = get_type_hints(endpoint.handle).values()
-    (annotated,) = [get_args(hint) for hint in hints if get_origin(hint) is Asked]
+    (annotated,) = [get_args(hint) for hint in hints if get_origin(hint) is TypedRequest]
     return annotated[0], annotated[1]
 
 

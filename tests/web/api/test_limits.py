@@ -18,7 +18,7 @@ from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.chargers.served import served
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.money.wallets import owned_tags
-from levity_trio.store.reads.now.attention import Chargers, attention
+from levity_trio.store.reads.now.attention import ServedChargers, attention
 from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.reads.transactions import charges, costs
 from levity_trio.store.writes.people import limits as writes
@@ -72,7 +72,7 @@ def flats(site: Site) -> Site:
 
 def wants_look(site: Site, *, sees_all: bool = True) -> list[str]:
     with reading(site.books) as db:
-        chargers = Chargers(served(db), {}, {}, [])
+        chargers = ServedChargers(served(db), {}, {}, [])
         found = attention(
             db,
             site.books.now,

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads.pages import cursor_of
-from levity_trio.store.writes.chargers.registration import Decided, adopt
+from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from levity_trio.store.writes.chargers.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
 from levity_trio.web.api.chargers import (
@@ -295,7 +295,7 @@ async def test_several_are_forgotten_at_once_or_none(site: Site, station: Statio
     station.stop(station.start(1000), meter=2000)
     for name in ("CP-2", "CP-3", "OLD", "TEST_1", "test_2"):
         Station(site.books, name)
-    site.books.run(adopt, "CP-2", Decided(site.books.at, "anna", "ours"))
+    site.books.run(adopt, "CP-2", DecidedBy(site.books.at, "anna", "ours"))
     body: dict[str, Any]
     for body, code in (
         ({}, "invalid"),

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.web.api.chargers.operations import located
-from levity_trio.web.api.engine.endpoints import Asked, Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.files.shelf import make
 from tests.store.books import Station
@@ -23,7 +23,7 @@ async def url_for(
     """The payload with the URL that a charger is given."""
     shelf: Any = SimpleNamespace(new_url=lambda _protocols: make(base))
     site.api.shelf = shelf  # type: ignore[misc]
-    asked = Asked(
+    asked = TypedRequest(
         site.api, Caller("anna", Role.ADMIN, "127.0.0.1", token=1), {}, None, None, Headers()
     )
     payload = (

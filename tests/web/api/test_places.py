@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from levity_trio.web.api.engine.context import RECORDED, Places, Refusals
+from levity_trio.web.api.engine.context import RECORDED, Refusals, RequestPlaces
 from levity_trio.web.api.engine.problems import Problem
 from tests.charger.conftest import run_in_virtual_time
 
@@ -19,11 +19,11 @@ class Crowd:
         self.inside = self.most = 0
         self.release = trio.Event()
 
-    async def work(self, places: Places) -> None:
+    async def work(self, places: RequestPlaces) -> None:
         async with places.work():
             await self._stay()
 
-    async def wait(self, places: Places) -> None:
+    async def wait(self, places: RequestPlaces) -> None:
         async with places.work(), places.wait():
             await self.release.wait()
 
@@ -35,7 +35,7 @@ class Crowd:
 
 
 async def test_so_many_are_at_work_at_once() -> None:
-    places, crowd = Places(at_work=2), Crowd()
+    places, crowd = RequestPlaces(at_work=2), Crowd()
     async with trio.open_nursery() as requests:
         for _ in range(5):
             requests.start_soon(crowd.work, places)
@@ -46,7 +46,7 @@ async def test_so_many_are_at_work_at_once() -> None:
 
 
 async def test_those_that_wait_for_a_charger_leave_their_place_to_others() -> None:
-    places, crowd, worker = Places(at_work=1, waiting=3), Crowd(), Crowd()
+    places, crowd, worker = RequestPlaces(at_work=1, waiting=3), Crowd(), Crowd()
     async with trio.open_nursery() as requests:
         for _ in range(3):
             requests.start_soon(crowd.wait, places)
@@ -67,7 +67,7 @@ async def test_those_that_wait_for_a_charger_leave_their_place_to_others() -> No
 
 @pytest.mark.trio(run=run_in_virtual_time)
 async def test_readers_take_turns_and_rest_as_long_as_they_took() -> None:
-    places, began = Places(), trio.current_time()
+    places, began = RequestPlaces(), trio.current_time()
     times: list[float] = []
 
     async def read() -> None:
@@ -84,7 +84,7 @@ async def test_readers_take_turns_and_rest_as_long_as_they_took() -> None:
 
 
 async def test_readers_that_wait_for_their_turn_hold_no_place() -> None:
-    places, crowd, release = Places(at_work=2), Crowd(), trio.Event()
+    places, crowd, release = RequestPlaces(at_work=2), Crowd(), trio.Event()
 
     async def read() -> None:
         async with places.read():

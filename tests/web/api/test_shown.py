@@ -10,7 +10,7 @@ import msgspec
 
 import levity_trio
 from levity_trio.store.reads.chargers.chargers import Charger
-from levity_trio.store.reads.transactions.explain import Explanation
+from levity_trio.store.reads.transactions.explain import ExplainedTransaction
 from levity_trio.store.reads.transactions.transactions import Reading, Transaction
 from levity_trio.web.api.engine.kilowatt_hours import answer, show
 
@@ -70,7 +70,7 @@ def test_the_type_is_that_of_what_is_shown() -> None:
 
 
 def test_a_schema_can_be_made_of_each() -> None:
-    for kind in (Transaction, Reading, Charger, Explanation):
+    for kind in (Transaction, Reading, Charger, ExplainedTransaction):
         names = {field.encode_name for field in msgspec.structs.fields(answer(kind))}
         assert names >= {field.name for field in fields(kind)}
         assert msgspec.json.schema(answer(kind))["$ref"]

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from starlette.datastructures import Headers
 
-from levity_trio.web.api.engine.endpoints import Asked, Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, Role, TypedRequest
 from levity_trio.web.api.people import account_files
 from tests.store.books import Station
 from tests.store.owning import SPACE, House
@@ -16,7 +16,7 @@ OPERATOR = Caller("cleo", Role.OPERATOR, "192.0.2.1")
 
 
 async def exported(site: Site) -> bytes:
-    asked = Asked(site.api, OPERATOR, {}, None, None, Headers())
+    asked = TypedRequest(site.api, OPERATOR, {}, None, None, Headers())
     return bytes((await account_files.export_spaces(asked)).body)
 
 
@@ -24,7 +24,9 @@ async def imported(site: Site, content: bytes) -> account_files.ImportedLines:
     async def body() -> AsyncGenerator[bytes, None]:
         yield content
 
-    return await account_files.import_spaces(Asked(site.api, OPERATOR, {}, None, body(), Headers()))
+    return await account_files.import_spaces(
+        TypedRequest(site.api, OPERATOR, {}, None, body(), Headers())
+    )
 
 
 async def test_exclusive_goes_out_and_comes_back(site: Site) -> None:

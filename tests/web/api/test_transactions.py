@@ -14,7 +14,7 @@ from levity_trio.locale import speaking
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.endpoints import Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station, meter_value
@@ -63,7 +63,7 @@ async def numbers(site: Site, **query: str) -> list[int]:
 
 async def file(site: Site, role: Role = Role.OPERATOR, **query: str) -> list[str]:
     given = read_query(transactions.TransactionsQuery, QueryParams({**query, "format": "csv"}))
-    asked = Asked(site.api, Caller("anna", role, "127.0.0.1"), {}, given, None, Headers())
+    asked = TypedRequest(site.api, Caller("anna", role, "127.0.0.1"), {}, given, None, Headers())
     response = await transactions.list_transactions(asked)
     assert isinstance(response, StreamingResponse)
     assert response.media_type == "text/csv"

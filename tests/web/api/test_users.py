@@ -17,12 +17,12 @@ from levity_trio.records import personal_in
 from levity_trio.store.writes.people import accounts, personal
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.web.api.engine.access import LOCAL_SOCKET, caller_of, is_admitted
-from levity_trio.web.api.engine.endpoints import Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.users import LOGINS, USER, USERS
 from levity_trio.web.api.site import events
-from levity_trio.web.feed import Frame
+from levity_trio.web.feed import EventFrame
 from levity_trio.web.logins.browsers import Login, Logins
 from levity_trio.web.logins.tokens import Tokens
 from tests.documents.reading import pdf_text, squashed
@@ -159,7 +159,9 @@ async def logged_in(site: Site, name: str) -> Login:
 
 
 async def as_(site: Site, login: Login, endpoint: Endpoint, body: Any = None) -> Any:
-    return await endpoint.handle(Asked(site.api, caller_of(login, "a"), {}, None, body, Headers()))
+    return await endpoint.handle(
+        TypedRequest(site.api, caller_of(login, "a"), {}, None, body, Headers())
+    )
 
 
 async def test_a_driver_is_recorded_by_a_number_and_sees_the_name(users: Site) -> None:
@@ -205,8 +207,10 @@ async def test_log_ins_are_listed_and_ended(users: Site) -> None:
 async def test_an_event_stream_ends_with_its_log_in(users: Site) -> None:
     await users.call(ADD, body={"name": "anna", "role": "admin", "password": PASSWORD})
     login = await logged_in(users, "anna")
-    sender, frames = trio.open_memory_channel[Frame](2)
-    asked = Asked(users.api, caller_of(login, "a"), {}, events.EventsQuery(), None, Headers())
+    sender, frames = trio.open_memory_channel[EventFrame](2)
+    asked = TypedRequest(
+        users.api, caller_of(login, "a"), {}, events.EventsQuery(), None, Headers()
+    )
     stream = events._live(asked, frames)
     frame: Any = SimpleNamespace(kind="x", charger=None, whole=b"seen", anonymous=b"")
     for _ in range(2):
@@ -270,7 +274,7 @@ async def test_a_letter_is_printed_with_a_code_that_works_and_with_no_other(user
         {"id": str(added["id"])},
         LETTER.body.read(msgspec.json.encode({"code": added["invitation"]["code"]})),
     )
-    asked = Asked(
+    asked = TypedRequest(
         users.api, Caller("anna", Role.OPERATOR, "127.0.0.1", token=1), given, None, sent, Headers()
     )
     told: list[Any] = []

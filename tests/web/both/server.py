@@ -30,7 +30,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.web.api.engine.access import Door
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
@@ -59,7 +59,7 @@ class Server:
 
     books: Books
     central: Central
-    api: Api
+    api: ApiParts
     app: ASGIApp
     pages: ASGIApp
     accept_language: str = "en"

@@ -11,7 +11,7 @@ from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.page import ApiOfPages, Page, View
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
 from levity_trio.web.dashboard.snapshots import Snapshots
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
@@ -32,11 +32,11 @@ class Opening:
         self._api = ApiOfPages(app, endpoints, site.api, snapshots, BERLIN)
         self._caller = who if isinstance(who, Caller) else Caller("cleo", who, "127.0.0.1")
 
-    async def open(self, page: Page, link: str = "", **path: object) -> Shown:
+    async def open(self, page: DashboardPage, link: str = "", **path: object) -> Shown:
         """Return a page, with the query of a link. Raises Refused."""
         return Shown(200, page.path, {}, await self.html(page, link, **path))
 
-    async def html(self, page: Page, link: str = "", **path: object) -> str:
+    async def html(self, page: DashboardPage, link: str = "", **path: object) -> str:
         """Return what is sent of a page. Raises Refused."""
         view = self.view(link, path)
         frame = {
@@ -50,7 +50,11 @@ class Opening:
         return TEMPLATES.render(page.template, view, self._books.now, values)
 
     async def parts(
-        self, page: Page, changed: Iterable[str] | None = None, link: str = "", **path: object
+        self,
+        page: DashboardPage,
+        changed: Iterable[str] | None = None,
+        link: str = "",
+        **path: object,
     ) -> Mapping[str, Shown]:
         """Return the live parts of a page that may have changed."""
         assert page.live is not None
@@ -59,10 +63,10 @@ class Opening:
         html = TEMPLATES.render_parts(parts, view, self._books.now)
         return {name: Shown(200, page.path, {}, text) for name, text in html.items()}
 
-    def view(self, link: str, path: Mapping[str, object]) -> View:
+    def view(self, link: str, path: Mapping[str, object]) -> PageView:
         query = dict(parse_qsl(urlsplit(link).query))
         given = {name: str(value) for name, value in path.items()}
-        return View(api=self._api, caller=self._caller, path=given, query=query)
+        return PageView(api=self._api, caller=self._caller, path=given, query=query)
 
 
 def with_class(shown: Shown, name: str) -> list[dict[str, Any]]:

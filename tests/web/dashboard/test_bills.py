@@ -17,7 +17,7 @@ from levity_trio.store.reads.money.months import MonthState
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import money
-from levity_trio.web.dashboard.page import ApiOfPages, Page, View
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
 from levity_trio.web.dashboard.pages import bills, tariffs
 from levity_trio.web.dashboard.templating import Templates
 
@@ -104,7 +104,9 @@ def _record(told: Any) -> Any:
     return [_record(one) for one in told] if isinstance(told, list | tuple) else told
 
 
-def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **query: str) -> View:
+def view_of(
+    role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **query: str
+) -> PageView:
     """Return a look at a page, for which the API and the store answer this."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +124,7 @@ def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **q
     )
     told: Any = Told({**READ, **answers})
     api = ApiOfPages(app, {(one.method, one.path): one for one in ENDPOINTS}, server, told)
-    return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
+    return PageView(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
 
 
 async def shown(
@@ -267,7 +269,7 @@ async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.path)
-def test_viewers_see_neither_bills_nor_money(page: Page) -> None:
+def test_viewers_see_neither_bills_nor_money(page: DashboardPage) -> None:
     assert page.role >= Role.OPERATOR
 
 

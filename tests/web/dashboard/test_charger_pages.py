@@ -21,7 +21,7 @@ from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.operations import groups_for, words_of
-from levity_trio.web.dashboard.page import ApiOfPages, Page, View
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
 from levity_trio.web.dashboard.pages import charger, charger_facts
 from levity_trio.web.dashboard.progress import steps
 from levity_trio.web.dashboard.snapshots import Snapshots
@@ -41,19 +41,19 @@ ADDRESS = "10.0.0.1"
 LINKS = {"show": "links"}
 
 
-def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> View:
+def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> PageView:
     app, endpoints = (
         application_of(site.api, ENDPOINTS),
         {(one.method, one.path): one for one in ENDPOINTS},
     )
     api = ApiOfPages(app, endpoints, site.api, Snapshots(site.api.reader))
-    return View(
+    return PageView(
         api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": "CP-1"}, query=query or {}
     )
 
 
 async def look(
-    site: Site, page: Page, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None
+    site: Site, page: DashboardPage, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None
 ) -> Shown:
     view = view_of(site, role, query)
     frame = {
@@ -102,7 +102,7 @@ class TestAViewer:
         assert all(one.role is Role.OPERATOR for one in OF_ENGINEERS)
 
     @pytest.mark.parametrize("page", SEEN_BY_ALL, ids=lambda page: page.path)
-    async def test_sees_no_addresses_and_no_actions(self, site: Site, page: Page) -> None:
+    async def test_sees_no_addresses_and_no_actions(self, site: Site, page: DashboardPage) -> None:
         shown = await look(site, page, Role.VIEWER, LINKS)
         assert ADDRESS not in shown.words
         assert not [one for one in shown.links if one.startswith("/do/")]

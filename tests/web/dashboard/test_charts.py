@@ -17,10 +17,10 @@ from levity_trio.web.dashboard.charts import (
     PLOT,
     Band,
     Compared,
-    Curve,
+    CurveChart,
     Layer,
     Point,
-    Steps,
+    StepsChart,
     compared,
     curve,
     stack,
@@ -44,7 +44,7 @@ def made(points: list[Point], minutes: float = 60, **given: object) -> ET.Elemen
     until = NOON + timedelta(minutes=minutes)
     settings = {"words": "Power", "unit": "kW", **given}
     return drawn(
-        curve(Curve(points=points, since=NOON, until=until, zone=ZoneInfo("UTC"), **settings))  # type: ignore[arg-type]
+        curve(CurveChart(points=points, since=NOON, until=until, zone=ZoneInfo("UTC"), **settings))  # type: ignore[arg-type]
     )
 
 
@@ -168,7 +168,7 @@ def test_the_hours_of_a_week_are_the_darker_the_more() -> None:
     "svg",
     [
         curve(
-            Curve(
+            CurveChart(
                 words=HOSTILE,
                 unit=HOSTILE,
                 points=[],
@@ -211,7 +211,7 @@ def layered(*layers: Layer, hours: float = 2, **given: object) -> ET.Element:
         "layers": layers,
         **given,
     }
-    return drawn(steps(Steps(since=NOON, until=until, zone=ZoneInfo("UTC"), **settings)))  # type: ignore[arg-type]
+    return drawn(steps(StepsChart(since=NOON, until=until, zone=ZoneInfo("UTC"), **settings)))  # type: ignore[arg-type]
 
 
 def paths(svg: ET.Element, name: str = "layer") -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.store.reads.people.mine import DriversSession
-from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.context import RequestPlaces
 from levity_trio.web.api.engine.endpoints import Caller
 from levity_trio.web.dashboard.pages import driver as pages
 from tests.sizes import size
@@ -34,7 +34,7 @@ class AtTheDoors(Driver):
         self._yard, self.told = yard, dict[int, tuple[Any, str]]()
 
     def look(self, number: int, account: int) -> DriversSession:
-        vars(self._yard.api)["places"] = Places()  # they go by the time of a run
+        vars(self._yard.api)["places"] = RequestPlaces()  # they go by the time of a run
         self.told[number] = trio.run(self._ask, number, account)
         return super().look(number, account)
 

@@ -21,7 +21,7 @@ from levity_trio.web.dashboard.fields import (
     JSON,
     MONEY,
     YES_OR_NO,
-    Field,
+    FormField,
     WrongInput,
     body_of,
     fields_of,
@@ -258,7 +258,7 @@ def test_labels(name: str, label: str) -> None:
 
 def test_fields_are_only_data() -> None:
     assert fields_of(START) == fields_of(START)
-    assert all(isinstance(one, Field) for one in leaves(fields_of(PROFILE)))
+    assert all(isinstance(one, FormField) for one in leaves(fields_of(PROFILE)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from levity_trio import manual
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -53,7 +53,7 @@ async def test_an_unknown_page_is_told(site: Site) -> None:
     "page", [one for one in PAGES if one not in OF_MANUAL], ids=lambda page: page.path
 )
 def test_the_question_mark_of_a_page_leads_to_what_is_written_about_it_for_its_readers(
-    page: Page,
+    page: DashboardPage,
 ) -> None:
     topic, _, part = page.help.partition("#")
     found = manual.find(topic)

@@ -13,9 +13,9 @@ from levity_trio.locale import speaking
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.load.power import keep
 from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.endpoints import Asked, Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, Role, TypedRequest
 from levity_trio.web.api.site import history
-from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import households
 from levity_trio.web.dashboard.pages.history import PAGES
 from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
@@ -92,7 +92,7 @@ async def test_the_last_day_is_included(site: Site, station: Station) -> None:
     ],
 )
 async def test_days_that_are_the_wrong_way_round_are_told(
-    site: Site, page: Page, link: str
+    site: Site, page: DashboardPage, link: str
 ) -> None:
     shown = await Opening(site).open(page, link)
     assert "The days are the wrong way round: 10 Nov 2026 is after 1 Nov 2026." in shown.words
@@ -180,13 +180,13 @@ class TestPictures:
         asked = dict(parse_qsl(query))
         given = read_query(endpoint.query, QueryParams(asked))
         answer: Any = await endpoint.handle(
-            Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
+            TypedRequest(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
         )
         head, *lines = answer.body.decode().splitlines()
         assert head.split(",")[-1] in ("currency", "kwh")
         with speaking("de"):
             answer = await endpoint.handle(
-                Asked(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
+                TypedRequest(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
             )
         assert re.search(r";[0-9]+,[0-9]{3}(;|\n)", answer.body.decode())
         assert len(lines) == (168 if "hour" in link else 2 if "of=" in link else 1)

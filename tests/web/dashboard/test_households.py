@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.store.writes.people import reports, tags
-from levity_trio.store.writes.people.reports import Subject
+from levity_trio.store.writes.people.reports import ReportSubject
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.dashboard.pages import households
 from tests.store.books import Station
@@ -39,7 +39,13 @@ async def test_what_a_household_reported_leads_to_its_answer(site: Site, station
     house.give(1, "04AA")
     books.run(reports.lose, books.policy, 1, "04AA", books.at, "driver 1")
     books.run(
-        reports.write, 1, Subject(charger="CP-1"), "It hums", "2026-01-01", books.at, "driver 1"
+        reports.write,
+        1,
+        ReportSubject(charger="CP-1"),
+        "It hums",
+        "2026-01-01",
+        books.at,
+        "driver 1",
     )
     shown = await Opening(site).open(OF_HOUSEHOLD, id=1)
     assert "Anna lost a card" in shown.words

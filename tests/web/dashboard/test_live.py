@@ -21,7 +21,7 @@ from jinja2 import DictLoader, Environment
 from levity_trio.events import ReadingReceived
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.context import RequestPlaces
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.live import (
     FAULT,
@@ -31,11 +31,11 @@ from levity_trio.web.dashboard.live import (
     Channels,
     open_channels,
 )
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, DashboardPage, LivePart, PageView
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
-from levity_trio.web.feed import Feed, Joined
+from levity_trio.web.feed import Feed, JoinedStream
 
 VIRTUAL_TIME = True
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -55,17 +55,19 @@ class Site:
         self.failure: Exception | None = None
         self.gate = trio.Event()
         self.gate.set()
-        self.page = Page(path="/", title="", template="", read=self._nothing, live=self._live)
+        self.page = DashboardPage(
+            path="/", title="", template="", read=self._nothing, live=self._live
+        )
         self._channels = channels
         self._feed = feed
 
-    async def _nothing(self, _view: View) -> dict[str, Any]:
+    async def _nothing(self, _view: PageView) -> dict[str, Any]:
         return {}
 
-    async def _live(self, _view: View, changed: Changed) -> Sequence[Part]:
+    async def _live(self, _view: PageView, changed: Changed) -> Sequence[LivePart]:
         self.asked.append(changed)
         found = [name for name in self.words if changed is EVERYTHING or name in changed]
-        parts = [Part(name, "a", {"words": self.words[name]}) for name in found]
+        parts = [LivePart(name, "a", {"words": self.words[name]}) for name in found]
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -83,7 +85,7 @@ class Site:
     ) -> AsyncIterator[bytes]:
         caller = Caller(name, role, "127.0.0.1", None, login)
         nothing: Any = None
-        return self._channels.stream(self.page, View(api=nothing, caller=caller), "")
+        return self._channels.stream(self.page, PageView(api=nothing, caller=caller), "")
 
 
 class Screen:
@@ -158,7 +160,7 @@ async def site(
     api: Any = SimpleNamespace(
         feed=feed,
         streams=trio.CapacityLimiter(10),
-        places=Places(),
+        places=RequestPlaces(),
         now=lambda: NOW,
         tokens=SimpleNamespace(are_used=False),
         logins=logins,
@@ -403,7 +405,7 @@ class TestFailures:
         failures = iter((Unreadable("disk I/O error"), Unreadable("too many open files")))
         join = Feed.join
 
-        async def fail(feed: Feed) -> Joined:
+        async def fail(feed: Feed) -> JoinedStream:
             for failure in failures:
                 raise failure
             return await join(feed)

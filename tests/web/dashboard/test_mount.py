@@ -21,7 +21,7 @@ from levity_trio.store.writes.people import accounts, users
 from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.web.api.engine.access import Door
-from levity_trio.web.api.engine.context import Places
+from levity_trio.web.api.engine.context import RequestPlaces
 from levity_trio.web.api.listeners import DRIVERS_AT_WORK, ENDPOINTS
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
@@ -83,7 +83,7 @@ async def driver(site: Site) -> str:
     parts: Any = site.api
     parts.tokens, parts.places, parts.config = (
         Tokens(),
-        Places(),
+        RequestPlaces(),
         ServerConfig(given_time_zone=ZoneInfo("UTC")),
     )
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)

@@ -11,7 +11,7 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.page import View, sections_of
+from levity_trio.web.dashboard.page import PageView, sections_of
 from tests.integration.browsing import Page as Shown
 from tests.web.dashboard.opening import TEMPLATES, attributes
 
@@ -25,7 +25,7 @@ def navigation(role: Role, section: str = "") -> Shown:
 def rendered(name: str, role: Role, section: str = "") -> str:
     api: Any = None  # is asked for nothing
     view, page = (
-        View(api=api, caller=Caller(name, role, "127.0.0.1")),
+        PageView(api=api, caller=Caller(name, role, "127.0.0.1")),
         SimpleNamespace(section=section, live=None, help=""),
     )
     frame = {

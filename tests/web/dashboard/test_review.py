@@ -13,7 +13,7 @@ from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.doubts import DOUBTS, OTHER, doubt
-from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import review
 from levity_trio.web.dashboard.pages.review import PAGES, count_part
 from levity_trio.web.dashboard.pages.tags import PAGES as OF_TAGS
@@ -30,7 +30,7 @@ TIMES = re.compile("<time [^>]*>([^<]*)<")
 HOSTILE = '"><script>alert(1)</script>'
 
 
-async def seen(site: Site, role: Role, page: Page, link: str = "", **path: str) -> str:
+async def seen(site: Site, role: Role, page: DashboardPage, link: str = "", **path: str) -> str:
     """Return the HTML of a page as a reader with this role sees it."""
     return (await Opening(site, role).open(page, link, **path)).html
 

@@ -12,8 +12,8 @@ import pytest
 import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair
 
-from levity_trio.store.beside.file_folder import Folder
-from levity_trio.web.files.ftp import IDLE_SECONDS, LIMITS, LOGIN_SECONDS, SEND_SECONDS, Session
+from levity_trio.store.beside.file_folder import FileFolder
+from levity_trio.web.files.ftp import IDLE_SECONDS, LIMITS, LOGIN_SECONDS, SEND_SECONDS, FtpSession
 from levity_trio.web.files.shelf import Shelf
 
 SECRET = "abcdefgh"  # noqa: S105
@@ -37,7 +37,7 @@ async def talking() -> AsyncIterator[Client]:
     async def serve(task_status: trio.TaskStatus[None]) -> None:
         async with ours:
             task_status.started()
-            await Session(ours, transfers, "127.0.0.1", "127.0.0.1", [0]).converse()
+            await FtpSession(ours, transfers, "127.0.0.1", "127.0.0.1", [0]).converse()
 
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
@@ -97,7 +97,7 @@ async def test_a_client_that_does_not_read(autojump_clock: MockClock) -> None:
     ours, _ = memory_stream_pair()
     ours.send_stream.send_all_hook = trio.sleep_forever
     transfers: Any = OneSecret()
-    session = Session(ours, transfers, "127.0.0.1", "127.0.0.1", [0])
+    session = FtpSession(ours, transfers, "127.0.0.1", "127.0.0.1", [0])
     with pytest.raises(trio.BrokenResourceError, match="stopped reading"):
         await session.reply(220, "hello")
     assert autojump_clock.current_time() == pytest.approx(SEND_SECONDS)
@@ -118,7 +118,7 @@ def test_a_location_of_ftp_is_for_who_cannot_do_better(protocols: str, scheme: s
     """And for all, where there is no other."""
     listed = [word for word in protocols.split(",") if word]
     shelf = Shelf(
-        Folder(Path("site.db")), lambda: "http://192.168.1.5:9003", lambda: "192.168.1.5:9021"
+        FileFolder(Path("site.db")), lambda: "http://192.168.1.5:9003", lambda: "192.168.1.5:9021"
     )
     assert [url.text.partition(":")[0] for url in [shelf.new_url(listed)] if url] == [scheme]
     only = Shelf(shelf.folder, None, shelf.ftp_place)

@@ -10,7 +10,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.store.beside.file_folder import Folder
+from levity_trio.store.beside.file_folder import FileFolder
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes.chargers import files
 from levity_trio.web.files.listener import _enforce_retention
@@ -22,7 +22,7 @@ async def test_a_file_that_cannot_be_deleted_keeps_no_other_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
 ) -> None:
     """Somebody made a folder where the first of them was."""
-    folder = Folder(tmp_path / "site.db")
+    folder = FileFolder(tmp_path / "site.db")
     folder.path("odd").mkdir(parents=True)
     folder.path("other").write_bytes(b"diagnostics")
     monkeypatch.setattr(files, "expire", lambda *_: ["odd", "other"])

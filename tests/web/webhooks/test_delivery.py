@@ -25,7 +25,7 @@ from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import of_stored
 from levity_trio.web.webhooks import request
-from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, Parts, Webhooks, open_webhooks
+from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, DeliveryParts, Webhooks, open_webhooks
 from levity_trio.web.webhooks.request import new_secret
 from tests.charger import parts
 from tests.charger.parts import InlineWriter
@@ -55,7 +55,9 @@ class Site:
     @asynccontextmanager
     async def running(self, key: SecretKey = KEY) -> AsyncIterator[Webhooks]:
         """Deliver; the clock is that of the books, and waiting facts are looked at often."""
-        given = Parts(self.reader, cast(Writer, self.writer), lambda: self.books.now, 0.01, key)
+        given = DeliveryParts(
+            self.reader, cast(Writer, self.writer), lambda: self.books.now, 0.01, key
+        )
         async with open_webhooks(given, self.hooks) as running:
             yield running
 
@@ -142,7 +144,7 @@ async def test_a_fact_that_cannot_be_sent_holds_up_no_other_charger(
     """What nobody foresaw: here, the first fact of a charger is none that can be signed."""
     signed = request.headers_of
 
-    def headers_of(message: request.Message, secret: str) -> Mapping[str, str]:
+    def headers_of(message: request.WebhookMessage, secret: str) -> Mapping[str, str]:
         if b"CP-1" in message.body:
             raise KeyError(secret)
         return signed(message, secret)

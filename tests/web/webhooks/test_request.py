@@ -10,10 +10,10 @@ import trio
 from levity_trio.outgoing.request import Destination
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.request import (
+    AddressRefused,
     BadUrl,
-    Message,
-    Refused,
     Undelivered,
+    WebhookMessage,
     check_address,
     destination,
     new_secret,
@@ -25,8 +25,8 @@ from tests.web.webhooks.receivers import receiving
 BODY = b'{"id":7,"kind":"ChargerBooted","data":{}}'
 
 
-def message() -> Message:
-    return Message("7", 1, int(time.time()), BODY)
+def message() -> WebhookMessage:
+    return WebhookMessage("7", 1, int(time.time()), BODY)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_url_that_cannot_be_used(url: str) -> None:
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]"])
 def test_a_link_local_address_is_refused(host: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         destination(f"http://{host}/latest/meta-data")
 
 
@@ -90,7 +90,7 @@ async def test_a_name_that_leads_to_a_link_local_address_is_refused(
 
     def refuse(address: str) -> None:
         assert address == HOST
-        raise Refused("link-local")
+        raise AddressRefused("link-local")
 
     async with receiving() as receiver:
         monkeypatch.setattr(request, "check_address", refuse)

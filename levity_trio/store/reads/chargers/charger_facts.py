@@ -13,10 +13,10 @@ from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
 )
@@ -145,49 +145,50 @@ SET_ASIDE_ROW: Final = Shape(SetAsideMessage).beside(reason="told")
 _OF_ONE: Final = "cp_id = ?"
 
 
-def boots(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Boot]:
+def boots(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Boot]:
     return read_page(
-        db, Listing([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot")
+        db, ListKeys([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot")
     )
 
 
 def statuses(
-    db: Database, charger: str | None, connector: int | None, wanted: Wanted
+    db: Database, charger: str | None, connector: int | None, wanted: WantedPage
 ) -> ListPage[StatusReport]:
     """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
     branches = [Branch("status")] if charger is None else _of_connectors(db, charger, connector)
-    return read_page(db, Listing(branches), wanted, _STATUS.by_id(db, "status"))
+    return read_page(db, ListKeys(branches), wanted, _STATUS.by_id(db, "status"))
 
 
 def _of_connectors(db: Database, charger: str, connector: int | None) -> list[Branch]:
     numbers = connectors(rows_of(db), charger, "status") if connector is None else [connector]
-    of_each = (Condition("cp_id = ? AND conn_id = ?", (charger, number)) for number in numbers)
+    of_each = (WhereCondition("cp_id = ? AND conn_id = ?", (charger, number)) for number in numbers)
     return [Branch("status", [condition]) for condition in of_each]
 
 
 def faults(
-    db: Database, charger: str | None, wanted: Wanted, *, is_open: bool = False
+    db: Database, charger: str | None, wanted: WantedPage, *, is_open: bool = False
 ) -> ListPage[Fault]:
     """Return the faults and warnings, or only those that are open."""
     branch = Branch("cp_err", given((_OF_ONE, charger)))
     if is_open:
         branch = Branch(
-            "cp_err INDEXED BY cp_err_open", [*branch.conditions, Condition("resolved_at IS NULL")]
+            "cp_err INDEXED BY cp_err_open",
+            [*branch.conditions, WhereCondition("resolved_at IS NULL")],
         )
-    return read_page(db, Listing([branch]), wanted, _FAULT.by_id(db, "cp_err"))
+    return read_page(db, ListKeys([branch]), wanted, _FAULT.by_id(db, "cp_err"))
 
 
 def set_aside(
-    db: Database, charger: str | None, wanted: Wanted, *, is_waiting: bool = False
+    db: Database, charger: str | None, wanted: WantedPage, *, is_waiting: bool = False
 ) -> ListPage[SetAsideMessage]:
     """Return the messages set aside, or only those that no person has looked at."""
     branch = Branch("set_aside", given((_OF_ONE, charger)))
     if is_waiting:
         branch = Branch(
             "set_aside INDEXED BY set_aside_waiting",
-            [*branch.conditions, Condition("looked_at IS NULL")],
+            [*branch.conditions, WhereCondition("looked_at IS NULL")],
         )
-    return read_page(db, Listing([branch]), wanted, SET_ASIDE_ROW.by_id(db, "set_aside"))
+    return read_page(db, ListKeys([branch]), wanted, SET_ASIDE_ROW.by_id(db, "set_aside"))
 
 
 def repairs(db: Database, charger: str | None) -> list[Repair]:
@@ -246,9 +247,9 @@ _SHAPE: Final = Shape(Command, transaction="outcome_tx_id").with_texts("outcome_
 _COMMAND: Final = f"SELECT {_SHAPE.columns} FROM command WHERE id = ?"  # noqa: S608 - our own names
 
 
-def commands(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Command]:
+def commands(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Command]:
     """Return a page of commands, the newest first. Raises NoPage."""
-    listing = Listing([Branch("command", given(("cp_id = ?", charger)))])
+    listing = ListKeys([Branch("command", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _SHAPE.by_id(db, "command"))
 
 

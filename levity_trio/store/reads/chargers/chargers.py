@@ -11,10 +11,10 @@ from levity_trio.records import ForOperators, in_order, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     by_name,
     given,
     read_page,
@@ -145,14 +145,14 @@ def chargers(
     db: Database,
     station: int | None,
     is_connected: bool | None,
-    wanted: Wanted,
+    wanted: WantedPage,
     *,
     is_hidden: bool = False,
 ) -> ListPage[Charger]:
     """Return a page of chargers by their names, or identities: visible ones, or hidden ones. Raises
     NoPage."""
     conditions = [
-        Condition(_HIDDEN if is_hidden else f"NOT {_HIDDEN}"),
+        WhereCondition(_HIDDEN if is_hidden else f"NOT {_HIDDEN}"),
         *given(("station_id = ?", station), ("is_connected = ?", is_connected)),
     ]
     listing = by_name("cp", conditions, "coalesce(name, id)")
@@ -225,7 +225,7 @@ def of_model(db: Database, model: str) -> list[str]:
     return [charger for (charger,) in found.fetchall()]
 
 
-VISIBLE: Final = Condition("hidden_at IS NULL")
+VISIBLE: Final = WhereCondition("hidden_at IS NULL")
 
 
 @noun
@@ -248,10 +248,10 @@ _STATION: Final = Shape(
 )
 
 
-def stations(db: Database, wanted: Wanted) -> ListPage[Station]:
+def stations(db: Database, wanted: WantedPage) -> ListPage[Station]:
     """Return a page of stations, the newest first. Raises NoPage."""
     return read_page(
-        db, Listing([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station")
+        db, ListKeys([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station")
     )
 
 

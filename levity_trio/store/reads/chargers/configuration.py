@@ -9,7 +9,7 @@ from levity_trio.operations.reading import MAX_KEYS, Before, limit
 from levity_trio.operations.templates import Has
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -163,10 +163,12 @@ def before_reading(db: Database, charger: str) -> Before:
     )
 
 
-def readings(db: Database, charger: str | None, wanted: Wanted) -> ListPage[ConfigurationReading]:
+def readings(
+    db: Database, charger: str | None, wanted: WantedPage
+) -> ListPage[ConfigurationReading]:
     """Return a page of readings, the newest first. Raises NoPage."""
     table = "configuration_reading"
-    listing = Listing([Branch(table, given(("cp_id = ?", charger)))])
+    listing = ListKeys([Branch(table, given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _READING.by_id(db, table))
 
 

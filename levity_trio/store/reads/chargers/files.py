@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.operations.transfers import is_url_valid
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -54,11 +54,11 @@ class Url(NamedTuple):
     """What an operator calls the file to be fetched."""
 
 
-def files(db: Database, charger: str | None, wanted: Wanted) -> ListPage[StoredFile]:
+def files(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[StoredFile]:
     """Return a page of files, the newest first. Raises NoPage."""
     return read_page(
         db,
-        Listing([Branch("file", given(("cp_id = ?", charger)))]),
+        ListKeys([Branch("file", given(("cp_id = ?", charger)))]),
         wanted,
         _SHAPE.by_id(db, "file"),
     )

@@ -13,10 +13,10 @@ from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
 )
@@ -89,11 +89,11 @@ _WITHIN: Final = (
 )
 
 
-def links(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Link]:
+def links(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Link]:
     """Return a page of connections, the newest first. Raises NoPage."""
-    conditions = [Condition("imported_from IS NULL"), *given(("cp_id = ?", charger))]
+    conditions = [WhereCondition("imported_from IS NULL"), *given(("cp_id = ?", charger))]
     return read_page(
-        db, Listing([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session")
+        db, ListKeys([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session")
     )
 
 

@@ -12,7 +12,7 @@ import orjson
 from levity_trio.operations.limits import Charging, Limit, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, Listing, ListPage, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.charging_profiles import Installed
 from levity_trio.wire.texts import stored_object
@@ -97,7 +97,7 @@ _LIST: Final = Shape(LocalList, command="command_id")
 
 
 def reservations(
-    db: Database, charger: str | None, wanted: Wanted, now: datetime
+    db: Database, charger: str | None, wanted: WantedPage, now: datetime
 ) -> ListPage[Reservation]:
     """Return a page of reservations as they are now. Raises NoPage."""
     state = (
@@ -109,7 +109,7 @@ def reservations(
 
 
 def profiles(
-    db: Database, charger: str | None, wanted: Wanted, now: datetime
+    db: Database, charger: str | None, wanted: WantedPage, now: datetime
 ) -> ListPage[ChargingProfile]:
     """Return a page of charging profiles as they are now. Raises NoPage."""
     found = _page(db, "charging_profile", charger, wanted, _PROFILE)
@@ -123,16 +123,16 @@ def _with_expiry(profile: ChargingProfile, now: datetime) -> ChargingProfile:
     return replace(profile, state="expired") if is_over else profile
 
 
-def local_lists(db: Database, charger: str | None, wanted: Wanted) -> ListPage[LocalList]:
+def local_lists(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[LocalList]:
     """Return a page of versions of local lists. Raises NoPage."""
     return _page(db, "local_list", charger, wanted, _LIST)
 
 
 def _page(
-    db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]
+    db: Database, table: str, charger: str | None, wanted: WantedPage, shape: Shape[Any]
 ) -> ListPage[Any]:
     return read_page(
-        db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table)
+        db, ListKeys([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table)
     )
 
 

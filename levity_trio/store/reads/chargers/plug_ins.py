@@ -38,7 +38,7 @@ class PlugIn(NamedTuple):
     """The number of unanswered RemoteStartTransactions during this plug-in."""
 
 
-class _Status(NamedTuple):
+class _StatusRow(NamedTuple):
     id: int
     status: str
     received_at: str
@@ -93,7 +93,7 @@ def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -
     )
 
 
-def _began(db: Database, charger: str, connector: int) -> _Status:
+def _began(db: Database, charger: str, connector: int) -> _StatusRow:
     """Return the first status after Available, of those that were not late. A time is plausible if
     it was stored."""
     rows = db.execute(
@@ -106,7 +106,7 @@ def _began(db: Database, charger: str, connector: int) -> _Status:
         "ORDER BY id DESC LIMIT ?",
         (charger, connector, charger, connector, STATUSES, AVAILABLE, STATUSES),
     ).fetchall()
-    first, *following = (_Status(*row) for row in reversed(rows))
+    first, *following = (_StatusRow(*row) for row in reversed(rows))
     return following[0] if first.status == AVAILABLE and following else first
 
 

@@ -8,7 +8,7 @@ from levity_trio.access.securing import State, next_step, with_report
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.securing import (
-    Plan,
+    SecuringPlan,
     last_report,
     newest_plan,
     plan_in,
@@ -16,7 +16,15 @@ from levity_trio.store.lookups.securing import (
     standings,
 )
 from levity_trio.store.reads.chargers.security import CertificateRow
-from levity_trio.store.reads.pages import Branch, Listing, ListPage, Row, Wanted, given, read_page
+from levity_trio.store.reads.pages import (
+    Branch,
+    ListKeys,
+    ListPage,
+    Row,
+    WantedPage,
+    given,
+    read_page,
+)
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_
 
@@ -90,9 +98,9 @@ _CERTIFICATE: Final = Shape(Certificate)
 _REQUEST: Final = Shape(CertificateRequest, certificate="certificate_id", command="command_id")
 
 
-def certificates(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Certificate]:
+def certificates(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Certificate]:
     """Return a page of certificates, the newest first. Raises NoPage."""
-    listing = Listing([Branch("certificate", given(("cp_id = ?", charger)))])
+    listing = ListKeys([Branch("certificate", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _CERTIFICATE.by_id(db, "certificate"))
 
 
@@ -102,9 +110,9 @@ def certificate(db: Database, number: int) -> Certificate | None:
     return found[0] if found else None
 
 
-def requests(db: Database, charger: str | None, wanted: Wanted) -> ListPage[CertificateRequest]:
+def requests(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[CertificateRequest]:
     """Return a page of requests, the newest first. Raises NoPage."""
-    listing = Listing([Branch("certificate_request", given(("cp_id = ?", charger)))])
+    listing = ListKeys([Branch("certificate_request", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _REQUEST.by_id(db, "certificate_request"))
 
 
@@ -114,7 +122,7 @@ def request(db: Database, number: int) -> CertificateRequest | None:
     return found[0] if found else None
 
 
-def all_securing(db: Database, charger: str | None, wanted: Wanted) -> ListPage[Securing]:
+def all_securing(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Securing]:
     """Return a page of profiles that were asked for, the newest first. Raises NoPage."""
 
     def item(key: Row) -> Securing:
@@ -122,7 +130,9 @@ def all_securing(db: Database, charger: str | None, wanted: Wanted) -> ListPage[
         assert plan is not None  # noqa: S101 - its key was read in this transaction
         return _shown(db, plan)
 
-    return read_page(db, Listing([Branch("securing", given(("cp_id = ?", charger)))]), wanted, item)
+    return read_page(
+        db, ListKeys([Branch("securing", given(("cp_id = ?", charger)))]), wanted, item
+    )
 
 
 def securing(db: Database, number: int) -> Securing | None:
@@ -137,7 +147,7 @@ def newest_securing(db: Database, charger: str) -> Securing | None:
     return None if plan is None else _shown(db, plan)
 
 
-def _shown(db: Database, plan: Plan) -> Securing:
+def _shown(db: Database, plan: SecuringPlan) -> Securing:
     by_charger, report = standings(rows_of(db), plan), last_report(rows_of(db), plan)
     standing = next_step(by_charger)
     state = plan.result or ("done" if standing is None else standing.state)

@@ -10,10 +10,10 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.chargers import is_known
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
 )
@@ -156,26 +156,28 @@ _NEWCOMER: Final = Shape(
 _DECIDED: Final = Shape(RegistrationDecision)
 
 
-def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> ListPage[Newcomer]:
+def newcomers(db: Database, wanted: WantedPage, *, is_waiting: bool) -> ListPage[Newcomer]:
     """Return a page of newcomers, only those that wait or all, in the order of their identities.
 
     One that is hidden is listed while it is connected. Raises NoPage.
     """
     conditions = [
-        Condition("registration = 'newcomer'"),
-        Condition("(hidden_at IS NULL OR is_connected = 1)"),
+        WhereCondition("registration = 'newcomer'"),
+        WhereCondition("(hidden_at IS NULL OR is_connected = 1)"),
     ]
     if is_waiting:
-        conditions.append(Condition("waiting_since IS NOT NULL"))
+        conditions.append(WhereCondition("waiting_since IS NOT NULL"))
     return read_page(
         db,
-        Listing([Branch("cp", conditions)], is_newest_first=False),
+        ListKeys([Branch("cp", conditions)], is_newest_first=False),
         wanted,
         _NEWCOMER.by_id(db, "cp"),
     )
 
 
-def decisions(db: Database, charger: str | None, wanted: Wanted) -> ListPage[RegistrationDecision]:
+def decisions(
+    db: Database, charger: str | None, wanted: WantedPage
+) -> ListPage[RegistrationDecision]:
     """Return a page of decisions, the newest first, about one charger or all. Raises NoPage."""
-    listing = Listing([Branch("registration", given(("cp_id = ?", charger)))])
+    listing = ListKeys([Branch("registration", given(("cp_id = ?", charger)))])
     return read_page(db, listing, wanted, _DECIDED.by_id(db, "registration"))

@@ -55,7 +55,7 @@ class StatusNow(NamedTuple):
     since: str | None
 
 
-class Fault(NamedTuple):
+class OpenFault(NamedTuple):
     """An error that a charger reported and did not take back, what it said about it, and since when
     it has it."""
 
@@ -117,13 +117,13 @@ def served(db: Database, only: Collection[str] | None = None) -> list[KnownCharg
     return sorted(found, key=lambda one: in_order(one.name or one.id))
 
 
-def faults(db: Database) -> dict[Place, Fault]:
+def faults(db: Database) -> dict[Place, OpenFault]:
     """Return the newest open error of each connector."""
     found = db.execute(_FAULTS).fetchall()
-    return {(charger, connector): Fault(*rest) for charger, connector, *rest in found}
+    return {(charger, connector): OpenFault(*rest) for charger, connector, *rest in found}
 
 
-def holds_since(status: str | None, status_at: str | None, fault: Fault | None) -> str | None:
+def holds_since(status: str | None, status_at: str | None, fault: OpenFault | None) -> str | None:
     """Return since when a status holds. A charger that comes back reports its fault again; it has
     had it all along."""
     return status_at if fault is None or status != FAULTED else fault.since

@@ -49,7 +49,7 @@ class Odd(NamedTuple):
 
 
 @record(kw_only=False)
-class Part:
+class HistoryPart:
     """Some rows of one kind, `read` from the old database, and what was odd about them."""
 
     kind: str
@@ -59,7 +59,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class _Row:
+class _OldRow:
     """A row of an old table while it is understood; columns that an older Levity lacks are None."""
 
     table: str
@@ -95,7 +95,7 @@ class _Row:
         return figure
 
 
-class History:
+class LevityHistory:
     """The history in an open database. Its parts are read once, in the order of the methods."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -119,18 +119,20 @@ class History:
 
     # Chargers and connectors
 
-    def chargers(self) -> Iterator[Part]:
+    def chargers(self) -> Iterator[HistoryPart]:
         """Yield the chargers, those that only other rows name, and what is odd about connectors."""
         self._known = {row[0] for row in self._connection.execute("SELECT id FROM cp")}
         for rows in self._slices("cp"):
             found = [(row, charger) for row in rows if (charger := self._charger(row)) is not None]
-            yield Part("chargers", len(rows), [charger for _, charger in found], _odd_of(rows))
-        unnamed = [row for name in self._unnamed() for row in [_Row("cp", {"id": name})]]
+            yield HistoryPart(
+                "chargers", len(rows), [charger for _, charger in found], _odd_of(rows)
+            )
+        unnamed = [row for name in self._unnamed() for row in [_OldRow("cp", {"id": name})]]
         added = [charger for row in unnamed if (charger := self._stranger(row)) is not None]
-        yield Part("chargers", 0, added, _odd_of(unnamed))
-        yield Part("chargers", 0, [], _odd_of(self._read_connectors()))
+        yield HistoryPart("chargers", 0, added, _odd_of(unnamed))
+        yield HistoryPart("chargers", 0, [], _odd_of(self._read_connectors()))
 
-    def _charger(self, row: _Row) -> ChargerRow | None:
+    def _charger(self, row: _OldRow) -> ChargerRow | None:
         name = row.values["id"]
         if not is_identity(name):
             self._left_out.add(name)
@@ -151,7 +153,7 @@ class History:
     def _has(self, kind: str) -> bool:
         return kind != "chargers" and self.totals[kind] > 0
 
-    def _stranger(self, row: _Row) -> ChargerRow | None:
+    def _stranger(self, row: _OldRow) -> ChargerRow | None:
         added = self._charger(row)
         if added is not None:
             row.note(
@@ -160,7 +162,7 @@ class History:
             )
         return added
 
-    def _read_connectors(self) -> list[_Row]:
+    def _read_connectors(self) -> list[_OldRow]:
         rows = [row for slice_of in self._slices("cp_conn") for row in slice_of]
         for row in rows:
             number = whole(row.values["conn_id"])
@@ -177,19 +179,19 @@ class History:
 
     # Transactions
 
-    def transactions(self) -> Iterator[Part]:
+    def transactions(self) -> Iterator[HistoryPart]:
         """Yield the transactions. Their ids here are told by `told`."""
         registers = registers_of(self._connection)
         for rows in self._slices("tx"):
             found = [one for row in rows if (one := self._transaction(row, registers)) is not None]
-            yield Part("transactions", len(rows), found, _odd_of(rows))
+            yield HistoryPart("transactions", len(rows), found, _odd_of(rows))
 
     def told(self, rows: Sequence[TransactionRow], ids: Sequence[int]) -> None:
         """Note the ids here of imported transactions, for their readings."""
         for row, number in zip(rows, ids, strict=True):
             self._transactions[row.imported_id] = row.charger, number
 
-    def _transaction(self, row: _Row, registers: Registers) -> TransactionRow | None:
+    def _transaction(self, row: _OldRow, registers: Registers) -> TransactionRow | None:
         if self._is_left_out(row):
             return None
         received_at = row.time("created_at", None)
@@ -229,7 +231,7 @@ class History:
         )
 
     def _stop_time(
-        self, row: _Row, doubts: list[tuple[str, str]], start_time: str, last_at: str | None
+        self, row: _OldRow, doubts: list[tuple[str, str]], start_time: str, last_at: str | None
     ) -> str:
         instead = max(start_time, last_at or "")
         if row.values.get("stop_time") is None:
@@ -253,7 +255,7 @@ class History:
             )
         return stopped
 
-    def _connector_of(self, row: _Row) -> int | None:
+    def _connector_of(self, row: _OldRow) -> int | None:
         charger, number = self._numbers.get(row.values["cp_conn_id"], (None, None))
         if number is not None and charger == row.values["cp_id"]:
             return number
@@ -265,13 +267,13 @@ class History:
 
     # Readings and errors
 
-    def readings(self) -> Iterator[Part]:
+    def readings(self) -> Iterator[HistoryPart]:
         """Yield the readings, once all transactions were told."""
         for rows in self._slices("meter_val"):
             found = [one for row in rows if (one := self._reading(row)) is not None]
-            yield Part("readings", len(rows), found, _odd_of(rows))
+            yield HistoryPart("readings", len(rows), found, _odd_of(rows))
 
-    def _reading(self, row: _Row) -> ReadingRow | None:
+    def _reading(self, row: _OldRow) -> ReadingRow | None:
         values = row.values
         if self._is_left_out(row):
             return None
@@ -297,7 +299,7 @@ class History:
             *(row.text(name) or "" for name in ("context", "location", "phase", "format")),
         )
 
-    def _value(self, row: _Row) -> str | None:
+    def _value(self, row: _OldRow) -> str | None:
         """Return a value as Levity keeps it; one that is no number stays as it is."""
         value = row.values["value"]
         if isinstance(value, int | float):
@@ -306,7 +308,7 @@ class History:
             row.note("text_value", f"its value is no number: {value!r}; it is kept as it is")
         return text_of(value)
 
-    def _transaction_of(self, row: _Row) -> int | None:
+    def _transaction_of(self, row: _OldRow) -> int | None:
         """Return the id here of the transaction of a reading."""
         old = row.values["tx_id"]
         if old is None:
@@ -319,7 +321,7 @@ class History:
             return None
         return number
 
-    def _connector(self, row: _Row) -> int | None:
+    def _connector(self, row: _OldRow) -> int | None:
         """Return a connector as Levity writes it in readings and errors: its number, not the id of
         its row in cp_conn that the schema promises."""
         stored = row.values["cp_conn_id"]
@@ -342,15 +344,15 @@ class History:
         )
         return number
 
-    def errors(self) -> Iterator[Part]:
+    def errors(self) -> Iterator[HistoryPart]:
         """Yield the errors."""
         if not self.totals["errors"]:
             return
         for rows in self._slices("cp_err"):
             found = [one for row in rows if (one := self._error(row)) is not None]
-            yield Part("errors", len(rows), found, _odd_of(rows))
+            yield HistoryPart("errors", len(rows), found, _odd_of(rows))
 
-    def _error(self, row: _Row) -> ErrorRow | None:
+    def _error(self, row: _OldRow) -> ErrorRow | None:
         if self._is_left_out(row):
             return None
         received_at = time_of(row.values.get("created_at"))
@@ -378,7 +380,7 @@ class History:
 
     # All
 
-    def _is_left_out(self, row: _Row) -> bool:
+    def _is_left_out(self, row: _OldRow) -> bool:
         if row.values["cp_id"] not in self._left_out:
             return False
         row.note(
@@ -388,11 +390,11 @@ class History:
         )
         return True
 
-    def _slices(self, table: str) -> Iterator[list[_Row]]:
+    def _slices(self, table: str) -> Iterator[list[_OldRow]]:
         cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - our own names
         names = [column for column, *_ in cursor.description]
         while found := cursor.fetchmany(PART_ROWS):
-            yield [_Row(table, dict(zip(names, values, strict=True))) for values in found]
+            yield [_OldRow(table, dict(zip(names, values, strict=True))) for values in found]
 
 
 _NOTHING: Final = Quantity(0, "Wh")
@@ -402,7 +404,7 @@ def _wh(value: int) -> Quantity:
     return Quantity(value, "Wh")
 
 
-def _energy(row: _Row, doubts: list[tuple[str, str]]) -> int:
+def _energy(row: _OldRow, doubts: list[tuple[str, str]]) -> int:
     """Return the energy as Levity says, in Wh; 0 where that can be none."""
     stored = row.values.get("energy_delivered")
     energy = whole(stored)
@@ -423,7 +425,7 @@ def _energy(row: _Row, doubts: list[tuple[str, str]]) -> int:
     return max(0, energy or 0)
 
 
-def _odd_of(rows: Iterable[_Row]) -> list[Odd]:
+def _odd_of(rows: Iterable[_OldRow]) -> list[Odd]:
     return [odd for row in rows for odd in row.odd]
 
 
@@ -439,7 +441,7 @@ SELECT tx_id, max(timestamp), min(wh), max(wh) FROM (
     FROM meter_val WHERE tx_id IS NOT NULL) GROUP BY tx_id"""
 
 
-class Span(NamedTuple):
+class RegisterSpan(NamedTuple):
     """When a transaction was read last, and between which registers, in Wh."""
 
     last_at: str | None
@@ -462,7 +464,7 @@ class Registers:
 
     def __init__(
         self,
-        spans: Mapping[int, Span],
+        spans: Mapping[int, RegisterSpan],
         overlaps: Mapping[int, list[str]],
         late: Mapping[int, list[str]],
     ) -> None:
@@ -541,7 +543,7 @@ def registers_of(connection: sqlite3.Connection) -> Registers:
                 overlaps[before.id].append(told)
                 overlaps[after.id].append(told)
     spans = {
-        number: Span(time_of(last_at), whole(least), whole(most))
+        number: RegisterSpan(time_of(last_at), whole(least), whole(most))
         for number, last_at, least, most in connection.execute(_READINGS)
     }
     return Registers(spans, overlaps, late)

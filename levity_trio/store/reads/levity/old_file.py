@@ -29,7 +29,7 @@ class NotLevity(ConfigError):
     """The file cannot be read as a database of Levity."""
 
 
-class _Look(NamedTuple):
+class _FileState(NamedTuple):
     """What of a file changes when somebody writes to it."""
 
     size: int
@@ -96,16 +96,16 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _look(path: Path) -> list[_Look | None]:
+def _look(path: Path) -> list[_FileState | None]:
     return [_look_at(_beside(path, suffix)) for suffix in ("", *BESIDE)]
 
 
-def _look_at(path: Path) -> _Look | None:
+def _look_at(path: Path) -> _FileState | None:
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
-    return _Look(status.st_size, status.st_mtime_ns)
+    return _FileState(status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

@@ -81,7 +81,7 @@ class ErrorRow(NamedTuple):
     received_at: str
 
 
-class Imported(NamedTuple):
+class ImportedRows(NamedTuple):
     """What became of the rows of a part. `ids` are those of its transactions here, in their
     order."""
 
@@ -91,10 +91,10 @@ class Imported(NamedTuple):
     ids: Sequence[int] = ()
 
 
-def total(parts: Iterable[Imported]) -> Imported:
+def total(parts: Iterable[ImportedRows]) -> ImportedRows:
     """Return the sum of parts."""
     added, changed, known, ids = zip(*parts, strict=True)
-    return Imported(
+    return ImportedRows(
         sum(added), sum(changed), sum(known), [number for some in ids for number in some]
     )
 

@@ -197,7 +197,7 @@ GRID: Final = N_("Grid operator")
 _OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_since", "grid_says")
 
 
-class Problem(NamedTuple):
+class SiteProblem(NamedTuple):
     """What an owner wants to know of load management: `kind` is exceeded or meter, `subject` the
     circuit or meter."""
 
@@ -211,7 +211,7 @@ def _all(names: Iterable[str]) -> str:
     return reduce(lambda before, name: Told("{1} and {2}", before, name), names)
 
 
-def problems(now: LoadNow | None) -> list[Problem]:
+def problems(now: LoadNow | None) -> list[SiteProblem]:
     """Return the circuits that are above their limit, an order that is not kept, and the meters
     that are silent."""
     if now is None:
@@ -222,11 +222,13 @@ def problems(now: LoadNow | None) -> list[Problem]:
     grid = [] if now.grid_over_since is None else [(GRID, now.grid_over_since)]
     return [
         *(
-            Problem("exceeded", name, since, Told("More is drawn than the grid operator allows"))
+            SiteProblem(
+                "exceeded", name, since, Told("More is drawn than the grid operator allows")
+            )
             for name, since in grid
         ),
         *(
-            Problem(
+            SiteProblem(
                 "exceeded",
                 circuit,
                 min(one.since for one in phases),
@@ -234,7 +236,11 @@ def problems(now: LoadNow | None) -> list[Problem]:
             )
             for circuit, phases in exceeded.items()
         ),
-        *(Problem("meter", one.name, one.since, one.says) for one in now.meters if one.is_stale),
+        *(
+            SiteProblem("meter", one.name, one.since, one.says)
+            for one in now.meters
+            if one.is_stale
+        ),
     ]
 
 
@@ -384,7 +390,7 @@ def _to_driver(car: LoadCar) -> str:
     return Told("Your car gets {1} A of {2}, because others need current, too.", amperes, car.of_a)
 
 
-class Kept(NamedTuple):
+class KeptDecision(NamedTuple):
     """The last decision as it was kept: when, as people see it, and what the next one goes on
     from."""
 
@@ -393,11 +399,13 @@ class Kept(NamedTuple):
     standings: Any
 
 
-def kept_state(db: Database) -> Kept | None:
+def kept_state(db: Database) -> KeptDecision | None:
     """Return what a server goes on from after a restart."""
     found = db.execute("SELECT at, shown, standings FROM load_state").fetchall()
     return (
-        Kept(found[0][0], orjson.loads(found[0][1]), orjson.loads(found[0][2])) if found else None
+        KeptDecision(found[0][0], orjson.loads(found[0][1]), orjson.loads(found[0][2]))
+        if found
+        else None
     )
 
 
@@ -710,7 +718,7 @@ def _day_cars(
 # What is plugged in
 
 
-class Reading(NamedTuple):
+class ConnectorReading(NamedTuple):
     """What a charger last measured at a connector. `lines` are A on its own lines; `amperes` and
     `watts` are what it told without a line, or of all lines together. `at` is when it came."""
 
@@ -741,7 +749,7 @@ class PluggedIn(NamedTuple):
     transaction: int | None
     id_tag: str | None
     energy_wh: int | None
-    reading: Reading | None
+    reading: ConnectorReading | None
     heard: Heard | None = None
 
     @property
@@ -863,7 +871,7 @@ def load_present(db: Database, now: str) -> LoadPresent:
 
 def _reading(
     db: Database, place: tuple[str, int], span: tuple[str, str], behind: int
-) -> tuple[Reading | None, Heard | None]:
+) -> tuple[ConnectorReading | None, Heard | None]:
     """Return the newest reading that was received in a span, by a clock that is so many minutes
     behind, and what was heard last. Of each measurand, the values of one time count."""
     bounds = minutes_before(span[0], _SET_BACK_MINUTES + behind), *span
@@ -884,7 +892,9 @@ def _reading(
     heard = Heard(seconds(rows[0][0]), seconds(rows[0][0]) - seconds(rows[0][1])) if rows else None
     if not values:
         return None, heard
-    return Reading(received, _lines(values), values.get((CURRENT, "")), _watts(values)), heard
+    return ConnectorReading(
+        received, _lines(values), values.get((CURRENT, "")), _watts(values)
+    ), heard
 
 
 _HEARD: Final = (

@@ -52,7 +52,7 @@ _AFTER: Final = f"{_OF_CONNECTOR} AND start_time >= ? ORDER BY start_time, id LI
 Row = tuple[Any, ...]
 
 
-class Site:
+class SiteRegisters:
     """The registers of all chargers over a span of time, from one read."""
 
     def __init__(self, db: Database, span: Span) -> None:

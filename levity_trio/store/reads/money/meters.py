@@ -9,10 +9,10 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     by_name,
     given,
     read_page,
@@ -69,7 +69,7 @@ _METER: Final = Shape(Meter, chargers="NULL")
 _READING: Final = Shape(MeterReading, meter="meter_id")
 
 
-def meters(db: Database, name: str | None, wanted: Wanted) -> ListPage[Meter]:
+def meters(db: Database, name: str | None, wanted: WantedPage) -> ListPage[Meter]:
     """Return a page of the meters, by their names. Raises NoPage."""
     listing = by_name("meter", given(("name = ?", name)))
     load = _METER.by_id(db, "meter")
@@ -90,14 +90,14 @@ def published(db: Database, now: str) -> list[Meter]:
 
 
 def readings(
-    db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None
+    db: Database, meter: int, wanted: WantedPage, *, is_valid: bool | None = None
 ) -> ListPage[MeterReading]:
     """Return a page of the readings of a meter, the newest first; only valid or voided ones. Raises
     NoPage."""
     conditions = given(("meter_id = ?", meter))
     if is_valid is not None:
-        conditions.append(Condition(f"voided_at IS {'' if is_valid else 'NOT '}NULL"))
-    listing = Listing(
+        conditions.append(WhereCondition(f"voided_at IS {'' if is_valid else 'NOT '}NULL"))
+    listing = ListKeys(
         [Branch("meter_reading INDEXED BY meter_reading_all", conditions)], ("at", "id")
     )
     return read_page(db, listing, wanted, _READING.by_id(db, "meter_reading"))

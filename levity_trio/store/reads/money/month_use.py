@@ -52,7 +52,7 @@ _TO_STOP: Final = (
 MILLION: Final = 10**6
 
 
-class Counted(NamedTuple):
+class CountedTransaction(NamedTuple):
     """What a transaction counts for now. `revision` is the one of its last change that this knows,
     0 without any.
 
@@ -104,7 +104,7 @@ def to_stop(db: Database, at: str, before: str) -> list[tuple[int, str]]:
     return [*dict.fromkeys(db.execute(_TO_STOP, (at, before)).fetchall())]
 
 
-def counted(db: Database, numbers: Sequence[int], rule: Rule) -> list[Counted]:
+def counted(db: Database, numbers: Sequence[int], rule: Rule) -> list[CountedTransaction]:
     """Return those of the transactions that count for something else than is stored."""
     if not numbers:
         return []
@@ -150,7 +150,7 @@ def _counted(
     account: int | None,
     key: str | None,
     kept: tuple[object, ...] | None,
-) -> Counted:
+) -> CountedTransaction:
     position, amount = priced.position, None
     if gross_of(priced) is not None and priced.versions is not None:
         are_gross = next(iter(priced.versions)).are_gross
@@ -160,7 +160,7 @@ def _counted(
         )
     *_, kept_wh, kept_amount = kept or (0, 0)
     is_doubtful = priced.kind is Kind.HELD_BACK
-    return Counted(
+    return CountedTransaction(
         transaction=position.transaction or 0,
         revision=revision,
         account=account,

@@ -94,7 +94,7 @@ class Owing(NamedTuple):
     asked: Printed | None
 
 
-class _Bill(NamedTuple):
+class _StatementRows(NamedTuple):
     """A statement as its rows."""
 
     number: int | None
@@ -127,16 +127,16 @@ def _months(
             yield _month(month, [*_closed(rows, account, month), *drafted], is_closed=is_closed)
 
 
-def _closed(rows: Rows, account: int, month: Month) -> Iterator[_Bill]:
+def _closed(rows: Rows, account: int, month: Month) -> Iterator[_StatementRows]:
     for found, number, *figures in rows(_OF_MONTH, (account, str(month))):
-        yield _Bill(
+        yield _StatementRows(
             number, Figures(*figures), [PositionRow(*row) for row in rows(_POSITIONS, (found,))]
         )
 
 
 def _drafted(
     rows: Rows, account: int, known: Begun, month: Month, rule: Rule, now: datetime
-) -> Iterator[_Bill]:
+) -> Iterator[_StatementRows]:
     """Yield what the statements of a month that is not closed would say. What earlier months left
     over is in the first of these months."""
     is_first = month == known.open_month
@@ -147,10 +147,10 @@ def _drafted(
         figures = drafted.figures
         if not is_first:
             figures = figures._replace(carried_in=0, total=figures.total - figures.carried_in)
-        yield _Bill(None, figures, drafted.positions)
+        yield _StatementRows(None, figures, drafted.positions)
 
 
-def _month(month: Month, bills: Sequence[_Bill], *, is_closed: bool) -> MonthOfHousehold:
+def _month(month: Month, bills: Sequence[_StatementRows], *, is_closed: bool) -> MonthOfHousehold:
     positions = [one for bill in bills for one in bill.positions]
     asked = [one for one in positions if one.kind not in UNASKED]
     return MonthOfHousehold(
@@ -163,7 +163,7 @@ def _month(month: Month, bills: Sequence[_Bill], *, is_closed: bool) -> MonthOfH
     )
 
 
-def _bill(bill: _Bill) -> MonthsBill:
+def _bill(bill: _StatementRows) -> MonthsBill:
     figures = bill.figures
     return MonthsBill(
         statement=bill.number,

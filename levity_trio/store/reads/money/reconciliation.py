@@ -15,7 +15,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
-from levity_trio.store.reads.money.metered import Site
+from levity_trio.store.reads.money.metered import SiteRegisters
 from levity_trio.wire.times import shifted_stamp
 
 MOST_READINGS: Final = 100
@@ -43,7 +43,7 @@ class Reconciliation:
     meters: tuple[Comparison, ...]
 
 
-class _Meter(NamedTuple):
+class _ReadMeter(NamedTuple):
     """A meter with its readings around the month, and its chargers; none: all of the site."""
 
     id: int
@@ -58,7 +58,7 @@ def reconciliation(db: Database, month: str, span: Span, now: str) -> Reconcilia
     meters = sorted(_meters(db, span), key=lambda meter: meter.name.lower())
     times = sorted({reading.at for meter in meters for reading in meter.readings})
     whole = Span(min([span.since, *times]), max([span.end, *times]))
-    registers = Site(db, whole)
+    registers = SiteRegisters(db, whole)
     rows = rows_of(db)
     months, levels = list[ChargerMonth](), dict[str, Mapping[str, Bounds]]()
     for (charger,) in db.execute("SELECT id FROM cp ORDER BY id").fetchall():
@@ -95,7 +95,9 @@ def _states(rows: Rows, transactions: Sequence[int]) -> Mapping[int, BillState]:
     }
 
 
-def _compared(meter: _Meter, levels: Mapping[str, Mapping[str, Bounds]], span: Span) -> Comparison:
+def _compared(
+    meter: _ReadMeter, levels: Mapping[str, Mapping[str, Bounds]], span: Span
+) -> Comparison:
     measured = [
         bounds
         for charger, bounds in levels.items()
@@ -117,7 +119,7 @@ _FROM_THEN: Final = f"{_READINGS} AND at >= ? ORDER BY at LIMIT 2"
 """The second one shows whether the first is a mistake."""
 
 
-def _meters(db: Database, span: Span) -> Iterator[_Meter]:
+def _meters(db: Database, span: Span) -> Iterator[_ReadMeter]:
     """Yield the meters that were in use in the month."""
     for number, name, percent, of_chargers, digits in db.execute(
         _METERS, (span.end, span.since)
@@ -127,7 +129,7 @@ def _meters(db: Database, span: Span) -> Iterator[_Meter]:
         ).fetchall()
         modulus = None if digits is None else 10**digits * WH_PER_KWH
         chargers = frozenset(charger for (charger,) in measured)
-        yield _Meter(
+        yield _ReadMeter(
             number,
             name,
             Classes(percent, of_chargers, modulus),

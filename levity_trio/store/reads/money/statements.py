@@ -10,11 +10,11 @@ from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
     Sort,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
 )
@@ -98,16 +98,20 @@ _FEES: Final = (
     "WHERE number = ? AND tx_id IS NULL AND kind IN ('base fee', 'correction') "
     "ORDER BY position.id"
 )
-_IS_CLOSED: Final = Condition("number IS NOT NULL")
+_IS_CLOSED: Final = WhereCondition("number IS NOT NULL")
 
 
 def closed_statements(
-    db: Database, account: int | None, month: str | None, wanted: Wanted, sort: Sort | None = None
+    db: Database,
+    account: int | None,
+    month: str | None,
+    wanted: WantedPage,
+    sort: Sort | None = None,
 ) -> ListPage[ClosedStatement]:
     """Return a page of closed statements, the newest first if nothing else is asked for. Raises
     NoPage."""
     conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
-    listing = Listing([Branch("statement", conditions)], ("number",), sort=sort)
+    listing = ListKeys([Branch("statement", conditions)], ("number",), sort=sort)
     return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key[-1:])[0])
 
 

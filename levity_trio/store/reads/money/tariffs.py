@@ -23,10 +23,10 @@ from levity_trio.store.engine.database import Database, Rows, parts, rows_of
 from levity_trio.store.reads.pages import (
     MOST_ROWS,
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     by_name,
     given,
     read_page,
@@ -163,7 +163,7 @@ _FROM: Final = (
 )
 
 
-def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> ListPage[TariffRow]:
+def tariffs(db: Database, name: str | None, today: date, wanted: WantedPage) -> ListPage[TariffRow]:
     """Return a page of tariffs, by their names. Raises NoPage."""
     listing = by_name("tariff", given(("name = ?", name)))
     load = _TARIFF.by_id(db, "tariff")
@@ -242,15 +242,15 @@ def usual_terms(db: Database, name: str) -> UsualTerms:
 
 
 def assignments(
-    db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted
+    db: Database, targets: Sequence[Target], tariff: int | None, wanted: WantedPage
 ) -> ListPage[AssignedTariff]:
     """Return a page of assignments, the newest first: those of all these targets and of a tariff.
     Raises NoPage."""
-    conditions = [Condition("scope = ? AND key = ?", target) for target in targets]
+    conditions = [WhereCondition("scope = ? AND key = ?", target) for target in targets]
     conditions += given(("tariff_id = ?", tariff))
     return read_page(
         db,
-        Listing([Branch("tariff_assignment", conditions)]),
+        ListKeys([Branch("tariff_assignment", conditions)]),
         wanted,
         lambda row: assignment(db, row[0]),
     )

@@ -13,12 +13,12 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of, standing_of
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
     Row,
     Sort,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     by_name,
     given,
     read_page,
@@ -115,7 +115,7 @@ _WALLET: Final = (
 
 
 def wallets(
-    db: Database, filters: WalletFilters, wanted: Wanted, sort: Sort | None = None
+    db: Database, filters: WalletFilters, wanted: WantedPage, sort: Sort | None = None
 ) -> ListPage[WalletRow]:
     """Return a page of wallets, by the names of their accounts if nothing else is asked for. Raises
     NoPage."""
@@ -133,9 +133,9 @@ def wallets(
     return read_page(db, listing, wanted, load)
 
 
-def _conditions(*pairs: tuple[str, bool | None]) -> list[Condition]:
+def _conditions(*pairs: tuple[str, bool | None]) -> list[WhereCondition]:
     return [
-        Condition(f"{name} IS {'NOT ' if is_so else ''}NULL")
+        WhereCondition(f"{name} IS {'NOT ' if is_so else ''}NULL")
         for name, is_so in pairs
         if is_so is not None
     ]
@@ -162,10 +162,10 @@ def wallet(db: Database, account: int) -> WalletRow | None:
     )
 
 
-def entries(db: Database, account: int, kind: str | None, wanted: Wanted) -> ListPage[EntryRow]:
+def entries(db: Database, account: int, kind: str | None, wanted: WantedPage) -> ListPage[EntryRow]:
     """Return a page of the entries of an account, the newest first. Raises NoPage."""
     conditions = given(("account_id = ?", account), ("kind = ?", kind))
-    listing = Listing([Branch("ledger INDEXED BY ledger_of_account", conditions)])
+    listing = ListKeys([Branch("ledger INDEXED BY ledger_of_account", conditions)])
     load = _ENTRY.by_id(db, "ledger")
     return read_page(db, listing, wanted, lambda key: _told(load(key)))
 

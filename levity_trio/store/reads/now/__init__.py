@@ -18,7 +18,7 @@ from levity_trio.store.reads.chargers.served import (
     statuses,
 )
 from levity_trio.store.reads.load.load import LoadNow, load_now
-from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
+from levity_trio.store.reads.now.attention import Attention, MachineState, ServedChargers, attention
 from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
 from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
 from levity_trio.store.reads.now.site import SiteNow, energy_now, name_of_site
@@ -41,27 +41,27 @@ class Now:
     load: LoadNow | None
 
 
-class View(NamedTuple):
+class NowQuestion(NamedTuple):
     """What is asked: at which time, for whom, and which chargers (None: all that are served)."""
 
     at: datetime
     rule: Rule
     server_name: str
     start_id_tag: str
-    machine: Machine
+    machine: MachineState
     sees_all: bool
     chargers: Collection[str] | None = None
 
 
-def now(db: Database, wanted: View, sessions: OpenSessions) -> Now:
+def now(db: Database, wanted: NowQuestion, sessions: OpenSessions) -> Now:
     """Return the site as it is now. The chargers that were asked for are all that it leaves out."""
-    return _Read(db, wanted, sessions).now()
+    return _NowRead(db, wanted, sessions).now()
 
 
-class _Read:
+class _NowRead:
     """What one read found."""
 
-    def __init__(self, db: Database, wanted: View, sessions: OpenSessions) -> None:
+    def __init__(self, db: Database, wanted: NowQuestion, sessions: OpenSessions) -> None:
         self._db, self._asked = db, wanted
         self._served = served(db)
         self._sessions = sessions.read(db)
@@ -103,7 +103,7 @@ class _Read:
 
     def _attention(self) -> list[Attention]:
         silent = [one.known for one in self._sessions if self._silence.is_silent(one.known)]
-        chargers = Chargers(self._served, self._statuses, self._faults, silent)
+        chargers = ServedChargers(self._served, self._statuses, self._faults, silent)
         asked, policy = self._asked, self._asked.rule.policy
         machine, sees_all = asked.machine, asked.sees_all
         return attention(

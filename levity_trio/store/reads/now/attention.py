@@ -18,22 +18,22 @@ from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
 from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.cases.case import length
-from levity_trio.store.engine.database import Database, Space, rows_of
+from levity_trio.store.engine.database import Database, DatabaseSpace, rows_of
 from levity_trio.store.engine.writer import Sharing
 from levity_trio.store.lookups import places
 from levity_trio.store.lookups.connectors import differing
 from levity_trio.store.reads.chargers.served import (
     FAULTED,
-    Fault,
     KnownCharger,
+    OpenFault,
     Place,
     StatusNow,
     holds_since,
 )
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.now.away import listed, together
-from levity_trio.store.reads.now.present import CERTIFICATES, Waiting, waiting
-from levity_trio.store.reads.people.reports import Wanted, reports, still_listed
+from levity_trio.store.reads.now.present import CERTIFICATES, OperatorItems, waiting
+from levity_trio.store.reads.people.reports import ReportFilters, reports, still_listed
 from levity_trio.store.reads.site import mqtt
 from levity_trio.store.reads.transactions.open import OpenTransaction
 from levity_trio.told import N_, Clock, Day, Figure, Told, joined, of_stored
@@ -59,7 +59,7 @@ GIVEN_UP_DAYS: Final = 7
 """For so long, facts that were given up want a look."""
 
 
-class Kind(StrEnum):
+class AttentionKind(StrEnum):
     """What wants a look, the worst first."""
 
     STORAGE = "storage"
@@ -95,7 +95,15 @@ class Kind(StrEnum):
 
 BROKEN_LEVEL: Final = "broken"
 BROKEN: Final = frozenset(
-    {Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.ADDRESS, Kind.EXCEEDED, Kind.FAULTED, Kind.OFFLINE}
+    {
+        AttentionKind.STORAGE,
+        AttentionKind.DISK,
+        AttentionKind.CLOCK,
+        AttentionKind.ADDRESS,
+        AttentionKind.EXCEEDED,
+        AttentionKind.FAULTED,
+        AttentionKind.OFFLINE,
+    }
 )
 
 
@@ -120,7 +128,7 @@ class Attention:
     advice: str | None = None
 
 
-class About(NamedTuple):
+class AttentionPlace(NamedTuple):
     """Where it is."""
 
     charger: str | None = None
@@ -128,7 +136,7 @@ class About(NamedTuple):
     transaction: int | None = None
 
 
-NOTHING: Final = About()
+NOTHING: Final = AttentionPlace()
 _GIVEN_UP: Final = (
     "SELECT name, sum(facts), min(at) FROM webhook_given_up JOIN webhook ON webhook.id = webhook_id"
     " WHERE at >= ? AND removed_at IS NULL GROUP BY webhook_id, name ORDER BY name"
@@ -151,7 +159,7 @@ class Storing(Protocol):
     def sharing(self) -> Sharing: ...
 
 
-class Machine(NamedTuple):
+class MachineState(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right,
     its disk, and when the database was last backed up. `is_saved_elsewhere`: by another program,
     which is watched elsewhere too. `has_mqtt`: a broker of MQTT is set. `has_address` is whether an
@@ -162,7 +170,7 @@ class Machine(NamedTuple):
     can_store: bool
     is_damaged: bool
     is_clock_trusted: bool
-    space: Space
+    space: DatabaseSpace
     backup: LastBackup | None
     is_saved_elsewhere: bool
     has_mqtt: bool = False
@@ -178,7 +186,7 @@ class Machine(NamedTuple):
         begun_at: str,
         *,
         is_clock_trusted: bool,
-    ) -> Machine:
+    ) -> MachineState:
         """Return what the server with this writer and database knows, but for its present address.
         One of several servers does not know the addresses of the others' machines."""
         return cls(
@@ -194,25 +202,25 @@ class Machine(NamedTuple):
         )
 
 
-class Chargers(NamedTuple):
+class ServedChargers(NamedTuple):
     """The chargers that are served, the statuses of their connectors, and their open errors and
     silent sessions."""
 
     served: Sequence[KnownCharger]
     statuses: Mapping[Place, StatusNow]
-    faults: Mapping[Place, Fault]
+    faults: Mapping[Place, OpenFault]
     silent: Sequence[OpenTransaction]
 
 
-_RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
+_RANKS: Final = {kind.value: rank for rank, kind in enumerate(AttentionKind)}
 
 
 def attention(
     db: Database,
     now: datetime,
     zone: tzinfo,
-    machine: Machine,
-    chargers: Chargers,
+    machine: MachineState,
+    chargers: ServedChargers,
     *,
     sees_all: bool,
     policy: Policy = Policy(),  # noqa: B008 - immutable
@@ -228,7 +236,7 @@ def attention(
         *_waiting(waiting(db), sees_all=sees_all),
         *turned_away,
     ]
-    found += [_entry(Kind(one.kind), one.words, one.since) for one in problems(load)]
+    found += [_entry(AttentionKind(one.kind), one.words, one.since) for one in problems(load)]
     names = {one.id: _name(one) for one in chargers.served}
     found += [] if load is None else _of_load(load, in_zone(now, zone), chargers, names)
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
@@ -249,11 +257,11 @@ def attention(
 
 
 def _entry(
-    kind: Kind,
+    kind: AttentionKind,
     words: str,
     since: str | None = None,
     count: int = 1,
-    about: About = NOTHING,
+    about: AttentionPlace = NOTHING,
     level: str = "",
 ) -> Attention:
     return Attention(
@@ -269,42 +277,45 @@ def _entry(
     )
 
 
-def _of_machine(machine: Machine) -> Iterator[Attention]:
+def _of_machine(machine: MachineState) -> Iterator[Attention]:
     if not machine.can_store:
         yield _entry(
-            Kind.STORAGE, Told("Nothing can be stored at present; look at the disk and at the log")
+            AttentionKind.STORAGE,
+            Told("Nothing can be stored at present; look at the disk and at the log"),
         )
     if machine.is_damaged:
-        yield _entry(Kind.STORAGE, Told("The database is damaged; restore it from a copy"))
+        yield _entry(AttentionKind.STORAGE, Told("The database is damaged; restore it from a copy"))
     if machine.space.disk_free is not None and machine.space.disk_free < LITTLE_BYTES:
         free = Figure(machine.space.disk_free / 1e6, 0)
-        yield _entry(Kind.DISK, Told("Only {1} MB are free on the disk of the database", free))
+        yield _entry(
+            AttentionKind.DISK, Told("Only {1} MB are free on the disk of the database", free)
+        )
     if not machine.is_clock_trusted:
         yield _entry(
-            Kind.CLOCK, Told("The clock of this server is not trusted; times may be wrong")
+            AttentionKind.CLOCK, Told("The clock of this server is not trusted; times may be wrong")
         )
 
 
-def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attention]:
+def _of_backup(db: Database, now: datetime, machine: MachineState) -> Iterator[Attention]:
     if machine.is_saved_elsewhere:
         return
     if machine.backup is not None:
         if machine.backup.at <= stamp(now - timedelta(days=BACKUP_DAYS)):
-            yield _entry(Kind.BACKUP, Told("The last backup is old"), machine.backup.at)
+            yield _entry(AttentionKind.BACKUP, Told("The last backup is old"), machine.backup.at)
     elif db.execute(_OLD_RUN, (stamp(now - timedelta(days=UNSAVED_DAYS)),)).fetchone():
         yield _entry(
-            Kind.BACKUP, Told("No backup is known; make one with: levity-trio backup FILE")
+            AttentionKind.BACKUP, Told("No backup is known; make one with: levity-trio backup FILE")
         )
 
 
-def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
+def _of_chargers(chargers: ServedChargers) -> Iterator[Attention]:
     names = {one.id: _name(one) for one in chargers.served}
     yield from _faults(chargers, names)
     for open_one in chargers.silent:
         charger, since = open_one.charger, open_one.read_at
         words = Told("{1} tells nothing of its session", names.get(charger, charger))
-        about = About(charger, open_one.connector, open_one.id)
-        yield _entry(Kind.SILENT, words, since or open_one.started_at, about=about)
+        about = AttentionPlace(charger, open_one.connector, open_one.id)
+        yield _entry(AttentionKind.SILENT, words, since or open_one.started_at, about=about)
     for served in chargers.served:
         skew = served.clock_skew_seconds or 0
         if abs(skew) > SKEW_SECONDS:
@@ -314,11 +325,11 @@ def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
                 else N_("The clock of {1} is {2} behind")
             )
             words = Told(template, _name(served), length(abs(skew)))
-            yield _entry(Kind.CHARGER_CLOCK, words, about=About(served.id))
+            yield _entry(AttentionKind.CHARGER_CLOCK, words, about=AttentionPlace(served.id))
 
 
 def _of_load(
-    load: LoadNow, now: datetime, chargers: Chargers, names: Mapping[str, str]
+    load: LoadNow, now: datetime, chargers: ServedChargers, names: Mapping[str, str]
 ) -> Iterator[Attention]:
     """Yield the chargers that are away and for which cars go without, once for those that went away
     together, and those that charge unlimited beside others that are limited."""
@@ -334,21 +345,26 @@ def _of_load(
             if len(group) > 1
             else Told("Gone for good? Take it out")
         )
-        yield replace(_entry(Kind.KEPT, words, first, len(group)), chargers=group, advice=advice)
+        yield replace(
+            _entry(AttentionKind.KEPT, words, first, len(group)), chargers=group, advice=advice
+        )
     for car in load.cars:
-        name, about = names.get(car.charger, car.charger), About(car.charger, car.connector)
+        name, about = (
+            names.get(car.charger, car.charger),
+            AttentionPlace(car.charger, car.connector),
+        )
         if car.why_fixed == "new":
             words = Told(
                 "{1} is being prepared for limits, so {2} A are kept for it", name, car.limit_a
             )
-            yield _entry(Kind.UNLIMITED, words, car.since, about=about)
+            yield _entry(AttentionKind.UNLIMITED, words, car.since, about=about)
         elif car.why_fixed == "untold" and not load.is_shadow:
             words = Told("{1} is not limited, so {2} A are kept for it", name, car.limit_a)
-            yield _entry(Kind.UNLIMITED, words, car.since, about=about)
+            yield _entry(AttentionKind.UNLIMITED, words, car.since, about=about)
 
 
 def _away(
-    now: datetime, chargers: Chargers, at_the_door: Collection[str | None]
+    now: datetime, chargers: ServedChargers, at_the_door: Collection[str | None]
 ) -> Iterator[Attention]:
     """Yield the chargers that are away, once for those that went away together."""
     away = {
@@ -357,7 +373,12 @@ def _away(
     for group in together({one.id: one.since for one in away.values() if one.since is not None}):
         since, names = str(away[group[0]].since), [_name(away[charger]) for charger in group]
         if len(group) == 1:
-            yield _entry(Kind.OFFLINE, Told("{1} is away", names[0]), since, about=About(group[0]))
+            yield _entry(
+                AttentionKind.OFFLINE,
+                Told("{1} is away", names[0]),
+                since,
+                about=AttentionPlace(group[0]),
+            )
             continue
         words = Told(
             "{1} of {2} chargers have been away since {3}: {4}. Probably the network there",
@@ -369,7 +390,7 @@ def _away(
                 len(group),
                 _clock(since, now),
             )
-        yield replace(_entry(Kind.OFFLINE, words, since, len(group)), chargers=group)
+        yield replace(_entry(AttentionKind.OFFLINE, words, since, len(group)), chargers=group)
 
 
 _NEW_ADDRESS: Final = Told(
@@ -378,7 +399,7 @@ _NEW_ADDRESS: Final = Told(
 )
 
 
-def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]:
+def _lost_addresses(machine: MachineState, chargers: ServedChargers) -> Iterator[Attention]:
     """Yield the addresses that this machine no longer has, though chargers or labels were given
     them."""
     dialled = Counter(one.dialled for one in chargers.served)
@@ -403,7 +424,8 @@ def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]
             else N_("{1}. {2} still have the old address")
         )
         yield replace(
-            _entry(Kind.ADDRESS, Told(template, lost, which), count=count), advice=_NEW_ADDRESS
+            _entry(AttentionKind.ADDRESS, Told(template, lost, which), count=count),
+            advice=_NEW_ADDRESS,
         )
 
 
@@ -427,7 +449,7 @@ _LAST_FROM: Final = (
 
 
 def _turned_away(
-    db: Database, now: datetime, chargers: Chargers, *, sees_all: bool
+    db: Database, now: datetime, chargers: ServedChargers, *, sees_all: bool
 ) -> Iterator[Attention]:
     """Yield who is turned away, at the door or after it has connected; one that is away because of
     it is broken."""
@@ -453,14 +475,15 @@ def _turned_away(
             who = Told("{1} at {2}", who, address)
         is_broken = identity in names and is_at_the_door and not is_connected
         level = BROKEN_LEVEL if is_broken else "look"
-        about = About(identity) if identity in names else NOTHING
+        about = AttentionPlace(identity) if identity in names else NOTHING
         words = Told(
             N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"),
             who,
             of_stored(reason),
         )
         yield replace(
-            _entry(Kind.TURNED_AWAY, words, first_at, about=about, level=level), advice=advice(kind)
+            _entry(AttentionKind.TURNED_AWAY, words, first_at, about=about, level=level),
+            advice=advice(kind),
         )
 
 
@@ -483,7 +506,7 @@ _WANTED: Final = N_(
 )
 
 
-def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
+def _availability(db: Database, chargers: ServedChargers) -> Iterator[Attention]:
     """Yield the connectors that are in service and were told not to be, or the other way round."""
     names = {one.id: _name(one) for one in chargers.served}
     for connector in differing(rows_of(db)):
@@ -491,14 +514,14 @@ def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
             place = names[connector.charger], connector.connector
             words = Told(_WANTED[connector.wanted], *place, of_ocpp(connector.status))
             yield _entry(
-                Kind.AVAILABILITY,
+                AttentionKind.AVAILABILITY,
                 words,
                 connector.since,
-                about=About(connector.charger, connector.connector),
+                about=AttentionPlace(connector.charger, connector.connector),
             )
 
 
-def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
+def _faults(chargers: ServedChargers, names: Mapping[str, str]) -> Iterator[Attention]:
     """Yield the connectors that are faulted; of one with several connectors, the words say
     which."""
     places = Counter(charger for charger, connector in chargers.statuses if connector != 0)
@@ -516,11 +539,13 @@ def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]
                     where,
                     joined("", (cause, " (", fault.info, ")")) if fault.info else cause,
                 )
-            about = About(charger, connector)
-            yield _entry(Kind.FAULTED, words, holds_since(status, status_at, fault), about=about)
+            about = AttentionPlace(charger, connector)
+            yield _entry(
+                AttentionKind.FAULTED, words, holds_since(status, status_at, fault), about=about
+            )
 
 
-def _waiting(waiting: Waiting, *, sees_all: bool) -> Iterator[Attention]:
+def _waiting(waiting: OperatorItems, *, sees_all: bool) -> Iterator[Attention]:
     """Yield what waits for a person."""
     if waiting.not_booked:
         words = Told(
@@ -528,49 +553,49 @@ def _waiting(waiting: Waiting, *, sees_all: bool) -> Iterator[Attention]:
             waiting.not_booked,
             many="{1} sessions are not booked rightly; look at the log",
         )
-        yield _entry(Kind.STORAGE, words, count=waiting.not_booked)
+        yield _entry(AttentionKind.STORAGE, words, count=waiting.not_booked)
     if waiting.spent and sees_all:
         words = Told(
             "{1} prepaid household has nothing left",
             waiting.spent,
             many="{1} prepaid households have nothing left",
         )
-        yield _entry(Kind.WALLET, words, waiting.spent_since, waiting.spent)
+        yield _entry(AttentionKind.WALLET, words, waiting.spent_since, waiting.spent)
     if waiting.reviews:
         words = Told("{1} session is doubtful", waiting.reviews, many="{1} sessions are doubtful")
-        yield _entry(Kind.REVIEW, words, waiting.reviews_since, waiting.reviews)
+        yield _entry(AttentionKind.REVIEW, words, waiting.reviews_since, waiting.reviews)
     if waiting.set_aside:
         words = Told(
             "{1} message could not be linked to a session",
             waiting.set_aside,
             many="{1} messages could not be linked to a session",
         )
-        yield _entry(Kind.SET_ASIDE, words, waiting.set_aside_since, waiting.set_aside)
+        yield _entry(AttentionKind.SET_ASIDE, words, waiting.set_aside_since, waiting.set_aside)
     if waiting.newcomers:
         words = Told(
             "{1} new charger waits to be adopted or refused",
             waiting.newcomers,
             many="{1} new chargers wait to be adopted or refused",
         )
-        yield _entry(Kind.NEWCOMER, words, waiting.newcomers_since, waiting.newcomers)
+        yield _entry(AttentionKind.NEWCOMER, words, waiting.newcomers_since, waiting.newcomers)
 
 
 def _asked_tags(db: Database) -> Iterator[Attention]:
     ((tags, since),) = db.execute("SELECT count(*), min(first_at) FROM asked_tag").fetchall()
     if tags:
         words = Told("{1} unknown card was refused", tags, many="{1} unknown cards were refused")
-        yield _entry(Kind.TAGS, words, since, tags)
+        yield _entry(AttentionKind.TAGS, words, since, tags)
 
 
 def _reports(db: Database) -> Iterator[Attention]:
     """Yield what households reported and nobody answered: each lost card, and how many other
     reports there are."""
-    waiting = [*reversed(reports(db, Wanted(is_waiting=True)))]
+    waiting = [*reversed(reports(db, ReportFilters(is_waiting=True)))]
     for lost in (one for one in waiting if one.id_tag is not None):
         words = Told("{1} lost the card {2}, which is blocked", lost.household, str(lost.id_tag))
         names = still_listed(db, str(lost.id_tag))
         away = Told("Away, and may still let it charge: {1}", listed(names)) if names else None
-        yield replace(_entry(Kind.LOST_CARD, words, lost.written_at), advice=away)
+        yield replace(_entry(AttentionKind.LOST_CARD, words, lost.written_at), advice=away)
     others = [one for one in waiting if one.id_tag is None]
     if others:
         words = Told(
@@ -578,7 +603,7 @@ def _reports(db: Database) -> Iterator[Attention]:
             len(others),
             many="{1} messages from households wait for an answer",
         )
-        yield _entry(Kind.REPORT, words, others[0].written_at, len(others))
+        yield _entry(AttentionKind.REPORT, words, others[0].written_at, len(others))
 
 
 _REFUSED: Final = (
@@ -604,7 +629,7 @@ _SPACE_NAME: Final = (
 
 
 def _refused_cards(
-    db: Database, now: datetime, policy: Policy, chargers: Chargers, *, sees_all: bool
+    db: Database, now: datetime, policy: Policy, chargers: ServedChargers, *, sees_all: bool
 ) -> Iterator[Attention]:
     """Yield the cards that were refused in the last day because of whose space it is, or where they
     may charge, unless they may charge there by now; once for each place and reason."""
@@ -635,8 +660,10 @@ def _refused_cards(
                 owners if sees_all else Told("its household"),
                 who,
             )
-        about = About(charger, connector or None)
-        yield _entry(Kind.REFUSED, words, min(since for since, _ in refused), len(refused), about)
+        about = AttentionPlace(charger, connector or None)
+        yield _entry(
+            AttentionKind.REFUSED, words, min(since for since, _ in refused), len(refused), about
+        )
 
 
 _LIMITS: Final = (
@@ -657,10 +684,10 @@ def _limits(db: Database, now: datetime) -> Iterator[Attention]:
     for _, _, name, warned_at, reached_at in db.execute(_LIMITS, (stamp(now),)).fetchall():
         if reached_at is not None:
             words = Told("{1} has used what it may in this month, and starts nothing more", name)
-            yield _entry(Kind.LIMIT, words, reached_at)
+            yield _entry(AttentionKind.LIMIT, words, reached_at)
         else:
             yield _entry(
-                Kind.LIMIT,
+                AttentionKind.LIMIT,
                 Told("{1} has used four fifths of what it may in this month", name),
                 warned_at,
             )
@@ -675,7 +702,7 @@ def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iter
             if until >= at:
                 template = N_("The certificate of {1} expires on {2}")
             words = Told(template, names[charger], Day(date.fromisoformat(until[:10])))
-            yield _entry(Kind.CERTIFICATE, words, about=About(charger))
+            yield _entry(AttentionKind.CERTIFICATE, words, about=AttentionPlace(charger))
 
 
 _IGNORED: Final = (
@@ -692,7 +719,7 @@ def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
             words = Told(
                 "{1} does not obey its limit, so others may get less current", names[charger]
             )
-            yield _entry(Kind.IGNORED, words, since, about=About(charger))
+            yield _entry(AttentionKind.IGNORED, words, since, about=AttentionPlace(charger))
 
 
 _ODD: Final = (
@@ -708,7 +735,7 @@ def _odd(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Atte
     for charger, cause, figure, earlier, since in db.execute(_ODD, shown).fetchall():
         if charger in names:
             words = odd_words(cause, names[charger], figure, earlier)
-            yield _entry(Kind.ODD, words, since, about=About(charger))
+            yield _entry(AttentionKind.ODD, words, since, about=AttentionPlace(charger))
 
 
 def odd_words(cause: str, where: str, figure: int, earlier: int) -> Told:
@@ -746,7 +773,7 @@ def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:
             *(facts, name),
             many="{1} facts were never delivered to the webhook {2}",
         )
-        yield _entry(Kind.WEBHOOK, words, at, facts)
+        yield _entry(AttentionKind.WEBHOOK, words, at, facts)
 
 
 def _mqtt(db: Database, now: datetime) -> Iterator[Attention]:
@@ -762,14 +789,14 @@ def _mqtt(db: Database, now: datetime) -> Iterator[Attention]:
             *waits,
             many="the MQTT broker {2} cannot be reached; {1} facts wait for it",
         )
-        yield _entry(Kind.MQTT, words, found.since, found.waiting)
+        yield _entry(AttentionKind.MQTT, words, found.since, found.waiting)
     elif found.waiting_since is not None and max(found.waiting_since, found.moved_at) <= limit:
         words = Told(
             "the MQTT broker {2} takes no facts; {1} fact waits for it",
             *waits,
             many="the MQTT broker {2} takes no facts; {1} facts wait for it",
         )
-        yield _entry(Kind.MQTT, words, found.moved_at, found.waiting)
+        yield _entry(AttentionKind.MQTT, words, found.moved_at, found.waiting)
 
 
 def _name(charger: KnownCharger) -> str:

@@ -10,9 +10,9 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import lasting
 from levity_trio.store.reads.chargers.chargers import Connector
 from levity_trio.store.reads.chargers.served import (
-    Fault,
     KnownCharger,
     LastCommand,
+    OpenFault,
     Place,
     holds_since,
 )
@@ -137,7 +137,7 @@ class Sessions:
 
 def connectors_now(
     connectors: Sequence[Connector],
-    faults: Mapping[Place, Fault],
+    faults: Mapping[Place, OpenFault],
     sessions: Sequence[OpenSession],
     shown: Mapping[int, SessionNow],
 ) -> Iterator[ConnectorNow]:

@@ -13,8 +13,8 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers.chargers import OMITTED, Connector
 from levity_trio.store.reads.chargers.served import (
-    Fault,
     KnownCharger,
+    OpenFault,
     Place,
     connectors_of,
     faults,
@@ -22,7 +22,7 @@ from levity_trio.store.reads.chargers.served import (
     statuses,
 )
 from levity_trio.store.reads.load.load import load_now
-from levity_trio.store.reads.now.attention import Chargers, Machine, attention
+from levity_trio.store.reads.now.attention import MachineState, ServedChargers, attention
 from levity_trio.store.reads.now.sessions import Silence
 from levity_trio.store.reads.site.totals import Delivered
 from levity_trio.store.reads.transactions.billed import whose
@@ -79,7 +79,7 @@ class SeenCharger:
 
 
 @record
-class Seen:
+class SeenChargers:
     """Chargers by their names. `omitted` are those that nobody is shown: hidden, refused and
     waiting ones, and `omitted_wh` is what they have delivered."""
 
@@ -120,7 +120,7 @@ class Entities:
         only: Collection[str] | None = None,
         *,
         is_named: bool = False,
-    ) -> Seen:
+    ) -> SeenChargers:
         """Return the chargers, or only some of them, from one snapshot; who charges only if that is
         asked for."""
         delivered = self._delivered.read(db)
@@ -135,7 +135,7 @@ class Entities:
         names = {number: who for number, (_, who) in owned.items()}
         connectors, errors = connectors_of(db, only), faults(db)
         omitted = frozenset(charger for (charger,) in db.execute(OMITTED).fetchall())
-        return Seen(
+        return SeenChargers(
             chargers=[
                 _charger(
                     one,
@@ -154,12 +154,12 @@ class Entities:
         )
 
 
-def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Machine) -> int:
+def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: MachineState) -> int:
     """Return how many things want a look, as the page Now lists them for operators."""
     chargers = served(db)
     silence = Silence(now, {one.id: one.interval for one in chargers})
     silent = [one for one in open_transactions(db) if silence.is_silent(one)]
-    found = Chargers(chargers, statuses(db, chargers), faults(db), silent)
+    found = ServedChargers(chargers, statuses(db, chargers), faults(db), silent)
     load = load_now(db)
     return len(
         attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load)
@@ -197,7 +197,7 @@ def _session(
 
 
 def _connector(
-    one: Connector, errors: Mapping[Place, Fault], session: SeenSession | None
+    one: Connector, errors: Mapping[Place, OpenFault], session: SeenSession | None
 ) -> SeenConnector:
     error = errors.get((one.charger, one.connector)) or errors.get((one.charger, 0))
     is_available = None if one.status is None else one.status != _UNAVAILABLE

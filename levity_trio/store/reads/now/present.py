@@ -26,7 +26,7 @@ WAITING_ROWS: Final = 20
 """The maximum number of items listed for the operator; the others are only counted."""
 
 
-class ChargerNow(NamedTuple):
+class PresentCharger(NamedTuple):
     """A known charger; times in the database's format."""
 
     charger: str
@@ -37,7 +37,7 @@ class ChargerNow(NamedTuple):
     pings_off: bool
 
 
-class ConnectorNow(NamedTuple):
+class PresentConnector(NamedTuple):
     """A connector that has reported its status."""
 
     charger: str
@@ -48,8 +48,8 @@ class ConnectorNow(NamedTuple):
 class Present(NamedTuple):
     """The present state, from one snapshot. The newest transaction of a connector comes last."""
 
-    chargers: list[ChargerNow]
-    connectors: list[ConnectorNow]
+    chargers: list[PresentCharger]
+    connectors: list[PresentConnector]
     transactions: list[OpenTransaction]
     hidden: frozenset[str]
     """The chargers that the operator has hidden or refused, and the newcomers that wait."""
@@ -88,8 +88,8 @@ def present(db: Database) -> Present:
     )
     connectors = db.execute("SELECT cp_id, conn_id, status FROM cp_conn")
     return Present(
-        [ChargerNow(*row) for row in chargers.fetchall()],
-        [ConnectorNow(*row) for row in connectors.fetchall()],
+        [PresentCharger(*row) for row in chargers.fetchall()],
+        [PresentConnector(*row) for row in connectors.fetchall()],
         open_transactions(db),
         frozenset(charger for (charger,) in db.execute(OMITTED).fetchall()),
         dict(db.execute(CERTIFICATES).fetchall()),
@@ -119,7 +119,7 @@ class SetAside(NamedTuple):
     received_at: str
 
 
-class Waiting(NamedTuple):
+class OperatorItems(NamedTuple):
     """Items that need an operator: their numbers, the times of the oldest, and the oldest items
     themselves.
 
@@ -143,7 +143,7 @@ class Waiting(NamedTuple):
     not_booked: int
 
 
-def waiting(db: Database) -> Waiting:
+def waiting(db: Database) -> OperatorItems:
     """Read the items that need an operator, without those of hidden chargers."""
     ((set_aside, set_aside_since),) = db.execute(
         "SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL"
@@ -176,7 +176,7 @@ def waiting(db: Database) -> Waiting:
         "SELECT (SELECT count(*) FROM to_book WHERE step = 2) + coalesce((SELECT differing "
         "FROM book), 0)"
     ).fetchall()
-    return Waiting(
+    return OperatorItems(
         *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers, spent),
         [SetAside(*row) for row in oldest_set_aside],
         [OpenReview(*row) for row in oldest_reviews],

@@ -46,7 +46,7 @@ SHORTEST_SECONDS: Final = 60
 
 
 @record(kw_only=False)
-class Curve:
+class PowerCurve:
     """The power of a transaction over its time, short enough to be drawn: `highest` is the highest
     power in W by the number of the stretch, each of `step` seconds. A curve grows with the
     transaction: of too many stretches, each two become one."""
@@ -54,7 +54,7 @@ class Curve:
     step: int = SHORTEST_SECONDS
     highest: Mapping[int, float] = field(default_factory=dict)
 
-    def extended(self, points: Iterable[tuple[float, float]]) -> Curve:
+    def extended(self, points: Iterable[tuple[float, float]]) -> PowerCurve:
         """Return the curve with further points: seconds since the start, and W. Earlier ones count
         as at the start."""
         step, highest = self.step, dict(self.highest)
@@ -63,7 +63,7 @@ class Curve:
                 step, highest = 2 * step, _halved(highest)
             place = max(0, int(at // step))
             highest[place] = max(watts, highest.get(place, 0.0))
-        return Curve(step, highest)
+        return PowerCurve(step, highest)
 
     def points(self) -> list[tuple[int, float]]:
         """Return the beginning of each stretch in seconds, and its highest power; those without any
@@ -88,7 +88,7 @@ class OpenSession:
 
     known: OpenTransaction
     version: Version
-    curve: Curve = field(default_factory=Curve)
+    curve: PowerCurve = field(default_factory=PowerCurve)
     read_to: str = ""
     register: tuple[float, int] | None = None
 
@@ -143,7 +143,7 @@ def _with_news(
     return OpenSession(present, version, known.curve.extended(points), read_to, register)
 
 
-class _Run(NamedTuple):
+class _EqualReadings(NamedTuple):
     """Equal readings of power from one time to another, in seconds, with the highest one in W."""
 
     since: float
@@ -159,14 +159,14 @@ class _Run(NamedTuple):
         yield self.until
 
 
-def _runs(rows: Sequence[_Row]) -> Iterator[_Run]:
+def _runs(rows: Sequence[_Row]) -> Iterator[_EqualReadings]:
     found = (row for row in rows if row[1] == POWER and row[6] is not None)
     for (until, since), group in groupby(found, itemgetter(0, 6)):
         watts = reported_w(
             (phase, high or value, unit) for _, _, phase, value, unit, _, _, high in group
         )
         if watts is not None:
-            yield _Run(seconds(since or until), seconds(until), watts)
+            yield _EqualReadings(seconds(since or until), seconds(until), watts)
 
 
 def _samples(rows: Sequence[_Row]) -> Iterator[tuple[float, float | None, int | None]]:

@@ -9,10 +9,10 @@ from levity_trio.nouns import Car, Household
 from levity_trio.records import in_order, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
-    Condition,
     ListPage,
     Sort,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     by_name,
     given,
     read_page,
@@ -68,12 +68,12 @@ ACCOUNT_COLUMNS: Final[Mapping[str, str]] = {
 """By what accounts can be sorted."""
 _ACCOUNT: Final = Shape(Account)
 _VEHICLE: Final = Shape(Vehicle)
-NOT_REMOVED: Final = Condition("removed_at IS NULL")
-NOT_UNDONE: Final = Condition("undone_at IS NULL")
+NOT_REMOVED: Final = WhereCondition("removed_at IS NULL")
+NOT_UNDONE: Final = WhereCondition("undone_at IS NULL")
 
 
 def accounts(
-    db: Database, filters: AccountFilters, wanted: Wanted, sort: Sort | None = None
+    db: Database, filters: AccountFilters, wanted: WantedPage, sort: Sort | None = None
 ) -> ListPage[Account]:
     """Return a page of accounts, by their names if nothing else is asked for. Raises NoPage."""
     conditions = [
@@ -83,7 +83,7 @@ def accounts(
     if filters.is_open is not None:
         negated = "" if filters.is_open else "NOT "
         is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
-        conditions.append(Condition(is_open, (filters.now, filters.now)))
+        conditions.append(WhereCondition(is_open, (filters.now, filters.now)))
     listing = by_name("account", conditions, sort=sort)
     return read_page(db, listing, wanted, _ACCOUNT.by_id(db, "account"))
 
@@ -101,7 +101,7 @@ def account(db: Database, number: int) -> Account | None:
 
 
 def vehicles(
-    db: Database, name: str | None, search: str | None, wanted: Wanted
+    db: Database, name: str | None, search: str | None, wanted: WantedPage
 ) -> ListPage[Vehicle]:
     """Return a page of the vehicles that were not removed, by their names. Raises NoPage."""
     conditions = [NOT_REMOVED, *given(("name = ?", name))]
@@ -109,7 +109,7 @@ def vehicles(
         is_found = (
             "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
         )
-        conditions.append(Condition(is_found, (search, search)))
+        conditions.append(WhereCondition(is_found, (search, search)))
     listing = by_name("vehicle INDEXED BY vehicle_name", conditions)
     return read_page(db, listing, wanted, _VEHICLE.by_id(db, "vehicle"))
 

@@ -94,7 +94,7 @@ class PlacesOfCharger:
     price: DriversPrice | None
 
 
-class Household(NamedTuple):
+class HouseholdView(NamedTuple):
     """For whom is read: an account, None for somebody to whom nothing belongs; and by what things
     belong to it."""
 
@@ -182,7 +182,7 @@ def open_ones(db: Database) -> list[OpenOne]:
     return [OpenOne(*row) for row in db.execute(_OPEN).fetchall()]
 
 
-def own_of(db: Database, household: Household, numbers: Sequence[int]) -> list[int]:
+def own_of(db: Database, household: HouseholdView, numbers: Sequence[int]) -> list[int]:
     """Return those of the transactions that belong to a household, in their order."""
     if not numbers:
         return []
@@ -196,7 +196,7 @@ def own_of(db: Database, household: Household, numbers: Sequence[int]) -> list[i
 
 def places(
     db: Database,
-    household: Household,
+    household: HouseholdView,
     now: datetime,
     charger: str | None = None,
     tag: str | None = None,
@@ -205,27 +205,27 @@ def places(
     would."""
     one, values = (" AND id = ?", (charger,)) if charger is not None else ("", ())
     found = db.execute(f"{_CHARGERS}{one} ORDER BY id", values).fetchall()
-    reading = _Reading(db, household, now, tag, charger)
+    reading = _DrivingRead(db, household, now, tag, charger)
     by_name = sorted(
-        (_Charger(*row) for row in found), key=lambda one: in_order(one.name or one.id)
+        (_ServedCharger(*row) for row in found), key=lambda one: in_order(one.name or one.id)
     )
     return [reading.shown(one) for one in by_name]
 
 
-class _Charger(NamedTuple):
+class _ServedCharger(NamedTuple):
     id: str
     name: str | None
     is_connected: int
     status: str
 
 
-class _Reading:
+class _DrivingRead:
     """What one read found."""
 
     def __init__(
         self,
         db: Database,
-        household: Household,
+        household: HouseholdView,
         now: datetime,
         tag: str | None,
         charger: str | None,
@@ -239,7 +239,7 @@ class _Reading:
         self._tags = [one for one in tags if tag in (None, one.key)]
         self._prices = Prices(rows_of(db), household.rule, account, now)
 
-    def shown(self, charger: _Charger) -> PlacesOfCharger:
+    def shown(self, charger: _ServedCharger) -> PlacesOfCharger:
         used = {
             one.connector: one.id
             for one in self._open
@@ -258,7 +258,7 @@ class _Reading:
         return PlacesOfCharger(id=charger.id, name=charger.name, connectors=connectors, price=price)
 
     def _states(
-        self, charger: _Charger, statuses: Mapping[int, str | None], used: Mapping[int, int]
+        self, charger: _ServedCharger, statuses: Mapping[int, str | None], used: Mapping[int, int]
     ) -> dict[int, PlaceState]:
         if not charger.is_connected:
             return dict.fromkeys(statuses, PlaceState.AWAY)
@@ -307,7 +307,7 @@ def _state(
 # What is under way
 
 
-class UnderWay(NamedTuple):
+class CommandUnderWay(NamedTuple):
     """A command that its charger has not answered, or a start that may still become a
     transaction."""
 
@@ -327,10 +327,13 @@ _UNDER_WAY: Final = (
 )
 
 
-def under_way(db: Database, charger: str, action: str, now: datetime) -> list[UnderWay]:
+def under_way(db: Database, charger: str, action: str, now: datetime) -> list[CommandUnderWay]:
     """Return the commands of an action that are under way at a charger, the oldest first."""
     rows = db.execute(_UNDER_WAY, (charger, action, stamp(now - STARTING))).fetchall()
-    return [UnderWay(number, asked_by, orjson.loads(payload)) for number, asked_by, payload in rows]
+    return [
+        CommandUnderWay(number, asked_by, orjson.loads(payload))
+        for number, asked_by, payload in rows
+    ]
 
 
 def running(db: Database, rule: Rule, key: str) -> int:
@@ -339,7 +342,7 @@ def running(db: Database, rule: Rule, key: str) -> int:
 
 
 def would_pay(
-    db: Database, household: Household, id_tag: str, place: tuple[str, int], at: str
+    db: Database, household: HouseholdView, id_tag: str, place: tuple[str, int], at: str
 ) -> bool:
     """Whether a session that a tag begins at a charger and connector would be the household's."""
     return household.owners(db).account(id_tag, *place, at) == household.account
@@ -353,7 +356,7 @@ class OwnTransaction(NamedTuple):
     is_open: bool
 
 
-def own_transaction(db: Database, household: Household, number: int) -> OwnTransaction | None:
+def own_transaction(db: Database, household: HouseholdView, number: int) -> OwnTransaction | None:
     """Return where a transaction takes place, None if it is not the household's."""
     if not own_of(db, household, [number]):
         return None
@@ -373,7 +376,7 @@ class OwnCommand(NamedTuple):
 
 
 def own_command(
-    db: Database, household: Household, asked_by: str, number: int
+    db: Database, household: HouseholdView, asked_by: str, number: int
 ) -> OwnCommand | None:
     """Return a command that somebody asked for and that concerns the household, None for all
     others."""
@@ -383,7 +386,7 @@ def own_command(
     return next(_concerned(db, household, command), None)
 
 
-def _concerned(db: Database, household: Household, command: Command) -> Iterator[OwnCommand]:
+def _concerned(db: Database, household: HouseholdView, command: Command) -> Iterator[OwnCommand]:
     if command.action == START and _was_own(
         db, household, str(command.payload.get("idTag")), command.requested_at
     ):
@@ -398,6 +401,6 @@ def _concerned(db: Database, household: Household, command: Command) -> Iterator
             yield OwnCommand(command, transaction.connector, number)
 
 
-def _was_own(db: Database, household: Household, id_tag: str, at: str) -> bool:
+def _was_own(db: Database, household: HouseholdView, id_tag: str, at: str) -> bool:
     periods = periods_of(rows_of(db), Thing(What.TAG, household.rule.policy.key(id_tag)))
     return any(one.account == household.account and one.span.covers(at) for one in periods)

@@ -14,8 +14,8 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.load.load import says_to_driver
 from levity_trio.store.reads.money.prices import DriversPrice, Prices
-from levity_trio.store.reads.pages import Wanted, cursor_of
-from levity_trio.store.reads.people.driving import Household, own_of
+from levity_trio.store.reads.pages import WantedPage, cursor_of
+from levity_trio.store.reads.people.driving import HouseholdView, own_of
 from levity_trio.store.reads.transactions.bill.own import OwnBill, own_bill
 from levity_trio.store.reads.transactions.billed import (
     BilledTransaction,
@@ -25,7 +25,7 @@ from levity_trio.store.reads.transactions.billed import (
 )
 from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
 from levity_trio.store.reads.transactions.curve import Curve, curve
-from levity_trio.store.reads.transactions.transactions import ACTIVE, COMPLETED, Filters
+from levity_trio.store.reads.transactions.transactions import ACTIVE, COMPLETED, TransactionFilters
 
 
 class DriversState(StrEnum):
@@ -93,7 +93,7 @@ _STATES: Final[Mapping[str, DriversState]] = {
 
 def transactions(
     db: Database,
-    household: Household,
+    household: HouseholdView,
     now: datetime,
     limit: int,
     before: int | None = None,
@@ -111,14 +111,14 @@ def transactions(
         else db.execute("SELECT start_time, id FROM tx WHERE id = ?", (before,)).fetchone()
     )
     status = {None: None, True: ACTIVE, False: COMPLETED}[is_open]
-    filters = Filters(status=status, account=household.account)
-    page = numbers_of(db, filters, Wanted(limit=limit, cursor=place and cursor_of(place)))
+    filters = TransactionFilters(status=status, account=household.account)
+    page = numbers_of(db, filters, WantedPage(limit=limit, cursor=place and cursor_of(place)))
     found = billed_rows(db, page.data)
     return Some(_shown(db, household, found, now), found[-1].id if page.next_cursor else None)
 
 
 def transaction(
-    db: Database, household: Household, number: int, now: datetime, *, is_billed: bool = True
+    db: Database, household: HouseholdView, number: int, now: datetime, *, is_billed: bool = True
 ) -> DriversSession | None:
     """Return a session of a household, None for any other. Without its bill it costs less to
     read."""
@@ -138,13 +138,13 @@ def transaction(
     )
 
 
-def own_curve(db: Database, household: Household, number: int) -> Curve | None:
+def own_curve(db: Database, household: HouseholdView, number: int) -> Curve | None:
     """Return the curve of a session of a household, None for any other."""
     return curve(db, number) if own_of(db, household, [number]) else None
 
 
 def _shown(
-    db: Database, household: Household, found: Sequence[BilledTransaction], now: datetime
+    db: Database, household: HouseholdView, found: Sequence[BilledTransaction], now: datetime
 ) -> list[DriversTransaction]:
     """Return sessions with their costs."""
     rows = rows_of(db)

@@ -12,9 +12,13 @@ from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.lookups.ownership import Owners, periods_of
-from levity_trio.store.reads.pages import ListPage, Row, Wanted
+from levity_trio.store.reads.pages import ListPage, Row, WantedPage
 from levity_trio.store.reads.transactions.billed import numbers_of
-from levity_trio.store.reads.transactions.transactions import Filters, Transaction, transaction_rows
+from levity_trio.store.reads.transactions.transactions import (
+    Transaction,
+    TransactionFilters,
+    transaction_rows,
+)
 
 HIGHEST_CHARACTER: Final = "\U0010ffff"
 _FORMS: Final = (
@@ -78,7 +82,9 @@ def owned(db: Database, number: int, rule: OwnershipRule) -> Ownership | None:
     )
 
 
-def transactions_of(db: Database, filters: Filters, wanted: Wanted) -> ListPage[OwnedTransaction]:
+def transactions_of(
+    db: Database, filters: TransactionFilters, wanted: WantedPage
+) -> ListPage[OwnedTransaction]:
     """Return a page of the transactions of an account, the newest first, each with its ground.
     Raises NoPage."""
     page = numbers_of(db, filters, wanted)
@@ -95,7 +101,7 @@ def transactions_of(db: Database, filters: Filters, wanted: Wanted) -> ListPage[
     return page.of_rows([OwnedTransaction(**grounds[one.id], transaction=one) for one in rows])
 
 
-def unowned(db: Database, filters: Filters, wanted: Wanted) -> ListPage[Transaction]:
+def unowned(db: Database, filters: TransactionFilters, wanted: WantedPage) -> ListPage[Transaction]:
     """Return a page of the transactions that belong to nobody, the newest first. Raises NoPage.
 
     Imported ones are billed elsewhere and left out.

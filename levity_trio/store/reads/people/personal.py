@@ -33,7 +33,7 @@ from levity_trio.store.reads.people.messages import (
     recipients_of,
 )
 from levity_trio.store.reads.people.owned import OwnershipRule
-from levity_trio.store.reads.people.reports import Report, Wanted, reports
+from levity_trio.store.reads.people.reports import DriverReport, ReportFilters, reports
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.people.users import LoginRow, UserRow
 from levity_trio.store.reads.shapes import Shape
@@ -59,7 +59,7 @@ class Obstacle(NamedTuple):
     may_be_forced: bool = False
 
 
-class _Moment(NamedTuple):
+class _AsOf(NamedTuple):
     """Now, until when the account was open, and the zone of the site."""
 
     now: datetime
@@ -120,7 +120,7 @@ def obstacles(
     return [
         *_still_owned(rows, account, now),
         *_charging(rows, account, owners),
-        *_unbilled(rows, account, rule, _Moment(now, datetime.fromisoformat(until), zone)),
+        *_unbilled(rows, account, rule, _AsOf(now, datetime.fromisoformat(until), zone)),
         *_owing(rows, account),
     ]
 
@@ -153,7 +153,7 @@ def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
         yield Obstacle(words)
 
 
-def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _Moment) -> Iterator[Obstacle]:
+def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _AsOf) -> Iterator[Obstacle]:
     """Yield what its next statement would say. One that ends within the open month is billed early,
     if all fits."""
     known = begun(rows)
@@ -245,7 +245,7 @@ _OWN_NAME: Final = Shape(OwnName)
 
 
 @record
-class About:
+class PersonalData:
     """An account, what belonged to it and when, what its tags were while they were its own, and
     what it called them and its vehicles. Its drivers, their log-ins, what they reported, and whom
     of it messages were sent to."""
@@ -259,13 +259,13 @@ class About:
     terms: list[TermsRow]
     drivers: list[UserRow]
     logins: list[LoginRow]
-    reports: list[Report]
+    reports: list[DriverReport]
     recipients: list[RecipientRow]
     messages: list[MessageRow]
     deletion: PersonalDeletion | None
 
 
-def about(db: Database, account: int, policy: Policy) -> About | None:
+def about(db: Database, account: int, policy: Policy) -> PersonalData | None:
     """Return what is known about an account, None if there is none."""
     row = accounts.account(db, account)
     if row is None:
@@ -275,7 +275,7 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
         accounts.vehicle(db, one)
         for one in sorted({one.vehicle for one in belongings if one.vehicle})
     ]
-    return About(
+    return PersonalData(
         account=row,
         belongings=belongings,
         tags=list(_tags(db, belongings, policy)),
@@ -287,7 +287,7 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
         terms=wallets.terms(db, account),
         drivers=users.drivers_of(db, account),
         logins=users.logins_of(db, account),
-        reports=reports(db, Wanted(account=account)),
+        reports=reports(db, ReportFilters(account=account)),
         recipients=recipients_of(db, account),
         messages=messages_of_account(db, account, MOST_MESSAGES),
         deletion=deletion(db, account),

@@ -13,14 +13,14 @@ from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.reads.chargers.chargers import SERVED
-from levity_trio.store.reads.pages import Condition, given, where
+from levity_trio.store.reads.pages import WhereCondition, given, where
 from levity_trio.store.reads.shapes import Shape
 
 MOST: Final = 500
 
 
 @record
-class Report:
+class DriverReport:
     """What a driver reported about a session, a statement (or a session or another `line` on it), a
     charger or a lost card.
 
@@ -47,7 +47,7 @@ class Report:
 
 
 @record
-class WaitingReport(Report):
+class WaitingReport(DriverReport):
     """A report. `still_listed` are the chargers that are away and still have a lost card in their
     list."""
 
@@ -55,7 +55,7 @@ class WaitingReport(Report):
 
 
 _SHAPE: Final = Shape(
-    Report,
+    DriverReport,
     id="report.id",
     account="report.account_id",
     household="account.name",
@@ -70,7 +70,7 @@ _FROM: Final = (
 
 
 @record(kw_only=False)
-class Wanted:
+class ReportFilters:
     """Which reports; None means all."""
 
     account: int | None = None
@@ -82,7 +82,7 @@ class Wanted:
     is_waiting: bool | None = None
 
     @property
-    def conditions(self) -> Sequence[Condition]:
+    def conditions(self) -> Sequence[WhereCondition]:
         found = given(
             ("report.account_id = ?", self.account),
             ("report.tx_id = ?", self.transaction),
@@ -93,13 +93,13 @@ class Wanted:
         )
         waits = {
             None: [],
-            True: [Condition("answered_at IS NULL")],
-            False: [Condition("answered_at IS NOT NULL")],
+            True: [WhereCondition("answered_at IS NULL")],
+            False: [WhereCondition("answered_at IS NOT NULL")],
         }
         return [*found, *waits[self.is_waiting]]
 
 
-def reports(db: Database, wanted: Wanted) -> list[Report]:
+def reports(db: Database, wanted: ReportFilters) -> list[DriverReport]:
     """Return reports, the newest first."""
     clause, values = where(wanted.conditions)
     order = (
@@ -108,12 +108,12 @@ def reports(db: Database, wanted: Wanted) -> list[Report]:
     return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
 
 
-def waiting_reports(db: Database, wanted: Wanted) -> list[WaitingReport]:
+def waiting_reports(db: Database, wanted: ReportFilters) -> list[WaitingReport]:
     """Return the same with the chargers that may still accept a lost card."""
     return [_waiting(db, one) for one in reports(db, wanted)]
 
 
-def _waiting(db: Database, found: Report) -> WaitingReport:
+def _waiting(db: Database, found: DriverReport) -> WaitingReport:
     is_lost = found.id_tag is not None and found.answered_at is None
     return WaitingReport(
         **asdict(found), still_listed=tuple(still_listed(db, found.id_tag or "")) if is_lost else ()

@@ -14,12 +14,12 @@ from levity_trio.records import ForOperators, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
     Row,
     Sort,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
     sort_by,
@@ -57,7 +57,7 @@ class AskedTag:
 
 
 @record
-class Filters:
+class TagFilters:
     """Which tags; None means all. `search` is a part of the tag, or of its name for those who see
     names."""
 
@@ -84,12 +84,12 @@ def tags_of_now(db: Database) -> list[tuple[str, Tag]]:
 
 
 def tags(
-    db: Database, filters: Filters, wanted: Wanted, sort: Sort | None = None
+    db: Database, filters: TagFilters, wanted: WantedPage, sort: Sort | None = None
 ) -> ListPage[TagRow]:
     """Return a page of the tags of now, by their normal form if nothing else is asked for. Raises
     NoPage."""
     branch = Branch("tag INDEXED BY tag_key", _conditions(filters))
-    listing = Listing([branch], ("key",), is_newest_first=False, sort=sort)
+    listing = ListKeys([branch], ("key",), is_newest_first=False, sort=sort)
     of_key = f"FROM tag WHERE key = ? AND {OF_NOW}"
     return read_page(db, listing, wanted, lambda key: _TAG.every(db, of_key, key[-1:])[0])
 
@@ -119,18 +119,20 @@ def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> S
     return sort_by(columns, asked)
 
 
-def _conditions(filters: Filters) -> list[Condition]:
-    conditions = [Condition(OF_NOW)]
+def _conditions(filters: TagFilters) -> list[WhereCondition]:
+    conditions = [WhereCondition(OF_NOW)]
     conditions += given(
         ("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent)
     )
     if filters.expired is not None:
         operator = "<=" if filters.expired else ">"
-        conditions.append(Condition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,)))
+        conditions.append(
+            WhereCondition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,))
+        )
     if filters.search is not None:
         of_name = " OR instr(lower(name), lower(?)) > 0" if filters.sees_names else ""
         values = (filters.search,) * (2 if filters.sees_names else 1)
-        conditions.append(Condition(f"(instr(key, lower(?)) > 0{of_name})", values))
+        conditions.append(WhereCondition(f"(instr(key, lower(?)) > 0{of_name})", values))
     return conditions
 
 

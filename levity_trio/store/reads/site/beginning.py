@@ -18,7 +18,7 @@ APART: Final = timedelta(seconds=2)
 
 
 @record(kw_only=False)
-class Beginning:
+class StartState:
     """What a server reads from its database before it serves."""
 
     chargers: frozenset[str]
@@ -31,7 +31,7 @@ class Beginning:
     simulated: SimulatedTime | None
 
 
-def beginning(db: Database) -> Beginning:
+def beginning(db: Database) -> StartState:
     """Read the known chargers that are not hidden, those of them with a transaction, the number of
     open transactions, the newest row, and the simulated clock, if any."""
     chargers = frozenset(
@@ -50,7 +50,7 @@ def beginning(db: Database) -> Beginning:
         "SELECT count(*) FROM tx WHERE status = 'Active'"
     ).fetchall()
     simulated = simulated_time(db)
-    return Beginning(
+    return StartState(
         chargers, has_charged, bare, decided, open_transactions, _newest(db, simulated), simulated
     )
 

@@ -31,7 +31,7 @@ class Piece:
 DEFAULT_PIECE: Final = Piece()
 
 
-class Wanted(NamedTuple):
+class FrameFilter(NamedTuple):
     """A filter: frames of one charger, of one action (case-insensitive). None means all."""
 
     charger: str | None
@@ -45,7 +45,7 @@ class FrameReading:
     """
 
     def __init__(
-        self, address: DatabaseAddress, wanted: Wanted, piece: Piece = DEFAULT_PIECE
+        self, address: DatabaseAddress, wanted: FrameFilter, piece: Piece = DEFAULT_PIECE
     ) -> None:
         self._address = address
         self._wanted = wanted
@@ -117,7 +117,7 @@ def _before(upto: int, at: str, piece: Piece, db: Database) -> int | None:
     return None if first is None else int(first) - 1
 
 
-def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> tuple[int, int]:
+def _back(upto: int, wanted: FrameFilter, most: int, piece: Piece, db: Database) -> tuple[int, int]:
     """Move back by one piece; return the number of frames still missing, and the id before the
     piece."""
     condition, values = _condition(wanted)
@@ -130,7 +130,9 @@ def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> t
     return missing, first if missing else rows[-1][0] - 1
 
 
-def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[LoggedFrame], int]:
+def _next(
+    after: int, wanted: FrameFilter, piece: Piece, db: Database
+) -> tuple[list[LoggedFrame], int]:
     """Return the matching frames of the next piece, and its last id; `after` if the piece is
     empty."""
     condition, values = _condition(wanted)
@@ -152,7 +154,7 @@ def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[
     return frames, max(last, after)
 
 
-def _condition(wanted: Wanted) -> tuple[str, tuple[str, ...]]:
+def _condition(wanted: FrameFilter) -> tuple[str, tuple[str, ...]]:
     conditions = {"log.cp_id = ?": wanted.charger, "log.action = ? COLLATE NOCASE": wanted.action}
     named = {sql: value for sql, value in conditions.items() if value is not None}
     return "".join(f" AND {sql}" for sql in named), tuple(named.values())

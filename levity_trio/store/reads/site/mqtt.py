@@ -35,7 +35,7 @@ class MqttState:
     moved_at: str
 
 
-class Progress(NamedTuple):
+class BrokerProgress(NamedTuple):
     """The position as it is stored, and the last fact that the broker has acknowledged since."""
 
     stored: int
@@ -43,11 +43,11 @@ class Progress(NamedTuple):
 
 
 @record(kw_only=False)
-class Page:
+class FactsPage:
     """The facts after what the broker has. `pruned` counts those before them that are kept no
     longer."""
 
-    progress: Progress
+    progress: BrokerProgress
     pruned: int
     facts: list[StoredFact]
 
@@ -71,13 +71,13 @@ def state(db: Database) -> MqttState | None:
     return None
 
 
-def next_page(db: Database, known: Progress, limit: int) -> Page | None:
+def next_page(db: Database, known: BrokerProgress, limit: int) -> FactsPage | None:
     """Return the next facts for the broker; None if MQTT was never used. A position that is not the
     known one any more was set back, or by another server."""
     for (position,) in db.execute("SELECT position FROM mqtt").fetchall():
-        progress = known if known.stored == position else Progress(position, position)
+        progress = known if known.stored == position else BrokerProgress(position, position)
         pruned = max(0, before_oldest(db) - progress.reached)
-        return Page(progress, pruned, after(db, progress.reached, newest(db), limit))
+        return FactsPage(progress, pruned, after(db, progress.reached, newest(db), limit))
     return None
 
 

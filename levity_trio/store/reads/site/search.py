@@ -146,7 +146,7 @@ class Searched(NamedTuple):
 
 def search(db: Database, wanted: Searched) -> SearchResult:
     """Return what a text finds."""
-    looking, most, at = _Text(wanted.text), wanted.most + 1, stamp(wanted.now)
+    looking, most, at = _SearchText(wanted.text), wanted.most + 1, stamp(wanted.now)
     chargers = looking.best(db.execute(_CHARGERS).fetchall(), lambda row: row)
     households = looking.best(db.execute(_HOUSEHOLDS).fetchall(), lambda row: row[1:])
     cards = looking.best(_cards(db, at), lambda card: (card.id_tag, card.name, card.account_name))
@@ -190,7 +190,7 @@ def folded(text: str) -> frozenset[str]:
     )
 
 
-class _Text:
+class _SearchText:
     """What is looked for: the text as a whole, or each of its words."""
 
     def __init__(self, text: str) -> None:
@@ -265,7 +265,11 @@ def _cards(db: Database, at: str) -> list[CardMatch]:
 
 
 def _transactions(
-    db: Database, looking: _Text, wanted: Searched, accounts: Sequence[int], tags: Sequence[str]
+    db: Database,
+    looking: _SearchText,
+    wanted: Searched,
+    accounts: Sequence[int],
+    tags: Sequence[str],
 ) -> list[BilledTransaction]:
     """Return the session with this number, else the newest ones of this day, of these households
     and cards."""
@@ -297,7 +301,7 @@ def _sent_as(db: Database, tags: Sequence[str], rule: Rule) -> Iterator[str]:
         yield from forms_as_sent(db, rule.policy.key(tag), rule.policy)
 
 
-def _sent(db: Database, looking: _Text) -> list[str]:
+def _sent(db: Database, looking: _SearchText) -> list[str]:
     """Return the tags of sessions that begin with the text, also those that nobody added."""
     text = looking.text.lower()
     if len(looking.plain) < LEAST:
@@ -312,7 +316,7 @@ LEAST: Final = 3
 
 
 def _statements(
-    db: Database, looking: _Text, accounts: Sequence[int], most: int
+    db: Database, looking: _SearchText, accounts: Sequence[int], most: int
 ) -> list[ClosedStatement]:
     """Return the statement with this number, those of this month, and the newest ones of these
     households."""

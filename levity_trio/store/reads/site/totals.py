@@ -79,7 +79,7 @@ _TRANSACTIONS: Final = (
 """Without the imported ones; each index that it reads holds all that it needs."""
 
 
-class Totals(NamedTuple):
+class CounterTotals(NamedTuple):
     """Counts by charger, some by charger and another key. Energy in Wh."""
 
     message_at: Mapping[str, str]
@@ -131,10 +131,10 @@ class Delivered:
         return self._wh
 
 
-def totals(db: Database) -> Totals:
+def totals(db: Database) -> CounterTotals:
     """Read all counts, from one snapshot."""
     summed = _summed(db)
-    return Totals(
+    return CounterTotals(
         message_at=_message_at(db),
         connectors=db.execute("SELECT DISTINCT cp_id, conn_id FROM tx").fetchall(),
         boots=_counts(db, "SELECT cp_id, count(*) FROM boot GROUP BY cp_id"),

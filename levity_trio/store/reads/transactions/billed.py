@@ -19,11 +19,11 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.reads.pages import (
-    Condition,
     ListPage,
     Row,
     Value,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     and_all,
     cursor_of,
     equal,
@@ -35,8 +35,8 @@ from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.costs import CostSum, cost_sums
 from levity_trio.store.reads.transactions.transactions import (
     SHAPE,
-    Filters,
     Transaction,
+    TransactionFilters,
     with_present,
 )
 
@@ -62,7 +62,7 @@ _STATE: Final = (
 _WAY: Final = re.compile("ASC|DESC")
 
 
-class Column(StrEnum):
+class SortColumn(StrEnum):
     """By what transactions can be sorted."""
 
     TIME = "time"
@@ -73,17 +73,17 @@ class Column(StrEnum):
     BILL = "bill"
 
 
-class Order(NamedTuple):
+class TransactionOrder(NamedTuple):
     """How transactions are sorted; among equal ones the newest is first. Whoever does not see names
     sorts by what is shown instead."""
 
-    column: Column
+    column: SortColumn
     is_descending: bool
     sees_names: bool = True
 
 
-NEWEST: Final = Order(Column.TIME, is_descending=True)
-OLDEST: Final = Order(Column.TIME, is_descending=False)
+NEWEST: Final = TransactionOrder(SortColumn.TIME, is_descending=True)
+OLDEST: Final = TransactionOrder(SortColumn.TIME, is_descending=False)
 
 
 @record
@@ -146,7 +146,7 @@ def whose(db: Database, numbers: Sequence[int]) -> dict[int, tuple[int | None, s
 
 
 def billed_transactions(
-    db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST
+    db: Database, filters: TransactionFilters, wanted: WantedPage, order: TransactionOrder = NEWEST
 ) -> ListPage[BilledTransaction]:
     """Return a page of transactions. Their time is that of their start, or of their end if that is
     asked for. Raises NoPage."""
@@ -155,11 +155,11 @@ def billed_transactions(
 
 
 def numbers_of(
-    db: Database, filters: Filters, wanted: Wanted, order: Order = NEWEST
+    db: Database, filters: TransactionFilters, wanted: WantedPage, order: TransactionOrder = NEWEST
 ) -> ListPage[int]:
     """Return the same page, with the ids of its transactions, within a read that has begun. Raises
     NoPage."""
-    listing = _Listing(db, filters, order)
+    listing = _SortedKeys(db, filters, order)
     after = None if wanted.cursor is None else listing.key(wanted.cursor)
     groups, total = listing.groups(after)
     keys, skipped = list[Row](), 0 if after else (wanted.page - 1) * wanted.limit
@@ -179,41 +179,43 @@ def numbers_of(
     )
 
 
-class _Group(NamedTuple):
+class _EqualValues(NamedTuple):
     """Transactions that are equal in their column: WHERE the condition holds. None: all of a list
     without groups."""
 
     value: Value
-    condition: Condition | None
+    condition: WhereCondition | None
     size: int
 
 
-def _group(value: Value, some: Sequence[tuple[int, Condition]]) -> _Group:
+def _group(value: Value, some: Sequence[tuple[int, WhereCondition]]) -> _EqualValues:
     either = " OR ".join(one.sql for _, one in some) or "false"
     values = [each for _, one in some for each in one.values]
-    return _Group(value, Condition(f"({either})", tuple(values)), sum(count for count, _ in some))
+    return _EqualValues(
+        value, WhereCondition(f"({either})", tuple(values)), sum(count for count, _ in some)
+    )
 
 
-_GROUPED: Final[Mapping[Column, str]] = {
-    Column.PLACE: "cp_id, conn_id",
-    Column.WHO: "account_id, CASE WHEN account_id IS NULL THEN key END",
-    Column.STATE: _STATE,
-    Column.BILL: "state",
+_GROUPED: Final[Mapping[SortColumn, str]] = {
+    SortColumn.PLACE: "cp_id, conn_id",
+    SortColumn.WHO: "account_id, CASE WHEN account_id IS NULL THEN key END",
+    SortColumn.STATE: _STATE,
+    SortColumn.BILL: "state",
 }
 
 
-class _Listing:
+class _SortedKeys:
     """A list of keys: the value of its column, unless it is by time alone, the time, and the id."""
 
-    def __init__(self, db: Database, filters: Filters, order: Order) -> None:
+    def __init__(self, db: Database, filters: TransactionFilters, order: TransactionOrder) -> None:
         self._db, self._order, self._time = db, order, filters.time
         clause, self._values = filters.where()
         self._source = f"FROM booked{clause}"
         self._columns, self._by = f"{self._time}, tx_id", f"{self._time} DESC, tx_id DESC"
         way = "DESC" if order.is_descending else "ASC"
-        if order.column is Column.TIME:
+        if order.column is SortColumn.TIME:
             self._by = f"{self._time} {way}, tx_id {way}"
-        if order.column is Column.ENERGY:
+        if order.column is SortColumn.ENERGY:
             so_far, values = _energy(db)
             self._source = (
                 f"FROM (SELECT {so_far} AS wh, {self._time}, tx_id {self._source}) WHERE true"
@@ -227,24 +229,24 @@ class _Listing:
     def key(self, cursor: str) -> Row:
         """Return the key of a cursor. Raises NoPage."""
         column = self._order.column
-        key = key_of(cursor, 2 if column is Column.TIME else 3)
+        key = key_of(cursor, 2 if column is SortColumn.TIME else 3)
         is_ours = isinstance(key[-2], str) and isinstance(key[-1], int)
         if not is_ours or (
-            column is Column.ENERGY and key[0] != "" and not isinstance(key[0], int)
+            column is SortColumn.ENERGY and key[0] != "" and not isinstance(key[0], int)
         ):
             raise no_cursor()
         return key
 
-    def groups(self, after: Row | None) -> tuple[list[_Group], int]:
+    def groups(self, after: Row | None) -> tuple[list[_EqualValues], int]:
         """Return the groups in order, from that of a key on, and how many transactions all have."""
         columns = _GROUPED.get(self._order.column)
         if columns is None:
             ((count,),) = self._db.execute(
                 f"SELECT count(*) {self._source}", self._values
             ).fetchall()
-            return [_Group(None, None, count)], count
+            return [_EqualValues(None, None, count)], count
         sql = f"SELECT count(*), {columns} {self._source} GROUP BY {columns}"
-        by_value, total = defaultdict[Value, list[tuple[int, Condition]]](list), 0
+        by_value, total = defaultdict[Value, list[tuple[int, WhereCondition]]](list), 0
         told = _groups(self._db, self._order)
         for count, *row in self._db.execute(sql, self._values).fetchall():
             value, condition = told(*row)
@@ -261,7 +263,7 @@ class _Listing:
         )
         return ordered[begin:], total
 
-    def keys(self, group: _Group, after: Row | None, most: int, skipped: int) -> list[Row]:
+    def keys(self, group: _EqualValues, after: Row | None, most: int, skipped: int) -> list[Row]:
         """Return the next keys of a group."""
         conditions = [] if group.condition is None else [group.condition]
         if after is not None and (group.value is None or group.value == after[0]):
@@ -280,17 +282,21 @@ class _Listing:
             return [(group.value, *row) for row in rows]
         return [tuple("" if one is None else one for one in row) for row in rows]
 
-    def _later(self, after: Row) -> Condition:
+    def _later(self, after: Row) -> WhereCondition:
         """Return the condition of what comes after a key in its group."""
         older = f"({self._time}, tx_id) < (?, ?)"
-        if self._order.column is Column.TIME:
-            return Condition(older if self._order.is_descending else older.replace("<", ">"), after)
-        if self._order.column is not Column.ENERGY:
-            return Condition(older, after[1:])
+        if self._order.column is SortColumn.TIME:
+            return WhereCondition(
+                older if self._order.is_descending else older.replace("<", ">"), after
+            )
+        if self._order.column is not SortColumn.ENERGY:
+            return WhereCondition(older, after[1:])
         if after[0] == "":
-            return Condition(f"wh IS NULL AND {older}", after[1:])
+            return WhereCondition(f"wh IS NULL AND {older}", after[1:])
         sign = "<" if self._order.is_descending else ">"
-        return Condition(f"(wh {sign} ? OR wh IS NULL OR wh = ? AND {older})", (after[0], *after))
+        return WhereCondition(
+            f"(wh {sign} ? OR wh IS NULL OR wh = ? AND {older})", (after[0], *after)
+        )
 
 
 def _energy(db: Database) -> tuple[str, tuple[int, ...]]:
@@ -306,9 +312,9 @@ def _energy(db: Database) -> tuple[str, tuple[int, ...]]:
     return sql, tuple(value for pair in known.items() for value in pair)
 
 
-def _groups(db: Database, order: Order) -> Callable[..., tuple[Value, Condition]]:
+def _groups(db: Database, order: TransactionOrder) -> Callable[..., tuple[Value, WhereCondition]]:
     """Return the function that makes the value and the condition of a group from its columns."""
-    if order.column is Column.PLACE:
+    if order.column is SortColumn.PLACE:
         names = _names(db, "SELECT id, name FROM cp")
         every = (
             db.execute("SELECT cp_id, conn_id, name FROM space").fetchall()
@@ -317,13 +323,13 @@ def _groups(db: Database, order: Order) -> Callable[..., tuple[Value, Condition]
         )
         spaces = {(charger, connector): name for charger, connector, name in every}
 
-        def place(charger: str, connector: int | None) -> tuple[Value, Condition]:
+        def place(charger: str, connector: int | None) -> tuple[Value, WhereCondition]:
             space = spaces.get((charger, connector or 0)) or spaces.get((charger, 0))
             words = f"{space or names.get(charger) or charger} {connector or 0}"
             return words, equal(cp_id=charger, conn_id=connector)
 
         return place
-    if order.column is Column.WHO:
+    if order.column is SortColumn.WHO:
         accounts = _names(db, "SELECT id, name FROM account") if order.sees_names else {}
         tags = (
             _names(db, "SELECT key, name FROM tag WHERE ended_at IS NULL")
@@ -331,13 +337,13 @@ def _groups(db: Database, order: Order) -> Callable[..., tuple[Value, Condition]
             else {}
         )
 
-        def who(account: int | None, key: str | None) -> tuple[Value, Condition]:
+        def who(account: int | None, key: str | None) -> tuple[Value, WhereCondition]:
             if account is not None:
                 return accounts.get(account, str(account)), equal(account_id=account)
             return tags.get(key) or key, equal(account_id=None, key=key)
 
         return who
-    return lambda value: (value, Condition(f"{_GROUPED[order.column]} = ?", (value,)))
+    return lambda value: (value, WhereCondition(f"{_GROUPED[order.column]} = ?", (value,)))
 
 
 def _names(db: Database, sql: str) -> dict[object, str]:
@@ -368,7 +374,9 @@ class TransactionSums:
     costs: ForOperators[list[CostSum] | None]
 
 
-def sums_of(db: Database, filters: Filters, rule: Rule, now: datetime) -> TransactionSums:
+def sums_of(
+    db: Database, filters: TransactionFilters, rule: Rule, now: datetime
+) -> TransactionSums:
     """Return what transactions come to."""
     clause, values = filters.where()
     (sums,) = db.execute(f"{_SUMS} FROM booked{clause}", values).fetchall()

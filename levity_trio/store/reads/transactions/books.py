@@ -77,7 +77,7 @@ class LifecycleRow(NamedTuple):
 
 
 @record(kw_only=False)
-class Booked:
+class BooksSince:
     """The books after a mark: transactions by id, and the charger of each message that was set
     aside."""
 
@@ -97,7 +97,7 @@ def mark(db: Database) -> Mark:
     )
 
 
-def booked_since(db: Database, since: Mark) -> Booked:
+def booked_since(db: Database, since: Mark) -> BooksSince:
     """Return the books after a mark, from one snapshot."""
     reviews = _open_reviews(db, since)
     booked = tuple(
@@ -109,7 +109,7 @@ def booked_since(db: Database, since: Mark) -> Booked:
     set_aside = db.query(
         "SELECT cp_id FROM set_aside WHERE last_received_at > ?", [since.set_aside_at]
     )
-    return Booked(
+    return BooksSince(
         booked, tuple(row["cp_id"] for row in set_aside), tuple(lifecycle_rows(db, since))
     )
 

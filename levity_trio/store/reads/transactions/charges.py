@@ -37,7 +37,7 @@ _TO_STOP: Final = (
 )
 
 
-class Used(NamedTuple):
+class TransactionCharge(NamedTuple):
     """What a transaction costs its account now, in minor units; None where no price can be told.
 
     `revision` is the one of its last change that the price knows, 0 without any. `ended_at` is None
@@ -53,7 +53,7 @@ class Used(NamedTuple):
     ended_at: str | None
 
 
-class Look(NamedTuple):
+class ChargesFound(NamedTuple):
     """The transactions that were found, and whereafter to look next; None at the end."""
 
     transactions: list[int]
@@ -84,19 +84,19 @@ def are_kept(db: Database) -> bool:
     return bool(db.execute("SELECT 1 FROM wallet LIMIT 1").fetchall())
 
 
-def changed(db: Database, after: int, most: int) -> Look:
+def changed(db: Database, after: int, most: int) -> ChargesFound:
     """Return the next transactions that changed after a revision."""
     found = db.execute(_CHANGED, (after, most)).fetchall()
-    return Look([number for number, _ in found], found[-1][1] if found else None)
+    return ChargesFound([number for number, _ in found], found[-1][1] if found else None)
 
 
-def present(db: Database, after: int, most: int) -> Look:
+def present(db: Database, after: int, most: int) -> ChargesFound:
     """Return the next transactions after an id that are open or reserved."""
     rows = rows_of(db)
     numbers = sorted(
         {number for sql in (_OPEN, _RESERVED) for (number,) in rows(sql, (after, most))}
     )[:most]
-    return Look(numbers, numbers[-1] if numbers else None)
+    return ChargesFound(numbers, numbers[-1] if numbers else None)
 
 
 def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
@@ -105,7 +105,7 @@ def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
     return db.execute(_TO_STOP, (before,)).fetchall()
 
 
-def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[Used]:
+def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[TransactionCharge]:
     """Return what transactions cost, as far as wallets are concerned."""
     if not numbers:
         return []
@@ -121,10 +121,10 @@ def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[Used]:
     return [_one(number, priced[number], revisions.get(number, 0)) for number in kept]
 
 
-def _one(number: int, priced: Priced, revision: int) -> Used:
+def _one(number: int, priced: Priced, revision: int) -> TransactionCharge:
     is_certain = priced.kind in (Kind.SESSION, Kind.FREE) and not priced.waits
     ended_at = priced.position.ended_at
-    return Used(
+    return TransactionCharge(
         transaction=number,
         revision=revision,
         account=priced.account,

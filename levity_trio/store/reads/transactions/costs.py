@@ -29,9 +29,9 @@ from levity_trio.store.reads.transactions.history import (
     History,
     Key,
     Series,
-    Wanted,
+    WantedSeries,
 )
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 
 MOST_PRICED: Final = 200
 """Transactions that one read prices at most: each may take 4 ms."""
@@ -155,7 +155,7 @@ def _unstored(
     return _Unstored(prices(rows, rule, numbers, now) if numbers else {})
 
 
-def cost_sums(rows: Rows, rule: Rule, filters: Filters, now: datetime) -> CostSums:
+def cost_sums(rows: Rows, rule: Rule, filters: TransactionFilters, now: datetime) -> CostSums:
     """Return what transactions come to, for an account or for all."""
     clause, values = filters.where()
     of_account, account = and_all(given(("booked_cost.account_id = ?", filters.account)))
@@ -198,7 +198,7 @@ _PRICED: Final = (
 )
 
 
-def with_costs(rows: Rows, history: History, wanted: Wanted, rule: Rule) -> History:
+def with_costs(rows: Rows, history: History, wanted: WantedSeries, rule: Rule) -> History:
     """Return a history with what its transactions cost. An account has what its own statements
     say."""
     since, before = history.periods[0].since, history.periods[-1].before

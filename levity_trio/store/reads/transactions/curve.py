@@ -92,7 +92,7 @@ _LAST_IMPORTED: Final = (
 """Their wh is empty, because nothing here is judged by them. What they say is shown."""
 
 
-class _Place(NamedTuple):
+class _CurveStart(NamedTuple):
     """Where the readings of a transaction are, and what a curve of it begins with."""
 
     rows: Rows
@@ -115,7 +115,7 @@ def curve(db: Database, number: int) -> Curve | None:
     begun, ended = (
         timestamp_of(seconds(at) - tx.start_behind) for at in (since, until)
     )  # by the charger's clock
-    place = _Place(rows, (tx.charger, tx.connector or 0), tx.id, seconds(begun))
+    place = _CurveStart(rows, (tx.charger, tx.connector or 0), tx.id, seconds(begun))
     stretches = [*_stretches(begun, ended)]
     register = [*_registers(place, stretches, is_imported=bool(imported_stop))]
     register = _with_ends(tx, register, seconds(ended) - place.begun)
@@ -149,7 +149,7 @@ def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
     yield from pairwise(edges)
 
 
-def _powers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Power]:
+def _powers(place: _CurveStart, stretches: Sequence[tuple[str, str]]) -> Iterator[Power]:
     runs = place.rows(_RUNS, (place.number,))
     for since, until in stretches:
         values = (*place.of_it, since, until, place.number)
@@ -171,7 +171,7 @@ def _powers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Pow
 
 
 def _registers(
-    place: _Place, stretches: Sequence[tuple[str, str]], *, is_imported: bool
+    place: _CurveStart, stretches: Sequence[tuple[str, str]], *, is_imported: bool
 ) -> Iterator[Register]:
     for stretch in stretches:
         last = place.rows(
@@ -182,7 +182,7 @@ def _registers(
                 yield _since(place, at), wh
 
 
-def _since(place: _Place, at: str) -> float:
+def _since(place: _CurveStart, at: str) -> float:
     return round(seconds(at) - place.begun, 1)
 
 

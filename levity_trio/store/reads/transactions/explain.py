@@ -99,7 +99,7 @@ class TodaysFigure:
 
 
 @record
-class Explanation:
+class ExplainedTransaction:
     """What is known of a transaction. An open one has no candidates yet, an imported one has none
     and no neighbours.
 
@@ -153,7 +153,7 @@ def explain(
     now: datetime | None = None,
     is_anonymous: bool = False,
     is_weighed: bool = True,
-) -> Explanation | None:
+) -> ExplainedTransaction | None:
     """Return all that is known of a transaction; None if it does not exist. An open one costs what
     it would cost `now`.
 
@@ -174,7 +174,7 @@ def explain(
     around = course.around(tx) if is_judged else Around((), ())
     case = case_of(course, tx) if is_figured else None
     judgement, weighed = (None, []) if case is None else weigh(case)
-    return Explanation(
+    return ExplainedTransaction(
         transaction=shown,
         settled_by=next(
             (one.resolved_by for one in reversed(reviews) if one.resolved_by not in (None, SYSTEM)),

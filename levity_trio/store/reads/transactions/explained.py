@@ -14,7 +14,7 @@ from levity_trio.charging.sent.plain import plain
 from levity_trio.store.reads.transactions.bill.shape import to_the_minute
 from levity_trio.store.reads.transactions.bill.words import bill_lines
 from levity_trio.store.reads.transactions.explain import (
-    Explanation,
+    ExplainedTransaction,
     Neighbour,
     ParallelTransaction,
     ReadingSummary,
@@ -33,7 +33,7 @@ _TIME: Final = re.compile(
 exact."""
 
 
-def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
+def lines(told: ExplainedTransaction, zone: tzinfo) -> Iterator[str]:
     """Yield the lines; a blank one before each heading."""
 
     def local(found: re.Match[str]) -> str:
@@ -44,7 +44,7 @@ def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     return (_TIME.sub(local, line) for line in _lines(told, zone))
 
 
-def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
+def _lines(told: ExplainedTransaction, zone: tzinfo) -> Iterator[str]:
     tx = told.transaction
     where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
     yield f"Session {tx.id} of {tx.charger}, {where}, card {_tag(told)}: {tx.state}"
@@ -65,7 +65,7 @@ def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
         yield from _headed("The bill", bill_lines(told.bill))
 
 
-def _tag(told: Explanation) -> str:
+def _tag(told: ExplainedTransaction) -> str:
     """Return its tag, as the charger sent it."""
     known = told.transaction.id_tag
     payloads = (step.details.get("payload") for step in told.steps)
@@ -93,7 +93,7 @@ def _reason(tx: Transaction) -> str:
     return f", ended by {by} ({tx.stop_reason or 'Local'})"
 
 
-def _figure(told: Explanation) -> Iterator[str]:
+def _figure(told: ExplainedTransaction) -> Iterator[str]:
     tx, today = told.transaction, told.today
     if tx.energy_wh is None:
         yield f"  {_wh(tx.energy_so_far_wh)} so far"
@@ -170,7 +170,7 @@ def _explained(interpretation: Interpretation) -> str:
     return f"{_wh(interpretation.wh)}  {interpretation.words} ({interpretation.method}): {mark}"
 
 
-def _doubts(told: Explanation) -> Iterator[str]:
+def _doubts(told: ExplainedTransaction) -> Iterator[str]:
     for review in told.reviews:
         state = (
             "open"

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import in_order, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Condition, and_all, given
+from levity_trio.store.reads.pages import WhereCondition, and_all, given
 
 _ENERGY: Final = (
     "SELECT coalesce(sum(energy_delivered), 0) "
@@ -32,7 +32,7 @@ _OF_PERIOD: Final = (
 _OWNED: Final = " CROSS JOIN booked ON tx_id = tx.id"
 
 
-class Ended(NamedTuple):
+class EndedTotals(NamedTuple):
     """The transactions that ended in a stretch of time: energy in Wh, how many, and how many have a
     doubtful figure."""
 
@@ -41,7 +41,7 @@ class Ended(NamedTuple):
     doubtful: int
 
 
-NOTHING: Final = Ended(0, 0, 0)
+NOTHING: Final = EndedTotals(0, 0, 0)
 
 
 class Grouping(StrEnum):
@@ -118,7 +118,7 @@ class History:
     again."""
 
 
-class Wanted(NamedTuple):
+class WantedSeries(NamedTuple):
     """Which series: of the site, of each charger, or of each account; and which sessions count
     (None: all)."""
 
@@ -137,7 +137,7 @@ Key = str | int | None
 """A charger, an account, or None for the site or for nobody."""
 
 
-def series(db: Database, wanted: Wanted, periods: Sequence[Period]) -> list[Series]:
+def series(db: Database, wanted: WantedSeries, periods: Sequence[Period]) -> list[Series]:
     """Return the series in the order of chargers, or of the names of accounts, with that of nobody
     last.
 
@@ -149,23 +149,25 @@ def series(db: Database, wanted: Wanted, periods: Sequence[Period]) -> list[Seri
         Grouping.CHARGER: wanted.charger,
         Grouping.ACCOUNT: wanted.account,
     }[wanted.of]
-    found = dict[Key, list[Ended]]()
+    found = dict[Key, list[EndedTotals]]()
     if periods and (wanted.of is Grouping.SITE or named is not None):
         found[named] = [NOTHING] * len(periods)
     is_owned = wanted.of is Grouping.ACCOUNT or wanted.account is not None
     conditions = given(("tx.cp_id = ?", wanted.charger), ("account_id = ?", wanted.account))
     if is_owned:
-        conditions.append(Condition("(account_id IS NOT NULL OR imported_id IS NULL)"))
+        conditions.append(WhereCondition("(account_id IS NOT NULL OR imported_id IS NULL)"))
     more, values = and_all(conditions)
     key = KEYS[wanted.of].replace("cp_id", "tx.cp_id")
     sql = _OF_PERIOD.format(key, _OWNED if is_owned else "", more)
     for place, period in enumerate(periods):
         for owner, *sums in db.execute(sql, (period.since, period.before, *values)).fetchall():
-            found.setdefault(owner, [NOTHING] * len(periods))[place] = Ended(*sums)
+            found.setdefault(owner, [NOTHING] * len(periods))[place] = EndedTotals(*sums)
     return _named(db, wanted.of, found)
 
 
-def _named(db: Database, grouping: Grouping, series: Mapping[Key, Sequence[Ended]]) -> list[Series]:
+def _named(
+    db: Database, grouping: Grouping, series: Mapping[Key, Sequence[EndedTotals]]
+) -> list[Series]:
     """Return the series with the names of their chargers or accounts, in the order of these; nobody
     comes last."""
     found = [] if grouping is Grouping.SITE else db.execute(_KNOWN[grouping]).fetchall()
@@ -182,18 +184,18 @@ _KNOWN: Final[Mapping[Grouping, str]] = {
 }
 
 
-def _series(ended: Sequence[Ended], key: Key, name: str | None, number: int) -> Series:
+def _series(ended: Sequence[EndedTotals], key: Key, name: str | None, number: int) -> Series:
     return Series(
         charger=key if isinstance(key, str) else None,
         account=key if isinstance(key, int) else None,
         name=name,
         number=number,
-        total=_figures(Ended(*map(sum, zip(*ended, strict=True)))),
+        total=_figures(EndedTotals(*map(sum, zip(*ended, strict=True)))),
         figures=[_figures(one) for one in ended],
     )
 
 
-def _figures(one: Ended) -> Figures:
+def _figures(one: EndedTotals) -> Figures:
     return Figures(energy_wh=one.wh, sessions=one.transactions, doubtful=one.doubtful)
 
 

@@ -53,7 +53,7 @@ class OpenTransaction(NamedTuple):
     """The time of its current, by our clock."""
 
 
-class _Row(NamedTuple):
+class _OpenRow(NamedTuple):
     """An open transaction as stored."""
 
     id: int
@@ -80,13 +80,14 @@ def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[O
     last."""
     chosen = "" if only is None else f" AND tx.id IN ({marks(only)})"
     found = [
-        _Row(*row) for row in db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()
+        _OpenRow(*row)
+        for row in db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()
     ]
     energies = energies_so_far(rows_of(db), [row.id for row in found])
     return [_open_transaction(db, row, energies.get(row.id, 0)) for row in found]
 
 
-def _open_transaction(db: Database, row: _Row, energy_wh: int) -> OpenTransaction:
+def _open_transaction(db: Database, row: _OpenRow, energy_wh: int) -> OpenTransaction:
     recent = _recent(db, row)
     power_w, power_at = (None, None) if row.is_suspended else _power(recent)
     newest = max(recent, key=lambda one: one.timestamp, default=None)
@@ -120,7 +121,7 @@ def _pace(recent: Sequence[Recent]) -> float | None:
     return median(gaps) if len(gaps) > 1 else None
 
 
-def _by_our_clock(reading: Recent, row: _Row) -> str:
+def _by_our_clock(reading: Recent, row: _OpenRow) -> str:
     """Return the time of a reading, without the skew of its charger's clock. No reading is newer
     than its receipt."""
     if not row.skew_seconds:
@@ -141,7 +142,7 @@ class Recent(NamedTuple):
     received_at: str
 
 
-def _recent(db: Database, row: _Row) -> list[Recent]:
+def _recent(db: Database, row: _OpenRow) -> list[Recent]:
     """Return the recent readings of its register, power, current, and state of charge, which only
     DC chargers know."""
     rows = db.execute(

@@ -53,7 +53,7 @@ _BELOW: Final = (
 LAST_TIME: Final = "9999"
 
 
-class Day(NamedTuple):
+class DayOfTransaction(NamedTuple):
     """What a transaction took on a day of UTC: from its quarter `since` on, as it is stored."""
 
     day: int
@@ -61,31 +61,31 @@ class Day(NamedTuple):
     wh: str
 
 
-class Taken(NamedTuple):
+class TakenEnergy(NamedTuple):
     """What a transaction took from a day on. What is stored of days before stays."""
 
     transaction: int
     from_day: int
-    days: Sequence[Day]
+    days: Sequence[DayOfTransaction]
 
 
-class Work(NamedTuple):
+class PowerWork(NamedTuple):
     """How far the table is: see `power_work` in schema/transactions.sql."""
 
     revision: int
     done_from: int
 
 
-def work(db: Database) -> Work:
+def work(db: Database) -> PowerWork:
     """Return how far the table is; a new database has nothing from before."""
     return next(
         (
-            Work(*row)
+            PowerWork(*row)
             for row in db.execute(
                 "SELECT revision, done_from FROM power_work WHERE id = 1"
             ).fetchall()
         ),
-        Work(0, 0),
+        PowerWork(0, 0),
     )
 
 
@@ -103,24 +103,24 @@ def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], 
     ) == most else 0
 
 
-def taken(db: Database, numbers: Sequence[int]) -> list[Taken]:
+def taken(db: Database, numbers: Sequence[int]) -> list[TakenEnergy]:
     """Return what transactions took, computed as a whole."""
     rows = rows_of(db)
     return [_whole(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
 
 
-def taken_lately(db: Database, numbers: Sequence[int]) -> list[Taken]:
+def taken_lately(db: Database, numbers: Sequence[int]) -> list[TakenEnergy]:
     """Return what open transactions took since their last quarter that is stored, with that."""
     rows = rows_of(db)
     return [_end(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
 
 
-def _whole(rows: Rows, tx: Known) -> Taken:
+def _whole(rows: Rows, tx: Known) -> TakenEnergy:
     points = [*_readings(rows, tx, *span(tx))]
     ends = _ends(tx)
     points = sorted([*ends, *points]) if ends else points
     found = quarters(points, None if tx.status == "Active" else tx.energy_delivered)
-    return Taken(tx.id, 0, [] if found is None else [*_days(found)])
+    return TakenEnergy(tx.id, 0, [] if found is None else [*_days(found)])
 
 
 def _ends(tx: Known) -> list[Point]:
@@ -136,8 +136,8 @@ def _ends(tx: Known) -> list[Point]:
     return found
 
 
-def _end(rows: Rows, tx: Known) -> Taken:
-    stored = next((Day(*row) for row in rows(_LAST, (tx.id,))), None)
+def _end(rows: Rows, tx: Known) -> TakenEnergy:
+    stored = next((DayOfTransaction(*row) for row in rows(_LAST, (tx.id,))), None)
     if stored is None:
         return _whole(rows, tx)
     values = loads(stored.wh)
@@ -148,14 +148,14 @@ def _end(rows: Rows, tx: Known) -> Taken:
     points = [*_placed(tx, before), *_readings(rows, tx, since, LAST_TIME)]
     found = quarters(points if before else sorted([*_ends(tx), *points]))
     if found is None:
-        return Taken(tx.id, stored.day + 1, ())
+        return TakenEnergy(tx.id, stored.day + 1, ())
     new = found.wh[max(0, last - found.first) :]
     joined = (
         Quarters(stored.day * A_DAY + stored.since, [*values[:-1], *new])
         if new
         else Quarters(last, values[-1:])
     )
-    return Taken(tx.id, stored.day, [*_days(joined)])
+    return TakenEnergy(tx.id, stored.day, [*_days(joined)])
 
 
 def _readings(rows: Rows, tx: Known, since: str, until: str) -> Iterator[Point]:
@@ -182,13 +182,13 @@ def _own(tx: Known, at: float) -> str:
     return timestamp_of(at + _ahead(tx))
 
 
-def _days(found: Quarters) -> Iterator[Day]:
+def _days(found: Quarters) -> Iterator[DayOfTransaction]:
     """Yield quarters by days of UTC."""
     first, wh = found
     while wh:
         day, since = divmod(first, A_DAY)
         size = A_DAY - since
-        yield Day(day, since, dumps(wh[:size]).decode())
+        yield DayOfTransaction(day, since, dumps(wh[:size]).decode())
         first, wh = first + size, wh[size:]
 
 
@@ -244,14 +244,14 @@ class DayPower:
     gaps: list[PowerGap]
 
 
-class Span(NamedTuple):
+class QuarterSpan(NamedTuple):
     """The quarters from one to another, which is not among them."""
 
     since: int
     until: int
 
     @classmethod
-    def between(cls, since: str, until: str) -> Span:
+    def between(cls, since: str, until: str) -> QuarterSpan:
         return cls(quarter_of(seconds(since)), quarter_of(seconds(until)))
 
 
@@ -270,7 +270,7 @@ _FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FR
 def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:
     """Return the power of a day; `times` are the beginnings of the day before, of the day, and of
     the next one."""
-    whole = Span.between(times[0], times[2])
+    whole = QuarterSpan.between(times[0], times[2])
     stored = tuple(db.execute(_STORED, (whole.since // A_DAY, whole.until // A_DAY)).fetchall())
     names = tuple(db.execute(_NAMES).fetchall())
     return _made(day, zone, tuple(times), quarter_of(seconds(now)), _first(db), stored, names)
@@ -289,7 +289,7 @@ def _made(
     """Return a day from its rows: of the same ones it is the same, for a quarter of an hour."""
     earlier, since, until = times
     found, complete = _series(stored, at)
-    before, whole = Span.between(earlier, since), Span.between(since, until)
+    before, whole = QuarterSpan.between(earlier, since), QuarterSpan.between(since, until)
     today = whole._replace(until=min(whole.until, max(whole.since, complete)))
     names = {charger: (name, number) for charger, name, number in named}
     return DayPower(
@@ -330,7 +330,7 @@ def _first(db: Database) -> int:
     return quarter_of(seconds(db.execute(_FIRST).fetchall()[0][0]))
 
 
-def _summed(found: Series, within: Span, first: int = 0) -> list[int | None]:
+def _summed(found: Series, within: QuarterSpan, first: int = 0) -> list[int | None]:
     sums: list[int | None] = []
     for one in range(*within):
         values = [by_quarter[one] for by_quarter in found.values() if one in by_quarter]
@@ -341,7 +341,10 @@ def _summed(found: Series, within: Span, first: int = 0) -> list[int | None]:
 
 
 def _chargers(
-    found: Series, within: Span, day: Span, names: Mapping[str, tuple[str | None, int]]
+    found: Series,
+    within: QuarterSpan,
+    day: QuarterSpan,
+    names: Mapping[str, tuple[str | None, int]],
 ) -> Iterator[ChargerPower]:
     for charger in sorted(found, key=lambda one: names[one][1]):
         wh = [found[charger].get(one, 0) for one in range(*within)]
@@ -353,7 +356,7 @@ def _chargers(
 
 
 def _gaps(
-    found: Series, within: Span, names: Mapping[str, tuple[str | None, int]]
+    found: Series, within: QuarterSpan, names: Mapping[str, tuple[str | None, int]]
 ) -> Iterator[PowerGap]:
     for charger, by_quarter in found.items():
         begin: int | None = None
@@ -410,7 +413,7 @@ _QUARTERS: Final = 4
 
 def hours_of_week(db: Database, wanted: OfWeek) -> WeekHistory:
     """Return the energy by the hour of the week."""
-    span = Span.between(wanted.since, wanted.before)
+    span = QuarterSpan.between(wanted.since, wanted.before)
     hours, places = [0] * (HOURS + 1), dict[int, Sequence[int]]()
     doubtful = dict[int, int]()
     for day, since, text, number, energy in _wanted_rows(db, wanted, span):
@@ -434,7 +437,7 @@ def hours_of_week(db: Database, wanted: OfWeek) -> WeekHistory:
 
 
 def _wanted_rows(
-    db: Database, wanted: OfWeek, span: Span
+    db: Database, wanted: OfWeek, span: QuarterSpan
 ) -> Iterator[tuple[int, int, str, int, int]]:
     """Yield the rows of what is wanted: day, first quarter, Wh by quarter, transaction and its
     judged Wh."""
@@ -446,7 +449,7 @@ def _wanted_rows(
     )
 
 
-def _places(day: int, zone: ZoneInfo, span: Span) -> list[int]:
+def _places(day: int, zone: ZoneInfo, span: QuarterSpan) -> list[int]:
     """Return the hour of the week of each quarter of a day of UTC; HOURS for those beyond the
     edges."""
     begin = day * A_DAY

@@ -42,7 +42,7 @@ COMPLETED: Final = (
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ?2 AND {COMPLETED} ORDER BY id LIMIT ?3"  # noqa: S608 - our own names
 
 
-class Cause(StrEnum):
+class DifferenceCause(StrEnum):
     """Why a figure would differ today."""
 
     RULES = "rules"
@@ -50,7 +50,7 @@ class Cause(StrEnum):
     HABITS = "habits"
 
 
-class Figure(NamedTuple):
+class JudgedFigure(NamedTuple):
     """The energy that a transaction delivered. `reviews` are the codes of the doubts, `words` their
     texts."""
 
@@ -61,7 +61,7 @@ class Figure(NamedTuple):
     words: str
 
 
-class Difference(NamedTuple):
+class RecheckDifference(NamedTuple):
     """A transaction whose stored figure differs from that of today's rules. `rules` is the version
     that stored it.
 
@@ -75,19 +75,19 @@ class Difference(NamedTuple):
     rules: int | None
     judged_at: str | None
     settled_by: str | None
-    stored: Figure
-    then: Figure
-    now: Figure
-    causes: tuple[Cause, ...]
+    stored: JudgedFigure
+    then: JudgedFigure
+    now: JudgedFigure
+    causes: tuple[DifferenceCause, ...]
 
 
-class Batch(NamedTuple):
+class RecheckBatch(NamedTuple):
     """The result of one read: the number of transactions judged, their stored Wh, and the
     differences."""
 
     transactions: int
     stored_wh: int
-    differences: list[Difference]
+    differences: list[RecheckDifference]
 
 
 class Rechecking:
@@ -113,7 +113,9 @@ class Rechecking:
         )
         """Whether the charger is known, if one was given."""
 
-    def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Batch]:
+    def pages(
+        self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS
+    ) -> Iterator[RecheckBatch]:
         """Judge the transactions page by page; each page is a read of its own."""
         after = 0
         while (
@@ -125,11 +127,11 @@ class Rechecking:
 
 def _page(
     after: int, charger: str | None, most_rows: int, seconds: float, db: Database
-) -> tuple[Batch, int] | None:
+) -> tuple[RecheckBatch, int] | None:
     """Return the page after this id, and its last id; None at the end."""
     ends = time.monotonic() + seconds
     rows = rows_of(db)
-    count, stored_wh, differences = 0, 0, list[Difference]()
+    count, stored_wh, differences = 0, 0, list[RecheckDifference]()
     for row in rows(PAGE, (charger, after, most_rows)):
         tx = Known(*row)
         count, after, stored_wh = count + 1, tx.id, stored_wh + (tx.energy_delivered or 0)
@@ -137,7 +139,7 @@ def _page(
             differences.append(difference)
         if time.monotonic() > ends:
             break
-    return (Batch(count, stored_wh, differences), after) if count else None
+    return (RecheckBatch(count, stored_wh, differences), after) if count else None
 
 
 class _Reviews(NamedTuple):
@@ -153,10 +155,10 @@ class _Reviews(NamedTuple):
     is_legacy: bool
 
 
-def compare(rows: Rows, tx: Known) -> Difference | None:
+def compare(rows: Rows, tx: Known) -> RecheckDifference | None:
     """Judge a transaction by today's rules; return None if the result equals what is stored."""
     reviews = _reviews(rows, tx)
-    stored = Figure(
+    stored = JudgedFigure(
         tx.energy_delivered or 0,
         tx.confidence or "",
         tx.energy_method,
@@ -171,11 +173,11 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
         return None
     case_then = case_of(Course(rows, tx.charger, tx.judged_at or LAST_TIME), tx)
     then = _then(case_then, stored, reviews)
-    causes = [] if _is_same(stored, then, reviews) else [Cause.RULES]
+    causes = [] if _is_same(stored, then, reviews) else [DifferenceCause.RULES]
     if not _is_same(then, now, reviews):
         causes.append(_later(case, case_then, then, reviews))
     if times is not tx:
-        causes = [*dict.fromkeys([*causes, Cause.FACTS])]
+        causes = [*dict.fromkeys([*causes, DifferenceCause.FACTS])]
         now = now._replace(words="; ".join(filter(None, (now.words, clock_words(times)))))
     row = (
         tx.id,
@@ -186,26 +188,30 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
         tx.judged_at,
         reviews.settled_by,
     )
-    return Difference(*row, stored, then, now, tuple(causes))
+    return RecheckDifference(*row, stored, then, now, tuple(causes))
 
 
-def _then(case: Case, stored: Figure, reviews: _Reviews) -> Figure:
+def _then(case: Case, stored: JudgedFigure, reviews: _Reviews) -> JudgedFigure:
     """Judge by the evidence of that time; without habits, if only that gives the stored figure."""
     then = _figure(judge(case), reviews)
     without = _figure(judge(replace(case, **NO_HABITS._asdict())), reviews)
     return without if _is_same(stored, without, reviews) else then
 
 
-def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Cause:
+def _later(case: Case, case_then: Case, then: JudgedFigure, reviews: _Reviews) -> DifferenceCause:
     """Return whether habits or facts cause the difference between then and now."""
     as_they_were = replace(case, **{name: getattr(case_then, name) for name in NO_HABITS._fields})
     olds = (
         _figure(judge(old), reviews) for old in (as_they_were, replace(case, **NO_HABITS._asdict()))
     )
-    return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
+    return (
+        DifferenceCause.HABITS
+        if any(_is_same(then, old, reviews) for old in olds)
+        else DifferenceCause.FACTS
+    )
 
 
-def _is_same(stored: Figure, other: Figure, reviews: _Reviews) -> bool:
+def _is_same(stored: JudgedFigure, other: JudgedFigure, reviews: _Reviews) -> bool:
     """Compare figures: without codes if an earlier version stored them; only Wh if an operator
     settled the stored one, and not those that the operator replaced."""
     if reviews.settled_by is not None:
@@ -217,11 +223,13 @@ def _is_same(stored: Figure, other: Figure, reviews: _Reviews) -> bool:
     )
 
 
-def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:
+def _figure(judgement: Judgement, reviews: _Reviews) -> JudgedFigure:
     is_certain = judgement.confidence == CERTAIN and not reviews.is_match_doubted
     codes = tuple(sorted({str(doubt.code) for doubt in judgement.doubts}))
     words = "; ".join(doubt.words for doubt in judgement.doubts)
-    return Figure(judgement.wh, CERTAIN if is_certain else DOUBTFUL, judgement.method, codes, words)
+    return JudgedFigure(
+        judgement.wh, CERTAIN if is_certain else DOUBTFUL, judgement.method, codes, words
+    )
 
 
 def _reviews(rows: Rows, tx: Known) -> _Reviews:

@@ -137,7 +137,7 @@ class GroupPreview:
     next: tuple[NextSession, ...]
 
 
-class _Kind(NamedTuple):
+class _GroupKind(NamedTuple):
     charger: str
     codes: tuple[str, ...]
 
@@ -180,7 +180,7 @@ def in_groups(db: Database) -> tuple[int, ...]:
     return tuple(number for numbers in found.values() if len(numbers) > 1 for number in numbers)
 
 
-def _waiting(db: Database) -> tuple[Mapping[_Kind, list[int]], Mapping[int, str]]:
+def _waiting(db: Database) -> tuple[Mapping[_GroupKind, list[int]], Mapping[int, str]]:
     """Return the transactions that wait by their kind, in the order of their starts, and when the
     first doubt of each opened."""
     chargers, codes, opened = dict[int, str](), defaultdict[int, set[str]](set), dict[int, str]()
@@ -188,9 +188,9 @@ def _waiting(db: Database) -> tuple[Mapping[_Kind, list[int]], Mapping[int, str]
         chargers[number] = charger
         codes[number].add(code)
         opened[number] = min(at, opened.get(number, at))
-    found = defaultdict[_Kind, list[int]](list)
+    found = defaultdict[_GroupKind, list[int]](list)
     for number, charger in chargers.items():
-        found[_Kind(charger, tuple(sorted(codes[number])))].append(number)
+        found[_GroupKind(charger, tuple(sorted(codes[number])))].append(number)
     return found, opened
 
 
@@ -210,7 +210,7 @@ def codes_of(cause: str) -> tuple[str, ...] | None:
 def members(db: Database, charger: str, cause: str) -> list[int] | None:
     """Return the transactions of a group, the oldest first; None for a cause that no doubt has."""
     codes = codes_of(cause)
-    return None if codes is None else [*_waiting(db)[0].get(_Kind(charger, codes), [])]
+    return None if codes is None else [*_waiting(db)[0].get(_GroupKind(charger, codes), [])]
 
 
 def grouped(db: Database, numbers: Sequence[int]) -> list[GroupedTransaction]:
@@ -245,7 +245,7 @@ def preview(db: Database, charger: str, cause: str, wanted: PageOf) -> GroupPrev
     codes = codes_of(cause)
     if codes is None:
         return None
-    numbers = _waiting(db)[0].get(_Kind(charger, codes), [])
+    numbers = _waiting(db)[0].get(_GroupKind(charger, codes), [])
     begin = (wanted.page - 1) * wanted.limit
     data = tuple(_grouped(db, numbers[begin : begin + wanted.limit]))
     ((event,),) = db.execute("SELECT coalesce(max(id), 0) FROM tx_event").fetchall()

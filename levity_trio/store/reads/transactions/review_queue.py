@@ -21,11 +21,11 @@ from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers.charger_facts import SET_ASIDE_ROW, SetAsideMessage
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
     Row,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
 )
@@ -58,7 +58,7 @@ class Review:
 
 
 @record
-class Waiting:
+class QueueItem:
     """An item of the queue. `kind` is transaction, with its open reviews, or message. `at` is the
     time of either."""
 
@@ -94,41 +94,41 @@ _QUEUED_MESSAGES: Final = (
     f"(SELECT received_at AS at, '{MESSAGE}' AS kind, id, cp_id FROM set_aside INDEXED BY "  # noqa: S608
     "set_aside_waiting WHERE looked_at IS NULL)"
 )
-_VISIBLE: Final = Condition("cp_id NOT IN (SELECT id FROM hidden_cp)")
+_VISIBLE: Final = WhereCondition("cp_id NOT IN (SELECT id FROM hidden_cp)")
 
 
 def queue(
     db: Database,
     charger: str | None,
     kind: str | None,
-    wanted: Wanted,
+    wanted: WantedPage,
     *,
     is_newest_first: bool = True,
     is_alone: bool = False,
-) -> ListPage[Waiting]:
+) -> ListPage[QueueItem]:
     """Return a page of the queue; without hidden chargers, unless one is named. `is_alone` leaves
     out the ended transactions that share charger and doubts with another. Raises NoPage."""
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
     grouped = in_groups(db) if is_alone else ()
-    own = [Condition(f"id NOT IN ({marks(grouped)})", grouped)] if grouped else []
+    own = [WhereCondition(f"id NOT IN ({marks(grouped)})", grouped)] if grouped else []
     sources = {TRANSACTION: (_QUEUED_TRANSACTIONS, own), MESSAGE: (_QUEUED_MESSAGES, [])}
     branches = [
         Branch(source, [*conditions, *more])
         for name, (source, more) in sources.items()
         if kind in (None, name)
     ]
-    listing = Listing(branches, ("at", "kind", "id"), is_newest_first)
+    listing = ListKeys(branches, ("at", "kind", "id"), is_newest_first)
     return read_page(db, listing, wanted, lambda key: _waiting(db, key))
 
 
-def _waiting(db: Database, key: Row) -> Waiting:
+def _waiting(db: Database, key: Row) -> QueueItem:
     at, kind, number = key
     if kind == MESSAGE:
         message = SET_ASIDE_ROW.by_id(db, "set_aside")(key)
-        return Waiting(kind=kind, at=at, charger=message.charger, message=message)
+        return QueueItem(kind=kind, at=at, charger=message.charger, message=message)
     (one,) = transaction_rows(db, (number,))
     reviews = tuple(review for review in reviews_of(db, number) if review.resolved_at is None)
-    return Waiting(kind=kind, at=at, charger=one.charger, transaction=one, reviews=reviews)
+    return QueueItem(kind=kind, at=at, charger=one.charger, transaction=one, reviews=reviews)
 
 
 def reviews_of(db: Database, number: int) -> list[Review]:
@@ -262,7 +262,7 @@ class OfferedDecision:
 
 
 @record
-class ReviewItem(Waiting):
+class ReviewItem(QueueItem):
     """An item of the queue: with the newest event of its transaction, by which a decision knows
     what was seen, the possible answers, and the transactions to which its message can be
     attached."""
@@ -276,7 +276,7 @@ def to_review(
     db: Database,
     charger: str | None,
     kind: str | None,
-    wanted: Wanted,
+    wanted: WantedPage,
     *,
     is_newest_first: bool = True,
     is_alone: bool = False,
@@ -289,7 +289,7 @@ def to_review(
     )
 
 
-def _item(db: Database, waiting: Waiting) -> ReviewItem:
+def _item(db: Database, waiting: QueueItem) -> ReviewItem:
     tx, message = waiting.transaction, waiting.message
     answers, attachable = list[OfferedDecision](), list[FittingTransaction]()
     if tx is not None:

@@ -16,10 +16,10 @@ from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (
     Branch,
-    Condition,
-    Listing,
+    ListKeys,
     ListPage,
-    Wanted,
+    WantedPage,
+    WhereCondition,
     given,
     read_page,
     where,
@@ -33,7 +33,7 @@ COMPLETED: Final = "Completed"
 
 
 @record
-class Filters:
+class TransactionFilters:
     """Which transactions; None means all. Times in the database's format: started since, and
     before, ended since, and before.
 
@@ -76,12 +76,12 @@ class Filters:
             ("state = ?", self.bill),
         )
         if self.review is not None:
-            conditions.append(Condition(f"is_in_review = {int(self.review)}"))
+            conditions.append(WhereCondition(f"is_in_review = {int(self.review)}"))
         if self.status is not None:
-            conditions.append(Condition(f"is_open = {int(self.status == ACTIVE)}"))
+            conditions.append(WhereCondition(f"is_open = {int(self.status == ACTIVE)}"))
         if self.is_unowned:
-            conditions.append(Condition("booked.account_id IS NULL AND is_imported = 0"))
-        return where(conditions or [Condition("true")])
+            conditions.append(WhereCondition("booked.account_id IS NULL AND is_imported = 0"))
+        return where(conditions or [WhereCondition("true")])
 
 
 @record
@@ -255,7 +255,7 @@ _ORDER: Final = ("timestamp", "id")
 
 
 def of_transaction(
-    db: Database, number: int, measurand: str | None, wanted: Wanted
+    db: Database, number: int, measurand: str | None, wanted: WantedPage
 ) -> ListPage[Reading] | None:
     """Return a page of the readings of a transaction, the oldest first; None if it does not exist.
     Raises NoPage."""
@@ -264,10 +264,10 @@ def of_transaction(
         return None
     of_it = "cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
     conditions = [
-        Condition(of_it, (tx.charger, tx.connector or 0, *span(tx), tx.id)),
+        WhereCondition(of_it, (tx.charger, tx.connector or 0, *span(tx), tx.id)),
         *given(("measurand = ?", measurand)),
     ]
-    listing = Listing([Branch("meter_val", conditions)], _ORDER, is_newest_first=False)
+    listing = ListKeys([Branch("meter_val", conditions)], _ORDER, is_newest_first=False)
     return read_page(db, listing, wanted, _READING.by_id(db, "meter_val"))
 
 
@@ -277,13 +277,14 @@ def of_charger(
     connector: int | None,
     since: str | None,
     before: str | None,
-    wanted: Wanted,
+    wanted: WantedPage,
 ) -> ListPage[Reading]:
     """Return a page of the readings of a charger, the newest first. Raises NoPage."""
     numbers = connectors(rows_of(db), charger, "meter_val") if connector is None else [connector]
     within = given(("timestamp >= ?", since), ("timestamp < ?", before))
     of_each = [
-        [Condition("cp_id = ? AND conn_id = ?", (charger, number)), *within] for number in numbers
+        [WhereCondition("cp_id = ? AND conn_id = ?", (charger, number)), *within]
+        for number in numbers
     ]
     branches = [Branch("meter_val", conditions) for conditions in of_each]
-    return read_page(db, Listing(branches, _ORDER), wanted, _READING.by_id(db, "meter_val"))
+    return read_page(db, ListKeys(branches, _ORDER), wanted, _READING.by_id(db, "meter_val"))

@@ -96,7 +96,7 @@ class ChargerUse:
     habits: Habits | None
 
 
-class Asked(NamedTuple):
+class UseQuestion(NamedTuple):
     """What is asked for: a charger, a month with its beginning and end, and the present time."""
 
     charger: str
@@ -107,21 +107,21 @@ class Asked(NamedTuple):
     zone: ZoneInfo
 
 
-class _Session(NamedTuple):
+class _UsageRow(NamedTuple):
     id: int
     since: str
     until: str | None
     wh: int | None
 
 
-class _Flow(NamedTuple):
+class _SessionFlow(NamedTuple):
     """The quarters of a session in which energy flowed, and in which that is not known."""
 
     charging: Sequence[int]
     unknown: Sequence[int]
 
 
-def use_of(db: Database, asked: Asked) -> ChargerUse:
+def use_of(db: Database, asked: UseQuestion) -> ChargerUse:
     """Return how a charger was used in a month."""
     until = min(asked.before, asked.now)
     sessions = _sessions(db, asked.charger, asked.since, until)
@@ -155,15 +155,15 @@ def use_of(db: Database, asked: Asked) -> ChargerUse:
     )
 
 
-def _sessions(db: Database, charger: str, since: str, until: str) -> list[_Session]:
+def _sessions(db: Database, charger: str, since: str, until: str) -> list[_UsageRow]:
     ended = db.execute(_ENDED, (charger, since, until)).fetchall()
     return sorted(
-        _Session(*row) for row in (*ended, *db.execute(_OPEN, (charger, until)).fetchall())
+        _UsageRow(*row) for row in (*ended, *db.execute(_OPEN, (charger, until)).fetchall())
     )
 
 
-def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _Flow]:
-    found = {number: _Flow([], []) for number in numbers}
+def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _SessionFlow]:
+    found = {number: _SessionFlow([], []) for number in numbers}
     for some in parts(numbers):
         for number, day, since, wh in db.execute(_POWER.format(marks(some)), tuple(some)):
             charging, unknown = [*found[number].charging], [*found[number].unknown]
@@ -172,11 +172,11 @@ def _flows(db: Database, numbers: Sequence[int]) -> dict[int, _Flow]:
                     unknown.append(quarter)
                 elif one >= _LEAST_WH:
                     charging.append(quarter)
-            found[number] = _Flow(charging, unknown)
+            found[number] = _SessionFlow(charging, unknown)
     return found
 
 
-def _held(db: Database, sessions: Sequence[_Session], since: str, before: str) -> int:
+def _held(db: Database, sessions: Sequence[_UsageRow], since: str, before: str) -> int:
     """Return for how many seconds between two times load management gave cars too little to
     charge."""
     held = 0.0
@@ -187,7 +187,7 @@ def _held(db: Database, sessions: Sequence[_Session], since: str, before: str) -
     return round(held)
 
 
-def _faults(db: Database, asked: Asked, until: str) -> list[FaultsOfMonth]:
+def _faults(db: Database, asked: UseQuestion, until: str) -> list[FaultsOfMonth]:
     """Return the faults of a month, the one that lasted longest first."""
     counts, lasted = Counter[str](), Counter[str]()
     for code, since, resolved in db.execute(
@@ -203,7 +203,7 @@ def _faults(db: Database, asked: Asked, until: str) -> list[FaultsOfMonth]:
     ]
 
 
-def _habits(db: Database, asked: Asked, until: str) -> Habits | None:
+def _habits(db: Database, asked: UseQuestion, until: str) -> Habits | None:
     sessions = [
         one
         for one in _sessions(db, asked.charger, shifted_stamp(until, -HABIT_DAYS), until)

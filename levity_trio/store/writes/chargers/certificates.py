@@ -18,7 +18,7 @@ from levity_trio.events import (
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
 from levity_trio.wire.texts import LONGEST_OF, cut
 from levity_trio.wire.times import minutes_before, stamp
@@ -60,7 +60,7 @@ class NewCertificate:
         )
 
 
-_CERTIFICATE: Final = Stored("certificate", NewCertificate)
+_CERTIFICATE: Final = RecordTable("certificate", NewCertificate)
 
 
 class CertificateWork(NamedTuple):

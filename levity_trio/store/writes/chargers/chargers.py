@@ -69,7 +69,7 @@ IDENTIFICATION = tuple(field.name for field in fields(Identification))
 
 
 @record(kw_only=False)
-class Status:
+class ReportedStatus:
     """A StatusNotification.req (§6.47)."""
 
     connector: int
@@ -154,7 +154,7 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
         record_sharing(db, origin, Told("the serial number alternates"))
 
 
-def status(db: UnitOfWork, origin: Origin, report: Status) -> None:
+def status(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     """Store a StatusNotification: as a row if it is a change, as the present status unless that is
     newer."""
     is_shown = (
@@ -180,7 +180,9 @@ def status(db: UnitOfWork, origin: Origin, report: Status) -> None:
         _take(db, origin, report, present)
 
 
-def _take(db: UnitOfWork, origin: Origin, report: Status, present: _Present | None) -> None:
+def _take(
+    db: UnitOfWork, origin: Origin, report: ReportedStatus, present: _PresentStatus | None
+) -> None:
     """Make a status the present one of its connector, with all that follows from it."""
     _set_present(db, origin, report)
     _follow_errors(db, origin, report)
@@ -201,7 +203,7 @@ def _take(db: UnitOfWork, origin: Origin, report: Status, present: _Present | No
 # outcomes of commands) follows this order.
 
 
-def _is_older(origin: Origin, report: Status, present: _Present) -> bool:
+def _is_older(origin: Origin, report: ReportedStatus, present: _PresentStatus) -> bool:
     """Whether a status is older than the present one, by the charger's own times.
 
     The first one after a boot or a reconnect is never older: those have ended the belief in the
@@ -217,7 +219,7 @@ def _is_behind(moment: Moment) -> bool:
     return moment.is_believable and -(moment.skew_seconds or 0) > CLOCK_SECONDS
 
 
-def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
+def _shows_clock(origin: Origin, alike: Sequence[_StoredStatus]) -> bool:
     """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old
     event grows."""
     before = shifted_stamp(origin.received_at, timedelta(seconds=-CLOCK_SECONDS))
@@ -232,12 +234,12 @@ def _fits_clock(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
     return known < -CLOCK_SECONDS and min(abs(more), abs(more - HOUR)) <= SAME_BEHIND_SECONDS
 
 
-def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
+def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_StoredStatus]:
     """Return the latest statuses of this connection, of the shown connectors, that lagged by as
     much when they came. What waited before an earlier one may by chance have waited for as long."""
     shown = db.rows("SELECT conn_id FROM cp_conn WHERE cp_id = ?", (origin.charger,))
     rows = [
-        _Kept(*row)
+        _StoredStatus(*row)
         for (connector,) in ((0,), *shown)
         for row in db.rows(_NEWEST_ROWS, (origin.charger, connector, NEWEST_STATUSES))
     ]
@@ -246,7 +248,7 @@ def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
     return [kept for kept in here if abs(kept.skew_seconds - skew) <= SAME_BEHIND_SECONDS]
 
 
-def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:
+def _take_waiting(db: UnitOfWork, origin: Origin, kept: _StoredStatus) -> None:
     """Take a status that looked older because the clock had been set back, if none of its connector
     came after it."""
     newest = "SELECT max(id) FROM status WHERE cp_id = ? AND conn_id = ?"
@@ -264,7 +266,7 @@ _NEWEST_ROWS: Final = (
 )
 
 
-class _Kept(NamedTuple):
+class _StoredStatus(NamedTuple):
     """A stored status."""
 
     id: int
@@ -285,12 +287,12 @@ class _Kept(NamedTuple):
         return round(seconds(self.timestamp) - seconds(self.received_at))
 
     @property
-    def report(self) -> Status:
+    def report(self) -> ReportedStatus:
         moment = Moment(self.timestamp, self.sent_timestamp, True, self.skew_seconds)
-        return Status(*self[3:9], moment)
+        return ReportedStatus(*self[3:9], moment)
 
 
-def _repeats(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> bool:
+def _repeats(db: UnitOfWork, origin: Origin, report: ReportedStatus, is_late: bool) -> bool:
     last = db.row(
         "SELECT id, status, error_code, info, vendor_id, vendor_error_code, is_late FROM status"
         " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
@@ -311,7 +313,7 @@ def _repeats(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> b
     return True
 
 
-def _add(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> None:
+def _add(db: UnitOfWork, origin: Origin, report: ReportedStatus, is_late: bool) -> None:
     db.execute(
         "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, "
         "status, error_code, info, vendor_id, vendor_error_code, last_received_at, is_late) "
@@ -336,29 +338,29 @@ def _add(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> None:
 
 
 @record(kw_only=False)
-class _Present:
+class _PresentStatus:
     status: str
     error_code: str | None
     status_at: str | None
     is_believable: bool
 
 
-def _present(db: UnitOfWork, charger: str, connector: int) -> _Present | None:
+def _present(db: UnitOfWork, charger: str, connector: int) -> _PresentStatus | None:
     columns = "SELECT status, error_code, status_at, status_believable FROM"
     if connector == 0:
         found = db.row(f"{columns} cp WHERE id = ?", (charger,))
     else:
         found = db.row(f"{columns} cp_conn WHERE cp_id = ? AND conn_id = ?", (charger, connector))
-    return _Present(*found) if found else None
+    return _PresentStatus(*found) if found else None
 
 
-def _since(origin: Origin, report: Status) -> str:
+def _since(origin: Origin, report: ReportedStatus) -> str:
     """Return since when a status holds, never later than its receipt: after a correction of the
     charger's clock, the following statuses would otherwise look older."""
     return min(report.moment.understood, origin.received_at)
 
 
-def _keep_skew(db: UnitOfWork, origin: Origin, report: Status, is_live: bool) -> None:
+def _keep_skew(db: UnitOfWork, origin: Origin, report: ReportedStatus, is_live: bool) -> None:
     """Store the clock skew. A status that may be late shows only how far the clock is behind at
     most."""
     skew, charger = report.moment.skew_seconds, origin.charger
@@ -373,7 +375,7 @@ def _keep_skew(db: UnitOfWork, origin: Origin, report: Status, is_live: bool) ->
     look_again(db, origin, report.moment)
 
 
-def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
+def _set_present(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     at, since = origin.received_at, _since(origin, report)
     is_compared = report.moment.is_believable and not has_newer(
         db, origin
@@ -405,7 +407,7 @@ def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
     )
 
 
-def _record_change(db: UnitOfWork, origin: Origin, report: Status) -> None:
+def _record_change(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     end_unusable(db, origin, report.connector, report.status)
     availability.compare(db, origin, report.connector)
     db.record(
@@ -420,7 +422,7 @@ def _record_change(db: UnitOfWork, origin: Origin, report: Status) -> None:
     )
 
 
-def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
+def _follow_errors(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     connector = report.connector or None  # as in Levity, NULL is the charger itself
     if report.error_code == NO_ERROR:
         resolve = (
@@ -437,7 +439,7 @@ def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
         _open_error(db, origin, connector, report)
 
 
-def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, report: Status) -> bool:
+def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, report: ReportedStatus) -> bool:
     same = db.row(
         "SELECT 1 FROM cp_err "
         "WHERE cp_id = ? AND conn_id IS ? AND error_code = ? AND vendor_error_code IS ? "
@@ -447,7 +449,9 @@ def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, report: Stat
     return same is not None
 
 
-def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, report: Status) -> None:
+def _open_error(
+    db: UnitOfWork, origin: Origin, connector: int | None, report: ReportedStatus
+) -> None:
     is_warning = report.status != "Faulted"  # §4.9
     fact = ErrorOpened(
         charger=origin.charger,

@@ -65,14 +65,14 @@ class NewCommand:
     url: NewUrl | None = None
 
 
-class Message(NamedTuple):
+class CallMessage(NamedTuple):
     """A CALL that a write decides to send."""
 
     action: str
     payload: Mapping[str, Any]
 
 
-class Asking(NamedTuple):
+class IdempotentRequest(NamedTuple):
     """A request with an Idempotency-Key: about which charger, who asked, and when."""
 
     charger: str
@@ -81,7 +81,7 @@ class Asking(NamedTuple):
     repeatable: Repeatable
 
 
-class Draft(NamedTuple):
+class CommandDraft(NamedTuple):
     """A command whose message is not decided yet."""
 
     charger: str
@@ -99,7 +99,7 @@ class TooMany(Exception):
     """Too many commands wait for the charger."""
 
 
-class Taken(NamedTuple):
+class TakenCommand(NamedTuple):
     """A command that is to be sent now."""
 
     id: int
@@ -136,7 +136,7 @@ def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
     asking = (
         None
         if new.repeatable is None
-        else Asking(new.charger, new.asked_by, new.requested_at, new.repeatable)
+        else IdempotentRequest(new.charger, new.asked_by, new.requested_at, new.repeatable)
     )
     if asking is not None and (repeated := find_repeated(db, asking)) is not None:
         return Queued(repeated, is_new=False)
@@ -175,7 +175,9 @@ def queue_elsewhere(db: UnitOfWork, new: NewCommand) -> Queued | None:
 
 
 def queue_decided(
-    db: UnitOfWork, draft: Draft, decide: Callable[[UnitOfWork], tuple[Message | None, T]]
+    db: UnitOfWork,
+    draft: CommandDraft,
+    decide: Callable[[UnitOfWork], tuple[CallMessage | None, T]],
 ) -> tuple[int | None, T]:
     """Run a write and store the command that it decides to send, if any; return its id. Raises
     TooMany."""
@@ -188,7 +190,7 @@ def queue_decided(
     return queued.id, result
 
 
-def _made(draft: Draft, message: Message) -> NewCommand:
+def _made(draft: CommandDraft, message: CallMessage) -> NewCommand:
     return NewCommand(
         charger=draft.charger,
         action=message.action,
@@ -203,7 +205,7 @@ def _made(draft: Draft, message: Message) -> NewCommand:
     )
 
 
-def find_repeated(db: UnitOfWork, asking: Asking) -> int | None:
+def find_repeated(db: UnitOfWork, asking: IdempotentRequest) -> int | None:
     """Return the command that the same request stored within IDEMPOTENT_MINUTES, if there is one.
     Raises KeyReused."""
     since = minutes_before(asking.at, IDEMPOTENT_MINUTES)
@@ -219,7 +221,9 @@ def find_repeated(db: UnitOfWork, asking: Asking) -> int | None:
     return None if repeated is None else int(repeated[0])
 
 
-def take(db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED) -> Taken | None:
+def take(
+    db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED
+) -> TakenCommand | None:
     """Mark the charger's oldest queued command as sent over this session and return it; None if
     there is none.
 
@@ -240,7 +244,7 @@ def take(db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED)
     )
     if oldest is None:
         return None
-    taken = Taken(*oldest)
+    taken = TakenCommand(*oldest)
     db.execute(
         "UPDATE command SET state = 'sent', session_id = ?, sent_at = ? WHERE id = ?",
         (origin.session, origin.received_at, taken.id),
@@ -365,7 +369,7 @@ def cancel_given_up(db: UnitOfWork, charger: str, message_id: str, at: str) -> N
 
 def take_whole(
     db: UnitOfWork, origin: Origin, registration: Status, known: Collection[str]
-) -> Taken | None:
+) -> TakenCommand | None:
     """Like `take`, but first end the commands of this server whose secret it does not know, so that
     no mask is sent.
 

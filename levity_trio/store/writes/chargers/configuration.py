@@ -10,7 +10,7 @@ from levity_trio.operations.configuration import Value, unknown_in, values_in
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS, UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.wire.texts import stored_object
 
 INTERVAL_KEYS: Final = frozenset(
@@ -49,8 +49,8 @@ class NewTemplate:
     entries: Mapping[str, str]
 
 
-_READING: Final = Stored("configuration_reading", NewReading)
-_TEMPLATE: Final = Stored("configuration_template", NewTemplate)
+_READING: Final = RecordTable("configuration_reading", NewReading)
+_TEMPLATE: Final = RecordTable("configuration_template", NewTemplate)
 
 
 def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list[Value]:

@@ -19,7 +19,7 @@ from levity_trio.operations.answers import status_of
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.lookups import local_lists as stored
-from levity_trio.store.writes.chargers.commands import Message
+from levity_trio.store.writes.chargers.commands import CallMessage
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
 
@@ -50,7 +50,7 @@ class _Upkeep:
 
 def decide(
     db: UnitOfWork, policy: Policy, charger: str, now: datetime, *, is_open: bool
-) -> tuple[Message | None, datetime | None]:
+) -> tuple[CallMessage | None, datetime | None]:
     """Take in what has happened and decide what to send to a charger, which can be called if
     `is_open`.
 
@@ -128,15 +128,15 @@ def _pause(db: UnitOfWork, upkeep: _Upkeep, command: int, by: str | None, at: st
     upkeep.known = replace(upkeep.known, is_paused=True, content=None, sent=None)
 
 
-def _next(upkeep: _Upkeep, want: Wanted, step: Step, at_once: int | None) -> Message:
+def _next(upkeep: _Upkeep, want: Wanted, step: Step, at_once: int | None) -> CallMessage:
     if step is Step.LIMITS:
-        return Message(READ, {"key": list(local_lists.LIMIT_KEYS)})
+        return CallMessage(READ, {"key": list(local_lists.LIMIT_KEYS)})
     if step is Step.VERSION:
-        return Message(ASK, {})
+        return CallMessage(ASK, {})
     most = local_lists.part_size(at_once, upkeep.known.failures)
     payload, sent = local_lists.message(upkeep.known, want, most, is_full=step is Step.FULL)
     upkeep.known = replace(upkeep.known, sent=sent, highest=sent.version)
-    return Message(SEND, payload)
+    return CallMessage(SEND, payload)
 
 
 def _store(db: UnitOfWork, upkeep: _Upkeep, before: Known, looked_at: int, now: datetime) -> None:

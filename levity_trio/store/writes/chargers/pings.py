@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.events import PingsSwitchedOff
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.chargers.sessions import Ending, session_of
+from levity_trio.store.writes.chargers.sessions import ConnectionEnd, session_of
 
 CLOSINGS: Final = 3
 FIRMWARE_CHARACTERS: Final = 64
@@ -30,14 +30,14 @@ class PingOutcome(Enum):
     """It answered none, and kept the connection open."""
 
 
-class _Known(NamedTuple):
+class _PingHabit(NamedTuple):
     firmware: str
     answered_at: str | None = None
     closings: int = 0
     off_at: str | None = None
 
 
-def note(db: UnitOfWork, ending: Ending, outcome: PingOutcome) -> None:
+def note(db: UnitOfWork, ending: ConnectionEnd, outcome: PingOutcome) -> None:
     """Store the outcome of the pings of an ended connection, also of one in which a known charger
     sent nothing."""
     known = _known(db, ending.charger)
@@ -61,7 +61,7 @@ def are_off(db: UnitOfWork, charger: str) -> bool:
     return known is not None and known.off_at is not None
 
 
-def _known(db: UnitOfWork, charger: str) -> _Known | None:
+def _known(db: UnitOfWork, charger: str) -> _PingHabit | None:
     """Return what is known with the present firmware; None for an unknown charger."""
     reported = db.row("SELECT firmware_version FROM cp WHERE id = ?", (charger,))
     if reported is None:
@@ -70,10 +70,10 @@ def _known(db: UnitOfWork, charger: str) -> _Known | None:
     row = db.row(
         "SELECT firmware, answered_at, closings, off_at FROM ping WHERE cp_id = ?", (charger,)
     )
-    return _Known(*row) if row is not None and row[0] == firmware else _Known(firmware)
+    return _PingHabit(*row) if row is not None and row[0] == firmware else _PingHabit(firmware)
 
 
-def _after(known: _Known, outcome: PingOutcome, at: str) -> _Known:
+def _after(known: _PingHabit, outcome: PingOutcome, at: str) -> _PingHabit:
     if outcome is PingOutcome.ANSWERED:
         return known._replace(answered_at=known.answered_at or at, closings=0)
     if outcome is PingOutcome.BORNE or known.answered_at is not None:

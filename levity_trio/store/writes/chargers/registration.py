@@ -36,7 +36,7 @@ WERE_SERVED: Final = "waiting_since IS NULL AND"
 server from starting, or be adopted by its start."""
 
 
-class Decided(NamedTuple):
+class DecidedBy(NamedTuple):
     """When a person decided, who, and why."""
 
     at: str
@@ -48,7 +48,7 @@ class Otherwise(Exception):
     """Somebody has decided about a charger since the person looked: its registration."""
 
 
-def adopt(db: UnitOfWork, charger: str, decided: Decided, seen: str | None = None) -> bool:
+def adopt(db: UnitOfWork, charger: str, decided: DecidedBy, seen: str | None = None) -> bool:
     """Register a charger, and show it if it is hidden; return whether that changed anything.
 
     `seen` is its registration when the person looked, None if any will do. Raises UnknownCharger,
@@ -57,7 +57,7 @@ def adopt(db: UnitOfWork, charger: str, decided: Decided, seen: str | None = Non
     return _decide(db, charger, Decision.ADOPTED, decided, seen)
 
 
-def refuse(db: UnitOfWork, charger: str, decided: Decided, seen: str | None = None) -> bool:
+def refuse(db: UnitOfWork, charger: str, decided: DecidedBy, seen: str | None = None) -> bool:
     """Refuse a charger and cancel what waits for it; return whether that changed anything.
 
     `seen` as above. Raises UnknownCharger, Otherwise.
@@ -65,13 +65,13 @@ def refuse(db: UnitOfWork, charger: str, decided: Decided, seen: str | None = No
     return _decide(db, charger, Decision.REFUSED, decided, seen)
 
 
-def adopt_all(db: UnitOfWork, decided: Decided) -> list[str]:
+def adopt_all(db: UnitOfWork, decided: DecidedBy) -> list[str]:
     """Adopt every newcomer with a transaction; return their identities. Hidden chargers are left
     out."""
     return _adopt_each(db, _identities(db, f"{NEWCOMERS_THAT} {CHARGED}"), decided)
 
 
-def adopt_existing(db: UnitOfWork, decided: Decided) -> list[str]:
+def adopt_existing(db: UnitOfWork, decided: DecidedBy) -> list[str]:
     """Adopt every newcomer with a transaction that was served until now; return their
     identities."""
     return _adopt_each(db, _identities(db, f"{NEWCOMERS_THAT} {WERE_SERVED} {CHARGED}"), decided)
@@ -131,14 +131,14 @@ def _identities(db: UnitOfWork, sql: str, values: Sequence[object] = ()) -> list
     return [charger for (charger,) in db.rows(f"{sql} ORDER BY id", values)]
 
 
-def _adopt_each(db: UnitOfWork, chargers: list[str], decided: Decided) -> list[str]:
+def _adopt_each(db: UnitOfWork, chargers: list[str], decided: DecidedBy) -> list[str]:
     for charger in chargers:
         adopt(db, charger, decided)
     return chargers
 
 
 def _decide(
-    db: UnitOfWork, charger: str, decision: Decision, decided: Decided, seen: str | None = None
+    db: UnitOfWork, charger: str, decision: Decision, decided: DecidedBy, seen: str | None = None
 ) -> bool:
     known = db.row("SELECT registration FROM cp WHERE id = ?", (charger,))
     if known is None:

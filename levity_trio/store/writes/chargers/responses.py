@@ -45,14 +45,14 @@ class Settled(NamedTuple):
     heartbeat_interval: int | None
 
 
-class Unanswered(NamedTuple):
+class UnansweredCommand(NamedTuple):
     """A command that was sent over an earlier connection, and of which no response is known."""
 
     id: int
     action: str
 
 
-def find_unanswered(db: UnitOfWork, charger: str, message_id: str) -> Unanswered | None:
+def find_unanswered(db: UnitOfWork, charger: str, message_id: str) -> UnansweredCommand | None:
     """Return the command with this message id that was sent to a charger without a response, if
     there is one."""
     row = db.row(
@@ -62,7 +62,7 @@ def find_unanswered(db: UnitOfWork, charger: str, message_id: str) -> Unanswered
         "AND sent_at IS NOT NULL",
         (message_id, charger),
     )
-    return None if row is None else Unanswered(*row)
+    return None if row is None else UnansweredCommand(*row)
 
 
 def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:

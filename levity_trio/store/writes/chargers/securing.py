@@ -12,7 +12,7 @@ from levity_trio.access.securing import State, Step, next_step
 from levity_trio.events import SecuringBegan, SecuringEnded, SecuringStopped
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.lookups.securing import Plan, open_plan, standings
+from levity_trio.store.lookups.securing import SecuringPlan, open_plan, standings
 from levity_trio.told import stored
 
 
@@ -28,10 +28,10 @@ class NewPlan:
     address: str | None
 
 
-class Due(NamedTuple):
+class DueStep(NamedTuple):
     """A step that is to be sent now; `attempt` counts from 1."""
 
-    plan: Plan
+    plan: SecuringPlan
     step: Step
     attempt: int
 
@@ -57,11 +57,11 @@ def begin(db: UnitOfWork, new: NewPlan, at: str, by: str) -> int:
     return number
 
 
-def _wants(plan: Plan, new: NewPlan) -> bool:
+def _wants(plan: SecuringPlan, new: NewPlan) -> bool:
     return (plan.profile, plan.address) == (new.profile, new.address)
 
 
-def _is_moving(db: UnitOfWork, plan: Plan) -> bool:
+def _is_moving(db: UnitOfWork, plan: SecuringPlan) -> bool:
     return all(standing.state is not State.FAILED for standing in standings(db.rows, plan))
 
 
@@ -73,7 +73,7 @@ def cancel(db: UnitOfWork, charger: str, at: str, by: str) -> bool:
     return plan is not None
 
 
-def _end(db: UnitOfWork, plan: Plan, at: str, by: str, result: str) -> None:
+def _end(db: UnitOfWork, plan: SecuringPlan, at: str, by: str, result: str) -> None:
     db.execute(
         "UPDATE securing SET ended_at = ?, ended_by = ?, result = ? WHERE id = ?",
         (at, by, result, plan.id),
@@ -95,7 +95,7 @@ def with_plans(db: UnitOfWork) -> list[str]:
     ]
 
 
-def advance(db: UnitOfWork, charger: str, at: str) -> Due | None:
+def advance(db: UnitOfWork, charger: str, at: str) -> DueStep | None:
     """Look where a charger's plan stands: end it, note that it stopped, or return the step that is
     to be sent."""
     plan = open_plan(db.rows, charger)
@@ -114,10 +114,12 @@ def advance(db: UnitOfWork, charger: str, at: str) -> Due | None:
         "SELECT count(*) FROM securing_step WHERE securing_id = ? AND step = ?",
         (plan.id, standing.step.value),
     )
-    return Due(plan, standing.step, attempts + 1)
+    return DueStep(plan, standing.step, attempts + 1)
 
 
-def _note_problem(db: UnitOfWork, plan: Plan, step: Step, words: str | None, at: str) -> None:
+def _note_problem(
+    db: UnitOfWork, plan: SecuringPlan, step: Step, words: str | None, at: str
+) -> None:
     if words == plan.problem:
         return
     db.execute("UPDATE securing SET problem = ? WHERE id = ?", (stored(words), plan.id))
@@ -133,7 +135,7 @@ def _note_problem(db: UnitOfWork, plan: Plan, step: Step, words: str | None, at:
         db.record(fact)
 
 
-def tried(db: UnitOfWork, due: Due, command: int, at: str) -> None:
+def tried(db: UnitOfWork, due: DueStep, command: int, at: str) -> None:
     """Store the command of a step."""
     db.execute(
         "INSERT INTO securing_step (securing_id, step, command_id, at) "

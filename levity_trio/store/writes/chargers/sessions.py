@@ -80,7 +80,7 @@ CONNECTED_ELSEWHERE = (
 
 
 @record(kw_only=False)
-class Connection:
+class NewConnection:
     """A connection at the time of its first valid CALL. `number` identifies it within its run.
     Times are in the database's format."""
 
@@ -108,7 +108,7 @@ class Intervals(NamedTuple):
 
 
 @record(kw_only=False)
-class Begun:
+class BegunSession:
     """A session's id, and the heartbeat intervals of its charger. It is `unseen` if nobody has
     received a boot of it, and it was not asked for one."""
 
@@ -118,7 +118,7 @@ class Begun:
 
 
 @record(kw_only=False)
-class Ending:
+class ConnectionEnd:
     """How a connection ended. Run and number identify it, because it may end before the id of its
     row is known."""
 
@@ -230,8 +230,8 @@ def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
 
 
 def begin(
-    db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode = Mode.OPEN
-) -> Begun | None:
+    db: UnitOfWork, connection: NewConnection, max_chargers: int, mode: Mode = Mode.OPEN
+) -> BegunSession | None:
     """Begin a session with the first valid CALL of a connection; return None for a new charger
     beyond the limit.
 
@@ -270,7 +270,7 @@ def begin(
     if mode is Mode.ASK:
         begin_waiting(db, charger, address, at)
     _look_for_sharing(db, origin)
-    return Begun(
+    return BegunSession(
         session, Intervals(*known or (None, None)), db.row(_UNSEEN, (charger,)) is not None
     )
 
@@ -300,7 +300,7 @@ def begin_statuses(db: UnitOfWork, charger: str) -> None:
     db.execute("UPDATE cp_conn SET status_believable = 0 WHERE cp_id = ?", (charger,))
 
 
-def _insert(db: UnitOfWork, connection: Connection) -> int:
+def _insert(db: UnitOfWork, connection: NewConnection) -> int:
     proven = connection.admission or Admission(connection.charger)
     return db.insert(
         "INSERT INTO session (cp_id, run_id, connection, remote_address, target, subprotocol, "
@@ -318,7 +318,7 @@ def _insert(db: UnitOfWork, connection: Connection) -> int:
     )
 
 
-def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
+def end(db: UnitOfWork, ending: ConnectionEnd, is_current: bool) -> None:
     """End a connection. If it is the charger's present one, mark the charger offline and suspend
     its transactions."""
     session = session_of(db, ending)
@@ -351,7 +351,7 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     )
 
 
-def session_of(db: UnitOfWork, ending: Ending) -> int | None:
+def session_of(db: UnitOfWork, ending: ConnectionEnd) -> int | None:
     """Return the open session of a connection; None if it has ended or its charger never sent a
     valid CALL."""
     session = db.row(
@@ -361,7 +361,7 @@ def session_of(db: UnitOfWork, ending: Ending) -> int | None:
     return None if session is None else int(session[0])
 
 
-def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
+def _take_offline(db: UnitOfWork, ending: ConnectionEnd, session: int | None) -> int:
     offline = (
         "UPDATE cp "
         "SET is_connected = 0, last_seen_at = ?, updated_at = ? "
@@ -372,7 +372,7 @@ def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
     return suspend(db, Origin(ending.charger, session, ending.at), cause)
 
 
-def _is_connected_after(db: UnitOfWork, ending: Ending, session: int | None) -> bool:
+def _is_connected_after(db: UnitOfWork, ending: ConnectionEnd, session: int | None) -> bool:
     """Whether the charger has a session after this one; one that was never begun is after none of
     another server."""
     if session is not None:

@@ -9,8 +9,8 @@ from levity_trio.events import ChargerShown
 from levity_trio.nouns import Station
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
-from levity_trio.store.writes.chargers.registration import Decided, adopt
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
+from levity_trio.store.writes.stored import RecordTable
 
 
 class UnknownStation(Exception):
@@ -44,7 +44,7 @@ class ConnectorData(NamedTuple):
 
 # Stations
 
-_STATION: Final = Stored("station", Station)
+_STATION: Final = RecordTable("station", Station)
 
 
 def add_station(db: UnitOfWork, data: Station, at: str) -> int:
@@ -98,7 +98,7 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: st
             (*data, at, charger),
         )
         db.record(ChargerShown(charger=charger, at=at))
-    adopt(db, charger, Decided(at, by, "added"))
+    adopt(db, charger, DecidedBy(at, by, "added"))
 
 
 def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> None:

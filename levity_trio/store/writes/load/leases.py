@@ -12,7 +12,7 @@ from levity_trio.events import LimitIgnored, LimitObeyed, LoadManagementChanged,
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.load.leases import StoredLease
 from levity_trio.store.writes.load.load import begin_span, check_charger, end_span
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 
 BY: Final = "load management"
@@ -26,8 +26,8 @@ OBEYED: Final = 3
 
 
 def manage(db: UnitOfWork, chargers: Sequence[str], at: str, by: str) -> list[str]:
-    """Begin to limit chargers; return those of which that is news. Raises Refused for an unknown
-    one."""
+    """Begin to limit chargers; return those of which that is news. Raises ChangeRefused for an
+    unknown one."""
     begun = []
     for charger in chargers:
         check_charger(db, charger)
@@ -115,10 +115,10 @@ def put_back_done(db: UnitOfWork, charger: str, key: str) -> None:
 
 def trust(db: UnitOfWork, charger: str, by: str | None) -> None:
     """Note that a person trusts a charger without a trial; None: nobody any more. Raises
-    Refused."""
+    ChangeRefused."""
     if not db.changed("UPDATE load_charger SET trusted_by = ? WHERE cp_id = ?", (by, charger)):
-        raise Refused(
-            Code.NOT_FOUND, Told("load management does not limit {1}", charger), "charger"
+        raise ChangeRefused(
+            RefusalCode.NOT_FOUND, Told("load management does not limit {1}", charger), "charger"
         )
 
 
@@ -218,15 +218,15 @@ def keep_spell(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
 
 
 def begin_trial(db: UnitOfWork, charger: str, connector: int, at: str, by: str) -> int:
-    """Begin a trial and return its number. Raises Refused if one runs, or its profiles would be
-    cleared."""
+    """Begin a trial and return its number. Raises ChangeRefused if one runs, or its profiles would
+    be cleared."""
     check_charger(db, charger)
     if (
         db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND prepared_at IS NOT NULL", (charger,))
         is None
     ):
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("{1} is being prepared for its limits: try again in a minute", charger),
             "charger",
         )
@@ -234,7 +234,9 @@ def begin_trial(db: UnitOfWork, charger: str, connector: int, at: str, by: str) 
         db.row("SELECT 1 FROM load_trial WHERE cp_id = ? AND ended_at IS NULL", (charger,))
         is not None
     ):
-        raise Refused(Code.CONFLICT, Told("a trial of {1} is running", charger), "charger")
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("a trial of {1} is running", charger), "charger"
+        )
     return db.insert(
         (
             "INSERT INTO load_trial (cp_id, conn_id, began_at, began_by, steps) "

@@ -15,7 +15,7 @@ from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 
 HAND: Final = "hand"
@@ -28,17 +28,17 @@ believed."""
 
 def set_site(db: UnitOfWork, toml: str, at: str, by: str) -> bool:
     """Store the site, which was checked; an empty text ends load management. Return whether that is
-    news. Raises Refused while chargers are limited."""
+    news. Raises ChangeRefused while chargers are limited."""
     return change_site(db, _site(db), toml, at, by)
 
 
 def change_site(db: UnitOfWork, seen: str, toml: str, at: str, by: str) -> bool:
-    """Store a site that was made of the one that was seen. Raises Refused if that is another by
-    now, too."""
+    """Store a site that was made of the one that was seen. Raises ChangeRefused if that is another
+    by now, too."""
     known = _site(db)
     if known != seen:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("somebody has changed the site meanwhile: look at it, and try again"),
             "toml",
         )
@@ -46,7 +46,7 @@ def change_site(db: UnitOfWork, seen: str, toml: str, at: str, by: str) -> bool:
         return False
     if not toml and db.row("SELECT 1 FROM load_charger LIMIT 1") is not None:
         words = Told("chargers are still limited: levity-trio load off clears what they were sent")
-        raise Refused(Code.CONFLICT, words, "toml")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "toml")
     version = db.insert(
         "INSERT INTO load_site (toml, set_at, set_by) VALUES (?, ?, ?) RETURNING id", (toml, at, by)
     )
@@ -158,7 +158,7 @@ def learned(
 def limit_by_hand(
     db: UnitOfWork, place: tuple[str, int], amperes: int | None, reason: str, at: str, by: str
 ) -> None:
-    """Limit a connector by hand from now on, or no longer. Raises Refused."""
+    """Limit a connector by hand from now on, or no longer. Raises ChangeRefused."""
     check_charger(db, place[0])
     _end(db, HAND, place, at, by)
     if amperes is not None:
@@ -168,7 +168,8 @@ def limit_by_hand(
 def boost(
     db: UnitOfWork, place: tuple[str, int], until: str, reason: str, at: str, by: str
 ) -> None:
-    """Give the car at a connector its maximum until a time, within both ledgers. Raises Refused."""
+    """Give the car at a connector its maximum until a time, within both ledgers. Raises
+    ChangeRefused."""
     check_charger(db, place[0])
     _end(db, BOOST, place, at, by)
     _wish(db, BOOST, place, {"until": until, "reason": reason, "made_at": at, "made_by": by})
@@ -187,7 +188,7 @@ def depart(
     by: str,
 ) -> None:
     """Note when the driver of a transaction leaves, and how many Wh he wants in it. Raises
-    Refused."""
+    ChangeRefused."""
     check_charger(db, place[0])
     _end(db, DEPARTURE, place, at, by)
     departure_at, wanted_wh = leaves
@@ -224,11 +225,13 @@ def _end(db: UnitOfWork, kind: str, place: tuple[str, int], at: str, by: str) ->
 
 
 def check_charger(db: UnitOfWork, charger: str) -> None:
-    """Raises Refused if there is no such charger."""
+    """Raises ChangeRefused if there is no such charger."""
     try:
         check_known(db, charger)
     except UnknownCharger:
-        raise Refused(Code.NOT_FOUND, Told("there is no charger {1}", charger), "charger") from None
+        raise ChangeRefused(
+            RefusalCode.NOT_FOUND, Told("there is no charger {1}", charger), "charger"
+        ) from None
 
 
 def add_order(

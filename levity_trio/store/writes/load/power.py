@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.transactions.power import Taken, Work
+from levity_trio.store.reads.transactions.power import PowerWork, TakenEnergy
 
 _DELETE: Final = "DELETE FROM power WHERE tx_id = ? AND day >= ?"
 _KEEP: Final = "INSERT INTO power (tx_id, day, since, wh) VALUES (?, ?, ?, ?)"
@@ -18,7 +18,7 @@ _DONE: Final = (
 )
 
 
-def keep(db: UnitOfWork, found: Sequence[Taken], done: Work | None = None) -> None:
+def keep(db: UnitOfWork, found: Sequence[TakenEnergy], done: PowerWork | None = None) -> None:
     """Store what transactions took in place of what was stored of them, and how far that is
     done."""
     for one in found:

@@ -11,7 +11,7 @@ from levity_trio.events import BillerChanged
 from levity_trio.nouns import Biller
 from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
 
 
@@ -33,7 +33,7 @@ class BillerData(Biller):
     template: str | None = None
 
 
-_BILLER: Final = Stored("biller", BillerData)
+_BILLER: Final = RecordTable("biller", BillerData)
 
 
 def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:

@@ -18,7 +18,7 @@ from levity_trio.store.billing.numbering import Closable, Numbered, Order
 from levity_trio.store.billing.statements import FIGURES, OF_POSITION
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.money.wallets import Entry, enter_statement
+from levity_trio.store.writes.money.wallets import LedgerEntry, enter_statement
 from levity_trio.store.writes.transactions.judging import ask_unsure
 from levity_trio.told import Day, Told
 
@@ -139,7 +139,7 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
         words = f"statement {one.number}"
         enter_statement(
             db,
-            Entry(
+            LedgerEntry(
                 account,
                 Kind.STATEMENT,
                 one.amount,

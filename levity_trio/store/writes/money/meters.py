@@ -19,9 +19,9 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.people.account_import import ADDED, SAME, each
 from levity_trio.store.writes.people.accounts import (
-    Change,
-    Code,
-    Refused,
+    ChangeRefused,
+    ChangeResult,
+    RefusalCode,
     check_free,
     check_name,
     number_of,
@@ -58,7 +58,7 @@ class MeterData(NamedTuple):
     chargers: tuple[str, ...] = ()
 
 
-class Taken(NamedTuple):
+class GivenReading(NamedTuple):
     """A reading as an operator gives it: when, and what the register showed. `meter` is its number
     or its name."""
 
@@ -68,7 +68,7 @@ class Taken(NamedTuple):
     unit: str
 
 
-class Added(NamedTuple):
+class ReadingResult(NamedTuple):
     """What became of a reading: its number, and added or same."""
 
     id: int
@@ -76,7 +76,7 @@ class Added(NamedTuple):
 
 
 def add(db: UnitOfWork, data: MeterData, at: str, by: str) -> int:
-    """Add a meter and return its number. Raises Refused."""
+    """Add a meter and return its number. Raises ChangeRefused."""
     _check(db, data, None)
     number = db.insert(
         f"INSERT INTO meter ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
@@ -88,12 +88,14 @@ def add(db: UnitOfWork, data: MeterData, at: str, by: str) -> int:
     return number
 
 
-def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
-    """Change fields of a meter, named as in MeterData. Raises Refused."""
+def change(
+    db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str
+) -> ChangeResult:
+    """Change fields of a meter, named as in MeterData. Raises ChangeRefused."""
     before = find(db, number)
     after = before._replace(**fields)
     if after == before:
-        return Change(number, SAME)
+        return ChangeResult(number, SAME)
     _check(db, after, number)
     _check_readings(db, number, after)
     db.execute(
@@ -103,14 +105,14 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: 
     db.execute("DELETE FROM meter_charger WHERE meter_id = ?", (number,))
     _measure(db, number, after.chargers)
     db.record(MeterChanged(charger=None, at=at, meter=number, change="changed", by=by))
-    return Change(number, "changed")
+    return ChangeResult(number, "changed")
 
 
 def find(db: UnitOfWork, number: int) -> MeterData:
-    """Return a meter. Raises Refused."""
+    """Return a meter. Raises ChangeRefused."""
     row = db.row(f"SELECT {_FIELDS} FROM meter WHERE id = ?", (number,))  # noqa: S608 - our own names
     if row is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no meter {1}", number), "meter")
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no meter {1}", number), "meter")
     chargers = db.rows(
         "SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (number,)
     )
@@ -121,8 +123,8 @@ def find(db: UnitOfWork, number: int) -> MeterData:
 # Readings
 
 
-def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
-    """Add a reading; one that is known is the same. Raises Refused."""
+def read(db: UnitOfWork, taken: GivenReading, source: str, at: str, by: str) -> ReadingResult:
+    """Add a reading; one that is known is the same. Raises ChangeRefused."""
     number = number_of(db, "meter", taken.meter)
     wh = _checked(find(db, number), taken, at)
     known = db.row(
@@ -130,55 +132,59 @@ def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
         (number, taken.at),
     )
     if known is not None and known[1] == wh:
-        return Added(int(known[0]), SAME)
+        return ReadingResult(int(known[0]), SAME)
     if known is not None:
         words = Told(
             "reading {1} of this time shows {2}; void it first if it is wrong",
             known[0],
             Quantity(known[1], "Wh"),
         )
-        raise Refused(Code.CONFLICT, words, "value")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "value")
     reading = db.insert(
         "INSERT INTO meter_reading (meter_id, at, value, unit, wh, source, entered_at, entered_by)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (number, taken.at, taken.value, taken.unit, wh, source, at, by),
     )
     db.record(_fact(at, number, reading, ADDED, taken.at, wh, by))
-    return Added(reading, ADDED)
+    return ReadingResult(reading, ADDED)
 
 
-def keep(db: UnitOfWork, published: Taken, before: Taken | None, midnight: str, at: str) -> None:
+def keep(
+    db: UnitOfWork, published: GivenReading, before: GivenReading | None, midnight: str, at: str
+) -> None:
     """Keep what a meter published on the day that began at `midnight`, and `before` that day,
-    unless one of this day is kept already. Raises Refused."""
+    unless one of this day is kept already. Raises ChangeRefused."""
     number = number_of(db, "meter", published.meter)
     kept = "SELECT 1 FROM meter_reading WHERE meter_id = ? AND source = ? AND at >= ? LIMIT 1"
     if db.row(kept, (number, MQTT, midnight)) is None:
         read(db, published, MQTT, at, BY_MQTT)
         if before is not None:
             with suppress(
-                Refused
+                ChangeRefused
             ):  # the meter was not in use yet, or somebody read it at that moment
                 read(db, before, MQTT, at, BY_MQTT)
 
 
-def import_readings(db: UnitOfWork, lines: Sequence[Taken], at: str, by: str) -> list[str]:
+def import_readings(db: UnitOfWork, lines: Sequence[GivenReading], at: str, by: str) -> list[str]:
     """Add readings; return what became of each line. Raises ImportRefused."""
     return each(lines, lambda line: read(db, line, CSV, at, by).word)
 
 
 def void(db: UnitOfWork, meter: int, reading: int, said: Said) -> None:
-    """Void a reading that is wrong. Raises Refused."""
+    """Void a reading that is wrong. Raises ChangeRefused."""
     stored = db.row(
         "SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?",
         (reading, meter),
     )
     if stored is None:
-        raise Refused(
-            Code.NOT_FOUND, Told("meter {1} has no reading {2}", meter, reading), "reading"
+        raise ChangeRefused(
+            RefusalCode.NOT_FOUND, Told("meter {1} has no reading {2}", meter, reading), "reading"
         )
     read_at, wh, voided_at = stored
     if voided_at is not None:
-        raise Refused(Code.CONFLICT, Told("it was voided at {1}", Moment(voided_at)), "reading")
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("it was voided at {1}", Moment(voided_at)), "reading"
+        )
     db.execute(
         "UPDATE meter_reading SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
         (said.at, said.by, said.reason, reading),
@@ -201,27 +207,27 @@ def _fact(
     )
 
 
-def _checked(meter: MeterData, taken: Taken, now: str) -> int:
-    """Return what the register showed, in Wh. Raises Refused."""
+def _checked(meter: MeterData, taken: GivenReading, now: str) -> int:
+    """Return what the register showed, in Wh. Raises ChangeRefused."""
     wh = whole_wh(taken.value, taken.unit) if SHOWN.fullmatch(taken.value) else None
     if wh is None:
-        raise Refused(
-            Code.INVALID,
+        raise ChangeRefused(
+            RefusalCode.INVALID,
             Told("{1} {2} is no register; give a number such as 12345.6", taken.value, taken.unit),
             "value",
         )
     if meter.digits is not None and wh >= 10**meter.digits * 1000:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("the meter shows {1} digits of kWh, and this has more", meter.digits),
             "value",
         )
     if taken.at > now:
-        raise Refused(Code.CONFLICT, Told("this time is ahead"), "at")
+        raise ChangeRefused(RefusalCode.CONFLICT, Told("this time is ahead"), "at")
     if not meter.since <= taken.at or (meter.until is not None and taken.at > meter.until):
         until = Told("now") if meter.until is None else Moment(meter.until)
         words = Told("the meter is in use from {1} until {2}", Moment(meter.since), until)
-        raise Refused(Code.CONFLICT, words, "at")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "at")
     return wh
 
 
@@ -231,38 +237,38 @@ def _checked(meter: MeterData, taken: Taken, now: str) -> int:
 def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("give a time after {1}, since when it is in use", Moment(data.since)),
             "until",
         )
     check_free(db, "meter", data.name, number)
     if data.topic is not None and (why := wrong_topic(data.topic)):
-        raise Refused(Code.INVALID, why, "topic")
+        raise ChangeRefused(RefusalCode.INVALID, why, "topic")
     for charger in data.chargers:
         try:
             check_known(db, charger)
         except UnknownCharger:
-            raise Refused(
-                Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
+            raise ChangeRefused(
+                RefusalCode.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
             ) from None
 
 
 def _check_readings(db: UnitOfWork, number: int, data: MeterData) -> None:
-    """Check that a change leaves no reading outside the time of use. Raises Refused."""
+    """Check that a change leaves no reading outside the time of use. Raises ChangeRefused."""
     ((first, last),) = db.rows(
         "SELECT min(at), max(at) FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL",
         (number,),
     )
     if first is not None and first < data.since:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("it was read at {1}; give a time until then", Moment(first)),
             "since",
         )
     if last is not None and data.until is not None and last > data.until:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("it was read at {1}; give a time from then on", Moment(last)),
             "until",
         )

@@ -24,13 +24,13 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.people import accounts
-from levity_trio.store.writes.people.accounts import Change, Code, Refused
+from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.transactions.judging import ask_unsure
 from levity_trio.told import N_, Amount, Day, Moment, Told, joined
 
 
-class Given(NamedTuple):
+class GivenVersion(NamedTuple):
     """A version as an operator gives it: the text, and what it says."""
 
     toml: str
@@ -50,15 +50,15 @@ class Assigning(NamedTuple):
 # Versions
 
 
-def add(db: UnitOfWork, new: Given, first_open: date | None, said: Said) -> Change:
+def add(db: UnitOfWork, new: GivenVersion, first_open: date | None, said: Said) -> ChangeResult:
     """Add a version, and its tariff if it is the first; return the number of the tariff. Raises
-    Refused."""
+    ChangeRefused."""
     tariff, digest = new.tariff, digest_of(new.toml)
     number = named(db, tariff.name)
     if number is not None and (known := _digest_at(db, number, tariff.since)) is not None:
         if known == digest:
-            return Change(number, "same")
-        raise Refused(Code.IN_USE, _other_text(tariff, first_open), "valid_from")
+            return ChangeResult(number, "same")
+        raise ChangeRefused(RefusalCode.IN_USE, _other_text(tariff, first_open), "valid_from")
     _check_open(tariff.since, first_open, "valid_from")
     _check_currency(db, tariff)
     number = _tariff(db, tariff, number)
@@ -68,23 +68,23 @@ def add(db: UnitOfWork, new: Given, first_open: date | None, said: Said) -> Chan
         (number, str(tariff.since), new.toml, digest, *said),
     )
     _record(db, number, version, "added", tariff.since, said)
-    return Change(number, "added")
+    return ChangeResult(number, "added")
 
 
 def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, said: Said) -> None:
-    """Withdraw the version that holds from a day on: it never held. Raises Refused."""
+    """Withdraw the version that holds from a day on: it never held. Raises ChangeRefused."""
     find(db, number)
     version = _version_at(db, number, since)
     if version is None:
         words = Told(
             "the tariff has no version from {1} on, or it was withdrawn before", Day(since)
         )
-        raise Refused(Code.NOT_FOUND, words, "since")
+        raise ChangeRefused(RefusalCode.NOT_FOUND, words, "since")
     if first_open is not None and since < first_open:
         words = Told(
             "closed months may have used it; add a version from {1} on instead", Day(first_open)
         )
-        raise Refused(Code.CONFLICT, words, "since")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "since")
     db.execute(
         (
             "UPDATE tariff_version "
@@ -96,7 +96,7 @@ def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, 
     _record(db, number, version, "withdrawn", since, said)
 
 
-def replaceable(db: UnitOfWork, new: Given, first_open: date | None) -> int | None:
+def replaceable(db: UnitOfWork, new: GivenVersion, first_open: date | None) -> int | None:
     """Return the number of a tariff that has another version from the same day on, which may be
     withdrawn."""
     since, number = new.tariff.since, named(db, new.tariff.name)
@@ -118,10 +118,10 @@ def named(db: UnitOfWork, name: str) -> int | None:
 
 
 def find(db: UnitOfWork, number: int) -> str:
-    """Return the name of a tariff. Raises Refused."""
+    """Return the name of a tariff. Raises ChangeRefused."""
     row = db.row("SELECT name FROM tariff WHERE id = ?", (number,))
     if row is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no tariff {1}", number), "tariff")
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no tariff {1}", number), "tariff")
     return str(row[0])
 
 
@@ -160,7 +160,7 @@ def _check_open(since: date, first_open: date | None, field: str) -> None:
             Day(first_open),
             Day(since),
         )
-        raise Refused(Code.CONFLICT, words, field)
+        raise ChangeRefused(RefusalCode.CONFLICT, words, field)
 
 
 def _check_currency(db: UnitOfWork, tariff: Tariff) -> None:
@@ -178,7 +178,7 @@ def _check_currency(db: UnitOfWork, tariff: Tariff) -> None:
             ),
             *other,
         )
-        raise Refused(Code.CONFLICT, words, "currency")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "currency")
 
 
 def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:
@@ -201,7 +201,7 @@ def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:
             tariff.name,
             Told(row[0]),
         )
-        raise Refused(Code.CONFLICT, words, "prices")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "prices")
     return number
 
 
@@ -225,9 +225,9 @@ def _record(
 # Assignments
 
 
-def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Said) -> Change:
+def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Said) -> ChangeResult:
     """Make a tariff, or none, hold for a target from a day on; return the number of the assignment.
-    Raises Refused."""
+    Raises ChangeRefused."""
     (scope, key), tariff = wanted.target, wanted.tariff
     _check_target(db, wanted)
     if tariff is not None:
@@ -235,7 +235,7 @@ def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Sai
     of_day = "SELECT id, tariff_id FROM tariff_assignment WHERE scope = ? AND key = ? AND since = ?"
     newest = db.row(f"{of_day} ORDER BY id DESC LIMIT 1", (scope, key, str(wanted.since)))
     if newest is not None and newest[1] == tariff:
-        return Change(newest[0], "same")
+        return ChangeResult(newest[0], "same")
     _check_open(wanted.since, first_open, "since")
     number = db.insert(
         "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by, "
@@ -256,14 +256,14 @@ def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Sai
         )
     )
     ask_unsure(db, said.at)
-    return Change(number, "added")
+    return ChangeResult(number, "added")
 
 
 def give_back(
     db: UnitOfWork, number: int, since: date, begins_at: str, first_open: date | None, said: Said
 ) -> None:
     """End the assignments of a tariff that begin on a day: what held before holds again. Raises
-    Refused."""
+    ChangeRefused."""
     for assignment, scope, key in db.rows(_ASSIGNED_ON, (number, str(since))):
         before = db.row(_BEFORE, (scope, key, str(since), str(since), assignment))
         wanted = Assigning(
@@ -274,7 +274,7 @@ def give_back(
 
 def take_back(db: UnitOfWork, number: int, said: Said) -> None:
     """Take an assignment back: what held before holds again, unless another one has taken its
-    place. Raises Refused."""
+    place. Raises ChangeRefused."""
     for scope, key, since in db.rows(_NEWEST_OF_DAY, (number,)):
         before = db.row(_BEFORE, (scope, key, since, since, number))
         wanted = Assigning(
@@ -296,13 +296,13 @@ def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
                 int(key),
                 Moment(until),
             )
-            raise Refused(Code.CONFLICT, words, "since")
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "since")
     elif scope is Scope.CHARGER:
         try:
             check_known(db, key)
         except UnknownCharger:
             words = Told("there is no charger {1}; it must have connected before, or be added", key)
-            raise Refused(Code.NOT_FOUND, words, "charger") from None
+            raise ChangeRefused(RefusalCode.NOT_FOUND, words, "charger") from None
 
 
 def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
@@ -311,8 +311,10 @@ def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
     live = "SELECT min(since) FROM tariff_version WHERE tariff_id = ? AND withdrawn_at IS NULL"
     ((first,),) = db.rows(live, (number,))
     if first is None:
-        raise Refused(
-            Code.CONFLICT, Told("all versions of {1} were withdrawn; add one first", name), "tariff"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
+            Told("all versions of {1} were withdrawn; add one first", name),
+            "tariff",
         )
     if str(since) < first:
         words = Told(
@@ -321,7 +323,7 @@ def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
             Day(date.fromisoformat(first)),
             Day(since),
         )
-        raise Refused(Code.CONFLICT, words, "since")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "since")
 
 
 _ASSIGNED_ON: Final = (
@@ -375,7 +377,7 @@ class CorrectedStatement:
 def correcting(
     db: UnitOfWork, rule: Rule, change: Callable[[], T], *, may_correct: bool
 ) -> tuple[T, list[CorrectedStatement]]:
-    """Make a change of tariffs, and return what it corrects. Raises Refused if it may not."""
+    """Make a change of tariffs, and return what it corrects. Raises ChangeRefused if it may not."""
     before = corrections(db.rows, rule)
     result = change()
     after = corrections(db.rows, rule)
@@ -383,7 +385,9 @@ def correcting(
     amounts = {number: after.get(number, 0) - before.get(number, 0) for number in every}
     corrected = [_corrected(db, number, amount) for number, amount in amounts.items() if amount]
     if corrected and not may_correct:
-        raise Refused(Code.CORRECTS_STATEMENTS, _refusal(corrected), "correct_statements")
+        raise ChangeRefused(
+            RefusalCode.CORRECTS_STATEMENTS, _refusal(corrected), "correct_statements"
+        )
     return result, corrected
 
 

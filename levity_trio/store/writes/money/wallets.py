@@ -23,9 +23,9 @@ from levity_trio.store.lookups.wallets import (
     is_spent,
     standing_of,
 )
-from levity_trio.store.reads.transactions.charges import Used
-from levity_trio.store.writes.chargers.commands import Message
-from levity_trio.store.writes.people.accounts import Code, Refused, find
+from levity_trio.store.reads.transactions.charges import TransactionCharge
+from levity_trio.store.writes.chargers.commands import CallMessage
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, find
 from levity_trio.told import Told
 from levity_trio.wire.times import stamp
 
@@ -50,10 +50,12 @@ class NewTerms(NamedTuple):
 
 def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
     """Make an account prepaid or postpaid, or change its limit; return whether that was news.
-    Raises Refused."""
+    Raises ChangeRefused."""
     find(db, account)
     if abs(new.limit) > LARGEST:
-        raise Refused(Code.INVALID, Told("it is beyond {1} minor units", LARGEST), "limit")
+        raise ChangeRefused(
+            RefusalCode.INVALID, Told("it is beyond {1} minor units", LARGEST), "limit"
+        )
     before = db.row(
         "SELECT limit_amount, prepaid_since FROM wallet WHERE account_id = ?", (account,)
     ) or (0, None)
@@ -124,7 +126,7 @@ _TO_STOP: Final = (
 )
 
 
-def settle(db: UnitOfWork, found: Iterable[Used], at: str) -> None:
+def settle(db: UnitOfWork, found: Iterable[TransactionCharge], at: str) -> None:
     """Reserve or charge what transactions cost; what belongs to another account now is given
     back."""
     for used in found:
@@ -133,7 +135,7 @@ def settle(db: UnitOfWork, found: Iterable[Used], at: str) -> None:
             _settle(db, used, at)
 
 
-def _settle(db: UnitOfWork, used: Used, at: str) -> None:
+def _settle(db: UnitOfWork, used: TransactionCharge, at: str) -> None:
     if is_on_closed_statement(db.rows, used.transaction):
         _release(db, used, at)
         return
@@ -155,7 +157,7 @@ def _settle(db: UnitOfWork, used: Used, at: str) -> None:
         assess(db, used.account, at)
 
 
-def _is_prepaid(db: UnitOfWork, used: Used) -> bool:
+def _is_prepaid(db: UnitOfWork, used: TransactionCharge) -> bool:
     """Whether the account is prepaid, and was when the transaction ended: what ended before is left
     to a statement."""
     row = db.row(_PREPAID, (used.account,))
@@ -163,7 +165,11 @@ def _is_prepaid(db: UnitOfWork, used: Used) -> bool:
 
 
 def _charge(
-    db: UnitOfWork, used: Used, account: int, before: tuple[str, int, int] | None, at: str
+    db: UnitOfWork,
+    used: TransactionCharge,
+    account: int,
+    before: tuple[str, int, int] | None,
+    at: str,
 ) -> None:
     """Charge an account, once; if that was given back meanwhile, the same again."""
     words = f"transaction {used.transaction}"
@@ -178,12 +184,18 @@ def _charge(
 
 
 def _entry(
-    one: Used, account: int, kind: Kind, amount: int, currency: str, reason: str, at: str
-) -> Entry:
-    return Entry(account, kind, amount, currency, reason, at, BY, transaction=one.transaction)
+    one: TransactionCharge,
+    account: int,
+    kind: Kind,
+    amount: int,
+    currency: str,
+    reason: str,
+    at: str,
+) -> LedgerEntry:
+    return LedgerEntry(account, kind, amount, currency, reason, at, BY, transaction=one.transaction)
 
 
-def _reserve(db: UnitOfWork, used: Used, account: int, at: str) -> None:
+def _reserve(db: UnitOfWork, used: TransactionCharge, account: int, at: str) -> None:
     """Reserve what a transaction has used; what cannot be priced keeps what was reserved for it."""
     kept = db.row(
         "SELECT account_id, amount FROM wallet_reservation WHERE tx_id = ?", (used.transaction,)
@@ -202,7 +214,7 @@ def _reserve(db: UnitOfWork, used: Used, account: int, at: str) -> None:
         assess(db, each, at)
 
 
-def _release(db: UnitOfWork, used: Used, at: str, *, is_assessed: bool = True) -> None:
+def _release(db: UnitOfWork, used: TransactionCharge, at: str, *, is_assessed: bool = True) -> None:
     rows = db.rows(
         "DELETE FROM wallet_reservation WHERE tx_id = ? RETURNING account_id", (used.transaction,)
     )
@@ -211,7 +223,7 @@ def _release(db: UnitOfWork, used: Used, at: str, *, is_assessed: bool = True) -
             assess(db, account, at)
 
 
-def stop(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message | None, None]:
+def stop(db: UnitOfWork, transaction: int, now: datetime) -> tuple[CallMessage | None, None]:
     """Decide whether to ask for the stop of a transaction whose account is spent; that is asked
     again after an hour."""
     if db.row(_TO_STOP, (transaction, stamp(now - ASK_AGAIN))) is None:
@@ -219,7 +231,7 @@ def stop(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message | Non
     db.execute(
         "UPDATE wallet_reservation SET stop_asked_at = ? WHERE tx_id = ?", (stamp(now), transaction)
     )
-    return Message("RemoteStopTransaction", {"transactionId": transaction}), None
+    return CallMessage("RemoteStopTransaction", {"transactionId": transaction}), None
 
 
 _COLUMNS: Final = (
@@ -233,7 +245,7 @@ _PAID_OUT: Final = (
 )
 
 
-class Entry(NamedTuple):
+class LedgerEntry(NamedTuple):
     """What is to be entered. `amount` is in minor units, positive in the account's favour.
 
     `service_id` is the id that whoever asks gave to this: a second entry with it is the first one
@@ -252,17 +264,18 @@ class Entry(NamedTuple):
     service_id: str | None = None
 
 
-class Entered(NamedTuple):
+class EntryResult(NamedTuple):
     """An entry that was made, or that an earlier request with the same `service_id` made."""
 
     id: int
     is_new: bool
 
 
-def enter(db: UnitOfWork, entry: Entry) -> Entered:
-    """Enter something in the ledger of an account. Raises Refused; then nothing was entered."""
+def enter(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
+    """Enter something in the ledger of an account. Raises ChangeRefused; then nothing was
+    entered."""
     if entry.service_id is not None and (known := _known(db, entry)) is not None:
-        return Entered(known, False)
+        return EntryResult(known, False)
     find(db, entry.account)
     _check(db, entry)
     number = db.insert(_ADD, entry)
@@ -277,29 +290,32 @@ def enter(db: UnitOfWork, entry: Entry) -> Entered:
     )
     db.record(fact)
     assess(db, entry.account, entry.at)
-    return Entered(number, True)
+    return EntryResult(number, True)
 
 
 def statement_with(db: UnitOfWork, account: int, number: int) -> int:
     """Return the id of the statement of an account with this number, as it stands on the paper.
-    Raises Refused."""
+    Raises ChangeRefused."""
     row = db.row("SELECT id FROM statement WHERE account_id = ? AND number = ?", (account, number))
     if row is None:
-        raise Refused(
-            Code.NOT_FOUND, Told("household {1} has no statement {2}", account, number), "statement"
+        raise ChangeRefused(
+            RefusalCode.NOT_FOUND,
+            Told("household {1} has no statement {2}", account, number),
+            "statement",
         )
     return int(row[0])
 
 
-def enter_statement(db: UnitOfWork, entry: Entry) -> None:
+def enter_statement(db: UnitOfWork, entry: LedgerEntry) -> None:
     """Enter what a closed statement asks for. The closing checked it, and tells of all its
     statements with one fact."""
     db.insert(_ADD, entry)
     assess(db, entry.account, entry.at)
 
 
-def _known(db: UnitOfWork, entry: Entry) -> int | None:
-    """Return the entry that this one repeats. Raises Refused if its id was used for another one."""
+def _known(db: UnitOfWork, entry: LedgerEntry) -> int | None:
+    """Return the entry that this one repeats. Raises ChangeRefused if its id was used for another
+    one."""
     same = (
         "SELECT id, account_id, kind, amount, currency, statement_id "
         "FROM ledger WHERE service_id = ?"
@@ -308,73 +324,81 @@ def _known(db: UnitOfWork, entry: Entry) -> int | None:
     if row is None:
         return None
     if row[1:] != (entry.account, entry.kind, entry.amount, entry.currency, entry.statement):
-        raise Refused(
-            Code.CONFLICT, Told("this id was used for another entry; give a new one"), "id"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("this id was used for another entry; give a new one"), "id"
         )
     return int(row[0])
 
 
-def _check(db: UnitOfWork, entry: Entry) -> None:
+def _check(db: UnitOfWork, entry: LedgerEntry) -> None:
     _check_currency(db, entry.currency)
     if words := objection(entry.kind, entry.amount, CURRENCIES[entry.currency]):
-        raise Refused(Code.INVALID, words, "amount")
+        raise ChangeRefused(RefusalCode.INVALID, words, "amount")
     if entry.statement is not None:
         _check_statement(db, entry)
     elif entry.kind is Kind.STATEMENT:
-        raise Refused(Code.INVALID, Told("give the statement"), "statement")
+        raise ChangeRefused(RefusalCode.INVALID, Told("give the statement"), "statement")
     elif entry.kind is Kind.REFUND:
         balance = standing_of(db.rows, entry.account).balance
         if words := refund_objection(entry.amount, balance, CURRENCIES[entry.currency]):
-            raise Refused(Code.CONFLICT, words, "amount")
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "amount")
     if entry.kind is Kind.CHARGE:
         _check_charge(db, entry)
 
 
 def _check_currency(db: UnitOfWork, currency: str) -> None:
     if currency not in CURRENCIES:
-        raise Refused(Code.INVALID, Told("{1} is no currency (ISO 4217)", currency), "currency")
+        raise ChangeRefused(
+            RefusalCode.INVALID, Told("{1} is no currency (ISO 4217)", currency), "currency"
+        )
     if (known := currency_of(db.rows)) not in (None, currency):
-        raise Refused(Code.CONFLICT, Told("this site's currency is {1}", known), "currency")
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("this site's currency is {1}", known), "currency"
+        )
 
 
-def _check_statement(db: UnitOfWork, entry: Entry) -> None:
+def _check_statement(db: UnitOfWork, entry: LedgerEntry) -> None:
     row = db.row(_CREDIT, (entry.statement,))
     if row is None or row[0] != entry.account:
         words = Told("household {1} has no statement {2}", entry.account, str(entry.statement))
-        raise Refused(Code.NOT_FOUND, words, "statement")
+        raise ChangeRefused(RefusalCode.NOT_FOUND, words, "statement")
     if entry.kind is Kind.REFUND:
         _check_credit(db, entry, row)
 
 
-def _check_credit(db: UnitOfWork, entry: Entry, statement: Row) -> None:
+def _check_credit(db: UnitOfWork, entry: LedgerEntry, statement: Row) -> None:
     """Check that a refund of a carried credit is at most what was not paid out yet. Raises
-    Refused."""
+    ChangeRefused."""
     _, total, is_carried, number = statement
     if number is None or not is_carried or total >= 0:
-        raise Refused(
-            Code.CONFLICT, Told("this statement left no credit that was carried on"), "statement"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
+            Told("this statement left no credit that was carried on"),
+            "statement",
         )
     ((paid_out,),) = db.rows(_PAID_OUT, (entry.statement,))
     if words := refund_objection(entry.amount, -total + paid_out, CURRENCIES[entry.currency]):
-        raise Refused(Code.CONFLICT, words, "amount")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "amount")
 
 
-def _check_charge(db: UnitOfWork, entry: Entry) -> None:
+def _check_charge(db: UnitOfWork, entry: LedgerEntry) -> None:
     if (
         entry.transaction is None
         or db.row("SELECT 1 FROM tx WHERE id = ?", (entry.transaction,)) is None
     ):
-        raise Refused(
-            Code.NOT_FOUND, Told("there is no session {1}", str(entry.transaction)), "transaction"
+        raise ChangeRefused(
+            RefusalCode.NOT_FOUND,
+            Told("there is no session {1}", str(entry.transaction)),
+            "transaction",
         )
     if is_on_closed_statement(db.rows, entry.transaction):
-        raise Refused(
-            Code.CONFLICT, Told("a closed statement has this session already"), "transaction"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("a closed statement has this session already"), "transaction"
         )
     charged = "SELECT 1 FROM ledger WHERE tx_id = ? AND account_id = ? AND kind = 'charge'"
     if db.row(charged, (entry.transaction, entry.account)) is not None:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("this household was charged for this session already"),
             "transaction",
         )

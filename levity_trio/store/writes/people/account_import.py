@@ -13,7 +13,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people import accounts, ownership, tags, vehicles
-from levity_trio.store.writes.people.accounts import AccountData, Refused
+from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
 from levity_trio.store.writes.people.ownership import NamedThing, Said
 from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.told import Told
@@ -74,8 +74,10 @@ def import_accounts(
     def apply(fields: Mapping[str, Any]) -> str:
         name = fields[NAME]
         if name.lower() in seen:
-            raise Refused(
-                accounts.Code.CONFLICT, Told("a line before has the same name; keep one"), NAME
+            raise ChangeRefused(
+                accounts.RefusalCode.CONFLICT,
+                Told("a line before has the same name; keep one"),
+                NAME,
             )
         seen.add(name.lower())
         row = db.row("SELECT id FROM account WHERE name = ?", (name,))
@@ -141,8 +143,8 @@ class Once:
     def check(self, thing: Thing, span: Span) -> None:
         spans = self._spans.setdefault(thing, [])
         if any(one.overlaps(span) for one in spans):
-            raise Refused(
-                accounts.Code.CONFLICT,
+            raise ChangeRefused(
+                accounts.RefusalCode.CONFLICT,
                 Told("a line before says whose it is at the same time; keep one"),
                 "since",
             )
@@ -151,7 +153,7 @@ class Once:
 
 def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
     """Make a thing belong to the account of a line; return whether that changed anything. Raises
-    Refused."""
+    ChangeRefused."""
     thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
@@ -178,7 +180,7 @@ def each(lines: Sequence[T], apply: Callable[[T], str]) -> list[str]:
         for place, line in enumerate(lines):
             try:
                 yield apply(line)
-            except Refused as refused:
+            except ChangeRefused as refused:
                 faults.append(LineFault(place, refused.field, refused.words))
 
     problems = list(results())

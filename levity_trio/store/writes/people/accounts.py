@@ -12,12 +12,12 @@ from levity_trio.events import AccountChanged
 from levity_trio.nouns import Household
 from levity_trio.records import noun, personal_in
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import N_, Moment, Told
 from levity_trio.wire.times import stamp
 
 
-class Code(StrEnum):
+class RefusalCode(StrEnum):
     """Why something about accounts is refused."""
 
     NOT_FOUND = "not_found"
@@ -30,10 +30,10 @@ class Code(StrEnum):
     """Statements that are closed already would be corrected."""
 
 
-class Refused(Exception):
+class ChangeRefused(Exception):
     """A change that was not made; nothing was stored. `field` is the name of what is wrong."""
 
-    def __init__(self, code: Code, words: str, field: str = "") -> None:
+    def __init__(self, code: RefusalCode, words: str, field: str = "") -> None:
         super().__init__(words)
         self.code, self.words, self.field = code, words, field
 
@@ -46,10 +46,10 @@ class AccountData(Household):
     until: str | None = None
 
 
-_ACCOUNT: Final = Stored("account", AccountData)
+_ACCOUNT: Final = RecordTable("account", AccountData)
 
 
-class Change(NamedTuple):
+class ChangeResult(NamedTuple):
     """What became of an account or a vehicle: added, changed or same."""
 
     id: int
@@ -57,28 +57,31 @@ class Change(NamedTuple):
 
 
 def add(db: UnitOfWork, data: AccountData, at: str, by: str) -> int:
-    """Add an account and return its number. Raises Refused."""
+    """Add an account and return its number. Raises ChangeRefused."""
     _check(db, data, None)
     number = _ACCOUNT.add(db, data, created_at=at, created_by=by, updated_at=at)
     _record(db, number, "added", data, at, by)
     return number
 
 
-def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
-    """Change fields of an account, named as in AccountData. Raises Refused."""
+def change(
+    db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str
+) -> ChangeResult:
+    """Change fields of an account, named as in AccountData. Raises ChangeRefused."""
     before = find(db, number)
     after = replace(before, **fields)
     if after == before:
-        return Change(number, "same")
+        return ChangeResult(number, "same")
     check_known(db, number)
     _check(db, after, number)
     _ACCOUNT.change(db, after, "id = ?", (number,), updated_at=at)
     _record(db, number, _word(before, after), after, at, by)
-    return Change(number, "changed")
+    return ChangeResult(number, "changed")
 
 
 def forget(db: UnitOfWork, number: int, at: str, by: str) -> None:
-    """Delete what is marked as personal of an account. Its number stands for it. Raises Refused."""
+    """Delete what is marked as personal of an account. Its number stands for it. Raises
+    ChangeRefused."""
     change(
         db,
         number,
@@ -103,22 +106,24 @@ def undo(db: UnitOfWork, number: int, at: str, by: str) -> None:
 
 
 def find(db: UnitOfWork, number: int) -> AccountData:
-    """Return an account. Raises Refused."""
+    """Return an account. Raises ChangeRefused."""
     found = _ACCOUNT.find(db, "id = ?", (number,))
     if found is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no household {1}", number), "account")
+        raise ChangeRefused(
+            RefusalCode.NOT_FOUND, Told("there is no household {1}", number), "account"
+        )
     return found
 
 
 def check_known(db: UnitOfWork, number: int) -> None:
     """Check that an account was neither deleted nor undone: nothing new is written about it then.
-    Raises Refused."""
+    Raises ChangeRefused."""
     if (
         db.row("SELECT 1 FROM account WHERE id = ? AND undone_at IS NOT NULL", (number,))
         is not None
     ):
         words = Told("household {1} was entered by mistake and undone; add a new household", number)
-        raise Refused(Code.CONFLICT, words, "account")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "account")
     deleted = db.row("SELECT deleted_at FROM personal_deletion WHERE account_id = ?", (number,))
     if deleted is not None:
         words = Told(
@@ -126,7 +131,7 @@ def check_known(db: UnitOfWork, number: int) -> None:
             number,
             Moment(deleted[0]),
         )
-        raise Refused(Code.CONFLICT, words, "account")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "account")
 
 
 # Names, of accounts and of other things
@@ -148,14 +153,15 @@ _NAMED: Final = N_(
 
 
 def number_of(db: UnitOfWork, table: str, named: str, which: str = "TRUE") -> int:
-    """Return the number of a row by its name or, if it is a whole number, by that. Raises Refused.
+    """Return the number of a row by its name or, if it is a whole number, by that. Raises
+    ChangeRefused.
 
     `which` is the condition of the rows that count.
     """
     column, key = ("id", int(named)) if is_number(named) else ("name", named)
     row = db.row(f"SELECT id FROM {table} WHERE {column} = ? AND {which}", (key,))  # noqa: S608 - our own names
     if row is None:
-        raise Refused(Code.NOT_FOUND, Told(_UNKNOWN[table], repr(key)), table)
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told(_UNKNOWN[table], repr(key)), table)
     return int(row[0])
 
 
@@ -165,19 +171,19 @@ def is_number(named: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Check that a name is not taken for a number. Raises Refused."""
+    """Check that a name is not taken for a number. Raises ChangeRefused."""
     if name.isdecimal():
         words = Told(
             "{1} would be taken for the number of one; give words, such as 'flat {1}'", name
         )
-        raise Refused(Code.INVALID, words, "name")
+        raise ChangeRefused(RefusalCode.INVALID, words, "name")
 
 
 def check_free(db: UnitOfWork, table: str, name: str, number: int | None) -> None:
-    """Check that no other row than this one has a name. Raises Refused."""
+    """Check that no other row than this one has a name. Raises ChangeRefused."""
     other = db.row(f"SELECT id FROM {table} WHERE name = ? AND id IS NOT ?", (name, number))  # noqa: S608 - our own names
     if other is not None:
-        raise Refused(Code.IN_USE, Told(_NAMED[table], other[0]), "name")
+        raise ChangeRefused(RefusalCode.IN_USE, Told(_NAMED[table], other[0]), "name")
 
 
 # Checks and facts
@@ -196,8 +202,8 @@ def _word(before: AccountData, after: AccountData) -> str:
 def _check(db: UnitOfWork, data: AccountData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("give a time after {1}, since when it is open", Moment(data.since)),
             "until",
         )

@@ -25,7 +25,7 @@ from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.people import accounts, ownership, tags, users, vehicles
 from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, Once, each
-from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import NamedThing, Said, Touched
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.users import Manager, NewInvitation
@@ -45,7 +45,7 @@ Step = Sequence[Any]
 """What a step changed, by its word and numbers."""
 
 
-class Kind(StrEnum):
+class HouseholdTaskKind(StrEnum):
     """What was done to households."""
 
     ENTERED = "entered"
@@ -53,7 +53,7 @@ class Kind(StrEnum):
     MOVED_OUT = "moved out"
 
 
-class Household(NamedTuple):
+class ListedHousehold(NamedTuple):
     """A household as it stands on a list: `space` is what people call it. Times are in the
     database's format."""
 
@@ -71,7 +71,7 @@ class MovingIn(NamedTuple):
     invited."""
 
     account: AccountData
-    household: Household
+    household: ListedHousehold
     plate: str | None = None
     tariff: Callable[[int], Assigning] | None = None
     driver: str | None = None
@@ -92,7 +92,11 @@ class Done(NamedTuple):
 
 
 def enter(
-    db: UnitOfWork, rows: Sequence[Household | Refused], policy: Policy, said: Said, key: str | None
+    db: UnitOfWork,
+    rows: Sequence[ListedHousehold | ChangeRefused],
+    policy: Policy,
+    said: Said,
+    key: str | None,
 ) -> Done:
     """Enter households with their cards, spaces and cars: all rows, or none. Raises ImportRefused.
 
@@ -101,26 +105,26 @@ def enter(
     """
     if (before := _repeated(db, key)) is not None:
         return before
-    entry = _Entry(db, policy, said)
+    entry = _HouseholdEntering(db, policy, said)
     results: list[tuple[int, str]] = []
 
-    def apply(row: Household | Refused) -> str:
-        if isinstance(row, Refused):
+    def apply(row: ListedHousehold | ChangeRefused) -> str:
+        if isinstance(row, ChangeRefused):
             raise row
         results.append(entry.add(row))
         return results[-1][1]
 
     each(rows, apply)
-    return _store(db, Kind.ENTERED, entry.steps, results, said, key)
+    return _store(db, HouseholdTaskKind.ENTERED, entry.steps, results, said, key)
 
 
 def move_in(
     db: UnitOfWork, new: MovingIn, policy: Policy, said: Said, manager: Manager, key: str | None
 ) -> Done:
-    """Add a household with all that it gets. Raises Refused, NotAllowed."""
+    """Add a household with all that it gets. Raises ChangeRefused, NotAllowed."""
     if (before := _repeated(db, key)) is not None:
         return before
-    entry, invitation = _Entry(db, policy, said), None
+    entry, invitation = _HouseholdEntering(db, policy, said), None
     number = accounts.add(db, new.account, said.at, said.by)
     entry.steps.append(("account", number))
     entry.give(number, new.household, new.plate)
@@ -136,7 +140,7 @@ def move_in(
             manager,
         )
         entry.steps.append(("user", user))
-    done = _store(db, Kind.MOVED_IN, entry.steps, [(number, ADDED)], said, key)
+    done = _store(db, HouseholdTaskKind.MOVED_IN, entry.steps, [(number, ADDED)], said, key)
     return done._replace(invitation=invitation)
 
 
@@ -150,19 +154,19 @@ class MovingOut(NamedTuple):
 
 def move_out(db: UnitOfWork, leaving: MovingOut, policy: Policy, said: Said) -> Done:
     """Close an account, and end what belongs to it, its cards and its drivers' log-ins then. Raises
-    Refused."""
+    ChangeRefused."""
     number, until = leaving.account, leaving.until
     before = accounts.find(db, number).until
     if before is not None and before <= said.at:
         words = Told(
             "household {1} has moved out already; undo that first, to change the day", number
         )
-        raise Refused(Code.CONFLICT, words, "until")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "until")
     if leaving.is_blocking and until > said.at:
         words = Told(
             "the last day is still to come: the cards end with it, and can be blocked after it"
         )
-        raise Refused(Code.CONFLICT, words, "cards")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "cards")
     accounts.change(db, number, {"until": until}, said.at, said.by)
     steps: list[Step] = [("closed", number, before)]
     because = said._replace(reason=said.reason or MOVED_OUT)
@@ -173,22 +177,22 @@ def move_out(db: UnitOfWork, leaving: MovingOut, policy: Policy, said: Said) -> 
     steps += [
         ("user ends", user, ends_at) for user, ends_at in users.end_drivers(db, number, until)
     ]
-    return _store(db, Kind.MOVED_OUT, steps, [(number, MOVED_OUT)], said, None)
+    return _store(db, HouseholdTaskKind.MOVED_OUT, steps, [(number, MOVED_OUT)], said, None)
 
 
 def undo(db: UnitOfWork, task: int, policy: Policy, manager: Manager) -> Done:
-    """Take back what a task did; repeated, it changes nothing. Raises Refused if some of it was
-    billed or changed."""
+    """Take back what a task did; repeated, it changes nothing. Raises ChangeRefused if some of it
+    was billed or changed."""
     row = db.row("SELECT steps, results, undone_at FROM household_task WHERE id = ?", (task,))
     if row is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no task {1} of households", task))
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no task {1} of households", task))
     steps, results = map(orjson.loads, row[:2])
     done = Done(task, [(number, word) for number, word in results])
     if row[2] is not None:
         return done
     said = Said(manager.at, manager.name, UNDONE)
     if (words := obstacle(db.rows, task)) is not None:
-        raise Refused(Code.CONFLICT, words)
+        raise ChangeRefused(RefusalCode.CONFLICT, words)
     for word, *values in reversed(steps):
         _UNDOING[word](db, values, policy, said)
     db.execute(
@@ -201,23 +205,23 @@ def undo(db: UnitOfWork, task: int, policy: Policy, manager: Manager) -> Done:
 # Steps
 
 
-class _Entry:
+class _HouseholdEntering:
     """Enters households one after the other, and keeps the steps."""
 
     def __init__(self, db: UnitOfWork, policy: Policy, said: Said) -> None:
         self._db, self._policy, self._said = db, policy, said
-        self._once, self._places = Once(), Places(db)
+        self._once, self._places = Once(), PlaceFinder(db)
         self.steps: list[Step] = []
 
-    def add(self, row: Household) -> tuple[int, str]:
-        """Enter a row; return its account, and what became of it. Raises Refused."""
+    def add(self, row: ListedHousehold) -> tuple[int, str]:
+        """Enter a row; return its account, and what became of it. Raises ChangeRefused."""
         known = self._db.row("SELECT id, until FROM account WHERE name = ?", (row.name,))
         if known is not None and known[1] is not None and known[1] <= max(row.since, self._said.at):
             words = Told(
                 "this household moved out; give the new one another name, such as one with its "
                 "family name"
             )
-            raise Refused(Code.IN_USE, words, "name")
+            raise ChangeRefused(RefusalCode.IN_USE, words, "name")
         before = len(self.steps)
         if known is None:
             data = AccountData(name=row.name, since=row.since)
@@ -227,8 +231,9 @@ class _Entry:
         self.give(known[0], row)
         return known[0], word if len(self.steps) > before else SAME
 
-    def give(self, account: int, row: Household, plate: str | None = None) -> None:
-        """Give an account what its row names. Raises Refused, with the field of what is wrong."""
+    def give(self, account: int, row: ListedHousehold, plate: str | None = None) -> None:
+        """Give an account what its row names. Raises ChangeRefused, with the field of what is
+        wrong."""
         vehicle = None if row.vehicle is None else self._vehicle(account, row, row.vehicle, plate)
         if row.card is not None:
             thing = Thing(What.TAG, self._policy.key(row.card))
@@ -249,15 +254,15 @@ class _Entry:
         try:
             self._once.check(named.thing, Span(since))
             self.steps += ownership.give(self._db, account, named, Span(since), self._said)
-        except Refused as refused:
+        except ChangeRefused as refused:
             words = refused.words
-            if refused.code is Code.NEEDS_REASON:
+            if refused.code is RefusalCode.NEEDS_REASON:
                 owner = self._owner(named.thing)
                 words = Told(
                     "it belongs to {1}; move that household out first, or take it away from it",
                     owner,
                 )
-            raise Refused(Code.CONFLICT, words, field) from None
+            raise ChangeRefused(RefusalCode.CONFLICT, words, field) from None
 
     def _owner(self, thing: Thing) -> str:
         """Return the name of the household whose a thing was last."""
@@ -270,7 +275,7 @@ class _Entry:
         )
         return str(name)
 
-    def _vehicle(self, account: int, row: Household, name: str, plate: str | None) -> int:
+    def _vehicle(self, account: int, row: ListedHousehold, name: str, plate: str | None) -> int:
         """Return the car of a household, or one of nobody, with this name; else a new one. Cars of
         several households may be called the same on paper: the next one also has the name of its
         household."""
@@ -285,8 +290,8 @@ class _Entry:
             number = vehicles.add(
                 self._db, VehicleData(name=new, plate=plate), self._said.at, self._said.by
             )
-        except Refused as refused:
-            raise Refused(refused.code, refused.words, "car") from None
+        except ChangeRefused as refused:
+            raise ChangeRefused(refused.code, refused.words, "car") from None
         self.steps.append(("vehicle", number))
         return number
 
@@ -300,7 +305,7 @@ class _Entry:
         return self._db.row(sql, (vehicle, account, since)) is not None
 
 
-class Places:
+class PlaceFinder:
     """Finds chargers and spaces by what people call them."""
 
     def __init__(self, db: UnitOfWork) -> None:
@@ -317,7 +322,7 @@ class Places:
 
     def find(self, text: str) -> Thing:
         """Return what has this name or identity, a connector behind it, or this number in its name.
-        Raises Refused."""
+        Raises ChangeRefused."""
         found = self._called(text) or self._connector(text) or self._numbered(text)
         if len(found) != 1:
             words = (
@@ -331,7 +336,9 @@ class Places:
                     repr(text),
                 )
             )
-            raise Refused(Code.CONFLICT if found else Code.NOT_FOUND, words, "space")
+            raise ChangeRefused(
+                RefusalCode.CONFLICT if found else RefusalCode.NOT_FOUND, words, "space"
+            )
         return found.pop()
 
     def _called(self, text: str) -> set[Thing]:
@@ -374,8 +381,10 @@ def _admit(db: UnitOfWork, policy: Policy, card: str, said: Said) -> list[Step]:
         tags.admit(db, policy, card, None, said.at, said.by)
         return [] if tags.find(db, key) is None else [("card added", key)]
     if before.status == Status.BLOCKED:
-        raise Refused(
-            Code.CONFLICT, Told("this card is blocked; unblock it first, or give another"), "card"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
+            Told("this card is blocked; unblock it first, or give another"),
+            "card",
         )
     if before.expires_at is None or before.expires_at > said.at:
         return []
@@ -493,7 +502,7 @@ def _repeated(db: UnitOfWork, key: str | None) -> Done | None:
 
 def _store(
     db: UnitOfWork,
-    kind: Kind,
+    kind: HouseholdTaskKind,
     steps: Sequence[Step],
     results: Sequence[tuple[int, str]],
     said: Said,

@@ -17,12 +17,12 @@ from levity_trio.billing.months import Month, MonthLimit, Used
 from levity_trio.events import LimitChanged, MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit, usage_limit
-from levity_trio.store.reads.money.month_use import LIMITED, MILLION, Counted
+from levity_trio.store.reads.money.month_use import LIMITED, MILLION, CountedTransaction
 from levity_trio.store.writes.chargers import hiding
-from levity_trio.store.writes.chargers.commands import Message
+from levity_trio.store.writes.chargers.commands import CallMessage
 from levity_trio.store.writes.chargers.hiding import UnknownCharger
 from levity_trio.store.writes.money.wallets import ASK_AGAIN
-from levity_trio.store.writes.people.accounts import Code, Refused, check_known, find
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.told import Told
 from levity_trio.wire.times import in_zone, stamp
 
@@ -30,12 +30,13 @@ from levity_trio.wire.times import in_zone, stamp
 def limit_tag(
     db: UnitOfWork, policy: Policy, id_tag: str, wanted: UsageLimit, at: str, by: str
 ) -> bool:
-    """Say what holds for a card from now on; return whether that is news. Raises Refused."""
+    """Say what holds for a card from now on; return whether that is news. Raises ChangeRefused."""
     return _limit(db, (TAG, policy.key(id_tag), id_tag), wanted, at, by)
 
 
 def limit_account(db: UnitOfWork, account: int, wanted: UsageLimit, at: str, by: str) -> bool:
-    """Say what holds for a household from now on; return whether that is news. Raises Refused."""
+    """Say what holds for a household from now on; return whether that is news. Raises
+    ChangeRefused."""
     find(db, account)
     check_known(db, account)
     return _limit(db, (ACCOUNT, str(account), None), wanted, at, by)
@@ -72,14 +73,14 @@ def _limit(
 
 def _check(db: UnitOfWork, wanted: UsageLimit) -> None:
     if wanted.chargers is not None and not wanted.chargers:
-        raise Refused(
-            Code.INVALID,
+        raise ChangeRefused(
+            RefusalCode.INVALID,
             Told("choose a charger, or leave it empty: then it may charge at all"),
             "chargers",
         )
     if wanted.chargers and wanted.is_everywhere:
-        raise Refused(
-            Code.INVALID,
+        raise ChangeRefused(
+            RefusalCode.INVALID,
             Told("it may charge everywhere, or at certain chargers only; choose one"),
             "everywhere",
         )
@@ -87,8 +88,8 @@ def _check(db: UnitOfWork, wanted: UsageLimit) -> None:
         try:
             hiding.check_known(db, charger)
         except UnknownCharger:
-            raise Refused(
-                Code.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
+            raise ChangeRefused(
+                RefusalCode.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
             ) from None
 
 
@@ -136,7 +137,7 @@ class TheMonth(NamedTuple):
         return cls(str(month), stamp(month.since(zone)), stamp(month.until(zone)))
 
 
-class _Standing(NamedTuple):
+class _MonthStanding(NamedTuple):
     since: str
     until: str
     wh: int
@@ -145,7 +146,7 @@ class _Standing(NamedTuple):
     reached_at: str | None
 
 
-def count(db: UnitOfWork, found: Sequence[Counted], month: TheMonth, at: str) -> None:
+def count(db: UnitOfWork, found: Sequence[CountedTransaction], month: TheMonth, at: str) -> None:
     """Store what transactions count for; one that has changed since it was read comes again."""
     for one in found:
         row = db.row(_REVISION, (one.transaction,))
@@ -162,7 +163,7 @@ def count(db: UnitOfWork, found: Sequence[Counted], month: TheMonth, at: str) ->
 def assess(db: UnitOfWork, month: TheMonth, at: str) -> None:
     """Note how those stand who have a limit of the month; a warning, and what begins and ends a
     refusal, are facts."""
-    known = {(what, key): _Standing(*rest) for what, key, *rest in db.rows(_STANDINGS)}
+    known = {(what, key): _MonthStanding(*rest) for what, key, *rest in db.rows(_STANDINGS)}
     for what, key, wh, amount in db.rows(LIMITED):
         before = known.pop((what, key), None)
         if before is not None and before.since != month.since:
@@ -179,7 +180,7 @@ def _assess(
     db: UnitOfWork,
     subject: tuple[str, str],
     limit: MonthLimit,
-    before: _Standing | None,
+    before: _MonthStanding | None,
     month: TheMonth,
     at: str,
 ) -> None:
@@ -193,7 +194,7 @@ def _assess(
     )
     near_at = (was_near or at) if limit.is_near(used) else None
     reached_at = (was_reached or at) if limit.is_reached(used) else None
-    after = _Standing(month.since, month.until, wh, amount, near_at, reached_at)
+    after = _MonthStanding(month.since, month.until, wh, amount, near_at, reached_at)
     if after == before:
         return
     db.execute(_STAND, (*subject, *after))
@@ -216,13 +217,13 @@ def _record(
     db.record(kind(charger=None, at=at, what=what, key=key, month=month.name, until=month.until))
 
 
-def stop_used(db: UnitOfWork, transaction: int, now: datetime) -> tuple[Message | None, None]:
+def stop_used(db: UnitOfWork, transaction: int, now: datetime) -> tuple[CallMessage | None, None]:
     """Decide whether to ask for the stop of a transaction of one who has used what he may; again
     after an hour."""
     if not db.rows(_TO_STOP, (transaction, stamp(now - ASK_AGAIN), stamp(now))):
         return None, None
     db.execute("UPDATE month_use SET stop_asked_at = ? WHERE tx_id = ?", (stamp(now), transaction))
-    return Message("RemoteStopTransaction", {"transactionId": transaction}), None
+    return CallMessage("RemoteStopTransaction", {"transactionId": transaction}), None
 
 
 # After a start

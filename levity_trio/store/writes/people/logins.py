@@ -50,7 +50,7 @@ class StoredInvitation(NamedTuple):
     expires_at: str
 
 
-class Stored(NamedTuple):
+class StoredLogins(NamedTuple):
     """Users in use, whether there ever was one, all log-ins, and the codes that were not used
     yet."""
 
@@ -140,7 +140,7 @@ def forget_before(db: UnitOfWork, moment: str) -> int:
     return db.changed("DELETE FROM login WHERE last_used_at < ?", (moment,))
 
 
-def stored(db: UnitOfWork) -> Stored:
+def stored(db: UnitOfWork) -> StoredLogins:
     """Return what is kept in memory."""
     users = db.rows(
         "SELECT one.id, one.name, role, account_id, coalesce(account.language, one.language), "
@@ -154,7 +154,7 @@ def stored(db: UnitOfWork) -> Stored:
         "SELECT id, user_id, kind, salt, digest, tries, expires_at "
         "FROM invitation WHERE used_at IS NULL"
     )
-    return Stored(
+    return StoredLogins(
         users=[_user(row) for row in users],
         are_used=bool(db.rows('SELECT 1 FROM "user" LIMIT 1')),
         logins=[StoredLogin(*row) for row in logins],

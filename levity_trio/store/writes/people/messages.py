@@ -158,7 +158,7 @@ def add(
 # On the way
 
 
-class Claimed(NamedTuple):
+class ClaimedMessage(NamedTuple):
     """A message that is sent now. `topic` is encrypted; `mail` is the address of its recipient at
     present."""
 
@@ -221,12 +221,12 @@ _SOON: Final = (
 )
 
 
-def claim(db: UnitOfWork, message: int, at: str) -> Claimed | None:
+def claim(db: UnitOfWork, message: int, at: str) -> ClaimedMessage | None:
     """Store that a message is sent now; return it, None if it waits no longer."""
     if not db.changed(_CLAIM, (at, message)):
         return None
     row = db.row(_CLAIMED, (message,))
-    return None if row is None else Claimed(*row)
+    return None if row is None else ClaimedMessage(*row)
 
 
 def note_sent(db: UnitOfWork, message: int, at: str, to: str | None) -> None:
@@ -237,7 +237,7 @@ def note_sent(db: UnitOfWork, message: int, at: str, to: str | None) -> None:
 
 
 @record
-class Failure:
+class DeliveryFailure:
     """Why a message was not taken, and when it is tried next; with `is_given_up`, never. `refused`
     is the address that the server refused for ever."""
 
@@ -249,7 +249,7 @@ class Failure:
     refused: str | None = None
 
 
-def note_failed(db: UnitOfWork, failure: Failure, at: str) -> None:
+def note_failed(db: UnitOfWork, failure: DeliveryFailure, at: str) -> None:
     """Store that a message was not taken."""
     given_up_at = at if failure.is_given_up else None
     problem = stored(failure.problem)

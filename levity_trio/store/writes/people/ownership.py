@@ -16,7 +16,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.ownership import periods_of
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownCharger
-from levity_trio.store.writes.people.accounts import Code, Refused, check_known, find
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.told import N_, Moment, Told
 
 _COLUMNS: Final = (
@@ -62,13 +62,13 @@ def give(
     db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said
 ) -> list[Touched]:
     """Make a thing belong to an account for a span; return which periods that changed. Raises
-    Refused."""
+    ChangeRefused."""
     find(db, account)
     check_known(db, account)
     _check(db, belonging)
     if span.until is not None and span.until <= span.since:
-        raise Refused(
-            Code.CONFLICT,
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
             Told("give a time after {1}, since when it belongs to it", Moment(span.since)),
             "until",
         )
@@ -89,14 +89,14 @@ def give(
 
 def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> None:
     """Take a thing from an account at a time; it is nobody's until the end of that period. Raises
-    Refused."""
+    ChangeRefused."""
     find(db, account)
     for one in periods_of(db.rows, thing):
         if one.account == account and one.span.covers(since):
             leave(db, thing, Span(since, one.span.until), said)
             return
-    raise Refused(
-        Code.NOT_FOUND,
+    raise ChangeRefused(
+        RefusalCode.NOT_FOUND,
         Told("it does not belong to household {1} at {2}", account, Moment(since)),
         thing.what,
     )
@@ -104,7 +104,7 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
 
 def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> list[Touched]:
     """Make a thing belong to nobody for a span; return which periods that changed. Raises
-    Refused."""
+    ChangeRefused."""
     return _apply(
         db, NamedThing(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said
     )
@@ -135,7 +135,7 @@ def _check(db: UnitOfWork, belonging: NamedThing) -> None:
             "there is no charger {1}; it must have connected before, or be added",
             belonging.thing.key,
         )
-        raise Refused(Code.NOT_FOUND, words, "charger") from None
+        raise ChangeRefused(RefusalCode.NOT_FOUND, words, "charger") from None
 
 
 def _apply(
@@ -143,7 +143,7 @@ def _apply(
 ) -> list[Touched]:
     if change.deprived is not None and not said.reason:
         words = _needs_reason(change.deprived.account, change.deprived.span)
-        raise Refused(Code.NEEDS_REASON, words, "reason")
+        raise ChangeRefused(RefusalCode.NEEDS_REASON, words, "reason")
     for one in change.ends:
         _end(db, belonging.thing, one, span.since, said)
     for one in change.voids:
@@ -178,8 +178,8 @@ _GIVEN_AWAY: Final = N_(
 
 
 def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
-    """Void a period that a change began; let one hold again that it ended or voided. Raises Refused
-    if something has changed it since."""
+    """Void a period that a change began; let one hold again that it ended or voided. Raises
+    ChangeRefused if something has changed it since."""
     row = db.row(
         "SELECT what, key, conn_id, account_id, since, until, vehicle_id, is_exclusive, ended_at, "
         "voided_at "
@@ -193,7 +193,9 @@ def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
     )
     is_untouched = voided_at is None and (ended_at is None or touched.change == "ended")
     if not is_untouched and touched.change != "voided":
-        raise Refused(Code.CONFLICT, Told(_GIVEN_AWAY[thing.what], account), thing.what)
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told(_GIVEN_AWAY[thing.what], account), thing.what
+        )
     ends = until if touched.change == "voided" else None
     period = Period(
         account, Span(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive)

@@ -28,8 +28,8 @@ from levity_trio.store.writes.people import (
     users,
     vehicles,
 )
-from levity_trio.store.writes.people.accounts import Code, Refused
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
 
 _OF_OTHERS: Final = (
@@ -90,9 +90,9 @@ _DUE_REASONS: Final = {
     f" WHERE account_id = CAST(key AS INTEGER) AND {_IS_DUE})",
 }
 """Reasons that were given for figures and prices."""
-_BELONGING: Final = Stored("ownership", Belonging)
-_TERMS: Final = Stored("wallet_terms", TermsRow)
-_ENTRY: Final = Stored("ledger", EntryRow)
+_BELONGING: Final = RecordTable("ownership", Belonging)
+_TERMS: Final = RecordTable("wallet_terms", TermsRow)
+_ENTRY: Final = RecordTable("ledger", EntryRow)
 
 
 class Deletion(NamedTuple):
@@ -106,12 +106,12 @@ class Deletion(NamedTuple):
 
 
 def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
-    """Delete what is personal of a closed account. Raises Refused."""
+    """Delete what is personal of a closed account. Raises ChangeRefused."""
     before = accounts.find(db, account)
     accounts.check_known(db, account)
     if before.until is None or before.until > told.at:
-        raise Refused(
-            Code.CONFLICT, Told("household {1} is open; close it first", account), "until"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("household {1} is open; close it first", account), "until"
         )
     accounts.forget(db, account, told.at, told.by)
     users.forget_drivers(db, account, told.at, told.by)
@@ -146,7 +146,7 @@ def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
         known = vehicles.named(db, name)
         if known is not None and known != number:
             words = Told("car {1} has the name {2}; rename it first", known, repr(name))
-            raise Refused(Code.IN_USE, words)
+            raise ChangeRefused(RefusalCode.IN_USE, words)
         vehicles.VEHICLE.forget(db, "id = ?", (number,), name=name, updated_at=told.at)
         db.record(
             VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by)

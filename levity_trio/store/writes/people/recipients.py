@@ -11,7 +11,7 @@ from levity_trio.records import noun
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.people.messages import MessageRow
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import stored
 
 
@@ -32,7 +32,7 @@ class By(NamedTuple):
     name: str
 
 
-_RECIPIENT: Final = Stored("recipient", Recipient)
+_RECIPIENT: Final = RecordTable("recipient", Recipient)
 
 
 def add(db: UnitOfWork, data: RecipientData, topic: str | None, key: SecretKey, by: By) -> int:
@@ -149,7 +149,7 @@ def end(db: UnitOfWork, recipient: int, by: By) -> bool:
 ENDED: Final = "the recipient was removed"
 
 
-MESSAGE: Final = Stored("message", MessageRow)
+MESSAGE: Final = RecordTable("message", MessageRow)
 _OF_REPORTS: Final = (
     "kind = 'report' AND recipient_id IN (SELECT id FROM recipient WHERE account_id IS NULL)"
     " AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = event_id"

@@ -13,16 +13,16 @@ from typing import Final, NamedTuple
 from levity_trio.access.tags import Policy, Status
 from levity_trio.events import HouseholdReported, ReportAnswered
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.people.reports import Report
+from levity_trio.store.reads.people.reports import DriverReport
 from levity_trio.store.writes.people import tags
-from levity_trio.store.writes.people.tags import Change, TagData
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.people.tags import TagChange, TagData
+from levity_trio.store.writes.stored import RecordTable
 
 MOST_OF_DAY: Final = 10
 """Reports of a household since a midnight."""
 
 
-class About(StrEnum):
+class ReportTopic(StrEnum):
     """What a report is about."""
 
     SESSION = "session"
@@ -31,7 +31,7 @@ class About(StrEnum):
     CARD = "card"
 
 
-class Subject(NamedTuple):
+class ReportSubject(NamedTuple):
     """What a report is about: a session, a statement (or a session or another line of it), a
     charger; else a card."""
 
@@ -42,12 +42,12 @@ class Subject(NamedTuple):
     line: int | None = None
 
     @property
-    def about(self) -> About:
+    def about(self) -> ReportTopic:
         if self.statement is not None:
-            return About.STATEMENT
+            return ReportTopic.STATEMENT
         if self.transaction is not None:
-            return About.SESSION
-        return About.CARD if self.charger is None else About.CHARGER
+            return ReportTopic.SESSION
+        return ReportTopic.CARD if self.charger is None else ReportTopic.CHARGER
 
 
 class TooManyReports(Exception):
@@ -83,7 +83,13 @@ _OWNED: Final = (
 
 
 def write(
-    db: UnitOfWork, account: int, subject: Subject, words: str, midnight: str, at: str, by: str
+    db: UnitOfWork,
+    account: int,
+    subject: ReportSubject,
+    words: str,
+    midnight: str,
+    at: str,
+    by: str,
 ) -> int:
     """Store a report and return its number; that of an equal one that waits for its answer. Raises
     TooManyReports."""
@@ -94,7 +100,7 @@ def write(
     return _add(db, account, subject, words, at, by)
 
 
-def lose(db: UnitOfWork, policy: Policy, account: int, id_tag: str, at: str, by: str) -> Change:
+def lose(db: UnitOfWork, policy: Policy, account: int, id_tag: str, at: str, by: str) -> TagChange:
     """Block a lost card of a household and report it; return what changed. A repetition changes
     nothing. Raises NotOwned."""
     key = policy.key(id_tag)
@@ -109,19 +115,19 @@ def lose(db: UnitOfWork, policy: Policy, account: int, id_tag: str, at: str, by:
         )
     else:
         change = tags.change(db, policy, id_tag, {"status": Status.BLOCKED}, at, of_household)
-    subject = Subject(id_tag=change.after.id_tag)
+    subject = ReportSubject(id_tag=change.after.id_tag)
     if _same(db, account, subject, None) is None:
         _add(db, account, subject, None, at, by)
     return change
 
 
-def _same(db: UnitOfWork, account: int, subject: Subject, words: str | None) -> int | None:
+def _same(db: UnitOfWork, account: int, subject: ReportSubject, words: str | None) -> int | None:
     row = db.row(_SAME, (account, subject.about, *subject, words))
     return None if row is None else int(row[0])
 
 
 def _add(
-    db: UnitOfWork, account: int, subject: Subject, words: str | None, at: str, by: str
+    db: UnitOfWork, account: int, subject: ReportSubject, words: str | None, at: str, by: str
 ) -> int:
     columns = (
         "account_id, about, tx_id, statement_number, cp_id, id_tag, line, words, written_at, "
@@ -174,4 +180,4 @@ def forget(db: UnitOfWork, account: int, at: str, by: str) -> None:
         ),
         (at, by, account),
     )
-    Stored("report", Report).forget(db, "account_id = ?", (account,))
+    RecordTable("report", DriverReport).forget(db, "account_id = ?", (account,))

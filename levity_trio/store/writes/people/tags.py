@@ -13,7 +13,7 @@ from levity_trio.nouns import Card
 from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 
 ASKED_OF_CHARGER: Final = 20
 """Unknown tags that are listed for each charger; a further one replaces the one that was presented
@@ -38,10 +38,10 @@ class TagData(Card):
         return Tag(self.status, self.expires_at, self.parent_id_tag, self.max_transactions)
 
 
-TAG: Final = Stored("tag", TagData)
+TAG: Final = RecordTable("tag", TagData)
 
 
-class Change(NamedTuple):
+class TagChange(NamedTuple):
     """A tag before and after a change; `before` is None if it is new."""
 
     before: TagData | None
@@ -55,14 +55,14 @@ class Change(NamedTuple):
         )
 
 
-def add(db: UnitOfWork, policy: Policy, data: TagData, at: str, by: str) -> Change:
+def add(db: UnitOfWork, policy: Policy, data: TagData, at: str, by: str) -> TagChange:
     """Add a tag, which then waits for no operator any longer. Raises TagInUse."""
     key = policy.key(data.id_tag)
     if (known := find(db, key)) is not None:
         raise TagInUse(known.id_tag)
     _put(db, key, None, data, at, by)
     _record(db, data, "added", at, by)
-    return Change(None, data)
+    return TagChange(None, data)
 
 
 def admit(db: UnitOfWork, policy: Policy, id_tag: str, until: str | None, at: str, by: str) -> None:
@@ -79,7 +79,7 @@ def admit(db: UnitOfWork, policy: Policy, id_tag: str, until: str | None, at: st
 
 def change(
     db: UnitOfWork, policy: Policy, id_tag: str, fields: Mapping[str, Any], at: str, by: str
-) -> Change:
+) -> TagChange:
     """Change fields of a tag, named as in TagData. Raises UnknownTag."""
     key = policy.key(id_tag)
     before = _known(db, key, id_tag)
@@ -87,7 +87,7 @@ def change(
     if after != before:
         _put(db, key, before, after, at, by)
         _record(db, after, _words(before, after), at, by)
-    return Change(before, after)
+    return TagChange(before, after)
 
 
 def _words(before: TagData, after: TagData) -> str:
@@ -177,7 +177,7 @@ def dismiss(db: UnitOfWork, policy: Policy, id_tag: str) -> None:
 # Import
 
 
-class Imported(NamedTuple):
+class ImportedTags(NamedTuple):
     """What an import did with each tag, and whether one may no longer charge."""
 
     words: list[str]
@@ -191,7 +191,7 @@ def take(
     rows: Sequence[Sequence[Any]],
     at: str,
     by: str,
-) -> Imported:
+) -> ImportedTags:
     """Import tags: the names of fields of TagData, and their values for each tag. Tags that are the
     same stay."""
     known = {
@@ -203,7 +203,7 @@ def take(
         given = dict(zip(fields, row, strict=True))
         key = policy.key(given["id_tag"])
         before = known.get(key)
-        change = Change(before, TagData(**given) if before is None else replace(before, **given))
+        change = TagChange(before, TagData(**given) if before is None else replace(before, **given))
         words.append(change.word)
         if change.after != before:
             _put(db, key, before, change.after, at, by)
@@ -211,7 +211,7 @@ def take(
             was = None if before is None else before.tag
             is_withdrawn = is_withdrawn or policy.is_withdrawn(key, was, change.after.tag, at)
     db.record(TagsImported(charger=None, at=at, count=len(rows), by=by))
-    return Imported(words, is_withdrawn)
+    return ImportedTags(words, is_withdrawn)
 
 
 # After a start

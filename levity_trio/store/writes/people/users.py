@@ -15,8 +15,8 @@ from levity_trio.nouns import User
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people import accounts
-from levity_trio.store.writes.people.accounts import Code, Refused
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
 
 DRIVER: Final = "driver"
@@ -35,7 +35,7 @@ class Manager(NamedTuple):
     at: str
 
 
-_USER: Final = Stored('"user"', User, account="account_id")
+_USER: Final = RecordTable('"user"', User, account="account_id")
 
 
 class NewInvitation(NamedTuple):
@@ -54,12 +54,13 @@ def add(
     invitation: NewInvitation | None,
     by: Manager,
 ) -> tuple[int, int | None]:
-    """Add a user; return the ids of the user and of the invitation. Raises Refused, NotAllowed."""
+    """Add a user; return the ids of the user and of the invitation. Raises ChangeRefused,
+    NotAllowed."""
     _check(db, data, by)
     for number, name in db.rows('SELECT id, name FROM "user" WHERE removed_at IS NULL'):
         if name.casefold() == data.name.casefold():
-            raise Refused(
-                Code.IN_USE,
+            raise ChangeRefused(
+                RefusalCode.IN_USE,
                 Told("user {1} has this name; choose another, or remove that one", number),
                 "name",
             )
@@ -128,14 +129,14 @@ def set_end(db: UnitOfWork, number: int, ends_at: str | None) -> None:
 
 
 def remove(db: UnitOfWork, number: int, by: Manager) -> None:
-    """Remove a user. Raises Refused, NotAllowed."""
+    """Remove a user. Raises ChangeRefused, NotAllowed."""
     if _find(db, number, by).role == ADMIN:
         _check_not_last(db, number)
     _remove(db, number, by)
 
 
 def invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int:
-    """Store a one-time code, which replaces the one before; return its id. Raises Refused,
+    """Store a one-time code, which replaces the one before; return its id. Raises ChangeRefused,
     NotAllowed."""
     _find(db, number, by)
     return _invite(db, number, new, by)
@@ -171,7 +172,7 @@ def _invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int
 def _find(db: UnitOfWork, number: int, by: Manager) -> User:
     found = _USER.find(db, "id = ? AND removed_at IS NULL", (number,))
     if found is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no user {1}", number))
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no user {1}", number))
     _check_may(found.role, by)
     return found
 
@@ -180,7 +181,7 @@ def _check(db: UnitOfWork, data: User, by: Manager) -> None:
     _check_may(data.role, by)
     if (data.role == DRIVER) != (data.account is not None):
         words = Told("a driver needs one") if data.role == DRIVER else Told("only a driver has one")
-        raise Refused(Code.CONFLICT, words, "account")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "account")
     if data.account is not None:
         accounts.find(db, data.account)
         accounts.check_known(db, data.account)
@@ -197,7 +198,7 @@ def _check_may(role: str, by: Manager) -> None:
 
 
 def _check_not_last(db: UnitOfWork, number: int) -> None:
-    """Refuse to take away the last admin. Raises Refused."""
+    """Refuse to take away the last admin. Raises ChangeRefused."""
     others = db.rows(
         'SELECT 1 FROM "user" '
         "WHERE role = 'admin' AND removed_at IS NULL AND digest IS NOT NULL AND id <> ? "
@@ -213,7 +214,7 @@ def _check_not_last(db: UnitOfWork, number: int) -> None:
             ),
             number,
         )
-        raise Refused(Code.CONFLICT, words)
+        raise ChangeRefused(RefusalCode.CONFLICT, words)
 
 
 def _set_password(db: UnitOfWork, number: int, password: Stretched | None) -> None:
@@ -299,7 +300,7 @@ def stored(db: UnitOfWork) -> list[StoredToken]:
 
 
 @record(kw_only=False)
-class Attempt:
+class RecordedRequest:
     """A request that changes something, or that was refused. `body` is JSON text with its secrets
     masked."""
 
@@ -315,10 +316,10 @@ class Attempt:
     code: str | None = None
 
 
-_ATTEMPT: Final = Stored("operator_action", Attempt)
+_ATTEMPT: Final = RecordTable("operator_action", RecordedRequest)
 
 
-def record_attempt(db: UnitOfWork, attempt: Attempt) -> None:
+def record_attempt(db: UnitOfWork, attempt: RecordedRequest) -> None:
     """Store an attempt."""
     _ATTEMPT.put(db, attempt)
 

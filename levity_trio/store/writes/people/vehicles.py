@@ -12,9 +12,14 @@ from levity_trio.nouns import Car
 from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people import accounts
-from levity_trio.store.writes.people.accounts import Change, Code, Refused, check_name
+from levity_trio.store.writes.people.accounts import (
+    ChangeRefused,
+    ChangeResult,
+    RefusalCode,
+    check_name,
+)
 from levity_trio.store.writes.people.ownership import Said, leave
-from levity_trio.store.writes.stored import Stored
+from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
 
 
@@ -25,31 +30,33 @@ class VehicleData(Car):
     battery_wh: int | None = None
 
 
-VEHICLE: Final = Stored("vehicle", VehicleData)
+VEHICLE: Final = RecordTable("vehicle", VehicleData)
 
 
 def add(db: UnitOfWork, data: VehicleData, at: str, by: str) -> int:
-    """Add a vehicle and return its number. Raises Refused."""
+    """Add a vehicle and return its number. Raises ChangeRefused."""
     _check(db, data, None)
     number = VEHICLE.add(db, data, created_at=at, created_by=by, updated_at=at)
     db.record(VehicleChanged(charger=None, at=at, vehicle=number, change="added", by=by))
     return number
 
 
-def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
-    """Change fields of a vehicle, named as in VehicleData. Raises Refused."""
+def change(
+    db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str
+) -> ChangeResult:
+    """Change fields of a vehicle, named as in VehicleData. Raises ChangeRefused."""
     before = find(db, number)
     after = replace(before, **fields)
     if after == before:
-        return Change(number, "same")
+        return ChangeResult(number, "same")
     _check(db, after, number)
     VEHICLE.change(db, after, "id = ?", (number,), updated_at=at)
     db.record(VehicleChanged(charger=None, at=at, vehicle=number, change="changed", by=by))
-    return Change(number, "changed")
+    return ChangeResult(number, "changed")
 
 
 def remove(db: UnitOfWork, number: int, said: Said) -> None:
-    """Hide a vehicle, which belongs to nobody from now on. Raises Refused."""
+    """Hide a vehicle, which belongs to nobody from now on. Raises ChangeRefused."""
     find(db, number)
     leave(db, Thing(What.VEHICLE, str(number)), Span(said.at), said)
     db.execute(
@@ -61,10 +68,10 @@ def remove(db: UnitOfWork, number: int, said: Said) -> None:
 
 
 def find(db: UnitOfWork, number: int) -> VehicleData:
-    """Return a vehicle that was not removed. Raises Refused."""
+    """Return a vehicle that was not removed. Raises ChangeRefused."""
     found = VEHICLE.find(db, "id = ? AND removed_at IS NULL", (number,))
     if found is None:
-        raise Refused(Code.NOT_FOUND, Told("there is no car {1}", number), "vehicle")
+        raise ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no car {1}", number), "vehicle")
     return found
 
 
@@ -76,7 +83,7 @@ def named(db: UnitOfWork, name: str) -> int | None:
 
 def number_of(db: UnitOfWork, name: str) -> int:
     """Return the number of a vehicle by its name or, if it is a whole number, by that. Raises
-    Refused."""
+    ChangeRefused."""
     return accounts.number_of(db, "vehicle", name, "removed_at IS NULL")
 
 
@@ -84,4 +91,6 @@ def _check(db: UnitOfWork, data: VehicleData, number: int | None) -> None:
     check_name(data.name)
     other = named(db, data.name)
     if other is not None and other != number:
-        raise Refused(Code.IN_USE, Told("car {1} has this name; choose another", other), "name")
+        raise ChangeRefused(
+            RefusalCode.IN_USE, Told("car {1} has this name; choose another", other), "name"
+        )

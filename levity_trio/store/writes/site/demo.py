@@ -11,7 +11,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.people import limits, recipients, reports
-from levity_trio.store.writes.people.reports import Subject
+from levity_trio.store.writes.people.reports import ReportSubject
 from levity_trio.told import stored_in
 from levity_trio.wire.times import stamp
 
@@ -53,7 +53,7 @@ class Shared(NamedTuple):
     facts: Mapping[str, Any]
 
 
-class Told(NamedTuple):
+class DemoRecipient(NamedTuple):
     """Who gets messages, as what, where, and of which kinds: the first user of a role."""
 
     role: str
@@ -67,7 +67,7 @@ def resume(
     speed: int,
     started: datetime,
     logins: Mapping[str, str],
-    told: Sequence[Told] = (),
+    told: Sequence[DemoRecipient] = (),
     shared: Shared | None = None,
 ) -> Resumed:
     """Start the simulated clock again, and log in the first user of each role; `logins` are the
@@ -139,7 +139,7 @@ def _limit(db: UnitOfWork, at: str) -> None:
         limits.limit_account(db, account, UsageLimit(month_wh=int(wh)), at, owner)
 
 
-def _tell(db: UnitOfWork, told: Told, at: str) -> None:
+def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:
     """Let somebody get messages by mail."""
     first = 'SELECT id, name, account_id FROM "user" WHERE role = ? ORDER BY id LIMIT 1'
     for user, name, account in db.rows(first, (told.role,)):
@@ -165,5 +165,5 @@ def _report(db: UnitOfWork, at: str) -> None:
         ' ORDER BY "user".id, tx.stop_time DESC LIMIT 1'
     )
     for account, name, transaction, charger in db.rows(newest):
-        subject = Subject(transaction=transaction, charger=charger)
+        subject = ReportSubject(transaction=transaction, charger=charger)
         reports.write(db, account, subject, ASKED, at, at, name)

@@ -41,15 +41,15 @@ STRANGERS_DAYS: Final = timedelta(days=30)
 ROWS_AT_ONCE, CHARGERS_AT_ONCE = 50, 200
 
 
-class Budget(NamedTuple):
+class FrameBudget(NamedTuple):
     """Bytes of further frames that are kept in full on one day."""
 
     of_one: int
     of_all: int
 
 
-KNOWN: Final = Budget(of_one=8_000_000, of_all=64_000_000)
-STRANGERS: Final = Budget(of_one=1_000_000, of_all=8_000_000)
+KNOWN: Final = FrameBudget(of_one=8_000_000, of_all=64_000_000)
+STRANGERS: Final = FrameBudget(of_one=1_000_000, of_all=8_000_000)
 _DISK: Final = "disk"
 _CHARGERS: Final = f"SELECT id, {NEVER_CHARGED} FROM cp WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - ours
 _RECORD: Final = (

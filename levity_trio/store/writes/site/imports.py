@@ -19,7 +19,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.levity.rows import (
     ChargerRow,
     ErrorRow,
-    Imported,
+    ImportedRows,
     ReadingRow,
     TransactionRow,
     encoded,
@@ -40,11 +40,11 @@ IDENTIFICATION: Final = (
 )
 
 
-class Impossible(Exception):
+class ImpossibleRow(Exception):
     """A row that no history can have: of an unknown charger, or without a possible time."""
 
 
-def chargers(db: UnitOfWork, rows: Sequence[ChargerRow], at: str) -> Imported:
+def chargers(db: UnitOfWork, rows: Sequence[ChargerRow], at: str) -> ImportedRows:
     """Add the chargers that are unknown. What is known of the others was said to us, so it
     stays."""
     columns = ", ".join(IDENTIFICATION)
@@ -55,16 +55,16 @@ def chargers(db: UnitOfWork, rows: Sequence[ChargerRow], at: str) -> Imported:
     return _counted(len(rows), sum(db.changed(add, (*row, at, at)) for row in rows))
 
 
-def _counted(rows: int, added: int) -> Imported:
-    return Imported(added, 0, rows - added)
+def _counted(rows: int, added: int) -> ImportedRows:
+    return ImportedRows(added, 0, rows - added)
 
 
-def transactions(db: UnitOfWork, rows: Sequence[TransactionRow], at: str) -> Imported:
+def transactions(db: UnitOfWork, rows: Sequence[TransactionRow], at: str) -> ImportedRows:
     """Add transactions, and take over what the other system has changed in them since."""
     sessions = _sessions(db, (row.charger for row in rows), at)
     results = [_transaction(db, row, sessions[row.charger], at) for row in rows]
     words = [word for _, word in results]
-    return Imported(
+    return ImportedRows(
         words.count("added"),
         words.count("changed"),
         words.count("known"),
@@ -173,7 +173,7 @@ interpreter lock. wh stays NULL: the register of an imported reading is billed b
 is no evidence of later transactions."""
 
 
-def readings(db: UnitOfWork, rows: Sequence[ReadingRow], at: str) -> Imported:
+def readings(db: UnitOfWork, rows: Sequence[ReadingRow], at: str) -> ImportedRows:
     """Add the readings that are unknown."""
     _sessions(db, (row.charger for row in rows), at)
     return _counted(len(rows), db.changed(_READINGS, (encoded(rows).decode(),)))
@@ -193,7 +193,7 @@ _RESOLVE: Final = (
 )
 
 
-def errors(db: UnitOfWork, rows: Sequence[ErrorRow], at: str) -> Imported:
+def errors(db: UnitOfWork, rows: Sequence[ErrorRow], at: str) -> ImportedRows:
     """Add the errors that are unknown, and take over when the others were resolved."""
     sessions = _sessions(db, (row.charger for row in rows), at)
     added = changed = 0
@@ -204,7 +204,7 @@ def errors(db: UnitOfWork, rows: Sequence[ErrorRow], at: str) -> Imported:
         if not is_new and row.resolved_at is not None:
             known = (row.resolved_at, row.charger, row.imported_id, row.timestamp, row.resolved_at)
             changed += db.changed(_RESOLVE, known)
-    return Imported(added, changed, len(rows) - added - changed)
+    return ImportedRows(added, changed, len(rows) - added - changed)
 
 
 def _sessions(db: UnitOfWork, names: Iterable[str], at: str) -> Mapping[str, int]:
@@ -242,19 +242,19 @@ def _run(db: UnitOfWork, at: str) -> int:
     )
 
 
-def take(db: UnitOfWork, kind: str, rows: Sequence[Any], at: str) -> Imported:
-    """Import a part: rows of one of the KINDS of store.reads.levity.rows. Raises Impossible.
+def take(db: UnitOfWork, kind: str, rows: Sequence[Any], at: str) -> ImportedRows:
+    """Import a part: rows of one of the KINDS of store.reads.levity.rows. Raises ImpossibleRow.
 
     Each statement is waited for, so that its error comes here.
     """
     try:
-        imported: Imported = _WRITES[kind](db, rows, at)
+        imported: ImportedRows = _WRITES[kind](db, rows, at)
     except sqlite3.IntegrityError as error:
-        raise Impossible(str(error)) from error
+        raise ImpossibleRow(str(error)) from error
     return imported
 
 
-_WRITES: Final[Mapping[str, Callable[..., Imported]]] = {
+_WRITES: Final[Mapping[str, Callable[..., ImportedRows]]] = {
     "chargers": chargers,
     "transactions": transactions,
     "readings": readings,

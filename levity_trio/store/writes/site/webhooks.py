@@ -40,7 +40,7 @@ class StoredWebhook:
 
 
 @record(kw_only=False)
-class Waiting:
+class WaitingFacts:
     """The facts of one charger that wait behind a failed delivery: those after `position`.
 
     `charger` is '' for the facts of no charger. `attempts` counts the failed deliveries of the
@@ -108,7 +108,7 @@ def remove(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
     return True
 
 
-def in_use(db: UnitOfWork, key: SecretKey) -> list[tuple[StoredWebhook, list[Waiting]]]:
+def in_use(db: UnitOfWork, key: SecretKey) -> list[tuple[StoredWebhook, list[WaitingFacts]]]:
     """Return the webhooks in use, each with what waits for it."""
     webhooks = db.rows(
         "SELECT id, name, url, secret, kinds, cp_id, position FROM webhook WHERE removed_at IS NULL"
@@ -123,7 +123,7 @@ def _webhook(row: Sequence[object], key: SecretKey) -> StoredWebhook:
     return StoredWebhook(number, name, url, opened, wanted, charger, position)  # type: ignore[arg-type]  # of the schema
 
 
-def _waiting(db: UnitOfWork, webhook: int) -> list[Waiting]:
+def _waiting(db: UnitOfWork, webhook: int) -> list[WaitingFacts]:
     rows = db.rows(
         (
             "SELECT cp_id, position, attempts, failing_since, next_at, problem "
@@ -131,7 +131,7 @@ def _waiting(db: UnitOfWork, webhook: int) -> list[Waiting]:
         ),
         (webhook,),
     )
-    return [Waiting(*[*row, of_stored(problem)]) for *row, problem in rows]
+    return [WaitingFacts(*[*row, of_stored(problem)]) for *row, problem in rows]
 
 
 def move_on(db: UnitOfWork, webhook: int, position: int, delivered_at: str | None) -> None:
@@ -144,7 +144,9 @@ def move_on(db: UnitOfWork, webhook: int, position: int, delivered_at: str | Non
     db.execute(moved, (position, delivered_at, webhook))
 
 
-def wait(db: UnitOfWork, webhook: int, waiting: Waiting, delivered_at: str | None = None) -> None:
+def wait(
+    db: UnitOfWork, webhook: int, waiting: WaitingFacts, delivered_at: str | None = None
+) -> None:
     """Store up to where the facts of a charger are delivered, and when the next one is tried.
 
     A webhook that was removed meanwhile has nothing waiting.
@@ -177,7 +179,7 @@ def catch_up(db: UnitOfWork, webhook: int, charger: str) -> None:
 
 
 def give_up(
-    db: UnitOfWork, webhook: StoredWebhook, waiting: Waiting, given_up: GivenUp, at: str
+    db: UnitOfWork, webhook: StoredWebhook, waiting: WaitingFacts, given_up: GivenUp, at: str
 ) -> None:
     """Store which facts are not delivered, with a fact about it; `waiting` continues after them."""
     charger = waiting.charger or None

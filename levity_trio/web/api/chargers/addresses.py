@@ -20,8 +20,8 @@ from levity_trio.store.reads.chargers.served import KnownCharger, connectors_of,
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import TAG
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local, own_address
@@ -74,7 +74,7 @@ _BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
 statements."""
 
 
-class CodesQuery(Sent):
+class CodesQuery(ClientInput):
     format: Literal["html", "pdf"] = "html"
     charger: str | None = None
     """The only one whose labels are wanted."""
@@ -88,7 +88,7 @@ class CodesQuery(Sent):
     media_type=MEDIA_TYPES[Form.HTML],
     other_media_types=(MEDIA_TYPES[Form.PDF],),
 )
-async def get_codes(request: Asked[CodesQuery, None]) -> Response:
+async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
     """Download the sheet of codes for chargers, as HTML or PDF: one label for each connector."""
     api, config = request.api, request.api.config
     address = drivers_address(config)

@@ -35,8 +35,8 @@ from levity_trio.store.writes.chargers.securing import NewPlan
 from levity_trio.told import Moment, Told
 from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers.chargers import CHARGER
-from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import page, wanted
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.wire.times import stamp
@@ -80,27 +80,27 @@ class PagesCertificate(msgspec.Struct):
     site: OwnCertificate
 
 
-class AdoptedBody(Sent):
+class AdoptedBody(ClientInput):
     """A certificate of another authority that shall open the door of a charger."""
 
     charger: Annotated[str, Meta(min_length=1, max_length=255)]
     pem: Annotated[str, Meta(min_length=1, max_length=LONGEST_PEM)]
 
 
-class NameBody(Sent):
+class NameBody(ClientInput):
     """Why a charger may have a certificate with a name that does not contain its serial number."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
 
 
-class RevocationBody(Sent):
+class RevocationBody(ClientInput):
     """Why a certificate is revoked."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
-async def _list(request: Asked[PagedWhose, None]) -> ListPage[Certificate]:
+async def _list(request: TypedRequest[PagedWhose, None]) -> ListPage[Certificate]:
     return await page(
         request,
         partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query)),
@@ -108,7 +108,7 @@ async def _list(request: Asked[PagedWhose, None]) -> ListPage[Certificate]:
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
-async def _list_requests(request: Asked[PagedWhose, None]) -> ListPage[CertificateRequest]:
+async def _list_requests(request: TypedRequest[PagedWhose, None]) -> ListPage[CertificateRequest]:
     return await page(
         request,
         partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)),
@@ -118,7 +118,7 @@ async def _list_requests(request: Asked[PagedWhose, None]) -> ListPage[Certifica
 @ENDPOINTS.post(
     "/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid"
 )
-async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
+async def _allow(request: TypedRequest[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
     api, number = request.api, request.number()
     rejected = await request.find(
@@ -204,7 +204,7 @@ async def _pages_root(request: Request) -> Response:
 
 
 @ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=CREATED)
-async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
+async def _adopt(request: TypedRequest[None, AdoptedBody]) -> Certificate:
     """Adopt a certificate of another authority: it opens the door of this charger, and of no
     other."""
     api, body = request.api, request.body
@@ -221,7 +221,7 @@ async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
 
 
 @ENDPOINTS.post(f"{CERTIFICATES}/{{id}}/revoke", Role.ADMIN, "not_found", "conflict", "invalid")
-async def _revoke(request: Asked[None, RevocationBody]) -> Certificate:
+async def _revoke(request: TypedRequest[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
     api, number = request.api, request.number()
     if (
@@ -248,7 +248,7 @@ WITH_TLS, WITH_CERTIFICATE = 2, 3
 LONGEST_ADDRESS: Final = 500
 
 
-class SecuringBody(Sent):
+class SecuringBody(ClientInput):
     """The security profile that a charger shall have: 1 (password), 2 (TLS and password), 3 (client
     certificate).
 
@@ -271,7 +271,7 @@ class SecuringBody(Sent):
 
 
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
-async def _list_securing(request: Asked[PagedWhose, None]) -> ListPage[Securing]:
+async def _list_securing(request: TypedRequest[PagedWhose, None]) -> ListPage[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
     return await page(
         request,
@@ -280,7 +280,7 @@ async def _list_securing(request: Asked[PagedWhose, None]) -> ListPage[Securing]
 
 
 @ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
-async def _begin(request: Asked[None, SecuringBody]) -> Securing:
+async def _begin(request: TypedRequest[None, SecuringBody]) -> Securing:
     """Raise a charger's security profile, step by step; the same one renews its password or its
     keys."""
     charger = request.path["id"]

@@ -14,13 +14,13 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import charger_facts as facts
 from levity_trio.store.reads.chargers import chargers, links
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.transactions.use import Asked as AskedUse
 from levity_trio.store.reads.transactions.use import ChargerUse, use_of
+from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, H, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, H, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import (
     OfCharger,
     OfConnector,
@@ -42,7 +42,7 @@ UPTIME_DAYS: Final = 30
 ADMIN: Final = "/api/admin"
 
 
-class Whose(Sent):
+class Whose(ClientInput):
     charger: OfCharger = None
 
 
@@ -71,7 +71,7 @@ class UptimeQuery(Whose, rename={"since": "from", "until": "to"}):
     until: Since = None
 
 
-class UseQuery(Sent):
+class UseQuery(ClientInput):
     month: MonthName | None = None
     """By default, the present one."""
 
@@ -84,7 +84,7 @@ async def known_charger(request: Request, parameter: str = "id") -> str:
     return named
 
 
-async def whose(request: Asked[Whose | PagedWhose, None]) -> str | None:
+async def whose(request: TypedRequest[Whose | PagedWhose, None]) -> str | None:
     """Return the charger in the path, which must be known, or the one in the query, if any."""
     return await known_charger(request) if "id" in request.path else request.query.charger
 
@@ -104,13 +104,13 @@ def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) 
 
 
 @both(ENDPOINTS, "boots", "the boots, newest first,")
-async def list_boots(request: Asked[PagedWhose, None]) -> ListPage[facts.Boot]:
+async def list_boots(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Boot]:
     charger = await whose(request)
     return await page(request, lambda db: facts.boots(db, charger, wanted(request.query)))
 
 
 @both(ENDPOINTS, "statuses", "the changes of status, newest first,")
-async def list_statuses(request: Asked[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
+async def list_statuses(request: TypedRequest[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
     charger = await whose(request)
     return await page(
         request,
@@ -119,7 +119,7 @@ async def list_statuses(request: Asked[StatusesQuery, None]) -> ListPage[facts.S
 
 
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
-async def list_faults(request: Asked[FaultsQuery, None]) -> ListPage[facts.Fault]:
+async def list_faults(request: TypedRequest[FaultsQuery, None]) -> ListPage[facts.Fault]:
     charger = await whose(request)
     return await page(
         request,
@@ -128,7 +128,9 @@ async def list_faults(request: Asked[FaultsQuery, None]) -> ListPage[facts.Fault
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
-async def list_set_aside(request: Asked[SetAsideQuery, None]) -> ListPage[facts.SetAsideMessage]:
+async def list_set_aside(
+    request: TypedRequest[SetAsideQuery, None],
+) -> ListPage[facts.SetAsideMessage]:
     charger, query = await whose(request), request.query
     return await page(
         request, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting)
@@ -136,13 +138,13 @@ async def list_set_aside(request: Asked[SetAsideQuery, None]) -> ListPage[facts.
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
-async def list_links(request: Asked[PagedWhose, None]) -> ListPage[links.Link]:
+async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[links.Link]:
     charger = await whose(request)
     return await page(request, partial(links.links, charger=charger, wanted=wanted(request.query)))
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
-async def list_uptimes(request: Asked[UptimeQuery, None]) -> ListPage[links.Uptime]:
+async def list_uptimes(request: TypedRequest[UptimeQuery, None]) -> ListPage[links.Uptime]:
     charger, query = await whose(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to")
     read = partial(read_uptimes, server=request.api, charger=charger, since=since, until=until)
@@ -163,25 +165,25 @@ def read_uptimes(
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
-async def list_repairs(request: Asked[Whose, None]) -> ListPage[facts.Repair]:
+async def list_repairs(request: TypedRequest[Whose, None]) -> ListPage[facts.Repair]:
     charger = await whose(request)
     return whole(await request.read(partial(facts.repairs, charger=charger)))
 
 
 @both(ENDPOINTS, "habits", "the habits")
-async def list_habits(request: Asked[HabitsQuery, None]) -> ListPage[facts.Habit]:
+async def list_habits(request: TypedRequest[HabitsQuery, None]) -> ListPage[facts.Habit]:
     charger, is_valid = await whose(request), not request.query.revoked
     return whole(await request.read(partial(facts.habits, charger=charger, is_valid=is_valid)))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")
-async def list_connectors(request: Asked[Whose, None]) -> ListPage[chargers.Connector]:
+async def list_connectors(request: TypedRequest[Whose, None]) -> ListPage[chargers.Connector]:
     charger = await whose(request)
     return whole(await request.read(partial(chargers.connectors, charger=charger)))
 
 
 @ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")
-async def get_use(request: Asked[UseQuery, None]) -> ChargerUse:
+async def get_use(request: TypedRequest[UseQuery, None]) -> ChargerUse:
     """Show a month of a charger: how long cars were in sessions and charged, its faults, and its
     habits."""
     charger = await known_charger(request)

@@ -27,15 +27,15 @@ from levity_trio.store.writes.chargers.stations import (
     describe_connector,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.bodies import ABSENT, IDENTITIES, ClientInput, Fields, StructBody
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
 )
 from levity_trio.web.api.engine.lists import Before, OfConnector, Paged, Since, moment, page, wanted
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
@@ -68,7 +68,7 @@ class ChargersQuery(Paged):
     )
 
 
-class ChargerBody(Sent):
+class ChargerBody(ClientInput):
     """What a person says about a charger. Its BootNotification replaces vendor and model."""
 
     name: Name = None
@@ -77,7 +77,7 @@ class ChargerBody(Sent):
     model: Word = None
 
 
-class NewCharger(Sent):
+class NewCharger(ClientInput):
     """A charger that is going to connect. Its identity comes first, as it is asked first: so
     nothing is inherited."""
 
@@ -103,7 +103,7 @@ PATTERN: Final = (
 FORCED: Final = "Although a session is open."
 
 
-class ForgetBody(Sent):
+class ForgetBody(ClientInput):
     """Which chargers are forgotten: those named, and the strangers whose identities fit the
     pattern."""
 
@@ -132,7 +132,7 @@ class ForgetReport(msgspec.Struct):
     forgotten: list[str]
 
 
-class ConnectorBody(Sent):
+class ConnectorBody(ClientInput):
     """What a person says about a connector; it replaces what was said before."""
 
     type: Annotated[str, Meta(max_length=50, examples=["Type2"])] | None = None
@@ -149,7 +149,7 @@ class ConnectorBody(Sent):
         )
 
 
-class ReadingsQuery(Paged, rename={"since": "from", "before": "to"}):
+class ChargerReadingsQuery(Paged, rename={"since": "from", "before": "to"}):
     connector: OfConnector = None
     since: Since = None
     before: Before = None
@@ -164,7 +164,7 @@ class ConnectedCharger(msgspec.Struct):
 
 
 @ENDPOINTS.get(CHARGERS, Role.VIEWER, "invalid")
-async def list_chargers(request: Asked[ChargersQuery, None]) -> ListPage[Charger]:
+async def list_chargers(request: TypedRequest[ChargersQuery, None]) -> ListPage[Charger]:
     """List chargers with their connectors, in the order of their identities."""
     query = request.query
     return await page(
@@ -176,7 +176,7 @@ async def list_chargers(request: Asked[ChargersQuery, None]) -> ListPage[Charger
 
 
 @ENDPOINTS.post(CHARGERS, Role.OPERATOR, "conflict", "invalid", status=CREATED)
-async def create_charger(request: Asked[None, NewCharger]) -> Charger:
+async def create_charger(request: TypedRequest[None, NewCharger]) -> Charger:
     """Register a charger before it connects, or show one again that was retired or forgotten."""
     body = request.body
     if identity(f"/{quote(body.id)}") != body.id:
@@ -201,7 +201,7 @@ async def get_charger(request: Request) -> Charger:
 
 
 @ENDPOINTS.put(CHARGER, Role.OPERATOR, "not_found", "conflict", "invalid")
-async def replace_charger(request: Asked[None, ChargerBody]) -> Charger:
+async def replace_charger(request: TypedRequest[None, ChargerBody]) -> Charger:
     """Replace the name and the station of a charger."""
     charger, body = request.path["id"], request.body
     try:
@@ -235,7 +235,7 @@ async def forget_charger(request: Request) -> None:
     "invalid",
     body=StructBody(ForgetBody, lambda: FORGET_WAYS),
 )
-async def forget_chargers(request: Asked[None, ForgetBody]) -> ForgetReport:
+async def forget_chargers(request: TypedRequest[None, ForgetBody]) -> ForgetReport:
     """Forget several: those named, and the strangers whose identities fit a pattern. All of them,
     or none."""
     body = request.body
@@ -247,7 +247,7 @@ async def forget_chargers(request: Asked[None, ForgetBody]) -> ForgetReport:
     )
 
 
-async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
+async def _hide(api: ApiParts, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
     try:
         return await api.writer.run(write, *values)
     except UnknownCharger as unknown:
@@ -271,7 +271,7 @@ async def _shown(request: Request, charger: str) -> Charger:
 
 
 @ENDPOINTS.put(f"{CHARGER}/connectors/{{connector}}", Role.OPERATOR, "not_found")
-async def describe(request: Asked[None, ConnectorBody]) -> Connector:
+async def describe(request: TypedRequest[None, ConnectorBody]) -> Connector:
     """Say what a connector is: type, phases, maximum current and power."""
     charger, connector = request.path["id"], request.path["connector"]
     if (
@@ -290,7 +290,7 @@ async def describe(request: Asked[None, ConnectorBody]) -> Connector:
 
 
 @ENDPOINTS.get(f"{CHARGER}/meter-values", Role.VIEWER, "not_found", "invalid")
-async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading]:
+async def list_readings(request: TypedRequest[ChargerReadingsQuery, None]) -> ListPage[Reading]:
     """List the readings of a charger, the newest first."""
     charger, query = request.path["id"], request.query
     since, before = moment(query.since, "from"), moment(query.before, "to")

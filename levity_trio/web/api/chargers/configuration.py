@@ -25,14 +25,20 @@ from levity_trio.store.reads.chargers.configuration import (
     ConfigurationReading,
     Entry,
 )
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.chargers.configuration import NewReading, add_reading
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.charger_facts import PagedWhose, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG
-from levity_trio.web.api.chargers.operations import Order, Sender, WaitQuery, prepare, submit
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.chargers.operations import (
+    PreparedOperation,
+    Sender,
+    WaitQuery,
+    prepare,
+    submit,
+)
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import FORMATS, Before, moment, page, wanted, whole
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.wire.secrets import MASK, is_secret_key
@@ -41,7 +47,7 @@ ENDPOINTS: Final = Endpoints(TAG)
 
 READ: Final = "GetConfiguration"
 OF_TWO: Final = "The earlier of two times; without it, between the last two readings."
-LAST_TWO: Final = Wanted(limit=2)
+LAST_TWO: Final = WantedPage(limit=2)
 
 
 class ConfigurationQuery(Whose):
@@ -50,16 +56,16 @@ class ConfigurationQuery(Whose):
     ) = None
 
 
-class ChangesQuery(Sent, rename={"since": "from", "until": "to"}):
+class ChangesQuery(ClientInput, rename={"since": "from", "until": "to"}):
     since: Annotated[str, Meta(description=OF_TWO, extra_json_schema=FORMATS)] | None = None
     until: Before = None
 
 
-class HistoryQuery(Sent):
+class KeyHistoryQuery(ClientInput):
     key: str
 
 
-class DifferencesQuery(Sent):
+class DifferencesQuery(ClientInput):
     other: Annotated[str, Meta(description="Another charger.")]
 
 
@@ -91,20 +97,20 @@ def _seen(request: Request, entry: Entry | None) -> Entry | None:
 
 
 @both(ENDPOINTS, "configuration", "the configuration")
-async def list_configuration(request: Asked[ConfigurationQuery, None]) -> ListPage[Entry]:
+async def list_configuration(request: TypedRequest[ConfigurationQuery, None]) -> ListPage[Entry]:
     charger, at = await whose(request), moment(request.query.at, "at") or ALWAYS
     found = await request.read(lambda db: stored.of_all(db, charger, at))
     return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
 
 
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
-async def list_readings(request: Asked[PagedWhose, None]) -> ListPage[ConfigurationReading]:
+async def list_readings(request: TypedRequest[PagedWhose, None]) -> ListPage[ConfigurationReading]:
     charger, query = await whose(request), request.query
     return await page(request, partial(stored.readings, charger=charger, wanted=wanted(query)))
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")
-async def list_changes(request: Asked[ChangesQuery, None]) -> ListPage[Change]:
+async def list_changes(request: TypedRequest[ChangesQuery, None]) -> ListPage[Change]:
     """List what changed between two readings."""
     charger, query = await known_charger(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
@@ -135,7 +141,7 @@ async def _last_two(request: Request, charger: str) -> tuple[str, str]:
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/history", Role.VIEWER, "not_found", "invalid")
-async def list_history(request: Asked[HistoryQuery, None]) -> ListPage[Entry]:
+async def list_history(request: TypedRequest[KeyHistoryQuery, None]) -> ListPage[Entry]:
     """List the values of one key, newest first."""
     charger = await known_charger(request)
     found = await request.read(lambda db: stored.history(db, charger, request.query.key))
@@ -143,7 +149,7 @@ async def list_history(request: Asked[HistoryQuery, None]) -> ListPage[Entry]:
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
-async def list_differences(request: Asked[DifferencesQuery, None]) -> ListPage[Difference]:
+async def list_differences(request: TypedRequest[DifferencesQuery, None]) -> ListPage[Difference]:
     """Compare with another charger."""
     charger, other = await known_charger(request), request.query.other
     differences = await request.read(lambda db: stored.differences(db, charger, other))
@@ -169,7 +175,7 @@ async def list_differences(request: Asked[DifferencesQuery, None]) -> ListPage[D
         "too_many_waiting",
     ),
 )
-async def read_all(request: Asked[WaitQuery, None]) -> ConfigurationReading:
+async def read_all(request: TypedRequest[WaitQuery, None]) -> ConfigurationReading:
     """Read the whole configuration, in parts if the charger does not tell it at once."""
     api, charger = request.api, await known_charger(request)
     reading = Reading(await api.reader.run(partial(stored.before_reading, charger=charger)))
@@ -210,7 +216,7 @@ async def ask_for(request: Sender, charger: str, keys: Sequence[str]) -> int:
     """Ask a charger for some keys, for all if none are given; return the command. Raises
     Problem."""
     payload = {"key": list(keys)} if keys else {}
-    return await submit(request, Order(charger, READ, payload, payload))
+    return await submit(request, PreparedOperation(charger, READ, payload, payload))
 
 
 async def _follow(request: Request, command: int, reading: Reading) -> None:

@@ -21,8 +21,15 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers import files as writes
 from levity_trio.store.writes.chargers.files import NewFile
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent, StreamedBody
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role, Upload
+from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+    Upload,
+)
 from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.engine.problems import Problem, busy, conflict, not_found, of_upload
 from levity_trio.web.files.shelf import MEDIA_TYPE, NoPlace, file_name, file_response
@@ -41,7 +48,7 @@ class FilesQuery(Paged):
     charger: OfCharger = None
 
 
-class NewFirmware(Sent):
+class NewFirmware(ClientInput):
     """The name by which the location of an update names the firmware."""
 
     title: Annotated[
@@ -56,7 +63,7 @@ class NewFirmware(Sent):
 
 
 @ENDPOINTS.get(FILES, Role.VIEWER)
-async def list_files(request: Asked[FilesQuery, None]) -> ListPage[StoredFile]:
+async def list_files(request: TypedRequest[FilesQuery, None]) -> ListPage[StoredFile]:
     """List files, the newest first"""
     query = request.query
     return await page(request, partial(stored.files, charger=query.charger, wanted=wanted(query)))
@@ -69,7 +76,9 @@ async def list_files(request: Asked[FilesQuery, None]) -> ListPage[StoredFile]:
     body=StreamedBody(),
     status=CREATED,
 )
-async def add_firmware(request: Asked[NewFirmware, AsyncGenerator[bytes, None]]) -> StoredFile:
+async def add_firmware(
+    request: TypedRequest[NewFirmware, AsyncGenerator[bytes, None]],
+) -> StoredFile:
     """Add firmware, which the location of UpdateFirmware may then name"""
     api, title = request.api, request.query.title
     if await api.reader.run(partial(stored.firmware, title=title)) is not None:

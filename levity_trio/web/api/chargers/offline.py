@@ -24,8 +24,8 @@ from levity_trio.web.api.chargers.charger_facts import Whose, both, known_charge
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG
 from levity_trio.web.api.chargers.configuration import KeyResult, change_key, read_back, read_keys
 from levity_trio.web.api.chargers.operations import WaitQuery
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import Paged, whole
 from levity_trio.web.api.engine.problems import not_found
 
@@ -39,7 +39,7 @@ class ChangeQuery(WaitQuery):
 
 
 class PolicyBody(
-    Sent,
+    ClientInput,
     rename={
         "offline": offline.OFFLINE,
         "pre_authorize": offline.PRE_AUTHORIZE,
@@ -96,7 +96,7 @@ async def get_policy(request: Request) -> OfflinePolicy:
 
 
 @ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
-async def change_policy(request: Asked[ChangeQuery, PolicyBody]) -> OfflinePolicy:
+async def change_policy(request: TypedRequest[ChangeQuery, PolicyBody]) -> OfflinePolicy:
     """Change who can charge without us: send the keys that are given, and read them back."""
     charger, wanted = await known_charger(request), request.body.values()
     if request.query.read:
@@ -138,7 +138,7 @@ def _key(key: str, has: Has | None) -> PolicyKey:
 
 
 @both(ENDPOINTS, "local-lists/status", "how the local list is kept")
-async def list_statuses(request: Asked[Whose, None]) -> ListPage[LocalListStatus]:
+async def list_statuses(request: TypedRequest[Whose, None]) -> ListPage[LocalListStatus]:
     return whole(await _statuses(request, await whose(request)))
 
 
@@ -153,7 +153,7 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
 
 
 @ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
-async def list_left_out(request: Asked[Paged, None]) -> ListPage[LeftOutTag]:
+async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
     query, policy, charger = request.query, request.api.id_tags.policy, await known_charger(request)
     found = await request.read(

@@ -60,16 +60,16 @@ from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, whose
 from levity_trio.web.api.engine.bodies import (
     ABSENT,
     IDENTITIES,
+    ClientInput,
     Components,
     Fields,
     Schema,
-    Sent,
     StructBody,
     Values,
     read_json,
 )
-from levity_trio.web.api.engine.context import Api
-from levity_trio.web.api.engine.endpoints import Answer, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.context import ApiParts
+from levity_trio.web.api.engine.endpoints import ApiAnswer, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import extended, show
 from levity_trio.web.api.engine.lists import page, wanted
 from levity_trio.web.api.engine.problems import (
@@ -94,7 +94,7 @@ OLDER: Final = ("remote-start", "remote-stop", "change-availability")
 """The routes of the CSMS that this server replaces; its clients expect an error as an HTTP
 status."""
 T = TypeVar("T")
-S = TypeVar("S", bound=Sent)
+S = TypeVar("S", bound=ClientInput)
 LONGEST_KEY: Final = 200
 RESPOND_ASYNC: Final = "respond-async"
 Timeout = Annotated[float, Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
@@ -116,7 +116,7 @@ PROBLEMS: Final = (
 )
 
 
-class WaitQuery(Sent):
+class WaitQuery(ClientInput):
     """How long a charger is waited for."""
 
     timeout: Timeout | None = None
@@ -133,15 +133,15 @@ class OperationQuery(WaitQuery):
     ) = None
 
 
-Sender = Asked[WaitQuery, object]
+Sender = TypedRequest[WaitQuery, object]
 """A request that sends operations."""
 
 
-Operator = Asked[OperationQuery, object]
+Operator = TypedRequest[OperationQuery, object]
 """A request that sends an operation."""
 
 
-class RawCall(Sent):
+class RawCall(ClientInput):
     """Any CALL; the payload is sent as it is."""
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
@@ -211,7 +211,7 @@ class SentCommand(Command):
 
 
 @record(kw_only=False)
-class Order:
+class PreparedOperation:
     """An operation for one charger, ready to be sent."""
 
     charger: str
@@ -224,7 +224,9 @@ class Order:
     url: NewUrl | None = None
 
 
-async def prepare(request: Sender, charger: str, operation: Operation, payload: Payload) -> Order:
+async def prepare(
+    request: Sender, charger: str, operation: Operation, payload: Payload
+) -> PreparedOperation:
     """Fill in what was left out, and look at what is in the way. Raises Problem."""
     check_role(request, role_for(operation, payload))
     api, body = request.api, payload
@@ -240,7 +242,7 @@ async def prepare(request: Sender, charger: str, operation: Operation, payload: 
     if in_the_way := transactions_in_the_way(operation, payload, known):
         _check_force(request, operation, [one.id for one in in_the_way])
     warnings = (*operation.warn(payload, known), *_of_tag(request, payload, charger))
-    return Order(charger, operation.action, payload, body, warnings, url)
+    return PreparedOperation(charger, operation.action, payload, body, warnings, url)
 
 
 def _of_tag(request: Request, payload: Payload, charger: str) -> Sequence[str]:
@@ -308,7 +310,7 @@ def _check_force(request: Sender, operation: Operation, transactions: list[int])
     check_role(request, OperationRole.ADMIN)
 
 
-def _repeatable(request: Request, order: Order) -> Repeatable | None:
+def _repeatable(request: Request, order: PreparedOperation) -> Repeatable | None:
     """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
@@ -325,7 +327,9 @@ async def repeated(
 ) -> int | None:
     """Return the command of an earlier request with the same key, for those who look at more than
     `order` does before they send. Raises Problem."""
-    repeatable = _repeatable(request, Order(charger, operation.action, payload, payload))
+    repeatable = _repeatable(
+        request, PreparedOperation(charger, operation.action, payload, payload)
+    )
     if repeatable is None:
         return None
     try:
@@ -338,7 +342,9 @@ def _reused() -> Problem:
     return invalid("Idempotency-Key", Told("it was used for another command; choose a new one"))
 
 
-async def submit(request: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
+async def submit(
+    request: Sender, order: PreparedOperation, repeatable: Repeatable | None = None
+) -> int:
     """Submit one of the operations of a request and return the id of its command. Raises
     Problem."""
     try:
@@ -392,7 +398,7 @@ async def order(request: Sender, charger: str, operation: Operation, payload: Pa
         )
 
 
-async def respond(request: Operator, sending: Sending, *, errors: str) -> Answer[SentCommand]:
+async def respond(request: Operator, sending: Sending, *, errors: str) -> ApiAnswer[SentCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     command, warnings = sending
     if not is_waiting(request):
@@ -403,7 +409,7 @@ async def respond(request: Operator, sending: Sending, *, errors: str) -> Answer
         result = await request.api.chargers.wait(command)
     shown = await show_command(request, command, warnings, result.stored)
     _check_state(shown, request.query.errors or errors)
-    return Answer(shown)
+    return ApiAnswer(shown)
 
 
 def is_waiting(request: Request) -> bool:
@@ -411,10 +417,10 @@ def is_waiting(request: Request) -> bool:
     return RESPOND_ASYNC not in request.headers.get("prefer", "").casefold()
 
 
-def accepted(command: T, location: str) -> Answer[T]:
+def accepted(command: T, location: str) -> ApiAnswer[T]:
     """Return the answer to a client that does not wait: the command so far, and where to look for
     it later."""
-    return Answer(
+    return ApiAnswer(
         command, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC}
     )
 
@@ -455,7 +461,7 @@ def _declare(operation: Operation) -> None:
         summary=f"{operation.action}: {operation.summary}",
         body=OperationBody(operation),
     )
-    async def operate(request: Asked[OperationQuery, Payload]) -> Answer[SentCommand]:
+    async def operate(request: TypedRequest[OperationQuery, Payload]) -> ApiAnswer[SentCommand]:
         sending = await order(request, request.path["id"], operation, request.body)
         return await respond(
             request, sending, errors="http" if operation.path in OLDER else "state"
@@ -467,14 +473,14 @@ for _operation in OPERATIONS.values():
 
 
 @ENDPOINTS.post("/api/admin/chargers/{id}/raw", Role.ADMIN, *PROBLEMS)
-async def _raw(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+async def _raw(request: TypedRequest[OperationQuery, RawCall]) -> ApiAnswer[SentCommand]:
     """Send any CALL; its payload is not checked"""
     return await respond(request, await _send_raw(request), errors="state")
 
 
-async def _send_raw(request: Asked[OperationQuery, RawCall]) -> Sending:
+async def _send_raw(request: TypedRequest[OperationQuery, RawCall]) -> Sending:
     action, payload = spelt(request.body.action), request.body.payload
-    call = Order(request.path["id"], action, payload, payload)
+    call = PreparedOperation(request.path["id"], action, payload, payload)
     return Sending(await submit(request, call, _repeatable(request, call)), ())
 
 
@@ -484,7 +490,7 @@ async def _send_raw(request: Asked[OperationQuery, RawCall]) -> Sending:
     group="older",
     body=ActionBody(RawCall, has_others=True),
 )
-async def _older(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+async def _older(request: TypedRequest[OperationQuery, RawCall]) -> ApiAnswer[SentCommand]:
     """Send any operation by its action and payload
 
     The CSMS took any command here. An operation is checked, and others need an admin.
@@ -523,7 +529,7 @@ async def _cancel(request: Request) -> SentCommand:
 Count = Annotated[int, Meta(ge=1, le=100)]
 
 
-class BulkBody(Sent):
+class BulkBody(ClientInput):
     """An operation for the chargers in a list, of a model, or all that are known: exactly one of
     them is given."""
 
@@ -563,7 +569,7 @@ class BulkReport(msgspec.Struct):
 @ENDPOINTS.post(
     "/api/admin/bulk", Role.OPERATOR, "too_many_waiting", body=ActionBody(BulkBody, WAYS)
 )
-async def _send_to_many(request: Asked[OperationQuery, BulkBody]) -> BulkReport:
+async def _send_to_many(request: TypedRequest[OperationQuery, BulkBody]) -> BulkReport:
     """Send one operation to many chargers; the answer reports what each of them said"""
     body = request.body
     try:
@@ -632,7 +638,7 @@ async def _ask_charger(
 
 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
-async def list_commands(request: Asked[PagedWhose, None]) -> ListPage[Command]:
+async def list_commands(request: TypedRequest[PagedWhose, None]) -> ListPage[Command]:
     return await page(
         request,
         partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query)),
@@ -681,7 +687,7 @@ async def located(
     return named, NewUrl(url.digest, file.id, None if at is None else stamp(at))
 
 
-async def root_pem(api: Api) -> str:
+async def root_pem(api: ApiParts) -> str:
     """Return the root of our certificate authority, in PEM. Raises Problem."""
     path = certificates_folder(api.config.beside) / folder.ROOT
     try:

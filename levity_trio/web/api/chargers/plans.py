@@ -16,14 +16,14 @@ from levity_trio.store.reads.chargers.plans import (
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import page, wanted, whole
 
 ENDPOINTS: Final = Endpoints(TAG)
 
 
 @both(ENDPOINTS, "reservations", "the reservations")
-async def list_reservations(request: Asked[PagedWhose, None]) -> ListPage[Reservation]:
+async def list_reservations(request: TypedRequest[PagedWhose, None]) -> ListPage[Reservation]:
     charger, now = await whose(request), request.api.now()
     return await page(
         request, partial(plans.reservations, charger=charger, wanted=wanted(request.query), now=now)
@@ -31,7 +31,7 @@ async def list_reservations(request: Asked[PagedWhose, None]) -> ListPage[Reserv
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
-async def list_profiles(request: Asked[PagedWhose, None]) -> ListPage[ChargingProfile]:
+async def list_profiles(request: TypedRequest[PagedWhose, None]) -> ListPage[ChargingProfile]:
     charger, now = await whose(request), request.api.now()
     return await page(
         request, partial(plans.profiles, charger=charger, wanted=wanted(request.query), now=now)
@@ -46,7 +46,7 @@ async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
 
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
-async def list_local_lists(request: Asked[PagedWhose, None]) -> ListPage[LocalList]:
+async def list_local_lists(request: TypedRequest[PagedWhose, None]) -> ListPage[LocalList]:
     return await page(
         request,
         partial(plans.local_lists, charger=await whose(request), wanted=wanted(request.query)),

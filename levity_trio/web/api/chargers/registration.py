@@ -16,12 +16,12 @@ from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers.hiding import UnknownCharger
-from levity_trio.store.writes.chargers.registration import Decided, Otherwise
+from levity_trio.store.writes.chargers.registration import DecidedBy, Otherwise
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.charger_facts import PagedWhose, known_charger
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
 from levity_trio.web.api.engine.lists import Paged, page, wanted
 from levity_trio.web.api.engine.problems import Problem, not_found
 
@@ -34,7 +34,7 @@ class NewcomersQuery(Paged):
     waiting: Annotated[bool, Meta(description="Only those that wait for a person.")] = False
 
 
-class RegistrationBody(Sent):
+class RegistrationBody(ClientInput):
     """Why, for those who ask later."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
@@ -63,7 +63,7 @@ class AdoptionReport(msgspec.Struct):
 
 
 @ENDPOINTS.get(f"{ADMIN}/newcomers", Role.VIEWER, "invalid")
-async def list_newcomers(request: Asked[NewcomersQuery, None]) -> ListPage[Newcomer]:
+async def list_newcomers(request: TypedRequest[NewcomersQuery, None]) -> ListPage[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
     query = request.query
     return await page(
@@ -72,28 +72,28 @@ async def list_newcomers(request: Asked[NewcomersQuery, None]) -> ListPage[Newco
 
 
 @ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
-async def adopt_all(request: Asked[None, RegistrationBody]) -> AdoptionReport:
+async def adopt_all(request: TypedRequest[None, RegistrationBody]) -> AdoptionReport:
     """Adopt all newcomers with a session."""
     return AdoptionReport(adopted=await request.api.chargers.adopt_all(_decided(request)))
 
 
 @ENDPOINTS.post(f"{CHARGER}/refuse", Role.OPERATOR, "not_found", "already_decided")
-async def refuse(request: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
+async def refuse(request: TypedRequest[None, ChargerDecisionBody]) -> RegistrationChange:
     """Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is
     kept."""
     return await _decide(request, "refused", request.api.chargers.refuse)
 
 
 @ENDPOINTS.post(f"{CHARGER}/adopt", Role.OPERATOR, "not_found", "already_decided")
-async def adopt(request: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
+async def adopt(request: TypedRequest[None, ChargerDecisionBody]) -> RegistrationChange:
     """Adopt a charger: it is registered. One that waits and is connected is asked to boot."""
     return await _decide(request, "adopted", request.api.chargers.adopt)
 
 
 async def _decide(
-    request: Asked[None, ChargerDecisionBody],
+    request: TypedRequest[None, ChargerDecisionBody],
     decision: str,
-    decide: Callable[[str, Decided, str | None], Awaitable[Change]],
+    decide: Callable[[str, DecidedBy, str | None], Awaitable[Change]],
 ) -> RegistrationChange:
     charger = request.path["id"]
     try:
@@ -112,22 +112,22 @@ async def _decide(
 
 
 @ENDPOINTS.get(f"{ADMIN}/registrations", Role.VIEWER, "invalid")
-async def list_decisions(request: Asked[PagedWhose, None]) -> ListPage[Decision]:
+async def list_decisions(request: TypedRequest[PagedWhose, None]) -> ListPage[Decision]:
     """List the decisions about all chargers, the newest first."""
     return await _decisions(request, request.query.charger)
 
 
 @ENDPOINTS.get(f"{CHARGER}/registrations", Role.VIEWER, "not_found", "invalid")
-async def list_decisions_about(request: Asked[Paged, None]) -> ListPage[Decision]:
+async def list_decisions_about(request: TypedRequest[Paged, None]) -> ListPage[Decision]:
     """List the decisions about a charger, the newest first."""
     return await _decisions(request, await known_charger(request))
 
 
-async def _decisions(request: Asked[Paged, None], charger: str | None) -> ListPage[Decision]:
+async def _decisions(request: TypedRequest[Paged, None], charger: str | None) -> ListPage[Decision]:
     return await page(
         request, partial(security.decisions, charger=charger, wanted=wanted(request.query))
     )
 
 
-def _decided(request: Asked[None, RegistrationBody]) -> Decided:
-    return Decided(request.api.stamp(), request.caller.name, request.body.reason)
+def _decided(request: TypedRequest[None, RegistrationBody]) -> DecidedBy:
+    return DecidedBy(request.api.stamp(), request.caller.name, request.body.reason)

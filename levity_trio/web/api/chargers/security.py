@@ -21,8 +21,8 @@ from levity_trio.store.writes.chargers.credentials import NotProvable
 from levity_trio.store.writes.chargers.hiding import UnknownCharger
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import conflict, not_found
 from levity_trio.wire.times import stamp
 
@@ -43,13 +43,13 @@ Password = Annotated[
 ]
 
 
-class ProfileBody(Sent):
+class ProfileBody(ClientInput):
     """The security profile that is required of a charger from now on."""
 
     profile: ProfileNumber
 
 
-class PasswordBody(Sent):
+class PasswordBody(ClientInput):
     """A new password, which somebody enters at the charger."""
 
     password: Password | None = None
@@ -66,7 +66,7 @@ class MadePassword(msgspec.Struct):
     password: str
 
 
-class ReadmitBody(Sent):
+class ReadmitBody(ClientInput):
     """A readmission: the profile with which the charger comes back."""
 
     profile: ProfileNumber = 0
@@ -90,7 +90,7 @@ async def get_security(request: Request) -> SecurityOfCharger:
 
 
 @ENDPOINTS.put(f"{CHARGER}/security", Role.ADMIN, "not_found", "conflict")
-async def set_profile(request: Asked[None, ProfileBody]) -> SecurityOfCharger:
+async def set_profile(request: TypedRequest[None, ProfileBody]) -> SecurityOfCharger:
     """Set the security profile that is required of a charger. It rises by itself; only this lowers
     it."""
     charger, profile = request.path["id"], request.body.profile
@@ -112,7 +112,7 @@ def _would_lock_out(charger: str, profile: int) -> Told:
 
 
 @ENDPOINTS.post(f"{CHARGER}/password", Role.ADMIN, "not_found", status=CREATED)
-async def set_password(request: Asked[None, PasswordBody]) -> MadePassword:
+async def set_password(request: TypedRequest[None, PasswordBody]) -> MadePassword:
     """Make a password, to be entered at the charger; it is shown only in this answer."""
     charger, body = request.path["id"], request.body
     text = passwords.make() if body.password is None else body.password.lower()
@@ -133,7 +133,7 @@ async def set_password(request: Asked[None, PasswordBody]) -> MadePassword:
 
 
 @ENDPOINTS.post(f"{CHARGER}/readmit", Role.ADMIN, "not_found")
-async def readmit(request: Asked[None, ReadmitBody]) -> Readmission:
+async def readmit(request: TypedRequest[None, ReadmitBody]) -> Readmission:
     """Let a charger in once below its required profile, within 10 minutes, as after a factory
     reset."""
     charger, profile, now = request.path["id"], request.body.profile, request.api.now()

@@ -16,8 +16,8 @@ from levity_trio.store.writes.chargers.stations import (
     remove_station,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import Paged, page, wanted
 from levity_trio.web.api.engine.problems import not_found
 
@@ -26,18 +26,18 @@ ENDPOINTS: Final = Endpoints(TAG)
 STATIONS: Final = "/api/admin/stations"
 
 
-class StationBody(nouns.Station, Sent):
+class StationBody(nouns.Station, ClientInput):
     """A station; its position in degrees (WGS 84)."""
 
 
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
-async def list_stations(request: Asked[Paged, None]) -> ListPage[Station]:
+async def list_stations(request: TypedRequest[Paged, None]) -> ListPage[Station]:
     """List stations, the newest first."""
     return await page(request, partial(chargers.stations, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
-async def create_station(request: Asked[None, StationBody]) -> Station:
+async def create_station(request: TypedRequest[None, StationBody]) -> Station:
     """Add a station."""
     return await _shown(
         request, await request.api.writer.run(add_station, request.body, request.api.stamp())
@@ -51,7 +51,7 @@ async def get_station(request: Request) -> Station:
 
 
 @ENDPOINTS.put(f"{STATIONS}/{{id}}", Role.OPERATOR, "not_found")
-async def replace_station(request: Asked[None, StationBody]) -> Station:
+async def replace_station(request: TypedRequest[None, StationBody]) -> Station:
     """Replace the data of a station."""
     number = request.number()
     try:

@@ -44,11 +44,11 @@ from levity_trio.web.api.engine.bodies import (
     ABSENT,
     IDENTITIES,
     NAME_PATTERN,
+    ClientInput,
     Fields,
-    Sent,
     StructBody,
 )
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger, whole
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.wire.secrets import masked_value
@@ -59,7 +59,7 @@ TEMPLATES: Final = "/api/admin/configuration-templates"
 MOST_KEYS: Final = 200
 
 
-class TemplateBody(Sent):
+class TemplateBody(ClientInput):
     """The values that keys must have, at the chargers in a list or at all of a model: exactly one
     of them is given."""
 
@@ -71,11 +71,11 @@ class TemplateBody(Sent):
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
 
 
-class ReportQuery(Sent):
+class ReportQuery(ClientInput):
     charger: OfCharger = None
 
 
-class ApplyBody(Sent):
+class ApplyBody(ClientInput):
     """The chargers that are brought into line: those in a list, or all of the template."""
 
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
@@ -143,7 +143,7 @@ def _seen(request: Request, template: Template) -> Template:
 @ENDPOINTS.put(
     f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS)
 )
-async def put_template(request: Asked[None, TemplateBody]) -> Template:
+async def put_template(request: TypedRequest[None, TemplateBody]) -> Template:
     """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
     name, body = request.path["name"], request.body
     if re.fullmatch(NAME_PATTERN, name) is None:
@@ -192,7 +192,7 @@ async def _named(request: Request) -> Template:
 
 
 @ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
-async def report(request: Asked[ReportQuery, None]) -> TemplateReport:
+async def report(request: TypedRequest[ReportQuery, None]) -> TemplateReport:
     """Compare the chargers of a template with it, as they were last read."""
     template = await _named(request)
     only = (
@@ -232,7 +232,7 @@ async def _among(request: Request, template: Template, chargers: Iterable[str]) 
     *(Role.OPERATOR, "not_found", "conflict", "too_many_waiting"),
     body=StructBody(ApplyBody, lambda: APPLY_WAYS),
 )
-async def apply(request: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
+async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
     """Bring chargers into line: change exactly the keys that differ, and report each."""
     template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:

@@ -28,13 +28,13 @@ from levity_trio.store.reads.people import driving as stored
 from levity_trio.store.reads.people.driving import (
     START,
     STOP,
-    Household,
+    CommandUnderWay,
+    HouseholdView,
     OwnTag,
     OwnTransaction,
     Place,
     PlacesOfCharger,
     PlaceState,
-    UnderWay,
 )
 from levity_trio.store.writes.chargers.commands import FINAL
 from levity_trio.told import Told
@@ -46,9 +46,16 @@ from levity_trio.web.api.chargers.operations import (
     order,
     repeated,
 )
-from levity_trio.web.api.engine.bodies import WATT_HOURS, Sent
+from levity_trio.web.api.engine.bodies import WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import Answer, Asked, Caller, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import (
+    ApiAnswer,
+    Caller,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.local_times import GivenTime, local_moment
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
@@ -109,7 +116,7 @@ _LOST: Final[Mapping[str, str]] = {
 }
 
 
-class StartBody(Sent):
+class StartBody(ClientInput):
     """Where, and with which tag of the household. Both may be left out where there is only one."""
 
     connector_id: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
@@ -143,9 +150,9 @@ def account_of(request: Request) -> int:
     return request.caller.account
 
 
-def household(request: Request) -> Household:
+def household(request: Request) -> HouseholdView:
     """Return the household of a driver. Raises Problem for somebody without one."""
-    return Household(account_of(request), rule_of(request.api))
+    return HouseholdView(account_of(request), rule_of(request.api))
 
 
 # Chargers
@@ -163,7 +170,7 @@ async def get_charger(request: Request) -> PlacesOfCharger:
     return await _charger(request)
 
 
-class Places(NamedTuple):
+class FoundPlaces(NamedTuple):
     """The chargers that were asked for, all of them, and the tags with which somebody looks."""
 
     found: list[PlacesOfCharger]
@@ -186,18 +193,18 @@ def read_places(
     account: int | None,
     charger: str | None = None,
     tag: str | None = None,
-) -> Places:
+) -> FoundPlaces:
     """Return the chargers, or one, for `seen_by`: anybody may look, but not at what is others'
     only."""
-    own = Household(account, rule_of(server))
+    own = HouseholdView(account, rule_of(server))
     found = stored.places(db, own, server.now(), tag=tag, charger=charger)
     is_whole = charger is None or server.id_tags.places.are_for_all
     every = found if is_whole else stored.places(db, own, server.now(), tag=tag)
     tags = [] if account is None else stored.tags_of(db, account, server.stamp())
-    return Places(found, every, [one.key for one in tags if tag in (None, one.key)])
+    return FoundPlaces(found, every, [one.key for one in tags if tag in (None, one.key)])
 
 
-def seen_by(caller: Caller, server: Server, places: Places) -> list[PlacesOfCharger]:
+def seen_by(caller: Caller, server: Server, places: FoundPlaces) -> list[PlacesOfCharger]:
     """Return chargers as somebody sees them: what is for others, and where none of the own tags may
     charge."""
     limits, keys, at = server.id_tags.places, places.keys, server.stamp()
@@ -260,7 +267,9 @@ async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
     "queue_full",
     "too_many_waiting",
 )
-async def start(request: Asked[None, StartBody]) -> DriversCommand | Answer[DriversCommand]:
+async def start(
+    request: TypedRequest[None, StartBody],
+) -> DriversCommand | ApiAnswer[DriversCommand]:
     """Start a session with a tag of your household"""
     own = household(request)
     async with request.api.allotting:  # so that two never start at one connector
@@ -268,7 +277,7 @@ async def start(request: Asked[None, StartBody]) -> DriversCommand | Answer[Driv
     return await _respond(request, number)
 
 
-async def _start(request: Asked[None, StartBody], own: Household) -> int:
+async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
     charger = await _charger(request)
     connector = _connector(request, charger)
@@ -308,7 +317,7 @@ async def tags_of(request: Request) -> list[OwnTag]:
     )
 
 
-def _connector(request: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
+def _connector(request: TypedRequest[None, StartBody], charger: PlacesOfCharger) -> int:
     known, chosen = [one.id for one in charger.connectors], request.body.connector_id
     if not known:
         raise conflict(AWAY)
@@ -319,7 +328,7 @@ def _connector(request: Asked[None, StartBody], charger: PlacesOfCharger) -> int
     return chosen
 
 
-def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
+def _tag(request: TypedRequest[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     """Return the tag that was chosen, else the only one that may charge. Raises Problem."""
     if not tags:
         raise conflict(NO_TAG)
@@ -359,12 +368,12 @@ async def _same(request: Request, action: str, payload: Payload) -> int | None:
     return None
 
 
-async def _under_way(request: Request, charger: str, action: str) -> list[UnderWay]:
+async def _under_way(request: Request, charger: str, action: str) -> list[CommandUnderWay]:
     read = partial(stored.under_way, charger=charger, action=action, now=request.api.now())
     return await request.read(read)
 
 
-async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
+async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:
     words, known = why_not(request.api, tag), request.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
         count = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
@@ -385,7 +394,7 @@ async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
     "queue_full",
     "too_many_waiting",
 )
-async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
+async def stop(request: Request) -> DriversCommand | ApiAnswer[DriversCommand]:
     """Stop an open session of your household"""
     own, number = household(request), request.number()
     async with request.api.allotting:
@@ -395,7 +404,7 @@ async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
     return await _respond(request, sent)
 
 
-class DepartureBody(Sent, kw_only=True):
+class DepartureBody(ClientInput, kw_only=True):
     """When you leave, and how many kWh you want by then. This counts while your car waits for
     current."""
 
@@ -413,7 +422,7 @@ class DepartureBody(Sent, kw_only=True):
     "invalid",
     status=204,
 )
-async def leave(request: Asked[None, DepartureBody]) -> None:
+async def leave(request: TypedRequest[None, DepartureBody]) -> None:
     """Say when you leave, where the owner allows it: your car then waits no longer than it can"""
     own, number, load = household(request), request.number(), request.api.load
     read = partial(stored.own_transaction, household=own, number=number)
@@ -454,7 +463,9 @@ def _open_session(number: int) -> str:
 async def _send(request: Request, charger: str, action: str, payload: Payload) -> int:
     """Send what is asked for, as an operator's request does. Raises Problem, in words for
     drivers."""
-    sender = Asked(request.api, request.caller, request.path, WaitQuery(), None, request.headers)
+    sender = TypedRequest(
+        request.api, request.caller, request.path, WaitQuery(), None, request.headers
+    )
     try:
         return (await order(sender, charger, OPERATIONS[action], payload)).command
     except Problem as problem:
@@ -463,7 +474,7 @@ async def _send(request: Request, charger: str, action: str, payload: Payload) -
         raise
 
 
-async def _respond(request: Request, number: int) -> DriversCommand | Answer[DriversCommand]:
+async def _respond(request: Request, number: int) -> DriversCommand | ApiAnswer[DriversCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     if not is_waiting(request):
         return accepted(await _shown(request, number), f"{ME}/commands/{number}")
@@ -483,7 +494,9 @@ async def _shown(request: Request, number: int) -> DriversCommand:
     return await request.read(partial(read_command, household=own, asked_by=name, number=number))
 
 
-def read_command(db: Database, household: Household, asked_by: str, number: int) -> DriversCommand:
+def read_command(
+    db: Database, household: HouseholdView, asked_by: str, number: int
+) -> DriversCommand:
     """Return a command of somebody of a household. Raises Problem for any other."""
     own = stored.own_command(db, household, asked_by, number)
     if own is None:

@@ -29,7 +29,7 @@ from levity_trio.store.reads.money.statements import (
     fees_of,
     id_of_own,
 )
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import mine as stored
 from levity_trio.store.reads.people.driving import OwnTag, vehicles_of
 from levity_trio.store.reads.people.driving import tags_of as own_tags
@@ -39,9 +39,9 @@ from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document
@@ -57,7 +57,7 @@ STATEMENTS: Final = f"{ME}/statements"
 LONGEST_NAME: Final = 60
 
 
-class OwnQuery(Sent):
+class OwnQuery(ClientInput):
     """Some sessions; `before` is the `next` of the answer before."""
 
     open: (
@@ -69,7 +69,7 @@ class OwnQuery(Sent):
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 
-class SessionQuery(Sent):
+class SessionQuery(ClientInput):
     """Whether its bill is wanted, too; without it, its cost is null."""
 
     bill: bool = True
@@ -109,7 +109,7 @@ class DriversVehicle:
     note: str
 
 
-class OwnNameBody(Sent, kw_only=True):
+class OwnNameBody(ClientInput, kw_only=True):
     """What your household calls it; null takes the name away. Others do not see it."""
 
     name: Annotated[Personal[str], Meta(max_length=LONGEST_NAME)] | None
@@ -299,7 +299,7 @@ def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
 
 
 @ENDPOINTS.put(f"{ME}/tags/{{tag}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def name_tag(request: Asked[None, OwnNameBody]) -> DriversTag:
+async def name_tag(request: TypedRequest[None, OwnNameBody]) -> DriversTag:
     """Give a tag of your household a name of your own; null takes it away"""
     key = request.api.id_tags.policy.key(request.path["tag"])
     await _name(request, Thing(What.TAG, key), Told("card {1}", request.path["tag"]))
@@ -313,14 +313,14 @@ async def list_vehicles(request: Request) -> ListPage[DriversVehicle]:
 
 
 @ENDPOINTS.put(f"{ME}/vehicles/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def name_vehicle(request: Asked[None, OwnNameBody]) -> DriversVehicle:
+async def name_vehicle(request: TypedRequest[None, OwnNameBody]) -> DriversVehicle:
     """Give a car of your household a name of your own; null takes it away"""
     number = request.number()
     await _name(request, Thing(What.VEHICLE, str(number)), Told("car {1}", number))
     return next(one for one in await _vehicles(request) if one.id == number)
 
 
-async def _name(request: Asked[None, OwnNameBody], thing: Thing, told: str) -> None:
+async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, told: str) -> None:
     """Store a name of the household's own. Raises Problem for what is not its own."""
     words = (request.body.name or "").strip() or None
     own = partial(
@@ -350,7 +350,7 @@ def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVeh
 
 
 @ENDPOINTS.get(TRANSACTIONS, Role.DRIVER, "not_found", "conflict", "invalid")
-async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTransaction]:
+async def list_transactions(request: TypedRequest[OwnQuery, None]) -> Listing[DriversTransaction]:
     """List the sessions of your household, the newest first"""
     own, query = household(request), request.query
     of_own = partial(stored.transactions, household=own, now=request.api.now())
@@ -360,7 +360,7 @@ async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTr
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def get_transaction(request: Asked[SessionQuery, None]) -> DriversSession:
+async def get_transaction(request: TypedRequest[SessionQuery, None]) -> DriversSession:
     """Show a session of your household, and how its cost comes about"""
     return await _own(
         request, partial(stored.transaction, now=request.api.now(), is_billed=request.query.bill)
@@ -385,7 +385,7 @@ async def _own(request: Request, read: Callable[..., T | None]) -> T:
 
 
 @ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
-async def list_statements(request: Asked[Paged, None]) -> ListPage[DriversStatement]:
+async def list_statements(request: TypedRequest[Paged, None]) -> ListPage[DriversStatement]:
     """List the closed statements of your household, the newest first"""
     read = partial(
         read_statements,
@@ -397,7 +397,7 @@ async def list_statements(request: Asked[Paged, None]) -> ListPage[DriversStatem
 
 
 def read_statements(
-    db: Database, server: Server, account: int, wanted: Wanted
+    db: Database, server: Server, account: int, wanted: WantedPage
 ) -> ListPage[DriversStatement]:
     """Return a page of the closed statements of a household. Raises NoPage."""
     found, zone = closed_statements(db, account, None, wanted), server.config.time_zone
@@ -421,7 +421,7 @@ def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) ->
 @ENDPOINTS.get(
     f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", "invalid", **ANY_FORM
 )
-async def get_statement(request: Asked[DocumentQuery, None]) -> Response:
+async def get_statement(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
     account, number, form = account_of(request), request.number("number"), request.query.format
     found = await request.find(

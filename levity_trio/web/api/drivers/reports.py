@@ -20,27 +20,27 @@ from levity_trio.store.reads.money.statements import fees_of, id_of_own
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as places
 from levity_trio.store.reads.people import reports as stored
-from levity_trio.store.reads.people.reports import Report, WaitingReport, Wanted
+from levity_trio.store.reads.people.reports import DriverReport, ReportFilters, WaitingReport
 from levity_trio.store.writes.people import reports as writes
 from levity_trio.store.writes.people.reports import (
     MOST_OF_DAY,
     AlreadyAnswered,
     NotOwned,
-    Subject,
+    ReportSubject,
     TooManyReports,
     UnknownReport,
 )
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, WHY_NOT, account_of, household, tags_of
 from levity_trio.web.api.drivers.mine import DriversTag
-from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent
+from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
 )
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.local_times import midnight
@@ -60,7 +60,7 @@ OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this a
 OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 
 
-class ReportBody(Sent):
+class ReportBody(ClientInput):
     """What is wrong, in one sentence, about one of: a session of the household, a statement of it,
     a charger. With a statement, the session is that of its line; `line` is the number of a line
     without one, such as a base fee."""
@@ -72,20 +72,20 @@ class ReportBody(Sent):
     line: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
 
 
-class OwnReportsQuery(Sent):
+class OwnReportsQuery(ClientInput):
     transaction: Id | None = None
     statement: Id | None = None
     charger: str | None = None
 
 
-class ReportsQuery(Sent):
+class ReportsQuery(ClientInput):
     waiting: Annotated[bool, Meta(description=OF_WAITING)] | None = None
     account: OfAccount = None
     transaction: Id | None = None
     tag: str | None = None
 
 
-class AnswerBody(Sent):
+class AnswerBody(ClientInput):
     """What the household reads as the answer, on the page where it reported."""
 
     answer: Words
@@ -119,7 +119,7 @@ class DriversReport:
     group=TAG,
     status=CREATED,
 )
-async def report(request: Asked[None, ReportBody]) -> DriversReport:
+async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
     """Tell those who run the site in one sentence what is wrong"""
     account, body = account_of(request), request.body
     subject = await _subject(request, account)
@@ -135,11 +135,11 @@ async def report(request: Asked[None, ReportBody]) -> DriversReport:
             MOST_OF_DAY,
         )
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
-    (found,) = await request.read(partial(stored.reports, wanted=Wanted(number=number)))
+    (found,) = await request.read(partial(stored.reports, wanted=ReportFilters(number=number)))
     return _own(found)
 
 
-async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
+async def _subject(request: TypedRequest[None, ReportBody], account: int) -> ReportSubject:
     """Return what a report is about. Raises Problem for what does not belong to the household."""
     body, charger = request.body, request.body.charger
     if body.transaction is None and body.statement is None and charger is None:
@@ -170,10 +170,10 @@ async def _subject(request: Asked[None, ReportBody], account: int) -> Subject:
         )
         if not await request.read(read_all):
             raise not_found(Told("charger {1}", charger))
-    return Subject(body.transaction, body.statement, charger, line=body.line)
+    return ReportSubject(body.transaction, body.statement, charger, line=body.line)
 
 
-def _own(found: Report) -> DriversReport:
+def _own(found: DriverReport) -> DriversReport:
     return DriversReport(
         id=found.id,
         about=found.about,
@@ -190,14 +190,14 @@ def _own(found: Report) -> DriversReport:
 
 
 @ENDPOINTS.get(OWN, Role.DRIVER, "conflict", "invalid", group=TAG)
-async def list_own(request: Asked[OwnReportsQuery, None]) -> ListPage[DriversReport]:
+async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[DriversReport]:
     """List what your household reported, with the answers, the newest first"""
     query = request.query
-    wanted = Wanted(account_of(request), query.transaction, query.statement, query.charger)
+    wanted = ReportFilters(account_of(request), query.transaction, query.statement, query.charger)
     return whole(await request.read(partial(read_own, wanted=wanted)))
 
 
-def read_own(db: Database, wanted: Wanted) -> list[DriversReport]:
+def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
     """Return what a household reported, with the answers, the newest first."""
     return [_own(one) for one in stored.reports(db, wanted)]
 
@@ -222,16 +222,18 @@ async def lose_tag(request: Request) -> DriversTag:
 
 
 @ENDPOINTS.get(REPORTS, Role.OPERATOR, "invalid")
-async def list_reports(request: Asked[ReportsQuery, None]) -> ListPage[WaitingReport]:
+async def list_reports(request: TypedRequest[ReportsQuery, None]) -> ListPage[WaitingReport]:
     """List what households reported, the newest first; of a lost card, also which absent chargers
     still list it"""
     query = request.query
-    wanted = Wanted(query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting)
+    wanted = ReportFilters(
+        query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting
+    )
     return whole(await request.read(partial(stored.waiting_reports, wanted=wanted)))
 
 
 @ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
-async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
+async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingReport:
     """Answer what a household reported; then it waits no longer"""
     number = request.number()
     try:
@@ -240,5 +242,7 @@ async def answer_report(request: Asked[None, AnswerBody]) -> WaitingReport:
         raise not_found(Told("report {1}", number)) from None
     except AlreadyAnswered:
         raise conflict(Told("this was answered otherwise already")) from None
-    (found,) = await request.read(partial(stored.waiting_reports, wanted=Wanted(number=number)))
+    (found,) = await request.read(
+        partial(stored.waiting_reports, wanted=ReportFilters(number=number))
+    )
     return found

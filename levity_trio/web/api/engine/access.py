@@ -21,7 +21,7 @@ from levity_trio.listening.addresses import is_loopback
 from levity_trio.records import record
 from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.told import Told
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.problems import Problem, invalid
 from levity_trio.web.http.server import host_name, is_own_host
@@ -68,7 +68,7 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     raise Problem(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", detail)
 
 
-def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
+def find_caller(door: Door, api: ApiParts, scope: Scope, headers: Headers) -> Caller:
     """Return who sends a request. Raises Problem."""
     address = LOCAL_SOCKET if door.is_socket else (scope.get("client") or ["unknown"])[0]
     if door.is_socket:
@@ -99,7 +99,7 @@ def _token_needed(detail: str) -> Problem:
     return problem
 
 
-def _is_meant(api: Api, scope: Scope, headers: Headers) -> bool:
+def _is_meant(api: ApiParts, scope: Scope, headers: Headers) -> bool:
     """Whether no page from elsewhere sends a request, but for --api-cors-origin. It may have a
     link: a GET changes nothing, and that page cannot read the answer."""
     origin = headers.get("origin")
@@ -171,7 +171,7 @@ def check_first(caller: Caller, role: str, *, has_password: bool) -> None:
         )
 
 
-def is_admitted(api: Api, caller: Caller) -> bool:
+def is_admitted(api: ApiParts, caller: Caller) -> bool:
     """Whether whoever was let in still is, with the same rights. Event streams ask before each
     event."""
     if caller.login is not None:
@@ -185,7 +185,7 @@ def is_admitted(api: Api, caller: Caller) -> bool:
     return caller.address == LOCAL_SOCKET or not (api.tokens.are_used or api.logins.are_used)
 
 
-def needs_nothing(door: Door, api: Api, scope: Scope, headers: Headers) -> bool:
+def needs_nothing(door: Door, api: ApiParts, scope: Scope, headers: Headers) -> bool:
     """Whether a request without token or log-in is that of the local admin."""
     peer = (scope.get("client") or [""])[0]
     is_local = (

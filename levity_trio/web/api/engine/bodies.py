@@ -64,7 +64,7 @@ class Body(Protocol):
         """Return the JSON schema; `components` gives that of a type."""
 
 
-class Sent(msgspec.Struct, forbid_unknown_fields=True):
+class ClientInput(msgspec.Struct, forbid_unknown_fields=True):
     """What a client sends, as a query or a body: a field of another name is refused."""
 
     def given(self) -> Values:

@@ -29,7 +29,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.problems import busy
 from levity_trio.web.feed import Feed
 from levity_trio.web.files.shelf import Shelf
-from levity_trio.web.http.turns import Pace
+from levity_trio.web.http.turns import TurnQueue
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
 from levity_trio.web.webhooks.delivery import Webhooks
@@ -48,14 +48,14 @@ REMEMBERED: Final = 1000
 """Addresses whose refused attempts are counted; beyond that, the oldest is forgotten."""
 
 
-class Places:
+class RequestPlaces:
     """The places of requests at work. One that waits for a charger gives its place to another."""
 
     def __init__(self, at_work: int = AT_WORK, waiting: int = MOST_WAITING) -> None:
         self._at_work = trio.Semaphore(at_work)
         self._most_waiting = waiting
         self._waiting = 0
-        self._pace = Pace()
+        self._pace = TurnQueue()
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[None]:
@@ -136,7 +136,7 @@ class Server(Protocol):
 
 
 @record
-class Api:
+class ApiParts:
     """The parts of the server that endpoints use."""
 
     config: ServerConfig
@@ -152,7 +152,7 @@ class Api:
     publish: Callable[[Observation], None]
     """Passes an observation to those that count."""
     read_imported: Callable[[], Awaitable[None]]
-    places: Places = field(default_factory=Places)
+    places: RequestPlaces = field(default_factory=RequestPlaces)
     allotting: trio.Lock = field(default_factory=trio.Lock)
     """Held while numbers that an operator left out are found and stored."""
     computing: trio.Lock = field(default_factory=trio.Lock)

@@ -32,7 +32,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import Body, StructBody
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.kilowatt_hours import shown_type
 from levity_trio.web.api.engine.problems import Problem, invalid, not_found, of_upload
 
@@ -99,11 +99,11 @@ Content_co = TypeVar("Content_co", covariant=True)
 
 
 @record(kw_only=False)
-class Asked(Generic[Query_co, Body_co]):
+class TypedRequest(Generic[Query_co, Body_co]):
     """A request to an endpoint, checked: path parameters, query and body as the endpoint declares
     them."""
 
-    api: Api
+    api: ApiParts
     caller: Caller
     path: Mapping[str, str]
     query: Query_co
@@ -140,11 +140,11 @@ class Asked(Generic[Query_co, Body_co]):
         return whole_number(self.path, name)
 
 
-Request = Asked[object, object]
+Request = TypedRequest[object, object]
 """A request whose query and body do not matter, or that has neither."""
 
 
-Upload = Asked[object, AsyncGenerator[bytes, None]]
+Upload = TypedRequest[object, AsyncGenerator[bytes, None]]
 """A request whose body is read as it arrives."""
 
 
@@ -164,7 +164,7 @@ async def content_of(request: Upload, most: int) -> bytes:
 
 
 @record(kw_only=False)
-class Answer(Generic[Content_co]):
+class ApiAnswer(Generic[Content_co]):
     """A response other than the usual: with its own status or headers."""
 
     content: Content_co
@@ -172,7 +172,7 @@ class Answer(Generic[Content_co]):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Asked[Any, Any]], Awaitable[Any]]
+Handler = Callable[[TypedRequest[Any, Any]], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
 
 
@@ -182,7 +182,7 @@ class Endpoint:
     (204).
 
     `group` is its group in the documentation, which OpenAPI calls a tag. `handle` may also return
-    an Answer, or a Starlette Response. `problems` are the codes beside those of all endpoints.
+    an ApiAnswer, or a Starlette Response. `problems` are the codes beside those of all endpoints.
     """
 
     method: str
@@ -234,7 +234,7 @@ class Endpoints(list[Endpoint]):
     """The endpoints of a module, in the order of the documentation. Its methods are decorators:
 
         @ENDPOINTS.get("/api/admin/stations", Role.VIEWER, "invalid")
-        async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
+        async def list_stations(request: TypedRequest[Paged, None]) -> Page[Station]:
             \"""List stations, the newest first.\"""
 
     Query, body and answer are those of the annotations, the summary is the first paragraph of the
@@ -290,14 +290,16 @@ def _said_by(handle: Handler) -> Declared:
     hints = get_type_hints(handle)
     returned = hints.pop("return")
     answers = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
-    query, body = next(get_args(hint) for hint in hints.values() if get_origin(hint) is Asked)
+    query, body = next(
+        get_args(hint) for hint in hints.values() if get_origin(hint) is TypedRequest
+    )
     said: Declared = {
         "summary": " ".join((handle.__doc__ or "").partition("\n\n")[0].split()),
         "answer": str,
     }
     for answer in answers:
         if not _is(answer, Response):
-            said["answer"] = get_args(answer)[0] if get_origin(answer) is Answer else answer
+            said["answer"] = get_args(answer)[0] if get_origin(answer) is ApiAnswer else answer
     if said["answer"] is NoneType:
         del said["answer"]
     if _is(query, msgspec.Struct):

@@ -17,10 +17,10 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.cells import inert
 from levity_trio.records import for_operators
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, Wanted
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoPage, WantedPage
 from levity_trio.store.reads.reader import Reader
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import CONNECTORS, Request
 from levity_trio.web.api.engine.problems import Problem, invalid
@@ -64,7 +64,7 @@ PageNumber = Annotated[int, Meta(ge=1)]
 Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
 
 
-class Paged(Sent):
+class Paged(ClientInput):
     """A page of a list, by its number, or the one after a cursor, which goes before."""
 
     page: PageNumber = 1
@@ -72,8 +72,8 @@ class Paged(Sent):
     cursor: str | None = None
 
 
-def wanted(query: Paged) -> Wanted:
-    return Wanted(query.page, query.limit, query.cursor)
+def wanted(query: Paged) -> WantedPage:
+    return WantedPage(query.page, query.limit, query.cursor)
 
 
 async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> ListPage[T]:
@@ -118,7 +118,7 @@ async def every_page(
     """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
     cursor: str | None = None
     while (
-        listed := await reader.run(partial(read, wanted=Wanted(limit=most, cursor=cursor)))
+        listed := await reader.run(partial(read, wanted=WantedPage(limit=most, cursor=cursor)))
     ) is not None:
         yield listed.data
         if (cursor := listed.next_cursor) is None:

@@ -29,7 +29,7 @@ from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.told import Told
-from levity_trio.web.api.engine.context import Api
+from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.problems import Problem, busy
 
 MOST_WAITING: Final = 16
@@ -69,7 +69,7 @@ _ENERGY_ONLY: Final = Position(
 )
 
 
-class Made(Response):
+class DocumentResponse(Response):
     """A response that is made when it is sent. Raises Problem then."""
 
     def __init__(self, make: Callable[[], Awaitable[Response]]) -> None:
@@ -82,13 +82,13 @@ class Made(Response):
 
 
 def document(
-    api: Api,
+    api: ApiParts,
     read: Callable[[], Awaitable[Paper | CodeSheet | Letter]] | Paper,
     form: Form,
     name: str | None = None,
     *,
     is_shown: bool = True,
-) -> Made:
+) -> DocumentResponse:
     """Return a document; `name` is that of its file without the ending: by default that of its
     statement.
 
@@ -104,12 +104,12 @@ def document(
             content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_shown and form in _SHOWN
         )
 
-    return Made(make)
+    return DocumentResponse(make)
 
 
 def archive(
-    api: Api, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str
-) -> Made:
+    api: ApiParts, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str
+) -> DocumentResponse:
     """Return statements as one ZIP file."""
 
     async def make() -> Response:
@@ -123,7 +123,7 @@ def archive(
                 zipped.writestr(named, file, zipfile.ZIP_DEFLATED)
         return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
 
-    return Made(make)
+    return DocumentResponse(make)
 
 
 @contextmanager
@@ -139,12 +139,12 @@ def refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
 
 
-async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
+async def read_papers(api: ApiParts, statement_ids: Sequence[int]) -> list[Paper]:
     """Return some closed statements to be printed."""
     return [as_paper(one) for one in await _read(api, statement_ids)]
 
 
-async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
+async def read_cover(api: ApiParts, statement_ids: Sequence[int]) -> Paper:
     """Return the covering sheet of closed statements."""
     return cover_of(await _read(api, statement_ids))
 
@@ -165,7 +165,7 @@ def cover_of(statements: Sequence[Printed]) -> Paper:
     return Paper(tuple(shown), statements[-1].templates, is_cover=True, language=of_reader())
 
 
-async def problems_of(api: Api, statements: Sequence[Printed]) -> list[str]:
+async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]:
     """Return what would be wrong with the documents of statements: for a preview. Raises
     Problem."""
     biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
@@ -208,7 +208,7 @@ def _texts(statements: Sequence[Printed]) -> list[str]:
     return texts
 
 
-async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
+async def _read(api: ApiParts, statement_ids: Sequence[int]) -> list[Printed]:
     def read(db: Database) -> list[Printed]:
         return list(printed(rows_of(db), statement_ids))
 

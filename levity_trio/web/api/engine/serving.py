@@ -23,12 +23,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from levity_trio.records import personal_in, record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes.people import users
-from levity_trio.store.writes.people.users import Attempt
+from levity_trio.store.writes.people.users import RecordedRequest
 from levity_trio.told import Told
 from levity_trio.web.api.engine.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.engine.bodies import Body, StreamedBody, StructBody, read_query
-from levity_trio.web.api.engine.context import Api
-from levity_trio.web.api.engine.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role
+from levity_trio.web.api.engine.context import ApiParts
+from levity_trio.web.api.engine.endpoints import (
+    NO_CONTENT,
+    ApiAnswer,
+    Caller,
+    Endpoint,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.problems import Problem, of_problem, of_store
 from levity_trio.web.http.problems import application
@@ -50,7 +57,7 @@ _encode = msgspec.json.Encoder(enc_hook=as_json).encode
 
 
 def application_of(
-    api: Api, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()
+    api: ApiParts, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()
 ) -> ASGIApp:
     """Return the application of all endpoints."""
     by_path: dict[str, dict[str, Endpoint]] = {}
@@ -76,7 +83,7 @@ class Doorway:
     else happens."""
 
     app: ASGIApp
-    api: Api
+    api: ApiParts
     door: Door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +137,9 @@ _PREFLIGHT: Final = Response(
 )
 
 
-def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+def _handler(
+    api: ApiParts, of_path: Mapping[str, Endpoint]
+) -> Callable[[Request], Awaitable[Response]]:
     """Return what handles all methods of a path."""
     allowed = sorted({*of_path, "OPTIONS", *(["HEAD"] if "GET" in of_path else [])})
 
@@ -151,7 +160,7 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
     return handle
 
 
-async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
+async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Response:
     caller: Caller = request.scope[CALLER]
     if caller.role < endpoint.role:
         words = Told(
@@ -169,7 +178,9 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
     return await _recorded(api, endpoint, request, caller)
 
 
-async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
+async def _recorded(
+    api: ApiParts, endpoint: Endpoint, request: Request, caller: Caller
+) -> Response:
     """Record a change with the first commit that it makes, and its response."""
     body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
     identity, text = (
@@ -217,14 +228,14 @@ def _masked(text: str) -> str | None:
     ) or None
 
 
-async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
+async def _respond(api: ApiParts, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     query = read_query(endpoint.query, request.query_params)
     body: Any = endpoint.body
     if body is not None:
         body = (
             request.stream() if isinstance(body, StreamedBody) else body.read(await request.body())
         )
-    asked = Asked(api, caller, request.path_params, query, body, request.headers)
+    asked = TypedRequest(api, caller, request.path_params, query, body, request.headers)
     return _response(await endpoint.handle(asked), endpoint.status, caller.role)
 
 
@@ -232,7 +243,7 @@ def _response(content: Any, status: int, role: Role) -> Response:
     if isinstance(content, Response):
         return content
     headers: Mapping[str, str] = {}
-    if isinstance(content, Answer):
+    if isinstance(content, ApiAnswer):
         content, status, headers = content.content, content.status, content.headers
     if content is None:
         return Response(status_code=NO_CONTENT, headers=dict(headers))
@@ -240,7 +251,7 @@ def _response(content: Any, status: int, role: Role) -> Response:
     return Response(body, status, dict(headers), media_type="application/json")
 
 
-def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:
+def _record_refusal(api: ApiParts, caller: Caller | None, scope: Scope, problem: Problem) -> None:
     """Record a refused attempt, but only some of a flood from one address."""
     attempt = _attempt(api, caller, scope, token_hex(REQUEST_ID_BYTES), None, problem)
     if api.refusals.is_recorded(attempt.address):
@@ -248,14 +259,14 @@ def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Prob
 
 
 def _attempt(
-    api: Api,
+    api: ApiParts,
     caller: Caller | None,
     scope: Scope,
     identity: str,
     body: str | None,
     problem: Problem | None = None,
-) -> Attempt:
-    return Attempt(
+) -> RecordedRequest:
+    return RecordedRequest(
         at=api.stamp(),
         request=identity,
         who=None if caller is None else caller.name,

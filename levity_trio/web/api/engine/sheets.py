@@ -26,7 +26,7 @@ Cells = Mapping[str, str | None]
 
 
 @record(kw_only=False)
-class Fault:
+class SheetFault:
     """What is wrong with a line."""
 
     line: int
@@ -35,7 +35,7 @@ class Fault:
 
 
 @record(kw_only=False)
-class Sheet(Generic[T]):
+class CsvFormat(Generic[T]):
     """A kind of file: its columns, those that it needs, how many lines it may have, and what a line
     is."""
 
@@ -50,31 +50,31 @@ class Sheet(Generic[T]):
 
 
 @dataclass(slots=True)
-class Table(Generic[T]):
+class CsvTable(Generic[T]):
     """What was read: the columns, what each line says, the numbers of these lines, and all that is
     wrong."""
 
     columns: Sequence[str] = ()
     rows: list[T] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[SheetFault] = field(default_factory=list)
     keys: dict[str, int] = field(default_factory=dict)
 
 
-async def read(content: bytes, sheet: Sheet[T]) -> Table[T]:
+async def read(content: bytes, sheet: CsvFormat[T]) -> CsvTable[T]:
     """Read a file, beside the event loop. Raises Problem."""
     table = await trio.to_thread.run_sync(_read, content, sheet)
     refuse(table.faults)
     return table
 
 
-def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
-    table: Table[T] = Table()
+def _read(content: bytes, sheet: CsvFormat[T]) -> CsvTable[T]:
+    table: CsvTable[T] = CsvTable()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         table.faults.append(
-            Fault(content.count(b"\n", 0, error.start) + 1, "", Told("save the file as UTF-8"))
+            SheetFault(content.count(b"\n", 0, error.start) + 1, "", Told("save the file as UTF-8"))
         )
         return table
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
@@ -87,7 +87,7 @@ def _read(content: bytes, sheet: Sheet[T]) -> Table[T]:
             _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
     except csv.Error as error:
         table.faults.append(
-            Fault(
+            SheetFault(
                 reader.line_num, "", Told("this is not CSV ({1}); correct the quotes", str(error))
             )
         )
@@ -104,7 +104,7 @@ def converted(cells: Cells, kind: type[T]) -> T:
         raise of_validation(error, kind) from None
 
 
-def refuse(faults: Sequence[Fault]) -> None:
+def refuse(faults: Sequence[SheetFault]) -> None:
     """Raise Problem if there are faults."""
     if faults:
         lines: list[Json] = [
@@ -118,25 +118,29 @@ def refuse(faults: Sequence[Fault]) -> None:
         raise Problem(422, "invalid", words, field="body", lines=lines)
 
 
-def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
+def _of_header(columns: Sequence[str], sheet: CsvFormat[T]) -> list[SheetFault]:
     strange = [name for name in columns if name not in sheet.columns]
     faults = [
-        Fault(1, name, Told("this is not a column; give some of {1}", ", ".join(sheet.columns)))
+        SheetFault(
+            1, name, Told("this is not a column; give some of {1}", ", ".join(sheet.columns))
+        )
         for name in strange
     ]
     faults += [
-        Fault(1, name, Told("this column occurs twice; keep one"))
+        SheetFault(1, name, Told("this column occurs twice; keep one"))
         for name in sheet.columns
         if columns.count(name) > 1
     ]
     return faults + [
-        Fault(1, name, Told("this column is missing; add it"))
+        SheetFault(1, name, Told("this column is missing; add it"))
         for name in sheet.needed
         if name not in columns
     ]
 
 
-def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
+def _read_lines(
+    table: CsvTable[T], lines: Iterator[tuple[int, list[str]]], sheet: CsvFormat[T]
+) -> None:
     line = 1
     for line, cells in lines:
         if any(cells):
@@ -144,17 +148,19 @@ def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: 
         if len(table.faults) >= MOST_FAULTS or len(table.rows) > sheet.most:
             break
     if not table.rows and not table.faults:
-        table.faults.append(Fault(1, "", Told("there is no {1}; give at least one", sheet.noun)))
+        table.faults.append(
+            SheetFault(1, "", Told("there is no {1}; give at least one", sheet.noun))
+        )
     if len(table.rows) > sheet.most:
         table.faults.append(
-            Fault(line, "", Told("there are more than {1} lines; divide the file", sheet.most))
+            SheetFault(line, "", Told("there are more than {1} lines; divide the file", sheet.most))
         )
 
 
-def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:
+def _read_line(table: CsvTable[T], line: int, cells: list[str], sheet: CsvFormat[T]) -> None:
     if len(cells) != len(table.columns):
         words = Told("there are {1} cells instead of {2}", len(cells), len(table.columns))
-        table.faults.append(Fault(line, "", words))
+        table.faults.append(SheetFault(line, "", words))
         return
     try:
         row = sheet.read(
@@ -165,12 +171,12 @@ def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) ->
         )
     except Problem as problem:
         name = str(problem.members.get("field", ""))
-        table.faults.append(Fault(line, name, without(f"{name}: ", problem.detail)))
+        table.faults.append(SheetFault(line, name, without(f"{name}: ", problem.detail)))
         return
     first = line if sheet.key is None else table.keys.setdefault(sheet.key(row), line)
     if first != line:
         table.faults.append(
-            Fault(
+            SheetFault(
                 line,
                 sheet.needed[0],
                 Told("line {1} has the same {2}; keep one", first, sheet.noun),

@@ -62,12 +62,12 @@ from levity_trio.store.reads.load.load import (
     LoadWish,
 )
 from levity_trio.store.reads.load.load_past import LoadPast, load_past
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Told, joined
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CONNECTORS, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import CONNECTORS, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import CSV, Cell, OneFormat, ago, as_csv, whole
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
@@ -104,7 +104,7 @@ Charger = Annotated[str, Meta(min_length=1, max_length=48)]
 Why = Annotated[str, Meta(max_length=500)]
 
 
-class FeederBody(Sent):
+class FeederBody(ClientInput):
     """One feeder with all chargers at it. `house` is what else hangs on it: `none`, the A per phase
     of its highest evening, or the model of a meter that measures all of it, whose `address` is then
     needed. `most` is the most A per phase that one charger can draw."""
@@ -115,7 +115,7 @@ class FeederBody(Sent):
     address: str = ""
 
 
-class SiteBody(Sent):
+class SiteBody(ClientInput):
     """The site as TOML, or its one feeder. An empty text ends load management."""
 
     toml: Annotated[str, Meta(max_length=LONGEST)] | None = None
@@ -190,7 +190,7 @@ class LoadSiteShown:
     learned: list[LearnedFact]
 
 
-class _Known(NamedTuple):
+class _SiteChecks(NamedTuple):
     """What a site is checked against: connectors, and the highest other load."""
 
     version: LoadSiteVersion | None
@@ -200,9 +200,9 @@ class _Known(NamedTuple):
     learned: list[LearnedFact]
 
 
-def _known(now: str, database: Database) -> _Known:
+def _known(now: str, database: Database) -> _SiteChecks:
     state = stored.load_now(database)
-    return _Known(
+    return _SiteChecks(
         version=stored.newest_site(database),
         places=stored.load_places(database),
         highest={
@@ -227,7 +227,7 @@ def read_site(db: Database, now: str) -> LoadSiteShown:
 
 
 @ENDPOINTS.put(SITE, Role.ADMIN, "invalid", "conflict")
-async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
+async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
     """Enter the site, which is checked as a whole; limits that cannot last without this server are
     refused"""
     toml = _toml(request.body)
@@ -242,7 +242,7 @@ async def set_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
 
 
 @ENDPOINTS.post(f"{SITE}/preview", Role.ADMIN, "invalid")
-async def preview_load_site(request: Asked[None, SiteBody]) -> LoadSiteShown:
+async def preview_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
     """Show what a site would be, what is wrong with it and which sites would fit; nothing is
     stored"""
     return _shown(_toml(request.body), await request.read(partial(_known, request.api.stamp())))
@@ -279,7 +279,7 @@ def _meter(feeder: FeederBody) -> MeterConfig:
     return MeterConfig(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
 
 
-def _shown(toml: str, known: _Known) -> LoadSiteShown:
+def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     """Return a site with all that is to be said of it. Raises Problem if it cannot be read."""
     version = known.version if known.version is not None and known.version.toml == toml else None
     site, problems, offers = None, list[LoadProblem](), list[LoadOffer]()
@@ -326,7 +326,7 @@ def _shown(toml: str, known: _Known) -> LoadSiteShown:
     )
 
 
-def _circuit(circuit: Circuit, site: LoadSite, known: _Known) -> LoadCircuit:
+def _circuit(circuit: Circuit, site: LoadSite, known: _SiteChecks) -> LoadCircuit:
     highest = known.highest.get(circuit.name)
     shown = extended(
         LoadCircuit,
@@ -337,7 +337,7 @@ def _circuit(circuit: Circuit, site: LoadSite, known: _Known) -> LoadCircuit:
     return replace(shown, parent=circuit.parent or None)
 
 
-class RotationBody(Sent, kw_only=True):
+class RotationBody(ClientInput, kw_only=True):
     """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
 
     charger: Charger
@@ -352,7 +352,7 @@ class RotationBody(Sent, kw_only=True):
 
 
 @ENDPOINTS.put(f"{LOAD}/rotations", Role.ADMIN, "invalid", "conflict", "not_found")
-async def confirm_rotation(request: Asked[None, RotationBody]) -> LoadSiteShown:
+async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSiteShown:
     """Enter the rotation of a charger, such as the one that was learned"""
     body = request.body
     known = await request.read(partial(_known, request.api.stamp()))
@@ -374,13 +374,13 @@ async def confirm_rotation(request: Asked[None, RotationBody]) -> LoadSiteShown:
 # What is measured, wanted and ordered
 
 
-class CurrentsBody(Sent):
+class CurrentsBody(ClientInput):
     """A per phase as a meter shows it now; a meter with one phase gives one."""
 
     amperes: Annotated[list[float], Meta(min_length=1, max_length=3)]
 
 
-class HandBody(Sent):
+class HandBody(ClientInput):
     """A limit for a connector until it is lifted; null lifts it."""
 
     charger: Charger
@@ -389,7 +389,7 @@ class HandBody(Sent):
     reason: Why = ""
 
 
-class BoostBody(Sent, kw_only=True):
+class BoostBody(ClientInput, kw_only=True):
     """Its maximum for the car at a connector, as far as the circuits allow it."""
 
     charger: Charger
@@ -398,7 +398,7 @@ class BoostBody(Sent, kw_only=True):
     reason: Why
 
 
-class GridBody(Sent):
+class GridBody(ClientInput):
     """What the grid operator allows, per phase or for all together; null: no limit. Send it again
     as the heartbeat."""
 
@@ -414,7 +414,7 @@ class GridBody(Sent):
 @ENDPOINTS.post(
     f"{LOAD}/meters/{{name}}", Role.OPERATOR, "invalid", "not_found", "conflict", status=204
 )
-async def push_meter(request: Asked[None, CurrentsBody]) -> None:
+async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
     """Tell what a meter of the kind push shows; send it every few seconds"""
     load, name = request.api.load, request.path["name"]
     if not all(isfinite(one) and abs(one) <= MOST_AMPERES for one in request.body.amperes):
@@ -437,7 +437,7 @@ async def push_meter(request: Asked[None, CurrentsBody]) -> None:
 
 
 @ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")
-async def limit_by_hand(request: Asked[None, HandBody]) -> ListPage[LoadWish]:
+async def limit_by_hand(request: TypedRequest[None, HandBody]) -> ListPage[LoadWish]:
     """Limit a connector by hand; the lower of this limit and that of the rule counts"""
     body = request.body
     load = await load_of(request)
@@ -449,7 +449,7 @@ async def limit_by_hand(request: Asked[None, HandBody]) -> ListPage[LoadWish]:
 
 
 @ENDPOINTS.post(f"{LOAD}/boosts", Role.OPERATOR, "invalid", "not_found", "conflict")
-async def boost(request: Asked[None, BoostBody]) -> ListPage[LoadWish]:
+async def boost(request: TypedRequest[None, BoostBody]) -> ListPage[LoadWish]:
     """Give one car its maximum for a while, before all others"""
     body = request.body
     load = await load_of(request)
@@ -469,7 +469,7 @@ async def list_load_wishes(request: Request) -> ListPage[LoadWish]:
 
 
 @ENDPOINTS.put(f"{LOAD}/grid-limit", Role.OPERATOR, "invalid", "conflict")
-async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
+async def limit_by_grid(request: TypedRequest[None, GridBody]) -> ListPage[LoadOrder]:
     """Take an order of the grid operator; it is kept as proof"""
     load, body = await load_of(request), request.body
     if body.amperes is not None and body.kilowatts is not None:
@@ -478,13 +478,13 @@ async def limit_by_grid(request: Asked[None, GridBody]) -> ListPage[LoadOrder]:
     return await request.read(partial(read_orders, server=request.api))
 
 
-class OrdersQuery(Sent):
+class OrdersQuery(ClientInput):
     format: OneFormat = "json"
 
 
 @ENDPOINTS.get(f"{LOAD}/grid-orders", Role.OPERATOR, other_media_types=(CSV,))
 async def list_grid_orders(
-    request: Asked[OrdersQuery, None],
+    request: TypedRequest[OrdersQuery, None],
 ) -> ListPage[LoadOrder] | StreamingResponse:
     """List the orders of the grid operator in the last two years, and how they were kept; CSV
     too."""
@@ -496,7 +496,9 @@ async def list_grid_orders(
     )
 
 
-def read_orders(db: Database, server: Server, wanted: Wanted | None = None) -> ListPage[LoadOrder]:
+def read_orders(
+    db: Database, server: Server, wanted: WantedPage | None = None
+) -> ListPage[LoadOrder]:
     """Return the orders of the grid operator, the oldest first."""
     del wanted  # there are few
     return whole(stored.orders(db, ago(server, ORDERS_DAYS)))
@@ -523,7 +525,7 @@ OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
 # What if
 
 
-class WhatIfBody(Sent, kw_only=True):
+class WhatIfBody(ClientInput, kw_only=True):
     """The past from one day to another, which is not part of it, with another limit of the feeder
     or more chargers."""
 
@@ -556,7 +558,7 @@ class WhatIf:
 
 
 @ENDPOINTS.post(f"{LOAD}/what-if", Role.OPERATOR, "invalid", "conflict")
-async def what_if(request: Asked[None, WhatIfBody]) -> WhatIf:
+async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     """Charge the cars of at most 31 days again, under another limit or with more chargers; nothing
     is stored"""
     body, zone = request.body, request.zone

@@ -26,8 +26,8 @@ from levity_trio.store.reads.load.load import highest_other, learned, load_place
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Figure, Told
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.load.feeder import Charger, Connector, load_of
@@ -89,14 +89,14 @@ class LimitedCharger:
     leases: list[LimitedLease]
 
 
-class LimitBody(Sent):
+class LimitBody(ClientInput):
     """Which chargers: one, those below a circuit, or all of the site."""
 
     charger: Charger | None = None
     circuit: Circuit | None = None
 
 
-class MemoryBody(Sent):
+class MemoryBody(ClientInput):
     """A circuit, of which the highest other load is forgotten, or a charger, of which all is that
     it has shown."""
 
@@ -104,7 +104,7 @@ class MemoryBody(Sent):
     circuit: Circuit | None = None
 
 
-class TrustBody(Sent):
+class TrustBody(ClientInput):
     """Whether a charger is trusted to obey while it is away, although no trial has shown that."""
 
     is_trusted: bool = True
@@ -164,7 +164,7 @@ def _shown(one: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
 
 
 @ENDPOINTS.post(CHARGERS, Role.ADMIN, "invalid", "not_found", "conflict")
-async def limit_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCharger]:
+async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Begin to limit chargers; until then, all is only shown"""
     chargers = await _meant(request)
     load = await load_of(request)
@@ -174,7 +174,7 @@ async def limit_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCha
 
 
 @ENDPOINTS.post(f"{CHARGERS}/release", Role.ADMIN, "invalid", "not_found", "conflict")
-async def release_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedCharger]:
+async def release_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Clear what chargers were sent, put back their settings, and limit them no longer"""
     chargers = await _meant(request)
     load = await load_of(request)
@@ -182,7 +182,7 @@ async def release_chargers(request: Asked[None, LimitBody]) -> ListPage[LimitedC
     return await list_limited_chargers(request)
 
 
-async def _meant(request: Asked[None, LimitBody]) -> list[str]:
+async def _meant(request: TypedRequest[None, LimitBody]) -> list[str]:
     """Return the chargers that are meant. Raises Problem."""
     body = request.body
     if body.charger is not None:
@@ -199,7 +199,7 @@ async def _meant(request: Asked[None, LimitBody]) -> list[str]:
 
 
 @ENDPOINTS.put(f"{CHARGERS}/{{charger}}/trust", Role.ADMIN, "invalid", "not_found", "conflict")
-async def trust_charger(request: Asked[None, TrustBody]) -> ListPage[LimitedCharger]:
+async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[LimitedCharger]:
     """Trust a charger without a trial, or no longer"""
     by = request.caller.name if request.body.is_trusted else None
     load = await load_of(request)
@@ -275,7 +275,7 @@ _SHOWN: Final = {
 
 
 @ENDPOINTS.post(f"{ADMIN}/forget", Role.ADMIN, "invalid", "not_found")
-async def forget_load(request: Asked[None, MemoryBody]) -> ListPage[LoadMemory]:
+async def forget_load(request: TypedRequest[None, MemoryBody]) -> ListPage[LoadMemory]:
     """Forget the other load that was measured at a circuit, or what a charger and cars there have
     shown; what it was stays in the day, and all is learned anew"""
     body = request.body
@@ -289,7 +289,7 @@ async def forget_load(request: Asked[None, MemoryBody]) -> ListPage[LoadMemory]:
 # Trials
 
 
-class TrialBody(Sent, kw_only=True):
+class TrialBody(ClientInput, kw_only=True):
     """The connector at which a car stands, ready to charge."""
 
     charger: Charger
@@ -299,7 +299,7 @@ class TrialBody(Sent, kw_only=True):
 @ENDPOINTS.post(
     "/api/admin/load/trials", Role.ADMIN, "invalid", "not_found", "conflict", status=201
 )
-async def begin_load_trial(request: Asked[None, TrialBody]) -> LoadTrial:
+async def begin_load_trial(request: TypedRequest[None, TrialBody]) -> LoadTrial:
     """Try with a car, for fifteen minutes, whether a charger obeys, also without this server"""
     body, load = request.body, await load_of(request)
     with refusals():

@@ -26,9 +26,9 @@ from levity_trio.store.reads.load.load import (
 from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import Figure, Quantity, Told
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.wire.times import from_seconds, in_zone, stamp
@@ -40,7 +40,7 @@ NOTHING: Final = Told(
 )
 
 
-class LoadDayQuery(Sent):
+class LoadDayQuery(ClientInput):
     """The day; by default, today."""
 
     day: LocalDay | None = None
@@ -53,7 +53,7 @@ async def get_load(request: Request) -> LoadNow:
 
 
 @ENDPOINTS.get("/api/load/day", Role.VIEWER, "invalid")
-async def get_load_day(request: Asked[LoadDayQuery, None]) -> LoadDayOfCars:
+async def get_load_day(request: TypedRequest[LoadDayQuery, None]) -> LoadDayOfCars:
     """Show a day of load management by the quarter of an hour: each phase of each circuit, and who
     waited or was bound. Two years are kept."""
     return await request.read(partial(read_load_day, server=request.api, wanted=request.query.day))
@@ -115,11 +115,13 @@ def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | Non
     return (
         None
         if now is None
-        else [*_whys(now, _Places(None if site is None else parse(site.toml)), charger, zone)]
+        else [
+            *_whys(now, _CircuitPlaces(None if site is None else parse(site.toml)), charger, zone)
+        ]
     )
 
 
-class _Places:
+class _CircuitPlaces:
     """Which circuits are above a connector, and what their breakers hold."""
 
     def __init__(self, site: LoadSite | None) -> None:
@@ -139,7 +141,7 @@ class _Places:
         return path
 
 
-def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
+def _whys(now: LoadNow, places: _CircuitPlaces, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
     meters = {one.circuit: one for one in now.meters}
     for car in (one for one in now.cars if one.charger == charger):
         if (line := _line(now, car, places)) is None:
@@ -167,13 +169,13 @@ def _whys(now: LoadNow, places: _Places, charger: str, zone: ZoneInfo) -> Iterat
         )
 
 
-def _is_at(car: LoadCar, line: LoadLine, places: _Places) -> bool:
+def _is_at(car: LoadCar, line: LoadLine, places: _CircuitPlaces) -> bool:
     """Whether a car is booked on a phase of a circuit."""
     is_below = line.circuit in (*places.above(car), car.circuit)
     return is_below and (not car.phases or line.phase in car.phases)
 
 
-def _line(now: LoadNow, car: LoadCar, places: _Places) -> LoadLine | None:
+def _line(now: LoadNow, car: LoadCar, places: _CircuitPlaces) -> LoadLine | None:
     """Return the phase of the circuit that binds a car, else the one above it that has the least
     left."""
     bound = [one for one in now.lines if (one.circuit, one.phase) == (car.circuit, car.phase)]

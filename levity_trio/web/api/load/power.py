@@ -8,23 +8,23 @@ from typing import Final
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.transactions.power import DayPower, power_of_day
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
 
 ENDPOINTS: Final = Endpoints("history")
 DAY: Final = timedelta(days=1)
 
 
-class PowerQuery(Sent):
+class PowerQuery(ClientInput):
     """The day; by default, today."""
 
     day: LocalDay | None = None
 
 
 @ENDPOINTS.get("/api/power", Role.VIEWER, "invalid")
-async def get_power(request: Asked[PowerQuery, None]) -> DayPower:
+async def get_power(request: TypedRequest[PowerQuery, None]) -> DayPower:
     """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the
     day before. Two years are kept."""
     day = None if request.query.day is None else local_day(request.query.day, "day")

@@ -21,13 +21,13 @@ from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.writes.money import biller as writes
 from levity_trio.store.writes.money.biller import BillerRefused
 from levity_trio.told import Told, joined
-from levity_trio.web.api.engine.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values
 from levity_trio.web.api.engine.endpoints import (
     UPLOAD,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
     Upload,
     content_of,
 )
@@ -43,7 +43,7 @@ LARGEST_TEMPLATE_BYTES: Final = 100_000
 NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
-class BillerBody(nouns.Biller, Sent):
+class BillerBody(nouns.Biller, ClientInput):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment
     in EUR."""
 
@@ -57,7 +57,7 @@ async def get_biller(request: Request) -> BillerRow:
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found")
-async def set_biller(request: Asked[None, BillerBody]) -> BillerRow:
+async def set_biller(request: TypedRequest[None, BillerBody]) -> BillerRow:
     """Say who bills: logo and template stay."""
     body = request.body
     fields = {

@@ -30,9 +30,9 @@ from levity_trio.store.reads.money.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import closing
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, Sent
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OF_SORT, whole
 from levity_trio.web.api.engine.local_times import LocalDay, MonthName, local_day
 from levity_trio.web.api.engine.problems import Problem, invalid, not_found
@@ -57,11 +57,11 @@ Minor = Annotated[
 Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 
-class BeginBody(Sent):
+class BeginBody(ClientInput):
     begun_on: LocalDay
 
 
-class TermsOfMonth(Sent):
+class TermsOfMonth(ClientInput):
     """By which terms a month is computed."""
 
     account: Account | None = None
@@ -156,7 +156,7 @@ def read_billing(db: Database) -> stored.Billing:
 
 
 @ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
-async def begin(request: Asked[None, BeginBody]) -> stored.Billing:
+async def begin(request: TypedRequest[None, BeginBody]) -> stored.Billing:
     """Say since when this system bills. The day stays when a month is closed."""
     day = local_day(request.body.begun_on, "begun_on")
     with refusals():
@@ -165,7 +165,7 @@ async def begin(request: Asked[None, BeginBody]) -> stored.Billing:
 
 
 @ENDPOINTS.get(DRAFT, Role.OPERATOR, *NOT_DRAFTED)
-async def preview(request: Asked[DraftQuery, None]) -> MonthPreview:
+async def preview(request: TypedRequest[DraftQuery, None]) -> MonthPreview:
     """Show what the statements of a month would be now, by household or by a column; nothing is
     stored."""
     query = request.query
@@ -187,7 +187,7 @@ _KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
 
 
 @ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED)
-async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
+async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
     """Close a month: number and seal its statements. It is computed again if something changes
     meanwhile."""
     body, month = request.body, month_of(request)
@@ -226,7 +226,7 @@ MONTHS: Final = "/api/admin/months"
 AT_ONCE: Final = 24
 
 
-class MonthsQuery(Sent):
+class MonthsQuery(ClientInput):
     """The months before a cursor, which is one of them."""
 
     limit: Annotated[int, Meta(ge=1, le=120)] = AT_ONCE
@@ -240,7 +240,7 @@ async def get_first_bill(request: Request) -> FirstBill:
 
 
 @ENDPOINTS.get(MONTHS, Role.OPERATOR)
-async def list_months(request: Asked[MonthsQuery, None]) -> ListPage[BillMonth]:
+async def list_months(request: TypedRequest[MonthsQuery, None]) -> ListPage[BillMonth]:
     """List the months since this system bills, the newest first: how far each is, and what it comes
     to."""
     return await request.read(partial(read_months, server=request.api, query=request.query))

@@ -20,17 +20,23 @@ from levity_trio.store.reads.money.meters import Meter, MeterReading
 from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import meters as writes
-from levity_trio.store.writes.money.meters import HAND, MeterData, Taken
+from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.engine.bodies import (
+    NOT_BLANK,
+    ClientInput,
+    StreamedBody,
+    Values,
+    changes_of,
+)
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     UPLOAD,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
     Upload,
 )
 from levity_trio.web.api.engine.kilowatt_hours import extended
@@ -43,7 +49,7 @@ from levity_trio.web.api.engine.local_times import (
     midnight,
 )
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.engine.sheets import Cells, Sheet, converted
+from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.money.billing import month_of
 from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.people.accounts import refusals, said, stored_fields
@@ -112,7 +118,7 @@ Path = (
 )
 
 
-class MeterBody(Sent):
+class MeterBody(ClientInput):
     """A meter of the house, in use since today if nothing else is given."""
 
     name: Name
@@ -128,13 +134,13 @@ class MeterBody(Sent):
 
 
 @changes_of(MeterBody)
-class MeterChangeBody(Sent):
+class MeterChangeBody(ClientInput):
     """What is to change of a meter; the rest stays."""
 
     since: GivenTime | UnsetType = UNSET
 
 
-class ReadingBody(Sent):
+class ReadingBody(ClientInput):
     """What a meter shows: now, if no time is given."""
 
     value: Register
@@ -142,14 +148,14 @@ class ReadingBody(Sent):
     at: LocalTime = None
 
 
-class ReadingLine(Sent):
+class ReadingLine(ClientInput):
     meter: Annotated[str, Meta(max_length=200)]
     at: GivenTime
     value: Register
     unit: Unit = "kWh"
 
 
-class VoidBody(Sent):
+class VoidBody(ClientInput):
     """Why a reading is wrong."""
 
     reason: Annotated[str, Meta(max_length=500, pattern=r"\S", extra=NOT_BLANK)]
@@ -159,7 +165,7 @@ class MetersQuery(Paged):
     name: Annotated[str, Meta(description="Only with this name.")] | None = None
 
 
-class ReadingsQuery(Paged):
+class MeterReadingsQuery(Paged):
     valid: (
         Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None
     ) = None
@@ -175,7 +181,7 @@ class EnteredReading(MeterReading):
     contradicts: list[int]
 
 
-def _fields(request: Request, body: Sent) -> Values:
+def _fields(request: Request, body: ClientInput) -> Values:
     fields = stored_fields(request, body.given())
     if "path" in fields:
         fields["path"] = fields["path"] or ""
@@ -185,14 +191,14 @@ def _fields(request: Request, body: Sent) -> Values:
 
 
 @ENDPOINTS.get(METERS, Role.OPERATOR)
-async def list_meters(request: Asked[MetersQuery, None]) -> ListPage[Meter]:
+async def list_meters(request: TypedRequest[MetersQuery, None]) -> ListPage[Meter]:
     """List the meters of the house, by their names."""
     query = request.query
     return await page(request, partial(stored.meters, name=query.name, wanted=wanted(query)))
 
 
 @ENDPOINTS.post(METERS, Role.ADMIN, "in_use", "conflict", "not_found", status=CREATED)
-async def create_meter(request: Asked[None, MeterBody]) -> Meter:
+async def create_meter(request: TypedRequest[None, MeterBody]) -> Meter:
     """Add a meter of the house, of the whole site or of some chargers."""
     fields = _fields(request, request.body)
     fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
@@ -208,7 +214,7 @@ async def get_meter(request: Request) -> Meter:
 
 
 @ENDPOINTS.patch(METER, Role.ADMIN, "not_found", "in_use", "conflict")
-async def change_meter(request: Asked[None, MeterChangeBody]) -> Meter:
+async def change_meter(request: TypedRequest[None, MeterChangeBody]) -> Meter:
     """Change a meter of the house. One that is replaced is given an end, and its successor is
     added."""
     fields = _fields(request, request.body)
@@ -232,7 +238,7 @@ def read_meter(db: Database, number: int) -> Meter:
 
 
 @ENDPOINTS.get(READINGS, Role.OPERATOR, "not_found")
-async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[MeterReading]:
+async def list_readings(request: TypedRequest[MeterReadingsQuery, None]) -> ListPage[MeterReading]:
     """List the readings of a meter, the newest first."""
     query, number = request.query, request.number()
     await _shown(request, number)
@@ -249,12 +255,12 @@ def _register(text: str) -> str:
 
 
 @ENDPOINTS.post(READINGS, Role.OPERATOR, "not_found", "conflict", status=CREATED)
-async def enter_reading(request: Asked[None, ReadingBody]) -> EnteredReading:
+async def enter_reading(request: TypedRequest[None, ReadingBody]) -> EnteredReading:
     """Enter a reading of a meter. The same again changes nothing."""
     body = request.body
     now = request.api.stamp()
     at = local_moment(body.at, "at", request.zone) or now
-    taken = Taken(str(request.number()), at, _register(body.value), body.unit)
+    taken = GivenReading(str(request.number()), at, _register(body.value), body.unit)
     with refusals():
         added = await request.api.writer.run(writes.read, taken, HAND, now, request.caller.name)
 
@@ -269,7 +275,7 @@ async def enter_reading(request: Asked[None, ReadingBody]) -> EnteredReading:
 
 
 @ENDPOINTS.post(f"{READINGS}/{{reading}}/void", Role.OPERATOR, "not_found", "conflict")
-async def void_reading(request: Asked[None, VoidBody]) -> MeterReading:
+async def void_reading(request: TypedRequest[None, VoidBody]) -> MeterReading:
     """Void a reading that is wrong; it stays on record."""
     number = request.number("reading")
     with refusals():
@@ -279,11 +285,11 @@ async def void_reading(request: Asked[None, VoidBody]) -> MeterReading:
     return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
 
 
-def _line(request: Request, cells: Cells) -> Taken:
+def _line(request: Request, cells: Cells) -> GivenReading:
     """Return the reading of a line. Raises Problem."""
     line = converted(cells, ReadingLine)
     at = local_moment(line.at, "at", request.zone)
-    return Taken(line.meter, at or "", _register(line.value), line.unit)
+    return GivenReading(line.meter, at or "", _register(line.value), line.unit)
 
 
 @ENDPOINTS.post(
@@ -296,7 +302,9 @@ def _line(request: Request, cells: Cells) -> Taken:
 async def import_readings(request: Upload) -> ImportedLines:
     """Import readings of meters as CSV: all lines of the file, or none and what is wrong with
     each."""
-    sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), partial(_line, request))
+    sheet = CsvFormat(
+        OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), partial(_line, request)
+    )
     return await import_lines(request, sheet, writes.import_readings)
 
 

@@ -23,9 +23,9 @@ from levity_trio.store.reads.money import statements as stored
 from levity_trio.store.reads.money.statements import ClosedStatement
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import Declared, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import (
     CSV,
@@ -43,7 +43,7 @@ from levity_trio.web.api.engine.papers import (
     AT_ONCE,
     MEDIA_TYPES,
     ZIP,
-    Made,
+    DocumentResponse,
     archive,
     cover_of,
     document,
@@ -107,11 +107,11 @@ class StatementsQuery(Paged):
     format: OneFormat = "json"
 
 
-class DocumentQuery(Sent):
+class DocumentQuery(ClientInput):
     format: Form = Form.HTML
 
 
-class CoverQuery(Sent):
+class CoverQuery(ClientInput):
     format: Literal["html", "pdf"] = "html"
 
 
@@ -123,7 +123,7 @@ class DraftCoverQuery(TermsOfMonth):
     format: Literal["html", "pdf"] = "html"
 
 
-class ArchiveQuery(Sent):
+class ArchiveQuery(ClientInput):
     format: Form = Form.PDF
     after: Annotated[int, Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
 
@@ -140,7 +140,7 @@ class DraftProblems:
 
 @ENDPOINTS.get(STATEMENTS, Role.OPERATOR, other_media_types=(CSV,))
 async def list_statements(
-    request: Asked[StatementsQuery, None],
+    request: TypedRequest[StatementsQuery, None],
 ) -> ListPage[ClosedStatement] | StreamingResponse:
     """List closed statements, the newest first or by a column; CSV too."""
     query = request.query
@@ -172,13 +172,13 @@ def read_statement(db: Database, number: int) -> StatementDocument:
 
 
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
-async def get_document(request: Asked[DocumentQuery, None]) -> Response:
+async def get_document(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON."""
     return document(request.api, paper_of(request, await _closed(request)), request.query.format)
 
 
 @ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, **SHEET)
-async def get_cover(request: Asked[CoverQuery, None]) -> Response:
+async def get_cover(request: TypedRequest[CoverQuery, None]) -> Response:
     """Download the covering sheet of a closed month."""
     month = str(month_of(request))
     statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
@@ -194,7 +194,7 @@ async def get_cover(request: Asked[CoverQuery, None]) -> Response:
     summary=f"Download the next {AT_ONCE} closed statements of a month as one ZIP file.",
     media_type=ZIP,
 )
-async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
+async def get_archive(request: TypedRequest[ArchiveQuery, None]) -> Response:
     month, query = str(month_of(request)), request.query
     find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
     statements = await request.read(find)
@@ -221,21 +221,21 @@ async def _closed(request: Request) -> int:
 
 
 @ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found", *NOT_DRAFTED)
-async def get_of_draft(request: Asked[TermsOfMonth, None]) -> StatementDocument:
+async def get_of_draft(request: TypedRequest[TermsOfMonth, None]) -> StatementDocument:
     """Show what a statement of a month would be now, with its lines."""
     (one,) = await _drafted(request, request.number())
     return msgspec.convert(one.statement, StatementDocument, from_attributes=True)
 
 
 @ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **ANY_FORM)
-async def get_document_of_draft(request: Asked[DraftDocumentQuery, None]) -> Response:
+async def get_document_of_draft(request: TypedRequest[DraftDocumentQuery, None]) -> Response:
     """Download what a statement of a month would be now."""
     (one,) = await _drafted(request, request.number())
     return document(request.api, paper_of_draft(one), request.query.format)
 
 
 @ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **SHEET)
-async def get_cover_of_draft(request: Asked[DraftCoverQuery, None]) -> Response:
+async def get_cover_of_draft(request: TypedRequest[DraftCoverQuery, None]) -> Response:
     """Download what the covering sheet of a month would be now."""
     cover = cover_of(await _drafted(request))
     return document(
@@ -244,7 +244,7 @@ async def get_cover_of_draft(request: Asked[DraftCoverQuery, None]) -> Response:
 
 
 @ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
-async def get_problems(request: Asked[TermsOfMonth, None]) -> Response:
+async def get_problems(request: TypedRequest[TermsOfMonth, None]) -> Response:
     """List what would be wrong with the documents of a month, such as characters that the font
     lacks."""
     statements = await _drafted(request, may_be_none=True)
@@ -255,11 +255,14 @@ async def get_problems(request: Asked[TermsOfMonth, None]) -> Response:
             msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json"
         )
 
-    return Made(make)
+    return DocumentResponse(make)
 
 
 async def _drafted(
-    request: Asked[TermsOfMonth, None], number: int | None = None, *, may_be_none: bool = False
+    request: TypedRequest[TermsOfMonth, None],
+    number: int | None = None,
+    *,
+    may_be_none: bool = False,
 ) -> list[Printed]:
     """Return the statements of a month as they would be now, or the one with an id. Raises
     Problem."""

@@ -34,19 +34,24 @@ from levity_trio.store.reads.money.tariffs import (
 )
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import tariffs as writes
-from levity_trio.store.writes.money.tariffs import Assigning, CorrectedStatement, Given, correcting
-from levity_trio.store.writes.people.accounts import Change
+from levity_trio.store.writes.money.tariffs import (
+    Assigning,
+    CorrectedStatement,
+    GivenVersion,
+    correcting,
+)
+from levity_trio.store.writes.people.accounts import ChangeResult
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
-from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, Fields, Sent, StructBody
+from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, ClientInput, Fields, StructBody
 from levity_trio.web.api.engine.context import Server, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
 )
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import Paged, page, wanted
@@ -80,7 +85,7 @@ Corrects = Annotated[
 ]
 
 
-class VersionBody(Sent):
+class VersionBody(ClientInput):
     """A version of a tariff, as TOML."""
 
     toml: Annotated[str, Meta(max_length=LONGEST, examples=[FLAT])]
@@ -88,7 +93,7 @@ class VersionBody(Sent):
     correct_statements: Corrects = False
 
 
-class WithdrawalBody(Sent):
+class WithdrawalBody(ClientInput):
     """The version, by the day from which it holds."""
 
     since: LocalDay
@@ -99,7 +104,7 @@ class WithdrawalBody(Sent):
     correct_statements: Corrects = False
 
 
-class AssignmentBody(Sent):
+class AssignmentBody(ClientInput):
     """A tariff, or (null) none, from a day on: for an account, a charger, or the whole site."""
 
     tariff: Id | None
@@ -148,7 +153,7 @@ Tax = Annotated[
 ]
 
 
-class PriceBody(Sent):
+class PriceBody(ClientInput):
     """What a kWh costs from a day on: a version of a tariff as a form says it. A comma is a decimal
     point, too.
 
@@ -220,7 +225,7 @@ class PreviewBody(PriceBody):
     month: MonthName | None = None
 
 
-Correcting = Asked[
+Correcting = TypedRequest[
     object,
     VersionBody | VersionPreviewBody | WithdrawalBody | AssignmentBody | PriceBody | PreviewBody,
 ]
@@ -238,7 +243,7 @@ class AssignmentsQuery(Paged):
     site: Annotated[bool, Meta(description="Only for the site.")] = False
 
 
-class InForceQuery(Sent):
+class InForceQuery(ClientInput):
     account: Id | None = None
     charger: str | None = None
     day: Annotated[str, Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
@@ -279,7 +284,7 @@ class VersionWithdrawal(TariffWithVersions):
 
 
 @ENDPOINTS.get(TARIFFS, Role.OPERATOR)
-async def list_tariffs(request: Asked[TariffsQuery, None]) -> ListPage[TariffRow]:
+async def list_tariffs(request: TypedRequest[TariffsQuery, None]) -> ListPage[TariffRow]:
     """List tariffs, by their names."""
     query = request.query
     return await page(
@@ -289,12 +294,12 @@ async def list_tariffs(request: Asked[TariffsQuery, None]) -> ListPage[TariffRow
 
 
 @ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
-async def add_version(request: Asked[None, VersionBody]) -> VersionAddition:
+async def add_version(request: TypedRequest[None, VersionBody]) -> VersionAddition:
     """Add a version of a tariff; one that is there already changes nothing."""
     toml, who = request.body.toml, said_by(request)
-    version = Given(toml, await parsed(toml))
+    version = GivenVersion(toml, await parsed(toml))
 
-    def change(db: UnitOfWork) -> Change:
+    def change(db: UnitOfWork) -> ChangeResult:
         return writes.add(db, version, first_open_day(db.rows), who)
 
     with refusals({"valid_from": "toml"}):
@@ -351,7 +356,7 @@ def _at_field(fault: str, fields: Mapping[str, str]) -> str:
 
 
 @ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
-async def withdraw_version(request: Asked[None, WithdrawalBody]) -> VersionWithdrawal:
+async def withdraw_version(request: TypedRequest[None, WithdrawalBody]) -> VersionWithdrawal:
     """Withdraw a version that no closed month has used: it never held."""
     number, since, who = request.number(), local_day(request.body.since, "since"), said_by(request)
 
@@ -387,7 +392,9 @@ def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions
 
 
 @ENDPOINTS.get(ASSIGNMENTS, Role.OPERATOR)
-async def list_assignments(request: Asked[AssignmentsQuery, None]) -> ListPage[AssignedTariff]:
+async def list_assignments(
+    request: TypedRequest[AssignmentsQuery, None],
+) -> ListPage[AssignedTariff]:
     """List for whom tariffs were assigned, the newest first."""
     query = request.query
     targets = _targets(query.account, query.charger, is_site=query.site)
@@ -412,7 +419,7 @@ def _ways() -> list[Fields]:
     body=StructBody(AssignmentBody, _ways),
     status=CREATED,
 )
-async def assign(request: Asked[None, AssignmentBody]) -> Assignment:
+async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
     """Make a tariff, or none, hold for an account, a charger or the site from a day on."""
     body = request.body
     since, who = local_day(body.since, "since"), said_by(request)
@@ -421,7 +428,7 @@ async def assign(request: Asked[None, AssignmentBody]) -> Assignment:
         raise invalid("body", Told("give exactly one of household, charger and site"))
     assigning = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
 
-    def change(db: UnitOfWork) -> Change:
+    def change(db: UnitOfWork) -> ChangeResult:
         return writes.assign(db, assigning, first_open_day(db.rows), who)
 
     with refusals():
@@ -441,7 +448,7 @@ def _today(request: Request) -> date:
 
 
 @ENDPOINTS.get(IN_FORCE, Role.OPERATOR, "not_found", "invalid")
-async def get_in_force(request: Asked[InForceQuery, None]) -> TariffInForce:
+async def get_in_force(request: TypedRequest[InForceQuery, None]) -> TariffInForce:
     """Say which tariff holds for an account at a charger on a day, and why."""
     query = request.query
     day = _today(request) if query.day is None else local_day(query.day, "day")
@@ -484,7 +491,7 @@ class TariffPreview:
     *(Role.ADMIN, "not_found", "in_use", "conflict", "corrects_statements"),
     status=CREATED,
 )
-async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
+async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
     """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom
     it holds."""
     price = await _priced(request)
@@ -504,7 +511,7 @@ async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
     "corrects_statements",
     "too_many_waiting",
 )
-async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
+async def preview_price(request: TypedRequest[None, PreviewBody]) -> TariffPreview:
     """Show what a month would have cost at a price."""
     price = await _priced(request)
 
@@ -525,9 +532,9 @@ async def preview_price(request: Asked[None, PreviewBody]) -> TariffPreview:
     f"{TARIFFS}/preview",
     *(Role.ADMIN, "in_use", "conflict", "corrects_statements", "too_many_waiting"),
 )
-async def preview_version(request: Asked[None, VersionPreviewBody]) -> TariffPreview:
+async def preview_version(request: TypedRequest[None, VersionPreviewBody]) -> TariffPreview:
     """Show what a month would have cost with a version."""
-    version = Given(request.body.toml, await parsed(request.body.toml))
+    version = GivenVersion(request.body.toml, await parsed(request.body.toml))
     usual = await request.read(partial(stored.usual_terms, name=version.tariff.name))
 
     def change(db: UnitOfWork) -> None:
@@ -551,8 +558,8 @@ def _corrected(
 
 
 async def _tried(
-    request: Asked[None, PreviewBody] | Asked[None, VersionPreviewBody],
-    version: Given,
+    request: TypedRequest[None, PreviewBody] | TypedRequest[None, VersionPreviewBody],
+    version: GivenVersion,
     trial: Trial,
     undone: _Undone,
 ) -> TariffPreview:
@@ -596,28 +603,33 @@ async def _undone(request: Request, change: Callable[[UnitOfWork], None]) -> _Un
     raise AssertionError("a write that is tried is undone")
 
 
-class _Priced(NamedTuple):
+class _EnteredPrice(NamedTuple):
     """A price as it is entered: the version, its tariff if there is one, for whom, and the
     change."""
 
-    version: Given
+    version: GivenVersion
     number: int | None
     target: Target | None
-    change: Callable[[UnitOfWork], Change]
+    change: Callable[[UnitOfWork], ChangeResult]
 
 
-async def _priced(request: Asked[None, PriceBody] | Asked[None, PreviewBody]) -> _Priced:
+async def _priced(
+    request: TypedRequest[None, PriceBody] | TypedRequest[None, PreviewBody],
+) -> _EnteredPrice:
     """Return what a request says. Raises Problem with all faults."""
     body, since = request.body, local_day(request.body.since, "since")
     usual = await request.read(partial(stored.usual_terms, name=body.name.strip()))
     plain = _plain(body, since, usual)
-    version, who = Given(plain.toml, await parsed(plain.toml, plain.places)), said_by(request)
+    version, who = (
+        GivenVersion(plain.toml, await parsed(plain.toml, plain.places)),
+        said_by(request),
+    )
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) > 1:
         raise invalid("body", Told("give at most one of household, charger and site"))
     begin = begins_at(since, request.zone)
 
-    def change(db: UnitOfWork) -> Change:
+    def change(db: UnitOfWork) -> ChangeResult:
         first_open = first_open_day(db.rows)
         same = writes.replaceable(db, version, first_open) if body.replaces else None
         if same is not None:
@@ -627,7 +639,7 @@ async def _priced(request: Asked[None, PriceBody] | Asked[None, PreviewBody]) ->
             writes.assign(db, Assigning(target, done.id, since, begin), first_open, who)
         return done
 
-    return _Priced(version, usual.number, targets[0] if targets else None, change)
+    return _EnteredPrice(version, usual.number, targets[0] if targets else None, change)
 
 
 def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:

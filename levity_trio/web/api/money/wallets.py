@@ -29,13 +29,20 @@ from levity_trio.store.reads.money.wallets import (
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money import wallets as writes
-from levity_trio.store.writes.money.wallets import Entered, Entry, NewTerms
-from levity_trio.store.writes.people.accounts import Code, Refused
+from levity_trio.store.writes.money.wallets import EntryResult, LedgerEntry, NewTerms
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import LONGEST_KEY
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, Sent
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    Declared,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,
@@ -65,7 +72,7 @@ IN_FILE: Final[Mapping[str, Callable[[WalletRow], Cell]]] = {
 }
 """The columns of a file of them."""
 MOST_RESERVATIONS: Final = 500
-PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
+PROBLEMS: Final = (RefusalCode.NOT_FOUND, RefusalCode.INVALID, RefusalCode.CONFLICT)
 ENTRY: Final[Declared] = {"status": CREATED}
 
 CENTS: Final = "Minor units of the currency, such as cents."
@@ -89,7 +96,7 @@ Why = Annotated[
 ]
 
 
-class EntryBody(Sent, kw_only=True):
+class EntryBody(ClientInput, kw_only=True):
     """What is entered, and why."""
 
     amount: Amount
@@ -104,7 +111,7 @@ class RefundBody(EntryBody, kw_only=True):
     statement: Id | None = None
 
 
-class CorrectionBody(Sent, kw_only=True):
+class CorrectionBody(ClientInput, kw_only=True):
     """What is entered, positive in the account's favour, and why."""
 
     amount: Annotated[
@@ -114,7 +121,7 @@ class CorrectionBody(Sent, kw_only=True):
     reason: Why
 
 
-class TermsBody(Sent, kw_only=True):
+class TermsBody(ClientInput, kw_only=True):
     """How an account pays from now on. Prepaid, it is spent where what is available is at or below
     the limit."""
 
@@ -158,7 +165,7 @@ class WalletWithTerms(WalletRow):
 
 @ENDPOINTS.get(WALLETS, Role.OPERATOR, other_media_types=(CSV,))
 async def list_wallets(
-    request: Asked[WalletsQuery, None],
+    request: TypedRequest[WalletsQuery, None],
 ) -> ListPage[WalletRow] | StreamingResponse:
     """List the wallets of all accounts with their balances, by the names of accounts or a column;
     CSV too."""
@@ -196,7 +203,7 @@ async def get_wallet(request: Request) -> WalletWithTerms:
 
 
 @ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
-async def list_entries(request: Asked[EntriesQuery, None]) -> ListPage[EntryRow]:
+async def list_entries(request: TypedRequest[EntriesQuery, None]) -> ListPage[EntryRow]:
     """List the entries of an account's ledger, the newest first."""
     query = request.query
     read = partial(stored.entries, account=request.number(), kind=query.kind, wanted=wanted(query))
@@ -204,47 +211,47 @@ async def list_entries(request: Asked[EntriesQuery, None]) -> ListPage[EntryRow]
 
 
 @ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_payment(request: Asked[None, EntryBody]) -> EntryRow:
+async def enter_payment(request: TypedRequest[None, EntryBody]) -> EntryRow:
     """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is
     that entry again."""
     return await _enter(request, Kind.PAYMENT)
 
 
 @ENDPOINTS.post(f"{WALLET}/top-up", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_top_up(request: Asked[None, EntryBody]) -> EntryRow:
+async def enter_top_up(request: TypedRequest[None, EntryBody]) -> EntryRow:
     """Enter money that the account pays in advance. With an Idempotency-Key that was used before it
     is that entry again."""
     return await _enter(request, Kind.TOP_UP)
 
 
 @ENDPOINTS.post(f"{WALLET}/refund", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_refund(request: Asked[None, RefundBody]) -> EntryRow:
+async def enter_refund(request: TypedRequest[None, RefundBody]) -> EntryRow:
     """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry
     again."""
     return await _enter(request, Kind.REFUND)
 
 
 @ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_chargeback(request: Asked[None, EntryBody]) -> EntryRow:
+async def enter_chargeback(request: TypedRequest[None, EntryBody]) -> EntryRow:
     """Enter money that a bank took back. With an Idempotency-Key that was used before it is that
     entry again."""
     return await _enter(request, Kind.CHARGEBACK)
 
 
 @ENDPOINTS.post(f"{WALLET}/correction", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_correction(request: Asked[None, CorrectionBody]) -> EntryRow:
+async def enter_correction(request: TypedRequest[None, CorrectionBody]) -> EntryRow:
     """Correct the balance of an account. With an Idempotency-Key that was used before it is that
     entry again."""
     return await _enter(request, Kind.CORRECTION)
 
 
-async def _enter(request: Asked[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
+async def _enter(request: TypedRequest[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
     """Enter what an operator says; an amount that is taken from the balance is given without its
     sign."""
     body, key = request.body, request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
-    entry = Entry(
+    entry = LedgerEntry(
         account=request.number(),
         kind=kind,
         amount=-body.amount if kind in PAID_OUT else body.amount,
@@ -260,12 +267,14 @@ async def _enter(request: Asked[None, EntryBody | CorrectionBody], kind: Kind) -
     return await request.read(partial(stored.entry, number=entered.id))
 
 
-def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
-    """Enter something in the currency that the site has if none was given. Raises Refused."""
+def _in_currency_of_site(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
+    """Enter something in the currency that the site has if none was given. Raises ChangeRefused."""
     currency = entry.currency or currency_of(db.rows)
     if currency is None:
-        raise Refused(
-            Code.CONFLICT, Told("this site has no currency yet; give it, such as EUR"), "currency"
+        raise ChangeRefused(
+            RefusalCode.CONFLICT,
+            Told("this site has no currency yet; give it, such as EUR"),
+            "currency",
         )
     statement = (
         None
@@ -276,7 +285,7 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
 
 
 @ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS)
-async def set_terms(request: Asked[None, TermsBody]) -> WalletWithTerms:
+async def set_terms(request: TypedRequest[None, TermsBody]) -> WalletWithTerms:
     """Make an account prepaid or postpaid, or change the limit at which it is spent."""
     body = request.body
     new = NewTerms(

@@ -22,7 +22,7 @@ from levity_trio.store.reads.people.belongings import Exported, belongings
 from levity_trio.store.writes.people import account_import as writes
 from levity_trio.store.writes.people.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values
 from levity_trio.web.api.engine.endpoints import (
     UPLOAD,
     Endpoints,
@@ -33,7 +33,7 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import CSV, in_file
 from levity_trio.web.api.engine.local_times import LocalTime, midnight
-from levity_trio.web.api.engine.sheets import Cells, Fault, Sheet, converted, read, refuse
+from levity_trio.web.api.engine.sheets import Cells, CsvFormat, SheetFault, converted, read, refuse
 from levity_trio.web.api.people.accounts import (
     AccountBody,
     Exclusive,
@@ -56,7 +56,7 @@ OF_VEHICLE: Final = (*VehicleBody.__struct_fields__, "account", *PERIOD)
 Named = Annotated[str, Meta(max_length=200)]
 
 
-class PeriodLine(Sent):
+class PeriodLine(ClientInput):
     since: LocalTime = None
     until: LocalTime = None
     reason: Reason | None = None
@@ -138,7 +138,7 @@ Line = TypeVar("Line")
 
 async def import_lines(
     request: Upload,
-    sheet: Sheet[Line],
+    sheet: CsvFormat[Line],
     write: Callable[[UnitOfWork, Sequence[Line], str, str], list[str]],
 ) -> ImportedLines:
     """Import a file; return what became of it. Raises Problem."""
@@ -148,7 +148,10 @@ async def import_lines(
             results = await request.write(write, table.rows)
         except ImportRefused as refused:
             refuse(
-                [Fault(table.lines[place], name, words) for place, name, words in refused.faults]
+                [
+                    SheetFault(table.lines[place], name, words)
+                    for place, name, words in refused.faults
+                ]
             )
             raise
     counts = Counter(results)
@@ -184,7 +187,9 @@ def _vehicle_cells(row: Vehicle | Exported) -> Values:
 async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
     today = midnight(request.api.now(), request.zone)
-    sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), partial(_account, request))
+    sheet = CsvFormat(
+        OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), partial(_account, request)
+    )
     done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))
     await request.api.logins.change(
         lambda _db: None
@@ -208,7 +213,9 @@ async def export_accounts(request: Request) -> Response:
 async def import_tags(request: Upload) -> ImportedLines:
     """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with
     each."""
-    sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), partial(_tag, request))
+    sheet = CsvFormat(
+        OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), partial(_tag, request)
+    )
     return await import_lines(
         request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy)
     )
@@ -230,7 +237,7 @@ async def export_tags(request: Request) -> Response:
 async def import_spaces(request: Upload) -> ImportedLines:
     """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with
     each."""
-    sheet = Sheet(
+    sheet = CsvFormat(
         OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), partial(_space, request)
     )
     done = await import_lines(
@@ -253,7 +260,7 @@ async def export_spaces(request: Request) -> Response:
 async def import_vehicles(request: Upload) -> ImportedLines:
     """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong
     with each."""
-    sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, Told("car"), partial(_vehicle, request))
+    sheet = CsvFormat(OF_VEHICLE, ("name",), MOST_LINES, Told("car"), partial(_vehicle, request))
     return await import_lines(request, sheet, writes.import_vehicles)
 
 

@@ -30,14 +30,21 @@ from levity_trio.store.reads.people.accounts import (
 from levity_trio.store.reads.people.belongings import Belonging, belongings_of, periods_of_vehicle
 from levity_trio.store.writes.people import accounts as writes
 from levity_trio.store.writes.people import ownership, tags, vehicles
-from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
+from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import NamedThing as Belongs
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.vehicles import VehicleData
 from levity_trio.told import Told, joined
-from levity_trio.web.api.engine.bodies import ABSENT, Fields, Sent, StructBody, Values, changes_of
+from levity_trio.web.api.engine.bodies import (
+    ABSENT,
+    ClientInput,
+    Fields,
+    StructBody,
+    Values,
+    changes_of,
+)
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,
@@ -64,7 +71,7 @@ TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
 ACCOUNTS: Final = "/api/admin/accounts"
 ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
-PROBLEMS: Final = tuple(Code)
+PROBLEMS: Final = tuple(RefusalCode)
 Id = Annotated[int, Meta(ge=1, le=2**62)]
 if TYPE_CHECKING:
     LanguageName: TypeAlias = str
@@ -85,7 +92,7 @@ Reason = Annotated[
 ]
 
 
-class AccountBody(Household, Sent):
+class AccountBody(Household, ClientInput):
     """A household, open since today if nothing else is given."""
 
     language: Language | None = None
@@ -100,19 +107,19 @@ IN_FILE: Final[Mapping[str, Callable[[Account], Cell]]] = {
 
 
 @changes_of(AccountBody)
-class AccountChangeBody(Sent):
+class AccountChangeBody(ClientInput):
     """What is to change of an account; the rest stays."""
 
     since: GivenTime | UnsetType = UNSET
 
 
-class AccountEndBody(Sent):
+class AccountEndBody(ClientInput):
     """Until when an account is open: now, if nothing is given."""
 
     until: LocalEnd = None
 
 
-class ThingBody(Sent):
+class ThingBody(ClientInput):
     """A tag, a charger or one of its connectors, or a vehicle; of a tag, `vehicle` is the one that
     it names."""
 
@@ -180,7 +187,7 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
     store. Raises Problem."""
     try:
         yield
-    except Refused as refused:
+    except ChangeRefused as refused:
         field = (fields or {}).get(refused.field, refused.field)
         members = {"field": field} if field else {}
         words = joined(": ", (field, refused.words)) if field else refused.words
@@ -206,7 +213,7 @@ def stored_fields(request: Request, fields: Values) -> Values:
 
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR, other_media_types=(CSV,))
 async def list_accounts(
-    request: Asked[AccountsQuery, None],
+    request: TypedRequest[AccountsQuery, None],
 ) -> ListPage[Account] | StreamingResponse:
     """List accounts, by their names or a column; CSV too."""
     query = request.query
@@ -231,7 +238,7 @@ def _filters(server: Server, query: AccountsQuery) -> AccountFilters:
 
 
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
-async def create_account(request: Asked[None, AccountBody]) -> AccountWithBelongings:
+async def create_account(request: TypedRequest[None, AccountBody]) -> AccountWithBelongings:
     """Add an account."""
     fields = stored_fields(request, request.body.given())
     fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
@@ -247,13 +254,13 @@ async def get_account(request: Request) -> AccountWithBelongings:
 
 
 @ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict")
-async def change_account(request: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
+async def change_account(request: TypedRequest[None, AccountChangeBody]) -> AccountWithBelongings:
     """Change an account."""
     return await _change(request, stored_fields(request, request.body.given()))
 
 
 @ENDPOINTS.post(f"{ACCOUNT}/close", Role.OPERATOR, "not_found", "conflict")
-async def close_account(request: Asked[None, AccountEndBody]) -> AccountWithBelongings:
+async def close_account(request: TypedRequest[None, AccountEndBody]) -> AccountWithBelongings:
     """Close an account. What belongs to it goes on to, until it is taken or given to another."""
     until = local_moment(request.body.until, "until", request.zone)
     return await _change(request, {"until": until or request.api.stamp()})
@@ -301,7 +308,7 @@ def _ways(*others: str) -> list[Fields]:
     *PROBLEMS,
     body=StructBody(GiveBody, partial(_ways, "name", "exclusive")),
 )
-async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
+async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
     """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no
     other."""
     body = request.body
@@ -331,7 +338,7 @@ async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
 
 
 @ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways))
-async def take(request: Asked[None, TakeBody]) -> AccountWithBelongings:
+async def take(request: TypedRequest[None, TakeBody]) -> AccountWithBelongings:
     """Take a tag, a space or a vehicle from an account; then it belongs to nobody."""
     body = request.body
     thing, who = _belongs(request, body).thing, said(request, body.reason)
@@ -371,14 +378,14 @@ Battery = (
 )
 
 
-class VehicleBody(Car, Sent):
+class VehicleBody(Car, ClientInput):
     """A vehicle."""
 
     battery_kwh: Battery = None
 
 
 @changes_of(VehicleBody)
-class VehicleChangeBody(Sent):
+class VehicleChangeBody(ClientInput):
     """What is to change of a vehicle; the rest stays."""
 
 
@@ -394,7 +401,7 @@ class VehicleWithPeriods(Vehicle):
     periods: list[Belonging]
 
 
-def vehicle_fields(request: Request, body: Sent) -> Values:
+def vehicle_fields(request: Request, body: ClientInput) -> Values:
     """Return the given fields as they are stored. Raises Problem."""
     fields = stored_fields(request, body.given())
     if "battery_kwh" in fields:
@@ -404,7 +411,7 @@ def vehicle_fields(request: Request, body: Sent) -> Values:
 
 
 @ENDPOINTS.get(VEHICLES, Role.OPERATOR)
-async def list_vehicles(request: Asked[VehiclesQuery, None]) -> ListPage[Vehicle]:
+async def list_vehicles(request: TypedRequest[VehiclesQuery, None]) -> ListPage[Vehicle]:
     """List vehicles, by their names."""
     query = request.query
     read = partial(stored.vehicles, name=query.name, search=query.search, wanted=wanted(query))
@@ -412,7 +419,7 @@ async def list_vehicles(request: Asked[VehiclesQuery, None]) -> ListPage[Vehicle
 
 
 @ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED)
-async def create_vehicle(request: Asked[None, VehicleBody]) -> VehicleWithPeriods:
+async def create_vehicle(request: TypedRequest[None, VehicleBody]) -> VehicleWithPeriods:
     """Add a vehicle."""
     data = VehicleData(**vehicle_fields(request, request.body))
     with refusals():
@@ -427,7 +434,7 @@ async def get_vehicle(request: Request) -> VehicleWithPeriods:
 
 
 @ENDPOINTS.patch(VEHICLE, Role.OPERATOR, "not_found", "in_use")
-async def change_vehicle(request: Asked[None, VehicleChangeBody]) -> VehicleWithPeriods:
+async def change_vehicle(request: TypedRequest[None, VehicleChangeBody]) -> VehicleWithPeriods:
     """Change a vehicle."""
     fields = vehicle_fields(request, request.body)
     with refusals():

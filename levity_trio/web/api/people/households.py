@@ -26,21 +26,21 @@ from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.people import households as writes
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, ImportRefused
-from levity_trio.store.writes.people.accounts import AccountData, Code, Refused
-from levity_trio.store.writes.people.households import Household, MovingIn, MovingOut
+from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
+from levity_trio.store.writes.people.households import ListedHousehold, MovingIn, MovingOut
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, joined, without
 from levity_trio.web.api.engine.access import check_first
-from levity_trio.web.api.engine.bodies import Sent, StreamedBody
+from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     UPLOAD,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
     Upload,
 )
 from levity_trio.web.api.engine.lists import CSV, OfCharger, whole
@@ -55,7 +55,7 @@ from levity_trio.web.api.engine.local_times import (
     midnight,
 )
 from levity_trio.web.api.engine.problems import Json, Problem, not_found
-from levity_trio.web.api.engine.sheets import Cells, Sheet, converted
+from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.people.accounts import (
     ACCOUNT,
@@ -95,7 +95,7 @@ CarName = Annotated[
 ]
 
 
-class HouseholdCells(Sent):
+class HouseholdCells(ClientInput):
     """A household, its card, its charger or parking space by name, identity or number, its car, and
     since when."""
 
@@ -106,7 +106,7 @@ class HouseholdCells(Sent):
     since: LocalTime = None
 
 
-class HouseholdsBody(Sent):
+class HouseholdsBody(ClientInput):
     """Households, one a row. Rows without a day of their own have that of `since`, which is today
     if it is left out."""
 
@@ -114,7 +114,7 @@ class HouseholdsBody(Sent):
     since: LocalTime = None
 
 
-class _Row(Sent):
+class _HouseholdRow(ClientInput):
     """A row as it must be."""
 
     name: Name
@@ -144,7 +144,7 @@ class EnteredHouseholds:
 
 
 @ENDPOINTS.post(HOUSEHOLDS, Role.OPERATOR, "invalid", status=CREATED)
-async def enter_households(request: Asked[None, HouseholdsBody]) -> EnteredHouseholds:
+async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> EnteredHouseholds:
     """Enter households with their cards, spaces and cars: all rows, or none and what is wrong with
     each cell.
 
@@ -191,15 +191,15 @@ def _key(request: Request, body: bytes) -> str | None:
     return None if given is None else sha256(said).hexdigest()
 
 
-def _row(request: Request, cells: Cells, usual: str) -> Household | Refused:
+def _row(request: Request, cells: Cells, usual: str) -> ListedHousehold | ChangeRefused:
     """Return a row as it is stored, or what is wrong with it."""
     try:
-        row = converted(cells, _Row)
+        row = converted(cells, _HouseholdRow)
         since = local_moment(row.since, "since", request.zone) or usual
     except Problem as problem:
         field = str(problem.members.get("field", ""))
-        return Refused(Code.INVALID, without(f"{field}: ", problem.detail), field)
-    return Household(row.name, since, row.card, row.space, row.car)
+        return ChangeRefused(RefusalCode.INVALID, without(f"{field}: ", problem.detail), field)
+    return ListedHousehold(row.name, since, row.card, row.space, row.car)
 
 
 def _cell(text: str | None) -> str | None:
@@ -218,19 +218,21 @@ async def import_households(request: Upload) -> ImportedLines:
     wrong with each."""
     usual, policy = midnight(request.api.now(), request.zone), request.api.id_tags.policy
 
-    def write(db: UnitOfWork, rows: Sequence[Household | Refused], at: str, by: str) -> list[str]:
+    def write(
+        db: UnitOfWork, rows: Sequence[ListedHousehold | ChangeRefused], at: str, by: str
+    ) -> list[str]:
         return [word for _, word in writes.enter(db, rows, policy, Said(at, by), None).results]
 
     read = partial(_row, request, usual=usual)
     return await import_lines(
-        request, Sheet(COLUMNS, ("name",), MOST_LINES, Told("household"), read), write
+        request, CsvFormat(COLUMNS, ("name",), MOST_LINES, Told("household"), read), write
     )
 
 
 # Moving in
 
 
-class MoveInBody(Sent):
+class MoveInBody(ClientInput):
     """A household that moves in, and what it gets. Its space is for this household only, unless
     `exclusive` is false.
 
@@ -264,7 +266,7 @@ class Arrival(msgspec.Struct):
 
 
 @ENDPOINTS.post(MOVE_INS, Role.OPERATOR, *PROBLEMS, "forbidden", status=CREATED)
-async def move_in(request: Asked[None, MoveInBody]) -> Arrival:
+async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
     """Add a household with its card, space, car and tariff, and invite its driver."""
     body, logins = request.body, request.api.logins
     fields = stored_fields(
@@ -283,7 +285,7 @@ async def move_in(request: Asked[None, MoveInBody]) -> Arrival:
     made = None if body.driver is None else await make_invitation(request, body.invite)
     new = MovingIn(
         account=AccountData(**fields | {"since": since, "language": body.language}),
-        household=Household(
+        household=ListedHousehold(
             fields["name"], since, body.card, _cell(body.space), _cell(body.car), body.exclusive
         ),
         plate=body.plate,
@@ -317,7 +319,7 @@ def _assigning(request: Request, tariff: int, since: str, account: int) -> Assig
 # Moving out
 
 
-class MoveOutBody(Sent):
+class MoveOutBody(ClientInput):
     """Until when a household lives here: its cards, spaces, cars and log-ins end then. `block` is
     for cards that it has not given back: they never charge again."""
 
@@ -326,7 +328,7 @@ class MoveOutBody(Sent):
     reason: Reason | None = None
 
 
-class MoveOutQuery(Sent):
+class MoveOutQuery(ClientInput):
     """Until when it would live here; now, if nothing is given."""
 
     until: LocalEnd = None
@@ -342,7 +344,7 @@ class DepartureResult(msgspec.Struct):
 
 
 @ENDPOINTS.get(MOVE_OUT, Role.OPERATOR, "not_found", "invalid")
-async def preview_move_out(request: Asked[MoveOutQuery, None]) -> Departure:
+async def preview_move_out(request: TypedRequest[MoveOutQuery, None]) -> Departure:
     """Say what ends if a household moves out, and what is left to do."""
     until = local_moment(request.query.until, "until", request.zone)
     return await request.read(
@@ -359,7 +361,7 @@ def read_departure(db: Database, server: Server, number: int, until: str | None)
 
 
 @ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict")
-async def move_out(request: Asked[None, MoveOutBody]) -> DepartureResult:
+async def move_out(request: TypedRequest[None, MoveOutBody]) -> DepartureResult:
     """Close an account, and end its cards, spaces, cars and its drivers' log-ins at the same
     time."""
     body, api, number = request.body, request.api, request.number()
@@ -380,7 +382,7 @@ async def move_out(request: Asked[None, MoveOutBody]) -> DepartureResult:
 # Undoing
 
 
-class TasksQuery(Sent):
+class TasksQuery(ClientInput):
     account: Id
 
 
@@ -392,7 +394,7 @@ class UndoResult(msgspec.Struct):
 
 
 @ENDPOINTS.get(TASKS, Role.OPERATOR)
-async def list_tasks(request: Asked[TasksQuery, None]) -> ListPage[Task]:
+async def list_tasks(request: TypedRequest[TasksQuery, None]) -> ListPage[Task]:
     """List what was done to a household by whole tasks, the newest first, and whether it can be
     undone."""
     return whole(await request.read(partial(stored.tasks_of, account=request.query.account)))
@@ -413,13 +415,15 @@ async def undo_task(request: Request) -> UndoResult:
 # Cards that nobody knows
 
 
-class UnknownCardsQuery(Sent):
+class UnknownCardsQuery(ClientInput):
     charger: OfCharger = None
     since: LocalInstant = None
 
 
 @ENDPOINTS.get(UNKNOWN_CARDS, Role.OPERATOR, "invalid")
-async def list_unknown_cards(request: Asked[UnknownCardsQuery, None]) -> ListPage[UnknownCard]:
+async def list_unknown_cards(
+    request: TypedRequest[UnknownCardsQuery, None],
+) -> ListPage[UnknownCard]:
     """List the cards that were held to a charger and that nobody knows, the last one first: in the
     last minute, unless `since` is earlier."""
     return whole(

@@ -22,19 +22,19 @@ from levity_trio.store.reads.people import places as stored
 from levity_trio.store.reads.people.owned import forms_as_sent
 from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.billed import sums_of
-from levity_trio.store.reads.transactions.transactions import ACTIVE, Filters
+from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters
 from levity_trio.store.writes.people import limits as writes
-from levity_trio.store.writes.people.accounts import Code
+from levity_trio.store.writes.people.accounts import RefusalCode
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, Sent
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     HIGHEST_ID,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
 )
 from levity_trio.web.api.engine.lists import ago, whole
 from levity_trio.web.api.engine.local_times import begins_at, today
@@ -47,7 +47,7 @@ OF_ACCOUNT: Final = "/api/admin/accounts/{id}/limits"
 OF_TAG: Final = "/api/admin/id-tag-limits/{tag}"
 LATELY_DAYS: Final = 90
 MOST_WH: Final = 10**9
-PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
+PROBLEMS: Final = (RefusalCode.NOT_FOUND, RefusalCode.INVALID, RefusalCode.CONFLICT)
 
 Chargers = Annotated[
     list[str],
@@ -63,7 +63,7 @@ Energy = Annotated[
 Amount = Annotated[int, Meta(ge=1, le=LARGEST, extra_json_schema=MINOR_UNITS)]
 
 
-class LimitsBody(Sent):
+class LimitsBody(ClientInput):
     """What holds from now on; what is left out is without a limit. At four fifths of a month's
     limit there is a warning; when it is reached, nothing new starts until the month is over.
 
@@ -82,18 +82,18 @@ class TagLimitsBody(LimitsBody):
     everywhere: bool = False
 
 
-class SpacesQuery(Sent):
+class SpacesQuery(ClientInput):
     charger: Annotated[str, Meta(description="Only those of this charger.")] | None = None
 
 
 @ENDPOINTS.get(SPACES, Role.OPERATOR)
-async def list_spaces(request: Asked[SpacesQuery, None]) -> ListPage[SpaceRow]:
+async def list_spaces(request: TypedRequest[SpacesQuery, None]) -> ListPage[SpaceRow]:
     """List the spaces that belong to households, and for whom they are."""
     read = partial(stored.spaces, now=request.api.stamp(), charger=request.query.charger)
     return whole(await request.read(read))
 
 
-class RefusedQuery(Sent, kw_only=True):
+class RefusedQuery(ClientInput, kw_only=True):
     """A space, and the household for which it would be alone."""
 
     charger: Annotated[str, Meta(max_length=48)]
@@ -102,7 +102,7 @@ class RefusedQuery(Sent, kw_only=True):
 
 
 @ENDPOINTS.get(f"{SPACES}/refused-cards", Role.OPERATOR)
-async def list_refused_cards(request: Asked[RefusedQuery, None]) -> ListPage[RefusedCard]:
+async def list_refused_cards(request: TypedRequest[RefusedQuery, None]) -> ListPage[RefusedCard]:
     """List the cards of the last 90 days that a space would refuse, if it was for its household
     only"""
     space = AtSpace(request.query.charger, request.query.connector, request.query.account)
@@ -130,7 +130,9 @@ class MonthUse:
 async def list_account_use(request: Request) -> ListPage[MonthUse]:
     """Show what a household has used in this month and in the one before, whether it has a limit or
     not"""
-    read = partial(read_use, server=request.api, wanted=[Filters(account=request.number())])
+    read = partial(
+        read_use, server=request.api, wanted=[TransactionFilters(account=request.number())]
+    )
     return whole(await request.read(read))
 
 
@@ -147,11 +149,13 @@ def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
     """Return what a card has used in this month and in the one before."""
     policy = server.id_tags.policy
     return read_use(
-        db, server, [Filters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)]
+        db,
+        server,
+        [TransactionFilters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)],
     )
 
 
-def read_use(db: Database, server: Server, wanted: Sequence[Filters]) -> list[MonthUse]:
+def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
     now, zone, found = server.now(), server.config.time_zone, list[MonthUse]()
     this = Month.of(today(now, zone))
@@ -181,7 +185,7 @@ async def get_account_limits(request: Request) -> Limits:
 
 
 @ENDPOINTS.put(OF_ACCOUNT, Role.OPERATOR, *PROBLEMS)
-async def limit_account(request: Asked[None, LimitsBody]) -> Limits:
+async def limit_account(request: TypedRequest[None, LimitsBody]) -> Limits:
     """Say where a household may charge, and how much in a month."""
     number = request.number()
     before = await _shown(request, ACCOUNT, str(number))
@@ -197,7 +201,7 @@ async def get_tag_limits(request: Request) -> Limits:
 
 
 @ENDPOINTS.put(OF_TAG, Role.OPERATOR, *PROBLEMS)
-async def limit_tag(request: Asked[None, TagLimitsBody]) -> Limits:
+async def limit_tag(request: TypedRequest[None, TagLimitsBody]) -> Limits:
     """Say where a card may charge, and how much in a month."""
     policy, body = request.api.id_tags.policy, request.body
     key = policy.key(request.path["tag"])

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.billing.ownership import BillBy
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.people.owned import (
@@ -21,12 +21,12 @@ from levity_trio.store.reads.people.owned import (
     transactions_of,
     unowned,
 )
-from levity_trio.store.reads.transactions.transactions import Filters, Transaction
+from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import (
     Before,
     EndedBefore,
@@ -49,7 +49,7 @@ MOST_TAGS: Final = 500
 UNOWNED: Final = "/api/admin/unowned-transactions"
 
 
-class NextQuery(Sent):
+class NextQuery(ClientInput):
     """A page of a list that is read from its beginning, or from a cursor on."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
@@ -60,17 +60,17 @@ class EndedQuery(NextQuery):
     ended_since: EndedSince = None
     ended_before: EndedBefore = None
 
-    def filters(self) -> Filters:
+    def filters(self) -> TransactionFilters:
         """Return them as the store takes them. Raises Problem."""
         since, before = (
             moment(self.ended_since, "ended_since"),
             moment(self.ended_before, "ended_before"),
         )
-        return Filters(ended_since=since, ended_before=before)
+        return TransactionFilters(ended_since=since, ended_before=before)
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(limit=self.limit, cursor=self.cursor)
+    def wanted(self) -> WantedPage:
+        return WantedPage(limit=self.limit, cursor=self.cursor)
 
 
 class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
@@ -78,7 +78,7 @@ class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
     since: Since = None
     before: Before = None
 
-    def filters(self) -> Filters:
+    def filters(self) -> TransactionFilters:
         since, before = moment(self.since, "from"), moment(self.before, "to")
         return replace(EndedQuery.filters(self), charger=self.charger, since=since, before=before)
 
@@ -100,7 +100,9 @@ def rule_of(server: Server) -> OwnershipRule:
     "not_found",
     summary="List the transactions of an account, the newest first.",
 )
-async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[OwnedTransaction]:
+async def list_transactions_of(
+    request: TypedRequest[EndedQuery, None],
+) -> ListPage[OwnedTransaction]:
     number, query = request.number(), request.query
     if await request.read(partial(stored.account, number=number)) is None:
         raise not_found(Told("household {1}", number))
@@ -111,7 +113,7 @@ async def list_transactions_of(request: Asked[EndedQuery, None]) -> ListPage[Own
 @ENDPOINTS.get(
     UNOWNED, Role.VIEWER, summary="List the transactions that belong to nobody, the newest first."
 )
-async def list_unowned(request: Asked[UnownedQuery, None]) -> ListPage[Transaction]:
+async def list_unowned(request: TypedRequest[UnownedQuery, None]) -> ListPage[Transaction]:
     query = request.query
     return await page(request, partial(unowned, filters=query.filters(), wanted=query.wanted))
 
@@ -140,14 +142,14 @@ async def get_account_of(request: Request) -> Ownership:
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)
-async def give_transaction(request: Asked[None, OwnerBody]) -> Ownership:
+async def give_transaction(request: TypedRequest[None, OwnerBody]) -> Ownership:
     """Give a transaction to an account by hand, whatever its tag and its connector say."""
     await decide(request, decisions.give, request.number(), request.body.account)
     return await get_account_of(request)
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/take-back", Role.OPERATOR, *DECISION_PROBLEMS)
-async def take_transaction_back(request: Asked[None, ReviewBody]) -> Ownership:
+async def take_transaction_back(request: TypedRequest[None, ReviewBody]) -> Ownership:
     """Take back a transaction that was given by hand, so that its tag and its connector decide
     again."""
     await decide(request, decisions.take_back, request.number())

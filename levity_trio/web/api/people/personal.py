@@ -23,8 +23,8 @@ from levity_trio.store.reads.money.wallets import EntryRow
 from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
 from levity_trio.store.reads.people.personal import (
-    About,
     Obstacle,
+    PersonalData,
     PersonalDeletion,
     about,
     decided,
@@ -32,16 +32,16 @@ from levity_trio.store.reads.people.personal import (
     obstacles,
 )
 from levity_trio.store.reads.transactions.transactions import (
-    Filters,
     Reading,
     Transaction,
+    TransactionFilters,
     of_transaction,
 )
 from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes.people import personal as writes
 from levity_trio.told import Told, joined
-from levity_trio.web.api.engine.bodies import NOT_BLANK, Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import every_page
 from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers
@@ -60,7 +60,7 @@ Files = AsyncIterator[tuple[str, AsyncIterator[bytes]]]
 """The name of each file, and its parts."""
 
 
-class _Sink:
+class _ZipSink:
     """What zipfile writes to: it keeps bytes until they are taken."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ async def get_everything(request: Request) -> StreamingResponse:
 
 
 async def _zipped(files: Files) -> AsyncIterator[bytes]:
-    sink = _Sink()
+    sink = _ZipSink()
     archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
     async for name, parts in files:
         member = archive.open(name, "w", force_zip64=True)
@@ -112,7 +112,7 @@ async def _zipped(files: Files) -> AsyncIterator[bytes]:
     yield sink.take()
 
 
-async def _files(request: Request, number: int, known: About) -> Files:
+async def _files(request: Request, number: int, known: PersonalData) -> Files:
     yield (
         "account.json",
         _once(msgspec.json.format(msgspec.json.encode(show(known), enc_hook=as_json), indent=2)),
@@ -139,7 +139,9 @@ async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
 def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
     """Yield the transactions of an account, some at once, the newest first."""
     return every_page(
-        request.api.reader, partial(transactions_of, filters=Filters(account=number)), ROWS
+        request.api.reader,
+        partial(transactions_of, filters=TransactionFilters(account=number)),
+        ROWS,
     )
 
 
@@ -203,7 +205,7 @@ KEEP_YEARS: Final = 10
 MOST_YEARS: Final = 100
 
 
-class DeletionQuery(Sent):
+class DeletionQuery(ClientInput):
     """Why, and for how many years closed statements keep their names."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)]
@@ -224,7 +226,7 @@ async def get_deletion(request: Request) -> PersonalDeletion:
 @ENDPOINTS.delete(
     PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting"
 )
-async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeletion:
+async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> PersonalDeletion:
     """Delete what is personal of a closed account; closed statements keep names for the years of
     keeping."""
     api, number, query = request.api, request.number(), request.query

@@ -19,11 +19,11 @@ from levity_trio.charger.facade import UnknownCharger
 from levity_trio.nouns import Card
 from levity_trio.records import names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import tags as stored
 from levity_trio.store.reads.people.tags import (
     AskedTag,
-    Filters,
+    TagFilters,
     TagRow,
     UsedTag,
     tags_in_order,
@@ -33,15 +33,15 @@ from levity_trio.store.reads.people.tags import (
 from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent, StreamedBody, Values, changes_of
+from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     UPLOAD,
-    Asked,
     Endpoints,
     Request,
     Role,
+    TypedRequest,
     Upload,
     content_of,
 )
@@ -60,7 +60,7 @@ from levity_trio.web.api.engine.lists import (
 from levity_trio.web.api.engine.lists import wanted as wanted_of
 from levity_trio.web.api.engine.local_times import UNTIL, local_moment
 from levity_trio.web.api.engine.problems import Problem, not_found
-from levity_trio.web.api.engine.sheets import Sheet, converted, read
+from levity_trio.web.api.engine.sheets import CsvFormat, converted, read
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.secrets import MASK
 
@@ -106,7 +106,7 @@ Expiry = Annotated[str, _EXPIRY] | None
 Status = Literal["Accepted", "Blocked"]
 
 
-class TagBody(Card, Sent):
+class TagBody(Card, ClientInput):
     """A tag. Tags with the same parent are a group, whose members may stop each other's
     transactions."""
 
@@ -122,7 +122,7 @@ class TagBody(Card, Sent):
 
 
 @changes_of(TagBody, "id_tag")
-class ChangeBody(Sent):
+class ChangeBody(ClientInput):
     """What is to change of a tag; the rest stays."""
 
     def fields(self, zone: ZoneInfo) -> Values:
@@ -210,7 +210,9 @@ class TagImport:
 
 
 @ENDPOINTS.get(ID_TAGS, Role.VIEWER, "forbidden", other_media_types=(CSV,))
-async def list_tags(request: Asked[TagsQuery, None]) -> ListPage[UsedTag] | StreamingResponse:
+async def list_tags(
+    request: TypedRequest[TagsQuery, None],
+) -> ListPage[UsedTag] | StreamingResponse:
     """List the tags that were added, in their alphabetical order or by a column; CSV too."""
     query = request.query
     read = partial(read_tags, server=request.api, query=query, sees_all=request.sees_all)
@@ -224,7 +226,7 @@ def read_tags(
     db: Database,
     server: Server,
     query: TagsQuery,
-    wanted: Wanted | None = None,
+    wanted: WantedPage | None = None,
     *,
     sees_all: bool,
     is_sorted: bool = True,
@@ -237,7 +239,7 @@ def read_tags(
             "forbidden",
             Told("to sort by names needs a token with the role operator"),
         )
-    filters = Filters(
+    filters = TagFilters(
         status=query.status,
         parent=query.parent,
         search=query.search,
@@ -252,7 +254,7 @@ def read_tags(
 
 
 @ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED)
-async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
+async def create_tag(request: TypedRequest[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
     api, data = request.api, request.body.data(request.zone)
     try:
@@ -290,7 +292,7 @@ def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
-async def change_tag(request: Asked[None, ChangeBody]) -> ChangedTag:
+async def change_tag(request: TypedRequest[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
     caches."""
     api, tag, fields = request.api, request.path["tag"], request.body.fields(request.zone)
@@ -313,7 +315,7 @@ async def remove_tag(request: Request) -> None:
         await clear_caches(request)
 
 
-async def changed(request: Request, change: writes.Change) -> ChangedTag:
+async def changed(request: Request, change: writes.TagChange) -> ChangedTag:
     """Return a changed tag, and have the connected chargers forget it if it may not charge any
     longer."""
     policy, before = (
@@ -388,7 +390,7 @@ async def dismiss_asked(request: Request) -> None:
 async def import_tags(request: Upload) -> TagImport:
     """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
     api = request.api
-    sheet = Sheet(
+    sheet = CsvFormat(
         *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card")),
         read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
         key=lambda tag: api.id_tags.policy.key(tag.id_tag),

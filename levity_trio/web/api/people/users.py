@@ -25,9 +25,9 @@ from levity_trio.store.writes.people import users as writes
 from levity_trio.store.writes.people.users import Manager, NewInvitation, NotAllowed
 from levity_trio.told import Told
 from levity_trio.web.api.engine.access import check_first
-from levity_trio.web.api.engine.bodies import Sent, changes_of
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
-from levity_trio.web.api.engine.papers import MEDIA_TYPES, Made, document
+from levity_trio.web.api.engine.bodies import ClientInput, changes_of
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.papers import MEDIA_TYPES, DocumentResponse, document
 from levity_trio.web.api.engine.problems import Problem, conflict, not_found
 from levity_trio.web.api.people.accounts import Id, Language, refusals
 from levity_trio.web.drivers_address import SAY_WHERE, is_local, welcome_page
@@ -52,7 +52,7 @@ Password = Annotated[Personal[str], Meta(min_length=10, max_length=200)]
 RoleName = Literal["driver", "viewer", "operator", "admin"]
 
 
-class NewUserBody(User, Sent):
+class NewUserBody(User, ClientInput):
     """A user to be added. One without a password is invited: by a link, unless `invite` says
     something else."""
 
@@ -64,19 +64,19 @@ class NewUserBody(User, Sent):
 
 
 @changes_of(NewUserBody, "name", "invite")
-class UserChangeBody(Sent):
+class UserChangeBody(ClientInput):
     """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins
     made before."""
 
 
-class InvitationBody(Sent):
+class InvitationBody(ClientInput):
     """A link is valid for a day, and for 14 days in a letter; a PIN, which can be dictated, for 15
     minutes, 5 tries."""
 
     kind: Kind = "link"
 
 
-class LetterBody(Sent):
+class LetterBody(ClientInput):
     """The code of a link or a letter that still works."""
 
     code: Annotated[Personal[str], Meta(max_length=100)]
@@ -107,7 +107,7 @@ class AddedUser(msgspec.Struct):
     invitation: Invitation | None
 
 
-class LoginsQuery(Sent):
+class LoginsQuery(ClientInput):
     ended: Annotated[bool, Meta(description="Also those that were ended.")] = False
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
 
@@ -125,7 +125,7 @@ class CallerIdentity(msgspec.Struct):
     household: str | None
 
 
-class NewPasswordBody(Sent, kw_only=True):
+class NewPasswordBody(ClientInput, kw_only=True):
     """A new password, and the old one if there is one."""
 
     old_password: Annotated[Personal[str], Meta(max_length=200)] | None = None
@@ -183,7 +183,7 @@ async def get_me(request: Request) -> CallerIdentity:
         "too_many_log_ins",
     ),
 )
-async def change_my_password(request: Asked[None, NewPasswordBody]) -> None:
+async def change_my_password(request: TypedRequest[None, NewPasswordBody]) -> None:
     """Change your own password; your other log-ins end"""
     body, logins = request.body, request.api.logins
     login = None if request.caller.login is None else logins.get(request.caller.login)
@@ -199,7 +199,7 @@ async def list_users(request: Request) -> list[UserRow]:
 
 
 @ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=CREATED)
-async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
+async def add_user(request: TypedRequest[None, NewUserBody]) -> AddedUser:
     """Add a user, with a password or an invitation; an operator only drivers"""
     body = request.body
     check_first(request.caller, body.role, has_password=body.password is not None)
@@ -231,7 +231,7 @@ async def get_user(request: Request) -> UserRow:
 
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
-async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
+async def change_user(request: TypedRequest[None, UserChangeBody]) -> UserRow:
     """Change role, account, language or password of a user"""
     fields, logins = request.body.given(), request.api.logins
     if fields.get("password") is not None:
@@ -282,7 +282,7 @@ async def remove_user(request: Request) -> None:
 
 
 @ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=CREATED)
-async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
+async def invite_user(request: TypedRequest[None, InvitationBody]) -> Invitation:
     """Make a one-time code with which a user logs in; it is shown only in this answer"""
     number, made = request.number(), await make_invitation(request, request.body.kind)
     with managing():
@@ -295,7 +295,7 @@ async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
     *(Role.OPERATOR, "not_found", "conflict", "not_made", "busy"),
     media_type=MEDIA_TYPES[Form.PDF],
 )
-async def print_letter(request: Asked[None, LetterBody]) -> Made:
+async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentResponse:
     """Print a letter for a driver, with a code that was made before, as a PDF in the language of
     the household"""
     api, number, code = request.api, request.number(), request.body.code
@@ -334,7 +334,7 @@ async def print_letter(request: Asked[None, LetterBody]) -> Made:
 
 
 @ENDPOINTS.get(LOGINS, Role.ADMIN)
-async def list_logins(request: Asked[LoginsQuery, None]) -> list[LoginRow]:
+async def list_logins(request: TypedRequest[LoginsQuery, None]) -> list[LoginRow]:
     """List the log-ins of browsers, the newest first"""
     query = request.query
     return await request.read(partial(stored.logins, limit=query.limit, is_ended=query.ended))

@@ -14,8 +14,8 @@ from levity_trio.store.reads.people.users import ActionRow, TokenRow, actions, t
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import NewToken
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem, not_found
 from levity_trio.web.logins.tokens import make, written
 
@@ -32,7 +32,7 @@ Name = Annotated[
 ]
 
 
-class NewTokenBody(Sent):
+class NewTokenBody(ClientInput):
     """A token to be made."""
 
     name: Name
@@ -55,7 +55,7 @@ class ProgramVersion(msgspec.Struct):
     version: str
 
 
-class BelowQuery(Sent):
+class BelowQuery(ClientInput):
     """The newest rows, or those with an id below `before`."""
 
     before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
@@ -75,7 +75,7 @@ async def _list_tokens(request: Request) -> list[TokenRow]:
 
 
 @ENDPOINTS.post("/api/admin/tokens", Role.ADMIN, "in_use", status=CREATED)
-async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
+async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
     """Make a token; its text is shown only in this answer"""
     body = request.body
     made, api = make(), request.api
@@ -101,7 +101,7 @@ async def _revoke_token(request: Request) -> None:
 
 
 @ENDPOINTS.get("/api/admin/audit", Role.ADMIN)
-async def _list_actions(request: Asked[BelowQuery, None]) -> list[ActionRow]:
+async def _list_actions(request: TypedRequest[BelowQuery, None]) -> list[ActionRow]:
     """List the changes that were asked for and the refused attempts, the newest first"""
     query = request.query
     return await request.read(partial(actions, before=query.before, limit=query.limit))

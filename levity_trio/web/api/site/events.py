@@ -14,11 +14,11 @@ from msgspec import Meta
 from levity_trio.events import Fact
 from levity_trio.told import Told
 from levity_trio.web.api.engine.access import is_admitted
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import busy, invalid
 from levity_trio.web.api.engine.streaming import EventStream
-from levity_trio.web.feed import READING, Frame
+from levity_trio.web.feed import READING, EventFrame
 
 ENDPOINTS: Final = Endpoints("events")
 
@@ -31,7 +31,7 @@ KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 """The kinds of facts."""
 
 
-class EventsQuery(Sent):
+class EventsQuery(ClientInput):
     charger: Annotated[str, Meta(description="Only of this charger.")] | None = None
     kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = (
         None
@@ -39,7 +39,7 @@ class EventsQuery(Sent):
 
 
 @ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
-async def _stream(request: Asked[EventsQuery, None]) -> EventStream:
+async def _stream(request: TypedRequest[EventsQuery, None]) -> EventStream:
     """Stream the facts as they are committed (server-sent events); Last-Event-ID resumes"""
     if request.query.kind is not None:
         check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
@@ -79,7 +79,7 @@ def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
 
 
 async def _frames(
-    request: Asked[EventsQuery, None], last: int | None
+    request: TypedRequest[EventsQuery, None], last: int | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the
     server stops."""
@@ -99,7 +99,7 @@ async def _frames(
 
 
 async def _live(
-    request: Asked[EventsQuery, None], frames: trio.MemoryReceiveChannel[Frame]
+    request: TypedRequest[EventsQuery, None], frames: trio.MemoryReceiveChannel[EventFrame]
 ) -> AsyncIterator[bytes]:
     while is_admitted(request.api, request.caller):
         frame = None
@@ -114,11 +114,11 @@ async def _live(
             yield _bytes(request, frame)
 
 
-def _bytes(request: Request, frame: Frame) -> bytes:
+def _bytes(request: Request, frame: EventFrame) -> bytes:
     return frame.whole if request.caller.role >= Role.OPERATOR else frame.anonymous
 
 
-def _is_wanted(query: EventsQuery, frame: Frame) -> bool:
+def _is_wanted(query: EventsQuery, frame: EventFrame) -> bool:
     if frame.kind == "gap":
         return True
     is_of_charger = query.charger is None or frame.charger == query.charger

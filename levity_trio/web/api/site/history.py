@@ -18,12 +18,18 @@ from levity_trio.billing.months import Month
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.transactions.costs import with_costs
-from levity_trio.store.reads.transactions.history import Grouping, History, Period, Wanted, series
+from levity_trio.store.reads.transactions.history import (
+    Grouping,
+    History,
+    Period,
+    WantedSeries,
+    series,
+)
 from levity_trio.store.reads.transactions.power import OfWeek, WeekHistory, hours_of_week
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Asked, Endpoints, Role
+from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.web.api.engine.problems import Problem
@@ -44,7 +50,7 @@ Format = Annotated[Literal["json", "csv"], Meta(description="As JSON, or the sam
 CSV: Final = "text/csv"
 
 
-class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
+class HistoryQuery(ClientInput, rename={"since": "from", "before": "to"}):
     """Periods from the one with the day `from` on, before the day `to` (by default, up to
     today)."""
 
@@ -58,7 +64,7 @@ class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
     format: Format = "json"
 
 
-class WeekQuery(Sent, rename={"since": "from", "before": "to"}):
+class WeekQuery(ClientInput, rename={"since": "from", "before": "to"}):
     """From the day `from` on, before the day `to` (by default, up to today)."""
 
     since: LocalDay | None = None
@@ -69,7 +75,7 @@ class WeekQuery(Sent, rename={"since": "from", "before": "to"}):
 
 
 @ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
-async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
+async def get_history(request: TypedRequest[HistoryQuery, None]) -> History | Response:
     """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most.
     Costs are those of closed statements, else of today's tariffs and facts."""
     query = request.query
@@ -84,7 +90,7 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History | Response:
 
 def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
     """Return the energy of each period. Raises Problem."""
-    zone, wanted = server.config.time_zone, Wanted(query.of, query.charger, query.account)
+    zone, wanted = server.config.time_zone, WantedSeries(query.of, query.charger, query.account)
     periods = _periods(query, today(server.now(), zone), zone)
     found = series(db, wanted, periods)
     history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
@@ -140,7 +146,7 @@ def _units(amount: int | None, exponent: int) -> str | Decimal:
 
 
 @ENDPOINTS.get("/api/history/week", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
-async def get_week(request: Asked[WeekQuery, None]) -> WeekHistory | Response:
+async def get_week(request: TypedRequest[WeekQuery, None]) -> WeekHistory | Response:
     """Show the energy by the hour of the week, of 400 days at most; without `from`, of four
     weeks."""
     query = request.query

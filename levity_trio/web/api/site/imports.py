@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from levity_trio.store.reads.levity.rows import KINDS, Imported
-from levity_trio.store.writes.site.imports import Impossible, take
+from levity_trio.store.reads.levity.rows import KINDS, ImportedRows
+from levity_trio.store.writes.site.imports import ImpossibleRow, take
 from levity_trio.web.api.engine.bodies import StreamedBody
 from levity_trio.web.api.engine.endpoints import UPLOAD, Endpoints, Request, Role, Upload
 from levity_trio.web.api.engine.problems import Problem, invalid, of_upload
@@ -45,7 +45,7 @@ class ImportReport(msgspec.Struct):
     known: int = 0
     ids: list[int] = msgspec.field(default_factory=list[int])
 
-    def add(self, part: Imported) -> None:
+    def add(self, part: ImportedRows) -> None:
         """Add what became of a part."""
         self.added += part.added
         self.changed += part.changed
@@ -65,9 +65,9 @@ async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield rest
 
 
-async def _import(request: Request, kind: str, line: bytes) -> Imported:
+async def _import(request: Request, kind: str, line: bytes) -> ImportedRows:
     if not line.strip():
-        return Imported(0, 0, 0)
+        return ImportedRows(0, 0, 0)
     row_type = KINDS[kind]
     try:
         rows: list[Any] = msgspec.json.decode(line, type=list[row_type])  # type: ignore[valid-type]  # of this kind
@@ -86,7 +86,7 @@ async def _import(request: Request, kind: str, line: bytes) -> Imported:
         raise invalid(wrong, "give a time such as 2026-03-01T12:00:00.000Z")
     try:
         return await request.api.writer.run(take, kind, rows, request.api.stamp())
-    except Impossible as error:
+    except ImpossibleRow as error:
         raise invalid("body", f"a row cannot be stored: {error}") from None
 
 

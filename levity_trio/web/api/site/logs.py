@@ -11,9 +11,9 @@ from msgspec import Meta
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
 from levity_trio.store.reads.site.logged import Frame, FrameFilters, frames
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
 from levity_trio.web.api.engine.lists import Before, OfCharger, Since, ago, moment, page
 
 ENDPOINTS: Final = Endpoints("logs")
@@ -23,7 +23,7 @@ FILTERED_DAYS: Final = 1
 DIRECTIONS: Final = {"recv": "IN", "send": "OUT"}
 
 
-class LogsQuery(Sent, rename={"since": "from", "before": "to"}):
+class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     action: str | None = None
     direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
@@ -54,7 +54,7 @@ class LogEntry(msgspec.Struct):
 
 
 @ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
-async def list_frames(request: Asked[LogsQuery, None]) -> ListPage[LogEntry]:
+async def list_frames(request: TypedRequest[LogsQuery, None]) -> ListPage[LogEntry]:
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
     may be empty without being the last: go on while there is a next_cursor.
     """

@@ -36,8 +36,8 @@ from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, needing_key, not_found
 from levity_trio.web.api.money.billing import CLOSING, month_of
 from levity_trio.web.api.people.accounts import Id, Language
@@ -76,7 +76,7 @@ QuietFrom = Annotated[LocalTimeOfDay, Meta(description=f"Quiet from this {QUIET}
 QuietUntil = Annotated[LocalTimeOfDay, Meta(description="Quiet until this local time.")] | None
 
 
-class OwnRecipientBody(Sent, kw_only=True):
+class OwnRecipientBody(ClientInput, kw_only=True):
     """What you want to be told, and where. What is left out is off: without an address there is no
     mail."""
 
@@ -86,7 +86,7 @@ class OwnRecipientBody(Sent, kw_only=True):
     quiet_until: QuietUntil = None
 
 
-class RecipientChangeBody(Recipient, Sent):
+class RecipientChangeBody(Recipient, ClientInput):
     """A recipient as it is to be. What is left out is off: without an address there is no mail."""
 
     language: Language | None = None
@@ -117,7 +117,7 @@ class MadeTopic(msgspec.Struct):
     code: tuple[str, ...]
 
 
-class TestBody(Sent, kw_only=True):
+class TestBody(ClientInput, kw_only=True):
     """The way that is tried. A mail goes to the address that is given, else to the sender's own
     mailbox."""
 
@@ -125,7 +125,7 @@ class TestBody(Sent, kw_only=True):
     to: MailAddress | None = None
 
 
-class StatementMailBody(Sent, kw_only=True):
+class StatementMailBody(ClientInput, kw_only=True):
     """Only the statement of this account, if one is given. What was mailed is mailed `again` only
     if that is wanted."""
 
@@ -202,7 +202,7 @@ class OwnMessage:
     given_up_at: str | None
 
 
-class NewestQuery(Sent):
+class NewestQuery(ClientInput):
     limit: Annotated[int, Meta(ge=1, le=500)] = FEW
 
 
@@ -222,18 +222,18 @@ def ways_of(config: ServerConfig) -> MessageWays:
     return MessageWays(mail=mail, push=push, ping=ping, sender=sender and sender[1])
 
 
-class RecipientsQuery(Sent):
+class RecipientsQuery(ClientInput):
     account: Annotated[int, Meta(ge=1, le=2**62, description="Only of this account.")] | None = None
 
 
 @ENDPOINTS.get(RECIPIENTS, Role.OPERATOR)
-async def list_recipients(request: Asked[RecipientsQuery, None]) -> list[RecipientRow]:
+async def list_recipients(request: TypedRequest[RecipientsQuery, None]) -> list[RecipientRow]:
     """List who is told what, in the order in which they were added"""
     return await request.read(partial(stored.recipients, account=request.query.account))
 
 
 @ENDPOINTS.post(RECIPIENTS, Role.OPERATOR, "not_found", status=CREATED)
-async def add_recipient(request: Asked[None, NewRecipientBody]) -> RecipientRow:
+async def add_recipient(request: TypedRequest[None, NewRecipientBody]) -> RecipientRow:
     """Tell somebody by mail; push begins with a topic. The same again adds nobody"""
     body, account = request.body, request.body.account
     if (body.who == DRIVER) != (account is not None):
@@ -252,7 +252,7 @@ async def get_recipient(request: Request) -> RecipientRow:
 
 
 @ENDPOINTS.put(RECIPIENT, Role.OPERATOR, "not_found")
-async def change_recipient(request: Asked[None, RecipientChangeBody]) -> RecipientRow:
+async def change_recipient(request: TypedRequest[None, RecipientChangeBody]) -> RecipientRow:
     """Change what somebody is told, and where"""
     found = await _recipient(request, request.number())
     if not await request.api.writer.run(
@@ -362,14 +362,14 @@ async def _end_topic(request: Request, number: int) -> None:
 
 
 @ENDPOINTS.get(MESSAGES, Role.OPERATOR)
-async def list_messages(request: Asked[BelowQuery, None]) -> list[MessageRow]:
+async def list_messages(request: TypedRequest[BelowQuery, None]) -> list[MessageRow]:
     """List what was sent, to whom and when, and what still waits, the newest first"""
     query = request.query
     return await request.read(partial(stored.messages, before=query.before, limit=query.limit))
 
 
 @ENDPOINTS.post(f"{MESSAGES}/test", Role.ADMIN, "conflict", "unsent", "too_many_waiting")
-async def test_way(request: Asked[None, TestBody]) -> MessageTest:
+async def test_way(request: TypedRequest[None, TestBody]) -> MessageTest:
     """Try a way out now: a mail, a push message to nobody, or a sign of life"""
     body, config = request.body, request.api.config
     if body.way == MAIL:
@@ -386,7 +386,7 @@ async def test_way(request: Asked[None, TestBody]) -> MessageTest:
 
 
 @ENDPOINTS.post(f"{CLOSING}/mail", Role.OPERATOR, "conflict")
-async def mail_month(request: Asked[None, StatementMailBody]) -> StatementMails:
+async def mail_month(request: TypedRequest[None, StatementMailBody]) -> StatementMails:
     """Mail the statements of a closed month to the households that have an address"""
     api, body, month = request.api, request.body, str(month_of(request))
     if api.config.mail is None:
@@ -481,7 +481,7 @@ async def get_own(request: Request) -> OwnRecipient:
 
 
 @ENDPOINTS.put(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS)
-async def keep_own(request: Asked[None, OwnRecipientBody]) -> OwnRecipient:
+async def keep_own(request: TypedRequest[None, OwnRecipientBody]) -> OwnRecipient:
     """Say what you want to be told, and where"""
     body = request.body
     _check(body.kinds, DRIVER, body.quiet_from, body.quiet_until)
@@ -525,7 +525,7 @@ async def end_own_topic(request: Request) -> None:
 
 
 @ENDPOINTS.get(f"{ME}/messages", Role.DRIVER, "conflict", group=OF_DRIVERS)
-async def list_own(request: Asked[NewestQuery, None]) -> list[OwnMessage]:
+async def list_own(request: TypedRequest[NewestQuery, None]) -> list[OwnMessage]:
     """List what was sent to your household, the newest first"""
     read = partial(
         stored.messages_of_account, account=account_of(request), limit=request.query.limit

@@ -10,8 +10,8 @@ from levity_trio.records import record
 from levity_trio.store.reads.site.mqtt import MqttState, before, state
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.local_times import GivenTime, local_moment
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid
 
@@ -20,7 +20,7 @@ PATH: Final = "/api/admin/mqtt"
 UNUSED: Final = Told("this site never used MQTT; start the server with --mqtt")
 
 
-class ReplayBody(Sent):
+class ReplayBody(ClientInput):
     """From which time on the broker gets the facts again."""
 
     since: GivenTime
@@ -45,7 +45,7 @@ async def _get(request: Request) -> MqttState:
 
 
 @ENDPOINTS.post(f"{PATH}/replay", Role.ADMIN, "conflict")
-async def _replay(request: Asked[None, ReplayBody]) -> Replay:
+async def _replay(request: TypedRequest[None, ReplayBody]) -> Replay:
     """Send the facts since a time again, for example those that a broker lost when it was killed"""
     since = local_moment(request.body.since, "since", request.zone)
     assert since is not None  # noqa: S101 - it was given

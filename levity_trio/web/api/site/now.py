@@ -11,11 +11,11 @@ from msgspec import Meta
 from levity_trio.listening.addresses import present_address
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import Now, now
-from levity_trio.store.reads.now import View as AskedNow
-from levity_trio.store.reads.now.attention import Machine
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.store.reads.now import NowQuestion as AskedNow
+from levity_trio.store.reads.now.attention import MachineState
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
 
 ENDPOINTS: Final = Endpoints("now")
 
@@ -24,12 +24,12 @@ Chargers = Annotated[
 ]
 
 
-class NowQuery(Sent):
+class NowQuery(ClientInput):
     charger: Chargers | None = None
 
 
 @ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
-async def get_now(request: Asked[NowQuery, None]) -> Now:
+async def get_now(request: TypedRequest[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
     query = request.query
     # The text may also be the identity of one charger that has a comma in it.
@@ -54,7 +54,9 @@ def read_now(
     """Return the site as it is now, with these chargers (None: all)."""
     config = server.config
     trusted = server.is_clock_trusted()
-    machine = Machine.seen_by(server.writer, db, config, server.begun_at, is_clock_trusted=trusted)
+    machine = MachineState.seen_by(
+        server.writer, db, config, server.begun_at, is_clock_trusted=trusted
+    )
     machine = machine._replace(address=partial(present_address, config.host))
     terms, name, tag = rule_of(server), config.server_name, config.auto_start_id_tag
     return now(

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.store.reads.site.search import Searched, SearchResult, search
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import rule_of
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
 
 ENDPOINTS: Final = Endpoints("search")
 MOST: Final = 50
@@ -21,13 +21,13 @@ OF_TEXT: Final = (
 )
 
 
-class SearchQuery(Sent):
+class SearchQuery(ClientInput):
     text: Annotated[str, Meta(max_length=200, description=OF_TEXT)]
     limit: Annotated[int, Meta(ge=1, le=MOST, description="How many of each kind.")] = USUAL
 
 
 @ENDPOINTS.get("/api/search", Role.OPERATOR)
-async def find(request: Asked[SearchQuery, None]) -> SearchResult:
+async def find(request: TypedRequest[SearchQuery, None]) -> SearchResult:
     """Find chargers, households, cards, cars, transactions and statements, the best of each kind
     first."""
     query = request.query

@@ -20,8 +20,8 @@ from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_
 from levity_trio.store.reads.now.present import SQLITE_VERSION
 from levity_trio.store.reads.site.database import StoredData, stored_data
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import conflict
 from levity_trio.wire.secrets import masked_url
 
@@ -165,7 +165,7 @@ ALONE: Final = Told(
 )
 
 
-class DrainBody(Sent):
+class DrainBody(ClientInput):
     """Over how many seconds the chargers are told to connect again."""
 
     seconds: Annotated[float, Meta(ge=0, le=3600)] = 60.0
@@ -187,7 +187,7 @@ async def _get(request: Request) -> DrainState:
 
 
 @ENDPOINTS.post(PATH, Role.ADMIN, "conflict")
-async def _drain(request: Asked[None, DrainBody]) -> DrainState:
+async def _drain(request: TypedRequest[None, DrainBody]) -> DrainState:
     """Drain the server before its stop: its chargers are told to connect again, and no new ones
     admitted."""
     body = request.body

@@ -13,18 +13,18 @@ from levity_trio.store.reads.site.webhooks import GivenUpRow, WebhookRow, given_
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import NewWebhook, StoredWebhook
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import CREATED, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem, invalid, needing_key, not_found
 from levity_trio.web.api.site.administration import BelowQuery, Name
 from levity_trio.web.api.site.events import KINDS, check_kinds
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.request import (
     LONGEST_URL,
+    AddressRefused,
     BadUrl,
-    Message,
-    Refused,
     Undelivered,
+    WebhookMessage,
     destination,
     new_secret,
     send,
@@ -38,7 +38,7 @@ URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})
 TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
 
 
-class NewWebhookBody(Sent):
+class NewWebhookBody(ClientInput):
     """A webhook to be added. `kinds` and `charger` restrict which facts it gets."""
 
     name: Name
@@ -77,12 +77,12 @@ async def _list(request: Request) -> list[WebhookRow]:
 
 
 @ENDPOINTS.post("/api/admin/webhooks", Role.ADMIN, "in_use", "conflict", status=CREATED)
-async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
+async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
     """Add a webhook, which gets the facts from now on; its secret is shown only in this answer"""
     body = request.body
     try:
         destination(body.url)
-    except (BadUrl, Refused) as problem:
+    except (BadUrl, AddressRefused) as problem:
         raise invalid("url", str(problem)) from None
     check_kinds("kinds", body.kinds or (), KINDS)
     api, secret = request.api, new_secret()
@@ -116,7 +116,7 @@ async def _remove(request: Request) -> None:
 async def _test(request: Request) -> DeliveryTest:
     """Send a test message once, and tell what came of it"""
     api, webhook = request.api, await _in_use(request)
-    message = Message(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
+    message = WebhookMessage(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
     if webhook.secret is None:
         return DeliveryTest(False, None, NOT_SIGNABLE)
     async with api.places.wait():
@@ -135,7 +135,7 @@ async def _in_use(request: Request) -> StoredWebhook:
 
 
 @ENDPOINTS.get("/api/admin/webhooks/{id}/given-up", Role.ADMIN)
-async def _list_given_up(request: Asked[BelowQuery, None]) -> list[GivenUpRow]:
+async def _list_given_up(request: TypedRequest[BelowQuery, None]) -> list[GivenUpRow]:
     """List the facts that were never delivered, the newest first"""
     query = request.query
     read = partial(given_up, webhook=request.number(), before=query.before, limit=query.limit)

@@ -46,9 +46,9 @@ from levity_trio.store.writes.transactions.decisions import DecisionProblem as R
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.waiting import Made
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, Sent
+from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.context import rule_of
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.engine.local_times import LocalInstant, local_instant
 from levity_trio.web.api.engine.openapi import OF_CODE
@@ -77,7 +77,7 @@ class QueueQuery(Paged):
     sort: Literal["newest", "oldest"] = "newest"
 
 
-class ReviewBody(Sent):
+class ReviewBody(ClientInput):
     """Why. With `event`, the newest event that was seen, the decision is refused if the transaction
     has changed."""
 
@@ -85,7 +85,7 @@ class ReviewBody(Sent):
     event: Id | None = None
 
 
-Review = Asked[object, ReviewBody]
+Review = TypedRequest[object, ReviewBody]
 """A request that decides something."""
 
 
@@ -141,7 +141,7 @@ class LostStartBody(ReviewBody):
 
 
 @ENDPOINTS.get("/api/admin/review", Role.OPERATOR, "invalid")
-async def list_queue(request: Asked[QueueQuery, None]) -> ListPage[ReviewItem]:
+async def list_queue(request: TypedRequest[QueueQuery, None]) -> ListPage[ReviewItem]:
     """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
     query = request.query
     is_newest_first = query.sort == "newest"
@@ -165,7 +165,7 @@ async def count_waiting(request: Request) -> Counts:
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
-async def confirm_transaction(request: Asked[None, ConfirmBody]) -> Transaction:
+async def confirm_transaction(request: TypedRequest[None, ConfirmBody]) -> Transaction:
     """Make the figure of a transaction certain"""
     return await _decided(
         request, decisions.confirm_shown, request.number(), request.body.figure_wh
@@ -173,12 +173,12 @@ async def confirm_transaction(request: Asked[None, ConfirmBody]) -> Transaction:
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
-async def correct_transaction(request: Asked[None, FigureBody]) -> Transaction:
+async def correct_transaction(request: TypedRequest[None, FigureBody]) -> Transaction:
     """Set the figure of a transaction"""
     return await _decided(request, correct, request.number(), _correction(request))
 
 
-def _correction(request: Asked[None, FigureBody]) -> Correction:
+def _correction(request: TypedRequest[None, FigureBody]) -> Correction:
     body = request.body
     return Correction(
         figure_wh=body.figure_wh,
@@ -209,7 +209,7 @@ class CorrectionPreview:
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct/preview", Role.OPERATOR, *DECISION_PROBLEMS)
-async def preview_correction(request: Asked[None, FigureBody]) -> CorrectionPreview:
+async def preview_correction(request: TypedRequest[None, FigureBody]) -> CorrectionPreview:
     """Show what a correction would change; nothing is changed"""
     number, billed_by = request.number(), rule_of(request.api)
     bill = await request.find(
@@ -246,7 +246,7 @@ def _foreseen(tx: Known, priced: Priced, bill: Bill) -> CorrectionPreview:
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/close", Role.OPERATOR, *DECISION_PROBLEMS)
-async def close_transaction(request: Asked[None, TransactionEndBody]) -> Transaction:
+async def close_transaction(request: TypedRequest[None, TransactionEndBody]) -> Transaction:
     """Close an open transaction"""
     body = request.body
     at = _time(request, body.stop_time, "stop_time")
@@ -255,13 +255,13 @@ async def close_transaction(request: Asked[None, TransactionEndBody]) -> Transac
 
 
 @ENDPOINTS.post("/api/admin/reviews/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
-async def dismiss_review(request: Asked[None, ReviewBody]) -> Transaction:
+async def dismiss_review(request: TypedRequest[None, ReviewBody]) -> Transaction:
     """Dismiss a doubt that does not question the figure"""
     return await _decided(request, decisions.dismiss_review, request.number())
 
 
 @ENDPOINTS.post("/api/admin/set-aside/{id}/attach", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
-async def attach_message(request: Asked[None, AttachmentBody]) -> Transaction:
+async def attach_message(request: TypedRequest[None, AttachmentBody]) -> Transaction:
     """Apply a message to a transaction"""
     body = request.body
     told = await _read_again(request, body)
@@ -271,7 +271,7 @@ async def attach_message(request: Asked[None, AttachmentBody]) -> Transaction:
 @ENDPOINTS.post(
     "/api/admin/set-aside/{id}/make-transaction", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable"
 )
-async def make_transaction(request: Asked[None, LostStartBody]) -> Transaction:
+async def make_transaction(request: TypedRequest[None, LostStartBody]) -> Transaction:
     """Make a transaction of a stop"""
     body = request.body
     told = await _read_again(request, body)
@@ -285,7 +285,7 @@ async def make_transaction(request: Asked[None, LostStartBody]) -> Transaction:
 
 
 @ENDPOINTS.post("/api/admin/set-aside/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
-async def dismiss_message(request: Asked[None, ReviewBody]) -> None:
+async def dismiss_message(request: TypedRequest[None, ReviewBody]) -> None:
     """Dismiss a message that affects no bill"""
     await decide(request, waiting.dismiss, request.number())
 

@@ -30,8 +30,8 @@ from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.store.writes.transactions.groups import Decided, Result, Seen
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.chargers.charger_facts import known_charger
-from levity_trio.web.api.engine.bodies import Sent
-from levity_trio.web.api.engine.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import PageNumber, whole
 from levity_trio.web.api.engine.problems import Problem, invalid, not_found
 from levity_trio.web.api.transactions import review
@@ -45,14 +45,14 @@ MOST_WARNINGS: Final = 3
 REPORTED: Final = "as reported"
 
 
-class GroupQuery(Sent):
+class GroupQuery(ClientInput):
     """Which of its transactions are shown."""
 
     page: PageNumber = 1
     limit: Annotated[int, Meta(ge=1, le=MOST_SHOWN)] = MOST_SHOWN
 
 
-class WholeGroupBody(Sent):
+class WholeGroupBody(ClientInput):
     """Why, and what was shown: the newest event of the site then, and the name of the figure that
     each transaction gets; without one, the proposed one. If these come to less than the charger
     reported, their `total_wh` is needed."""
@@ -63,7 +63,7 @@ class WholeGroupBody(Sent):
     total_wh: Wh | None = None
 
 
-class SeenBody(Sent):
+class SeenBody(ClientInput):
     """A transaction as it was shown: its newest event, and the figure that it would get."""
 
     transaction: Id
@@ -71,7 +71,7 @@ class SeenBody(Sent):
     figure_wh: Wh
 
 
-class GroupBody(Sent):
+class GroupBody(ClientInput):
     """Why, and what was shown of each transaction. Its figure is confirmed, or corrected to the one
     that is sent."""
 
@@ -111,7 +111,7 @@ async def list_groups(request: Request) -> ListPage[ReviewGroup]:
 
 
 @ENDPOINTS.get(GROUP, Role.OPERATOR, "not_found")
-async def get_group(request: Asked[GroupQuery, None]) -> GroupPreview:
+async def get_group(request: TypedRequest[GroupQuery, None]) -> GroupPreview:
     """Show which figure each transaction of a group would get, and what becomes of the next one"""
     return await _preview(request, PageOf(request.query.page, request.query.limit))
 
@@ -123,7 +123,7 @@ async def _preview(request: Request, wanted: PageOf) -> GroupPreview:
 
 
 @ENDPOINTS.post(f"{GROUP}/decide", Role.OPERATOR, "not_found")
-async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
+async def decide_group(request: TypedRequest[None, GroupBody]) -> GroupDecision:
     """Decide about many transactions at once, each with the figure that was shown"""
     charger, seen = await known_charger(request, "charger"), request.body.sessions
     if len({one.transaction for one in seen}) < len(seen):
@@ -135,7 +135,7 @@ async def decide_group(request: Asked[None, GroupBody]) -> GroupDecision:
 
 
 @ENDPOINTS.post(f"{GROUP}/decide-all", Role.OPERATOR, "not_found")
-async def decide_whole_group(request: Asked[None, WholeGroupBody]) -> GroupDecision:
+async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> GroupDecision:
     """Decide about all transactions of a group at once, each with the figure that was shown
 
     What has changed since it was shown is left out. They are decided in parts of 100; if the server

@@ -15,33 +15,33 @@ from levity_trio.billing.states import BillState
 from levity_trio.documents.cells import inert
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, Wanted
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.transactions import transactions
 from levity_trio.store.reads.transactions.billed import (
     NEWEST,
     OLDEST,
     BilledTransaction,
-    Column,
-    Order,
+    SortColumn,
+    TransactionOrder,
     TransactionSums,
     billed_transaction,
     billed_transactions,
     sums_of,
 )
 from levity_trio.store.reads.transactions.curve import Curve, curve
-from levity_trio.store.reads.transactions.explain import Explanation, explain
+from levity_trio.store.reads.transactions.explain import ExplainedTransaction, explain
 from levity_trio.store.reads.transactions.explained import lines
 from levity_trio.store.reads.transactions.transactions import (
-    Filters,
     Reading,
     TransactionEvent,
+    TransactionFilters,
     anonymous_event,
     events_of,
 )
 from levity_trio.told import Told
-from levity_trio.web.api.engine.bodies import Sent
+from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,
@@ -110,7 +110,7 @@ OF_WEIGHED: Final = (
 )
 
 
-class FilterQuery(Sent, rename={"since": "from", "before": "to"}):
+class FilterQuery(ClientInput, rename={"since": "from", "before": "to"}):
     """Which transactions."""
 
     charger: OfCharger = None
@@ -125,9 +125,9 @@ class FilterQuery(Sent, rename={"since": "from", "before": "to"}):
     bill: Annotated[BillState, Meta(description=OF_STATE)] | None = None
     account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description=OF_ACCOUNT)] | None = None
 
-    def filters(self) -> Filters:
+    def filters(self) -> TransactionFilters:
         """Return them as the store takes them. Raises Problem."""
-        return Filters(
+        return TransactionFilters(
             charger=self.charger,
             connector=self.connector,
             status=self.status,
@@ -150,7 +150,7 @@ class TransactionsQuery(FilterQuery):
     format: OneFormat = "json"
 
 
-Listed = Asked[TransactionsQuery, None]
+Listed = TypedRequest[TransactionsQuery, None]
 Read = Callable[..., ListPage[BilledTransaction]]
 """Reads the page that is `wanted`."""
 
@@ -159,12 +159,12 @@ class ReadingsQuery(Paged):
     measurand: str | None = None
 
 
-class ExplainQuery(Sent):
+class ExplainQuery(ClientInput):
     weighed: Annotated[bool, Meta(description=OF_WEIGHED)] = True
 
 
 @record
-class TransactionExplanation(Explanation):
+class TransactionExplanation(ExplainedTransaction):
     """All that is known of a transaction, as data and in plain English."""
 
     lines: tuple[str, ...]
@@ -179,11 +179,13 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
     read = partial(read_transactions, query=query, sees_all=request.sees_all)
     if query.format == "csv":
         return StreamingResponse(_file(request, read), media_type=CSV)
-    return await page(request, partial(read, wanted=Wanted(query.page, query.limit, query.cursor)))
+    return await page(
+        request, partial(read, wanted=WantedPage(query.page, query.limit, query.cursor))
+    )
 
 
 @ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
-async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
+async def get_sums(request: TypedRequest[FilterQuery, None]) -> TransactionSums:
     """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not
     billed yet."""
     query, now = request.query, request.api.now()
@@ -193,12 +195,14 @@ async def get_sums(request: Asked[FilterQuery, None]) -> TransactionSums:
 
 
 def read_transactions(
-    db: Database, query: TransactionsQuery, wanted: Wanted, *, sees_all: bool
+    db: Database, query: TransactionsQuery, wanted: WantedPage, *, sees_all: bool
 ) -> ListPage[BilledTransaction]:
     """Return a page of transactions. Raises Problem, NoPage."""
     order = TIMES.get(query.sort, NEWEST)
     if query.sort not in TIMES and query.format != "csv":
-        order = Order(Column(query.sort.removeprefix("-")), query.sort.startswith("-"), sees_all)
+        order = TransactionOrder(
+            SortColumn(query.sort.removeprefix("-")), query.sort.startswith("-"), sees_all
+        )
     return billed_transactions(db, query.filters(), wanted, order)
 
 
@@ -212,7 +216,7 @@ async def get_transaction(request: Request) -> BilledTransaction:
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
-async def list_readings(request: Asked[ReadingsQuery, None]) -> ListPage[Reading]:
+async def list_readings(request: TypedRequest[ReadingsQuery, None]) -> ListPage[Reading]:
     """List the readings of a transaction, the oldest first."""
     number, query = request.number(), request.query
 
@@ -243,7 +247,7 @@ async def list_events(request: Request) -> ListPage[TransactionEvent]:
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
-async def explain_transaction(request: Asked[ExplainQuery, None]) -> TransactionExplanation:
+async def explain_transaction(request: TypedRequest[ExplainQuery, None]) -> TransactionExplanation:
     """Explain a transaction: all that is known of it, what speaks for and against its figure, and
     its bill."""
     number, sees_all, is_weighed = request.number(), request.sees_all, request.query.weighed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import (
     bills,
     charger,
@@ -41,4 +41,4 @@ ROOMS: Final = (
     ),
     *(history, load, system, messages, manual, search),
 )
-PAGES: Final[tuple[Page, ...]] = tuple(page for room in ROOMS for page in room.PAGES)
+PAGES: Final[tuple[DashboardPage, ...]] = tuple(page for room in ROOMS for page in room.PAGES)

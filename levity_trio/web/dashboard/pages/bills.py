@@ -16,7 +16,7 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import meters
 from levity_trio.store.reads.money.billing import biller, first_bill
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
-from levity_trio.store.reads.pages import MOST_ROWS, Wanted
+from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role, whole_number
@@ -33,9 +33,9 @@ from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
-    Page,
+    DashboardPage,
+    PageView,
     Sorting,
-    View,
     currency_of_site,
     names_of_chargers,
     read_sorted,
@@ -60,7 +60,7 @@ Values = dict[str, Any]
 # The months
 
 
-def _bills(look: Look, view: View) -> Values:
+def _bills(look: Look, view: PageView) -> Values:
     query = asked(MonthsQuery, {"cursor": view.query["cursor"]} if view.query.get("cursor") else {})
     page = look(read_months, view.api.server, query)
     return {"first": look(first_bill), "months": page.data, "next_cursor": page.next_cursor}
@@ -69,7 +69,7 @@ def _bills(look: Look, view: View) -> Values:
 # One month
 
 
-async def _month(view: View) -> Values:
+async def _month(view: PageView) -> Values:
     month = view.path["month"]
     row, shown = await view.look(_of_month, view, month)
     if row.state is MonthState.CLOSED:
@@ -82,7 +82,7 @@ async def _month(view: View) -> Values:
     return shown | {"early": early, "ended": _days_of(view, row)} | await _preview(view, month)
 
 
-def _of_month(look: Look, view: View, month: str) -> tuple[BillMonth, Values]:
+def _of_month(look: Look, view: PageView, month: str) -> tuple[BillMonth, Values]:
     """Return a month, and what its page shows in any case: with `open_month`, if that is to be
     closed before."""
     row = look(read_month, view.api.server, month_named(month))
@@ -95,7 +95,7 @@ def _of_month(look: Look, view: View, month: str) -> tuple[BillMonth, Values]:
     return row, shown
 
 
-async def _preview(view: View, month: str) -> Values:
+async def _preview(view: PageView, month: str) -> Values:
     """Return the preview, or why there is none, and what is missing."""
     terms, problem = await _terms(view)
     carried = view.query.get("carry_below")
@@ -122,7 +122,7 @@ async def _preview(view: View, month: str) -> Values:
     return {**shown, **preview, "statements": preview["data"]}
 
 
-async def _terms(view: View) -> tuple[dict[str, int], str]:
+async def _terms(view: PageView) -> tuple[dict[str, int], str]:
     """Return the terms of the preview, and what is wrong with those that were typed."""
     if not (text := view.query.get("carry_below", "").strip()):
         return {}, ""
@@ -138,7 +138,7 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
     )
 
 
-async def _closed(view: View, month: str) -> Values:
+async def _closed(view: PageView, month: str) -> Values:
     sorting = Sorting(view.query.get("sort", "") or "number", {}, "number")
     statements, _why = await read_sorted(
         view, read_statements, StatementsQuery, sorting, month=month, limit=MOST
@@ -152,7 +152,7 @@ async def _closed(view: View, month: str) -> Values:
     return shown | await view.look(_beside_closed, view, month)
 
 
-def _beside_closed(look: Look, view: View, month: str) -> Values:
+def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     wallets = look(read_wallets, view.api.server, WalletsQuery(limit=MOST_ROWS)).data
     return {
         "nobody": _nobody(look, view, look(read_month, view.api.server, month_named(month))),
@@ -163,7 +163,7 @@ def _beside_closed(look: Look, view: View, month: str) -> Values:
     }
 
 
-def _nobody(look: Look, view: View, month: BillMonth) -> Values | None:
+def _nobody(look: Look, view: PageView, month: BillMonth) -> Values | None:
     """Return what ended in a month and belongs to nobody now, and the filter that lists it."""
     since, until = _span(view, month)
     query = asked(HistoryQuery, {"of": "account", "from": str(since), "to": str(until)})
@@ -178,13 +178,13 @@ def _nobody(look: Look, view: View, month: BillMonth) -> Values | None:
     return None
 
 
-def _days_of(view: View, month: BillMonth) -> dict[str, date]:
+def _days_of(view: PageView, month: BillMonth) -> dict[str, date]:
     """Return the filter of the sessions that ended in a month."""
     since, until = _span(view, month)
     return {"ended_since": since, "ended_before": until - timedelta(days=1)}
 
 
-def _span(view: View, month: BillMonth) -> tuple[date, date]:
+def _span(view: PageView, month: BillMonth) -> tuple[date, date]:
     """Return the first day of a month, and the one after it."""
     since, until = (
         in_zone(moment(one), view.api.zone).date() for one in (month.since, month.until)
@@ -192,7 +192,7 @@ def _span(view: View, month: BillMonth) -> tuple[date, date]:
     return since, until
 
 
-async def _reconciliation(view: View) -> Values:
+async def _reconciliation(view: PageView) -> Values:
     month = view.path["month"]
 
     def read(look: Look) -> Values:
@@ -202,7 +202,7 @@ async def _reconciliation(view: View) -> Values:
     return await view.look(read)
 
 
-async def _papers(view: View) -> Values:
+async def _papers(view: PageView) -> Values:
     month = view.path["month"]
     return {
         "month": month,
@@ -213,7 +213,7 @@ async def _papers(view: View) -> Values:
 # One statement
 
 
-async def _statement(view: View) -> Values:
+async def _statement(view: PageView) -> Values:
     number = view.path["number"]
 
     def read(look: Look) -> Values:
@@ -224,7 +224,7 @@ async def _statement(view: View) -> Values:
     return {**await view.look(read), "document": f"/get/admin/statements/{number}/document?"}
 
 
-async def _drafted(view: View) -> Values:
+async def _drafted(view: PageView) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
     terms, _problem = await _terms(view)
     one = statement_of(await view.get(f"/api{path}", **terms))
@@ -239,36 +239,38 @@ def _cards(one: StatementDocument) -> list[str]:
     return list(dict.fromkeys(card for card in every if card))
 
 
-async def _biller(view: View) -> Values:
+async def _biller(view: PageView) -> Values:
     return {"biller": await view.look(lambda look: look(biller))}
 
 
-async def _payments(view: View) -> Values:
+async def _payments(view: PageView) -> Values:
     sorting = Sorting(view.query.get("sort", ""), {}, "name")
     wallets, _why = await read_sorted(view, read_wallets, WalletsQuery, sorting, limit=MOST)
     return {"wallets": wallets, "sorting": sorting}
 
 
-async def _meters(view: View) -> Values:
+async def _meters(view: PageView) -> Values:
     def read(look: Look) -> Values:
         return {
-            "meters": look(meters.meters, None, Wanted(limit=MOST)).data,
+            "meters": look(meters.meters, None, WantedPage(limit=MOST)).data,
             "names": look(chargers.names),
         }
 
     return await view.look(read)
 
 
-async def _meter(view: View) -> Values:
+async def _meter(view: PageView) -> Values:
     def read(look: Look) -> Values:
         meter = look(read_meter, view.number)
-        readings = look(meters.readings, meter.id, Wanted(cursor=view.query.get("cursor") or None))
+        readings = look(
+            meters.readings, meter.id, WantedPage(cursor=view.query.get("cursor") or None)
+        )
         return {"meter": meter, "readings": readings, "names": look(chargers.names)}
 
     return await view.look(read)
 
 
-_page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
+_page: Final = partial(DashboardPage, role=Role.OPERATOR, section=SECTION)
 PAGES: Final = N_(
     (
         _page("/bills", "Bills", "bills.html", reading(_bills), help="tasks/close-a-month"),

@@ -15,7 +15,7 @@ from levity_trio.store.reads.chargers import charger_facts, chargers, local_list
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.chargers.links import links
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.charger_facts import UseQuery, read_uptimes, read_use
@@ -28,10 +28,10 @@ from levity_trio.web.api.site.logs import LogEntry, LogsQuery, read_frames
 from levity_trio.web.dashboard.operations import groups_for, page_of
 from levity_trio.web.dashboard.page import (
     Changed,
-    Page,
-    Part,
+    DashboardPage,
+    LivePart,
+    PageView,
     Values,
-    View,
     limited_charger,
     open_sessions,
     reading,
@@ -71,14 +71,14 @@ TABS: Final = N_(
 )
 
 
-def the_charger(look: Look, view: View) -> Charger:
+def the_charger(look: Look, view: PageView) -> Charger:
     """Return the charger that a page is about. Raises Problem."""
     if (found := look(chargers.charger, view.path["id"])) is None:
         raise not_found(Told("charger {1}", view.path["id"]))
     return found
 
 
-def head(look: Look, view: View, tab: str) -> Values:
+def head(look: Look, view: PageView, tab: str) -> Values:
     """Return what all pages about a charger show at their top. Raises Problem."""
     facts = the_charger(look, view)
     return {
@@ -89,7 +89,7 @@ def head(look: Look, view: View, tab: str) -> Values:
     }
 
 
-def _shown(look: Look, view: View) -> Values:
+def _shown(look: Look, view: PageView) -> Values:
     charger = the_charger(look, view)
     station = None if charger.station_id is None else look(chargers.station, charger.station_id)
     return {
@@ -102,7 +102,7 @@ def _shown(look: Look, view: View) -> Values:
     }
 
 
-def _spaces(look: Look, view: View, charger: str) -> Values:
+def _spaces(look: Look, view: PageView, charger: str) -> Values:
     """Return whose the spaces of a charger are, and what its list lacks of that while it is
     away."""
     if not view.may("GET", SPACES):
@@ -118,7 +118,7 @@ def _spaces(look: Look, view: View, charger: str) -> Values:
     return {"spaces": [(one, refused_at(look, view, one)) for one in spaces], "behind": behind}
 
 
-def _uptime(look: Look, view: View, charger: Charger) -> Values:
+def _uptime(look: Look, view: PageView, charger: Charger) -> Values:
     """Return how long the charger was connected: its share of 30 days, or of the time since it has
     been known."""
     (found,) = look(read_uptimes, view.api.server, charger.id)
@@ -126,35 +126,37 @@ def _uptime(look: Look, view: View, charger: Charger) -> Values:
     return {"share": found.share, "links": found.links, "of": length(known.total_seconds())}
 
 
-async def _live(view: View, changed: Changed) -> Sequence[Part]:
+async def _live(view: PageView, changed: Changed) -> Sequence[LivePart]:
     if is_elsewhere(view, changed):
         return ()
     return await view.look(lambda look: _parts(look, view, the_charger(look, view)))
 
 
-def is_elsewhere(view: View, changed: Changed) -> bool:
+def is_elsewhere(view: PageView, changed: Changed) -> bool:
     """Whether the facts were about other chargers only."""
     return changed is not None and view.path["id"] not in changed
 
 
-def _parts(look: Look, view: View, charger: Charger) -> list[Part]:
-    state = Part(STATE, "charger/state.html", _state(look, view, charger))
+def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
+    state = LivePart(STATE, "charger/state.html", _state(look, view, charger))
     if view.caller.role < Role.OPERATOR:
         return [state]
     return [
         state,
-        commands_part(look(charger_facts.commands, charger.id, Wanted(limit=LAST_COMMANDS)).data),
+        commands_part(
+            look(charger_facts.commands, charger.id, WantedPage(limit=LAST_COMMANDS)).data
+        ),
     ]
 
 
-def commands_part(commands: Sequence[Command]) -> Part:
+def commands_part(commands: Sequence[Command]) -> LivePart:
     """Return the part that shows commands with their course."""
-    return Part(COMMANDS, "charger/commands.html", {"commands": commands})
+    return LivePart(COMMANDS, "charger/commands.html", {"commands": commands})
 
 
-def _state(look: Look, view: View, charger: Charger) -> Values:
-    ten, sessions = Wanted(limit=10), open_sessions(look, charger.id)
-    ended = [] if charger.is_connected else look(links, charger.id, Wanted(limit=1)).data
+def _state(look: Look, view: PageView, charger: Charger) -> Values:
+    ten, sessions = WantedPage(limit=10), open_sessions(look, charger.id)
+    ended = [] if charger.is_connected else look(links, charger.id, WantedPage(limit=1)).data
     known = {one.connector for one in charger.connectors}
     return {
         "charger": charger,
@@ -169,7 +171,7 @@ def _state(look: Look, view: View, charger: Charger) -> Values:
     }
 
 
-def _use(look: Look, view: View) -> Values:
+def _use(look: Look, view: PageView) -> Values:
     """A month of the charger: its days, how long cars charged and stayed, its faults, and its
     habits."""
     page, server = head(look, view, "use"), view.api.server
@@ -194,7 +196,7 @@ ALL: Final = "chargers"
 CODES: Final = "/api/admin/codes"
 
 
-async def _read_all(view: View) -> Values:
+async def _read_all(view: PageView) -> Values:
     found = await view.look(_all, view)
     return {
         "list": _list_part(view, found.data),
@@ -204,18 +206,20 @@ async def _read_all(view: View) -> Values:
     }
 
 
-async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
+async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
     return [_list_part(view, (await view.look(_all, view)).data)]
 
 
-def _all(look: Look, view: View) -> ListPage[Charger]:
-    wanted = Wanted(limit=MOST_CHARGERS, cursor=view.query.get("cursor") or None)
+def _all(look: Look, view: PageView) -> ListPage[Charger]:
+    wanted = WantedPage(limit=MOST_CHARGERS, cursor=view.query.get("cursor") or None)
     return look(chargers.chargers, None, None, wanted, is_hidden="hidden" in view.query)
 
 
-def _list_part(view: View, rows: Sequence[Charger]) -> Part:
+def _list_part(view: PageView, rows: Sequence[Charger]) -> LivePart:
     found = [(one, page_of(one.id)) for one in rows]
-    return Part(ALL, "charger/list.html", {"chargers": found, "is_hidden": "hidden" in view.query})
+    return LivePart(
+        ALL, "charger/list.html", {"chargers": found, "is_hidden": "hidden" in view.query}
+    )
 
 
 MOST_COMMANDS: Final = 50
@@ -223,12 +227,12 @@ COMMAND: Final = "command"
 COMMAND_PART: Final = "charger/command.html"
 
 
-def _every_command(look: Look, view: View) -> Values:
+def _every_command(look: Look, view: PageView) -> Values:
     page, found = head(look, view, "commands"), _commands(look, view)
     return {**page, "list": commands_part(found.data), "cursor": found.next_cursor}
 
 
-async def _live_commands(view: View, changed: Changed) -> Sequence[Part]:
+async def _live_commands(view: PageView, changed: Changed) -> Sequence[LivePart]:
     return (
         ()
         if is_elsewhere(view, changed)
@@ -236,12 +240,12 @@ async def _live_commands(view: View, changed: Changed) -> Sequence[Part]:
     )
 
 
-def _commands(look: Look, view: View) -> ListPage[Command]:
-    wanted = Wanted(limit=MOST_COMMANDS, cursor=view.query.get("cursor") or None)
+def _commands(look: Look, view: PageView) -> ListPage[Command]:
+    wanted = WantedPage(limit=MOST_COMMANDS, cursor=view.query.get("cursor") or None)
     return look(charger_facts.commands, view.path["id"], wanted)
 
 
-def _one_command(look: Look, view: View) -> Values:
+def _one_command(look: Look, view: PageView) -> Values:
     command = _command(look, view.number)
     charger = look(chargers.charger, command.charger)
     home, values = page_of(command.charger), {"command": command}
@@ -249,12 +253,12 @@ def _one_command(look: Look, view: View) -> Values:
         "command": command,
         "charger": charger,
         "home": home,
-        "part_": Part(COMMAND, COMMAND_PART, values),
+        "part_": LivePart(COMMAND, COMMAND_PART, values),
     }
 
 
-async def _live_command(view: View, _changed: Changed) -> Sequence[Part]:
-    return [Part(COMMAND, COMMAND_PART, {"command": await view.look(_command, view.number)})]
+async def _live_command(view: PageView, _changed: Changed) -> Sequence[LivePart]:
+    return [LivePart(COMMAND, COMMAND_PART, {"command": await view.look(_command, view.number)})]
 
 
 def _command(look: Look, number: int) -> Command:
@@ -272,7 +276,7 @@ FILTERS: Final = ("action", "direction", "text")
 DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")))
 
 
-def _some_frames(look: Look, view: View) -> Values:
+def _some_frames(look: Look, view: PageView) -> Values:
     page, found = head(look, view, "frames"), _frames(look, view)
     return {
         **page,
@@ -284,22 +288,22 @@ def _some_frames(look: Look, view: View) -> Values:
     }
 
 
-async def _live_frames(view: View, _changed: Changed) -> Sequence[Part]:
+async def _live_frames(view: PageView, _changed: Changed) -> Sequence[LivePart]:
     return () if _stands_still(view) else [_frames_part((await view.look(_frames, view)).data)]
 
 
-def _stands_still(view: View) -> bool:
+def _stands_still(view: PageView) -> bool:
     return "pause" in view.query or "cursor" in view.query
 
 
-def _frames(look: Look, view: View) -> ListPage[LogEntry]:
+def _frames(look: Look, view: PageView) -> ListPage[LogEntry]:
     given = {name: view.query[name] for name in (*FILTERS, "cursor") if view.query.get(name)}
     query = asked(LogsQuery, {**given, "charger": view.path["id"], "limit": str(MOST_FRAMES)})
     return look(read_frames, view.api.server, query)
 
 
-def _frames_part(frames: Sequence[LogEntry]) -> Part:
-    return Part(
+def _frames_part(frames: Sequence[LogEntry]) -> LivePart:
+    return LivePart(
         "frames",
         "charger/frame_rows.html",
         {"frames": [(one, _opened(one.payload)) for one in frames]},
@@ -317,7 +321,7 @@ def _opened(frame: str) -> str:
         return frame
 
 
-_page: Final = partial(Page, section=SECTION)
+_page: Final = partial(DashboardPage, section=SECTION)
 PAGES: Final = N_(
     (
         _page(

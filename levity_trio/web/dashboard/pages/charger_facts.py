@@ -12,9 +12,9 @@ from levity_trio.store.reads.chargers import plans
 from levity_trio.store.reads.chargers.files import files
 from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.chargers.security import decisions
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.page import Page, Read, Values, View
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Read, Values
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.snapshots import Look
@@ -25,7 +25,7 @@ OF_OTHERS: Final = "conflict"
 """What the API answers for a template that is not for a charger."""
 
 
-class Column(NamedTuple):
+class FactColumn(NamedTuple):
     """A column: its head, the field that it shows, and how: text, time, number, size, yes, code,
     habit, state, person or told."""
 
@@ -34,68 +34,68 @@ class Column(NamedTuple):
     kind: str = "text"
 
 
-class Kind(NamedTuple):
+class FactList(NamedTuple):
     """A list that the API has of a charger: the end of its path, and its table."""
 
     path: str
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[FactColumn, ...]
     empty: str
 
 
-_TIME: Final = N_(Column("When", "timestamp", "time"))
+_TIME: Final = N_(FactColumn("When", "timestamp", "time"))
 _HISTORY: Final = N_(
     (
-        Kind(
+        FactList(
             "statuses",
             "Statuses",
             (
                 _TIME,
-                Column("Connector", "connector", "number"),
-                Column("Status", "status"),
-                Column("Error", "error_code"),
-                Column("Of the vendor", "vendor_error_code"),
-                Column("Words", "info"),
-                Column("Times", "count", "number"),
+                FactColumn("Connector", "connector", "number"),
+                FactColumn("Status", "status"),
+                FactColumn("Error", "error_code"),
+                FactColumn("Of the vendor", "vendor_error_code"),
+                FactColumn("Words", "info"),
+                FactColumn("Times", "count", "number"),
             ),
             "The charger has not reported a status yet.",
         ),
-        Kind(
+        FactList(
             "faults",
             "Faults and warnings",
             (
-                Column("Since", "timestamp", "time"),
-                Column("Until", "resolved_at", "time"),
-                Column("Connector", "connector", "number"),
-                Column("Fault", "error_code", "words"),
-                Column("Of the vendor", "vendor_error_code"),
-                Column("Words", "error_description"),
-                Column("Only a warning", "is_warning", "yes"),
+                FactColumn("Since", "timestamp", "time"),
+                FactColumn("Until", "resolved_at", "time"),
+                FactColumn("Connector", "connector", "number"),
+                FactColumn("Fault", "error_code", "words"),
+                FactColumn("Of the vendor", "vendor_error_code"),
+                FactColumn("Words", "error_description"),
+                FactColumn("Only a warning", "is_warning", "yes"),
             ),
             "The charger has reported no fault.",
         ),
-        Kind(
+        FactList(
             "links",
             "Connections",
             (
-                Column("From", "connected_at", "time"),
-                Column("Until", "ended_at", "time"),
-                Column("Closed with", "close_code", "number"),
-                Column("Reason", "close_reason", "told"),
-                Column("Address", "remote_address"),
+                FactColumn("From", "connected_at", "time"),
+                FactColumn("Until", "ended_at", "time"),
+                FactColumn("Closed with", "close_code", "number"),
+                FactColumn("Reason", "close_reason", "told"),
+                FactColumn("Address", "remote_address"),
             ),
             "The charger never connected.",
         ),
-        Kind(
+        FactList(
             "boots",
             "Boots",
             (
-                Column("When", "received_at", "time"),
-                Column("Answer", "answer"),
-                Column("Firmware", "firmware_version"),
-                Column("Vendor", "vendor"),
-                Column("Model", "model"),
-                Column("Serial number", "serial_number"),
+                FactColumn("When", "received_at", "time"),
+                FactColumn("Answer", "answer"),
+                FactColumn("Firmware", "firmware_version"),
+                FactColumn("Vendor", "vendor"),
+                FactColumn("Model", "model"),
+                FactColumn("Serial number", "serial_number"),
             ),
             "The charger has not booted yet.",
         ),
@@ -103,122 +103,122 @@ _HISTORY: Final = N_(
 )
 _ODDITIES: Final = N_(
     (
-        Kind(
+        FactList(
             "repairs",
             "Repairs of its messages",
             (
-                Column("What", "kind", "words"),
-                Column("Times", "count", "number"),
-                Column("First", "first_at", "time"),
-                Column("Last", "last_at", "time"),
-                Column("Firmware", "firmware"),
-                Column("Example", "sample", "code"),
+                FactColumn("What", "kind", "words"),
+                FactColumn("Times", "count", "number"),
+                FactColumn("First", "first_at", "time"),
+                FactColumn("Last", "last_at", "time"),
+                FactColumn("Firmware", "firmware"),
+                FactColumn("Example", "sample", "code"),
             ),
             "Nothing: the charger's messages are in order.",
         ),
-        Kind(
+        FactList(
             "habits",
             "Habits",
             (
-                Column("What", "kind", "habit"),
-                Column("Connector", "connector", "number"),
-                Column("Sessions", "transactions", "number"),
-                Column("Shown by", "charger"),
-                Column("Asked each time by", "asks_by", "person"),
-                Column("Since", "since", "time"),
-                Column("Last", "last_at", "time"),
-                Column("Firmware", "firmware"),
+                FactColumn("What", "kind", "habit"),
+                FactColumn("Connector", "connector", "number"),
+                FactColumn("Sessions", "transactions", "number"),
+                FactColumn("Shown by", "charger"),
+                FactColumn("Asked each time by", "asks_by", "person"),
+                FactColumn("Since", "since", "time"),
+                FactColumn("Last", "last_at", "time"),
+                FactColumn("Firmware", "firmware"),
             ),
             "None is known.",
         ),
     )
 )
 _SET_ASIDE: Final = N_(
-    Kind(
+    FactList(
         "set-aside",
         "Messages set aside",
         (
-            Column("When", "received_at", "time"),
-            Column("Message", "action"),
-            Column("Why", "reason"),
-            Column("Times", "count", "number"),
-            Column("Looked at", "looked_at", "time"),
-            Column("All of it", "payload", "code"),
+            FactColumn("When", "received_at", "time"),
+            FactColumn("Message", "action"),
+            FactColumn("Why", "reason"),
+            FactColumn("Times", "count", "number"),
+            FactColumn("Looked at", "looked_at", "time"),
+            FactColumn("All of it", "payload", "code"),
         ),
         "None.",
     )
 )
 _LIMITS: Final = N_(
     (
-        Kind(
+        FactList(
             "profiles",
             "Charging profiles",
             (
-                Column("Since", "created_at", "time"),
-                Column("Connector", "connector", "number"),
-                Column("Profile", "profile", "number"),
-                Column("Purpose", "purpose"),
-                Column("Level", "stack_level", "number"),
-                Column("State", "state"),
-                Column("All of it", "content", "code"),
+                FactColumn("Since", "created_at", "time"),
+                FactColumn("Connector", "connector", "number"),
+                FactColumn("Profile", "profile", "number"),
+                FactColumn("Purpose", "purpose"),
+                FactColumn("Level", "stack_level", "number"),
+                FactColumn("State", "state"),
+                FactColumn("All of it", "content", "code"),
             ),
             "No profile was sent to the charger.",
         ),
-        Kind(
+        FactList(
             "reservations",
             "Reservations",
             (
-                Column("Made", "created_at", "time"),
-                Column("Number", "reservation", "number"),
-                Column("Connector", "connector", "number"),
-                Column("Card", "id_tag"),
-                Column("Until", "expires_at", "time"),
-                Column("State", "state"),
+                FactColumn("Made", "created_at", "time"),
+                FactColumn("Number", "reservation", "number"),
+                FactColumn("Connector", "connector", "number"),
+                FactColumn("Card", "id_tag"),
+                FactColumn("Until", "expires_at", "time"),
+                FactColumn("State", "state"),
             ),
             "There was no reservation.",
         ),
-        Kind(
+        FactList(
             "local-lists",
             "Card lists",
             (
-                Column("Sent", "created_at", "time"),
-                Column("Version", "version", "number"),
-                Column("Entries", "entries", "code"),
+                FactColumn("Sent", "created_at", "time"),
+                FactColumn("Version", "version", "number"),
+                FactColumn("Entries", "entries", "code"),
             ),
             "No list was sent to the charger.",
         ),
     )
 )
 _FILES: Final = N_(
-    Kind(
+    FactList(
         "files",
         "Files",
         (
-            Column("When", "created_at", "time"),
-            Column("Kind", "kind"),
-            Column("Name", "name"),
-            Column("Size", "size_bytes", "size"),
-            Column("State", "state"),
+            FactColumn("When", "created_at", "time"),
+            FactColumn("Kind", "kind"),
+            FactColumn("Name", "name"),
+            FactColumn("Size", "size_bytes", "size"),
+            FactColumn("State", "state"),
         ),
         "The charger has sent no file.",
     )
 )
 _REGISTRATIONS: Final = N_(
-    Kind(
+    FactList(
         "registrations",
         "Decisions about this charger",
         (
-            Column("When", "decided_at", "time"),
-            Column("Decision", "decision", "words"),
-            Column("By", "decided_by", "person"),
-            Column("Reason", "reason", "ground"),
+            FactColumn("When", "decided_at", "time"),
+            FactColumn("Decision", "decision", "words"),
+            FactColumn("By", "decided_by", "person"),
+            FactColumn("Reason", "reason", "ground"),
         ),
         "Nobody has decided yet.",
     )
 )
 
 
-def api_of(view: View) -> str:
+def api_of(view: PageView) -> str:
     """Return the path of the charger in the API."""
     return f"/api/admin/chargers/{view.path['id']}"
 
@@ -243,8 +243,11 @@ _OF_NOW: Final = ("profiles", "reservations")
 """How each list is read. Some have a state, which is that of now."""
 
 
-def _table(look: Look, view: View, kind: Kind) -> Values:
-    charger, wanted = view.path["id"], Wanted(limit=ROWS, cursor=view.query.get("cursor") or None)
+def _table(look: Look, view: PageView, kind: FactList) -> Values:
+    charger, wanted = (
+        view.path["id"],
+        WantedPage(limit=ROWS, cursor=view.query.get("cursor") or None),
+    )
     if kind.path in _WHOLE:
         return {**kind._asdict(), "rows": look(_WHOLE[kind.path], charger), "cursor": None}
     state = {"now": view.api.server.now()} if kind.path in _OF_NOW else {}
@@ -252,10 +255,10 @@ def _table(look: Look, view: View, kind: Kind) -> Values:
     return {**kind._asdict(), "rows": found.data, "cursor": found.next_cursor}
 
 
-def _chosen(tab: str, kinds: Sequence[Kind], for_operators: Sequence[Kind] = ()) -> Read:
+def _chosen(tab: str, kinds: Sequence[FactList], for_operators: Sequence[FactList] = ()) -> Read:
     """Return how a page reads the list that its reader has chosen."""
 
-    def shown(look: Look, view: View) -> Values:
+    def shown(look: Look, view: PageView) -> Values:
         offered = (*kinds, *(for_operators if view.caller.role >= Role.OPERATOR else ()))
         kind = next((one for one in offered if one.path == view.query.get("show")), offered[0])
         return {
@@ -265,17 +268,17 @@ def _chosen(tab: str, kinds: Sequence[Kind], for_operators: Sequence[Kind] = ())
             "table": _table(look, view, kind),
         }
 
-    async def read(view: View) -> Values:
+    async def read(view: PageView) -> Values:
         return await view.look(shown, view)
 
     return read
 
 
-def _limits(look: Look, view: View) -> Sequence[plans.ConnectorLimit]:
+def _limits(look: Look, view: PageView) -> Sequence[plans.ConnectorLimit]:
     return look(plans.limits, view.path["id"], view.api.server.now())
 
 
-async def _read_limits(view: View) -> Values:
+async def _read_limits(view: PageView) -> Values:
     return {
         **await _chosen("limits", (*_LIMITS, _FILES))(view),
         "limits": await view.look(_limits, view),
@@ -283,7 +286,7 @@ async def _read_limits(view: View) -> Values:
     }
 
 
-async def _read_configuration(view: View) -> Values:
+async def _read_configuration(view: PageView) -> Values:
     return {
         **await view.look(head, view, "configuration"),
         "entries": (await view.get(f"{api_of(view)}/configuration"))["data"],
@@ -294,7 +297,7 @@ async def _read_configuration(view: View) -> Values:
     }
 
 
-async def _changes(view: View) -> Sequence[Values]:
+async def _changes(view: PageView) -> Sequence[Values]:
     try:
         changes: list[Values] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
     except ApiRefused:  # it was not read twice yet
@@ -302,7 +305,7 @@ async def _changes(view: View) -> Sequence[Values]:
     return changes
 
 
-async def _compared(view: View) -> AsyncIterator[Values]:
+async def _compared(view: PageView) -> AsyncIterator[Values]:
     """Yield each template that is for this charger, with the keys that are not as it says."""
     for template in (await view.get("/api/admin/configuration-templates"))["data"]:
         path = f"/api/admin/configuration-templates/{template['name']}/report"
@@ -318,7 +321,7 @@ async def _compared(view: View) -> AsyncIterator[Values]:
         }
 
 
-async def _read_security(view: View) -> Values:
+async def _read_security(view: PageView) -> Values:
     return {
         **await view.look(head, view, "security"),
         "security": await view.get(f"{api_of(view)}/security"),
@@ -327,7 +330,7 @@ async def _read_security(view: View) -> Values:
     }
 
 
-async def _way(view: View) -> Values | None:
+async def _way(view: PageView) -> Values | None:
     try:
         way: Values = await view.get(f"{api_of(view)}/security-profile")
     except ApiRefused:  # none was asked for
@@ -343,9 +346,13 @@ HELP: Final = {
 """The topic of the manual about a tab, where it is not that of the charger's page."""
 
 
-def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: str = "") -> Page:
+def _page(
+    tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: str = ""
+) -> DashboardPage:
     chosen, help_ = f"charger/{template or tab}.html", HELP.get(tab, "tasks/a-charger-is-away")
-    return Page(f"{PATH}/{tab}", title, chosen, read, role=role, section=SECTION, help=help_)
+    return DashboardPage(
+        f"{PATH}/{tab}", title, chosen, read, role=role, section=SECTION, help=help_
+    )
 
 
 PAGES: Final = N_(

@@ -17,10 +17,10 @@ from urllib.parse import quote, unquote
 from levity_trio.locale import N_, _
 from levity_trio.records import record
 from levity_trio.store.reads.money.prices import DriversPrice
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts, mine
 from levity_trio.store.reads.people.driving import (
-    Household,
+    HouseholdView,
     OwnTag,
     Place,
     PlacesOfCharger,
@@ -28,13 +28,13 @@ from levity_trio.store.reads.people.driving import (
     tags_of,
 )
 from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction, Some
-from levity_trio.store.reads.people.reports import Wanted as Reports
+from levity_trio.store.reads.people.reports import ReportFilters as Reports
 from levity_trio.store.reads.transactions.bill.own import OwnChange
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (
     DriversCommand,
-    Places,
+    FoundPlaces,
     read_command,
     read_places,
     seen_by,
@@ -56,7 +56,14 @@ from levity_trio.web.api.engine.endpoints import Role, whole_number
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.mount import DRIVERS
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
+from levity_trio.web.dashboard.page import (
+    EVERYTHING,
+    Changed,
+    DashboardPage,
+    LivePart,
+    PageView,
+    Values,
+)
 from levity_trio.web.dashboard.pages.session import curves
 from levity_trio.web.dashboard.progress import progress
 from levity_trio.web.dashboard.refusals import ApiRefused, refusals
@@ -69,7 +76,7 @@ MOST: Final = 20
 """Own sessions that go on at once, and reports that are shown."""
 
 
-class Seen(NamedTuple):
+class DriversView(NamedTuple):
     """What who looks sees of the chargers, and what is the own household's: its tags that may
     charge now, its sessions that go on, with a small curve of each, and what it may use in this
     month."""
@@ -97,15 +104,15 @@ class Spot(NamedTuple):
     elsewhere: Sequence[str]
 
 
-async def _look(view: View, charger: str | None = None) -> Seen:
+async def _look(view: PageView, charger: str | None = None) -> DriversView:
     """Return what is seen of all chargers, or of one; none if there is no such one."""
     server, account = view.api.server, view.caller.account
 
-    def read(look: Look) -> tuple[Places, Sequence[OwnTag], Seen]:
+    def read(look: Look) -> tuple[FoundPlaces, Sequence[OwnTag], DriversView]:
         places = look(read_places, server, account, charger)
         if account is None:
-            return places, (), Seen(())
-        own = Household(account, rule_of(server))
+            return places, (), DriversView(())
+        own = HouseholdView(account, rule_of(server))
         found = look(mine.transactions, own, server.now(), MOST, is_open=True)
         sessions = [] if found is None else found.data
         curves = {one.id: _sparkline(look(mine.own_curve, own, one.id)) for one in sessions}
@@ -113,7 +120,7 @@ async def _look(view: View, charger: str | None = None) -> Seen:
         return (
             places,
             look(tags_of, account, server.stamp()),
-            Seen((), (), sessions, curves, limits),
+            DriversView((), (), sessions, curves, limits),
         )
 
     places, tags, seen = await view.look(read)
@@ -125,16 +132,16 @@ def _sparkline(curve: Curve | None) -> Sparkline | None:
     return None if curve is None else sparkline([(at, most) for at, _, most in curve.power])
 
 
-async def _read_all(view: View) -> Values:
+async def _read_all(view: PageView) -> Values:
     running, places = await _all(view)
     return {"running": running, "places": places}
 
 
-async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
+async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
     return await _all(view)
 
 
-async def _all(view: View) -> Sequence[Part]:
+async def _all(view: PageView) -> Sequence[LivePart]:
     seen = await _look(view)
     running = [{"one": one, "curve": seen.curves[one.id]} for one in seen.sessions]
     places = [
@@ -149,8 +156,8 @@ async def _all(view: View) -> Sequence[Part]:
         "is_nobody": is_nobody(view),
     }
     return [
-        Part("running", "driver/running.html", {"running": running}),
-        Part("places", "driver/places.html", shown),
+        LivePart("running", "driver/running.html", {"running": running}),
+        LivePart("places", "driver/places.html", shown),
     ]
 
 
@@ -160,39 +167,39 @@ def _common_price(chargers: Sequence[PlacesOfCharger]) -> DriversPrice | None:
     return first if all(one.price == first for one in chargers) else None
 
 
-async def _read_place(view: View) -> Values:
+async def _read_place(view: PageView) -> Values:
     charger, place = await _place(view)
     reports = None if is_nobody(view) else await _reports(view, "charger", charger=charger.id)
     return {"charger": charger, "place": place, "reports": reports, "here": _here(view, charger)}
 
 
-def _here(view: View, charger: PlacesOfCharger) -> str:
+def _here(view: PageView, charger: PlacesOfCharger) -> str:
     return _path(charger.id, view.path.get("connector"))
 
 
 async def _reports(
-    view: View,
+    view: PageView,
     *about: str,
     transaction: int | None = None,
     statement: int | None = None,
     charger: str | None = None,
-) -> Part:
+) -> LivePart:
     """Return what the household reported about something, with the answers."""
     wanted = Reports(view.caller.account, transaction, statement, charger)
     found = [
         one for one in await view.look(lambda look: look(read_own, wanted)) if one.about in about
     ]
-    return Part("reports", "driver/reports.html", {"reports": found[:MOST]})
+    return LivePart("reports", "driver/reports.html", {"reports": found[:MOST]})
 
 
-async def _live_place(view: View, changed: Changed) -> Sequence[Part]:
+async def _live_place(view: PageView, changed: Changed) -> Sequence[LivePart]:
     if changed is not EVERYTHING and changed.isdisjoint({view.path["charger"], SITE}):
         return []
     _charger, place = await _place(view)
     return [place]
 
 
-async def _place(view: View) -> tuple[PlacesOfCharger, Part]:
+async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
     """Return the charger in the path, and what is shown of it. Raises ApiRefused."""
     seen = await _look(view, view.path["charger"])
     with refusals():
@@ -208,10 +215,10 @@ async def _place(view: View) -> tuple[PlacesOfCharger, Part]:
         "command": await _command(view, charger.id, spots),
         "is_nobody": is_nobody(view),
     }
-    return charger, Part("place", "driver/place.html", values)
+    return charger, LivePart("place", "driver/place.html", values)
 
 
-def is_nobody(view: View) -> bool:
+def is_nobody(view: PageView) -> bool:
     """Whether who looks belongs to no household: an operator, who may look."""
     return view.caller.account is None
 
@@ -222,7 +229,7 @@ def _path(charger: str, connector: str | None = None) -> str:
     )
 
 
-def _spots(charger: PlacesOfCharger, seen: Seen) -> list[Spot]:
+def _spots(charger: PlacesOfCharger, seen: DriversView) -> list[Spot]:
     """Return the connectors of a charger as a page shows them."""
     own = {one.id: one for one in seen.sessions}
     return [
@@ -242,12 +249,12 @@ def _spots(charger: PlacesOfCharger, seen: Seen) -> list[Spot]:
     ]
 
 
-def _household(view: View) -> Household:
+def _household(view: PageView) -> HouseholdView:
     """Return the household of a driver."""
-    return Household(view.caller.account, rule_of(view.api.server))
+    return HouseholdView(view.caller.account, rule_of(view.api.server))
 
 
-async def _command(view: View, charger: str, spots: Sequence[Spot]) -> Values | None:
+async def _command(view: PageView, charger: str, spots: Sequence[Spot]) -> Values | None:
     """Return the course of what was asked for here, None once it is of the past."""
     number = view.query.get("command", "")
     if not number.isdecimal() or is_nobody(view):
@@ -262,7 +269,7 @@ async def _command(view: View, charger: str, spots: Sequence[Spot]) -> Values | 
     return None if command.charger != charger or is_over else {"told": command, "course": shown}
 
 
-def _own_command(look: Look, view: View, number: str) -> DriversCommand:
+def _own_command(look: Look, view: PageView, number: str) -> DriversCommand:
     return look(read_command, _household(view), view.caller.name, whole_number({"id": number}))
 
 
@@ -271,7 +278,7 @@ PRICED: Final = ("tariff", "assignment")
 """The kinds of changes that give a session its price."""
 
 
-async def _read_sessions(view: View) -> Values:
+async def _read_sessions(view: PageView) -> Values:
     if is_nobody(view):
         return {"is_nobody": True}
     before = view.query.get("before")
@@ -279,7 +286,7 @@ async def _read_sessions(view: View) -> Values:
     return {"is_nobody": False, "found": found, "is_first": "before" not in view.query}
 
 
-def _sessions(look: Look, view: View, given: Mapping[str, str]) -> Some:
+def _sessions(look: Look, view: PageView, given: Mapping[str, str]) -> Some:
     """Return the own sessions, the newest first. Raises Problem."""
     before = asked(OwnQuery, given).before
     found = look(mine.transactions, _household(view), view.api.server.now(), ROWS, before)
@@ -288,14 +295,14 @@ def _sessions(look: Look, view: View, given: Mapping[str, str]) -> Some:
     return found
 
 
-async def _read_session(view: View) -> Values:
+async def _read_session(view: PageView) -> Values:
     if is_nobody(view):
         return {"is_nobody": True, "one": None}
     one, curve = await view.look(_session, view, view.number)
     return {"is_nobody": False, "one": one, "parts": await _session_parts(view, one, curve)}
 
 
-async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
+async def _live_session(view: PageView, changed: Changed) -> Sequence[LivePart]:
     if is_nobody(view):
         return []
     if changed is not EVERYTHING:
@@ -306,7 +313,7 @@ async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
 
 
 def _session(
-    look: Look, view: View, number: int, *, is_billed: bool = True
+    look: Look, view: PageView, number: int, *, is_billed: bool = True
 ) -> tuple[DriversSession, Curve]:
     """Return an own session and its curve. Raises Problem for any other."""
     own = _household(view)
@@ -317,13 +324,15 @@ def _session(
     return one, curve
 
 
-async def _session_parts(view: View, session: DriversSession, curve: Curve) -> Sequence[Part]:
+async def _session_parts(
+    view: PageView, session: DriversSession, curve: Curve
+) -> Sequence[LivePart]:
     shown = {"known": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
     changes = [] if session.bill is None else _changes(session.bill.changes)
     return [
-        Part("own-head", "driver/head.html", {"one": session, "changes": changes}),
-        Part("own-bill", "driver/bill.html", {"one": session}),
-        Part("curves", "session/curves.html", shown),
+        LivePart("own-head", "driver/head.html", {"one": session, "changes": changes}),
+        LivePart("own-bill", "driver/bill.html", {"one": session}),
+        LivePart("curves", "session/curves.html", shown),
         await _reports(view, "session", "statement", transaction=session.id),
     ]
 
@@ -335,14 +344,14 @@ def _changes(found: Sequence[OwnChange]) -> Sequence[OwnChange]:
     return [*last.values()]
 
 
-async def _read_statements(view: View) -> Values:
+async def _read_statements(view: PageView) -> Values:
     account = view.caller.account
     if account is None:
         return {"is_nobody": True}
     server, cursor = view.api.server, view.query.get("cursor")
 
     def read(look: Look) -> Values:
-        page = look(read_statements, server, account, Wanted(cursor=cursor or None))
+        page = look(read_statements, server, account, WantedPage(cursor=cursor or None))
         money = None if "cursor" in view.query else look(read_money, server, account)
         return {"money": money, "statements": page.data, "cursor": page.next_cursor}
 
@@ -353,7 +362,7 @@ async def _read_statements(view: View) -> Values:
     }
 
 
-async def _read_me(view: View) -> Values:
+async def _read_me(view: PageView) -> Values:
     server, account, name = view.api.server, view.caller.account, view.name or view.caller.name
     if account is None:
         return {"is_nobody": True, "name": name, "reports": None}
@@ -394,7 +403,7 @@ SHAPES: Final[Mapping[str, tuple[str, str]]] = N_(
 """The shape and the word for the state of a connector."""
 
 
-class Connector(NamedTuple):
+class ConnectorState(NamedTuple):
     """A connector: what it is called, "" if there is no other, and its state."""
 
     name: str
@@ -407,10 +416,10 @@ class PlaceOfCode:
     """A charger, and one or all of its connectors."""
 
     name: str
-    connectors: Sequence[Connector]
+    connectors: Sequence[ConnectorState]
 
 
-async def place_of(view: View, path: str) -> PlaceOfCode | None:
+async def place_of(view: PageView, path: str) -> PlaceOfCode | None:
     """Return the place that the page with this path, as in a URL, is about; None for an unknown
     one, or no such page.
 
@@ -425,14 +434,14 @@ async def place_of(view: View, path: str) -> PlaceOfCode | None:
         connectors = [one for one in charger.connectors if wanted in (None, one.id)]
         if wanted is None or connectors:
             shown = [
-                Connector(_name(one, len(charger.connectors)), *_shape(one.state))
+                ConnectorState(_name(one, len(charger.connectors)), *_shape(one.state))
                 for one in connectors
             ]
             return PlaceOfCode(charger.name or charger.id, shown)
     return None
 
 
-def _places(look: Look, view: View, charger: str) -> Places:
+def _places(look: Look, view: PageView, charger: str) -> FoundPlaces:
     return look(read_places, view.api.server, view.caller.account, charger)
 
 
@@ -446,7 +455,7 @@ def _name(connector: Place, count: int) -> str:
     return "" if count == 1 else _("Connector %(connector)s", connector=connector.id)
 
 
-_page: Final = partial(Page, role=Role.DRIVER)
+_page: Final = partial(DashboardPage, role=Role.DRIVER)
 PAGES: Final = N_(
     (
         _page(

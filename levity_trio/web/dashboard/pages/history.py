@@ -18,7 +18,7 @@ from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
-from levity_trio.web.dashboard.page import Page, Values, View
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
 from levity_trio.web.dashboard.pictures import ENERGY, SHOWN, label_of, stacks, week_values
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import wrong_way_round
@@ -37,7 +37,7 @@ LENGTHS: Final[Mapping[str, str]] = {
 FILTERS: Final = ("charger", "account", "from", "to")
 
 
-async def _read(view: View) -> Values:
+async def _read(view: PageView) -> Values:
     sees_all = view.caller.role >= Role.OPERATOR
     whose = {one: words for one, words in WHOSE.items() if one != "account" or sees_all}
     by, group = _chosen(view, "by", LENGTHS, "day"), _chosen(view, "of", whose, "site")
@@ -77,7 +77,7 @@ async def _read(view: View) -> Values:
     }
 
 
-def _chosen(view: View, name: str, choices: Mapping[str, str], usual: str) -> str:
+def _chosen(view: PageView, name: str, choices: Mapping[str, str], usual: str) -> str:
     return view.query.get(name, "") if view.query.get(name) in choices else usual
 
 
@@ -99,7 +99,7 @@ def _until(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shown(
-    look: Look, view: View, by: str, shown: str, query: Mapping[str, str]
+    look: Look, view: PageView, by: str, shown: str, query: Mapping[str, str]
 ) -> dict[str, Values]:
     """Return the hours of a week; or the pictures, whose they are, and the same as a table, the
     newest first. Raises Problem."""
@@ -157,7 +157,7 @@ def _days(name: str, by: str) -> tuple[date, date]:
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/history",
             "History",
             "history.html",

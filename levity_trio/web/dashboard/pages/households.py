@@ -12,24 +12,24 @@ from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import statements, wallets
 from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
-from levity_trio.store.reads.pages import MOST_ROWS, Wanted
+from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import messages, personal, reports, users
 from levity_trio.store.reads.people.belongings import Belonging
 from levity_trio.store.reads.people.household_tasks import Task, tasks_of
 from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.people.accounts import AccountsQuery, read_account, read_accounts
 from levity_trio.web.api.people.households import read_departure
 from levity_trio.web.api.people.limits import read_use
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.page import (
-    Page,
+    DashboardPage,
+    PageView,
     Sorting,
     Values,
-    View,
     currency,
     read_sorted,
     refused_at,
@@ -45,12 +45,12 @@ OPEN: Final[Mapping[str, Mapping[str, str]]] = {
     "all": {},
 }
 """The filters of the API: who lives here now, who has left, all."""
-FEW: Final = Wanted(limit=10)
+FEW: Final = WantedPage(limit=10)
 PREPAID: Final = "prepaid"
 """A look at a bill that is not ready works on it for so long."""
 
 
-async def _list(view: View) -> Values:
+async def _list(view: PageView) -> Values:
     search, who = view.query.get("search", "").strip(), view.query.get("who", "")
     filters = {name: value for name, value in (("search", search), ("who", who)) if value}
     sorting = Sorting(view.query.get("sort", ""), filters, "name")
@@ -72,19 +72,19 @@ async def _list(view: View) -> Values:
 def _balances(look: Look) -> Mapping[int, WalletRow]:
     return {
         one.account: one
-        for one in look(wallets.wallets, WalletFilters(), Wanted(limit=MOST_ROWS)).data
+        for one in look(wallets.wallets, WalletFilters(), WantedPage(limit=MOST_ROWS)).data
     }
 
 
-async def _show(view: View) -> Values:
+async def _show(view: PageView) -> Values:
     return await view.look(_household, view, view.number)
 
 
-def _household(look: Look, view: View, number: int) -> Values:
+def _household(look: Look, view: PageView, number: int) -> Values:
     server = view.api.server
     household = look(read_account, number)
     valid = [one for one in household.belongings if one.voided_at is None]
-    waiting = reports.Wanted(account=number, is_waiting=True)
+    waiting = reports.ReportFilters(account=number, is_waiting=True)
     history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
     return {
         "household": household,
@@ -95,7 +95,7 @@ def _household(look: Look, view: View, number: int) -> Values:
         "cards": _marked_cards(look, view, valid),
         "reports": look(reports.reports, waiting),
         "months": months_values(history),
-        "sessions": look(transactions_of, Filters(account=number), FEW).data,
+        "sessions": look(transactions_of, TransactionFilters(account=number), FEW).data,
         "statements": look(statements.closed_statements, number, None, FEW).data,
         "wallet": look(wallets.wallet, number),
         "entries": look(wallets.entries, number, None, FEW).data,
@@ -107,14 +107,14 @@ def _household(look: Look, view: View, number: int) -> Values:
         "may_delete": view.may("DELETE", "/api/admin/accounts/{id}/personal"),
         "may_set_terms": view.may("POST", "/api/admin/wallets/{id}/terms"),
         "limits": look(limits_of, ACCOUNT, str(number), server.stamp()),
-        "use": look(read_use, server, [Filters(account=number)]),
+        "use": look(read_use, server, [TransactionFilters(account=number)]),
         "chargers": look(chargers.names),
         "currency": currency(look),
         "prepaid": PREPAID,
     }
 
 
-def _marked_cards(look: Look, view: View, belongings: list[Belonging]) -> Mapping[str, TagRow]:
+def _marked_cards(look: Look, view: PageView, belongings: list[Belonging]) -> Mapping[str, TagRow]:
     """Return those of the cards that were added and are not simply accepted, by their numbers."""
     found = dict[str, TagRow]()
     for tag in (one.tag for one in belongings if one.what == "tag" and one.tag is not None):
@@ -131,7 +131,7 @@ def _task(look: Look, account: int) -> Task | None:
     return newest if newest is not None and newest.obstacle is None else None
 
 
-async def _last_bill(view: View) -> Values:
+async def _last_bill(view: PageView) -> Values:
     """Return the last statement of a household that moves out, or why there is none."""
     household = await view.look(lambda look: look(read_account, view.number))
     departure = await view.look(
@@ -147,12 +147,14 @@ async def _last_bill(view: View) -> Values:
     return {**shown, "sums": preview["sums"]}
 
 
-async def _cards(view: View) -> Values:
+async def _cards(view: PageView) -> Values:
     (part,) = await unknown_cards(view)
     return {"cards": part}
 
 
-_page: Final = partial(Page, role=Role.OPERATOR, section=N_("Households"), help="tasks/household")
+_page: Final = partial(
+    DashboardPage, role=Role.OPERATOR, section=N_("Households"), help="tasks/household"
+)
 PAGES: Final = N_(
     (
         _page("/accounts", "Households", "households.html", _list),

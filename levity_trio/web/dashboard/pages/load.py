@@ -28,13 +28,13 @@ from levity_trio.web.api.load.leases import (
     read_memory,
 )
 from levity_trio.web.api.load.load import NOTHING, read_load_day, read_whys
-from levity_trio.web.dashboard.fields import TEXT, Field, Suggestion
+from levity_trio.web.dashboard.fields import TEXT, FormField, Suggestion
 from levity_trio.web.dashboard.page import (
     Changed,
-    Page,
-    Part,
+    DashboardPage,
+    LivePart,
+    PageView,
     Values,
-    View,
     limited_charger,
     open_sessions,
     reading,
@@ -108,7 +108,7 @@ def costs_of_disobedience(now: LoadNow | None) -> Mapping[str, int]:
     return costs
 
 
-async def _read(view: View) -> Values:
+async def _read(view: PageView) -> Values:
     problem = ""
     try:
         found = await view.look(_day, view, view.query.get("day") or None)
@@ -127,11 +127,11 @@ async def _read(view: View) -> Values:
     }
 
 
-def _day(look: Look, view: View, day: str | None) -> LoadDayOfCars:
+def _day(look: Look, view: PageView, day: str | None) -> LoadDayOfCars:
     return look(read_load_day, view.api.server, day)
 
 
-def _circuits(view: View, day: LoadDayOfCars) -> Iterator[Values]:
+def _circuits(view: PageView, day: LoadDayOfCars) -> Iterator[Values]:
     """Yield each circuit with its phases, and the same by the hour; those are open that say
     something."""
     lines = dict[str, list[LoadDayLine]]()
@@ -168,14 +168,14 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _whys(look: Look, view: View) -> Values:
+def _whys(look: Look, view: PageView) -> Values:
     charger = view.path["charger"]
     if (found := look(read_whys, view.api.server.config.time_zone, charger)) is None:
         raise not_found(NOTHING)
     return {"charger": charger, "names": look(names), "whys": found}
 
 
-async def _feeder(view: View) -> Values:
+async def _feeder(view: PageView) -> Values:
     """Return the feeder as it holds, and as it would be if somebody wants to see that first."""
     asked, preview, problem = defaultdict(str, view.query), None, ""
     if asked["amperes"] and view.may("PUT", SITE):
@@ -199,7 +199,7 @@ async def _feeder(view: View) -> Values:
     }
 
 
-def _known(look: Look, view: View) -> Values:
+def _known(look: Look, view: PageView) -> Values:
     """Return the feeder as it holds."""
     server = view.api.server
     known, spaces = look(read_site, server.stamp()), look(places.spaces, server.stamp(), None)
@@ -216,7 +216,7 @@ def _known(look: Look, view: View) -> Values:
     }
 
 
-def _orders(look: Look, view: View, toml: str) -> Values:
+def _orders(look: Look, view: PageView, toml: str) -> Values:
     """Return the newest orders of the grid operator. If they limit the connection, as those of
     earlier versions did, and nobody has said so, there is a document for each answer."""
     orders = look(read_orders, view.api.server).data[: -ORDERS - 1 : -1]
@@ -231,7 +231,7 @@ def _orders(look: Look, view: View, toml: str) -> Values:
     }
 
 
-def _form(asked: Mapping[str, str]) -> Iterator[Field]:
+def _form(asked: Mapping[str, str]) -> Iterator[FormField]:
     """Yield what is asked of a feeder; base.css hides what is not about the house that was
     chosen."""
     houses = [
@@ -243,7 +243,7 @@ def _form(asked: Mapping[str, str]) -> Iterator[Field]:
     ]
     houses.append(Suggestion("unknown", _("I do not know")))
     for name, (label, words) in ASKED.items():
-        yield Field(
+        yield FormField(
             name=name,
             kind=TEXT,
             label=_(label),
@@ -258,7 +258,7 @@ def _form(asked: Mapping[str, str]) -> Iterator[Field]:
 
 
 @record
-class Row:
+class ConnectorRow:
     """A connector of the site, and how its charger is limited: said at the first one."""
 
     socket: LoadSocket
@@ -267,7 +267,7 @@ class Row:
     is_first: bool
 
 
-def _chargers(look: Look, view: View) -> Sequence[Part]:
+def _chargers(look: Look, view: PageView) -> Sequence[LivePart]:
     """Return whether chargers are limited, and the chargers of the site with how they are
     limited."""
     server, now = view.api.server, look(load_now)
@@ -275,7 +275,7 @@ def _chargers(look: Look, view: View) -> Sequence[Part]:
         look(read_site, server.stamp()),
         {one.charger: one for one in look(limited_chargers, server.now())},
     )
-    rows, seen = list[Row](), set[str]()
+    rows, seen = list[ConnectorRow](), set[str]()
     for socket in known.chargers:
         one = limited.get(socket.charger)
         lease = (
@@ -285,7 +285,9 @@ def _chargers(look: Look, view: View) -> Sequence[Part]:
         )
         is_first = socket.charger not in seen
         rows.append(
-            Row(socket=socket, limited=one if is_first else None, lease=lease, is_first=is_first)
+            ConnectorRow(
+                socket=socket, limited=one if is_first else None, lease=lease, is_first=is_first
+            )
         )
         seen.add(socket.charger)
     values = {
@@ -298,24 +300,24 @@ def _chargers(look: Look, view: View) -> Sequence[Part]:
         "costs": costs_of_disobedience(now),
         "names": look(names),
     }
-    return Part("limits", "load/limits.html", values), Part(
+    return LivePart("limits", "load/limits.html", values), LivePart(
         "chargers", "load/chargers.html", values
     )
 
 
-async def _live_feeder(view: View, _changed: Changed) -> Sequence[Part]:
+async def _live_feeder(view: PageView, _changed: Changed) -> Sequence[LivePart]:
     return await view.look(_chargers, view)
 
 
 # The trial of a charger
 
 
-async def _live_trial(view: View, _changed: Changed) -> Sequence[Part]:
-    part: Part = (await view.look(_trial, view))["part_"]
+async def _live_trial(view: PageView, _changed: Changed) -> Sequence[LivePart]:
+    part: LivePart = (await view.look(_trial, view))["part_"]
     return [part]
 
 
-def _trial(look: Look, view: View) -> Values:
+def _trial(look: Look, view: PageView) -> Values:
     name = view.path["charger"]
     if (charger := look(chargers.charger, name)) is None:
         raise not_found(Told("charger {1}", name))
@@ -335,13 +337,13 @@ def _trial(look: Look, view: View) -> Values:
     return {
         "charger": name,
         "name": charger.name or name,
-        "part_": Part("trial", "load/trial.html", values),
+        "part_": LivePart("trial", "load/trial.html", values),
     }
 
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/load",
             "Feeder",
             "feeder.html",
@@ -352,7 +354,7 @@ PAGES: Final = N_(
             live=_live_feeder,
             seconds=LOOK_SECONDS,
         ),
-        Page(
+        DashboardPage(
             "/load/try/{charger}",
             "The trial of a charger",
             "load_try.html",
@@ -362,7 +364,7 @@ PAGES: Final = N_(
             live=_live_trial,
             seconds=TRIAL_SECONDS,
         ),
-        Page(
+        DashboardPage(
             "/load/why/{charger}",
             "Why a car gets what it gets",
             "load_why.html",
@@ -370,7 +372,7 @@ PAGES: Final = N_(
             help="tasks/feeder",
             section="Now",
         ),
-        Page(
+        DashboardPage(
             "/load/day",
             "A day of the feeder",
             "load_day.html",

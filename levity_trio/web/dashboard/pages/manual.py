@@ -18,7 +18,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document, in_full
 from levity_trio.web.dashboard.fields import every, fields_of
 from levity_trio.web.dashboard.mount import HELP
-from levity_trio.web.dashboard.page import Page, Values, View
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
 from levity_trio.web.dashboard.refusals import ApiRefused
 
 FOLDERS: Final[Mapping[str, str]] = N_(
@@ -36,7 +36,7 @@ LONGEST: Final = 100
 """Characters of what is looked for."""
 
 
-async def _contents(view: View) -> Values:
+async def _contents(view: PageView) -> Values:
     words = view.query.get("q", "")
     pages = await trio.to_thread.run_sync(
         lambda: [one for one in manual.pages() if _may_see(view, one)]
@@ -53,7 +53,7 @@ async def _contents(view: View) -> Values:
     }
 
 
-async def _page(view: View) -> Values:
+async def _page(view: PageView) -> Values:
     topic = view.path["topic"]
     try:
         page = await trio.to_thread.run_sync(manual.find, topic)
@@ -74,7 +74,7 @@ async def _page(view: View) -> Values:
 # The requests of the API
 
 
-async def _requests(view: View) -> Values:
+async def _requests(view: PageView) -> Values:
     """Return the groups of requests; those of a group, without its schemas; or all of one
     request."""
     group, asked = view.query.get("group", ""), view.query.get("request", "")
@@ -113,14 +113,16 @@ def _request(one: Endpoint) -> Values:
     }
 
 
-def _may_see(view: View, page: manual.ManualPage) -> bool:
+def _may_see(view: PageView, page: manual.ManualPage) -> bool:
     return view.caller.role > Role.DRIVER or page.folder == manual.OF_DRIVERS
 
 
 PAGES: Final = N_(
     (
-        Page(HELP, "Help", "help.html", _contents, role=Role.DRIVER),
-        Page(f"{HELP}/api", "The API", "help/api.html", _requests, help="tasks/call-the-api"),
-        Page(f"{HELP}/{{topic:path}}", "Help", "help/page.html", _page, role=Role.DRIVER),
+        DashboardPage(HELP, "Help", "help.html", _contents, role=Role.DRIVER),
+        DashboardPage(
+            f"{HELP}/api", "The API", "help/api.html", _requests, help="tasks/call-the-api"
+        ),
+        DashboardPage(f"{HELP}/{{topic:path}}", "Help", "help/page.html", _page, role=Role.DRIVER),
     )
 )

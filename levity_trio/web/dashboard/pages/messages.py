@@ -12,7 +12,7 @@ from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.administration import BelowQuery
 from levity_trio.web.api.site.messages import ways_of
-from levity_trio.web.dashboard.page import Page, Values, View, reading
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, reading
 from levity_trio.web.dashboard.pages.driver import is_nobody
 from levity_trio.web.dashboard.snapshots import Look
 
@@ -20,7 +20,7 @@ FEW: Final = 20
 KINDS: Final[Mapping[str, str]] = {**OF_SITE, **OF_DRIVER}
 
 
-def _sent(look: Look, view: View) -> Values:
+def _sent(look: Look, view: PageView) -> Values:
     given = {"before": view.query["before"]} if view.query.get("before") else {}
     sent = look(stored.messages, before=asked(BelowQuery, given).before, limit=FEW)
     recipients = look(stored.recipients, account=None)
@@ -34,7 +34,7 @@ def _sent(look: Look, view: View) -> Values:
     }
 
 
-async def _own(view: View) -> Values:
+async def _own(view: PageView) -> Values:
     if is_nobody(view):
         return {"is_nobody": True}
     return {
@@ -47,7 +47,7 @@ async def _own(view: View) -> Values:
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/messages",
             "Messages",
             "messages.html",
@@ -56,7 +56,7 @@ PAGES: Final = N_(
             role=Role.OPERATOR,
             help="tasks/be-told",
         ),
-        Page(
+        DashboardPage(
             "/d/messages",
             "Messages",
             "driver/messages.html",

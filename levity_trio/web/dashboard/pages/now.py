@@ -23,9 +23,9 @@ from levity_trio.store.reads.now import Now
 from levity_trio.store.reads.now.attention import Attention
 from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
 from levity_trio.store.reads.now.site import SiteNow
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.transactions.billed import numbers_of
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.chargers.addresses import addresses_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.load.power import read_power
@@ -37,16 +37,16 @@ from levity_trio.web.dashboard.page import (
     EVERYTHING,
     SECTIONS,
     Changed,
-    Page,
-    Part,
+    DashboardPage,
+    LivePart,
+    PageView,
     Values,
-    View,
     part_id,
 )
 from levity_trio.web.dashboard.progress import has_failed, short_steps
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.web.dashboard.snapshots import Look
-from levity_trio.web.dashboard.words import State, state_of
+from levity_trio.web.dashboard.words import StateInWords, state_of
 from levity_trio.wire.times import in_zone
 
 ADDRESSES: Final = "/api/admin/addresses"
@@ -86,16 +86,16 @@ ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERA
 
 
 @record(kw_only=False)
-class Parts:
+class NowParts:
     """The parts above the cards, the pictures, and the cards of the chargers that may have
     changed."""
 
-    head: list[Part]
-    pictures: list[Part]
-    cards: list[Part]
+    head: list[LivePart]
+    pictures: list[LivePart]
+    cards: list[LivePart]
 
 
-async def _read(view: View) -> Values:
+async def _read(view: PageView) -> Values:
     """Read the whole page. Cards of one line come last: beside tall ones they would leave holes."""
     parts = await view.look(_parts, view, EVERYTHING)
     return {
@@ -106,12 +106,12 @@ async def _read(view: View) -> Values:
     }
 
 
-async def _live(view: View, changed: Changed) -> Sequence[Part]:
+async def _live(view: PageView, changed: Changed) -> Sequence[LivePart]:
     parts = await view.look(_parts, view, changed)
     return [*parts.head, *parts.pictures, *parts.cards]
 
 
-def _parts(look: Look, view: View, changed: Changed) -> Parts:
+def _parts(look: Look, view: PageView, changed: Changed) -> NowParts:
     wanted = _asked_for(changed)
     now, is_whole = _now(look, view, wanted), not wanted
     if wanted and (not now.chargers or _is_first(look, now.site)):
@@ -120,22 +120,24 @@ def _parts(look: Look, view: View, changed: Changed) -> Parts:
             True,
         )  # they are newcomers, or retired; or the start has to change
     head = [
-        Part("site", "now/site.html", {"site": now.site, "has_chargers": bool(now.chargers)}),
-        Part(
+        LivePart("site", "now/site.html", {"site": now.site, "has_chargers": bool(now.chargers)}),
+        LivePart(
             "attention",
             "now/attention.html",
             {"entries": [(one, _path(view, one)) for one in now.attention]},
         ),
-        Part("feeder", "now/feeder.html", feeder(now.load)),
-        Part("newcomers", "now/newcomers.html", {"newcomers": _newcomers(look, now.attention)}),
+        LivePart("feeder", "now/feeder.html", feeder(now.load)),
+        LivePart("newcomers", "now/newcomers.html", {"newcomers": _newcomers(look, now.attention)}),
     ]
     if is_whole:
-        head.append(Part("start", "now/start.html", _start(look, view, now)))
+        head.append(LivePart("start", "now/start.html", _start(look, view, now)))
     cards = [*_cards(now, wanted)]
-    return Parts(head, _pictures(look, view, now) if cards and changed is EVERYTHING else [], cards)
+    return NowParts(
+        head, _pictures(look, view, now) if cards and changed is EVERYTHING else [], cards
+    )
 
 
-def _now(look: Look, view: View, wanted: Collection[str]) -> Now:
+def _now(look: Look, view: PageView, wanted: Collection[str]) -> Now:
     return look(read_now, view.api.server, sees_all=view.sees_all, chosen=wanted or None)
 
 
@@ -144,7 +146,7 @@ def _asked_for(changed: Changed) -> list[str]:
     return [] if changed is EVERYTHING or len(changed) > MOST else sorted(changed - {""})
 
 
-def _cards(now: Now, wanted: Sequence[str]) -> Iterator[Part]:
+def _cards(now: Now, wanted: Sequence[str]) -> Iterator[LivePart]:
     """Yield the cards that were read, and empty ones for chargers that were asked for and are
     served no more."""
     present = {one.id: one for one in now.chargers}
@@ -153,7 +155,7 @@ def _cards(now: Now, wanted: Sequence[str]) -> Iterator[Part]:
         (one.charger, one.connector): one.says for one in cars if one.bound not in QUIET_BOUNDS
     }
     for name in dict.fromkeys((*present, *wanted)):
-        yield Part(
+        yield LivePart(
             part_id("charger", name), "now/card.html", _card(present.get(name), now.site, load)
         )
 
@@ -161,7 +163,7 @@ def _cards(now: Now, wanted: Sequence[str]) -> Iterator[Part]:
 # What wants a look
 
 
-def _path(view: View, attention: Attention) -> str | None:
+def _path(view: PageView, attention: Attention) -> str | None:
     """Return the way to where something that wants a look is mended, if its reader may go there."""
     path = _mended_at(attention)
     return path if view.caller.role >= ROLES.get(path.partition("?")[0], Role.VIEWER) else None
@@ -180,7 +182,7 @@ def _newcomers(look: Look, attention: Sequence[Attention]) -> Sequence[Newcomer]
     waiting = sum(one.count for one in attention if one.kind == "newcomer")
     if not 0 < waiting <= MOST_NEWCOMERS:
         return []
-    return look(newcomers, Wanted(limit=MOST_NEWCOMERS), is_waiting=True).data
+    return look(newcomers, WantedPage(limit=MOST_NEWCOMERS), is_waiting=True).data
 
 
 # The feeder
@@ -261,7 +263,7 @@ def _bar(line: LoadLine, limit: int, *, is_stale: bool) -> Bar:
 # Pictures
 
 
-def _pictures(look: Look, view: View, now: Now) -> list[Part]:
+def _pictures(look: Look, view: PageView, now: Now) -> list[LivePart]:
     """Return the day of the site with yesterday behind it, and this month beside the last."""
     energy, server, history = now.site.energy, view.api.server, None
     if view.caller.role >= Role.OPERATOR:
@@ -269,8 +271,8 @@ def _pictures(look: Look, view: View, now: Now) -> list[Part]:
         history = look(read_history, server, HistoryQuery(by="month", since=str(last), costs=True))
     day, month = {"day": look(read_power, server)}, {"sums": energy, "history": history}
     return [
-        Part("day", "now/day.html", day, orjson.dumps(day)),
-        Part("month", "now/month.html", month, orjson.dumps(month)),
+        LivePart("day", "now/day.html", day, orjson.dumps(day)),
+        LivePart("month", "now/month.html", month, orjson.dumps(month)),
     ]
 
 
@@ -281,12 +283,12 @@ def _is_first(look: Look, site: SiteNow) -> bool:
     """Whether a site has one charger, with which nobody has charged yet."""
     if site.sessions or site.energy.month_wh or site.energy.last_month_wh:
         return False
-    if len(look(chargers.chargers, None, None, Wanted(limit=2)).data) != 1:
+    if len(look(chargers.chargers, None, None, WantedPage(limit=2)).data) != 1:
         return False
-    return not look(numbers_of, Filters(), Wanted(limit=1)).data
+    return not look(numbers_of, TransactionFilters(), WantedPage(limit=1)).data
 
 
-def _start(look: Look, view: View, now: Now) -> Values:
+def _start(look: Look, view: PageView, now: Now) -> Values:
     """Return the way to the first charger; once it is connected, that it is, and what comes
     next."""
     if now.chargers:
@@ -307,12 +309,12 @@ def _start(look: Look, view: View, now: Now) -> Values:
 
 
 @record
-class Place:
+class CardPlace:
     """A connector, or the charger itself, as a card shows it. `load` is why its car gets less than
     it could."""
 
     of: ConnectorNow
-    state: State
+    state: StateInWords
     load: str | None = None
     who: str | None = None
     curve: Sparkline | None = None
@@ -344,7 +346,7 @@ def _card(
     }
 
 
-def _whole(charger: ChargerNow) -> Place:
+def _whole(charger: ChargerNow) -> CardPlace:
     """Return the charger itself, connector 0."""
     itself = ConnectorNow(
         connector=0,
@@ -356,14 +358,14 @@ def _whole(charger: ChargerNow) -> Place:
         info=None,
         transaction=None,
     )
-    return Place(of=itself, state=state_of(charger.status))
+    return CardPlace(of=itself, state=state_of(charger.status))
 
 
-def _connector(connector: ConnectorNow, load: str | None) -> Place:
+def _connector(connector: ConnectorNow, load: str | None) -> CardPlace:
     session = connector.transaction
     if session is None:
-        return Place(of=connector, state=state_of(connector.status), load=load)
-    return Place(
+        return CardPlace(of=connector, state=state_of(connector.status), load=load)
+    return CardPlace(
         of=connector,
         state=state_of(connector.status, is_held=bool(session.held)),
         load=load,
@@ -388,7 +390,7 @@ def _is_quiet(charger: ChargerNow) -> bool:
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"
         ),
     )

@@ -18,10 +18,10 @@ from levity_trio.store.reads.chargers import security
 from levity_trio.store.reads.chargers.charger_facts import SetAsideMessage
 from levity_trio.store.reads.chargers.chargers import is_known, names
 from levity_trio.store.reads.chargers.security import Newcomer
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import tags
+from levity_trio.store.reads.people.reports import ReportFilters as Reports
 from levity_trio.store.reads.people.reports import WaitingReport, waiting_reports
-from levity_trio.store.reads.people.reports import Wanted as Reports
 from levity_trio.store.reads.people.tags import AskedTag
 from levity_trio.store.reads.transactions import review_groups
 from levity_trio.store.reads.transactions.billed import OLDEST, billed_transactions
@@ -40,12 +40,19 @@ from levity_trio.store.reads.transactions.review_queue import (
     to_review,
 )
 from levity_trio.store.reads.transactions.review_queue import Kind as Counted
-from levity_trio.store.reads.transactions.transactions import Filters, Transaction
+from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.dashboard.doubts import DoubtInWords, doubt
-from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, reading
+from levity_trio.web.dashboard.page import (
+    Changed,
+    DashboardPage,
+    LivePart,
+    PageView,
+    Values,
+    reading,
+)
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
 from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import after_colon
@@ -67,7 +74,7 @@ EXACT: Final = 3
 
 
 @record
-class Figure:
+class OtherFigure:
     """Another figure that a session may have, and the explanation that gives it."""
 
     wh: int
@@ -75,7 +82,7 @@ class Figure:
 
 
 @record
-class Session:
+class SessionEntry:
     """A doubtful session. `answers` are those that the API offers about it; `digits` tell its
     figures apart."""
 
@@ -86,7 +93,7 @@ class Session:
     event: int | None = None
     reviews: Sequence[tuple[Review, DoubtInWords]] = ()
     answers: frozenset[str] = frozenset()
-    others: Sequence[Figure] = ()
+    others: Sequence[OtherFigure] = ()
     dismissible: Sequence[int] = ()
     digits: int = 1
 
@@ -101,7 +108,7 @@ class Session:
 
 
 @record
-class Group:
+class GroupEntry:
     """Sessions of one charger with one cause."""
 
     template: str = "group"
@@ -122,7 +129,7 @@ def path_of(charger: str, cause: str) -> str:
 
 
 @record
-class Message:
+class MessageEntry:
     """A message that is not linked to a session, and those to which it can be."""
 
     template: str = "message"
@@ -143,7 +150,7 @@ class Message:
 
 
 @record
-class Card:
+class UnknownCardEntry:
     """An unknown card, and where it was held to a charger last."""
 
     template: str = "tag"
@@ -152,7 +159,7 @@ class Card:
 
 
 @record
-class Reported:
+class ReportEntry:
     """What a household reported."""
 
     template: str = "report"
@@ -161,18 +168,18 @@ class Reported:
 
 
 @record
-class Charger:
+class NewcomerEntry:
     """A charger that waits to be adopted."""
 
     template: str = "charger"
     newcomer: Newcomer
 
 
-Entry = Session | Group | Message | Card | Reported | Charger
+Entry = SessionEntry | GroupEntry | MessageEntry | UnknownCardEntry | ReportEntry | NewcomerEntry
 
 
 @record
-class Found:
+class EntriesOfKind:
     """Entries of one kind, the oldest first. `covered` is how many they stand for, if that is not
     their number."""
 
@@ -186,13 +193,13 @@ class Found:
 
 
 @record
-class Kind:
+class EntryKind:
     """A kind of entries. `counted` is its name in the counts of the API."""
 
     name: str
     title: str
     counted: str
-    read: Callable[[Look, View, int], Found]
+    read: Callable[[Look, PageView, int], EntriesOfKind]
 
     def of(self, waiting: Counts) -> Counted:
         """Return how many of it wait."""
@@ -201,26 +208,26 @@ class Kind:
 
 
 @record
-class Section:
+class KindSection:
     """What is shown of a kind."""
 
-    kind: Kind
+    kind: EntryKind
     count: int
-    found: Found
+    found: EntriesOfKind
 
 
 # What is read
 
 
-def _sessions(look: Look, view: View, most: int) -> Found:
-    chargers, wanted = look(names), Wanted(limit=most, cursor=view.query.get("cursor"))
+def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
+    chargers, wanted = look(names), WantedPage(limit=most, cursor=view.query.get("cursor"))
     if not view.may("GET", REVIEW):
-        page = look(billed_transactions, Filters(review=True), wanted, OLDEST)
+        page = look(billed_transactions, TransactionFilters(review=True), wanted, OLDEST)
         shown = [
-            Session(tx=one, place=chargers.get(one.charger, one.charger), who=one.id_tag)
+            SessionEntry(tx=one, place=chargers.get(one.charger, one.charger), who=one.id_tag)
             for one in page.data
         ]
-        return Found(entries=shown, cursor=page.next_cursor)
+        return EntriesOfKind(entries=shown, cursor=page.next_cursor)
     queue = look(to_review, None, "transaction", wanted, is_newest_first=False, is_alone=True)
     groups = [one for one in look(review_groups.groups) if one.count > 1]
     alone = [(one, one.transaction) for one in queue.data if one.transaction is not None]
@@ -232,12 +239,12 @@ def _sessions(look: Look, view: View, most: int) -> Found:
         ),
     ]
     covered = len(queue.data) + sum(one.count for one in groups)
-    return Found(entries=entries, cursor=queue.next_cursor, covered=covered)
+    return EntriesOfKind(entries=entries, cursor=queue.next_cursor, covered=covered)
 
 
-def _group(group: ReviewGroup, chargers: Mapping[str, str]) -> Group:
+def _group(group: ReviewGroup, chargers: Mapping[str, str]) -> GroupEntry:
     """Return what several sessions have in common."""
-    return Group(
+    return GroupEntry(
         group=group,
         place=chargers.get(group.charger, group.charger),
         title=_title(group.codes),
@@ -250,7 +257,7 @@ def _title(codes: Sequence[str]) -> str:
     return ", ".join(doubt(code).title for code in codes)
 
 
-def _who(look: Look, view: View, id_tag: str | None) -> str | None:
+def _who(look: Look, view: PageView, id_tag: str | None) -> str | None:
     """Return whose a card is, else what it is called."""
     server = view.api.server
     return id_tag and (
@@ -258,10 +265,10 @@ def _who(look: Look, view: View, id_tag: str | None) -> str | None:
     )
 
 
-def _session(item: ReviewItem, tx: Transaction, place: str, who: str | None) -> Session:
+def _session(item: ReviewItem, tx: Transaction, place: str, who: str | None) -> SessionEntry:
     others = _others(item, tx.energy_wh)
     figures = [tx.energy_wh, *(other.wh for other in others)]
-    return Session(
+    return SessionEntry(
         tx=tx,
         place=place,
         who=who,
@@ -274,23 +281,23 @@ def _session(item: ReviewItem, tx: Transaction, place: str, who: str | None) -> 
     )
 
 
-def _others(item: ReviewItem, proposed: int | None) -> list[Figure]:
+def _others(item: ReviewItem, proposed: int | None) -> list[OtherFigure]:
     """Return the other figures that the reviews of an ended session name, each once."""
     others: dict[int | None, str] = {}
     for review in item.reviews:
         for words, wh in (review.figures or {}).items():
             others.setdefault(wh, words)
     others.pop(proposed, None)
-    return [Figure(wh=wh, words=words) for wh, words in others.items() if wh is not None][
+    return [OtherFigure(wh=wh, words=words) for wh, words in others.items() if wh is not None][
         :CANDIDATES
     ]
 
 
-def _messages(look: Look, view: View, most: int) -> Found:
-    chargers, wanted = look(names), Wanted(limit=most, cursor=view.query.get("cursor"))
+def _messages(look: Look, view: PageView, most: int) -> EntriesOfKind:
+    chargers, wanted = look(names), WantedPage(limit=most, cursor=view.query.get("cursor"))
     page = look(to_review, None, "message", wanted, is_newest_first=False)
     entries = [
-        Message(
+        MessageEntry(
             message=one.message,
             place=chargers.get(one.charger, one.charger),
             fitting=one.fitting,
@@ -299,31 +306,35 @@ def _messages(look: Look, view: View, most: int) -> Found:
         for one in page.data
         if one.message is not None
     ]
-    return Found(entries=entries, cursor=page.next_cursor)
+    return EntriesOfKind(entries=entries, cursor=page.next_cursor)
 
 
-def _newcomers(look: Look, _view: View, most: int) -> Found:
-    found = look(security.newcomers, Wanted(limit=ALL), is_waiting=True).data
-    return Found(
+def _newcomers(look: Look, _view: PageView, most: int) -> EntriesOfKind:
+    found = look(security.newcomers, WantedPage(limit=ALL), is_waiting=True).data
+    return EntriesOfKind(
         entries=[
-            Charger(newcomer=one) for one in sorted(found, key=attrgetter("waiting_since"))[:most]
+            NewcomerEntry(newcomer=one)
+            for one in sorted(found, key=attrgetter("waiting_since"))[:most]
         ]
     )
 
 
-def _tags(look: Look, view: View, most: int) -> Found:
+def _tags(look: Look, view: PageView, most: int) -> EntriesOfKind:
     chargers, found = look(names), look(tags.asked_tags, view.api.server.stamp())
     oldest = sorted(found, key=attrgetter("first_at"))[:most]
-    return Found(
-        entries=[Card(asked=one, place=chargers.get(one.charger, one.charger)) for one in oldest]
+    return EntriesOfKind(
+        entries=[
+            UnknownCardEntry(asked=one, place=chargers.get(one.charger, one.charger))
+            for one in oldest
+        ]
     )
 
 
-def _reports(look: Look, _view: View, most: int) -> Found:
+def _reports(look: Look, _view: PageView, most: int) -> EntriesOfKind:
     found = look(waiting_reports, Reports(is_waiting=True))
-    return Found(
+    return EntriesOfKind(
         entries=[
-            Reported(report=one, place=one.charger_name or one.charger)
+            ReportEntry(report=one, place=one.charger_name or one.charger)
             for one in found[::-1][:most]
         ]
     )
@@ -331,13 +342,15 @@ def _reports(look: Look, _view: View, most: int) -> Found:
 
 KINDS: Final = N_(
     (
-        Kind(name="report", title="From households", counted="reports", read=_reports),
-        Kind(name="session", title="Sessions in doubt", counted="transactions", read=_sessions),
-        Kind(
+        EntryKind(name="report", title="From households", counted="reports", read=_reports),
+        EntryKind(
+            name="session", title="Sessions in doubt", counted="transactions", read=_sessions
+        ),
+        EntryKind(
             name="message", title="Messages without a session", counted="messages", read=_messages
         ),
-        Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
-        Kind(name="tag", title="Unknown cards", counted="asked_tags", read=_tags),
+        EntryKind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
+        EntryKind(name="tag", title="Unknown cards", counted="asked_tags", read=_tags),
     )
 )
 
@@ -345,22 +358,22 @@ KINDS: Final = N_(
 # The page
 
 
-def _chosen(view: View) -> tuple[Kind, ...]:
+def _chosen(view: PageView) -> tuple[EntryKind, ...]:
     """Return the kinds that are shown: one, or all."""
     named = tuple(one for one in KINDS if one.name == view.query.get("kind"))
     return named or KINDS
 
 
-def _shown(view: View) -> tuple[Kind, ...]:
+def _shown(view: PageView) -> tuple[EntryKind, ...]:
     """Return the kinds that a reader may see."""
     return tuple(one for one in KINDS if one.name not in OF_OPERATORS or view.may("GET", REVIEW))
 
 
-def _queues(look: Look, view: View) -> Values:
+def _queues(look: Look, view: PageView) -> Values:
     waiting, chosen, shown = look(counts), _chosen(view), _shown(view)
     most = FEW if len(chosen) > 1 else MANY
     sections = [
-        Section(kind=one, count=one.of(waiting).count, found=one.read(look, view, most))
+        KindSection(kind=one, count=one.of(waiting).count, found=one.read(look, view, most))
         for one in chosen
         if one in shown
     ]
@@ -376,7 +389,7 @@ def _queues(look: Look, view: View) -> Values:
     }
 
 
-async def _live(view: View, _changed: Changed) -> Sequence[Part]:
+async def _live(view: PageView, _changed: Changed) -> Sequence[LivePart]:
     return [_news(view, await view.look(_counts))]
 
 
@@ -388,7 +401,7 @@ def _counts(look: Look) -> Counts:
 
 
 @record
-class Choice:
+class FigureChoice:
     """A figure that each session of a group can get: what it is called, and its name in a link; ""
     is the proposed one."""
 
@@ -405,7 +418,7 @@ class Next:
     asks: bool
 
 
-async def _read_group(view: View) -> Values:
+async def _read_group(view: PageView) -> Values:
     charger, cause, page = view.path["charger"], view.path["cause"], view.query.get("page", "1")
     group = await view.look(_preview, charger, cause, int(page) if PAGE.fullmatch(page) else 1)
     choices = _choices(group.totals)
@@ -439,13 +452,13 @@ def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
     return found
 
 
-def _choices(totals: Mapping[str, int]) -> Sequence[Choice]:
+def _choices(totals: Mapping[str, int]) -> Sequence[FigureChoice]:
     """Return the figures that all sessions have; without those that come to the same as the
     proposed ones."""
     others = [name for name, wh in totals.items() if name and wh != totals[""]]
     return [
-        Choice(name="", words=_("as proposed")),
-        *(Choice(name=one, words=said(one)) for one in others),
+        FigureChoice(name="", words=_("as proposed")),
+        *(FigureChoice(name=one, words=said(one)) for one in others),
     ]
 
 
@@ -500,28 +513,30 @@ def _next_words(one: NextSession) -> str:
 COUNTS: Final = f"{REVIEW}/counts"
 
 
-async def count_part(view: View) -> Part | None:
+async def count_part(view: PageView) -> LivePart | None:
     """Return the number of what waits, for the navigation of every page; None for those who decide
     nothing here."""
     if not view.may("GET", COUNTS):
         return None
-    return Part("waiting", "review/count.html", {"count": _total(view, await view.look(_counts))})
+    return LivePart(
+        "waiting", "review/count.html", {"count": _total(view, await view.look(_counts))}
+    )
 
 
-def _total(view: View, waiting: Counts) -> int:
+def _total(view: PageView, waiting: Counts) -> int:
     return sum(one.of(waiting).count for one in _shown(view))
 
 
-def _news(view: View, waiting: Counts) -> Part:
+def _news(view: PageView, waiting: Counts) -> LivePart:
     """Return the times since when the newest entries wait: the browser counts those after what the
     page shows."""
     times = [at for one in _chosen(view) if one in _shown(view) for at in one.of(waiting).newest]
-    return Part("review-times", "review/times.html", {"times": sorted(times)})
+    return LivePart("review-times", "review/times.html", {"times": sorted(times)})
 
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/review",
             "Review",
             "review.html",
@@ -530,7 +545,7 @@ PAGES: Final = N_(
             live=_live,
             section="Review",
         ),
-        Page(
+        DashboardPage(
             "/review/{charger}/{cause}",
             "Sessions with one cause",
             "review/several.html",

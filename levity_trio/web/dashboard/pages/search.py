@@ -11,20 +11,20 @@ from levity_trio.store.reads.site.search import Searched, search
 from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.search import USUAL
-from levity_trio.web.dashboard.page import Page, Values, View
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
 from levity_trio.web.dashboard.snapshots import Look
 
 LONGEST: Final = 200
 
 
-async def _read(view: View) -> Values:
+async def _read(view: PageView) -> Values:
     text = view.query.get("text", "").strip()[:LONGEST]
     if not text:
         return {"text": "", "found": None}
     return await view.look(_found, view, text)
 
 
-def _found(look: Look, view: View, text: str) -> Values:
+def _found(look: Look, view: PageView, text: str) -> Values:
     wanted = Searched(text, USUAL, rule_of(view.api.server), view.api.server.now())
     return {
         "text": text,
@@ -36,7 +36,7 @@ def _found(look: Look, view: View, text: str) -> Values:
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/search",
             "Search",
             "search.html",

@@ -14,7 +14,7 @@ from levity_trio.charging.lifecycle import Answer, Kind, State, about_transactio
 from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number
 from levity_trio.records import record
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people.owned import owned
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
@@ -32,9 +32,17 @@ from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.owned import rule_of
 from levity_trio.web.api.site.logs import LogsQuery, read_frames
 from levity_trio.web.api.transactions.transactions import read_explanation
-from levity_trio.web.dashboard.charts import Band, Curve
+from levity_trio.web.dashboard.charts import Band, CurveChart
 from levity_trio.web.dashboard.money import money
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View, reading
+from levity_trio.web.dashboard.page import (
+    EVERYTHING,
+    Changed,
+    DashboardPage,
+    LivePart,
+    PageView,
+    Values,
+    reading,
+)
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import grounds
@@ -54,16 +62,16 @@ SITE: Final = ""
 """Among what changed: a fact about no charger."""
 
 
-def _session(look: Look, view: View) -> Values:
+def _session(look: Look, view: PageView) -> Values:
     known = the_session(look, view.number)
     return {"one": known, "parts": _parts(look, view, known)}
 
 
-async def _live(view: View, changed: Changed) -> Sequence[Part]:
+async def _live(view: PageView, changed: Changed) -> Sequence[LivePart]:
     return await view.look(_changed_parts, view, changed, view.number)
 
 
-def _changed_parts(look: Look, view: View, changed: Changed, number: int) -> Sequence[Part]:
+def _changed_parts(look: Look, view: PageView, changed: Changed, number: int) -> Sequence[LivePart]:
     known = the_session(look, number)
     is_about = changed is EVERYTHING or not changed.isdisjoint({known.charger, SITE})
     return _parts(look, view, known) if is_about else []
@@ -76,8 +84,8 @@ def the_session(look: Look, number: int) -> BilledTransaction:
     return found
 
 
-def _parts(look: Look, view: View, known: BilledTransaction) -> Sequence[Part]:
-    listed, drawn = look(of_transaction, known.id, None, Wanted(limit=1)), look(curve, known.id)
+def _parts(look: Look, view: PageView, known: BilledTransaction) -> Sequence[LivePart]:
+    listed, drawn = look(of_transaction, known.id, None, WantedPage(limit=1)), look(curve, known.id)
     count = 0 if listed is None else listed.total or listed.total_at_least or 0
     is_weighed, server = (
         count <= MOST_WEIGHED or view.query.get("weighed") == "true",
@@ -96,11 +104,11 @@ def _parts(look: Look, view: View, known: BilledTransaction) -> Sequence[Part]:
     billed = {"bill": bill, "money": _money(bill), "grounds": grounds(bill, known.id_tag)}
     pictures = {"known": drawn, "count": count, **curves(drawn, bill, view.api.zone)}
     return [
-        Part("head", "session/head.html", {**values, **doubted, "actions": actions}),
-        Part("curves", "session/curves.html", pictures),
-        Part("why", "session/why.html", values),
-        Part("bill", "session/bill.html", billed),
-        Part(
+        LivePart("head", "session/head.html", {**values, **doubted, "actions": actions}),
+        LivePart("curves", "session/curves.html", pictures),
+        LivePart("why", "session/why.html", values),
+        LivePart("bill", "session/bill.html", billed),
+        LivePart(
             "story",
             "session/story.html",
             {**values, "lines": lines, "sees_frames": view.may("GET", LOGS)},
@@ -123,7 +131,7 @@ def _imported_doubt(known: BilledTransaction, events: Sequence[TransactionEvent]
 
 def _actions(
     look: Look,
-    view: View,
+    view: PageView,
     known: BilledTransaction,
     doubts: Sequence[Review],
     events: Sequence[TransactionEvent],
@@ -153,7 +161,7 @@ def curves(known: Drawn, bill: Bill | None, zone: tzinfo) -> Values:
     powers = [(at, value / 1000) for at, *both in known.power for value in dict.fromkeys(both)]
     registers = [(at, wh / 1000) for at, wh in known.register]
     bands = [*_bands(known, bill, seconds)]
-    power = Curve(
+    power = CurveChart(
         words=_of(_("Power"), powers, "kW"),
         unit="kW",
         points=powers,
@@ -197,7 +205,7 @@ def _bands(known: Drawn, bill: Bill | None, seconds: float) -> Iterator[Band]:
 
 
 @record
-class Row:
+class CurveRow:
     """What both curves tell of a stretch of time: the power in W, and the register in Wh."""
 
     at: str
@@ -206,7 +214,7 @@ class Row:
     wh: int | None = None
 
 
-def _rows(known: Drawn, seconds: float) -> Sequence[Row]:
+def _rows(known: Drawn, seconds: float) -> Sequence[CurveRow]:
     """Return the table of both curves: a row for each stretch of time in which something was
     told."""
     step, times = max(1.0, seconds / 240), dict[int, float]()
@@ -218,7 +226,7 @@ def _rows(known: Drawn, seconds: float) -> Sequence[Row]:
         times.setdefault(int(at / step), at)
         registers[int(at / step)] = wh
     return [
-        Row(
+        CurveRow(
             at=shifted_stamp(known.since, timedelta(seconds=at)),
             least=powers.get(number, (None, None))[0],
             most=powers.get(number, (None, None))[1],
@@ -252,16 +260,16 @@ def _money(bill: Bill | None) -> Values:
 # One tap deeper
 
 
-def _some_readings(look: Look, view: View) -> Values:
+def _some_readings(look: Look, view: PageView) -> Values:
     measurand, wanted = (
         view.query.get("measurand", ""),
-        Wanted(limit=READINGS, cursor=view.query.get("cursor") or None),
+        WantedPage(limit=READINGS, cursor=view.query.get("cursor") or None),
     )
     found = look(of_transaction, view.number, measurand or None, wanted)
     return {"one": the_session(look, view.number), "measurand": measurand, "found": found}
 
 
-def _some_frames(look: Look, view: View) -> Values:
+def _some_frames(look: Look, view: PageView) -> Values:
     known, action = the_session(look, view.number), view.query.get("action", "")
     last = known.stop_time or known.last_reading_at or known.updated_at
     query = LogsQuery(
@@ -279,7 +287,7 @@ def _some_frames(look: Look, view: View) -> Values:
 
 _PATH: Final = "/sessions/{id}"
 _SECTION: Final = N_("Sessions")
-_page: Final = partial(Page, section=_SECTION)
+_page: Final = partial(DashboardPage, section=_SECTION)
 PAGES: Final = N_(
     (
         _page(

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from levity_trio.billing.states import BillState
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.pages import ListPage, Wanted
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.transactions.billed import BilledTransaction, TransactionSums, sums_of
 from levity_trio.web.api.engine.bodies import asked
@@ -21,7 +21,7 @@ from levity_trio.web.api.transactions.transactions import (
     TransactionsQuery,
     read_transactions,
 )
-from levity_trio.web.dashboard.page import Page, Sorting, Values, View
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Sorting, Values
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.web.dashboard.snapshots import Look
@@ -35,7 +35,7 @@ NO_SESSIONS: Final = ListPage[BilledTransaction]([], 1, 1)
 UNREADABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND)
 
 
-class Choice(NamedTuple):
+class FilterChoice(NamedTuple):
     """A choice of a filter: what the URL says, and words."""
 
     value: str
@@ -48,19 +48,19 @@ class Filter(NamedTuple):
     name: str
     label: str
     type: str = "select"
-    choices: Sequence[Choice] = ()
+    choices: Sequence[FilterChoice] = ()
 
     def words(self, value: str) -> str:
         """Return what is chosen in words."""
         return dict(self.choices).get(value) or f"{self.label} {value}"
 
 
-STATES: Final = (Choice("Active", N_("in progress")), Choice("Completed", N_("ended")))
-DOUBTS: Final = (Choice("true", N_("in doubt")), Choice("false", N_("not in doubt")))
-BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
+STATES: Final = (FilterChoice("Active", N_("in progress")), FilterChoice("Completed", N_("ended")))
+DOUBTS: Final = (FilterChoice("true", N_("in doubt")), FilterChoice("false", N_("not in doubt")))
+BILLS: Final = tuple(FilterChoice(one.value, one.value) for one in BillState)
 
 
-async def _read(view: View) -> Values:
+async def _read(view: PageView) -> Values:
     filters = await view.look(_filters, view)
     chosen = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
     sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
@@ -90,48 +90,48 @@ async def _read(view: View) -> Values:
     }
 
 
-def _wrong_way_round(view: View) -> str:
+def _wrong_way_round(view: PageView) -> str:
     found = (wrong_way_round(view.query.get(first), view.query.get(last)) for first, last in SPANS)
     return next((problem for problem in found if problem), "")
 
 
-def _found(look: Look, view: View, given: Mapping[str, str]) -> ListPage[BilledTransaction]:
+def _found(look: Look, view: PageView, given: Mapping[str, str]) -> ListPage[BilledTransaction]:
     """Return a page of sessions. Raises Problem, NoPage."""
     every = {**given, "cursor": view.query.get("cursor", "")}
     query = asked(TransactionsQuery, {name: value for name, value in every.items() if value})
     return look(
         read_transactions,
         query,
-        Wanted(limit=query.limit, cursor=query.cursor),
+        WantedPage(limit=query.limit, cursor=query.cursor),
         sees_all=view.sees_all,
     )
 
 
-def _sums(look: Look, view: View, given: Mapping[str, str]) -> TransactionSums:
+def _sums(look: Look, view: PageView, given: Mapping[str, str]) -> TransactionSums:
     server = view.api.server
     return look(sums_of, asked(FilterQuery, given).filters(), rule_of(server), server.now())
 
 
-def _filters(look: Look, view: View) -> Sequence[Filter]:
+def _filters(look: Look, view: PageView) -> Sequence[Filter]:
     """Return the fields of the filter. Households and bills are for those who may see them."""
     sees_bills = view.may("GET", ACCOUNTS)
-    of_charger = [Choice(charger, name) for charger, name in look(chargers.names).items()]
+    of_charger = [FilterChoice(charger, name) for charger, name in look(chargers.names).items()]
     households = look(accounts.names) if sees_bills else {}
     return [
         *_fields(
             of_charger,
-            [Choice(str(one), name) for one, name in households.items()],
+            [FilterChoice(str(one), name) for one, name in households.items()],
             sees_bills=sees_bills,
         )
     ]
 
 
-def _told(choices: Sequence[Choice]) -> Sequence[Choice]:
-    return [Choice(one.value, _(one.words)) for one in choices]
+def _told(choices: Sequence[FilterChoice]) -> Sequence[FilterChoice]:
+    return [FilterChoice(one.value, _(one.words)) for one in choices]
 
 
 def _fields(
-    of_charger: Sequence[Choice], of_account: Sequence[Choice], *, sees_bills: bool
+    of_charger: Sequence[FilterChoice], of_account: Sequence[FilterChoice], *, sees_bills: bool
 ) -> Iterator[Filter]:
     yield Filter("charger", _("Charger"), choices=of_charger)
     if sees_bills:
@@ -163,7 +163,7 @@ def _moments(chosen: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
 
 PAGES: Final = N_(
     (
-        Page(
+        DashboardPage(
             "/sessions",
             "Sessions",
             "sessions.html",

@@ -9,7 +9,7 @@ from typing import Final
 
 from levity_trio.locale import N_, _
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.page import Page, Values, View, names_of_chargers
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
 
 ADMIN: Final = "/api/admin"
@@ -18,7 +18,7 @@ SECTION: Final = N_("System")
 TRUST: Final = "/trust"
 
 
-async def _system(view: View) -> Values:
+async def _system(view: PageView) -> Values:
     system = await view.get("/api/system")
     ordered = sorted(system["settings"] or [], key=lambda one: str(one["group"]))
     return {
@@ -38,7 +38,7 @@ async def _system(view: View) -> Values:
     }
 
 
-async def _people(view: View) -> Values:
+async def _people(view: PageView) -> Values:
     users = await view.get(f"{ADMIN}/users")
     tokens = await view.get(f"{ADMIN}/tokens")
     return {
@@ -49,14 +49,14 @@ async def _people(view: View) -> Values:
     }
 
 
-async def _audit(view: View) -> Values:
+async def _audit(view: PageView) -> Values:
     actions = await view.get(f"{ADMIN}/audit", before=view.query.get("before"), limit=FEW)
     chargers = await names_of_chargers(view)
     shown = [{**one, "words": _done(one, chargers)} for one in actions]
     return {"actions": shown, "older": actions[-1]["id"] if len(actions) == FEW else None}
 
 
-async def _trust(view: View) -> Values:
+async def _trust(view: PageView) -> Values:
     own = await view.find(f"{ADMIN}/pages-certificate")
     if own is None:
         return {"own": None}
@@ -74,7 +74,7 @@ def _done(action: Values, chargers: Mapping[str, str]) -> str | None:
     return f"{done.title}: {', '.join((named, *others))}"
 
 
-_page: Final = partial(Page, section=SECTION, role=Role.ADMIN)
+_page: Final = partial(DashboardPage, section=SECTION, role=Role.ADMIN)
 PAGES: Final = N_(
     (
         _page("/system", "System", "system.html", _system, help="reference/settings"),
@@ -85,7 +85,7 @@ PAGES: Final = N_(
             _people,
             help="tasks/phone#1-add-yourself",
         ),
-        Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
+        DashboardPage(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
         _page(
             "/system/audit",
             "Who did what",

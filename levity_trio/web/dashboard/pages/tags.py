@@ -10,20 +10,28 @@ from urllib.parse import urlencode
 from levity_trio.access.places import TAG
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.people.accounts import AccountFilters
 from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.people.places import limits_of
-from levity_trio.store.reads.people.reports import Wanted as Reports
+from levity_trio.store.reads.people.reports import ReportFilters as Reports
 from levity_trio.store.reads.people.reports import waiting_reports
 from levity_trio.store.reads.people.tags import asked_tags
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
-from levity_trio.store.reads.transactions.transactions import Filters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.people.limits import read_use_of_tag
 from levity_trio.web.api.people.owned import MOST_TAGS
 from levity_trio.web.api.people.tags import TagsQuery, read_tag, read_tags
-from levity_trio.web.dashboard.page import USUAL, Page, Sorting, Values, View, currency, read_sorted
+from levity_trio.web.dashboard.page import (
+    USUAL,
+    DashboardPage,
+    PageView,
+    Sorting,
+    Values,
+    currency,
+    read_sorted,
+)
 from levity_trio.web.dashboard.snapshots import Look
 
 TAGS: Final = "/api/admin/id-tags"
@@ -38,7 +46,7 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 """The filters of the API for each state."""
 
 
-async def _list(view: View) -> Values:
+async def _list(view: PageView) -> Values:
     search, state = view.query.get("search", "").strip(), view.query.get("state", "")
     filters = {name: value for name, value in (("search", search), ("state", state)) if value}
     sorting = Sorting(view.query.get("sort", ""), filters, "id_tag")
@@ -65,7 +73,7 @@ async def _list(view: View) -> Values:
     }
 
 
-def _unlisted(look: Look, view: View, search: str) -> Sequence[UnlistedTag]:
+def _unlisted(look: Look, view: PageView, search: str) -> Sequence[UnlistedTag]:
     """Return the tags that households were given and nobody added, for those who may see whose they
     are."""
     if not view.may("GET", "/api/admin/owned-id-tags"):
@@ -74,17 +82,19 @@ def _unlisted(look: Look, view: View, search: str) -> Sequence[UnlistedTag]:
     return [one for one in found if search.lower() in f"{one.id_tag} {one.account_name}".lower()]
 
 
-async def _show(view: View) -> Values:
+async def _show(view: PageView) -> Values:
     return await view.look(_tag, view, view.path["tag"])
 
 
-def _tag(look: Look, view: View, id_tag: str) -> Values:
+def _tag(look: Look, view: PageView, id_tag: str) -> Values:
     server, may_change = view.api.server, view.may("POST", TAGS)
     tag = look(read_tag, server, id_tag)
     forms = (tag.sent_as if tag is not None else []) or [id_tag]
     sessions = list[BilledTransaction]()
     for form in forms:
-        sessions += look(billed_transactions, Filters(tag=form), Wanted(limit=SESSIONS)).data
+        sessions += look(
+            billed_transactions, TransactionFilters(tag=form), WantedPage(limit=SESSIONS)
+        ).data
     household = view.query.get("household", "")
     living = AccountFilters(now=server.stamp(), search=household or None, is_open=True)
     unlisted = _unlisted(look, view, "") if tag is None else []
@@ -96,7 +106,7 @@ def _tag(look: Look, view: View, id_tag: str) -> Values:
         "lost": next(iter(look(waiting_reports, lost)), None) if may_change else None,
         "sessions": sorted(sessions, key=lambda one: one.start_time, reverse=True)[:SESSIONS],
         "forms": forms,
-        "households": look(accounts.accounts, living, Wanted(limit=HOUSEHOLDS)).data
+        "households": look(accounts.accounts, living, WantedPage(limit=HOUSEHOLDS)).data
         if may_change
         else [],
         "household": household,
@@ -112,7 +122,9 @@ def _tag(look: Look, view: View, id_tag: str) -> Values:
 
 PAGES: Final = N_(
     (
-        Page("/tags", "Cards", "tags.html", _list, help="tasks/cards", section="Cards"),
-        Page("/tags/{tag:path}", "Card", "tag.html", _show, help="tasks/cards", section="Cards"),
+        DashboardPage("/tags", "Cards", "tags.html", _list, help="tasks/cards", section="Cards"),
+        DashboardPage(
+            "/tags/{tag:path}", "Card", "tag.html", _show, help="tasks/cards", section="Cards"
+        ),
     )
 )

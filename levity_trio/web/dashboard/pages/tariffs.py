@@ -14,15 +14,22 @@ from levity_trio.locale.texts import said
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money.billing import billing
 from levity_trio.store.reads.money.tariffs import TariffRow, TariffVersion, assignments, tariffs
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.tariffs import TariffWithVersions, read_tariff
-from levity_trio.web.dashboard.fields import Field, WrongInput, body_of, fields_of, filled, texts
-from levity_trio.web.dashboard.page import USUAL, Page, View, reading
+from levity_trio.web.dashboard.fields import (
+    FormField,
+    WrongInput,
+    body_of,
+    fields_of,
+    filled,
+    texts,
+)
+from levity_trio.web.dashboard.page import USUAL, DashboardPage, PageView, reading
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import capital
@@ -39,8 +46,8 @@ SHOW: Final = "show"
 Values = Mapping[str, Any]
 
 
-def _list(look: Look, view: View) -> Values:
-    found = look(assignments, (), None, Wanted(limit=MOST)).data
+def _list(look: Look, view: PageView) -> Values:
+    found = look(assignments, (), None, WantedPage(limit=MOST)).data
     example = view.query.get("example", "")
     return {
         "tariffs": _known(look, view),
@@ -52,11 +59,11 @@ def _list(look: Look, view: View) -> Values:
     }
 
 
-def _known(look: Look, view: View) -> Sequence[TariffRow]:
-    return look(tariffs, None, _today(view), Wanted(limit=MOST)).data
+def _known(look: Look, view: PageView) -> Sequence[TariffRow]:
+    return look(tariffs, None, _today(view), WantedPage(limit=MOST)).data
 
 
-def _today(view: View) -> date:
+def _today(view: PageView) -> date:
     return today(view.api.server.now(), view.api.server.config.time_zone)
 
 
@@ -64,7 +71,7 @@ def _targets(look: Look) -> Values:
     return {"chargers": look(chargers.names), "accounts": look(accounts.names)}
 
 
-async def _tariff(view: View) -> Values:
+async def _tariff(view: PageView) -> Values:
     def read(look: Look) -> Values:
         found = look(read_tariff, view.api.server, view.number)
         standing = _standing(found)
@@ -85,7 +92,7 @@ def _standing(tariff: TariffWithVersions) -> list[TariffVersion]:
 # The form for a price
 
 
-async def _new(view: View) -> Values:
+async def _new(view: PageView) -> Values:
     """Return the form for a new tariff."""
     known = [one.name for one in await view.look(_known, view)]
     usual = {"name": _free_name(known), WHOM: "site"}
@@ -107,7 +114,7 @@ def _free_name(known: list[str]) -> str:
     return free
 
 
-async def _change(view: View) -> Values:
+async def _change(view: PageView) -> Values:
     """Return the form for another price of a tariff, filled in with that of today."""
     tariff = await view.look(lambda look: look(read_tariff, view.api.server, view.number))
     standing, next_since = _standing(tariff), tariff.next_since
@@ -124,7 +131,7 @@ async def _change(view: View) -> Values:
 
 
 async def _form(
-    view: View,
+    view: PageView,
     usual: Mapping[str, str],
     tariff: TariffWithVersions | None,
     problems: Mapping[str, str],
@@ -161,7 +168,7 @@ async def _form(
     }
 
 
-def _beside_form(look: Look, view: View, currency: str) -> Values:
+def _beside_form(look: Look, view: PageView, currency: str) -> Values:
     """Return what is there already: tariffs, and months that were closed. `currency` is that which
     was typed."""
     known, begun = _known(look, view), look(billing)
@@ -174,7 +181,7 @@ def _beside_form(look: Look, view: View, currency: str) -> Values:
 
 
 async def _preview(
-    view: View, fields: tuple[Field, ...], values: Mapping[str, str]
+    view: PageView, fields: tuple[FormField, ...], values: Mapping[str, str]
 ) -> tuple[Values | None, dict[str, str]]:
     """Return what a price would have cost, and what is wrong with it, by the names of fields."""
     try:
@@ -206,9 +213,9 @@ def _for_browsers(values: Mapping[str, str]) -> Mapping[str, str]:
     return {name: "00:00" if text == "24:00" else text for name, text in values.items()}
 
 
-_page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
+_page: Final = partial(DashboardPage, role=Role.OPERATOR, section=SECTION)
 _form_page: Final = partial(
-    Page,
+    DashboardPage,
     role=Role.ADMIN,
     section=SECTION,
     template="tariffs/form.html",

@@ -10,7 +10,7 @@ from typing import Final, TypeVarTuple
 
 from levity_trio.store.engine.connection import CACHED_STATEMENTS, FileConnection
 from levity_trio.store.engine.frame_log import FrameRow
-from levity_trio.store.engine.unit_of_work import Result, UnitOfWork, Write, commit
+from levity_trio.store.engine.unit_of_work import UnitOfWork, Write, WriteResult, commit
 from tests.charger.parts import InlineWriter
 from tests.store.template import migrated
 
@@ -54,7 +54,7 @@ class MonthWriter(InlineWriter):
         super().__init__(books)
         self._waiting: dict[Hashable, Write] = {}
 
-    def _commit(self, write: Write) -> Result:
+    def _commit(self, write: Write) -> WriteResult:
         waiting, self._waiting = self._waiting, {}
         results = commit(self._connection, [*waiting.values(), write])
         for result in results[:-1]:

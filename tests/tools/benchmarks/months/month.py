@@ -19,7 +19,11 @@ from levity_trio.simulator.report import Account, report
 from levity_trio.simulator.scenario import Kind, Scenario, load
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.engine.connection import FileConnection
-from levity_trio.store.reads.transactions.recheck import Cause, Difference, Rechecking
+from levity_trio.store.reads.transactions.recheck import (
+    DifferenceCause,
+    RecheckDifference,
+    Rechecking,
+)
 
 from .books import open_books, save
 from .fleet import Network, Switchboard, charger_of, open_links
@@ -86,7 +90,7 @@ class Outcome:
     order: Order
     calls: Account
     verdict: Verdict
-    differences: list[Difference]
+    differences: list[RecheckDifference]
     cpu_seconds: float
 
     @property
@@ -106,10 +110,10 @@ def simulate(order: Order) -> Outcome:
     return Outcome(order, report(chargers).total, verdict, differences, time.process_time() - began)
 
 
-def differing(database: Path) -> Iterator[Difference]:
+def differing(database: Path) -> Iterator[RecheckDifference]:
     """Judge every transaction again; yield each figure that today's facts would change."""
     for page in Rechecking(database, None).pages():
-        yield from (one for one in page.differences if Cause.FACTS in one.causes)
+        yield from (one for one in page.differences if DifferenceCause.FACTS in one.causes)
 
 
 async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], Ledger]:

@@ -33,7 +33,7 @@ class Advice(NamedTuple):
     todo: str | None = None
 
 
-class _Ended(NamedTuple):
+class _EndedRow(NamedTuple):
     is_imported: bool
     stop_time: str
     is_judged_again: bool
@@ -41,7 +41,7 @@ class _Ended(NamedTuple):
 
 def advice(rows: Rows, number: int, state: BillState, priced: Priced | None, rule: Rule) -> Advice:
     """Return why a transaction in this state is not billed, and what to do."""
-    ended, known = _Ended(*rows(_ENDED, (number,))[0]), begun(rows)
+    ended, known = _EndedRow(*rows(_ENDED, (number,))[0]), begun(rows)
     match state:
         case BillState.BILLED_ELSEWHERE:
             return _elsewhere(ended, known)
@@ -65,7 +65,7 @@ def advice(rows: Rows, number: int, state: BillState, priced: Priced | None, rul
     return Advice()
 
 
-def _elsewhere(ended: _Ended, known: Begun | None) -> Advice:
+def _elsewhere(ended: _EndedRow, known: Begun | None) -> Advice:
     if ended.is_imported or known is None:
         return Advice(Told("it was imported; the system from which it comes has billed it"))
     return Advice(
@@ -73,7 +73,7 @@ def _elsewhere(ended: _Ended, known: Begun | None) -> Advice:
     )
 
 
-def _held_back(number: int, ended: _Ended, priced: Priced | None) -> Advice:
+def _held_back(number: int, ended: _EndedRow, priced: Priced | None) -> Advice:
     if ended.is_judged_again:
         return Advice(
             Told("late messages may still change its figure"),
@@ -94,7 +94,7 @@ def _held_back(number: int, ended: _Ended, priced: Priced | None) -> Advice:
 
 
 def _unbilled(
-    number: int, ended: _Ended, known: Begun | None, priced: Priced | None, rule: Rule
+    number: int, ended: _EndedRow, known: Begun | None, priced: Priced | None, rule: Rule
 ) -> Advice:
     if known is None:
         begin = Told("say from which day on it does: levity-trio bill begin DATE")
