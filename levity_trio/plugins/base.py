@@ -204,7 +204,7 @@ class Load(Protocol):
     in A per phase.
 
     What is stored raises StoreUnavailable, and for an unknown charger
-    levity_trio.store.writes.people.accounts.Refused.
+    levity_trio.store.writes.people.accounts.ChangeRefused.
     """
 
     @property
