@@ -34,7 +34,7 @@ from levity_trio.store.writes.chargers import notices, sessions
 from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.origin import LOCAL, Message, Origin, Stop, StopWithData, fields_of
 from levity_trio.store.writes.site import frames
-from levity_trio.store.writes.transactions.readings import Batch
+from levity_trio.store.writes.transactions.readings import MessageReadings
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
@@ -411,7 +411,7 @@ def sent_number(payload: object, name: str) -> str | None:
 
 def read_again(
     frame: str, received_at: datetime, values: Mapping[str, object]
-) -> StopWithData | Batch:
+) -> StopWithData | MessageReadings:
     """Read the frame of a stop or of a MeterValues that was set aside.
 
     `values` are the values of fields that could not be read, by their names on the wire. Raises
@@ -435,4 +435,4 @@ def read_again(
         )
         return told if large is None else told._replace(data=large.all())
     found = readings.read(request.meter_value, received_at) if large is None else large.all()
-    return Batch(request.connector_id, sent.action, found, request.transaction_id)
+    return MessageReadings(request.connector_id, sent.action, found, request.transaction_id)

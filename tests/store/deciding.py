@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from levity_trio.charger.exchange import read_again
-from levity_trio.store.cases.transaction import Known
+from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.writes.origin import StopWithData
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import (
@@ -19,7 +19,7 @@ from levity_trio.store.writes.transactions.decisions import (
     DecisionRefused,
     correct,
 )
-from levity_trio.store.writes.transactions.waiting import Made
+from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from tests.store.books import Books
 
 
@@ -34,28 +34,34 @@ class Operator:
     def decision(self, reason: str = "she read the meter", seen: int | None = None) -> Decision:
         return Decision(self.name, reason, self.books.at, seen)
 
-    def confirm(self, transaction: int, seen: int | None = None) -> Known:
+    def confirm(self, transaction: int, seen: int | None = None) -> StoredTransaction:
         return self.books.run(decisions.confirm, transaction, self.decision(seen=seen))
 
-    def correct(self, transaction: int, seen: int | None = None, **values: Any) -> Known:
+    def correct(
+        self, transaction: int, seen: int | None = None, **values: Any
+    ) -> StoredTransaction:
         return self.books.run(correct, transaction, Correction(**values), self.decision(seen=seen))
 
     def close(
         self, transaction: int, stop_time: str | None = None, meter_stop: int | None = None
-    ) -> Known:
+    ) -> StoredTransaction:
         return self.books.run(decisions.close, transaction, self.decision(), stop_time, meter_stop)
 
-    def dismiss_review(self, review: int) -> Known:
+    def dismiss_review(self, review: int) -> StoredTransaction:
         return self.books.run(decisions.dismiss_review, review, self.decision())
 
-    def attach(self, message: int, transaction: int, **given: object) -> Known:
+    def attach(self, message: int, transaction: int, **given: object) -> StoredTransaction:
         told = told_by(self.books, message, given)
         return self.books.run(waiting.attach, message, transaction, told, self.decision())
 
-    def make(self, message: int, given: Mapping[str, object] | None = None, **known: Any) -> Known:
+    def make(
+        self, message: int, given: Mapping[str, object] | None = None, **known: Any
+    ) -> StoredTransaction:
         told = told_by(self.books, message, given or {})
         assert isinstance(told, StopWithData)
-        return self.books.run(waiting.make, message, told, Made(**known), self.decision())
+        return self.books.run(
+            waiting.make, message, told, TransactionDetails(**known), self.decision()
+        )
 
     def dismiss(self, message: int) -> None:
         self.books.run(waiting.dismiss, message, self.decision())

@@ -16,7 +16,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closing
+from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closure
 from levity_trio.store.writes.transactions.states import follow_free, load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
@@ -181,7 +181,7 @@ class Living:
         self._stop(self.transaction, self.until)
 
     def _close(self, db: UnitOfWork, origin: Origin) -> None:
-        reason = Closing(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
+        reason = Closure(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
         closing.close(db, origin, load(db, self.transaction), reason, who="anna")
 
     def _stop(self, transaction: int, at: str | None) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.evidence import Needs
-from levity_trio.store.cases.transaction import LAST_TIME, TIMES, known, of_readings
+from levity_trio.store.cases.transaction import LAST_TIME, TIMES, find_transaction, parameters_of
 from levity_trio.store.reads.transactions.curve import curve
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.store.writes.transactions import decisions
@@ -411,9 +411,9 @@ def test_the_clock_is_read_from_one_reading_of_each_message(books: Books) -> Non
     found = [
         (f"{at[:19]}.000Z", received) for at, received in zip(own, (first, books.at), strict=True)
     ]
-    tx = known(lambda sql, parameters: books.rows(sql, *parameters), number)
+    tx = find_transaction(lambda sql, parameters: books.rows(sql, *parameters), number)
     assert tx is not None
-    assert books.rows(TIMES, *of_readings(tx, LAST_TIME)) == found
+    assert books.rows(TIMES, *parameters_of(tx, LAST_TIME)) == found
 
 
 # Messages that waited, and a clock that was set

@@ -15,8 +15,8 @@ import pytest
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.store.cases.case import span_of
-from levity_trio.store.cases.neighbours import Course, boundaries, earlier
-from levity_trio.store.cases.transaction import LAST_TIME, known
+from levity_trio.store.cases.neighbours import ChargerHistory, boundaries, earlier
+from levity_trio.store.cases.transaction import LAST_TIME, find_transaction
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.reads.chargers.plug_ins import PlugIn, plug_ins
 from levity_trio.store.writes.chargers import sessions
@@ -282,10 +282,10 @@ def test_a_look_beside_an_old_transaction_is_flat_in_history(
         def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
             return station.books.rows(sql, *values)
 
-        tx = known(rows, transaction)
+        tx = find_transaction(rows, transaction)
         assert tx is not None
         own = span_of(tx)._replace(charger=charger, is_by_receipt=is_by_receipt)
-        Course(rows, charger).beside(own)
+        ChargerHistory(rows, charger).beside(own)
         earlier(rows, own, LAST_TIME)
         boundaries(rows, own, LAST_TIME)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from levity_trio.charging.tolerances import MOST_STEPS
-from levity_trio.store.cases.transaction import COLUMNS, Known
+from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
 from levity_trio.store.reads.transactions.recheck import compare
 from levity_trio.store.writes.transactions import judging
 from levity_trio.wire.times import stamp
@@ -48,7 +48,7 @@ def differing(books: Books) -> list[tuple[int, int, int]]:
         return books.rows(sql, *values)
 
     found = (
-        compare(rows, Known(*row))
+        compare(rows, StoredTransaction(*row))
         for row in books.rows(f"SELECT {COLUMNS} FROM tx WHERE status = 'Completed'")
     )
     return [(one.transaction, one.stored.wh, one.now.wh) for one in found if one is not None]

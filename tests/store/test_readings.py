@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.charging.sent import readings
 from levity_trio.events import EnergyJumped, TransactionResumed
-from levity_trio.store.writes.transactions.readings import Batch, store
+from levity_trio.store.writes.transactions.readings import MessageReadings, store
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 VOLTAGE = {"value": "230", "measurand": "Voltage", "unit": "V"}
@@ -91,7 +91,7 @@ def test_the_usual_batch_takes_two_statements_and_the_look_of_the_book(
     books.wait(1)
     found = readings.read([meter_value(station.clock(), 1100, VOLTAGE, CURRENT)], books.now)
     with counted_statements(books) as said:
-        station.write(store, Batch(1, "MeterValues", found), transaction)
+        station.write(store, MessageReadings(1, "MeterValues", found), transaction)
     assert [statement.split()[0] for statement in said] == [
         "BEGIN",
         "UPDATE",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.cases.transaction import COLUMNS, Known
+from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
 from levity_trio.store.reads.transactions.recheck import (
     DifferenceCause,
     RecheckDifference,
@@ -299,4 +299,4 @@ def every(books: Books) -> Iterator[RecheckDifference | None]:
         return books.rows(sql, *values)
 
     for row in books.rows(f"SELECT {COLUMNS} FROM tx WHERE status = 'Completed'"):
-        yield compare(rows, Known(*row))
+        yield compare(rows, StoredTransaction(*row))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.sent.evidence import RECEIVED_AT, TIMESTAMP, VALUE, WH
-from levity_trio.store.cases.transaction import known, readings
+from levity_trio.store.cases.transaction import find_transaction, readings_of
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.keeping.copies import is_contained
 from tests.store.books import NOON, Books, Station, meter_value
@@ -340,9 +340,9 @@ def test_the_judge_sees_the_readings_of_runs_in_order_of_receipt(
     """As many as there were. Between the first and the last of a run, they have its extremes in
     turn."""
     tell_each(station, transaction, [(1000 + n, *amperes(f"16.{n % 3}")) for n in range(10)])
-    tx = known(asked(station.books), transaction)
+    tx = find_transaction(asked(station.books), transaction)
     assert tx is not None
-    found = readings(asked(station.books), tx)
+    found = readings_of(asked(station.books), tx)
     assert [row[RECEIVED_AT] for row in found] == sorted(row[RECEIVED_AT] for row in found)
     currents = sorted((_after_noon(row[TIMESTAMP]), row[VALUE]) for row in found if row[WH] is None)
     assert [at for at, _ in currents] == [20 + 20 * n for n in range(10)]

@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.charging.energy import RULES
 from levity_trio.events import TransactionRejudged
-from levity_trio.store.cases.transaction import known
+from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.reads.transactions.explained import lines
 from levity_trio.store.reads.transactions.recheck import compare
 from tests.store.books import Books, Station, meter_value
@@ -446,7 +446,7 @@ def test_no_later_facts_would_change_a_figure(books: Books, twin: Twin) -> None:
     rows = partial(_rows, books)
     for transaction in transactions:
         assert "shared_register" in open_codes(books, transaction)
-        tx = known(rows, transaction)
+        tx = find_transaction(rows, transaction)
         assert tx is not None
         assert (tx.rules, compare(rows, tx)) == (RULES, None)
 

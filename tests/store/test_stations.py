@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio import nouns
 from levity_trio.events import ChargerShown
-from levity_trio.store.cases.transaction import COLUMNS, Known
+from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
 from levity_trio.store.reads.chargers.chargers import (
     Connector,
     charger,
@@ -240,7 +240,7 @@ def test_what_is_said_later_is_no_evidence_of_that_time(books: Books, station: S
         describe_connector, "CP-1", 1, ConnectorData(None, None, None, 7_400), books.at, "anna"
     )
     row = books.row(f"SELECT {COLUMNS} FROM tx")
-    found = compare(lambda sql, values: books.rows(sql, *values), Known(*row))
+    found = compare(lambda sql, values: books.rows(sql, *values), StoredTransaction(*row))
     assert found is not None
     assert (found.then.confidence, found.now.confidence, found.causes) == (
         "certain",

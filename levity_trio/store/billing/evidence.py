@@ -39,9 +39,15 @@ from levity_trio.charging.sent.figures import CORRECTED, Chain
 from levity_trio.operations.limits import Charging
 from levity_trio.operations.limits import Rules as RulesInForce
 from levity_trio.store.cases.case import AVAILABLE, case_of
-from levity_trio.store.cases.neighbours import Course
+from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import LAST_ID, LAST_TIME, Known, known, span
+from levity_trio.store.cases.transaction import (
+    LAST_ID,
+    LAST_TIME,
+    StoredTransaction,
+    find_transaction,
+    span,
+)
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.wire.charging_profiles import VOLTS, Installed
@@ -96,7 +102,7 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
     such transaction."""
     if not (needed.course or needed.stay):
         return Evidence()
-    tx = known(rows, billed.transaction)
+    tx = find_transaction(rows, billed.transaction)
     if tx is None:
         raise LookupError(billed.transaction)
     course = _course(rows, tx, billed)
@@ -107,12 +113,12 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
     return Evidence(levels=levels, powers=powers, stay=stay)
 
 
-def _as_ended(tx: Known, until: datetime) -> Known:
+def _as_ended(tx: StoredTransaction, until: datetime) -> StoredTransaction:
     """Return a transaction for the judge; an open one as if the system closed it now."""
     return tx._replace(stopped_by=SYSTEM, stop_received_at=stamp(until)) if _is_open(tx) else tx
 
 
-def _is_open(tx: Known) -> bool:
+def _is_open(tx: StoredTransaction) -> bool:
     return tx.status == "Active"
 
 
@@ -142,14 +148,14 @@ _CORRECTIONS: Final = (
 )
 
 
-def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
+def _course(rows: Rows, tx: StoredTransaction, billed: Billed) -> _Course:
     """Return the course of a transaction's figure.
 
     Of start and stop, the one that shows more of a clock that is ahead is right: the other one
     waited, and its time is that of its receipt. The judge's time without a running clock is that of
     receipt.
     """
-    case = case_of(Course(rows, tx.charger), _as_ended(tx, billed.until))
+    case = case_of(ChargerHistory(rows, tx.charger), _as_ended(tx, billed.until))
     times = {"start_time": billed.since, "stop_time": billed.until}
     for (payload,) in rows(
         _CORRECTIONS, (tx.id,)
@@ -176,7 +182,7 @@ def _course(rows: Rows, tx: Known, billed: Billed) -> _Course:
 
 
 def _corrected(
-    case: Case, judgement: Judgement, course: Chain, tx: Known, wh: int, ended: float
+    case: Case, judgement: Judgement, course: Chain, tx: StoredTransaction, wh: int, ended: float
 ) -> Chain:
     """Return the course of a figure that a person set, in Wh; the judge's if the readings show only
     its shares.
@@ -347,7 +353,7 @@ _PROFILES: Final = (
 """All profiles of a charger are examined; they are few."""
 
 
-def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None:
+def _stay(rows: Rows, tx: StoredTransaction, billed: Billed, course: _Course) -> Stay | None:
     """Return how long the car stayed; None if it is unknown when its charging ended.
 
     A stop is late if it waited. What we saw may then be earlier by its charger's clock. While it is
@@ -386,7 +392,9 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _available(rows: Rows, tx: Known, stopped: datetime, behind: timedelta) -> _Available | None:
+def _available(
+    rows: Rows, tx: StoredTransaction, stopped: datetime, behind: timedelta
+) -> _Available | None:
     """Return when the connector was first available after a stop, before the next transaction there
     began.
 
@@ -406,7 +414,7 @@ def _reported(timestamp: str, received_at: str, behind: timedelta) -> datetime:
     return min(_moment(timestamp) + behind, _moment(received_at))
 
 
-def _next(rows: Rows, tx: Known) -> tuple[str, str]:
+def _next(rows: Rows, tx: StoredTransaction) -> tuple[str, str]:
     """Return when the next transaction on the connector began, and when it was received. A clock
     that was set may have put the two in another order, so the next by either counts."""
     place = tx.charger, tx.connector
@@ -417,7 +425,9 @@ def _next(rows: Rows, tx: Known) -> tuple[str, str]:
     return min(begun), min(received)
 
 
-def _statuses(rows: Rows, tx: Known, since: str, until: str, behind: timedelta) -> list[_Status]:
+def _statuses(
+    rows: Rows, tx: StoredTransaction, since: str, until: str, behind: timedelta
+) -> list[_Status]:
     """Return the statuses of the connector and of the charger as a whole, each in order of time."""
     found = rows(_STATUSES, (tx.charger, tx.connector, since, until))
     dated = (
@@ -454,7 +464,9 @@ def _last_energy(
     return min(stopped, max([reached, *by_power, *by_status, *([] if is_shown else [stopped])]))
 
 
-def _goes_on(tx: Known, course: _Course, statuses: Sequence[_Status], last: datetime) -> bool:
+def _goes_on(
+    tx: StoredTransaction, course: _Course, statuses: Sequence[_Status], last: datetime
+) -> bool:
     """Whether energy may flow since the last evidence of it: no later reading and no status shows
     that it ended."""
     newest_at = max([*course.register.at[-1:], *(at for at, _ in course.powers[-1:])])
@@ -487,7 +499,7 @@ def _not_by_the_car(statuses: Sequence[_Status], until: datetime) -> Iterator[St
         )
 
 
-def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
+def _away(rows: Rows, tx: StoredTransaction, whole: Stretch, session: int) -> list[Stretch]:
     """Return the spans in which the charger was not certainly connected, or our clock was not
     trusted.
 
@@ -503,7 +515,7 @@ def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
     return [(since, until) for since, until in (*stretches, (reached, whole[1])) if since < until]
 
 
-def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stretch:
+def _connected(rows: Rows, tx: StoredTransaction, session: _Session, now: datetime) -> Stretch:
     """Return when a session certainly lasted. If the server crashed, until its last message of this
     transaction."""
     connected_at, ended_at = session.connected_at, session.ended_at
@@ -514,7 +526,9 @@ def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stret
     return _moment(connected_at), now if ended_at is None else _moment(ended_at)
 
 
-def _limited(rows: Rows, tx: Known, billed: Billed, last: datetime) -> Iterator[Stretch]:
+def _limited(
+    rows: Rows, tx: StoredTransaction, billed: Billed, last: datetime
+) -> Iterator[Stretch]:
     """Yield the spans until the stop in which a charging profile of ours was too low for any
     car."""
     profiles = [
@@ -544,7 +558,9 @@ def _limited(rows: Rows, tx: Known, billed: Billed, last: datetime) -> Iterator[
         at = until
 
 
-def _held(rows: Rows, tx: Known, stopped: datetime, late: timedelta) -> Iterator[Stretch]:
+def _held(
+    rows: Rows, tx: StoredTransaction, stopped: datetime, late: timedelta
+) -> Iterator[Stretch]:
     """Yield the spans until the stop in which load management gave the car too little to charge,
     each with the time to answer that follows."""
     for one in spans_of(rows, tx.id):
@@ -554,7 +570,7 @@ def _held(rows: Rows, tx: Known, stopped: datetime, late: timedelta) -> Iterator
 
 
 def _doubtful(
-    tx: Known, last: datetime, stopped: datetime, received: datetime
+    tx: StoredTransaction, last: datetime, stopped: datetime, received: datetime
 ) -> Iterator[Stretch]:
     """Yield the spans whose times may be wrong: the one from the stop to its receipt, in which its
     charger was away or its clock behind, and all before a stop whose time is that of its receipt,

@@ -16,9 +16,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from itertools import islice
 from operator import eq, itemgetter
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypedDict
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
@@ -27,10 +26,14 @@ from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import (
     MEASURAND,
     RECEIVED_AT,
+    SOURCE,
     TIMESTAMP,
     VALUE,
     WH,
+    Beside,
+    Boundary,
     Case,
+    Level,
     Neighbour,
     Row,
     gather,
@@ -57,10 +60,15 @@ from levity_trio.charging.sent.timeline import (
     stands_still,
     stretches,
 )
-from levity_trio.charging.tolerances import CLOCK, CLOCK_SECONDS, LATE_SECONDS, SAME_BEHIND_SECONDS
+from levity_trio.charging.tolerances import (
+    CLOCK,
+    CLOCK_SECONDS,
+    LATE_SECONDS,
+    SAME_BEHIND_SECONDS,
+)
 from levity_trio.store.cases.neighbours import (
-    Course,
-    Span,
+    ChargerHistory,
+    RegisterSpan,
     begin_after,
     beside,
     boots,
@@ -76,9 +84,9 @@ from levity_trio.store.cases.transaction import (
     METER_VALUES,
     OF_TRANSACTION,
     TIMES,
-    Known,
+    StoredTransaction,
     ended_at,
-    of_readings,
+    parameters_of,
     register,
     samples,
     sent_times,
@@ -98,26 +106,22 @@ clock."""
 MOST_SPEED: Final = 60
 """If a simulated clock runs faster, seconds in which a busy machine sends nothing look like a clock
 that is behind."""
-_TOO_FAST: Final = "SELECT 1 FROM simulated_time WHERE speed > ?"
-_CONNECTIONS: Final = (
-    "SELECT id, connected_at, coalesce(ended_at, '9998-12-31T00:00:00.000Z'), clock_trusted "
-    "FROM session "
-    "WHERE cp_id = ? AND connected_at <= ? AND imported_from IS NULL "
-    "ORDER BY connected_at DESC, id DESC LIMIT ?"
-)
-_STATUSES: Final = (
-    "SELECT sent_timestamp, received_at FROM status "
-    "WHERE cp_id = ? AND conn_id = ? AND received_at {0} ? AND received_at <= ? "
-    "AND session_id = ? "
-    "ORDER BY received_at {1}, id {1} LIMIT ?"
-)
-_TRANSACTIONS: Final = (
-    "SELECT sent_start_time, created_at, session_id, sent_stop_time, stop_received_at "
-    "FROM tx "
-    "WHERE cp_id = ? AND conn_id = ? AND created_at {0} ? AND created_at <= ? "
-    "AND imported_id IS NULL AND id <> ? "
-    "ORDER BY created_at {1}, id {1} LIMIT ?"
-)
+LONGEST_SECONDS: Final = 31 * 24 * 3600
+"""The longest plausible transaction. A longer one means that a clock was set meanwhile."""
+LONGEST_BURST_SECONDS: Final = 600
+"""How long a charger that comes back may take to send its queue."""
+AFTER_BOOT_SECONDS: Final = 120
+"""Some chargers report Available for every connector after a boot; such a status is ignored."""
+MOST_GARBLED: Final = 3
+AVAILABLE: Final = "Available"
+CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
+_DAY: Final = 86_400
+_HOUR: Final = 3600
+_MINUTE: Final = 60
+_TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
+
+
+# The clock of its charger
 
 
 class Dating(NamedTuple):
@@ -136,7 +140,73 @@ class Dating(NamedTuple):
         return abs(self.start.seconds - self.stop.seconds) <= SAME_BEHIND_SECONDS
 
 
-class _Connection(NamedTuple):
+_TOO_FAST: Final = "SELECT 1 FROM simulated_time WHERE speed > ?"
+
+
+def dating(rows: Rows, tx: StoredTransaction, until: str = LAST_TIME) -> Dating:
+    """Return by how much the clock was behind at the start and at the end of a transaction, as
+    received by `until`."""
+    if all(skew is None or skew > -LATE_SECONDS for skew in (tx.start_skew, tx.stop_skew)):
+        return Dating()
+    start, stop = _sent_start(tx), _sent_stop(tx)
+    sent = [message for message in (start, stop) if message is not None]
+    is_late = any(message.late > LATE_SECONDS for message in sent)
+    if not is_late or rows(_TOO_FAST, (MOST_SPEED,)):
+        return Dating()
+
+    messages = _MessagesAround(rows, tx, until)
+    around_start = around_stop = None
+    near: list[Stretch] = []
+    if start is not None:
+        around_start = messages.around(tx.created_at)
+        near += around_start.own
+    if stop is not None:
+        stopped_at = tx.stop_received_at or tx.created_at
+        around_stop = messages.around(stopped_at, around_start)
+        near += around_stop.own
+    started = stopped = None
+    if start is not None and around_start is not None:
+        started = behind_of(start, around_start.own, around_start.before, near)
+    if stop is not None and around_stop is not None:
+        stopped = behind_of(stop, around_stop.own, around_stop.before, near)
+    # Of one without a stop of its charger, the start shows the clock; of one without a start, the
+    # stop.
+    return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
+
+
+def shows_clock(rows: Rows, tx: StoredTransaction, received_at: str) -> bool:
+    """Whether the messages around one, and those of a transaction, show that the clock was
+    behind."""
+    messages = _MessagesAround(rows, tx, LAST_TIME)
+    around = messages.around(received_at, connections=1)
+    return any(stretch.behind for stretch in around.own)
+
+
+def _sent_start(tx: StoredTransaction) -> Dated | None:
+    """Return what the start tells of the clock; None if it has no time, or one that was not
+    believed."""
+    if tx.told_id is not None or tx.start_skew is None or not tx.is_start_timed:
+        return None
+    return _dated(tx.sent_start_time, tx.created_at)
+
+
+def _sent_stop(tx: StoredTransaction) -> Dated | None:
+    if tx.stopped_by == SYSTEM or tx.stop_skew is None or tx.own_stop_time is None:
+        return None
+    message = _dated(tx.sent_stop_time, tx.stop_received_at)
+    if message is None or abs(message.own - seconds(tx.own_stop_time)) >= 1:
+        return None
+    return message
+
+
+def _dated(sent: str | None, received_at: str | None) -> Dated | None:
+    own = clock_time(sent) if sent else None
+    if own is None or received_at is None:
+        return None
+    return Dated(own.timestamp(), seconds(received_at))
+
+
+class _ChargerConnection(NamedTuple):
     """A connection of a charger, the times between which its messages were received, and whether we
     knew the time."""
 
@@ -146,69 +216,120 @@ class _Connection(NamedTuple):
     is_trusted: int
 
 
-def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
-    """Return by how much the clock was behind at the start and at the end of a transaction, as
-    received by `until`.
+class _ClockShown(NamedTuple):
+    """What the connection of a message shows of its clock, and what the last one before shows that
+    shows anything."""
 
-    Of one without a stop of its charger, the start shows the clock; of one without a start, the
-    stop.
-    """
-    if all(skew is None or skew > -LATE_SECONDS for skew in (tx.start_skew, tx.stop_skew)):
-        return Dating()
-    start, stop = _told_start(tx), _told_stop(tx)
-    if all(one is None or one.late <= LATE_SECONDS for one in (start, stop)) or rows(
-        _TOO_FAST, (MOST_SPEED,)
-    ):
-        return Dating()
-    evidence = _Evidence(rows, tx, until)
-    first = None if start is None else evidence.around(tx.created_at)
-    moments = [
-        first,
-        None if stop is None else evidence.around(tx.stop_received_at or tx.created_at, first),
-    ]
-    near = [stretch for of_one in moments if of_one is not None for stretch in of_one.own]
-    started, stopped = (
-        None if one is None or around is None else behind_of(one, around.own, around.before, near)
-        for one, around in zip((start, stop), moments, strict=True)
-    )
-    return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
+    received_at: str
+    own: Sequence[Stretch]
+    before: Sequence[Stretch]
 
 
-def shows_clock(rows: Rows, tx: Known, received_at: str) -> bool:
-    """Whether the messages around one, and those of a transaction, show that the clock was
-    behind."""
-    return any(
-        one.behind for one in _Evidence(rows, tx, LAST_TIME).around(received_at, connections=1).own
-    )
+_CONNECTIONS: Final = """
+    SELECT id, connected_at, coalesce(ended_at, '9998-12-31T00:00:00.000Z'), clock_trusted
+    FROM session
+    WHERE cp_id = ? AND connected_at <= ? AND imported_from IS NULL
+    ORDER BY connected_at DESC, id DESC
+    LIMIT ?
+"""
+_STATUSES: Final = """
+    SELECT sent_timestamp, received_at
+    FROM status
+    WHERE cp_id = ? AND conn_id = ? AND received_at {0} ? AND received_at <= ? AND session_id = ?
+    ORDER BY received_at {1}, id {1}
+    LIMIT ?
+"""
+_TRANSACTIONS: Final = """
+    SELECT sent_start_time, created_at, session_id, sent_stop_time, stop_received_at
+    FROM tx
+    WHERE cp_id = ? AND conn_id = ? AND created_at {0} ? AND created_at <= ?
+        AND imported_id IS NULL AND id <> ?
+    ORDER BY created_at {1}, id {1}
+    LIMIT ?
+"""
 
 
-def _told_start(tx: Known) -> Dated | None:
-    """Return what the start tells; None if it has no time, or one that was not believed."""
-    if tx.told_id is not None or tx.start_skew is None or not tx.is_start_timed:
-        return None
-    return _told(tx.sent_start_time, tx.created_at)
+class _MessagesAround:
+    """The messages of a charger around those of one transaction, as received by a time."""
+
+    def __init__(self, rows: Rows, tx: StoredTransaction, until: str) -> None:
+        self._rows = rows
+        self._tx = tx
+        self._until = until
+        self._reporting = connectors(rows, tx.charger, "status")
+        self._charging = connectors(rows, tx.charger, "tx")
+        ends = (_sent_start(tx), _sent_stop(tx))
+        self._own = [message for message in ends if message is not None]
+        for timestamp, received_at in rows(TIMES, parameters_of(tx, until)):
+            reading = Dated(seconds(timestamp), seconds(received_at), is_reading=True)
+            self._own.append(reading)
+
+    def around(
+        self, received_at: str, known: _ClockShown | None = None, connections: int = CONNECTIONS
+    ) -> _ClockShown:
+        """Return what is known of the clock around a message; what is `known` of one that came just
+        before will do."""
+        if known is not None:
+            apart = seconds(received_at) - seconds(known.received_at)
+            if apart <= CLOCK_SECONDS:
+                return known
+
+        # That of the message comes first, then those before it.
+        latest = self._rows(_CONNECTIONS, (self._tx.charger, received_at, connections))
+        connected = [_ChargerConnection(*row) for row in latest]
+        in_time = [one._replace(until=min(one.until, self._until)) for one in connected]
+        if not in_time or not in_time[0].is_trusted:
+            return _ClockShown(received_at, (), ())
+        shown = stretches(self._messages(in_time[0], received_at))
+        for connection in in_time[1:]:
+            if connection.is_trusted:
+                messages = self._messages(connection, connection.until)
+                before = stretches(messages) or _alike(messages, shown)
+                if before:
+                    return _ClockShown(received_at, shown, before)
+        return _ClockShown(received_at, shown, ())
+
+    def _messages(self, connection: _ChargerConnection, near: str) -> list[Dated]:
+        """Return the messages of a connection nearest to a time, and those of the transaction."""
+        middle = min(near, connection.until)
+        sides = ("", middle, ">=", "DESC"), (middle, connection.until, ">", "ASC")
+        messages: list[Dated | None] = []
+        for since, until, *order in sides:
+            for number in self._reporting:
+                span = (max(since, connection.since), until, connection.id, NEAREST)
+                values = (self._tx.charger, number, *span)
+                for sent, received_at in self._rows(_STATUSES.format(*order), values):
+                    status = _dated(sent, received_at)
+                    messages.append(status and status._replace(is_status=True))
+            for number in self._charging:
+                values = (self._tx.charger, number, since, until, self._tx.id, NEAREST)
+                for row in self._rows(_TRANSACTIONS.format(*order), values):
+                    start, created_at, session, stop, stopped_at = row
+                    if session == connection.id:
+                        messages.append(_dated(start, created_at))
+                    if connection.since <= (stopped_at or "") <= connection.until:
+                        messages.append(_dated(stop, stopped_at))
+        first, last = seconds(connection.since), seconds(connection.until)
+        messages += [message for message in self._own if first <= message.received <= last]
+        return [message for message in messages if message is not None]
 
 
-def _told_stop(tx: Known) -> Dated | None:
-    if (
-        tx.stopped_by == SYSTEM
-        or tx.stop_skew is None
-        or tx.stop_received_at is None
-        or tx.own_stop_time is None
-    ):
-        return None
-    told = _told(tx.sent_stop_time, tx.stop_received_at)
-    return told if told is not None and abs(told.own - seconds(tx.own_stop_time)) < 1 else None
+def _alike(messages: Sequence[Dated], shown: Sequence[Stretch]) -> list[Stretch]:
+    """Return the stretches of a later connection that also fit a message of this one, though it
+    alone shows none."""
+    alike: list[Stretch] = []
+    for stretch in shown:
+        fits = [
+            message.received
+            for message in messages
+            if abs(message.late - stretch.behind) <= SAME_BEHIND_SECONDS
+        ]
+        if stretch.behind and fits:
+            alike.append(stretch._replace(since=min(fits), until=max(fits)))
+    return alike
 
 
-def _told(sent: str | None, received_at: str | None) -> Dated | None:
-    own = clock_time(sent) if sent else None
-    return (
-        None if own is None or received_at is None else Dated(own.timestamp(), seconds(received_at))
-    )
-
-
-def dated(tx: Known, clock: Dating, *, is_settled: bool = False) -> Known:
+def dated(tx: StoredTransaction, clock: Dating, *, is_settled: bool = False) -> StoredTransaction:
     """Return a transaction with its times corrected by what is known of its charger's clock; `tx`
     if nothing differs.
 
@@ -216,57 +337,58 @@ def dated(tx: Known, clock: Dating, *, is_settled: bool = False) -> Known:
     are one. A person who settled a transaction went by its times then: if they change, that person
     decides again, unless both give one price.
     """
-    if clock == Dating() and not (
-        tx.start_behind or tx.stop_behind or tx.is_clock_unsure
-    ):  # nearly all are right
+    was_corrected = tx.start_behind or tx.stop_behind or tx.is_clock_unsure
+    if clock == Dating() and not was_corrected:  # nearly all are right
         return tx
     if tx.stop_time is None and not clock.is_sure:
         return tx
-    found = _corrected(tx, clock)
-    behind = ((tx.start_behind, found.start_behind), (tx.stop_behind, found.stop_behind))
-    is_same = all(
-        bool(old) is bool(new) and abs(old - new) <= SAME_BEHIND_SECONDS for old, new in behind
-    )
-    if is_same and (is_settled or tx.is_clock_unsure == found.is_clock_unsure):
+    corrected = _corrected(tx, clock)
+    is_same = _is_same(tx.start_behind, corrected.start_behind)
+    is_same = is_same and _is_same(tx.stop_behind, corrected.stop_behind)
+    if is_same and (is_settled or tx.is_clock_unsure == corrected.is_clock_unsure):
         return tx
     if is_settled:
-        found = found._replace(is_clock_unsure=int(bool(found.start_behind or found.stop_behind)))
-    return found
+        is_corrected = corrected.start_behind or corrected.stop_behind
+        corrected = corrected._replace(is_clock_unsure=int(bool(is_corrected)))
+    return corrected
 
 
-def _corrected(tx: Known, clock: Dating) -> Known:
+def _is_same(before: int, now: int) -> bool:
+    return bool(before) is bool(now) and abs(before - now) <= SAME_BEHIND_SECONDS
+
+
+def _corrected(tx: StoredTransaction, clock: Dating) -> StoredTransaction:
     """Return a transaction with corrected times. Times that were interpreted otherwise stay."""
     start = _moved(tx.start_time, -tx.start_behind)
     start_behind = int(clock.start.seconds) if start == tx.own_start_time else 0
-    found = tx._replace(
-        start_time=_moved(start, start_behind), start_behind=start_behind, is_clock_unsure=0
-    )
+    start_time = _moved(start, start_behind)
+    tx = tx._replace(start_time=start_time, start_behind=start_behind, is_clock_unsure=0)
     if tx.stop_time is None:
-        return found
+        return tx
+
     stop = _moved(tx.stop_time, -tx.stop_behind)
-    stop_behind = _stop_behind(found, stop, clock)
+    stop_behind = 0
+    if tx.stopped_by != SYSTEM:
+        if stop == tx.own_stop_time:
+            stop_behind = int(clock.stop.seconds)
+    elif start_behind:
+        # An end that the system set is not before the last sign.
+        last = _moved(tx.last_reading_at or tx.own_start_time, start_behind)
+        apart = seconds(max(last, start_time)) - seconds(stop)
+        stop_behind = max(0, round(apart))
     is_unsure = not clock.is_sure and bool(start_behind or stop_behind)
-    return found._replace(
-        stop_time=_moved(stop, stop_behind), stop_behind=stop_behind, is_clock_unsure=int(is_unsure)
+    return tx._replace(
+        stop_time=_moved(stop, stop_behind),
+        stop_behind=stop_behind,
+        is_clock_unsure=int(is_unsure),
     )
-
-
-def _stop_behind(found: Known, stop: str, clock: Dating) -> int:
-    """Return by how much the time of an end is behind; one that the system set is not before the
-    last sign."""
-    if found.stopped_by != SYSTEM:
-        return int(clock.stop.seconds) if stop == found.own_stop_time else 0
-    if not found.start_behind:
-        return 0
-    last = _moved(found.last_reading_at or found.own_start_time, found.start_behind)
-    return max(0, round(seconds(max(last, found.start_time)) - seconds(stop)))
 
 
 def _moved(at: str, by: float) -> str:
     return shifted_stamp(at, timedelta(seconds=by)) if by else at
 
 
-def clock_words(tx: Known) -> str:
+def clock_words(tx: StoredTransaction) -> str:
     """Say how the times of a transaction are corrected."""
     if not (tx.start_behind or tx.stop_behind):
         return Told("its charger's clock was not behind: its times are those sent")
@@ -275,21 +397,23 @@ def clock_words(tx: Known) -> str:
             "its charger's clock was {1} behind: its times are corrected by that",
             length(tx.start_behind),
         )
-    start, stop = (length(one) if one else Told("not") for one in (tx.start_behind, tx.stop_behind))
     return Told(
         (
             "its charger's clock was {1} behind at its start and {2} behind at its end: its times "
             "are corrected"
         ),
-        start,
-        stop,
+        length(tx.start_behind) if tx.start_behind else Told("not"),
+        length(tx.stop_behind) if tx.stop_behind else Told("not"),
     )
 
 
 def length(seconds: float) -> Told:
     """Return a length of time in words, to the nearest unit: 5 minutes, nearly 3 hours, 12 days."""
     minutes = int(seconds / _MINUTE + 0.5)
-    unit = next((one for one in (_DAY, _HOUR) if minutes * _MINUTE >= 2 * one), _MINUTE)
+    unit = _MINUTE
+    for larger in (_HOUR, _DAY):
+        if minutes * _MINUTE >= 2 * larger:
+            unit = larger
     count = int(seconds / unit + 0.5)
     words = {
         _DAY: Told("{1} day", count, many="{1} days"),
@@ -299,170 +423,83 @@ def length(seconds: float) -> Told:
     return Told("nearly {1}", words) if count * unit > seconds + CLOCK else words
 
 
-_DAY: Final = 86_400
-_HOUR: Final = 3600
-_MINUTE: Final = 60
-_Order: TypeAlias = tuple[str, str]
-
-
-class _Around(NamedTuple):
-    """What the connection of a message shows of its clock, and what the last one before shows that
-    shows anything."""
-
-    received_at: str
-    own: Sequence[Stretch]
-    before: Sequence[Stretch]
-
-
-class _Evidence:
-    """The messages of a charger around those of one transaction, as received by a time."""
-
-    def __init__(self, rows: Rows, tx: Known, until: str) -> None:
-        self._rows = rows
-        self._tx = tx
-        self._until = until
-        self._reporting = connectors(rows, tx.charger, "status")
-        self._charging = connectors(rows, tx.charger, "tx")
-        self._own = [one for one in (_told_start(tx), _told_stop(tx)) if one is not None]
-        self._own += [
-            Dated(seconds(timestamp), seconds(received_at), is_reading=True)
-            for timestamp, received_at in rows(TIMES, of_readings(tx, until))
-        ]
-
-    def around(
-        self, received_at: str, known: _Around | None = None, connections: int = CONNECTIONS
-    ) -> _Around:
-        """Return what is known of the clock around a message; what is `known` of one that came just
-        before will do."""
-        if known is not None and seconds(received_at) - seconds(known.received_at) <= CLOCK_SECONDS:
-            return known
-        found = self._rows(
-            _CONNECTIONS, (self._tx.charger, received_at, connections)
-        )  # its own, then those before
-        in_time = [
-            one._replace(until=min(one.until, self._until)) for one in map(_Connection._make, found)
-        ]
-        if not in_time or not in_time[0].is_trusted:
-            return _Around(received_at, (), ())
-        own, *earlier = in_time
-        shown = stretches(list(self._messages(own, received_at)))
-        for connection in earlier:
-            told = (
-                list(self._messages(connection, connection.until)) if connection.is_trusted else []
-            )
-            if before := stretches(told) or list(_alike(told, shown)):
-                return _Around(received_at, shown, before)
-        return _Around(received_at, shown, ())
-
-    def _messages(self, connection: _Connection, near: str) -> Iterator[Dated]:
-        """Yield the messages of a connection nearest to a time, and those of the transaction."""
-        middle = min(near, connection.until)
-        for since, until, order in (
-            ("", middle, (">=", "DESC")),
-            (middle, connection.until, (">", "ASC")),
-        ):
-            yield from self._statuses(connection, since, until, order)
-            yield from self._transactions(connection, since, until, order)
-        first, last = seconds(connection.since), seconds(connection.until)
-        yield from (one for one in self._own if first <= one.received <= last)
-
-    def _statuses(
-        self, connection: _Connection, since: str, until: str, order: _Order
-    ) -> Iterator[Dated]:
-        for number in self._reporting:
-            values = (
-                self._tx.charger,
-                number,
-                max(since, connection.since),
-                until,
-                connection.id,
-                NEAREST,
-            )
-            told = (_told(*row) for row in self._rows(_STATUSES.format(*order), values))
-            yield from (one._replace(is_status=True) for one in told if one is not None)
-
-    def _transactions(
-        self, connection: _Connection, since: str, until: str, order: _Order
-    ) -> Iterator[Dated]:
-        for number in self._charging:
-            values = (self._tx.charger, number, since, until, self._tx.id, NEAREST)
-            for start, created_at, session, stop, stopped_at in self._rows(
-                _TRANSACTIONS.format(*order), values
-            ):
-                started = _told(start, created_at) if session == connection.id else None
-                is_stopped = connection.since <= (stopped_at or "") <= connection.until
-                stopped = _told(stop, stopped_at) if is_stopped else None
-                yield from (one for one in (started, stopped) if one is not None)
-
-
-def _alike(told: Sequence[Dated], shown: Sequence[Stretch]) -> Iterator[Stretch]:
-    """Yield the stretches of a later connection that also fit a message of this one, though it
-    alone shows none."""
-    for stretch in shown:
-        fits = [
-            other.received
-            for other in told
-            if abs(other.late - stretch.behind) <= SAME_BEHIND_SECONDS
-        ]
-        if stretch.behind and fits:
-            yield stretch._replace(since=min(fits), until=max(fits))
-
+# Its habits
 
 CEILING: Final = "ceiling"
 """The kind of the habit whose value is the charger's highest power in W."""
 POWER_TOO_HIGH: Final = "power_too_high"
 """The kind of the habit of power that is ten times too high, unless the registers are a tenth of
 the energy."""
-_OF_CHARGER: Final = (
-    "SELECT kind, value, transactions, asks_since FROM habit "
-    "JOIN cp ON cp.id = habit.cp_id "
-    "WHERE habit.cp_id = ?1 AND conn_id = ?2 AND firmware = coalesce({}cp.firmware_version, '') "
-    "AND meter_serial = coalesce({}cp.meter_serial_number, '') AND "
-)
-_BOOTED: Final = (
-    "(SELECT {0} FROM boot WHERE boot.cp_id = ?1 AND received_at <= ?3 AND {0} IS NOT NULL"
-    " ORDER BY received_at DESC, id DESC LIMIT 1), "
-)
-_VALID: Final = _OF_CHARGER.format("", "") + "revoked_at IS NULL"
-_VALID_THEN: Final = (
-    _OF_CHARGER.format(_BOOTED.format("firmware_version"), _BOOTED.format("meter_serial_number"))
-    + "since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3) ORDER BY habit.id"
-)
+_OF_CHARGER: Final = """
+    SELECT kind, value, transactions, asks_since
+    FROM habit
+    JOIN cp ON cp.id = habit.cp_id
+    WHERE habit.cp_id = ?1 AND conn_id = ?2
+        AND firmware = coalesce({}cp.firmware_version, '')
+        AND meter_serial = coalesce({}cp.meter_serial_number, '')
+"""
+_BOOTED: Final = """(
+    SELECT {0}
+    FROM boot
+    WHERE boot.cp_id = ?1 AND received_at <= ?3 AND {0} IS NOT NULL
+    ORDER BY received_at DESC, id DESC
+    LIMIT 1
+), """
+_VALID: Final = _OF_CHARGER.format("", "") + " AND revoked_at IS NULL"
+_THEN: Final = (_BOOTED.format("firmware_version"), _BOOTED.format("meter_serial_number"))
+_VALID_THEN: Final = f"""
+    {_OF_CHARGER.format(*_THEN)}
+        AND since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3)
+    ORDER BY habit.id
+"""
 """For a moment in the past, with the firmware and the meter of that time; it cannot use the index
 of valid habits."""
 _IS_SERVED: Final = "({0}.registration <> 'refused' AND {0}.waiting_since IS NULL)"
 """Anybody can invent a charger of any vendor; one that waits for a decision, or was refused, proves
 nothing."""
-OF_SISTERS: Final = (
-    " FROM habit JOIN cp ON cp.id = ?1 "  # noqa: S608 - our own names
-    "JOIN cp AS sister ON sister.id = habit.cp_id AND sister.id <> cp.id "
-    "AND sister.vendor = cp.vendor AND sister.model = cp.model "
-    f"WHERE {_IS_SERVED.format('sister')} AND firmware <> '' "
-    "AND firmware = "
-    f"coalesce({_BOOTED.format('firmware_version').replace('?3', '?2')}cp.firmware_version) "
-    f"AND transactions >= {tolerances.MANY} AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}') "
-    "AND since < ?2 AND coalesce(revoked_at, 'never') > ?2 AND NOT EXISTS (SELECT 1 "
-    "FROM habit AS ended JOIN cp AS other ON other.id = ended.cp_id "
-    f"WHERE {_IS_SERVED.format('other')} AND other.vendor = cp.vendor AND other.model = cp.model "
-    "AND ended.firmware = habit.firmware AND ended.kind = habit.kind "
-    "AND ended.revoked_at BETWEEN habit.since AND ?2) AND NOT EXISTS (SELECT 1 "
-    "FROM habit AS asked JOIN cp AS other ON other.id = asked.cp_id "
-    "WHERE other.vendor = cp.vendor AND other.model = cp.model "
-    "AND asked.firmware = habit.firmware AND asked.kind = habit.kind AND asked.asks_since <= ?2)"
-)
+OF_SISTERS: Final = f"""
+    FROM habit
+    JOIN cp ON cp.id = ?1
+    JOIN cp AS sister ON sister.id = habit.cp_id AND sister.id <> cp.id
+        AND sister.vendor = cp.vendor AND sister.model = cp.model
+    WHERE {_IS_SERVED.format("sister")}
+        AND firmware <> ''
+        AND firmware = coalesce({_THEN[0].replace("?3", "?2")}cp.firmware_version)
+        AND transactions >= {tolerances.MANY}
+        AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')
+        AND since < ?2 AND coalesce(revoked_at, 'never') > ?2
+        AND NOT EXISTS (
+            SELECT 1
+            FROM habit AS ended
+            JOIN cp AS other ON other.id = ended.cp_id
+            WHERE {_IS_SERVED.format("other")}
+                AND other.vendor = cp.vendor AND other.model = cp.model
+                AND ended.firmware = habit.firmware AND ended.kind = habit.kind
+                AND ended.revoked_at BETWEEN habit.since AND ?2
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM habit AS asked
+            JOIN cp AS other ON other.id = asked.cp_id
+            WHERE other.vendor = cp.vendor AND other.model = cp.model
+                AND asked.firmware = habit.firmware AND asked.kind = habit.kind
+                AND asked.asks_since <= ?2
+        )
+"""  # noqa: S608 - our own names
 """What enough sessions of chargers with the vendor, model and firmware of one proved, and none of
 these contradicted since then, nor did a person want to be asked. A highest power is of one alone.
 Parameters: that charger, a moment."""
+_SISTERS_OF: Final = f"SELECT kind, value {OF_SISTERS} AND conn_id = ?3"
+_MOST_W: Final = """
+    SELECT max_w
+    FROM connector_data
+    WHERE cp_id = ? AND conn_id = ? AND said_at <= ?
+    ORDER BY id DESC
+    LIMIT 1
+"""
 
 
-_SAID: Final = (
-    "SELECT max_w FROM connector_data "
-    "WHERE cp_id = ? AND conn_id = ? AND said_at <= ? "
-    "ORDER BY id DESC LIMIT 1"
-)
-
-
-class Habits(NamedTuple):
+class ChargerHabits(NamedTuple):
     """The habits of a connector, as a `Case` has them: by code, each with the factor that its
     registers lack, stored in thousandths; `ceiling_w` is the highest power that it is known to
     deliver."""
@@ -479,166 +516,262 @@ class Habits(NamedTuple):
     in doubt."""
 
 
-NO_HABITS: Final = Habits(
+NO_HABITS: Final = ChargerHabits(
     {}, None, reports_power=False, has_power_too_high=False, shown_factor=None
 )
 
 
-def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
+def habits_of(rows: Rows, tx: StoredTransaction, until: str) -> ChargerHabits:
     """Return the habits of a transaction's connector that enough others showed, now or at a moment
     in the past; and its highest power, as a person had said by then.
 
     What its sisters proved is believed, too. How often a habit was shown by a past moment is not
     stored, so it counts from its first transaction on.
     """
-    where, is_now = (tx.charger, tx.connector or 0), until == LAST_TIME
-    least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
-    figures = rows(_VALID, where) if is_now else rows(_VALID_THEN, (*where, until))
-    said = rows(_SAID, (tx.charger, tx.connector, until))
-    shown = {
-        kind: value
-        for kind, value, transactions, asked in figures
-        if transactions >= least and _holds(asked, until)
-    }
-    of_sisters = set(
-        rows(f"SELECT kind, value{OF_SISTERS} AND conn_id = ?3", (tx.charger, until, where[1]))
+    connector = tx.connector or 0
+    if until == LAST_TIME:
+        own = rows(_VALID, (tx.charger, connector))
+    else:
+        own = rows(_VALID_THEN, (tx.charger, connector, until))
+    least = tolerances.MANY
+    if tx.confidence == DOUBTFUL:
+        least += 1  # it may itself have shown it
+    kinds: dict[str, int | None] = {}
+    shown: dict[str, int | None] = {}
+    for kind, value, transactions, asks_since in own:
+        kinds[kind] = value
+        # A person who wants to be asked each time lets it make no figure certain.
+        if transactions >= least and (asks_since is None or asks_since > until):
+            shown[kind] = value
+
+    # Sisters that proved different factors contradict each other.
+    of_sisters = set(rows(_SISTERS_OF, (tx.charger, until, connector)))
+    proofs = Counter(kind for kind, _ in of_sisters)
+    believed = {kind: value for kind, value in of_sisters if proofs[kind] == 1}
+    believed |= shown
+    codes = set(Code)
+    most_w = rows(_MOST_W, (tx.charger, connector, until))
+    factor = kinds.get(Code.WRONG_FACTOR)
+    return ChargerHabits(
+        {Code(kind): _factor(value) for kind, value in believed.items() if kind in codes},
+        (most_w[0][0] if most_w else None) or shown.get(CEILING),
+        reports_power=bool(kinds.keys() - {POWER_TOO_HIGH}),
+        has_power_too_high=POWER_TOO_HIGH in kinds,
+        shown_factor=None if factor is None else _factor(factor),
     )
-    proofs = Counter(
-        kind for kind, _ in of_sisters
-    )  # those with different factors contradict each other
-    believed = {kind: value for kind, value in of_sisters if proofs[kind] == 1} | shown
-    values = {Code(kind): _factor(value) for kind, value in believed.items() if kind in set(Code)}
-    kinds = {kind: value for kind, value, *_ in figures}
-    reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
-    shown_factor = None if factor is None else _factor(factor)
-    ceiling_w = (said[0][0] if said else None) or shown.get(CEILING)
-    return Habits(values, ceiling_w, reports_power, POWER_TOO_HIGH in kinds, shown_factor)
-
-
-def _holds(asks_since: str | None, until: str) -> bool:
-    """Whether a habit may make a figure certain: nobody wanted to be asked by then."""
-    return asks_since is None or asks_since > until
 
 
 def _factor(thousandths: int | None) -> float:
     return 1 if thousandths is None else thousandths / 1000
 
 
-LONGEST_SECONDS: Final = 31 * 24 * 3600
-"""The longest plausible transaction. A longer one means that a clock was set meanwhile."""
-LONGEST_BURST_SECONDS: Final = 600
-"""How long a charger that comes back may take to send its queue."""
-AFTER_BOOT_SECONDS: Final = 120
-"""Some chargers report Available for every connector after a boot; such a status is ignored."""
-AVAILABLE: Final = "Available"
-CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
+# The case: all that is known of it
 
-
-_TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
-_UNREAD: Final = (
-    f"SELECT value FROM (SELECT id, value, measurand, format, wh{OF_TRANSACTION}) AS told"  # noqa: S608 - our own names
-    f" WHERE wh IS NULL AND measurand = '{REGISTER}' AND format = 'Raw' ORDER BY id"
-)
-MOST_GARBLED: Final = 3
-_NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION} ORDER BY received_at, id"
+_NAMES: Final = f"SELECT received_at, told_id {OF_TRANSACTION} ORDER BY received_at, id"
 
 
 def case_of(
-    course: Course, tx: Known, next_begin: int | None = None, clock: Dating | None = None
+    history: ChargerHistory,
+    tx: StoredTransaction,
+    next_begin: int | None = None,
+    clock: Dating | None = None,
 ) -> Case:
     """Return all evidence about a transaction that has ended or is about to, as received until the
-    course's moment.
+    moment of the history.
 
     `next_begin` is the start register, in Wh, of a transaction that is about to begin on its
     connector. `clock` is what `dating` returns for it, if the caller has that.
     """
-    rows, until = course.rows, course.until
-    where, clock = of_readings(tx, until), clock or dating(rows, tx, until)
-    line = _timeline(rows, tx, samples(rows, where), until, clock)
-    booted = boots(
-        rows, tx.charger, began_at(tx), tx.stop_received_at or tx.own_stop_time or tx.created_at
-    )
-    names = rows(_NAMES, where) if booted and tx.stopped_by == "system" else []
-    before = preceding(course, tx)
-    after = next((neighbour(course, tx, one) for one in course.around(tx).after), None)
-    habits = habits_of(rows, tx, until)
-    stop = (
-        tx.meter_stop if tx.stopped_by != "system" else None
-    )  # one that is 1 Wh below the start is rounded otherwise
-    others = beside(course, own := span_of(tx), None if tx.is_start_timed else _behind(tx, line))
+    rows, until = history.rows, history.until
+    parameters = parameters_of(tx, until)
+    clock = clock or dating(rows, tx, until)
+    line = _timeline(rows, tx, samples(rows, parameters), until, clock)
+    ended = tx.stop_received_at or tx.own_stop_time or tx.created_at
+    booted = boots(rows, tx.charger, began_at(tx), ended)
+    boot_times = [at for at, _ in booted]
     ahead = _ahead(tx, line, clock) if booted else 0
-    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
-    start_exact, stop_exact = (
-        _fraction(text) if text else None for text in (tx.sent_meter_start, tx.sent_meter_stop)
-    )
+    names = rows(_NAMES, parameters) if booted and tx.stopped_by == SYSTEM else []
+    stop_wh = tx.meter_stop if tx.stopped_by != SYSTEM else None
+    if stop_wh is not None and stop_wh + 1 == tx.meter_start:  # it is rounded otherwise
+        stop_wh = tx.meter_start
     return Case(
         begun=line.begun,
         ended=line.ended,
         is_backwards=_is_backwards(tx),
         start_wh=register(tx.meter_start),
-        stop_wh=None
-        if stop is None
-        else register(tx.meter_start if stop + 1 == tx.meter_start else stop),
+        stop_wh=register(stop_wh),
         longest=_longest(rows, tx, line),
         lag=_lag(tx, line),
         is_timed=line.is_timed,
-        is_stopped=tx.stopped_by != "system",
+        is_stopped=tx.stopped_by != SYSTEM,
         is_start_unknown=tx.told_id is not None,
-        is_named_to_the_end=not names
-        or is_named_to_the_end(tx.id, names, [at for at, _ in booted]),
+        is_named_to_the_end=not names or is_named_to_the_end(tx.id, names, boot_times),
         received_seconds=seconds(tx.stop_received_at or tx.created_at) - seconds(tx.created_at),
-        start_exact=start_exact,
-        stop_exact=stop_exact,
+        start_exact=_fraction(tx.sent_meter_start),
+        stop_exact=_fraction(tx.sent_meter_stop),
         garbled=_garbled(rows, tx, line, until),
         has_readings=bool(line.rows),
-        **gather(line.rows)._asdict(),
-        before=before,
-        after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
-        counted_until=None if is_right else _counted_until(course, tx, before),
-        beside=others,
-        earlier=earlier(rows, own, until) if others else None,
-        boundaries=boundaries(rows, own, until) if others else (),
         swapped_at=swapped_at,
-        booted_at=[seconds(at) + ahead for at, _ in booted],
-        begin_of_new_meter=begin_after(course, tx) if swapped_at else None,
-        available_at=_available_at(rows, tx, [at for at, _ in booted]),
-        **habits._asdict(),
+        booted_at=[seconds(at) + ahead for at in boot_times],
+        begin_of_new_meter=begin_after(history, tx) if swapped_at else None,
+        available_at=_available_at(rows, tx, boot_times),
+        **gather(line.rows)._asdict(),
+        **_neighbours(history, tx, line, next_begin),
+        **habits_of(rows, tx, until)._asdict(),
     )
 
 
-def _behind(tx: Known, line: Timeline) -> float | None:
-    """Return by how many seconds the clock was behind ours that told an implausible start; None if
-    that is unknown."""
-    if not line.is_timed:
+class _Neighbours(TypedDict):
+    """The fields of a `Case` about other transactions."""
+
+    before: Neighbour | None
+    after: Neighbour | None
+    counted_until: int | None
+    beside: list[Beside]
+    earlier: Level | None
+    boundaries: Sequence[Boundary]
+
+
+def _neighbours(
+    history: ChargerHistory, tx: StoredTransaction, line: Timeline, next_begin: int | None
+) -> _Neighbours:
+    before, after = preceding(history, tx), None
+    following = history.around(tx).after
+    if following:
+        after = neighbour(history, tx, following[0])
+    if after is None and next_begin is not None:
+        after = Neighbour(next_begin, None)
+
+    # By a clock that may not run, its range may have been counted before. A start at 0 says
+    # nothing, as some registers count each transaction.
+    start = register(tx.meter_start)
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
+    counted = None
+    if start and not is_right:
+        before_end = (before and before.end) or 0
+        counted = counted_until(history, tx, start, before_end)
+
+    # By how many seconds the clock was behind ours that told an implausible start.
+    behind = None
+    if line.is_timed and not tx.is_start_timed:
+        own_start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at).own
+        behind = None if own_start is None else line.begun - own_start
+    own = span_of(tx)
+    others = beside(history, own, behind)
+    return {
+        "before": before,
+        "after": after,
+        "counted_until": counted,
+        "beside": others,
+        "earlier": earlier(history.rows, own, history.until) if others else None,
+        "boundaries": boundaries(history.rows, own, history.until) if others else (),
+    }
+
+
+def span_of(tx: StoredTransaction) -> RegisterSpan:
+    """Return a transaction's stretch of time and register as reported, to find those beside it."""
+    is_open = tx.status == "Active"
+    stop = register(tx.meter_stop) if tx.stopped_by != SYSTEM else None
+    stop_time = _stop_time(tx)
+    is_by_receipt = False
+    if stop_time is not None:
+        start_time = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+        is_by_receipt = stands_still([start_time, stop_time])
+    return RegisterSpan(
+        id=tx.id,
+        charger=tx.charger,
+        connector=tx.connector,
+        own_began=tx.own_start_time,
+        own_ended=None if is_open else ended_at(tx),
+        begin=tx.billed_from if tx.meter_start is None else register(tx.meter_start),
+        end=stop,
+        stop=stop,
+        received=tx.created_at,
+        stop_received=None if is_open else tx.stop_received_at,
+        start_time=tx.start_time,
+        is_by_receipt=is_by_receipt,
+    )
+
+
+def _stop_time(tx: StoredTransaction) -> MessageTime | None:
+    """Return the time of the charger's stop; None if it sent none."""
+    if tx.own_stop_time is None or tx.stop_received_at is None or tx.stopped_by == SYSTEM:
         return None
-    own = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at).own
-    return None if own is None else line.begun - own
+    return message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
 
 
-def _lag(tx: Known, line: Timeline) -> float:
+# Its times
+
+
+def _timeline(
+    rows: Rows, tx: StoredTransaction, readings: list[Row], until: str, clock: Dating
+) -> Timeline:
+    """Return the start, end and readings on one clock, from the charger's times where they are
+    usable."""
+    start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    stop = _stop_time(tx)
+    is_start_timed = tx.is_start_timed
+    if start.own is not None:  # the stored interpretation may come from later evidence
+        start = start._replace(understood=start.own if is_start_timed else start.received)
+    if tx.early_reading_at is not None and readings:
+        readings = caught_up(readings, start, stop)
+    as_reported = Timeline(seconds(tx.own_start_time), seconds(ended_at(tx)), readings)
+    if stop is not None and stands_still([start, stop]):
+        return by_receipt(start, stop.received, readings)
+
+    received = any(map(eq, map(_TIMESTAMP, readings), map(_RECEIVED_AT, readings)))
+    is_timed = is_start_timed and not received and tx.ahead_reading_at is None
+    if is_timed and not is_set_back(start, readings, stop):
+        if stop is None or clock.is_one:
+            return as_reported
+        if start.late - stop.late <= SAME_BEHIND_SECONDS:
+            return as_reported
+        corrected = by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
+        # Readings that would be out of order waited: they are as late as that clock was behind by
+        # chance.
+        return corrected if is_rising(list(map(_TIMESTAMP, corrected.rows))) else as_reported
+
+    sent = sent_times(rows, parameters_of(tx, until), readings)
+    times = reading_times(readings, sent)
+    if stop is None and not is_start_timed and stands_still([start, *times]):
+        return by_receipt(start, as_reported.ended, readings)
+    steps = list(zip(readings, times, strict=True))
+    return by_steps(start, steps, stop, _seconds_since_last(rows, tx)) or as_reported
+
+
+def began_at(tx: StoredTransaction) -> str:
+    """Return when its start was received; when it began, if the start was queued, perhaps until
+    after a boot."""
+    is_queued = (tx.start_skew or 0) < -CLOCK_SECONDS
+    return min(tx.created_at, tx.start_time) if is_queued else tx.created_at
+
+
+def _lag(tx: StoredTransaction, line: Timeline) -> float:
     """Return how old each reading was when it was received, in seconds, if all were equally old; 0
-    if not, or if the start waited, too. In a queue they grow younger; by a clock that is behind,
-    readings rise before the start. Those that came in time show it, if the rest waited."""
-    is_odd = (
-        not line.is_timed or not tx.is_start_timed or tx.early_reading_at or tx.ahead_reading_at
-    )
-    waited = -(tx.stop_skew or 0)
-    if is_odd or tx.stopped_by == "system" or max(abs(tx.start_skew or 0), -waited) > CLOCK_SECONDS:
+    if not, or if the start waited, too."""
+    # In a queue readings grow younger; by a clock that is behind, they rise before the start.
+    if not line.is_timed or not tx.is_start_timed or tx.stopped_by == SYSTEM:
         return 0.0
-    rows = [row for row in line.rows if row[WH] is not None and row[0] == METER_VALUES]
-    if (
-        len(rows) < tolerances.FEW
-        or not tolerances.LATE_SECONDS < _age(rows[0]) <= tolerances.MOST_LAG + CLOCK_SECONDS
-    ):
+    if tx.early_reading_at or tx.ahead_reading_at:
+        return 0.0
+    waited = -(tx.stop_skew or 0)
+    if max(abs(tx.start_skew or 0), -waited) > CLOCK_SECONDS:
+        return 0.0
+    rows = [row for row in line.rows if row[WH] is not None and row[SOURCE] == METER_VALUES]
+    if len(rows) < tolerances.FEW:
+        return 0.0
+    if not LATE_SECONDS < _age(rows[0]) <= tolerances.MOST_LAG + CLOCK_SECONDS:
         return 0.0  # nearly always, without a look at each
+
+    # Those that came in time show it, if the rest waited.
     lag = min(map(_age, rows))
     equal = [row for row in rows if _age(row) - lag <= CLOCK_SECONDS]
     if CLOCK_SECONDS < waited <= lag + CLOCK_SECONDS:
         return 0.0
     lasted = seconds(equal[-1][TIMESTAMP]) - seconds(equal[0][TIMESTAMP])
-    is_lag = tolerances.LATE_SECONDS < lag <= tolerances.MOST_LAG and lasted > 2 * CLOCK_SECONDS
-    return lag if is_lag else 0.0
+    is_possible = LATE_SECONDS < lag <= tolerances.MOST_LAG
+    return lag if is_possible and lasted > 2 * CLOCK_SECONDS else 0.0
 
 
 def _age(row: Row) -> float:
@@ -646,16 +779,14 @@ def _age(row: Row) -> float:
     return seconds(row[RECEIVED_AT]) - seconds(row[TIMESTAMP])
 
 
-def _ahead(tx: Known, line: Timeline, clock: Dating) -> float:
+def _ahead(tx: StoredTransaction, line: Timeline, clock: Dating) -> float:
     """Return by how many seconds the times of a transaction are ahead of ours; below 0 if its clock
-    was behind.
-
-    A message that was queued shows less.
-    """
+    was behind."""
     if not line.is_timed:
         return 0.0
     if clock.stop.seconds:
         return -clock.stop.seconds
+    # A message that was queued shows less, so the highest counts.
     skews = [-_age(row) for row in line.rows if row[WH] is not None]
     if tx.is_start_timed:
         skews += [tx.start_skew or 0.0, tx.stop_skew or 0.0]
@@ -663,131 +794,37 @@ def _ahead(tx: Known, line: Timeline, clock: Dating) -> float:
     return ahead if ahead > CLOCK_SECONDS else 0.0
 
 
-def span_of(tx: Known) -> Span:
-    """Return a transaction's stretch of time and register as reported, to find those beside it."""
-    ended = None if tx.status == "Active" else ended_at(tx)
-    stop = register(tx.meter_stop) if tx.stopped_by != "system" else None
-    begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
-    own_time = (tx.own_start_time, ended)
-    received = (tx.created_at, None if ended is None else tx.stop_received_at)
-    stopped = _stop_time(tx)
-    started = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
-    is_still = stopped is not None and stands_still(
-        [started, stopped]
-    )  # so the charger's clock does not run
-    return Span(
-        tx.id,
-        tx.charger,
-        tx.connector,
-        *own_time,
-        begin,
-        stop,
-        stop,
-        *received,
-        tx.start_time,
-        is_still,
-    )
-
-
-def _stop_time(tx: Known) -> MessageTime | None:
-    """Return the time of the charger's stop; None if it sent none."""
-    if tx.own_stop_time is None or tx.stop_received_at is None or tx.stopped_by == "system":
-        return None
-    return message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
-
-
-def _timeline(rows: Rows, tx: Known, found: list[Row], until: str, clock: Dating) -> Timeline:
-    """Return the start, end and readings on one clock, from the charger's times where they are
-    usable."""
-    start, stop = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at), _stop_time(tx)
-    is_start_timed = tx.is_start_timed
-    if start.own is not None:  # the stored interpretation may come from later evidence
-        start = start._replace(understood=start.own if is_start_timed else start.received)
-    if tx.early_reading_at is not None and found:
-        found = caught_up(found, start, stop)
-    as_reported = Timeline(seconds(tx.own_start_time), seconds(ended_at(tx)), found)
-    if stop is not None and stands_still([start, stop]):
-        return by_receipt(start, stop.received, found)
-    is_timed = is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
-    if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
-        if stop is None or start.late - stop.late <= tolerances.SAME_BEHIND_SECONDS or clock.is_one:
-            return as_reported
-        corrected = by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
-        # Readings that would be out of order waited: they are as late as that clock was behind by
-        # chance.
-        return corrected if is_rising(list(map(_TIMESTAMP, corrected.rows))) else as_reported
-    readings = reading_times(found, sent_times(rows, of_readings(tx, until), found))
-    if stop is None and not is_start_timed and stands_still([start, *readings]):
-        return by_receipt(start, as_reported.ended, found)
-    return (
-        by_steps(
-            start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)
-        )
-        or as_reported
-    )
-
-
-def _garbled(rows: Rows, tx: Known, line: Timeline, until: str) -> tuple[str, ...]:
-    """Return the registers as sent that are no numbers: of start and stop, and the first ones of
-    the readings."""
-    ends = [
-        text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and decimal(text) is None
-    ]
-    unread = [row for row in line.rows if row[WH] is None and row[MEASURAND] == REGISTER]
-    if all(decimal(row[VALUE]) is not None for row in unread):
-        return tuple(ends)
-    told = (text for (text,) in rows(_UNREAD, of_readings(tx, until)) if decimal(text) is None)
-    return (*ends, *islice(told, MOST_GARBLED))
-
-
-def _is_backwards(tx: Known) -> bool:
+def _is_backwards(tx: StoredTransaction) -> bool:
     """Whether the stop precedes the start for another reason than a clock that was corrected
     meanwhile."""
     if tx.own_stop_time is None:
         return False
     is_ahead = (tx.stop_skew or 0) > CLOCK_SECONDS
-    stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
-    if stopped < min(tx.start_time, tx.own_start_time):
+    stop_time = tx.own_stop_time
+    if is_ahead and tx.stop_received_at:
+        stop_time = tx.stop_received_at
+    if stop_time < min(tx.start_time, tx.own_start_time):
         return True
-    is_off = tx.told_id is None and abs(tx.start_skew or 0) > CLOCK_SECONDS
-    return is_off and _is_before_as_sent(tx, seconds(stopped))
+    skew = tx.start_skew or 0
+    if tx.told_id is not None or abs(skew) <= CLOCK_SECONDS:
+        return False
 
-
-def _is_before_as_sent(tx: Known, stopped: float) -> bool:
-    """Whether a stop is before its start although that may be older than it says: it was moved back
-    to the stop.
-
-    A start that waited has a time of its own. Any other one was sent before its receipt, and its
-    stop came with it if it is older than that.
-    """
-    received, skew = seconds(tx.created_at), tx.start_skew or 0
+    # The start may be older than it says: it was moved back to the stop. One that waited has a time
+    # of its own.
+    stopped, received = seconds(stop_time), seconds(tx.created_at)
     if tx.is_start_timed and skew < 0:
-        return stopped < received + skew - tolerances.CLOCK
-    is_with_it = (
-        seconds(tx.stop_received_at or tx.created_at) - seconds(tx.created_at)
-        <= LONGEST_BURST_SECONDS
-    )
-    return stopped < received - CLOCK_SECONDS and not is_with_it
+        return stopped < received + skew - CLOCK
+    # Any other one was sent before its receipt, and its stop came with it if it is older than that.
+    apart = seconds(tx.stop_received_at or tx.created_at) - received
+    return stopped < received - CLOCK_SECONDS and apart > LONGEST_BURST_SECONDS
 
 
-def _fraction(text: str) -> Decimal | None:
-    """Return a register as sent, if it is a number with a fraction."""
-    number = decimal(text)
-    return None if number is None or number == number.to_integral_value() else number
-
-
-def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
+def _longest(rows: Rows, tx: StoredTransaction, line: Timeline) -> float:
     """Return the longest possible duration: by the interpreted times, the times of receipt, or the
-    charger's own clock.
-
-    A charger without a clock that was offline sends everything within a second, with its own times
-    hours apart. A reading that names it after its stop shows that it went on. The receipts count
-    only if the charger's times do not: they are unknown, or a stop in time shows that a clock that
-    was ahead was put right. A message that waited says nothing about the clock. If the charger's
-    times are further apart than those of receipt, it was set.
-    """
+    charger's own clock."""
     ended = ended_at(tx)
     received = seconds(tx.stop_received_at or ended) - seconds(tx.created_at)
+    # A reading that names it after its stop shows that it went on.
     last_at = max(map(_TIMESTAMP, line.rows), default=ended)
     durations = [
         seconds(ended) - seconds(tx.own_start_time),
@@ -796,143 +833,197 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
     ]
     if tx.stop_skew is not None and tx.start_skew is not None:
         durations.append(received + tx.stop_skew - tx.start_skew)
+
+    # The receipts count only if the charger's times do not: they are unknown, or a stop in time
+    # shows that a clock that was ahead was put right. A message that waited says nothing about the
+    # clock.
     if not line.is_timed or not tx.is_start_timed:
         durations.append(_seconds_since_last(rows, tx))
     elif (tx.start_skew or 0) > CLOCK_SECONDS >= abs(tx.stop_skew or 0):
         durations.append(received)
+
+    # A charger without a clock that was offline sends everything within a second, with its own
+    # times hours apart. If they are further apart than any transaction lasts, and than the
+    # receipts, the clock was set.
     most = max(LONGEST_SECONDS, received + CLOCK_SECONDS)
-    return max([0.0, *(min(lasted, LONGEST_SECONDS) for lasted in durations if lasted <= most)])
+    possible = [min(lasted, LONGEST_SECONDS) for lasted in durations if lasted <= most]
+    return max(0.0, *possible, 0.0)
 
 
-def _seconds_since_last(rows: Rows, tx: Known) -> float:
+_PREVIOUS_BEFORE_SESSION: Final = """
+    SELECT created_at
+    FROM tx
+    WHERE cp_id = ? AND conn_id = ?
+        AND created_at <= (SELECT connected_at FROM session WHERE id = ?)
+        AND +own_start_time <= ? AND id < ? AND session_id <> ?
+    ORDER BY created_at DESC, id DESC
+    LIMIT 1
+"""
+_FIRST_SEEN: Final = "SELECT created_at FROM cp WHERE id = ?"
+
+
+def _seconds_since_last(rows: Rows, tx: StoredTransaction) -> float:
     """Return the seconds since the connector's previous transaction was reported over an earlier
     session."""
-    rows_before = rows(
-        "SELECT created_at FROM tx "
-        "WHERE cp_id = ? AND conn_id = ? AND created_at <= (SELECT connected_at FROM session "
-        "WHERE id = ?) AND +own_start_time <= ? AND id < ? AND session_id <> ? "
-        "ORDER BY created_at DESC, id DESC LIMIT 1",
-        (tx.charger, tx.connector, tx.session, tx.own_start_time, tx.id, tx.session),
-    ) or rows("SELECT created_at FROM cp WHERE id = ?", (tx.charger,))
-    return min(
-        LONGEST_SECONDS, seconds(tx.stop_received_at or tx.created_at) - seconds(rows_before[0][0])
-    )
+    place = (tx.charger, tx.connector, tx.session, tx.own_start_time, tx.id, tx.session)
+    since = rows(_PREVIOUS_BEFORE_SESSION, place) or rows(_FIRST_SEEN, (tx.charger,))
+    reported = seconds(tx.stop_received_at or tx.created_at)
+    return min(LONGEST_SECONDS, reported - seconds(since[0][0]))
 
 
-def _counted_until(course: Course, tx: Known, before: Neighbour | None) -> int | None:
-    """Return the register up to which its range was counted before, by a clock that may not run. A
-    start at 0 says nothing, as some registers count each transaction."""
-    start = register(tx.meter_start)
-    return counted_until(course, tx, start, (before and before.end) or 0) if start else None
+# Its registers as sent
+
+_UNREAD: Final = f"""
+    SELECT value
+    FROM (SELECT id, value, measurand, format, wh {OF_TRANSACTION}) AS unread
+    WHERE wh IS NULL AND measurand = '{REGISTER}' AND format = 'Raw'
+    ORDER BY id
+"""  # noqa: S608 - our own names
 
 
-def began_at(tx: Known) -> str:
-    """Return when its start was received; when it began, if the start was queued, perhaps until
-    after a boot."""
-    is_queued = (tx.start_skew or 0) < -CLOCK_SECONDS
-    return min(tx.created_at, tx.start_time) if is_queued else tx.created_at
+def _garbled(rows: Rows, tx: StoredTransaction, line: Timeline, until: str) -> tuple[str, ...]:
+    """Return the registers as sent that are no numbers: of start and stop, and the first ones of
+    the readings."""
+    ends = (tx.sent_meter_start, tx.sent_meter_stop)
+    garbled = [text for text in ends if text and decimal(text) is None]
+    unread = [row for row in line.rows if row[WH] is None and row[MEASURAND] == REGISTER]
+    if any(decimal(row[VALUE]) is None for row in unread):
+        texts = [text for (text,) in rows(_UNREAD, parameters_of(tx, until))]
+        of_readings = [text for text in texts if decimal(text) is None]
+        garbled += of_readings[:MOST_GARBLED]
+    return tuple(garbled)
 
 
-def _available_at(rows: Rows, tx: Known, boots: Sequence[str]) -> float | None:
+def _fraction(text: str | None) -> Decimal | None:
+    """Return a register as sent, if it is a number with a fraction."""
+    number = decimal(text) if text else None
+    if number is None or number == number.to_integral_value():
+        return None
+    return number
+
+
+# When its connector was available
+
+
+def _available_at(rows: Rows, tx: StoredTransaction, boots: Sequence[str]) -> float | None:
     """Return since when its connector was available before its end; None if never, or only for a
     moment.
 
     The status's own time counts. A status at or after the stop is ignored, as are the first ones
     after a boot.
     """
+    begun, ended = seconds(tx.own_start_time), seconds(ended_at(tx))
     since: float | None = None
-    for at, is_available in available_times(
-        rows, tx, boots, seconds(tx.own_start_time), seconds(ended_at(tx))
-    ):
-        if is_available:
-            since = at if since is None else since
-        elif since is not None and at - since <= CLOCK_SECONDS:
+    for at, is_available in available_times(rows, tx, boots, begun, ended):
+        if since is None:
+            since = at if is_available else None
+        elif not is_available and at - since <= CLOCK_SECONDS:
             since = None
     return since
 
 
+_STATUSES_MEANWHILE: Final = """
+    SELECT status, timestamp, received_at
+    FROM status
+    WHERE cp_id = ? AND conn_id = ? AND received_at BETWEEN ? AND ?
+    ORDER BY id
+"""
+
+
 def available_times(
-    rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float
+    rows: Rows, tx: StoredTransaction, boots: Sequence[str], begun: float, ended: float
 ) -> Iterator[tuple[float, bool]]:
     """Yield when its connector was available (True) or showed charging (False), in order of
-    receipt.
-
-    By a clock that is ahead, as that of its start and its stop, a status has the time of its
-    receipt.
-    """
-    skew = min(tx.start_skew or 0, (tx.start_skew if tx.stop_skew is None else tx.stop_skew) or 0)
+    receipt."""
+    # By a clock that is ahead, as that of its start and its stop, a status has the time of its
+    # receipt.
+    skews = [tx.start_skew or 0]
+    if tx.stop_skew is not None:
+        skews.append(tx.stop_skew)
+    skew = min(skews)
     ahead = skew if tx.is_start_timed and skew > CLOCK_SECONDS else 0
-    for status, timestamp, received_at in rows(
-        "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
-        " AND received_at BETWEEN ? AND ? ORDER BY id",
-        (tx.charger, tx.connector, tx.created_at, tx.stop_received_at or LAST_TIME),
-    ):
-        at = seconds(timestamp) + (ahead if timestamp == received_at else 0)
-        is_free = status == AVAILABLE and begun <= at < ended - CLOCK_SECONDS
+
+    received_until = tx.stop_received_at or LAST_TIME
+    place = (tx.charger, tx.connector, tx.created_at, received_until)
+    for status, timestamp, received_at in rows(_STATUSES_MEANWHILE, place):
+        at = seconds(timestamp)
+        if timestamp == received_at:
+            at += ahead
         if status in CHARGING:
             yield at, False
-        elif is_free and not any(
-            0 <= seconds(received_at) - seconds(boot) <= AFTER_BOOT_SECONDS for boot in boots
-        ):
-            yield at, True
+        elif status == AVAILABLE and begun <= at < ended - CLOCK_SECONDS:
+            received = seconds(received_at)
+            since_boots = [received - seconds(boot) for boot in boots]
+            if not any(0 <= apart <= AFTER_BOOT_SECONDS for apart in since_boots):
+                yield at, True
 
 
-def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:
+def available_at(rows: Rows, tx: StoredTransaction, ended: float, received_at: str) -> float | None:
     """Return when its connector first became available after its last reading and before `ended`.
     Charging there after this moment belongs to another transaction."""
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
     received = tx._replace(stop_received_at=received_at)
-    times = available_times(rows, received, (), since, ended)
-    return next((at for at, is_available in times if is_available), None)
+    for at, is_available in available_times(rows, received, (), since, ended):
+        if is_available:
+            return at
+    return None
 
 
-def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
+def was_available(rows: Rows, tx: StoredTransaction, at: str, received_at: str) -> bool:
     """Whether its connector became available between its last reading and this moment, so that a
     reading then without a transactionId belongs to another transaction. The first statuses after a
     boot are ignored."""
-    return any(is_available for _, is_available in _believed_times(rows, tx, at, received_at))
+    times = _believed_times(rows, tx, at, received_at)
+    return any(is_available for _, is_available in times)
 
 
-def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | None:
+def available_until(rows: Rows, tx: StoredTransaction, at: str, received_at: str) -> str | None:
     """Return since when its connector was available without a sign of charging until this moment,
     which is a later start; None if it was not. The first statuses after a boot are ignored."""
-    found: float | None = None
+    since: float | None = None
     for moment, is_available in _believed_times(rows, tx, at, received_at):
         if is_available:
-            found = moment if found is None else found
+            since = moment if since is None else since
         elif moment < seconds(at) - CLOCK_SECONDS:
-            found = None  # Charging may be reported just before the start that it belongs to
-    return None if found is None else timestamp_of(found)
-
-
-def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float | None:
-    """Return when its connector first was available or preparing, so without a transaction, after a
-    boot, its last reading and before this moment; None if never. Its start may have been queued
-    until after the boot."""
-    since = max(tx.own_start_time, tx.last_reading_at or "")
-    found = rows(
-        _IDLE, (tx.charger, tx.connector, tx.created_at, received_at, since, at, began_at(tx))
-    )
-    return seconds(found[0][0]) if found else None
+            # Later, charging may be reported just before the start that it belongs to.
+            since = None
+    return None if since is None else timestamp_of(since)
 
 
 def _believed_times(
-    rows: Rows, tx: Known, at: str, received_at: str
+    rows: Rows, tx: StoredTransaction, at: str, received_at: str
 ) -> Iterator[tuple[float, bool]]:
     """Yield when its connector was available (True) or showed charging (False) from its last
     reading to this moment, without the first statuses after a boot."""
     received = tx._replace(stop_received_at=received_at)
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    booted = [at for at, _ in boots(rows, tx.charger, began_at(tx), received_at)]
+    booted = [boot for boot, _ in boots(rows, tx.charger, began_at(tx), received_at)]
     yield from available_times(rows, received, booted, since, seconds(at))
 
 
-_IDLE: Final = (
-    "SELECT status.timestamp FROM status "
-    "WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?3 AND ?4 "
-    "AND status IN ('Available', 'Preparing') AND status.timestamp > ?5 AND status.timestamp < ?6 "
-    "AND EXISTS (SELECT 1 FROM boot WHERE boot.cp_id = ?1 "
-    "AND boot.received_at BETWEEN CASE status.status WHEN 'Preparing' THEN ?7 ELSE ?3 END "
-    "AND status.received_at) "
-    "ORDER BY received_at, status.id LIMIT 1"
-)
+_IDLE: Final = """
+    SELECT status.timestamp
+    FROM status
+    WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?3 AND ?4
+        AND status IN ('Available', 'Preparing') AND status.timestamp > ?5 AND status.timestamp < ?6
+        AND EXISTS (
+            SELECT 1
+            FROM boot
+            WHERE boot.cp_id = ?1 AND boot.received_at
+                BETWEEN CASE status.status WHEN 'Preparing' THEN ?7 ELSE ?3 END
+                AND status.received_at
+        )
+    ORDER BY received_at, status.id
+    LIMIT 1
+"""
+
+
+def idle_since_boot(rows: Rows, tx: StoredTransaction, at: str, received_at: str) -> float | None:
+    """Return when its connector first was available or preparing, so without a transaction, after a
+    boot, its last reading and before this moment; None if never. Its start may have been queued
+    until after the boot."""
+    since = max(tx.own_start_time, tx.last_reading_at or "")
+    received = (tx.created_at, received_at)
+    times = (since, at, began_at(tx))
+    idle = rows(_IDLE, (tx.charger, tx.connector, *received, *times))
+    return seconds(idle[0][0]) if idle else None

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from itertools import chain, groupby, pairwise
+from itertools import groupby, pairwise
 from math import inf
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -53,404 +53,18 @@ from levity_trio.store.cases.settled import SYSTEM, open_reviews
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
     NEXT_TO,
-    Known,
     Place,
+    StoredTransaction,
     ended_at,
-    readings,
+    readings_of,
     register,
     samples,
     sent_times,
 )
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.lookups.connectors import connectors
+from levity_trio.told import parted
 from levity_trio.wire.times import shifted_stamp
-
-_PLACE: Final = attrgetter("own_start_time", "id")
-_OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
-"""Doubts that ask by which factor a register may be wrong."""
-_OF_ANOTHER_REGISTER: Final = frozenset(
-    {Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START}
-)
-"""Doubts in which the stop as sent may be of another register than the one that the figure is based
-on."""
-
-STARTS: Final = (
-    "SELECT meter_start, coalesce(CASE WHEN judged_at <= ?5 THEN billed_until_wh END, meter_stop) "
-    "FROM tx "
-    "WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5 AND (own_start_time, id) < (?3, ?4) "
-    "ORDER BY own_start_time DESC, id DESC LIMIT ?6"
-)
-SAME_START: Final = (
-    "SELECT coalesce(CASE WHEN earlier.judged_at <= ? THEN earlier.billed_until_wh END, "
-    "earlier.meter_stop), earlier.created_at, tx.created_at "
-    "FROM tx "
-    "JOIN tx AS earlier ON earlier.cp_id = tx.cp_id AND earlier.conn_id = tx.conn_id "
-    "AND earlier.id_tag = tx.id_tag AND earlier.sent_start_time = tx.sent_start_time "
-    "AND earlier.meter_start = tx.meter_start AND earlier.id < tx.id "
-    "WHERE tx.id = ? ORDER BY earlier.id DESC LIMIT ?"
-)
-
-
-_AROUND: Final = (
-    "SELECT * "  # noqa: S608
-    f"FROM ({NEXT_TO.format('<')} AND created_at <= ?5 ORDER BY own_start_time DESC, id DESC "
-    "LIMIT 5) AS nearest "
-    "UNION ALL SELECT * "
-    f"FROM ({NEXT_TO.format('>')} AND created_at <= ?5 ORDER BY own_start_time, id "
-    "LIMIT 5) AS nearest"
-)
-"""So many transactions before one and after it on its connector are looked at: the nearest may be
-empty."""
-
-
-class Around(NamedTuple):
-    """The transactions before one on its connector, the newest first, and those after it, the
-    oldest first."""
-
-    before: Sequence[Known]
-    after: Sequence[Known]
-
-
-class Course:
-    """What ran on the connectors of a charger, as received until a moment. What one write or read
-    asks of it more than once is loaded once."""
-
-    def __init__(self, rows: Rows, charger: str, until: str = LAST_TIME) -> None:
-        self.rows = rows
-        self.charger = charger
-        self.until = until
-        self._around: tuple[Place, Around] | None = None
-        self._beside: tuple[Span, list[Span]] | None = None
-
-    @cached_property
-    def connectors(self) -> list[int]:
-        """The connectors that have transactions."""
-        return connectors(self.rows, self.charger, "tx")
-
-    def around(self, tx: Known) -> Around:
-        """Return the transactions before one and after it. One that was judged later had the
-        registers as sent."""
-        place = tx.place
-        if self._around is None or self._around[0] != place:
-            found = sorted(map(Known._make, self.rows(_AROUND, (*place, self.until))), key=_PLACE)
-            if self.until != LAST_TIME:
-                found = [_as_of(one, self.until) for one in found]
-            middle = bisect_left(found, place[2:], key=_PLACE)
-            self._around = place, Around(found[:middle][::-1], found[middle:])
-        return self._around[1]
-
-    def beside(self, own: Span) -> list[Span]:
-        """Return the transactions beside one in time, those of each connector together and in order
-        of time."""
-        if self._beside is not None and self._beside[0] == own:
-            return self._beside[1]
-        spans: list[Span] = []
-        self._beside = own, spans
-        if own.connector is None or own.begin is None:
-            return spans
-        for number in self.connectors:
-            if number != own.connector:
-                spans += _of_connector(self.rows, own, number, self.until)
-        if own.is_by_receipt:
-            return spans
-        # On other chargers by our clock. Of one that has just begun, its own end will show more.
-        end = own.begin + 1 if own.end is None else own.end
-        ended = (
-            LAST_TIME
-            if own.own_ended is None
-            else shifted_stamp(own.own_ended, timedelta(seconds=own.behind))
-        )
-        found = self.rows(
-            _ELSEWHERE, (own.charger, own.start_time, self.until, end, own.begin, ended)
-        )
-        away = defaultdict[tuple[str, int], list[Span]](list)
-        for span in sorted((Span(*row) for row in found), key=attrgetter("own_began", "id")):
-            if span.begin is not None and span.connector is not None:
-                away[span.place].append(span)
-        spans += chain.from_iterable(away.values())
-        return spans
-
-    def forget(self) -> None:
-        """Forget what a judgement may have changed."""
-        self._around = self._beside = None
-
-
-def _as_of(tx: Known, until: str) -> Known:
-    """Return a transaction as it was at a moment."""
-    if tx.judged_at is not None and tx.judged_at > until:
-        tx = tx._replace(judged_at=None, billed_from=None, billed_until=None)
-    return tx if (tx.stop_received_at or "") <= until else tx._replace(status="Active")
-
-
-def preceding(course: Course, tx: Known) -> Neighbour | None:
-    """Return the previous transaction on its connector; if the two overlap, with the range of its
-    own readings.
-
-    An empty one below those before it had a wrong clock, or the register was reset, or it was sent
-    again: the one before counts."""
-    neighbours = course.around(tx).before
-    counting = _counting(neighbours)
-    before = neighbour(course, tx, counting[0]) if counting else None
-    if before is None:
-        return None
-    if len(neighbours) > 1:
-        before = before._replace(resets=_resets(course.rows, tx, neighbours))
-    if before.end is None or counting[0].stopped_by != SYSTEM:
-        return before
-    return before._replace(is_end_known=False, may_go_on=starts_overlap(course, tx.place))
-
-
-def _resets(rows: Rows, tx: Known, neighbours: Sequence[Known]) -> int:
-    """Return how many of these transactions began anew, or ended so, without a boot since the one
-    before."""
-    starts = [tx.meter_start, *map(_sent_begin, neighbours)]
-    pairs = [
-        pair
-        for pair, later in zip(pairwise(neighbours), starts, strict=False)
-        if _was_reset(*pair, later)
-    ]
-    if not pairs:
-        return 0
-    booted = [
-        at for at, _ in boots(rows, tx.charger, neighbours[-1].created_at, neighbours[0].created_at)
-    ]
-    return sum(
-        not any(last.created_at <= at <= one.created_at for at in booted) for one, last in pairs
-    )
-
-
-def _was_reset(one: Known, last: Known, later: int | None) -> bool:
-    """Whether the register fell to 0 at the start of a transaction, or between its start and its
-    stop, and the later one began no higher than there."""
-    begin, end = _sent_begin(one), _sent_end(one) or 0
-    return begin == 0 < (last.end or 0) or (0 < end < (begin or 0) - 1 and (later or 0) <= end)
-
-
-def _counting(found: Sequence[Known]) -> Sequence[Known]:
-    """Leave out the newest that are empty and below another one, up to the newest that is not
-    empty."""
-    empty = [
-        None not in (one.begin, one.end) and (one.begin == one.end or _is_zero(one))
-        for one in found
-    ]
-    found = found[: empty.index(False) + 1] if False in empty else found
-    while (
-        len(found) > 1
-        and empty.pop(0)
-        and (found[0].end or 0) < max(one.end or 0 for one in found[1:])
-    ):
-        found = found[1:]
-    return found
-
-
-def _is_zero(one: Known) -> bool:
-    return one.judged_at is not None and one.energy_delivered == 0
-
-
-def _sent_begin(one: Known) -> int | None:
-    """Return its start as sent; 0 if it was unreadable, None if it was never received."""
-    return None if one.told_id is not None else one.meter_start or 0
-
-
-def _sent_end(one: Known) -> int | None:
-    """Return its stop as sent, if the figure is based on another one."""
-    is_replaced = one.judged_at is not None and one.stopped_by not in (None, SYSTEM)
-    is_other = None not in (one.meter_stop, one.billed_until) and one.meter_stop != one.billed_until
-    return one.meter_stop if is_replaced and is_other else None
-
-
-def neighbour(course: Course, tx: Known, one: Known) -> Neighbour | None:
-    """Return a transaction next to one; None if the meter was swapped between the two. If they
-    overlap, with the range of its own readings."""
-    if _is_swapped_between(course.rows, tx, one):
-        return None
-    begin, end, sent_begin = one.begin, one.end, _sent_begin(one)
-    is_in_order = (one.id > tx.id) == (one.own_start_time > tx.own_start_time)
-    is_dated = is_in_order and tx.is_start_timed and one.start_skew is not None
-    other = Neighbour(
-        register(begin),
-        None if one.status == "Active" else register(end),
-        factor=factor_of(one.energy_method, one.energy_delivered or 0, (end or 0) - (begin or 0)),
-        is_in_order=is_in_order,
-        apart=_most_apart(tx, one) if is_dated else inf,
-        replaced=None if sent_begin in (None, begin) else max(0, sent_begin or 0),
-    )
-    if one.judged_at is not None and one.confidence == DOUBTFUL:
-        other = _with_doubts(course.rows, one, other)
-    return other if one.status == "Active" else _with_readings(course.rows, tx, one, other)
-
-
-def _with_doubts(rows: Rows, one: Known, other: Neighbour) -> Neighbour:
-    reviews = open_reviews(rows, one.id)
-    doubts = {code for code, _ in reviews}
-    return other._replace(
-        is_lagging=any(words.startswith(OLD) for _, words in reviews),
-        is_doubtful=bool(doubts),
-        is_scale_doubtful=bool(doubts & _OF_SCALE)
-        or (Code.NOTHING_AGREES in doubts and not _is_zero(one)),
-        replaced_end=_sent_end(one) if doubts and not doubts & _OF_ANOTHER_REGISTER else None,
-    )
-
-
-def _with_readings(rows: Rows, tx: Known, one: Known, other: Neighbour) -> Neighbour:
-    """Add the range of its own readings, if the two overlap, as billed or as sent."""
-    start, stop, begin, end = register(tx.meter_start), register(tx.meter_stop), one.begin, one.end
-    if begin is None or end is None or start is None:
-        return other
-    # A reading from before its start tells since when one ran: a session that begins again after a
-    # boot may bring the readings of the one before. Registers that count each transaction from 0
-    # are no sign of it.
-    theirs_since = (
-        one.own_start_time if one.early_reading_at is None or not begin else one.early_reading_at
-    )
-    since = tx.own_start_time if tx.early_reading_at is None or not start else tx.early_reading_at
-    is_at_once = theirs_since < ended_at(tx) and since < _ended(one)
-    claimed = (min(begin, other.replaced or begin), max(end, other.replaced_end or end))
-    if not overlap(claimed, (start, stop or 0), is_at_once=is_at_once):
-        return other
-    own = [wh for row in readings(rows, one) if (wh := row[WH]) is not None and begin <= wh <= end]
-    return other._replace(
-        begin=begin,
-        end=end,
-        lowest=min(own, default=None),
-        highest=max(own, default=None),
-        is_end_known=one.stopped_by != SYSTEM,
-        is_at_once=is_at_once,
-    )
-
-
-def _ended(one: Known) -> str:
-    return one.own_stop_time or one.last_reading_at or one.own_start_time
-
-
-def factor_of(method: str | None, wh: int, rise: int) -> float:
-    """Return the factor that registers lacked, by the figure and their rise in Wh; 0 if these do
-    not show it. A person may have corrected a figure for other reasons, so it must be nearly that
-    many times the rise."""
-    if method not in (SCALED, CORRECTED):
-        return 1
-    ratio, most = (
-        wh / rise if rise > 0 else 0.0,
-        2 if method == SCALED else 1 + tolerances.POWER_SHARE,
-    )
-    shown = (factor for factor in tolerances.FACTORS if factor / most < ratio < most * factor)
-    return next(shown, 0 if method == SCALED else 1)
-
-
-def _most_apart(tx: Known, one: Known) -> float:
-    """Return the most seconds between it and a neighbour, by the own times of stop and start or by
-    their receipts.
-
-    The receipts tell nothing if the later one waited, unless the clock was put right meanwhile.
-    """
-    is_after = one.own_start_time > tx.own_start_time
-    first, ended, later = (tx, ended_at(tx), one) if is_after else (one, _ended(one), tx)
-    if first.stop_received_at is None:
-        return inf
-    apart = seconds(later.own_start_time) - seconds(ended)
-    is_queued = apart >= 0 and (later.start_skew or 0) < -CLOCK_SECONDS
-    return (
-        apart
-        if is_queued
-        else max(0.0, apart, seconds(later.created_at) - seconds(first.stop_received_at))
-    )
-
-
-def _is_swapped_between(rows: Rows, tx: Known, one: Known) -> bool:
-    """Whether the meter was swapped between two transactions: between the receipts of their starts;
-    if the register fell from one to the other, also before a start that was queued was received."""
-    if is_other_meter(rows, tx.charger, *sorted((tx.created_at, one.created_at))):
-        return True
-    ours = (min(tx.own_start_time, tx.created_at), tx.created_at, tx.meter_start, tx.meter_stop)
-    theirs = (min(one.own_start_time, one.created_at), one.created_at, one.begin, one.end)
-    (since, _, _, stop), (_, received, start, _) = sorted((ours, theirs), key=itemgetter(0))
-    has_fallen = stop is not None and start is not None and start < stop
-    return has_fallen and is_other_meter(rows, tx.charger, since, received)
-
-
-def begin_after(course: Course, tx: Known) -> int | None:
-    """Return the register in Wh of the next start, if the same meter counted it as at the receipt
-    of a stop."""
-    after, stopped = course.around(tx).after[:1], tx.stop_received_at
-    if (
-        not after
-        or stopped is None
-        or is_other_meter(course.rows, tx.charger, stopped, after[0].created_at)
-    ):
-        return None
-    return after[0].meter_start
-
-
-def counted_until(course: Course, tx: Known, start: int, ended: int) -> int | None:
-    """Return the register in Wh that a connector had reached before a transaction, if earlier ones
-    have the same start and the same meter, and energy: its clock does not run, and the start may
-    have been sent again. `ended` is the register at the end of the previous transaction.
-
-    None if the register was reset: it is lower at the next start, which is none that was sent
-    again.
-    """
-    rows, until = course.rows, course.until
-    same = rows(SAME_START, (until, tx.id, tolerances.COMPARED_STARTS))
-    highest, *times = max((one for one in same if one[0] is not None), default=(0, "", ""))
-    if highest <= start or is_other_meter(rows, tx.charger, *times):
-        return None
-    reached: int = max(ended, highest)
-    following = [one for one in course.around(tx).after[:1] if one.meter_start is not None]
-    is_reset = any(
-        (one.meter_start or 0) < reached and not rows(SAME_START, (until, one.id, 1))
-        for one in following
-    )
-    return None if is_reset else reached
-
-
-def starts_overlap(course: Course, place: Place) -> bool:
-    """Whether starts on a connector have lain within the previous transaction, so that others may,
-    too."""
-    found = course.rows(STARTS, (*place, course.until, tolerances.COMPARED_STARTS))
-    complete = (
-        (start, begin, end)
-        for (start, _), (begin, end) in pairwise(found)
-        if None not in (start, begin, end)
-    )
-    overlaps = [start for start, begin, end in complete if begin < start < end - 1]
-    return len(overlaps) >= tolerances.FEW
-
-
-def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
-    """Whether a boot between two times reported another meter than a boot before them."""
-    between = "SELECT 1 FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? LIMIT 1"
-    if not rows(between, (charger, first, last)):
-        return False
-    serials = {boots[0][0] for at in (first, last) if (boots := rows(_SERIAL, (charger, at)))}
-    return len(serials) > 1
-
-
-def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bool]]:
-    """Return a charger's boots between two times: when received, and whether each reported another
-    meter."""
-    times = rows(
-        (
-            "SELECT received_at, meter_serial_number FROM boot "
-            "WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id"
-        ),
-        (charger, first, last),
-    )
-    if not times:
-        return []
-    earlier = rows(_SERIAL, (charger, first))
-    serial, every = earlier[0][0] if earlier else None, []
-    for at, reported in times:
-        is_other = reported is not None and serial is not None and reported != serial
-        every.append((at, is_other and at > first))
-        serial = reported or serial
-    return every
-
-
-_SERIAL: Final = (
-    "SELECT meter_serial_number FROM boot "
-    "WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL "
-    "ORDER BY received_at DESC, id DESC LIMIT 1"
-)
 
 MOST: Final = 50
 """Of one connector, no more transactions that began in the meantime are considered."""
@@ -461,42 +75,508 @@ _MOST_AWAY: Final = 3
 AROUND: Final = 3
 """So many transactions before another one and after it on a connector are evidence of which
 register it has."""
+_SOON: Final = 3600
+"""A message that took longer, in seconds, was queued, or its clock was wrong."""
+_LIVE: Final = 120
+"""One that took no longer, in seconds, did not wait in its charger."""
+_PLACE: Final = attrgetter("own_start_time", "id")
+_OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
+"""Doubts that ask by which factor a register may be wrong."""
+_OF_ANOTHER_REGISTER: Final = frozenset(
+    {Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START}
+)
+"""Doubts in which the stop as sent may be of another register than the one that the figure is based
+on."""
+
+
+class BeforeAndAfter(NamedTuple):
+    """The transactions before one on its connector, the newest first, and those after it, the
+    oldest first."""
+
+    before: Sequence[StoredTransaction]
+    after: Sequence[StoredTransaction]
+
+
+_AROUND: Final = f"""
+    SELECT * FROM (
+        {NEXT_TO.format("<")} AND created_at <= ?5
+        ORDER BY own_start_time DESC, id DESC
+        LIMIT 5
+    ) AS nearest
+    UNION ALL
+    SELECT * FROM (
+        {NEXT_TO.format(">")} AND created_at <= ?5
+        ORDER BY own_start_time, id
+        LIMIT 5
+    ) AS nearest
+"""  # noqa: S608 - our own names
+"""So many transactions before one and after it on its connector are looked at: the nearest may be
+empty."""
+
+
+class ChargerHistory:
+    """What ran on the connectors of a charger, as received until a moment. What one write or read
+    asks of it more than once is loaded once."""
+
+    def __init__(self, rows: Rows, charger: str, until: str = LAST_TIME) -> None:
+        self.rows = rows
+        self.charger = charger
+        self.until = until
+        self._around: tuple[Place, BeforeAndAfter] | None = None
+        self._beside: tuple[RegisterSpan, list[RegisterSpan]] | None = None
+
+    @cached_property
+    def connectors(self) -> list[int]:
+        """The connectors that have transactions."""
+        return connectors(self.rows, self.charger, "tx")
+
+    def around(self, tx: StoredTransaction) -> BeforeAndAfter:
+        """Return the transactions before one and after it. One that was judged later had the
+        registers as sent."""
+        place = tx.place
+        if self._around is not None and self._around[0] == place:
+            return self._around[1]
+        rows = self.rows(_AROUND, (*place, self.until))
+        nearest = sorted(map(StoredTransaction._make, rows), key=_PLACE)
+        if self.until != LAST_TIME:
+            nearest = [_as_of(other, self.until) for other in nearest]
+        middle = bisect_left(nearest, place[2:], key=_PLACE)
+        around = BeforeAndAfter(nearest[:middle][::-1], nearest[middle:])
+        self._around = (place, around)
+        return around
+
+    def beside(self, own: RegisterSpan) -> list[RegisterSpan]:
+        """Return the transactions beside one in time, those of each connector together and in order
+        of time."""
+        if self._beside is not None and self._beside[0] == own:
+            return self._beside[1]
+        spans: list[RegisterSpan] = []
+        self._beside = (own, spans)
+        if own.connector is None or own.begin is None:
+            return spans
+        for number in self.connectors:
+            if number != own.connector:
+                spans += _of_connector(self.rows, own, number, self.until)
+        if own.is_by_receipt:
+            return spans
+
+        # On other chargers by our clock. Of one that has just begun, its own end will show more.
+        end = own.begin + 1 if own.end is None else own.end
+        ended = LAST_TIME
+        if own.own_ended is not None:
+            ended = shifted_stamp(own.own_ended, timedelta(seconds=own.behind))
+        registers = (end, own.begin, ended)
+        rows = self.rows(_ELSEWHERE, (own.charger, own.start_time, self.until, *registers))
+        elsewhere = sorted((RegisterSpan(*row) for row in rows), key=attrgetter("own_began", "id"))
+        away = defaultdict[tuple[str, int], list[RegisterSpan]](list)
+        for span in elsewhere:
+            if span.begin is not None and span.connector is not None:
+                away[span.place].append(span)
+        for of_connector in away.values():
+            spans += of_connector
+        return spans
+
+    def forget(self) -> None:
+        """Forget what a judgement may have changed."""
+        self._around = self._beside = None
+
+
+def _as_of(tx: StoredTransaction, until: str) -> StoredTransaction:
+    """Return a transaction as it was at a moment."""
+    if tx.judged_at is not None and tx.judged_at > until:
+        tx = tx._replace(judged_at=None, billed_from=None, billed_until=None)
+    if (tx.stop_received_at or "") > until:
+        tx = tx._replace(status="Active")
+    return tx
+
+
+# Before and after it on its connector
+
+
+def preceding(history: ChargerHistory, tx: StoredTransaction) -> Neighbour | None:
+    """Return the previous transaction on its connector; if the two overlap, with the range of its
+    own readings."""
+    earlier_ones = history.around(tx).before
+    previous = _previous_that_counts(earlier_ones)
+    before = None if previous is None else neighbour(history, tx, previous)
+    if previous is None or before is None:
+        return None
+    if len(earlier_ones) > 1:
+        before = before._replace(resets=_resets(history.rows, tx, earlier_ones))
+    if before.end is not None and previous.stopped_by == SYSTEM:
+        may_go_on = starts_overlap(history, tx.place)
+        before = before._replace(is_end_known=False, may_go_on=may_go_on)
+    return before
+
+
+def _previous_that_counts(
+    earlier_ones: Sequence[StoredTransaction],
+) -> StoredTransaction | None:
+    """Return the newest of the previous transactions, without the newest that are empty and below
+    another one: they had a wrong clock, or the register was reset, or they were sent again."""
+    empty = 0
+    for tx in earlier_ones:
+        is_range_known = tx.begin is not None and tx.end is not None
+        is_empty = is_range_known and (tx.begin == tx.end or _is_zero(tx))
+        if not is_empty:
+            break
+        empty += 1
+
+    # If one is not empty, those before it do not matter.
+    considered = earlier_ones[: empty + 1]
+    for number, tx in enumerate(considered):
+        later = considered[number + 1 :]
+        highest = max((other.end or 0 for other in later), default=0)
+        if number >= empty or not later or (tx.end or 0) >= highest:
+            return tx
+    return None
+
+
+def _is_zero(tx: StoredTransaction) -> bool:
+    return tx.judged_at is not None and tx.energy_delivered == 0
+
+
+def _resets(rows: Rows, tx: StoredTransaction, earlier_ones: Sequence[StoredTransaction]) -> int:
+    """Return how many of these transactions began anew, or ended so, without a boot since the one
+    before."""
+    resets: list[tuple[StoredTransaction, StoredTransaction]] = []
+    next_start = tx.meter_start
+    for later, previous in pairwise(earlier_ones):
+        begin, end = _sent_begin(later), _sent_end(later) or 0
+        began_anew = begin == 0 < (previous.end or 0)
+        # The register fell between its start and its stop, and the next one began no higher than
+        # there.
+        ended_anew = 0 < end < (begin or 0) - 1 and (next_start or 0) <= end
+        if began_anew or ended_anew:
+            resets.append((previous, later))
+        next_start = begin
+    if not resets:
+        return 0
+    first, last = earlier_ones[-1].created_at, earlier_ones[0].created_at
+    boot_times = [at for at, _ in boots(rows, tx.charger, first, last)]
+    count = 0
+    for previous, later in resets:
+        if not any(previous.created_at <= at <= later.created_at for at in boot_times):
+            count += 1
+    return count
+
+
+def _sent_begin(tx: StoredTransaction) -> int | None:
+    """Return its start as sent; 0 if it was unreadable, None if it was never received."""
+    return None if tx.told_id is not None else tx.meter_start or 0
+
+
+def _sent_end(tx: StoredTransaction) -> int | None:
+    """Return its stop as sent, if the figure is based on another one."""
+    if tx.judged_at is None or tx.stopped_by in (None, SYSTEM):
+        return None
+    if tx.meter_stop is None or tx.billed_until is None or tx.meter_stop == tx.billed_until:
+        return None
+    return tx.meter_stop
+
+
+def neighbour(
+    history: ChargerHistory, tx: StoredTransaction, other: StoredTransaction
+) -> Neighbour | None:
+    """Return a transaction next to one; None if the meter was swapped between the two. If they
+    overlap, with the range of its own readings."""
+    if _is_swapped_between(history.rows, tx, other):
+        return None
+    begin, end, sent_begin = other.begin, other.end, _sent_begin(other)
+    replaced = None
+    if sent_begin is not None and sent_begin != begin:
+        replaced = max(0, sent_begin)
+    is_in_order = (other.id > tx.id) == (other.own_start_time > tx.own_start_time)
+    is_timed = tx.is_start_timed and other.start_skew is not None
+    rise = (end or 0) - (begin or 0)
+    shown = Neighbour(
+        register(begin),
+        None if other.status == "Active" else register(end),
+        factor=factor_of(other.energy_method, other.energy_delivered or 0, rise),
+        is_in_order=is_in_order,
+        apart=_most_apart(tx, other) if is_in_order and is_timed else inf,
+        replaced=replaced,
+    )
+    if other.judged_at is not None and other.confidence == DOUBTFUL:
+        reviews = open_reviews(history.rows, other.id)
+        codes = {code for code, _ in reviews}
+        is_nothing_sure = Code.NOTHING_AGREES in codes and not _is_zero(other)
+        has_sent_end = bool(codes) and not codes & _OF_ANOTHER_REGISTER
+        shown = shown._replace(
+            is_lagging=any(parted(words)[0] == OLD for _, words in reviews),
+            is_doubtful=bool(codes),
+            is_scale_doubtful=bool(codes & _OF_SCALE) or is_nothing_sure,
+            replaced_end=_sent_end(other) if has_sent_end else None,
+        )
+    return shown if other.status == "Active" else _with_readings(history.rows, tx, other, shown)
+
+
+def _with_readings(
+    rows: Rows, tx: StoredTransaction, other: StoredTransaction, shown: Neighbour
+) -> Neighbour:
+    """Add the range of its own readings, if the two overlap, as billed or as sent."""
+    start, stop = register(tx.meter_start), register(tx.meter_stop)
+    begin, end = other.begin, other.end
+    if begin is None or end is None or start is None:
+        return shown
+
+    # A reading from before its start tells since when one ran: a session that begins again after a
+    # boot may bring the readings of the one before. Registers that count each transaction from 0
+    # are no sign of it.
+    since, theirs_since = tx.own_start_time, other.own_start_time
+    if start and tx.early_reading_at is not None:
+        since = tx.early_reading_at
+    if begin and other.early_reading_at is not None:
+        theirs_since = other.early_reading_at
+    is_at_once = theirs_since < ended_at(tx) and since < _ended(other)
+    lowest = min(begin, shown.replaced or begin)
+    highest = max(end, shown.replaced_end or end)
+    if not overlap((lowest, highest), (start, stop or 0), is_at_once=is_at_once):
+        return shown
+
+    registers = [row[WH] for row in readings_of(rows, other)]
+    own = [wh for wh in registers if wh is not None and begin <= wh <= end]
+    return shown._replace(
+        begin=begin,
+        end=end,
+        lowest=min(own, default=None),
+        highest=max(own, default=None),
+        is_end_known=other.stopped_by != SYSTEM,
+        is_at_once=is_at_once,
+    )
+
+
+def _ended(tx: StoredTransaction) -> str:
+    return tx.own_stop_time or tx.last_reading_at or tx.own_start_time
+
+
+def factor_of(method: str | None, wh: int, rise: int) -> float:
+    """Return the factor that registers lacked, by the figure and their rise in Wh; 0 if these do
+    not show it."""
+    if method not in (SCALED, CORRECTED):
+        return 1
+    ratio = wh / rise if rise > 0 else 0.0
+    # A person may have corrected a figure for other reasons, so it must be nearly that many times
+    # the rise.
+    most = 2 if method == SCALED else 1 + tolerances.POWER_SHARE
+    for factor in tolerances.FACTORS:
+        if factor / most < ratio < most * factor:
+            return factor
+    return 0 if method == SCALED else 1
+
+
+def _most_apart(tx: StoredTransaction, other: StoredTransaction) -> float:
+    """Return the most seconds between it and a neighbour, by the own times of stop and start or by
+    their receipts."""
+    if other.own_start_time > tx.own_start_time:
+        first, ended, later = tx, ended_at(tx), other
+    else:
+        first, ended, later = other, _ended(other), tx
+    if first.stop_received_at is None:
+        return inf
+    apart = seconds(later.own_start_time) - seconds(ended)
+    if apart >= 0 and (later.start_skew or 0) < -CLOCK_SECONDS:
+        # The later one waited, so the receipts tell nothing, unless the clock was put right
+        # meanwhile.
+        return apart
+    received_apart = seconds(later.created_at) - seconds(first.stop_received_at)
+    return max(0.0, apart, received_apart)
+
+
+def _is_swapped_between(rows: Rows, tx: StoredTransaction, other: StoredTransaction) -> bool:
+    """Whether the meter was swapped between two transactions: between the receipts of their starts;
+    if the register fell from one to the other, also before a start that was queued was received."""
+    if is_other_meter(rows, tx.charger, *sorted((tx.created_at, other.created_at))):
+        return True
+    began = min(tx.own_start_time, tx.created_at)
+    other_began = min(other.own_start_time, other.created_at)
+    if began <= other_began:
+        since, received, stop, start = began, other.created_at, tx.meter_stop, other.begin
+    else:
+        since, received, stop, start = other_began, tx.created_at, other.end, tx.meter_start
+    if stop is None or start is None or start >= stop:
+        return False
+    return is_other_meter(rows, tx.charger, since, received)
+
+
+def begin_after(history: ChargerHistory, tx: StoredTransaction) -> int | None:
+    """Return the register in Wh of the next start, if the same meter counted it as at the receipt
+    of a stop."""
+    following, stopped = history.around(tx).after, tx.stop_received_at
+    if not following or stopped is None:
+        return None
+    if is_other_meter(history.rows, tx.charger, stopped, following[0].created_at):
+        return None
+    return following[0].meter_start
+
+
+_SAME_START: Final = """
+    SELECT
+        coalesce(
+            CASE WHEN earlier.judged_at <= ? THEN earlier.billed_until_wh END, earlier.meter_stop
+        ),
+        earlier.created_at, tx.created_at
+    FROM tx
+    JOIN tx AS earlier ON earlier.cp_id = tx.cp_id AND earlier.conn_id = tx.conn_id
+        AND earlier.id_tag = tx.id_tag AND earlier.sent_start_time = tx.sent_start_time
+        AND earlier.meter_start = tx.meter_start AND earlier.id < tx.id
+    WHERE tx.id = ?
+    ORDER BY earlier.id DESC
+    LIMIT ?
+"""
+
+
+def counted_until(
+    history: ChargerHistory, tx: StoredTransaction, start: int, ended: int
+) -> int | None:
+    """Return the register in Wh that a connector had reached before a transaction, if earlier ones
+    have the same start and the same meter, and energy: its clock does not run, and the start may
+    have been sent again. `ended` is the register at the end of the previous transaction.
+
+    None if the register was reset: it is lower at the next start, which is none that was sent
+    again.
+    """
+    rows, until = history.rows, history.until
+    same = rows(_SAME_START, (until, tx.id, tolerances.COMPARED_STARTS))
+    stopped = [row for row in same if row[0] is not None]
+    if not stopped:
+        return None
+    highest, *times = max(stopped)
+    if highest <= start or is_other_meter(rows, tx.charger, *times):
+        return None
+    reached: int = max(ended, highest)
+    for following in history.around(tx).after[:1]:
+        next_start = following.meter_start
+        if next_start is None or next_start >= reached:
+            continue
+        if not rows(_SAME_START, (until, following.id, 1)):
+            return None
+    return reached
+
+
+_STARTS: Final = """
+    SELECT meter_start, coalesce(CASE WHEN judged_at <= ?5 THEN billed_until_wh END, meter_stop)
+    FROM tx
+    WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5 AND (own_start_time, id) < (?3, ?4)
+    ORDER BY own_start_time DESC, id DESC
+    LIMIT ?6
+"""
+
+
+def starts_overlap(history: ChargerHistory, place: Place) -> bool:
+    """Whether starts on a connector have lain within the previous transaction, so that others may,
+    too."""
+    starts = history.rows(_STARTS, (*place, history.until, tolerances.COMPARED_STARTS))
+    overlaps = 0
+    for (start, _), (begin, end) in pairwise(starts):
+        if None not in (start, begin, end) and begin < start < end - 1:
+            overlaps += 1
+    return overlaps >= tolerances.FEW
+
+
+_BOOT_BETWEEN: Final = """
+    SELECT 1 FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? LIMIT 1
+"""
+_SERIAL: Final = """
+    SELECT meter_serial_number
+    FROM boot
+    WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL
+    ORDER BY received_at DESC, id DESC
+    LIMIT 1
+"""
+
+
+def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
+    """Whether a boot between two times reported another meter than a boot before them."""
+    if not rows(_BOOT_BETWEEN, (charger, first, last)):
+        return False
+    before = rows(_SERIAL, (charger, first))
+    after = rows(_SERIAL, (charger, last))
+    return bool(before and after) and before[0][0] != after[0][0]
+
+
+_BOOTS: Final = """
+    SELECT received_at, meter_serial_number
+    FROM boot
+    WHERE cp_id = ? AND received_at BETWEEN ? AND ?
+    ORDER BY id
+"""
+
+
+def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bool]]:
+    """Return a charger's boots between two times: when received, and whether each reported another
+    meter."""
+    times = rows(_BOOTS, (charger, first, last))
+    if not times:
+        return []
+    before = rows(_SERIAL, (charger, first))
+    serial = before[0][0] if before else None
+    every: list[tuple[str, bool]] = []
+    for at, reported in times:
+        is_other = reported is not None and serial is not None and reported != serial
+        every.append((at, is_other and at > first))
+        serial = reported or serial
+    return every
+
+
+# Elsewhere: those that may tell the same register
+
 # The registers as sent, unless they are plainly wrong: the judge may have replaced them because
 # they are shared.
-_COLUMNS: Final = (
-    "SELECT id, cp_id, conn_id, own_start_time, CASE "
-    "WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL "
-    "WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time) "
-    "ELSE own_stop_time END, coalesce(CASE "
-    "WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh), coalesce(CASE "
-    "WHEN is_unfit THEN billed_until_wh END, meter_stop), CASE "
-    "WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END, created_at, CASE "
-    "WHEN status <> 'Active' AND stop_received_at <= ?3 THEN stop_received_at END, start_time "
-    "FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 "
-    "OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx "
-    "WHERE +created_at <= ?3 AND"
-)
+_COLUMNS: Final = """
+    SELECT id, cp_id, conn_id, own_start_time,
+        CASE
+            WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL
+            WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time)
+            ELSE own_stop_time
+        END,
+        coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh),
+        coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop),
+        CASE WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END,
+        created_at,
+        CASE WHEN status <> 'Active' AND stop_received_at <= ?3 THEN stop_received_at END,
+        start_time
+    FROM (
+        SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit
+        FROM tx
+    ) AS tx
+    WHERE +created_at <= ?3 AND
+"""
 _SPAN: Final = f"{_COLUMNS} cp_id = ?1 AND conn_id = ?2"
-_NEXT_ENDED: Final = (
-    "SELECT tx.id "  # noqa: S608
-    "FROM (SELECT id, coalesce((SELECT stop_time FROM tx WHERE cp_id = cp.id AND stop_time > ?2 "
-    f"ORDER BY stop_time LIMIT 1 OFFSET {MOST}), '{LAST_TIME}') AS latest FROM cp "
-    "WHERE id <> ?1) AS cp "
-    "CROSS JOIN tx "
-    "WHERE tx.cp_id = cp.id AND tx.stop_time > ?2 AND tx.stop_time < cp.latest "
-    "AND tx.start_time <= ?2"
-)
+_NEXT_ENDED: Final = f"""
+    SELECT tx.id
+    FROM (
+        SELECT id, coalesce((
+            SELECT stop_time
+            FROM tx
+            WHERE cp_id = cp.id AND stop_time > ?2
+            ORDER BY stop_time
+            LIMIT 1 OFFSET {MOST}
+        ), '{LAST_TIME}') AS latest
+        FROM cp
+        WHERE id <> ?1
+    ) AS cp
+    CROSS JOIN tx
+    WHERE tx.cp_id = cp.id AND tx.stop_time > ?2 AND tx.stop_time < cp.latest
+        AND tx.start_time <= ?2
+"""  # noqa: S608 - our own names
 # Without a register above the begin of this one, or below that of its own, it shows nothing.
-_REACHES: Final = (
-    " AND +cp_id <> ?1 AND coalesce(meter_start, billed_from_wh) < ?4 "
-    "AND (coalesce(last_register_wh, 0) > ?5 OR coalesce(meter_stop, 0) > ?5 "
-    "OR coalesce(billed_until_wh, 0) > ?5 OR last_register_wh < meter_start)"
-)
-_NEAREST: Final = (
-    f" ORDER BY abs(coalesce(meter_start, billed_from_wh) - ?5), id LIMIT {_NEAREST_AWAY}"
-)
+_REACHES: Final = """
+    AND +cp_id <> ?1
+    AND coalesce(meter_start, billed_from_wh) < ?4
+    AND (
+        coalesce(last_register_wh, 0) > ?5
+        OR coalesce(meter_stop, 0) > ?5
+        OR coalesce(billed_until_wh, 0) > ?5
+        OR last_register_wh < meter_start
+    )
+"""
+_NEAREST: Final = f"""
+    ORDER BY abs(coalesce(meter_start, billed_from_wh) - ?5), id
+    LIMIT {_NEAREST_AWAY}
+"""
 _ELSEWHERE: Final = " UNION ALL ".join(
-    f"SELECT * FROM ({_COLUMNS} {when}{_REACHES}{_NEAREST}) AS nearest"  # noqa: S608 - our own names
+    f"SELECT * FROM ({_COLUMNS} {when} {_REACHES} {_NEAREST}) AS nearest"  # noqa: S608 - our own names
     for when in (
         "status = 'Active' AND +start_time <= ?2",
         f"id IN ({_NEXT_ENDED})",
@@ -505,12 +585,12 @@ _ELSEWHERE: Final = " UNION ALL ".join(
 )
 """What is open, what ended next on each charger, and what began meanwhile: no look at all that came
 later."""
-_BOUNDARIES: Final = (
-    "SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time, "
-    "stop_received_at, stop_skew_seconds, CASE "
-    "WHEN stopped_by <> 'system' THEN meter_stop END FROM tx "
-    "WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
-)
+_BOUNDARIES: Final = """
+    SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time,
+        stop_received_at, stop_skew_seconds, CASE WHEN stopped_by <> 'system' THEN meter_stop END
+    FROM tx
+    WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3
+"""
 
 
 # Those on a connector by the time of their begin, {0}: by the charger's clock or by receipt.
@@ -523,7 +603,7 @@ _BOUNDARIES_BEFORE: Final = (
 _BOUNDARIES_AFTER: Final = f"{_BOUNDARIES} AND {{0}} > ?4 ORDER BY {{0}}, id LIMIT {AROUND}"
 
 
-class Span(NamedTuple):
+class RegisterSpan(NamedTuple):
     """A transaction's stretch of time, in the database's format, and of its register in Wh. Open
     without an end.
 
@@ -562,13 +642,13 @@ class Span(NamedTuple):
         the charger shows it; if all did, so does the start as corrected."""
         if self.is_by_receipt:
             return 0.0
-        pairs = ((self.own_began, self.received), (self.own_ended, self.stop_received))
-        late = min(
-            seconds(here) - seconds(own)
-            for own, here in pairs
-            if own is not None and here is not None
-        )
-        return late if late <= _LIVE else seconds(self.start_time) - seconds(self.own_began)
+        late = seconds(self.received) - seconds(self.own_began)
+        if self.own_ended is not None and self.stop_received is not None:
+            stop_late = seconds(self.stop_received) - seconds(self.own_ended)
+            late = min(late, stop_late)
+        if late <= _LIVE:
+            return late
+        return seconds(self.start_time) - seconds(self.own_began)
 
     def by_time(self, statement: str) -> str:
         return statement.format("created_at" if self.is_by_receipt else "own_start_time")
@@ -580,121 +660,134 @@ class Span(NamedTuple):
         return self.ended is not None and self.end is not None and self.end >= (self.begin or 0)
 
 
-def newest_beside(rows: Rows, own: Span) -> list[Span]:
+def newest_beside(rows: Rows, own: RegisterSpan) -> list[RegisterSpan]:
     """Return the transaction on each other connector of the site that began last before one."""
-    chargers = [charger for (charger,) in rows("SELECT id FROM cp", ())]
-    places = [
-        (charger, number) for charger in chargers for number in connectors(rows, charger, "tx")
-    ]
-    where = [(*place, LAST_TIME, own.began) for place in places if place != own.place]
-    return [Span(*row) for place in where for row in rows(own.by_time(_RUNNING), place)]
+    spans: list[RegisterSpan] = []
+    for (charger,) in rows("SELECT id FROM cp", ()):
+        for number in connectors(rows, charger, "tx"):
+            if (charger, number) != own.place:
+                running = rows(own.by_time(_RUNNING), (charger, number, LAST_TIME, own.began))
+                spans += [RegisterSpan(*row) for row in running]
+    return spans
 
 
-def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Span]:
-    where = own.charger, connector, until, own.began
-    found = (
-        *rows(own.by_time(_RUNNING), where),
-        *rows(own.by_time(_BEGUN), (*where, own.ended or LAST_TIME)),
-    )
-    spans = [Span(*row)._replace(is_by_receipt=own.is_by_receipt) for row in found]
-    return [
-        span for span in spans if span.begin is not None and (span.ended or LAST_TIME) > own.began
-    ]
+def _of_connector(rows: Rows, own: RegisterSpan, connector: int, until: str) -> list[RegisterSpan]:
+    place = (own.charger, connector, until, own.began)
+    found = rows(own.by_time(_RUNNING), place)
+    found += rows(own.by_time(_BEGUN), (*place, own.ended or LAST_TIME))
+    spans: list[RegisterSpan] = []
+    for row in found:
+        span = RegisterSpan(*row)._replace(is_by_receipt=own.is_by_receipt)
+        if span.begin is not None and (span.ended or LAST_TIME) > own.began:
+            spans.append(span)
+    return spans
 
 
-_SOON: Final = 3600
-"""A message that took longer, in seconds, was queued, or its clock was wrong."""
-_LIVE: Final = 120
-"""One that took no longer, in seconds, did not wait in its charger."""
-
-
-def may_share(own: Span, other: Span) -> bool:
-    """Whether the registers of both could be one that rose while both ran. Two chargers that have
-    one meter do not each send the other's ends out of order."""
+def may_share(own: RegisterSpan, other: RegisterSpan) -> bool:
+    """Whether the registers of both could be one that rose while both ran."""
     if own.begin is None or other.begin is None:
         return False
     begin = max(own.begin, other.begin)
-    ends = [span.end for span in (own, other) if span.end is not None and span.is_ended]
-    if begin <= 0 or min(ends, default=begin + 1) <= begin:
+    if begin <= 0:
         return False
-    return own.charger == other.charger or _are_in_order((own, other))
+    for span in (own, other):
+        if span.is_ended and span.end is not None and span.end <= begin:
+            return False
+    if own.charger == other.charger:
+        return True
+
+    # Two chargers that have one meter do not each send the other's ends out of order of our clock.
+    levels: list[tuple[float, int]] = []
+    for span in (own, other):
+        levels.append((seconds(span.own_began) + span.behind, span.begin or 0))
+        if span.own_ended is not None and span.stop:
+            levels.append((seconds(span.own_ended) + span.behind, span.stop))
+    levels.sort()
+    return all(after >= before - REACH_WH for (_, before), (_, after) in pairwise(levels))
 
 
-def _are_in_order(spans: Iterable[Span]) -> bool:
-    """Whether starts and stops, in order of our clock, never fall."""
-    told = [(seconds(one.own_began) + one.behind, one.begin or 0) for one in spans]
-    told += [
-        (seconds(one.own_ended) + one.behind, one.stop)
-        for one in spans
-        if one.own_ended is not None and one.stop
-    ]
-    return all(after >= before - REACH_WH for (_, before), (_, after) in pairwise(sorted(told)))
-
-
-def beside(course: Course, own: Span, behind: float | None) -> list[Beside]:
+def beside(history: ChargerHistory, own: RegisterSpan, behind: float | None) -> list[Beside]:
     """Return the transactions beside one on each connector whose register reaches into its own.
 
     `behind` is how many seconds the charger's clock was behind when that one began, if it was not
     set.
     """
-    rows, until = course.rows, course.until
-    found = [list(spans) for _, spans in groupby(course.beside(own), key=attrgetter("place"))]
-    sharing = [
-        span for spans in found if any(may_share(own, one) for one in spans) for span in spans
-    ]
-    here = [_load(rows, span, until, behind) for span in sharing if span.charger == own.charger]
-    away = [span for span in sharing if span.charger != own.charger]
-    return here + (_away(rows, own, until, away) if away else [])
+    rows, until = history.rows, history.until
+    here: list[Beside] = []
+    away: list[RegisterSpan] = []
+    for _, group in groupby(history.beside(own), key=attrgetter("place")):
+        spans = list(group)
+        if not any(may_share(own, span) for span in spans):
+            continue
+        if spans[0].charger == own.charger:
+            here += [_load(rows, span, until, behind) for span in spans]
+        else:
+            away += spans
+    return here + _away(rows, own, until, away) if away else here
 
 
-def _away(rows: Rows, own: Span, until: str, sharing: list[Span]) -> list[Beside]:
+def _away(rows: Rows, own: RegisterSpan, until: str, sharing: list[RegisterSpan]) -> list[Beside]:
     """Return those on other chargers that have one meter with this one."""
-    around, away = boundaries(rows, own, until), list[Beside]()
-    for span in sorted(sharing, key=lambda span: abs((span.begin or 0) - (own.begin or 0))):
+    around = boundaries(rows, own, until)
+    away: list[Beside] = []
+    own_begin = own.begin or 0
+    for span in sorted(sharing, key=lambda span: abs((span.begin or 0) - own_begin)):
         if len(away) == _MOST_AWAY:
             break
         later = span.behind - own.behind
-        theirs = [told._replace(at=told.at + later) for told in boundaries(rows, span, until)]
+        sent = boundaries(rows, span, until)
+        theirs = [boundary._replace(at=boundary.at + later) for boundary in sent]
         is_one_serial = _is_one_serial(rows, own, span)
-        if are_one(
-            (around, own.begin or 0), (theirs, span.begin or 0), is_one_serial=is_one_serial
-        ):
-            away.append(
-                _moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs)
-            )
+        registers = (theirs, span.begin or 0)
+        if not are_one((around, own_begin), registers, is_one_serial=is_one_serial):
+            continue
+
+        # Its times are put on the clock of this charger.
+        other = _load(rows, span, until, None)
+        view, power, before = other.view, other.power, other.earlier
+        other = other._replace(
+            charger=span.charger,
+            begun=other.begun + later,
+            ended=other.ended + later,
+            view=replace(view, at=[at + later for at in view.at]),
+            power=replace(power, at=[at + later for at in power.at]),
+            earlier=before and Level(before.at + later, before.wh),
+            boundaries=theirs,
+        )
+        away.append(other)
     return sorted(away, key=attrgetter("charger", "connector", "begun"))
 
 
-def _is_one_serial(rows: Rows, own: Span, span: Span) -> bool:
+_OF_SERIAL: Final = "SELECT count(*) FROM cp WHERE meter_serial_number = ?"
+
+
+def _is_one_serial(rows: Rows, own: RegisterSpan, span: RegisterSpan) -> bool:
     """Whether two chargers told the same serial number of a meter. What more of them tell, as each
     charger of a model does, is no number of a meter."""
-    (serial, other) = (rows(_SERIAL, (one.charger, one.received)) for one in (own, span))
+    serial = rows(_SERIAL, (own.charger, own.received))
+    other = rows(_SERIAL, (span.charger, span.received))
     if not serial or serial != other or not serial[0][0].strip("0"):
         return False
-    ((chargers,),) = rows("SELECT count(*) FROM cp WHERE meter_serial_number = ?", serial[0])
+    ((chargers,),) = rows(_OF_SERIAL, serial[0])
     return bool(chargers <= tolerances.FEW)
 
 
-def _moved(beside: Beside, span: Span, later: float) -> Beside:
-    """Return a transaction of another charger, with its times later by some seconds."""
-    view, power, before = beside.view, beside.power, beside.earlier
-    return beside._replace(
-        charger=span.charger,
-        begun=beside.begun + later,
-        ended=beside.ended + later,
-        view=replace(view, at=[at + later for at in view.at]),
-        power=replace(power, at=[at + later for at in power.at]),
-        earlier=before and Level(before.at + later, before.wh),
-    )
+_SENT_TIMES: Final = "SELECT sent_start_time, sent_stop_time FROM tx WHERE id = ?"
 
 
-def _load(rows: Rows, span: Span, until: str, behind: float | None) -> Beside:
+def _load(rows: Rows, span: RegisterSpan, until: str, behind: float | None) -> Beside:
     """Return a transaction with its readings and power, as evidence about another one."""
-    lasted = span.own_began, span.own_ended or LAST_TIME
-    where = (span.charger, span.connector, span.id, *lasted, until)
-    line = _timeline(span, samples(rows, where))
+    lasted = (span.own_began, span.own_ended or LAST_TIME)
+    parameters = (span.charger, span.connector, span.id, *lasted, until)
+    line = _timeline(span, samples(rows, parameters))
     if behind is not None:
-        line = by_unset_clock(line, _ends(rows, span), sent_times(rows, where, line.rows), behind)
+        ((sent_start, sent_stop),) = rows(_SENT_TIMES, (span.id,))
+        begun = message_time(span.own_began, sent_start, span.received)
+        stopped: MessageTime | None = None
+        if span.stop is not None and span.own_ended is not None and span.stop_received is not None:
+            stopped = message_time(span.own_ended, sent_stop, span.stop_received)
+        sent = sent_times(rows, parameters, line.rows)
+        line = by_unset_clock(line, (begun, stopped), sent, behind)
     gathered = gather(line.rows)
     return Beside(
         id=span.id,
@@ -711,54 +804,52 @@ def _load(rows: Rows, span: Span, until: str, behind: float | None) -> Beside:
     )
 
 
-def _timeline(span: Span, sent: list[Row]) -> Timeline:
-    """Return its begin, its end and its readings. By the receipts, one that the system closed ended
-    with a reading."""
+def _timeline(span: RegisterSpan, readings: list[Row]) -> Timeline:
+    """Return its begin, its end and its readings."""
     ended = inf if span.ended is None else seconds(span.ended)
     if not span.is_by_receipt:
-        return Timeline(seconds(span.began), ended, sent)
-    line = by_receipt(message_time(span.own_began, None, span.received), ended, sent)
-    is_closed = span.ended is not None and span.stop is None
-    last = max((seconds(row[TIMESTAMP]) for row in line.rows), default=line.begun)
-    return line._replace(ended=last) if is_closed else line
+        return Timeline(seconds(span.began), ended, readings)
+    start = message_time(span.own_began, None, span.received)
+    line = by_receipt(start, ended, readings)
+    if span.ended is not None and span.stop is None:
+        # The system closed it later than it ended, so it ended with a reading.
+        times = [seconds(row[TIMESTAMP]) for row in line.rows]
+        line = line._replace(ended=max(times, default=line.begun))
+    return line
 
 
-def _ends(rows: Rows, span: Span) -> tuple[MessageTime, MessageTime | None]:
-    """Return the times of the start and of the stop of a transaction."""
-    ((start, stop),) = rows(
-        "SELECT sent_start_time, sent_stop_time FROM tx WHERE id = ?", (span.id,)
-    )
-    begun = message_time(span.own_began, start, span.received)
-    if span.stop is None or span.own_ended is None or span.stop_received is None:
-        return begun, None
-    return begun, message_time(span.own_ended, stop, span.stop_received)
-
-
-def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
+def boundaries(rows: Rows, span: RegisterSpan, until: str) -> list[Boundary]:
     """Return the registers of the starts and stops on the connector around the beginning of a
     transaction, in order, of those that the charger sent soon and by a clock that was not ahead, or
     in order of receipt."""
-    where = (span.charger, span.connector, until, span.began)
-    around = (
-        *reversed(rows(span.by_time(_BOUNDARIES_BEFORE), where)),
-        *rows(span.by_time(_BOUNDARIES_AFTER), where),
-    )
-    messages = [message for row in around for message in ((*row[:4], True), (*row[4:], False))]
-    return [
-        Boundary(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
-        for at, received, skew, wh, is_start in messages
-        if wh is not None and wh > 0 and skew is not None and received <= until
-        if span.is_by_receipt or -_SOON <= skew <= CLOCK_SECONDS
-    ]
+    place = (span.charger, span.connector, until, span.began)
+    before = rows(span.by_time(_BOUNDARIES_BEFORE), place)
+    after = rows(span.by_time(_BOUNDARIES_AFTER), place)
+    messages: list[tuple[str, str, int | None, int | None, bool]] = []
+    for row in (*reversed(before), *after):
+        messages.append((*row[:4], True))
+        messages.append((*row[4:], False))
+
+    believed: list[Boundary] = []
+    for at, received, skew, wh, is_start in messages:
+        if wh is None or wh <= 0 or skew is None or received > until:
+            continue
+        if span.is_by_receipt:
+            believed.append(Boundary(seconds(received), seconds(received), wh, is_start))
+        elif -_SOON <= skew <= CLOCK_SECONDS:
+            believed.append(Boundary(seconds(at), seconds(received), wh, is_start))
+    return believed
 
 
-def earlier(rows: Rows, span: Span, until: str) -> Level | None:
+def earlier(rows: Rows, span: RegisterSpan, until: str) -> Level | None:
     """Return the end of the previous transaction on the connector."""
-    for row in rows(
-        span.by_time(_EARLIER), (span.charger, span.connector, until, span.began, span.id)
-    ):
-        before = Span(*row)._replace(is_by_receipt=span.is_by_receipt)
-        is_late = span.is_by_receipt and before.stop is None  # the system closed it later
-        if before.ended is not None and before.end is not None and not is_late:
-            return Level(seconds(before.ended), before.end)
-    return None
+    place = (span.charger, span.connector, until, span.began, span.id)
+    previous = rows(span.by_time(_EARLIER), place)
+    if not previous:
+        return None
+    before = RegisterSpan(*previous[0])._replace(is_by_receipt=span.is_by_receipt)
+    if before.ended is None or before.end is None:
+        return None
+    if span.is_by_receipt and before.stop is None:  # the system closed it later
+        return None
+    return Level(seconds(before.ended), before.end)

@@ -1,5 +1,4 @@
-"""The single writer: one task owns the only writing connection; all other tasks send it write
-functions.
+"""The single writer: one task owns the only writing connection; all others send it write functions.
 
 All queued writes are committed together (group commit) in a worker thread, so the event loop never
 blocks on the disk, and a slow disk leads to larger batches. While commits fail, the same batch is
@@ -10,11 +9,12 @@ no caller waits: see file_store.py.
 A write that needs a damaged page of the file fails at once, and alone. The file does not repair
 itself, so `is_damaged` stays set until the server stops.
 
-The worker is shielded, so that queued writes are committed even while everything else is cancelled.
-The deadline of the shield starts when the body is left.
+The tasks, drawn by who waits for whom:
 
-One server has all duties until it ends: what must be done once, however many servers there are.
-Whoever finds that nobody has them takes them. A file has one server, which has them from the start.
+    open_writer ─┬─ _commit_batches    commits what is in the channel; shielded from cancellation
+                 └─┬─ _send_coalesced  sends what `coalesce` collected, or what frames wait
+                   ├─ _send_notes      makes sure that a commit follows a `note`
+                   └─ _release_late    releases callers that waited too long
 """
 
 from __future__ import annotations
@@ -52,19 +52,94 @@ from levity_trio.store.engine.unit_of_work import News, Store, UnitOfWork, Write
 
 BATCH_JOBS = 250
 FEW_JOBS = 8
-"""So few wait for more where other servers wait for the commit; more are a batch that is worth its
-turn."""
+"""So few wait for more where other servers wait for the commit; more are worth a turn of their
+own."""
 PATIENT_TURNS = 4
-"""Turns of the event loop without a further job before a commit begins; a message needs as many
-from socket to job."""
+"""Turns of the event loop without a further job before a commit begins. A message needs as many
+from its socket to its job."""
 GATHER_SECONDS = 0.005
+RESTORE = (
+    "run PRAGMA integrity_check on it; stop the server and restore the database from its copy"
+    " (levity-trio help back-up-and-restore)"
+)
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Publish = Callable[[Event], None]
 log = get_logger("system")
+
+
+@record
+class WriterLimits:
+    """The size of the queue, and the times that the writer waits."""
+
+    waiting_jobs: int = 1_000
+    """Size of the queue. When it is full, callers wait, which applies back-pressure to chargers."""
+    commit_seconds: float = 10.0
+    """After this time, a caller gets StoreUnavailable; its connection then closes with 1013."""
+    coalesce_seconds: float = 5.0
+    note_seconds: float = 0.1
+    backoff_seconds: float = 0.05
+    longest_backoff_seconds: float = 2.0
+    frames_rest_seconds: float = REST_SECONDS
+
+
+DEFAULT_LIMITS = WriterLimits()
+
+
+@record(kw_only=False)
+class WriterStatistics:
+    """Counts since the start: queued writes, committed batches and writes, failed commits, and
+    writes that met a damaged page."""
+
+    waiting: int
+    batches: int
+    writes: int
+    refused: int
+    damaged: int
+    is_failing: bool
+    frames: FrameLogStatistics
+
+
+@asynccontextmanager
+async def open_writer(
+    store: Store, publish: Publish, drain_seconds: float, limits: WriterLimits = DEFAULT_LIMITS
+) -> AsyncIterator[Writer]:
+    """Open a writer on this store; on exit, commit the queued writes within `drain_seconds`.
+
+    `publish` is called for each fact after its commit, in commit order, before the caller gets its
+    result.
+
+    Raises:
+        StoreUnavailable: the drain timed out; the remaining writes were never acknowledged.
+    """
+    sender, jobs = trio.open_memory_channel[Job](limits.waiting_jobs)
+    writer = Writer(sender, publish, store, limits)
+
+    # Only the worker is shielded: it commits what is queued even while everything else is
+    # cancelled. The body stays cancellable.
+    drain = trio.CancelScope(shield=True)
+    async with trio.open_nursery() as working:
+        working.start_soon(writer._commit_batches, jobs, drain)
+        try:
+            # The end of this block closes the channel; the worker ends when the channel is empty.
+            with sender:
+                async with trio.open_nursery() as helpers:
+                    helpers.start_soon(writer._send_coalesced)
+                    helpers.start_soon(writer._send_notes)
+                    helpers.start_soon(writer._release_late)
+                    yield writer
+                    helpers.cancel_scope.cancel()
+                writer._send_the_rest()
+        finally:
+            drain.deadline = trio.current_time() + drain_seconds
+    if drain.cancelled_caught:
+        raise StoreUnavailable
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A queued write, and its result."""
+    """A queued write, and its result once it is committed."""
 
     write: Write
     done: trio.Event = field(default_factory=trio.Event)
@@ -87,84 +162,9 @@ class Background(Job):
     __slots__ = ()
 
     def finish(self, result: WriteResult) -> None:
+        # A damaged page is reported by the writer, for all writes together.
         if result.error is not None and not isinstance(result.error, DatabaseDamaged):
             log.error("background write failed", exc_info=result.error)
-
-
-async def gather(jobs: trio.MemoryReceiveChannel[Job], first: Job, seconds: float) -> list[Job]:
-    """Return the jobs of one commit: those queued during the last commit, and those that arrive
-    shortly after.
-
-    A commit that begins while the event loop is busy competes with it for the interpreter lock at
-    each statement, so waiting makes both faster. Under a flood of messages it does not, hence the
-    limit GATHER_SECONDS. If `seconds` is given, FEW_JOBS wait so long for more.
-    """
-    batch, turns_without = [first], 0
-    _add_waiting(jobs, batch)
-    if seconds and len(batch) <= FEW_JOBS:
-        await trio.sleep(seconds)
-        _add_waiting(jobs, batch)
-        return batch
-    until = trio.current_time() + GATHER_SECONDS
-    while turns_without < PATIENT_TURNS and len(batch) < BATCH_JOBS and trio.current_time() < until:
-        await trio.lowlevel.checkpoint()
-        turns_without = 0 if _add_waiting(jobs, batch) else turns_without + 1
-    return batch
-
-
-def _add_waiting(jobs: trio.MemoryReceiveChannel[Job], batch: list[Job]) -> bool:
-    """Add the jobs that wait, up to BATCH_JOBS in all; return whether there were any."""
-    before = len(batch)
-    with suppress(trio.WouldBlock, trio.EndOfChannel):
-        while len(batch) < BATCH_JOBS:
-            batch.append(jobs.receive_nowait())
-    return len(batch) > before
-
-
-RESTORE = (
-    "run PRAGMA integrity_check on it; stop the server and restore the database from its copy"
-    " (levity-trio help back-up-and-restore)"
-)
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-Publish = Callable[[Event], None]
-log = get_logger("system")
-
-
-@record
-class WriterLimits:
-    """Limits of the queue, and time-outs."""
-
-    waiting_jobs: int = 1_000
-    """Size of the queue. When it is full, callers wait, which applies back-pressure to their
-    chargers."""
-    commit_seconds: float = 10.0
-    """The time after which a caller gets StoreUnavailable; its connection then closes with 1013
-    (rules.md)."""
-    coalesce_seconds: float = 5.0
-    note_seconds: float = 0.1
-    backoff_seconds: float = 0.05
-    longest_backoff_seconds: float = 2.0
-    frames_rest_seconds: float = REST_SECONDS
-
-
-DEFAULT_LIMITS = WriterLimits()
-
-
-@record(kw_only=False)
-class WriterStatistics:
-    """Statistics of the writer: queued writes, committed batches and writes, failed commits, and
-    writes that met a damaged page.
-    """
-
-    waiting: int
-    batches: int
-    writes: int
-    refused: int
-    damaged: int
-    is_failing: bool
-    frames: FrameLogStatistics
 
 
 class Writer:
@@ -181,54 +181,79 @@ class Writer:
         self._jobs = jobs
         self._store = store
         self._publish = publish
+
         self._unanswered: dict[Job, float] = {}
+        """The jobs whose callers wait, in order of arrival, with the time at which each was asked
+        for."""
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
         self._notes: list[Job] = []
         self._noting = trio.Event()
+
         self._batches = self._writes = self._refused = self._damaged = self._late = 0
         self._committed_at = trio.current_time()
-        self._backoff = self._limits.backoff_seconds
-        self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
+        self._backoff = limits.backoff_seconds
+
+        self.frames = FrameLog(self._wake_coalescing, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
-        """Store a frame with the next commit, before its writes; without other writes, within
-        `coalesce_seconds`."""
+        """Store a frame with the next commit, before its writes, or within `coalesce_seconds`."""
         self.release_readers: Callable[[], None] = lambda: None
-        """Closes idle connections of this process that read: they hold a lost file, so it could not
-        be reopened."""
+        """Closes idle reading connections, which hold a lost file, so that it could not be
+        reopened."""
         self.sharing = Sharing(store.server, lambda: store.held_until)
         self.is_failing = False
         self._is_lost = False
         """A file of the database is lost, so callers do not wait for a commit."""
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
-        """Run a write, wait for its commit, and return its result. It is executed even if the
-        caller is cancelled.
+        """Run a write, wait for its commit, and return its result. It runs even if the caller is
+        cancelled.
 
         Raises:
             StoreUnavailable: it was not committed within `commit_seconds`, or a file of the
-            database is lost; the
-                commit in progress may still store it.
-                DatabaseDamaged: it needs a damaged page of the file.
+                database is lost; the commit in progress may still store it.
+            DatabaseDamaged: it needs a damaged page of the file.
             Exception: the write itself raised it and was rolled back alone.
         """
         if self._is_lost:
             raise StoreUnavailable
-        job, asked_at = Job(lambda db: write(db, *args)), trio.current_time()
+
+        job = Job(lambda db: write(db, *args))
+        asked_at = trio.current_time()
         try:
+            # There is nearly always room, and a scope with a deadline would cost every write.
             self._jobs.send_nowait(job)
         except trio.WouldBlock:
             await self._wait_to_send(job)
         self._unanswered[job] = asked_at
+
         await job.done.wait()
         if job.result is None:
             raise StoreUnavailable
         return cast(T, job.result.unwrap())
 
     async def prove(self) -> None:
-        """Commit a write that changes nothing, which proves that the next one can be. Raises like
+        """Commit a write that changes nothing, which proves that commits succeed. Raises like
         `run`."""
         await self.run(_touch)
+
+    async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Queue a write without waiting for its result; a failure is logged.
+
+        Raises:
+            StoreUnavailable: the queue stayed full for `commit_seconds`; the write was not queued.
+        """
+        await self._wait_to_send(Background(lambda db: write(db, *args)))
+
+    def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Run a write with the next commit, before its other writes, or within `note_seconds`.
+
+        A failure is logged. Raises StoreUnavailable if too many wait already.
+        """
+        if len(self._notes) >= self._limits.waiting_jobs:
+            raise StoreUnavailable
+        self._notes.append(Background(lambda db: write(db, *args)))
+        self._noting.set()
 
     def coalesce(
         self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts
@@ -239,24 +264,20 @@ class Writer:
         This spares the SD card a commit for each message that is repeated every minute.
         """
         self._coalesced[key] = lambda db: write(db, *args)
-        self._wake_flush()
+        self._wake_coalescing()
 
-    def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Run a write with the next commit, before its other writes, or within `note_seconds`; a
-        failure is logged.
-
-        Raises StoreUnavailable if too many wait already.
-        """
-        if len(self._notes) >= self._limits.waiting_jobs:
-            raise StoreUnavailable
-        self._notes.append(Background(lambda db: write(db, *args)))
-        self._noting.set()
+    def wake(self) -> None:
+        """Commit soon, although nothing is to be written: another server has stored something."""
+        if not self._notes:
+            self.note(_nothing)
 
     @property
     def is_behind(self) -> bool:
         """Whether writes wait so long for their commits that no more chargers must come."""
-        oldest = next(iter(self._unanswered.values()), None)
-        return oldest is not None and trio.current_time() - oldest > self._limits.commit_seconds / 2
+        if not self._unanswered:
+            return False
+        oldest = next(iter(self._unanswered.values()))
+        return trio.current_time() - oldest > self._limits.commit_seconds / 2
 
     @property
     def is_damaged(self) -> bool:
@@ -275,108 +296,43 @@ class Writer:
             frames=self.frames.statistics(),
         )
 
-    async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Queue a write without waiting for its result; a failure is logged.
+    # The worker: gathers a batch, commits it in the thread until that succeeds, and answers
 
-        Raises:
-            StoreUnavailable: the queue stayed full for `commit_seconds`; the write was not queued.
-        """
-        await self._wait_to_send(Background(lambda db: write(db, *args)))
-
-    async def _wait_to_send(self, job: Job) -> None:
-        with trio.move_on_after(self._limits.commit_seconds) as patience:
-            await self._jobs.send(job)
-        if patience.cancelled_caught:
-            raise StoreUnavailable
-
-    async def _give_up(self) -> None:
-        """Release callers after `commit_seconds`. One task serves all, because a deadline for each
-        costs every write.
-
-        Callers are in order of arrival, so it sleeps until the oldest is due.
-        """
-        while True:
-            oldest = next(iter(self._unanswered), None)
-            due = self._limits.commit_seconds + (
-                trio.current_time() if oldest is None else self._unanswered[oldest]
-            )
-            if oldest is not None and due <= trio.current_time():
-                del self._unanswered[oldest]
-                oldest.give_up()
-                self._note_late()
-            else:
-                await trio.sleep_until(due)
-
-    def _note_late(self) -> None:
-        """Note that a caller was released. While other writes are committed, the database is slow
-        but does not fail."""
-        seconds, self._late = self._limits.commit_seconds, self._late + 1
-        if trio.current_time() - self._committed_at >= seconds:
-            self._note_failure(f"no commit within {seconds:g} s")
-        elif self._late.bit_count() == 1:
-            log.warning(
-                "writes wait too long for their commits; their chargers connect again",
-                writes=self._late,
-            )
-
-    def _wake_flush(self) -> None:
-        self._coalescing.set()
-
-    def _take_coalesced(self) -> list[Background]:
-        writes, self._coalesced = self._coalesced, {}
-        self._coalescing = trio.Event()
-        return [
-            Background(write) for write in writes.values() or ([_nothing] if self.frames else [])
-        ]
-
-    async def _flush_notes(self) -> None:
-        while True:
-            await self._noting.wait()
-            await trio.sleep(self._limits.note_seconds)
-            self._noting = trio.Event()
-            if self._notes:
-                await self._jobs.send(Background(_nothing))
-
-    async def _flush(self) -> None:
-        while True:
-            with trio.move_on_after(self._store.idle_seconds):
-                await self._coalescing.wait()
-                await trio.sleep(self._limits.coalesce_seconds)
-            for job in self._take_coalesced() or [Background(_nothing)]:
-                await self._jobs.send(job)
-
-    def _flush_nowait(self) -> None:
-        notes, self._notes = self._notes, []
-        with suppress(trio.WouldBlock):  # coalesced writes carry no promise
-            for job in [*self._take_coalesced(), *notes]:
-                self._jobs.send_nowait(job)
-
-    async def _work(self, jobs: trio.MemoryReceiveChannel[Job], drain: trio.CancelScope) -> None:
+    async def _commit_batches(
+        self, jobs: trio.MemoryReceiveChannel[Job], drain: trio.CancelScope
+    ) -> None:
         with drain, closing(_Thread()) as thread:
-            async for job in jobs:
-                gathered, results = await gather(jobs, job, self._store.gather_seconds), None
-                batch, self._notes = [*self._notes, *gathered], []
+            async for first in jobs:
+                gathered = await gather(jobs, first, self._store.gather_seconds)
+                batch = [*self._notes, *gathered]
+                self._notes = []
+
+                results = None
                 while results is None:
                     # A caller that was released sends again. Also, a large write that never fits on
                     # a full disk must not block all others.
-                    batch = [job for job in batch if not job.is_given_up] or [Background(_touch)]
-                    results = await self._try(batch, thread)
-                self._finish(batch, results)
+                    batch = [job for job in batch if not job.is_given_up]
+                    batch = batch or [Background(_touch)]
+                    results = await self._try_to_commit(batch, thread)
 
-    def _finish(self, batch: Sequence[Job], results: Sequence[WriteResult]) -> None:
-        self._batches += 1
-        self._writes += len(batch)
-        for job, result in zip(batch, results, strict=True):
-            for fact in result.facts:
-                self._publish(fact)
-            self._unanswered.pop(job, None)
-            job.finish(result)
+                self._batches += 1
+                self._writes += len(batch)
+                for job, result in zip(batch, results, strict=True):
+                    for fact in result.facts:
+                        self._publish(fact)
+                    self._unanswered.pop(job, None)
+                    job.finish(result)
 
-    async def _try(self, batch: Sequence[Job], thread: _Thread) -> list[WriteResult] | None:
-        """Try once to commit; after a failure, pause and return None."""
-        writes, began = [job.write for job in batch], trio.current_time()
-        if rows := self.frames.take():
-            writes.insert(0, partial(store_frames, rows=rows))
+    async def _try_to_commit(
+        self, batch: Sequence[Job], thread: _Thread
+    ) -> list[WriteResult] | None:
+        """Commit once and return the result of each job; after a failure, pause and return None."""
+        began = trio.current_time()
+        writes = [job.write for job in batch]
+        frames = self.frames.take()
+        if frames:
+            writes.insert(0, partial(store_frames, rows=frames))
+
         try:
             try:
                 results = await thread.run(self._store.commit, writes)
@@ -384,63 +340,45 @@ class Writer:
                 for news in self._store.take_news():
                     self.sharing.learn(news)
         except DatabaseDamaged as error:
+            # The transaction itself needs the page, so another attempt would fail, too.
             results = [WriteResult(None, error, ())] * len(writes)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
-            if isinstance(
-                fault, FileLost
-            ):  # callers were released first, because a copy may take minutes
+            if isinstance(fault, FileLost):
+                # Callers were released first, because a copy may take minutes.
                 await thread.run(self._store.save)
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
+
         self._note_success()
         self._report_damage(results)
-        if rows:
-            self.frames.committed(results.pop(0).error)
-        self._publish(
-            BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch))
-        )
+        if frames:
+            of_frames = results.pop(0)
+            self.frames.committed(of_frames.error)
+        seconds = trio.current_time() - began
+        self._publish(BatchCommitted(charger=None, seconds=seconds, writes=len(batch)))
         return results
-
-    def wake(self) -> None:
-        """Commit soon, although nothing is to be written: another server has stored something."""
-        if not self._notes:
-            self.note(_nothing)
 
     def _refuse(self, batch: Sequence[Job], fault: DatabaseFault) -> None:
         """Acknowledge nothing of a batch. If a file was lost, release all callers at once."""
         self._refused += 1
         self._note_failure(str(fault))
         if isinstance(fault, CommitLost):
+            # It was committed, perhaps to a file that no path leads to. Nobody may count on it, but
+            # it must not be stored twice.
             self.frames.committed(None)
             for job in batch:
                 job.give_up()
         else:
             self.frames.refused()
+
         if isinstance(fault, FileLost):
             self._is_lost = True
             self.release_readers()
             for job in self._unanswered:
                 job.give_up()
             self._unanswered.clear()
-
-    def _report_damage(self, results: Sequence[WriteResult]) -> None:
-        """Log the 1st, 2nd, 4th, 8th, … write that met a damaged page."""
-        for result in results:
-            if isinstance(result.error, DatabaseDamaged):
-                self._damaged += 1
-                if self._damaged.bit_count() == 1:
-                    log.error(
-                        (
-                            "the database file is damaged; writes that need the damaged page are "
-                            "not acknowledged"
-                        ),
-                        database=self._store.path,
-                        reason=str(result.error),
-                        writes=self._damaged,
-                        advice=RESTORE,
-                    )
 
     def _note_failure(self, reason: str) -> None:
         if not self.is_failing:
@@ -457,6 +395,136 @@ class Writer:
         self._backoff = self._limits.backoff_seconds
         self.is_failing = self._is_lost = False
 
+    def _report_damage(self, results: Sequence[WriteResult]) -> None:
+        """Log the 1st, 2nd, 4th, 8th, … write that met a damaged page."""
+        for result in results:
+            if not isinstance(result.error, DatabaseDamaged):
+                continue
+            self._damaged += 1
+            if self._damaged.bit_count() == 1:
+                log.error(
+                    "the database file is damaged; "
+                    "writes that need the damaged page are not acknowledged",
+                    database=self._store.path,
+                    reason=str(result.error),
+                    writes=self._damaged,
+                    advice=RESTORE,
+                )
+
+    # Callers that wait, for room in the queue or for their commit
+
+    async def _wait_to_send(self, job: Job) -> None:
+        with trio.move_on_after(self._limits.commit_seconds) as patience:
+            await self._jobs.send(job)
+        if patience.cancelled_caught:
+            raise StoreUnavailable
+
+    async def _release_late(self) -> None:
+        """Release callers after `commit_seconds`.
+
+        One task serves all of them: a deadline for each would cost every write. Callers are in
+        order of arrival, so it sleeps until the oldest is due.
+        """
+        limit = self._limits.commit_seconds
+        while True:
+            oldest = next(iter(self._unanswered), None)
+            if oldest is None:
+                # Whoever comes meanwhile is not due before this sleep ends.
+                await trio.sleep(limit)
+                continue
+            due = self._unanswered[oldest] + limit
+            if trio.current_time() < due:
+                await trio.sleep_until(due)
+                continue
+
+            del self._unanswered[oldest]
+            oldest.give_up()
+            self._late += 1
+            # While other writes are committed, the database is slow but does not fail.
+            if trio.current_time() - self._committed_at >= limit:
+                self._note_failure(f"no commit within {limit:g} s")
+            elif self._late.bit_count() == 1:
+                log.warning(
+                    "writes wait too long for their commits; their chargers connect again",
+                    writes=self._late,
+                )
+
+    # Writes that nobody waits for
+
+    async def _send_coalesced(self) -> None:
+        """Send the coalesced writes and the frames, or one that does nothing if the store idled for
+        long."""
+        while True:
+            with trio.move_on_after(self._store.idle_seconds):
+                await self._coalescing.wait()
+                await trio.sleep(self._limits.coalesce_seconds)
+            for job in self._take_coalesced() or [Background(_nothing)]:
+                await self._jobs.send(job)
+
+    async def _send_notes(self) -> None:
+        """Send a write that does nothing, so that the notes are committed before it."""
+        while True:
+            await self._noting.wait()
+            await trio.sleep(self._limits.note_seconds)
+            self._noting = trio.Event()
+            if self._notes:
+                await self._jobs.send(Background(_nothing))
+
+    def _send_the_rest(self) -> None:
+        notes, self._notes = self._notes, []
+        # If the queue is full, they are lost: coalesced writes and notes carry no promise.
+        with suppress(trio.WouldBlock):
+            for job in [*self._take_coalesced(), *notes]:
+                self._jobs.send_nowait(job)
+
+    def _take_coalesced(self) -> list[Background]:
+        writes = list(self._coalesced.values())
+        self._coalesced = {}
+        self._coalescing = trio.Event()
+        if not writes and self.frames:
+            writes.append(_nothing)
+        return [Background(write) for write in writes]
+
+    def _wake_coalescing(self) -> None:
+        # Not the bound method of the event: each round has a new one.
+        self._coalescing.set()
+
+
+async def gather(jobs: trio.MemoryReceiveChannel[Job], first: Job, seconds: float) -> list[Job]:
+    """Return the jobs of one commit: those queued during the last commit, and those that arrive
+    shortly after.
+
+    A commit that begins while the event loop is busy competes with it for the interpreter lock at
+    each statement, so waiting makes both faster. Under a flood of messages it does not, hence the
+    limit GATHER_SECONDS. If `seconds` is given, FEW_JOBS wait so long for more.
+    """
+    batch = [first]
+    _add_waiting(jobs, batch)
+    if seconds and len(batch) <= FEW_JOBS:
+        await trio.sleep(seconds)
+        _add_waiting(jobs, batch)
+        return batch
+
+    turns_without = 0
+    until = trio.current_time() + GATHER_SECONDS
+    while turns_without < PATIENT_TURNS and len(batch) < BATCH_JOBS:
+        if trio.current_time() >= until:
+            break
+        await trio.lowlevel.checkpoint()
+        turns_without += 1
+        if _add_waiting(jobs, batch):
+            turns_without = 0
+    return batch
+
+
+def _add_waiting(jobs: trio.MemoryReceiveChannel[Job], batch: list[Job]) -> bool:
+    """Add the jobs that wait, up to BATCH_JOBS in all; return whether there were any."""
+    before = len(batch)
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while len(batch) < BATCH_JOBS:
+            batch.append(jobs.receive_nowait())
+    return len(batch) > before
+
 
 class _Thread:
     """The thread of the writer. It stays, and a queue wakes it: `trio.to_thread` takes twice as
@@ -470,15 +538,17 @@ class _Thread:
         """Run a function in the thread and return its result. What has begun is waited for, even
         while cancelled."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+        task = trio.lowlevel.current_task()
+        token = trio.lowlevel.current_trio_token()
 
         def call() -> None:
-            token.run_sync_soon(trio.lowlevel.reschedule, task, outcome.capture(function, *args))
+            result = outcome.capture(function, *args)
+            token.run_sync_soon(trio.lowlevel.reschedule, task, result)
 
         self._calls.put(call)
-        return cast(
-            T, await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
-        )
+        # A thread cannot be interrupted: to abandon it here would let a commit go on unseen.
+        result = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        return cast(T, result)
 
     def close(self) -> None:
         self._calls.put(None)
@@ -497,40 +567,14 @@ def _touch(db: UnitOfWork) -> None:
     db.execute("UPDATE run SET clean = clean WHERE id = (SELECT max(id) FROM run)")
 
 
-@asynccontextmanager
-async def open_writer(
-    store: Store, publish: Publish, drain_seconds: float, limits: WriterLimits = DEFAULT_LIMITS
-) -> AsyncIterator[Writer]:
-    """Open a writer on this store; on exit, commit the queued writes within `drain_seconds`.
-
-    `publish` is called for each fact after its commit, in commit order, before the caller gets its
-    result.
-
-    Raises:
-        StoreUnavailable: the drain timed out; the remaining writes were never acknowledged.
-    """
-    sender, jobs = trio.open_memory_channel[Job](limits.waiting_jobs)
-    writer = Writer(sender, publish, store, limits)
-    drain = trio.CancelScope(shield=True)  # around the worker only; the body stays cancellable
-    async with trio.open_nursery() as working:
-        working.start_soon(writer._work, jobs, drain)
-        try:
-            with sender:
-                async with trio.open_nursery() as flushing:
-                    flushing.start_soon(writer._flush)
-                    flushing.start_soon(writer._flush_notes)
-                    flushing.start_soon(writer._give_up)
-                    yield writer
-                    flushing.cancel_scope.cancel()
-                writer._flush_nowait()
-        finally:
-            drain.deadline = trio.current_time() + drain_seconds
-    if drain.cancelled_caught:
-        raise StoreUnavailable
-
-
 class Sharing:
-    """The part of one server. `held_until` is the end of its lease, by the monotonic clock."""
+    """The part of one server among those that share a database. `held_until` is the end of its
+    lease, by the monotonic clock.
+
+    One server has all duties until it ends: what must be done once, however many servers there are.
+    Whoever finds that nobody has them takes them. A file has one server, which has them from the
+    start.
+    """
 
     def __init__(self, server: str = "", held_until: Callable[[], float] = lambda: inf) -> None:
         self.server = server
@@ -541,6 +585,7 @@ class Sharing:
         """Set when this server has the duties of the site, which it keeps to its end."""
         if self.is_alone:
             self.duties.set()
+
         self._early: list[News] = []
         self.learn: Callable[[News], None] = self._early.append
         """Takes what other servers have stored, before the callers of the batch after it get their

@@ -60,8 +60,8 @@ def test_nobody_is_asked_again_because_a_doubt_has_other_words_now(path: Path) -
     with open_database(path) as connection:
         db = UnitOfWork(connection)
         assert dict(open_reviews(db.rows, 7))[Code.OPERATOR_OVERRULED] == asked
-        assert reviews.is_known(db, 7, Doubt(Code.OPERATOR_OVERRULED, asked, ("", "")))
-        assert not reviews.is_known(
+        assert reviews.was_asked(db, 7, Doubt(Code.OPERATOR_OVERRULED, asked, ("", "")))
+        assert not reviews.was_asked(
             db, 7, Doubt(Code.OPERATOR_OVERRULED, f"{asked} again", ("", ""))
         )
 

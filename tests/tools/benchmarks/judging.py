@@ -22,8 +22,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from levity_trio.charging.energy import judge
 from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.neighbours import Course
-from levity_trio.store.cases.transaction import Known, known, readings
+from levity_trio.store.cases.neighbours import ChargerHistory
+from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, readings_of
 from levity_trio.store.engine.connection import open_database
 from tests.store.books import Books, Station
 
@@ -140,7 +140,9 @@ def _charge(station: Station, session: Session, number: int) -> int:
     return transaction
 
 
-def _measure(connection: sqlite3.Connection, tx: Known, rounds: int, seconds: float) -> Cost:
+def _measure(
+    connection: sqlite3.Connection, tx: StoredTransaction, rounds: int, seconds: float
+) -> Cost:
     """The medians of so many rounds, in which the three take turns."""
     said: list[tuple[str, Sequence[object]]] = []
 
@@ -151,7 +153,7 @@ def _measure(connection: sqlite3.Connection, tx: Known, rounds: int, seconds: fl
         said.append((sql, parameters))
         return rows(sql, parameters)
 
-    case_of(Course(noted, tx.charger), tx)
+    case_of(ChargerHistory(noted, tx.charger), tx)
 
     def select() -> None:
         for sql, parameters in said:
@@ -159,8 +161,8 @@ def _measure(connection: sqlite3.Connection, tx: Known, rounds: int, seconds: fl
 
     turns: tuple[Callable[[], object], ...] = (
         select,
-        lambda: readings(rows, tx),
-        lambda: judge(case_of(Course(rows, tx.charger), tx)),
+        lambda: readings_of(rows, tx),
+        lambda: judge(case_of(ChargerHistory(rows, tx.charger), tx)),
     )
     found = [[_milliseconds(turn, seconds) for turn in turns] for _ in range(rounds)]
     return Cost(*(statistics.median(column) for column in zip(*found, strict=True)))
@@ -182,7 +184,7 @@ def _lines(chosen: argparse.Namespace, folder: Path) -> Iterator[Line]:
             station = Station(Books(connection))
             for session in get_args(Session):
                 transaction = _charge(station, session, number)
-                tx = known(
+                tx = find_transaction(
                     lambda sql, given: connection.execute(sql, given).fetchall(), transaction
                 )
                 assert tx is not None

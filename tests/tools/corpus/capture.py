@@ -21,8 +21,8 @@ import pytest
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.neighbours import Course
-from levity_trio.store.cases.transaction import Known
+from levity_trio.store.cases.neighbours import ChargerHistory
+from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.writes.transactions import judging
 from tests.store import stories, telling
 from tests.store.books import Books, Station
@@ -113,7 +113,9 @@ def of_story(outcome: stories.Outcome, is_lie: bool) -> Truth:
 # What is wrapped
 
 
-def _noting_case(course: Course, tx: Known, *arguments: Any, **others: Any) -> Case:
+def _noting_case(
+    course: ChargerHistory, tx: StoredTransaction, *arguments: Any, **others: Any
+) -> Case:
     case = case_of(course, tx, *arguments, **others)
     CAPTURE.cases[CAPTURE.at, tx.id] = case
     return case

@@ -15,8 +15,8 @@ from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.verification import Case as Account
 from levity_trio.simulator.verification import _cases, _matched
 from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.neighbours import Course
-from levity_trio.store.cases.transaction import COLUMNS, Known
+from levity_trio.store.cases.neighbours import ChargerHistory
+from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.transactions.books import Mark, booked_since
@@ -87,8 +87,8 @@ def _judged(db: Database) -> list[tuple[int, str, Case]]:
     """Return each session as it would be judged now. When all is quiet, it was judged so before."""
     rows = rows_of(db)
     return [
-        (tx.id, tx.charger, case_of(Course(rows, tx.charger), tx))
-        for tx in map(Known._make, rows(DONE, (None,)))
+        (tx.id, tx.charger, case_of(ChargerHistory(rows, tx.charger), tx))
+        for tx in map(StoredTransaction._make, rows(DONE, (None,)))
     ]
 
 

@@ -16,7 +16,12 @@ from levity_trio.charging.sent.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, REGISTER, whole_wh
 from levity_trio.records import record
-from levity_trio.store.cases.transaction import Known, by_our_clock, known, span
+from levity_trio.store.cases.transaction import (
+    StoredTransaction,
+    by_our_clock,
+    find_transaction,
+    span,
+)
 from levity_trio.store.engine.database import Database, Rows, rows_of
 
 STRETCHES: Final = 240
@@ -104,7 +109,7 @@ class _CurveStart(NamedTuple):
 def curve(db: Database, number: int) -> Curve | None:
     """Return the curve of a transaction; None if it does not exist."""
     rows = rows_of(db)
-    tx = known(rows, number)
+    tx = find_transaction(rows, number)
     if tx is None:
         return None
     imported_stop = next((at for (at,) in rows(_IMPORTED_STOP, (number,))), None)
@@ -130,7 +135,7 @@ def curve(db: Database, number: int) -> Curve | None:
     )
 
 
-def _ends(rows: Rows, tx: Known, stop: str | None) -> tuple[str, str]:
+def _ends(rows: Rows, tx: StoredTransaction, stop: str | None) -> tuple[str, str]:
     """Return when it began and ended, or the time of its first and its last reading if they are
     beyond."""
     values = (tx.charger, tx.connector or 0, *span(tx), tx.id)
@@ -186,7 +191,7 @@ def _since(place: _CurveStart, at: str) -> float:
     return round(seconds(at) - place.begun, 1)
 
 
-def _with_ends(tx: Known, register: list[Register], ended: float) -> list[Register]:
+def _with_ends(tx: StoredTransaction, register: list[Register], ended: float) -> list[Register]:
     """Return the readings with the registers of start and stop, where these are on the same
     counter."""
     start, stop = (

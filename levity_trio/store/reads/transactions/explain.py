@@ -22,9 +22,14 @@ from levity_trio.charging.sent.evidence import Case
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.neighbours import Around, Course
+from levity_trio.store.cases.neighbours import BeforeAndAfter, ChargerHistory
 from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import Known, by_our_clock, known, span
+from levity_trio.store.cases.transaction import (
+    StoredTransaction,
+    by_our_clock,
+    find_transaction,
+    span,
+)
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.bill.reading import bill_of
@@ -161,7 +166,7 @@ def explain(
     of operators. Unless `is_weighed`, without all that needs every reading: candidates, what
     today's rules give, and kinds of readings.
     """
-    tx = known(rows_of(db), number)
+    tx = find_transaction(rows_of(db), number)
     if tx is None:
         return None
     (shown,) = transaction_rows(db, (number,))
@@ -170,8 +175,8 @@ def explain(
     )
     is_judged = shown.state != State.IMPORTED
     is_figured = is_weighed and is_judged and tx.status != ACTIVE
-    course = Course(rows_of(db), tx.charger)
-    around = course.around(tx) if is_judged else Around((), ())
+    course = ChargerHistory(rows_of(db), tx.charger)
+    around = course.around(tx) if is_judged else BeforeAndAfter((), ())
     case = case_of(course, tx) if is_figured else None
     judgement, weighed = (None, []) if case is None else weigh(case)
     return ExplainedTransaction(
@@ -197,7 +202,7 @@ def explain(
     )
 
 
-def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
+def _today(judgement: Judgement, tx: StoredTransaction) -> TodaysFigure:
     return TodaysFigure(
         wh=judgement.wh,
         method=judgement.method,
@@ -224,7 +229,7 @@ def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[Parallel
         )
 
 
-def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:
+def _sampled(db: Database, tx: StoredTransaction) -> list[ReadingSummary]:
     of_it = (tx.charger, tx.connector or 0, *span(tx), tx.id)
     found = [_with_register(db, of_it, one) for one in _SAMPLED.every(db, _GROUPS, of_it)]
     ours = partial(by_our_clock, tx)
@@ -245,6 +250,6 @@ def _with_register(
     return replace(summary, first_wh=first, last_wh=last)
 
 
-def _neighbour(one: Known, ended: int | None, begun: int | None) -> Neighbour:
+def _neighbour(one: StoredTransaction, ended: int | None, begun: int | None) -> Neighbour:
     gap = None if ended is None or begun is None else begun - ended
     return Neighbour(id=one.id, status=one.status, begin_wh=one.begin, end_wh=one.end, gap_wh=gap)

@@ -22,7 +22,13 @@ from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import REGISTER, whole_wh
 from levity_trio.records import record
-from levity_trio.store.cases.transaction import Known, by_our_clock, known, register, span
+from levity_trio.store.cases.transaction import (
+    StoredTransaction,
+    by_our_clock,
+    find_transaction,
+    register,
+    span,
+)
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.reads.pages import and_all, given
 from levity_trio.wire.times import from_seconds, in_zone
@@ -106,16 +112,16 @@ def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], 
 def taken(db: Database, numbers: Sequence[int]) -> list[TakenEnergy]:
     """Return what transactions took, computed as a whole."""
     rows = rows_of(db)
-    return [_whole(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
+    return [_whole(rows, tx) for one in numbers if (tx := find_transaction(rows, one)) is not None]
 
 
 def taken_lately(db: Database, numbers: Sequence[int]) -> list[TakenEnergy]:
     """Return what open transactions took since their last quarter that is stored, with that."""
     rows = rows_of(db)
-    return [_end(rows, tx) for one in numbers if (tx := known(rows, one)) is not None]
+    return [_end(rows, tx) for one in numbers if (tx := find_transaction(rows, one)) is not None]
 
 
-def _whole(rows: Rows, tx: Known) -> TakenEnergy:
+def _whole(rows: Rows, tx: StoredTransaction) -> TakenEnergy:
     points = [*_readings(rows, tx, *span(tx))]
     ends = _ends(tx)
     points = sorted([*ends, *points]) if ends else points
@@ -123,7 +129,7 @@ def _whole(rows: Rows, tx: Known) -> TakenEnergy:
     return TakenEnergy(tx.id, 0, [] if found is None else [*_days(found)])
 
 
-def _ends(tx: Known) -> list[Point]:
+def _ends(tx: StoredTransaction) -> list[Point]:
     """Return the registers of start and stop, by our clock."""
     begin = register(tx.meter_start if tx.billed_from is None else tx.billed_from)
     end = register(tx.meter_stop if tx.billed_until is None else tx.billed_until)
@@ -136,7 +142,7 @@ def _ends(tx: Known) -> list[Point]:
     return found
 
 
-def _end(rows: Rows, tx: Known) -> TakenEnergy:
+def _end(rows: Rows, tx: StoredTransaction) -> TakenEnergy:
     stored = next((DayOfTransaction(*row) for row in rows(_LAST, (tx.id,))), None)
     if stored is None:
         return _whole(rows, tx)
@@ -158,7 +164,7 @@ def _end(rows: Rows, tx: Known) -> TakenEnergy:
     return TakenEnergy(tx.id, stored.day, [*_days(joined)])
 
 
-def _readings(rows: Rows, tx: Known, since: str, until: str) -> Iterator[Point]:
+def _readings(rows: Rows, tx: StoredTransaction, since: str, until: str) -> Iterator[Point]:
     values = (tx.charger, tx.connector or 0, since, until, tx.id)
     found = rows(_READINGS, values)
     if not found and tx.status != "Active":  # of an imported one, none counts for the bill
@@ -167,18 +173,18 @@ def _readings(rows: Rows, tx: Known, since: str, until: str) -> Iterator[Point]:
     yield from _placed(tx, found)
 
 
-def _placed(tx: Known, found: Sequence[tuple[str, int]]) -> Iterator[Point]:
+def _placed(tx: StoredTransaction, found: Sequence[tuple[str, int]]) -> Iterator[Point]:
     """Yield readings by our clock."""
     ahead = _ahead(tx)
     return ((seconds(at) - ahead, float(wh)) for at, wh in found)
 
 
-def _ahead(tx: Known) -> float:
+def _ahead(tx: StoredTransaction) -> float:
     """Return by how many seconds the clock of its charger was ahead of ours."""
     return seconds(tx.own_start_time) - seconds(by_our_clock(tx, tx.own_start_time))
 
 
-def _own(tx: Known, at: float) -> str:
+def _own(tx: StoredTransaction, at: float) -> str:
     return timestamp_of(at + _ahead(tx))
 
 

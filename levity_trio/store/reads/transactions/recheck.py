@@ -25,9 +25,9 @@ from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.cases.case import NO_HABITS, case_of, clock_words, dated, dating
-from levity_trio.store.cases.neighbours import Course
+from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.settled import open_reviews, overruled, settled_by
-from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
+from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.reads.reader import look
@@ -133,7 +133,7 @@ def _page(
     rows = rows_of(db)
     count, stored_wh, differences = 0, 0, list[RecheckDifference]()
     for row in rows(PAGE, (charger, after, most_rows)):
-        tx = Known(*row)
+        tx = StoredTransaction(*row)
         count, after, stored_wh = count + 1, tx.id, stored_wh + (tx.energy_delivered or 0)
         if (difference := compare(rows, tx)) is not None:
             differences.append(difference)
@@ -155,7 +155,7 @@ class _Reviews(NamedTuple):
     is_legacy: bool
 
 
-def compare(rows: Rows, tx: Known) -> RecheckDifference | None:
+def compare(rows: Rows, tx: StoredTransaction) -> RecheckDifference | None:
     """Judge a transaction by today's rules; return None if the result equals what is stored."""
     reviews = _reviews(rows, tx)
     stored = JudgedFigure(
@@ -166,12 +166,12 @@ def compare(rows: Rows, tx: Known) -> RecheckDifference | None:
         reviews.words,
     )
     clock = dating(rows, tx)
-    case = case_of(Course(rows, tx.charger), tx, clock=clock)
+    case = case_of(ChargerHistory(rows, tx.charger), tx, clock=clock)
     now = _figure(judge(case), reviews)
     times = dated(tx, clock, is_settled=reviews.settled_by is not None)
     if times is tx and _is_same(stored, now, reviews):
         return None
-    case_then = case_of(Course(rows, tx.charger, tx.judged_at or LAST_TIME), tx)
+    case_then = case_of(ChargerHistory(rows, tx.charger, tx.judged_at or LAST_TIME), tx)
     then = _then(case_then, stored, reviews)
     causes = [] if _is_same(stored, then, reviews) else [DifferenceCause.RULES]
     if not _is_same(then, now, reviews):
@@ -232,7 +232,7 @@ def _figure(judgement: Judgement, reviews: _Reviews) -> JudgedFigure:
     )
 
 
-def _reviews(rows: Rows, tx: Known) -> _Reviews:
+def _reviews(rows: Rows, tx: StoredTransaction) -> _Reviews:
     codes: dict[str, str] = dict(open_reviews(rows, tx.id))
     return _Reviews(
         frozenset(codes) - LASTING - {Code.JUDGING_STOPPED},

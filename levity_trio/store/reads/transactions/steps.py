@@ -14,7 +14,7 @@ from levity_trio.charging.reviews import name_of
 from levity_trio.records import record
 from levity_trio.store.cases.case import clock_words
 from levity_trio.store.cases.settled import by_whom
-from levity_trio.store.cases.transaction import LAST_TIME, Known
+from levity_trio.store.cases.transaction import LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import BELOW, PAUSED, WAITED, LoadSpan, spans_of
 from levity_trio.store.reads.chargers.links import ABNORMAL, OWN_REASONS
@@ -75,7 +75,7 @@ _FRAME: Final = "SELECT min(id) FROM evidence WHERE session_id = ? AND message_i
 
 
 def steps_of(
-    db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous: bool
+    db: Database, tx: StoredTransaction, reviews: Sequence[Review], *, is_anonymous: bool
 ) -> list[Step]:
     """Return what happened from its first to its last message, with a margin, in order of receipt;
     at one time, causes first."""
@@ -142,7 +142,7 @@ def _times(event: TransactionEvent) -> Iterator[Told]:
         yield Told("{1} times, last {2}", event.count, Moment(event.last_received_at))
 
 
-def _statuses(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+def _statuses(db: Database, tx: StoredTransaction, since: str, until: str) -> Iterator[Step]:
     for connector in (0, tx.connector):
         for told in db.query(_STATUSES, [tx.charger, connector, since, until, MOST]):
             words = _status(connector, of_ocpp(told["status"]))
@@ -159,7 +159,7 @@ def _status(connector: int | None, status: str) -> Told:
     )
 
 
-def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+def _boots(db: Database, tx: StoredTransaction, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_BOOTS, [tx.charger, since, until, MOST]):
         words = Told(
             "the charger booted, firmware {1}", told["firmware_version"] or Told("unknown")
@@ -167,7 +167,7 @@ def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
         yield Step(at=told["received_at"], kind="boot", words=words, frame=None, details=told)
 
 
-def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+def _links(db: Database, tx: StoredTransaction, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_LINKS, [tx.charger, tx.session, since, until, MOST]):
         if told["connected_at"] >= since:
             yield Step(
@@ -196,7 +196,7 @@ def _end(code: int | None, reason: str | None) -> str:
     )
 
 
-def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+def _remote_starts(db: Database, tx: StoredTransaction, since: str, until: str) -> Iterator[Step]:
     for told in db.query(_REMOTE_STARTS, [tx.charger, since, until, MOST]):
         words = joined(", ", ("RemoteStartTransaction", Told(told["state"])))
         yield Step(at=told["requested_at"], kind="command", words=words, frame=None, details=told)
@@ -226,7 +226,7 @@ def _missed(why: str, until: str) -> Told:
     )
 
 
-def _clock(tx: Known) -> Iterator[Step]:
+def _clock(tx: StoredTransaction) -> Iterator[Step]:
     """Yield by how much its charger's clock was behind, as known since it was judged, or since its
     start."""
     if tx.start_behind or tx.stop_behind:

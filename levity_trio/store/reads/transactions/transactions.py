@@ -11,7 +11,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.charging.lifecycle import state_of
 from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
-from levity_trio.store.cases.transaction import known, span
+from levity_trio.store.cases.transaction import find_transaction, span
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (
@@ -259,7 +259,7 @@ def of_transaction(
 ) -> ListPage[Reading] | None:
     """Return a page of the readings of a transaction, the oldest first; None if it does not exist.
     Raises NoPage."""
-    tx = known(rows_of(db), number)
+    tx = find_transaction(rows_of(db), number)
     if tx is None:
         return None
     of_it = "cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"

@@ -12,7 +12,7 @@ import orjson
 from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
-from levity_trio.store.cases.transaction import Known
+from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.seen import clock_skew, time_of
 from levity_trio.store.writes.chargers import availability
@@ -80,7 +80,7 @@ def _cancel(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
 
 
 def use_reservation(
-    db: UnitOfWork, origin: Origin, tx: Known, number: int | None, group: str | None
+    db: UnitOfWork, origin: Origin, tx: StoredTransaction, number: int | None, group: str | None
 ) -> None:
     """End the reservation that a start uses: the one whose number it names, or that of its tag or
     group on its connector.

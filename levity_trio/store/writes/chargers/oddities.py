@@ -18,7 +18,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import MANY, SEVERAL
 from levity_trio.events import ChargerOdd
 from levity_trio.store.cases.settled import SYSTEM
-from levity_trio.store.cases.transaction import Known, before
+from levity_trio.store.cases.transaction import StoredTransaction, begun_before
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.load_spans import spans_of
 from levity_trio.store.writes.origin import Origin
@@ -87,11 +87,11 @@ MEASURES_AGAIN: Final = (
 """At a connector that showed energy."""
 
 
-def measured_nothing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
+def measured_nothing(db: UnitOfWork, origin: Origin, tx: StoredTransaction) -> None:
     """Look at a transaction that ended without energy, and at those before it."""
     place = (tx.charger, tx.connector or 0)
     times = 0
-    for one in (tx, *before(db.rows, tx.place, MANY + MANY)):
+    for one in (tx, *begun_before(db.rows, tx.place, MANY + MANY)):
         if one.energy_delivered:
             break
         times += _has_charged(db, one)
@@ -99,7 +99,7 @@ def measured_nothing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
         note(db, origin, "measures_nothing", times, place[1])
 
 
-def _has_charged(db: UnitOfWork, tx: Known) -> bool:
+def _has_charged(db: UnitOfWork, tx: StoredTransaction) -> bool:
     """Whether the charger reported Charging during a transaction without energy, so long that its
     meter would have counted something."""
     if tx.confidence != CERTAIN or tx.stopped_by == SYSTEM or spans_of(db.rows, tx.id):

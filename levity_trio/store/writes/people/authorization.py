@@ -9,7 +9,7 @@ from levity_trio.access.places import OF_PLACE, Reason
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
 from levity_trio.billing.ownership import Charged
 from levity_trio.events import StartRefused, TagPresented
-from levity_trio.store.cases.transaction import Known
+from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.places import WITHHELD, refusal, withheld
 from levity_trio.store.writes.origin import Origin
@@ -129,7 +129,7 @@ def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -
     return verdict if found is None else Verdict(*found)
 
 
-def is_stranger(db: UnitOfWork, policy: Policy, tx: Known, id_tag: str | None) -> bool:
+def is_stranger(db: UnitOfWork, policy: Policy, tx: StoredTransaction, id_tag: str | None) -> bool:
     """Whether a tag may not stop a transaction: it is another one, of another group and another
     account, and the transaction was not started by ourselves. The group of the transaction's tag is
     that of its start, or that of now.

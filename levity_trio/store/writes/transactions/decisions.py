@@ -33,14 +33,14 @@ from levity_trio.events import (
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, case_of
-from levity_trio.store.cases.neighbours import Course
+from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.settled import NO_PERSONS, by_whom, open_reviews, settled_by
-from levity_trio.store.cases.transaction import Known, by_our_clock, known
+from levity_trio.store.cases.transaction import StoredTransaction, by_our_clock, find_transaction
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.closing import OTHER, Closing
+from levity_trio.store.writes.transactions.closing import OTHER, Closure
 from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,
     learn_confirmed,
@@ -48,7 +48,7 @@ from levity_trio.store.writes.transactions.judging import (
 )
 from levity_trio.store.writes.transactions.reviews import resolve
 from levity_trio.store.writes.transactions.states import (
-    Entry,
+    EventEntry,
     add_event,
     by_the_system,
     load,
@@ -66,25 +66,8 @@ _INSTEAD: Final = {
 _OF_IMPORTED: Final = Told("it is history of another system, which is billed elsewhere")
 INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
 """By so much a session may have been longer than its times say, as for those who judge it."""
-
-
-_ENDED: Final = (
-    "SELECT id, meter_start, meter_stop, coalesce(energy_delivered, 0), confidence "
-    "FROM tx "
-    "WHERE id = ? AND status = 'Completed' AND meter_start IS NOT NULL AND meter_stop IS NOT NULL"
-)
 _MOST: Final = 50
 """No more transactions of one meter are looked at."""
-
-
-class _Charged(NamedTuple):
-    """A transaction that ended: its registers and its figure."""
-
-    id: int
-    meter_start: int
-    meter_stop: int
-    energy_wh: int
-    confidence: str | None
 
 
 class DecisionProblem(StrEnum):
@@ -107,7 +90,9 @@ class DecisionRefused(Exception):
 
     def __init__(self, problem: DecisionProblem, words: str, field: str | None = None) -> None:
         super().__init__(words)
-        self.problem, self.words, self.field = problem, words, field
+        self.problem = problem
+        self.words = words
+        self.field = field
 
 
 @record(kw_only=False)
@@ -125,78 +110,87 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.by.strip().casefold() in ("", *NO_PERSONS):
-            raise DecisionRefused(
-                DecisionProblem.INVALID, Told("a decision needs the name of a person"), "by"
-            )
+            words = Told("a decision needs the name of a person")
+            raise DecisionRefused(DecisionProblem.INVALID, words, "by")
         if not self.reason.strip():
-            raise DecisionRefused(
-                DecisionProblem.INVALID, Told("a decision needs a reason"), "reason"
-            )
+            words = Told("a decision needs a reason")
+            raise DecisionRefused(DecisionProblem.INVALID, words, "reason")
 
     def origin(self, charger: str) -> Origin:
         """Return the origin of what is decided about a transaction of this charger."""
         return Origin(charger, None, self.at)
 
 
-def find(db: UnitOfWork, transaction: int) -> Known:
+# What all decisions have in common
+
+
+def find(db: UnitOfWork, transaction: int) -> StoredTransaction:
     """Return a transaction. Raises DecisionRefused if there is none."""
-    tx = known(db.rows, transaction)
+    tx = find_transaction(db.rows, transaction)
     if tx is None:
-        raise DecisionRefused(
-            DecisionProblem.NOT_FOUND, Told("there is no session {1}", transaction)
-        )
+        words = Told("there is no session {1}", transaction)
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, words)
     return tx
 
 
-def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> Kind:
+_NEWEST_EVENT: Final = "SELECT max(id) FROM tx_event WHERE tx_id = ?"
+
+
+def check(db: UnitOfWork, tx: StoredTransaction, decision: Decision, cause: Cause) -> Kind:
     """Check that nothing happened since the operator looked, and that the life cycle has a step for
     this decision; return the kind of its row. Raises DecisionRefused."""
-    ((newest,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
-    if decision.seen_event not in (None, newest):
+    ((newest,),) = db.rows(_NEWEST_EVENT, (tx.id,))
+    seen = decision.seen_event
+    if seen is not None and seen != newest:
         words = Told(
-            "session {1} has changed: its newest event is {2}, not {3}",
-            tx.id,
-            newest,
-            decision.seen_event,
+            "session {1} has changed: its newest event is {2}, not {3}", tx.id, newest, seen
         )
         raise DecisionRefused(DecisionProblem.CHANGED, words)
-    if (kind := TABLE[state(tx), cause].kind) is None:
-        instead = (
-            _OF_IMPORTED
-            if state(tx) is State.IMPORTED
-            else _INSTEAD.get(cause, Told("this is not possible"))
-        )
+    kind = TABLE[state(tx), cause].kind
+    if kind is None:
+        instead = _INSTEAD.get(cause, Told("this is not possible"))
+        if state(tx) is State.IMPORTED:
+            instead = _OF_IMPORTED
         words = Told("session {1} is {2}: {3}", tx.id, Told(state(tx).value), instead)
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
     return kind
 
 
 def enter(
-    db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Mapping[str, object]
+    db: UnitOfWork,
+    tx: StoredTransaction,
+    decision: Decision,
+    cause: Cause,
+    what: Mapping[str, object],
 ) -> None:
     """Add the row of tx_event for a decision: what was decided, and what stood before. Raises
     DecisionRefused."""
-    kind = check(db, tx, decision, cause)
-    entry = Entry(
-        *(kind, decision.by, by_the_system(decision.at), decision.reason, None, state(tx), cause),
+    entry = EventEntry(
+        kind=check(db, tx, decision, cause),
+        who=decision.by,
+        moment=by_the_system(decision.at),
+        reason=decision.reason,
+        state=state(tx),
+        cause=cause,
         decision=orjson.dumps(what).decode(),
     )
     add_event(db, decision.origin(tx.charger), tx.id, entry)
 
 
 def settle(
-    db: UnitOfWork, tx: Known, decision: Decision, resolution: Resolution
+    db: UnitOfWork, tx: StoredTransaction, decision: Decision, resolution: Resolution
 ) -> tuple[str, ...]:
     """Resolve what waits about a transaction: its reviews, and the messages set aside with it.
     Return the codes."""
-    set_aside.resolve_of(db, tx.id, (decision.at, decision.by, resolution, decision.reason))
+    resolved = (decision.at, decision.by, resolution, decision.reason)
+    set_aside.resolve_of(db, tx.id, resolved)
     codes = tuple(code for code, _ in open_reviews(db.rows, tx.id))
     for code in codes:
-        resolve(db, tx.id, code, decision.at, decision.by, resolution, decision.reason)
+        resolve(db, tx.id, code, *resolved)
     return codes
 
 
-def before(tx: Known) -> dict[str, Any]:
+def before(tx: StoredTransaction) -> dict[str, Any]:
     """Return what a decision about the figure replaces."""
     return {
         "figure_wh": tx.energy_delivered,
@@ -211,7 +205,21 @@ def before(tx: Known) -> dict[str, Any]:
     }
 
 
-def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
+def _kwh(wh: int) -> Quantity:
+    return Quantity(wh / 1000, "kWh")
+
+
+# Confirm
+
+_NEWEST_CORRECTION: Final = """
+    SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC
+"""
+_CONFIRM: Final = """
+    UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?
+"""
+
+
+def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> StoredTransaction:
     """Make the present figure certain and resolve all its open reviews; return the transaction.
 
     Raises DecisionRefused, also if a meter that counted other cars too did not rise by so much.
@@ -220,99 +228,126 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     _check_meter(db, tx)
     settler = settled_by(db.rows, tx.id)
     if tx.confidence == CERTAIN and tx.review is None and settler is not None:
-        _check_figure(db, tx, decision)
+        # Somebody may have corrected it since the operator saw it.
+        corrected = db.row(_NEWEST_CORRECTION, (tx.id,))
+        seen = decision.seen_event
+        if corrected is not None and seen is not None and seen < corrected[0]:
+            figure = in_wh(tx.energy_delivered)
+            words = Told("{1} has corrected session {2} to {3}", corrected[1], tx.id, figure)
+            raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
         return tx
+
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, Resolution.CONFIRMED)
     if settler is None:
-        learn_confirmed(
-            db, tx, case := case_of(Course(db.rows, tx.charger), tx), judge(case), decision.at
-        )
-    settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
-    db.execute(settle_it, (CERTAIN, decision.at, tx.id))
-    wh = tx.energy_delivered or 0
-    db.record(
-        TransactionConfirmed(
-            **tx.about(decision.at),
-            by=decision.by,
-            reason=decision.reason,
-            energy_wh=wh,
-            reviews=codes,
-        )
+        case = case_of(ChargerHistory(db.rows, tx.charger), tx)
+        learn_confirmed(db, tx, case, judge(case), decision.at)
+    db.execute(_CONFIRM, (CERTAIN, decision.at, tx.id))
+    fact = TransactionConfirmed(
+        **tx.about(decision.at),
+        by=decision.by,
+        reason=decision.reason,
+        energy_wh=tx.energy_delivered or 0,
+        reviews=codes,
     )
+    db.record(fact)
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     return load(db, tx.id)
 
 
 def confirm_shown(
     db: UnitOfWork, transaction: int, figure_wh: int | None, decision: Decision
-) -> Known:
+) -> StoredTransaction:
     """Confirm the present figure, if it is the one that was shown; one below what the charger
     reported only if it is named. Raises DecisionRefused."""
     tx = find(db, transaction)
-    wh, reported = tx.energy_delivered or 0, (tx.meter_stop or 0) - (tx.meter_start or 0)
+    wh = tx.energy_delivered or 0
+    reported = (tx.meter_stop or 0) - (tx.meter_start or 0)
     if figure_wh is None and tx.confidence != CERTAIN and wh < reported:
-        told = Told(
-            "it is {1}, though the charger reported {2}",
-            Quantity(wh / 1000, "kWh"),
-            Quantity(reported / 1000, "kWh"),
-        )
-        raise DecisionRefused(
-            DecisionProblem.INVALID,
-            Told("{1}: give the figure that you confirm", told),
-            "figure_wh",
-        )
-    if figure_wh not in (None, wh):
+        figures = Told("it is {1}, though the charger reported {2}", _kwh(wh), _kwh(reported))
+        words = Told("{1}: give the figure that you confirm", figures)
+        raise DecisionRefused(DecisionProblem.INVALID, words, "figure_wh")
+    if figure_wh is not None and figure_wh != wh:
         if settled_by(db.rows, tx.id) is not None:
-            raise DecisionRefused(
-                DecisionProblem.ALREADY_DECIDED,
-                Told("session {1} was decided: it is {2}", tx.id, Quantity(wh / 1000, "kWh")),
-            )
-        words = Told(
-            "the figure of session {1} is {2} now: look at it again",
-            tx.id,
-            Quantity(wh / 1000, "kWh"),
-        )
+            words = Told("session {1} was decided: it is {2}", tx.id, _kwh(wh))
+            raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
+        words = Told("the figure of session {1} is {2} now: look at it again", tx.id, _kwh(wh))
         raise DecisionRefused(DecisionProblem.CHANGED, words)
     return confirm(db, transaction, decision)
 
 
-def _check_meter(db: UnitOfWork, tx: Known) -> None:
+class _MeteredTransaction(NamedTuple):
+    """A transaction that ended: its registers and its figure."""
+
+    id: int
+    meter_start: int
+    meter_stop: int
+    energy_wh: int
+    confidence: str | None
+
+
+_ENDED: Final = """
+    SELECT id, meter_start, meter_stop, coalesce(energy_delivered, 0), confidence
+    FROM tx
+    WHERE id = ? AND status = 'Completed' AND meter_start IS NOT NULL AND meter_stop IS NOT NULL
+"""
+
+
+def _check_meter(db: UnitOfWork, tx: StoredTransaction) -> None:
     """Check that the cars that one meter counted together have no more than it rose by. Raises
     DecisionRefused."""
     if all(code != Code.SHARED_REGISTER for code, _ in open_reviews(db.rows, tx.id)):
         return
-    together = _together(db, tx.id)
-    own = [one for one in together if one.id == tx.id]
-    others = [one for one in together if one.id != tx.id and one.confidence == CERTAIN]
+    together = _counted_together(db, tx.id)
+    own = [ended for ended in together if ended.id == tx.id]
+    others = [ended for ended in together if ended.id != tx.id and ended.confidence == CERTAIN]
     if not own or not others:
         return
-    rise = max(one.meter_stop for one in together) - min(one.meter_start for one in together)
-    left = rise - sum(one.energy_wh for one in others)
-    if own[0].energy_wh > left:
-        names = ", ".join(str(one.id) for one in others)
-        words = Told(
+    highest = max(ended.meter_stop for ended in together)
+    rise = highest - min(ended.meter_start for ended in together)
+    of_others = sum(ended.energy_wh for ended in others)
+    if own[0].energy_wh <= rise - of_others:
+        return
+    words = Told(
+        (
             "its meter rose by {1} for it and for {2}, which have {3} of it: correct it to {4} at "
-            "most, or correct the others first",
-            Quantity(rise / 1000, "kWh"),
-            names,
-            Quantity((rise - left) / 1000, "kWh"),
-            Quantity(max(0, left) / 1000, "kWh"),
-        )
-        raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
+            "most, or correct the others first"
+        ),
+        _kwh(rise),
+        ", ".join(str(ended.id) for ended in others),
+        _kwh(of_others),
+        _kwh(max(0, rise - of_others)),
+    )
+    raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
 
 
-def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
+def _counted_together(db: UnitOfWork, transaction: int) -> Sequence[_MeteredTransaction]:
     """Return the transactions that its meter counted without a pause between them, with it
     itself."""
     numbers = [transaction]
     for number in numbers:
-        if len(numbers) < _MOST and (tx := known(db.rows, number)) is not None:
-            found = counted(
-                case_of(Course(db.rows, tx.charger), tx), tx.billed_from, tx.billed_until
-            )
-            numbers += [also.other.id for also in found if also.other.id not in numbers]
-    return [_Charged(*row) for number in sorted(numbers) for row in db.rows(_ENDED, (number,))]
+        if len(numbers) >= _MOST:
+            break
+        tx = find_transaction(db.rows, number)
+        if tx is None:
+            continue
+        case = case_of(ChargerHistory(db.rows, tx.charger), tx)
+        for also in counted(case, tx.billed_from, tx.billed_until):
+            if also.other.id not in numbers:
+                numbers.append(also.other.id)
+    together: list[_MeteredTransaction] = []
+    for number in sorted(numbers):
+        ended = db.row(_ENDED, (number,))
+        if ended is not None:
+            together.append(_MeteredTransaction(*ended))
+    return together
+
+
+# Close, and dismiss a review
+
+_NEWEST_CLOSING: Final = """
+    SELECT who, reason FROM tx_event WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1
+"""
 
 
 def close(
@@ -321,7 +356,7 @@ def close(
     decision: Decision,
     stop_time: str | None = None,
     meter_stop: int | None = None,
-) -> Known:
+) -> StoredTransaction:
     """Close an open transaction with the energy that its readings show; return it. Its charger's
     own stop still wins.
 
@@ -329,94 +364,61 @@ def close(
     DecisionRefused.
     """
     tx = find(db, transaction)
-    newest = (
-        "SELECT who, reason FROM tx_event "
-        "WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1"
-    )
-    is_closed = state(tx) is State.CLOSED and db.row(newest, (tx.id,)) == (
-        decision.by,
-        decision.reason,
-    )
+    is_closed = False
+    if state(tx) is State.CLOSED:
+        is_closed = db.row(_NEWEST_CLOSING, (tx.id,)) == (decision.by, decision.reason)
     if not is_closed:
         check(db, tx, decision, Cause.OPERATOR)
-        _check_stop_time(tx, stop_time, decision.at)
-        ending = Closing(
-            Cause.OPERATOR, OTHER, decision.reason, stop_time or decision.at, ended=stop_time
-        )
-        closing.close(db, decision.origin(tx.charger), tx, ending, decision.by)
+        if stop_time is not None:
+            last_at = by_our_clock(tx, tx.last_reading_at or tx.start_time)
+            earliest = max(tx.start_time, last_at)
+            if not earliest <= stop_time <= decision.at:
+                words = Told(
+                    "a stop time lies between {1}, the last sign of charging, and now",
+                    Moment(earliest),
+                )
+                raise DecisionRefused(DecisionProblem.INVALID, words, "stop_time")
+        at = stop_time or decision.at
+        closure = Closure(Cause.OPERATOR, OTHER, decision.reason, at, ended=stop_time)
+        closing.close(db, decision.origin(tx.charger), tx, closure, decision.by)
     if meter_stop is not None:
-        return correct(
-            db, tx.id, Correction(meter_stop=meter_stop), replace(decision, seen_event=None)
-        )
+        correction = Correction(meter_stop=meter_stop)
+        return correct(db, tx.id, correction, replace(decision, seen_event=None))
     return load(db, tx.id)
 
 
-def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
+_REVIEW: Final = "SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?"
+
+
+def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> StoredTransaction:
     """Resolve a review that does not question the figure; return its transaction. Raises
     DecisionRefused."""
-    stored = db.row(
-        "SELECT tx_id, code, resolved_by, resolution FROM review WHERE id = ?", (review,)
-    )
+    stored = db.row(_REVIEW, (review,))
     if stored is None:
-        raise DecisionRefused(DecisionProblem.NOT_FOUND, Told("there is no review {1}", review))
+        words = Told("there is no review {1}", review)
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, words)
     transaction, code, resolved_by, resolution = stored
     tx = load(db, transaction)
     if (resolved_by, resolution) == (decision.by, Resolution.DISMISSED):
         return tx
     if resolved_by is not None:
-        raise DecisionRefused(
-            DecisionProblem.ALREADY_DECIDED,
-            Told("{1} resolved this review: {2}", by_whom(resolved_by), Told(resolution)),
-        )
+        words = Told("{1} resolved this review: {2}", by_whom(resolved_by), Told(resolution))
+        raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
     if code not in DISMISSIBLE:
         words = Told("{1}: confirm the figure of session {2} or correct it", name_of(code), tx.id)
         raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
+
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
-    resolve(db, tx.id, code, decision.at, decision.by, Resolution.DISMISSED, decision.reason)
-    db.record(
-        ReviewDismissed(
-            **tx.about(decision.at),
-            by=decision.by,
-            reason=decision.reason,
-            review=review,
-            code=code,
-        )
+    dismissed = (decision.at, decision.by, Resolution.DISMISSED, decision.reason)
+    resolve(db, tx.id, code, *dismissed)
+    fact = ReviewDismissed(
+        **tx.about(decision.at), by=decision.by, reason=decision.reason, review=review, code=code
     )
+    db.record(fact)
     return load(db, tx.id)
 
 
-def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
-    """Check that nobody corrected the figure since the operator saw it. Raises DecisionRefused."""
-    corrected = db.row(
-        "SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC",
-        (tx.id,),
-    )
-    if (
-        corrected is not None
-        and decision.seen_event is not None
-        and decision.seen_event < corrected[0]
-    ):
-        words = Told(
-            "{1} has corrected session {2} to {3}",
-            corrected[1],
-            tx.id,
-            in_wh(tx.energy_delivered),
-        )
-        raise DecisionRefused(DecisionProblem.ALREADY_DECIDED, words)
-
-
-def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
-    """Check that a stop time is after the start and the last reading, and not ahead. Raises
-    DecisionRefused."""
-    if stop_time is None:
-        return
-    last_at = by_our_clock(tx, tx.last_reading_at or tx.start_time)
-    if not max(tx.start_time, last_at) <= stop_time <= at:
-        words = Told(
-            "a stop time lies between {1}, the last sign of charging, and now",
-            Moment(max(tx.start_time, last_at)),
-        )
-        raise DecisionRefused(DecisionProblem.INVALID, words, "stop_time")
+# Correct
 
 
 @record(kw_only=False)
@@ -436,37 +438,71 @@ class Correction:
     id_tag: str | None = None
 
 
-def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: Decision) -> Known:
+_NEWEST_SETTLING: Final = """
+    SELECT kind, who, reason, payload
+    FROM tx_event
+    WHERE tx_id = ? AND kind IN ('confirm', 'correct')
+    ORDER BY id DESC
+    LIMIT 1
+"""
+_CORRECT: Final = """
+    UPDATE tx
+    SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,
+        billed_until_wh = ?, start_time = coalesce(?, start_time),
+        stop_time = coalesce(?, stop_time), start_behind_seconds = ?, stop_behind_seconds = ?,
+        is_clock_unsure = 0, id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?,
+        counted_wh = ?, updated_at = ?
+    WHERE id = ?
+"""
+
+
+def correct(
+    db: UnitOfWork, transaction: int, correction: Correction, decision: Decision
+) -> StoredTransaction:
     """Set the figure of an ended transaction and resolve all its open reviews; return the
     transaction.
 
     Raises DecisionRefused.
     """
     tx = find(db, transaction)
+    at = decision.at
     after = {name: value for name, value in asdict(correction).items() if value is not None}
-    if _is_repeated(db, tx, decision, after):
-        return tx
+    newest = db.row(_NEWEST_SETTLING, (tx.id,))
+    if newest is not None and tx.review is None:
+        *who, payload = newest
+        is_same = who == [Kind.CORRECT, decision.by, decision.reason]
+        if is_same and orjson.loads(payload)["after"] == after:
+            return tx
+
     check(db, tx, decision, Cause.CORRECTED)
     corrected = _completed(tx, correction)
-    stood = before(tx)
-    _check_correction(tx, correction, corrected)
-    _check_times(corrected, stood, decision.at)
-    _check_energy(correction, corrected, stood)
-    enter(db, tx, decision, Cause.CORRECTED, {"after": after, "before": stood})
+    _check_values(tx, correction, corrected)
+    start_time = corrected.start_time or tx.start_time
+    stop_time = corrected.stop_time or tx.stop_time or ""
+    _check_times(correction, start_time, stop_time, at)
+    _check_energy(correction, corrected.figure_wh or 0, start_time, stop_time)
+
+    enter(db, tx, decision, Cause.CORRECTED, {"after": after, "before": before(tx)})
     codes = settle(db, tx, decision, Resolution.CORRECTED)
-    _store(db, tx, corrected, decision.at)
-    told, wh = tx.about(decision.at), corrected.figure_wh or 0
+    figure = (corrected.figure_wh, CORRECTED, CERTAIN)
+    registers = (corrected.meter_start, corrected.meter_stop)
+    times = (corrected.start_time, corrected.stop_time)
+    start_behind = 0 if corrected.start_time else tx.start_behind
+    stop_behind = 0 if corrected.stop_time else tx.stop_behind
+    rest = (start_behind, stop_behind, corrected.id_tag, at, corrected.figure_wh, at, tx.id)
+    db.execute(_CORRECT, (*figure, *registers, *times, *rest))
     fact = TransactionCorrected(
-        **told,
+        **tx.about(at),
         by=decision.by,
         reason=decision.reason,
-        energy_wh=wh,
+        energy_wh=corrected.figure_wh or 0,
         before_wh=tx.counted_wh,
         reviews=codes,
     )
     db.record(fact)
-    tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
-    compare_neighbours(db, decision.origin(tx.charger), load(db, tx.id))
+    origin = decision.origin(tx.charger)
+    tell_neighbours(db, origin, tx, tx.id)
+    compare_neighbours(db, origin, load(db, tx.id))
     return load(db, tx.id)
 
 
@@ -474,9 +510,10 @@ class Foreseen(Exception):
     """What a correction would make of a transaction and of its price. It is raised so that nothing
     of it is kept."""
 
-    def __init__(self, tx: Known, priced: Priced) -> None:
+    def __init__(self, tx: StoredTransaction, priced: Priced) -> None:
         super().__init__(tx.id)
-        self.tx, self.priced = tx, priced
+        self.tx = tx
+        self.priced = priced
 
 
 def foresee(
@@ -485,105 +522,86 @@ def foresee(
     """Correct a transaction and take it back. Raises Foreseen, or DecisionRefused as the correction
     would."""
     tx = correct(db, transaction, correction, decision)
-    raise Foreseen(tx, Pricer(db.rows, rule).price((tx.id,))[tx.id])
+    prices = Pricer(db.rows, rule).price((tx.id,))
+    raise Foreseen(tx, prices[tx.id])
 
 
-def _is_repeated(db: UnitOfWork, tx: Known, decision: Decision, after: dict[str, Any]) -> bool:
-    """Whether the last decision about the figure was this correction."""
-    newest = (
-        "SELECT kind, who, reason, payload FROM tx_event "
-        "WHERE tx_id = ? AND kind IN ('confirm', 'correct') "
-        "ORDER BY id DESC LIMIT 1"
-    )
-    newest_row = db.row(newest, (tx.id,))
-    if (
-        newest_row is None
-        or newest_row[:3] != (Kind.CORRECT, decision.by, decision.reason)
-        or tx.review is not None
-    ):
-        return False
-    return bool(orjson.loads(newest_row[3])["after"] == after)
-
-
-def _completed(tx: Known, correction: Correction) -> Correction:
+def _completed(tx: StoredTransaction, correction: Correction) -> Correction:
     """Return a correction with the values that follow from it or stay. Raises DecisionRefused
     without a figure."""
-    begin = tx.billed_from if correction.meter_start is None else correction.meter_start
-    end = tx.billed_until if correction.meter_stop is None else correction.meter_stop
+    begin, end = correction.meter_start, correction.meter_stop
+    has_register = begin is not None or end is not None
+    if begin is None:
+        begin = tx.billed_from
+    if end is None:
+        end = tx.billed_until
     figure = correction.figure_wh
-    if figure is None and (correction.meter_start, correction.meter_stop) != (None, None):
-        figure = None if begin is None or end is None else end - begin
+    if figure is None and has_register and begin is not None and end is not None:
+        figure = end - begin
     if figure is None:
-        raise DecisionRefused(
-            DecisionProblem.INVALID,
-            Told("a correction needs the energy, or both registers"),
-            "figure_wh",
-        )
+        words = Told("a correction needs the energy, or both registers")
+        raise DecisionRefused(DecisionProblem.INVALID, words, "figure_wh")
     return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
 
 
-def _check_correction(tx: Known, entered: Correction, corrected: Correction) -> None:
+def _check_values(tx: StoredTransaction, entered: Correction, corrected: Correction) -> None:
     """Check registers, energy and tag. Raises DecisionRefused."""
-    if corrected.figure_wh is not None and corrected.figure_wh < 0 and entered.figure_wh is None:
-        begin, end = ((wh or 0) / 1000 for wh in (corrected.meter_start, corrected.meter_stop))
+    figure = corrected.figure_wh
+    if figure is not None and figure < 0 and entered.figure_wh is None:
         words = Told(
             "the register at the end, {1}, is below the one at the start, {2}",
-            Quantity(end, "kWh"),
-            Quantity(begin, "kWh"),
+            _kwh(corrected.meter_stop or 0),
+            _kwh(corrected.meter_start or 0),
         )
         raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
-    for name, wh in (
-        ("figure_wh", corrected.figure_wh),
-        ("meter_start_wh", corrected.meter_start),
-        ("meter_stop_wh", corrected.meter_stop),
-    ):
+    values = {
+        "figure_wh": figure,
+        "meter_start_wh": corrected.meter_start,
+        "meter_stop_wh": corrected.meter_stop,
+    }
+    for name, wh in values.items():
         if wh is not None and not 0 <= wh < HIGHEST_WH:
-            raise DecisionRefused(
-                DecisionProblem.INVALID, Told("{1} is not possible", Quantity(wh, "Wh")), name
-            )
-    if corrected.id_tag is not None and (tx.id_tag or corrected.id_tag) != corrected.id_tag:
+            words = Told("{1} is not possible", Quantity(wh, "Wh"))
+            raise DecisionRefused(DecisionProblem.INVALID, words, name)
+    if corrected.id_tag is not None and tx.id_tag and tx.id_tag != corrected.id_tag:
         words = Told(
-            "the charger reported the card {1}; only an unknown card can be given", tx.id_tag or ""
+            "the charger reported the card {1}; only an unknown card can be given", tx.id_tag
         )
         raise DecisionRefused(DecisionProblem.INVALID, words, "id_tag")
 
 
-def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> None:
+def _check_times(entered: Correction, start_time: str, stop_time: str, at: str) -> None:
     """Check that given times are in order and not ahead. Raises DecisionRefused."""
-    start_time, stop_time = corrected.start_time, corrected.stop_time
-    name = "start_time" if stop_time is None else "stop_time"
-    if max(start_time or "", stop_time or "") > at:
+    given = [time for time in (entered.start_time, entered.stop_time) if time is not None]
+    if not given:
+        return
+    name = "start_time" if entered.stop_time is None else "stop_time"
+    if max(given) > at:
         raise DecisionRefused(DecisionProblem.INVALID, Told("this time is ahead"), name)
-    is_given = start_time is not None or stop_time is not None
-    if is_given and (start_time or stood["start_time"]) > (stop_time or stood["stop_time"]):
-        raise DecisionRefused(
-            DecisionProblem.INVALID, Told("it cannot stop before it starts"), name
-        )
+    if start_time > stop_time:
+        words = Told("it cannot stop before it starts")
+        raise DecisionRefused(DecisionProblem.INVALID, words, name)
 
 
-def _check_energy(entered: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
+def _check_energy(entered: Correction, figure: int, start_time: str, stop_time: str) -> None:
     """Check that a charger can have delivered the energy in the duration that now holds. Raises
     DecisionRefused."""
-    figure = corrected.figure_wh or 0
-    begin, end = (
-        corrected.start_time or stood["start_time"],
-        corrected.stop_time or stood["stop_time"],
-    )
-    duration = max(0.0, seconds(end) - seconds(begin))
+    duration = max(0.0, seconds(stop_time) - seconds(start_time))
     most = int(FASTEST_W * (duration + INEXACT_SECONDS) / 3600)
-    if figure > most:
-        minutes = int(duration / 60)
-        words = Told(
-            (
-                "no charger delivers {1} in {2} h {3} min, the most is {4}; if it took longer, "
-                "correct its times, too"
-            ),
-            Quantity(figure / 1000, "kWh"),
-            minutes // 60,
-            minutes % 60,
-            Quantity(most / 1000, "kWh"),
-        )
-        raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
+    if figure <= most:
+        return
+    hours, minutes = divmod(int(duration / 60), 60)
+    words = Told(
+        (
+            "no charger delivers {1} in {2} h {3} min, the most is {4}; if it took longer, "
+            "correct its times, too"
+        ),
+        _kwh(figure),
+        hours,
+        minutes,
+        _kwh(most),
+    )
+    raise DecisionRefused(DecisionProblem.INVALID, words, _source(entered))
 
 
 def _source(entered: Correction) -> str:
@@ -593,97 +611,87 @@ def _source(entered: Correction) -> str:
     return "meter_stop_wh" if entered.meter_stop is not None else "meter_start_wh"
 
 
-def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:
-    db.execute(
-        "UPDATE tx "
-        "SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?, "
-        "billed_until_wh = ?, start_time = coalesce(?, start_time), stop_time = coalesce(?, "
-        "stop_time), start_behind_seconds = ?, stop_behind_seconds = ?, is_clock_unsure = 0, "
-        "id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?, counted_wh = ?, updated_at = ? "
-        "WHERE id = ?",
-        (corrected.figure_wh, CORRECTED, CERTAIN, corrected.meter_start, corrected.meter_stop)
-        + (corrected.start_time, corrected.stop_time)
-        + (
-            0 if corrected.start_time else tx.start_behind,
-            0 if corrected.stop_time else tx.stop_behind,
-        )
-        + (corrected.id_tag, at, corrected.figure_wh, at, tx.id),
-    )
+# Give to an account
+
+_ACCOUNT: Final = "SELECT account_id FROM tx_account WHERE tx_id = ?"
+_EXISTS: Final = "SELECT 1 FROM account WHERE id = ?"
+_GIVE: Final = """
+    INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason)
+    VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (tx_id) DO UPDATE
+    SET account_id = excluded.account_id, given_at = excluded.given_at,
+        given_by = excluded.given_by, reason = excluded.reason
+"""
+_TAKE_BACK: Final = "DELETE FROM tx_account WHERE tx_id = ?"
 
 
 def give(db: UnitOfWork, transaction: int, account: int, decision: Decision) -> None:
     """Give a transaction to an account. A repetition changes nothing. Raises DecisionRefused."""
-    tx, before = find(db, transaction), _account(db, transaction)
-    if before == account:
+    tx = find(db, transaction)
+    former = _account(db, transaction)
+    if former == account:
         return
-    if db.row("SELECT 1 FROM account WHERE id = ?", (account,)) is None:
-        raise DecisionRefused(
-            DecisionProblem.NOT_FOUND, Told("there is no household {1}", account), "account"
-        )
-    enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": before})
-    db.execute(
-        "INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason) "
-        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (tx_id) DO UPDATE "
-        "SET account_id = excluded.account_id, given_at = excluded.given_at, "
-        "given_by = excluded.given_by, reason = excluded.reason",
-        (transaction, account, decision.at, decision.by, decision.reason),
-    )
-    _record(db, tx.charger, transaction, account, decision)
+    if db.row(_EXISTS, (account,)) is None:
+        words = Told("there is no household {1}", account)
+        raise DecisionRefused(DecisionProblem.NOT_FOUND, words, "account")
+    enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": former})
+    db.execute(_GIVE, (transaction, account, decision.at, decision.by, decision.reason))
+    _record_given(db, tx.charger, transaction, account, decision)
 
 
 def take_back(db: UnitOfWork, transaction: int, decision: Decision) -> None:
     """Take a transaction back, so that its tag and its connector decide again. Raises
     DecisionRefused."""
-    tx, before = find(db, transaction), _account(db, transaction)
-    if before is None:
-        raise DecisionRefused(
-            DecisionProblem.WRONG_STATE,
-            Told("session {1} was not given to a household by hand", transaction),
-        )
-    enter(db, tx, decision, Cause.TAKEN_BACK, {"account": None, "before": before})
-    db.execute("DELETE FROM tx_account WHERE tx_id = ?", (transaction,))
-    _record(db, tx.charger, transaction, None, decision)
+    tx = find(db, transaction)
+    former = _account(db, transaction)
+    if former is None:
+        words = Told("session {1} was not given to a household by hand", transaction)
+        raise DecisionRefused(DecisionProblem.WRONG_STATE, words)
+    enter(db, tx, decision, Cause.TAKEN_BACK, {"account": None, "before": former})
+    db.execute(_TAKE_BACK, (transaction,))
+    _record_given(db, tx.charger, transaction, None, decision)
 
 
 def _account(db: UnitOfWork, transaction: int) -> int | None:
-    row = db.row("SELECT account_id FROM tx_account WHERE tx_id = ?", (transaction,))
+    row = db.row(_ACCOUNT, (transaction,))
     return None if row is None else int(row[0])
 
 
-def _record(
+def _record_given(
     db: UnitOfWork, charger: str, transaction: int, account: int | None, decision: Decision
 ) -> None:
-    db.record(
-        TransactionGiven(
-            charger=charger,
-            at=decision.at,
-            transaction=transaction,
-            account=account,
-            by=decision.by,
-        )
+    fact = TransactionGiven(
+        charger=charger,
+        at=decision.at,
+        transaction=transaction,
+        account=account,
+        by=decision.by,
     )
+    db.record(fact)
 
 
 # About habits. One that a person wants to be asked about stays known, and what it puts in doubt
 # stays in doubt: so no decision makes a figure certain that would be doubtful with the habit.
 
-
-_AVOIDS_REVIEWS = f"id = ? AND revoked_at IS NULL AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')"
+_AVOIDS_REVIEWS: Final = f"""
+    id = ? AND revoked_at IS NULL AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')
+"""
+_ASK_ABOUT: Final = f"""
+    UPDATE habit
+    SET asks_since = coalesce(asks_since, ?), asks_by = coalesce(asks_by, ?)
+    WHERE {_AVOIDS_REVIEWS}
+"""  # noqa: S608 - our own words
+_STOP_ASKING: Final = f"""
+    UPDATE habit SET asks_since = NULL, asks_by = NULL WHERE {_AVOIDS_REVIEWS}
+"""  # noqa: S608 - our own words
 
 
 def ask_about(db: UnitOfWork, habit: int, at: str, by: str) -> bool:
     """Ask a person again about each session that shows a habit; return False if no such habit
     avoids a review. A repetition changes nothing."""
-    ask = "asks_since = coalesce(asks_since, ?), asks_by = coalesce(asks_by, ?)"
-    return db.changed(f"UPDATE habit SET {ask} WHERE {_AVOIDS_REVIEWS}", (at, by, habit)) > 0  # noqa: S608 - our own words
+    return db.changed(_ASK_ABOUT, (at, by, habit)) > 0
 
 
 def stop_asking(db: UnitOfWork, habit: int) -> bool:
     """Let a habit make figures certain again; return False if no such habit avoids a review."""
-    return (
-        db.changed(
-            f"UPDATE habit SET asks_since = NULL, asks_by = NULL WHERE {_AVOIDS_REVIEWS}",  # noqa: S608
-            (habit,),
-        )
-        > 0
-    )
+    return db.changed(_STOP_ASKING, (habit,)) > 0

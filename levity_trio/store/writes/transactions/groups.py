@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.store.cases.settled import settled_by
+from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
@@ -26,7 +27,7 @@ from levity_trio.store.writes.transactions.decisions import (
 from levity_trio.told import Told
 
 
-class Seen(NamedTuple):
+class ShownFigure(NamedTuple):
     """A transaction as it was shown: its newest event, and the figure in Wh that it would get."""
 
     transaction: int
@@ -34,7 +35,7 @@ class Seen(NamedTuple):
     figure_wh: int
 
 
-class Result(StrEnum):
+class DecisionResult(StrEnum):
     """What a decision did to one of its transactions."""
 
     DECIDED = "decided"
@@ -45,48 +46,49 @@ class Result(StrEnum):
     REFUSED = "refused"
 
 
-class Decided(NamedTuple):
+class DecidedTransaction(NamedTuple):
     """What came of a decision about one transaction; its present figure in Wh, and why it was left
     out."""
 
     transaction: int
-    result: Result
+    result: DecisionResult
     energy_wh: int | None
     words: str | None = None
 
 
-def decide(db: UnitOfWork, charger: str, seen: Sequence[Seen], decision: Decision) -> list[Decided]:
+def decide(
+    db: UnitOfWork, charger: str, shown: Sequence[ShownFigure], decision: Decision
+) -> list[DecidedTransaction]:
     """Confirm the figure of each transaction that has the one that was shown, and correct the
     others to it."""
-    return [_decide(db, charger, one, replace(decision, seen_event=one.event)) for one in seen]
+    outcomes: list[DecidedTransaction] = []
+    for figure in shown:
+        about_it = replace(decision, seen_event=figure.event)
+        try:
+            outcome = _decide(db, charger, figure, about_it)
+        except DecisionRefused as refused:
+            result = DecisionResult.REFUSED
+            if refused.problem in (DecisionProblem.CHANGED, DecisionProblem.ALREADY_DECIDED):
+                result = DecisionResult.CHANGED
+            tx = find_transaction(db.rows, figure.transaction)
+            energy_wh = None if tx is None else tx.energy_delivered
+            outcome = DecidedTransaction(figure.transaction, result, energy_wh, refused.words)
+        outcomes.append(outcome)
+    return outcomes
 
 
-def _decide(db: UnitOfWork, charger: str, seen: Seen, decision: Decision) -> Decided:
-    try:
-        tx = find(db, seen.transaction)
-        if tx.charger != charger:
-            return Decided(
-                tx.id, Result.REFUSED, tx.energy_delivered, Told("it is no session of {1}", charger)
-            )
-        is_as_shown = tx.energy_delivered == seen.figure_wh
-        if (
-            is_as_shown
-            and tx.confidence == CERTAIN
-            and tx.review is None
-            and settled_by(db.rows, tx.id) is not None
-        ):
-            return Decided(tx.id, Result.ALREADY, tx.energy_delivered)
-        if is_as_shown:
-            confirm(db, tx.id, decision)
-        else:
-            correct(db, tx.id, Correction(figure_wh=seen.figure_wh), decision)
-    except DecisionRefused as refused:
-        is_changed = refused.problem in (DecisionProblem.CHANGED, DecisionProblem.ALREADY_DECIDED)
-        result = Result.CHANGED if is_changed else Result.REFUSED
-        return Decided(seen.transaction, result, _figure(db, seen.transaction), refused.words)
-    return Decided(seen.transaction, Result.DECIDED, seen.figure_wh)
-
-
-def _figure(db: UnitOfWork, transaction: int) -> int | None:
-    row = db.row("SELECT energy_delivered FROM tx WHERE id = ?", (transaction,))
-    return None if row is None else row[0]
+def _decide(
+    db: UnitOfWork, charger: str, shown: ShownFigure, decision: Decision
+) -> DecidedTransaction:
+    tx = find(db, shown.transaction)
+    if tx.charger != charger:
+        words = Told("it is no session of {1}", charger)
+        return DecidedTransaction(tx.id, DecisionResult.REFUSED, tx.energy_delivered, words)
+    if tx.energy_delivered == shown.figure_wh:
+        is_certain = tx.confidence == CERTAIN and tx.review is None
+        if is_certain and settled_by(db.rows, tx.id) is not None:
+            return DecidedTransaction(tx.id, DecisionResult.ALREADY, tx.energy_delivered)
+        confirm(db, tx.id, decision)
+    else:
+        correct(db, tx.id, Correction(figure_wh=shown.figure_wh), decision)
+    return DecidedTransaction(tx.id, DecisionResult.DECIDED, shown.figure_wh)

@@ -31,15 +31,28 @@ from levity_trio.charging.sent.readings import (
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W, FEW, LATE_SECONDS, MOST_LAG
 from levity_trio.events import EnergyJumped
 from levity_trio.store.cases.case import idle_since_boot, was_available
-from levity_trio.store.cases.transaction import SAMPLED, Known, after, before, by_our_clock
+from levity_trio.store.cases.transaction import (
+    SAMPLED,
+    StoredTransaction,
+    begun_after,
+    begun_before,
+    by_our_clock,
+)
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import STOP_DATA, Origin, Stop
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
-from levity_trio.store.writes.transactions.runs import COLUMNS, IS_MANAGED, Head, advance, outside
+from levity_trio.store.writes.transactions.runs import (
+    IS_MANAGED,
+    READING_COLUMNS,
+    MessageColumns,
+    advance,
+    outside,
+)
 from levity_trio.store.writes.transactions.states import (
     Sign,
+    assigned,
     begin_by,
     begin_unset,
     load,
@@ -48,109 +61,33 @@ from levity_trio.store.writes.transactions.states import (
     resume,
     skew,
     state,
-    told,
     wait_again,
 )
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import STATUS_AHEAD, shifted_stamp
 
-INSERT = f"INSERT INTO meter_val ({COLUMNS}) VALUES"
-ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-ROWS_COMPARED = 1_000
-"""The newest rows of one timestamp that are compared with a reading. If the clock stands still, all
-rows have it."""
-BEFORE = (
-    "SELECT timestamp, sent_timestamp FROM meter_val "
-    "WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND imported_id IS NULL "
-    "ORDER BY timestamp DESC, id DESC LIMIT ?"
-)
-PLACES = (
-    "SELECT DISTINCT location, phase "
-    "FROM (SELECT measurand, location, phase, format FROM meter_val WHERE cp_id = ? "
-    "AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?) "
-    "WHERE format = 'Raw' AND measurand = ?"
-)
-PLACES_AMONG = 100
-"""The newest rows of a connector, which show what registers it sends."""
-TIMES_AT_ONCE = 125
-AS_SENT = "sent_timestamp, measurand, value, unit, context, location, phase, format"
-_REACH = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
-STORED = (
-    f"SELECT timestamp, {AS_SENT} FROM meter_val WHERE cp_id = ? AND conn_id = ? AND source = ?"  # noqa: S608 - ours
-    f" AND timestamp IN ({marks(range(TIMES_AT_ONCE))}) LIMIT ?"
-)
-ANY_TRANSACTION = "SELECT 1 FROM tx WHERE cp_id = ? LIMIT 1"
-ANY_OF_CONNECTOR = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? LIMIT 1"
 ROWS_AT_ONCE = 16
 """Rows per statement. Fewer statements compete less often with the event loop for the interpreter
 lock."""
-
-
-_MOVE = (
-    "UPDATE tx "  # noqa: S608 - our own names
-    "SET last_reading_at = ?1, previous_register_wh = last_register_wh, "
-    "last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3, free_at = CASE "
-    "WHEN free_at IS NULL OR ?1 > (SELECT status_at FROM cp_conn WHERE cp_conn.cp_id = ?5 "
-    "AND cp_conn.conn_id = ?6) THEN NULL ELSE ?3 END "
-    "WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6 AND status = 'Active'{} "
-    "AND coalesce(last_reading_at, '') {} ?1 AND coalesce(ahead_reading_at, '') < ?1{} "
-    f"RETURNING previous_register_wh, {IS_MANAGED.format('?5')}"
-)
-_RUNS = " AND suspended_at IS NULL"
-MOVE, MOVE_OR_STAY = (
-    _MOVE.format(_RUNS, "<", " AND own_start_time <= ?1"),
-    _MOVE.format(_RUNS, "<=", ""),
-)
-MOVE_SUSPENDED = _MOVE.format("", "<=", "")
-NEWEST_STATUS = (
-    "SELECT last_received_at FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
-)
-EARLIER = (
-    "SELECT timestamp, received_at FROM meter_val "
-    "WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? "
-    "AND received_at < ? AND timestamp <> received_at "
-    "ORDER BY timestamp DESC, id DESC LIMIT ?"
-)
+ROWS_COMPARED = 1_000
+"""The newest rows of one timestamp that are compared with a reading. If the clock stands still, all
+rows have it."""
+PLACES_AMONG = 100
+"""The newest rows of a connector, which show what registers it sends."""
+TIMES_AT_ONCE = 125
 TIMES_COMPARED = 20
 """Messages of a charger that show how far ahead its clock is."""
-LAST_READINGS = (
-    "SELECT timestamp, received_at FROM meter_val "
-    "WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp >= ? AND wh IS NOT NULL "
-    "ORDER BY timestamp DESC, id DESC LIMIT ?"
-)
-REACH = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
-FLOWS = (POWER, CURRENT)
-
-SENT = slice(1, 9)
-"""The fields of a reading as sent, which identify a repetition."""
-NAME = (
-    "SELECT told_id FROM meter_val "
-    "WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? "
-    "ORDER BY timestamp DESC, id DESC LIMIT 1"
-)
-LAST = (
-    "SELECT told_id, wh, timestamp FROM meter_val "
-    "WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? "
-    "AND wh IS NOT NULL "
-    "ORDER BY timestamp DESC, id DESC LIMIT 1"
-)
-_SENT = (
-    "SELECT sent_conn_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
-    " ORDER BY timestamp DESC, id DESC LIMIT ?"
-)
 MOST_SENT = 50
-"""So many of the newest readings of a connector are searched for one that was sent with a
-connectorId."""
+"""So many of the newest readings of a connector are searched for one sent with a connectorId."""
 ROWS: Final = 60
 """The newest rows of a connector, which include the previous register and recent power."""
-_NEWEST: Final = (
-    f"SELECT {SAMPLED} FROM (SELECT * FROM meter_val"  # noqa: S608
-    " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?)"
-    " WHERE tx_id = ?"
-)
+FLOWS = (POWER, CURRENT)
+SENT = slice(1, 9)
+"""The fields of a reading as sent, which identify a repetition."""
+AS_SENT = "sent_timestamp, measurand, value, unit, context, location, phase, format"
 
 
-class Batch(NamedTuple):
+class MessageReadings(NamedTuple):
     """The readings of one message: `source` is MeterValues or transactionData, `told_id` its
     transactionId.
 
@@ -164,48 +101,59 @@ class Batch(NamedTuple):
     sent_connector: int | None = None
 
 
-def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> bool:
+_ANY_OF_CHARGER = "SELECT 1 FROM tx WHERE cp_id = ? LIMIT 1"
+_ANY_OF_CONNECTOR = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? LIMIT 1"
+
+
+def store(db: UnitOfWork, origin: Origin, message: MessageReadings, claimed: int | None) -> bool:
     """Store a MeterValues; `claimed` is its transactionId, if it has one. Return whether any of its
     readings belongs to no known transaction.
 
     An id of another charger is ignored: the readings go to the transaction of that connector and
     time. Nearly all readings name a running transaction and are newer than all earlier ones; these
-    take two statements. That short way is not used for a time ahead of receipt, or for the time of
-    receipt in place of an implausible one, because a repetition would look newer.
+    take two statements.
     """
-    batch, is_unassigned = batch._replace(told_id=claimed, sent_connector=batch.connector), False
-    groups = [list(group) for _, group in groupby(batch.readings, attrgetter("timestamp"))]
-    if len(groups) > 1 and all(map(_is_plain, groups)) and not _may_be_linked(db, origin, batch):
-        insert_each(db, origin, batch, None, groups)
-        return True
-    while groups:
-        readings, *groups = groups
-        readings, is_past = (
-            _counted(db, origin, batch, readings),
-            readings[0].timestamp < origin.received_at,
-        )
-        moved = (
-            _moved(db, origin, batch.connector, claimed, readings)
-            if is_past and claimed is not None
-            else None
-        )
-        if moved is not None and claimed is not None:
-            rising = groups[: _count_rising(origin, readings, groups)]
-            _move_through(db, origin, batch.connector, claimed, rising)
-            every, goes_on = [*readings, *chain(*rising)], bool(moved.is_managed and not rising)
-            _insert(db, origin, batch, claimed, every, goes_on=goes_on)
-            groups = groups[len(rising) :]
+    message = message._replace(told_id=claimed, sent_connector=message.connector)
+    groups = _by_time(message.readings)
+
+    # Where nothing has charged yet, a charger may still report its meter, many times in one
+    # message.
+    if len(groups) > 1 and all(map(_is_plain, groups)):
+        charger, connector = origin.charger, message.connector
+        if claimed is None:
+            possible = db.row(_ANY_OF_CONNECTOR, (charger, connector))
         else:
-            is_unassigned |= _store_closely(db, origin, batch, claimed, readings) is None
+            possible = db.row(_ANY_OF_CHARGER, (charger,))
+        if possible is None:
+            insert_each(db, origin, message, None, groups)
+            return True
+
+    is_unassigned = False
+    while groups:
+        readings = _with_register(db, origin, message, groups[0])
+        groups = groups[1:]
+
+        # A time ahead of receipt, or that of receipt in place of an implausible one, would make a
+        # repetition look newer.
+        progress = None
+        if claimed is not None and readings[0].timestamp < origin.received_at:
+            progress = _move(db, origin, message.connector, claimed, readings)
+        if progress is None:
+            tx = _store_closely(db, origin, message, readings)
+            is_unassigned = is_unassigned or tx is None
+            continue
+
+        rising = groups[: _count_rising(origin, readings, groups)]
+        groups = groups[len(rising) :]
+        _move_through(db, origin, message.connector, claimed, rising)
+        readings = [*readings, *chain(*rising)]
+        goes_on = bool(progress.is_managed and not rising)
+        _insert(db, origin, message, claimed, readings, goes_on=goes_on)
     return is_unassigned
 
 
-def _may_be_linked(db: UnitOfWork, origin: Origin, batch: Batch) -> bool:
-    """Whether there is a transaction to which readings could belong: of their connector, or any if
-    they name one."""
-    if batch.told_id is None:
-        return db.row(ANY_OF_CONNECTOR, (origin.charger, batch.connector)) is not None
-    return db.row(ANY_TRANSACTION, (origin.charger,)) is not None
+def _by_time(readings: Sequence[Reading]) -> list[list[Reading]]:
+    return [list(group) for _, group in groupby(readings, attrgetter("timestamp"))]
 
 
 def _is_plain(readings: Sequence[Reading]) -> bool:
@@ -213,22 +161,58 @@ def _is_plain(readings: Sequence[Reading]) -> bool:
     return register_of(readings) is not None or not any(map(is_register, readings))
 
 
+def register_of(readings: Sequence[Reading]) -> int | None:
+    """Return the register in Wh among readings of one time; None if there is none."""
+    for reading in readings:
+        if reading.wh is not None:
+            return reading.wh
+    return None
+
+
+_REGISTER_PLACES = """
+    SELECT DISTINCT location, phase
+    FROM (
+        SELECT measurand, location, phase, format
+        FROM meter_val
+        WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?
+        ORDER BY timestamp DESC, id DESC
+        LIMIT ?
+    )
+    WHERE format = 'Raw' AND measurand = ?
+"""
+
+
+def _with_register(
+    db: UnitOfWork, origin: Origin, message: MessageReadings, readings: list[Reading]
+) -> list[Reading]:
+    """Return readings of one time with the register that counts, if it is one with a location or
+    phase of its own, and the only one that the charger sends."""
+    if _is_plain(readings):
+        return readings
+    places = {(reading.location, reading.phase) for reading in readings if is_register(reading)}
+    at = readings[0].timestamp
+    newest_rows = (origin.charger, message.connector, at, PLACES_AMONG)
+    places |= set(db.rows(_REGISTER_PLACES, (*newest_rows, REGISTER)))
+    return with_register(readings, places)
+
+
 def _count_rising(origin: Origin, before: list[Reading], groups: Sequence[list[Reading]]) -> int:
     """Return how many groups simply go on after readings that moved a running transaction on: each
     is newer than the one before, and past, and its register neither falls nor jumps."""
-    at, wh = before[0].timestamp, register_of(before)
+    at = before[0].timestamp
+    wh = register_of(before)
+    if wh is None:
+        return 0
     for count, group in enumerate(groups):
-        reached = wh if (told := register_of(group)) is None else told
-        is_newer = at < group[0].timestamp < origin.received_at
-        if (
-            wh is None
-            or reached is None
-            or not is_newer
-            or not _is_plain(group)
-            or not 0 <= reached - wh <= JUMP_WH
-        ):
+        now = group[0].timestamp
+        if not at < now < origin.received_at or not _is_plain(group):
             return count
-        at, wh = group[0].timestamp, reached
+        reached = register_of(group)
+        if reached is None:
+            reached = wh
+        if not 0 <= reached - wh <= JUMP_WH:
+            return count
+        at, wh = now, reached
     return len(groups)
 
 
@@ -236,311 +220,513 @@ def _move_through(
     db: UnitOfWork,
     origin: Origin,
     connector: int,
-    transaction: int,
+    transaction: int | None,
     rising: Sequence[list[Reading]],
 ) -> None:
-    """Move a running transaction on through groups that rise, as if through each: up to the one
-    before the last, whose register is then the previous one, and to the last."""
+    """Move a running transaction on through groups that rise, as if through each.
+
+    It takes two steps at most: up to the one before the last, whose register is then the previous
+    one, and to the last.
+    """
     for count in range(max(1, len(rising) - 1), len(rising) + 1):
-        registers = [wh for group in rising[:count] if (wh := register_of(group)) is not None]
-        at, wh = rising[count - 1][0].timestamp, registers[-1] if registers else None
+        at = rising[count - 1][0].timestamp
+        registers = map(register_of, rising[:count])
+        known = [wh for wh in registers if wh is not None]
+        wh = known[-1] if known else None
         db.row(MOVE, (at, wh, origin.received_at, transaction, origin.charger, connector))
 
 
-def _counted(
-    db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]
-) -> list[Reading]:
-    """Return readings of one time with the register that counts, if it is one with a location or
-    phase of its own, and the only one that the charger sends."""
-    own = {(one.location, one.phase) for one in readings if is_register(one)}
-    if not own or register_of(readings) is not None:
-        return readings
-    where = origin.charger, batch.connector, readings[0].timestamp, PLACES_AMONG, REGISTER
-    return with_register(readings, own | set(db.rows(PLACES, where)))
+_REACH_LATER = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
 
 
 def _store_closely(
-    db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]
-) -> int | None:
+    db: UnitOfWork, origin: Origin, message: MessageReadings, readings: list[Reading]
+) -> StoredTransaction | None:
     """Store readings of one time that may not simply go on. Return their transaction, if one is
     known."""
-    named = begun(db, origin, batch.connector, claimed, readings)
+    at = readings[0].timestamp
+    named = _begun(db, origin, message, readings)
     if named is not None and named.connector:
-        batch = batch._replace(
-            connector=named.connector
-        )  # it may have been sent as 0, or as 1 for each connector
-    latest = _newest(db, origin, batch.connector, readings[0], is_named=named is not None)
-    at, transaction = readings[0].timestamp, _match(db, origin, batch, named, latest, readings[0])
-    if transaction is None:
-        insert(db, origin, batch, None, readings)
+        # It may have been sent as 0, or as 1 for each connector.
+        message = message._replace(connector=named.connector)
+    is_named = named is not None
+    latest = _newest(db, origin, message.connector, readings[0], is_named=is_named)
+    tx = _match(db, origin, message, named, latest, readings[0])
+    if tx is None:
+        insert(db, origin, message, None, readings)
         return None
-    tx = next((one for one in (latest, named) if one is not None and one.id == transaction), None)
-    tx = load(db, transaction) if tx is None else tx
+
+    # A repeated message may lie within a run, which stands for it.
     is_ahead = _is_ahead(db, origin, tx, at)
-    is_new = _insert_beside_runs(db, origin, batch, tx, readings, is_ahead=is_ahead)
-    _note_early(db, tx, readings, claimed)
-    if state(tx) in (State.OPEN, State.SUSPENDED):
-        if transaction == claimed or _is_flowing(db, tx, readings):
-            _go_on(db, origin, tx, batch, readings)
-    else:
-        _judge_with(db, origin, tx, batch, readings, is_ahead=is_ahead, is_new=is_new)
+    last_at = tx.last_reading_at or ""
+    missing = readings
+    if at < last_at:
+        missing = outside(db, (origin.charger, message.connector, message.source), readings)
+    is_open = state(tx) is State.OPEN
+    goes_on = last_at < at != origin.received_at and is_open and not is_ahead
+    is_new = bool(missing) and insert(db, origin, message, tx.id, missing, goes_on=goes_on)
+
+    _note_early(db, tx, readings, message.told_id)
+    if state(tx) not in (State.OPEN, State.SUSPENDED):
+        _judge_with(db, origin, tx, message, readings, is_ahead=is_ahead, is_new=is_new)
+    elif tx.id == message.told_id or _is_flowing(db, tx, readings):
+        if tx.suspended_at is None or _is_since(db, origin, tx, at, tx.suspended_at):
+            resume(db, origin, tx, _sign(message, readings, Cause.SIGN))
+        else:
+            # They were taken before it was suspended, but are its last ones all the same.
+            _move(db, origin, message.connector, tx.id, readings, MOVE_SUSPENDED)
+
     # Power and register of one moment may arrive in two messages.
-    if (
-        not is_ahead
-        and _moved(db, origin, batch.connector, transaction, readings, MOVE_OR_STAY) is None
-    ):
-        db.execute(REACH, (at, transaction, at))
-        wait_again(db, origin, transaction)
-    return transaction
+    if not is_ahead:
+        moved = _move(db, origin, message.connector, tx.id, readings, MOVE_OR_STAY)
+        if moved is None:
+            db.execute(_REACH_LATER, (at, tx.id, at))
+            wait_again(db, origin, tx.id)
+    return tx
 
 
-def _insert_beside_runs(
-    db: UnitOfWork,
-    origin: Origin,
-    batch: Batch,
-    tx: Known,
-    readings: list[Reading],
-    *,
-    is_ahead: bool,
-) -> bool:
-    """Insert readings of one time, except those that are stored already, or that a run stands for.
-    Newer ones go on with it, if the transaction is running. Return whether any is new."""
-    at, last = readings[0].timestamp, tx.last_reading_at or ""
-    if at < last:
-        readings = outside(db, (origin.charger, batch.connector, batch.source), readings)
-    goes_on = last < at != origin.received_at and state(tx) is State.OPEN and not is_ahead
-    return bool(readings) and insert(db, origin, batch, tx.id, readings, goes_on=goes_on)
+_LAST_REGISTER = "SELECT last_register_wh, meter_start FROM tx WHERE id = ?"
+_REACH = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
+
+
+def _is_flowing(db: UnitOfWork, tx: StoredTransaction, readings: list[Reading]) -> bool:
+    """Whether readings without a transactionId show charging: a risen register, or power or current
+    if there is none. Chargers also send such readings while no car charges."""
+    wh = register_of(readings)
+    if wh is None:
+        flows = [number(reading.value) for reading in readings if reading.measurand in FLOWS]
+        return any((flow or 0.0) > 0 for flow in flows)
+
+    ((last_wh, start_wh),) = db.rows(_LAST_REGISTER, (tx.id,))
+    if last_wh is None:
+        last_wh = start_wh
+    return last_wh is not None and wh > last_wh
 
 
 def _judge_with(
     db: UnitOfWork,
     origin: Origin,
-    tx: Known,
-    batch: Batch,
+    tx: StoredTransaction,
+    message: MessageReadings,
     readings: list[Reading],
     *,
     is_ahead: bool,
     is_new: bool,
 ) -> None:
-    """Judge an ended transaction again, or reopen it, by readings that came later. The judge goes
-    by those up to its last one."""
-    at, register = readings[0].timestamp, register_of(readings)
+    """Judge an ended transaction again by readings that came later, or reopen one that the system
+    closed too early."""
+    at = readings[0].timestamp
+    wh = register_of(readings)
+    is_outside = False
     if not is_ahead:
-        db.execute(REACH, (at, tx.id, at))
-    if not is_ahead and _is_outside(db, tx, register):
-        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), register)
-    elif is_new:
-        judge_again(db, origin, tx.id, Cause.LATER)
+        # The judge goes by the readings up to the last one.
+        db.execute(_REACH_LATER, (at, tx.id, at))
+        is_outside = wh is not None and _is_outside(db, tx, wh)
+    if wh is None or not is_outside:
+        if is_new:
+            judge_again(db, origin, tx.id, Cause.LATER)
+        return
+
+    # It goes on if more flowed after its end, unless another one followed on its connector, or a
+    # person settled its figure.
+    cause = Cause.LATE_RISE
+    has_followers = bool(begun_after(db.rows, tx.place))
+    if _is_more(tx, wh) and not has_followers and not is_settled(db, tx.id):
+        ended_at = by_our_clock(tx, tx.own_stop_time or "")
+        if _is_since(db, origin, tx, at, ended_at):
+            cause = Cause.RISE
+
+    kind = TABLE[state(tx), cause].kind
+    if kind is Kind.REOPEN:
+        resume(db, origin, tx, _sign(message, readings, cause))
+        resolve_doubts(db, tx.id, origin.received_at)
+        tell_neighbours(db, origin, tx, tx.id)
+    elif kind is Kind.REJUDGE:
+        db.execute(_REACH, (at, tx.id))
+        judge_again(db, origin, tx.id, cause)
 
 
-def _go_on(
-    db: UnitOfWork, origin: Origin, tx: Known, batch: Batch, readings: list[Reading]
-) -> None:
-    """Resume a suspended transaction, unless these readings were taken before; they are its last
-    ones all the same."""
-    if tx.suspended_at is None or _is_since(db, origin, tx, readings[0].timestamp, tx.suspended_at):
-        resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
-    else:
-        _moved(db, origin, batch.connector, tx.id, readings, MOVE_SUSPENDED)
+def _is_outside(db: UnitOfWork, tx: StoredTransaction, wh: int) -> bool:
+    """Whether a register is outside the range that an ended transaction was billed for, and beyond
+    the billed energy if it counts from 0 in each transaction, as the last one did."""
+    if tx.billed_from is None or tx.billed_until is None:
+        return True
+    if tx.billed_from <= wh <= tx.billed_until:
+        return False
+    ((last_wh, _),) = db.rows(_LAST_REGISTER, (tx.id,))
+    if last_wh is None or last_wh >= tx.billed_from:
+        return True
+    return wh > (tx.energy_delivered or 0)
 
 
-def _is_since(db: UnitOfWork, origin: Origin, tx: Known, at: str, since: str) -> bool:
+def _is_more(tx: StoredTransaction, wh: int) -> bool:
+    """Whether a register shows more than was billed: above the billed end or, counted from 0, above
+    the energy."""
+    if tx.billed_from is None or tx.billed_until is None:
+        return True
+    if wh >= tx.billed_from:
+        return wh > tx.billed_until
+    return wh > (tx.energy_delivered or 0)
+
+
+def _sign(message: MessageReadings, readings: list[Reading], cause: Cause) -> Sign:
+    first = readings[0]
+    return Sign(cause, message.source, Moment(first.timestamp, first.sent_timestamp, True))
+
+
+_NEWEST_STATUS = """
+    SELECT last_received_at
+    FROM status
+    WHERE cp_id = ? AND conn_id = ?
+    ORDER BY id DESC
+    LIMIT 1
+"""
+_EARLIER_READINGS = """
+    SELECT timestamp, received_at
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?
+        AND tx_id = ? AND received_at < ? AND timestamp <> received_at
+    ORDER BY timestamp DESC, id DESC
+    LIMIT ?
+"""
+
+
+def _is_since(db: UnitOfWork, origin: Origin, tx: StoredTransaction, at: str, moment: str) -> bool:
     """Whether a reading was taken after a moment at which its transaction was suspended or ended,
     by our clock."""
-    statuses = (db.row(NEWEST_STATUS, (tx.charger, number)) for number in {tx.connector, 0})
-    told = (
-        skew(db, tx.charger)
-        if any(status is not None and status[0] >= since for status in statuses)
-        else None
-    )
-    own = (
-        tx.charger,
-        tx.connector,
-        tx.own_start_time,
-        tx.last_reading_at or "",
-        tx.id,
-        since,
-        TIMES_COMPARED,
-    )
-    before = [
-        *(_ahead(*row) for row in db.rows(EARLIER, own)),
-        *([] if tx.start_skew is None else [tx.start_skew]),
-    ]
-    ahead = ahead_when_sent(_ahead(at, origin.received_at), told, max(before, default=0.0))
-    return seconds(at) - ahead > seconds(since)
+    # Only a status that came after the moment shows the clock as it is now: it may have been set in
+    # between.
+    clock_ahead = None
+    for connector in {tx.connector, 0}:
+        status = db.row(_NEWEST_STATUS, (tx.charger, connector))
+        if status is not None and status[0] >= moment:
+            clock_ahead = skew(db, tx.charger)
+            break
+
+    # Messages may also have waited in the charger. A clock is never less ahead than its most
+    # punctual message shows.
+    span = (tx.own_start_time, tx.last_reading_at or "")
+    earlier_ones = (tx.charger, tx.connector, *span, tx.id, moment, TIMES_COMPARED)
+    ahead_before = [_ahead(*earlier) for earlier in db.rows(_EARLIER_READINGS, earlier_ones)]
+    if tx.start_skew is not None:
+        ahead_before.append(tx.start_skew)
+    most_punctual = max(ahead_before, default=0.0)
+
+    ahead = ahead_when_sent(_ahead(at, origin.received_at), clock_ahead, most_punctual)
+    taken_at = seconds(at) - ahead
+    return taken_at > seconds(moment)
 
 
 def _ahead(at: str, received_at: str) -> float:
     return seconds(at) - seconds(received_at)
 
 
-def _match(
-    db: UnitOfWork,
-    origin: Origin,
-    batch: Batch,
-    named: Known | None,
-    latest: Known | None,
-    reading: Reading,
-) -> int | None:
-    """Return the transaction of readings of one time, if one is known. `named` is the one that they
-    name, `latest` the newest of their connector."""
-    if named is not None and latest is not None and _is_lagging(db, origin, latest, named, reading):
-        return latest.id
-    is_foreign = named is None and not is_ours(db, origin.charger, batch.told_id)
-    foreign = reported_id(batch.told_id) if is_foreign else None
-    running = None
-    if latest is not None:
-        running = _covering(latest)
-    if running is not None and latest is not None and foreign is not None:
-        at = reading.timestamp
-        was_idle = idle_since_boot(db.rows, latest, at, origin.received_at) is not None
-        running = running._replace(reported_id=called(db, latest, at), was_idle=was_idle)
-    covering = None if named is None else _covering(named)
-    return match_readings(_moment(latest, reading), covering, running, foreign)
+_NOTE_AHEAD = "UPDATE tx SET ahead_reading_at = max(coalesce(ahead_reading_at, ''), ?) WHERE id = ?"
 
 
-def _is_lagging(
-    db: UnitOfWork, origin: Origin, latest: Known, named: Known, reading: Reading
-) -> bool:
-    """Whether a reading, taken before the transaction that it names began, is as old as the last
-    ones of the previous one: the registers of such a meter are always old, and it is of that
-    one."""
-    at, ended = reading.timestamp, latest.stop_received_at
-    if (
-        latest.id == named.id
-        or ended is None
-        or seconds(at) >= seconds(named.own_start_time) - CLOCK_SECONDS
-    ):
-        return False
-    if (
-        max(abs(named.start_skew or 0), abs(latest.stop_skew or 0)) > CLOCK_SECONDS
-        or state(latest) is not State.STOPPED
-    ):
-        return False
-    last = db.rows(
-        LAST_READINGS, (latest.charger, latest.connector, latest.id, latest.own_start_time, FEW)
-    )
-    age, ages = -_ahead(at, origin.received_at), [-_ahead(*row) for row in last]
-    is_as_old = all(abs(age - one) <= CLOCK_SECONDS for one in ages)
-    return LATE_SECONDS < age <= MOST_LAG and len(ages) == FEW and is_as_old
-
-
-def _moment(latest: Known | None, reading: Reading) -> float:
-    """Return the time of a reading in seconds. A reading with the time of the stop as sent was
-    taken with the stop, whenever it was received, unless that clock stands still."""
-    if (
-        latest is None
-        or latest.own_stop_time is None
-        or latest.sent_stop_time == latest.sent_start_time
-    ):
-        return seconds(reading.timestamp)
-    return seconds(
-        latest.own_stop_time
-        if reading.sent_timestamp == latest.sent_stop_time
-        else reading.timestamp
-    )
-
-
-def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
+def _is_ahead(db: UnitOfWork, origin: Origin, tx: StoredTransaction, at: str) -> bool:
     """Whether a reading is ahead of its receipt by more than the known skew, so that it never
     becomes the last one."""
-    ahead = (
-        0.0
-        if at <= origin.received_at
-        else seconds(at) - seconds(origin.received_at) - CLOCK_SECONDS
-    )
-    on_its_way = (
-        STATUS_AHEAD.total_seconds()
-    )  # the start may have been delayed by this, and then seems less far ahead
-    if ahead <= max(0, (tx.start_skew or 0) + on_its_way):
+    if at <= origin.received_at:
         return False
-    if ahead <= (skew(db, origin.charger) or 0):
+    ahead = _ahead(at, origin.received_at) - CLOCK_SECONDS
+    # The start may have been delayed by as much as a status, and then seems less far ahead.
+    start_ahead = (tx.start_skew or 0) + STATUS_AHEAD.total_seconds()
+    if ahead <= max(0, start_ahead) or ahead <= (skew(db, origin.charger) or 0):
         return False
-    db.execute(
-        "UPDATE tx SET ahead_reading_at = max(coalesce(ahead_reading_at, ''), ?) WHERE id = ?",
-        (at, tx.id),
-    )
+    db.execute(_NOTE_AHEAD, (at, tx.id))
     return True
 
 
-def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: int | None) -> None:
+_NOTE_EARLY = """
+    UPDATE tx
+    SET early_reading_at = min(coalesce(early_reading_at, ?1), ?1)
+    WHERE id = ?2
+"""
+
+
+def _note_early(
+    db: UnitOfWork, tx: StoredTransaction, readings: Sequence[Reading], named: int | None
+) -> None:
     """Note readings of a transaction with a time before its start that show energy since: their
     clock is behind. The register is above the start; or it counts each transaction, and they name
     this one."""
     if tx.meter_start is None:
         return
     begun = shifted_stamp(tx.own_start_time, timedelta(seconds=-CLOCK_SECONDS))
-    early = [one for one in readings if one.wh is not None and one.timestamp < begun]
-    shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
-    wh = 0 if shown or not early or named != tx.id else early[0].wh or 0
-    # One within the register of the previous transaction may be of that one, sent again with a new
-    # id.
-    if 0 < wh < tx.meter_start and all(
-        wh < (one.meter_start or 0) for one in before(db.rows, tx.place)
-    ):
-        shown = [one.timestamp for one in early]
-    if shown and min(shown) < (tx.early_reading_at or "~"):
-        note = "UPDATE tx SET early_reading_at = min(coalesce(early_reading_at, ?), ?) WHERE id = ?"
-        db.execute(note, (min(shown), min(shown), tx.id))
+    registers = [
+        (reading.timestamp, reading.wh)
+        for reading in readings
+        if reading.wh is not None and reading.timestamp < begun
+    ]
+    if not registers:
+        return
+
+    shown = [timestamp for timestamp, wh in registers if wh > tx.meter_start]
+    first_wh = registers[0][1]
+    if not shown and named == tx.id and 0 < first_wh < tx.meter_start:
+        # One within the register of the previous transaction may be of that one, sent again with a
+        # new id.
+        previous = begun_before(db.rows, tx.place)
+        if all(first_wh < (earlier.meter_start or 0) for earlier in previous):
+            shown = [timestamp for timestamp, _ in registers]
+    if shown:
+        earliest = min(shown)
+        if tx.early_reading_at is None or earliest < tx.early_reading_at:
+            db.execute(_NOTE_EARLY, (earliest, tx.id))
 
 
-def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
-    first = readings[0]
-    return Sign(cause, batch.source, Moment(first.timestamp, first.sent_timestamp, True))
+# Which transaction readings belong to
 
 
-def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
-    """Whether readings without a transactionId show charging: a risen register, or power or current
-    if there is none. Chargers also send such readings while no car charges."""
-    register = register_of(readings)
-    if register is None:
-        return any(one.measurand in FLOWS and (number(one.value) or 0.0) > 0 for one in readings)
-    ((last,),) = db.rows(
-        "SELECT coalesce(last_register_wh, meter_start) FROM tx WHERE id = ?", (tx.id,)
-    )
-    return last is not None and register > last
+def _begun(
+    db: UnitOfWork, origin: Origin, message: MessageReadings, readings: Sequence[Reading]
+) -> StoredTransaction | None:
+    """Return the transaction that readings name, if it is their charger's, and its connector theirs
+    or a wrong one. Correct its start time, or that of the one they follow, if needed."""
+    at = readings[0].timestamp
+    connector = message.connector
+    named = None
+    if message.told_id is not None:
+        named = assigned(db, origin.charger, message.told_id)
+    if named is not None:
+        if connector <= 0 or named.connector in (None, connector):
+            own_connector = connector_for(db, named, connector) or named.connector
+            named = named._replace(connector=own_connector)
+        elif not _is_rather_of(db, named, connector, readings):
+            named = None
+    if named is not None:
+        return begin_by(db, named, at)
+    begin_unset(db, origin.charger, connector, at, register_of(readings))
+    return None
 
 
-def _is_outside(db: UnitOfWork, tx: Known, register: int | None) -> bool:
-    """Whether a reading is outside the range of the register that an ended transaction was billed
-    for, and of the billed energy if it counts from 0 in each transaction, as the last one did."""
-    if register is None or tx.billed_from is None or tx.billed_until is None:
-        return register is not None
-    if tx.billed_from <= register <= tx.billed_until:
+_SENT_CONNECTORS = """
+    SELECT sent_conn_id
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?
+    ORDER BY timestamp DESC, id DESC
+    LIMIT ?
+"""
+
+
+def _is_rather_of(
+    db: UnitOfWork, named: StoredTransaction, connector: int, readings: Sequence[Reading]
+) -> bool:
+    """Whether readings belong to the transaction that they name rather than to the one on the
+    connector that they name: the former ran then, and its register fits."""
+    at = readings[0].timestamp
+    wh = register_of(readings)
+    if not _covers(named, at):
         return False
-    ((last,),) = db.rows("SELECT last_register_wh FROM tx WHERE id = ?", (tx.id,))
-    return last is None or last >= tx.billed_from or register > (tx.energy_delivered or 0)
+    reached = _reached(db, named, at)
+    here = newest(db, named.charger, connector, at)
+    if here is None or not _covers(here, at):
+        return is_of_named(wh, reached, None)
+
+    # Some chargers send 0 or 1 for each connector, unless the last reading came with its own
+    # number.
+    is_told = connector > 1
+    if not is_told and named.connector is not None and named.connector > 1:
+        newest_rows = db.rows(_SENT_CONNECTORS, (named.charger, named.connector, at, MOST_SENT))
+        sent = [number for (number,) in newest_rows if number is not None]
+        is_told = sent[:1] == [named.connector]
+    return is_of_named(wh, reached, _reached(db, here, at), is_connector_told=is_told)
 
 
-def _is_above(tx: Known, register: int | None) -> bool:
-    """Whether a reading shows more than was billed: above the billed end or, counted from 0, above
-    the energy."""
-    if register is None:
+def _covers(tx: StoredTransaction, at: str) -> bool:
+    """Whether a transaction ran at this time, as far as its charger told its end."""
+    if at < tx.own_start_time:
         return False
-    if tx.billed_from is None or tx.billed_until is None:
-        return True
-    return register > (tx.billed_until if register >= tx.billed_from else tx.energy_delivered or 0)
+    is_ended = state(tx) in (State.STOPPED, State.JOINED)
+    return not is_ended or at <= (tx.own_stop_time or "")
 
 
-def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: int | None) -> None:
-    """Reopen a transaction that the system closed too early, if no other followed on its connector
-    and no person settled its figure; otherwise judge it again."""
-    goes_on = _is_above(tx, register) and not after(db.rows, tx.place) and not is_settled(db, tx.id)
-    goes_on = goes_on and _is_since(
-        db, origin, tx, sign.moment.understood, by_our_clock(tx, tx.own_stop_time or "")
-    )
-    cause = Cause.RISE if goes_on else Cause.LATE_RISE
-    following = TABLE[state(tx), cause]
-    if following.kind is Kind.REOPEN:
-        reopened = resume(db, origin, tx, Sign(cause, sign.reason, sign.moment))
-        resolve_doubts(db, reopened.id, origin.received_at)
-        tell_neighbours(db, origin, tx, tx.id)
-    elif following.kind is Kind.REJUDGE:
-        db.execute(_REACH, (sign.moment.understood, tx.id))
-        judge_again(db, origin, tx.id, cause)
+_LAST_READING = """
+    SELECT told_id, wh, timestamp
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?
+        AND tx_id = ? AND wh IS NOT NULL
+    ORDER BY timestamp DESC, id DESC
+    LIMIT 1
+"""
 
 
-class _Moved(NamedTuple):
+def _reached(db: UnitOfWork, tx: StoredTransaction, at: str) -> Reached:
+    last = db.row(_LAST_READING, (tx.charger, tx.connector, tx.own_start_time, at, tx.id))
+    name, wh, since = (None, None, tx.own_start_time) if last is None else last
+    return Reached(tx.id, tx.meter_start, wh, seconds(at) - seconds(since), reported_id(name))
+
+
+def _newest(
+    db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *, is_named: bool
+) -> StoredTransaction | None:
+    """Return the newest transaction of a connector at the time of a reading; None for connector 0,
+    the charger's main meter.
+
+    After its connector was Available, an open transaction gets no more readings without its id.
+    """
+    if connector <= 0:
+        return None
+    at = reading.timestamp
+    tx = newest(db, origin.charger, connector, at)
+    if is_named or (tx is None and reading.wh is None):
+        return tx
+
+    if tx is None or tx.status != "Active":
+        # A reading from before the start of an open one belongs to it if it shows more than that
+        # start and than the transaction before: the clock of such readings is behind.
+        wh = reading.wh or 0
+        ended_wh = 0 if tx is None else tx.billed_until or 0
+        running = open_ones(db, origin.charger, connector)
+        last = max(running, key=attrgetter("id"), default=None)
+        if last is not None and last.meter_start is not None and last.own_start_time > at:
+            lasted = seconds(origin.received_at) - seconds(last.created_at)
+            most = FASTEST_W / 3600 * lasted
+            if wh > max(last.meter_start, ended_wh) and wh - last.meter_start <= most:
+                at, tx = origin.received_at, last
+    if tx is None or tx.status != "Active":
+        return tx
+    return None if was_available(db.rows, tx, at, origin.received_at) else tx
+
+
+def _match(
+    db: UnitOfWork,
+    origin: Origin,
+    message: MessageReadings,
+    named: StoredTransaction | None,
+    latest: StoredTransaction | None,
+    reading: Reading,
+) -> StoredTransaction | None:
+    """Return the transaction of readings of one time, if one is known: `named`, which they name, or
+    `latest`, the newest of their connector."""
+    if named is not None and latest is not None and _is_lagging(db, origin, latest, named, reading):
+        return latest
+
+    # An id that this server did not assign is the charger's own one.
+    foreign = None
+    if named is None and not is_ours(db, origin.charger, message.told_id):
+        foreign = reported_id(message.told_id)
+    covering = None if named is None else _covering(named)
+    running = None
+    if latest is not None:
+        running = _covering(latest)
+    if latest is not None and running is not None and foreign is not None:
+        at = reading.timestamp
+        idle_since = idle_since_boot(db.rows, latest, at, origin.received_at)
+        last_id = called(db, latest, at)
+        running = running._replace(reported_id=last_id, was_idle=idle_since is not None)
+
+    # A reading with the time of the stop as sent was taken with the stop, whenever it was received,
+    # unless that clock stands still.
+    taken_at = reading.timestamp
+    if latest is not None and latest.own_stop_time is not None:
+        stands_still = latest.sent_stop_time == latest.sent_start_time
+        if reading.sent_timestamp == latest.sent_stop_time and not stands_still:
+            taken_at = latest.own_stop_time
+    transaction = match_readings(seconds(taken_at), covering, running, foreign)
+    return latest if latest is not None and latest.id == transaction else named
+
+
+def _covering(tx: StoredTransaction) -> Covering:
+    ended = None if tx.own_stop_time is None else seconds(tx.own_stop_time)
+    return Covering(tx.id, state(tx), ended)
+
+
+_LAST_AGES = """
+    SELECT timestamp, received_at
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp >= ? AND wh IS NOT NULL
+    ORDER BY timestamp DESC, id DESC
+    LIMIT ?
+"""
+
+
+def _is_lagging(
+    db: UnitOfWork,
+    origin: Origin,
+    latest: StoredTransaction,
+    named: StoredTransaction,
+    reading: Reading,
+) -> bool:
+    """Whether a reading, taken before the transaction that it names began, is as old as the last
+    ones of the previous one: the registers of such a meter are always old, and it is of that
+    one."""
+    at = reading.timestamp
+    is_early = seconds(at) < seconds(named.own_start_time) - CLOCK_SECONDS
+    if latest.id == named.id or latest.stop_received_at is None or not is_early:
+        return False
+    skews = [abs(named.start_skew or 0), abs(latest.stop_skew or 0)]
+    if max(skews) > CLOCK_SECONDS or state(latest) is not State.STOPPED:
+        return False
+
+    age = -_ahead(at, origin.received_at)
+    place = (latest.charger, latest.connector, latest.id, latest.own_start_time)
+    last_ages = [-_ahead(*row) for row in db.rows(_LAST_AGES, (*place, FEW))]
+    if not LATE_SECONDS < age <= MOST_LAG or len(last_ages) < FEW:
+        return False
+    return all(abs(age - last_age) <= CLOCK_SECONDS for last_age in last_ages)
+
+
+def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
+    """Whether this transactionId was assigned to this charger."""
+    return transaction is not None and assigned(db, charger, transaction) is not None
+
+
+_LAST_NAME = """
+    SELECT told_id
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?
+    ORDER BY timestamp DESC, id DESC
+    LIMIT 1
+"""
+
+
+def called(db: UnitOfWork, tx: StoredTransaction, at: str) -> int | None:
+    """Return the transactionId that the last reading of a transaction before this time had."""
+    until = min(at, tx.last_reading_at or "")
+    place = (tx.charger, tx.connector, tx.own_start_time, until, tx.id)
+    last_name = db.row(_LAST_NAME, place)
+    return None if last_name is None else reported_id(last_name[0])
+
+
+def connector_for(db: UnitOfWork, tx: StoredTransaction, sent: int) -> int:
+    """Return the connector of a transaction; one whose start was unreadable takes that of its
+    readings."""
+    if tx.connector is not None:
+        return tx.connector
+    if sent > 0:
+        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (sent, tx.id))
+    return sent
+
+
+# The last time and the last register of a running transaction
+
+_MOVE = """
+    UPDATE tx
+    SET last_reading_at = ?1,
+        previous_register_wh = last_register_wh,
+        last_register_wh = coalesce(?2, last_register_wh),
+        updated_at = ?3,
+        free_at = CASE
+            WHEN free_at IS NULL OR ?1 > (
+                SELECT status_at FROM cp_conn WHERE cp_conn.cp_id = ?5 AND cp_conn.conn_id = ?6
+            )
+            THEN NULL
+            ELSE ?3
+        END
+    WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6 AND status = 'Active' {which}
+        AND coalesce(last_reading_at, '') {older} ?1 AND coalesce(ahead_reading_at, '') < ?1
+    RETURNING previous_register_wh, {is_managed}
+"""
+_IS_MANAGED = IS_MANAGED.format("?5")
+_RUNS = "AND suspended_at IS NULL"
+MOVE = _MOVE.format(which=f"{_RUNS} AND own_start_time <= ?1", older="<", is_managed=_IS_MANAGED)
+MOVE_OR_STAY = _MOVE.format(which=_RUNS, older="<=", is_managed=_IS_MANAGED)
+MOVE_SUSPENDED = _MOVE.format(which="", older="<=", is_managed=_IS_MANAGED)
+
+
+class _Progress(NamedTuple):
     """The register in Wh before the one that a transaction was moved to, and whether load
     management limits it."""
 
@@ -548,27 +734,80 @@ class _Moved(NamedTuple):
     is_managed: int
 
 
-def _moved(
+def _move(
     db: UnitOfWork,
     origin: Origin,
     connector: int,
     transaction: int,
     readings: list[Reading],
-    move: str = MOVE,
-) -> _Moved | None:
+    statement: str = MOVE,
+) -> _Progress | None:
     """Store the newest time and register of a running transaction, and record a jump, if any.
 
     Return None if the transaction is not running or the readings are not newer than all earlier
     ones; newer readings cannot be a repetition.
     """
-    at, wh = readings[0].timestamp, register_of(readings)
-    row = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
+    at = readings[0].timestamp
+    wh = register_of(readings)
+    values = (at, wh, origin.received_at, transaction, origin.charger, connector)
+    row = db.row(statement, values)
     if row is None:
         return None
-    moved = _Moved(*row)
-    if wh is not None and moved.before_wh is not None:
-        record_jump(db, origin, connector, transaction, moved.before_wh, readings)
-    return moved
+    progress = _Progress(*row)
+    if wh is not None and progress.before_wh is not None:
+        _record_jump(db, origin, connector, transaction, progress.before_wh, wh, readings)
+    return progress
+
+
+_NEWEST_SAMPLES: Final = f"""
+    SELECT {SAMPLED}
+    FROM (
+        SELECT *
+        FROM meter_val
+        WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?
+        ORDER BY timestamp DESC, id DESC
+        LIMIT ?
+    )
+    WHERE tx_id = ?
+"""  # noqa: S608 - our own names
+
+
+def _record_jump(
+    db: UnitOfWork,
+    origin: Origin,
+    connector: int,
+    transaction: int,
+    before_wh: int,
+    wh: int,
+    readings: Sequence[Reading],
+) -> None:
+    """Record a jump from the previous register of a transaction to that of readings of one time, if
+    any."""
+    if 0 <= wh - before_wh <= JUMP_WH:  # the usual case, without a query
+        return
+    at = readings[0].timestamp
+    samples: list[Sample] = db.rows(
+        _NEWEST_SAMPLES, (origin.charger, connector, at, ROWS, transaction)
+    )
+    earlier = [sample for sample in samples if sample[TIMESTAMP] < at]
+    since = min((sample[TIMESTAMP] for sample in earlier), default=at)
+    since = max((row[TIMESTAMP] for row in earlier if row[WH] is not None), default=since)
+    for reading in readings:
+        what = (reading.measurand, reading.value, reading.unit, reading.phase, reading.context)
+        samples.append(("", at, *what, reading.wh, "", reading.location, 0))
+    if is_jump(wh - before_wh, seconds(at) - seconds(since), gather(samples)):
+        jump = EnergyJumped(
+            charger=origin.charger,
+            at=origin.received_at,
+            transaction=transaction,
+            connector=connector,
+            from_wh=before_wh,
+            to_wh=wh,
+        )
+        db.record(jump, origin.session)
+
+
+# Readings that came with a stop, or were set aside
 
 
 def store_data(
@@ -576,57 +815,79 @@ def store_data(
 ) -> None:
     """Store the transactionData of a stop, which is not empty, with its transaction."""
     tx = load(db, transaction)
-    batch = Batch(tx.connector or 0, STOP_DATA, readings, request.transaction)
+    message = MessageReadings(tx.connector or 0, STOP_DATA, readings, request.transaction)
     _note_early(db, tx, readings, request.transaction)
-    groups = [list(group) for _, group in groupby(readings, attrgetter("timestamp"))]
-    insert_each(db, origin, batch, transaction, groups)
+    insert_each(db, origin, message, transaction, _by_time(readings))
 
 
 def attach(
-    db: UnitOfWork, origin: Origin, received: Origin, transaction: int, batch: Batch
+    db: UnitOfWork, origin: Origin, received: Origin, transaction: int, message: MessageReadings
 ) -> None:
     """Store readings that were set aside with the transaction that an operator attached them to,
     and judge it again if it has ended. They are old, so they are no sign that it goes on.
     `received` is their origin."""
-    connector = connector_for(db, load(db, transaction), batch.connector)
-    batch = batch._replace(connector=connector, sent_connector=batch.connector)
-    for at, group in groupby(batch.readings, attrgetter("timestamp")):
-        readings = _counted(db, origin, batch, list(group))
-        insert(db, received, batch, transaction, readings)
-        if _moved(db, origin, batch.connector, transaction, readings, MOVE_OR_STAY) is None:
-            db.execute(_REACH, (at, transaction))
-    link_again(db, received, transaction, batch)
+    connector = connector_for(db, load(db, transaction), message.connector)
+    message = message._replace(connector=connector, sent_connector=message.connector)
+    for group in _by_time(message.readings):
+        readings = _with_register(db, origin, message, group)
+        insert(db, received, message, transaction, readings)
+        moved = _move(db, origin, connector, transaction, readings, MOVE_OR_STAY)
+        if moved is None:
+            db.execute(_REACH, (readings[0].timestamp, transaction))
+    link_again(db, received, transaction, message)
     tx = load(db, transaction)
     if TABLE[state(tx), Cause.LATER].kind is Kind.REJUDGE:
         judge_now(db, origin, tx, Cause.LATER)
 
 
-def link_again(db: UnitOfWork, received: Origin, transaction: int, batch: Batch) -> None:
+_LINK_AGAIN = """
+    UPDATE meter_val
+    SET tx_id = ?
+    WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id IS NULL
+        AND source = ? AND session_id = ? AND received_at = ?
+"""
+
+
+def link_again(
+    db: UnitOfWork, received: Origin, transaction: int, message: MessageReadings
+) -> None:
     """Link the readings of an attached message that were taken from the transaction to which it was
     joined before."""
-    times = [reading.timestamp for reading in batch.readings]
+    times = [reading.timestamp for reading in message.readings]
     if times:
-        db.execute(
-            "UPDATE meter_val SET tx_id = ? "
-            "WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id IS NULL "
-            "AND source = ? AND session_id = ? AND received_at = ?",
-            (
-                transaction,
-                received.charger,
-                batch.connector,
-                min(times),
-                max(times),
-                batch.source,
-                received.session,
-            )
-            + (received.received_at,),
-        )
+        place = (received.charger, message.connector, min(times), max(times))
+        sent = (message.source, received.session, received.received_at)
+        db.execute(_LINK_AGAIN, (transaction, *place, *sent))
+
+
+# The rows of meter_val, each stored once
+
+_STORED_AT = f"""
+    SELECT {AS_SENT}
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ?
+    ORDER BY id DESC
+    LIMIT ?
+"""  # noqa: S608 - our own names
+_STORED_AT_EACH = f"""
+    SELECT timestamp, {AS_SENT}
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND source = ? AND timestamp IN ({marks(range(TIMES_AT_ONCE))})
+    LIMIT ?
+"""  # noqa: S608 - our own names
+_TIMES_BEFORE = """
+    SELECT timestamp, sent_timestamp
+    FROM meter_val
+    WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND imported_id IS NULL
+    ORDER BY timestamp DESC, id DESC
+    LIMIT ?
+"""
 
 
 def insert(
     db: UnitOfWork,
     origin: Origin,
-    batch: Batch,
+    message: MessageReadings,
     transaction: int | None,
     readings: list[Reading],
     *,
@@ -639,69 +900,71 @@ def insert(
     If the clock stands still, all have one timestamp: another register then shows another message,
     stored as a whole.
     """
-    known = db.rows(
-        f"SELECT {AS_SENT} FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp = ?"  # noqa: S608 - ours
-        " AND source = ? ORDER BY id DESC LIMIT ?",
-        (
-            origin.charger,
-            batch.connector,
-            _known_since(db, origin, batch, readings),
-            batch.source,
-            ROWS_COMPARED,
-        ),
-    )
-    new = _new(readings, known)
-    _insert(db, origin, batch, transaction, new, goes_on=goes_on)
+    at = readings[0].timestamp
+    sent_at = readings[0].sent_timestamp
+    if at == origin.received_at:
+        # They have no plausible time of their own. A repetition follows the original directly, or
+        # its time as sent is older than that of the newest one.
+        place = (origin.charger, message.connector, at)
+        original = db.row(_TIMES_BEFORE, (*place, 1))
+        if original is not None and sent_at is not None and sent_at < (original[1] or ""):
+            earlier = db.rows(_TIMES_BEFORE, (*place, ROWS_COMPARED))
+            original = next((row for row in earlier if row[1] == sent_at), None)
+        if original is not None:
+            at = original[0]
+
+    same_time = (origin.charger, message.connector, at, message.source)
+    new = _new(readings, db.rows(_STORED_AT, (*same_time, ROWS_COMPARED)))
+    _insert(db, origin, message, transaction, new, goes_on=goes_on)
     return bool(new)
 
 
 def insert_each(
     db: UnitOfWork,
     origin: Origin,
-    batch: Batch,
+    message: MessageReadings,
     transaction: int | None,
     groups: Sequence[list[Reading]],
 ) -> None:
     """Insert readings of several timestamps, as `insert` does. What is stored of them is read at
     once, unless a time comes twice, or is that of the receipt, in place of an implausible one."""
+    most = 2 * ROWS_COMPARED
     for some in parts(groups, TIMES_AT_ONCE):
         times = [group[0].timestamp for group in some]
-        where = (
-            origin.charger,
-            batch.connector,
-            batch.source,
-            *times,
-            *(times[:1] * (TIMES_AT_ONCE - len(times))),
-        )
         is_simple = len(set(times)) == len(times) and origin.received_at not in times
-        stored = db.rows(STORED, (*where, 2 * ROWS_COMPARED)) if is_simple else []
-        if not is_simple or len(stored) == 2 * ROWS_COMPARED:
+        stored: list[Row] = []
+        if is_simple:
+            # The statement has a fixed number of times, so that it is prepared once.
+            filler = times[:1] * (TIMES_AT_ONCE - len(times))
+            place = (origin.charger, message.connector, message.source)
+            stored = db.rows(_STORED_AT_EACH, (*place, *times, *filler, most))
+        if not is_simple or len(stored) == most:
             for group in some:
-                insert(db, origin, batch, transaction, group)
+                insert(db, origin, message, transaction, group)
             continue
-        known = defaultdict[str, list[Row]](list)
+
+        stored_at = defaultdict[str, list[Row]](list)
         for at, *sent in stored:
-            known[at].append(tuple(sent))
-        _insert(
-            db,
-            origin,
-            batch,
-            transaction,
-            [*chain(*(_new(group, known[group[0].timestamp]) for group in some))],
-        )
+            stored_at[at].append(tuple(sent))
+        new: list[Reading] = []
+        for at, group in zip(times, some, strict=True):
+            new += _new(group, stored_at[at])
+        _insert(db, origin, message, transaction, new)
 
 
-def _new(readings: list[Reading], known: Sequence[Row]) -> list[Reading]:
+def _new(readings: list[Reading], stored: Sequence[Row]) -> list[Reading]:
     """Return the readings of one timestamp that are to be stored beside those that are."""
-    stored, kinds = set(known), {_kind(row) for row in known}
-    new = [reading for reading in readings if tuple(reading)[SENT] not in stored]
-    if any(reading.wh is not None and _kind(tuple(reading)[SENT]) in kinds for reading in new):
-        return readings
+    stored_kinds = {_kind(row) for row in stored}
+    stored_rows = set(stored)
+    new = [reading for reading in readings if tuple(reading)[SENT] not in stored_rows]
+    for reading in new:
+        if reading.wh is not None and _kind(tuple(reading)[SENT]) in stored_kinds:
+            return readings
     return new
 
 
 def _kind(sent: Sequence[object]) -> tuple[object, ...]:
-    """Return what a reading as sent is of, without its value."""
+    """Return what a reading as sent is of, without its time and its value."""
     _, measurand, _, *rest = sent
     return measurand, *rest
 
@@ -709,220 +972,33 @@ def _kind(sent: Sequence[object]) -> tuple[object, ...]:
 def _insert(
     db: UnitOfWork,
     origin: Origin,
-    batch: Batch,
+    message: MessageReadings,
     transaction: int | None,
     readings: Sequence[Reading],
     *,
     goes_on: bool = False,
 ) -> None:
-    place = origin.charger, batch.connector, batch.sent_connector
-    head = Head(
-        transaction, batch.told_id, *place, origin.session, origin.received_at, batch.source
+    columns = MessageColumns(
+        transaction,
+        message.told_id,
+        origin.charger,
+        message.connector,
+        message.sent_connector,
+        origin.session,
+        origin.received_at,
+        message.source,
     )
     if goes_on and readings:
-        readings = advance(db, head, readings)
+        readings = advance(db, columns, readings)
     for rows in parts(readings, ROWS_AT_ONCE):
-        values = [value for reading in rows for value in (*head, *reading)]
+        values: list[object] = []
+        for reading in rows:
+            values += columns
+            values += reading
         db.execute(_insert_of(len(rows)), values)
 
 
 @cache
 def _insert_of(rows: int) -> str:
-    return INSERT + ",".join([ROW] * rows)
-
-
-def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
-    """Return the time under which a repetition would be stored.
-
-    Readings without a plausible time of their own have that of their receipt. A repetition follows
-    the original directly, or its time as sent is older than that of the newest one.
-    """
-    timestamp, sent = readings[0].timestamp, readings[0].sent_timestamp
-    if timestamp != origin.received_at:
-        return timestamp
-    found = db.rows(BEFORE, (origin.charger, batch.connector, timestamp, 1))
-    if found and sent is not None and sent < (found[0][1] or ""):
-        before = db.rows(BEFORE, (origin.charger, batch.connector, timestamp, ROWS_COMPARED))
-        found = [row for row in before if row[1] == sent]
-    return found[0][0] if found else timestamp
-
-
-def _newest(
-    db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *, is_named: bool
-) -> Known | None:
-    """Return the newest transaction of a connector at the time of a reading; None for connector 0,
-    the charger's main meter.
-
-    After its connector was Available, an open transaction gets no more readings without its id.
-    """
-    if connector <= 0:
-        return None
-    at, tx = reading.timestamp, newest(db, origin.charger, connector, reading.timestamp)
-    if is_named or (tx is None and reading.wh is None):
-        return tx
-    if tx is None or tx.status != "Active":
-        ended_wh = 0 if tx is None else tx.billed_until or 0
-        open_one = _begun_below(db, origin, connector, reading, ended_wh)
-        at, tx = (at, tx) if open_one is None else (origin.received_at, open_one)
-    if tx is None or tx.status != "Active":
-        return tx
-    return None if was_available(db.rows, tx, at, origin.received_at) else tx
-
-
-def _begun_below(
-    db: UnitOfWork, origin: Origin, connector: int, reading: Reading, ended_wh: int
-) -> Known | None:
-    """Return the open transaction that a reading from before its start belongs to, because it shows
-    more than that start and than the transaction before: the clock of such readings is behind."""
-    tx = max(open_ones(db, origin.charger, connector), key=attrgetter("id"), default=None)
-    wh = reading.wh or 0
-    if tx is None or tx.own_start_time <= reading.timestamp:
-        return None
-    if tx.meter_start is None or wh <= max(tx.meter_start, ended_wh):
-        return None
-    most = FASTEST_W / 3600 * (seconds(origin.received_at) - seconds(tx.created_at))
-    return tx if wh - tx.meter_start <= most else None
-
-
-def _covering(tx: Known) -> Covering:
-    ended = None if tx.own_stop_time is None else seconds(tx.own_stop_time)
-    return Covering(tx.id, state(tx), ended)
-
-
-def begun(
-    db: UnitOfWork, origin: Origin, connector: int, claimed: int | None, readings: Sequence[Reading]
-) -> Known | None:
-    """Return the transaction that readings name. Correct its start time, or that of the one they
-    follow, if needed."""
-    at, named = readings[0].timestamp, _named(db, origin, connector, claimed, readings)
-    if named is not None:
-        return begin_by(db, named, at)
-    begin_unset(db, origin.charger, connector, at, register_of(readings))
-    return None
-
-
-def _named(
-    db: UnitOfWork, origin: Origin, connector: int, claimed: int | None, readings: Sequence[Reading]
-) -> Known | None:
-    """Return the transaction that readings name, if it is their charger's, and its connector theirs
-    or a wrong one."""
-    tx = told(db, origin.charger, claimed) if claimed is not None else None
-    if tx is None or (connector > 0 and tx.connector not in (None, connector)):
-        return tx if tx is not None and _is_rather_of(db, tx, connector, readings) else None
-    return tx._replace(connector=connector_for(db, tx, connector) or tx.connector)
-
-
-def _is_rather_of(
-    db: UnitOfWork, named: Known, connector: int, readings: Sequence[Reading]
-) -> bool:
-    """Whether readings belong to the transaction that they name rather than to the one on the
-    connector that they name: the former ran then, and its register fits."""
-    at = readings[0].timestamp
-    here = newest(db, named.charger, connector, at)
-    if not _covers(named, at):
-        return False
-    if here is None or not _covers(here, at):
-        return is_of_named(register_of(readings), _reached(db, named, at), None)
-    is_told = connector > 1 or _is_sent(db, named, at)
-    return is_of_named(
-        register_of(readings),
-        _reached(db, named, at),
-        _reached(db, here, at),
-        is_connector_told=is_told,
-    )
-
-
-def _is_sent(db: UnitOfWork, tx: Known, at: str) -> bool:
-    """Whether the last reading of a transaction's connector came with the number of this
-    connector."""
-    if tx.connector is None or tx.connector <= 1:  # some chargers send 0 or 1 for each connector
-        return False
-    sent = (number for (number,) in db.rows(_SENT, (tx.charger, tx.connector, at, MOST_SENT)))
-    return next((number for number in sent if number is not None), None) == tx.connector
-
-
-def _covers(tx: Known, at: str) -> bool:
-    """Whether a transaction ran at this time, as far as its charger told its end."""
-    is_ended = state(tx) in (State.STOPPED, State.JOINED)
-    return tx.own_start_time <= at and not (is_ended and (tx.own_stop_time or "") < at)
-
-
-def _reached(db: UnitOfWork, tx: Known, at: str) -> Reached:
-    last = db.row(LAST, (tx.charger, tx.connector, tx.own_start_time, at, tx.id))
-    name, wh, since = (None, None, tx.own_start_time) if last is None else last
-    return Reached(tx.id, tx.meter_start, wh, seconds(at) - seconds(since), reported_id(name))
-
-
-def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
-    """Whether this transactionId was assigned to this charger."""
-    return transaction is not None and told(db, charger, transaction) is not None
-
-
-def called(db: UnitOfWork, tx: Known, at: str) -> int | None:
-    """Return the transactionId that the last reading of a transaction before this time had."""
-    reading = db.row(
-        NAME,
-        (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id),
-    )
-    return reported_id(reading[0]) if reading is not None else None
-
-
-def connector_for(db: UnitOfWork, tx: Known, sent: int) -> int:
-    """Return the connector of a transaction; one whose start was unreadable takes that of its
-    readings."""
-    if tx.connector is None and sent > 0:
-        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (sent, tx.id))
-    return sent if tx.connector is None else tx.connector
-
-
-def register_of(readings: Sequence[Reading]) -> int | None:
-    """Return the register in Wh among readings of one time; None if there is none."""
-    return next((reading.wh for reading in readings if reading.wh is not None), None)
-
-
-def record_jump(
-    db: UnitOfWork,
-    origin: Origin,
-    connector: int,
-    transaction: int,
-    before_wh: int,
-    readings: Sequence[Reading],
-) -> None:
-    """Record a jump from the previous register of a transaction to that in these readings of one
-    timestamp, if any."""
-    at, wh = (
-        readings[0].timestamp,
-        next(reading.wh for reading in readings if reading.wh is not None),
-    )
-    if 0 <= wh - before_wh <= JUMP_WH:  # the usual case, without a query
-        return
-    rows: list[Sample] = db.rows(_NEWEST, (origin.charger, connector, at, ROWS, transaction))
-    earlier = [row for row in rows if row[TIMESTAMP] < at]
-    registers = [row[TIMESTAMP] for row in earlier if row[WH] is not None]
-    since = max(registers, default=min((row[TIMESTAMP] for row in earlier), default=at))
-    rows += [
-        (
-            "",
-            at,
-            one.measurand,
-            one.value,
-            one.unit,
-            one.phase,
-            one.context,
-            one.wh,
-            "",
-            one.location,
-            0,
-        )
-        for one in readings
-    ]
-    if is_jump(wh - before_wh, seconds(at) - seconds(since), gather(rows)):
-        jump = EnergyJumped(
-            charger=origin.charger,
-            at=origin.received_at,
-            transaction=transaction,
-            connector=connector,
-            from_wh=before_wh,
-            to_wh=wh,
-        )
-        db.record(jump, origin.session)
+    one_row = f"({marks(READING_COLUMNS.split(','))})"
+    return f"INSERT INTO meter_val ({READING_COLUMNS}) VALUES {', '.join([one_row] * rows)}"  # noqa: S608

@@ -13,26 +13,25 @@ from levity_trio.store.cases.settled import SYSTEM, open_reviews, settled_by
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.told import Told, stored, stored_in, with_told
 
-_ASKED: Final = (
-    "SELECT words, told FROM review "
-    "WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)"
-)
+_OPEN: Final = """
+    INSERT INTO review (
+        tx_id, code, words, told, figures, figures_told, evidence, evidence_told, tx_event_id,
+        opened_at
+    )
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING
+"""
 
 
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
     """Open a review, unless one of the same code is open. Triggers copy its words to tx.review."""
-    db.execute(
-        "INSERT INTO review (tx_id, code, words, told, figures, figures_told, evidence, "
-        "evidence_told, tx_event_id, opened_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
-        (transaction, doubt.code, doubt.words, stored(doubt.words))
-        + (
-            orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode(),
-            stored_in([*map(list, doubt.figures.items())]),
-        )
-        + (orjson.dumps(doubt.evidence).decode(), stored_in([*doubt.evidence]), event, at),
-    )
+    figures = orjson.dumps(dict(doubt.figures), option=orjson.OPT_NON_STR_KEYS).decode()
+    figures_told = stored_in([*map(list, doubt.figures.items())])
+    evidence = orjson.dumps(doubt.evidence).decode()
+    evidence_told = stored_in([*doubt.evidence])
+    words = (doubt.words, stored(doubt.words))
+    shown = (figures, figures_told, evidence, evidence_told)
+    db.execute(_OPEN, (transaction, doubt.code, *words, *shown, event, at))
 
 
 def replace_doubts(
@@ -41,11 +40,21 @@ def replace_doubts(
     """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer
     has."""
     by_code: dict[str, Doubt] = {doubt.code: doubt for doubt in doubts}
+    judged_again = (at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
     for code, words in open_reviews(db.rows, transaction):
-        if code not in LASTING and (code not in by_code or by_code[code].words != words):
-            resolve(db, transaction, code, at, SYSTEM, Resolution.JUDGED_AGAIN, Told("later facts"))
+        if code in LASTING:
+            continue
+        if code not in by_code or by_code[code].words != words:
+            resolve(db, transaction, code, *judged_again)
     for doubt in by_code.values():
         open_review(db, transaction, doubt, event, at)
+
+
+_RESOLVE: Final = """
+    UPDATE review
+    SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ?
+    WHERE tx_id = ? AND code = ? AND resolved_at IS NULL
+"""
 
 
 def resolve(
@@ -58,33 +67,29 @@ def resolve(
     reason: str,
 ) -> None:
     """Resolve the open review of this code, if there is one."""
-    db.execute(
-        "UPDATE review SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ?"
-        " WHERE tx_id = ? AND code = ? AND resolved_at IS NULL",
-        (at, by, resolution, reason, transaction, code),
-    )
+    db.execute(_RESOLVE, (at, by, resolution, reason, transaction, code))
 
 
 def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
     """Resolve the judge's doubts about an end that is void because the transaction goes on."""
+    goes_on = (at, SYSTEM, Resolution.REOPENED, Told("its charger goes on with it"))
     for code, _ in open_reviews(db.rows, transaction):
         if code not in LASTING - OF_THE_PRICE:
-            resolve(
-                db,
-                transaction,
-                code,
-                at,
-                SYSTEM,
-                Resolution.REOPENED,
-                Told("its charger goes on with it"),
-            )
+            resolve(db, transaction, code, *goes_on)
 
 
-def is_known(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
+_ASKED: Final = """
+    SELECT words, told
+    FROM review
+    WHERE tx_id = ? AND code = ? AND (resolved_at IS NULL OR resolved_by <> ?)
+"""
+
+
+def was_asked(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
     """Whether an operator has been asked the same before: its review is open, or an operator
     resolved it."""
-    found = db.rows(_ASKED, (transaction, doubt.code, SYSTEM))
-    return any(with_told(*words) == doubt.words for words in found)
+    asked = db.rows(_ASKED, (transaction, doubt.code, SYSTEM))
+    return any(with_told(*words) == doubt.words for words in asked)
 
 
 def is_settled(db: UnitOfWork, transaction: int) -> bool:

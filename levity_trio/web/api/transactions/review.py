@@ -18,7 +18,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.charger.exchange import Unreadable, read_again
 from levity_trio.records import Personal, record
 from levity_trio.store.billing.pricing import Priced, Rule
-from levity_trio.store.cases.transaction import Known
+from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.pages import ListPage
@@ -43,8 +43,8 @@ from levity_trio.store.writes.transactions.decisions import (
     correct,
 )
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
-from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.waiting import Made
+from levity_trio.store.writes.transactions.readings import MessageReadings
+from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.context import rule_of
@@ -229,7 +229,7 @@ def _bill(db: Database, number: int, rule: Rule) -> Bill | None:
         return None
 
 
-def _foreseen(tx: Known, priced: Priced, bill: Bill) -> CorrectionPreview:
+def _foreseen(tx: StoredTransaction, priced: Priced, bill: Bill) -> CorrectionPreview:
     versions = None if bill.state == BillState.BILLED_ELSEWHERE else priced.versions
     currency, prices = (None, None) if versions is None else kind_of(versions)
     return CorrectionPreview(
@@ -280,7 +280,9 @@ async def make_transaction(request: TypedRequest[None, LostStartBody]) -> Transa
             409, "wrong_state", Told("a session is made of a stop; attach readings to one")
         )
     start_time = _time(request, body.start_time, "start_time")
-    made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
+    made = TransactionDetails(
+        body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh
+    )
     return await _decided(request, waiting.make, request.number(), told, made)
 
 
@@ -291,7 +293,7 @@ async def dismiss_message(request: TypedRequest[None, ReviewBody]) -> None:
 
 
 async def _decided(
-    request: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts
+    request: Review, write: Callable[[UnitOfWork, *Ts, Decision], StoredTransaction], *values: *Ts
 ) -> Transaction:
     """Make a decision about a transaction; return the transaction after it."""
     tx = await decide(request, write, *values)
@@ -314,7 +316,7 @@ async def decide(
 
 async def _read_again(
     request: Request, body: AttachmentBody | LostStartBody
-) -> StopWithData | Batch:
+) -> StopWithData | MessageReadings:
     """Return what a message says, with the values of the request for what cannot be read. Raises
     Problem."""
     number = request.number()

@@ -27,7 +27,11 @@ from levity_trio.store.reads.transactions.review_groups import (
 )
 from levity_trio.store.writes.transactions import decisions, groups
 from levity_trio.store.writes.transactions.decisions import Decision
-from levity_trio.store.writes.transactions.groups import Decided, Result, Seen
+from levity_trio.store.writes.transactions.groups import (
+    DecidedTransaction,
+    DecisionResult,
+    ShownFigure,
+)
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.chargers.charger_facts import known_charger
 from levity_trio.web.api.engine.bodies import ClientInput
@@ -87,7 +91,7 @@ class GroupResult:
     """
 
     transaction: int
-    result: Result
+    result: DecisionResult
     energy_wh: int | None
     words: str | None
 
@@ -128,7 +132,7 @@ async def decide_group(request: TypedRequest[None, GroupBody]) -> GroupDecision:
     charger, seen = await known_charger(request, "charger"), request.body.sessions
     if len({one.transaction for one in seen}) < len(seen):
         raise invalid("sessions", Told("give each session once"))
-    wanted = [Seen(one.transaction, one.event, one.figure_wh) for one in seen]
+    wanted = [ShownFigure(one.transaction, one.event, one.figure_wh) for one in seen]
     decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
     found = await request.api.writer.run(groups.decide, charger, wanted, decision)
     return await _told(request, found)
@@ -147,14 +151,14 @@ async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> Gro
     )
     decision, found = (
         Decision(request.caller.name, request.body.reason, request.api.stamp()),
-        list[Decided](),
+        list[DecidedTransaction](),
     )
     shown = list[GroupedTransaction]()
     for begin in range(0, len(numbers), MOST_SHOWN):
         part = numbers[begin : begin + MOST_SHOWN]
         shown += await request.read(partial(stored.grouped, numbers=part))
     wanted = [
-        Seen(one.id, one.event, wh)
+        ShownFigure(one.id, one.event, wh)
         for one in shown
         if (wh := _figure(one, request.body)) is not None
     ]
@@ -162,7 +166,7 @@ async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> Gro
     changed = [one for one in shown if one.id not in known]
     if not changed:
         _check_total(shown, sum(one.figure_wh for one in wanted), request.body.total_wh)
-    found += [Decided(one.id, Result.CHANGED, one.energy_wh) for one in changed]
+    found += [DecidedTransaction(one.id, DecisionResult.CHANGED, one.energy_wh) for one in changed]
     for begin in range(0, len(wanted), MOST_SHOWN):
         part_of_them = wanted[begin : begin + MOST_SHOWN]
         found += await request.api.writer.run(groups.decide, charger, part_of_them, decision)
@@ -195,10 +199,12 @@ def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:
     return one.figures.get(body.figure) if body.figure else one.energy_wh
 
 
-async def _told(request: Request, found: Sequence[Decided]) -> GroupDecision:
+async def _told(request: Request, found: Sequence[DecidedTransaction]) -> GroupDecision:
     """Return what came of a decision, and what becomes of the next session."""
     results = tuple(GroupResult(**one._asdict()) for one in found)
-    left_out = [one for one in results if one.result in (Result.CHANGED, Result.REFUSED)]
+    left_out = [
+        one for one in results if one.result in (DecisionResult.CHANGED, DecisionResult.REFUSED)
+    ]
     return GroupDecision(
         decided=len(results) - len(left_out),
         left_out=len(left_out),
@@ -210,7 +216,7 @@ async def _told(request: Request, found: Sequence[Decided]) -> GroupDecision:
 
 def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
     for one in left_out[:MOST_WARNINGS]:
-        if one.result == Result.CHANGED:
+        if one.result == DecisionResult.CHANGED:
             yield _has_changed(one)
         else:
             yield Told("session {1} was left out: {2}", one.transaction, one.words or "")
