@@ -52,34 +52,36 @@ class Lease:
     """On the day on which it was sent."""
 
     def most(self, now: float) -> int:
-        """The most that it may allow at about this moment."""
+        """Return the most that it may allow at about this moment."""
         if self.ends is None or now < self.ends - MARGIN_SECONDS:
             return self.amperes
-        return max(self.amperes, self.safe) if now < self.ends + MARGIN_SECONDS else self.safe
+        if now < self.ends + MARGIN_SECONDS:
+            return max(self.amperes, self.safe)
+        return self.safe
 
     def is_due(self, now: float) -> bool:
-        """Whether it is time to renew it."""
+        """Return whether it is time to renew it."""
         return self.ends is not None and now >= self.sent + RENEWED_AT * (self.ends - self.sent)
 
     def writes_of(self, now: float) -> int:
-        """How many profiles the connector was sent on the day of a moment."""
+        """Return how many profiles the connector was sent on the day of a moment."""
         return self.writes if now // DAY_SECONDS == self.sent // DAY_SECONDS else 0
 
 
 def waiting(safe: int, now: float) -> Lease:
-    """What the default profile allows a car that begins now: nothing for the time of a lease, then
-    the safe limit."""
+    """Return what the default profile allows a car that begins now: nothing for the time of a
+    lease, then the safe limit."""
     return Lease(amperes=0, ends=now + LEASE_SECONDS, safe=safe, sent=now)
 
 
 def lasting(amperes: int, now: float, transaction: int | None = None) -> Lease:
-    """What has no end."""
+    """Return a lease that has no end."""
     return Lease(amperes=amperes, ends=None, safe=amperes, sent=now, transaction=transaction)
 
 
 def leased(amperes: int, safe: int, now: float, transaction: int | None, writes: int) -> Lease:
-    """A new lease. A car at or below its safe limit keeps that; one at 0 A waits longer than any
-    other lease lasts."""
+    """Return a new lease. A car at or below its safe limit keeps that; one at 0 A waits longer than
+    any other lease lasts."""
     then = safe if amperes == 0 else min(safe, amperes)
     lasts = PAUSE_SECONDS if amperes == 0 else LEASE_SECONDS
     return Lease(
@@ -131,10 +133,10 @@ class HeldLease:
         self.lease = replace(self.lease, transaction=NONE)
 
     def booked(self, now: float) -> float:
-        """A that it may draw now, or is about to be allowed."""
-        most = max(
-            self.lease.most(now), self.before, 0 if self.pending is None else self.pending.amperes
-        )
+        """Return the A that it may draw now, or is about to be allowed."""
+        most: float = max(self.lease.most(now), self.before)
+        if self.pending is not None:
+            most = max(most, self.pending.amperes)
         if self.above is None or self.drawn is None:
             return most
         return max(most, self.drawn_most if self.is_stuck else self.drawn)
@@ -164,9 +166,9 @@ class Leases:
     def hold(self, place: Place, lease: Lease) -> None:
         """Take what is known of a connector from elsewhere: it was stored, or the charger told it.
         How often it was written to stays known."""
-        if place in self.held:
-            self.forget([place])
-        if (before := self.gone.pop(place, None)) is not None:
+        self.forget([place])
+        before = self.gone.pop(place, None)
+        if before is not None:
             lease = replace(lease, writes=before.writes_of(lease.sent))
         self.held[place] = HeldLease(lease)
 
@@ -181,7 +183,8 @@ class Leases:
     def forget(self, places: Iterable[Place]) -> None:
         """Forget connectors whose car has left."""
         for place in places:
-            if (held := self.held.pop(place, None)) is not None:
+            held = self.held.pop(place, None)
+            if held is not None:
                 self.gone[place] = held.lease
 
     def send_anew(self, charger: str) -> None:
@@ -191,41 +194,46 @@ class Leases:
                 held.send_anew()
 
     def on_one_line(self, socket: Socket, amperes: float) -> float:
-        """The most that a connector may draw on one line if it is told so many A for each."""
+        """Return the most that a connector may draw on one line if it is told so many A for
+        each."""
         if socket.place not in self.in_watts:
             return amperes
         return max(amperes, min(socket.most, socket.phases * amperes))
 
     def cap(self, place: Place, now: float) -> int | None:
-        """What a connector has, if it may not be raised today any more."""
+        """Return what a connector has, if it may not be raised today any more."""
         held = self.held.get(place)
         if held is None or held.lease.writes_of(now) < NO_RAISES * self.writes_a_day:
             return None
         return held.lease.most(now)
 
     def leapt(self, seconds: float) -> None:
-        """Our clock was set forward by so much: what holds at chargers has not moved. All is sent
-        anew."""
+        """Take that our clock was set forward by so much: what holds at chargers has not moved. All
+        is sent anew."""
         for held in self.held.values():
             if held.lease.ends is not None:
                 held.lease = replace(held.lease, ends=held.lease.ends + seconds)
             held.send_anew()
-            held.drawn_at, held.answered = held.drawn_at + seconds, held.answered + seconds
-            held.above = None if held.above is None else held.above + seconds
-            held.retry, held.pending = 0.0, None
+            held.drawn_at += seconds
+            held.answered += seconds
+            if held.above is not None:
+                held.above += seconds
+            held.retry = 0.0
+            held.pending = None
 
     # What is sent
 
     def going_on(self, decision: Allocation, now: float) -> Allocation:
-        """What the next decision goes on from. A car that has less than it was given counts as just
-        raised: that it draws less says nothing of what it needs."""
-        late = {
-            place: replace(standing, since=now)
-            for place, standing in decision.standings.items()
-            if (held := self.held.get(place)) is not None
-            and (held.lease.most(now) < standing.limit or held.lease.transaction == NONE)
-        }
-        return replace(decision, standings={**decision.standings, **late})
+        """Return what the next decision goes on from. A car that has less than it was given counts
+        as just raised: that it draws less says nothing of what it needs."""
+        standings = dict(decision.standings)
+        for place, standing in decision.standings.items():
+            held = self.held.get(place)
+            if held is None:
+                continue
+            if held.lease.most(now) < standing.limit or held.lease.transaction == NONE:
+                standings[place] = replace(standing, since=now)
+        return replace(decision, standings=standings)
 
     def steps(
         self,
@@ -235,9 +243,12 @@ class Leases:
         lines: Mapping[Place, int],
         now: float,
     ) -> list[LimitStep]:
-        """What is to be sent now: all that is lowered, and what may be raised because it fits
-        beside what others still draw. `running` are the connectors that can be told, with their
-        transactions; `lines` on how many lines they charge."""
+        """Return what is to be sent now: all that is lowered, and what may be raised because it
+        fits beside what others still draw.
+
+        `running` are the connectors that can be told, with their transactions; `lines` on how many
+        lines they charge.
+        """
         has = {place: self.held[place].lease.most(now) for place in running if place in self.held}
         wanted = {place: decision.limits[place].amperes for place in has}
         own = {place: tree.lines_of(place, lines.get(place)) for place in has}
@@ -246,55 +257,52 @@ class Leases:
             for place in has
         }
 
-        # What is left on each line beside what cars may still draw. The decision has booked what it
-        # wants.
+        # The decision has booked what it wants: instead, what cars may still draw is booked.
         spare = [*decision.free]
         for place, amperes in wanted.items():
             over = decision.limits[place].over
-            more = (
-                self.on_one_line(tree.sockets[place], amperes)
-                + over
-                - max(booked[place], has[place] + over)
-            )
+            decided = self.on_one_line(tree.sockets[place], amperes) + over
+            more = decided - max(booked[place], has[place] + over)
             for line in own[place]:
-                # One line may be in doubt where their sum is not.
+                # One line may be in doubt where the sum of all, the last one, is not.
                 is_known = line < len(spare) - 1 or place in lines
                 spare[line] += more if is_known else amperes - has[place]
 
-        found, busy = [], self.busy_chargers
+        # Those that are lowered come first: they are sent even if they make no room.
+        steps: list[LimitStep] = []
+        busy = self.busy_chargers
         for place in sorted(has, key=lambda place: (wanted[place] >= has[place], place)):
             held, amperes, socket = self.held[place], wanted[place], tree.sockets[place]
-            if (
-                place[0] in busy
-                or now < held.retry
-                or (held.pending is not None and amperes >= has[place])
-            ):
+            is_lower = amperes < has[place]
+            if place[0] in busy or now < held.retry or (held.pending is not None and not is_lower):
                 continue
             if amperes > has[place]:
                 room = min(spare[line] / own[place].count(line) for line in own[place])
                 amperes = self._raised(socket, amperes, room, now)
+                more = max(0.0, self.on_one_line(socket, amperes) - booked[place])
                 for line in own[place]:
-                    spare[line] -= max(0.0, self.on_one_line(socket, amperes) - booked[place])
+                    spare[line] -= more
+
+            # A lease that may not be renewed any more today is left to end.
             writes = held.lease.writes_of(now)
             is_due = held.lease.transaction != running[place] or held.lease.is_due(now)
-            if amperes != has[place] or (
-                is_due and writes < self.writes_a_day
-            ):  # a used-up day lets it end
+            if amperes != has[place] or (is_due and writes < self.writes_a_day):
                 safe = max(socket.safe, self.floors.get(place[0], 0))
                 lease = leased(amperes, safe, now, running[place], writes)
-                found.append(LimitStep(place=place, lease=lease, is_lower=amperes < has[place]))
-        return found
+                steps.append(LimitStep(place=place, lease=lease, is_lower=is_lower))
+        return steps
 
-    def _raised(self, socket: Socket, amperes: int, spare: float, now: float) -> int:
-        """What a connector gets that is to be raised, where so much is left beside what is booked
-        for it."""
+    def _raised(self, socket: Socket, amperes: int, room: float, now: float) -> int:
+        """Return what a connector gets that is to be raised, where there is so much room beside
+        what is booked for it."""
         held = self.held[socket.place]
-        has, booked = held.lease.most(now), self.on_one_line(socket, held.booked(now))
-        if has == 0 and socket.least <= booked + spare < amperes:
-            amperes = int(
-                booked + spare
-            )  # another car may never be seen to have made room for all of it
-        fits = max(booked, self.on_one_line(socket, amperes)) <= booked + spare
+        has = held.lease.most(now)
+        booked = self.on_one_line(socket, held.booked(now))
+        most = booked + room
+        if has == 0 and socket.least <= most < amperes:
+            # Another car may never be seen to have made room for all of it.
+            amperes = int(most)
+        fits = max(booked, self.on_one_line(socket, amperes)) <= most
         return amperes if fits and self.cap(socket.place, now) is None else has
 
     def recording(self, step: LimitStep, now: float) -> Lease:
@@ -302,10 +310,11 @@ class Leases:
         recorded."""
         held = self.held[step.place]
         held.pending = step.lease
-        return _both(held.lease, step, now)
+        return _higher(held.lease, step, now)
 
     def may_go(self, step: LimitStep, wanted: int) -> bool:
-        """Whether a raise that was recorded may still be sent: nothing was lowered meanwhile."""
+        """Return whether a raise that was recorded may still be sent: nothing was lowered
+        meanwhile."""
         held = self.held.get(step.place)
         if held is None or held.pending is not step.lease:
             return False
@@ -315,7 +324,8 @@ class Leases:
     def sending(self, step: LimitStep, now: float) -> Lease:
         """Note that a step is being sent. Return what may hold until the answer."""
         held = self.held[step.place]
-        held.lease, held.pending = _both(held.lease, step, now), None
+        held.lease = _higher(held.lease, step, now)
+        held.pending = None
         self.busy.add(step.place)
         return held.lease
 
@@ -323,85 +333,95 @@ class Leases:
         """Note that a charger accepted a limit. It says nothing if another car came meanwhile, or
         all is sent anew."""
         self.busy.discard(step.place)
-        held = self.held.get(step.place)
-        if held is None or held.lease.transaction != step.lease.transaction:
+        held, lease = self.held.get(step.place), step.lease
+        if held is None or held.lease.transaction != lease.transaction:
             return
-        held.before = self._still_draws(held, step, now)
-        if held.above is None or (held.drawn or 0.0) <= with_tolerance(step.lease.amperes):
-            held.answered, held.above, held.reports = now, None, 0
-        held.lease = step.lease
 
-    def _still_draws(self, held: HeldLease, step: LimitStep, now: float) -> int:
-        """What a car that was lowered may draw until its next report: what it drew, or what it
-        had."""
-        has = max(held.lease.most(now), held.before)
-        if step.lease.amperes >= has:
-            return 0
+        # A car that was lowered may draw until its next report what it drew, or what it had.
+        may_draw = max(held.lease.most(now), held.before)
         is_settled = held.answered + FOLLOW_SECONDS <= held.drawn_at > now - OBEY_SECONDS
         if held.drawn is not None and is_settled:
-            has = min(has, int(held.drawn_most) + 1)
-        return has if has > step.lease.amperes else 0
+            may_draw = min(may_draw, int(held.drawn_most) + 1)
+        held.before = may_draw if may_draw > lease.amperes else 0
+        if held.above is None or (held.drawn or 0.0) <= with_tolerance(lease.amperes):
+            held.answered = now
+            held.above = None
+            held.reports = 0
+        held.lease = lease
 
     def failed(self, step: LimitStep, now: float, *, is_refused: bool = False) -> None:
         """Note that a limit was refused, not answered or not recorded: it is sent again, at once in
         other words if it was refused."""
         self.busy.discard(step.place)
-        held = self.held.get(step.place)
-        if held is not None and (
-            held.pending is step.lease or held.lease.transaction == step.lease.transaction
-        ):
-            held.retry, held.pending = 0.0 if is_refused else now + RETRY_SECONDS, None
+        held, lease = self.held.get(step.place), step.lease
+        if held is None:
+            return
+        if held.pending is lease or held.lease.transaction == lease.transaction:
+            held.retry = 0.0 if is_refused else now + RETRY_SECONDS
+            held.pending = None
             held.send_anew()
 
     # Whether it obeys
 
     def reported(self, place: Place, drawn: float, at: float, most: float | None = None) -> bool:
-        """Take what a connector draws, as reported at a time; a report counts once. Where the lines
-        of its car are not known, `drawn` is the least that it can be, and `most` the most. Return
-        whether it was just seen to obey a limit that lowered it: the worst case shows that, and
-        only the best case accuses."""
+        """Take what a connector draws, as reported at a time; a report counts once.
+
+        Where the lines of its car are not known, `drawn` is the least that it can be, and `most`
+        the most. Return whether it was just seen to obey a limit that lowered it: the worst case
+        shows that, and only the best case accuses.
+        """
         held = self.held.get(place)
         if held is None or at <= held.drawn_at:
             return False
-        held.drawn, held.drawn_most, held.drawn_at = drawn, drawn if most is None else most, at
+        held.drawn = drawn
+        held.drawn_most = drawn if most is None else most
+        held.drawn_at = at
         if at < held.answered + FOLLOW_SECONDS:
             return False
         limit = with_tolerance(held.lease.most(at))
         if drawn > limit:
-            held.above = at if held.above is None else held.above
+            if held.above is None:
+                held.above = at
             held.reports += 1
             return False
-        held.above, held.reports = None, 0
+        held.above = None
+        held.reports = 0
         if held.drawn_most > limit:
             held.before = math.ceil(held.drawn_most)
             return False
         has_obeyed = held.before > 0 or held.is_stuck
-        held.before, held.is_stuck = 0, False
+        held.before = 0
+        held.is_stuck = False
         return has_obeyed
 
     def disobeying(self, now: float) -> list[Place]:
-        """The connectors that have drawn more than their limit for long enough."""
-        return [
-            place
-            for place, held in self.held.items()
-            if held.reports >= OBEY_REPORTS
-            and held.above is not None
-            and now - held.above >= OBEY_SECONDS
-        ]
+        """Return the connectors that have drawn more than their limit for long enough."""
+        places: list[Place] = []
+        for place, held in self.held.items():
+            is_long = held.above is not None and now - held.above >= OBEY_SECONDS
+            if is_long and held.reports >= OBEY_REPORTS:
+                places.append(place)
+        return places
 
     def tell_again(self, place: Place, now: float) -> None:
         """Begin anew with a connector that does not obey, in another way. What it draws is booked
         meanwhile."""
         held = self.held[place]
-        held.is_stuck, held.reports, held.answered, held.retry = True, 0, now, 0.0
-        held.above = None if held.above is None else now
+        held.is_stuck = True
+        held.reports = 0
+        held.answered = now
+        held.retry = 0.0
+        if held.above is not None:
+            held.above = now
         held.send_anew()
 
 
-def _both(has: Lease, step: LimitStep, now: float) -> Lease:
-    """The higher of what a connector has and what it is sent."""
+def _higher(has: Lease, step: LimitStep, now: float) -> Lease:
+    """Return the higher of what a connector has and what it is sent: nobody knows which of them
+    holds."""
     new = step.lease
-    most, safe = max(has.most(now), new.amperes), max(has.safe, new.safe)
+    most = max(has.most(now), new.amperes)
+    safe = max(has.safe, new.safe)
     if has.ends is None:
         return replace(new, amperes=most, safe=max(has.amperes, safe))
     if step.is_lower or new.amperes < has.safe:
@@ -410,5 +430,5 @@ def _both(has: Lease, step: LimitStep, now: float) -> Lease:
 
 
 def with_tolerance(amperes: int) -> float:
-    """What a car may draw at a limit: meters and cars differ."""
+    """Return what a car may draw at a limit: meters and cars differ."""
     return 1.05 * amperes + 1.0

@@ -1,5 +1,5 @@
-"""What load management holds at chargers: what each can do, what it was sent, and what its car
-missed because of us."""
+"""The chargers that load management limits: what each can do, what it was sent, whether it obeys,
+and what its car missed because of us."""
 
 from __future__ import annotations
 
@@ -57,32 +57,32 @@ INTERVAL: Final = "MeterValueSampleInterval"
 
 
 class _RegisterReading(NamedTuple):
-    """The Wh of a transaction, since when they have been that, and whether they were seen to rise
-    to them then."""
+    """The energy of a transaction."""
 
     wh: int
     at: float
+    """Since when it has been that."""
     has_risen: bool = False
+    """It was seen to rise then."""
 
 
 @dataclass(slots=True)
 class _CarBehaviour:
-    """What is remembered of the car of a transaction.
-
-    `why` it gets, or last got, too little to charge because of us; nothing before. `charged` is the
-    lowest limit at which it charged, `least` what it needs if it did not with less.
-    """
+    """What is remembered of the car of a transaction."""
 
     why: str = ""
+    """Why it gets, or last got, too little to charge because of us; nothing before."""
     is_short: bool = False
     """It gets too little now."""
     had_current: bool = False
     charged: int = 0
+    """The lowest limit at which it charged."""
     least: int = 0
+    """What it needs, if it did not charge with less."""
     may_since: float | None = None
     """Since when it may draw what it needs; None: it may not."""
     woke: float | None = None
-    """The same, when it drew then."""
+    """The `may_since` after which it was seen to draw."""
     wakes: float = 0.0
     """Seconds that it needed for that."""
     tells_current: bool = False
@@ -93,51 +93,61 @@ class _CarBehaviour:
     """The power by which that rises."""
 
     def has_waited(self, now: float) -> bool:
-        """Whether it may have drawn for so long that any car would have begun."""
+        """Return whether it may have drawn for so long that any car would have begun."""
         return self.may_since is not None and now >= self.may_since + WAKE_SECONDS
 
+    def gets_nothing(self, car: PluggedIn, now: float) -> bool:
+        """Return whether its charger gives it nothing, although it may draw."""
+        is_withheld = car.status == measurements.WITHHELD and not self.charged
+        return is_withheld and self.has_waited(now)
+
     def leapt(self, by: float) -> None:
-        """Our clock was set forward by so much, while it stood here."""
-        self.may_since = None if self.may_since is None else self.may_since + by
-        self.woke = None if self.woke is None else self.woke + by
+        """Take that our clock was set forward by so much."""
+        if self.may_since is not None:
+            self.may_since += by
+        if self.woke is not None:
+            self.woke += by
         self.register = self.pace = None
 
 
 class _LeaseBasis(NamedTuple):
-    """What a lease was made by: how far its charger's clock was ahead, in seconds, on how many
-    lines its car charged, None while nobody knew, and the last of the ways in which the connector
-    was told since it had its default."""
+    """What a lease was made by."""
 
     skew: int
+    """Seconds by which its charger's clock was ahead."""
     lines: int | None
+    """On how many lines its car charged; None: nobody knew."""
     way: LimitWay
+    """The last of the ways in which the connector was told since it had its default."""
 
 
 @dataclass(slots=True)
 class _ClockLag:
-    """How late the readings of a charger come by its clock, in seconds: first, and as several have
-    shown since."""
+    """How late the readings of a charger come by its clock, in seconds."""
 
     skew: int
     """What its other messages said of its clock meanwhile."""
     first: float
+    """How late the first reading came."""
     shown: float
+    """The same, as several readings have shown since."""
     heard_at: float
     others: list[float] = field(default_factory=list)
-    """Those of the last few readings that came neither as late as the first nor as late as
-    shown."""
+    """Those of the last few readings that came neither as late as the first nor as shown."""
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether the clock seems to have been set, and more readings must show that, or a queue
         empties. Where one reading comes sooner and another later, their way takes now more time and
         now less."""
+        if not self.others:
+            return False
         is_shrinking = self.others == sorted({*self.others}, reverse=True)
-        return bool(self.others) and (len(self.others) < LAG_READINGS or is_shrinking)
+        return is_shrinking or len(self.others) < LAG_READINGS
 
     @property
     def was_set(self) -> bool:
-        """Whether several readings have shown that."""
+        """Whether several readings have shown that the clock was set."""
         return self.shown > self.first + SET_SECONDS
 
     def hear(self, lag: float, at: float) -> None:
@@ -145,16 +155,17 @@ class _ClockLag:
         had waited."""
         self.heard_at = at
         if abs(lag - self.first) <= SET_SECONDS:
-            self.shown, self.others = self.first, []
+            self.shown = self.first
+            self.others = []
         elif abs(lag - self.shown) <= SET_SECONDS:
             self.others = []
         else:
             self.others = [*self.others, lag][-LAG_READINGS:]
-            if (
-                len(self.others) == LAG_READINGS
-                and max(self.others) - min(self.others) <= LAG_TOLERANCE
-            ):
-                self.shown, self.first, self.others = lag, min(self.first, lag), []
+            span = max(self.others) - min(self.others)
+            if len(self.others) == LAG_READINGS and span <= LAG_TOLERANCE:
+                self.shown = lag
+                self.first = min(self.first, lag)
+                self.others = []
 
 
 class Spell(NamedTuple):
@@ -182,14 +193,15 @@ class ManagedChargers:
     """When connectors that were not opened, or closed, are asked again."""
     unrecorded: set[Place] = field(default_factory=set)
     """The connectors whose lease could not be stored."""
-    _stays: defaultdict[int, _CarBehaviour] = field(
+    _behaviours: defaultdict[int, _CarBehaviour] = field(
         default_factory=lambda: defaultdict(_CarBehaviour)
     )
+    """How the cars of transactions behave."""
     _obeyed: list[Place] = field(default_factory=list)
     _began: float | None = None
     """When it first looked."""
     _has_spelled: bool = False
-    _sent: dict[Place, _LeaseBasis] = field(default_factory=dict)
+    _bases: dict[Place, _LeaseBasis] = field(default_factory=dict)
     """What the leases of connectors were made by."""
     _taught: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
     """What chargers have shown by refusing limits of a transaction: so long it is believed. The
@@ -213,30 +225,29 @@ class ManagedChargers:
         """Take what an earlier run, or another server, has stored, and how late readings came
         meanwhile."""
         links: dict[str, int | None] = {}
-        for charger, skew, link, one_heard in heard:
-            self._hear_clock(charger, one_heard, skew, is_linked=links.get(charger) == link)
+        for charger, skew, link, reading in heard:
+            self._hear_clock(charger, reading, skew, is_linked=links.get(charger) == link)
             links[charger] = link
         for lag in self._clocks.values():
-            if (
-                abs(lag.skew + lag.shown) <= SET_SECONDS
-            ):  # its other messages have told of that, too
+            # The other messages of the charger have told of that clock, too.
+            if abs(lag.skew + lag.shown) <= SET_SECONDS:
                 lag.first = lag.shown
-        for one in stored:
+        for row in stored:
             lease = Lease(
-                amperes=one.amperes,
-                ends=None if one.ends_at is None else seconds(one.ends_at),
-                safe=one.safe_a,
-                sent=seconds(one.sent_at),
-                transaction=one.transaction,
-                writes=one.writes,
+                amperes=row.amperes,
+                ends=None if row.ends_at is None else seconds(row.ends_at),
+                safe=row.safe_a,
+                sent=seconds(row.sent_at),
+                transaction=row.transaction,
+                writes=row.writes,
             )
-            self.leases.adopt((one.charger, one.connector), lease, now)
+            self.leases.adopt((row.charger, row.connector), lease, now)
 
     def stored(self, place: Place, lease: Lease) -> StoredLease:
         return StoredLease(
             charger=place[0],
             connector=place[1],
-            transaction=None if lease.transaction in (None, NONE) else lease.transaction,
+            transaction=None if lease.transaction == NONE else lease.transaction,
             amperes=lease.amperes,
             ends_at=None if lease.ends is None else timestamp_of(lease.ends),
             safe_a=lease.safe,
@@ -250,92 +261,93 @@ class ManagedChargers:
     def take(
         self, present: LoadPresent, tree: Tree, lines: Mapping[Place, int], now: float
     ) -> None:
-        """Take what chargers told."""
+        """Take what chargers told. `lines` is on how many lines cars charge, where it is known."""
         self.chargers = present.managed
-        running = {one.transaction for one in present.cars}
-        self._taught = {
-            (name, transaction): taught
-            for (name, transaction), taught in self._taught.items()
-            if name in present.managed and transaction in running
-        }
+        running = {car.transaction for car in present.cars}
+        for name, transaction in [*self._taught]:
+            if name not in present.managed or transaction not in running:
+                del self._taught[name, transaction]
         self.can = {name: self._ability(name) for name in present.managed}
         self.leases.floors = {name: can.floor for name, can in self.can.items()}
+        in_watts = {name for name, can in self.can.items() if can.is_in_watts}
         self.leases.in_watts = {
             place
             for place, socket in tree.sockets.items()
-            if place[0] in self.can
-            and self.can[place[0]].is_in_watts
-            and socket.phases > 1
-            and place not in lines
+            if place[0] in in_watts and socket.phases > 1 and place not in lines
         }
-        since = (
-            0.0 if self._began is None else now
-        )  # at its start, a server does not know since when
+
+        # When it starts, a server does not know since when a charger has been away.
+        since = 0.0 if self._began is None else now
+        if self._began is None:
+            self._began = now
         self.away = {
             name: self.away.get(name, since)
-            for name, one in self.chargers.items()
-            if not one.is_connected
+            for name, charger in self.chargers.items()
+            if not charger.is_connected
         }
-        self._began = now if self._began is None else self._began
-        here = {one.place: one for one in present.cars if one.charger in self.chargers}
-        self.leases.forget(
-            [place for place in self.leases.held if place not in here and self._is_over(place)]
-        )
-        for place, one in here.items():
+        here = {car.place: car for car in present.cars if car.charger in self.chargers}
+        over = [place for place in self.leases.held if place not in here and self._is_over(place)]
+        self.leases.forget(over)
+        for place, car in here.items():
             if place not in self.trying:
-                self._take_car(one, tree.sockets[place], lines.get(place), now)
+                self._take_car(car, tree.sockets[place], lines.get(place), now)
 
     def _is_over(self, place: Place) -> bool:
-        """Whether nothing that was sent to a connector without a car holds any more: its charger is
-        limited no longer, or what was sent for a transaction ended with it. Of a charger that is
-        away, nobody knows that."""
-        if place[0] not in self.chargers:
+        """Return whether nothing that was sent to a connector without a car holds any more: its
+        charger is limited no longer, or what was sent for a transaction ended with it. Of a charger
+        that is away, nobody knows that."""
+        charger, _ = place
+        if charger not in self.chargers:
             return True
-        return place[0] not in self.away and self.way(place) in (
-            LimitWay.TRANSACTION,
-            LimitWay.NONE,
-        )
+        if charger in self.away:
+            return False
+        return self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
 
     def way(self, place: Place) -> LimitWay:
-        """The way in which a connector has what holds there: what a refusal taught ends with its
-        transaction, and what was sent because of it does not."""
-        way, sent = self.can[place[0]].way, self._sent.get(place)
-        return way if sent is None else max(way, sent.way)
+        """Return the way in which a connector has what holds there: what a refusal taught ends with
+        its transaction, and what was sent because of it does not."""
+        way, basis = self.can[place[0]].way, self._bases.get(place)
+        return way if basis is None else max(way, basis.way)
 
     def has_default(self, place: Place) -> None:
         """Note that a connector has its default again."""
-        self._sent.pop(place, None)
+        self._bases.pop(place, None)
 
     def leapt(self, seconds: float) -> None:
-        """Our clock was set forward by so much, and those of chargers were not."""
+        """Take that our clock was set forward by so much, and those of chargers were not."""
         self.leases.leapt(seconds)
         self.away = {name: since + seconds for name, since in self.away.items()}
-        self._began = None if self._began is None else self._began + seconds
-        self._sent = {
-            place: sent._replace(skew=sent.skew - round(seconds))
-            for place, sent in self._sent.items()
-        }
+        if self._began is not None:
+            self._began += seconds
+        for place, basis in self._bases.items():
+            self._bases[place] = basis._replace(skew=basis.skew - round(seconds))
         for lag in self._clocks.values():
-            lag.shown, lag.heard_at, lag.others = lag.shown + seconds, lag.heard_at + seconds, []
-        for stay in self._stays.values():
-            stay.leapt(seconds)
+            lag.shown += seconds
+            lag.heard_at += seconds
+            lag.others = []
+        for behaviour in self._behaviours.values():
+            behaviour.leapt(seconds)
 
     def sent(self, place: Place, lines: int | None) -> None:
         """Note what a lease was made by."""
-        self._sent[place] = _LeaseBasis(self.skew(place[0]), lines, self.way(place))
+        self._bases[place] = _LeaseBasis(self.skew(place[0]), lines, self.way(place))
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
-        """Whether a profile for the transaction may stand before the default profile, which is told
-        because that was refused. One that is ignored, or heeded late, stays: it does no harm."""
+        """Return whether a profile for the transaction may stand before the default profile, which
+        is told because that was refused. One that is ignored, or heeded late, stays: it does no
+        harm."""
         return self._taught.get((charger, transaction), {}).get("way") == LimitWay.DEFAULT
 
     def refused(self, place: Place, lease: Lease) -> None:
         """Take what a refused limit teaches. It holds for this transaction; three sessions make it
         lasting."""
-        charger, by = place[0], (place[0], lease.transaction)
+        charger = place[0]
         if charger not in self.can:  # it was let go meanwhile
             return
-        self._taught[by] = after_refusal(self.can[charger], lease, self._taught.pop(by, {}))
+        # Popped, so that what was taught last is the last and counts before what others taught.
+        before = self._taught.pop((charger, lease.transaction), {})
+        taught = after_refusal(self.can[charger], lease, before)
+        self._taught[charger, lease.transaction] = taught
         self.can[charger] = self._ability(charger)
         self.leases.floors = {**self.leases.floors, charger: self.can[charger].floor}
 
@@ -349,45 +361,50 @@ class ManagedChargers:
         return facts
 
     def _ability(self, charger: str) -> Ability:
-        one = self.chargers[charger]
-        return ability(self.facts(charger), one.keys, LimitWay(one.way))
+        managed = self.chargers[charger]
+        return ability(self.facts(charger), managed.keys, LimitWay(managed.way))
 
     def accepted(self, place: Place, transaction: int | None) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused
         before."""
-        facts = self._taught.get((place[0], transaction))
+        charger = place[0]
+        facts = self._taught.get((charger, transaction))
         if facts is None:
             return
-        seen = self._sessions.setdefault((place[0], repr(facts)), set())
-        if transaction not in seen:
-            seen.add(transaction)
-            if len(seen) == SESSIONS:
-                self._learned.append((place[0], facts))
+        sessions = self._sessions.setdefault((charger, repr(facts)), set())
+        if transaction not in sessions:
+            sessions.add(transaction)
+            if len(sessions) == SESSIONS:
+                self._learned.append((charger, facts))
 
     def learned(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what so many sessions have shown of chargers since the last time."""
-        found, self._learned = self._learned, []
-        return found
+        learned = self._learned
+        self._learned = []
+        return learned
 
     def skew(self, charger: str) -> int:
-        """Return how far the clock of a charger is ahead. Readings that come late by another time
-        than before, since messages that say more of a clock were last heard, show that it was
-        set."""
-        known, lag = self.chargers[charger].skew_seconds, self._clocks.get(charger)
+        """Return how far the clock of a charger is ahead, in seconds. Readings that come late by
+        another time than before, since messages that say more of a clock were last heard, show that
+        it was set."""
+        known = self.chargers[charger].skew_seconds
+        lag = self._clocks.get(charger)
         if lag is None or lag.skew != known or not lag.was_set:
             return known
         return known + round(lag.first - lag.shown)
 
-    def _hear_clock(self, charger: str, heard: Heard | None, skew: int, *, is_linked: bool) -> None:
+    def _hear_clock(
+        self, charger: str, reading: Heard | None, skew: int, *, is_linked: bool
+    ) -> None:
         """Compare when readings were sent and when they came. A lag that shrinks is a queue that
         empties, and a lost link sets no clock."""
-        if heard is None:
+        if reading is None:
             return
-        known = self._clocks.get(charger)
-        if known is None or known.skew != skew or not (is_linked or known.was_set):
-            self._clocks[charger] = _ClockLag(skew, heard.lag, heard.lag, heard.at)
-        elif heard.at >= known.heard_at + LAG_SECONDS:
-            known.hear(heard.lag, heard.at)
+        lag = self._clocks.get(charger)
+        if lag is None or lag.skew != skew or not (is_linked or lag.was_set):
+            self._clocks[charger] = _ClockLag(skew, reading.lag, reading.lag, reading.at)
+        elif reading.at >= lag.heard_at + LAG_SECONDS:
+            lag.hear(reading.lag, reading.at)
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
@@ -396,213 +413,215 @@ class ManagedChargers:
                 del self._taught[name, transaction]
         self.leases.hold(socket.place, lasting(socket.most, now, NONE))
 
-    def _take_car(self, one: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
-        place = socket.place
-        held = self._held_by(one, socket)
+    def _take_car(self, car: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
+        charger = self.chargers[car.charger]
+        held = self._held_by(car, socket)
         if held is None:
             return
-        self._hear_clock(
-            one.charger,
-            one.heard,
-            self.chargers[one.charger].skew_seconds,
-            is_linked=one.is_connected,
-        )
-        if self._is_to_send_anew(place, held, lines):
+        self._hear_clock(car.charger, car.heard, charger.skew_seconds, is_linked=car.is_connected)
+        if self._is_to_send_anew(socket.place, held, lines):
+            # What it was sent may not hold: that it draws more is no disobedience.
             held.send_anew()
-            held.above, held.reports = (
-                None,
-                0,
-            )  # what it was sent may not hold: that is no disobedience
-        drawn, lag = measurements.drawn(one, socket, lines), self._clocks.get(one.charger)
-        if drawn is None:
-            return
-        if lag is not None and lag.is_in_doubt:
-            return
-        # More than one line of the charger can carry is on several.
-        least, most = (
-            drawn.least,
-            max(drawn.least, drawn.most / measurements.lines_at_least(drawn.most, socket.most)),
-        )
-        if self.can[one.charger].is_in_watts and lines is None:
-            least /= socket.phases  # it may have put the watts of all lines on one
-        if self.leases.reported(place, least, drawn.at, most):
-            self._obeyed.append(place)
-        if one.transaction is not None:
-            self._learn_of_car(one, self._stays[one.transaction], held, drawn, now)
+            held.above = None
+            held.reports = 0
 
-    def _held_by(self, one: PluggedIn, socket: Socket) -> HeldLease | None:
+        # While its clock is in doubt, nobody knows when it drew that.
+        drawn = measurements.drawn(car, socket, lines)
+        lag = self._clocks.get(car.charger)
+        if drawn is None or (lag is not None and lag.is_in_doubt):
+            return
+        # What is more than one line of the charger can carry is on several.
+        lines_at_least = measurements.lines_at_least(drawn.most, socket.most)
+        least, most = drawn.least, max(drawn.least, drawn.most / lines_at_least)
+        if self.can[car.charger].is_in_watts and lines is None:
+            # It may have put the watts of all lines on one.
+            least /= socket.phases
+        if self.leases.reported(socket.place, least, drawn.at, most):
+            self._obeyed.append(socket.place)
+        if car.transaction is not None:
+            self._learn_of_car(car, self._behaviours[car.transaction], held, drawn, now)
+
+    def _held_by(self, car: PluggedIn, socket: Socket) -> HeldLease | None:
         """Return what is held at a connector. A car that began without us may draw its maximum, as
         long as our default is not known to be there."""
-        place, held = one.place, self.leases.held.get(one.place)
-        is_same = held is not None and (
-            self.way(place) is not LimitWay.TRANSACTION
-            or held.lease.transaction in (one.transaction, None, NONE)
-        )
-        if one.transaction is None or is_same:
+        held = self.leases.held.get(car.place)
+        if car.transaction is None:
             return held
-        began = seconds(one.since)
-        has_default = (
-            self.chargers[one.charger].prepared_at is not None
-            and self.can[one.charger].way is not LimitWay.NONE
-        )
-        lease = self.default_of(socket, began) if has_default else lasting(socket.most, began, NONE)
-        self.leases.hold(place, lease)
-        return self.leases.held[place]
+        if held is not None:
+            if held.lease.transaction in (car.transaction, None, NONE):
+                return held
+            # Only what is sent for a transaction ends with it.
+            if self.way(car.place) is not LimitWay.TRANSACTION:
+                return held
+        is_prepared = self.chargers[car.charger].prepared_at is not None
+        if is_prepared and self.can[car.charger].way is not LimitWay.NONE:
+            lease = self.default_of(socket, seconds(car.since))
+        else:
+            lease = lasting(socket.most, seconds(car.since), NONE)
+        self.leases.hold(car.place, lease)
+        return self.leases.held[car.place]
 
     def _is_to_send_anew(self, place: Place, held: HeldLease, lines: int | None) -> bool:
-        """Whether what a lease was made by has changed, or its charger has booted."""
-        charger, sent = self.chargers[place[0]], self._sent.get(place)
-        if charger.booted_at is not None and seconds(charger.booted_at) > held.lease.sent:
+        """Return whether what a lease was made by has changed, or its charger has booted."""
+        name = place[0]
+        booted_at = self.chargers[name].booted_at
+        if booted_at is not None and seconds(booted_at) > held.lease.sent:
             return True
-        if sent is None:
+        basis = self._bases.get(place)
+        if basis is None:
             return False
-        are_other_lines = self.can[place[0]].is_in_watts and sent.lines != lines
-        return are_other_lines or abs(self.skew(place[0]) - sent.skew) > SET_SECONDS
+        # Watts are told for the lines of the car; amperes are the same on any line.
+        if self.can[name].is_in_watts and basis.lines != lines:
+            return True
+        return abs(self.skew(name) - basis.skew) > SET_SECONDS
 
     def _learn_of_car(
         self,
-        one: PluggedIn,
-        stay: _CarBehaviour,
+        car: PluggedIn,
+        behaviour: _CarBehaviour,
         held: HeldLease,
         drawn: measurements.CarCurrent,
         now: float,
     ) -> None:
-        """A car that ends right after it was lowered needs what it had: some need more than 6 A.
-        One that draws long after it may needs that time to wake."""
+        """Learn what a car needs. One that ends right after it was lowered needs what it had: some
+        need more than 6 A. One that draws long after it may needs that time to wake."""
         limit = held.lease.amperes
         if drawn.least > 1.0 and drawn.at >= held.answered + FOLLOW_SECONDS:
-            stay.charged = min(limit, stay.charged or limit)
-            if stay.may_since is not None and stay.may_since not in (stay.woke, 0.0):
-                stay.woke, stay.wakes = stay.may_since, min(WAKE_SECONDS, drawn.at - stay.may_since)
-        elif not stay.charged and one.status == measurements.WITHHELD and stay.has_waited(now):
-            stay.least = min(limit + 2, MOST_TRIED)  # some chargers give nothing below 8 or 10 A
-        late = seconds(one.changed_at) - held.answered
-        has_drawn = (
-            stay.woke is not None and stay.woke == stay.may_since
-        )  # else it only wakes after a pause
-        if (
-            has_drawn
-            and one.status == measurements.FULL
-            and 0 < limit < stay.charged
-            and 0 <= late < ANSWER_SECONDS
-        ):
-            stay.least = stay.charged
+            behaviour.charged = min(limit, behaviour.charged or limit)
+            may_since = behaviour.may_since
+            if may_since is not None and may_since not in (behaviour.woke, 0.0):
+                behaviour.woke = may_since
+                behaviour.wakes = min(WAKE_SECONDS, drawn.at - may_since)
+        elif behaviour.gets_nothing(car, now):
+            # Some chargers give nothing below 8 or 10 A.
+            behaviour.least = min(limit + 2, MOST_TRIED)
 
-    def known(self, one: PluggedIn, now: float) -> measurements.CarConstraints:
+        # One that has not drawn since it may only wakes after a pause.
+        has_drawn = behaviour.woke is not None and behaviour.woke == behaviour.may_since
+        if has_drawn and car.status == measurements.FULL and 0 < limit < behaviour.charged:
+            late = seconds(car.changed_at) - held.answered
+            if 0 <= late < ANSWER_SECONDS:
+                behaviour.least = behaviour.charged
+
+    def constraints(self, car: PluggedIn, now: float) -> measurements.CarConstraints:
         """Return what holds for a car whatever is wanted."""
-        stay = self._stays[one.transaction or NONE]
+        behaviour = self._behaviours[car.transaction or NONE]
         return measurements.CarConstraints(
-            cap=self.leases.cap(one.place, now),
-            least=stay.least,
-            is_full=self.is_full(one, now),
-            limit=self.told(one.place, now),
-            wakes=stay.wakes,
-            may_be_on_one=one.place in self.leases.in_watts,
+            cap=self.leases.cap(car.place, now),
+            least=behaviour.least,
+            is_full=self.is_full(car, now),
+            limit=self.accepted_limit(car.place, now),
+            wakes=behaviour.wakes,
+            may_be_on_one=car.place in self.leases.in_watts,
         )
 
-    def with_pace(self, one: PluggedIn, now: float) -> PluggedIn:
+    def with_pace(self, car: PluggedIn, now: float) -> PluggedIn:
         """Return a car whose charger tells its register alone with the power by which that
         rises."""
-        if one.transaction is None:
-            return one
-        stay = self._stays[one.transaction]
-        stay.tells_current = stay.tells_current or one.reading is not None
-        if stay.tells_current or one.energy_wh is None or not one.is_connected:
-            return one
-        held = self.leases.held.get(one.place)
-        told = 0.0 if held is None else held.answered + FOLLOW_SECONDS
-        charger = self.chargers.get(one.charger)
-        told_each = 0 if charger is None else number(charger.keys, INTERVAL) or 0
-        if stay.register is None or stay.register.wh > one.energy_wh:
-            stay.register = _RegisterReading(one.energy_wh, now)
-        known = stay.register
-        passed = now - max(known.at, told)
-        if one.energy_wh != known.wh:
+        if car.transaction is None:
+            return car
+        behaviour = self._behaviours[car.transaction]
+        if car.reading is not None:
+            behaviour.tells_current = True
+        if behaviour.tells_current or car.energy_wh is None or not car.is_connected:
+            return car
+
+        held = self.leases.held.get(car.place)
+        follows_at = 0.0 if held is None else held.answered + FOLLOW_SECONDS
+        before = behaviour.register
+        if before is None or before.wh > car.energy_wh:
+            before = behaviour.register = _RegisterReading(car.energy_wh, now)
+        passed = now - max(before.at, follows_at)
+        if car.energy_wh != before.wh:
             # From one rise to the next: in between, nobody knows when it was told.
-            if known.has_risen and known.at >= told and passed >= REGISTER_SECONDS:
-                watts = (one.energy_wh - known.wh) * 3600 / passed
-                stay.pace = ConnectorReading(timestamp_of(now), None, None, watts)
-            if not known.has_risen or known.at < told or passed >= REGISTER_SECONDS:
-                stay.register = _RegisterReading(one.energy_wh, now, has_risen=True)
-        elif passed >= max(STILL_SECONDS, 2 * told_each):
-            stay.pace = ConnectorReading(timestamp_of(now), None, None, 0.0)
-            stay.register = known._replace(has_risen=False)
-        return one._replace(reading=stay.pace)
+            is_between_rises = before.has_risen and before.at >= follows_at
+            if is_between_rises and passed >= REGISTER_SECONDS:
+                watts = (car.energy_wh - before.wh) * 3600 / passed
+                behaviour.pace = ConnectorReading(timestamp_of(now), None, None, watts)
+            if not is_between_rises or passed >= REGISTER_SECONDS:
+                behaviour.register = _RegisterReading(car.energy_wh, now, has_risen=True)
+        else:
+            charger = self.chargers.get(car.charger)
+            interval = 0 if charger is None else number(charger.keys, INTERVAL) or 0
+            if passed >= max(STILL_SECONDS, 2 * interval):
+                behaviour.pace = ConnectorReading(timestamp_of(now), None, None, 0.0)
+                behaviour.register = before._replace(has_risen=False)
+        return car._replace(reading=behaviour.pace)
 
     def default_of(self, socket: Socket, at: float) -> Lease:
-        """What a connector may draw by its default, if a car begins at a time."""
+        """Return what a connector may draw by its default, if a car begins at a time."""
         can = self.can[socket.charger]
-        return waiting(socket.safe, at) if can.waits else lasting(max(socket.safe, can.floor), at)
+        return waiting(socket.safe, at) if can.waits else lasting(_safe(can, socket), at)
 
     # What must be booked whatever is decided
 
     def booked(self, tree: Tree, present: LoadPresent, now: float) -> dict[Place, float]:
-        """The connectors that cannot be told, with the A that must be booked for them."""
-        if self.is_shadow:
-            away = (one.place for one in present.cars if not one.is_connected)
-            return {place: float(tree.sockets[place].most) for place in away}
-        found = {}
-        cars = {one.place: one for one in present.cars}
+        """Return the connectors that cannot be told, with the A that must be booked for them."""
+        cars = {car.place: car for car in present.cars}
+        booked: dict[Place, float] = {}
         for place, socket in tree.sockets.items():
-            amperes = self._booked(socket, cars.get(place), now)
+            car = cars.get(place)
+            if self.is_shadow:
+                if car is not None and not car.is_connected:
+                    booked[place] = float(socket.most)
+                continue
+            amperes = self._booked(socket, car, now)
             if amperes is not None:
-                found[place] = self.leases.on_one_line(socket, amperes)
-        return found
+                booked[place] = self.leases.on_one_line(socket, amperes)
+        return booked
 
     def _booked(self, socket: Socket, car: PluggedIn | None, now: float) -> float | None:
         charger = self.chargers.get(socket.charger)
         if charger is None or charger.state != MANAGED:
             return None if car is None else float(socket.most)
-        can, held = self.can[charger.charger], self.leases.held.get(socket.place)
         if socket.place in self.trying:
             return float(socket.most)
         if charger.charger in self.away:
             return self._booked_away(charger, socket, now)
+        can, held = self.can[charger.charger], self.leases.held.get(socket.place)
         if car is None:
-            free = (
-                float(0 if can.waits else max(socket.safe, can.floor))
-                if held is None
-                else held.booked(now)
-            )
-            return free or None
+            # A car that comes begins with the default.
+            if held is not None:
+                return held.booked(now) or None
+            return None if can.waits else float(_safe(can, socket)) or None
         if can.way is LimitWay.NONE or held is None or charger.prepared_at is None:
             return float(socket.most)
         return held.booked(now) if held.is_stuck else None
 
     def _booked_away(self, charger: ManagedCharger, socket: Socket, now: float) -> float:
-        """An away charger that was not seen to hold its limit alone is booked with its maximum, but
-        not at once: most return within a minute."""
-        can, held, since = (
-            self.can[charger.charger],
-            self.leases.held.get(socket.place),
-            self.away[charger.charger],
-        )
+        """Return what is booked for a charger that is away. One that was not seen to hold its limit
+        alone is booked with its maximum, but not at once: most return within a minute."""
+        can, since = self.can[charger.charger], self.away[charger.charger]
         is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
         if can.way is LimitWay.NONE or not (charger.is_trusted or is_new):
             return float(socket.most)
-        safe = float(max(socket.safe, can.floor))
-        has_waited = now >= since + LEASE_SECONDS - MARGIN_SECONDS
-        kept = safe if has_waited or not can.waits else 0.0  # another car may have come unseen
+
+        # Another car may have come unseen. Where the default lets it wait, it draws only then.
+        kept = 0.0
+        if not can.waits or now >= since + LEASE_SECONDS - MARGIN_SECONDS:
+            kept = float(_safe(can, socket))
+        held = self.leases.held.get(socket.place)
         return kept if held is None else max(kept, held.booked(now))
 
     def floors(self, decision: Allocation) -> dict[Place, float]:
-        """The connectors that cannot be paused, and were not given the least that they can be
-        told."""
-        floors = {place: float(self.leases.floors.get(place[0], 0)) for place in decision.limits}
-        return {
-            place: floors[place]
-            for place, limit in decision.limits.items()
-            if limit.bound is not Bound.FIXED and limit.amperes < floors[place]
-        }
+        """Return the connectors that cannot be paused, and were not given the least that they can
+        be told."""
+        floors: dict[Place, float] = {}
+        for place, limit in decision.limits.items():
+            floor = self.leases.floors.get(place[0], 0)
+            if limit.bound is not Bound.FIXED and limit.amperes < floor:
+                floors[place] = float(floor)
+        return floors
 
     # What is sent
 
     @property
     def _told_by_us(self) -> set[str]:
         """The chargers that are being told something by us."""
-        return self.preparing | self.leases.busy_chargers | {charger for charger, _ in self.trying}
+        on_trial = {charger for charger, _ in self.trying}
+        return self.preparing | self.leases.busy_chargers | on_trial
 
-    def told(self, place: Place, now: float) -> measurements.AcceptedLimit | None:
+    def accepted_limit(self, place: Place, now: float) -> measurements.AcceptedLimit | None:
         """Return what a connector may draw by the limit that it accepted last; None if it does not
         obey."""
         held = self.leases.held.get(place)
@@ -614,103 +633,92 @@ class ManagedChargers:
     def settled(self, place: Place, at: float) -> int | None:
         """Return the limit in A that a connector had long enough to follow it at a time; None if
         none."""
-        told, can = self.told(place, at), self.can.get(place[0])
-        if (
-            told is None
-            or at < told.at + measurements.SETTLED_SECONDS
-            or can is None
-            or can.is_in_watts
-        ):
+        limit, can = self.accepted_limit(place, at), self.can.get(place[0])
+        if limit is None or can is None or can.is_in_watts:
             return None
-        return told.least
+        return limit.least if at >= limit.at + measurements.SETTLED_SECONDS else None
 
     def running(self, present: LoadPresent) -> dict[Place, int | None]:
-        """The connectors that can be told a limit now, with their transactions."""
+        """Return the connectors that can be told a limit now, with their transactions."""
         return {
-            one.place: one.transaction
-            for one in present.cars
-            if one.transaction is not None and one.is_connected and self.is_told(one.place)
+            car.place: car.transaction
+            for car in present.cars
+            if car.transaction is not None and car.is_connected and self.is_told(car.place)
         }
 
     def is_told(self, place: Place) -> bool:
-        """Whether a connector is told limits: its charger is prepared, and not being let go or on
-        trial."""
-        charger = self.chargers.get(place[0])
-        return (
-            charger is not None
-            and charger.state == MANAGED
-            and charger.prepared_at is not None
-            and self.can[charger.charger].way is not LimitWay.NONE
-            and charger.charger not in self.preparing
-            and place not in self.trying
-        )
+        """Return whether a connector is told limits: its charger is prepared, and not being let go
+        or on trial."""
+        name = place[0]
+        charger = self.chargers.get(name)
+        if charger is None or charger.state != MANAGED or charger.prepared_at is None:
+            return False
+        if self.can[name].way is LimitWay.NONE:
+            return False
+        return name not in self.preparing and place not in self.trying
 
     def idle(self, present: LoadPresent, tree: Tree, now: float) -> list[Socket]:
-        """The connectors without a car that still have what was sent for a transaction, and must
-        get their default. Those of a charger that was refused are not in the tree."""
-        here = {one.place for one in present.cars if one.transaction is not None}
+        """Return the connectors without a car that still have what was sent for a transaction, and
+        must get their default."""
         told_by_us = self._told_by_us
-        return [
-            tree.sockets[place]
-            for place, held in self.leases.held.items()
-            if place not in here
-            and place in tree.sockets
-            and place[0] not in self.away
-            and place[0] not in told_by_us
-            and self.way(place) in (LimitWay.DEFAULT, LimitWay.CHARGER, LimitWay.KEY)
-            and held.lease.transaction is not None
-            and now >= held.retry
-        ]
+        here = {car.place for car in present.cars if car.transaction is not None}
+        idle: list[Socket] = []
+        for place, held in self.leases.held.items():
+            # Those of a charger that was refused are not in the tree.
+            if place in here or place not in tree.sockets:
+                continue
+            if place[0] in self.away or place[0] in told_by_us or now < held.retry:
+                continue
+            ends_by_itself = self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
+            if held.lease.transaction is not None and not ends_by_itself:
+                idle.append(tree.sockets[place])
+        return idle
 
     def unprepared(self) -> list[ManagedCharger]:
-        """The chargers that must get their defaults, because they are new or have booted, and those
-        that are let go."""
+        """Return the chargers that must get their defaults, because they are new or have booted,
+        and those that are let go."""
         told_by_us = self._told_by_us
-        return [
-            one
-            for name, one in self.chargers.items()
-            if one.is_connected
-            and name not in told_by_us
-            and (
-                one.state != MANAGED
-                or one.prepared_at is None
-                or one.prepared_at < (one.booted_at or "")
-            )
-        ]
+        unprepared: list[ManagedCharger] = []
+        for name, charger in self.chargers.items():
+            if not charger.is_connected or name in told_by_us:
+                continue
+            is_prepared = charger.state == MANAGED and charger.prepared_at is not None
+            if not is_prepared or (charger.prepared_at or "") < (charger.booted_at or ""):
+                unprepared.append(charger)
+        return unprepared
 
     def to_close(self, present: LoadPresent, tree: Tree, decision: Allocation) -> dict[Place, bool]:
-        """The free connectors that cannot be limited and are to be closed, because their maximum
-        does not fit, or opened again (True)."""
-        here = {one.place for one in present.cars}
-        found = {}
+        """Return the free connectors that cannot be limited and are to be closed, because their
+        maximum does not fit, or opened again (True)."""
+        here = {car.place for car in present.cars}
+        to_move: dict[Place, bool] = {}
         for place, socket in tree.sockets.items():
-            charger = self.chargers.get(place[0])
-            if (
-                charger is None
-                or charger.state != MANAGED
-                or place in here
-                or place[0] in self.away
-            ):
+            name, connector = place
+            charger = self.chargers.get(name)
+            if charger is None or charger.state != MANAGED or place in here or name in self.away:
                 continue
             if decision.at < self.not_moved.get(place, 0.0):
                 continue
-            fits = self.can[place[0]].way is not LimitWay.NONE or all(
-                decision.free[line] >= socket.most * times
-                for line, times in Counter(tree.lines_of(place, None)).items()
-            )
-            if fits == (f"{CLOSED}{place[1]}" in charger.put_back):
-                found[place] = fits
-        return found
+            is_open = True
+            if self.can[name].way is LimitWay.NONE:
+                lines = Counter(tree.lines_of(place, None))
+                is_open = all(
+                    decision.free[line] >= socket.most * times for line, times in lines.items()
+                )
+            is_closed = f"{CLOSED}{connector}" in charger.put_back
+            if is_open == is_closed:
+                to_move[place] = is_open
+        return to_move
 
     # Whether they obey
 
     def is_watched(self, charger: str | None) -> bool:
-        """Whether the next reading of a charger is to show that it obeys."""
-        return any(
-            held.before > 0 or held.above is not None or held.is_stuck
-            for place, held in self.leases.held.items()
-            if place[0] == charger
-        )
+        """Return whether the next reading of a charger is to show that it obeys."""
+        for place, held in self.leases.held.items():
+            is_to_show = held.before > 0 or held.above is not None or held.is_stuck
+            if is_to_show and place[0] == charger:
+                return True
+        return False
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
         """Note that somebody else sent a profile to a charger: until it was measured, it may draw
@@ -718,98 +726,113 @@ class ManagedChargers:
         if charger in self._told_by_us:
             return
         for place, socket in tree.sockets.items():
-            if place[0] == charger and (held := self.leases.held.get(place)) is not None:
-                held.before, held.answered = socket.most, now
+            held = self.leases.held.get(place)
+            if place[0] == charger and held is not None:
+                held.before = socket.most
+                held.answered = now
 
     def obeyed(self) -> list[Place]:
-        """The connectors that were seen to obey since the last time, of chargers that did not
-        before."""
-        found, self._obeyed = self._obeyed, []
-        return [
-            place
-            for place in found
-            if (one := self.chargers.get(place[0])) and one.disobeys_since is not None
-        ]
+        """Return the connectors that were seen to obey since the last time, of chargers that did
+        not before."""
+        obeyed = self._obeyed
+        self._obeyed = []
+        disobedient = {
+            name for name, charger in self.chargers.items() if charger.disobeys_since is not None
+        }
+        return [place for place in obeyed if place[0] in disobedient]
 
     def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, LimitWay]]:
-        """What is to be told of chargers that do not obey, with the way that is tried next."""
+        """Yield what is to be told of chargers that do not obey, with the way that is tried
+        next."""
         for place in self.leases.disobeying(now):
-            held, can = self.leases.held[place], self.can[place[0]]
+            charger, connector = place
+            held, can = self.leases.held[place], self.can[charger]
             if can.way is LimitWay.NONE:
                 continue
-            if (sent := self._sent.get(place)) is not None and sent.way < can.way:
-                self.leases.tell_again(place, now)  # only another connector was told in this way
+            basis = self._bases.get(place)
+            if basis is not None and basis.way < can.way:
+                # Only another connector was told in this way.
+                self.leases.tell_again(place, now)
                 continue
             way = next_way(can)
-            yield (
-                LimitIgnored(
-                    charger=place[0],
-                    at=timestamp_of(now),
-                    connector=place[1],
-                    limit=held.lease.most(now),
-                    drawn=round(held.drawn or 0.0, 1),
-                    way=int(can.way),
-                ),
-                way,
+            fact = LimitIgnored(
+                charger=charger,
+                at=timestamp_of(now),
+                connector=connector,
+                limit=held.lease.most(now),
+                drawn=round(held.drawn or 0.0, 1),
+                way=int(can.way),
             )
-            self.can[place[0]] = replace(can, way=way)
+            yield fact, way
+            self.can[charger] = replace(can, way=way)
             self.leases.tell_again(place, now)
 
     # What cars missed
 
     def spells(self, present: LoadPresent, decision: Allocation, now: float) -> list[Spell]:
-        """The spans that begin or end now, in which a car got too little to charge because of
-        us."""
-        found, at = list[Spell](), timestamp_of(now)
-        for one in present.cars:
-            if one.transaction is None:
+        """Return the spans that begin or end now, in which a car got too little to charge because
+        of us."""
+        at = timestamp_of(now)
+        spells: list[Spell] = []
+        for car in present.cars:
+            if car.transaction is None:
                 continue
-            stay, why = self._stays[one.transaction], self._short(one, decision, now)
-            if why and not (stay.is_short and stay.why == why):
-                stay.why, stay.is_short = why, True
-                found.append(Spell(one.transaction, why, at))
-            elif not why and (
-                stay.is_short or not self._has_spelled
-            ):  # an earlier run may have left one open
-                stay.is_short = False
-                found.append(Spell(one.transaction, "", at))
+            behaviour = self._behaviours[car.transaction]
+            why = self._short(car, behaviour, decision, now)
+            if why and not (behaviour.is_short and behaviour.why == why):
+                behaviour.why = why
+                behaviour.is_short = True
+                spells.append(Spell(car.transaction, why, at))
+            elif not why and (behaviour.is_short or not self._has_spelled):
+                # At first, an earlier run may have left one open.
+                behaviour.is_short = False
+                spells.append(Spell(car.transaction, "", at))
         self._has_spelled = True
-        open_ones = {one.transaction for one in present.cars}
-        for transaction in self._stays.keys() - open_ones:
-            if self._stays.pop(transaction).is_short:
-                found.append(Spell(transaction, "", at))
-        return found
+        running = {car.transaction for car in present.cars}
+        for transaction in self._behaviours.keys() - running:
+            behaviour = self._behaviours.pop(transaction)
+            if behaviour.is_short:
+                spells.append(Spell(transaction, "", at))
+        return spells
 
-    def _short(self, one: PluggedIn, decision: Allocation, now: float) -> str:
+    def _short(
+        self, car: PluggedIn, behaviour: _CarBehaviour, decision: Allocation, now: float
+    ) -> str:
         """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not
         limited."""
-        if (
-            one.transaction is None
-            or one.charger not in self.chargers
-            or one.place not in self.leases.held
-        ):
+        held = self.leases.held.get(car.place)
+        if held is None or car.charger not in self.chargers:
             return ""
-        stay, most = self._stays[one.transaction], self.leases.held[one.place].lease.most(now)
-        if most >= max(self.can[one.charger].least or LEAST_AMPERES, stay.least):
-            stay.had_current = True
-            stay.may_since = now if stay.may_since is None else stay.may_since
+        most = held.lease.most(now)
+        if most >= max(self.can[car.charger].least or LEAST_AMPERES, behaviour.least):
+            behaviour.had_current = True
+            if behaviour.may_since is None:
+                behaviour.may_since = now
             return ""
-        stay.may_since = None
-        limit = decision.limits.get(one.place)
+        behaviour.may_since = None
+        limit = decision.limits.get(car.place)
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
             return ""
         if most:
             return BELOW
-        return PAUSED if stay.had_current else WAITED
+        return PAUSED if behaviour.had_current else WAITED
 
-    def is_full(self, one: PluggedIn, now: float) -> bool:
-        """Whether a car that takes nothing is full: it does not wake, and does not only answer to a
-        pause of ours."""
-        if not measurements.is_paused(one):
+    def is_full(self, car: PluggedIn, now: float) -> bool:
+        """Return whether a car that takes nothing is full: it does not wake, and does not only
+        answer to a pause of ours."""
+        if not measurements.is_paused(car):
             return False
-        if one.transaction is None or one.place not in self.leases.held:
-            return one.status == measurements.FULL
-        stay = self._stays[one.transaction]
-        if one.status == measurements.WITHHELD:  # nor does its charger give it anything at more
-            return stay.least >= MOST_TRIED and not stay.charged and stay.has_waited(now)
-        return stay.has_waited(now) or (stay.woke is not None and stay.woke == stay.may_since)
+        if car.transaction is None or car.place not in self.leases.held:
+            return car.status == measurements.FULL
+        behaviour = self._behaviours[car.transaction]
+        if car.status == measurements.WITHHELD:
+            # Its charger gives it nothing at more, either.
+            return behaviour.least >= MOST_TRIED and behaviour.gets_nothing(car, now)
+        if behaviour.has_waited(now):
+            return True
+        return behaviour.woke is not None and behaviour.woke == behaviour.may_since
+
+
+def _safe(can: Ability, socket: Socket) -> int:
+    """Return the least that a connector has when nobody decides."""
+    return max(socket.safe, can.floor)

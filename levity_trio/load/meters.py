@@ -42,38 +42,38 @@ def reader(meter: MeterConfig) -> Callable[[Measure], Awaitable[None]] | None:
 
 async def _over_modbus(meter: MeterConfig, measured: Measure) -> None:
     """Read a meter over a connection that stays open as long as it works."""
-    host, _, port = (
-        meter.address.rpartition(":") if ":" in meter.address else (meter.address, "", "")
-    )
-    model, streams, transaction = MODELS[meter.model], list[trio.SocketStream](), 0
+    host, port = meter.address, ""
+    if ":" in meter.address:
+        host, _, port = meter.address.rpartition(":")
+    model = MODELS[meter.model]
+    streams: list[trio.SocketStream] = []
+    transaction = 0
 
     async def read() -> Phases:
         nonlocal transaction
         transaction = (transaction + 1) % 0x10000
         if not streams:
             streams.append(await trio.open_tcp_stream(host, int(port or modbus.PORT)))
+        request = modbus.request(model, meter.unit, transaction)
         try:
-            return await _asked(streams[0], model, modbus.request(model, meter.unit, transaction))
+            await streams[0].send_all(request)
+            # Late answers to earlier requests are left out.
+            amperes = None
+            while amperes is None:
+                head = await _exactly(streams[0], modbus.HEAD.size)
+                body = await _exactly(streams[0], modbus.length(head))
+                amperes = modbus.currents(model, request, head, body)
         except BaseException:
-            await trio.aclose_forcefully(streams.pop())  # half an answer may be on its way
+            # Half an answer may be on its way.
+            await trio.aclose_forcefully(streams.pop())
             raise
+        return amperes
 
     try:
         await _keep_reading(meter, read, measured)
     finally:
         for stream in streams:
             await trio.aclose_forcefully(stream)
-
-
-async def _asked(stream: trio.abc.Stream, model: modbus.Model, sent: bytes) -> Phases:
-    """Send a request and return the currents in its answer; late answers to earlier requests are
-    left out."""
-    await stream.send_all(sent)
-    while True:
-        head = await _exactly(stream, modbus.HEAD.size)
-        found = modbus.currents(model, sent, head, await _exactly(stream, modbus.length(head)))
-        if found is not None:
-            return found
 
 
 async def _exactly(stream: trio.abc.Stream, count: int) -> bytes:
@@ -92,18 +92,18 @@ async def _over_http(meter: MeterConfig) -> Phases:
     answer = await get(leading_to(meter.url), READ_SECONDS, most_bytes=PAYLOAD_BYTES)
     if answer.status != OK:
         raise MeterFault(f"the meter answers with status {answer.status}")
-    return _currents(
-        meter, [(answer.body, path) for path in meter.path or PATHS[meter.model.casefold()]]
-    )
+    paths = meter.path or PATHS[meter.model.casefold()]
+    return _currents(meter, [(answer.body, path) for path in paths])
 
 
 def _currents(meter: MeterConfig, places: Iterable[tuple[bytes, str]]) -> Phases:
     """Return the currents of the phases: of each, a payload and the place in it. Raises
     MeterFault."""
     try:
-        shown = [float(number_in(payload, path)) * AMPERES[meter.shows] for payload, path in places]
+        numbers = [float(number_in(payload, path)) for payload, path in places]
     except NoNumber as wrong:
         raise MeterFault(f"what it told is of no use: {wrong}") from None
+    shown = [number * AMPERES[meter.shows] for number in numbers]
     one, two, three = [*shown, 0.0, 0.0][: len(PHASES)]
     return one, two, three
 
@@ -114,7 +114,7 @@ async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> No
     while True:
         try:
             with trio.fail_after(READ_SECONDS):
-                found = await read()
+                amperes = await read()
         except (
             MeterFault,
             Unanswered,
@@ -133,13 +133,9 @@ async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> No
             if failures:
                 log.info("a meter can be read again", meter=meter.name)
             failures = 0
-            measured(meter.name, found)
-        await trio.sleep(
-            min(
-                meter.every_seconds * 2 ** min(failures, 10),
-                max(MOST_PAUSE_SECONDS, meter.every_seconds),
-            )
-        )
+            measured(meter.name, amperes)
+        pause = meter.every_seconds * 2 ** min(failures, 10)
+        await trio.sleep(min(pause, max(MOST_PAUSE_SECONDS, meter.every_seconds)))
 
 
 # By MQTT
@@ -161,41 +157,45 @@ class Subscribed:
     """
 
     def __init__(self, meters: Iterable[MeterConfig]) -> None:
-        self._told = {
-            meter: dict[str, tuple[float, bytes]]() for meter in meters if meter.kind == "mqtt"
-        }
-        self._failing = set[MeterConfig]()
-        self.topics = frozenset(topic for meter in self._told for topic in meter.topic)
+        published = [meter for meter in meters if meter.kind == "mqtt"]
+        self._payloads = {meter: dict[str, tuple[float, bytes]]() for meter in published}
+        """Those that came since a meter last showed something, by topic, and when they came."""
+        self._failing: set[MeterConfig] = set()
+        self.topics = frozenset(topic for meter in published for topic in meter.topic)
 
     def heard(self, topic: str, payload: bytes, now: float) -> Iterator[PublishedReading]:
         """Take a message that was published now. Yield the meters that it completes."""
-        for meter, told in self._told.items():
+        for meter, payloads in self._payloads.items():
             if topic not in meter.topic:
                 continue
-            told[topic] = now, payload
-            if all(one in told for one in meter.topic):
-                if (amperes := self._understood(meter, told)) is not None:
-                    yield PublishedReading(meter.name, amperes, min(at for at, _ in told.values()))
-                told.clear()
+            payloads[topic] = now, payload
+            if not payloads.keys() >= {*meter.topic}:
+                continue
+            amperes = self._understood(meter, payloads)
+            if amperes is not None:
+                oldest = min(at for at, _ in payloads.values())
+                yield PublishedReading(meter.name, amperes, oldest)
+            payloads.clear()
 
     def _understood(
-        self, meter: MeterConfig, told: Mapping[str, tuple[float, bytes]]
+        self, meter: MeterConfig, payloads: Mapping[str, tuple[float, bytes]]
     ) -> Phases | None:
         """Return the currents; None if they are of no use, which is logged when it begins and when
         it ends."""
         paths = meter.path or ("",)
+        places: list[tuple[bytes, str]] = []
+        for topic in meter.topic:
+            _, payload = payloads[topic]
+            places += [(payload, path) for path in paths]
         try:
-            found = _currents(
-                meter, [(told[topic][1], path) for topic in meter.topic for path in paths]
-            )
+            amperes = _currents(meter, places)
         except MeterFault as fault:
             if meter not in self._failing:
-                log.warning(
-                    "a meter publishes what is of no use", meter=meter.name, reason=str(fault)
-                )
+                reason = str(fault)
+                log.warning("a meter publishes what is of no use", meter=meter.name, reason=reason)
             self._failing.add(meter)
             return None
         if meter in self._failing:
             log.info("a meter publishes currents again", meter=meter.name)
         self._failing.discard(meter)
-        return found
+        return amperes

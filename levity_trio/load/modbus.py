@@ -75,16 +75,21 @@ def currents(model: Model, sent: bytes, head: bytes, body: bytes) -> Phases | No
     if head[:2] != sent[:2]:
         return None
     if body[0] == model.function | FAILED:
-        raise MeterFault(
-            f"the meter answers with exception {body[1]}: {_EXCEPTIONS.get(body[1], 'unknown')}"
-        )
+        why = _EXCEPTIONS.get(body[1], "unknown")
+        raise MeterFault(f"the meter answers with exception {body[1]}: {why}")
     first = min(model.registers)
     data = body[2:]
     if body[0] != model.function or len(data) < 2 * (max(model.registers) - first + 2):
         raise MeterFault("the answer is too short")
-    one, two, three = (
-        _ampere(model, data[2 * (register - first) :][:4]) for register in model.registers
-    )
+    amperes: list[float] = []
+    for register in model.registers:
+        offset = 2 * (register - first)
+        words = data[offset : offset + 4]
+        if model.is_swapped:
+            words = words[2:] + words[:2]
+        (value,) = struct.unpack(f">{model.shape}", words)
+        amperes.append(float(value) * model.amperes)
+    one, two, three = amperes
     return one, two, three
 
 
@@ -97,9 +102,3 @@ _EXCEPTIONS = {
     10: "there is no way to this unit",
     11: "this unit does not answer; is the unit right?",
 }
-
-
-def _ampere(model: Model, data: bytes) -> float:
-    words = data[2:] + data[:2] if model.is_swapped else data
-    (value,) = struct.unpack(f">{model.shape}", words)
-    return float(value) * model.amperes

@@ -23,7 +23,7 @@ IDS = {DEFAULT: 9_900_000, TRANSACTION: 9_910_000, CHARGER: 9_920_000}
 BEFORE = timedelta(minutes=1)
 """An absolute schedule begins so long ago, so that it has begun by a clock that is behind."""
 PAUSED_BEFORE = timedelta(days=1)
-"""The same of a car at 0 A. It may wait longer than it must, but not less because its charger's
+"""The same for a car at 0 A. It may wait longer than it must, but not less because its charger's
 clock is set back."""
 ALWAYS = "1970-01-01T00:00:00Z"
 """When an absolute default began, by any clock."""
@@ -45,6 +45,10 @@ class LimitWay(IntEnum):
     NONE = 5
 
 
+WITH_DEFAULT = (LimitWay.TRANSACTION, LimitWay.DEFAULT)
+"""In these ways, a connector has a default profile of ours."""
+
+
 @record
 class LimitKey:
     """A configuration key that limits a charger: its unit in A, and the least that it takes."""
@@ -55,27 +59,27 @@ class LimitKey:
 
 
 KEYS: Mapping[str, LimitKey] = {"SetCurrent": LimitKey(name="SetCurrent", unit=0.001, least=8)}
-"""Of Grizzl-E, in mA."""
+"""That of Grizzl-E is in mA."""
 
 
 @record
 class Ability:
-    """What a charger can do, by its configuration and by what trials of its firmware have shown.
-
-    `takes_zero`: it pauses at 0 A. `waits`: by its default profile, whoever starts without us
-    waits. `level` is the stackLevel of our profiles. `counts_from`: Absolute schedules are not
-    taken, and Relative ones count from the start of the transaction or from receipt. `least` is the
-    least current at which a car was seen to charge.
-    """
+    """What a charger can do, by its configuration and by what trials of its firmware have shown."""
 
     way: LimitWay = LimitWay.TRANSACTION
     takes_zero: bool = True
+    """It pauses at 0 A."""
     waits: bool = True
+    """By its default profile, whoever starts without us waits."""
     level: int = 0
+    """The stackLevel of our profiles."""
     is_in_watts: bool = False
     has_two_periods: bool = True
     counts_from: str = ""
+    """Absolute schedules are not taken, and Relative ones count from the `start` of the transaction
+    or from `receipt`."""
     least: int | None = None
+    """The least current at which a car was seen to charge."""
     key: LimitKey | None = None
 
     @property
@@ -89,37 +93,36 @@ class Ability:
 def ability(
     facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay = LimitWay.TRANSACTION
 ) -> Ability:
-    """What a charger can do: `facts` are those of trials, `keys` its configuration, `way` the first
-    that is tried."""
+    """Return what a charger can do: `facts` are those of trials, `keys` its configuration, `way`
+    the first that is tried."""
     key = next((KEYS[name] for name in keys if name in KEYS), None)
     features = words(keys, "SupportedFeatureProfiles")
-    ways = (
-        [*LimitWay] if not features or SMART_CHARGING in features else [LimitWay.KEY, LimitWay.NONE]
-    )
+    ways = [*LimitWay]
+    if features and SMART_CHARGING not in features:
+        ways = [LimitWay.KEY, LimitWay.NONE]
     if number(keys, "MaxChargingProfilesInstalled") == 1:
+        # A profile of the transaction needs the default beside it.
         ways.remove(LimitWay.TRANSACTION)
     if key is None:
         ways.remove(LimitWay.KEY)
     first = max(way, LimitWay(facts.get("way", 1)))
+    chosen = next(later for later in ways if later >= first)
+    has_default = chosen in WITH_DEFAULT
+
     units = words(keys, "ChargingScheduleAllowedChargingRateUnit")
-    is_in_watts = bool(units) and not {"Current", "A"}.intersection(units)
-    periods = number(keys, "ChargingScheduleMaxPeriods")
+    is_in_amperes = not units or not {"Current", "A"}.isdisjoint(units)
+    has_two_periods = number(keys, "ChargingScheduleMaxPeriods") != 1
     level = min(number(keys, "ChargeProfileMaxStackLevel") or 0, HIGHEST_LEVEL)
-    chosen = next(one for one in ways if one >= first)
     takes_zero = facts.get("zero", True)
+    can_wait = takes_zero and has_two_periods and has_default
     return Ability(
         way=chosen,
         takes_zero=takes_zero,
-        waits=takes_zero
-        and facts.get("waits", True)
-        and periods != 1
-        and chosen in (LimitWay.TRANSACTION, LimitWay.DEFAULT),
+        waits=can_wait and facts.get("waits", True),
         level=facts.get("level", level),
-        is_in_watts=is_in_watts,
-        has_two_periods=periods != 1,
-        counts_from=facts.get("counts_from", "")
-        if chosen in (LimitWay.TRANSACTION, LimitWay.DEFAULT)
-        else "",
+        is_in_watts=not is_in_amperes,
+        has_two_periods=has_two_periods,
+        counts_from=facts.get("counts_from", "") if has_default else "",
         least=facts.get("least"),
         key=key,
     )
@@ -137,16 +140,18 @@ period, or Relative schedules only, or no 0 A."""
 
 
 def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict[str, Any]:
-    """What refused leases of a transaction teach of a charger, as `facts` of `ability`: it takes
-    the other kind of schedule, else no 0 A, else limits in another way. `taught` is what those
-    before did: of the kind, it holds no more once 0 A was refused in both, and nothing of it holds
-    in another way."""
-    if not can.counts_from and can.way in (LimitWay.TRANSACTION, LimitWay.DEFAULT):
+    """Return what refused leases of a transaction teach of a charger, as `facts` of `ability`: it
+    takes the other kind of schedule, else no 0 A, else limits in another way.
+
+    `taught` is what those before did: of the kind, it holds no more once 0 A was refused in both,
+    and nothing of it holds in another way.
+    """
+    if not can.counts_from and can.way in WITH_DEFAULT:
         return {**taught, "counts_from": "start"}
     if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not LimitWay.KEY:
-        return {what: value for what, value in taught.items() if what != "counts_from"} | {
-            "zero": False
-        }
+        facts = {**taught, "zero": False}
+        facts.pop("counts_from", None)
+        return facts
     return {"way": int(next_way(can))}
 
 
@@ -157,14 +162,17 @@ def weaker(
     shown if it refuses all before these, and what it can do then. In the last way nothing is
     sent."""
     for later in LimitWay:
-        for shown in WEAKER if later >= way else ():
-            yield shown, ability({**facts, **shown}, keys, later)
+        if later >= way:
+            for shown in WEAKER:
+                yield shown, ability({**facts, **shown}, keys, later)
 
 
 def next_way(can: Ability) -> LimitWay:
-    """The way that is tried after the one in use did not work."""
+    """Return the way that is tried after the one in use did not work."""
     later = LimitWay(min(can.way + 1, LimitWay.NONE))
-    return LimitWay.NONE if later is LimitWay.KEY and can.key is None else later
+    if later is LimitWay.KEY and can.key is None:
+        return LimitWay.NONE
+    return later
 
 
 @record
@@ -176,8 +184,8 @@ class ChargerTime:
 
 
 def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | None:
-    """What holds a car that starts without us, None where nothing can. `waits` is how long it
-    waits, in seconds.
+    """Return what holds a car that starts without us, None where nothing can. `waits` is how long
+    it waits, in seconds.
 
     It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the
     charger cannot wait, it gets that at once.
@@ -197,15 +205,17 @@ def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | N
 def limit(
     can: Ability, socket: Socket, lease: Lease, when: ChargerTime, lines: int | None
 ) -> Call | None:
-    """What tells a charger the lease of a transaction; None where nothing can. `lines` are those of
-    the car, if that is known."""
+    """Return what tells a charger the lease of a transaction; None where nothing can. `lines` are
+    those of the car, if that is known."""
     if can.way >= LimitWay.KEY:
         return _key(can, lease.amperes)
 
     # Offsets count from a while ago, from the start of the transaction, or from receipt.
     before = BEFORE if lease.amperes else PAUSED_BEFORE
-    if can.counts_from:
-        before = when.now - (when.began or when.now) if can.counts_from == "start" else timedelta()
+    if can.counts_from == "start":
+        before = when.now - (when.began or when.now)
+    elif can.counts_from:
+        before = timedelta()
     periods, ends = [(0, lease.amperes)], None
     if lease.ends is not None:
         ends = round(before.total_seconds()) + round(lease.ends - lease.sent)
@@ -233,24 +243,29 @@ def _profile(
         "chargingProfileKind": "Absolute" if "startSchedule" in schedule else "Relative",
         "chargingSchedule": schedule,
     }
-    return "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": content | more}
+    payload = {"connectorId": connector, "csChargingProfiles": content | more}
+    return "SetChargingProfile", payload
 
 
 def _schedule(
     can: Ability, socket: Socket, periods: list[tuple[int, int]], lines: int | None
 ) -> dict[str, Any]:
-    """The periods of a schedule. A limit in W and its numberPhases speak of the same lines: those
-    of the car, or all that are wired."""
-    found = []
+    """Return the periods of a schedule. A limit in W and its numberPhases speak of the same lines:
+    those of the car, or all that are wired."""
+    listed: list[dict[str, Any]] = []
     for index, (start, amperes) in enumerate(periods):
         phases = socket.phases
         if can.is_in_watts and lines is not None:
             phases = min(phases, lines)
         if 0 < index == len(periods) - 1:
+            # The last of several periods is the safe limit.
             phases = min(phases, socket.safe_lines)
-        limit = float(amperes * VOLTS * phases if can.is_in_watts else amperes)
-        found.append({"startPeriod": start, "limit": limit, "numberPhases": phases})
-    return {"chargingRateUnit": "W" if can.is_in_watts else "A", "chargingSchedulePeriod": found}
+        limit = float(amperes)
+        if can.is_in_watts:
+            limit = float(amperes * VOLTS * phases)
+        listed.append({"startPeriod": start, "limit": limit, "numberPhases": phases})
+    unit = "W" if can.is_in_watts else "A"
+    return {"chargingRateUnit": unit, "chargingSchedulePeriod": listed}
 
 
 def _key(can: Ability, amperes: int) -> Call | None:
@@ -261,24 +276,26 @@ def _key(can: Ability, amperes: int) -> Call | None:
 
 
 def clearing(can: Ability, socket: Socket) -> list[Call]:
-    """What removes the profiles at a connector that are not ours; ours must have been accepted
-    before. A default of a lower level than ours never holds."""
-    found: list[dict[str, Any]] = [
+    """Return what removes the profiles at a connector that are not ours; ours must have been
+    accepted before. A default of a lower level than ours never holds."""
+    filters: list[dict[str, Any]] = [
         {"connectorId": socket.connector, "chargingProfilePurpose": TRANSACTION},
         {"connectorId": 0, "chargingProfilePurpose": DEFAULT},
     ]
     if can.way is not LimitWay.CHARGER:
-        found.append({"connectorId": 0, "chargingProfilePurpose": CHARGER})
-    return [("ClearChargingProfile", one) for one in found]
+        filters.append({"connectorId": 0, "chargingProfilePurpose": CHARGER})
+    return [("ClearChargingProfile", payload) for payload in filters]
 
 
 def clearing_own(way: LimitWay, socket: Socket) -> Call:
-    """What removes our profile for the transaction, or that of the whole charger."""
-    number = IDS[CHARGER] if way is LimitWay.CHARGER else IDS[TRANSACTION] + socket.connector
+    """Return what removes our profile for the transaction, or that of the whole charger."""
+    number = IDS[TRANSACTION] + socket.connector
+    if way is LimitWay.CHARGER:
+        number = IDS[CHARGER]
     return "ClearChargingProfile", {"id": number}
 
 
 def leaving(connector: int) -> list[Call]:
-    """What removes our profiles at a connector."""
+    """Return what removes our profiles at a connector."""
     ids = IDS[TRANSACTION] + connector, IDS[DEFAULT] + connector, IDS[CHARGER]
     return [("ClearChargingProfile", {"id": number}) for number in ids]

@@ -20,15 +20,14 @@ QUARTER = 900.0
 VOLTS = 230
 HOUR = 3600.0
 SHORT = 0.98
-"""Of what it wanted, what a car that was not short got."""
+"""The part of what it wanted that a car got that was not short."""
 AT_ONCE = 50
 """Steps between two rests."""
 
 
 @record
 class ReplayedStay:
-    """A car at a connector, from when it was plugged in until it left. `whose` is what it is called
-    in the answer."""
+    """A car at a connector, from when it was plugged in until it left."""
 
     place: Place
     since: float
@@ -37,6 +36,7 @@ class ReplayedStay:
     lines: int
     most: int
     whose: str
+    """What it is called in the answer."""
     course: tuple[tuple[float, float], ...] = ()
     """What it took: so many A until it had so many Wh, in order. Beyond, and without a course,
     `most`."""
@@ -99,21 +99,24 @@ def replay(
             present.append(_ChargingCar(coming.pop()))
         until = now - now % STEP_SECONDS + STEP_SECONDS
         other = house(now)
-        cars = [one.car(decision) for one in present]
-        decision = decide(tree, cars, Measured(other=other), now, decision, first_come=first_come)
+        cars = [car.asking(decision) for car in present]
+        measured = Measured(other=other)
+        decision = decide(tree, cars, measured, now, decision, first_come=first_come)
 
         # Everybody draws what he may for so long.
         flowing = [other[tree.root].now if tree.root in other else NOTHING]
-        for one in present:
-            limit = decision.limits[one.stay.place].amperes
-            flowing.append(one.charge(tree, limit, until - now))
-            waited += 0.0 if limit else until - now
+        for car in present:
+            limit = decision.limits[car.stay.place].amperes
+            flowing.append(car.charge(tree, limit, until - now))
+            if not limit:
+                waited += until - now
         peak = highest_of([peak, added(flowing)])
 
-        gone += [one for one in present if one.is_done(until)]
-        present = [one for one in present if not one.is_done(until)]
-        now, steps = until, steps + 1
-        if rest is not None and not steps % AT_ONCE:
+        gone += [car for car in present if car.is_done(until)]
+        present = [car for car in present if not car.is_done(until)]
+        now = until
+        steps += 1
+        if rest is not None and steps % AT_ONCE == 0:
             rest()
     return _replayed(gone, waited, peak)
 
@@ -122,21 +125,24 @@ class _ChargingCar:
     """A car that is there, and what it has got."""
 
     def __init__(self, stay: ReplayedStay) -> None:
-        self.stay, self.got = stay, 0.0
+        self.stay = stay
+        self.got = 0.0
 
     def is_done(self, at: float) -> bool:
         return self.got >= self.stay.wanted_wh or self.stay.until <= at
 
     def takes(self, limit: int) -> float:
-        """A that it takes now of a limit."""
-        most = next(
-            (amperes for until, amperes in self.stay.course if self.got < until),
-            float(self.stay.most),
-        )
+        """Return the A that it takes now of a limit."""
+        most = float(self.stay.most)
+        for until, amperes in self.stay.course:
+            if self.got < until:
+                most = amperes
+                break
         return min(most, limit)
 
-    def car(self, before: Allocation) -> Car:
-        stay, limit = self.stay, before.limits.get(self.stay.place)
+    def asking(self, before: Allocation) -> Car:
+        stay = self.stay
+        limit = before.limits.get(stay.place)
         return Car(
             charger=stay.place[0],
             connector=stay.place[1],
@@ -148,24 +154,26 @@ class _ChargingCar:
 
     def charge(self, tree: Tree, limit: int, seconds: float) -> Phases:
         """Draw for so long what it may. Return the A on each phase."""
-        amperes = self.takes(limit)
-        self.got += amperes * self.stay.lines * VOLTS * seconds / HOUR
-        return on(tree.sockets[self.stay.place].lines(self.stay.lines), amperes)
+        amperes, lines = self.takes(limit), self.stay.lines
+        self.got += amperes * lines * VOLTS * seconds / HOUR
+        return on(tree.sockets[self.stay.place].lines(lines), amperes)
 
 
 def _replayed(gone: Sequence[_ChargingCar], waited: float, peak: Phases) -> Replayed:
     missing = defaultdict[str, list[float]](list)
-    for one in gone:
-        if one.got < SHORT * one.stay.wanted_wh:
-            missing[one.stay.whose].append(one.stay.wanted_wh - one.got)
+    for car in gone:
+        wanted = car.stay.wanted_wh
+        if car.got < SHORT * wanted:
+            missing[car.stay.whose].append(wanted - car.got)
     short = [Short(whose=who, sessions=len(wh), missing_wh=sum(wh)) for who, wh in missing.items()]
+    short.sort(key=lambda each: (-each.missing_wh, each.whose))
     return Replayed(
         sessions=len(gone),
-        wanted_wh=sum(one.stay.wanted_wh for one in gone),
-        given_wh=sum(min(one.got, one.stay.wanted_wh) for one in gone),
+        wanted_wh=sum(car.stay.wanted_wh for car in gone),
+        given_wh=sum(min(car.got, car.stay.wanted_wh) for car in gone),
         waited_seconds=waited,
         peak=peak,
-        short=tuple(sorted(short, key=lambda each: (-each.missing_wh, each.whose))),
+        short=tuple(short),
     )
 
 
@@ -176,20 +184,20 @@ class PastHouse:
     def __init__(self, quarters: Mapping[str, Mapping[int, tuple[Phases, Phases]]]) -> None:
         self._quarters = quarters
         history = LoadHistory()
-        for circuit, found in quarters.items():
-            for quarter, (_, highest) in found.items():
+        for circuit, by_quarter in quarters.items():
+            for quarter, (_, highest) in by_quarter.items():
                 history.remember(circuit, highest, quarter * QUARTER)
         self._highest = cache(history.highest)
 
     def __call__(self, now: float) -> dict[str, OtherLoad]:
-        quarter, hour, others = int(now // QUARTER), now // HOUR * HOUR, {}
-        for circuit, found in self._quarters.items():
-            mean, highest = found.get(quarter, (NOTHING, NOTHING))
-            _, before = found.get(quarter - 1, (NOTHING, NOTHING))
+        quarter, hour = int(now // QUARTER), now // HOUR * HOUR
+        others: dict[str, OtherLoad] = {}
+        for circuit, by_quarter in self._quarters.items():
+            mean, highest = by_quarter.get(quarter, (NOTHING, NOTHING))
+            _, before = by_quarter.get(quarter - 1, (NOTHING, NOTHING))
             recent = highest_of([highest, before])
-            others[circuit] = OtherLoad(
-                now=mean, recent=recent, highest=self._highest(circuit, hour)
-            )
+            hours = self._highest(circuit, hour)
+            others[circuit] = OtherLoad(now=mean, recent=recent, highest=hours)
         return others
 
 
@@ -203,18 +211,18 @@ def with_more(
     limit.
     """
     places = sorted({stay.place for stay in stays})
-    sockets, found = dict(tree.sockets), list(stays)
+    sockets = [*tree.sockets.values()]
+    repeated = [*stays]
     for number in range(more if places else 0):
         like = places[number % len(places)]
-        place = f"another {number + 1}", 1
+        name = f"another {number + 1}"
         socket = tree.sockets[like]
         turned = socket.rotation[1:] + socket.rotation[:1]
-        sockets[place] = replace(socket, charger=place[0], connector=1, rotation=turned)
-        found += [
-            replace(stay, place=place, whose=place[0]) for stay in stays if stay.place == like
-        ]
-    circuits = [
-        replace(circuit, amperes=limit) if limit is not None and name == tree.root else circuit
-        for name, circuit in tree.circuits.items()
-    ]
-    return Tree(circuits, [replace(socket, safe=0) for socket in sockets.values()]), found
+        sockets.append(replace(socket, charger=name, connector=1, rotation=turned))
+        own = [stay for stay in stays if stay.place == like]
+        repeated += [replace(stay, place=(name, 1), whose=name) for stay in own]
+    circuits = dict(tree.circuits)
+    if limit is not None:
+        circuits[tree.root] = replace(circuits[tree.root], amperes=limit)
+    without_safe = [replace(socket, safe=0) for socket in sockets]
+    return Tree(circuits.values(), without_safe), repeated

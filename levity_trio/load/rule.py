@@ -26,10 +26,10 @@ from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, Tree, added, h
 from levity_trio.records import record
 
 OUTAGE = 1.13
-"""× the limit: what is permitted when nobody can lower anything."""
+"""So many times its limit may be permitted at a circuit while nobody can lower anything."""
 TURN_SECONDS = 900
-"""The least time for which a car that began to get current keeps it, and the common rhythm at which
-turns end."""
+"""A car that began to get current keeps it at least so long. Turns end together, at each quarter of
+an hour."""
 ROOM_SECONDS = 300
 """How long there must have been room before a limit is raised."""
 STEP_AMPERES = 2
@@ -39,15 +39,18 @@ SETTLED_SECONDS = 120
 LESS_AMPERES = 1.0
 """A car that draws so much less than its limit does not need all of it."""
 KNOCK_SECONDS = 60
+"""A full car at 0 A is knocked: it gets its least current for so long, to see whether it
+charges."""
 KNOCK_EVERY_SECONDS = 3600
 BEFORE_DEPARTURE_SECONDS = 1800
+"""It is knocked once more so long before its driver leaves."""
 URGENT_SECONDS = 3600
 """A driver whose car can wait no longer than this, by what he entered, comes before the others who
 wait."""
 VOLTS = 230
 GRID = "Grid operator"
-"""Is named in place of a circuit where his order keeps a car from more; its phase is then a line of
-Tree.lines_of."""
+"""This is named in place of a circuit where his order keeps a car from more; the phase is then a
+line of Tree.lines_of."""
 
 
 class CarDemand(StrEnum):
@@ -70,19 +73,19 @@ class Car:
     """When it was plugged in."""
     demand: CarDemand = CarDemand.WANTS
     lines: int | None = None
-    """On how many lines it charges, once three readings have shown it; None: as many as its charger
-    has."""
+    """On how many lines it charges, once three readings have shown it; None: not known, so as many
+    as its charger has."""
     drawn: float | None = None
-    """A on its highest line, as last measured; None: not reported."""
+    """The A on its highest line, as last measured; None: not reported."""
     over: float = 0.0
-    """A that it was measured to draw above what it might. It is booked beside what it may draw."""
+    """The A that it was measured to draw above what it might. They are booked beside its limit."""
     most: int | None = None
     """The most that it ever takes, where that is known."""
     least: int = 0
-    """A below which it was seen not to charge, although its charger could."""
+    """Below this current in A it was seen not to charge, although its charger could."""
     per_ampere: int = 1
-    """So many A are booked for each that it may draw, up to its maximum: it may put what all lines
-    get on one."""
+    """So many A are booked for each that it may draw, up to its maximum: a limit in W is for all
+    lines, and it may put that on one."""
     wakes: float = 0.0
     """Seconds that it needed to begin when it was allowed to. Its turn lasts so much longer."""
     by_hand: int | None = None
@@ -90,12 +93,13 @@ class Car:
     boost: bool = False
     """It gets its maximum, within both ledgers, before others get more than their least."""
     priority: int = 0
-    """Of its household or card; added to that of its socket."""
+    """The priority of its household or card, which is added to that of its socket."""
     departure: float | None = None
+    """When its driver wants to leave."""
     wanted_wh: float | None = None
     """What it still lacks of the energy that its driver entered."""
     fixed: float | None = None
-    """A that must be booked whatever we say: the charger is away, or does not obey."""
+    """The A that must be booked whatever we say: the charger is away, or does not obey."""
 
     @property
     def place(self) -> Place:
@@ -107,7 +111,7 @@ class OtherLoad:
     """What the other consumers at one circuit draw, those under it included."""
 
     now: Phases
-    """As last measured."""
+    """What was measured last."""
     recent: Phases
     """The highest of the last 15 minutes."""
     highest: Phases
@@ -173,7 +177,7 @@ class CurrentLimit:
     outage: bool = False
     """It is the outage ledger of that circuit that is full."""
     over: float = 0.0
-    """A that were booked beside it; see Car."""
+    """The A that were booked beside it; see Car."""
 
 
 @record
@@ -191,38 +195,38 @@ class CarStanding:
     room: float | None = None
     """Since when there has been room for more."""
     knocked: float | None = None
-    """When a full car was last knocked; as if a knock just ended as long as it has current, because
-    it can ask then."""
+    """When a full car was last knocked. As long as it has current, it can ask for more by itself:
+    this is then set as if a knock had just ended."""
 
 
 def moved(standing: CarStanding, by: float) -> CarStanding:
     """Return a standing whose moments are so much later: the clock was set forward."""
-    moments = {
-        name: getattr(standing, name) for name in ("since", "turn", "waits", "room", "knocked")
-    }
-    return replace(standing, **{name: at + by for name, at in moments.items() if at is not None})
+    names = "since", "turn", "waits", "room", "knocked"
+    moments = {name: getattr(standing, name) for name in names}
+    later = {name: at + by for name, at in moments.items() if at is not None}
+    return replace(standing, **later)
 
 
 @record
 class PhaseLoad:
-    """One phase of one circuit, for the bars that people see. All in A."""
+    """What flows in one phase of one circuit, in A: the bars that people see."""
 
     circuit: str
     phase: int
     limit: float
     other: float
-    """The house, now."""
+    """What the house draws now."""
     drawn: float
-    """The cars, now."""
+    """What the cars draw now."""
     permitted: float
-    """The cars, if all drew what they may."""
+    """What the cars would draw if all drew what they may."""
     outage: float
     """What the house may come to in an outage."""
 
 
 @record
 class Allocation:
-    """What the rule said at one moment. Pass it to the next call."""
+    """What the rule decided at one moment. Pass it to the next call."""
 
     at: float
     limits: Mapping[Place, CurrentLimit] = field(default_factory=dict)
@@ -233,11 +237,11 @@ class Allocation:
     ordered: float = 0.0
     """What is drawn of what the grid operator allows: kW, or A on the line that carries most."""
     free: tuple[float, ...] = ()
-    """A that are left on each line, in the ledger that has less; see Tree.lines_of."""
+    """The A that are left on each line, in the ledger that has less; see Tree.lines_of."""
     again: float = 0.0
     """When to ask again, if nothing happens before."""
     waits_about: Mapping[Place, float] = field(default_factory=dict)
-    """Seconds until each of the queue may get current; an estimate."""
+    """An estimate of the seconds until each of the queue may get current."""
 
 
 def decide(
@@ -261,7 +265,8 @@ def decide(
     for claim in claims:
         lines = claim.lines
         if claim.car.lines is None:
-            # Any one of its phases may carry what it draws too much; their sum is what it may be.
+            # Any one of its phases may carry what it draws too much. Their sum is not above what it
+            # may draw.
             lines = tuple(line for line in lines if line != ledgers.sum_of_phases)
         ledgers.book(lines, claim.car.over, claim.car.over)
 
@@ -288,19 +293,23 @@ def decide(
 
 
 class _Ledgers:
-    """What is still free on each line in both ledgers, in A. A line is one phase of one circuit,
+    """The two ledgers: what is still free on each line, in A. A line is one phase of one circuit,
     and the last one is the sum of all phases; see Tree.lines_of.
 
-    An order takes from the root or from that sum, and counts for all that is permitted, drawn or
-    not.
+    An order of the grid operator takes from the root or from that sum, and counts for all that is
+    permitted, drawn or not.
     """
 
     def __init__(self, tree: Tree, measured: Measured) -> None:
         self.limits: list[float] = []
         self.other: list[float] = []
+        """What other consumers draw now."""
         self.reserves: list[float] = []
+        """What they may come to in an outage."""
         self.now: list[float] = []
+        """What is free now. This and the next go down with each booking."""
         self.outage: list[float] = []
+        """What is free in an outage."""
         highest = {name: other.highest for name, other in measured.other.items()}
         drawn_by_others = _drawn_by_others(tree, measured)
         for name in tree.order:
@@ -321,6 +330,7 @@ class _Ledgers:
         house = drawn_by_others[tree.root][1] if grid.of_connection else NOTHING
         allowed: dict[int, float] = {}
         if grid.amperes is not None:
+            # The first three lines are those of the root.
             for phase in PHASES:
                 allowed[phase] = grid.amperes - house[phase]
         if grid.kilowatts is not None:
@@ -360,7 +370,8 @@ def _drawn_by_others(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, 
     """
     drawn: dict[str, tuple[Phases, Phases]] = {}
     for name in reversed(tree.order):
-        if other := measured.other.get(name):
+        other = measured.other.get(name)
+        if other is not None:
             drawn[name] = other.now, other.recent
             continue
         reserve = on(PHASES, tree.circuits[name].reserve or 0.0)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.charging.sent.evidence import CURRENT, POWER, timestamp_of
+from levity_trio.charging.sent.evidence import CURRENT, POWER
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.clock import Clock
 from levity_trio.load import profiles
@@ -27,9 +26,7 @@ from levity_trio.load.tree import Place, Socket
 from levity_trio.plugins.base import CommandResult
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.load.leases import ManagedCharger, managed_chargers
-from levity_trio.store.reads.load.load import PluggedIn, load_present
-from levity_trio.store.reads.reader import Reader
+from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.writes.load import leases
 from levity_trio.wire.configuration import number, words
 from levity_trio.wire.errors import CallFailed, NotConnected
@@ -59,12 +56,16 @@ class LimitSender:
         writer: Writer,
         chargers: Chargers,
         clock: Clock,
-        holding: ManagedChargers,
+        managed: ManagedChargers,
         wanted: Callable[[Place], int],
         speed: int,
     ) -> None:
-        self._writer, self.chargers, self._clock, self._speed = writer, chargers, clock, speed
-        self._holding, self._wanted = holding, wanted
+        self.chargers = chargers
+        self._writer = writer
+        self._clock = clock
+        self._managed = managed
+        self._wanted = wanted
+        self._speed = speed
         self._asked: set[str] = set()
         """The chargers whose configuration was asked for."""
 
@@ -100,35 +101,37 @@ class LimitSender:
 
     async def send(self, step: LimitStep, socket: Socket, lines: int | None, began: float) -> None:
         """Send a limit, and note what came of it."""
-        held = self._holding.leases
+        managed, place, lease = self._managed, step.place, step.lease
+        held = managed.leases
         if not step.is_lower and not await self._is_recorded(step):
             return
-        name = step.place[0]
-        call = profiles.limit(
-            self._holding.can[name], socket, step.lease, self.when(name, began), lines
-        )
+        charger = socket.charger
+        can = managed.can[charger]
+        call = profiles.limit(can, socket, lease, self.when(charger, began), lines)
         if call is None:
             return
         held.sending(step, self.now)
-        self._holding.sent(step.place, lines)
+        managed.sent(place, lines)
         state = GONE
         try:
-            state = await self.ask(name, call)
+            state = await self.ask(charger, call)
         finally:
-            if state == ACCEPTED and step.place in held.held:
+            if state == ACCEPTED and place in held.held:
                 held.accepted(step, self.now)
-                self._holding.accepted(step.place, step.lease.transaction)
-                self.keep(step.place)
+                managed.accepted(place, lease.transaction)
+                self.keep(place)
             else:
                 if state in REFUSED:
-                    self._holding.refused(step.place, step.lease)
+                    managed.refused(place, lease)
                 held.failed(step, self.now, is_refused=state in REFUSED)
-        if state == ACCEPTED and self._holding.is_overruled(name, step.lease.transaction):
-            await self.ask(name, profiles.clearing_own(LimitWay.TRANSACTION, socket))
-        if state == ACCEPTED and step.is_lower:
+        if state != ACCEPTED:
+            return
+        if managed.is_overruled(charger, lease.transaction):
+            await self.ask(charger, profiles.clearing_own(LimitWay.TRANSACTION, socket))
+        if step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
-            told = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
-            await self.ask(name, ("TriggerMessage", told))
+            report = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
+            await self.ask(charger, ("TriggerMessage", report))
 
     async def stop(self, charger: str, transaction: int) -> None:
         """Stop a session whose charger obeys in no way."""
@@ -138,99 +141,100 @@ class LimitSender:
 
     async def _is_recorded(self, step: LimitStep) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
-        held = self._holding.leases
-        both = held.recording(step, self.now)
+        managed, place = self._managed, step.place
+        both = managed.leases.recording(step, self.now)
         try:
-            await self._writer.run(leases.keep_lease, self._holding.stored(step.place, both))
-        except (
-            BaseException
-        ):  # also if it is cancelled: one that stays pending would keep all later ones back
-            held.failed(step, self.now)
+            await self._writer.run(leases.keep_lease, managed.stored(place, both))
+        except BaseException:
+            # Also if it is cancelled: one that stays pending would keep all later ones back.
+            managed.leases.failed(step, self.now)
             raise
-        if held.may_go(step, self._wanted(step.place)) and self._holding.is_told(step.place):
+        if managed.leases.may_go(step, self._wanted(place)) and managed.is_told(place):
             return True
-        self.keep(step.place)
+        self.keep(place)
         return False
 
     def keep(self, place: Place) -> None:
         """Record what a connector may draw, as it is known now."""
-        if (held := self._holding.leases.held.get(place)) is not None:
-            try:
-                self._writer.note(leases.keep_lease, self._holding.stored(place, held.lease))
-                self._holding.unrecorded.discard(place)
-            except StoreUnavailable:
-                self._holding.unrecorded.add(place)
+        held = self._managed.leases.held.get(place)
+        if held is None:
+            return
+        try:
+            self._writer.note(leases.keep_lease, self._managed.stored(place, held.lease))
+            self._managed.unrecorded.discard(place)
+        except StoreUnavailable:
+            self._managed.unrecorded.add(place)
 
     def when(self, charger: str, began: float) -> ChargerTime:
         """Return now and the start of a transaction by the charger's own clock."""
-        ahead = timedelta(seconds=self._holding.skew(charger))
-        return ChargerTime(
-            now=shifted(self._clock(), ahead), began=shifted(from_seconds(began), ahead)
-        )
+        ahead = timedelta(seconds=self._managed.skew(charger))
+        now, start = self._clock(), from_seconds(began)
+        return ChargerTime(now=shifted(now, ahead), began=shifted(start, ahead))
 
     async def settle(self, socket: Socket) -> None:
         """Give a connector without a car its default, in place of what was sent for a
         transaction."""
         charger, place = socket.charger, socket.place
-        can, held = self._holding.can[charger], self._holding.leases
+        can, held = self._managed.can[charger], self._managed.leases
         held.busy.add(place)
         try:
             call = profiles.idle(can, socket)
             state = ACCEPTED if call is None else await self.ask(charger, call)
-            if state == ACCEPTED and self._holding.way(place) is LimitWay.CHARGER > can.way:
+            if state == ACCEPTED and self._managed.way(place) is LimitWay.CHARGER > can.way:
                 await self.ask(charger, profiles.clearing_own(LimitWay.CHARGER, socket))
         finally:
             held.busy.discard(place)
-        if state == ACCEPTED and place in held.held:
-            held.hold(place, self._holding.default_of(socket, self.now))
-            self._holding.has_default(place)
+        if place not in held.held:
+            return
+        if state == ACCEPTED:
+            held.hold(place, self._managed.default_of(socket, self.now))
+            self._managed.has_default(place)
             self.keep(place)
-        elif place in held.held:
-            held.held[place].retry = self.now + (
-                REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS
-            )
+        else:
+            pause = REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS
+            held.held[place].retry = self.now + pause
 
     # Preparing
 
     async def prepare(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
         """Give a charger our defaults, remove what others set, and have it report as often as we
         need."""
-        name, began_at = (
-            charger.charger,
-            stamp(self._clock()),
-        )  # what it loses by a boot from now on is sent again
+        name = charger.charger
+        # What it loses by a boot from now on is sent again.
+        began_at = stamp(self._clock())
         if charger.prepared_at is not None and charger.prepared_firmware != charger.firmware:
-            await self._writer.run(
-                leases.forgive, name, 1
-            )  # with other firmware, all is open again
+            # With other firmware, all is open again.
+            await self._writer.run(leases.forgive, name, 1)
             return
         if not charger.keys and name not in self._asked:
             self._asked.add(name)
             await self.ask(name, ("GetConfiguration", {}), is_stored=True)
             return
-        prepared = await self._prepared(charger, sockets)
+        prepared = await self._set_defaults(charger, sockets)
         if prepared is None:
             return
         can, way = prepared
         if charger.prepared_at is None:
-            for call in (call for socket in sockets for call in profiles.clearing(can, socket)):
-                await self.ask(name, call, is_stored=True)
-            self._holding.leases.send_anew(name)
+            for socket in sockets:
+                for call in profiles.clearing(can, socket):
+                    await self.ask(name, call, is_stored=True)
+            self._managed.leases.send_anew(name)
             await self._report_often(charger)
-        await self._writer.run(
-            leases.prepared, name, began_at, charger.firmware, (way, charger.prepared_at)
-        )
+        stored_as = way, charger.prepared_at
+        await self._writer.run(leases.prepared, name, began_at, charger.firmware, stored_as)
 
-    async def _prepared(
+    async def _set_defaults(
         self, charger: ManagedCharger, sockets: Iterable[Socket]
     ) -> tuple[Ability, int] | None:
-        """Set defaults in the first words that the charger accepts. What these show is stored,
-        because they say what stands in it. Return what it can do, and the way that is stored; None
-        if it did not answer."""
+        """Set defaults in the first words that the charger accepts.
+
+        What these show is stored, because they say what stands in it. Return what it can do, and
+        the way that is stored; None if it did not answer.
+        """
         name, way = charger.charger, charger.way
-        facts, can = self._holding.facts(name), self._holding.can[name]
+        facts, can = self._managed.facts(name), self._managed.can[name]
         for socket in sockets:
-            refused = list[Call]()
+            refused: list[Call] = []
             for shown, weaker in profiles.weaker(facts, charger.keys, can.way):
                 call = profiles.idle(weaker, socket)
                 if call in refused:
@@ -242,34 +246,36 @@ class LimitSender:
                 if state != ACCEPTED:
                     return None
                 if refused:
-                    before, way = way, way if weaker.way is can.way else int(weaker.way)
-                    await self._writer.run(
-                        leases.took_default, name, shown, (before, way), stamp(self._clock())
-                    )
+                    before = way
+                    if weaker.way is not can.way:
+                        way = int(weaker.way)
+                    at = stamp(self._clock())
+                    await self._writer.run(leases.took_default, name, shown, (before, way), at)
                 facts, can = {**facts, **shown}, weaker
                 break
         return can, way
 
     async def _report_often(self, charger: ManagedCharger) -> None:
         """Have a charger report the current and the register each 20 s, and remember how it was."""
-        name, told = charger.charger, words(charger.keys, SAMPLED)
-        is_often = 0 < (number(charger.keys, INTERVAL) or 0) <= REPORT_SECONDS
-        missing = [] if REGISTER in told else [REGISTER]
-        lists = (
-            [[*missing, one] for one in DRAWN]
-            if set(told).isdisjoint(DRAWN)
-            else [missing]
-            if missing
-            else []
-        )
-        changed = [*([] if is_often else [INTERVAL]), *([SAMPLED] if lists else [])]
-        await self._writer.run(
-            leases.put_back_later, name, {key: charger.keys.get(key) for key in changed}
-        )
+        name = charger.charger
+        interval = number(charger.keys, INTERVAL) or 0
+        sampled = words(charger.keys, SAMPLED)
+        register = [] if REGISTER in sampled else [REGISTER]
+        # Not every charger knows the current; those that refuse it may know the power.
+        additions = [[*register, measurand] for measurand in DRAWN]
+        if not set(sampled).isdisjoint(DRAWN):
+            additions = [register] if register else []
+
+        is_often = 0 < interval <= REPORT_SECONDS
+        changed = [] if is_often else [INTERVAL]
+        if additions:
+            changed.append(SAMPLED)
+        before = {key: charger.keys.get(key) for key in changed}
+        await self._writer.run(leases.put_back_later, name, before)
         if not is_often:
             await self.report(name, REPORT_SECONDS)
-        for more in lists:
-            if await self._change(name, SAMPLED, ",".join([*told, *more])):
+        for more in additions:
+            if await self._change(name, SAMPLED, ",".join([*sampled, *more])):
                 break
 
     async def _change(self, charger: str, key: str, value: str) -> bool:
@@ -279,16 +285,18 @@ class LimitSender:
     async def let_go(self, charger: ManagedCharger, sockets: Sequence[Socket]) -> None:
         """Remove our profiles, put back keys and availability, and note that nothing of ours is
         left."""
-        calls: list[Call] = [
-            call for socket in sockets for call in profiles.leaving(socket.connector)
-        ]
+        calls: list[Call] = []
+        for socket in sockets:
+            calls += profiles.leaving(socket.connector)
         for key, value in charger.put_back.items():
             if key.startswith(leases.CLOSED):
-                calls.append(_availability(int(key.removeprefix(leases.CLOSED)), is_open=True))
+                connector = int(key.removeprefix(leases.CLOSED))
+                calls.append(_availability(connector, is_open=True))
             elif value is not None:
                 calls.append(("ChangeConfiguration", {"key": key, "value": value}))
         for call in calls:
-            if await self.ask(charger.charger, call, is_stored=True) not in (ACCEPTED, *REFUSED):
+            state = await self.ask(charger.charger, call, is_stored=True)
+            if state not in (ACCEPTED, *REFUSED):
                 return
         await self._writer.run(leases.gone, charger.charger, stamp(self._clock()))
 
@@ -305,7 +313,7 @@ class LimitSender:
             await self._writer.run(leases.put_back_later, charger, {key: "Operative"})
         state = await self.ask(charger, _availability(connector, is_open=is_open), is_stored=True)
         if state != ACCEPTED:
-            self._holding.not_moved[place] = self.now + REFUSED_SECONDS
+            self._managed.not_moved[place] = self.now + REFUSED_SECONDS
         elif is_open:
             await self._writer.run(leases.put_back_done, charger, key)
 
@@ -313,50 +321,3 @@ class LimitSender:
 def _availability(connector: int, *, is_open: bool) -> tuple[str, dict[str, Any]]:
     kind = "Operative" if is_open else "Inoperative"
     return "ChangeAvailability", {"connectorId": connector, "type": kind}
-
-
-class Bench:
-    """What a trial of a charger needs of the server. Times are those of the site's clock, in
-    seconds since 1970."""
-
-    def __init__(self, carrier: LimitSender, reader: Reader, place: Place, speed: int) -> None:
-        self._carrier, self._reader, self._place, self._speed = carrier, reader, place, speed
-
-    @property
-    def now(self) -> float:
-        return self._carrier.now
-
-    async def ask(self, call: Call) -> str:
-        """Send a CALL and return how it ended."""
-        return await self._carrier.ask(self._place[0], call)
-
-    async def answer(self, call: Call) -> Any:
-        """Send a CALL and return the payload of its answer, None if there was none."""
-        return (
-            None
-            if (result := await self._carrier.result(self._place[0], call)) is None
-            else result.answer
-        )
-
-    async def look(self) -> PluggedIn | None:
-        """Return what the connector is doing, None if no car is plugged in."""
-        present = await self._reader.run(partial(load_present, now=timestamp_of(self.now)))
-        return next((one for one in present.cars if one.place == self._place), None)
-
-    def when(self, began: float) -> ChargerTime:
-        """Return now and the start of a transaction by the charger's clock."""
-        return self._carrier.when(self._place[0], began)
-
-    def cut(self, seconds: float) -> None:
-        """Cut the link for so long."""
-        self._carrier.chargers.cut(self._place[0], seconds / self._speed)
-
-    async def booted_since(self, at: float) -> bool:
-        """Whether the charger has booted since a time."""
-        managed = await self._reader.run(managed_chargers)
-        booted_at = managed[self._place[0]].booted_at
-        return booted_at is not None and booted_at > timestamp_of(at)
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, in seconds of the site's clock."""
-        await trio.sleep(seconds / self._speed)

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from math import inf
-from typing import Final
+from typing import Final, TypeVarTuple
 
 import trio
 
@@ -45,7 +45,7 @@ from levity_trio.load.lease import Leases
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Measure
 from levity_trio.load.profiles import Ability, ability
-from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, Bench, LimitSender
+from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
 from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Place, Socket
 from levity_trio.load.trial import ChargerTrial, TrialStep
@@ -92,6 +92,7 @@ CHANGES: Final = (
 """After these, other cars may be plugged in."""
 MOST_UNWRITTEN: Final = 100
 """Writes that wait while the database cannot be written: a day of quarters."""
+Ts = TypeVarTuple("Ts")
 log = get_logger("system")
 
 
@@ -102,15 +103,18 @@ class LoadManagement:
     def __init__(
         self, writer: Writer, reader: Reader, chargers: Chargers, clock: Clock, speed: int = 1
     ) -> None:
-        self._writer, self._reader, self._clock, self._speed = writer, reader, clock, speed
-        self._holding = ManagedChargers(Leases())
-        self._carrier = LimitSender(writer, chargers, clock, self._holding, self._wanted, speed)
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._speed = speed
+        self._managed = ManagedChargers(Leases())
+        self._sender = LimitSender(writer, chargers, clock, self._managed, self._wanted, speed)
         self._chargers = chargers
         self._is_adopted = False
         self._tasks: trio.Nursery | None = None
         self._trials: dict[str, trio.CancelScope] = {}
         self._clocks: tuple[float, float] | None = None
-        self._managed: SiteState | None = None
+        self._site: SiteState | None = None
         self._failure: str | None = None
         self._is_site_new = True
         self._site_taken = trio.Event()
@@ -124,31 +128,29 @@ class LoadManagement:
 
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:
-        return {} if self._managed is None else self._managed.over_seconds
+        return {} if self._site is None else self._site.over_seconds
 
     @property
     def limited(self) -> Limited:
-        if self._managed is None:
+        if self._site is None:
             return Limited()
-        held = self._holding.leases
-        leases = [self._holding.stored(place, one.lease) for place, one in held.held.items()]
+        managed = self._managed
+        held = managed.leases.held
         return Limited(
-            chargers=[*self._holding.chargers.values()],
-            leases=leases,
-            writes_a_day=held.writes_a_day,
+            chargers=[*managed.chargers.values()],
+            leases=[managed.stored(place, connector.lease) for place, connector in held.items()],
+            writes_a_day=managed.leases.writes_a_day,
         )
 
     def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
-        is_known = self._managed is not None and self._managed.measured(
-            meter, amperes, self._clock().timestamp()
-        )
-        if is_known:
-            self._news.set()
-        return is_known
+        if self._site is None or not self._site.measured(meter, amperes, self._now()):
+            return False
+        self._news.set()
+        return True
 
     @property
     def topics(self) -> frozenset[str]:
-        return frozenset() if self._managed is None else self._managed.topics
+        return frozenset() if self._site is None else self._site.topics
 
     async def topics_other_than(self, known: frozenset[str]) -> frozenset[str]:
         while self.topics == known:
@@ -156,9 +158,7 @@ class LoadManagement:
         return self.topics
 
     def heard(self, topic: str, payload: bytes) -> None:
-        if self._managed is not None and self._managed.heard(
-            topic, payload, self._clock().timestamp()
-        ):
+        if self._site is not None and self._site.heard(topic, payload, self._now()):
             self._news.set()
 
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
@@ -201,6 +201,9 @@ class LoadManagement:
     def _at(self) -> str:
         return stamp(self._clock())
 
+    def _now(self) -> float:
+        return self._clock().timestamp()
+
     # What happens
 
     def observe(self, event: Event) -> None:
@@ -209,22 +212,18 @@ class LoadManagement:
         if isinstance(event, LoadSiteChanged):
             self._is_site_new = True
             self._news.set()
-        elif self._managed is None:
+        elif self._site is None:
             pass
-        elif isinstance(event, CHANGES) or self._is_awaited(event):
+        elif isinstance(event, CHANGES):
             self._read_again()
-        elif (
-            isinstance(event, CallEnded)
-            and event.action == "SetChargingProfile"
-            and event.state == ACCEPTED
-        ):
-            self._holding.told_by_others(
-                event.charger or "", self._managed.tree, self._clock().timestamp()
-            )
-
-    def _is_awaited(self, event: Event) -> bool:
-        """Whether it is a reading that may show that a limit is obeyed."""
-        return isinstance(event, ReadingReceived) and self._holding.is_watched(event.charger)
+        elif isinstance(event, ReadingReceived):
+            # It may show that a limit is obeyed.
+            if self._managed.is_watched(event.charger):
+                self._read_again()
+        elif isinstance(event, CallEnded):
+            is_accepted = event.state == ACCEPTED
+            if is_accepted and event.action == "SetChargingProfile":
+                self._managed.told_by_others(event.charger or "", self._site.tree, self._now())
 
     def _read_again(self) -> None:
         self._read_at = 0.0
@@ -237,19 +236,18 @@ class LoadManagement:
         await self._writer.sharing.duties.wait()
         while True:
             took = await self._surviving(self._begin)
-            if self._is_site_new or self._managed is None:
+            if self._is_site_new or self._site is None:
                 await self._wait(LOOK_SECONDS if self._is_site_new else inf, took)
                 continue
             async with trio.open_nursery() as nursery:
                 self._tasks = nursery
-                for meter in self._managed.readers:
+                for meter in self._site.readers:
                     nursery.start_soon(self._read_meter, meter)
                 while not self._is_site_new:
                     took = await self._surviving(partial(self._step, nursery))
-                    hooks.watch_readings(BY, is_watching=not self._holding.is_shadow)
-                    await self._wait(
-                        min(self._managed.again - self._clock().timestamp(), LOOK_SECONDS), took
-                    )
+                    hooks.watch_readings(BY, is_watching=not self._managed.is_shadow)
+                    idle = min(self._site.decision.again - self._now(), LOOK_SECONDS)
+                    await self._wait(idle, took)
                 nursery.cancel_scope.cancel()
             self._tasks = None
 
@@ -262,7 +260,8 @@ class LoadManagement:
     async def _wait(self, seconds: float, took: float) -> None:
         """Rest after a step that took so long, then wait for news, for at most so many seconds of
         the site's clock."""
-        await trio.sleep(max(PAUSE_SECONDS / self._speed, SHORTEST_SECONDS, REST_TIMES * took))
+        rest = max(PAUSE_SECONDS / self._speed, SHORTEST_SECONDS, REST_TIMES * took)
+        await trio.sleep(rest)
         with trio.move_on_after(max(0.0, seconds) / self._speed):
             await self._news.wait()
         self._news = trio.Event()
@@ -277,7 +276,9 @@ class LoadManagement:
         except StoreUnavailable:  # the writer logs that
             pass
         except Exception as error:
-            is_news, self._failure = repr(error) != self._failure, repr(error)
+            failure = repr(error)
+            is_news = failure != self._failure
+            self._failure = failure
             if is_news and isinstance(error, Unreadable | OSError):
                 log.warning("load management cannot read; it is tried again", reason=str(error))
             elif is_news:
@@ -288,125 +289,119 @@ class LoadManagement:
         """Read the site, and go on from what was decided before. Without a document, forget all."""
         self._is_site_new = False
         try:
-            await self._take_site()
+            document = await self._reader.run(reads.newest_site)
+            if document is None:
+                self._site = self.now = None
+            else:
+                now = self._now()
+                past = await self._reader.run(partial(reads.remembered, now=self._at()))
+                if self._site is None:
+                    kept = await self._reader.run(reads.kept_state)
+                else:
+                    kept = self._site.kept()
+                if not self._is_adopted:
+                    heard = await self._reader.run(partial(reads.heard_before, now=self._at()))
+                    self._managed.adopt(await self._reader.run(stored_leases), heard, now)
+                    await self._writer.run(leases.cancel_trials, self._at())
+                    self._is_adopted = True
+                self._site = SiteState(document.toml, kept, past, now, self._managed)
+                self._read_at = 0.0
         except BaseException:
+            # It is tried again, also if this was cancelled.
             self._is_site_new = True
             raise
-
-    async def _take_site(self) -> None:
-        site = await self._reader.run(reads.newest_site)
-        if site is None:
-            self._managed = self.now = None
-        else:
-            now = self._clock().timestamp()
-            past = await self._reader.run(partial(reads.remembered, now=self._at()))
-            kept = (
-                await self._reader.run(reads.kept_state)
-                if self._managed is None
-                else self._managed.kept()
-            )
-            if not self._is_adopted:
-                heard = await self._reader.run(partial(reads.heard_before, now=self._at()))
-                self._holding.adopt(await self._reader.run(stored_leases), heard, now)
-                await self._writer.run(leases.cancel_trials, self._at())
-                self._is_adopted = True
-            self._managed = SiteState(site.toml, kept, past, now, self._holding)
-            self._read_at = 0.0
         self._site_taken.set()
         self._site_taken = trio.Event()
 
     async def _step(self, nursery: trio.Nursery) -> None:
         """Decide, and begin to carry that out, whether it can be stored or not. Without a decision
         nothing is sent, so leases end by themselves."""
-        managed, now = self._managed, self._clock().timestamp()
-        if managed is None:
+        site, now = self._site, self._now()
+        if site is None:
             return
-        self._notice_leap(managed, now)
+        self._notice_leap(site, now)
         if not self._read_at <= now < self._read_at + LOOK_SECONDS:
             self._read_at = now
             try:
-                present = await self._reader.run(
-                    partial(reads.load_present, now=stamp(self._clock()))
-                )
-                managed.take(self._with_links(present), now)
+                present = await self._reader.run(partial(reads.load_present, now=self._at()))
+                site.take(self._with_links(present), now)
             except BaseException:
                 self._read_at = 0.0
                 raise
             if present.newcomers:
-                self._unwritten.append(
-                    partial(leases.manage, chargers=present.newcomers, at=self._at(), by=BY)
-                )
-        if not managed.is_ready(now):
+                self._later(leases.manage, present.newcomers, self._at(), BY)
+        if not site.is_ready(now):
             return
-        self.now, facts = managed.decide(now)
-        self._note_obedience(managed, now, nursery)
-        self._carry_out(managed, now, nursery)
-        self._keep(managed, self.now, now, facts)
+        self.now, facts = site.decide(now)
+        self._note_obedience(site, now, nursery)
+        if not self._managed.is_shadow:
+            self._carry_out(site, now, nursery)
+        self._keep(site, self.now, now, facts)
 
     def _with_links(self, present: LoadPresent) -> LoadPresent:
         """Return the same with chargers that have just come back: the database knows them from
         their first message."""
         is_linked = self._chargers.is_connected
         cars = [
-            one._replace(is_connected=one.is_connected or is_linked(one.charger))
-            for one in present.cars
+            car._replace(is_connected=car.is_connected or is_linked(car.charger))
+            for car in present.cars
         ]
         managed = {
-            name: replace(one, is_connected=one.is_connected or is_linked(name))
-            for name, one in present.managed.items()
+            name: replace(charger, is_connected=charger.is_connected or is_linked(name))
+            for name, charger in present.managed.items()
         }
         return present._replace(cars=cars, managed=managed)
 
-    def _notice_leap(self, managed: SiteState, now: float) -> None:
+    def _notice_leap(self, site: SiteState, now: float) -> None:
         """Move what is known by our clock, if that was set."""
         running = trio.current_time() * self._speed
         if self._clocks is not None:
             before, at = self._clocks
             leapt = (now - before) - (running - at)
             if abs(leapt) > LEAP_SECONDS * self._speed:
-                managed.leapt(leapt, now)
+                site.leapt(leapt, now)
         self._clocks = now, running
 
     def _wanted(self, place: Place) -> int:
-        return 0 if self._managed is None else self._managed.wanted(place)
+        return 0 if self._site is None else self._site.wanted(place)
 
     # What is carried out
 
-    def _carry_out(self, managed: SiteState, now: float, nursery: trio.Nursery) -> None:
+    def _carry_out(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
-        holding = self._holding
-        if holding.is_shadow:
-            return
-        for step in managed.steps(now):
-            nursery.start_soon(
-                self._carrying, partial(self._carrier.send, step, *managed.told(step.place))
-            )
-        for socket in holding.idle(managed.present, managed.tree, now):
-            nursery.start_soon(self._carrying, partial(self._carrier.settle, socket))
-        for charger in holding.unprepared():
-            sockets = [
-                one for place, one in managed.tree.sockets.items() if place[0] == charger.charger
-            ]
-            act = self._carrier.prepare if charger.state == MANAGED else self._carrier.let_go
-            nursery.start_soon(self._preparing, charger.charger, partial(act, charger, sockets))
-        for place, is_open in managed.to_close().items():
-            act_now = partial(self._carrier.open_or_close, place, is_open=is_open)
-            nursery.start_soon(self._preparing, place[0], act_now)
-        for place in [*holding.unrecorded]:
-            self._carrier.keep(place)
+        managed, sender = self._managed, self._sender
+        for step in site.steps(now):
+            send = partial(sender.send, step, *site.basis_of(step.place))
+            nursery.start_soon(self._sending, send)
+        for socket in managed.idle(site.present, site.tree, now):
+            nursery.start_soon(self._sending, partial(sender.settle, socket))
+        sockets = site.tree.sockets.values()
+        for charger in managed.unprepared():
+            name = charger.charger
+            own = [socket for socket in sockets if socket.charger == name]
+            act = sender.prepare if charger.state == MANAGED else sender.let_go
+            nursery.start_soon(self._preparing, name, partial(act, charger, own))
+        to_move = managed.to_close(site.present, site.tree, site.decision)
+        for place, is_open in to_move.items():
+            move = partial(sender.open_or_close, place, is_open=is_open)
+            nursery.start_soon(self._preparing, place[0], move)
+        for place in [*managed.unrecorded]:
+            sender.keep(place)
 
     async def _preparing(self, charger: str, act: Callable[[], Awaitable[object]]) -> None:
-        if charger in self._holding.preparing:
+        preparing = self._managed.preparing
+        if charger in preparing:
             return
-        self._holding.preparing.add(charger)
+        preparing.add(charger)
         try:
-            await self._carrying(act)
-            await trio.sleep(PAUSE_SECONDS / self._speed)  # one that fails is not tried without end
+            await self._sending(act)
+            # One that fails is not tried without end.
+            await trio.sleep(PAUSE_SECONDS / self._speed)
         finally:
-            self._holding.preparing.discard(charger)
+            preparing.discard(charger)
             self._read_again()
 
-    async def _carrying(self, act: Callable[[], Awaitable[object]]) -> None:
+    async def _sending(self, act: Callable[[], Awaitable[object]]) -> None:
         try:
             with surviving("load management could not tell a charger"):
                 await act()
@@ -417,123 +412,114 @@ class LoadManagement:
 
     async def begin_trial(self, place: Place, *, by: str) -> int:
         """Begin the trial of a charger; return its number."""
-        if self._tasks is None or self._managed is None or place not in self._managed.tree.sockets:
-            raise ChangeRefused(
-                RefusalCode.CONFLICT,
-                Told("load management does not limit {1}", place[0]),
-                "charger",
-            )
-        if place[0] not in self._holding.chargers or place[0] in self._holding.away:
+        charger = place[0]
+        if self._tasks is None or self._site is None or place not in self._site.tree.sockets:
+            words = Told("load management does not limit {1}", charger)
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
+        if charger not in self._managed.chargers or charger in self._managed.away:
             words = Told(
-                "{1} is away, or not limited: levity-trio load on {1} begins that", place[0]
+                "{1} is away, or not limited: levity-trio load on {1} begins that", charger
             )
             raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
-        can = ability(
-            {}, self._holding.chargers[place[0]].keys
-        )  # whatever was found before, all is tried again
-        number: int = await self._tasks.start(
-            self._run_trial, self._managed.tree.sockets[place], can, by
-        )
+        # Whatever was found before, all is tried again.
+        can = ability({}, self._managed.chargers[charger].keys)
+        socket = self._site.tree.sockets[place]
+        number: int = await self._tasks.start(self._run_trial, socket, can, by)
         return number
 
     def cancel_trial(self, charger: str) -> bool:
         """Cancel the trial of a charger. Return False if none runs here."""
         scope = self._trials.get(charger)
-        if scope is not None:
-            scope.cancel()
-        return scope is not None
+        if scope is None:
+            return False
+        scope.cancel()
+        return True
 
     async def _run_trial(
         self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]
     ) -> None:
-        place, charger, steps, result = socket.place, socket.charger, "[]", "cancelled"
-        with trio.CancelScope(
-            shield=True
-        ):  # within the writer's own deadline: what is stored as begun is ended
+        place, charger = socket.place, socket.charger
+        # Within the writer's own deadline: what is stored as begun is ended.
+        with trio.CancelScope(shield=True):
             number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
         task_status.started(number)
 
-        async def told(found: list[TrialStep]) -> None:
+        steps = "[]"
+
+        async def store(found: list[TrialStep]) -> None:
             nonlocal steps
-            steps = stored_in([asdict(one) for one in found])
+            steps = stored_in([asdict(step) for step in found])
             await self._writer.run(leases.keep_trial, number, steps)
 
-        bench = Bench(self._carrier, self._reader, place, self._speed)
-        trial = ChargerTrial(bench, socket, can, told)
-        self._holding.trying.add(place)
-        self._holding.lose(socket, self._clock().timestamp())
+        trial = ChargerTrial(self._sender, self._reader, socket, can, store, self._speed)
+        result = "cancelled"
+        self._managed.trying.add(place)
+        self._managed.lose(socket, self._now())
         self._read_again()
         try:
             with trio.CancelScope() as self._trials[charger]:
-                await self._carrier.report(charger, TRIAL_SECONDS)
+                await self._sender.report(charger, TRIAL_SECONDS)
                 result = "passed" if await trial.run() else "failed"
-            await self._carrier.report(charger, REPORT_SECONDS)
+            await self._sender.report(charger, REPORT_SECONDS)
         except StoreUnavailable:  # the writer logs that
             pass
         except Exception:  # what nobody foresaw, such as an answer; others are limited all the same
             log.exception("a trial failed")
         finally:
             del self._trials[charger]
-            self._holding.trying.discard(place)
-            self._holding.lose(socket, self._clock().timestamp())
+            self._managed.trying.discard(place)
+            self._managed.lose(socket, self._now())
             facts = trial.facts if result != "cancelled" else {}
-            self._unwritten.append(
-                partial(
-                    leases.end_trial,
-                    trial=number,
-                    steps=steps,
-                    result=result,
-                    at=self._at(),
-                    facts=facts,
-                )
-            )
+            self._later(leases.end_trial, number, steps, result, self._at(), facts)
             self._read_again()
 
-    def _note_obedience(self, managed: SiteState, now: float, nursery: trio.Nursery) -> None:
-        at = timestamp_of(now)
-        for fact, way in self._holding.ignoring(now):
-            prepared_at = self._holding.chargers[fact.charger or ""].prepared_at
-            self._unwritten.append(
-                partial(leases.ignored, fact=fact, way=int(way), prepared_at=prepared_at)
-            )
-            transaction = managed.to_stop(fact.charger or "", fact.connector, way)
-            if transaction is not None:
-                stop = partial(self._carrier.stop, fact.charger or "", transaction)
-                nursery.start_soon(self._carrying, stop)
-        for charger, connector in self._holding.obeyed():
-            self._unwritten.append(
-                partial(leases.obeyed, charger=charger, connector=connector, at=at)
-            )
-        for name, facts in self._holding.learned():
-            self._unwritten.append(partial(leases.learn, charger=name, facts=facts, at=at))
-        for spell in managed.spells(now):
-            self._unwritten.append(
-                partial(
-                    leases.keep_spell, transaction=spell.transaction, why=spell.why, at=spell.at
-                )
-            )
+    # What is stored
 
-    def _keep(self, managed: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
+    def _note_obedience(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
+        at = timestamp_of(now)
+        for fact, way in self._managed.ignoring(now):
+            charger = fact.charger or ""
+            prepared_at = self._managed.chargers[charger].prepared_at
+            self._later(leases.ignored, fact, int(way), prepared_at)
+            transaction = site.to_stop(charger, fact.connector, way)
+            if transaction is not None:
+                stop = partial(self._sender.stop, charger, transaction)
+                nursery.start_soon(self._sending, stop)
+        for charger, connector in self._managed.obeyed():
+            self._later(leases.obeyed, charger, connector, at)
+        for charger, facts in self._managed.learned():
+            self._later(leases.learn, charger, facts, at)
+        for spell in self._managed.spells(site.present, site.decision, now):
+            self._later(leases.keep_spell, spell.transaction, spell.why, spell.at)
+
+    def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         if facts:
-            self._unwritten.append(partial(_record, facts=facts))
-        if (ended := managed.quarters.end(now)) is not None:
-            self._unwritten.append(partial(load.keep_quarter, lines=ended[0], cars=ended[1]))
-        self._unwritten += (partial(load.keep_order, order=one) for one in managed.orders)
-        if over := managed.over_wishes(shown.at):
-            self._unwritten.append(partial(load.end_wishes, numbers=over, at=shown.at, by=BY))
-        for what, place, key, value in managed.lessons():
-            self._unwritten.append(
-                partial(load.learned, what=what, place=place, key=key, value=value, at=shown.at)
-            )
+            self._later(_record, facts)
+        ended = site.quarters.end(now)
+        if ended is not None:
+            self._later(load.keep_quarter, *ended)
+        for order in site.orders:
+            self._later(load.keep_order, order)
+        over = site.over_wishes(shown.at)
+        if over:
+            self._later(load.end_wishes, over, shown.at, BY)
+        for lesson in site.lessons():
+            self._later(load.learned, *lesson, shown.at)
         while self._unwritten:
             self._writer.note(self._unwritten[0])
             self._unwritten.popleft()
         if self._kept_at <= now < self._kept_at + LOOK_SECONDS and not facts:
             return
         text = stored_in(asdict(shown))
-        if text.partition(",")[2] != self._kept_text.partition(",")[2]:  # but for its time
-            self._writer.note(load.keep_state, shown.at, text, managed.standings)
-            self._kept_at, self._kept_text = now, text
+        # Its time stands first: what is the same but for that is not written again.
+        if text.partition(",")[2] != self._kept_text.partition(",")[2]:
+            self._writer.note(load.keep_state, shown.at, text, site.standings)
+            self._kept_at = now
+            self._kept_text = text
+
+    def _later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Write this as soon as the database can be written."""
+        self._unwritten.append(lambda db: write(db, *args))
 
 
 def _record(db: UnitOfWork, facts: Iterable[Fact]) -> None:

@@ -74,8 +74,8 @@ class Socket:
         return self.charger, self.connector
 
     def lines(self, used: int | None = None) -> tuple[int, ...]:
-        """The phases on which each ampere is booked for a car that uses so many lines; None: not
-        known yet."""
+        """Return the phases on which each ampere is booked for a car that uses so many lines; None:
+        not known yet."""
         lines = min(used or self.phases, self.phases)
         if lines == len(PHASES) or not self.rotation:
             return PHASES
@@ -95,9 +95,8 @@ class TreeRefused(ValueError):
     """The tree contradicts itself, or could not last without us."""
 
     def __init__(self, problems: tuple[TreeProblem, ...]) -> None:
-        super().__init__(
-            joined("\n", (joined(" ", [problem.text, *problem.advice]) for problem in problems))
-        )
+        words = [joined(" ", [problem.text, *problem.advice]) for problem in problems]
+        super().__init__(joined("\n", words))
         self.problems = problems
 
 
@@ -124,8 +123,9 @@ class Tree:
         for socket in sockets:
             problems += _wrong_socket(socket, self.circuits, self.sockets)
             self.sockets[socket.place] = socket
+        # Only a tree that is right can be added up.
         if not problems:
-            problems = list(self.shortages(highest or {}))
+            problems = self.shortages(highest or {})
         if problems:
             raise TreeRefused(tuple(problems))
 
@@ -138,19 +138,22 @@ class Tree:
         """The circuits, each after its parent."""
         ordered: list[str] = []
         for name in self.circuits:
-            ordered += [circuit for circuit in reversed(self.above(name)) if circuit not in ordered]
+            path = reversed(self.above(name))
+            ordered += [circuit for circuit in path if circuit not in ordered]
         return tuple(ordered)
 
     def _lines_of(self, place: Place, used: int | None) -> tuple[int, ...]:
-        """The lines on which a car at a socket is booked, in all circuits above it: 3 × the
+        """Return the lines on which a car at a socket is booked, in all circuits above it: 3 × the
         circuit's place in `order` + the phase. After these stands the sum of all phases, once for
         each line of the car."""
         socket = self.sockets[place]
-        circuits = [self.order.index(name) for name in reversed(self.above(socket.circuit))]
-        lines = [
-            len(PHASES) * circuit + phase for circuit in circuits for phase in socket.lines(used)
-        ]
-        return *lines, *[len(PHASES) * len(self.order)] * min(used or socket.phases, socket.phases)
+        lines: list[int] = []
+        for circuit in reversed(self.above(socket.circuit)):
+            first = len(PHASES) * self.order.index(circuit)
+            lines += [first + phase for phase in socket.lines(used)]
+        sum_of_phases = len(PHASES) * len(self.order)
+        lines += [sum_of_phases] * min(used or socket.phases, socket.phases)
+        return tuple(lines)
 
     @cached_property
     def children(self) -> dict[str, list[str]]:
@@ -162,67 +165,69 @@ class Tree:
         return found
 
     def above(self, circuit: str) -> tuple[str, ...]:
-        """The circuit itself, its parent, and so on to the root."""
+        """Return the circuit itself, its parent, and so on to the root."""
         path = [circuit]
         while parent := self.circuits[path[-1]].parent:
             path.append(parent)
         return tuple(path)
 
     def below(self, circuit: str) -> list[Socket]:
-        """The sockets at the circuit and at those under it, by charger and connector."""
-        found = [
-            socket for socket in self.sockets.values() if circuit in self.above(socket.circuit)
-        ]
-        return sorted(found, key=lambda socket: socket.place)
+        """Return the sockets at the circuit and at those under it, by charger and connector."""
+        sockets = self.sockets.values()
+        below = [socket for socket in sockets if circuit in self.above(socket.circuit)]
+        below.sort(key=lambda socket: socket.place)
+        return below
 
     def shortages(self, highest: Mapping[str, Phases]) -> list[TreeProblem]:
-        """The circuits that all safe limits and the largest other load together exceed."""
-        problems = []
+        """Return the circuits that all safe limits and the largest other load together exceed."""
+        problems: list[TreeProblem] = []
         for name in self.order:
-            circuit = self.circuits[name]
+            circuit, below = self.circuits[name], self.below(name)
             other = self.booked_for_others(name, highest)
             safe = [0.0, 0.0, 0.0]
-            for socket in (below := self.below(name)):
+            for socket in below:
                 for phase in socket.lines(socket.safe_lines):
                     safe[phase] += socket.safe
-            worst = max(PHASES, key=lambda phase: safe[phase] + other[phase])
-            if safe[worst] and safe[worst] + other[worst] > circuit.amperes:
+            sums = [safe[phase] + other[phase] for phase in PHASES]
+            worst = sums.index(max(sums))
+            if safe[worst] and sums[worst] > circuit.amperes:
                 problems.append(_too_little(circuit, below, safe[worst], other[worst], worst))
         return problems
 
     def booked_for_others(self, circuit: str, highest: Mapping[str, Phases]) -> Phases:
-        """A per phase to keep for other consumers: the reserve that was entered, else what was
-        measured, else what is kept for them at the circuits below."""
-        found = self.circuits[circuit]
-        if found.reserve is not None:
-            return found.reserve, found.reserve, found.reserve
-        if circuit not in highest or not found.can_carry(max(highest[circuit])):
-            return added(self.booked_for_others(child, highest) for child in self.children[circuit])
+        """Return the A per phase to keep for other consumers: the reserve that was entered, else
+        what was measured, else what is kept for them at the circuits below."""
+        known = self.circuits[circuit]
+        if known.reserve is not None:
+            return on(PHASES, known.reserve)
+        if circuit not in highest or not known.can_carry(max(highest[circuit])):
+            children = self.children[circuit]
+            return added(self.booked_for_others(child, highest) for child in children)
         one, two, three = highest[circuit]
-        factor = 1.2 if found.cautious else 1.0
+        factor = 1.2 if known.cautious else 1.0
         return one * factor, two * factor, three * factor
 
 
 def added(currents: Iterable[Phases]) -> Phases:
-    """The sum, phase by phase."""
+    """Return the sum, phase by phase."""
     one, two, three = (sum(phase) for phase in zip(NOTHING, *currents, strict=True))
     return one, two, three
 
 
 def highest_of(currents: Iterable[Phases]) -> Phases:
-    """The highest, phase by phase; 0 A at least."""
+    """Return the highest, phase by phase; 0 A at least."""
     one, two, three = (max(phase) for phase in zip(NOTHING, *currents, strict=True))
     return one, two, three
 
 
 def lowest_of(currents: Iterable[Phases]) -> Phases:
-    """The lowest, phase by phase."""
+    """Return the lowest, phase by phase."""
     one, two, three = (min(phase) for phase in zip(*currents, strict=True))
     return one, two, three
 
 
 def on(phases: Collection[int], amperes: float) -> Phases:
-    """The same A on each of these phases."""
+    """Return the same A on each of these phases."""
     one, two, three = (amperes if phase in phases else 0.0 for phase in PHASES)
     return one, two, three
 
@@ -231,40 +236,32 @@ def _wrong_circuits(
     listed: tuple[Circuit, ...], circuits: Mapping[str, Circuit]
 ) -> Iterable[TreeProblem]:
     if not listed:
-        yield TreeProblem(
-            Told("There is no circuit."), (Told("Give the feeder and its limit in A per phase."),)
-        )
+        advice = Told("Give the feeder and its limit in A per phase.")
+        yield TreeProblem(Told("There is no circuit."), (advice,))
         return
     for name, circuit in circuits.items():
         if sum(other.name == name for other in listed) > 1:
-            yield TreeProblem(
-                Told("Two circuits are named {1}.", name), (Told("Give each its own name."),), name
-            )
+            advice = Told("Give each its own name.")
+            yield TreeProblem(Told("Two circuits are named {1}.", name), (advice,), name)
         if not circuit.amperes > 0:
             advice = Told("Give the limit of its breaker in A per phase.")
             yield TreeProblem(Told("{1} has no limit.", name), (advice,), name)
         if circuit.reserve is not None and circuit.reserve < 0:
             yield TreeProblem(Told("The reserve of {1} is below 0 A.", name), (), name)
         if circuit.parent and circuit.parent not in circuits:
-            known = ", ".join(circuits)
             text = Told("{1} is under {2}, which there is not.", name, circuit.parent)
-            yield TreeProblem(text, (Told("There are: {1}.", known),), name)
+            advice = Told("There are: {1}.", ", ".join(circuits))
+            yield TreeProblem(text, (advice,), name)
 
 
 def _wrong_shape(circuits: Mapping[str, Circuit]) -> Iterable[TreeProblem]:
     roots = [circuit.name for circuit in circuits.values() if not circuit.parent]
     if len(roots) > 1:
-        named = reduce(lambda one, two: Told("{1} and {2}", one, two), roots)
+        named = reduce(lambda left, right: Told("{1} and {2}", left, right), roots)
         advice = Told("One circuit feeds all the others: give the rest a parent.")
         yield TreeProblem(Told("{1} have no parent.", named), (advice,))
-    for circle in _circles(circuits):
-        path = reduce(lambda one, two: Told("{1} is under {2}", one, two), [*circle, circle[0]])
-        advice = Told("One of them must be under another circuit.")
-        yield TreeProblem(Told("{1}: this is a circle.", path), (advice,), circle[0])
 
-
-def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
-    """Each circle once, beginning with the circuit that was given first."""
+    # Each circle is told once, beginning with the circuit that was given first.
     seen: set[str] = set()
     for name in circuits:
         path: list[str] = []
@@ -273,51 +270,47 @@ def _circles(circuits: Mapping[str, Circuit]) -> Iterable[list[str]]:
             seen.add(here)
             path.append(here)
             here = circuits[here].parent
-        if here in path:
-            yield path[path.index(here) :]
+        if here not in path:
+            continue
+        circle = [*path[path.index(here) :], here]
+        text = reduce(lambda child, parent: Told("{1} is under {2}", child, parent), circle)
+        advice = Told("One of them must be under another circuit.")
+        yield TreeProblem(Told("{1}: this is a circle.", text), (advice,), here)
 
 
 def _wrong_socket(
     socket: Socket, circuits: Mapping[str, Circuit], known: Mapping[Place, Socket]
 ) -> Iterable[TreeProblem]:
     name = Told("{1}, connector {2}", socket.charger, socket.connector)
+    least, most, safe = socket.least, socket.most, socket.safe
     if socket.place in known:
-        yield TreeProblem(
-            Told("{1} is named twice.", name),
-            (Told("A connector hangs at one circuit."),),
-            socket.circuit,
-        )
+        advice = Told("A connector hangs at one circuit.")
+        yield TreeProblem(Told("{1} is named twice.", name), (advice,), socket.circuit)
     if socket.circuit not in circuits:
         text = Told("{1} is at {2}, which there is not.", name, socket.circuit)
         yield TreeProblem(text, (Told("There are: {1}.", ", ".join(circuits)),))
-    if socket.phases not in (1, len(PHASES)) or socket.safe_lines not in (1, len(PHASES)):
+    if not {socket.phases, socket.safe_lines} <= {1, len(PHASES)}:
         text = Told("{1} has {2} phases.", name, socket.phases)
         yield TreeProblem(text, (Told("A charger has 1 or 3."),), socket.circuit)
-    allowed = ROTATIONS + (tuple(LETTERS) if socket.phases == 1 else ())
+    allowed: tuple[str, ...] = ROTATIONS
+    if socket.phases == 1:
+        allowed += tuple(LETTERS)
     if socket.rotation and socket.rotation not in allowed:
         text = Told("{1} has the rotation {2}.", name, socket.rotation)
         yield TreeProblem(text, (Told("Give one of {1}.", ", ".join(allowed)),))
-    if socket.least < LEAST_AMPERES or socket.most < socket.least:
-        text = Told(
-            "{1} has a least current of {2} A and a maximum of {3} A.",
-            name,
-            socket.least,
-            socket.most,
-        )
-        yield TreeProblem(
-            text, (Told("The least is 6, 7 or 8 A, and the maximum not below it."),), socket.circuit
-        )
-    if socket.safe and not socket.least <= socket.safe <= socket.most:
-        advice = Told("Give 0, or {1} to {2} A.", socket.least, socket.most)
-        yield TreeProblem(
-            Told("{1} has a safe limit of {2} A.", name, socket.safe), (advice,), socket.circuit
-        )
+    if least < LEAST_AMPERES or most < least:
+        text = Told("{1} has a least current of {2} A and a maximum of {3} A.", name, least, most)
+        advice = Told("The least is 6, 7 or 8 A, and the maximum not below it.")
+        yield TreeProblem(text, (advice,), socket.circuit)
+    if safe and not least <= safe <= most:
+        text = Told("{1} has a safe limit of {2} A.", name, safe)
+        yield TreeProblem(text, (Told("Give 0, or {1} to {2} A.", least, most),), socket.circuit)
 
 
 def _too_little(
     circuit: Circuit, below: list[Socket], safe: float, other: float, phase: int
 ) -> TreeProblem:
-    """The sum, as a person would write it, and the ways out of it."""
+    """Return the sum, as a person would write it, and the ways out of it."""
     here = [socket for socket in below if socket.safe and phase in socket.lines(socket.safe_lines)]
     room = circuit.amperes - other
     limits = sorted((socket.safe for socket in here), reverse=True)
@@ -325,11 +318,9 @@ def _too_little(
     while left > room and zeros < len(limits):
         left -= limits[zeros]
         zeros += 1
-    sums = (
-        f"{len(limits)} × {limits[0]} A"
-        if len(set(limits)) == 1
-        else Told("{1} safe limits", len(limits))
-    )
+    sums = f"{len(limits)} × {limits[0]} A"
+    if len(set(limits)) > 1:
+        sums = Told("{1} safe limits", len(limits))
     what: tuple[Value, ...] = (f"{circuit.name} ({NAMES[phase]})", sums, Figure(safe))
     if other:
         text = Told(
@@ -338,12 +329,11 @@ def _too_little(
         )
     else:
         text = Told("{1}: {2} are {3} A; the limit is {4} A.", *what, Figure(room))
-    advice = [
-        Told(
-            "Give a safe limit of 0 A to {1} of them: these would not charge during an outage.",
-            zeros,
-        )
-    ]
+
+    fewer = Told(
+        "Give a safe limit of 0 A to {1} of them: these would not charge during an outage.", zeros
+    )
+    advice = [fewer]
     if any(len(socket.lines(socket.safe_lines)) > 1 for socket in here):
         spread = -(-len(here) // len(PHASES)) * max(limits)
         enough = Told("which fits") if spread <= room else Told("which is still too much for all")
@@ -356,13 +346,9 @@ def _too_little(
             fall_back = Told("{1} Their rotations must be known for that.", fall_back)
         advice.append(fall_back)
     if other and circuit.reserve is None:
-        advice.append(
-            Told(
-                (
-                    "If the meter was wrong, have that forgotten: levity-trio load forget "
-                    "--circuit {1}."
-                ),
-                circuit.name,
-            )
+        forget = Told(
+            "If the meter was wrong, have that forgotten: levity-trio load forget --circuit {1}.",
+            circuit.name,
         )
+        advice.append(forget)
     return TreeProblem(text, tuple(advice), circuit.name)
