@@ -107,10 +107,20 @@ class Received(NamedTuple):
     """All readings of a large message."""
 
 
-Waiting = Received | Malformed | Response
-"""An item of the inbox, which keeps responses in order: a CALL, a malformed one that gets a
-CALLERROR, or a late response to one of ours, which is stored although its charger leaves right
-after it."""
+InboxItem = Received | Malformed | Response
+"""What the inbox keeps in order: a CALL, a malformed one that gets a CALLERROR, or a late response
+to one of ours, which is stored although its charger leaves right after it."""
+
+
+class _Message(NamedTuple):
+    """A message of the charger, as it was read."""
+
+    frame: Frame
+    masked: str
+    """Its text without secrets."""
+    is_utf8: bool
+    data: LargeData | None = None
+    """All readings of a large message."""
 
 
 async def _found(parts: Parts) -> Parts:
@@ -125,26 +135,22 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *(
-            "boot_due",
-            "central",
-            "charger",
-            "commands",
-            "has_spoken",
-            "liveness",
-            "transcript",
-            "visitor",
-        ),
-        *(
-            "_closing",
-            "_faults",
-            "_is_taking",
-            "_malformed",
-            "_peer",
-            "_row",
-            "_stream",
-            "_websocket",
-        ),
+        "_closing",
+        "_faults",
+        "_is_taking",
+        "_malformed",
+        "_peer",
+        "_row",
+        "_stream",
+        "_websocket",
+        "boot_due",
+        "central",
+        "charger",
+        "commands",
+        "has_spoken",
+        "liveness",
+        "transcript",
+        "visitor",
     )
 
     def __init__(
@@ -177,10 +183,9 @@ class Session:
         """Whether a message of the library's is being read, which a later one must not overtake."""
         self._faults: dict[str, int] = {}
         stream.on_overflow = self._end_too_large
-        stream.on_slow = partial(self._turn_away, "slow", CloseCode.TRY_AGAIN_LATER, TOO_SLOW)
-        stream.account.on_refused = partial(
-            self._turn_away, "memory", CloseCode.TRY_AGAIN_LATER, NO_MEMORY
-        )
+        later = CloseCode.TRY_AGAIN_LATER
+        stream.on_slow = partial(self._turn_away, "slow", later, TOO_SLOW)
+        stream.account.on_refused = partial(self._turn_away, "memory", later, NO_MEMORY)
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row!r} closing={self._closing}>"
@@ -218,20 +223,25 @@ class Session:
 
     async def converse(self) -> None:
         """Run the session until the peer closes the connection or `end` is called."""
-        inbox = Inbox[tuple[Waiting, Charge]]()
+        inbox = Inbox[tuple[InboxItem, Charge]]()
         # The library's task calls it, which began without the charger's name in its log lines.
         context = copy_context()
         self._stream.on_message = lambda message: context.run(self._take_at_once, inbox, message)
+        central, strict = self.central, self.central.config.strict
+        end = partial(self.end, CloseCode.POLICY_VIOLATION)
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self.commands.run)
-                end = partial(self.end, CloseCode.POLICY_VIOLATION)
                 tasks.start_soon(
                     self.liveness.watch, tasks, self._recall_intervals, self._are_pings_off, end
                 )
-                self._accompany(tasks)
+                for plugin in central.hooks.accompanying:
+                    chargers = Chargers(central)
+                    charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
+                    tasks.start_soon(central.hooks.accompany, plugin, charger)
                 await self._work(inbox)
+                # The peer has closed the connection, and what it sent is answered.
                 tasks.cancel_scope.cancel()
         finally:
             self.commands.close()
@@ -240,6 +250,7 @@ class Session:
         """Send a close frame with the reason, if the peer is still there, and close the
         connection."""
         if self._closing is None:
+            # Nothing of ours ended it: the peer did, or the server stops.
             closed = self._websocket.closed
             self._closing = Closing(int(closed.code), closed.reason or "") if closed else STOPPING
         self._stream.send_seconds = GOODBYE_SECONDS
@@ -253,16 +264,16 @@ class Session:
         """Remove the session from the registry and store its end."""
         is_current = self.central.registry.remove(self)
         closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
-        if not self._row.is_begun:  # otherwise ChargerDisconnected is logged
+        if not self._row.is_begun:
+            # Otherwise, ChargerDisconnected is logged.
+            address = self._peer.remote_address
             log.info(
                 "connection closed without a valid message",
-                remote_address=self._peer.remote_address,
+                remote_address=address,
                 reason=closing.reason,
             )
             if self._faults:
-                self.central.turned_away.note(
-                    self.charger, self._peer.remote_address, "frames", NOTHING_VALID
-                )
+                self.central.turned_away.note(self.charger, address, "frames", NOTHING_VALID)
         self.transcript.disconnected(*closing)
         await self._row.end(closing, is_current, self._faults, self.liveness)
 
@@ -280,7 +291,8 @@ class Session:
             raise
         if begun is not None:
             self.transcript.release(begun.session)
-            self.boot_due = trio.current_time() + BOOT_SECONDS if begun.is_unseen else inf
+            if begun.is_unseen:
+                self.boot_due = trio.current_time() + BOOT_SECONDS
             self.liveness.set_heartbeat_interval(*begun.intervals)
         return self.origin()
 
@@ -302,19 +314,18 @@ class Session:
         _log_frame("send", masked)
         self.transcript.sent(masked, message_id, action)
 
-    async def _read(self, inbox: Inbox[tuple[Waiting, Charge]]) -> None:
+    async def _read(self, inbox: Inbox[tuple[InboxItem, Charge]]) -> None:
         try:
             while True:  # keeps no reference to a message while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
                 self._is_taking = False
         except trio.TooSlowError:
-            self.end(
-                CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls are waiting without progress"
-            )
+            reason = f"{INBOX_CALLS} calls are waiting without progress"
+            self.end(CloseCode.POLICY_VIOLATION, reason)
         except ConnectionClosed:
             inbox.close()
 
-    def _take_at_once(self, inbox: Inbox[tuple[Waiting, Charge]], message: bytes) -> bool:
+    def _take_at_once(self, inbox: Inbox[tuple[InboxItem, Charge]], message: bytes) -> bool:
         """Take a message that arrived whole, unless it would have to wait, or would overtake
         another one."""
         account = self._stream.account
@@ -323,88 +334,51 @@ class Session:
         if not account.take_nowait(len(message)):
             return False
         charge, at = account.next_charge(), self.central.clock()
-        if (waiting := self._sort(*self._read_frame(message), at=at)) is not None:
-            inbox.put_nowait((waiting, charge))
+        item = self._sort(self._read_message(message), at)
+        if item is not None:
+            inbox.put_nowait((item, charge))
         else:
             account.give_back(charge)
         return True
 
-    async def _take(self, inbox: Inbox[tuple[Waiting, Charge]], message: str | bytes) -> None:
+    async def _take(self, inbox: Inbox[tuple[InboxItem, Charge]], message: str | bytes) -> None:
         self._is_taking = True
         charge = self._stream.account.next_charge()
         at = self.central.clock()
-        try:
-            waiting = self._sort(*await self._parsed(message, at), at=at)
-        except NotCuttable:
-            self._end_too_large(len(message), self.central.config.max_message_bytes)
-            return
-        if waiting is not None:
-            await inbox.put((waiting, charge))
+        size, most = len(message), self.central.config.max_message_bytes
+        read = None
+        if size > LARGE_BYTES:
+            try:
+                read = await self._cut(message, at)
+            except NotCuttable:
+                if size > most:
+                    self._end_too_large(size, most)
+                    return
+        if read is None and size > LONG_BYTES:
+            # While it is read, nobody else is served: others of its kind wait for their turn.
+            parse = partial(self._read_message, message)
+            read = await self.central.budget.in_turn(self.charger, size, parse)
+        item = self._sort(read or self._read_message(message), at)
+        if item is not None:
+            await inbox.put((item, charge))
         else:
             self._stream.account.give_back(charge)
 
-    def _sort(
-        self,
-        frame: Frame,
-        masked: str,
-        is_utf8: bool,
-        data: LargeData | None = None,
-        *,
-        at: datetime,
-    ) -> Waiting | None:
-        """Record a frame; return what the worker has to do for it, None if nothing is left to be
-        done."""
-        if isinstance(frame, Call):
-            return self._received(frame, masked, at, data, is_utf8=is_utf8)
-        received_at = stamp(at)
-        if isinstance(frame, Malformed):
-            self.transcript.received(received_at, masked, frame.raw_id, None)
-            self._count(frame.kind)
-            return None if frame.answer is None else frame
-        self.transcript.received(
-            received_at, masked, frame.message_id, self.commands.action_of(frame)
-        )
-        return None if self._settle(frame) else frame
-
-    def _settle(self, response: Response) -> bool:
-        """Pass a response to the CALL that waits for it; return whether one did."""
-        if response.is_damaged:
-            self._faults[Wrong.DAMAGED_JSON] = self._faults.get(Wrong.DAMAGED_JSON, 0) + 1
-        if fault := self.commands.settle(response):
-            self._count(fault)
-            return False
-        self.has_spoken = True
-        return True
-
-    async def _parsed(
-        self, message: str | bytes, at: datetime
-    ) -> tuple[Frame, str, bool, LargeData | None]:
-        """Return the frame of a message, its text without secrets, whether it was valid UTF-8, and
-        the readings of a large one. Raises NotCuttable if it is too large for another one."""
-        if len(message) <= LONG_BYTES:  # nearly all are
-            return *self._read_frame(message), None
-        if len(message) > LARGE_BYTES:
-            try:
-                return await self._cut(message, at)
-            except NotCuttable:
-                if len(message) > self.central.config.max_message_bytes:
-                    raise
-        return *await self.central.budget.in_turn(
-            self.charger, len(message), partial(self._read_frame, message)
-        ), None
-
-    async def _cut(self, message: str | bytes, at: datetime) -> tuple[Frame, str, bool, LargeData]:
-        """Return a large message with the readings at both ends of its list. All of them are read
-        when they are stored.
-
-        Raises NotCuttable.
-        """
+    def _read_message(self, message: str | bytes) -> _Message:
         text, is_utf8 = decoded(message)
-        parts = await _found(
-            Parts(message if is_utf8 else text)
-        )  # the same bytes need no memory of their own
+        masked = masked_frame(text)
+        _log_frame("recv", masked)
+        frame = parse_frame(text, strict=self.central.config.strict)
+        return _Message(frame, masked, is_utf8)
+
+    async def _cut(self, message: str | bytes, at: datetime) -> _Message:
+        """Return a large message with the readings at both ends of its list. All of them are read
+        when they are stored. Raises NotCuttable."""
+        text, is_utf8 = decoded(message)
+        # If it is valid, the bytes of the message serve, and the text needs no memory of its own.
+        parts = await _found(Parts(message if is_utf8 else text))
         if may_hold_secret(text):
-            pieces = []
+            pieces: list[str] = []
             for piece in parts.pieces():
                 pieces.append(masked_fragment(piece))
                 await trio.lowlevel.checkpoint()
@@ -412,32 +386,41 @@ class Session:
             parts = await _found(Parts(text))
         _log_frame("recv", text)
         strict = self.central.config.strict
-        return (
-            parse_frame(parts.ends(), strict=strict),
-            text,
-            is_utf8,
-            LargeData(parts, at, strict=strict),
-        )
+        frame = parse_frame(parts.ends(), strict=strict)
+        return _Message(frame, text, is_utf8, LargeData(parts, at, strict=strict))
 
-    def _read_frame(self, message: str | bytes) -> tuple[Frame, str, bool]:
-        text, is_utf8 = decoded(message)
-        masked = masked_frame(text)
-        _log_frame("recv", masked)
-        return parse_frame(text, strict=self.central.config.strict), masked, is_utf8
-
-    def _received(
-        self, call: Call, masked: str, at: datetime, data: LargeData | None, *, is_utf8: bool
-    ) -> Received:
-        """Record a CALL, and return it is handled."""
-        self._malformed = 0
+    def _sort(self, message: _Message, at: datetime) -> InboxItem | None:
+        """Record a frame; return what the worker has to do for it, None if nothing is left to be
+        done."""
+        frame, masked, is_utf8, data = message
         received_at = stamp(at)
-        self.transcript.hold()
-        self.transcript.received(received_at, masked, call.raw_id, call.action)
-        repairs = [
-            *([] if is_utf8 else [not_utf8(masked)]),
-            *([damaged_json(masked)] if call.is_damaged else []),
-        ]
-        return Received(masked, call, at, received_at, tuple(repairs), data)
+        if isinstance(frame, Call):
+            self._malformed = 0
+            self.transcript.hold()
+            self.transcript.received(received_at, masked, frame.raw_id, frame.action)
+            repairs: list[Repair] = []
+            if not is_utf8:
+                repairs.append(not_utf8(masked))
+            if frame.is_damaged:
+                repairs.append(damaged_json(masked))
+            return Received(masked, frame, at, received_at, tuple(repairs), data)
+
+        if isinstance(frame, Malformed):
+            self.transcript.received(received_at, masked, frame.raw_id, None)
+            self._count(frame.kind)
+            return None if frame.answer is None else frame
+
+        action = self.commands.action_of(frame)
+        self.transcript.received(received_at, masked, frame.message_id, action)
+        if frame.is_damaged:
+            self._faults[Wrong.DAMAGED_JSON] = self._faults.get(Wrong.DAMAGED_JSON, 0) + 1
+        fault = self.commands.settle(frame)
+        if fault:
+            # No CALL of ours waits for it.
+            self._count(fault)
+            return frame
+        self.has_spoken = True
+        return None
 
     def _count(self, kind: str) -> None:
         """Count a malformed frame or a stray response; log the 1st, 2nd, 4th, 8th, … of its kind.
@@ -450,46 +433,37 @@ class Session:
         if count.bit_count() == 1:
             log.warning("malformed frame", kind=kind, count=count)
         if self._malformed >= MAX_MALFORMED_FRAMES:
-            self._turn_away(
-                "frames",
-                CloseCode.POLICY_VIOLATION,
-                f"{MAX_MALFORMED_FRAMES} malformed frames in a row",
-            )
+            reason = f"{MAX_MALFORMED_FRAMES} malformed frames in a row"
+            self._turn_away("frames", CloseCode.POLICY_VIOLATION, reason)
 
-    async def _work(self, inbox: Inbox[tuple[Waiting, Charge]]) -> None:
+    async def _work(self, inbox: Inbox[tuple[InboxItem, Charge]]) -> None:
         with suppress(trio.EndOfChannel):
             while True:
-                waiting, charge = await inbox.take()
-                await self._answer(waiting)
-                del waiting  # its memory is given back
+                item, charge = await inbox.take()
+                await self._answer(item)
+                del item  # its memory is given back
                 self._stream.account.give_back(charge)
 
-    async def _answer(self, waiting: Waiting) -> None:
+    async def _answer(self, item: InboxItem) -> None:
         try:
-            if isinstance(waiting, Malformed):
-                await self._reply(waiting.answer or "", waiting.raw_id, None)
-            elif isinstance(waiting, Received):
-                await self._answer_call(waiting)
+            if isinstance(item, Malformed):
+                await self._reply(item.answer or "", item.raw_id, None)
+            elif isinstance(item, Received):
+                try:
+                    text = await self._answer_to(item)
+                except RateExceeded as error:
+                    await self._refuse(item, str(error))
+                    return
+                if not self.central.writer.sharing.may_answer:
+                    self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
+                    return
+                await self._reply(text, item.call.raw_id, item.call.action)
             else:
-                await self.commands.store_late(waiting)
+                await self.commands.store_late(item)
         except StoreUnavailable:
             self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
         except NoRoom:
-            return
-
-    async def _answer_call(self, received: Received) -> None:
-        try:
-            text = await self._answer_to(received)
-        except RateExceeded as error:
-            await self._refuse(received, str(error))
-            return
-        await self._reply_to(received, text)
-
-    async def _reply_to(self, received: Received, text: str) -> None:
-        if not self.central.writer.sharing.may_answer:
-            self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
-            return
-        await self._reply(text, received.call.raw_id, received.call.action)
+            pass  # the session is ending
 
     async def _refuse(self, received: Received, reason: str) -> None:
         """Acknowledge nothing more: make the charger wait, then close the connection without a
@@ -510,11 +484,11 @@ class Session:
 
     async def _answer_to(self, received: Received) -> str:
         text, call, at, received_at, repairs, data = received
+        central = self.central
         if not self.has_spoken or has_url(text):
             try:
-                call = await self.central.budget.in_turn(
-                    self.charger, len(text), partial(self._checked, text, call)
-                )
+                check = partial(self._checked, text, call)
+                call = await central.budget.in_turn(self.charger, len(text), check)
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
@@ -523,14 +497,19 @@ class Session:
             self.has_spoken = True
         if call.action == "BootNotification":
             self.boot_due = inf
-        origin = self.origin(received_at)
         kept = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)
         if kept is not None:
-            self.central.writer.coalesce(
-                ("interval", self.charger), sessions.keep_interval, self.charger, kept
-            )
+            key = "interval", self.charger
+            central.writer.coalesce(key, sessions.keep_interval, self.charger, kept)
         exchange = Exchange(
-            self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs
+            central,
+            text,
+            call,
+            at,
+            self.origin(received_at),
+            self.visitor,
+            self.set_heartbeat_interval,
+            repairs,
         )
         exchange.data = data
         answered = await answer(exchange, HANDLERS)
@@ -540,32 +519,19 @@ class Session:
     def _checked(self, text: str, call: Call) -> Call:
         """Return a CALL without the secrets of its URLs. Raises Refused for the first one if it is
         not valid."""
-        if has_url(
-            text
-        ):  # which may contain a password: mask it before anything is stored or published
+        if has_url(text):
+            # It may contain a password, which is masked before anything is stored or published.
             call = replace(call, payload=masked_value(call.payload))
         if not self.has_spoken:
-            check_call(
-                call, strict=self.central.config.strict
-            )  # a peer without a valid CALL gets no row
+            # A peer without a valid CALL gets no row.
+            check_call(call, strict=self.central.config.strict)
         return call
-
-    def _accompany(self, tasks: trio.Nursery) -> None:
-        hooks, chargers, strict = (
-            self.central.hooks,
-            Chargers(self.central),
-            self.central.config.strict,
-        )
-        for plugin in hooks.accompanying:
-            charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
-            tasks.start_soon(hooks.accompany, plugin, charger)
 
     async def _recall_intervals(self) -> None:
         if not self.has_begun:
             with suppress(StoreUnavailable):  # the connection will be closed
-                self.liveness.set_heartbeat_interval(
-                    *await self.central.writer.run(sessions.intervals_of, self.charger)
-                )
+                intervals = await self.central.writer.run(sessions.intervals_of, self.charger)
+                self.liveness.set_heartbeat_interval(*intervals)
 
     async def _are_pings_off(self) -> bool:
         try:
