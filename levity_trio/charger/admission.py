@@ -100,33 +100,37 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
         little, or exceeds a
             limit.
     """
-    if problem := upgrade_problem(head) or page_problem(head, central.config.api_cors_origin):
+    problem = upgrade_problem(head) or page_problem(head, central.config.api_cors_origin)
+    if problem:
         raise problem
     charger = identity(head.target)
     if charger is None:
         text = "The path contains no charger identity; use /ws/CHARGER-ID."
         raise BadRequest(404, text, reason="the path of its URL contains no identity")
     try:
-        return await _admit(central, visitor, head, charger)
+        proven = await prove(central, visitor, head, charger)
+        visitor.charger = charger
+        _check_limits(central, visitor, head, charger)
+        await central.ready.wait()
+        await _wait_turn(central, visitor, charger)
+        # While it waited, others may have come, or its door may have changed.
+        proven = await prove_again(central, visitor, head, proven)
+        await use_readmission(central, visitor, proven)
+        _check_limits(central, visitor, head, charger)
     except BadRequest as error:
         refused = error
+    else:
+        registry = central.registry
+        if not registry.has_room(charger, central.config.max_connections):
+            stranger = registry.find_stranger(central.has_charged)
+            if stranger is not None:
+                registry.dismiss(stranger, CloseCode.TRY_AGAIN_LATER, MADE_ROOM)
+        visitor.is_admitted = True
+        visitor.proof = proven.admission
+        return proven.admission
     if refused.status == HTTPStatus.UNAUTHORIZED:
         await take_as_long(central, visitor, head, charger)
     raise refused
-
-
-async def _admit(central: Central, visitor: Visitor, head: Head, charger: str) -> Admission:
-    proven = await prove(central, visitor, head, charger)
-    visitor.charger = charger
-    _check_limits(central, visitor, head, charger)
-    await central.ready.wait()
-    await _wait_turn(central, visitor, charger)
-    proven = await prove_again(central, visitor, head, proven)
-    await use_readmission(central, visitor, proven)
-    _check_limits(central, visitor, head, charger)
-    _take_place(central, visitor, charger)
-    visitor.proof = proven.admission
-    return proven.admission
 
 
 def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
@@ -140,33 +144,22 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
     if central.writer.is_behind:
         raise BadRequest(503, "The server is busy; try again later.", RETRY, UNAVAILABLE)
     _check_registration(central, head, charger, visitor.address)
-    if charger not in known and not _is_loopback(visitor.address):
+
+    is_stranger = charger not in known
+    peer = peer_of(visitor.address)
+    if is_stranger and not (peer is not None and peer.is_loopback):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:
             text = (
                 f"More than {most} connections from one address by chargers without transactions."
             )
             raise BadRequest(503, text, RETRY)
-    if not registry.has_room(charger, config.max_connections) and not _can_make_room(
-        central, charger
-    ):
+    has_room = registry.has_room(charger, config.max_connections)
+    if not has_room and not is_stranger:
+        # A stranger makes room for a charger that has charged.
+        has_room = registry.find_stranger(known) is not None
+    if not has_room:
         raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
-
-
-def _can_make_room(central: Central, charger: str) -> bool:
-    return (
-        charger in central.has_charged
-        and central.registry.find_stranger(central.has_charged) is not None
-    )
-
-
-def _take_place(central: Central, visitor: Visitor, charger: str) -> None:
-    registry = central.registry
-    if not registry.has_room(charger, central.config.max_connections):
-        stranger = registry.find_stranger(central.has_charged)
-        if stranger is not None:
-            registry.dismiss(stranger, CloseCode.TRY_AGAIN_LATER, MADE_ROOM)
-    visitor.is_admitted = True
 
 
 async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
@@ -187,11 +180,6 @@ async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
             raise BadRequest(503, WAITS_NEWER, RETRY, "shared identity", SHARED)
 
 
-def _is_loopback(address: str) -> bool:
-    peer = peer_of(address)
-    return peer is not None and peer.is_loopback
-
-
 def _check_registration(central: Central, head: Head, charger: str, address: str) -> None:
     """Let in whom the mode of registration lets in.
 
@@ -207,7 +195,8 @@ def _check_registration(central: Central, head: Head, charger: str, address: str
         raise BadRequest(404, UNKNOWN, kind=CLOSED, reason=NOT_REGISTERED)
     if charger in central.known:
         return
-    if why := registrations.why_no_room(central.config.max_chargers, address):
+    why = registrations.why_no_room(central.config.max_chargers, address)
+    if why:
         raise BadRequest(404, f"There is no room for a new charger: {why}.", kind="room")
 
 
@@ -226,16 +215,14 @@ async def begin_registration(central: Central) -> None:
         adopted = await central.writer.run(registration.adopt_existing, decided)
         get_logger("system").info("existing chargers adopted", chargers=len(adopted))
     since = stamp(now - timedelta(days=RECENT_DAYS))
-    if lost := await central.writer.run(registration.locked_out, since):
-        raise ConfigError(_words(central.registrations.mode, lost))
-
-
-def _words(mode: Mode, lost: list[str]) -> str:
-    names = ", ".join(lost[:SHOWN]) + (
-        f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    )
-    return (
-        f"--registration {mode} would lock out chargers that charged in the last {RECENT_DAYS} "
-        f"days but are not adopted: {names}. Start once with --adopt-existing, or start with "
-        "--registration open and adopt them: levity-trio charger adopt --all"
+    lost = await central.writer.run(registration.locked_out, since)
+    if not lost:
+        return
+    names = ", ".join(lost[:SHOWN])
+    if len(lost) > SHOWN:
+        names += f" and {len(lost) - SHOWN} more"
+    raise ConfigError(
+        f"--registration {central.registrations.mode} would lock out chargers that charged in the "
+        f"last {RECENT_DAYS} days but are not adopted: {names}. Start once with --adopt-existing, "
+        "or start with --registration open and adopt them: levity-trio charger adopt --all"
     )

@@ -51,7 +51,7 @@ ROTATE: Final = {"key": AUTHORIZATION_KEY, "value": MASK}
 else knows it. So such a command may wait for a charger, and survives a restart."""
 
 
-class Line(Protocol):
+class CommandSession(Protocol):
     """What Commands needs of its session."""
 
     charger: str
@@ -74,22 +74,20 @@ class Commands:
     `close`."""
 
     __slots__ = (
-        *(
-            "_answered",
-            "_central",
-            "_in_flight",
-            "_is_closed",
-            "_line",
-            "_response",
-            "_turn",
-            "_under_way",
-            "_work",
-        ),
+        "_answered",
+        "_central",
+        "_in_flight",
+        "_is_closed",
+        "_response",
+        "_session",
+        "_turn",
+        "_under_way",
+        "_work",
         "may_be_called",
     )
 
-    def __init__(self, line: Line, central: Central) -> None:
-        self._line = line
+    def __init__(self, session: CommandSession, central: Central) -> None:
+        self._session = session
         self._central = central
         self.may_be_called = trio.Event()
         """Set by the charger's first message, or after FIRST_MESSAGE_SECONDS."""
@@ -104,13 +102,12 @@ class Commands:
 
     async def run(self) -> None:
         """Send this charger's commands until the session ends."""
-        if not self._central.pending.count(self._line.charger):
+        if not self._central.pending.count(self._session.charger):
             await self._work.wait()
         await self.wait_for_first_message()
         while True:
-            with suppress(
-                NoRoom, DatabaseDamaged
-            ):  # the session is ending; or the writer has logged it
+            # The session is ending, or the writer has logged it.
+            with suppress(NoRoom, DatabaseDamaged):
                 await self._send_all()
             await self._work.wait()
 
@@ -123,7 +120,8 @@ class Commands:
         async with self._turn:
             with trio.move_on_after(FIRST_MESSAGE_SECONDS):
                 await self.may_be_called.wait()
-            self.may_be_called.set()  # also after the time-out
+            # After the time-out, too: others need not wait once more.
+            self.may_be_called.set()
             if self._is_closed:
                 raise ChargerGone("the connection ended")
 
@@ -146,9 +144,8 @@ class Commands:
                 raise ChargerGone("the connection ended")
             message_id = new_message_id()
             text = call_text(message_id, action, payload)
-            end, response = await self._response_to(
-                CommandEnd(0, action, "gone"), message_id, text, seconds
-            )
+            gone = CommandEnd(0, action, "gone")
+            end, response = await self._response_to(gone, message_id, text, seconds)
             if response is None and self._is_closed:
                 raise ChargerGone("the connection ended")
             return _result(end, response)
@@ -180,51 +177,47 @@ class Commands:
 
         One that belongs to no such CALL is ignored. Raises NoRoom, StoreUnavailable.
         """
-        find, charger = responses.find_unanswered, self._line.charger
+        find, charger = responses.find_unanswered, self._session.charger
         sent = await self._central.writer.run(find, charger, response.message_id)
         if sent is not None:
-            await self._line.begin()
+            await self._session.begin()
             end = _end(sent.id, sent.action, response, is_late=True)
             self._observe(end, response, 0.0)
             await self._store(end)
 
     async def _send_all(self) -> None:
+        """Send the commands that are stored, the oldest first."""
+        pending, config = self._central.pending, self._central.config
         self._work = trio.Event()
-        while (
-            self._central.pending.count(self._line.charger)
-            and (taken := await persist(self._take)) is not None
-        ):
-            if self._central.pending.is_given_up(taken.message_id):
-                await self._store(
-                    CommandEnd(taken.id, taken.action, "gone", error_code=commands.GIVEN_UP)
-                )
+        while pending.count(self._session.charger):
+            taken = await persist(self._take)
+            if taken is None:
+                return
+            end, response = CommandEnd(taken.id, taken.action, "gone"), None
+            if pending.is_given_up(taken.message_id):
+                await self._store(replace(end, error_code=commands.GIVEN_UP))
             else:
-                await self._exchange(taken)
+                async with self._in_flight:
+                    seconds = taken.timeout_seconds
+                    if seconds is None:
+                        seconds = config.response_timeout_seconds
+                    text = await self._text(taken)
+                    end, response = await self._response_to(end, taken.message_id, text, seconds)
+                stored = None
+                try:
+                    stored = await self._store(end)
+                finally:
+                    # A charger may leave right after its response, which is stored all the same.
+                    result = replace(_result(end, response), stored=stored)
+                    pending.end(taken.id, taken.message_id, result)
             self._work = trio.Event()
 
     async def _take(self) -> TakenCommand | None:
-        origin, charger = await self._line.begin(), self._line.charger
+        origin, charger = await self._session.begin(), self._session.charger
         registration = self._central.registrations.status(charger)
-        known = self._central.pending.with_secrets(
-            charger
-        )  # at once: a newer command is stored after this one
+        # At once: a newer command is stored after this one.
+        known = self._central.pending.with_secrets(charger)
         return await self._central.writer.run(commands.take_whole, origin, registration, known)
-
-    async def _exchange(self, taken: TakenCommand) -> None:
-        end, response = CommandEnd(taken.id, taken.action, "gone"), None
-        async with self._in_flight:
-            default = self._central.config.response_timeout_seconds
-            seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
-            end, response = await self._response_to(
-                end, taken.message_id, await self._text(taken), seconds
-            )
-        stored = None
-        try:
-            stored = await self._store(end)
-        finally:  # a charger may leave right after its response, which is stored all the same
-            self._central.pending.end(
-                taken.id, taken.message_id, replace(_result(end, response), stored=stored)
-            )
 
     async def _response_to(
         self, end: CommandEnd, message_id: str, text: str, seconds: float
@@ -235,47 +228,64 @@ class Commands:
         `end` is how it ends if the session does. `_in_flight` must be held.
         """
         self._under_way.begin(OpenCall(message_id, end.action))
-        self._response, self._answered = None, (answered := trio.Event())
+        self._response = None
+        self._answered = answered = trio.Event()
         began = trio.current_time()
         try:
             with suppress(ConnectionClosed):  # the session is about to end
-                await self._line.send(text, message_id, end.action)
+                await self._session.send(text, message_id, end.action)
             with trio.move_on_after(seconds):
                 await answered.wait()
             response: Response | None = self._response
             if response is not None:
                 end = _end(end.command, end.action, response)
             elif not self._is_closed:
-                end = replace(
-                    end, state="timed out", error_description=f"no answer within {seconds:g} s"
-                )
+                description = f"no answer within {seconds:g} s"
+                end = replace(end, state="timed out", error_description=description)
             return end, response
         finally:  # also when the session ends, whose end is stored with that of a command
             self._under_way.expire()
             self._observe(end, self._response, trio.current_time() - began)
 
     async def _text(self, taken: TakenCommand) -> str:
-        payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
-        if _brings_password(taken.action, payload):
-            payload = await _expect_password(self._central, self._line.charger, taken, payload)
+        """Return the frame of a command that is about to leave. If it changes the charger's
+        password, that is stored before."""
+        central = self._central
+        payload = central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
+        # A raw call may contain anything.
+        if taken.action == "ChangeConfiguration" and isinstance(payload, dict):
+            key, value = payload.get("key"), payload.get("value")
+            is_key = isinstance(key, str) and key.casefold() == AUTHORIZATION_KEY.casefold()
+            if is_key and isinstance(value, str):
+                is_made = value == MASK
+                if is_made:
+                    value = passwords.make()
+                password = passwords.of_key(value)
+                stored = await turns.stretch(
+                    passwords.store, password, GENERATED if is_made else GIVEN
+                )
+                at, by = stamp(central.clock()), f"command {taken.id}"
+                expect = credentials.expect_password
+                charger = self._session.charger
+                await persist(
+                    partial(central.writer.run, expect, charger, stored, at, by, taken.id)
+                )
+                payload = {**payload, "value": value}
         return call_text(taken.message_id, taken.action, payload)
 
     async def _store(self, end: CommandEnd) -> Command | None:
-        settled = await persist(
-            partial(self._central.writer.run, responses.settle, self._line.origin(), end)
-        )
+        settle = partial(self._central.writer.run, responses.settle, self._session.origin(), end)
+        settled = await persist(settle)
         if settled.heartbeat_interval is not None:
-            self._line.set_heartbeat_interval(settled.heartbeat_interval)
+            self._session.set_heartbeat_interval(settled.heartbeat_interval)
         return settled.command
 
     def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:
-        status = (
-            None
-            if isinstance(response, CallError) or response is None
-            else status_of(response.payload)
-        )
+        status = None
+        if response is not None and not isinstance(response, CallError):
+            status = status_of(response.payload)
         ended = CallEnded(
-            charger=self._line.charger,
+            charger=self._session.charger,
             action=end.action,
             state=end.state,
             seconds=seconds,
@@ -288,45 +298,21 @@ class Commands:
 
 def _end(command: int, action: str, response: Response, *, is_late: bool = False) -> CommandEnd:
     if isinstance(response, CallError):
-        code, description = masked_fragment(response.code), masked_fragment(response.description)
-        unread = response.is_unreadable
         return CommandEnd(
-            command, action, "error", is_late, None, code, description, is_unreadable=unread
+            command,
+            action,
+            "error",
+            is_late,
+            error_code=masked_fragment(response.code),
+            error_description=masked_fragment(response.description),
+            is_unreadable=response.is_unreadable,
         )
+    state = responses.state_for(action, response.payload)
     text = orjson.dumps(masked_value(response.payload)).decode()
-    return CommandEnd(command, action, responses.state_for(action, response.payload), is_late, text)
+    return CommandEnd(command, action, state, is_late, text)
 
 
 def _result(end: CommandEnd, response: Response | None) -> CommandResult:
     """Return how a CALL ended, for whoever asked."""
     answer = None if response is None or isinstance(response, CallError) else response.payload
     return CommandResult(end.state, answer, end.error_code, end.error_description)
-
-
-def _brings_password(action: str, payload: Any) -> bool:
-    """Whether a CALL changes the charger's password. A raw call may contain anything."""
-    if action != "ChangeConfiguration" or not isinstance(payload, dict):
-        return False
-    key, value = payload.get("key"), payload.get("value")
-    return (
-        isinstance(key, str)
-        and key.casefold() == AUTHORIZATION_KEY.casefold()
-        and isinstance(value, str)
-    )
-
-
-async def _expect_password(
-    central: Central, charger: str, taken: TakenCommand, payload: dict[str, Any]
-) -> dict[str, Any]:
-    """Store the password in the payload of a command that is about to leave; return the payload to
-    send."""
-    is_made = payload["value"] == MASK
-    value = passwords.make() if is_made else str(payload["value"])
-    stored = await turns.stretch(
-        passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN
-    )
-    at, by = stamp(central.clock()), f"command {taken.id}"
-    await persist(
-        partial(central.writer.run, credentials.expect_password, charger, stored, at, by, taken.id)
-    )
-    return {**payload, "value": value}

@@ -40,6 +40,7 @@ from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
 from levity_trio.wire.payloads import (
     CHARGER_ACTIONS,
+    Read,
     call,
     call_result,
     check_action,
@@ -106,16 +107,16 @@ class Exchange:
     @property
     def message(self) -> Message:
         """The request as received, for the rows that keep it."""
-        payload, frame = self.call.payload, self.text
-        if not isinstance(payload, dict) or (self.call.is_damaged and not payload):
+        call, frame = self.call, self.text
+        payload = call.payload
+        if not isinstance(payload, dict) or (call.is_damaged and not payload):
             kept = frame
-        elif (
-            self.call.is_damaged and self.request is None
-        ):  # the same may have been read of another frame
-            kept = orjson.dumps(payload | {"frame": frame}).decode()
         else:
+            if call.is_damaged and self.request is None:
+                # The same may have been read of another frame, which must not be taken for this.
+                payload = payload | {"frame": frame}
             kept = orjson.dumps(payload).decode()
-        return Message(self.call.action, kept, cut(self.call.raw_id), frame)
+        return Message(call.action, kept, cut(call.raw_id), frame)
 
     async def in_turn(self, read: Callable[[], T]) -> T:
         """Read of this message what takes long if it is long, so that others are served
@@ -141,6 +142,7 @@ class Exchange:
         result, failures = await run(_with_more, more, bound, self.data, write, self.origin, args)
         self.evidence, self.repairs, self.amendment = None, (), None
         if self.data is not None:
+            # They were read while they were stored: only now it is known what that took.
             self.mended += tuple([repair.kind for repair in self.data.repairs])
             self.data.repairs = []
         for failure in failures:
@@ -231,55 +233,53 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
         StoreUnavailable: nothing could be stored, so no response may be sent.
     """
     began, code = time.perf_counter(), None
+    call, hooks = exchange.call, exchange.central.hooks
     try:
         result = await _handle(exchange, handlers)
-        text = result_text(exchange.call.raw_id, write_payload(result))
+        text = result_text(call.raw_id, write_payload(result))
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug affects this one only
         code = error.code if isinstance(error, Refused) else ErrorCode.INTERNAL_ERROR
         text = await _recover(exchange, error)
-    if exchange.central.hooks.is_observed:
-        exchange.central.hooks.observe(_handled(exchange, time.perf_counter() - began, code))
+    if hooks.is_observed:
+        handled = MessageHandled(
+            charger=exchange.charger,
+            action=call.action if call.action in CHARGER_ACTIONS else UNKNOWN_ACTION,
+            seconds=time.perf_counter() - began,
+            request=exchange.request,
+            code=code,
+            repairs=exchange.mended,
+        )
+        hooks.observe(handled)
     return text
-
-
-def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHandled:
-    action = exchange.call.action
-    return MessageHandled(
-        charger=exchange.charger,
-        action=action if action in CHARGER_ACTIONS else UNKNOWN_ACTION,
-        seconds=seconds,
-        request=exchange.request,
-        code=code,
-        repairs=exchange.mended,
-    )
 
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
-    read = await exchange.in_turn(lambda: read_request(action, _kept(exchange), strict=strict))
-    exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
+
+    def read_payload() -> Read:
+        # What is read is what rows keep: over-long texts are cut.
+        payload = exchange.call.payload
+        if may_be_long(exchange.text):
+            payload = cut_texts(payload)
+            # The rows of bounded messages keep the whole of them.
+            if payload != exchange.call.payload and action not in BOUNDED_MESSAGES:
+                exchange.evidence = exchange.message
+        return read_request(action, payload, strict=strict)
+
+    read = await exchange.in_turn(read_payload)
+    exchange.request = read.message
+    exchange.repairs += read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
     if action in BOUNDED_MESSAGES:
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
-    if (
-        exchange.repairs or exchange.amendment
-    ):  # of a message without a row of its own, such as Heartbeat
+    if exchange.repairs or exchange.amendment:
+        # The message has no row of its own, such as Heartbeat.
         await exchange.write(nothing)
     return result
-
-
-def _kept(exchange: Exchange) -> object:
-    """Return the payload as its rows keep it, with over-long texts cut."""
-    payload = exchange.call.payload
-    if may_be_long(exchange.text) and (kept := cut_texts(payload)) != payload:
-        if exchange.call.action not in BOUNDED_MESSAGES:  # their own rows keep those messages whole
-            exchange.evidence = exchange.message
-        return kept
-    return payload
 
 
 def nothing(db: UnitOfWork, origin: Origin) -> None:
@@ -288,61 +288,63 @@ def nothing(db: UnitOfWork, origin: Origin) -> None:
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:
+    """Return the response to a CALL that could not be read or handled."""
     call, strict = exchange.call, exchange.central.config.strict
     if isinstance(error, Refused):
+        refusal = error
         log.warning(
             "message refused", action=call.action, code=error.code, reason=error.description
         )
-        refusal = error
     else:
-        log.error("handler failed", action=call.action, exc_info=error)
         refusal = Refused(
             ErrorCode.INTERNAL_ERROR, "the message could not be handled; the error was logged"
         )
-    if call.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
-        exchange.repairs += tuple([Repair(kind, sample) for kind, sample in refusal.faults.items()])
-        exchange.mended = tuple([repair.kind for repair in exchange.repairs])
-        return result_text(
-            call.raw_id, write_payload(await _set_aside(exchange, refusal.description))
-        )
-    return error_text(call.raw_id, refusal.code, refusal.description)
+        log.error("handler failed", action=call.action, exc_info=error)
+    # In strict mode, what the charger did wrong is refused; our own fault never is.
+    if call.action not in TRANSACTION_MESSAGES or (strict and refusal is error):
+        return error_text(call.raw_id, refusal.code, refusal.description)
+    exchange.repairs += tuple([Repair(kind, sample) for kind, sample in refusal.faults.items()])
+    exchange.mended = tuple([repair.kind for repair in exchange.repairs])
+    result = await _set_aside(exchange, refusal.description)
+    return result_text(call.raw_id, write_payload(result))
 
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:
+    """Keep a transaction message raw, beside its transaction if it has one; return what
+    acknowledges it."""
     exchange.bounded = message = exchange.message
+    action = message.action
     try:
-        return await _set_aside_with_transaction(exchange, message, reason)
+        if action == "StartTransaction":
+            return await _start_unreadable(exchange, message, reason)
+        if action == "MeterValues":
+            await exchange.write(set_aside, message, reason)
+            return call_result.MeterValues()
+        data: Iterable[list[Reading]] = ()
+        if exchange.request is None:
+            # It could not be read. One that could not be handled may fail again.
+            payload, at = exchange.call.payload, exchange.at
+            data = exchange.data or [await exchange.in_turn(lambda: transaction_data(payload, at))]
+        await exchange.write(stop_unreadable, message, reason, data)
+        return call_result.StopTransaction()
     except StoreUnavailable:
         raise
-    # what made its handler fail may make this fail too; unanswered, the charger repeats it for ever
     except Exception:
+        # What made its handler fail may make this fail too; unanswered, the charger repeats it for
+        # ever.
         log.exception(
-            "message could not be applied to its transaction; it is kept raw", action=message.action
+            "message could not be applied to its transaction; it is kept raw", action=action
         )
-    if message.action == "StartTransaction":
-        return await _start_unreadable(exchange, _undated(message), reason)
+    if action == "StartTransaction":
+        # Without a time, it is compared with no other transaction.
+        fields: dict[str, Any] = {}
+        for name, value in fields_of(message).items():
+            fields[UNUSED_TIME if name == "timestamp" else name] = value
+        undated = message._replace(payload=orjson.dumps(fields).decode())
+        return await _start_unreadable(exchange, undated, reason)
     await exchange.write(set_aside, message, reason)
-    return (
-        call_result.MeterValues()
-        if message.action == "MeterValues"
-        else call_result.StopTransaction()
-    )
-
-
-async def _set_aside_with_transaction(exchange: Exchange, message: Message, reason: str) -> object:
-    if message.action == "StartTransaction":
-        return await _start_unreadable(exchange, message, reason)
-    if message.action == "MeterValues":
-        await exchange.write(set_aside, message, reason)
+    if action == "MeterValues":
         return call_result.MeterValues()
-    data: Iterable[list[Reading]] = ()
-    if (
-        exchange.request is None
-    ):  # it could not be read; one that could not be handled may fail again
-        data = exchange.data or [
-            await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))
-        ]
-    await exchange.write(stop_unreadable, message, reason, data)
     return call_result.StopTransaction()
 
 
@@ -352,22 +354,12 @@ async def _start_unreadable(exchange: Exchange, message: Message, reason: str) -
     return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
 
 
-def _undated(message: Message) -> Message:
-    """Return a start whose time has another name, so that it is compared with no other
-    transaction."""
-    fields = {
-        UNUSED_TIME if name == "timestamp" else name: value
-        for name, value in fields_of(message).items()
-    }
-    return message._replace(payload=orjson.dumps(fields).decode())
-
-
 NUMBER_CHARACTERS: Final = 64
 """Maximum length of a number as it was sent, kept beside the one that was read."""
 READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 
 
-class Unreadable(Exception):
+class NotReadAgain(Exception):
     """A message that was set aside cannot be read, not even with the given values. Its text says
     why."""
 
@@ -394,10 +386,9 @@ def transaction_data(payload: object, at: datetime) -> list[Reading]:
     """Return the transactionData of a stop whose meterStop cannot be read; empty if more of it
     cannot be."""
     sent = payload if isinstance(payload, dict) else {}
+    readable = cut_texts(sent) | {"meterStop": 0}
     try:
-        request = read_request(
-            "StopTransaction", cut_texts(sent) | {"meterStop": 0}, strict=False
-        ).message
+        request = read_request("StopTransaction", readable, strict=False).message
     except Refused:
         return []
     return readings.read(request.transaction_data or (), at)
@@ -406,7 +397,9 @@ def transaction_data(payload: object, at: datetime) -> list[Reading]:
 def sent_number(payload: object, name: str) -> str | None:
     """Return a number of a payload as it was sent, None if it was an integer or absent."""
     sent = payload.get(name) if isinstance(payload, dict) else None
-    return None if sent is None or type(sent) is int else str(sent)[:NUMBER_CHARACTERS]
+    if sent is None or type(sent) is int:
+        return None
+    return str(sent)[:NUMBER_CHARACTERS]
 
 
 def read_again(
@@ -415,24 +408,24 @@ def read_again(
     """Read the frame of a stop or of a MeterValues that was set aside.
 
     `values` are the values of fields that could not be read, by their names on the wire. Raises
-    Unreadable.
+    NotReadAgain.
     """
     large = LargeData.of(frame, received_at)
     sent = parse_frame(frame if large is None else large.ends)
     if not isinstance(sent, Call) or sent.action not in READ_AGAIN:
-        raise Unreadable("only a StopTransaction or a MeterValues can be applied to a transaction")
-    payload: dict[str, Any] = (
-        cut_texts(sent.payload if isinstance(sent.payload, dict) else {}) | values
-    )
+        raise NotReadAgain(
+            "only a StopTransaction or a MeterValues can be applied to a transaction"
+        )
+    is_object = isinstance(sent.payload, dict)
+    payload: dict[str, Any] = cut_texts(sent.payload if is_object else {}) | values
     try:
         request = read_request(sent.action, payload, strict=False).message
     except Refused as refused:
-        raise Unreadable(refused.description) from refused
-    kept = orjson.dumps(sent.payload).decode() if isinstance(sent.payload, dict) else frame
+        raise NotReadAgain(refused.description) from refused
     if sent.action == "StopTransaction":
-        told = told_by_stop(
-            request, payload, Message(sent.action, kept, cut(sent.raw_id), frame), received_at
-        )
-        return told if large is None else told._replace(data=large.all())
-    found = readings.read(request.meter_value, received_at) if large is None else large.all()
-    return MessageReadings(request.connector_id, sent.action, found, request.transaction_id)
+        kept = orjson.dumps(sent.payload).decode() if is_object else frame
+        message = Message(sent.action, kept, cut(sent.raw_id), frame)
+        stop = told_by_stop(request, payload, message, received_at)
+        return stop if large is None else stop._replace(data=large.all())
+    data = readings.read(request.meter_value, received_at) if large is None else large.all()
+    return MessageReadings(request.connector_id, sent.action, data, request.transaction_id)

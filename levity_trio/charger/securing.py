@@ -29,7 +29,6 @@ from levity_trio.store.engine.retrying import persist
 from levity_trio.store.lookups.securing import SecuringPlan
 from levity_trio.store.writes.chargers import securing
 from levity_trio.store.writes.chargers.commands import Repeatable
-from levity_trio.store.writes.chargers.securing import DueStep
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.times import stamp
 
@@ -77,39 +76,43 @@ class Securing:
     async def run(self) -> None:
         """Look for as long as the server runs."""
         with suppress(DatabaseDamaged):
-            self._planned |= set(
-                await persist(partial(self._central.writer.run, securing.with_plans))
-            )
+            read = partial(self._central.writer.run, securing.with_plans)
+            self._planned.update(await persist(read))
         self._changed |= self._planned
         while True:
             self._news = trio.Event()
-            await self._look_at_changed()
+            for charger in sorted(self._changed):
+                self._changed.discard(charger)
+                try:
+                    is_done = await self._look_at(charger)
+                except StoreUnavailable:
+                    is_done = False
+                except Exception:  # one plan that nobody foresaw must not stop the server
+                    log.exception("a security profile could not be looked after", cp=charger)
+                    is_done = True
+                if not is_done:
+                    self._changed.add(charger)
             with trio.move_on_after(RETRY_SECONDS if self._changed else float("inf")):
                 await self._news.wait()
-
-    async def _look_at_changed(self) -> None:
-        for charger in sorted(self._changed):
-            self._changed.discard(charger)
-            try:
-                is_done = await self._look_at(charger)
-            except StoreUnavailable:
-                is_done = False
-            except Exception:  # one plan that nobody foresaw must not stop the server
-                log.exception("a security profile could not be looked after", cp=charger)
-                is_done = True
-            if not is_done:
-                self._changed.add(charger)
 
     async def _look_at(self, charger: str) -> bool:
         """Send the next step of a plan, if there is one; return False if it is to be tried again in
         a while."""
-        due = await self._central.writer.run(
-            securing.advance, charger, stamp(self._central.clock())
-        )
+        write, clock = self._central.writer.run, self._central.clock
+        due = await write(securing.advance, charger, stamp(clock()))
         if due is None or not self._chargers.is_connected(charger):
             return True
+        once = f"securing-{due.plan.id}-{due.step.value}-{due.attempt}"
         try:
-            command = await self._send(due)
+            action, payload = await self._call(due.plan, due.step)
+            command = await self._chargers.submit(
+                due.plan.charger,
+                action,
+                payload,
+                asked_by=due.plan.asked_by,
+                timeout_seconds=ANSWER_SECONDS,
+                repeatable=Repeatable(once, once),
+            )
         except (CallFailed, UnknownCharger, AuthorityProblem) as problem:
             log.warning(
                 "a step towards a security profile waits",
@@ -118,29 +121,17 @@ class Securing:
                 reason=str(problem),
             )
             return False
-        await self._central.writer.run(securing.tried, due, command, stamp(self._central.clock()))
+        await write(securing.tried, due, command, stamp(clock()))
         return True
 
-    async def _send(self, due: DueStep) -> int:
-        action, payload = await self._call(due.plan, due.step)
-        once = f"securing-{due.plan.id}-{due.step.value}-{due.attempt}"
-        return await self._chargers.submit(
-            due.plan.charger,
-            action,
-            payload,
-            asked_by=due.plan.asked_by,
-            timeout_seconds=ANSWER_SECONDS,
-            repeatable=Repeatable(once, once),
-        )
-
     async def _call(self, plan: SecuringPlan, step: Step) -> tuple[str, Payload]:
+        """Return the CALL of a step."""
         if step is Step.ROOT:
             root = certificates_folder(self._central.config.beside) / files.ROOT
-            pem = (await trio.to_thread.run_sync(files.read, root)).decode()
-            return "InstallCertificate", {
-                "certificateType": "CentralSystemRootCertificate",
-                "certificate": pem,
-            }
+            pem = await trio.to_thread.run_sync(files.read, root)
+            kind = "CentralSystemRootCertificate"
+            payload: Payload = {"certificateType": kind, "certificate": pem.decode()}
+            return "InstallCertificate", payload
         if step is Step.CERTIFICATE:
             return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
         settings: dict[Step, Payload] = {

@@ -62,10 +62,10 @@ class Signing:
 
     def observe(self, event: Event) -> None:
         """Look again after what may concern a certificate."""
-        is_sent = (
-            isinstance(event, CallAnswered | CallFailed) and event.action == "CertificateSigned"
-        )
-        if is_sent or isinstance(event, NEWS):
+        is_about_it = isinstance(event, NEWS)
+        if isinstance(event, CallAnswered | CallFailed):
+            is_about_it = is_about_it or event.action == "CertificateSigned"
+        if is_about_it:
             self._news.set()
 
     async def run(self) -> None:
@@ -83,18 +83,29 @@ class Signing:
         central = self._central
         if not has_root(self._folder):
             return False
-        if not central.clock_trusted:  # a certificate must not be valid at a wrong time
+        if not central.clock_trusted:
+            # A certificate must not be valid at a wrong time.
             return True
-        work = await central.writer.run(certificates.advance, self._now())
         is_work_left = False
-        for step in work:
+        for work in await central.writer.run(certificates.advance, self._now()):
+            act = self._issue if work.pem is None else self._send
             is_done = False
-            with surviving("a certificate could not be issued or sent", cp=step.charger):
-                is_done = await (self._issue if step.pem is None else self._send)(step)
-            is_work_left |= not is_done
+            with surviving("a certificate could not be issued or sent", cp=work.charger):
+                is_done = await act(work)
+            if not is_done:
+                is_work_left = True
+
+        payload = {"requestedMessage": "SignChargePointCertificate"}
         for charger in await central.writer.run(certificates.due, self._now()):
             with surviving("a charger could not be asked to renew its certificate", cp=charger):
-                await self._renew(charger)
+                # Who is away is asked when it comes back.
+                if not self._chargers.is_connected(charger):
+                    continue
+                with suppress(CallNotSent, UnknownCharger):
+                    await self._chargers.submit(
+                        charger, "ExtendedTriggerMessage", payload, asked_by=AUTHORITY
+                    )
+                    log.info("the charger is asked to renew its certificate", cp=charger)
         return is_work_left
 
     async def _issue(self, work: CertificateWork) -> bool:
@@ -107,9 +118,8 @@ class Signing:
             log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
             await self._central.writer.run(certificates.give_up, work, self._now())
             return True
-        await self._central.writer.run(
-            certificates.issue, work.request, NewCertificate.of(issued), self._now()
-        )
+        made = NewCertificate.of(issued)
+        await self._central.writer.run(certificates.issue, work.request, made, self._now())
         self._news.set()  # it is sent next
         return True
 
@@ -130,16 +140,6 @@ class Signing:
             return False
         await self._central.writer.run(certificates.sent, work.request, command)
         return True
-
-    async def _renew(self, charger: str) -> None:
-        """Ask a connected charger for a new request. Who is away is asked when it comes back."""
-        if self._chargers.is_connected(charger):
-            with suppress(CallNotSent, UnknownCharger):
-                payload = {"requestedMessage": "SignChargePointCertificate"}
-                await self._chargers.submit(
-                    charger, "ExtendedTriggerMessage", payload, asked_by=AUTHORITY
-                )
-                log.info("the charger is asked to renew its certificate", cp=charger)
 
     def _now(self) -> str:
         return stamp(self._central.clock())

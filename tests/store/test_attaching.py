@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.charger.exchange import Unreadable
+from levity_trio.charger.exchange import NotReadAgain
 from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.events import MessageAttached, MessageDismissed, TransactionStopped
 from levity_trio.store.writes.chargers.set_aside import set_aside
@@ -118,7 +118,7 @@ def test_an_unreadable_register_is_given(books: Books, station: Station, anna: O
     books.wait(HOUR)
     station.stop(transaction, "many")
     (message,) = books.row("SELECT id FROM set_aside")
-    with pytest.raises(Unreadable, match="meterStop"):
+    with pytest.raises(NotReadAgain, match="meterStop"):
         anna.attach(message, transaction)
     anna.attach(message, transaction, meterStop=4500)
     assert station.bill(transaction) == (3500, "register", "certain")
@@ -307,7 +307,7 @@ def test_an_unreadable_stop_becomes_a_transaction(
 def test_a_start_has_its_transaction(books: Books, station: Station, anna: Operator) -> None:
     station.start("1,500")
     (message,) = books.row("SELECT id FROM set_aside")
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotReadAgain):
         anna.make(message)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from levity_trio.charger.exchange import Unreadable
+from levity_trio.charger.exchange import NotReadAgain
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
 from levity_trio.store.cases.settled import settled_by
 from levity_trio.store.engine.connection import FileConnection
@@ -66,7 +66,7 @@ class Decided:
         try:
             way(self)
             self.decisions += 1
-        except (DecisionRefused, Unreadable):
+        except (DecisionRefused, NotReadAgain):
             self.refusals += 1
             assert list(self.books.connection.iterdump()) == before, (
                 "a refused decision changes nothing"

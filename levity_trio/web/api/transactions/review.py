@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 from msgspec import Meta
 
 from levity_trio.billing.states import BillState
-from levity_trio.charger.exchange import Unreadable, read_again
+from levity_trio.charger.exchange import NotReadAgain, read_again
 from levity_trio.records import Personal, record
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.cases.transaction import StoredTransaction
@@ -330,7 +330,7 @@ async def _read_again(
     known = {name: value for name, value in given.items() if value is not None}
     try:
         return read_again(kept.frame, datetime.fromisoformat(kept.received_at), known)
-    except Unreadable as error:
+    except NotReadAgain as error:
         raise Problem(
             422, "unreadable", Told("{1}; give what cannot be read", str(error))
         ) from None
