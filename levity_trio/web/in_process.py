@@ -22,7 +22,8 @@ from levity_trio.web.http.texts import decoded, marking
 
 JSON: Final = "application/json"
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
-"""For an answer that is taken whole: nobody need listen for its client to leave."""
+"""The ASGI versions for an answer that is taken whole: nobody need listen for its client to
+leave."""
 NOTHING: Final[Mapping[str, Any]] = {}
 
 log = get_logger("system")
@@ -52,7 +53,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     mark: str = ""
-    """Before each text of the body that is there as data."""
+    """The mark before each text of the body that is there as data."""
 
     @property
     def content(self) -> Any:

@@ -20,7 +20,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.failures import FREE, Failures
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
 from levity_trio.store.writes.chargers import credentials
-from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.wire.times import stamp
 from tests.charger.doors import (
     OTHER,
@@ -422,7 +422,7 @@ async def test_a_profile_that_nothing_proves_is_not_required(
     await give(writer, "CP-1")
     with pytest.raises(credentials.NotProvable):
         await writer.run(credentials.require, "CP-1", 3, stamp(START), "anna")
-    with pytest.raises(UnknownCharger):
+    with pytest.raises(UnknownIdentity):
         await writer.run(credentials.require, "NOBODY", 0, stamp(START), "anna")
 
 

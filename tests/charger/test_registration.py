@@ -26,7 +26,7 @@ from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import registration, stations
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.outcomes import follow_all
 from levity_trio.store.writes.chargers.registration import DecidedBy
 from levity_trio.wire.errors import NotRegistered
@@ -426,7 +426,7 @@ async def test_a_connected_charger_that_another_server_refused(
 async def test_nobody_decides_about_a_charger_that_there_is_not(
     central: Central, decision: Decision
 ) -> None:
-    with pytest.raises(UnknownCharger):
+    with pytest.raises(UnknownIdentity):
         await decide(central, "CP-1", decision)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.store.reads.now.present import present
-from levity_trio.store.reads.transactions.open import RECENT_READINGS, OpenTransaction
+from levity_trio.store.reads.transactions.open import RECENT_READINGS, RunningTransaction
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import view
 from tests.store.telling import watts
 
 
-def only(books: Books) -> OpenTransaction:
+def only(books: Books) -> RunningTransaction:
     found = present(view(books.connection))
     (one,) = found.transactions
     return one
@@ -53,7 +53,7 @@ def test_a_start_that_could_not_be_read(books: Books, station: Station) -> None:
         "UPDATE tx SET conn_id = NULL, meter_start = NULL WHERE id = ?", (transaction,)
     )
     began = books.value("SELECT start_time FROM tx")
-    assert only(books) == OpenTransaction(
+    assert only(books) == RunningTransaction(
         "CP-1", None, transaction, "TAG", began, False, 0, None, None, None
     )
 

@@ -24,7 +24,7 @@ from levity_trio.store.reads.chargers.security import Newcomer, decisions, newco
 from levity_trio.store.reads.now.present import present, waiting
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.site.beginning import beginning
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.registration import (
     DecidedBy,
     Otherwise,
@@ -158,7 +158,7 @@ STEPS: dict[str, Callable[[Books, str], object]] = {
     "charge": lambda books, name: (station := Station(books, name)).stop(station.start()),
     "connect": Station,
 }
-IMPOSSIBLE = (AlreadyKnown, UnknownCharger)
+IMPOSSIBLE = (AlreadyKnown, UnknownIdentity)
 
 
 @settings(max_examples=60)

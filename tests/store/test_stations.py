@@ -20,7 +20,7 @@ from levity_trio.store.reads.chargers.chargers import (
 )
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.transactions.recheck import DifferenceCause, compare
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, hide
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
     ChargerData,
@@ -127,7 +127,7 @@ def test_a_charger_is_renamed_and_moved(books: Books, station: Station) -> None:
         found = charger(db, "CP-1")
     assert found is not None
     assert (found.name, found.station_id, found.vendor) == ("Anna's", garage, "United Chargers")
-    with pytest.raises(UnknownCharger):
+    with pytest.raises(UnknownIdentity):
         books.run(change_charger, "CP-9", ChargerData(None, None), books.at)
     with pytest.raises(UnknownStation):
         books.run(change_charger, "CP-1", ChargerData(None, 99), books.at)
@@ -175,7 +175,7 @@ def test_what_is_said_of_a_connector_replaces_what_was_said_before(
         said_at=books.at,
         said_by="anna",
     )
-    with pytest.raises(UnknownCharger):
+    with pytest.raises(UnknownIdentity):
         books.run(
             describe_connector, "CP-9", 1, ConnectorData(None, None, None, None), books.at, "anna"
         )

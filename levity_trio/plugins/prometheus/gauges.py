@@ -23,7 +23,7 @@ from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
 from levity_trio.store.reads.site.mqtt import MqttState
-from levity_trio.store.reads.transactions.open import OpenTransaction
+from levity_trio.store.reads.transactions.open import RunningTransaction
 from levity_trio.store.writes.load.leases import MANAGED
 
 NO_CHARGERS = Present([], [], [], frozenset())
@@ -212,7 +212,7 @@ class Gauges:
         family[*key, word].value = 1
         self._statuses[key] = word
 
-    def _update_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
+    def _update_transactions(self, transactions: Sequence[RunningTransaction]) -> None:
         metrics = self._metrics
         present = {
             (transaction.charger, connector_label(transaction.connector)): transaction

@@ -1,5 +1,5 @@
-"""When a database was last backed up: a note beside it, because a backup writes nothing into what
-it copies."""
+"""The note of the last backup of a database. It is a file beside the database, because a backup
+writes nothing into what it copies."""
 
 from __future__ import annotations
 

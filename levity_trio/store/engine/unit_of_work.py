@@ -230,7 +230,7 @@ class News(NamedTuple):
 
 
 class Store(Protocol):
-    """Where the writer commits: a file, or PostgreSQL."""
+    """The place where the writer commits: a file, or PostgreSQL."""
 
     @property
     def path(self) -> str:
@@ -263,7 +263,7 @@ class Store(Protocol):
 
     @property
     def held_until(self) -> float:
-        """Until when this server may answer without a commit, by the monotonic clock."""
+        """The time until which this server may answer without a commit, by the monotonic clock."""
 
     def take_news(self) -> Sequence[News]:
         """Return what other servers stored before the last batch, and was not returned yet."""

@@ -255,7 +255,7 @@ CHECKS: Final = (
 
 
 MOST_PROBLEMS: Final = 10
-"""Of one check; the rest is only announced."""
+"""The problems of one check that are told; the rest is only counted."""
 
 
 class GivenIds(NamedTuple):

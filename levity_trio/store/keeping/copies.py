@@ -69,7 +69,8 @@ _PRUNED: Final[Mapping[str, str]] = {
     "event": "SELECT coalesce(min(id) > ?1, 1) FROM event WHERE ?2 = ?2",
     "set_aside": "SELECT coalesce(max(others_before) > ?2, 0) FROM evidence_pruning WHERE ?1 = ?1",
 }
-"""Those of which old rows are deleted, and whether the row with this id and time may be one."""
+"""The tables of which old rows are deleted, and the query that says whether the row with this id
+and time may be one."""
 
 
 class Content(NamedTuple):
@@ -337,7 +338,7 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 class WalWatch:
-    """Ends a copy whose snapshot lets the WAL of the server grow too much."""
+    """A watch that ends a copy whose snapshot lets the WAL of the server grow too much."""
 
     def __init__(self, database: Path) -> None:
         self._wal = Path(f"{database}-wal")

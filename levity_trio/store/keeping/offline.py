@@ -51,7 +51,7 @@ def forget(
         write = partial(named, at=at, retired_on=retired_on, is_forced=is_forced)
         try:
             return cast("list[str]", store.commit([write])[0].unwrap())
-        except hiding.UnknownCharger as unknown:
+        except hiding.UnknownIdentity as unknown:
             raise ConfigError(f"no charger {unknown} is in {address}") from None
         except hiding.StillUsed as why:
             raise EnvironmentProblem(str(why).replace("with force", "with --force")) from None

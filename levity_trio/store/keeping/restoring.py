@@ -53,7 +53,7 @@ COUNTED_BY_IDS: Final = frozenset({"log"})
 
 
 _STATES: Final = "SELECT id, status, stop_time, energy_delivered FROM tx"
-"""Of columns that every version has."""
+"""A query of columns that every version has."""
 
 
 class LostSince(NamedTuple):
@@ -127,7 +127,7 @@ class _ReplacedDatabase(NamedTuple):
     content: Content | None = None
     is_contained: bool = False
     lost: LostSince | None = None
-    """None if it is not a later state of the backup."""
+    """What would be lost; None if it is not a later state of the backup."""
     highest: Mapping[str, int] = {}
     last_statement: int = 0
 

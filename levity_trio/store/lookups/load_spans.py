@@ -1,5 +1,5 @@
-"""When a car got too little to charge because of load management, and since when it can have
-answered.
+"""Spans in which a car got too little to charge because of load management, and since when it can
+have answered.
 
 No fee for blocking, no "full" and no closing for silence counts these spans, or the time to answer
 (rules.md, Load).
@@ -18,7 +18,7 @@ ANSWER: Final = timedelta(minutes=2)
 """A car that is offered current again may take so long to begin, or to say that it wants nothing
 (SuspendedEV)."""
 STILL: Final = "9999"
-"""After any time of the database."""
+"""A time after any of the database."""
 _LASTING: Final = "SELECT tx_id, why FROM load_span WHERE until IS NULL"
 _SPANS: Final = "SELECT why, since, until FROM load_span WHERE tx_id = ? ORDER BY since, id"
 
@@ -33,8 +33,8 @@ class LoadSpan(NamedTuple):
 
     @property
     def answered_at(self) -> str:
-        """When the car can have answered the current that it was offered after it: STILL while it
-        lasts."""
+        """The time when the car can have answered the current that it was offered after it: STILL
+        while it lasts."""
         return STILL if self.until is None else shifted_stamp(self.until, ANSWER)
 
 

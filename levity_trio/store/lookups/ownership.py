@@ -1,4 +1,4 @@
-"""Whose transactions are, from the stored periods. Only reads, so the writer and read-only
+"""The owners of transactions, by the stored periods. It only reads, so the writer and read-only
 connections share it."""
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def periods_of(rows: Rows, thing: Thing) -> list[Period]:
 
 
 class DecidedOwner(NamedTuple):
-    """Whose a transaction is, and why."""
+    """The owner of a transaction, and why it is the owner's."""
 
     owner: Owner
     grounds: tuple[str, ...]

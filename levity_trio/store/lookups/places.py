@@ -95,7 +95,7 @@ class UsageLimit(NamedTuple):
 
     @property
     def of_place(self) -> Limit:
-        """Where it may charge."""
+        """The places where it may charge."""
         return Limit(
             None if self.chargers is None else frozenset(self.chargers), self.is_everywhere
         )

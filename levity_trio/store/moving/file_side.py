@@ -23,7 +23,7 @@ from levity_trio.store.moving.proof import RowLines, read
 from levity_trio.store.moving.tables import MovedTable, TableColumn, is_filled, triggers
 
 CACHE_KIBIBYTES: Final = 32768
-"""For the indexes, which rows come to in any order."""
+"""The cache is for the indexes: rows come to them in any order."""
 _TABLES: Final = (
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
 )

@@ -21,7 +21,8 @@ from levity_trio.store.moving.tables import MovedTable, tables
 
 PART_BYTES: Final = 1_000_000
 SECONDS_PER_ROW: Final = 1 / 20_000
-"""For the first estimate, of a small computer. A row is moved, and read back on both sides."""
+"""The pace of a small computer, for the first estimate. A row is moved, and read back on both
+sides."""
 AGAIN: Final = "nothing was moved; run the same command again"
 
 

@@ -31,7 +31,7 @@ class Source(ReadSide, Protocol):
     """The database that is moved. It is only read; no server can start on it meanwhile."""
 
     size: int
-    """In bytes."""
+    """The size in bytes."""
 
 
 class WriteSide(ReadSide, Protocol):

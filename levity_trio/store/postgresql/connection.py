@@ -46,8 +46,8 @@ SETTINGS: Final = {
     "timezone": "UTC",
     "jit": "off",
 }
-"""Of each connection. With 100 million readings a statement seems so dear that JIT would compile
-it, for 25 ms."""
+"""The settings of each connection. With 100 million readings a statement seems so dear that JIT
+would compile it, for 25 ms."""
 CONNECT_SECONDS: Final = 5
 _INT8, _FLOAT8, _BYTEA, _NUMERIC, _BOOLEAN = 20, 701, 17, 1700, 16
 _TYPES: Final[Mapping[type, int]] = {int: _INT8, float: _FLOAT8, bytes: _BYTEA}

@@ -84,7 +84,7 @@ class _Translation:
         self._last = ""
         """The last word or sign."""
         self._subqueries: list[bool] = []
-        """For each open parenthesis, whether it encloses a subquery in FROM."""
+        """A flag for each open parenthesis: whether it encloses a subquery in FROM."""
         self.names: list[str] = []
 
     def text(self) -> str:

@@ -84,7 +84,7 @@ class _WriterConnection(PostgresqlConnection):
         self._last_command = self._value("SELECT coalesce(max(id), 0) FROM command")
         self._news: list[News] = []
         self.held_until = inf
-        """Until when nobody can have ended the lease, by the monotonic clock."""
+        """The time until which nobody can have ended the lease, by the monotonic clock."""
 
     def bound(self, sql: str, parameters: Parameters) -> Bound:
         """Note also whether the statement stores something that other servers have to learn."""
@@ -198,7 +198,7 @@ class PostgresqlStore:
 
     @property
     def held_until(self) -> float:
-        """Until when the lease holds for certain, by the monotonic clock."""
+        """The time until which the lease holds for certain, by the monotonic clock."""
         return self._link.held_until
 
     def keep_book(self, book: Bookkeeping) -> None:

@@ -305,7 +305,7 @@ def cursor_of(key: Row) -> str:
 
 
 HIGHEST_NUMBER: Final = 2**63 - 1
-"""Of an INTEGER in SQLite."""
+"""The highest INTEGER of SQLite."""
 
 
 def _is_value(one: object) -> bool:

@@ -16,7 +16,7 @@ from levity_trio.store.writes.chargers import outcomes
 from levity_trio.wire.times import stamp
 
 PAUSE_SECONDS: Final = 0.2
-"""At least this long between two looks: facts come in bursts."""
+"""The least time between two looks: facts come in bursts."""
 
 
 @asynccontextmanager

@@ -466,7 +466,7 @@ REST_TIMES: Final = 6
 LOOK_SECONDS: Final = 24 * 3600.0
 RETRY_SECONDS: Final = 60.0
 LOGINS_KEPT: Final = timedelta(days=365)
-"""After the last use of a log-in: for so long its address and browser are kept."""
+"""The address and browser of a log-in are kept for so long after its last use."""
 
 
 @asynccontextmanager

@@ -28,8 +28,8 @@ KINDS: Final[Mapping[str, str]] = {
     "svg": "image/svg+xml",
 }
 ICONS: Final[Mapping[str, int]] = {"icon-192.png": 192, "icon-512.png": 512}
-"""Those for the home screen, and their sizes in pixels. The drawing lies in the middle, so phones
-may cut any shape."""
+"""The icons for the home screen, and their sizes in pixels. The drawing lies in the middle, so
+phones may cut any shape."""
 MANIFEST: Final = "/manifest.webmanifest"
 HOUR: Final = "public, max-age=3600"
 GROUND: Final = "#f6f7f9"

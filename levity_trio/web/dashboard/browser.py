@@ -33,9 +33,9 @@ class Browser:
     address: str
     is_new: bool = False
     name: str = ""
-    """Of the user who logged in, or of the token."""
+    """The name of the user who logged in, or of the token."""
     language: str | None = None
-    """That of the reader's household or of the user; None: that of the browser."""
+    """The language of the reader's household or of the user; None: the browser says it."""
 
     @property
     def form_value(self) -> str:

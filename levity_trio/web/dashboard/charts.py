@@ -352,7 +352,8 @@ _SUM: Final = Markup(
     'height="{height}"><title>{words}</title></rect>'
 )
 MOST_SUMS: Final = 62
-"""Of so many bars, each tells its sum under the pointer. Those of more are too narrow for that."""
+"""Each of so many bars tells its sum under the pointer. If they are more, they are too narrow for
+that."""
 BAR, BESIDE = 8, 1
 """The width of a bar in a stack, and the room on each side of it."""
 
@@ -521,7 +522,7 @@ SHORTEST_GAP: Final = 180.0
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _ROUND: Final = (1.0, 2.0, 2.5, 5.0)
 _NARROWEST: Final = 1e-6
-"""Of the size of its values: a range below that is widened."""
+"""A range that is smaller, compared with the size of its values, is widened."""
 _SECONDS: Final = (1, 2, 5, 10, 15, 30)
 _TIMES: Final = (
     *_SECONDS,

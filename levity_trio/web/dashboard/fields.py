@@ -118,7 +118,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "most": "What one charger can draw (A per phase)",
     }
 )
-"""Where the name of a field does not say it in words of people."""
+"""Labels of fields whose names do not say it in words of people."""
 OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
     {
         ("/api/admin/chargers/{id}/reset", "type"): "How",
@@ -131,7 +131,7 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/meters/{id}", "unit"): "Unit of what it publishes",
     }
 )
-"""Of fields whose name says something else in each request."""
+"""Labels of fields whose name says something else in each request."""
 CHOICES: Final[Mapping[str, str]] = N_(
     {
         "Soft": "Soft: ends sessions, then restarts the program",
@@ -162,7 +162,8 @@ LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
 DATES, IS_END = "anyOf", "x-until"
-"""In the schema of a time or a day: what it may be, and whether it is the end of a stretch."""
+"""Two words in the schema of a time or a day: what it may be, and whether it is the end of a
+stretch."""
 SCALARS: Final = ("string", "integer", "number", "boolean")
 _BY_FORMAT: Final = {MINOR_UNITS["format"]: MONEY, WATT_HOURS["format"]: ENERGY}
 """Numbers that people type in another unit than the API takes."""
@@ -198,7 +199,7 @@ class FormField:
     offered: tuple[Suggestion, ...] = ()
     """Values that are known to make sense, for people to choose from."""
     twice: tuple[Suggestion, ...] = ()
-    """For a time that a change of the clock repeats: which of both it can be."""
+    """The two times that a time can be which a change of the clock repeats."""
     is_listed: bool = False
     """Whether these are all values that there are, so that one of them is chosen by its words."""
 
@@ -538,7 +539,7 @@ def query_of(fields: tuple[FormField, ...], values: Mapping[str, str]) -> dict[s
 
 
 WHICH: Final = "~which"
-"""Ends the name of the field that says which of two equal times is meant."""
+"""The end of the name of the field that says which of two equal times is meant."""
 
 
 def with_twice(fields: tuple[FormField, ...], zone: tzinfo) -> tuple[FormField, ...]:

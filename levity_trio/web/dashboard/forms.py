@@ -73,16 +73,16 @@ from levity_trio.web.in_process import Question, Reply, ask, hand_on
 from levity_trio.web.logins.invitations import LETTER, LINK
 
 BEFORE: Final = "before:"
-"""Begins the names of hidden fields that hold what a field showed at first, so that only changes
-are sent."""
+"""The beginning of the names of hidden fields that hold what a field showed at first, so that only
+changes are sent."""
 FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (
     *("form-value", "form-target", "next", "form-key", "file", "more-rows"),
 )
 PREVIEW: Final = "preview"
 """The name of the button that shows what a form would do."""
 COURSE: Final = "?command={id}"
-"""At the end of where a form goes next: that page shows the course of the command that the form
-made."""
+"""The end of the address where a form goes next: that page shows the course of the command that the
+form made."""
 FOREIGN: Final = N_(
     "this form is from another log-in or another site, so nothing was done. Send it again"
 )
@@ -90,7 +90,7 @@ BACK: Final = "back"
 """The field of a form of a list: what somebody else has decided meanwhile is told on the page of
 the list."""
 LINE: Final = "line "
-"""Begins the names of problems that are about a line of a file."""
+"""The beginning of the names of problems that are about a line of a file."""
 MOST_LINES: Final = 50
 DECIDED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 SECRETS: Final = ("token", "password", "code", "secret", "invitation")
@@ -107,7 +107,7 @@ class FilledForm:
 
     endpoint: Endpoint
     path: str
-    """Of the request of the API."""
+    """The path of the request of the API."""
     view: PageView
     renderer: Renderer
 
@@ -589,7 +589,7 @@ def _under_way(
 
 NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
 EXPLAINED: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
-"""Of which the words say all."""
+"""Codes of problems whose words say all."""
 AWAY: Final = N_(
     "the charger is not connected, so nothing was sent: say how long this may wait for it"
 )

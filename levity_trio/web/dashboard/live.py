@@ -35,7 +35,7 @@ from levity_trio.web.http.turns import TurnQueue
 SHORTEST_SECONDS: Final = 0.25
 """Between two patches of a page."""
 FAULT_SECONDS: Final = 5.0
-"""After a failure, until it is tried again."""
+"""The time after a failure until it is tried again."""
 WHOLE_SECONDS: Final = 60.0
 """A page to which facts come all the time is read again as a whole this often: for what no fact
 tells of."""
@@ -71,7 +71,7 @@ class Channel:
     rest: float = 0.0
     """See DashboardPage."""
     whole_until: float = 0.0
-    """Until then not everything is read again."""
+    """The time until which not everything is read again."""
 
     def note(self, charger: str | None) -> None:
         """Note that a fact was about a charger, or about none."""
@@ -137,7 +137,7 @@ class Channels:
         self._renders = trio.CapacityLimiter(1)
         self._pace = TurnQueue()
         self.places = places
-        """Those of event streams."""
+        """The places of event streams."""
         self._streams: dict[_Sender, tuple[Channel, Caller]] = {}
         self._is_listening = False
 

@@ -1,5 +1,5 @@
-"""Where the dashboard is served: beside the API with all pages, or at the drivers' port with those
-of drivers only."""
+"""The place where the dashboard is served: beside the API with all pages, or at the drivers' port
+with those of drivers only."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from levity_trio.web.api.engine.access import Door, is_of_own_page
 from levity_trio.web.http.proxy_path import base_of
 
 DRIVERS: Final = "/d/"
-"""Below it stand the pages of drivers, and it is the first of them."""
+"""The first page of drivers; the others stand below it."""
 HELP: Final = "/help"
-"""Here stands the manual."""
+"""The path of the manual."""
 HELP_API: Final = "/help/api"
-"""Here stands what the API can be asked."""
+"""The path of the page that shows what the API can be asked."""
 OWN: Final = "/api/me/"
-"""Below it stands what drivers may ask the API for."""
+"""The path below which stands what drivers may ask the API for."""
 
 
 @record
@@ -37,7 +37,7 @@ class Mount:
     url: str | None = None
     at_work: float = math.inf
     catalogues: Path = FOLDER
-    """Of the languages that its readers may have."""
+    """The folder of the languages that its readers may have."""
 
     @property
     def base(self) -> str:

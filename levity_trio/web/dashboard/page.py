@@ -37,7 +37,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Values = Mapping[str, Any]
 EVERYTHING: Final = None
-"""As `changed` of a live page: no matter which chargers facts were about."""
+"""The value of `changed` for a whole page: no matter which chargers facts were about."""
 
 
 @record(kw_only=False)
@@ -50,7 +50,7 @@ class ApiOfPages:
     server: Server
     snapshots: Snapshots
     zone: tzinfo = UTC
-    """Of the site."""
+    """The time zone of the site."""
 
 
 @record
@@ -62,7 +62,8 @@ class PageView:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
-    """As those who look are addressed, where that is not the name with which they ask the API."""
+    """The name by which those who look are addressed, where that is not the name with which they
+    ask the API."""
 
     @property
     def home(self) -> str:
@@ -177,7 +178,7 @@ class DashboardPage:
     is_work: bool = False
     """Whether reading it may take seconds: then others do not wait for their turn behind it."""
     seconds: float = 15.0
-    """After so many seconds without a fact the live parts are read again: for what no fact tells
+    """The live parts are read again after so many seconds without a fact: for what no fact tells
     of, such as time."""
     section: str = ""
     """The entry of the navigation that leads here."""
@@ -250,7 +251,7 @@ async def read_sorted(
 # What several pages ask
 
 USUAL: Final = "EUR"
-"""As for a first tariff."""
+"""The currency for a first tariff."""
 OPEN: Final = "Active"
 MOST_SESSIONS: Final = 20
 

@@ -95,7 +95,7 @@ DONE: Final[Mapping[str, str]] = N_({"start": N_("charging"), "stop": N_("stoppe
 
 
 @record(kw_only=False)
-class Progress:
+class CommandProgress:
     """How far a command is."""
 
     steps: tuple[ProgressStep, ...]
@@ -116,8 +116,8 @@ class Progress:
         return self.steps[-1].kind == "busy"
 
 
-def progress(state: str, outcome: str | None, action: str) -> Progress:
-    return Progress(tuple(_driver_steps(state, outcome, action)))
+def progress(state: str, outcome: str | None, action: str) -> CommandProgress:
+    return CommandProgress(tuple(_driver_steps(state, outcome, action)))
 
 
 def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[ProgressStep]:

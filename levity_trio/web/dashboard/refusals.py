@@ -16,7 +16,7 @@ from levity_trio.web.dashboard.words import sentence
 from levity_trio.web.in_process import Reply
 
 WHOLE_BODY: Final = "body"
-"""As the field of a problem: none of them alone."""
+"""The field of a problem that is about no field alone."""
 
 
 class ApiRefused(Exception):

@@ -29,7 +29,7 @@ from levity_trio.web.http.negotiation import accepts_gzip, compressed
 from levity_trio.web.logins.browsers import is_form_value
 
 READER: Final = "levity.reader"
-"""In the scope of a request: the browser that sent it."""
+"""The key of a request's scope under which the browser that sent it stands."""
 RENDERS: Final = 2
 """Pages that are rendered at once, each in a thread, so that chargers are answered meanwhile."""
 HEADINGS: Final[Mapping[int, str]] = N_(
@@ -39,7 +39,7 @@ HEADINGS: Final[Mapping[int, str]] = N_(
         HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
     }
 )
-"""Of pages for failures."""
+"""The headings of pages for failures, by status."""
 OTHERWISE: Final = N_("That did not work")
 
 

@@ -18,9 +18,9 @@ from levity_trio.wire.times import in_zone
 UNKNOWN: Final = "–"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SOON: Final = 60
-"""Below so many seconds an age is `now`."""
+"""An age below so many seconds is `now`."""
 NEAR_DAYS: Final = 6
-"""For so many days a weekday says enough."""
+"""A weekday says enough for so many days."""
 TWO: Final = 2
 _INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

@@ -54,7 +54,7 @@ from levity_trio.web.in_process import JSON
 ASSETS: Final = "/assets/"
 LIVE: Final = "/live/"
 DO: Final = "/do/"
-"""Begins the paths of forms: a GET shows one, a POST sends it."""
+"""The beginning of the paths of forms: a GET shows one, a POST sends it."""
 NOT_SENT: Final = N_("You are logged out, so nothing was done. Log in, then send it again.")
 POLICY: Final = "; ".join(
     (

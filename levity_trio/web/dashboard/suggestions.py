@@ -41,12 +41,12 @@ WAITING_SECONDS: Final = "3600"
 KEY_OF: Final = "key"
 MASKED: Final = "***"
 SOLE: Final = frozenset({"connectorId", "transactionId", "reservationId"})
-"""Where there is only one, it is meant."""
+"""Fields of which the only possible value is meant."""
 ENDING: Final = ("remote-stop",)
 LISTED: Final = frozenset({"account", "station", "tariff"})
-"""Are known by numbers that nobody knows by heart: they are chosen by name."""
+"""Fields whose values are numbers that nobody knows by heart: they are chosen by name."""
 OF_SOME: Final = frozenset({"station"})
-"""Not asked for where there are none: most sites do without."""
+"""Fields that are left out where there is nothing to choose: most sites do without."""
 CURRENCY: Final = "currency"
 REASONS: Final[Mapping[str, str]] = N_(
     {
@@ -274,7 +274,7 @@ _READERS: Final[
     "space": Suggestions._places,
     "station": lambda suggestions, around: suggestions._named("/api/admin/stations", around),
 }
-"""By the last part of a field's name."""
+"""What reads the suggestions of a field, by the last part of its name."""
 
 
 SESSION, WALLET, TAG = (
@@ -288,15 +288,16 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "/api/admin/accounts/{id}": ("wallet", WALLET),
     TAG: ("tag", TAG),
 }
-"""By the beginning of an endpoint's path: which subject it names, and where the API shows that."""
+"""The subjects of forms by the beginning of an endpoint's path: which subject it names, and where
+the API shows that."""
 
 
 class FormSubject(NamedTuple):
-    """As the API shows it; None for what the path does not name."""
+    """What a form is about, as the API shows it; None for what the path does not name."""
 
     session: Values | None = None
     wallet: Values | None = None
-    """Of a household."""
+    """The wallet of a household."""
     tag: Values | None = None
 
 

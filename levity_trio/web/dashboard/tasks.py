@@ -40,9 +40,9 @@ CARDS: Final = "/accounts/cards"
 """The page of unknown cards, whose live part other pages show, too."""
 ROWS: Final = 16
 ONWARD: Final = "{account}"
-"""In where a form goes next: the household that it is about."""
+"""The gap, in the address where a form goes next, for the household that it is about."""
 MADE: Final = "{id}"
-"""In where a form goes next: stands for the number of what it made."""
+"""The gap, in the address where a form goes next, for the number of what it made."""
 Values = Mapping[str, Any]
 
 

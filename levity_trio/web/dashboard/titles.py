@@ -188,7 +188,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = N_(
         ("DELETE", "/api/me/recipient/topic"): "End your push messages",
     }
 )
-"""Of what is not about one charger: that has its words in `operations`."""
+"""The titles of what is not about one charger: that has its words in `operations`."""
 HELPS: Final[Mapping[tuple[str, str], str]] = N_(
     {
         (

@@ -50,7 +50,7 @@ IDLE_SECONDS: Final = 60.0
 DATA_SECONDS: Final = 20.0
 """How long a data port waits for its connection."""
 SEND_SECONDS: Final = 20.0
-"""For a piece of firmware over a slow link, and for a reply."""
+"""The time for a piece of firmware over a slow link, and for a reply."""
 REFUSAL_SECONDS: Final = 1.0
 LINE_BYTES: Final = 512
 PIECE_BYTES: Final = 64 * 1024
@@ -64,7 +64,7 @@ Work = Callable[[trio.SocketStream, Callable[[], None]], Awaitable[None]]
 """It is given a data connection, and what it calls when all has come."""
 
 LAST: Final = (221, 421)
-"""With these a conversation ends."""
+"""The replies with which a conversation ends."""
 ABORTED: Final[Reply] = (426, "aborted")
 IGNORED: Final[Reply] = (250, "folders mean nothing here")
 NO_FILE: Final[Reply] = (550, "there is no such file")

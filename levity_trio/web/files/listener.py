@@ -42,7 +42,7 @@ from levity_trio.wire.times import stamp
 
 REFUSAL_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 20.0
-"""For a piece of firmware over a slow link."""
+"""The time for a piece of firmware over a slow link."""
 RETENTION_LOOK_SECONDS: Final = 3600.0
 FLAGS: Final = Flags("--files-host", "--files-port")
 FTP_FLAGS: Final = Flags("--files-host", "--ftp-port")

@@ -177,7 +177,7 @@ PATH: Final = "/f"
 SECRET_BYTES: Final = 20
 """160 bits: 32 characters in lower case, which no charger misspells."""
 USER_CHARACTERS: Final = 8
-"""Of a secret that comes as user and password; the rest, 120 bits, is the password."""
+"""The characters of a secret that come as the user; the rest, 120 bits, is the password."""
 _SECRET: Final = re.compile(r"[a-z2-7]{32}")
 BaseUrl = Callable[[], str]
 

@@ -1,4 +1,4 @@
-"""Which paths lead to the API and which to the dashboard, also below the path of a proxy
+"""The paths that lead to the API and to the dashboard, also below the path of a proxy
 (--public-url)."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from levity_trio.records import record
 
 API: Final = "/api"
 FORM: Final = "/do/post/"
-"""In the path of the form of a POST."""
+"""A part of the path of the form of a POST."""
 
 
 @record(kw_only=False)

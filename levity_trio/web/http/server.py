@@ -102,7 +102,7 @@ class HttpLimits:
     grace_seconds: float = 0.5
     """Time allowed to requests in progress when the block is left, and then to each send."""
     is_streamed: Callable[[Scope], bool] = is_never_streamed
-    """Which requests have a body that is streamed, within `streams`."""
+    """Whether a request has a body that is streamed, within `streams`."""
     streams: StreamLimits = DEFAULT_STREAM_LIMITS
 
 

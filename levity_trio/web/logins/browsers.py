@@ -42,12 +42,12 @@ from levity_trio.wire.times import stamp
 
 ID_BYTES: Final = 32
 LASTS: Final = timedelta(days=30)
-"""For how long a log-in is valid after its last use."""
+"""A log-in is valid for so long after its last use."""
 BROWSER_CHARACTERS: Final = 200
 NAME_CHARACTERS: Final = 64
-"""Of a name for which failures are counted."""
+"""The characters of a name for which failures are counted."""
 NONCE_BYTES: Final = 8
-"""Of the value of a form."""
+"""The random bytes in the value of a form."""
 DRIVER: Final = "driver"
 """The role of those who may log in at the drivers' port."""
 
@@ -55,7 +55,7 @@ _ONE: Final = trio.CapacityLimiter(1)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _Who = tuple[str, str]
-"""Whose failures are counted: an address with a name or code, or a known browser."""
+"""The subject of which failures are counted: an address with a name or code, or a known browser."""
 Stretch = Callable[..., Awaitable[Any]]
 """Runs a function that takes long."""
 
@@ -153,7 +153,7 @@ class Logins:
         self._users: dict[int, StoredUser] = {}
         self._logins: dict[int, StoredLogin] = {}
         self._ids: dict[str, int] = {}
-        """Of log-ins, by the digests of what their cookies contain."""
+        """The numbers of log-ins, by the digests of what their cookies contain."""
         self._uses = Uses()
         one_at_a_time = trio.Lock()
         self._door, self._drivers_door = _LogInQueue(one_at_a_time), _LogInQueue(one_at_a_time)

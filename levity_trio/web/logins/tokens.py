@@ -50,7 +50,7 @@ def _digest(salt: str, secret: str) -> str:
 
 
 class Uses:
-    """When each token, or each log-in, was last used. A use is stored once an hour: each commit
+    """The last use of each token, or of each log-in. A use is stored once an hour: each commit
     wears the disk."""
 
     def __init__(self) -> None:

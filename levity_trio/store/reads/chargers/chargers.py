@@ -106,7 +106,7 @@ class Charger:
 
 
 SERVED: Final = "hidden_at IS NULL AND waiting_since IS NULL AND registration <> 'refused'"
-"""Which rows of `cp` are chargers that are not hidden, waiting or refused."""
+"""The condition for rows of `cp` that are chargers that are not hidden, waiting or refused."""
 _HIDDEN: Final = "id IN (SELECT id FROM hidden_cp)"
 _SHAPE: Final = Shape(
     Charger,

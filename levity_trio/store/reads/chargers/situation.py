@@ -31,7 +31,7 @@ _NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {
     Allotted.REQUEST: (("GetLog", "SignedUpdateFirmware"), "$.requestId"),
     Allotted.LIST_VERSION: (("SendLocalList",), "$.listVersion"),
 }
-"""Where each number was used before: the actions, and the place in their payloads."""
+"""The places where each number was used before: the actions, and the place in their payloads."""
 _PROFILE_IDS: Final = (
     "coalesce(json_extract(payload, '$.csChargingProfiles.chargingProfileId'),"
     " json_extract(payload, '$.chargingProfile.chargingProfileId'))"

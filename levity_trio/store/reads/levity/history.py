@@ -442,7 +442,7 @@ SELECT tx_id, max(timestamp), min(wh), max(wh) FROM (
 
 
 class RegisterSpan(NamedTuple):
-    """When a transaction was read last, and between which registers, in Wh."""
+    """The time when a transaction was read last, and the registers around it, in Wh."""
 
     last_at: str | None
     least_wh: int | None

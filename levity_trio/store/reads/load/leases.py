@@ -1,4 +1,5 @@
-"""Which chargers load management limits, what they were sent, and what is known of how they obey.
+"""The chargers that load management limits: what they were sent, and what is known of how they
+obey.
 
 Currents are in A per phase, times are as everywhere in the database.
 """

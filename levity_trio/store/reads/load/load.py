@@ -193,7 +193,8 @@ def _now(text: str) -> LoadNow:
 
 
 GRID: Final = N_("Grid operator")
-"""Is named, as by the rule, in place of a circuit where his order keeps a car from more."""
+"""The name that stands, as in the rule, for a circuit where the operator's order keeps a car from
+more."""
 _OF_GRID: Final = ("grid_a", "grid_kw", "grid_of", "grid_drawn", "grid_over_since", "grid_says")
 
 
@@ -729,7 +730,8 @@ class ConnectorReading(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """When readings of a charger came, and how many seconds after their own time, by its clock."""
+    """The times when readings of a charger came, and how many seconds after their own time, by its
+    clock."""
 
     at: float
     lag: float
@@ -767,11 +769,11 @@ class LoadPresent(NamedTuple):
     order: LoadOrder | None
     learned: list[LearnedFact]
     too_large: Counter[int | None]
-    """By open transaction with a driver's wish: how many of his wishes were more than 1.5 × what
+    """By open transaction with a driver's wish, how many of his wishes were more than 1.5 × what
     his car took."""
     managed: dict[str, ManagedCharger]
     newcomers: Sequence[str] = ()
-    """Those that are to be limited, as all others are."""
+    """The chargers that are to be limited, as all others are."""
 
 
 _UNTOLD: Final = "Charging"
@@ -800,7 +802,7 @@ _QUEUE_MINUTES: Final = 1
 last counts. A clock that was set back shows for longer: then what came last counts, although it
 seems to be older."""
 _SET_BACK_MINUTES: Final = 180
-"""By so much a clock may be set back in a session."""
+"""A clock may be set back by so much in a session."""
 _BEHIND: Final = "SELECT id, -clock_skew_seconds / 60 FROM cp WHERE clock_skew_seconds < 0"
 
 

@@ -23,7 +23,7 @@ from levity_trio.store.reads.money.months import month as one_month
 from levity_trio.store.reads.money.statements import StatementSums
 
 OF_ONE: Final = 100
-"""Above the number of statements of one account."""
+"""A number above that of the statements of one account."""
 _ENERGY: Final = "SELECT coalesce(sum(energy_delivered), 0) FROM tx WHERE id IN ({})"
 
 

@@ -85,7 +85,7 @@ CLOSED_COLUMNS: Final[Mapping[str, str]] = {
         "statement.account_id)"
     ),
 }
-"""By what closed statements can be sorted."""
+"""The columns by which closed statements can be sorted."""
 _CLOSED: Final = Shape(ClosedStatement, **_SUMS | {"name": "json_extract(party, '$.name')"})
 _FROM_CLOSED: Final = (
     "FROM statement JOIN closing ON closing.id = closing_id LEFT "

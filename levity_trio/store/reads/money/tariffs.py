@@ -80,8 +80,8 @@ class TariffVersion:
 
 @record
 class AssignedTariff:
-    """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the
-    site (`scope`).
+    """A tariff, or (null) none, that holds for an account, a charger or the site (`scope`) from the
+    local day `since` on.
 
     It does until the next assignment of the same, from `until` on. One that `is_replaced` by
     another of the same day never counts.

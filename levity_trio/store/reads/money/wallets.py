@@ -90,7 +90,7 @@ class TermsRow:
 
 @record
 class WalletFilters:
-    """Which wallets; None means all."""
+    """A filter of wallets; None means all."""
 
     is_prepaid: bool | None = None
     is_spent: bool | None = None
@@ -101,7 +101,7 @@ WALLET_COLUMNS: Final[Mapping[str, str]] = {
     "terms": "prepaid_since IS NULL",
     "balance": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = account.id)",
 }
-"""By what wallets can be sorted."""
+"""The columns by which wallets can be sorted."""
 _NUMBER: Final = "(SELECT number FROM statement WHERE statement.id = statement_id)"
 _ENTRY: Final = Shape(EntryRow, account="account_id", statement=_NUMBER, transaction="tx_id")
 _RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")

@@ -26,7 +26,7 @@ from levity_trio.wire.times import stamp
 
 COMMAND_SHOWN: Final = timedelta(minutes=10)
 FAILURE_SHOWN: Final = timedelta(days=7)
-"""For so long, the last command of a charger is shown, and one that failed."""
+"""The last command of a charger is shown for so long, and one that failed."""
 CHARGING: Final = "Charging"
 
 

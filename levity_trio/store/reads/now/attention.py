@@ -35,7 +35,7 @@ from levity_trio.store.reads.now.away import listed, together
 from levity_trio.store.reads.now.present import CERTIFICATES, OperatorItems, waiting
 from levity_trio.store.reads.people.reports import ReportFilters, reports, still_listed
 from levity_trio.store.reads.site import mqtt
-from levity_trio.store.reads.transactions.open import OpenTransaction
+from levity_trio.store.reads.transactions.open import RunningTransaction
 from levity_trio.told import N_, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.wire.words import of_ocpp
@@ -47,16 +47,16 @@ RETURN_SECONDS: Final = 120
 """The time that chargers get to come back after a start of the server."""
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SKEW_SECONDS: Final = 300
-"""By how much a charger's clock may be wrong."""
+"""A charger's clock may be wrong by so much."""
 CERTIFICATE_DAYS: Final = 30
 BACKUP_DAYS: Final = 3
 """The age at which a backup is old: those of a night and of the night after it were not made."""
 UNSAVED_DAYS: Final = 7
 """The age at which a database without a backup wants one."""
 UNREACHABLE_MINUTES: Final = 10
-"""For so long, the broker of MQTT may be away: it is started anew, or its machine is."""
+"""The broker of MQTT may be away for so long: it is started anew, or its machine is."""
 GIVEN_UP_DAYS: Final = 7
-"""For so long, facts that were given up want a look."""
+"""Facts that were given up want a look for so long."""
 
 
 class AttentionKind(StrEnum):
@@ -129,7 +129,7 @@ class Attention:
 
 
 class AttentionPlace(NamedTuple):
-    """Where it is."""
+    """The place of what wants a look."""
 
     charger: str | None = None
     connector: int | None = None
@@ -209,7 +209,7 @@ class ServedChargers(NamedTuple):
     served: Sequence[KnownCharger]
     statuses: Mapping[Place, StatusNow]
     faults: Mapping[Place, OpenFault]
-    silent: Sequence[OpenTransaction]
+    silent: Sequence[RunningTransaction]
 
 
 _RANKS: Final = {kind.value: rank for rank, kind in enumerate(AttentionKind)}
@@ -622,7 +622,7 @@ _ELSEWHERE: Final = N_(
 _EXCLUSIVE: Final = N_(
     ("{1} is for {2} only: {3} was refused", "{1} is for {2} only: {3} were refused")
 )
-"""Of one card, and of several."""
+"""The words for one refused card, and for several."""
 _SPACE_NAME: Final = (
     "SELECT name FROM space WHERE cp_id = ? AND conn_id IN (?, 0) ORDER BY conn_id DESC LIMIT 1"
 )

@@ -14,7 +14,7 @@ from levity_trio.told import Told, Value, joined
 TOGETHER: Final = timedelta(minutes=2)
 """Chargers that went away within so long of one another have one cause."""
 SEVERAL: Final = 3
-"""So many at once have one cause; two may be a coincidence."""
+"""Chargers that go away together have one cause if they are so many; two may be a coincidence."""
 LONGEST_LIST: Final = 6
 """Runs of names that are named; of more, the number is told."""
 _NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)

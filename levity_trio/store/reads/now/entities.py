@@ -26,7 +26,7 @@ from levity_trio.store.reads.now.attention import MachineState, ServedChargers, 
 from levity_trio.store.reads.now.sessions import Silence
 from levity_trio.store.reads.site.totals import Delivered
 from levity_trio.store.reads.transactions.billed import whose
-from levity_trio.store.reads.transactions.open import OpenTransaction, open_transactions
+from levity_trio.store.reads.transactions.open import RunningTransaction, open_transactions
 
 
 @record
@@ -127,7 +127,7 @@ class Entities:
         chargers = served(db, only)
         numbers = None if only is None else _numbers(db, only)
         found = open_transactions(db, numbers) if numbers is None or numbers else []
-        sessions = defaultdict[str, list[OpenTransaction]](list)
+        sessions = defaultdict[str, list[RunningTransaction]](list)
         for one in found:
             sessions[one.charger].append(one)
         silence = Silence(now, {one.id: one.interval for one in chargers})
@@ -176,7 +176,7 @@ def _numbers(db: Database, chargers: Collection[str]) -> list[int]:
 
 
 def _session(
-    sessions: Sequence[OpenTransaction],
+    sessions: Sequence[RunningTransaction],
     connector: int,
     silence: Silence,
     names: Mapping[int, str | None],

@@ -13,7 +13,7 @@ from levity_trio.store.lookups.connectors import Differing, differing
 from levity_trio.store.reads.chargers.chargers import AWAY_SINCE, OMITTED
 from levity_trio.store.reads.now.away import counted
 from levity_trio.store.reads.transactions.open import (
-    OpenTransaction,
+    RunningTransaction,
     open_transactions,
 )
 
@@ -50,11 +50,11 @@ class Present(NamedTuple):
 
     chargers: list[PresentCharger]
     connectors: list[PresentConnector]
-    transactions: list[OpenTransaction]
+    transactions: list[RunningTransaction]
     hidden: frozenset[str]
     """The chargers that the operator has hidden or refused, and the newcomers that wait."""
     certificates: Mapping[str, str] = MappingProxyType({})
-    """When the last certificate of each charger expires that needs one (security profile 3)."""
+    """The expiry of the last certificate of each charger that needs one (security profile 3)."""
     away: Mapping[str, int] = MappingProxyType({})
     """How many chargers went away together, by each that is away."""
     differing: Sequence[Differing] = ()

@@ -20,7 +20,7 @@ from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.transactions.open import (
-    OpenTransaction,
+    RunningTransaction,
     open_transactions,
     rate_w,
     reported_w,
@@ -86,7 +86,7 @@ class OpenSession:
     received by then; `read_to` and `register` are the time of the last reading of the curve, and
     its last time and register."""
 
-    known: OpenTransaction
+    known: RunningTransaction
     version: Version
     curve: PowerCurve = field(default_factory=PowerCurve)
     read_to: str = ""
@@ -120,7 +120,7 @@ class OpenSessions:
 
 
 def _with_news(
-    db: Database, present: OpenTransaction, version: Version, before: OpenSession | None
+    db: Database, present: RunningTransaction, version: Version, before: OpenSession | None
 ) -> OpenSession:
     known = before or OpenSession(present, version)
     rows = db.execute(
@@ -199,18 +199,18 @@ class Silence:
         self._intervals = intervals
         self._times: dict[float, str] = {}
 
-    def is_silent(self, one: OpenTransaction) -> bool:
+    def is_silent(self, one: RunningTransaction) -> bool:
         """Whether a session has told nothing for three intervals; one that is suspended is, for
         now, over."""
         return not one.is_suspended and (one.read_at or one.started_at) < self._oldest(one)
 
-    def power_w(self, one: OpenTransaction) -> float | None:
+    def power_w(self, one: RunningTransaction) -> float | None:
         """Return the power of a session if it is that of now."""
         return (
             one.power_w if one.power_at is not None and one.power_at >= self._oldest(one) else None
         )
 
-    def phases_a(self, one: OpenTransaction) -> Mapping[str, float]:
+    def phases_a(self, one: RunningTransaction) -> Mapping[str, float]:
         """Return the current of a session by phase if it is that of now; of one that is suspended,
         nothing is known."""
         is_of_now = (
@@ -220,16 +220,16 @@ class Silence:
         )
         return one.phases_a if is_of_now else {}
 
-    def is_beginning(self, one: OpenTransaction) -> bool:
+    def is_beginning(self, one: RunningTransaction) -> bool:
         """Whether a session is so young that its first power need not have come."""
         return one.power_at is None and one.started_at >= self._before(
             max(LEAST_SECONDS, self._interval(one))
         )
 
-    def _oldest(self, one: OpenTransaction) -> str:
+    def _oldest(self, one: RunningTransaction) -> str:
         return self._before(max(LEAST_SECONDS, INTERVALS * self._interval(one)))
 
-    def _interval(self, transaction: OpenTransaction) -> float:
+    def _interval(self, transaction: RunningTransaction) -> float:
         told = self._intervals.get(transaction.charger) or ""
         interval = int(told) if told.isascii() and told.isdecimal() and len(told) < 7 else 0
         return interval or transaction.pace_seconds or UNKNOWN_SECONDS

@@ -50,8 +50,8 @@ class Vehicle(Car):
 
 @record
 class AccountFilters:
-    """Which accounts; None means all. `is_open` is whether they are open now; `search` is a part of
-    the name."""
+    """A filter of accounts; None means all. `is_open` is whether they are open now; `search` is a
+    part of the name."""
 
     now: str
     name: str | None = None
@@ -65,7 +65,7 @@ ACCOUNT_COLUMNS: Final[Mapping[str, str]] = {
     "since": "since",
     "balance": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = account.id)",
 }
-"""By what accounts can be sorted."""
+"""The columns by which accounts can be sorted."""
 _ACCOUNT: Final = Shape(Account)
 _VEHICLE: Final = Shape(Vehicle)
 NOT_REMOVED: Final = WhereCondition("removed_at IS NULL")

@@ -32,7 +32,7 @@ from levity_trio.wire.times import stamp
 START: Final = "RemoteStartTransaction"
 STOP: Final = "RemoteStopTransaction"
 STARTING: Final = timedelta(minutes=2)
-"""For so long, a start to which a charger agreed may still become a transaction that nobody else
+"""A start to which a charger agreed may for so long still become a transaction that nobody else
 should start."""
 
 
@@ -44,7 +44,7 @@ class PlaceState(StrEnum):
     """A cable is in, and nothing was started."""
     IN_USE = "in_use"
     RESERVED = "reserved"
-    """For somebody else."""
+    """It is reserved for somebody else."""
     BROKEN = "broken"
     AWAY = "away"
     """The charger is not connected, or did not tell."""
@@ -95,8 +95,8 @@ class PlacesOfCharger:
 
 
 class HouseholdView(NamedTuple):
-    """For whom is read: an account, None for somebody to whom nothing belongs; and by what things
-    belong to it."""
+    """The household for which is read: its account, None for somebody to whom nothing belongs; and
+    by what things belong to it."""
 
     account: int | None
     rule: Rule
@@ -349,7 +349,7 @@ def would_pay(
 
 
 class OwnTransaction(NamedTuple):
-    """Where a transaction of a household takes or took place."""
+    """The place of a transaction of a household."""
 
     charger: str
     connector: int | None

@@ -48,7 +48,7 @@ _OF_TASK: Final = (
     " JOIN account ON account.id = household_task_account.account_id"
 )
 _NEW: Final = "WHERE household_task.id = ? AND account.created_at >= done_at LIMIT 1"
-"""Of the households that a task added: others are older than it."""
+"""The condition for households that a task added: others are older than it."""
 _BILLED: Final = (
     f"SELECT number, account.name {_OF_TASK} "
     "JOIN statement ON statement.account_id = account.id "

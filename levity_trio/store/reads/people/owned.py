@@ -32,7 +32,8 @@ _GROUNDS: Final = "SELECT tx_id, ground, is_outside FROM booked WHERE tx_id IN (
 
 @record(kw_only=False)
 class OwnershipRule:
-    """By what transactions belong to accounts: the normal form of tags, and what comes first."""
+    """The rule by which transactions belong to accounts: the normal form of tags, and what comes
+    first."""
 
     policy: Policy
     bill_by: BillBy
@@ -58,7 +59,7 @@ class OwnedTransaction:
 
 @record
 class Ownership:
-    """Whose a transaction is (null: nobody's), and why."""
+    """The owner of a transaction (null: nobody), and why."""
 
     transaction: int
     account: int | None

@@ -1,5 +1,5 @@
-"""Whose places are, and where cards may charge: for memory, for the pages, and for those who were
-refused."""
+"""The owners of places, and where cards may charge: for memory, for the pages, and for those who
+were refused."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ _FROM: Final = (
 
 @record(kw_only=False)
 class ReportFilters:
-    """Which reports; None means all."""
+    """A filter of reports; None means all."""
 
     account: int | None = None
     transaction: int | None = None

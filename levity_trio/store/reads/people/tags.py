@@ -58,8 +58,8 @@ class AskedTag:
 
 @record
 class TagFilters:
-    """Which tags; None means all. `search` is a part of the tag, or of its name for those who see
-    names."""
+    """A filter of tags; None means all. `search` is a part of the tag, or of its name for those who
+    see names."""
 
     now: str
     status: str | None = None

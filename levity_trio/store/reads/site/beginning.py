@@ -25,7 +25,7 @@ class StartState:
     has_charged: frozenset[str]
     bare: frozenset[str]
     decided: Mapping[str, Decision]
-    """By charger: what a person decided about its registration."""
+    """What a person decided about the registration of each charger."""
     open_transactions: int
     newest: Newest | None
     simulated: SimulatedTime | None

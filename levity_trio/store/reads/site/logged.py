@@ -20,7 +20,7 @@ MOST_CHARACTERS: Final = 4_000_000
 
 
 class FrameFilters(NamedTuple):
-    """Which frames; None means all. Times in the database's format: from `since`, before
+    """A filter of frames; None means all. Times in the database's format: from `since`, before
     `before`."""
 
     charger: str | None = None

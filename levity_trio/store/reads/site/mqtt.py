@@ -12,7 +12,7 @@ from levity_trio.told import of_stored
 from levity_trio.wire.times import stamp
 
 _MARGIN: Final = timedelta(minutes=1)
-"""By how much the times of facts may be out of the order of their ids."""
+"""The times of facts may be out of the order of their ids by so much."""
 _SET: Final = "2020"
 """A fact with an earlier time was stored before the clock was set."""
 

@@ -43,8 +43,8 @@ _NUMBER: Final = re.compile(
     ),
     re.IGNORECASE,
 )
-"""Of a statement, as people type it or as a bank shows its reference: 7, Statement 7, Nr. 7,
-Statement 7, Flat 1."""
+"""The number of a statement, as people type it or as a bank shows its reference: 7, Statement 7,
+Nr. 7, Statement 7, Flat 1."""
 _CHARGERS: Final = (
     "SELECT id, name, serial_number, (SELECT group_concat(name, ' ') FROM space "  # noqa: S608 - ours
     "WHERE cp_id = cp.id) "

@@ -97,7 +97,7 @@ class CounterTotals(NamedTuple):
     """Facts counted instead of stored, as far as FactsCounted reported them, by charger and
     kind."""
     energy: Mapping[Pair, tuple[int, int]]
-    """By charger and DELIVERED or UNBILLED: the energy reported, and the energy taken back
+    """The energy by charger and DELIVERED or UNBILLED: what was reported, and the energy taken back
     later."""
     closed: Mapping[Pair, int]
     """Closings by the system, by charger and reason."""

@@ -63,7 +63,7 @@ _WAY: Final = re.compile("ASC|DESC")
 
 
 class SortColumn(StrEnum):
-    """By what transactions can be sorted."""
+    """The columns by which transactions can be sorted."""
 
     TIME = "time"
     PLACE = "place"

@@ -98,7 +98,7 @@ _LAST_IMPORTED: Final = (
 
 
 class _CurveStart(NamedTuple):
-    """Where the readings of a transaction are, and what a curve of it begins with."""
+    """The place of a transaction's readings, and what a curve of it begins with."""
 
     rows: Rows
     of_it: tuple[str, int]

@@ -45,7 +45,7 @@ NOTHING: Final = EndedTotals(0, 0, 0)
 
 
 class Grouping(StrEnum):
-    """Whose figures."""
+    """The subjects that figures are grouped by."""
 
     SITE = "site"
     CHARGER = "charger"
@@ -109,7 +109,8 @@ class History:
     periods: list[Period]
     series: list[Series]
     currency: str | None = None
-    """Of the amounts: sessions with a price in another one are among those without one."""
+    """The currency of the amounts: sessions with a price in another one are among those without
+    one."""
     without_price: int | None = None
     """How many of the sessions have no price: in doubt, of nobody, without a tariff, or billed
     elsewhere."""
@@ -119,8 +120,8 @@ class History:
 
 
 class WantedSeries(NamedTuple):
-    """Which series: of the site, of each charger, or of each account; and which sessions count
-    (None: all)."""
+    """The series that are wanted: of the site, of each charger, or of each account; and which
+    sessions count (None: all)."""
 
     of: Grouping
     charger: str | None = None
@@ -132,7 +133,7 @@ KEYS: Final[Mapping[Grouping, str]] = {
     Grouping.CHARGER: "cp_id",
     Grouping.ACCOUNT: "account_id",
 }
-"""By what the transactions of a series are grouped."""
+"""The expressions by which the transactions of a series are grouped."""
 Key = str | int | None
 """A charger, an account, or None for the site or for nobody."""
 

@@ -25,7 +25,7 @@ LEAST_REGISTERS: Final = 2
 """Readings of the register that are needed to compute power."""
 
 
-class OpenTransaction(NamedTuple):
+class RunningTransaction(NamedTuple):
     """An open transaction: its energy so far in Wh, its power in W, its current and the offered
     current in A."""
 
@@ -75,7 +75,7 @@ _OPEN: Final = (
 )
 
 
-def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[OpenTransaction]:
+def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[RunningTransaction]:
     """Read the open transactions of the site, or only these; the newest of a connector comes
     last."""
     chosen = "" if only is None else f" AND tx.id IN ({marks(only)})"
@@ -87,14 +87,14 @@ def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[O
     return [_open_transaction(db, row, energies.get(row.id, 0)) for row in found]
 
 
-def _open_transaction(db: Database, row: _OpenRow, energy_wh: int) -> OpenTransaction:
+def _open_transaction(db: Database, row: _OpenRow, energy_wh: int) -> RunningTransaction:
     recent = _recent(db, row)
     power_w, power_at = (None, None) if row.is_suspended else _power(recent)
     newest = max(recent, key=lambda one: one.timestamp, default=None)
     currents = _newest(recent, CURRENT)
     told = ((phase_of(one.phase), _number(one.value)) for one in currents)
     phases_a = {phase: number for phase, number in told if number is not None}
-    return OpenTransaction(
+    return RunningTransaction(
         row.charger,
         row.connector,
         row.id,

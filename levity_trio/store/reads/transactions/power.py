@@ -262,7 +262,7 @@ class QuarterSpan(NamedTuple):
 
 
 Series = dict[str, dict[int, int | None]]
-"""By charger and quarter: its Wh, None if that is not known."""
+"""The Wh of each charger in each quarter, None if that is not known."""
 _STORED: Final = (
     "SELECT cp_id, tx.id, status = 'Active', power.day, power.since, power.wh "
     "FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id "
@@ -270,7 +270,7 @@ _STORED: Final = (
 )
 _NAMES: Final = "SELECT id, name, row_number() OVER (ORDER BY created_at, id) FROM cp"
 _FIRST: Final = "SELECT coalesce(min(created_at), '1970-01-01T00:00:00.000Z') FROM cp"
-"""Since when there is a charger: of the time before, nothing is known."""
+"""The time since when there is a charger: nothing is known of the time before."""
 
 
 def power_of_day(db: Database, day: str, zone: str, times: Sequence[str], now: str) -> DayPower:

@@ -34,8 +34,8 @@ from levity_trio.store.reads.reader import look
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
-"""After this time a page ends with the transaction being judged, because an open read prevents a
-reset of the WAL."""
+"""A page takes so long: then it ends with the transaction being judged, because an open read
+prevents a reset of the WAL."""
 COMPLETED: Final = (
     "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) AND imported_id IS NULL"
 )

@@ -47,7 +47,7 @@ _HABITS: Final = (
     f"OR habit.id IN (SELECT habit.id{OF_SISTERS})) "
     "ORDER BY CASE habit.cp_id WHEN ?1 THEN 0 ELSE 1 END"
 )
-"""Those of a charger, then those that its sisters proved."""
+"""The habits of a charger, then those that its sisters proved."""
 _SAID: Final = (
     "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
 )
@@ -195,7 +195,7 @@ def _waiting(db: Database) -> tuple[Mapping[_GroupKind, list[int]], Mapping[int,
 
 
 class PageOf(NamedTuple):
-    """So many transactions of a group, the first of which has page 1."""
+    """A page of the transactions of a group; the first page is 1."""
 
     page: int = 1
     limit: int = MOST_SHOWN

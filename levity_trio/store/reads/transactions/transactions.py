@@ -25,7 +25,7 @@ from levity_trio.store.reads.pages import (
     where,
 )
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.store.reads.transactions.open import OpenTransaction, open_transactions
+from levity_trio.store.reads.transactions.open import RunningTransaction, open_transactions
 from levity_trio.told import Told
 
 ACTIVE: Final = "Active"
@@ -34,7 +34,7 @@ COMPLETED: Final = "Completed"
 
 @record
 class TransactionFilters:
-    """Which transactions; None means all. Times in the database's format: started since, and
+    """A filter of transactions; None means all. Times in the database's format: started since, and
     before, ended since, and before.
 
     `review` is whether a person should look at it, `bill` its state for the bill, `account` whose
@@ -53,7 +53,7 @@ class TransactionFilters:
     bill: BillState | None = None
     account: int | None = None
     is_unowned: bool = False
-    """Those of nobody, without imported ones."""
+    """Only transactions of nobody, without imported ones."""
 
     @property
     def time(self) -> str:
@@ -171,7 +171,7 @@ def with_present(
     return [_with_state(one, charging.get(one.id)) for one in transactions]
 
 
-def _with_state(transaction: S, now: OpenTransaction | None) -> S:
+def _with_state(transaction: S, now: RunningTransaction | None) -> S:
     state = state_of(transaction.status, bool(transaction.state), transaction.stopped_by)
     if now is None:
         return replace(transaction, state=state)

@@ -71,7 +71,7 @@ def expect_password(
 ) -> int:
     """Store a new password, which opens the door beside the ones before; return its id.
 
-    `command` is the ChangeConfiguration that brings it to the charger. Raises UnknownCharger.
+    `command` is the ChangeConfiguration that brings it to the charger. Raises UnknownIdentity.
     """
     check_known(db, charger)
     password = db.insert(
@@ -186,7 +186,7 @@ def _end_unheard(db: UnitOfWork, origin: Origin, used: int) -> None:
 
 
 def require(db: UnitOfWork, charger: str, profile: int, at: str, by: str) -> None:
-    """Set the profile that is required of a charger. Raises UnknownCharger, NotProvable."""
+    """Set the profile that is required of a charger. Raises UnknownIdentity, NotProvable."""
     check_known(db, charger)
     security = read(db, charger)
     is_provable = (
@@ -215,7 +215,7 @@ def _set_profile(
 
 
 def readmit(db: UnitOfWork, charger: str, profile: int, at: str, until: str, by: str) -> None:
-    """Let a charger in once below its required profile, until this time. Raises UnknownCharger."""
+    """Let a charger in once below its required profile, until this time. Raises UnknownIdentity."""
     check_known(db, charger)
     db.execute(
         "INSERT INTO security (cp_id, readmit_profile, readmit_until, readmit_by) "

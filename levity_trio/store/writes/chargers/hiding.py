@@ -26,7 +26,7 @@ _FITTING: Final = (
 )
 
 
-class UnknownCharger(Exception):
+class UnknownIdentity(Exception):
     """No charger has this identity."""
 
 
@@ -35,9 +35,9 @@ class StillUsed(Exception):
 
 
 def check_known(db: UnitOfWork, charger: str) -> None:
-    """Raise UnknownCharger for a charger without a row."""
+    """Raise UnknownIdentity for a charger without a row."""
     if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
-        raise UnknownCharger(charger)
+        raise UnknownIdentity(charger)
 
 
 def hide(
@@ -56,7 +56,7 @@ def hide(
     all the same. None: whoever asks cannot force it.
 
     Raises:
-        UnknownCharger, StillUsed: nothing was changed.
+        UnknownIdentity, StillUsed: nothing was changed.
     """
     check_known(db, charger)
     if not is_forced and db.row(f"SELECT 1 FROM cp WHERE id = ? AND {OPEN}", (charger,)):  # noqa: S608 - our own words

@@ -84,7 +84,7 @@ def left(db: UnitOfWork, origin: Origin) -> None:
 MEASURES_AGAIN: Final = (
     "DELETE FROM oddity WHERE cp_id = ? AND conn_id = ? AND cause = 'measures_nothing'"
 )
-"""At a connector that showed energy."""
+"""The statement for a connector that showed energy."""
 
 
 def measured_nothing(db: UnitOfWork, origin: Origin, tx: StoredTransaction) -> None:

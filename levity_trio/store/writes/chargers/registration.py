@@ -17,7 +17,7 @@ from levity_trio.access.registration import (
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers.commands import withdraw
-from levity_trio.store.writes.chargers.hiding import CHARGED, STRANGERS, UnknownCharger, hide, show
+from levity_trio.store.writes.chargers.hiding import CHARGED, STRANGERS, UnknownIdentity, hide, show
 
 VISIBLE_NEWCOMERS: Final = "hidden_at IS NULL AND registration = 'newcomer'"
 NEWCOMERS_THAT: Final = f"SELECT id FROM cp WHERE {VISIBLE_NEWCOMERS} AND"  # noqa: S608 - our own words
@@ -32,12 +32,12 @@ CHARGED_SINCE: Final = (
     "? OR status = 'Active'))"
 )
 WERE_SERVED: Final = "waiting_since IS NULL AND"
-"""Not those that wait already: with a transaction from their memory they could otherwise keep the
-server from starting, or be adopted by its start."""
+"""The condition leaves out those that wait already: with a transaction from their memory they could
+otherwise keep the server from starting, or be adopted by its start."""
 
 
 class DecidedBy(NamedTuple):
-    """When a person decided, who, and why."""
+    """The time of a person's decision, who it was, and why."""
 
     at: str
     by: str
@@ -51,7 +51,7 @@ class Otherwise(Exception):
 def adopt(db: UnitOfWork, charger: str, decided: DecidedBy, seen: str | None = None) -> bool:
     """Register a charger, and show it if it is hidden; return whether that changed anything.
 
-    `seen` is its registration when the person looked, None if any will do. Raises UnknownCharger,
+    `seen` is its registration when the person looked, None if any will do. Raises UnknownIdentity,
     Otherwise.
     """
     return _decide(db, charger, Decision.ADOPTED, decided, seen)
@@ -60,7 +60,7 @@ def adopt(db: UnitOfWork, charger: str, decided: DecidedBy, seen: str | None = N
 def refuse(db: UnitOfWork, charger: str, decided: DecidedBy, seen: str | None = None) -> bool:
     """Refuse a charger and cancel what waits for it; return whether that changed anything.
 
-    `seen` as above. Raises UnknownCharger, Otherwise.
+    `seen` as above. Raises UnknownIdentity, Otherwise.
     """
     return _decide(db, charger, Decision.REFUSED, decided, seen)
 
@@ -142,7 +142,7 @@ def _decide(
 ) -> bool:
     known = db.row("SELECT registration FROM cp WHERE id = ?", (charger,))
     if known is None:
-        raise UnknownCharger
+        raise UnknownIdentity
     if known[0] == decision:
         return False
     if seen not in (None, known[0]):

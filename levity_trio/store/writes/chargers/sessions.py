@@ -129,7 +129,7 @@ class ConnectionEnd:
     code: int
     reason: str
     outlived_seconds: int | None = None
-    """For how long the charger was silent before it showed that it was alive."""
+    """The charger was silent for so long before it showed that it was alive."""
 
 
 def start_run(

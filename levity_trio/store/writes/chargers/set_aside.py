@@ -88,7 +88,7 @@ def put_back_readings(db: UnitOfWork, transaction: int, since: str) -> None:
 
 
 Resolution = tuple[str, str, str, str]
-"""When an operator looked at a message, the name, what became of it, and why."""
+"""The time when an operator looked at a message, the name, what became of it, and why."""
 
 
 def resolve(db: UnitOfWork, message: int, transaction: int | None, resolution: Resolution) -> None:

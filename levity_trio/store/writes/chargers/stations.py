@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import ChargerShown
 from levity_trio.nouns import Station
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from levity_trio.store.writes.stored import RecordTable
 
@@ -106,7 +106,7 @@ def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> 
     given.
 
     Raises:
-        UnknownCharger, UnknownStation: nothing was changed.
+        UnknownIdentity, UnknownStation: nothing was changed.
     """
     _check_station(db, data.station)
     changed = db.changed(
@@ -117,7 +117,7 @@ def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> 
         (*data, at, charger),
     )
     if not changed:
-        raise UnknownCharger
+        raise UnknownIdentity
 
 
 def _check_station(db: UnitOfWork, station: int | None) -> None:
@@ -133,7 +133,7 @@ def describe_connector(
     db: UnitOfWork, charger: str, connector: int, data: ConnectorData, at: str, by: str
 ) -> None:
     """Store what a person says about a connector, in place of what was said before. Raises
-    UnknownCharger."""
+    UnknownIdentity."""
     check_known(db, charger)
     db.execute(
         "INSERT INTO connector_data (cp_id, conn_id, type, phases, max_a, max_w, said_at, said_by)"

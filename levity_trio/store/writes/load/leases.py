@@ -20,9 +20,9 @@ BY: Final = "load management"
 MANAGED: Final = "managed"
 LEAVING: Final = "leaving"
 CLOSED: Final = "availability:"
-"""In `put_back`, stands before the number of a connector that was closed."""
+"""The word before the number of a connector that was closed, in `put_back`."""
 OBEYED: Final = 3
-"""So many obeyed limits make up for one that was not."""
+"""One limit that was not obeyed is made up for by so many that were."""
 
 
 def manage(db: UnitOfWork, chargers: Sequence[str], at: str, by: str) -> list[str]:

@@ -14,7 +14,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 
@@ -22,8 +22,8 @@ HAND: Final = "hand"
 BOOST: Final = "boost"
 DEPARTURE: Final = "departure"
 WISHES_KEPT: Final = timedelta(days=92)
-"""When a driver leaves home is nobody's business later; for so long it shows whether wishes are
-believed."""
+"""The time when a driver leaves is kept for so long, to show whether wishes are believed; later it
+is nobody's business."""
 
 
 def set_site(db: UnitOfWork, toml: str, at: str, by: str) -> bool:
@@ -228,7 +228,7 @@ def check_charger(db: UnitOfWork, charger: str) -> None:
     """Raises ChangeRefused if there is no such charger."""
     try:
         check_known(db, charger)
-    except UnknownCharger:
+    except UnknownIdentity:
         raise ChangeRefused(
             RefusalCode.NOT_FOUND, Told("there is no charger {1}", charger), "charger"
         ) from None

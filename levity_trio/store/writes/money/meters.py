@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.charging.sent.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people.account_import import ADDED, SAME, each
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,
@@ -248,7 +248,7 @@ def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
     for charger in data.chargers:
         try:
             check_known(db, charger)
-        except UnknownCharger:
+        except UnknownIdentity:
             raise ChangeRefused(
                 RefusalCode.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
             ) from None

@@ -22,7 +22,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.drafting import corrections
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.chargers.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
@@ -300,7 +300,7 @@ def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
     elif scope is Scope.CHARGER:
         try:
             check_known(db, key)
-        except UnknownCharger:
+        except UnknownIdentity:
             words = Told("there is no charger {1}; it must have connected before, or be added", key)
             raise ChangeRefused(RefusalCode.NOT_FOUND, words, "charger") from None
 

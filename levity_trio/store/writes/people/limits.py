@@ -20,7 +20,7 @@ from levity_trio.store.lookups.places import UsageLimit, usage_limit
 from levity_trio.store.reads.money.month_use import LIMITED, MILLION, CountedTransaction
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.commands import CallMessage
-from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.money.wallets import ASK_AGAIN
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.told import Told
@@ -87,7 +87,7 @@ def _check(db: UnitOfWork, wanted: UsageLimit) -> None:
     for charger in wanted.chargers or ():
         try:
             hiding.check_known(db, charger)
-        except UnknownCharger:
+        except UnknownIdentity:
             raise ChangeRefused(
                 RefusalCode.NOT_FOUND, Told("there is no charger {1}", charger), "chargers"
             ) from None

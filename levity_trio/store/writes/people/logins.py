@@ -21,7 +21,7 @@ class StoredUser(NamedTuple):
     role: str
     account: int | None
     language: str | None
-    """That of the household or, without one, the user's own."""
+    """The language of the household or, without one, of the user."""
     password: Stretched | None
     ends_at: str | None = None
 

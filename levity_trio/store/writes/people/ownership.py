@@ -15,7 +15,7 @@ from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.ownership import periods_of
 from levity_trio.store.writes.chargers import hiding
-from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.told import N_, Moment, Told
 
@@ -130,7 +130,7 @@ def _check(db: UnitOfWork, belonging: NamedThing) -> None:
         return
     try:
         hiding.check_known(db, belonging.thing.key)
-    except UnknownCharger:
+    except UnknownIdentity:
         words = Told(
             "there is no charger {1}; it must have connected before, or be added",
             belonging.thing.key,

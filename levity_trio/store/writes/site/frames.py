@@ -183,8 +183,8 @@ MESSAGES_OF_STARTS: Final = 10
 """Starts, stops and messages set aside per charger, as a multiple of the limit on starts per
 connector."""
 FIRST_MESSAGES: Final = 20
-"""Of each stranger, so many short ones a day do not count among those of all: no other can use up
-what it needs."""
+"""So many short messages of each stranger a day do not count among those of all: no other can use
+up what it needs."""
 READINGS_OF_STARTS: Final = 1_000
 READINGS_OF_STRANGERS: Final = 10 * READINGS_OF_STARTS
 """A large site has many chargers that are new on its first day."""

@@ -1,5 +1,5 @@
-"""Where chargers and drivers reach us: the addresses to enter in chargers, and the codes to stick
-on them."""
+"""The addresses where chargers and drivers reach us: the addresses to enter in chargers, and the
+codes to stick on them."""
 
 from __future__ import annotations
 

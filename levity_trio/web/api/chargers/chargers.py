@@ -16,7 +16,7 @@ from levity_trio.store.reads.chargers import chargers as stored
 from levity_trio.store.reads.chargers.chargers import Charger, Connector
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions.transactions import Reading, of_charger
-from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownCharger, hide, hide_each
+from levity_trio.store.writes.chargers.hiding import StillUsed, UnknownIdentity, hide, hide_each
 from levity_trio.store.writes.chargers.stations import (
     AlreadyKnown,
     ChargerData,
@@ -104,7 +104,7 @@ FORCED: Final = "Although a session is open."
 
 
 class ForgetBody(ClientInput):
-    """Which chargers are forgotten: those named, and the strangers whose identities fit the
+    """The chargers to be forgotten: those named, and the strangers whose identities fit the
     pattern."""
 
     chargers: Annotated[list[str], Meta(max_length=10_000)] = []  # noqa: RUF012 - msgspec copies it
@@ -206,7 +206,7 @@ async def replace_charger(request: TypedRequest[None, ChargerBody]) -> Charger:
     charger, body = request.path["id"], request.body
     try:
         await request.api.writer.run(change_charger, charger, _data(body), request.api.stamp())
-    except UnknownCharger:
+    except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except UnknownStation:
         raise _no_station(body) from None
@@ -250,7 +250,7 @@ async def forget_chargers(request: TypedRequest[None, ForgetBody]) -> ForgetRepo
 async def _hide(api: ApiParts, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
     try:
         return await api.writer.run(write, *values)
-    except UnknownCharger as unknown:
+    except UnknownIdentity as unknown:
         raise not_found(Told("charger {1}", str(unknown))) from None
     except StillUsed as why:
         raise conflict(str(why)) from None
@@ -283,7 +283,7 @@ async def describe(request: TypedRequest[None, ConnectorBody]) -> Connector:
     number = int(connector)
     try:
         await request.write(describe_connector, charger, number, request.body.data())
-    except UnknownCharger:
+    except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     found = await request.read(partial(stored.connectors, charger=charger))
     return next(one for one in found if one.connector == number)

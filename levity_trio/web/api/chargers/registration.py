@@ -15,7 +15,7 @@ from levity_trio.store.reads.chargers import security
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.chargers.registration import DecidedBy, Otherwise
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.charger_facts import PagedWhose, known_charger
@@ -98,7 +98,7 @@ async def _decide(
     charger = request.path["id"]
     try:
         change = await decide(charger, _decided(request), request.body.seen)
-    except UnknownCharger:
+    except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except Otherwise as now:
         raise Problem(

@@ -18,7 +18,7 @@ from levity_trio.store.reads.chargers import security as stored
 from levity_trio.store.reads.chargers.security import SecurityOfCharger
 from levity_trio.store.writes.chargers import credentials
 from levity_trio.store.writes.chargers.credentials import NotProvable
-from levity_trio.store.writes.chargers.hiding import UnknownCharger
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER
 from levity_trio.web.api.engine.bodies import ClientInput
@@ -96,7 +96,7 @@ async def set_profile(request: TypedRequest[None, ProfileBody]) -> SecurityOfCha
     charger, profile = request.path["id"], request.body.profile
     try:
         await request.write(credentials.require, charger, profile)
-    except UnknownCharger:
+    except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except NotProvable:
         raise conflict(_would_lock_out(charger, profile)) from None
@@ -127,7 +127,7 @@ async def set_password(request: TypedRequest[None, PasswordBody]) -> MadePasswor
 
     try:
         await request.api.writer.run(write)
-    except UnknownCharger:
+    except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     return MadePassword(charger, text)
 
@@ -142,6 +142,6 @@ async def readmit(request: TypedRequest[None, ReadmitBody]) -> Readmission:
         await request.api.writer.run(
             credentials.readmit, charger, profile, stamp(now), until, request.caller.name
         )
-    except UnknownCharger:
+    except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     return Readmission(charger, profile, until)

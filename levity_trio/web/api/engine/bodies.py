@@ -233,9 +233,9 @@ def asked(kind: type[S], given: Mapping[str, str]) -> S:
 
 NEEDED: Final = Told("this is needed")
 MOST_CHOICES: Final = 12
-"""Of more, a list is no help."""
+"""A list of more choices is no help."""
 _UNITS: Final[Mapping[str, str]] = {"watt-hours": "Wh"}
-"""By the format in a JSON schema."""
+"""Units, by the format in a JSON schema."""
 _TYPES: Final[Mapping[str, Told]] = {
     "int": Told("give a whole number"),
     "float": Told("give a number"),

@@ -166,7 +166,7 @@ class ApiParts:
     shelf: Shelf
     plugins: Callable[[], Sequence[PluginState]]
     begun_at: str
-    """When this run of the server began."""
+    """The time when this run of the server began."""
     sessions: OpenSessions = field(default_factory=OpenSessions)
 
     def now(self) -> datetime:

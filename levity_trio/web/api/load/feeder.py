@@ -83,7 +83,7 @@ ORDERS_DAYS: Final = 731
 FEEDER: Final = "Feeder"
 HOUSE: Final = "House"
 PAGES: Final = {"shelly3em": "/status", "shellypro3em": "/rpc/EM.GetStatus?id=0"}
-"""Where meters over HTTP show their currents."""
+"""The paths where meters over HTTP show their currents."""
 METERS: Final = (*MODELS, *PAGES)
 FIND_OUT: Final = Told(
     "cars take all that is not kept for a house, so find out first: read its highest A on the "
@@ -537,7 +537,8 @@ class WhatIfBody(ClientInput, kw_only=True):
 
 @record
 class WhatIfShort:
-    """Whose cars would have got less than they took, in how many sessions, and how much less."""
+    """The households whose cars would have got less than they took, in how many sessions, and how
+    much less."""
 
     who: str
     sessions: int

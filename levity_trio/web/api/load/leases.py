@@ -90,7 +90,7 @@ class LimitedCharger:
 
 
 class LimitBody(ClientInput):
-    """Which chargers: one, those below a circuit, or all of the site."""
+    """The chargers that are meant: one, those below a circuit, or all of the site."""
 
     charger: Charger | None = None
     circuit: Circuit | None = None

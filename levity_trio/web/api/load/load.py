@@ -122,7 +122,7 @@ def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | Non
 
 
 class _CircuitPlaces:
-    """Which circuits are above a connector, and what their breakers hold."""
+    """The circuits above each connector, and what their breakers hold."""
 
     def __init__(self, site: LoadSite | None) -> None:
         self._parents = {} if site is None else {one.name: one.parent for one in site.circuits}

@@ -47,7 +47,7 @@ NOT_DRAFTED: Final = ("not_begun", "conflict", "no_tariff", "too_many_waiting")
 REFUSED: Final = (*NOT_DRAFTED, "not_over", "changed", "no_biller", "not_made")
 SALT_BYTES: Final = 32
 TRIES: Final = 3
-"""So often a month is computed that changes meanwhile."""
+"""A month that changes meanwhile is computed so often."""
 Minor = Annotated[
     int,
     Meta(
@@ -62,7 +62,7 @@ class BeginBody(ClientInput):
 
 
 class TermsOfMonth(ClientInput):
-    """By which terms a month is computed."""
+    """The terms by which a month is computed."""
 
     account: Account | None = None
     carry_below: Minor = 0
@@ -87,8 +87,8 @@ class DraftQuery(TermsOfMonth):
 
 
 class MonthClosingBody(TermsOfMonth):
-    """By which terms. With what the preview showed, a month that comes to something else meanwhile
-    is refused."""
+    """The terms of a closing. With what the preview showed, a month that comes to something else
+    meanwhile is refused."""
 
     statements: (
         Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None

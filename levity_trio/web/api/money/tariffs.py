@@ -587,7 +587,7 @@ _FIELDS: Final = {"valid_from": "since"}
 
 
 class _Undone(Exception):
-    """Ends a write that was only tried, so that nothing of it is stored."""
+    """An error that ends a write that was only tried, so that nothing of it is stored."""
 
     def __init__(self, *, is_replacing: bool, corrected: list[CorrectedStatement]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Whose the spaces are, and what cards and households may use: at which chargers, and how much in a
+"""The owners of spaces, and what cards and households may use: at which chargers, and how much in a
 month."""
 
 from __future__ import annotations

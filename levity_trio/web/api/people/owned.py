@@ -1,5 +1,5 @@
-"""Whose transactions are: those of an account, those of nobody, and what an operator gives to an
-account by hand."""
+"""The owners of transactions: those of an account, those of nobody, and what an operator gives to
+an account by hand."""
 
 from __future__ import annotations
 

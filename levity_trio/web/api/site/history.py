@@ -65,7 +65,7 @@ class HistoryQuery(ClientInput, rename={"since": "from", "before": "to"}):
 
 
 class WeekQuery(ClientInput, rename={"since": "from", "before": "to"}):
-    """From the day `from` on, before the day `to` (by default, up to today)."""
+    """A span from the day `from` on, before the day `to` (by default, up to today)."""
 
     since: LocalDay | None = None
     before: LocalDay | None = None

@@ -22,8 +22,8 @@ LINES: Final = "application/x-ndjson"
 LONGEST_LINE: Final = 8 * 1024 * 1024
 MOST_ROWS: Final = 1000
 REST: Final = 0.25
-"""After each part the chargers have this share of the time that it took. Their writes wait for one
-part at most."""
+"""The chargers have, after each part, this share of the time that it took. Their writes wait for
+one part at most."""
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 TIMES: Final = (
     "timestamp",

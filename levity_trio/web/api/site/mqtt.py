@@ -21,7 +21,7 @@ UNUSED: Final = Told("this site never used MQTT; start the server with --mqtt")
 
 
 class ReplayBody(ClientInput):
-    """From which time on the broker gets the facts again."""
+    """The time from which on the broker gets the facts again."""
 
     since: GivenTime
 

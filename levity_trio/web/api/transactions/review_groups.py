@@ -50,7 +50,7 @@ REPORTED: Final = "as reported"
 
 
 class GroupQuery(ClientInput):
-    """Which of its transactions are shown."""
+    """The transactions of a group that are shown."""
 
     page: PageNumber = 1
     limit: Annotated[int, Meta(ge=1, le=MOST_SHOWN)] = MOST_SHOWN

@@ -111,7 +111,7 @@ OF_WEIGHED: Final = (
 
 
 class FilterQuery(ClientInput, rename={"since": "from", "before": "to"}):
-    """Which transactions."""
+    """A filter of transactions."""
 
     charger: OfCharger = None
     connector: OfConnector = None

@@ -271,7 +271,7 @@ MOST_FRAMES: Final = 40
 SECONDS: Final = 2.0
 """Frames are told by no fact, so the page looks for itself."""
 MOST_CHARACTERS: Final = 4000
-"""Of a frame that a page shows; one may have half a million."""
+"""The characters of a frame that a page shows; one may have half a million."""
 FILTERS: Final = ("action", "direction", "text")
 DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")))
 

@@ -1,5 +1,5 @@
-"""For drivers: all places with the own sessions on top, the place that the code at a charger names,
-and their books.
+"""The pages of drivers: all places with the own sessions on top, the place that the code at a
+charger names, and their books.
 
 A place shows what became of what its driver asked for: the number of the command stands in the
 query, so it is there without JavaScript, too.

@@ -51,8 +51,8 @@ from levity_trio.wire.times import in_zone
 
 ADDRESSES: Final = "/api/admin/addresses"
 MOST_NEWCOMERS: Final = 3
-"""That have a card each: more must not bury the chargers, so they have one line, which leads to
-Review."""
+"""Newcomers that have a card each: more must not bury the chargers, so they have one line, which
+leads to Review."""
 MOST: Final = 16
 """Chargers that are read alone; of more, all are read."""
 MENDED_AT: Final[Mapping[str, str]] = {
@@ -81,7 +81,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
 }
 AMONG_OTHERS: Final = ("ignored", "unlimited")
 """What is of one charger, and shown where others are, too."""
-"""Where something that wants a look is mended, if not at its charger or session."""
+"""The pages where something that wants a look is mended, if not at its charger or session."""
 ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERATOR}
 
 

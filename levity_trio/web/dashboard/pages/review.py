@@ -67,7 +67,7 @@ NAMED: Final = 4
 """Households of a group that are named; of more, the number is told."""
 REPORTED: Final = N_("as reported")
 FEW, MANY, ALL = 10, 50, 500
-"""Of each kind where all kinds are shown; of one kind; of what is listed whole."""
+"""The entries of each kind where all kinds are shown; of one kind; of what is listed whole."""
 CANDIDATES: Final = 2
 """Other figures that are offered as buttons."""
 EXACT: Final = 3

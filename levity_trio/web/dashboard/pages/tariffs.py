@@ -41,7 +41,7 @@ WHOM: Final = "whom"
 """The field that says for whom: site, charger:CP-1, account:7, or nothing for those whose tariff it
 is."""
 SHOW: Final = "show"
-"""Is in the query when somebody asks what the price would have cost."""
+"""The parameter of the query with which somebody asks what the price would have cost."""
 
 Values = Mapping[str, Any]
 
