@@ -301,3 +301,9 @@ def test_a_start_below_the_stop_as_sent_is_in_doubt_if_power_contradicts_its_fir
     before = Neighbour(7_202_691, sent - 1673, replaced_end=sent, is_doubtful=True, apart=12_372.0)
     known = case(sent - 1673, sent + 21_000, readings, 115, watts, before=before, ceiling_w=11_000)
     assert found(known) == (22_673, "register", "doubtful", {"power_disagrees"})
+
+
+def test_the_pace_is_named_where_no_power_was_reported_at_the_step() -> None:
+    known = followed(106_600, 105_500, watts=steady(7200, 15, 30))
+    (doubt,) = judge(replace(known, received_seconds=3300.0)).doubts
+    assert doubt.evidence == ("100 Wh in 600 s", "1200 Wh by the pace beside it")

@@ -160,7 +160,7 @@ def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
         return None
     is_close = abs(lacking - end.missing) <= min(allowed, expected)
     flowed = in_wh(round(expected))
-    source = Told("{1} by power", flowed) if power else Told("{1} by the pace beside it", flowed)
+    source = Told("{1} by power", flowed) if places else Told("{1} by the pace beside it", flowed)
     return (in_seconds(risen, seconds), source), is_close and power.is_steady
 
 
