@@ -307,3 +307,9 @@ def test_the_pace_is_named_where_no_power_was_reported_at_the_step() -> None:
     known = followed(106_600, 105_500, watts=steady(7200, 15, 30))
     (doubt,) = judge(replace(known, received_seconds=3300.0)).doubts
     assert doubt.evidence == ("100 Wh in 600 s", "1200 Wh by the pace beside it")
+
+
+def test_a_start_that_was_replaced_is_not_believed_because_it_is_where_that_session_ended() -> None:
+    after = Neighbour(105_400, 106_600, replaced=106_600)
+    known = followed(105_400, watts=steady(7200, 15, 30, 45))
+    assert found(replace(known, after=after)) == doubtful(5400, "register", "stop_garbled")

@@ -212,7 +212,9 @@ def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_show
         Told("with what is missing"): wh[-1],
     }
     whole = None
-    if is_shown and end.neighbour_register in (end.neighbour.begin, end.neighbour.end):
+    # What a neighbour sent, but was not given, is in doubt itself.
+    is_given = not end.is_stop or end.neighbour_register == end.neighbour.begin
+    if is_shown and is_given:
         whole = Figure(wh[-1], SEGMENTS, start, stop, chain._replace(wh=wh))
     return Finding(evidence, figures, words, whole=whole, code=code)
 
