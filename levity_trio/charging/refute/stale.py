@@ -158,7 +158,7 @@ def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
     lacking, allowed = expected - risen, tolerances.STEADY_SHARE * end.missing
     if lacking <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
         return None
-    is_close = abs(lacking - end.missing) <= min(allowed, expected)
+    is_close = abs(lacking - end.missing) <= allowed
     flowed = in_wh(round(expected))
     source = Told("{1} by power", flowed) if places else Told("{1} by the pace beside it", flowed)
     return (in_seconds(risen, seconds), source), is_close and power.is_steady
