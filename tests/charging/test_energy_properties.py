@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +203,23 @@ def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
         views=measured.views,
     )
     assert found(known) == (readings[-1][1] - start, "register", CERTAIN, set())
+
+
+@pytest.mark.parametrize(
+    ("measurand", "phase", "is_dc"),
+    [
+        pytest.param("Power.Offered", "L1-L2", True, id="an offer, whatever its phase"),
+        pytest.param("Voltage", "L1-L2", False, id="a voltage between two phases"),
+        pytest.param("Voltage", "", True, id="a voltage"),
+    ],
+)
+def test_a_dc_charger_is_shown_by_what_no_ac_charger_has(
+    measurand: str, phase: str, is_dc: bool
+) -> None:
+    at = stamp(NOON)
+    context = "Sample.Periodic"
+    row = ("MeterValues", at, measurand, "50000", "", phase, context, None, at, OUTLET, 1)
+    assert gather([row]).is_dc_shown is is_dc
 
 
 @given(honest_meters())

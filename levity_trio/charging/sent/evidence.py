@@ -594,9 +594,10 @@ def gather(rows: Sequence[Row]) -> Measurements:
         if at != power.at:
             power = _at_readings(power, at)
 
-    highest_v = _highest(voltages)
+    # A voltage between two phases of an AC charger is higher, too.
+    highest_v = _highest(row for row in by_measurand[VOLTAGE] if "-" not in row[PHASE])
     is_above_ac = highest_v > tolerances.HIGHEST_AC_V
-    is_above_ac |= _highest(_numbers(by_measurand[OFFERED])) > tolerances.AC_W
+    is_above_ac |= _highest(by_measurand[OFFERED]) > tolerances.AC_W
     is_dc_shown = bool(percents) or is_above_ac
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     is_of_outlet = all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
@@ -637,14 +638,10 @@ def _numbers(rows: Iterable[Row]) -> _ByTime:
     return numbers
 
 
-def _highest(numbers: _ByTime) -> float:
-    """Return the highest number of a phase, not between two phases; 0 without any."""
-    highest = 0.0
-    for phases in numbers.values():
-        for phase, value in phases.items():
-            if "-" not in phase:
-                highest = max(highest, value)
-    return highest
+def _highest(rows: Iterable[Row]) -> float:
+    """Return the highest number of one measurand; 0 without any."""
+    numbers = [max(phases.values()) for phases in _numbers(rows).values()]
+    return max(numbers, default=0.0)
 
 
 def _intervals(rows: Sequence[Row]) -> list[float]:
