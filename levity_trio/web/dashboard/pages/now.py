@@ -7,7 +7,7 @@ pictures are read when the whole page is: at least once a minute.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from levity_trio.locale import N_
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.security import Newcomer, newcomers
-from levity_trio.store.reads.load.load import LoadLine, LoadNow
+from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
 from levity_trio.store.reads.now import Now
 from levity_trio.store.reads.now.attention import Attention
 from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
@@ -79,9 +79,9 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "tags": "/review",
     "limit": "/accounts",
 }
-AMONG_OTHERS: Final = ("ignored", "unlimited")
-"""What is of one charger, and shown where others are, too."""
 """The pages where something that wants a look is mended, if not at its charger or session."""
+AMONG_OTHERS: Final = ("ignored", "unlimited")
+"""The kinds that are about one charger, and mended on a page that shows others, too."""
 ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERATOR}
 
 
@@ -96,68 +96,79 @@ class NowParts:
 
 
 async def _read(view: PageView) -> Values:
-    """Read the whole page. Cards of one line come last: beside tall ones they would leave holes."""
+    """Read the whole page."""
     parts = await view.look(_parts, view, EVERYTHING)
-    return {
-        "head": parts.head,
-        "pictures": parts.pictures,
-        "speaking": [one for one in parts.cards if not one.values["is_quiet"]],
-        "quiet": [one for one in parts.cards if one.values["is_quiet"]],
-    }
+
+    # Cards of one line come last: beside tall ones they would leave holes.
+    speaking: list[LivePart] = []
+    quiet: list[LivePart] = []
+    for card in parts.cards:
+        (quiet if card.values["is_quiet"] else speaking).append(card)
+    return {"head": parts.head, "pictures": parts.pictures, "speaking": speaking, "quiet": quiet}
 
 
 async def _live(view: PageView, changed: Changed) -> Sequence[LivePart]:
+    """Read what may have changed on a page that is open."""
     parts = await view.look(_parts, view, changed)
     return [*parts.head, *parts.pictures, *parts.cards]
 
 
 def _parts(look: Look, view: PageView, changed: Changed) -> NowParts:
-    wanted = _asked_for(changed)
-    now, is_whole = _now(look, view, wanted), not wanted
+    """Return the parts that may have changed, from one snapshot: those of the site, and the cards
+    of the chargers that facts were about."""
+    wanted: list[str] = []
+    if changed is not EVERYTHING and len(changed) <= MOST:
+        # Facts about the site have no charger.
+        wanted = sorted(changed - {""})
+    is_whole = not wanted
+    now = _now(look, view, wanted)
+
+    # If nobody serves the chargers that were asked for, they are newcomers, or retired: the page
+    # may have its first charger, or none any more. What is said to the first one changes, too.
     if wanted and (not now.chargers or _is_first(look, now.site)):
-        now, is_whole = (
-            _now(look, view, ()),
-            True,
-        )  # they are newcomers, or retired; or the start has to change
+        is_whole = True
+        now = _now(look, view, [])
+
+    entries = [(attention, _path(view, attention)) for attention in now.attention]
+    site = {"site": now.site, "has_chargers": bool(now.chargers)}
     head = [
-        LivePart("site", "now/site.html", {"site": now.site, "has_chargers": bool(now.chargers)}),
-        LivePart(
-            "attention",
-            "now/attention.html",
-            {"entries": [(one, _path(view, one)) for one in now.attention]},
-        ),
+        LivePart("site", "now/site.html", site),
+        LivePart("attention", "now/attention.html", {"entries": entries}),
         LivePart("feeder", "now/feeder.html", feeder(now.load)),
         LivePart("newcomers", "now/newcomers.html", {"newcomers": _newcomers(look, now.attention)}),
     ]
     if is_whole:
         head.append(LivePart("start", "now/start.html", _start(look, view, now)))
-    cards = [*_cards(now, wanted)]
-    return NowParts(
-        head, _pictures(look, view, now) if cards and changed is EVERYTHING else [], cards
-    )
+    cards = _cards(now, wanted)
+    pictures: list[LivePart] = []
+    if cards and changed is EVERYTHING:
+        pictures = _pictures(look, view, now)
+    return NowParts(head, pictures, cards)
 
 
-def _now(look: Look, view: PageView, wanted: Collection[str]) -> Now:
+def _now(look: Look, view: PageView, wanted: Sequence[str]) -> Now:
+    """Read the site as it is now, with the chargers that are wanted; none of them means all."""
     return look(read_now, view.api.server, sees_all=view.sees_all, chosen=wanted or None)
 
 
-def _asked_for(changed: Changed) -> list[str]:
-    """Return the chargers to be read, none for all."""
-    return [] if changed is EVERYTHING or len(changed) > MOST else sorted(changed - {""})
-
-
-def _cards(now: Now, wanted: Sequence[str]) -> Iterator[LivePart]:
-    """Yield the cards that were read, and empty ones for chargers that were asked for and are
+def _cards(now: Now, wanted: Sequence[str]) -> list[LivePart]:
+    """Return the cards that were read, and empty ones for chargers that were asked for and are
     served no more."""
-    present = {one.id: one for one in now.chargers}
-    cars = [] if now.load is None else now.load.cars
-    load: Mapping[tuple[str, int | None], str] = {
-        (one.charger, one.connector): one.says for one in cars if one.bound not in QUIET_BOUNDS
-    }
-    for name in dict.fromkeys((*present, *wanted)):
-        yield LivePart(
-            part_id("charger", name), "now/card.html", _card(present.get(name), now.site, load)
-        )
+    chargers_now = {charger.id: charger for charger in now.chargers}
+    reasons: dict[tuple[str, int | None], str] = {}
+    if now.load is not None:
+        for car in now.load.cars:
+            if car.bound not in QUIET_BOUNDS:
+                reasons[car.charger, car.connector] = car.says
+
+    cards: list[LivePart] = []
+    for name in dict.fromkeys((*chargers_now, *wanted)):
+        charger = chargers_now.get(name)
+        values: Values = {"charger": None}
+        if charger is not None:
+            values = _card(charger, now.site, reasons)
+        cards.append(LivePart(part_id("charger", name), "now/card.html", values))
+    return cards
 
 
 # What wants a look
@@ -165,21 +176,21 @@ def _cards(now: Now, wanted: Sequence[str]) -> Iterator[LivePart]:
 
 def _path(view: PageView, attention: Attention) -> str | None:
     """Return the way to where something that wants a look is mended, if its reader may go there."""
-    path = _mended_at(attention)
-    return path if view.caller.role >= ROLES.get(path.partition("?")[0], Role.VIEWER) else None
-
-
-def _mended_at(attention: Attention) -> str:
     if attention.transaction is not None:
-        return f"/sessions/{attention.transaction}"
-    if attention.charger is not None and attention.kind not in AMONG_OTHERS:
-        return f"/chargers/{quote(attention.charger, safe='')}"
-    return MENDED_AT.get(attention.kind, "/review")
+        path = f"/sessions/{attention.transaction}"
+    elif attention.charger is not None and attention.kind not in AMONG_OTHERS:
+        path = f"/chargers/{quote(attention.charger, safe='')}"
+    else:
+        path = MENDED_AT.get(attention.kind, "/review")
+
+    page = path.partition("?")[0]
+    needed = ROLES.get(page, Role.VIEWER)
+    return path if view.caller.role >= needed else None
 
 
 def _newcomers(look: Look, attention: Sequence[Attention]) -> Sequence[Newcomer]:
     """Return the newcomers that have a card, none if there are too many."""
-    waiting = sum(one.count for one in attention if one.kind == "newcomer")
+    waiting = sum(entry.count for entry in attention if entry.kind == "newcomer")
     if not 0 < waiting <= MOST_NEWCOMERS:
         return []
     return look(newcomers, WantedPage(limit=MOST_NEWCOMERS), is_waiting=True).data
@@ -191,6 +202,8 @@ BAR: Final = 80
 LIMIT, LIMIT_FAR = 70, 20
 """The length of a bar, and where in it the limit is: so that 1.14 times that fits, or else four
 times."""
+QUIET_STATUSES: Final = ("Available", "Unknown", None)
+"""The statuses of a charger and its connectors of which a line says enough."""
 QUIET_BOUNDS: Final = ("most", "full")
 """Why a car gets no more, by the rule's names, where nothing is short."""
 
@@ -213,51 +226,60 @@ def feeder(load: LoadNow | None) -> Values:
     limit."""
     if load is None:
         return {"circuits": []}
-    lines = dict[str, list[LoadLine]]()
+    lines: dict[str, list[LoadLine]] = {}
     for line in load.lines:
         lines.setdefault(line.circuit, []).append(line)
-    tight = {one.circuit for one in load.cars} | {one.circuit for one in load.over}
-    meters = {one.circuit: one for one in load.meters}
+    tight = {car.circuit for car in load.cars} | {over.circuit for over in load.over}
+    meters = {meter.circuit: meter for meter in load.meters}
+
+    circuits: list[Values] = []
+    for name, lines_of_circuit in lines.items():
+        # The feeder itself comes first. It is always shown, and the grid operator's order is its.
+        is_feeder = not circuits
+        if not is_feeder and name not in tight:
+            continue
+        meter = meters.get(name)
+        circuit = _circuit(name, lines_of_circuit, meter)
+        circuits.append({**circuit, "order": load.grid_says if is_feeder else ""})
+    waiting = sum(car.bound == "waits" for car in load.cars)
+    return {"is_shadow": load.is_shadow, "waiting": waiting, "circuits": circuits}
+
+
+def _circuit(name: str, lines: Sequence[LoadLine], meter: LoadMeter | None) -> Values:
+    """Return a circuit with a bar for each phase, all to one scale."""
+    limit_a = lines[0].limit_a
+    is_stale = meter is not None and meter.is_stale
+    limit = LIMIT
+    for line in lines:
+        # While its meter is silent, nobody knows what is drawn: no bar goes beyond the limit.
+        if not is_stale and (line.house_a + line.cars_a) * LIMIT > BAR * line.limit_a:
+            limit = LIMIT_FAR
     return {
-        "is_shadow": load.is_shadow,
-        "waiting": sum(one.bound == "waits" for one in load.cars),
-        "circuits": [
-            {
-                "name": name,
-                "limit_a": some[0].limit_a,
-                "order": "" if place else load.grid_says,
-                "meter": (meter := meters.get(name)),
-                "is_stale": (is_stale := meter is not None and meter.is_stale),
-                "limit": (limit := LIMIT_FAR if _is_far_over(some) and not is_stale else LIMIT),
-                "lines": [_bar(one, limit, is_stale=is_stale) for one in some],
-            }
-            for place, (name, some) in enumerate(lines.items())
-            if not place or name in tight
-        ],
+        "name": name,
+        "limit_a": limit_a,
+        "meter": meter,
+        "is_stale": is_stale,
+        "limit": limit,
+        "lines": [_bar(line, limit, is_stale=is_stale) for line in lines],
     }
 
 
-def _is_far_over(lines: Iterable[LoadLine]) -> bool:
-    return any((one.house_a + one.cars_a) * LIMIT > BAR * one.limit_a for one in lines)
-
-
 def _bar(line: LoadLine, limit: int, *, is_stale: bool) -> Bar:
-    scale, drawn_a = limit / (line.limit_a or 1), line.house_a + line.cars_a
-    above_a = 0.0 if is_stale else drawn_a - line.limit_a
+    """Return a phase with the lengths of its bar, in which the limit stands at `limit`."""
+    scale = limit / (line.limit_a or 1)
     longest = limit if is_stale else BAR
     cars = min(longest, round(line.cars_a * scale))
     house = min(longest - cars, round(line.house_a * scale))
-    over_a = (
-        round(above_a) if above_a > max(MARGIN_AMPERES, MARGIN * line.limit_a) else 0
-    )  # as for alarms
-    return Bar(
-        line=line,
-        house=house,
-        cars=cars,
-        over=max(0, house + cars - limit) if over_a else 0,
-        over_a=over_a,
-        kept_a=max(0, round(line.limit_a - drawn_a - line.free_a)),
-    )
+
+    # What is above the limit by less than an alarm needs is not shown as too much, either.
+    drawn_a = line.house_a + line.cars_a
+    margin_a = max(MARGIN_AMPERES, MARGIN * line.limit_a)
+    over = over_a = 0
+    if not is_stale and drawn_a - line.limit_a > margin_a:
+        over_a = round(drawn_a - line.limit_a)
+        over = max(0, house + cars - limit)
+    kept_a = max(0, round(line.limit_a - drawn_a - line.free_a))
+    return Bar(line=line, house=house, cars=cars, over=over, over_a=over_a, kept_a=kept_a)
 
 
 # Pictures
@@ -265,11 +287,15 @@ def _bar(line: LoadLine, limit: int, *, is_stale: bool) -> Bar:
 
 def _pictures(look: Look, view: PageView, now: Now) -> list[LivePart]:
     """Return the day of the site with yesterday behind it, and this month beside the last."""
-    energy, server, history = now.site.energy, view.api.server, None
+    server = view.api.server
+    energy = now.site.energy
+    history = None
     if view.caller.role >= Role.OPERATOR:
-        last = in_zone(moment(energy.last_month_since), view.api.zone).date()
-        history = look(read_history, server, HistoryQuery(by="month", since=str(last), costs=True))
-    day, month = {"day": look(read_power, server)}, {"sums": energy, "history": history}
+        last_month = in_zone(moment(energy.last_month_since), view.api.zone).date()
+        query = HistoryQuery(by="month", since=str(last_month), costs=True)
+        history = look(read_history, server, query)
+    day = {"day": look(read_power, server)}
+    month = {"sums": energy, "history": history}
     return [
         LivePart("day", "now/day.html", day, orjson.dumps(day)),
         LivePart("month", "now/month.html", month, orjson.dumps(month)),
@@ -283,7 +309,8 @@ def _is_first(look: Look, site: SiteNow) -> bool:
     """Whether a site has one charger, with which nobody has charged yet."""
     if site.sessions or site.energy.month_wh or site.energy.last_month_wh:
         return False
-    if len(look(chargers.chargers, None, None, WantedPage(limit=2)).data) != 1:
+    two_chargers = look(chargers.chargers, None, None, WantedPage(limit=2)).data
+    if len(two_chargers) != 1:
         return False
     return not look(numbers_of, TransactionFilters(), WantedPage(limit=1)).data
 
@@ -292,17 +319,17 @@ def _start(look: Look, view: PageView, now: Now) -> Values:
     """Return the way to the first charger; once it is connected, that it is, and what comes
     next."""
     if now.chargers:
-        first = now.chargers[0]
-        is_there = first.is_connected and _is_first(look, now.site)
-        return {"is_empty": False, "first": (first.name or first.id) if is_there else None}
+        charger = now.chargers[0]
+        is_there = charger.is_connected and _is_first(look, now.site)
+        return {"is_empty": False, "first": (charger.name or charger.id) if is_there else None}
     if not view.may("GET", ADDRESSES):
         return {"is_empty": True, "addresses": []}
-    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
 
-    return {
-        "is_empty": True,
-        "addresses": [(one, text_code(one.url)) for one in addresses_of(view.api.server.config)],
-    }
+    # The library of codes takes memory, and is needed only here.
+    from levity_trio.documents.qr import text_code  # noqa: PLC0415
+
+    addresses = [(one, text_code(one.url)) for one in addresses_of(view.api.server.config)]
+    return {"is_empty": True, "addresses": addresses}
 
 
 # Cards
@@ -321,12 +348,14 @@ class CardPlace:
 
 
 def _card(
-    charger: ChargerNow | None, site: SiteNow, load: Mapping[tuple[str, int | None], str]
+    charger: ChargerNow, site: SiteNow, reasons: Mapping[tuple[str, int | None], str]
 ) -> Values:
-    """Return what a card shows; nothing of a charger that is served no more. `load` is why cars get
-    less than their chargers could give, by their places."""
-    if charger is None:
-        return {"charger": None}
+    """Return what a card shows. `reasons` say why cars get less than their chargers could give, by
+    charger and connector."""
+    connectors: list[CardPlace] = []
+    for connector in charger.connectors:
+        load = reasons.get((charger.id, connector.connector))
+        connectors.append(_connector(connector, load))
     command = charger.command
     return {
         "charger": charger,
@@ -334,15 +363,13 @@ def _card(
         "path": f"/admin/chargers/{quote(charger.id, safe='')}",
         "name": charger.name or charger.id,
         "whole": _whole(charger),
-        "connectors": [
-            _connector(one, load.get((charger.id, one.connector))) for one in charger.connectors
-        ],
+        "connectors": connectors,
         "command": command,
         "steps": command and short_steps(command),
         "has_failed": command and has_failed(command),
         "action": command and words_of(command.action),
         "is_quiet": _is_quiet(charger),
-        "is_used": any(one.transaction for one in charger.connectors),
+        "is_used": any(connector.transaction for connector in charger.connectors),
     }
 
 
@@ -362,30 +389,30 @@ def _whole(charger: ChargerNow) -> CardPlace:
 
 
 def _connector(connector: ConnectorNow, load: str | None) -> CardPlace:
+    """Return a connector with its session, if one is open."""
     session = connector.transaction
     if session is None:
         return CardPlace(of=connector, state=state_of(connector.status), load=load)
-    return CardPlace(
-        of=connector,
-        state=state_of(connector.status, is_held=bool(session.held)),
-        load=load,
-        who=session.who or session.id_tag,
-        curve=sparkline(session.curve),
-    )
+    state = state_of(connector.status, is_held=bool(session.held))
+    who = session.who or session.id_tag
+    curve = sparkline(session.curve)
+    return CardPlace(of=connector, state=state, load=load, who=who, curve=curve)
 
 
 def _is_quiet(charger: ChargerNow) -> bool:
     """Whether one line says all of a charger."""
-    if charger.command is not None or any(one.transaction for one in charger.connectors):
+    if charger.command is not None:
         return False
-    places = [
-        (charger.status, charger.error_code),
-        *((one.status, one.error_code) for one in charger.connectors),
-    ]
-    is_well = all(
-        status in ("Available", "Unknown", None) and error is None for status, error in places
-    )
-    return is_well or not charger.is_connected
+    if any(connector.transaction for connector in charger.connectors):
+        return False
+    if not charger.is_connected:
+        return True
+    if charger.error_code is not None or charger.status not in QUIET_STATUSES:
+        return False
+    for connector in charger.connectors:
+        if connector.error_code is not None or connector.status not in QUIET_STATUSES:
+            return False
+    return True
 
 
 PAGES: Final = N_(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -30,9 +30,9 @@ from levity_trio.wire.times import in_zone, stamp
 ACCOUNTS: Final = "/api/admin/accounts"
 NEWEST: Final = "newest"
 OLDEST: Final = "oldest"
-SPANS: Final = (("from", "to"), ("ended_since", "ended_before"))
 NO_SESSIONS: Final = ListPage[BilledTransaction]([], 1, 1)
 UNREADABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND)
+"""What the API says of a filter that it cannot read, and of a page that is gone."""
 
 
 class FilterChoice(NamedTuple):
@@ -61,91 +61,92 @@ BILLS: Final = tuple(FilterChoice(one.value, one.value) for one in BillState)
 
 
 async def _read(view: PageView) -> Values:
+    """Read the sessions that a filter chooses; a filter that cannot be read shows none, and why."""
     filters = await view.look(_filters, view)
     chosen = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
-    sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
+    words = [one.words(chosen[one.name]) for one in filters if one.name in chosen]
     query = {**chosen, **_moments(chosen, view.api.zone)}
-    by_time = {"sort": OLDEST} if sorting.asked == OLDEST else {}
-    sessions, problem = NO_SESSIONS, _wrong_way_round(view)
-    try:
-        sessions = (
-            NO_SESSIONS
-            if problem
-            else await view.look(_found, view, {**query, "sort": sorting.asked})
-        )
-    except ApiRefused as refused:
-        if refused.status not in UNREADABLE:
-            raise
-        problem = refused.labelled
+    sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
+
+    sessions = NO_SESSIONS
+    problem = wrong_way_round(view.query.get("from"), view.query.get("to")) or wrong_way_round(
+        view.query.get("ended_since"), view.query.get("ended_before")
+    )
+    if not problem:
+        try:
+            sessions = await view.look(_page, view, {**query, "sort": sorting.asked})
+        except ApiRefused as refused:
+            if refused.status not in UNREADABLE:
+                raise
+            problem = refused.labelled
+
+    sums = None
+    if chosen and sessions.data:
+        sums = await view.look(_sums, view, query)
+
+    # The API writes a file in the order of time, whatever else the page is sorted by.
+    file = dict(query)
+    if sorting.asked == OLDEST:
+        file["sort"] = OLDEST
+    file["format"] = "csv"
     return {
         "filters": filters,
         "given": chosen,
-        "chosen": [one.words(chosen[one.name]) for one in filters if one.name in chosen],
+        "chosen": words,
         "found": sessions,
         "problem": problem,
         "sorting": sorting,
-        "sums": await view.look(_sums, view, query) if chosen and sessions.data else None,
-        "file": urlencode({**query, **by_time, "format": "csv"}),
+        "sums": sums,
+        "file": urlencode(file),
         "sees_bills": view.may("GET", ACCOUNTS),
     }
 
 
-def _wrong_way_round(view: PageView) -> str:
-    found = (wrong_way_round(view.query.get(first), view.query.get(last)) for first, last in SPANS)
-    return next((problem for problem in found if problem), "")
-
-
-def _found(look: Look, view: PageView, given: Mapping[str, str]) -> ListPage[BilledTransaction]:
+def _page(look: Look, view: PageView, query: Mapping[str, str]) -> ListPage[BilledTransaction]:
     """Return a page of sessions. Raises Problem, NoPage."""
-    every = {**given, "cursor": view.query.get("cursor", "")}
-    query = asked(TransactionsQuery, {name: value for name, value in every.items() if value})
-    return look(
-        read_transactions,
-        query,
-        WantedPage(limit=query.limit, cursor=query.cursor),
-        sees_all=view.sees_all,
-    )
+    parameters = {**query, "cursor": view.query.get("cursor", "")}
+    given = {name: value for name, value in parameters.items() if value}
+    checked = asked(TransactionsQuery, given)
+    page = WantedPage(limit=checked.limit, cursor=checked.cursor)
+    return look(read_transactions, checked, page, sees_all=view.sees_all)
 
 
-def _sums(look: Look, view: PageView, given: Mapping[str, str]) -> TransactionSums:
+def _sums(look: Look, view: PageView, query: Mapping[str, str]) -> TransactionSums:
+    """Return what all sessions that the filter chooses come to."""
     server = view.api.server
-    return look(sums_of, asked(FilterQuery, given).filters(), rule_of(server), server.now())
+    filters = asked(FilterQuery, query).filters()
+    return look(sums_of, filters, rule_of(server), server.now())
 
 
 def _filters(look: Look, view: PageView) -> Sequence[Filter]:
     """Return the fields of the filter. Households and bills are for those who may see them."""
+    names = look(chargers.names)
+    of_charger = [FilterChoice(charger, name) for charger, name in names.items()]
+    fields = [Filter("charger", _("Charger"), choices=of_charger)]
+
     sees_bills = view.may("GET", ACCOUNTS)
-    of_charger = [FilterChoice(charger, name) for charger, name in look(chargers.names).items()]
-    households = look(accounts.names) if sees_bills else {}
-    return [
-        *_fields(
-            of_charger,
-            [FilterChoice(str(one), name) for one, name in households.items()],
-            sees_bills=sees_bills,
-        )
+    if sees_bills:
+        households = look(accounts.names)
+        of_account = [FilterChoice(str(number), name) for number, name in households.items()]
+        fields.append(Filter("account", _("Household"), choices=of_account))
+
+    fields += [
+        Filter("from", _("From"), "date"),
+        Filter("to", _("To"), "date"),
+        Filter("ended_since", _("Ended from"), "date"),
+        Filter("ended_before", _("Ended to"), "date"),
+        Filter("status", _("State"), choices=_translated(STATES)),
+        Filter("review", _("Figure"), choices=_translated(DOUBTS)),
     ]
-
-
-def _told(choices: Sequence[FilterChoice]) -> Sequence[FilterChoice]:
-    return [FilterChoice(one.value, _(one.words)) for one in choices]
-
-
-def _fields(
-    of_charger: Sequence[FilterChoice], of_account: Sequence[FilterChoice], *, sees_bills: bool
-) -> Iterator[Filter]:
-    yield Filter("charger", _("Charger"), choices=of_charger)
     if sees_bills:
-        yield Filter("account", _("Household"), choices=of_account)
-    yield Filter("from", _("From"), "date")
-    yield Filter("to", _("To"), "date")
-    yield Filter("ended_since", _("Ended from"), "date")
-    yield Filter("ended_before", _("Ended to"), "date")
-    yield Filter("status", _("State"), choices=_told(STATES))
-    yield Filter("review", _("Figure"), choices=_told(DOUBTS))
-    if sees_bills:
-        yield Filter("bill", _("Bill"), choices=_told(BILLS))
-    yield Filter("tag", _("Card"), "text")
-    yield Filter("connector", _("Connector"), "number")
+        fields.append(Filter("bill", _("Bill"), choices=_translated(BILLS)))
+    fields.append(Filter("tag", _("Card"), "text"))
+    fields.append(Filter("connector", _("Connector"), "number"))
+    return fields
+
+
+def _translated(choices: Sequence[FilterChoice]) -> Sequence[FilterChoice]:
+    return [FilterChoice(choice.value, _(choice.words)) for choice in choices]
 
 
 def _moments(chosen: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
@@ -155,8 +156,10 @@ def _moments(chosen: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
     for name, days in (("from", 0), ("to", 1), ("ended_since", 0), ("ended_before", 1)):
         try:
             day = date.fromisoformat(chosen.get(name, "")) + timedelta(days=days)
-            moments[name] = stamp(in_zone(datetime.combine(day, time(), zone), UTC))
-        except (ValueError, OverflowError):  # none, or one that the API refuses with words
+            midnight = datetime.combine(day, time(), zone)
+            moments[name] = stamp(in_zone(midnight, UTC))
+        except (ValueError, OverflowError):
+            # There is none, or one that the API refuses with words.
             continue
     return moments
 
