@@ -73,8 +73,9 @@ class Spread(NamedTuple):
     @property
     def is_one_pace(self) -> bool:
         """Whether there are many paces, none much above the median."""
-        is_close = self.most <= (1 + tolerances.STEADY_SHARE) * self.median and self.least > 0
-        return self.steps >= tolerances.MANY and is_close
+        if self.steps < tolerances.MANY or self.least <= 0:
+            return False
+        return self.most <= (1 + tolerances.STEADY_SHARE) * self.median
 
 
 class Paces:
@@ -249,8 +250,10 @@ class Bounds:
         return step
 
     def _first_refused(self, chain: Chain) -> int | None:
-        fast, slack, has_charges = self.fast_w / HOUR, chain.slack, bool(self.case.charges)
-        level, level_at, before = chain.wh[0], chain.at[0], chain.at[0]
+        fast, slack = self.fast_w / HOUR, chain.slack
+        has_charges = bool(self.case.charges)
+        level = chain.wh[0]
+        level_at = before = chain.at[0]
         for number, (now, wh) in enumerate(chain.points):
             rise = wh - level
             if rise < -chain.digit:
@@ -292,7 +295,8 @@ class Bounds:
     def _is_step(self, chain: Chain, number: int, level_at: float) -> bool:
         """Whether a fast step is possible, or ends a time since `level_at` in which the register
         stood still."""
-        case, slack, rise = self.case, chain.slack, chain.rise_to(number)
+        case, slack = self.case, chain.slack
+        rise = chain.rise_to(number)
         before, now = chain.at[number - 1], chain.at[number]
 
         # A clock may be told in whole minutes, so several readings have one time.
@@ -324,17 +328,20 @@ class Bounds:
         """Whether a step does not fit the others, if nothing but the register was reported."""
         if self.is_tracked_by_power or self.case.is_dc:
             return False
+        pace = chain.rise_to(number) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
         usual = max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
-        return others.steps >= tolerances.FEW and chain.rise_to(number) * HOUR / seconds > usual
+        return others.steps >= tolerances.FEW and pace > usual
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the
         last of them."""
-        places, high = self.case.power.places, self.case.power.sums.high
+        power = self.case.power
+        places, high = power.places, power.sums.high
         if level_at not in places or before not in places:
             return inf
-        by_powers = (1 + tolerances.HALF) * (high[places[before]] - high[places[level_at]])
+        drawn = high[places[before]] - high[places[level_at]]
+        by_powers = (1 + tolerances.HALF) * drawn
         seconds = max(0.0, now - before) + self.case.interval
         return by_powers + self.refused_w * seconds / HOUR
 
@@ -391,7 +398,8 @@ class Bounds:
         flowed."""
         if wh <= self.most_wh:
             return None
-        most, lasted = in_wh(round(self.most_wh)), minutes(self.case.longest)
+        most = in_wh(round(self.most_wh))
+        lasted = minutes(self.case.longest)
         return energy_text(wh), Told("at most {1} in {2}", most, lasted)
 
     @cached_property
@@ -407,8 +415,9 @@ class Bounds:
                 return False
             # Before the first and after the last power, as much as ever may have flowed, or none.
             least, most = power.expected_wh
-            ends = max(0.0, power.at[0] - case.begun) + max(0.0, case.ended - power.at[-1])
-            most += power.most * ends / HOUR
+            early = max(0.0, power.at[0] - case.begun)
+            late = max(0.0, case.ended - power.at[-1])
+            most += power.most * (early + late) / HOUR
             lowest = least * (1 - tolerances.STEADY_SHARE) - tolerances.ROUNDED_WH
             return lowest <= wh <= most * (1 + tolerances.STEADY_SHARE) + tolerances.ROUNDED_WH
 
@@ -450,13 +459,17 @@ class Bounds:
         smallest, largest = tolerances.BATTERY_WH
 
         # Before the first and after the last state of charge, only power limits it.
-        beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
+        early = max(0.0, first.at - chain.at[0])
+        late = max(0.0, chain.at[-1] - last.at)
+        beside = early + late
         if not case.is_timed:
             beside = max(beside, case.longest)
-        most = largest * (rise + tolerances.CHARGE_STEP) / 100 + self.refused_w * beside / HOUR
+        most = largest * (rise + tolerances.CHARGE_STEP) / 100
+        most += self.refused_w * beside / HOUR
 
         # A register that stood still before the first one catches up, at the latest at the stop.
-        earlier = max((level for at, level in chain.points if at <= first.at), default=0)
+        levels = [level for at, level in chain.points if at <= first.at]
+        earlier = max(levels, default=0)
         least = smallest * (rise - tolerances.CHARGE_STEP) / 100
         if not is_partial and wh - earlier < least:
             wh -= earlier
@@ -474,7 +487,8 @@ def _is_charge_shown(case: Case) -> bool:
     charges = case.charges
     if len(charges) < tolerances.SEVERAL:
         return len(charges) > 0
-    return len(_falls(charges)) <= 1 and len({percent for _, percent in charges}) > 1
+    has_changed = len({percent for _, percent in charges}) > 1
+    return has_changed and len(_falls(charges)) <= 1
 
 
 def charged(case: Case) -> float:

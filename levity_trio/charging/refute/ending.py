@@ -17,15 +17,13 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     if case.is_stopped:
         if case.stop_wh is not None:
             return None
-        missing, end, code = (
-            Told("no stop register"),
-            Told("the stop has no register"),
-            Code.STOP_GARBLED,
-        )
+        missing, code = Told("no stop register"), Code.STOP_GARBLED
+        end = Told("the stop has no register")
     else:
         if _is_shown_by_the_next(case, figure):
             return None
-        missing, end, code = Told("no stop"), Told("closed by the system"), None
+        missing, code = Told("no stop"), None
+        end = Told("closed by the system")
 
     if not case.view.wh:
         unknown = _most_in_words(case, bounds)

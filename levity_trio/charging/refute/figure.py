@@ -26,7 +26,8 @@ from levity_trio.charging.sent.power import HOUR
 def reported(case: Case, bounds: Bounds) -> Figure | None:
     """Return the figure of start, stop and the fuller source of readings; None if they give
     none."""
-    start, stop, view, after = case.start_wh, case.stop_wh, case.view, case.after
+    start, stop = case.start_wh, case.stop_wh
+    view, after = case.view, case.after
     if start is None:
         return None
     if stop is None:
@@ -40,8 +41,7 @@ def reported(case: Case, bounds: Bounds) -> Figure | None:
         end = view.wh[-1]
         if begins_at_zero(bounds, view):
             chain = session_chain(case, view, None)
-            method = SESSION_READINGS
-            return Figure(chain.wh[-1], method, start, start + end, chain, is_reported=True)
+            return Figure(end, SESSION_READINGS, start, start + end, chain, is_reported=True)
     else:
         end = stop
         if stop < start:
@@ -64,16 +64,13 @@ def _chains_of(case: Case, bounds: Bounds, view: View) -> list[Chain]:
     """
     start, stop, readings = case.start_wh or 0, case.stop_wh, view.wh
     chains: list[Chain] = []
+    energy = None if stop is None else stop - start
     if begins_at_zero(bounds, view):
-        chains.append(session_chain(case, view, None if stop is None else stop - start))
+        chains.append(session_chain(case, view, energy))
     # Those from 0 may be above a low start by chance; then the last one is all of the energy.
-    if (
-        stop is not None
-        and readings
-        and start <= readings[0]
-        and abs(readings[-1] - (stop - start)) <= view.digit < start
-    ):
-        chains.append(session_chain(case, view, stop - start))
+    if energy is not None and readings and start <= readings[0]:
+        is_all = abs(readings[-1] - energy) <= view.digit
+        chains += [session_chain(case, view, energy)] if is_all and view.digit < start else []
     chains.append(chain_of(case, start, view, stop))
     if start == 0 and stop is not None and readings and readings[0] > stop + view.digit:
         chains.append(chain_of_other_counter(case, view, stop))
@@ -84,9 +81,12 @@ def _counted_above_start(case: Case, bounds: Bounds, view: View) -> Chain | None
     """Return the chain of readings that may count from 0 though they are above a low start, if
     power is not against it: it is the same figure, but another first and last step."""
     start, stop = case.start_wh or 0, case.stop_wh
-    if stop is None or not view.wh or not 0 < start <= view.wh[0] <= view.wh[-1] <= stop - start:
+    if stop is None or not view.wh:
         return None
-    chain = session_chain(case, view, stop - start)
+    energy = stop - start
+    if not 0 < start <= view.wh[0] <= view.wh[-1] <= energy:
+        return None
+    chain = session_chain(case, view, energy)
     agreeing, against = bounds.agreement(chain)
     if bounds.is_tracked_by_power and (against or not agreeing):
         return None
@@ -150,11 +150,11 @@ def _continues_in_kwh(case: Case, view: View, start: int) -> bool:
     since_start = [case.longest, case.longest]
     if case.is_timed:
         since_start = [view.at[0] - case.begun, view.at[-1] - case.begun]
-    most_by_first, most = (
-        case.most_of_kind_w * (seconds + tolerances.METER_AGE) / HOUR + kwh.digit
-        for seconds in since_start
-    )
-    return -kwh.digit < first <= most_by_first and first <= last <= most
+    most: list[float] = []
+    for seconds in since_start:
+        drawn = case.most_of_kind_w * (seconds + tolerances.METER_AGE) / HOUR
+        most.append(drawn + kwh.digit)
+    return -kwh.digit < first <= most[0] and first <= last <= most[1]
 
 
 def _continues_tenfold(case: Case, view: View, start: int) -> bool:

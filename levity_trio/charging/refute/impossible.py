@@ -3,7 +3,7 @@ transaction allows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
@@ -54,7 +54,8 @@ def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> flo
     """Return the pace of the fastest step in W, reduced by the error of the last digits."""
     ends, power = bounds.ends(chain), case.power
     fastest, since, level_at = 0.0, chain.at[0], chain.at[0]
-    for number, ((_, low), (now, high)) in enumerate(pairwise(chain.points), 1):
+    steps = pairwise(chain.points)
+    for number, ((_, low), (now, high)) in enumerate(steps, 1):
         # Without power, a register that stood still catches up if it then is where the usual pace
         # would have led to. With power, it catches up from when power was reported.
         if not power and bounds.is_usual_since(chain, number, level_at):
@@ -154,8 +155,10 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     # A register that stood still catches up, unless no car drew power meanwhile.
     first, rise = number - 1, chain.rise_to(number)
     if number > 1:
-        level = chain.wh.index(chain.wh[first])
-        if not _is_at_rest(case, chain.at[level:number]):
+        level, power = chain.wh.index(chain.wh[first]), case.power
+        times = chain.at[level:number]
+        reported = [power.high[power.places[at]] for at in times if at in power.places]
+        if not reported or max(reported) >= tolerances.LEAST_CHARGING_W:
             first = level
     # The register before the step may have been one interval old.
     seconds = max(0.0, chain.at[number] - chain.at[first]) + tolerances.INTERVAL
@@ -170,13 +173,6 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     return rise > tolerances.TWICE * fastest * seconds / HOUR + spare
 
 
-def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
-    """Whether no car drew power at these times, as reported."""
-    power = case.power
-    reported = [power.high[power.places[at]] for at in times if at in power.places]
-    return bool(reported) and max(reported) < tolerances.LEAST_CHARGING_W
-
-
 def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     """Return the highest power from the first to the last reading, by the register and as reported.
 
@@ -188,16 +184,15 @@ def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     for (before, low), (now, high) in pairwise(readings):
         if now > before:
             paces.append((high - low) * HOUR / (now - before))
-    charging = [
-        [w for w in shown if w >= tolerances.LEAST_AC_W] for shown in (paces, case.power.low)
-    ]
+    charging = [pace for pace in paces if pace >= tolerances.LEAST_AC_W]
+    reported = [low for low in case.power.low if low >= tolerances.LEAST_AC_W]
 
     # Many show how a car charges; for a short step some, if they are about equal: that power
     # changed just then, and by so much, is unlikely.
-    for watts in charging:
+    for watts in (charging, reported):
         is_steady = min(watts, default=0) >= (1 - tolerances.STEADY_SHARE) * max(watts, default=0)
         is_short = seconds < tolerances.INTERVAL
         enough = tolerances.SEVERAL if is_short and is_steady else tolerances.MANY
         if len(watts) >= enough:
-            return max(*charging[0], *charging[1])
+            return max(*charging, *reported)
     return tolerances.FASTEST_W

@@ -53,10 +53,9 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
     if least <= slack(power, max(chain.digit, case.ends_digit)):
         return None
     seconds = Quantity(round(chain.at[-1] - since), "s")
-    return (
-        Told("{1} in the last {2}", in_wh(0), seconds),
-        Told("up to {1} reported since", Quantity(round(max(drawn)), "W")),
-    )
+    highest = Quantity(round(max(drawn)), "W")
+    still = Told("{1} in the last {2}", in_wh(0), seconds)
+    return still, Told("up to {1} reported since", highest)
 
 
 def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -125,11 +124,12 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     if gaps and bounds.is_tracked_by_power:
         return None
     if len(power.places.keys() & set(chain.at)) >= tolerances.SEVERAL:
-        rise, seconds, number = gaps.whole.rise, gaps.whole.seconds, len(gaps)
-        known = seconds
+        rise, number = gaps.whole.rise, len(gaps)
+        known = seconds = gaps.whole.seconds
     else:
         # Without a register at any of their times, they are compared with start and stop.
-        rise, seconds, number = chain.wh[-1], chain.at[-1] - chain.at[0], len(power.at) - 1
+        rise, number = chain.wh[-1], len(power.at) - 1
+        seconds = chain.at[-1] - chain.at[0]
         known = power.at[-1] - power.at[0] if power else 0.0
     if number < tolerances.MANY_POWERS or seconds - known > tolerances.FAR_MORE * power.interval:
         return None
@@ -165,10 +165,10 @@ def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | Non
     """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
     if not is_contradicted_at_ends(case):
         return None
-    return (
-        Told("{1} to {2}", in_wh(case.start_wh), in_wh(case.stop_wh)),
-        Told("Transaction.Begin {1}, End {2}", in_wh(case.begin_wh), in_wh(case.end_wh)),
-    )
+    start, stop = in_wh(case.start_wh), in_wh(case.stop_wh)
+    begin, end = in_wh(case.begin_wh), in_wh(case.end_wh)
+    ends = Told("Transaction.Begin {1}, End {2}", begin, end)
+    return Told("{1} to {2}", start, stop), ends
 
 
 def is_contradicted_at_ends(case: Case) -> bool:

@@ -61,7 +61,8 @@ def on_another_scale(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
 def outside_its_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     """Return the conflict of registers that all lie below the previous stop, or above the next
     start, though the next transaction goes on from the previous one: the register was not reset."""
-    start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
+    start, stop = case.start_wh, case.stop_wh
+    before, after = case.before, case.after
     if start is None or stop is None or before is None or after is None:
         return None
     if before.end is None or after.begin is None or after.begin < before.end:
@@ -97,7 +98,8 @@ def above_the_next(case: Case, bounds: Bounds, figure: Figure) -> Evidence | Non
 def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a register that rose between the readings of two meters: their
     difference is no energy."""
-    rises = [figure.chain.rise_to(number) for number in swaps(case, figure.chain)]
+    chain = figure.chain
+    rises = [chain.rise_to(number) for number in swaps(case, chain)]
     rise = max(rises, default=0)
     if rise <= 0:
         return None
@@ -110,9 +112,8 @@ def swaps(case: Case, chain: Chain) -> list[int]:
     numbers: list[int] = []
     for swapped_at in case.swapped_at:
         for number in range(1, len(chain.at)):
-            if not chain.at[number - 1] <= swapped_at <= chain.at[number]:
-                continue
-            if not _is_of_old_meter(case, chain, number):
+            is_swap = chain.at[number - 1] <= swapped_at <= chain.at[number]
+            if is_swap and not _is_of_old_meter(case, chain, number):
                 numbers.append(number)
     return numbers
 
@@ -132,7 +133,8 @@ def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
 def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a transaction that goes on from registers whose scale is in doubt, or
     that were replaced, and has nothing that shows its own."""
-    start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
+    start, stop = case.start_wh, case.stop_wh
+    before, after = case.before, case.after
     if case.view.wh or case.power or stop is None or start == stop:
         return None
     if bounds.confirms(figure.wh):
@@ -174,7 +176,12 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
         return None
     until = min(end, case.counted_until or begin)
     if begin < until:
-        return _counted_before(begin, until, end)
+        # Its start was sent again.
+        counted = in_wh(until - begin)
+        words = Told("its start came before: {1} also belong to an earlier session", counted)
+        since = Told("the register was higher since, and nothing shows a reset")
+        figures = _from_next_register(begin, until, end)
+        return Finding((_from_to(begin, until), since), figures, words, until - begin)
     passed = _passed_over(case, begin, end)
     if passed is not None:
         passing = _overlap(begin, passed, _from_next_register(begin, passed, end))
@@ -187,15 +194,6 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     return previous or following
 
 
-def _counted_before(begin: int, until: int, end: int) -> Finding:
-    """Return what a start that was sent again takes, up to `until`, and the doubt."""
-    shared = in_wh(until - begin)
-    words = Told("its start came before: {1} also belong to an earlier session", shared)
-    since = Told("the register was higher since, and nothing shows a reset")
-    figures = _from_next_register(begin, until, end)
-    return Finding((_from_to(begin, until), since), figures, words, until - begin)
-
-
 def _passed_over(case: Case, begin: int, end: int) -> int | None:
     """Return the end of the previous transaction in Wh, if this one passes over it.
 
@@ -203,7 +201,8 @@ def _passed_over(case: Case, begin: int, end: int) -> int | None:
     on from there, and no reading lies in between: nothing shows a reset of the register, and its
     start is rather an old one.
     """
-    before, after, slack = case.before, case.after, max(1, case.digit)
+    before, after = case.before, case.after
+    slack = max(1, case.digit)
     if before is None or before.begin is None or before.end is None:
         return None
     if before.is_at_once or case.swapped_at:
@@ -235,18 +234,17 @@ def _overlap_with_previous(case: Case, begin: int, end: int) -> Finding | None:
     if begin < before.end - slack:
         if before.is_end_known:
             figures = {}
-        return _overlap(begin, min(before.end, end), figures)._replace(taken=until - begin)
+        overlap = _overlap(begin, min(before.end, end), figures)
+        return overlap._replace(taken=until - begin)
     if not before.may_go_on or not before.end + slack < begin < until - slack:
         return None
     may_be_shared = in_wh(until - begin)
     words = Told(
         "up to {1} may also belong to the previous session, whose end is unknown", may_be_shared
     )
-    evidence = (
-        Told("start register {1}; others lay within the session before", in_wh(begin)),
-        Told("{1} last known there", in_wh(before.end)),
-    )
-    return Finding(evidence, figures, words, until - begin)
+    start = Told("start register {1}; others lay within the session before", in_wh(begin))
+    last = Told("{1} last known there", in_wh(before.end))
+    return Finding((start, last), figures, words, until - begin)
 
 
 def _end_of_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
@@ -263,7 +261,8 @@ def _end_of_previous(before: Neighbour, begin: int, end: int, view: View) -> int
 
 def _overlap_with_next(case: Case, begin: int, end: int) -> Finding | None:
     """Return the overlap with the next transaction, and what it takes."""
-    before, after, slack = case.before, case.after, max(1, case.digit)
+    before, after = case.before, case.after
+    slack = max(1, case.digit)
     if after is None or after.begin is None:
         return None
     is_at_once = after.is_at_once
@@ -281,8 +280,8 @@ def _overlap_with_next(case: Case, begin: int, end: int) -> Finding | None:
     if own:
         is_read_by_both = after.lowest is not None and after.lowest < end
         since = max(own) if is_read_by_both else end
-    taken = end - max(since, begin)
-    return _overlap(after.begin, end, {}, is_next=True)._replace(taken=taken)
+    overlap = _overlap(after.begin, end, {}, is_next=True)
+    return overlap._replace(taken=end - max(since, begin))
 
 
 def _overlap(

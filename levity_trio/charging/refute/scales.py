@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.evidence import Case, Neighbour
 from levity_trio.charging.sent.figures import Figure
 from levity_trio.told import Figure as Number
 from levity_trio.told import Told
@@ -33,36 +33,32 @@ def scale_shown(case: Case) -> Scale | None:
     the coarser registers: in whole kWh, or without the last digits of the other, or with zeros in
     their place.
     """
-    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
+    start, stop = case.start_wh, case.stop_wh
+    before, after = case.before, case.after
     scales: list[Scale] = []
     if before is not None and before.end is not None and start is not None:
         if before.factor not in (0, 1) and before.end == start:
             return Scale(before.factor, before.end)
-        scales += _continued_by(case, start, before.end, (before.begin, before.end))
+        scales += _continued_by(case, start, before.end, before)
     if after is not None and after.begin is not None and stop is not None:
-        scales += _continued_by(case, stop, after.begin, (after.begin, after.end))
+        scales += _continued_by(case, stop, after.begin, after)
     return scales[0] if scales else None
 
 
-def _continued_by(
-    case: Case, own: int, wh: int, registers: tuple[int | None, int | None]
-) -> Iterator[Scale]:
-    """Yield the scales on which a start or a stop continues in a neighbour.
-
-    `wh` is the neighbour's register there, `registers` are both of its own.
-    """
+def _continued_by(case: Case, own: int, wh: int, neighbour: Neighbour) -> Iterator[Scale]:
+    """Yield the scales on which a start or a stop continues in a neighbour, whose register there is
+    `wh`."""
     if own >= tolerances.SIGNIFICANT_START_WH // _KWH and wh // _KWH == own:
         yield Scale(_KWH, wh)
     if min(own, wh) < tolerances.SIGNIFICANT_START_WH:
         return
+    theirs = neighbour.begin or 0, neighbour.end or 0
     for factor in _TENFOLD:
-        is_without_digits = wh // factor == own
-        if is_without_digits and any((register or 0) % factor for register in registers):
+        if wh // factor == own and any(register % factor for register in theirs):
             yield Scale(factor, wh)
-    all_registers = (case.start_wh, case.stop_wh, *case.view.wh)
+    registers = case.start_wh or 0, case.stop_wh or 0, *case.view.wh
     for factor in _TENFOLD:
-        has_digits = any((register or 0) % factor for register in all_registers)
-        if own == wh * factor and not has_digits:
+        if own == wh * factor and not any(register % factor for register in registers):
             yield Scale(1 / factor, wh)
 
 
@@ -95,9 +91,9 @@ def may_be_in_kwh(case: Case) -> bool:
         return case.has_fraction
     starts = start, in_kwh(start, case.start_exact)
     stops = stop, in_kwh(stop, case.stop_exact)
-    rises = [end - begin for begin in starts for end in stops]
     # The first of them is that in Wh.
-    return case.has_fraction and any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:])
+    _, *rises = [end - begin for begin in starts for end in stops]
+    return case.has_fraction and any(0 <= wh <= tolerances.MOST_WH for wh in rises)
 
 
 def in_kwh(whole: int, exact: Decimal | None) -> int:
@@ -123,7 +119,8 @@ def continues_one(case: Case) -> bool:
     """Whether a transaction begins where the previous one ended, or the next one, which has ended,
     begins where it ends."""
     is_from_before, is_to_after = _continued(case)
-    return is_from_before or (is_to_after and case.after is not None and case.after.end is not None)
+    has_ended = case.after is not None and case.after.end is not None
+    return is_from_before or (is_to_after and has_ended)
 
 
 def is_scale_known(case: Case) -> bool:
@@ -141,7 +138,8 @@ def continues_both(case: Case) -> bool:
 def _continued(case: Case) -> tuple[bool, bool]:
     """Return whether it begins where the previous one ended, and whether the next one begins where
     it ends."""
-    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
+    start, stop = case.start_wh, case.stop_wh
+    before, after = case.before, case.after
     is_from_before = is_to_after = False
     if before is not None and before.is_end_known and before.factor == 1:
         is_from_before = bool(start) and before.end == start

@@ -84,16 +84,15 @@ def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     if not drawing:
         return None
     first = drawing[0]
-    evidence = (
-        Told("{1} to {2} while both ran", in_wh(first.begin), in_wh(first.end)),
-        Told("the registers of session {1}", first.other.id),
-    )
+    rise = Told("{1} to {2} while both ran", in_wh(first.begin), in_wh(first.end))
+    evidence = rise, Told("the registers of session {1}", first.other.id)
     # A figure that was not reported is in doubt already, so nothing is taken from it.
     if not figure.is_reported:
         return Finding(evidence, words=first.words)
     rest = sum(also.rest for also in drawing)
     likely = sum(also.rest for also in drawing if not also.is_unlikely)
-    figures: dict[str, int] = {AS_REPORTED: figure.wh, WITHOUT: max(0, figure.wh - rest)}
+    figures: dict[str, int] = {AS_REPORTED: figure.wh}
+    figures[WITHOUT] = max(0, figure.wh - rest)
     return Finding(evidence, figures, first.words, min(figure.wh, likely))
 
 
@@ -119,18 +118,20 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
     whether that is unlikely."""
     for _, of_connector in groupby(case.beside, key=attrgetter("charger", "connector")):
         others = list(of_connector)
-        own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
+        first, last = Level(case.begun, begin), Level(case.ended, end)
+        own = list(_levels(case.earlier, first, last, case.view))
         theirs: list[Level] = []
         for other in others:
+            first = Level(other.begun, other.begin)
             stop = None if other.end is None else Level(other.ended, other.end)
-            theirs += _levels(other.earlier, Level(other.begun, other.begin), stop, other.view)
+            theirs += _levels(other.earlier, first, stop, other.view)
         own_around = _never_fallen(case.boundaries, begin)
         their_around = _never_fallen(others[0].boundaries, others[0].begin)
 
         chance = _chance_of_meetings(own_around, their_around)
         digit = max(case.digit, *(other.view.digit for other in others))
         most_by_chance = tolerances.MEETING_BY_CHANCE / chance
-        if not _is_one([*own], theirs, digit, most_by_chance):
+        if not _is_one(own, theirs, digit, most_by_chance):
             continue
         against = list(_against_one(own_around, their_around, tolerances.SHARED_WH))
         if _are_too_many(against, tolerances.FEW):
@@ -262,10 +263,11 @@ def _meetings(
             rise = now.wh - before[-1].wh
             is_there = abs(now.wh - others[-1].wh) <= tolerances.ROUNDED_WH
             # Two that rose side by side from the same start may stop at the same register, too.
-            is_side_by_side = not now.is_start and (
-                len(others) < 2 or abs(others[-2].wh - before[-1].wh) <= tolerances.REACH_WH
-            )
-            if rise > tolerances.REACH_WH and is_there and not is_side_by_side:
+            is_own_rise = now.is_start
+            if not is_own_rise and len(others) > 1:
+                apart = abs(others[-2].wh - before[-1].wh)
+                is_own_rise = apart > tolerances.REACH_WH
+            if rise > tolerances.REACH_WH and is_there and is_own_rise:
                 yield now, rise
         before.append(now)
 
@@ -344,7 +346,8 @@ def _energies(case: Case, beside: Beside, common: _Common) -> tuple[int, int]:
     own_least, own_most = _drawn(case.power, common, case.power.interval)
     least = max(least, common.rise - own_most, _beyond_own(case, common))
     most_wh = int(min(common.rise, max(least, most)))
-    rest = int(min(most_wh, max(least, ceil(common.rise - own_least))))
+    not_own = ceil(common.rise - own_least)
+    rest = int(min(most_wh, max(least, not_own)))
 
     is_within = case.begun <= beside.begun and beside.ended <= case.ended
     is_unknown = not case.is_timed or not (case.power or beside.power)
@@ -362,12 +365,15 @@ def _beyond_own(case: Case, common: _Common) -> float:
     if not power:
         return 0.0
     levels = [(common.since, common.begin)]
-    levels += [point for point in case.view.points if common.since < point[0] < common.until]
+    for at, wh in case.view.points:
+        if common.since < at < common.until:
+            levels.append((at, wh))
     levels.append((common.until, common.end))
     beyond = 0.0
     for (then, low), (now, high) in pairwise(levels):
         first = max(0, bisect_right(power.at, then) - 1)
-        highest_w = max(power.high[first : bisect_left(power.at, now) + 1])
+        last = bisect_left(power.at, now)
+        highest_w = max(power.high[first : last + 1])
         seconds = now - then + tolerances.METER_AGE
         allowed = (1 + tolerances.POWER_SHARE) * highest_w * seconds / HOUR + case.slack
         beyond += max(0.0, high - low - allowed)
@@ -386,8 +392,10 @@ def _without_rest(case: Case, beside: Beside, common: _Common) -> Power:
     drawn = power.low[number - 1] * (case.begun - at) / HOUR
     if common.begin - wh + case.slack > tolerances.HALF * drawn:
         return power
-    low, high = [0.0, *power.low[number:]], [0.0, *power.high[number:]]
-    return Power([case.begun, *power.at[number:]], low, high)
+    at_begin = [case.begun, *power.at[number:]]
+    low = [0.0, *power.low[number:]]
+    high = [0.0, *power.high[number:]]
+    return Power(at_begin, low, high)
 
 
 def _drawn(power: Power, common: _Common, usual: float) -> tuple[float, float]:
@@ -395,12 +403,14 @@ def _drawn(power: Power, common: _Common, usual: float) -> tuple[float, float]:
     time. `usual` is the usual time between two of them, in seconds."""
     if not power:
         return 0.0, inf
-    first, last = bisect_right(power.at, common.since), bisect_left(power.at, common.until)
+    first = bisect_right(power.at, common.since)
+    last = bisect_left(power.at, common.until)
     edges = [common.since, *power.at[first:last], common.until]
     is_reported = first < last or 0 < first < len(power.at)
     least = most = 0.0
     for place, (then, now) in enumerate(pairwise(edges), first):
-        beside, seconds = slice(max(0, place - 1), place + 1), now - then
+        seconds = now - then
+        beside = slice(max(0, place - 1), place + 1)
         # Before the first power, a car may have drawn as much as ever.
         highest = max(power.high[beside]) if place else power.most
         apart = tolerances.POWER_SHARE if seconds <= tolerances.SHORT_GAP else tolerances.HALF

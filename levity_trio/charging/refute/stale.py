@@ -77,7 +77,8 @@ def missing_beside(case: Case, bounds: Bounds, figure: Figure) -> Finding | None
 
 def _ends_lacking_energy(case: Case) -> list[_End]:
     """Return the ends between which and the register of the neighbour the register rose."""
-    start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
+    start, stop = case.start_wh, case.stop_wh
+    before, after = case.before, case.after
     ends: list[_End] = []
     if stop is not None and after is not None:
         if after.begin is not None:
@@ -98,22 +99,21 @@ def _while_it_stood_still(case: Case, chain: Chain, end: _End) -> _Lack | None:
         final = chain.wh[-1] - chain.digit
         first = next(number for number, wh in enumerate(chain.wh) if wh > final)
     else:
-        risen = (number for number, wh in enumerate(chain.wh) if wh >= chain.digit)
-        last = next(risen, len(chain.wh)) - 1
+        higher = (number for number, wh in enumerate(chain.wh) if wh >= chain.digit)
+        last = next(higher, len(chain.wh)) - 1
     if first >= last:
         return None
     times = chain.at[first : last + 1]
-    seconds = times[-1] - times[0]
+    seconds, risen = chain.between(first, last)
 
     is_shown = False
     if any(at in case.power.places for at in times):
         # If any of it flowed uncounted, the register is old, however much is missing in all.
         least, most = _energy_by_power(case.power, times)
-        not_counted = least - (chain.wh[last] - chain.wh[first])
-        if min(not_counted, end.missing) <= slack(case.power, chain.digit):
+        if min(least - risen, end.missing) <= slack(case.power, chain.digit):
             return None
         allowed = tolerances.STEADY_SHARE * end.missing
-        is_shown = abs(least - end.missing) <= allowed and abs(most - end.missing) <= allowed
+        is_shown = all(abs(drawn - end.missing) <= allowed for drawn in (least, most))
     else:
         # Each register may be one interval old when it is sent.
         most_w = _fastest_w(chain) * (1 + tolerances.STEADY_SHARE)
@@ -130,7 +130,8 @@ def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
     if end.missing <= spare or not is_of_one_clock(case):
         return None
     # The time of a start that was received late may be wrong.
-    is_late = chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL
+    lasted = chain.at[-1] - chain.at[0]
+    is_late = lasted > case.received_seconds + tolerances.INTERVAL
     if is_late and not end.is_stop:
         return None
 
@@ -144,19 +145,23 @@ def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
         later = (number for number in range(1, last + 1) if not _is_one(chain, 0, number))
         final, last = last, next(later, last)
         beside = last, min(last + 1, final)
-    seconds, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
+    seconds, risen = chain.between(first, last)
 
     power = case.power
-    places = [power.places[at] for at in chain.at[first : last + 1] if at in power.places]
+    times = chain.at[first : last + 1]
+    places = [power.places[at] for at in times if at in power.places]
     if places:
-        watts = max(power.high[place] for place in places) * _scale(case, chain)
+        highest_w = max(power.high[place] for place in places)
+        watts = highest_w * _scale(case, chain)
     else:
         watts = _pace(chain, *beside)
     expected = watts * seconds / HOUR
 
     # A car that begins or ends one interval earlier or later lacks nothing.
-    lacking, allowed = expected - risen, tolerances.STEADY_SHARE * end.missing
-    if lacking <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
+    lacking = expected - risen
+    allowed = tolerances.STEADY_SHARE * end.missing
+    of_one_interval = watts * tolerances.INTERVAL / HOUR
+    if lacking <= max(spare, end.missing - allowed, of_one_interval):
         return None
     is_close = abs(lacking - end.missing) <= allowed
     flowed = in_wh(round(expected))
@@ -182,10 +187,12 @@ def _too_much_between(case: Case, bounds: Bounds, chain: Chain, end: _End) -> _L
 
     # It is of this transaction only if it can have flowed in the step to this end.
     if len(chain.at) == 2:
-        is_possible = bounds.too_much(chain.wh[-1] + end.missing) is None
+        whole = chain.wh[-1] + end.missing
+        is_possible = bounds.too_much(whole) is None
     else:
         number = len(chain.at) - 1 if end.is_stop else 1
-        is_possible = bounds.can_have_flowed(chain, number, chain.rise_to(number) + end.missing)
+        whole = chain.rise_to(number) + end.missing
+        is_possible = bounds.can_have_flowed(chain, number, whole)
     if not is_possible:
         return None
     apart = Quantity(round(neighbour.apart), "s")
@@ -195,7 +202,8 @@ def _too_much_between(case: Case, bounds: Bounds, chain: Chain, end: _End) -> _L
 
 def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_shown: bool) -> Finding:
     """Return what is missing as a finding, with the figure that includes it if power shows it."""
-    start, stop, wh = case.start_wh or 0, case.stop_wh, [*chain.wh]
+    start, stop = case.start_wh or 0, case.stop_wh
+    wh = [*chain.wh]
     if end.is_stop:
         code = Code.STOP_GARBLED
         words = Told("the stop repeats an old register: the next session begins higher")
@@ -215,7 +223,8 @@ def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_show
     # What a neighbour sent, but was not given, is in doubt itself.
     is_given = not end.is_stop or end.neighbour_register == end.neighbour.begin
     if is_shown and is_given:
-        whole = Figure(wh[-1], SEGMENTS, start, stop, chain._replace(wh=wh))
+        course = chain._replace(wh=wh)
+        whole = Figure(wh[-1], SEGMENTS, start, stop, course)
     return Finding(evidence, figures, words, whole=whole, code=code)
 
 
@@ -228,8 +237,10 @@ def _energy_by_power(power: Power, times: Sequence[float]) -> tuple[float, float
     for then, now in pairwise(times):
         places = [power.places[at] for at in (then, now) if at in power.places]
         if places:
-            least += min(power.low[place] for place in places) * (now - then) / HOUR
-            most += max(power.high[place] for place in places) * (now - then) / HOUR
+            low = min(power.low[place] for place in places)
+            high = max(power.high[place] for place in places)
+            least += low * (now - then) / HOUR
+            most += high * (now - then) / HOUR
     return least, most
 
 
@@ -240,22 +251,24 @@ def _scale(case: Case, chain: Chain) -> float:
     expected = case.power.expected_wh
     if expected is None or expected[1] <= 0 or len(shown) < 2:
         return 1.0
-    return min((shown[-1] - shown[0]) / expected[1], 1 + tolerances.POWER_SHARE)
+    rise = shown[-1] - shown[0]
+    return min(rise / expected[1], 1 + tolerances.POWER_SHARE)
 
 
 def _fastest_w(chain: Chain) -> float:
     """Return the fastest pace of a chain in W; the power of any AC charger if it never rises."""
-    paces = [_pace(chain, number - 1, number) for number in range(1, len(chain.at))]
+    steps = pairwise(range(len(chain.at)))
+    paces = [_pace(chain, first, last) for first, last in steps]
     return max(paces, default=0.0) or tolerances.AC_W
 
 
 def _pace(chain: Chain, first: int, last: int) -> float:
     """Return the pace between two points of a chain in W; 0 if it did not rise in that time."""
-    seconds, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
+    seconds, risen = chain.between(first, last)
     return risen * HOUR / seconds if seconds > 0 and risen > 0 else 0.0
 
 
 def _is_one(chain: Chain, first: int, last: int) -> bool:
     """Whether two points tell one register at one moment, as Transaction.End and the stop do."""
-    apart, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
-    return apart <= tolerances.METER_AGE and risen <= chain.digit
+    seconds, risen = chain.between(first, last)
+    return seconds <= tolerances.METER_AGE and risen <= chain.digit

@@ -750,7 +750,9 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     # Negative power is 0: the car feeds back. Where none is positive, the sign may be wrong.
     has_sign = "-" in "".join([row[VALUE] for row in rows])
     if has_sign and any((number(row[VALUE]) or 0) > 0 for row in rows):
-        rows = [_without_export(row) for row in rows]
+        rows = [
+            (*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row for row in rows
+        ]
     digit = _last_digit(rows)
     if digit > 1 or any(map(_PHASE, rows)):
         error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
@@ -767,11 +769,6 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
         points = sorted(zip(at, sent, strict=True))
         at, sent = [at for at, _ in points], [watts for _, watts in points]
     return Power(at, sent, sent)
-
-
-def _without_export(row: Row) -> Row:
-    """Return a reading of power, with 0 in place of a negative one."""
-    return (*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row
 
 
 def _at_readings(power: Power, at: Sequence[float]) -> Power:

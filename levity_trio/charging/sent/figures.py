@@ -46,6 +46,10 @@ class Chain(NamedTuple):
         """Return the rise of the step that ends at this point, in Wh."""
         return self.wh[number] - self.wh[number - 1]
 
+    def between(self, first: int, last: int) -> tuple[float, int]:
+        """Return the time between two points in seconds, and the rise in Wh."""
+        return self.at[last] - self.at[first], self.wh[last] - self.wh[first]
+
     def seconds_to(self, number: int) -> float:
         """Return the time of the step that ends at this point, in seconds; negative if the clock
         was set back."""

@@ -69,12 +69,13 @@ class Gaps:
     def beyond(self, energy: Sequence[float], share: float, allowed: float) -> list[Gap]:
         """Return the gaps with a rise above `share` of this energy in each, and `allowed`, in
         Wh."""
-        rises = enumerate(zip(self.rise, energy, strict=True))
-        return [self._gap(number) for number, (rise, wh) in rises if rise > share * wh + allowed]
-
-    def _gap(self, number: int) -> Gap:
-        energies = self.low[number], self.high[number], self.most[number]
-        return Gap(self.rise[number], *energies, self.seconds[number], self.still[number])
+        # Nearly always there is none: so only the few are made that are returned.
+        beyond: list[Gap] = []
+        for number, (rise, wh) in enumerate(zip(self.rise, energy, strict=True)):
+            if rise > share * wh + allowed:
+                by_power = self.low[number], self.high[number], self.most[number]
+                beyond.append(Gap(rise, *by_power, self.seconds[number], self.still[number]))
+        return beyond
 
 
 def gaps(chain: Chain, power: Power) -> Gaps:
