@@ -1,4 +1,4 @@
-"""Which certificate requests are signed, when a certificate is renewed, and how long one lasts
+"""Rules of certificates: which requests are signed, when one is renewed, and how long one lasts
 (whitepaper A00, A02).
 
 Pure: the time comes as an argument, and the authority has read what stands in a request.

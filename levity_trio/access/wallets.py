@@ -1,5 +1,5 @@
-"""Whose tags are, in memory, and which accounts and tags may not charge now: prepaid ones that have
-nothing left, and those that have used what they may in this month.
+"""The owners of tags, in memory, and the accounts and tags that may not charge now: prepaid ones
+that have nothing left, and those that have used what they may in this month.
 
 It follows the facts as they are committed. A tag is an account's while it belongs to it, wherever
 it is presented.

@@ -1,2 +1,2 @@
-"""Whose energy it was and what it costs: tariffs, prices, statements. Pure: no SQL, no trio, no
-clock."""
+"""Bills: whose energy it was and what it costs, by tariffs and prices, on statements. Pure: no SQL,
+no trio, no clock."""

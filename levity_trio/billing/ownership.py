@@ -1,4 +1,4 @@
-"""Whose a transaction is: what belongs to an account, and when it did.
+"""The owner of a transaction: what belongs to an account, and when it did.
 
 Ownership is decided from periods, never stored with a transaction: a tag or a space that changes
 hands on a later day leaves earlier transactions where they were. Times are UTC text in the
@@ -181,7 +181,7 @@ class Given(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Whose a transaction is. `account` is None if it is nobody's.
+    """The owner of a transaction. `account` is None if it is nobody's.
 
     `claims` are all that speak for an account, the one that counts first; a transaction given by
     hand has them too. `is_outside` is whether the account was not open at the start; the

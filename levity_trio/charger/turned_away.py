@@ -26,7 +26,7 @@ REMEMBERED: Final = 1000
 
 
 class TurnedAway:
-    """Those who were turned away of late. `known` are the chargers with a row."""
+    """The chargers that were turned away of late. `known` are the chargers with a row."""
 
     def __init__(self, writer: Writer, clock: Clock, known: Collection[str]) -> None:
         self._writer = writer

@@ -525,7 +525,7 @@ class TariffChanged(Fact):
 
 @record
 class TariffAssigned(Fact):
-    """From the local day `since` a tariff, or (`tariff` null) none, holds for an account, a charger
+    """A tariff, or (`tariff` null) none, holds from the local day `since` for an account, a charger
     or the site.
 
     `scope` says which of these, `key` is the number of the account, the charger, or empty.

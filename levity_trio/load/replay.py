@@ -53,7 +53,7 @@ def course_of(quarters: Sequence[float], lines: int) -> tuple[tuple[float, float
 
 @record
 class Short:
-    """Whose cars got less than they wanted, and in how many sessions."""
+    """A household whose cars got less than they wanted, and in how many sessions."""
 
     whose: str
     sessions: int

@@ -66,8 +66,8 @@ URGENT: Final = (Kind.FAULTED, Kind.EXCEEDED, Kind.DISK)
 
 @record(kw_only=False)
 class Ways:
-    """By which ways messages leave (mail, push), and where their links lead, without a slash at the
-    end; None: nowhere that others reach."""
+    """The ways by which messages leave (mail, push), and where their links lead, without a slash at
+    the end; None: nowhere that others reach."""
 
     channels: Collection[str]
     zone: ZoneInfo

@@ -53,8 +53,8 @@ class Mailed(NamedTuple):
 
 @record(kw_only=False)
 class Order:
-    """Which statements are mailed: of a month, or of one account in it. What was sent is only sent
-    `again` if that is wanted."""
+    """The statements that are mailed: of a month, or of one account in it. What was sent is only
+    sent `again` if that is wanted."""
 
     month: str
     by: str

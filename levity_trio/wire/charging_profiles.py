@@ -1,5 +1,5 @@
-"""Which limit the charging profiles of a charger set, and when it changes (OCPP 1.6 §3.13, §7.8 to
-§7.14).
+"""The limit that the charging profiles of a charger set, and when it changes (OCPP 1.6 §3.13, §7.8
+to §7.14).
 
 The server tells with it what a charger should obey, and the simulated charger obeys it.
 

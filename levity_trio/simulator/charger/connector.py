@@ -22,8 +22,8 @@ Finishing."""
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """From the first offer of energy to the stop. Registers in whole Wh; `begun` in simulated
-    seconds."""
+    """A session, from the first offer of energy to the stop. Registers in whole Wh; `begun` in
+    simulated seconds."""
 
     local_id: int
     connector: int

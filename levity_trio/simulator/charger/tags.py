@@ -1,4 +1,4 @@
-"""Which tags may charge: the local authorization list, the cache (§3.5) and the reservations
+"""The tags that may charge: the local authorization list, the cache (§3.5) and the reservations
 (§3.11, §5.13).
 
 List and cache map a tag to its `idTagInfo` as on the wire. Only the central system changes the list

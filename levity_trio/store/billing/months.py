@@ -1,4 +1,4 @@
-"""Which months are closed, which comes next, and why one is not closed."""
+"""The months that are closed, the one that comes next, and why one is not closed."""
 
 from __future__ import annotations
 

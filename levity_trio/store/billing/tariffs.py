@@ -1,4 +1,4 @@
-"""Which tariffs hold, from the stored versions and assignments. Only reads, so the writer and
+"""The tariffs that hold, from the stored versions and assignments. Only reads, so the writer and
 read-only connections share it."""
 
 from __future__ import annotations
