@@ -169,7 +169,6 @@ class Bounds:
         if case.is_timed:
             if power.is_close and len(power.at) > tolerances.SEVERAL:
                 return True
-            # Two equal powers of a DC charger may be a coincidence: they vary with the battery.
             if power.is_steady and not (case.is_dc and len(power.at) < tolerances.SEVERAL):
                 return True
 

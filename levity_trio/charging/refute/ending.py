@@ -44,7 +44,6 @@ def _most_in_words(case: Case, bounds: Bounds) -> Told:
     most_of_ac = int(tolerances.AC_W * case.longest_by_readings / HOUR)
     if case.is_dc or case.ceiling_w or most <= most_of_ac:
         return Told("{1}, at most {2}", readings, in_wh(most))
-    # Nothing shows the kind of the charger, but nearly all are AC.
     return Told("{1}, at most {2} at an AC charger", readings, in_wh(most_of_ac))
 
 
@@ -54,7 +53,6 @@ def most_possible(case: Case, bounds: Bounds) -> int:
     begin = None if case.after is None else case.after.sent_begin
     if begin is None or start is None:
         return by_time
-    # A start below what power shows at least is of a register that was reset, or of another one.
     by_power = case.power.expected_wh[0] if case.power.expected_wh else 0.0
     if begin < start + (1 - tolerances.POWER_SHARE) * by_power:
         return by_time

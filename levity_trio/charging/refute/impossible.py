@@ -20,7 +20,6 @@ def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | No
     deliver."""
     if bounds.is_tracked_by_power or case.is_instant:
         return None
-    # Many steps of one pace are no error: they show a faster charger.
     if bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown:
         return None
     usual = ceiling_w(case)

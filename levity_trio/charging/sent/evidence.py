@@ -144,8 +144,7 @@ class Power:
         if not self.at:
             return PowerSteps((), (), (), ())
         higher, lower = _higher(self.high), _lower(self.low)
-        # What happened just outside a step may have happened within it: so the powers before and
-        # after count for the maximum, too.
+        # For the maximum, the powers just before and after a step count, too.
         around = higher
         if len(higher) > 1:
             around = _higher([self.high[0], *_higher(higher), self.high[-1]])
