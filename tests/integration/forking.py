@@ -239,7 +239,7 @@ def _compile() -> None:
     import_module(f"{PACKAGE}.plugins.loading")._installed()
     routing.compile_path = compile_path = cache(routing.compile_path)
     site = import_module(f"{PACKAGE}.web.dashboard.site")
-    for endpoint in import_module(f"{PACKAGE}.web.api.server").ENDPOINTS:
+    for endpoint in import_module(f"{PACKAGE}.web.api.listeners").ENDPOINTS:
         path = endpoint.path.replace("/{tag}", "/{tag:path}")
         compile_path(path)
         compile_path(f"{site.DO}{endpoint.method.lower()}{path.removeprefix(site.API)}")
