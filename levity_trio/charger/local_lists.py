@@ -62,6 +62,14 @@ CHANGES_OF_TAGS: Final = (
     *(LimitChanged, MonthLimitReached, MonthLimitLifted),
 )
 """Facts after which a tag may have to be listed otherwise."""
+MESSAGES_OF_LISTS: Final = (
+    CallAnswered,
+    CallFailed,
+    ChargerConnected,
+    ChargerAdopted,
+    LocalListResumed,
+)
+"""Facts after which a list may have to be sent, or another message about it."""
 
 log = get_logger("system")
 
@@ -105,7 +113,9 @@ class LocalLists:
         elif isinstance(event, ChargerBooted):  # its connectors may be known from now on
             self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
             self._due[event.charger or ""] = None
-        elif _concerns_a_list(event) and event.charger is not None:
+        elif isinstance(event, MESSAGES_OF_LISTS) and event.charger is not None:
+            if isinstance(event, CallAnswered | CallFailed) and event.action not in ACTIONS:
+                return
             self._due[event.charger] = None
         else:
             return
@@ -128,31 +138,25 @@ class LocalLists:
 
     async def _look(self) -> None:
         now = self._central.clock()
-        if trio.current_time() >= self._renew_at or (
-            self._turns_at is not None and now >= self._turns_at
-        ):
-            await self._renew()
-        self._due.update(
-            dict.fromkeys([charger for charger, at in self._again.items() if at <= now])
-        )
+        has_turned = self._turns_at is not None and now >= self._turns_at
+        if has_turned or trio.current_time() >= self._renew_at:
+            # Tags have changed: all chargers are looked at.
+            self._renew_at = math.inf
+            try:
+                next_at = await self._reader.run(partial(next_turn, at=stamp(now)))
+            except Exception:
+                self._renew_at = -math.inf
+                raise
+            self._turns_at = None if next_at is None else datetime.fromisoformat(next_at)
+            self._due.update(dict.fromkeys(self._central.known))
+        again = [charger for charger, at in self._again.items() if at <= now]
+        self._due.update(dict.fromkeys(again))
         while self._due:
-            charger = next(
-                iter(self._due)
-            )  # in turn, so that none waits for the whole list of another
+            # They are served in turn, so that none waits for the whole list of another.
+            charger = next(iter(self._due))
             del self._due[charger]
             if charger in self._central.known:
                 await self._decide(charger)
-
-    async def _renew(self) -> None:
-        """Look at all chargers: tags have changed."""
-        self._renew_at = math.inf
-        try:
-            turns_at = await self._reader.run(partial(next_turn, at=stamp(self._central.clock())))
-        except Exception:
-            self._renew_at = -math.inf
-            raise
-        self._turns_at = None if turns_at is None else datetime.fromisoformat(turns_at)
-        self._due.update(dict.fromkeys(self._central.known))
 
     async def _decide(self, charger: str) -> None:
         now = self._central.clock()
@@ -179,15 +183,10 @@ class LocalLists:
         """Return how long nothing is to be done. Times of the wall clock, which may leap, are
         looked at regularly."""
         seconds = self._renew_at - trio.current_time()
-        times = [*self._again.values(), *([] if self._turns_at is None else [self._turns_at])]
+        times = [*self._again.values()]
+        if self._turns_at is not None:
+            times.append(self._turns_at)
         if times:
             first = (min(times) - self._central.clock()).total_seconds()
             seconds = min(seconds, first, self._central.config.check_interval_seconds)
         return max(seconds, 0.0)
-
-
-def _concerns_a_list(event: Event) -> bool:
-    """Whether a list may have to be sent after this event, or another message about it."""
-    if isinstance(event, CallAnswered | CallFailed):
-        return event.action in ACTIONS
-    return isinstance(event, ChargerConnected | ChargerAdopted | LocalListResumed)

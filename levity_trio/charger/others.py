@@ -16,7 +16,6 @@ from levity_trio.events import (
     CallFailed,
     ChargerConnected,
     ChargerDisconnected,
-    Fact,
     TransactionStarted,
 )
 from levity_trio.events.stored import read_fact
@@ -40,25 +39,25 @@ async def begin_learning(central: Central, reader: Reader) -> None:
 def learn(central: Central, news: News) -> None:
     """Follow what another server has stored."""
     for kind, data in news.facts:
-        if (fact := read_fact(kind, data)) is not None:
-            central.hooks.learn(fact)
-            _follow(central, fact)
+        fact = read_fact(kind, data)
+        if fact is None:
+            continue
+        central.hooks.learn(fact)
+        match fact:
+            case ChargerConnected(charger=str(charger)):
+                central.elsewhere[charger] = fact.session
+                central.registry.displace(charger)
+            case ChargerDisconnected(charger=str(charger)):
+                # It may have connected anew meanwhile.
+                if central.elsewhere.get(charger) == fact.session:
+                    del central.elsewhere[charger]
+            case CallAnswered() | CallFailed():
+                central.pending.settle(fact.command)
+            case TransactionStarted(charger=str(charger)):
+                central.has_charged.add(charger)
     for row in news.commands:
         command = Unfinished(*row)
         central.pending.load([command])
-        if (session := central.registry.find(command.charger)) is not None:
+        session = central.registry.find(command.charger)
+        if session is not None:
             session.commands.wake()
-
-
-def _follow(central: Central, fact: Fact) -> None:
-    match fact:
-        case ChargerConnected(charger=str(charger)):
-            central.elsewhere[charger] = fact.session
-            central.registry.displace(charger)
-        case ChargerDisconnected(charger=str(charger)):
-            if central.elsewhere.get(charger) == fact.session:
-                del central.elsewhere[charger]
-        case CallAnswered() | CallFailed():
-            central.pending.settle(fact.command)
-        case TransactionStarted(charger=str(charger)):
-            central.has_charged.add(charger)

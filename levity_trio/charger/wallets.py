@@ -119,36 +119,44 @@ class Wallets:
     async def look(self) -> None:
         """Settle what has changed and what is open, then have the sessions of spent accounts
         stopped."""
-        if await self._reader.run(charges.are_kept):
-            await self._keep()
-        if await self._reader.run(month_use.are_limited):
+        read = self._reader.run
+        if await read(charges.are_kept):
+            while (reached := await self._settle(charges.changed, self._revision)) is not None:
+                self._revision = reached
+            after = 0
+            while (reached := await self._settle(charges.present, after)) is not None:
+                after = reached
+        if await read(month_use.are_limited):
             await self._count()
         if self._central.config.stop_when_spent:
-            await self._stop()
-
-    async def _keep(self) -> None:
-        while (reached := await self._settle(charges.changed, self._revision)) is not None:
-            self._revision = reached
-        after = 0
-        while (reached := await self._settle(charges.present, after)) is not None:
-            after = reached
+            now = self._central.clock()
+            before = stamp(now - ASK_AGAIN)
+            spent = await read(partial(charges.to_stop, before=before))
+            used = await read(partial(month_use.to_stop, at=stamp(now), before=before))
+            await self._ask(stop, spent, now, "its account is spent")
+            await self._ask(stop_used, used, now, "the limit of its month is reached")
 
     async def _count(self) -> None:
         """Count what has changed and what is open; all of the month where it has begun, or a limit
         is new."""
+        read, write = self._reader.run, self._central.writer.run
         month = TheMonth.at(self._central.clock(), self._rule.zone)
-        if self._whole != (whole := (month, self._turns)):
-            reached = await self._reader.run(month_use.newest_revision)
-            ended = await self._reader.run(partial(month_use.ended_since, since=month.since))
+        whole = month, self._turns
+        if self._whole != whole:
+            # What changes while all of it is counted is counted again: hence the revision first.
+            reached = await read(month_use.newest_revision)
+            ended = await read(partial(month_use.ended_since, since=month.since))
             await self._count_these(month, ended)
-            await self._central.writer.run(assess, month, stamp(self._central.clock()))
-            self._whole, self._counted = whole, reached
-        while changed := await self._reader.run(
-            partial(month_use.changed, after=self._counted, most=AT_ONCE)
-        ):
+            await write(assess, month, stamp(self._central.clock()))
+            self._whole = whole
+            self._counted = reached
+        while True:
+            changed = await read(partial(month_use.changed, after=self._counted, most=AT_ONCE))
+            if not changed:
+                break
             await self._count_these(month, [number for number, _ in changed])
-            self._counted = changed[-1][1]
-        await self._count_these(month, await self._reader.run(month_use.open_now))
+            _, self._counted = changed[-1]
+        await self._count_these(month, await read(month_use.open_now))
 
     async def _count_these(self, month: TheMonth, numbers: Sequence[int]) -> None:
         for part in parts(numbers, AT_ONCE):
@@ -163,14 +171,6 @@ class Wallets:
         if used:
             await self._central.writer.run(settle, used, stamp(self._central.clock()))
         return look.next
-
-    async def _stop(self) -> None:
-        now = self._central.clock()
-        before = stamp(now - ASK_AGAIN)
-        spent = await self._reader.run(partial(charges.to_stop, before=before))
-        used = await self._reader.run(partial(month_use.to_stop, at=stamp(now), before=before))
-        await self._ask(stop, spent, now, "its account is spent")
-        await self._ask(stop_used, used, now, "the limit of its month is reached")
 
     async def _ask(
         self,

@@ -36,7 +36,8 @@ from levity_trio.wire.published import wrong_topic
 T = TypeVar("T")
 VOLTS = 230
 AMPERES = {"A": 1.0, "mA": 0.001, "W": 1 / VOLTS, "kW": 1000 / VOLTS}
-"""Of one unit of what a meter over HTTP or MQTT shows. Power is taken for current at 230 V."""
+"""How many A are one unit of what a meter over HTTP or MQTT shows. Power is taken for current at
+230 V."""
 CHARGERS, CONNECTION = "chargers", "connection"
 """What an order of the grid operator may limit."""
 PATHS = {

@@ -18,21 +18,21 @@ LEASE_SECONDS = 1800.0
 PAUSE_SECONDS = 4 * 3600.0
 """The lease of a car at 0 A: all others have certainly ended when it gets its safe limit."""
 RENEWED_AT = 2 / 3
-"""Of its time, when a lease is renewed."""
+"""A lease is renewed when so much of its time is over."""
 MARGIN_SECONDS = 60.0
 """So much earlier or later than we think may a lease end."""
 DAY_SECONDS = 86_400
 WRITES_A_DAY = 100
 """Profiles to one connector. Flash memory wears out."""
 NO_RAISES = 0.9
-"""Of these writes, from where on there are no raises."""
+"""When so many of these writes are used up, there are no raises."""
 FOLLOW_SECONDS = 5.0
 """A reading that is taken sooner after a limit was accepted says nothing."""
 OBEY_SECONDS = 60.0
 OBEY_REPORTS = 2
 """A car that draws more than its limit for so long, by so many reports, does not obey."""
 NONE = -1
-"""Of no transaction: a lease that is to be sent anew."""
+"""The number in place of a transaction, for a lease that is to be sent anew."""
 RETRY_SECONDS = 30.0
 """After a limit was not answered, or refused."""
 

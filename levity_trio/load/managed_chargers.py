@@ -379,8 +379,7 @@ class ManagedChargers:
 
     def learned(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what so many sessions have shown of chargers since the last time."""
-        learned = self._learned
-        self._learned = []
+        learned, self._learned = self._learned, []
         return learned
 
     def skew(self, charger: str) -> int:
@@ -734,8 +733,7 @@ class ManagedChargers:
     def obeyed(self) -> list[Place]:
         """Return the connectors that were seen to obey since the last time, of chargers that did
         not before."""
-        obeyed = self._obeyed
-        self._obeyed = []
+        obeyed, self._obeyed = self._obeyed, []
         disobedient = {
             name for name, charger in self.chargers.items() if charger.disobeys_since is not None
         }

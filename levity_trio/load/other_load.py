@@ -24,7 +24,7 @@ class _CircuitLoad:
     minutes: dict[int, Phases] = field(default_factory=dict)
     """The highest of each minute, numbered from 1970."""
     hours: dict[int, Phases] = field(default_factory=dict)
-    """The same of each hour."""
+    """The highest of each hour, numbered in the same way."""
 
 
 class LoadHistory:

@@ -430,10 +430,9 @@ class LoadManagement:
     def cancel_trial(self, charger: str) -> bool:
         """Cancel the trial of a charger. Return False if none runs here."""
         scope = self._trials.get(charger)
-        if scope is None:
-            return False
-        scope.cancel()
-        return True
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
 
     async def _run_trial(
         self, socket: Socket, can: Ability, by: str, *, task_status: trio.TaskStatus[int]

@@ -292,11 +292,9 @@ class SiteState:
     def heard(self, topic: str, payload: bytes, now: float) -> bool:
         """Take what was published now. Return False if no meter of a circuit showed anything by
         that."""
-        is_known = False
-        for reading in self._subscribed.heard(topic, payload, now):
-            if self.measured(reading.meter, reading.amperes, reading.at):
-                is_known = True
-        return is_known
+        readings = self._subscribed.heard(topic, payload, now)
+        known = [self.measured(shown.meter, shown.amperes, shown.at) for shown in readings]
+        return any(known)
 
     def leapt(self, by: float, now: float) -> None:
         """Take that our clock was set forward by so much: what lasted for a while has lasted no
@@ -328,8 +326,7 @@ class SiteState:
     def lessons(self) -> list[Lesson]:
         """Return what was learned since the last time: what, of which connector, of which card, its
         value."""
-        lessons = self._lessons
-        self._lessons = []
+        lessons, self._lessons = self._lessons, []
         return lessons
 
     def _learn_wiring(self, now: float) -> None:
