@@ -277,8 +277,9 @@ class ManagedChargers:
         }
 
         # When it starts, a server does not know since when a charger has been away.
-        since = 0.0 if self._began is None else now
+        since = now
         if self._began is None:
+            since = 0.0
             self._began = now
         self.away = {
             name: self.away.get(name, since)

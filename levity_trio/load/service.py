@@ -128,7 +128,7 @@ class LoadManagement:
 
     @property
     def over_seconds(self) -> Mapping[tuple[str, str], float]:
-        return {} if self._site is None else self._site.over_seconds
+        return {} if self._site is None else self._site.overs.seconds
 
     @property
     def limited(self) -> Limited:

@@ -243,7 +243,7 @@ class SiteState:
         if kept is not None:
             self._go_on(kept.shown["meters"])
             over = [LoadOver(**told) for told in kept.shown["over"]]
-        self._overs = Overloads(over, now)
+        self.overs = Overloads(over, now)
         self.quarters = QuarterSums(now)
         self._compliance = OrderCompliance()
         self.orders: list[LoadOrder] = []
@@ -270,12 +270,8 @@ class SiteState:
         """Return what another site goes on from."""
         if self._inputs is None:
             return None
-        now = shown(self.tree, self.decision, self._inputs, self._overs.told())
+        now = shown(self.tree, self.decision, self._inputs, self.overs.told())
         return KeptDecision(now.at, orjson.loads(orjson.dumps(now)), orjson.loads(self.standings))
-
-    @property
-    def over_seconds(self) -> Mapping[tuple[str, str], float]:
-        return self._overs.seconds
 
     def measured(self, meter: str, amperes: Phases, now: float) -> bool:
         """Take what a meter shows. Return False if the site has no such meter."""
@@ -300,7 +296,7 @@ class SiteState:
         """Take that our clock was set forward by so much: what lasted for a while has lasted no
         longer, and no less."""
         self.chargers.leapt(by)
-        self._overs.leapt(by)
+        self.overs.leapt(by)
         for meter in self._meters.values():
             meter.leapt(by, now)
         before = self.decision
@@ -418,7 +414,7 @@ class SiteState:
         """Decide, and return the decision as people see it, and what is to be told."""
         if self._inputs is not None:
             lasted = now - self.decision.at
-            self.quarters.add(self.decision, self._inputs, self._overs.present, lasted)
+            self.quarters.add(self.decision, self._inputs, self.overs.present, lasted)
         measured = Measured(
             other=dict(self._others(now)),
             grid=measurements.grid_order(self.present.order, self._options, now),
@@ -441,16 +437,16 @@ class SiteState:
             lines=self._known_lines,
         )
         self.orders = self._compliance.look(self.present.order, decision, measured.grid)
-        facts = [*self._silences(now), *self._overs.look(self._currents(now), decision)]
+        facts = [*self._silences(now), *self.overs.look(self._currents(now), decision)]
 
         # What is above the limit for a minute may come back, whatever it was.
-        for circuit, phase, amperes in self._overs.lasting(now):
+        for circuit, phase, amperes in self.overs.lasting(now):
             for meter in self._meters.values():
                 if meter.circuit == circuit and not meter.is_stale(now):
                     extra = highest_of([meter.exceeding(now), on([phase], amperes)])
                     meter.extra = now, extra
         over_since = self._compliance.over_since(now)
-        over = self._overs.told()
+        over = self.overs.told()
         return shown(self.tree, decision, self._inputs, over, over_since), facts
 
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
