@@ -279,10 +279,12 @@ def decide(
     queue = [claim for claim in wanting if not claim.grant]
     queue.sort(key=lambda claim: claim.place_in_queue(now, first_come=first_come))
     loads = _phase_loads(tree, claims, ledgers)
+    limits = {claim.car.place: claim.limit(tree, ledgers) for claim in claims}
+    standings = {claim.car.place: claim.standing(now) for claim in claims}
     return Allocation(
         at=now,
-        limits={claim.car.place: claim.limit(tree, ledgers) for claim in claims},
-        standings={claim.car.place: claim.standing(now) for claim in claims},
+        limits=limits,
+        standings=standings,
         queue=tuple(claim.car.place for claim in queue),
         lines=loads,
         ordered=_drawn_of_order(measured.grid, claims, loads),

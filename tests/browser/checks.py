@@ -40,8 +40,7 @@ new PerformanceObserver(list => list.getEntries().forEach(entry => window.shifts
   .observe({type: "layout-shift", buffered: true});
 """
 TARGETS: Final = """least => {
-  const wanted = "a[href], button, input:not([type=hidden]), select, textarea, summary,
-      [role=button], [role=tab]";
+  const wanted = "a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [role=tab]";
   const inText = one => getComputedStyle(one).display === "inline"
     && getComputedStyle(one, "::after").content === "none"
     && one.parentElement.textContent.trim() !== one.textContent.trim();
@@ -49,25 +48,21 @@ TARGETS: Final = """least => {
     .getBoundingClientRect();
   const hits = (one, x, y) => {  // also what stands around it as ::after, or as its label
     const found = document.elementFromPoint(x, y);
-    return found && (one.contains(found) || [...(one.labels || [])].some(label =>
-        label.contains(found)));
+    return found && (one.contains(found) || [...(one.labels || [])].some(label => label.contains(found)));
   };
   const reaches = one => {
     one.scrollIntoView({block: "center", inline: "nearest"});
     const {x, y, width, height} = box(one), far = least / 2 - 1;
     const [middle, centre] = [x + width / 2, y + height / 2];
     return (width >= least || [-far, far].every(way => hits(one, middle + way, centre)))
-      && (height >= least || [-far, far].every(way => hits(one, Math.min(middle, x + 20),
-          centre + way)));
+      && (height >= least || [-far, far].every(way => hits(one, Math.min(middle, x + 20), centre + way)));
   };
   return [...document.querySelectorAll(wanted)]
     .filter(one => one.checkVisibility({visibilityProperty: true}) && !inText(one))
     .map(one => [one, box(one)])
-    .filter(([one, {width, height}]) => width > 1 && height > 1 && (width < least || height <
-        least) && !reaches(one))
-    .map(([one, {width, height}]) => `${Math.round(width)} x ${Math.round(height)}:
-        ${one.outerHTML.slice(0, 120)}`);
-}"""
+    .filter(([one, {width, height}]) => width > 1 && height > 1 && (width < least || height < least) && !reaches(one))
+    .map(([one, {width, height}]) => `${Math.round(width)} x ${Math.round(height)}: ${one.outerHTML.slice(0, 120)}`);
+}"""  # noqa: E501
 WIDER: Final = """most => {
   const whole = document.documentElement.scrollWidth;
   if (whole <= most) return [];
@@ -78,19 +73,15 @@ WIDER: Final = """most => {
 HIDDEN_TABS: Final = """most => [...document.querySelectorAll(".tabs [aria-current]")]
   .filter(one => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > most)
   .map(one => one.innerText)"""
-AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"],
-    ...(rules && {runOnly: rules})})).violations
-  .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0,
-      3).map(one => one.html.slice(0, 200))])
-"""
-UNREACHED: Final = """() => [...document.querySelectorAll("body :not(nav, nav *, input, select,
-    textarea)")]
+AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})).violations
+  .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0, 3).map(one => one.html.slice(0, 200))])
+"""  # noqa: E501
+UNREACHED: Final = """() => [...document.querySelectorAll("body :not(nav, nav *, input, select, textarea)")]
   .filter(one => /auto|scroll/.test(getComputedStyle(one).overflow))
   .filter(one => !one.matches("[tabindex='0'][role=region][aria-label]"))
-  .map(one => one.outerHTML.slice(0, 120))"""
-HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].filter(one =>
-    one.checkVisibility())
-  .map(one => one.innerText.trim())"""
+  .map(one => one.outerHTML.slice(0, 120))"""  # noqa: E501
+HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].filter(one => one.checkVisibility())
+  .map(one => one.innerText.trim())"""  # noqa: E501
 
 
 def open_site(folder: Path) -> AbstractContextManager[Site]:

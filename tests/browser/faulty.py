@@ -19,8 +19,8 @@ HEAD = (
     "content='width=device-width'><title>Faulty</title>"
 )
 WORDS = "These words are so many that they need the whole of their line. "
-REACHED = """<style>.far{position:relative}.far::after{content:"";position:absolute;inset:-16px
--30px}</style> <p style="padding:40px"><a class=far href=/>!</a></p>"""
+REACHED = """<style>.far{position:relative}.far::after{content:"";position:absolute;inset:-16px -30px}</style>
+<p style="padding:40px"><a class=far href=/>!</a></p>"""  # noqa: E501
 """It is small, but its surroundings belong to it."""
 PAGES = {
     "sound": f"<main><h1>Sound</h1>{WORDS}<a href=/>This one stands in a text.</a>{REACHED}</main>",

@@ -22,21 +22,33 @@ LOOK_SECONDS = 0.1
 TOOLS = ("unshare", "nsenter", "systemctl", "mount")
 NAMESPACES = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "--kill-child")
 LAYERS = """
-set -e mount -t tmpfs tmpfs "$1" mkdir "$1"/upper "$1"/work "$1"/all mount -t overlay overlay -o
-"lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1"/all cd "$1"/all mount -t proc proc proc mount -t
-sysfs sysfs sys mount -t tmpfs tmpfs run mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup mkdir
-sys/fs/cgroup/systemd mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || mount -t
-cgroup2 cgroup2 sys/fs/cgroup mount --rbind /dev dev
-"""
-BOOT = f"""{LAYERS} mount -t tmpfs tmpfs dev/shm  # else systemd looks at each file there when a
-unit ends rm -f etc/systemd/system/multi-user.target.wants/*
-etc/systemd/system/timers.target.wants/*  # this machine's own cp -a "$2"/. . chmod 755 root  # some
-have their Python there : > etc/machine-id ln -sf /dev/null etc/systemd/system/tmp.mount  # the
-checkout may be there ln -sf /dev/null etc/tmpfiles.d/tmp.conf  # nor is anything removed from there
-mkdir -p etc/systemd/system/levity-trio.service.d printf '[Service]\\nPrivateUsers=no\\n' >
-etc/systemd/system/levity-trio.service.d/nested.conf ip link set lo up hostname sandbox exec env -i
-container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /usr/lib/systemd/systemd --show-status=0
-"""
+set -e
+mount -t tmpfs tmpfs "$1"
+mkdir "$1"/upper "$1"/work "$1"/all
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1"/all
+cd "$1"/all
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t tmpfs tmpfs run
+mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
+mkdir sys/fs/cgroup/systemd
+mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount --rbind /dev dev
+"""  # noqa: E501
+BOOT = f"""{LAYERS}
+mount -t tmpfs tmpfs dev/shm  # else systemd looks at each file there when a unit ends
+rm -f etc/systemd/system/multi-user.target.wants/* etc/systemd/system/timers.target.wants/*  # this machine's own
+cp -a "$2"/. .
+chmod 755 root  # some have their Python there
+: > etc/machine-id
+ln -sf /dev/null etc/systemd/system/tmp.mount  # the checkout may be there
+ln -sf /dev/null etc/tmpfiles.d/tmp.conf  # nor is anything removed from there
+mkdir -p etc/systemd/system/levity-trio.service.d
+printf '[Service]\\nPrivateUsers=no\\n' > etc/systemd/system/levity-trio.service.d/nested.conf
+ip link set lo up
+hostname sandbox
+exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /usr/lib/systemd/systemd --show-status=0
+"""  # noqa: E501
 
 
 def can_be() -> bool:

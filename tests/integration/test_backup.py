@@ -33,11 +33,10 @@ STDERR = 2
 GROW = f"""
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
-add = "INSERT INTO event (at, kind, data)
-    VALUES ('2026-01-01T00:00:00.000Z', 'X', hex(zeroblob(500000)))"
+add = "INSERT INTO event (at, kind, data) VALUES ('2026-01-01T00:00:00.000Z', 'X', hex(zeroblob(500000)))"
 for _ in range({MEBIBYTES}):
     connection.execute(add)
-"""
+"""  # noqa: E501
 
 
 def begun(folder: Path, *arguments: object) -> Child:

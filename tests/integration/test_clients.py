@@ -51,26 +51,22 @@ const { RPCClient } = require('ocpp-rpc');
 
 async function main() {
   const client = new RPCClient({
-    endpoint: process.argv[2], identity: 'NODE 1', protocols: ['ocpp1.6'], strictMode: true,
-        reconnect: false,
+    endpoint: process.argv[2], identity: 'NODE 1', protocols: ['ocpp1.6'], strictMode: true, reconnect: false,
   });
   await client.connect();
-  const boot = await client.call('BootNotification', { chargePointVendor: 'ocpp-rpc',
-      chargePointModel: 'Node' });
+  const boot = await client.call('BootNotification', { chargePointVendor: 'ocpp-rpc', chargePointModel: 'Node' });
   const heartbeat = await client.call('Heartbeat', {});
   const start = await client.call('StartTransaction',
     { connectorId: 1, idTag: 'NODE', meterStart: 1000, timestamp: new Date().toISOString() });
-  const values = await client.call('MeterValues', { connectorId: 1,
-      transactionId: start.transactionId, meterValue: [
+  const values = await client.call('MeterValues', { connectorId: 1, transactionId: start.transactionId, meterValue: [
     { timestamp: new Date().toISOString(), sampledValue: [{ value: '1.5', unit: 'kWh' }] }] });
-  const stop = await client.call('StopTransaction', { transactionId: start.transactionId,
-      idTag: 'NODE',
+  const stop = await client.call('StopTransaction', { transactionId: start.transactionId, idTag: 'NODE',
     meterStop: 2000, timestamp: new Date().toISOString(), reason: 'EVDisconnected' });
   await client.close({ code: 1000 });
   console.log(JSON.stringify({ protocol: client.protocol, boot, heartbeat, start, values, stop }));
 }
 main().catch((error) => { console.error(error); process.exit(1); });
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture

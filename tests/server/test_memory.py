@@ -13,12 +13,14 @@ PROGRAM = """
 import ctypes, threading
 from levity_trio.server.memory import use_one_arena
 
-use_one_arena() held = [] threads = [threading.Thread(target=lambda:
-held.append(ctypes.CDLL(None).malloc(1000))) for _ in range(4)] for one in threads:
+use_one_arena()
+held = []
+threads = [threading.Thread(target=lambda: held.append(ctypes.CDLL(None).malloc(1000))) for _ in range(4)]
+for one in threads:
     one.start()
     one.join()
 ctypes.CDLL(None).malloc_stats()
-"""
+"""  # noqa: E501
 
 
 def test_threads_allocate_from_one_arena() -> None:

@@ -90,9 +90,8 @@ def test_everything_is_read() -> None:
         dc-share = 0.5
         quirks = { never-answers = 0.25, clock-1970 = 1 }
         vehicles = [
-            { name = "Van", share = 2, battery-kwh = 80, ac-kw = 22, ac-phases = 3, dc-kw = 50, soc
-            = [0.1, 0.2] }, { name = "Sloth", ac-tapers = true, most-pauses = 3, follow-seconds =
-            4.5, least-amperes = 8 },
+            { name = "Van", share = 2, battery-kwh = 80, ac-kw = 22, ac-phases = 3, dc-kw = 50, soc = [0.1, 0.2] },
+            { name = "Sloth", ac-tapers = true, most-pauses = 3, follow-seconds = 4.5, least-amperes = 8 },
         ]
         [faults]
         per-day = 1
@@ -105,7 +104,7 @@ def test_everything_is_read() -> None:
         MeterValueSampleInterval = 900
         localpreauthorize = true
         MeterValuesSampledData = "SoC"
-        """,
+        """,  # noqa: E501
         "my.toml",
     )
     assert (scenario.first_hour, scenario.chargers, scenario.sessions_per_day) == (17, 3, 2.5)

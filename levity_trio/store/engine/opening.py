@@ -59,7 +59,7 @@ def days_of(address: DatabaseAddress) -> LogDays | None:
     """Return the days of the log; None for a file, whose log is one. Raises EnvironmentProblem."""
     if not isinstance(address, PostgresqlAddress):
         return None
-    days: LogDays = of_postgresql("days").Days(address)
+    days: LogDays = of_postgresql("days").Partitions(address)
     return days
 
 

@@ -13,17 +13,16 @@ from .runs import Faults, Run
 from .targets import targets
 
 NOTES = """\
-Closed loop: each charger sends its next call as soon as it has the answer; p50 is about chargers /
-(calls/s). us/call: user + system time of the server process over the steady phase, without start
-and ramp; of that "system". no HB: the same without the Heartbeats (one call in ten). x echo: the
-median of the rounds' ratios; x durable: the same against the echo that stores each frame before it
-answers. start/stop: of a start or a stop, on average, from transactions of three readings one after
-the other. core: the share of one core that the server used. RSS 0: memory after the start; RSS:
-with all talking at once; KB/conn: what each charger more than in the row before takes (first row:
-than none), in a transaction, waiting. The load generator runs on the same machine: gen core is its
-share of one, gen us its cost per call. Where that nears 100 %, or server and generator together
-want all cores, p99 is the generator's as well. others: what else ran here, as a share of a core;
-more than a few per cent, and the run should be repeated."""
+Closed loop: each charger sends its next call as soon as it has the answer; p50 is about chargers / (calls/s).
+us/call: user + system time of the server process over the steady phase, without start and ramp; of that
+"system". no HB: the same without the Heartbeats (one call in ten). x echo: the median of the rounds' ratios;
+x durable: the same against the echo that stores each frame before it answers.
+start/stop: of a start or a stop, on average, from transactions of three readings one after the other.
+core: the share of one core that the server used. RSS 0: memory after the start; RSS: with all talking at
+once; KB/conn: what each charger more than in the row before takes (first row: than none), in a transaction, waiting.
+The load generator runs on the same machine: gen core is its share of one, gen us its cost per call. Where
+that nears 100 %, or server and generator together want all cores, p99 is the generator's as well. others:
+what else ran here, as a share of a core; more than a few per cent, and the run should be repeated."""  # noqa: E501
 
 STEADY_HEAD = (
     *(

@@ -58,10 +58,9 @@ COST_HEAD: Final = (
 )
 LOADS: Final = ("same rate", "saturated")
 COST_NOTES: Final = """\
-us/call: user + system time of all servers, and of all processes of PostgreSQL, for a call; each
-call is a message of a transaction, and durable. The medians of the rounds. The load generator runs
-on the same machine: gen core is its share of a core, others what all else used; with few cores,
-saturation shows the machine rather than the servers."""
+us/call: user + system time of all servers, and of all processes of PostgreSQL, for a call; each call is a message of a
+transaction, and durable. The medians of the rounds. The load generator runs on the same machine: gen core is its share
+of a core, others what all else used; with few cores, saturation shows the machine rather than the servers."""  # noqa: E501
 
 
 class Line(NamedTuple):
