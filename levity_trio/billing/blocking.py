@@ -62,27 +62,30 @@ class Counted(NamedTuple):
         one."""
         if self.until <= self.since:
             return 0
-        uncounted = _union([*self.excused, *self.held, *self.free], self.since, self.until)
-        seconds = (self.until - self.since) - sum(
-            (end - begin for begin, end in uncounted), timedelta()
-        )
-        return -(-seconds // _MINUTE)
+        never = _union([*self.excused, *self.held, *self.free], self.since, self.until)
+        counted = self.until - self.since
+        for begin, end in never:
+            counted -= end - begin
+        return -(-counted // _MINUTE)
 
 
 def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> Counted:
     """Return what a fee for blocking counts."""
     grace = terms.grace_minutes * _MINUTE
     since, until = stay.last_energy_at + grace, stay.stopped_at
-    if (
-        terms.is_until_available and stay.available_at is not None
-    ):  # if it was never seen, only the stop is certain
+    # If it was never seen, only the stop is certain.
+    if terms.is_until_available and stay.available_at is not None:
         until = max(until, stay.available_at)
+
     free: list[Stretch] = []
     if since < until and terms.free is not None:
         known = spans(since, until, zone, minutes_of(terms.free), terms.free.holds)
         free = [(span.since, span.until) for span in known if span.holds]
+    # The grace begins anew at the end of each: nobody could see before whether the car still
+    # wanted something.
     held = _union(((begin, end + grace) for begin, end in stay.held), since, until)
-    return Counted(since, until, _union(stay.excused, since, until), held, free)
+    excused = _union(stay.excused, since, until)
+    return Counted(since, until, excused, held, free)
 
 
 def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
@@ -95,8 +98,8 @@ def _union(stretches: Iterable[Stretch], since: datetime, until: datetime) -> li
     union: list[Stretch] = []
     reached = since
     for begin, end in sorted(stretches):
-        within = max(begin, reached), min(end, until)
-        if within[0] < within[1]:
-            union.append(within)
-            reached = within[1]
+        first, last = max(begin, reached), min(end, until)
+        if first < last:
+            union.append((first, last))
+            reached = last
     return union

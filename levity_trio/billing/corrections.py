@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -21,34 +21,33 @@ def correction(billed: Sequence[Position], now: Position, statement: str, reason
     Nothing is computed or rounded again, so that all positions together ask for exactly what `now`
     costs.
     """
-    before = [line for position in billed for line in position.lines]
+    signed = [(line, 1) for line in now.lines]
+    for position in billed:
+        signed += [(line, -1) for line in position.lines]
+    differences: dict[Hashable, Line] = {}
+    for line, sign in signed:
+        # What two lines must share to be compared. A limit's price is its amount, so it may differ.
+        is_limit = line.kind in LIMITS
+        price = None if is_limit else line.price
+        key = line.kind, line.tariff, line.version, line.window, line.of_days, price, line.tax_rate
+        so_far = differences.get(key, replace(line, quantity=0, price=Decimal(0), amount=0))
+        amount = so_far.amount + sign * line.amount
+        if is_limit:
+            price = so_far.price + sign * line.price
+            differences[key] = replace(line, price=price, amount=amount)
+        else:
+            quantity = so_far.quantity + sign * line.quantity
+            differences[key] = replace(line, quantity=quantity, amount=amount)
+
+    lines = list[Line]()
+    for line in differences.values():
+        if line.amount or (line.quantity and line.kind not in LIMITS):
+            lines.append(line)
     return replace(
         now,
         energy_wh=now.energy_wh - sum(position.energy_wh for position in billed),
-        lines=tuple(_differences(before, now.lines)),
+        lines=tuple(lines),
         corrects=billed[0].id,
         corrected_statement=statement,
         reason=reason,
     )
-
-
-def _differences(before: Iterable[Line], now: Iterable[Line]) -> Iterable[Line]:
-    sums: dict[Hashable, Line] = {}
-    for line, sign in [*((line, 1) for line in now), *((line, -1) for line in before)]:
-        # What two lines must share to be compared. A limit's price is its amount, so it may differ.
-        price = None if line.kind in LIMITS else line.price
-        key = line.kind, line.tariff, line.version, line.window, line.of_days, price, line.tax_rate
-        sums[key] = _sum(sums.get(key), line, sign)
-    return (
-        line for line in sums.values() if line.amount or (line.quantity and line.kind not in LIMITS)
-    )
-
-
-def _sum(so_far: Line | None, line: Line, sign: int) -> Line:
-    quantity, price, amount = (
-        (so_far.quantity, so_far.price, so_far.amount) if so_far else (0, Decimal(0), 0)
-    )
-    amount += sign * line.amount
-    if line.kind in LIMITS:
-        return replace(line, price=price + sign * line.price, amount=amount)
-    return replace(line, quantity=quantity + sign * line.quantity, amount=amount)

@@ -11,7 +11,7 @@ Times are UTC text in the database's format, so that text order is time order. E
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from itertools import accumulate
 from operator import itemgetter
@@ -134,27 +134,25 @@ def share_register(connectors: Sequence[Sequence[Metered]]) -> bool:
     Then it counts what flows through all of them. Only a start while no car charges shows it; the
     whole kWh of two registers may be the same once by chance.
     """
-    pairs = list(
-        _handovers(
-            [(metered, number) for number, known in enumerate(connectors) for metered in known]
-        )
-    )
-    same = sum(
-        before.end_wh == now.begin_wh is not None and now.begin_wh != 0 for before, now in pairs
-    )
-    return same >= LEAST_SHARED and 2 * same > len(pairs)
+    transactions = list[tuple[Metered, int]]()
+    for number, known in enumerate(connectors):
+        transactions += [(metered, number) for metered in known]
+    transactions.sort(key=lambda pair: (pair[0].began, pair[0].id))
 
-
-def _handovers(transactions: Sequence[tuple[Metered, int]]) -> Iterator[tuple[Metered, Metered]]:
-    """Yield each transaction that begins while no other is under way, with the last one before, if
-    that is on another connector."""
+    # Each that begins while no other is under way, after one on another connector, is a handover.
+    handovers = same = 0
     last: tuple[Metered, int] | None = None
-    for now, number in sorted(transactions, key=lambda pair: (pair[0].began, pair[0].id)):
-        ended = "" if last is None else last[0].ended or _NEVER
-        if last is not None and last[1] != number and ended <= now.began:
-            yield last[0], now
+    for now, number in transactions:
+        ended = ""
+        if last is not None:
+            before, last_number = last
+            ended = before.ended or _NEVER
+            if last_number != number and ended <= now.began:
+                handovers += 1
+                same += before.end_wh == now.begin_wh is not None and now.begin_wh != 0
         if (now.ended or _NEVER) >= ended:
             last = now, number
+    return same >= LEAST_SHARED and 2 * same > handovers
 
 
 _NEVER: Final = "9999"
@@ -165,9 +163,9 @@ def risen(metered: Metered) -> int:
     begin, end, method = metered.begin_wh, metered.end_wh, metered.method
     if begin is None or end is None or end < begin or method in (ROLLOVER, SCALED):
         return metered.energy_wh
-    return max(
-        end - begin, metered.energy_wh if method == SEGMENTS else 0
-    )  # more, where it was reset within
+    # A register that was reset within rose by more.
+    least = metered.energy_wh if method == SEGMENTS else 0
+    return max(end - begin, least)
 
 
 def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: int) -> Stretch:
@@ -179,31 +177,36 @@ def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: in
         return gap
     if before.begin_wh is not None and 0 < begin < level and before.begin_wh <= begin:
         return gap._replace(ground=Ground.OVERLAP, end_wh=level, is_plain=False)
+
+    # The judge knows whether so much can have flowed.
     lasted = seconds(until) - seconds(last.until)
     verdict = judge(Case(begun=0.0, ended=lasted, start_wh=level, stop_wh=begin, longest=lasted))
     if verdict.code is None and not verdict.doubts:
         return gap._replace(wh=verdict.wh)
+    unclear = gap._replace(is_plain=False)
     if verdict.code is Code.REGISTER_ROLLED_OVER:
-        return gap._replace(
-            wh=verdict.wh, ground=Ground.ROLLED_OVER, is_doubtful=True, is_plain=False
-        )
-    ground = Ground.LEAPT if begin > level else Ground.FELL if begin else Ground.COUNTS_ANEW
-    return gap._replace(ground=ground, is_plain=False)
+        return unclear._replace(wh=verdict.wh, ground=Ground.ROLLED_OVER, is_doubtful=True)
+    if begin > level:
+        return unclear._replace(ground=Ground.LEAPT)
+    return unclear._replace(ground=Ground.FELL if begin else Ground.COUNTS_ANEW)
 
 
 def _within(last: Stretch | None, metered: Metered) -> Stretch:
-    level = None if last is None else last.end_wh
-    is_shared = last is not None and last.ground is Ground.OVERLAP
-    base = 0 if last is None else last.base_wh + last.wh
-    since = max(metered.began, "" if last is None else last.until)
-    until = max(since, metered.ended or metered.seen)
+    """Return the stretch of a transaction."""
     begin, wh, end = metered.begin_wh, risen(metered), metered.end_wh
-    if is_shared and begin is not None and level is not None:
-        begin, wh, end = level, max(0, wh - (level - begin)), max(level, end or level)
-    elif begin is None:
-        begin = level
+    base, since = 0, metered.began
+    if last is not None:
+        base, since = last.base_wh + last.wh, max(since, last.until)
+        level = last.end_wh
+        if begin is None:
+            begin = level
+        elif last.ground is Ground.OVERLAP and level is not None:
+            # What the one before covers, too, counts once.
+            begin, wh, end = level, max(0, wh - (level - begin)), max(level, end or level)
     if end is None and begin is not None:
         end = begin + wh
+
+    until = max(since, metered.ended or metered.seen)
     is_plain = begin is not None and end is not None and end - begin == wh
     return Stretch(since, until, base, wh, begin, end, metered.id, is_plain=is_plain)
 
@@ -239,7 +242,8 @@ class Course:
         nothing is known to have flowed yet."""
         after, place = bisect_right(self._at, at), bisect_left(self._at, at)
         low = self._wh[after - 1] if after else 0
-        return Bounds(low, max(low, self._wh[place]) if place < len(self._wh) else low)
+        high = self._wh[place] if place < len(self._wh) else low
+        return Bounds(low, max(low, high))
 
     @property
     def ends_at(self) -> str | None:
@@ -261,4 +265,5 @@ def total(bounds: Iterable[Bounds]) -> Bounds:
 def share(stretch: Stretch, since: Bounds, until: Bounds) -> int:
     """Return how much of a stretch lies between two times. The shares of all stretches add up to
     the energy."""
-    return max(0, min(stretch.base_wh + stretch.wh, until.low) - max(stretch.base_wh, since.low))
+    begin, end = stretch.base_wh, stretch.base_wh + stretch.wh
+    return max(0, min(end, until.low) - max(begin, since.low))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -46,19 +46,107 @@ def price_session(
     Raises ValueError without start and end, and NoVersion if no version holds when the session
     starts.
     """
-    if session.started_at is None or session.ended_at is None:
+    started_at, ended_at = session.started_at, session.ended_at
+    if started_at is None or ended_at is None:
         raise ValueError("a session without start or end has no price")
-    at_start = versions.version_at(in_zone(session.started_at, zone).date())
+    at_start = versions.version_at(in_zone(started_at, zone).date())
     if session.energy_wh < at_start.free_below_wh:
         return replace(session, lines=(), split=None)
-    until = max(session.started_at, session.ended_at)
-    flow = Flow(session.started_at, until, session.energy_wh, evidence.levels, evidence.powers)
-    by, lines = _energy_lines(flow, versions, zone)
+
+    # A clock that was set meanwhile may show an end before the start.
+    until = max(started_at, ended_at)
+    flow = Flow(started_at, until, session.energy_wh, evidence.levels, evidence.powers)
+    split, lines = _energy_lines(flow, versions, zone)
     if at_start.session_fee is not None:
         lines.append(_line(at_start, LineKind.SESSION, at_start.session_fee))
     if evidence.stay is not None:
         lines += _blocking_lines(evidence.stay, versions, zone)
-    return replace(session, lines=(*lines, *_limit_lines(lines, at_start)), split=by)
+
+    # The limits of a session are for all of its lines.
+    total = sum(line.amount for line in lines)
+    lines += _limit(at_start, LineKind.MINIMUM, at_start.minimum, total)
+    lines += _limit(at_start, LineKind.MAXIMUM, at_start.maximum, total)
+    return replace(session, lines=tuple(lines), split=split)
+
+
+def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
+    """Return what divided the energy, and a line for each version and window in which it flowed, in
+    order of time."""
+    spans_of_price = pieces(versions, flow.since, flow.until, zone)
+    seams = [span.since for span in spans_of_price[1:]]
+    parts, split = divide(flow, seams)
+
+    # A window that comes back, as the next night, adds to its line: a line is rounded only once.
+    energies: dict[tuple[Tariff, Window], int] = defaultdict(int)
+    for span, wh in zip(spans_of_price, parts, strict=True):
+        energies[span.holds] += wh
+
+    lines = list[Line]()
+    for (version, window), wh in energies.items():
+        if wh:
+            line = _line(version, LineKind.ENERGY, window.price, wh, window=window.name)
+            lines.append(line)
+    return split, lines
+
+
+def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> list[Line]:
+    """Return the fee for blocking, and what its own maximum takes off."""
+    version = versions.version_at(in_zone(stay.last_energy_at, zone).date())
+    terms = version.blocking
+    if terms is None:
+        return []
+    minutes = begun_minutes(stay, terms, zone)
+    if not minutes:
+        return []
+    fee = _line(version, LineKind.BLOCKING, terms.price, minutes)
+    limit = _limit(version, LineKind.MAXIMUM, terms.maximum, fee.amount, limited=LineKind.BLOCKING)
+    return [fee, *limit]
+
+
+def _limit(
+    version: Tariff,
+    kind: LineKind,
+    limit: Decimal | None,
+    total: int,
+    *,
+    limited: LineKind | None = None,
+) -> list[Line]:
+    """Return the line that brings a total to a minimum or a maximum, if it lies beyond.
+
+    `limited` is the kind of the lines in the total, if it is only one: the limit is taxed as these.
+    """
+    if limit is None:
+        return []
+    missing = minor_units(limit, version.currency) - total
+    is_beyond = missing > 0 if kind is LineKind.MINIMUM else missing < 0
+    if not is_beyond:
+        return []
+    price = units(missing, version.currency)
+    return [_line(version, kind, price, window=limited, taxed_as=limited)]
+
+
+def base_fee(versions: Versions, since: date, until: date) -> tuple[Line, ...]:
+    """Return the base fee for local days of one month, `until` excluded; none for days without
+    one."""
+    days = [since + timedelta(days=number) for number in range((until - since).days)]
+    if days and (days[-1].year, days[-1].month) != (since.year, since.month):
+        raise ValueError(f"{since} to {until} is more than one month")
+    _, of_days = monthrange(since.year, since.month)
+
+    # Versions with the same fee share a line, so that a change of another price does not change the
+    # rounding.
+    lines = list[Line]()
+    by_fee = groupby(map(versions.version_at, days), key=_base_fee_and_tax)
+    for (fee, _), same in by_fee:
+        first, *others = same
+        if fee is not None:
+            line = _line(first, LineKind.BASE, fee, 1 + len(others), of_days=of_days)
+            lines.append(line)
+    return tuple(lines)
+
+
+def _base_fee_and_tax(version: Tariff) -> tuple[Decimal | None, Decimal]:
+    return version.base_fee, version.tax_rate(LineKind.BASE)
 
 
 def pieces(
@@ -70,9 +158,10 @@ def pieces(
         version = versions.version_at(local.date())
         return version, version.window_at(local)
 
-    return spans(
-        since, until, zone, {minute for version in versions for minute in version.minutes}, at
-    )
+    minutes = set[int]()
+    for version in versions:
+        minutes.update(version.minutes)
+    return spans(since, until, zone, minutes, at)
 
 
 def amount(
@@ -103,74 +192,4 @@ def _line(
         price=price,
         amount=amount(kind, quantity, of_days, price, tariff),
         tax_rate=tariff.tax_rate(taxed_as or kind),
-    )
-
-
-def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
-    """Return what divided the energy, and a line for each version and window in which it flowed, in
-    order of time."""
-    spans_of_time = pieces(versions, flow.since, flow.until, zone)
-    parts, by = divide(flow, [piece.since for piece in spans_of_time[1:]])
-    energies: dict[tuple[Tariff, Window], int] = defaultdict(int)
-    for piece, wh in zip(spans_of_time, parts, strict=True):
-        energies[piece.holds] += wh
-    return by, [
-        _line(version, LineKind.ENERGY, window.price, wh, window=window.name)
-        for (version, window), wh in energies.items()
-        if wh
-    ]
-
-
-def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> Iterator[Line]:
-    """Yield the fee for blocking, and what its own maximum takes off."""
-    version = versions.version_at(in_zone(stay.last_energy_at, zone).date())
-    terms = version.blocking
-    if terms is None or not (minutes := begun_minutes(stay, terms, zone)):
-        return
-    fee = _line(version, LineKind.BLOCKING, terms.price, minutes)
-    yield fee
-    if terms.maximum is not None:
-        yield from _limit(
-            version, LineKind.MAXIMUM, fee.amount, terms.maximum, limited=LineKind.BLOCKING
-        )
-
-
-def _limit_lines(lines: Sequence[Line], version: Tariff) -> Iterator[Line]:
-    """Yield what is missing to the minimum of a session, or what its maximum takes off."""
-    total = sum(line.amount for line in lines)
-    if version.minimum is not None:
-        yield from _limit(version, LineKind.MINIMUM, total, version.minimum)
-    if version.maximum is not None:
-        yield from _limit(version, LineKind.MAXIMUM, total, version.maximum)
-
-
-def _limit(
-    version: Tariff, kind: LineKind, total: int, limit: Decimal, *, limited: LineKind | None = None
-) -> Iterator[Line]:
-    """Yield the line that brings a total to its limit, if it lies beyond; `limited` is the kind of
-    its lines."""
-    missing = minor_units(limit, version.currency) - total
-    if missing > 0 if kind is LineKind.MINIMUM else missing < 0:
-        yield _line(
-            version, kind, units(missing, version.currency), window=limited, taxed_as=limited
-        )
-
-
-def base_fee(versions: Versions, since: date, until: date) -> tuple[Line, ...]:
-    """Return the base fee for local days of one month, `until` excluded; none for days without one.
-
-    Versions with the same fee share a line, so that a change of another price does not change the
-    rounding.
-    """
-    days = [since + timedelta(days=number) for number in range((until - since).days)]
-    if days and (days[-1].year, days[-1].month) != (since.year, since.month):
-        raise ValueError(f"{since} to {until} is more than one month")
-    of_days = monthrange(since.year, since.month)[1]
-    fees = [(version, version.base_fee) for version in map(versions.version_at, days)]
-    return tuple(
-        _line(same[0][0], LineKind.BASE, fee, len(same), of_days=of_days)
-        for (fee, _), alike in groupby(
-            fees, key=lambda pair: (pair[1], pair[0].tax_rate(LineKind.BASE))
-        )
-        if fee is not None and (same := list(alike))
     )

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from itertools import groupby
 from typing import Final, NamedTuple
 
 from levity_trio.billing.pricing import pieces
@@ -49,6 +48,11 @@ class Quote:
 def quote(versions: Versions, now: datetime, zone: tzinfo) -> Quote:
     """Return what a session that starts now is charged by. Raises NoVersion."""
     version = versions.version_at(in_zone(now, zone).date())
+    blocking = version.blocking
+    if blocking is not None:
+        price = _taxed(version, LineKind.BLOCKING, blocking.price)
+        maximum = _or_none(version, LineKind.BLOCKING, blocking.maximum)
+        blocking = replace(blocking, price=price, maximum=maximum)
     return Quote(
         tariff=version.name,
         currency=version.currency,
@@ -56,19 +60,20 @@ def quote(versions: Versions, now: datetime, zone: tzinfo) -> Quote:
         session_fee=_or_none(version, LineKind.SESSION, version.session_fee),
         minimum=_or_none(version, LineKind.MINIMUM, version.minimum),
         maximum=_or_none(version, LineKind.MAXIMUM, version.maximum),
-        blocking=_blocking(version),
+        blocking=blocking,
         free_below_wh=version.free_below_wh,
     )
 
 
 def energy_prices(versions: Versions, now: datetime, zone: tzinfo) -> Iterator[Held]:
     """Yield what a kWh costs now, and what it will cost within a day. Raises NoVersion."""
-    spans = ((span.since, *span.holds) for span in pieces(versions, now, now + AHEAD, zone))
-    held = (
-        Held(since, _taxed(version, LineKind.ENERGY, window.price), window.name)
-        for since, version, window in spans
-    )
-    yield from (next(same) for _, same in groupby(held, key=lambda one: one.price))
+    last: Decimal | None = None
+    for span in pieces(versions, now, now + AHEAD, zone):
+        version, window = span.holds
+        price = _taxed(version, LineKind.ENERGY, window.price)
+        if price != last:
+            yield Held(span.since, price, window.name)
+        last = price
 
 
 def _taxed(version: Tariff, kind: LineKind, price: Decimal) -> Decimal:
@@ -78,14 +83,3 @@ def _taxed(version: Tariff, kind: LineKind, price: Decimal) -> Decimal:
 
 def _or_none(version: Tariff, kind: LineKind, price: Decimal | None) -> Decimal | None:
     return None if price is None else _taxed(version, kind, price)
-
-
-def _blocking(version: Tariff) -> Blocking | None:
-    terms = version.blocking
-    if terms is None or version.are_gross:
-        return terms
-    return replace(
-        terms,
-        price=_taxed(version, LineKind.BLOCKING, terms.price),
-        maximum=_or_none(version, LineKind.BLOCKING, terms.maximum),
-    )

@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -87,23 +87,20 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
         return Division((flow.wh,), Split.WHOLE)
     levels = _levels(flow)
     found = [_crossing(seam, levels, flow.powers) for seam in seams]
-    parts = tuple(
-        after - before for before, after in pairwise([0, *(one.wh for one in found), flow.wh])
-    )
-    unread = [one for one in found if len(levels) == 2 or one.is_far]
+    flowed = [0, *(crossing.wh for crossing in found), flow.wh]
+    parts = tuple(after - before for before, after in pairwise(flowed))
+    has_readings = len(levels) > 2
+    unread = [crossing for crossing in found if crossing.is_far or not has_readings]
     if not unread:
         return Division(parts, Split.REGISTER)
-    return Division(
-        parts, Split.POWER if all(_has_power(flow, one) for one in unread) else Split.EVENLY
-    )
 
-
-def _has_power(flow: Flow, crossing: Crossing) -> bool:
-    """Whether power was reported between two readings. That of the first reading says nothing about
-    what follows."""
-    since, until = crossing.before.at, crossing.after.at
-    powers = [power for power in flow.powers if power.at > since or since == flow.since]
-    return _Work(powers, since, until).until(until) > 0
+    for crossing in unread:
+        since, until = crossing.before.at, crossing.after.at
+        # The power of the first reading says nothing about what follows.
+        powers = [power for power in flow.powers if power.at > since or since == flow.since]
+        if not _Work(powers, since, until).until(until):
+            return Division(parts, Split.EVENLY)
+    return Division(parts, Split.POWER)
 
 
 def crossings(flow: Flow, seams: Sequence[datetime]) -> list[Crossing]:
@@ -118,7 +115,8 @@ def _levels(flow: Flow) -> list[Level]:
     ends = [Level(flow.since, 0), Level(flow.until, flow.wh)]
     within = sorted({level for level in flow.levels if flow.since < level.at < flow.until})
     levels = [ends[0], *within, ends[1]]
-    return levels if all(before.wh <= after.wh for before, after in pairwise(levels)) else ends
+    is_rising = all(before.wh <= after.wh for before, after in pairwise(levels))
+    return levels if is_rising else ends
 
 
 def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) -> Crossing:
@@ -129,12 +127,11 @@ def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) 
     before, after = levels[number - 1], levels[number]
     work = _Work(powers, before.at, after.at)
     part, whole = work.until(seam), work.until(after.at)
-    share = (
-        Fraction(part, whole)
-        if whole
-        else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
-    )
-    return Crossing(seam, before.wh + half_up((after.wh - before.wh) * share), before, after)
+    # Without power, the energy flowed evenly.
+    if not whole:
+        part, whole = (seam - before.at) // _TICK, (after.at - before.at) // _TICK
+    rise = half_up((after.wh - before.wh) * Fraction(part, whole))
+    return Crossing(seam, before.wh + rise, before, after)
 
 
 class _Work:
@@ -147,22 +144,27 @@ class _Work:
 
     def __init__(self, powers: Iterable[Power], since: datetime, until: datetime) -> None:
         """Of several powers at one time the last counts. A power below 0 counts as 0."""
-        within = {
-            power.at: power.watts
-            for power in powers
-            if since <= power.at <= until and isfinite(power.watts)
-        }
-        known = [(at, max(round(watts * 1000), 0)) for at, watts in sorted(within.items())]
-        points = [(since, known[0][1]), *known, (until, known[-1][1])] if known else []
-        self._at = [at for at, _ in points]
-        self._rates = [before + after for (_, before), (_, after) in pairwise(points)]
-        lengths = [(end - begin) // _TICK for begin, end in pairwise(self._at)]
-        parts = (rate * length for rate, length in zip(self._rates, lengths, strict=True))
-        self._done = [0, *accumulate(parts)]
+        within: dict[datetime, float] = {}
+        for power in powers:
+            if since <= power.at <= until and isfinite(power.watts):
+                within[power.at] = power.watts
+        at = sorted(within)
+        milliwatts = [max(round(within[moment] * 1000), 0) for moment in at]
+        if at:
+            at = [since, *at, until]
+            milliwatts = [milliwatts[0], *milliwatts, milliwatts[-1]]
+
+        self._at = at
+        self._rates = [before + after for before, after in pairwise(milliwatts)]
+        self._done = [0]
+        for (begin, end), rate in zip(pairwise(at), self._rates, strict=True):
+            work = rate * ((end - begin) // _TICK)
+            self._done.append(self._done[-1] + work)
 
     def until(self, moment: datetime) -> int:
         """Return the work until a time within; 0 if no power is known."""
         number = bisect_right(self._at, moment) - 1
         if not 0 <= number < len(self._rates):
             return self._done[-1]
-        return self._done[number] + self._rates[number] * ((moment - self._at[number]) // _TICK)
+        since = (moment - self._at[number]) // _TICK
+        return self._done[number] + self._rates[number] * since

@@ -112,22 +112,27 @@ def compare(
 ) -> Comparison:
     """Compare a meter (number and name) with its chargers. `chargers` are the sums of their
     registers at each reading, the oldest first."""
+    number, name = meter
     taken = list(map(_Taken, readings, chargers))
     kept, remarks = _without_mistakes(taken, classes)
     series = _Series(kept, classes)
     remarks = sorted([*remarks, *series.remarks()], key=attrgetter("at"))
     times = [reading.at for reading, _ in kept]
-    within = _around(times, month)
-    if within is None:
+
+    # From the last reading until the month begins, or the first in it, to the first one from its
+    # end on, or the last in it.
+    first = max(0, bisect_right(times, month.since) - 1)
+    last = min(bisect_left(times, month.end), len(times) - 1)
+    if last <= first or times[first] >= month.end or times[last] <= month.since:
         of_month = tuple(remark for remark in remarks if month.covers(remark.at))
-        return Comparison(meter=meter[0], name=meter[1], remarks=of_month)
-    first, last = within
-    told = tuple(remark for remark in remarks if times[first] < remark.at <= times[last])
+        return Comparison(meter=number, name=name, remarks=of_month)
+
+    between = tuple(remark for remark in remarks if times[first] < remark.at <= times[last])
     energies = series.between(first, last)
     leaves = series.leaves(first, last) if energies.side else None
     return Comparison(
-        meter=meter[0],
-        name=meter[1],
+        meter=number,
+        name=name,
         since=times[first],
         until=times[last],
         meter_wh=energies.meter,
@@ -139,26 +144,8 @@ def compare(
         differs=energies.side != 0,
         differs_since=None if leaves is None else times[leaves - 1],
         differs_until=None if leaves is None else times[leaves],
-        remarks=told,
+        remarks=between,
     )
-
-
-def _around(times: Sequence[str], month: Span) -> tuple[int, int] | None:
-    """Return the last reading until the beginning of a month, or the first one in it, and the first
-    one from its end on, or the last one in it; None if these are no two."""
-    first = max(0, bisect_right(times, month.since) - 1)
-    last = min(bisect_left(times, month.end), len(times) - 1)
-    is_of_month = last > first and times[first] < month.end and times[last] > month.since
-    return (first, last) if is_of_month else None
-
-
-def _rise(before: Reading, now: Reading, rolls_over_wh: int | None) -> int | None:
-    """Return what the register rose by; None if it fell, and did not go on at 0."""
-    if now.wh >= before.wh:
-        return now.wh - before.wh
-    if rolls_over_wh is not None and rolls_over_wh * NEAR_ROLLOVER <= before.wh < rolls_over_wh:
-        return now.wh + rolls_over_wh - before.wh
-    return None
 
 
 class _Series:
@@ -167,18 +154,22 @@ class _Series:
 
     def __init__(self, taken: Sequence[_Taken], classes: Classes) -> None:
         self._taken, self._classes = taken, classes
-        self._rises = [
-            _rise(before.reading, now.reading, classes.rolls_over_wh)
-            for before, now in pairwise(taken)
-        ]
+        self._rises = list[int | None]()
         self._meter, self._chargers, self._unsure = [0], [0], [0]
-        for (before, now), rise in zip(pairwise(taken), self._rises, strict=True):
-            is_known = rise is not None
+        full = classes.rolls_over_wh
+        for before, now in pairwise(taken):
+            earlier = before.reading.wh
+            rise: int | None = now.reading.wh - earlier
+            if now.reading.wh < earlier:
+                is_nearly_full = full is not None and full * NEAR_ROLLOVER <= earlier < full
+                rise = now.reading.wh + (full or 0) - earlier if is_nearly_full else None
+            of_chargers, unsure = now.chargers.low - before.chargers.low, 0
+            if rise is None:
+                of_chargers, unsure = 0, _width(before) + _width(now)
+            self._rises.append(rise)
             self._meter.append(self._meter[-1] + (rise or 0))
-            self._chargers.append(
-                self._chargers[-1] + is_known * (now.chargers.low - before.chargers.low)
-            )
-            self._unsure.append(self._unsure[-1] + (not is_known) * (_width(before) + _width(now)))
+            self._chargers.append(self._chargers[-1] + of_chargers)
+            self._unsure.append(self._unsure[-1] + unsure)
 
     def is_known(self, number: int) -> bool:
         """Whether the register did not fall in the interval that ends with this reading."""
@@ -192,9 +183,8 @@ class _Series:
         least = max(0, chargers - _width(self._taken[first]) - unsure)
         most = chargers + _width(self._taken[last]) + unsure
         digit = max(self._taken[first].reading.digit, self._taken[last].reading.digit)
-        allowed = (
-            round((self._classes.meter * meter + self._classes.chargers * chargers) / 100) + digit
-        )
+        errors = self._classes.meter * meter + self._classes.chargers * chargers
+        allowed = round(errors / 100) + digit
         side = (meter > most + allowed) - (meter < least - allowed)
         return _Against(meter, chargers, least, most, allowed, side)
 
@@ -211,35 +201,40 @@ class _Series:
             known = (number for number in range(begin, last + 1) if self.is_known(number))
             return all(self.between(base, number).side == side for number in known)
 
-        bases = (base for base in range(last) if self.is_known(base + 1) and stays(base, base + 1))
-        base = next(bases, None)
-        if base is not None:
-            return base + 1
-        return next((number for number in range(first + 1, last + 1) if stays(first, number)), None)
+        for base in range(last):
+            if self.is_known(base + 1) and stays(base, base + 1):
+                return base + 1
+        for number in range(first + 1, last + 1):
+            if stays(first, number):
+                return number
+        return None
 
     def remarks(self) -> Iterator[ReadingRemark]:
         """Yield where the register fell or went on at 0, and a last reading that another spelling
         would make fit."""
         for (before, now), rise in zip(pairwise(self._taken), self._rises, strict=True):
-            fell = _shown(now), _shown(before)
+            shown, shown_before = _shown(now), _shown(before)
             if rise is None:
-                yield _remark(
-                    now,
-                    Told(
-                        (
-                            "{1} is below {2} before: another meter, or read wrong; what flowed "
-                            "meanwhile is left out"
-                        ),
-                        *fell,
+                words = Told(
+                    (
+                        "{1} is below {2} before: another meter, or read wrong; what flowed "
+                        "meanwhile is left out"
                     ),
+                    shown,
+                    shown_before,
                 )
+                yield _remark(now, words)
             elif now.reading.wh < before.reading.wh:
-                yield _remark(
-                    now, Told("{1} is below {2} before: the register went on at 0", *fell)
+                words = Told(
+                    "{1} is below {2} before: the register went on at 0", shown, shown_before
                 )
-        if len(self._taken) > 1 and self.is_doubtful(len(self._taken) - 2, len(self._taken) - 1):
+                yield _remark(now, words)
+
+        last = len(self._taken) - 1
+        if last > 0 and self.is_doubtful(last - 1, last):
             before, now = self._taken[-2:]
-            if hint := _hint(before, now, self._classes):
+            hint = _hint(before, now, self._classes)
+            if hint:
                 yield _remark(now, Told("{1} does not fit; {2} would fit", _shown(now), hint))
 
     def is_doubtful(self, first: int, last: int) -> bool:
@@ -271,26 +266,26 @@ def _without_mistakes(
     be said of these."""
     kept, remarks = list(taken[:1]), list[ReadingRemark]()
     for now, after in zip_longest(taken[1:], taken[2:]):
-        if after is not None and _is_mistake(kept[-1], now, after, classes):
-            hint = _hint(kept[-1], now, classes)
-            words = Told(
-                "{1} contradicts the readings before and after, and is left out", _shown(now)
-            )
-            remarks.append(_remark(now, Told("{1}; {2} would fit", words, hint) if hint else words))
-        else:
+        # It contradicts those next to it, and these agree with the chargers.
+        before = kept[-1]
+        is_mistake = False
+        if after is not None and not _Series((before, after), classes).is_doubtful(0, 1):
+            series = _Series((before, now, after), classes)
+            if series.is_known(1) and series.is_known(2):
+                sides = series.between(0, 1).side, series.between(1, 2).side
+                is_mistake = sorted(sides) == [-1, 1]
+            else:
+                is_mistake = True
+        if not is_mistake:
             kept.append(now)
+            continue
+
+        hint = _hint(before, now, classes)
+        words = Told("{1} contradicts the readings before and after, and is left out", _shown(now))
+        if hint:
+            words = Told("{1}; {2} would fit", words, hint)
+        remarks.append(_remark(now, words))
     return kept, remarks
-
-
-def _is_mistake(before: _Taken, now: _Taken, after: _Taken, classes: Classes) -> bool:
-    """Whether a reading contradicts those next to it, and these agree with the chargers."""
-    around = _Series((before, after), classes)
-    if around.is_doubtful(0, 1):
-        return False
-    series = _Series((before, now, after), classes)
-    if not (series.is_known(1) and series.is_known(2)):
-        return True
-    return series.between(0, 1).side * series.between(1, 2).side < 0
 
 
 def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
@@ -298,23 +293,21 @@ def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
     least = max(0, now.chargers.low - before.chargers.high)
     most = now.chargers.high - before.chargers.low
     allowed = round((classes.meter + classes.chargers) * most / 100) + now.reading.digit
-    for words, wh in _spellings(now.reading):
-        if least - allowed <= wh - before.reading.wh <= most + allowed:
-            return words
-    return ""
-
-
-def _spellings(reading: Reading) -> Iterator[tuple[str, int]]:
-    other = "Wh" if reading.unit == "kWh" else "kWh"
-    spelled = [(reading.value, other)]
-    for place, (digit, after) in enumerate(pairwise(reading.value)):
+    reading = now.reading
+    value = reading.value
+    spelled = [(value, "Wh" if reading.unit == "kWh" else "kWh")]
+    for place, (digit, after) in enumerate(pairwise(value)):
         if digit != after and (digit + after).isdecimal():
-            spelled.append(
-                (f"{reading.value[:place]}{after}{digit}{reading.value[place + 2 :]}", reading.unit)
-            )
-    for value, unit in spelled:
-        if (exact := exact_wh(value, unit)) is not None:
-            yield f"{value} {unit}", int(exact.quantize(_WHOLE, ROUND_HALF_UP))
+            swapped = value[:place] + after + digit + value[place + 2 :]
+            spelled.append((swapped, reading.unit))
+    for other, unit in spelled:
+        exact = exact_wh(other, unit)
+        if exact is None:
+            continue
+        rise = int(exact.quantize(_WHOLE, ROUND_HALF_UP)) - before.reading.wh
+        if least - allowed <= rise <= most + allowed:
+            return f"{other} {unit}"
+    return ""
 
 
 _WHOLE: Final = Decimal(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from levity_trio.records import record
@@ -97,41 +97,44 @@ def spans(
     `what` says what holds at a local time. It may change at these minutes of the day and at
     midnight.
     """
-    cuts = [since, *sorted(_cuts(since, until, zone, frozenset((0, *minutes)))), until]
-    pieces = [Span(*pair, what(in_zone(pair[0], zone))) for pair in pairwise(cuts)]
-    alike = [list(same) for _, same in groupby(pieces, key=lambda span: span.holds)]
-    return [same[0]._replace(until=same[-1].until) for same in alike]
-
-
-def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> set[datetime]:
-    """Return the moments within at which the local clock shows one of the minutes, or is
-    changed."""
     # A day more at both ends: a clock that is put back over midnight shows the day before again.
-    first, last = (
-        in_zone(shifted(moment, by), zone).date() for moment, by in ((since, -_DAY), (until, _DAY))
-    )
-    days = map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))
-    at_minutes = {
-        moment for day in days for moment in _of_day(day, zone, minutes) if since < moment < until
-    }
-    stretches = pairwise([since, *sorted(at_minutes), until])
-    return at_minutes | {
-        change for begin, end in stretches if (change := _change(begin, end, zone)) is not None
-    }
+    first = in_zone(shifted(since, -_DAY), zone).date()
+    last = in_zone(shifted(until, _DAY), zone).date()
+    minutes_and_midnight = frozenset((0, *minutes))
+    cuts = set[datetime]()
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        moments = _of_day(date.fromordinal(ordinal), zone, minutes_and_midnight)
+        cuts.update(moment for moment in moments if since < moment < until)
+
+    # An hour that comes twice or never may begin anything.
+    for begin, end in pairwise([since, *sorted(cuts), until]):
+        change = _clock_change(begin, end, zone)
+        if change is not None:
+            cuts.add(change)
+
+    merged = list[Span[T]]()
+    for begin, end in pairwise([since, *sorted(cuts), until]):
+        holds = what(in_zone(begin, zone))
+        if merged and merged[-1].holds == holds:
+            merged[-1] = merged[-1]._replace(until=end)
+        else:
+            merged.append(Span(begin, end, holds))
+    return merged
 
 
 @lru_cache(maxsize=DAYS_KEPT)
 def _of_day(day: date, zone: tzinfo, minutes: frozenset[int]) -> tuple[datetime, ...]:
     """Return when the clock shows these minutes on a day: some twice. A month of sessions asks for
     the same days."""
-    shown = [
-        shifted(datetime.combine(day, time(), zone), timedelta(minutes=minute))
-        for minute in minutes
-    ]
-    return tuple(in_zone(local.replace(fold=fold), UTC) for local in shown for fold in (0, 1))
+    midnight = datetime.combine(day, time(), zone)
+    moments = list[datetime]()
+    for minute in minutes:
+        local = shifted(midnight, timedelta(minutes=minute))
+        moments += [in_zone(local.replace(fold=fold), UTC) for fold in (0, 1)]
+    return tuple(moments)
 
 
-def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
+def _clock_change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
     """Return the moment of the clock change between two times less than two days apart, if there is
     one."""
     before = in_zone(since, zone).utcoffset()
@@ -139,8 +142,10 @@ def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
         return None
     while until - since > _SECOND:
         middle = since + (until - since) / 2
-        since, until = (
-            (middle, until) if in_zone(middle, zone).utcoffset() == before else (since, middle)
-        )
+        if in_zone(middle, zone).utcoffset() == before:
+            since = middle
+        else:
+            until = middle
+    # Clocks change at a whole second.
     change = until.replace(microsecond=0)
     return change if change > since else until
