@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from functools import reduce
 from itertools import starmap
 from typing import Final
 
@@ -57,18 +56,6 @@ def words(tariff: Tariff) -> Iterator[Told]:
         always = Told("at all other times") if len(tariff.windows) > 1 else Told("at all times")
         when = always if window.when is None else _recurrence(window.when)
         yield Told("{1}: {2} a kWh, {3}.", _name(window), Amount(window.price, code), when)
-    yield from _fees(tariff, code)
-    if tariff.blocking is not None:
-        yield from _blocking(tariff.blocking, code)
-    if tariff.free_below_wh:
-        yield Told("A session of less than {1} is free.", Quantity(tariff.free_below_wh, "Wh"))
-    else:
-        yield Told("No session is free.")
-    rates = (Figure(float(tariff.tax_rate(kind))) for kind in TAXED)
-    yield Told("Tax: energy {1} %, session fee {2} %, blocking fee {3} %, base fee {4} %.", *rates)
-
-
-def _fees(tariff: Tariff, code: str) -> Iterator[Told]:
     if tariff.session_fee is not None:
         yield Told("Each session: {1}.", Amount(tariff.session_fee, code))
     if tariff.base_fee is not None:
@@ -77,6 +64,14 @@ def _fees(tariff: Tariff, code: str) -> Iterator[Told]:
         yield Told("A session costs at least: {1}.", Amount(tariff.minimum, code))
     if tariff.maximum is not None:
         yield Told("A session costs at most: {1}.", Amount(tariff.maximum, code))
+    if tariff.blocking is not None:
+        yield from _blocking(tariff.blocking, code)
+    if tariff.free_below_wh:
+        yield Told("A session of less than {1} is free.", Quantity(tariff.free_below_wh, "Wh"))
+    else:
+        yield Told("No session is free.")
+    rates = (Figure(float(tariff.tax_rate(kind))) for kind in TAXED)
+    yield Told("Tax: energy {1} %, session fee {2} %, blocking fee {3} %, base fee {4} %.", *rates)
 
 
 def in_short(tariff: Tariff) -> Told:
@@ -113,10 +108,11 @@ def _window(name: str) -> str:
 def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
     parts = []
     if when.times != ALL_DAY:
-        first, *others = (f"{clock(times.since)}-{clock(times.until)}" for times in when.times)
-        parts.append(
-            reduce(lambda one, two: Told("{1} and {2}", one, two), others, joined("", [first]))
-        )
+        spans_of_day = [f"{clock(times.since)}-{clock(times.until)}" for times in when.times]
+        text = joined("", spans_of_day[:1])
+        for span in spans_of_day[1:]:
+            text = Told("{1} and {2}", text, span)
+        parts.append(text)
     if when.weekdays != ALL_WEEKDAYS:
         parts.append(joined(", ", map(Weekday, sorted(when.weekdays))))
     if when.season is not None:
@@ -125,11 +121,9 @@ def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
 
 
 def _blocking(terms: Blocking, code: str) -> Iterator[Told]:
-    end = (
-        Told("the connector is available again")
-        if terms.is_until_available
-        else Told("the session stops")
-    )
+    end = Told("the session stops")
+    if terms.is_until_available:
+        end = Told("the connector is available again")
     yield Told(
         "Blocking: {1} a begun minute, {2} minutes after charging, until {3}.",
         *(Amount(terms.price, code), terms.grace_minutes, end),
@@ -143,47 +137,23 @@ def _blocking(terms: Blocking, code: str) -> Iterator[Told]:
 def examples(tariff: Tariff) -> Iterator[str]:
     """Yield what 10 kWh cost in each window, and a session with all its lines. Times are local."""
     start = datetime.combine(tariff.since, STARTS_AT, UTC)
-    for moment, window in _first_moments(tariff):
-        price = amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff)
-        yield (
-            f"{_energy(EXAMPLE_WH)} on {_moment(moment)}, {_name(window)}: "
-            f"{written(price, tariff.currency)}"
-        )
-    yield (
-        f"A session of {_energy(EXAMPLE_WH)}, charged from {_moment(start)} to "
-        f"{_moment(start + CHARGING)},"
-    )
-    yield f"the cable out on {_moment(start + CHARGING + STANDING)}:"
-    yield from (f"  {line}" for line in _worked(tariff, start))
-
-
-def _first_moments(tariff: Tariff) -> Iterator[tuple[datetime, Window]]:
-    """Yield when each window first holds; not those that do not in a year."""
     since = datetime.combine(tariff.since, time(), UTC)
-    seen: set[Window] = set()
+    shown = set[Window]()
     for span in spans(since, since + _YEAR, UTC, tariff.minutes, tariff.window_at):
-        if span.holds not in seen:
-            seen.add(span.holds)
-            yield span.since, span.holds
+        window = span.holds
+        if window in shown:
+            continue
+        shown.add(window)
+        price = amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff)
+        moment, cost = _moment(span.since), written(price, tariff.currency)
+        yield f"{_energy(EXAMPLE_WH)} on {moment}, {_name(window)}: {cost}"
 
-
-def _worked(tariff: Tariff, start: datetime) -> Iterator[str]:
     charged, left = start + CHARGING, start + CHARGING + STANDING
-    stay = Stay(last_energy_at=charged, stopped_at=left)
-    session = price_session(_session(start, charged), Evidence(stay=stay), Versions([tariff]), UTC)
-    for line in session.lines:
-        yield f"{_quantity(line)} × {line.price} = {written(line.amount, tariff.currency)}"
-    sums = foot([session], are_gross=tariff.are_gross)
-    for tax in sums.taxes:
-        net, part, gross = (
-            written(minor, tariff.currency) for minor in (tax.net, tax.tax, tax.gross)
-        )
-        yield f"net {net} + {tax.rate} % tax {part} = {gross}"
-    yield f"total {written(sums.total, tariff.currency)}"
-
-
-def _session(started_at: datetime, ended_at: datetime) -> Position:
-    return Position(
+    yield (
+        f"A session of {_energy(EXAMPLE_WH)}, charged from {_moment(start)} to {_moment(charged)},"
+    )
+    yield f"the cable out on {_moment(left)}:"
+    session = Position(
         id=0,
         transaction=None,
         charger=None,
@@ -191,20 +161,32 @@ def _session(started_at: datetime, ended_at: datetime) -> Position:
         space=None,
         tag=None,
         vehicle=None,
-        started_at=started_at,
-        ended_at=ended_at,
+        started_at=start,
+        ended_at=charged,
         energy_wh=EXAMPLE_WH,
         split=None,
         lines=(),
     )
+    evidence = Evidence(stay=Stay(last_energy_at=charged, stopped_at=left))
+    yield from _worked(price_session(session, evidence, Versions([tariff]), UTC), tariff)
 
 
-def _quantity(line: Line) -> str:
-    """Return what a line counts."""
-    what = f"{line.kind}, {line.window}" if line.window else line.kind
-    if line.kind is LineKind.ENERGY:
-        return f"{what}: {_energy(line.quantity)}"
-    return f"{what}: {line.quantity}{' min' if line.kind is LineKind.BLOCKING else ''}"
+def _worked(session: Position, tariff: Tariff) -> Iterator[str]:
+    """Yield the lines of a session, its tax and its total."""
+    currency = tariff.currency
+    for line in session.lines:
+        what = f"{line.kind}, {line.window}" if line.window else str(line.kind)
+        quantity = str(line.quantity)
+        if line.kind is LineKind.ENERGY:
+            quantity = _energy(line.quantity)
+        elif line.kind is LineKind.BLOCKING:
+            quantity = f"{line.quantity} min"
+        yield f"  {what}: {quantity} × {line.price} = {written(line.amount, currency)}"
+    sums = foot([session], are_gross=tariff.are_gross)
+    for tax in sums.taxes:
+        net, part, gross = (written(minor, currency) for minor in (tax.net, tax.tax, tax.gross))
+        yield f"  net {net} + {tax.rate} % tax {part} = {gross}"
+    yield f"  total {written(sums.total, currency)}"
 
 
 def _energy(wh: int) -> str:
@@ -222,16 +204,15 @@ def kilowatt_hours(wh: int) -> str:
 
 def arithmetic(line: Line, currency: Currency) -> Told:
     """Return what a line is for, and how its amount comes about: quantity × price, rounded once."""
-    name = (
-        joined(", ", (_NAMES[line.kind], _window(line.window)))
-        if line.window
-        else _NAMES[line.kind]
-    )
+    name = _NAMES[line.kind]
+    if line.window:
+        name = joined(", ", (name, _window(line.window)))
     total = Amount(units(line.amount, currency), currency.code)
-    if line.kind in (LineKind.MINIMUM, LineKind.MAXIMUM) or (
-        line.kind is LineKind.SESSION and line.quantity == 1
-    ):
+    # These are one amount, so there is nothing to multiply.
+    is_one_fee = line.kind is LineKind.SESSION and line.quantity == 1
+    if is_one_fee or line.kind in (LineKind.MINIMUM, LineKind.MAXIMUM):
         return joined(": ", (name, total))
+
     quantity: Value = line.quantity
     if line.kind is LineKind.ENERGY:
         quantity = Told("{1} kWh", Figure(line.quantity / WH_PER_KWH, 3))
@@ -241,4 +222,5 @@ def arithmetic(line: Line, currency: Currency) -> Told:
         quantity = Told("{1} min", line.quantity)
     decimals = max(len(f"{line.price:f}".partition(".")[2]), currency.exponent)
     price = Amount(Decimal(f"{line.price:.{decimals}f}"), currency.code)
-    return joined(": ", (name, joined(" = ", (joined(" × ", (quantity, price)), total))))
+    product = joined(" × ", (quantity, price))
+    return joined(": ", (name, joined(" = ", (product, total))))

@@ -103,25 +103,33 @@ def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -
 
     `known` are its periods, in any order. A plan without parts changes nothing.
     """
-    touched = sorted(
-        (period for period in known if period.span.overlaps(span)),
-        key=lambda period: period.span.since,
-    )
+    touched = [period for period in known if period.span.overlaps(span)]
+    touched.sort(key=lambda period: period.span.since)
     is_so = not touched if wanted is None else _is_so(touched, span, wanted)
     if is_so:
         return Plan()
-    ended = [
-        period for period in touched if period.span.until is None and period.span.since < span.since
-    ]
-    voided = [period for period in touched if period not in ended]
-    begins = [rest for period in touched for rest in _rests(period, span, is_ended=period in ended)]
+
+    ends, voids, begins = list[Period](), list[Period](), list[Period]()
+    for period in touched:
+        begins_before = period.span.since < span.since
+        if begins_before and period.span.until is None:
+            ends.append(period)
+        else:
+            voids.append(period)
+            if begins_before:
+                begins.append(period._replace(span=Span(period.span.since, span.since)))
+        if span.end < period.span.end:
+            begins.append(period._replace(span=Span(span.end, period.span.until)))
     if wanted is not None:
         begins.append(wanted._replace(span=span))
-    past = (period for period in touched if max(period.span.since, span.since) < now)
-    deprived = next(
-        (period for period in past if wanted is None or wanted.account != period.account), None
-    )
-    return Plan(tuple(ended), tuple(voided), tuple(begins), deprived)
+
+    deprived = None
+    for period in touched:
+        is_of_another = wanted is None or wanted.account != period.account
+        if is_of_another and max(period.span.since, span.since) < now:
+            deprived = period
+            break
+    return Plan(tuple(ends), tuple(voids), tuple(begins), deprived)
 
 
 def _is_so(touched: Sequence[Period], span: Span, wanted: Period) -> bool:
@@ -132,14 +140,6 @@ def _is_so(touched: Sequence[Period], span: Span, wanted: Period) -> bool:
             return False
         reached = period.span.end
     return reached >= span.end
-
-
-def _rests(period: Period, span: Span, *, is_ended: bool) -> Iterator[Period]:
-    """Yield what stays of a period before and after a span."""
-    if period.span.since < span.since and not is_ended:
-        yield period._replace(span=Span(period.span.since, span.since))
-    if span.end < period.span.end:
-        yield period._replace(span=Span(span.end, period.span.until))
 
 
 # The choice
@@ -214,31 +214,27 @@ def decide(
 
     A single connector goes before its charger.
     """
-    claims = tuple(
-        Claim(ground, period)
-        for ground, thing in _things(charged, bill_by)
-        for period in periods_of(thing)
-        if period.span.covers(charged.start)
-    )
+    things = [(Ground.CHARGER, Thing(What.SPACE, charged.charger))]
+    if charged.connector:
+        connector = Thing(What.SPACE, charged.charger, charged.connector)
+        things.insert(0, (Ground.CONNECTOR, connector))
+    if charged.tag:
+        place = 0 if bill_by is BillBy.TAG else len(things)
+        things.insert(place, (Ground.TAG, Thing(What.TAG, charged.tag)))
+    claims = list[Claim]()
+    for ground, thing in things:
+        for period in periods_of(thing):
+            if period.span.covers(charged.start):
+                claims.append(Claim(ground, period))
+
     if by_hand is not None:
         account, ground = by_hand.account, Ground.HAND
     elif claims:
         account, ground = claims[0].period.account, claims[0].ground
     else:
         return Owner(None, Ground.NOBODY)
-    return Owner(
-        account, ground, claims, by_hand, is_outside=not open_of(account).covers(charged.start)
-    )
-
-
-def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
-    of_tag = [(Ground.TAG, Thing(What.TAG, charged.tag))] if charged.tag else []
-    of_space = [(Ground.CHARGER, Thing(What.SPACE, charged.charger))]
-    if charged.connector:
-        of_space.insert(
-            0, (Ground.CONNECTOR, Thing(What.SPACE, charged.charger, charged.connector))
-        )
-    return of_tag + of_space if bill_by is BillBy.TAG else of_space + of_tag
+    is_outside = not open_of(account).covers(charged.start)
+    return Owner(account, ground, tuple(claims), by_hand, is_outside)
 
 
 # In words
@@ -252,40 +248,24 @@ def grounds(
 
     `shown` writes a time.
     """
-    if owner.given is not None:
-        if owner.given.reason:
-            yield Told(
-                "{1}: given by {2}: {3}",
-                _household(owner.account),
-                owner.given.by,
-                owner.given.reason,
-            )
-        else:
-            yield Told("{1}: given by {2}", _household(owner.account), owner.given.by)
-    yield from _claims(charged, owner, bill_by, shown)
-    if owner.is_outside:
-        yield Told(
-            "{1} was not open at {2}; the session belongs to it all the same",
-            _household(owner.account),
-            shown(charged.start),
-        )
+    household, given = _household(owner.account), owner.given
+    if given is not None and given.reason:
+        yield Told("{1}: given by {2}: {3}", household, given.by, given.reason)
+    elif given is not None:
+        yield Told("{1}: given by {2}", household, given.by)
 
-
-def _claims(
-    charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value]
-) -> Iterator[Told]:
     if owner.ground is Ground.NOBODY:
-        space = _named(Ground.CONNECTOR if charged.connector else Ground.CHARGER, charged)
+        place = Ground.CONNECTOR if charged.connector else Ground.CHARGER
         yield Told(
             "nobody's: neither {1} nor {2} belonged to a household",
             _named(Ground.TAG, charged),
-            space,
+            _named(place, charged),
         )
-    for place, claim in enumerate(owner.claims):
+    for number, claim in enumerate(owner.claims):
         claimed = _claimed(claim, charged, shown)
-        if owner.given is not None:
+        if given is not None:
             yield Told("{1}; passed over: given by hand", claimed)
-        elif not place:
+        elif number == 0:
             yield claimed
         elif bill_by is BillBy.TAG:
             yield Told("{1}; passed over: by card first, a connector before its charger", claimed)
@@ -293,6 +273,13 @@ def _claims(
             yield Told(
                 "{1}; passed over: by connector first, a connector before its charger", claimed
             )
+
+    if owner.is_outside:
+        yield Told(
+            "{1} was not open at {2}; the session belongs to it all the same",
+            household,
+            shown(charged.start),
+        )
 
 
 def _household(number: int | None) -> Told:

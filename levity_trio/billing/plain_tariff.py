@@ -76,39 +76,37 @@ class PlainTariff:
     @property
     def toml(self) -> str:
         """The TOML of it, whatever its texts contain."""
-        return "\n".join(self._lines()) + "\n"
-
-    @property
-    def places(self) -> Mapping[str, str]:
-        """The fields by the places of the TOML in which they stand."""
-        windows = [
-            name
-            for name, price in (("night", self.night_price), ("weekend", self.weekend_price))
-            if price is not None
+        lines = [
+            f"name = {_quoted(self.name)}",
+            f"valid_from = {self.since}",
+            f"currency = {_quoted(self.currency)}",
+            f"prices = {_quoted(self.prices)}",
         ]
-        return _PLACES | {
-            f"window {number}.{key}": field
-            for number, name in enumerate(windows, 1)
-            for key, field in {
-                "price": f"{name}_price",
-                "name": f"{name}_name",
-                "times": f"{name}_from",
-            }.items()
-        }
-
-    def _lines(self) -> Iterator[str]:
-        yield f"name = {_quoted(self.name)}"
-        yield f"valid_from = {self.since}"
-        yield f"currency = {_quoted(self.currency)}"
-        yield f"prices = {_quoted(self.prices)}"
         for key in ("tax", "session_fee", "base_fee", "minimum", "maximum"):
-            if (text := getattr(self, key)) is not None:
-                yield f"{key} = {_quoted(text)}"
+            text = getattr(self, key)
+            if text is not None:
+                lines.append(f"{key} = {_quoted(text)}")
         if self.free_below_wh is not None:
-            yield f"free_below_wh = {self.free_below_wh}"
-        yield from self._windows()
+            lines.append(f"free_below_wh = {self.free_below_wh}")
+
+        lines += self._windows()
+        lines += ["", "[energy]"]
+        if self.price_name is not None:
+            lines.append(f"name = {_quoted(self.price_name)}")
+        lines.append(f"price = {_quoted(self.price)}")
+
         if self.blocking_price is not None:
-            yield from self._blocking(self.blocking_price)
+            lines += ["", "[blocking]", f"price = {_quoted(self.blocking_price)}"]
+            if self.blocking_after_minutes is not None:
+                lines.append(f"grace_minutes = {self.blocking_after_minutes}")
+            if self.blocking_maximum is not None:
+                lines.append(f"maximum = {_quoted(self.blocking_maximum)}")
+            if self.blocking_free_from is not None:
+                free = f"{self.blocking_free_from}-{self.blocking_free_until}"
+                lines.append(f"free = {_quoted(free)}")
+            if self.blocking_until_free:
+                lines.append("until_available = true")
+        return "\n".join(lines) + "\n"
 
     def _windows(self) -> Iterator[str]:
         if self.night_price is not None:
@@ -120,21 +118,17 @@ class PlainTariff:
         if self.weekend_price is not None:
             yield from ("", "[[window]]", f"name = {_quoted(self.weekend_name or 'weekend')}")
             yield from (f"price = {_quoted(self.weekend_price)}", 'weekdays = ["Sat", "Sun"]')
-        yield from ("", "[energy]")
-        if self.price_name is not None:
-            yield f"name = {_quoted(self.price_name)}"
-        yield f"price = {_quoted(self.price)}"
 
-    def _blocking(self, price: str) -> Iterator[str]:
-        yield from ("", "[blocking]", f"price = {_quoted(price)}")
-        if self.blocking_after_minutes is not None:
-            yield f"grace_minutes = {self.blocking_after_minutes}"
-        if self.blocking_maximum is not None:
-            yield f"maximum = {_quoted(self.blocking_maximum)}"
-        if self.blocking_free_from is not None:
-            yield f"free = {_quoted(f'{self.blocking_free_from}-{self.blocking_free_until}')}"
-        if self.blocking_until_free:
-            yield "until_available = true"
+    @property
+    def places(self) -> Mapping[str, str]:
+        """The fields by the places of the TOML in which they stand."""
+        places, number = dict(_PLACES), 0
+        for name in ("night", "weekend"):
+            if getattr(self, f"{name}_price") is not None:
+                number += 1
+                for key, field in (("price", "price"), ("name", "name"), ("times", "from")):
+                    places[f"window {number}.{key}"] = f"{name}_{field}"
+        return places
 
 
 def plain_tariff(tariff: Tariff) -> PlainTariff | None:
@@ -157,28 +151,23 @@ def plain_tariff(tariff: Tariff) -> PlainTariff | None:
         free_below_wh=None if tariff.free_below_wh == LEAST_WH else tariff.free_below_wh,
     )
     for window in tariff.windows:
-        found = _with_window(found, window)
-    found = found if tariff.blocking is None else _with_blocking(found, tariff.blocking)
+        when, price = window.when, f"{window.price:f}"
+        if when is None:
+            continue
+        if when.times == ALL_DAY and when.weekdays == WEEKEND:
+            found = replace(found, weekend_price=price, weekend_name=window.name)
+        else:
+            since, until = _times(when)
+            night = replace(found, night_price=price, night_name=window.name)
+            found = replace(night, night_from=since, night_until=until)
+    if tariff.blocking is not None:
+        found = _with_blocking(found, tariff.blocking)
+    # The form says all of the tariff if it makes the same tariff.
     try:
         is_all = _compared(parse(found.toml)) == _compared(tariff)
     except TariffFaults:
         return None
     return found if is_all else None
-
-
-def _with_window(found: PlainTariff, window: Window) -> PlainTariff:
-    if window.when is None:
-        return found
-    if window.when.times == ALL_DAY and window.when.weekdays == WEEKEND:
-        return replace(found, weekend_price=f"{window.price:f}", weekend_name=window.name)
-    since, until = _times(window.when)
-    return replace(
-        found,
-        night_price=f"{window.price:f}",
-        night_from=since,
-        night_until=until,
-        night_name=window.name,
-    )
 
 
 def _with_blocking(found: PlainTariff, fee: Blocking) -> PlainTariff:

@@ -148,73 +148,79 @@ def reconcile(
     charger: str, connectors: Sequence[Connector], month: Span, states: States
 ) -> ChargerMonth:
     """Reconcile the month of one charger."""
-    parts = [part for connector in connectors for part in _parts(connector, month)]
-    counted = [part for part in parts if part.is_counted]
-    known = states(
-        [part.transaction.metered.id for part in counted if part.transaction is not None]
-    )
+    parts, hidden, remarks = list[_Part](), list[tuple[_Part, Metered]](), list[Remark]()
+    energies, ends = list[Energy](), list[str]()
+    for connector in connectors:
+        parts += _parts(connector, month)
+        hidden += _hidden(connector, month)
+        remarks += _remarks(connector, month)
+        course = connector.course
+        energies.append(energy(course.bounds(month.since), course.bounds(month.end)))
+        if course.ends_at is not None:
+            ends.append(course.ends_at)
+    wh = dict.fromkeys(_ADDED, 0)
+
+    counted = list[tuple[_Part, Transaction]]()
+    for part in parts:
+        if part.transaction is None:
+            wh["between_wh"] += part.within_wh
+            wh["between_doubtful_wh"] += part.within_wh if part.stretch.is_doubtful else 0
+        elif not part.is_counted:
+            wh["later_wh"] += part.within_wh
+        else:
+            counted.append((part, part.transaction))
+            wh["before_wh"] += 0 if part.is_open else part.outside_wh
     differences = tuple(_differences(counted))
-    hidden = [pair for connector in connectors for pair in _hidden(connector, month)]
-    missing = sum(part.outside_wh for part, _ in hidden if part.is_counted)
-    too_much = sum(part.within_wh for part, _ in hidden if not part.is_counted)
-    courses = [connector.course for connector in connectors]
-    energies = [energy(course.bounds(month.since), course.bounds(month.end)) for course in courses]
-    later = [part for part in parts if not part.is_counted and part.transaction is not None]
-    between = [part for part in parts if part.transaction is None]
-    sums = _sums(
-        Energy(*map(sum, zip(*energies, strict=True))) if energies else Energy(0, 0, 0),
-        _merged(_line(part, known) for part in counted),
-        before_wh=sum(part.outside_wh for part in counted if not part.is_open) - missing,
-        later_wh=sum(part.within_wh for part in later) - too_much,
-        between_wh=sum(part.within_wh for part in between),
-        between_doubtful_wh=sum(part.within_wh for part in between if part.stretch.is_doubtful),
-        explained_wh=sum(abs(difference.wh) for difference in differences if difference.reason),
-        unexplained_wh=sum(
-            abs(difference.wh) for difference in differences if not difference.reason
-        ),
-        hidden_wh=missing + too_much,
-    )
+    for difference in differences:
+        name = "explained_wh" if difference.reason else "unexplained_wh"
+        wh[name] += abs(difference.wh)
+    # What a transaction hides is missing in its month, and too much in another one.
+    for part, _ in hidden:
+        name, hidden_wh = "later_wh", part.within_wh
+        if part.is_counted:
+            name, hidden_wh = "before_wh", part.outside_wh
+        wh[name] -= hidden_wh
+        wh["hidden_wh"] += hidden_wh
+
+    known = states([transaction.metered.id for _, transaction in counted])
+    lines = _merged(_line(part, transaction, known) for part, transaction in counted)
     return ChargerMonth(
         charger=charger,
-        sums=sums,
-        last_register_at=max(
-            (at for course in courses if (at := course.ends_at) is not None), default=None
-        ),
+        sums=_sums(_added(energies), lines, wh),
+        last_register_at=max(ends, default=None),
         differences=differences,
         hiding=tuple(_hiding(hidden)),
-        remarks=tuple(remark for connector in connectors for remark in _remarks(connector, month)),
+        remarks=tuple(remarks),
     )
 
 
 _ADDED: Final = (
-    *(
-        "before_wh",
-        "later_wh",
-        "between_wh",
-        "between_doubtful_wh",
-        "explained_wh",
-        "unexplained_wh",
-        "hidden_wh",
-    ),
+    *("before_wh", "later_wh", "between_wh", "between_doubtful_wh"),
+    *("explained_wh", "unexplained_wh", "hidden_wh"),
 )
+
+
+def _added(energies: Sequence[Energy]) -> Energy:
+    least, most = (sum(each.least for each in energies), sum(each.most for each in energies))
+    return Energy(sum(each.wh for each in energies), least, most)
 
 
 def site(chargers: Sequence[ChargerMonth]) -> Sums:
     """Return the sums of all chargers."""
+    registers, lines, wh = list[Energy](), list[StateLine](), dict.fromkeys(_ADDED, 0)
+    for charger in chargers:
+        sums = charger.sums
+        registers.append(Energy(sums.register_wh, sums.least_wh, sums.most_wh))
+        lines += sums.states
+        for name in _ADDED:
+            wh[name] += getattr(sums, name)
+    return _sums(_added(registers), _merged(lines), wh)
 
-    def added(name: str) -> int:
-        return sum(getattr(charger.sums, name) for charger in chargers)
 
-    registers = Energy(added("register_wh"), added("least_wh"), added("most_wh"))
-    states = _merged(line for charger in chargers for line in charger.sums.states)
-    return _sums(registers, states, **{name: added(name) for name in _ADDED})
-
-
-def _sums(registers: Energy, states: tuple[StateLine, ...], **wh: int) -> Sums:
+def _sums(registers: Energy, states: tuple[StateLine, ...], wh: Mapping[str, int]) -> Sums:
     """Return the sums of registers and states, and of these energies by the names of _ADDED."""
-    accounted = (
-        sum(line.wh for line in states) - wh["before_wh"] + wh["later_wh"] + wh["between_wh"]
-    )
+    ended_or_open = sum(line.wh for line in states)
+    accounted = ended_or_open - wh["before_wh"] + wh["later_wh"] + wh["between_wh"]
     is_explained = wh["unexplained_wh"] == wh["hidden_wh"] == 0
     return Sums(
         register_wh=registers.wh,
@@ -258,9 +264,7 @@ def _parts(connector: Connector, month: Span) -> Iterator[_Part]:
         yield _Part(stretch, transaction, share(stretch, since, until), is_counted)
 
 
-def _line(part: _Part, states: Mapping[int, BillState]) -> StateLine:
-    transaction = part.transaction
-    assert transaction is not None  # noqa: S101 - only transactions are counted
+def _line(part: _Part, transaction: Transaction, states: Mapping[int, BillState]) -> StateLine:
     wh = part.within_wh if part.is_open else transaction.metered.energy_wh
     is_doubtful = not transaction.is_certain and not part.is_open
     return StateLine(
@@ -287,63 +291,53 @@ _COUNTS: Final = ("transactions", "wh", "doubtful_transactions", "doubtful_wh")
 def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]]:
     """Yield what the registers show in another month than the times of its transaction, with the
     one that hides it."""
-    latest: dict[int | None, Metered] = {}  # of each connector, as several may tell one register
+    # Several connectors may tell one register, but each has transactions of its own.
+    latest: dict[int | None, Metered] = {}
     for part in _parts(connector, month):
         if part.transaction is None:
             continue
         metered, number = part.transaction.metered, part.transaction.connector
         by = latest.get(number)
-        if (
-            by is not None
-            and (by.ended or "") > metered.began
-            and _is_elsewhere(part, metered, month)
-        ):
-            yield part, by
+        if by is not None and (by.ended or "") > metered.began and not part.is_open:
+            if part.is_counted:
+                is_elsewhere = metered.began >= month.since and part.outside_wh > 0
+            else:
+                is_elsewhere = (metered.ended or "") <= month.since and part.within_wh > 0
+            if is_elsewhere:
+                yield part, by
         if by is None or (metered.ended or "") > (by.ended or ""):
             latest[number] = metered
-
-
-def _is_elsewhere(part: _Part, metered: Metered, month: Span) -> bool:
-    if part.is_open:
-        return False
-    if part.is_counted:
-        return metered.began >= month.since and part.outside_wh > 0
-    return (metered.ended or "") <= month.since and part.within_wh > 0
 
 
 def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransaction]:
     hiding: dict[int, HidingTransaction] = {}
     for part, by in hidden:
-        known = hiding.get(by.id) or HidingTransaction(
-            transaction=by.id, ended=by.ended or "", transactions=0, wh=0
+        known = hiding.get(by.id)
+        transactions, wh = (0, 0) if known is None else (known.transactions, known.wh)
+        wh += part.outside_wh if part.is_counted else part.within_wh
+        hiding[by.id] = HidingTransaction(
+            transaction=by.id, ended=by.ended or "", transactions=transactions + 1, wh=wh
         )
-        wh = part.outside_wh if part.is_counted else part.within_wh
-        hiding[by.id] = replace(known, transactions=known.transactions + 1, wh=known.wh + wh)
     yield from hiding.values()
 
 
-def _differences(parts: Iterable[_Part]) -> Iterator[RegisterDifference]:
-    for part in parts:
-        transaction = part.transaction
-        if (
-            transaction is not None
-            and not part.is_open
-            and part.stretch.wh != transaction.metered.energy_wh
-        ):
-            number, figure = transaction.metered.id, transaction.metered.energy_wh
-            wh, reason = part.stretch.wh - figure, _reason(transaction)
-            yield RegisterDifference(transaction=number, wh=wh, figure_wh=figure, reason=reason)
-
-
-def _reason(transaction: Transaction) -> str:
-    """Return why a figure is not what the register rose by; nothing where it should be."""
-    if transaction.metered.method == CORRECTED:
-        return Told("corrected by hand")
-    if transaction.metered.method == IMPORTED:
-        return Told("imported with this figure")
-    if transaction.settled_by is not None:
-        return Told("confirmed by {1}", transaction.settled_by)
-    return "" if transaction.is_certain else Told("doubtful")
+def _differences(counted: Iterable[tuple[_Part, Transaction]]) -> Iterator[RegisterDifference]:
+    """Yield the figures that are not what the register rose by, each with its reason."""
+    for part, transaction in counted:
+        metered = transaction.metered
+        wh = part.stretch.wh - metered.energy_wh
+        if part.is_open or wh == 0:
+            continue
+        reason = "" if transaction.is_certain else Told("doubtful")
+        if metered.method == CORRECTED:
+            reason = Told("corrected by hand")
+        elif metered.method == IMPORTED:
+            reason = Told("imported with this figure")
+        elif transaction.settled_by is not None:
+            reason = Told("confirmed by {1}", transaction.settled_by)
+        yield RegisterDifference(
+            transaction=metered.id, wh=wh, figure_wh=metered.energy_wh, reason=reason
+        )
 
 
 def _remarks(connector: Connector, month: Span) -> Iterator[Remark]:
@@ -352,14 +346,17 @@ def _remarks(connector: Connector, month: Span) -> Iterator[Remark]:
     for stretch in connector.course.stretches:
         if stretch.ground is None or not month.since < stretch.until <= month.end:
             continue
-        first = remarks.get(stretch.ground) or Remark(
+        first = remarks.get(stretch.ground)
+        if first is not None:
+            remarks[stretch.ground] = replace(first, times=first.times + 1)
+            continue
+        remarks[stretch.ground] = Remark(
             connector=connector.number,
             since=stretch.since,
             until=stretch.until,
             from_wh=stretch.begin_wh,
             to_wh=stretch.end_wh,
             ground=stretch.ground,
-            times=0,
+            times=1,
         )
-        remarks[stretch.ground] = replace(first, times=first.times + 1)
     yield from remarks.values()

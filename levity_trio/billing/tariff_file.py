@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import reduce
@@ -80,11 +80,18 @@ def _load(text: str, faults: list[str]) -> Mapping[str, object]:
     try:
         return _toml(text)
     except Fault as fault:
-        repaired = "\n".join(_repaired(text, faults))
+        lines = list[str]()
+        for number, line in enumerate(text.splitlines(), 1):
+            meant = line
+            for slip, repair, hint in REPAIRS:
+                if slip.match(meant):
+                    meant = slip.sub(repair, meant)
+                    faults.append(Told("line {1}: {2}: {3}", number, hint, meant.strip()))
+            lines.append(meant)
         if not faults:
             raise TariffFaults(str(fault)) from fault
     try:
-        return _toml(repaired)
+        return _toml("\n".join(lines))
     except Fault as fault:
         raise TariffFaults(*faults, str(fault)) from fault
 
@@ -92,21 +99,9 @@ def _load(text: str, faults: list[str]) -> Mapping[str, object]:
 def _toml(text: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # of an integer of 5,000 digits it is no TOMLDecodeError
+    # An integer of 5,000 digits raises ValueError, but no TOMLDecodeError.
+    except (ValueError, RecursionError) as error:
         raise Fault(Told("not TOML: {1}", str(error))) from error
-
-
-def _repaired(text: str, faults: list[str]) -> Iterator[str]:
-    for number, line in enumerate(text.splitlines(), 1):
-        meant = line
-        for slip, repair, hint in REPAIRS:
-            if slip.match(meant):
-                meant = slip.sub(repair, meant)
-                faults.append(Told("line {1}: {2}: {3}", number, hint, meant.strip()))
-        yield meant
 
 
 class _Table:
@@ -159,14 +154,14 @@ class _Table:
         """Note all other keys as faults."""
         known = list(dict.fromkeys(self._known))
         for key in self._content:
-            if key not in known:
-                near = get_close_matches(key, known, 1)
-                hint = (
-                    Told("did you mean {1}?", near[0])
-                    if near
-                    else Told("known here: {1}", ", ".join(known))
-                )
-                self.fault(Told("unknown key; {1}", hint), key)
+            if key in known:
+                continue
+            near = get_close_matches(key, known, 1)
+            if near:
+                hint = Told("did you mean {1}?", near[0])
+            else:
+                hint = Told("known here: {1}", ", ".join(known))
+            self.fault(Told("unknown key; {1}", hint), key)
 
 
 def _tariff(root: _Table) -> Tariff | None:
@@ -211,17 +206,22 @@ def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
     if table is None:
         return ()
     energy = table.need("energy", values.percent, "19") or Decimal(0)
-    rates = {
-        kind: table.take(key, values.percent) for key, kind in _TAX_KEYS.items() if key != "energy"
-    }
+    rates = list[tuple[LineKind, Decimal]]()
+    for key, kind in _TAX_KEYS.items():
+        rate = energy if kind is LineKind.ENERGY else table.take(key, values.percent)
+        rates.append((kind, energy if rate is None else rate))
     table.end()
-    return tuple((kind, energy if (rate := rates.get(kind)) is None else rate) for kind in TAXED)
+    return tuple(rates)
 
 
 def _windows(root: _Table) -> tuple[Window, ...]:
     """Return the windows in the order of the file, and last the default."""
     tables = root.tables("window")
-    windows = [window for table in tables if (window := _window(table))]
+    windows = list[Window]()
+    for table in tables:
+        window = _window(table)
+        if window is not None:
+            windows.append(window)
     default = root.table("energy")
     if default is not None:
         name = default.take("name", values.text) or ("other times" if tables else None)
@@ -245,22 +245,12 @@ def _window(table: _Table) -> Window | None:
     these are faulty."""
     name = table.need("name", values.text, '"night"')
     price = table.need("price", values.price, "0.22")
-    when = _recurrence(table)
-    table.end()
-    return (
-        None
-        if when is None
-        else Window(name=name or table.place, price=price or Decimal(0), when=when)
-    )
-
-
-def _recurrence(table: _Table) -> Recurrence | None:
-    """Return when a window holds; None after a fault."""
     keys = ("times", "weekdays", "season")
     times = table.take("times", values.times)
     weekdays = table.take("weekdays", values.weekdays)
     season = table.take("season", values.season)
     are_there = list(map(table.has, keys))
+    when = None
     if not any(are_there):
         table.fault(
             Told(
@@ -268,10 +258,12 @@ def _recurrence(table: _Table) -> Recurrence | None:
                 ", ".join(keys),
             )
         )
+    elif are_there == [read is not None for read in (times, weekdays, season)]:
+        when = Recurrence(times or ALL_DAY, weekdays or ALL_WEEKDAYS, season)
+    table.end()
+    if when is None:
         return None
-    if are_there != [read is not None for read in (times, weekdays, season)]:
-        return None
-    return Recurrence(times or ALL_DAY, weekdays or ALL_WEEKDAYS, season)
+    return Window(name=name or table.place, price=price or Decimal(0), when=when)
 
 
 def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
@@ -285,26 +277,23 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
             "window",
         )
         return
-    seen: dict[tuple[str, ...], Moment] = {}
+    first: dict[tuple[str, ...], Moment] = {}
     for moment, holding in misfits(windows):
-        seen.setdefault(tuple(str(window.name) for window in holding), moment)
-    for names, moment in list(seen.items())[:_SHOWN_MISFITS]:
+        names = tuple(str(window.name) for window in holding)
+        first.setdefault(names, moment)
+    for names, moment in list(first.items())[:_SHOWN_MISFITS]:
         at = Told(
             "on a {1} from {2}, for instance on day {3} of the year",
             *(Weekday(moment.weekday), values.clock(moment.minute), DayOfYear(*moment.day)),
         )
         if names:
             together = reduce(lambda one, two: Told("{1} and {2}", one, two), names)
-            root.fault(
-                Told("{1} overlap {2}; let each time have one price", together, at), "window"
-            )
+            fault = Told("{1} overlap {2}; let each time have one price", together, at)
         else:
-            root.fault(
-                Told(
-                    "no price {1}; add a window, or [energy] with the price of all other times", at
-                ),
-                "window",
+            fault = Told(
+                "no price {1}; add a window, or [energy] with the price of all other times", at
             )
+        root.fault(fault, "window")
 
 
 def _blocking(root: _Table) -> Blocking | None:

@@ -254,17 +254,14 @@ def _several(value: object, example: str) -> list[str]:
 
 def shown(value: object) -> str:
     """Return a value as the file has it, shortened."""
-    if (
-        isinstance(value, int) and value.bit_length() > LONGEST_NAME
-    ):  # Python refuses to write very long ones
+    # Python refuses to write very long ones.
+    if isinstance(value, int) and value.bit_length() > LONGEST_NAME:
         return Told("this number")
-    written = (
-        f'"{value}"'
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    written = str(value)
+    if isinstance(value, str):
+        written = f'"{value}"'
+    elif isinstance(value, bool):
+        written = written.lower()
     return written if len(written) <= LONGEST_NAME else f"{written[:LONGEST_NAME]}…"
 
 
