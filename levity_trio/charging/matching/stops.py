@@ -79,6 +79,11 @@ class Running(NamedTuple):
     """The ID of the charger's own which its readings had, live, and those of no other
     transaction."""
 
+    @property
+    def last_sent_wh(self) -> int | None:
+        """The last reading as sent, or else the start."""
+        return self.start_wh if self.reported is None else self.reported[1]
+
 
 class Match(NamedTuple):
     """The transaction that a stop means, if any, and the doubt about that choice."""
@@ -102,18 +107,15 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
         for other in running
         if other.id != named.id and other.state is not State.STOPPED and _fits(stop, other)
     ]
-    if against_named(stop, named) is None:
-        others = [other for other in others if _is_rather(stop, other, named)]
-        how_likely = Told("less likely")
-    else:
-        others = [other for other in others if _is_usual(stop, other)]
-        how_likely = Told("impossible")
+    is_possible = against_named(stop, named) is None
+    others = [other for other in others if _fits_better(stop, other, named, is_possible)]
     # The registers of one meter do not tell which of two transactions a stop above both means.
     if stop.wh >= (named.reached_wh or 0) and not named.is_exchanged:
         others = [other for other in others if not _are_of_one_meter(named, other)]
     if len(others) != 1:
         return Match(named.id, None)
 
+    how_likely = Told("less likely") if is_possible else Told("impossible")
     words = Told("the stop names session {1}, where it is {2}", named.id, how_likely)
     evidence = (f"transactionId {named.id}", against)
     return Match(others[0].id, Doubt(Code.STOP_ELSEWHERE, words, evidence))
@@ -216,15 +218,22 @@ def _reach_wh(stop: Stopping, running: Running) -> float:
     return tolerances.FASTEST_W * max(0.0, seconds + tolerances.CLOCK_SECONDS) / HOUR
 
 
-def _is_rather(stop: Stopping, running: Running, named: Running) -> bool:
-    """Whether a stop means this transaction rather than the one that it names, though that is
-    possible, too."""
-    if _is_at_pace(stop, running):
+def _fits_better(stop: Stopping, other: Running, named: Running, is_possible: bool) -> bool:
+    """Whether a stop means another transaction rather than the one that it names."""
+    # If it is impossible there, an AC charger must be able to deliver what it would add elsewhere,
+    # unless power shows more.
+    if not is_possible:
+        if other.power_w is not None:
+            return True
+        rise = stop.wh - max(other.start_wh or 0, other.reached_wh or 0)
+        return rise <= _reach_wh(stop, other) * tolerances.AC_W / tolerances.FASTEST_W
+
+    if _is_at_pace(stop, other):
         return True
-    if _has_its_begin(stop, running) and not _has_its_begin(stop, named):
+    if _has_its_begin(stop, other) and not _has_its_begin(stop, named):
         return True
     # The readings of each name the other one: the charger confuses the ids of two connectors.
-    is_called_so = running.called == named.id != named.called
+    is_called_so = other.called == named.id != named.called
     return is_called_so and not _is_at_pace(stop, named)
 
 
@@ -237,15 +246,6 @@ def _is_at_pace(stop: Stopping, running: Running) -> bool:
     most = running.pace_w * (1 + tolerances.HALF) * seconds / HOUR + tolerances.REACH_WH
     highest = running.reached_wh + most + running.digit
     return running.reached_wh - running.digit <= stop.wh <= highest
-
-
-def _is_usual(stop: Stopping, running: Running) -> bool:
-    """Whether an AC charger can have delivered what a stop would add, if no power shows more: only
-    then is it rather this transaction than the one that it names."""
-    if running.power_w is not None:
-        return True
-    rise = stop.wh - max(running.start_wh or 0, running.reached_wh or 0)
-    return rise <= _reach_wh(stop, running) * tolerances.AC_W / tolerances.FASTEST_W
 
 
 def _are_of_one_meter(running: Running, other: Running) -> bool:
@@ -353,7 +353,9 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     fitting = [each for each in running if _is_free(each) and _fits(stop, each)]
     candidates = [each for each in fitting if _has_its_begin(stop, each)]
     if not candidates:
-        candidates = [each for each in fitting if _is_at_its_end(stop, each)]
+        # Some chargers repeat the last reading, or the start, in their stop.
+        exact = [each for each in fitting if each.digit == 1]
+        candidates = [each for each in exact if each.last_sent_wh == stop.wh]
     if len(candidates) != 1:
         still_open = [each for each in fitting if each.state is not State.CLOSED]
         candidates = still_open or fitting
@@ -366,13 +368,6 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     if only.own_id == stop.transaction:
         return Match(only.id, None)
     return joined(only.id, stop.transaction, len(running))
-
-
-def _is_at_its_end(stop: Stopping, running: Running) -> bool:
-    """Whether the last reading, or else the start, equals the stop's register to one Wh: some
-    chargers repeat it."""
-    last = running.start_wh if running.reported is None else running.reported[1]
-    return running.digit == 1 and last == stop.wh
 
 
 def _is_led_to(stop: Stopping, running: Running) -> bool:

@@ -249,10 +249,18 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 continue
             if why_begin:
                 code = Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
-                chain = _counted_between(case, bounds, begin, end)
+                # Below the reported start, readings may count from 0, unless they lie between these
+                # two and do not end at their difference.
+                wh = case.view.wh
+                is_between = bool(wh) and begin <= wh[0] and wh[-1] <= end != begin + wh[-1]
+                counts_from_0 = begins_at_zero(bounds, case.view) and not is_between
             else:
                 is_reading_left_out = why_end and not case.is_stopped
                 code = Code.STRAY_READING if is_reading_left_out else Code.STOP_GARBLED
+                counts_from_0 = False
+            if counts_from_0:
+                chain = session_chain(case, case.view, end - begin)
+            else:
                 chain = _between(case, begin, end)
             is_stop_replaced = why_end and case.is_stopped
             is_of_readings = begin in case.view.wh[:1] or is_stop_replaced
@@ -367,16 +375,6 @@ def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
     if bounds.conflict(chain_of(case, begin, view, stop)) is None:
         return False
     return bounds.conflict(chain_of(case, begin, view, None)) is None
-
-
-def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
-    """Return the chain of the readings between another start and an end: as a lifetime register, or
-    counted from 0."""
-    wh = case.view.wh
-    is_between = bool(wh) and begin <= wh[0] and wh[-1] <= end != begin + wh[-1]
-    if begins_at_zero(bounds, case.view) and not is_between:
-        return session_chain(case, case.view, end - begin)
-    return _between(case, begin, end)
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
