@@ -14,7 +14,7 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from levity_trio.access import securing
-from levity_trio.billing.courses import Ground
+from levity_trio.billing.courses import StepGround
 from levity_trio.load.trial import REFUSALS
 from levity_trio.locale import DOMAIN, FOLDER, languages
 from levity_trio.locale.compiling import compiled
@@ -79,7 +79,7 @@ ALIKE: Final = frozenset(
 """What is the same in German: names, units, commands, and words that both languages have."""
 
 CODES: Final = (
-    *(*Ground, *securing.State, "running", "slow", "ended"),
+    *(*StepGround, *securing.State, "running", "slow", "ended"),
     *(*REFUSALS, "certificate", "password", "none", "replaced", "cancelled"),
     *(
         "Blocked",

@@ -18,7 +18,7 @@ class Scope(StrEnum):
     SITE = "site"
 
 
-class Target(NamedTuple):
+class TariffTarget(NamedTuple):
     """An account (`key` is its number as text), a charger (its identity), or the site (an empty
     text)."""
 
@@ -26,7 +26,7 @@ class Target(NamedTuple):
     key: str
 
 
-SITE: Final = Target(Scope.SITE, "")
+SITE: Final = TariffTarget(Scope.SITE, "")
 
 
 class Assignment(NamedTuple):
@@ -34,7 +34,7 @@ class Assignment(NamedTuple):
     who entered this."""
 
     id: int
-    target: Target
+    target: TariffTarget
     since: date
     tariff: int | None
     at: str
@@ -50,7 +50,9 @@ def in_force(assignments: Sequence[Assignment], day: date) -> Assignment | None:
 
 
 def decide(
-    targets: Sequence[Target], day: date, assignments_of: Callable[[Target], Sequence[Assignment]]
+    targets: Sequence[TariffTarget],
+    day: date,
+    assignments_of: Callable[[TariffTarget], Sequence[Assignment]],
 ) -> Assignment | None:
     """Return the assignment whose tariff holds on a day: that of the first target for which one
     does."""
@@ -61,8 +63,8 @@ def decide(
     return None
 
 
-def targets_of(account: int | None, charger: str | None) -> list[Target]:
+def targets_of(account: int | None, charger: str | None) -> list[TariffTarget]:
     """Return the targets whose tariffs may hold for an account at a charger, in their order."""
-    targets = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
-    targets += [] if charger is None else [Target(Scope.CHARGER, charger)]
+    targets = [] if account is None else [TariffTarget(Scope.ACCOUNT, str(account))]
+    targets += [] if charger is None else [TariffTarget(Scope.CHARGER, charger)]
     return [*targets, SITE]

@@ -42,7 +42,7 @@ class Stay:
         return any(until >= self.stopped_at for _, until in self.held)
 
 
-class Counted(NamedTuple):
+class CountedStay(NamedTuple):
     """The time for which a stay is counted, and what of it is not: excused stretches, those in
     which load management held the car back (each with the grace after it), and free hours of the
     tariff.
@@ -66,10 +66,11 @@ class Counted(NamedTuple):
         counted = self.until - self.since
         for begin, end in never:
             counted -= end - begin
+        # A begun minute is a whole one: floor division of the negative rounds up.
         return -(-counted // _MINUTE)
 
 
-def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> Counted:
+def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> CountedStay:
     """Return what a fee for blocking counts."""
     grace = terms.grace_minutes * _MINUTE
     since, until = stay.last_energy_at + grace, stay.stopped_at
@@ -85,7 +86,7 @@ def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> Counted:
     # wanted something.
     held = _union(((begin, end + grace) for begin, end in stay.held), since, until)
     excused = _union(stay.excused, since, until)
-    return Counted(since, until, excused, held, free)
+    return CountedStay(since, until, excused, held, free)
 
 
 def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:

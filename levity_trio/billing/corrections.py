@@ -39,6 +39,7 @@ def correction(billed: Sequence[Position], now: Position, statement: str, reason
             quantity = so_far.quantity + sign * line.quantity
             differences[key] = replace(line, quantity=quantity, amount=amount)
 
+    # A line of nothing is left out. A limit counts nothing, so only its amount matters.
     lines = list[Line]()
     for line in differences.values():
         if line.amount or (line.quantity and line.kind not in LIMITS):

@@ -23,7 +23,7 @@ from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import ROLLOVER, SCALED, SEGMENTS
 
 
-class Ground(StrEnum):
+class StepGround(StrEnum):
     """Why a step between two transactions is not simply the difference of two registers."""
 
     REPLACED = "another meter"
@@ -61,7 +61,7 @@ class Metered(NamedTuple):
     seen: str = ""
 
 
-class Stretch(NamedTuple):
+class CourseStretch(NamedTuple):
     """A transaction, or (`transaction` None) the time between two. `base_wh` is all that the
     register rose by before.
 
@@ -76,12 +76,12 @@ class Stretch(NamedTuple):
     begin_wh: int | None
     end_wh: int | None
     transaction: int | None = None
-    ground: Ground | None = None
+    ground: StepGround | None = None
     is_doubtful: bool = False
     is_plain: bool = True
 
 
-class Bounds(NamedTuple):
+class RiseBounds(NamedTuple):
     """What a register had risen by at a time: by the last reading before, and by the first one
     after."""
 
@@ -89,7 +89,7 @@ class Bounds(NamedTuple):
     high: int
 
 
-class Energy(NamedTuple):
+class RegisterEnergy(NamedTuple):
     """Energy between two times: as the last readings before each of them say, and the least and the
     most possible."""
 
@@ -98,7 +98,7 @@ class Energy(NamedTuple):
     most: int
 
 
-class Point(NamedTuple):
+class CoursePoint(NamedTuple):
     at: str
     wh: int
 
@@ -109,17 +109,18 @@ IsReplaced = Callable[[str, str], bool]
 
 def stretches(
     transactions: Iterable[Metered], is_replaced: IsReplaced = lambda *_: False
-) -> list[Stretch]:
+) -> list[CourseStretch]:
     """Return the stretches of one register; its transactions are given in order of their
     beginning."""
-    course: list[Stretch] = []
+    course: list[CourseStretch] = []
     before: Metered | None = None
     for now in transactions:
         if before is not None and now.begin_wh is not None and course[-1].end_wh is not None:
+            # Without both registers, nothing is known of what flowed between.
             gap = _between(course[-1], course[-1].end_wh, before, now, now.begin_wh)
             if (gap.wh or gap.ground is not None) and is_replaced(before.began, now.began):
                 gap = gap._replace(
-                    wh=0, ground=Ground.REPLACED, is_plain=False, end_wh=now.begin_wh
+                    wh=0, ground=StepGround.REPLACED, is_plain=False, end_wh=now.begin_wh
                 )
             course.append(gap)
         course.append(_within(course[-1] if course else None, now))
@@ -168,15 +169,17 @@ def risen(metered: Metered) -> int:
     return max(end - begin, least)
 
 
-def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: int) -> Stretch:
+def _between(
+    last: CourseStretch, level: int, before: Metered, now: Metered, begin: int
+) -> CourseStretch:
     """Return the stretch from the end of a transaction, where the register showed `level`, to the
     next one."""
     until = max(last.until, now.began)
-    gap = Stretch(last.until, until, last.base_wh + last.wh, 0, level, begin)
+    gap = CourseStretch(last.until, until, last.base_wh + last.wh, 0, level, begin)
     if begin == level:
         return gap
     if before.begin_wh is not None and 0 < begin < level and before.begin_wh <= begin:
-        return gap._replace(ground=Ground.OVERLAP, end_wh=level, is_plain=False)
+        return gap._replace(ground=StepGround.OVERLAP, end_wh=level, is_plain=False)
 
     # The judge knows whether so much can have flowed.
     lasted = seconds(until) - seconds(last.until)
@@ -185,13 +188,13 @@ def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: in
         return gap._replace(wh=verdict.wh)
     unclear = gap._replace(is_plain=False)
     if verdict.code is Code.REGISTER_ROLLED_OVER:
-        return unclear._replace(wh=verdict.wh, ground=Ground.ROLLED_OVER, is_doubtful=True)
+        return unclear._replace(wh=verdict.wh, ground=StepGround.ROLLED_OVER, is_doubtful=True)
     if begin > level:
-        return unclear._replace(ground=Ground.LEAPT)
-    return unclear._replace(ground=Ground.FELL if begin else Ground.COUNTS_ANEW)
+        return unclear._replace(ground=StepGround.LEAPT)
+    return unclear._replace(ground=StepGround.FELL if begin else StepGround.COUNTS_ANEW)
 
 
-def _within(last: Stretch | None, metered: Metered) -> Stretch:
+def _within(last: CourseStretch | None, metered: Metered) -> CourseStretch:
     """Return the stretch of a transaction."""
     begin, wh, end = metered.begin_wh, risen(metered), metered.end_wh
     base, since = 0, metered.began
@@ -200,7 +203,7 @@ def _within(last: Stretch | None, metered: Metered) -> Stretch:
         level = last.end_wh
         if begin is None:
             begin = level
-        elif last.ground is Ground.OVERLAP and level is not None:
+        elif last.ground is StepGround.OVERLAP and level is not None:
             # What the one before covers, too, counts once.
             begin, wh, end = level, max(0, wh - (level - begin)), max(level, end or level)
     if end is None and begin is not None:
@@ -208,10 +211,12 @@ def _within(last: Stretch | None, metered: Metered) -> Stretch:
 
     until = max(since, metered.ended or metered.seen)
     is_plain = begin is not None and end is not None and end - begin == wh
-    return Stretch(since, until, base, wh, begin, end, metered.id, is_plain=is_plain)
+    return CourseStretch(since, until, base, wh, begin, end, metered.id, is_plain=is_plain)
 
 
-def placed(stretch: Stretch, at: str, wh: int, *, is_lifetime: bool = True) -> Point | None:
+def placed(
+    stretch: CourseStretch, at: str, wh: int, *, is_lifetime: bool = True
+) -> CoursePoint | None:
     """Return a reading as a point of the course; None if it cannot belong there.
 
     A reading that is not `is_lifetime` counts from the beginning of its transaction.
@@ -219,31 +224,32 @@ def placed(stretch: Stretch, at: str, wh: int, *, is_lifetime: bool = True) -> P
     begin = stretch.begin_wh if is_lifetime else 0
     if not stretch.is_plain or begin is None or not 0 <= wh - begin <= stretch.wh:
         return None
-    return Point(at, stretch.base_wh + wh - begin)
+    return CoursePoint(at, stretch.base_wh + wh - begin)
 
 
 _AT: Final = itemgetter(0)
 _WH: Final = itemgetter(1)
 
 
-class Course:
+class RegisterCourse:
     """The course of one register: its stretches, and points within them."""
 
-    def __init__(self, known: Sequence[Stretch], points: Iterable[Point] = ()) -> None:
+    def __init__(self, known: Sequence[CourseStretch], points: Iterable[CoursePoint] = ()) -> None:
         self.stretches = known
-        begins = [Point(stretch.since, stretch.base_wh) for stretch in known]
-        ends = [Point(stretch.until, stretch.base_wh + stretch.wh) for stretch in known]
+        begins = [CoursePoint(stretch.since, stretch.base_wh) for stretch in known]
+        ends = [CoursePoint(stretch.until, stretch.base_wh + stretch.wh) for stretch in known]
+        # What had risen never falls, in whatever order the points came.
         ordered = sorted([*begins, *ends, *points])
         self._at = list(map(_AT, ordered))
         self._wh = list(accumulate(map(_WH, ordered), max))
 
-    def bounds(self, at: str) -> Bounds:
+    def bounds(self, at: str) -> RiseBounds:
         """Return what the register had risen by since the beginning of the course. After its end,
         nothing is known to have flowed yet."""
         after, place = bisect_right(self._at, at), bisect_left(self._at, at)
         low = self._wh[after - 1] if after else 0
         high = self._wh[place] if place < len(self._wh) else low
-        return Bounds(low, max(low, high))
+        return RiseBounds(low, max(low, high))
 
     @property
     def ends_at(self) -> str | None:
@@ -251,18 +257,20 @@ class Course:
         return self._at[-1] if self._at else None
 
 
-def energy(since: Bounds, until: Bounds) -> Energy:
+def energy(since: RiseBounds, until: RiseBounds) -> RegisterEnergy:
     """Return the energy between two times."""
-    return Energy(until.low - since.low, max(0, until.low - since.high), until.high - since.low)
+    return RegisterEnergy(
+        until.low - since.low, max(0, until.low - since.high), until.high - since.low
+    )
 
 
-def total(bounds: Iterable[Bounds]) -> Bounds:
+def total(bounds: Iterable[RiseBounds]) -> RiseBounds:
     """Return the sum of the bounds of several courses."""
     bounds = list(bounds)
-    return Bounds(sum(each.low for each in bounds), sum(each.high for each in bounds))
+    return RiseBounds(sum(each.low for each in bounds), sum(each.high for each in bounds))
 
 
-def share(stretch: Stretch, since: Bounds, until: Bounds) -> int:
+def share(stretch: CourseStretch, since: RiseBounds, until: RiseBounds) -> int:
     """Return how much of a stretch lies between two times. The shares of all stretches add up to
     the energy."""
     begin, end = stretch.base_wh, stretch.base_wh + stretch.wh

@@ -11,7 +11,7 @@ from typing import Final
 
 from levity_trio.billing.blocking import Stay
 from levity_trio.billing.money import foot, units, written
-from levity_trio.billing.pricing import WH_PER_KWH, Evidence, amount, price_session
+from levity_trio.billing.pricing import WH_PER_KWH, SessionEvidence, amount, price_session
 from levity_trio.billing.statement import Currency, Line, LineKind, Position
 from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import USUAL_WINDOWS, clock
@@ -137,6 +137,7 @@ def _blocking(terms: Blocking, code: str) -> Iterator[Told]:
 def examples(tariff: Tariff) -> Iterator[str]:
     """Yield what 10 kWh cost in each window, and a session with all its lines. Times are local."""
     start = datetime.combine(tariff.since, STARTS_AT, UTC)
+    # A tariff has no zone. In UTC no hour comes twice or never.
     since = datetime.combine(tariff.since, time(), UTC)
     shown = set[Window]()
     for span in spans(since, since + _YEAR, UTC, tariff.minutes, tariff.window_at):
@@ -167,8 +168,9 @@ def examples(tariff: Tariff) -> Iterator[str]:
         split=None,
         lines=(),
     )
-    evidence = Evidence(stay=Stay(last_energy_at=charged, stopped_at=left))
-    yield from _worked(price_session(session, evidence, Versions([tariff]), UTC), tariff)
+    evidence = SessionEvidence(stay=Stay(last_energy_at=charged, stopped_at=left))
+    priced = price_session(session, evidence, Versions([tariff]), UTC)
+    yield from (f"  {line}" for line in _worked(priced, tariff))
 
 
 def _worked(session: Position, tariff: Tariff) -> Iterator[str]:
@@ -181,12 +183,12 @@ def _worked(session: Position, tariff: Tariff) -> Iterator[str]:
             quantity = _energy(line.quantity)
         elif line.kind is LineKind.BLOCKING:
             quantity = f"{line.quantity} min"
-        yield f"  {what}: {quantity} × {line.price} = {written(line.amount, currency)}"
+        yield f"{what}: {quantity} × {line.price} = {written(line.amount, currency)}"
     sums = foot([session], are_gross=tariff.are_gross)
     for tax in sums.taxes:
         net, part, gross = (written(minor, currency) for minor in (tax.net, tax.tax, tax.gross))
-        yield f"  net {net} + {tax.rate} % tax {part} = {gross}"
-    yield f"  total {written(sums.total, currency)}"
+        yield f"net {net} + {tax.rate} % tax {part} = {gross}"
+    yield f"total {written(sums.total, currency)}"
 
 
 def _energy(wh: int) -> str:
@@ -220,6 +222,7 @@ def arithmetic(line: Line, currency: Currency) -> Told:
         quantity = Told("{1} of {2} days", line.quantity, line.of_days or 0)
     elif line.kind is LineKind.BLOCKING:
         quantity = Told("{1} min", line.quantity)
+    # A price of 0.3 is written as money, 0.30; one of 0.2999 with all its decimals.
     decimals = max(len(f"{line.price:f}".partition(".")[2]), currency.exponent)
     price = Amount(Decimal(f"{line.price:.{decimals}f}"), currency.code)
     product = joined(" × ", (quantity, price))

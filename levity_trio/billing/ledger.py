@@ -19,7 +19,7 @@ LARGEST: Final = 10**12
 """The largest amount of an entry. Millions of such entries have a sum below 2**63."""
 
 
-class Kind(StrEnum):
+class LedgerKind(StrEnum):
     """What an entry is."""
 
     STATEMENT = "statement"
@@ -37,27 +37,27 @@ class Kind(StrEnum):
     CORRECTION = "correction"
 
 
-class Terms(StrEnum):
+class WalletTerms(StrEnum):
     """When an account pays."""
 
     PREPAID = "prepaid"
     POSTPAID = "postpaid"
 
 
-_SIGNS: Final[Mapping[Kind, tuple[int, ...]]] = {
-    Kind.STATEMENT: (-1, 0, 1),
-    Kind.PAYMENT: (1,),
-    Kind.TOP_UP: (1,),
-    Kind.CHARGE: (-1,),
-    Kind.REFUND: (-1,),
-    Kind.CHARGEBACK: (-1,),
-    Kind.CORRECTION: (-1, 1),
+_SIGNS: Final[Mapping[LedgerKind, tuple[int, ...]]] = {
+    LedgerKind.STATEMENT: (-1, 0, 1),
+    LedgerKind.PAYMENT: (1,),
+    LedgerKind.TOP_UP: (1,),
+    LedgerKind.CHARGE: (-1,),
+    LedgerKind.REFUND: (-1,),
+    LedgerKind.CHARGEBACK: (-1,),
+    LedgerKind.CORRECTION: (-1, 1),
 }
-PAID_OUT: Final = (Kind.REFUND, Kind.CHARGEBACK)
+PAID_OUT: Final = (LedgerKind.REFUND, LedgerKind.CHARGEBACK)
 """People give these kinds as positive amounts, although they take from the balance."""
 
 
-def objection(kind: Kind, amount: int, currency: Currency) -> str | None:
+def objection(kind: LedgerKind, amount: int, currency: Currency) -> str | None:
     """Return why an amount cannot be entered as this kind, None if it can."""
     if abs(amount) > LARGEST:
         return Told("it is beyond {1}", told_amount(LARGEST, currency))
@@ -105,7 +105,7 @@ def exact_minor_units(amount: Decimal, currency: Currency) -> int:
     return minor_units(amount, currency)
 
 
-class Standing(NamedTuple):
+class WalletStanding(NamedTuple):
     """The balance of an account, what its charging has used and was not charged for yet, and its
     terms."""
 

@@ -53,6 +53,7 @@ _TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,
 def half_up(exact: Fraction) -> int:
     """Round to a whole number, a half away from zero: a credit is as large as the debit that it
     takes back."""
+    # Python's round() rounds a half to the even number.
     whole = int(abs(exact) + Fraction(1, 2))
     return whole if exact >= 0 else -whole
 
@@ -90,6 +91,7 @@ def tax_sums(lines: Iterable[Line], *, are_gross: bool) -> tuple[TaxSum, ...]:
         by_rate[line.tax_rate] += line.amount
     sums = []
     for rate, amount in sorted(by_rate.items()):
+        # A gross sum has its tax in it already: 19 of 119, not of 100.
         percent = Fraction(rate)
         tax = half_up(amount * percent / (100 + percent if are_gross else 100))
         net = amount - tax if are_gross else amount
@@ -118,6 +120,7 @@ def foot(
 
     A negative total is a credit, and is carried (or paid out); so is a total below `carry_below`.
     """
+    # A wallet was charged for these when they ended.
     lines = [line for position in positions if not position.is_prepaid for line in position.lines]
     taxes = tax_sums(lines, are_gross=are_gross)
     total = sum(tax.gross for tax in taxes) + carried_in

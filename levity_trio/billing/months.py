@@ -59,7 +59,7 @@ def beginning(day: date, zone: tzinfo) -> datetime:
     return in_zone(datetime.combine(day, datetime.min.time(), zone), UTC)
 
 
-class Used(NamedTuple):
+class UsedInMonth(NamedTuple):
     """What was used in a month: energy in Wh, and money in minor units."""
 
     wh: int
@@ -72,13 +72,14 @@ class MonthLimit(NamedTuple):
     wh: int | None
     amount: int | None
 
-    def is_near(self, used: Used) -> bool:
+    def is_near(self, used: UsedInMonth) -> bool:
         """Whether four fifths of it are used."""
+        # Whole numbers: four fifths of 3 cents must not depend on a float.
         return any(5 * got >= 4 * most for got, most in self._pairs(used))
 
-    def is_reached(self, used: Used) -> bool:
+    def is_reached(self, used: UsedInMonth) -> bool:
         """Whether all of it is used."""
         return any(got >= most for got, most in self._pairs(used))
 
-    def _pairs(self, used: Used) -> list[tuple[int, int]]:
+    def _pairs(self, used: UsedInMonth) -> list[tuple[int, int]]:
         return [(got, most) for got, most in zip(used, self, strict=True) if most is not None]

@@ -1,4 +1,4 @@
-"""The owner of a transaction: what belongs to an account, and when it did.
+"""Ownership: which account a transaction belongs to, by what belonged to that account, and when.
 
 Ownership is decided from periods, never stored with a transaction: a tag or a space that changes
 hands on a later day leaves earlier transactions where they were. Times are UTC text in the
@@ -41,7 +41,7 @@ class Thing(NamedTuple):
     connector: int = 0
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """A stretch of time; `until` is None while it lasts."""
 
     since: str
@@ -55,11 +55,11 @@ class Span(NamedTuple):
     def covers(self, at: str) -> bool:
         return self.since <= at < self.end
 
-    def overlaps(self, other: Span) -> bool:
+    def overlaps(self, other: TimeSpan) -> bool:
         return self.since < other.end and other.since < self.end
 
 
-class Period(NamedTuple):
+class OwnershipPeriod(NamedTuple):
     """A thing belongs to an account. `vehicle` is the one that a tag names; `id` is 0 for one that
     is not stored.
 
@@ -67,14 +67,14 @@ class Period(NamedTuple):
     """
 
     account: int
-    span: Span
+    span: TimeSpan
     vehicle: int | None = None
     id: int = 0
     given_by: str = ""
     reason: str | None = None
     is_exclusive: bool = False
 
-    def is_like(self, other: Period) -> bool:
+    def is_like(self, other: OwnershipPeriod) -> bool:
         """Whether both say the same, perhaps of different times."""
         mine, others = (self.account, self.vehicle), (other.account, other.vehicle)
         return mine == others and self.is_exclusive == other.is_exclusive
@@ -83,7 +83,7 @@ class Period(NamedTuple):
 # Changes
 
 
-class Plan(NamedTuple):
+class OwnershipChange(NamedTuple):
     """How a change is entered: periods that end where it begins, wrong ones, and those that hold
     from now on.
 
@@ -91,13 +91,15 @@ class Plan(NamedTuple):
     reason.
     """
 
-    ends: tuple[Period, ...] = ()
-    voids: tuple[Period, ...] = ()
-    begins: tuple[Period, ...] = ()
-    deprived: Period | None = None
+    ends: tuple[OwnershipPeriod, ...] = ()
+    voids: tuple[OwnershipPeriod, ...] = ()
+    begins: tuple[OwnershipPeriod, ...] = ()
+    deprived: OwnershipPeriod | None = None
 
 
-def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -> Plan:
+def plan(
+    known: Sequence[OwnershipPeriod], span: TimeSpan, wanted: OwnershipPeriod | None, now: str
+) -> OwnershipChange:
     """Return how a thing comes to belong to an account (None: to nobody) for a span; before and
     after all stays.
 
@@ -107,9 +109,10 @@ def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -
     touched.sort(key=lambda period: period.span.since)
     is_so = not touched if wanted is None else _is_so(touched, span, wanted)
     if is_so:
-        return Plan()
+        return OwnershipChange()
 
-    ends, voids, begins = list[Period](), list[Period](), list[Period]()
+    # A period that lasts is ended; one that is over already is written anew, without the span.
+    ends, voids, begins = list[OwnershipPeriod](), list[OwnershipPeriod](), list[OwnershipPeriod]()
     for period in touched:
         begins_before = period.span.since < span.since
         if begins_before and period.span.until is None:
@@ -117,22 +120,23 @@ def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -
         else:
             voids.append(period)
             if begins_before:
-                begins.append(period._replace(span=Span(period.span.since, span.since)))
+                begins.append(period._replace(span=TimeSpan(period.span.since, span.since)))
         if span.end < period.span.end:
-            begins.append(period._replace(span=Span(span.end, period.span.until)))
+            begins.append(period._replace(span=TimeSpan(span.end, period.span.until)))
     if wanted is not None:
         begins.append(wanted._replace(span=span))
 
+    # What is still to come takes nothing from anybody.
     deprived = None
     for period in touched:
         is_of_another = wanted is None or wanted.account != period.account
         if is_of_another and max(period.span.since, span.since) < now:
             deprived = period
             break
-    return Plan(tuple(ends), tuple(voids), tuple(begins), deprived)
+    return OwnershipChange(tuple(ends), tuple(voids), tuple(begins), deprived)
 
 
-def _is_so(touched: Sequence[Period], span: Span, wanted: Period) -> bool:
+def _is_so(touched: Sequence[OwnershipPeriod], span: TimeSpan, wanted: OwnershipPeriod) -> bool:
     """Whether the periods that a span touches say what is wanted, without a gap."""
     reached = span.since
     for period in touched:
@@ -145,7 +149,7 @@ def _is_so(touched: Sequence[Period], span: Span, wanted: Period) -> bool:
 # The choice
 
 
-class Charged(NamedTuple):
+class ChargedSession(NamedTuple):
     """What decides whose a transaction is: its tag in its normal form, where it was, and its
     start."""
 
@@ -155,7 +159,7 @@ class Charged(NamedTuple):
     start: str
 
 
-class Ground(StrEnum):
+class OwnerGround(StrEnum):
     """Why a transaction belongs to an account."""
 
     HAND = "hand"
@@ -168,11 +172,11 @@ class Ground(StrEnum):
 class Claim(NamedTuple):
     """An account to which something of a transaction belonged at its start."""
 
-    ground: Ground
-    period: Period
+    ground: OwnerGround
+    period: OwnershipPeriod
 
 
-class Given(NamedTuple):
+class GivenByHand(NamedTuple):
     """An operator gave a transaction to an account."""
 
     account: int
@@ -180,8 +184,8 @@ class Given(NamedTuple):
     reason: str | None
 
 
-class Owner(NamedTuple):
-    """The owner of a transaction. `account` is None if it is nobody's.
+class SessionOwner(NamedTuple):
+    """The account of a transaction. `account` is None if it is nobody's.
 
     `claims` are all that speak for an account, the one that counts first; a transaction given by
     hand has them too. `is_outside` is whether the account was not open at the start; the
@@ -189,38 +193,43 @@ class Owner(NamedTuple):
     """
 
     account: int | None
-    ground: Ground
+    ground: OwnerGround
     claims: tuple[Claim, ...] = ()
-    given: Given | None = None
+    given: GivenByHand | None = None
     is_outside: bool = False
 
     @property
-    def period(self) -> Period | None:
+    def period(self) -> OwnershipPeriod | None:
         """The period that decided."""
         return None if self.given is not None or not self.claims else self.claims[0].period
 
 
-PeriodsOf = Callable[[Thing], Sequence[Period]]
+PeriodsOf = Callable[[Thing], Sequence[OwnershipPeriod]]
 """The periods of a thing that were not voided."""
-OpenOf = Callable[[int], Span]
+OpenOf = Callable[[int], TimeSpan]
 """When an account is open."""
 
 
 def decide(
-    charged: Charged, by_hand: Given | None, bill_by: BillBy, periods_of: PeriodsOf, open_of: OpenOf
-) -> Owner:
+    charged: ChargedSession,
+    by_hand: GivenByHand | None,
+    bill_by: BillBy,
+    periods_of: PeriodsOf,
+    open_of: OpenOf,
+) -> SessionOwner:
     """Return whose a transaction is: given by hand, else by its tag or its connector, as `bill_by`
     says, else nobody's.
 
     A single connector goes before its charger.
     """
-    things = [(Ground.CHARGER, Thing(What.SPACE, charged.charger))]
+    # The order decides: what comes first counts.
+    things = [(OwnerGround.CHARGER, Thing(What.SPACE, charged.charger))]
     if charged.connector:
         connector = Thing(What.SPACE, charged.charger, charged.connector)
-        things.insert(0, (Ground.CONNECTOR, connector))
+        things.insert(0, (OwnerGround.CONNECTOR, connector))
     if charged.tag:
         place = 0 if bill_by is BillBy.TAG else len(things)
-        things.insert(place, (Ground.TAG, Thing(What.TAG, charged.tag)))
+        things.insert(place, (OwnerGround.TAG, Thing(What.TAG, charged.tag)))
     claims = list[Claim]()
     for ground, thing in things:
         for period in periods_of(thing):
@@ -228,20 +237,23 @@ def decide(
                 claims.append(Claim(ground, period))
 
     if by_hand is not None:
-        account, ground = by_hand.account, Ground.HAND
+        account, ground = by_hand.account, OwnerGround.HAND
     elif claims:
         account, ground = claims[0].period.account, claims[0].ground
     else:
-        return Owner(None, Ground.NOBODY)
+        return SessionOwner(None, OwnerGround.NOBODY)
     is_outside = not open_of(account).covers(charged.start)
-    return Owner(account, ground, tuple(claims), by_hand, is_outside)
+    return SessionOwner(account, ground, tuple(claims), by_hand, is_outside)
 
 
 # In words
 
 
 def grounds(
-    charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], Value] = Moment
+    charged: ChargedSession,
+    owner: SessionOwner,
+    bill_by: BillBy,
+    shown: Callable[[str], Value] = Moment,
 ) -> Iterator[Told]:
     """Yield why a transaction is whose it is, in plain English, without names of people other than
     operators.
@@ -254,11 +266,11 @@ def grounds(
     elif given is not None:
         yield Told("{1}: given by {2}", household, given.by)
 
-    if owner.ground is Ground.NOBODY:
-        place = Ground.CONNECTOR if charged.connector else Ground.CHARGER
+    if owner.ground is OwnerGround.NOBODY:
+        place = OwnerGround.CONNECTOR if charged.connector else OwnerGround.CHARGER
         yield Told(
             "nobody's: neither {1} nor {2} belonged to a household",
-            _named(Ground.TAG, charged),
+            _named(OwnerGround.TAG, charged),
             _named(place, charged),
         )
     for number, claim in enumerate(owner.claims):
@@ -286,7 +298,7 @@ def _household(number: int | None) -> Told:
     return Told("household {1}", number or 0)
 
 
-def _claimed(claim: Claim, charged: Charged, shown: Callable[[str], Value]) -> Told:
+def _claimed(claim: Claim, charged: ChargedSession, shown: Callable[[str], Value]) -> Told:
     period = claim.period
     since = shown(period.span.since)
     what: tuple[Value, ...] = (_household(period.account), _named(claim.ground, charged), since)
@@ -299,9 +311,9 @@ def _claimed(claim: Claim, charged: Charged, shown: Callable[[str], Value]) -> T
     return Told("{1}, given by {2}", text, period.given_by)
 
 
-def _named(ground: Ground, charged: Charged) -> Told:
-    if ground is Ground.TAG:
+def _named(ground: OwnerGround, charged: ChargedSession) -> Told:
+    if ground is OwnerGround.TAG:
         return Told("the card {1}", charged.tag) if charged.tag else Told("its card (unknown)")
-    if ground is Ground.CONNECTOR:
+    if ground is OwnerGround.CONNECTOR:
         return Told("connector {1} of {2}", charged.connector or 0, charged.charger)
     return Told("the charger {1}", charged.charger)

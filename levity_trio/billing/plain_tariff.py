@@ -113,6 +113,7 @@ class PlainTariff:
             yield from ("", "[[window]]", f"name = {_quoted(self.night_name or 'night')}")
             yield f"price = {_quoted(self.night_price)}"
             yield f"times = {_quoted(f'{self.night_from}-{self.night_until}')}"
+            # The weekend has its own price all day, and no two windows may hold at once.
             if self.weekend_price is not None:
                 yield 'weekdays = "Mon-Fri"'
         if self.weekend_price is not None:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class PositionKind(StrEnum):
     """The kind of a position, as it is stored."""
 
     SESSION = "session"

@@ -18,10 +18,10 @@ from typing import Final
 
 from levity_trio.billing.blocking import Stay, begun_minutes
 from levity_trio.billing.money import minor_units, units
-from levity_trio.billing.splitting import Flow, Level, Power, divide
+from levity_trio.billing.splitting import EnergyFlow, FlowLevel, FlowPower, divide
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Tariff, Versions, Window
-from levity_trio.billing.windows import Span, spans
+from levity_trio.billing.windows import HoldingSpan, spans
 from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
@@ -29,17 +29,17 @@ WH_PER_KWH: Final = 1000
 
 
 @record
-class Evidence:
+class SessionEvidence:
     """What is known of the course of a session beside its energy."""
 
-    levels: Sequence[Level] = ()
-    powers: Sequence[Power] = ()
+    levels: Sequence[FlowLevel] = ()
+    powers: Sequence[FlowPower] = ()
     stay: Stay | None = None
     """This is None if the end of the charging is not known. Then there is no fee for blocking."""
 
 
 def price_session(
-    session: Position, evidence: Evidence, versions: Versions, zone: tzinfo
+    session: Position, evidence: SessionEvidence, versions: Versions, zone: tzinfo
 ) -> Position:
     """Return a session with its lines; without any if it is free.
 
@@ -49,13 +49,15 @@ def price_session(
     started_at, ended_at = session.started_at, session.ended_at
     if started_at is None or ended_at is None:
         raise ValueError("a session without start or end has no price")
+    # What belongs to the session as a whole is by the version in which it started.
     at_start = versions.version_at(in_zone(started_at, zone).date())
+    # So little is hardly a session: it has neither price nor fee.
     if session.energy_wh < at_start.free_below_wh:
         return replace(session, lines=(), split=None)
 
     # A clock that was set meanwhile may show an end before the start.
     until = max(started_at, ended_at)
-    flow = Flow(started_at, until, session.energy_wh, evidence.levels, evidence.powers)
+    flow = EnergyFlow(started_at, until, session.energy_wh, evidence.levels, evidence.powers)
     split, lines = _energy_lines(flow, versions, zone)
     if at_start.session_fee is not None:
         lines.append(_line(at_start, LineKind.SESSION, at_start.session_fee))
@@ -69,7 +71,7 @@ def price_session(
     return replace(session, lines=tuple(lines), split=split)
 
 
-def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
+def _energy_lines(flow: EnergyFlow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
     """Return what divided the energy, and a line for each version and window in which it flowed, in
     order of time."""
     spans_of_price = pieces(versions, flow.since, flow.until, zone)
@@ -91,6 +93,7 @@ def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, 
 
 def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> list[Line]:
     """Return the fee for blocking, and what its own maximum takes off."""
+    # A car may stand there over a change of the tariff: what held when it was full counts.
     version = versions.version_at(in_zone(stay.last_energy_at, zone).date())
     terms = version.blocking
     if terms is None:
@@ -151,13 +154,14 @@ def _base_fee_and_tax(version: Tariff) -> tuple[Decimal | None, Decimal]:
 
 def pieces(
     versions: Versions, since: datetime, until: datetime, zone: tzinfo
-) -> list[Span[tuple[Tariff, Window]]]:
+) -> list[HoldingSpan[tuple[Tariff, Window]]]:
     """Return the versions and windows that hold between two times, in order. Raises NoVersion."""
 
     def at(local: datetime) -> tuple[Tariff, Window]:
         version = versions.version_at(local.date())
         return version, version.window_at(local)
 
+    # The windows of any version may begin at any of these.
     minutes = set[int]()
     for version in versions:
         minutes.update(version.minutes)
@@ -168,6 +172,7 @@ def amount(
     kind: LineKind, quantity: int, of_days: int | None, price: Decimal, tariff: Tariff
 ) -> int:
     """Return quantity × price in minor units, rounded once."""
+    # A price is per kWh, per month of so many days, or for one.
     per = WH_PER_KWH if kind is LineKind.ENERGY else of_days or 1
     return minor_units(Fraction(quantity, per) * Fraction(price), tariff.currency)
 

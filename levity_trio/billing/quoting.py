@@ -22,7 +22,7 @@ AHEAD: Final = timedelta(hours=24)
 """Changes of the price are told so long before."""
 
 
-class Held(NamedTuple):
+class PriceAhead(NamedTuple):
     """What a kWh costs, tax included, and since when."""
 
     since: datetime
@@ -37,7 +37,7 @@ class Quote:
 
     tariff: str
     currency: Currency
-    energy: tuple[Held, ...]
+    energy: tuple[PriceAhead, ...]
     session_fee: Decimal | None
     minimum: Decimal | None
     maximum: Decimal | None
@@ -65,14 +65,15 @@ def quote(versions: Versions, now: datetime, zone: tzinfo) -> Quote:
     )
 
 
-def energy_prices(versions: Versions, now: datetime, zone: tzinfo) -> Iterator[Held]:
+def energy_prices(versions: Versions, now: datetime, zone: tzinfo) -> Iterator[PriceAhead]:
     """Yield what a kWh costs now, and what it will cost within a day. Raises NoVersion."""
     last: Decimal | None = None
     for span in pieces(versions, now, now + AHEAD, zone):
         version, window = span.holds
         price = _taxed(version, LineKind.ENERGY, window.price)
+        # A change of the window, or of the version, may leave the price as it was.
         if price != last:
-            yield Held(span.since, price, window.name)
+            yield PriceAhead(span.since, price, window.name)
         last = price
 
 

@@ -18,8 +18,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from levity_trio.billing.courses import Course, Energy, Ground, Metered, Stretch, energy, share
-from levity_trio.billing.ownership import Span
+from levity_trio.billing.courses import (
+    CourseStretch,
+    Metered,
+    RegisterCourse,
+    RegisterEnergy,
+    StepGround,
+    energy,
+    share,
+)
+from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.states import BillState
 from levity_trio.records import record
 from levity_trio.told import Told
@@ -28,7 +36,7 @@ CORRECTED: Final = "corrected"
 IMPORTED: Final = "imported"
 
 
-class Transaction(NamedTuple):
+class ReconciledTransaction(NamedTuple):
     """A transaction of the month or next to it. `settled_by` is the person who confirmed its
     figure, as far as that explains a difference."""
 
@@ -132,12 +140,12 @@ class ChargerMonth:
     remarks: tuple[Remark, ...]
 
 
-class Connector(NamedTuple):
+class ReconciledConnector(NamedTuple):
     """The course of the register of one connector, and its transactions by their ids."""
 
     number: int | None
-    course: Course
-    transactions: Mapping[int, Transaction]
+    course: RegisterCourse
+    transactions: Mapping[int, ReconciledTransaction]
 
 
 States = Callable[[Sequence[int]], Mapping[int, BillState]]
@@ -145,11 +153,11 @@ States = Callable[[Sequence[int]], Mapping[int, BillState]]
 
 
 def reconcile(
-    charger: str, connectors: Sequence[Connector], month: Span, states: States
+    charger: str, connectors: Sequence[ReconciledConnector], month: TimeSpan, states: States
 ) -> ChargerMonth:
     """Reconcile the month of one charger."""
-    parts, hidden, remarks = list[_Part](), list[tuple[_Part, Metered]](), list[Remark]()
-    energies, ends = list[Energy](), list[str]()
+    parts, hidden, remarks = list[_MonthPart](), list[tuple[_MonthPart, Metered]](), list[Remark]()
+    energies, ends = list[RegisterEnergy](), list[str]()
     for connector in connectors:
         parts += _parts(connector, month)
         hidden += _hidden(connector, month)
@@ -160,7 +168,7 @@ def reconcile(
             ends.append(course.ends_at)
     wh = dict.fromkeys(_ADDED, 0)
 
-    counted = list[tuple[_Part, Transaction]]()
+    counted = list[tuple[_MonthPart, ReconciledTransaction]]()
     for part in parts:
         if part.transaction is None:
             wh["between_wh"] += part.within_wh
@@ -172,6 +180,7 @@ def reconcile(
             wh["before_wh"] += 0 if part.is_open else part.outside_wh
     differences = tuple(_differences(counted))
     for difference in differences:
+        # Two that cancel each other out would hide each other in a plain sum.
         name = "explained_wh" if difference.reason else "unexplained_wh"
         wh[name] += abs(difference.wh)
     # What a transaction hides is missing in its month, and too much in another one.
@@ -200,24 +209,24 @@ _ADDED: Final = (
 )
 
 
-def _added(energies: Sequence[Energy]) -> Energy:
+def _added(energies: Sequence[RegisterEnergy]) -> RegisterEnergy:
     least, most = (sum(each.least for each in energies), sum(each.most for each in energies))
-    return Energy(sum(each.wh for each in energies), least, most)
+    return RegisterEnergy(sum(each.wh for each in energies), least, most)
 
 
 def site(chargers: Sequence[ChargerMonth]) -> Sums:
     """Return the sums of all chargers."""
-    registers, lines, wh = list[Energy](), list[StateLine](), dict.fromkeys(_ADDED, 0)
+    registers, lines, wh = list[RegisterEnergy](), list[StateLine](), dict.fromkeys(_ADDED, 0)
     for charger in chargers:
         sums = charger.sums
-        registers.append(Energy(sums.register_wh, sums.least_wh, sums.most_wh))
+        registers.append(RegisterEnergy(sums.register_wh, sums.least_wh, sums.most_wh))
         lines += sums.states
         for name in _ADDED:
             wh[name] += getattr(sums, name)
     return _sums(_added(registers), _merged(lines), wh)
 
 
-def _sums(registers: Energy, states: tuple[StateLine, ...], wh: Mapping[str, int]) -> Sums:
+def _sums(registers: RegisterEnergy, states: tuple[StateLine, ...], wh: Mapping[str, int]) -> Sums:
     """Return the sums of registers and states, and of these energies by the names of _ADDED."""
     ended_or_open = sum(line.wh for line in states)
     accounted = ended_or_open - wh["before_wh"] + wh["later_wh"] + wh["between_wh"]
@@ -235,12 +244,12 @@ def _sums(registers: Energy, states: tuple[StateLine, ...], wh: Mapping[str, int
     )
 
 
-class _Part(NamedTuple):
+class _MonthPart(NamedTuple):
     """What of a stretch lies in the month. A transaction is counted if it ended in the month, or is
     open and has begun before its end."""
 
-    stretch: Stretch
-    transaction: Transaction | None
+    stretch: CourseStretch
+    transaction: ReconciledTransaction | None
     within_wh: int
     is_counted: bool
 
@@ -253,7 +262,7 @@ class _Part(NamedTuple):
         return self.transaction is not None and self.transaction.metered.ended is None
 
 
-def _parts(connector: Connector, month: Span) -> Iterator[_Part]:
+def _parts(connector: ReconciledConnector, month: TimeSpan) -> Iterator[_MonthPart]:
     since, until = connector.course.bounds(month.since), connector.course.bounds(month.end)
     for stretch in connector.course.stretches:
         transaction, is_counted = None, False
@@ -261,10 +270,12 @@ def _parts(connector: Connector, month: Span) -> Iterator[_Part]:
             transaction = connector.transactions[stretch.transaction]
             began, ended = transaction.metered.began, transaction.metered.ended
             is_counted = began < month.end if ended is None else month.covers(ended)
-        yield _Part(stretch, transaction, share(stretch, since, until), is_counted)
+        yield _MonthPart(stretch, transaction, share(stretch, since, until), is_counted)
 
 
-def _line(part: _Part, transaction: Transaction, states: Mapping[int, BillState]) -> StateLine:
+def _line(
+    part: _MonthPart, transaction: ReconciledTransaction, states: Mapping[int, BillState]
+) -> StateLine:
     wh = part.within_wh if part.is_open else transaction.metered.energy_wh
     is_doubtful = not transaction.is_certain and not part.is_open
     return StateLine(
@@ -288,7 +299,9 @@ def _merged(lines: Iterable[StateLine]) -> tuple[StateLine, ...]:
 _COUNTS: Final = ("transactions", "wh", "doubtful_transactions", "doubtful_wh")
 
 
-def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]]:
+def _hidden(
+    connector: ReconciledConnector, month: TimeSpan
+) -> Iterator[tuple[_MonthPart, Metered]]:
     """Yield what the registers show in another month than the times of its transaction, with the
     one that hides it."""
     # Several connectors may tell one register, but each has transactions of its own.
@@ -309,7 +322,7 @@ def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]
             latest[number] = metered
 
 
-def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransaction]:
+def _hiding(hidden: Iterable[tuple[_MonthPart, Metered]]) -> Iterator[HidingTransaction]:
     hiding: dict[int, HidingTransaction] = {}
     for part, by in hidden:
         known = hiding.get(by.id)
@@ -321,7 +334,9 @@ def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransacti
     yield from hiding.values()
 
 
-def _differences(counted: Iterable[tuple[_Part, Transaction]]) -> Iterator[RegisterDifference]:
+def _differences(
+    counted: Iterable[tuple[_MonthPart, ReconciledTransaction]],
+) -> Iterator[RegisterDifference]:
     """Yield the figures that are not what the register rose by, each with its reason."""
     for part, transaction in counted:
         metered = transaction.metered
@@ -340,9 +355,9 @@ def _differences(counted: Iterable[tuple[_Part, Transaction]]) -> Iterator[Regis
         )
 
 
-def _remarks(connector: Connector, month: Span) -> Iterator[Remark]:
+def _remarks(connector: ReconciledConnector, month: TimeSpan) -> Iterator[Remark]:
     """Yield the odd steps in the month, those of one kind as one."""
-    remarks: dict[Ground, Remark] = {}
+    remarks: dict[StepGround, Remark] = {}
     for stretch in connector.course.stretches:
         if stretch.ground is None or not month.since < stretch.until <= month.end:
             continue

@@ -32,14 +32,14 @@ _NEAR: Final = timedelta(minutes=65)
 """Some chargers send a reading each hour, and some of these a little late."""
 
 
-class Level(NamedTuple):
+class FlowLevel(NamedTuple):
     """A register reading, as Wh since the start of the session."""
 
     at: datetime
     wh: int
 
 
-class Power(NamedTuple):
+class FlowPower(NamedTuple):
     """A reported power in W."""
 
     at: datetime
@@ -59,8 +59,8 @@ class Crossing(NamedTuple):
 
     at: datetime
     wh: int
-    before: Level
-    after: Level
+    before: FlowLevel
+    after: FlowLevel
 
     @property
     def is_far(self) -> bool:
@@ -70,18 +70,18 @@ class Crossing(NamedTuple):
 
 
 @record(kw_only=False)
-class Flow:
+class EnergyFlow:
     """What is known of the course of a session's energy. Readings may come in any order, doubled,
     or not at all."""
 
     since: datetime
     until: datetime
     wh: int
-    levels: Sequence[Level] = ()
-    powers: Sequence[Power] = ()
+    levels: Sequence[FlowLevel] = ()
+    powers: Sequence[FlowPower] = ()
 
 
-def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
+def divide(flow: EnergyFlow, seams: Sequence[datetime]) -> Division:
     """Return the energy before, between and after the seams, which are in order."""
     if not seams:
         return Division((flow.wh,), Split.WHOLE)
@@ -98,34 +98,36 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
         since, until = crossing.before.at, crossing.after.at
         # The power of the first reading says nothing about what follows.
         powers = [power for power in flow.powers if power.at > since or since == flow.since]
-        if not _Work(powers, since, until).until(until):
+        if not _PowerIntegral(powers, since, until).until(until):
             return Division(parts, Split.EVENLY)
     return Division(parts, Split.POWER)
 
 
-def crossings(flow: Flow, seams: Sequence[datetime]) -> list[Crossing]:
+def crossings(flow: EnergyFlow, seams: Sequence[datetime]) -> list[Crossing]:
     """Return what had flowed until each seam, and the readings around it."""
     levels = _levels(flow)
     return [_crossing(seam, levels, flow.powers) for seam in seams]
 
 
-def _levels(flow: Flow) -> list[Level]:
+def _levels(flow: EnergyFlow) -> list[FlowLevel]:
     """Return start and end, and in between the readings within the session unless they contradict
     the energy."""
-    ends = [Level(flow.since, 0), Level(flow.until, flow.wh)]
+    ends = [FlowLevel(flow.since, 0), FlowLevel(flow.until, flow.wh)]
     within = sorted({level for level in flow.levels if flow.since < level.at < flow.until})
     levels = [ends[0], *within, ends[1]]
+    # Readings that contradict the energy do not show when it flowed, either.
     is_rising = all(before.wh <= after.wh for before, after in pairwise(levels))
     return levels if is_rising else ends
 
 
-def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) -> Crossing:
+def _crossing(seam: datetime, levels: Sequence[FlowLevel], powers: Sequence[FlowPower]) -> Crossing:
     number = bisect_right(levels, seam, key=lambda level: level.at)
+    # A seam before the start or at the end has nothing, or all, behind it.
     if number in (0, len(levels)):
         end = levels[max(number - 1, 0)]
         return Crossing(seam, end.wh, end, end)
     before, after = levels[number - 1], levels[number]
-    work = _Work(powers, before.at, after.at)
+    work = _PowerIntegral(powers, before.at, after.at)
     part, whole = work.until(seam), work.until(after.at)
     # Without power, the energy flowed evenly.
     if not whole:
@@ -134,7 +136,7 @@ def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) 
     return Crossing(seam, before.wh + rise, before, after)
 
 
-class _Work:
+class _PowerIntegral:
     """The integral of the powers reported from one time to another. Between two reports their mean
     counts, before the first and after the last of them this one.
 
@@ -142,13 +144,14 @@ class _Work:
     times microseconds.
     """
 
-    def __init__(self, powers: Iterable[Power], since: datetime, until: datetime) -> None:
+    def __init__(self, powers: Iterable[FlowPower], since: datetime, until: datetime) -> None:
         """Of several powers at one time the last counts. A power below 0 counts as 0."""
         within: dict[datetime, float] = {}
         for power in powers:
             if since <= power.at <= until and isfinite(power.watts):
                 within[power.at] = power.watts
         at = sorted(within)
+        # Power that a car gives back must not take energy from a window.
         milliwatts = [max(round(within[moment] * 1000), 0) for moment in at]
         if at:
             at = [since, *at, until]

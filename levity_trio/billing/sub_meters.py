@@ -15,8 +15,8 @@ from itertools import pairwise, zip_longest
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from levity_trio.billing.courses import Bounds
-from levity_trio.billing.ownership import Span
+from levity_trio.billing.courses import RiseBounds
+from levity_trio.billing.ownership import TimeSpan
 from levity_trio.charging.sent.readings import digit_of, exact_wh
 from levity_trio.records import record
 from levity_trio.told import Told
@@ -27,7 +27,7 @@ NEAR_ROLLOVER: Final = 0.9
 """A register below this share of its highest value did not roll over."""
 
 
-class Reading(NamedTuple):
+class HouseReading(NamedTuple):
     """A reading of the house's meter; `value` and `unit` as given."""
 
     id: int
@@ -84,11 +84,11 @@ class Comparison:
     remarks: tuple[ReadingRemark, ...]
 
 
-class _Taken(NamedTuple):
+class _MatchedReading(NamedTuple):
     """A reading, and what the chargers' registers had risen by."""
 
-    reading: Reading
-    chargers: Bounds
+    reading: HouseReading
+    chargers: RiseBounds
 
 
 class _Against(NamedTuple):
@@ -106,16 +106,16 @@ class _Against(NamedTuple):
 def compare(
     meter: tuple[int, str],
     classes: Classes,
-    readings: Sequence[Reading],
-    chargers: Sequence[Bounds],
-    month: Span,
+    readings: Sequence[HouseReading],
+    chargers: Sequence[RiseBounds],
+    month: TimeSpan,
 ) -> Comparison:
     """Compare a meter (number and name) with its chargers. `chargers` are the sums of their
     registers at each reading, the oldest first."""
     number, name = meter
-    taken = list(map(_Taken, readings, chargers))
+    taken = list(map(_MatchedReading, readings, chargers))
     kept, remarks = _without_mistakes(taken, classes)
-    series = _Series(kept, classes)
+    series = _ReadingSeries(kept, classes)
     remarks = sorted([*remarks, *series.remarks()], key=attrgetter("at"))
     times = [reading.at for reading, _ in kept]
 
@@ -148,11 +148,11 @@ def compare(
     )
 
 
-class _Series:
+class _ReadingSeries:
     """Readings in order of time, with running sums since the first one. An interval in which the
     register fell adds to neither side."""
 
-    def __init__(self, taken: Sequence[_Taken], classes: Classes) -> None:
+    def __init__(self, taken: Sequence[_MatchedReading], classes: Classes) -> None:
         self._taken, self._classes = taken, classes
         self._rises = list[int | None]()
         self._meter, self._chargers, self._unsure = [0], [0], [0]
@@ -185,6 +185,7 @@ class _Series:
         digit = max(self._taken[first].reading.digit, self._taken[last].reading.digit)
         errors = self._classes.meter * meter + self._classes.chargers * chargers
         allowed = round(errors / 100) + digit
+        # The chargers' energy is only known between bounds, so the nearer one counts.
         side = (meter > most + allowed) - (meter < least - allowed)
         return _Against(meter, chargers, least, most, allowed, side)
 
@@ -201,6 +202,7 @@ class _Series:
             known = (number for number in range(begin, last + 1) if self.is_known(number))
             return all(self.between(base, number).side == side for number in known)
 
+        # The difference may have begun before the month, and only grown large in it.
         for base in range(last):
             if self.is_known(base + 1) and stays(base, base + 1):
                 return base + 1
@@ -244,15 +246,15 @@ class _Series:
         return not is_known or self.between(first, last).side != 0
 
 
-def _width(taken: _Taken) -> int:
+def _width(taken: _MatchedReading) -> int:
     return taken.chargers.high - taken.chargers.low
 
 
-def _shown(taken: _Taken) -> str:
+def _shown(taken: _MatchedReading) -> str:
     return f"{taken.reading.value} {taken.reading.unit}"
 
 
-def _remark(taken: _Taken, words: str) -> ReadingRemark:
+def _remark(taken: _MatchedReading, words: str) -> ReadingRemark:
     return ReadingRemark(reading=taken.reading.id, at=taken.reading.at, words=words)
 
 
@@ -260,8 +262,8 @@ def _remark(taken: _Taken, words: str) -> ReadingRemark:
 
 
 def _without_mistakes(
-    taken: Sequence[_Taken], classes: Classes
-) -> tuple[list[_Taken], list[ReadingRemark]]:
+    taken: Sequence[_MatchedReading], classes: Classes
+) -> tuple[list[_MatchedReading], list[ReadingRemark]]:
     """Return the readings without those that contradict the ones before and after, and what is to
     be said of these."""
     kept, remarks = list(taken[:1]), list[ReadingRemark]()
@@ -269,8 +271,8 @@ def _without_mistakes(
         # It contradicts those next to it, and these agree with the chargers.
         before = kept[-1]
         is_mistake = False
-        if after is not None and not _Series((before, after), classes).is_doubtful(0, 1):
-            series = _Series((before, now, after), classes)
+        if after is not None and not _ReadingSeries((before, after), classes).is_doubtful(0, 1):
+            series = _ReadingSeries((before, now, after), classes)
             if series.is_known(1) and series.is_known(2):
                 sides = series.between(0, 1).side, series.between(1, 2).side
                 is_mistake = sorted(sides) == [-1, 1]
@@ -288,7 +290,7 @@ def _without_mistakes(
     return kept, remarks
 
 
-def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
+def _hint(before: _MatchedReading, now: _MatchedReading, classes: Classes) -> str:
     """Return what the reading would have to be, if kWh for Wh or two swapped digits explain it."""
     least = max(0, now.chargers.low - before.chargers.high)
     most = now.chargers.high - before.chargers.low
@@ -297,6 +299,7 @@ def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
     value = reading.value
     spelled = [(value, "Wh" if reading.unit == "kWh" else "kWh")]
     for place, (digit, after) in enumerate(pairwise(value)):
+        # Digits are swapped when they are typed by hand.
         if digit != after and (digit + after).isdecimal():
             swapped = value[:place] + after + digit + value[place + 2 :]
             spelled.append((swapped, reading.unit))

@@ -148,7 +148,7 @@ class Versions:
 
 
 @record
-class Moment:
+class WeekdayMinute:
     """A minute of a weekday in a time of the year."""
 
     minute: int
@@ -156,7 +156,7 @@ class Moment:
     day: tuple[int, int]
 
 
-def misfits(windows: Iterable[Window]) -> Iterator[tuple[Moment, list[Window]]]:
+def misfits(windows: Iterable[Window]) -> Iterator[tuple[WeekdayMinute, list[Window]]]:
     """Yield moments that lie in no window or in several, with these windows; the default covers
     what is left."""
     windows = list(windows)
@@ -168,7 +168,7 @@ def misfits(windows: Iterable[Window]) -> Iterator[tuple[Moment, list[Window]]]:
     for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
         holding = [window for window, when in recurring if when.covers(minute, weekday, day)]
         if len(holding) > 1 or not (holding or has_default):
-            yield Moment(minute=minute, weekday=weekday, day=day), holding
+            yield WeekdayMinute(minute=minute, weekday=weekday, day=day), holding
 
 
 def comparisons(windows: Iterable[Window]) -> int:

@@ -16,13 +16,13 @@ from levity_trio.billing.tariff import (
     LEAST_WH,
     TAXED,
     Blocking,
-    Moment,
     Tariff,
+    WeekdayMinute,
     Window,
     comparisons,
     misfits,
 )
-from levity_trio.billing.tariff_values import Fault
+from levity_trio.billing.tariff_values import ValueFault
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence
 from levity_trio.told import DayOfYear, Told, Weekday, joined
 
@@ -68,7 +68,7 @@ def parse(text: str) -> Tariff:
             Told("has more than {1} characters; a tariff needs a few hundred", format(LONGEST, ","))
         )
     faults: list[str] = []
-    root = _Table(_load(text, faults), "", faults)
+    root = _FileTable(_load(text, faults), "", faults)
     tariff = _tariff(root)
     if tariff is None or faults:
         raise TariffFaults(*faults)
@@ -79,7 +79,7 @@ def _load(text: str, faults: list[str]) -> Mapping[str, object]:
     """Return the keys of a file. What is not TOML is repaired where it can be, and is a fault."""
     try:
         return _toml(text)
-    except Fault as fault:
+    except ValueFault as fault:
         lines = list[str]()
         for number, line in enumerate(text.splitlines(), 1):
             meant = line
@@ -92,7 +92,7 @@ def _load(text: str, faults: list[str]) -> Mapping[str, object]:
             raise TariffFaults(str(fault)) from fault
     try:
         return _toml("\n".join(lines))
-    except Fault as fault:
+    except ValueFault as fault:
         raise TariffFaults(*faults, str(fault)) from fault
 
 
@@ -101,10 +101,10 @@ def _toml(text: str) -> Mapping[str, object]:
         return tomllib.loads(text, parse_float=Decimal)
     # An integer of 5,000 digits raises ValueError, but no TOMLDecodeError.
     except (ValueError, RecursionError) as error:
-        raise Fault(Told("not TOML: {1}", str(error))) from error
+        raise ValueFault(Told("not TOML: {1}", str(error))) from error
 
 
-class _Table:
+class _FileTable:
     """A table of the file. It notes the faults of its values, and the keys that nobody asked
     for."""
 
@@ -129,7 +129,7 @@ class _Table:
             return None
         try:
             return read(self._content[key])
-        except Fault as fault:
+        except ValueFault as fault:
             self.fault(str(fault), key)
             return None
 
@@ -139,14 +139,14 @@ class _Table:
             self.fault(Told("is missing; write for instance {1} = {2}", key, example), key)
         return self.take(key, read)
 
-    def table(self, key: str) -> _Table | None:
+    def table(self, key: str) -> _FileTable | None:
         content = self.take(key, values.table)
-        return None if content is None else _Table(content, self._at(key), self._faults)
+        return None if content is None else _FileTable(content, self._at(key), self._faults)
 
-    def tables(self, key: str) -> list[_Table]:
+    def tables(self, key: str) -> list[_FileTable]:
         contents = self.take(key, values.tables) or []
         return [
-            _Table(content, f"{key} {number}", self._faults)
+            _FileTable(content, f"{key} {number}", self._faults)
             for number, content in enumerate(contents, 1)
         ]
 
@@ -156,6 +156,7 @@ class _Table:
         for key in self._content:
             if key in known:
                 continue
+            # Nearly always it is a slip of the keyboard.
             near = get_close_matches(key, known, 1)
             if near:
                 hint = Told("did you mean {1}?", near[0])
@@ -164,7 +165,7 @@ class _Table:
             self.fault(Told("unknown key; {1}", hint), key)
 
 
-def _tariff(root: _Table) -> Tariff | None:
+def _tariff(root: _FileTable) -> Tariff | None:
     name = root.need("name", values.tariff_name, '"Day and night"')
     since = root.need("valid_from", values.day, "2026-10-01")
     currency = root.need("currency", values.currency, '"EUR"')
@@ -178,6 +179,7 @@ def _tariff(root: _Table) -> Tariff | None:
         root.fault(Told("{1} is less than the minimum {2}", f"{maximum}", f"{minimum}"), "maximum")
     free_below = root.take("free_below_wh", values.wh)
     root.end()
+    # All values are read before this, so that every fault is told at once.
     if name is None or since is None or currency is None or prices is None:
         return None
     return Tariff(
@@ -196,7 +198,7 @@ def _tariff(root: _Table) -> Tariff | None:
     )
 
 
-def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
+def _tax_rates(root: _FileTable) -> tuple[tuple[LineKind, Decimal], ...]:
     """Return the tax rates: one for all, or a table with one for each kind, which default to that
     of energy."""
     if not root.take("tax", values.is_table):
@@ -214,7 +216,7 @@ def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
     return tuple(rates)
 
 
-def _windows(root: _Table) -> tuple[Window, ...]:
+def _windows(root: _FileTable) -> tuple[Window, ...]:
     """Return the windows in the order of the file, and last the default."""
     tables = root.tables("window")
     windows = list[Window]()
@@ -235,12 +237,13 @@ def _windows(root: _Table) -> tuple[Window, ...]:
     names = [window.name for window in windows]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
         root.fault(Told("two windows are called {1}; give each a name of its own", name), "window")
+    # While the times of a window are faulty, every gap may be its own.
     if windows and len(windows) == len(tables) + (default is not None):
         _check_coverage(root, windows)
     return tuple(windows)
 
 
-def _window(table: _Table) -> Window | None:
+def _window(table: _FileTable) -> Window | None:
     """Return a window, also with a faulty name or price, so that its times are checked; None if
     these are faulty."""
     name = table.need("name", values.text, '"night"')
@@ -266,7 +269,7 @@ def _window(table: _Table) -> Window | None:
     return Window(name=name or table.place, price=price or Decimal(0), when=when)
 
 
-def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
+def _check_coverage(root: _FileTable, windows: Sequence[Window]) -> None:
     """Note the first moment of each overlap and of the times without a price."""
     if comparisons(windows) > MOST_COMPARISONS:
         root.fault(
@@ -277,7 +280,7 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
             "window",
         )
         return
-    first: dict[tuple[str, ...], Moment] = {}
+    first: dict[tuple[str, ...], WeekdayMinute] = {}
     for moment, holding in misfits(windows):
         names = tuple(str(window.name) for window in holding)
         first.setdefault(names, moment)
@@ -296,7 +299,7 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
         root.fault(fault, "window")
 
 
-def _blocking(root: _Table) -> Blocking | None:
+def _blocking(root: _FileTable) -> Blocking | None:
     table = root.table("blocking")
     if table is None:
         return None

@@ -28,13 +28,13 @@ _TIMES: Final = re.compile(r"\s*(\d?\d):(\d\d)\s*[-–]\s*(\d?\d):(\d\d)\s*", re
 _SEASON: Final = re.compile(r"\s*(\d\d)-(\d\d)\s+to\s+(\d\d)-(\d\d)\s*", re.ASCII)
 
 
-class Fault(ValueError):
+class ValueFault(ValueError):
     """A value that is not understood. Its text says what to do."""
 
 
 def table(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise Fault(Told("must be a table; write its name in [brackets], and its keys below"))
+        raise ValueFault(Told("must be a table; write its name in [brackets], and its keys below"))
     return value
 
 
@@ -44,7 +44,7 @@ def is_table(value: object) -> bool:
 
 def tables(value: object) -> Sequence[Mapping[str, object]]:
     if not isinstance(value, list):
-        raise Fault(Told("may come several times; write [[window]] with two brackets"))
+        raise ValueFault(Told("may come several times; write [[window]] with two brackets"))
     return list(map(table, value))
 
 
@@ -55,7 +55,7 @@ def text(value: object) -> str:
         or len(value) > LONGEST_NAME
         or not value.isprintable()
     ):
-        raise Fault(
+        raise ValueFault(
             Told("must be a name in quotes, of at most {1} visible characters", LONGEST_NAME)
         )
     return value.strip()
@@ -65,7 +65,7 @@ def tariff_name(value: object) -> str:
     """A name that is not taken for a number."""
     name = text(value)
     if name.isdecimal():
-        raise Fault(
+        raise ValueFault(
             Told(
                 '{1} would be taken for a number; give words, such as "Tariff {2}"',
                 shown(name),
@@ -81,11 +81,11 @@ def day(value: object) -> date:
     except ValueError:
         parsed = None
     if not isinstance(parsed, date) or isinstance(parsed, datetime):
-        raise Fault(
+        raise ValueFault(
             Told("{1} must be a day without time; write for instance 2026-10-01", shown(value))
         )
     if parsed.year not in YEARS:
-        raise Fault(
+        raise ValueFault(
             Told("{1} must be a day from {2} on, before {3}", Day(parsed), YEARS.start, YEARS.stop)
         )
     return parsed
@@ -93,7 +93,7 @@ def day(value: object) -> date:
 
 def currency(value: object) -> Currency:
     if not isinstance(value, str) or value not in CURRENCIES:
-        raise Fault(
+        raise ValueFault(
             Told(
                 '{1} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"',
                 shown(value),
@@ -105,7 +105,7 @@ def currency(value: object) -> Currency:
 def gross_or_net(value: object) -> bool:
     """Whether prices are gross."""
     if value not in ("gross", "net"):
-        raise Fault(
+        raise ValueFault(
             Told('{1} must be "gross" (tax is in the prices) or "net" (tax is added)', shown(value))
         )
     return value == "gross"
@@ -113,7 +113,7 @@ def gross_or_net(value: object) -> bool:
 
 def switch(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Fault(Told("{1} must be true or false, without quotes", shown(value)))
+        raise ValueFault(Told("{1} must be true or false, without quotes", shown(value)))
     return value
 
 
@@ -123,14 +123,14 @@ def number(value: object) -> Decimal:
     if isinstance(written, str):
         written = typed_number(written) or written
     if isinstance(written, bool) or not isinstance(written, int | Decimal | str):
-        raise Fault(Told("{1} must be a number", shown(value)))
+        raise ValueFault(Told("{1} must be a number", shown(value)))
     if isinstance(written, str) and not _NUMBER.fullmatch(written):
-        raise Fault(Told("{1} must be a number without unit, for instance 0.32", shown(value)))
+        raise ValueFault(Told("{1} must be a number without unit, for instance 0.32", shown(value)))
     exact = Decimal(written)
     if not exact.is_finite() or exact.copy_abs() >= HIGHEST_PRICE:
-        raise Fault(Told("must be a number below {1}", format(HIGHEST_PRICE, ",")))
+        raise ValueFault(Told("must be a number below {1}", format(HIGHEST_PRICE, ",")))
     if int(exact.as_tuple().exponent) < -PRICE_DECIMALS:
-        raise Fault(Told("has more than {1} decimals; round it", PRICE_DECIMALS))
+        raise ValueFault(Told("has more than {1} decimals; round it", PRICE_DECIMALS))
     return exact
 
 
@@ -142,7 +142,7 @@ def fee(value: object) -> Decimal:
     """An amount that is not negative."""
     amount = number(value)
     if amount < 0:
-        raise Fault(
+        raise ValueFault(
             Told("{1} must not be negative; only a price of energy may be", format(amount, "f"))
         )
     return amount
@@ -151,9 +151,9 @@ def fee(value: object) -> Decimal:
 def percent(value: object) -> Decimal:
     rate = number(value)
     if not 0 <= rate < 100:
-        raise Fault(Told("{1} must be percent, from 0 to below 100", format(rate, "f")))
+        raise ValueFault(Told("{1} must be percent, from 0 to below 100", format(rate, "f")))
     if 0 < rate < 1:
-        raise Fault(
+        raise ValueFault(
             Told(
                 "{1} would be less than one percent; write {2} percent",
                 format(rate, "f"),
@@ -173,7 +173,7 @@ def wh(value: object) -> int:
 
 def _whole(value: object, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
-        raise Fault(
+        raise ValueFault(
             Told(
                 "{1} must be a whole number from 0 to {2}, without quotes",
                 shown(value),
@@ -190,15 +190,17 @@ def times(value: object) -> tuple[Times, ...]:
 def _times(text: str) -> Times:
     match = _TIMES.fullmatch(text)
     if not match:
-        raise Fault(
+        raise ValueFault(
             Told('{1} must be two times of day; write for instance "22:00-06:00"', shown(text))
         )
     hours, minute, until_hours, until_minute = map(int, match.groups())
     since, until = hours * 60 + minute, until_hours * 60 + until_minute
     if max(minute, until_minute) >= 60 or since >= DAY_MINUTES or until > DAY_MINUTES:
-        raise Fault(Told("{1} must lie between 00:00 and 24:00", shown(text)))
+        raise ValueFault(Told("{1} must lie between 00:00 and 24:00", shown(text)))
     if since == until:
-        raise Fault(Told('{1} has no length; write "00:00-24:00" for the whole day', shown(text)))
+        raise ValueFault(
+            Told('{1} has no length; write "00:00-24:00" for the whole day', shown(text))
+        )
     return Times(since, until or DAY_MINUTES)
 
 
@@ -209,7 +211,7 @@ def weekdays(value: object) -> frozenset[int]:
 def _weekdays(text: str) -> frozenset[int]:
     names = [part.strip().capitalize() for part in re.split("[-–]", text)]
     if not 1 <= len(names) <= 2 or any(name not in WEEKDAYS for name in names):
-        raise Fault(
+        raise ValueFault(
             Told("{1} must be of {2}, or a range as Mon-Fri", shown(text), ", ".join(WEEKDAYS))
         )
     first, last = WEEKDAYS.index(names[0]), WEEKDAYS.index(names[-1])
@@ -219,7 +221,7 @@ def _weekdays(text: str) -> frozenset[int]:
 def season(value: object) -> Season:
     match = _SEASON.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise Fault(
+        raise ValueFault(
             Told(
                 '{1} must be two days (month-day), both included; write "10-01 to 03-31"',
                 shown(value),
@@ -233,7 +235,7 @@ def _day_of_year(month: int, number: int) -> tuple[int, int]:
     try:
         date(_LEAP_YEAR, month, number)
     except ValueError:
-        raise Fault(
+        raise ValueFault(
             Told("{1} is no day of the year (month-day)", f"{month:02}-{number:02}")
         ) from None
     return month, number
@@ -242,7 +244,7 @@ def _day_of_year(month: int, number: int) -> tuple[int, int]:
 def _several(value: object, example: str) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(part, str) for part in texts):
-        raise Fault(
+        raise ValueFault(
             Told(
                 "{1} must be text in quotes, or a list of it; write for instance {2}",
                 shown(value),

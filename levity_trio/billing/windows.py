@@ -76,7 +76,7 @@ class Recurrence:
         return is_day and any(times.hold(minute) for times in self.times)
 
 
-class Span(NamedTuple, Generic[T]):
+class HoldingSpan(NamedTuple, Generic[T]):
     """A span of UTC time in which the same holds."""
 
     since: datetime
@@ -90,7 +90,7 @@ def spans(
     zone: tzinfo,
     minutes: Iterable[int],
     what: Callable[[datetime], T],
-) -> list[Span[T]]:
+) -> list[HoldingSpan[T]]:
     """Return what holds between two times, in order and without gaps; one span without length if
     they are the same.
 
@@ -106,19 +106,19 @@ def spans(
         moments = _of_day(date.fromordinal(ordinal), zone, minutes_and_midnight)
         cuts.update(moment for moment in moments if since < moment < until)
 
-    # An hour that comes twice or never may begin anything.
+    # Where the clock is changed, another window may hold at once.
     for begin, end in pairwise([since, *sorted(cuts), until]):
         change = _clock_change(begin, end, zone)
         if change is not None:
             cuts.add(change)
 
-    merged = list[Span[T]]()
+    merged = list[HoldingSpan[T]]()
     for begin, end in pairwise([since, *sorted(cuts), until]):
         holds = what(in_zone(begin, zone))
         if merged and merged[-1].holds == holds:
             merged[-1] = merged[-1]._replace(until=end)
         else:
-            merged.append(Span(begin, end, holds))
+            merged.append(HoldingSpan(begin, end, holds))
     return merged
 
 
@@ -130,6 +130,7 @@ def _of_day(day: date, zone: tzinfo, minutes: frozenset[int]) -> tuple[datetime,
     moments = list[datetime]()
     for minute in minutes:
         local = shifted(midnight, timedelta(minutes=minute))
+        # In an hour that comes twice, the clock shows it twice.
         moments += [in_zone(local.replace(fold=fold), UTC) for fold in (0, 1)]
     return tuple(moments)
 

@@ -13,18 +13,20 @@ from levity_trio.billing.assignments import (
     SITE,
     Assignment,
     Scope,
-    Target,
+    TariffTarget,
     decide,
     in_force,
     targets_of,
 )
 
 DAYS = [date(2026, 2, 25) + timedelta(days=number) for number in range(8)]
-ANNA, CHARGER = Target(Scope.ACCOUNT, "7"), Target(Scope.CHARGER, "CP-1")
+ANNA, CHARGER = TariffTarget(Scope.ACCOUNT, "7"), TariffTarget(Scope.CHARGER, "CP-1")
 FLAT, NIGHT = 1, 2
 
 
-def assignment(number: int, since: date, tariff: int | None, target: Target = SITE) -> Assignment:
+def assignment(
+    number: int, since: date, tariff: int | None, target: TariffTarget = SITE
+) -> Assignment:
     return Assignment(number, target, since, tariff, "", "cleo", None)
 
 
@@ -49,7 +51,7 @@ def test_the_newest_row_of_the_last_day_counts(entered: list[tuple[date, int | N
 
 
 @given(st.dictionaries(st.sampled_from([ANNA, CHARGER, SITE]), entries))
-def test_what_goes_before(entered: dict[Target, list[tuple[date, int | None]]]) -> None:
+def test_what_goes_before(entered: dict[TariffTarget, list[tuple[date, int | None]]]) -> None:
     known = {
         target: ordered([assignment(number, *one, target) for number, one in enumerate(rows)])
         for target, rows in entered.items()
@@ -70,5 +72,7 @@ def test_what_goes_before(entered: dict[Target, list[tuple[date, int | None]]]) 
         (None, None, [SITE]),
     ],
 )
-def test_who_has_a_tariff(account: int | None, charger: str | None, targets: list[Target]) -> None:
+def test_who_has_a_tariff(
+    account: int | None, charger: str | None, targets: list[TariffTarget]
+) -> None:
     assert targets_of(account, charger) == targets

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.billing.corrections import correction
-from levity_trio.billing.pricing import Evidence, price_session
+from levity_trio.billing.pricing import SessionEvidence, price_session
 from levity_trio.billing.statement import LineKind, Position
 from levity_trio.billing.tariff import Tariff, Versions, Window
 from tests.billing.cases import BERLIN, session, tariff
@@ -30,7 +30,7 @@ OTHER = tariff(name="Other", windows=(Window(name="night", price=Decimal("0.10")
 def right(terms: Tariff, wh: int, hours: int) -> Position:
     since = datetime(2026, 10, 1, 18, tzinfo=UTC)
     position = session(started_at=since, ended_at=since + timedelta(hours=hours), energy_wh=wh)
-    return price_session(position, Evidence(), Versions([terms]), BERLIN)
+    return price_session(position, SessionEvidence(), Versions([terms]), BERLIN)
 
 
 states = st.builds(

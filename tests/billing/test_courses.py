@@ -7,13 +7,13 @@ from itertools import pairwise
 import pytest
 
 from levity_trio.billing.courses import (
-    Bounds,
-    Course,
-    Energy,
-    Ground,
+    CoursePoint,
+    CourseStretch,
     Metered,
-    Point,
-    Stretch,
+    RegisterCourse,
+    RegisterEnergy,
+    RiseBounds,
+    StepGround,
     energy,
     placed,
     share,
@@ -42,7 +42,7 @@ def tx(
     )
 
 
-def rises(*transactions: Metered) -> list[tuple[int | None, int, Ground | None]]:
+def rises(*transactions: Metered) -> list[tuple[int | None, int, StepGround | None]]:
     return [(one.transaction, one.wh, one.ground) for one in stretches(transactions)]
 
 
@@ -60,15 +60,15 @@ def test_transactions_and_what_lies_between() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "wh", "ground"),
     [
-        ((500, 5000), (20, 90), 0, Ground.FELL),
-        ((500, 5000), (0, 90), 0, Ground.COUNTS_ANEW),
-        ((500, 999_900), (50, 90), 150, Ground.ROLLED_OVER),
-        ((500, 5000), (5_000_000, 5_000_100), 0, Ground.LEAPT),
-        ((500, 5000), (105_000, 105_100), 0, Ground.LEAPT),
+        ((500, 5000), (20, 90), 0, StepGround.FELL),
+        ((500, 5000), (0, 90), 0, StepGround.COUNTS_ANEW),
+        ((500, 999_900), (50, 90), 150, StepGround.ROLLED_OVER),
+        ((500, 5000), (5_000_000, 5_000_100), 0, StepGround.LEAPT),
+        ((500, 5000), (105_000, 105_100), 0, StepGround.LEAPT),
     ],
 )
 def test_a_step_that_is_no_energy(
-    before: tuple[int, int], after: tuple[int, int], wh: int, ground: Ground
+    before: tuple[int, int], after: tuple[int, int], wh: int, ground: StepGround
 ) -> None:
     _, gap, _ = rises(tx(1, (1, 2), before), tx(2, (3, 4), after))
     assert gap == (None, wh, ground)
@@ -82,7 +82,7 @@ def test_no_energy_flowed_into_another_meter() -> None:
     found = stretches(pairs, is_replaced)
     assert [(one.wh, one.ground) for one in found if one.transaction is None] == [
         (100, None),
-        (0, Ground.REPLACED),
+        (0, StepGround.REPLACED),
     ]
     same = stretches([tx(2, (3, 4), (500, 900)), tx(3, (5, 6), (900, 1000))], is_replaced)
     assert [one.ground for one in same] == [None, None, None], (
@@ -104,14 +104,14 @@ def test_connectors_that_share_a_register_go_on_where_the_other_ended() -> None:
     assert not share_register([])
     assert rises(*sorted([*one, *other], key=lambda found: found.began)) == [
         *((1, 300, None), (None, 0, None), (2, 300, None), (None, 0, None), (3, 250, None)),
-        *((None, 0, Ground.OVERLAP), (4, 50, None), (None, 0, None), (5, 100, None)),
+        *((None, 0, StepGround.OVERLAP), (4, 50, None), (None, 0, None), (5, 100, None)),
     ]
 
 
 def test_what_two_transactions_cover_counts_once() -> None:
     assert [
         one[1:] for one in rises(tx(1, (1, 3), (0, 1000)), tx(2, (2, 4), (600, 1500), 500))
-    ] == [*((1000, None), (0, Ground.OVERLAP), (500, None))]
+    ] == [*((1000, None), (0, StepGround.OVERLAP), (500, None))]
     nested = rises(
         tx(1, (1, 5), (100, 1000)), tx(2, (2, 4), (300, 600), 0), tx(3, (6, 7), (1000, 1200))
     )
@@ -145,19 +145,25 @@ def test_a_transaction_without_registers_goes_on_from_the_one_before() -> None:
 
 def test_bounds_are_those_of_the_readings_around() -> None:
     found = stretches([tx(1, (1, 5), (100, 4100)), tx(2, (6, 7), (4200, 4300))])
-    course = Course(found, [Point(at(2), 800), Point(at(3), 1900)])
+    course = RegisterCourse(found, [CoursePoint(at(2), 800), CoursePoint(at(3), 1900)])
     assert [course.bounds(at(hour)) for hour in (0, 1, 2.5, 3, 4, 5.5, 6.5, 9)] == [
-        *(Bounds(0, 0), Bounds(0, 0), Bounds(800, 1900), Bounds(1900, 1900)),
-        *(Bounds(1900, 4000), Bounds(4000, 4100), Bounds(4100, 4200), Bounds(4200, 4200)),
+        *(RiseBounds(0, 0), RiseBounds(0, 0), RiseBounds(800, 1900), RiseBounds(1900, 1900)),
+        *(
+            RiseBounds(1900, 4000),
+            RiseBounds(4000, 4100),
+            RiseBounds(4100, 4200),
+            RiseBounds(4200, 4200),
+        ),
     ]
-    assert energy(course.bounds(at(2.5)), course.bounds(at(4))) == Energy(1100, 0, 3200)
+    assert energy(course.bounds(at(2.5)), course.bounds(at(4))) == RegisterEnergy(1100, 0, 3200)
     assert course.ends_at == at(7)
-    assert Course([]).bounds(at(1)) == (0, 0)
+    assert RegisterCourse([]).bounds(at(1)) == (0, 0)
 
 
 def test_shares_of_a_time_add_up() -> None:
-    course = Course(
-        stretches([tx(1, (1, 5), (100, 4100)), tx(2, (6, 9), (4200, 6000))]), [Point(at(3), 1900)]
+    course = RegisterCourse(
+        stretches([tx(1, (1, 5), (100, 4100)), tx(2, (6, 9), (4200, 6000))]),
+        [CoursePoint(at(3), 1900)],
     )
     seams = [course.bounds(at(hour)) for hour in (0, 3.5, 5.5, 7, 10)]
     for since, until in pairwise(seams):
@@ -181,12 +187,12 @@ def test_a_reading_has_its_place(wh: int, *, is_lifetime: bool, expected: int | 
 
 
 def test_no_reading_has_a_place_where_the_register_was_reset() -> None:
-    stretch = Stretch(at(1), at(2), 0, 7900, 100, 3000, 1, is_plain=False)
+    stretch = CourseStretch(at(1), at(2), 0, 7900, 100, 3000, 1, is_plain=False)
     assert placed(stretch, at(1.5), 200) is None
 
 
 def test_clocks_that_overlap_never_turn_the_course_back() -> None:
-    course = Course(
+    course = RegisterCourse(
         stretches([tx(1, (1, 8), (0, 100)), tx(2, (2, 3), (100, 200)), tx(3, (4, 5), (200, 300))])
     )
     lows = [course.bounds(at(hour)).low for hour in range(10)]

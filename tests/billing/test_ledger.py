@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.billing.ledger import LARGEST, Kind, objection, refund_objection
+from levity_trio.billing.ledger import LARGEST, LedgerKind, objection, refund_objection
 from levity_trio.billing.money import CURRENCIES
 
 EUR, JPY = CURRENCIES["EUR"], CURRENCIES["JPY"]
@@ -16,5 +16,5 @@ def test_a_refund_beyond_the_balance_names_the_balance_as_money() -> None:
 
 
 def test_an_amount_beyond_all_measure_is_named_as_money() -> None:
-    assert objection(Kind.TOP_UP, LARGEST + 1, EUR) == f"it is beyond {LARGEST / 100:.2f} EUR"
-    assert objection(Kind.TOP_UP, LARGEST, EUR) is None
+    assert objection(LedgerKind.TOP_UP, LARGEST + 1, EUR) == f"it is beyond {LARGEST / 100:.2f} EUR"
+    assert objection(LedgerKind.TOP_UP, LARGEST, EUR) is None

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.ownership import (
     BillBy,
-    Charged,
-    Given,
-    Ground,
-    Owner,
-    Period,
-    Plan,
-    Span,
+    ChargedSession,
+    GivenByHand,
+    OwnerGround,
+    OwnershipChange,
+    OwnershipPeriod,
+    SessionOwner,
     Thing,
+    TimeSpan,
     What,
     decide,
     grounds,
@@ -35,24 +35,26 @@ def at(minute: int) -> str:
     return f"2026-03-01T12:{minute:02}:00.000Z"
 
 
-def span(since: int, until: int | None = None) -> Span:
-    return Span(at(since), None if until is None else at(until))
+def span(since: int, until: int | None = None) -> TimeSpan:
+    return TimeSpan(at(since), None if until is None else at(until))
 
 
 # Changes
 
 
-def apply(known: Sequence[Period], change: Plan, since: str, number: int) -> list[Period]:
+def apply(
+    known: Sequence[OwnershipPeriod], change: OwnershipChange, since: str, number: int
+) -> list[OwnershipPeriod]:
     """Enter a plan as the database does: nothing is rewritten but an end that was open."""
     left = [one for one in known if one not in change.voids]
     ended = [
-        one._replace(span=Span(one.span.since, since)) if one in change.ends else one
+        one._replace(span=TimeSpan(one.span.since, since)) if one in change.ends else one
         for one in left
     ]
     return ended + [one._replace(id=number + place) for place, one in enumerate(change.begins)]
 
 
-def minutes(known: Sequence[Period]) -> list[tuple[int, int | None] | None]:
+def minutes(known: Sequence[OwnershipPeriod]) -> list[tuple[int, int | None] | None]:
     """Return account and vehicle of each minute; of periods that overlap, this fails."""
     found: list[tuple[int, int | None] | None] = []
     for minute in range(MINUTES + 1):
@@ -74,10 +76,10 @@ CHANGES = st.lists(
 def test_a_change_is_what_was_wanted_and_leaves_all_else(
     changes: list[tuple[tuple[int, int | None], tuple[int, int | None] | None]], now: int
 ) -> None:
-    known: list[Period] = []
+    known: list[OwnershipPeriod] = []
     for number, ((since, until), owner) in enumerate(changes):
         before = minutes(known)
-        wanted = None if owner is None else Period(owner[0], span(since, until), owner[1])
+        wanted = None if owner is None else OwnershipPeriod(owner[0], span(since, until), owner[1])
         change = plan(known, span(since, until), wanted, at(now))
         end = MINUTES + 1 if until is None else until
         model = [owner if since <= minute < end else one for minute, one in enumerate(before)]
@@ -89,29 +91,32 @@ def test_a_change_is_what_was_wanted_and_leaves_all_else(
         known = apply(known, change, at(since), 100 * number + 1)
         assert minutes(known) == model
         assert (change.deprived is not None) == bool(lost)
-        assert plan(known, span(since, until), wanted, at(now)) == Plan(), (
+        assert plan(known, span(since, until), wanted, at(now)) == OwnershipChange(), (
             "a repetition changes nothing"
         )
 
 
 def test_a_swap_at_noon_ends_two_periods_and_voids_none() -> None:
-    card, key = Period(ANNA, span(0), id=1), Period(BEN, span(0), id=2)
+    card, key = OwnershipPeriod(ANNA, span(0), id=1), OwnershipPeriod(BEN, span(0), id=2)
     for one, other in ((card, BEN), (key, ANNA)):
-        change = plan([one], span(5), Period(other, span(5)), at(3))
+        change = plan([one], span(5), OwnershipPeriod(other, span(5)), at(3))
         assert (change.ends, change.voids, change.deprived) == ((one,), (), None)
-        assert change.begins == (Period(other, span(5)),)
+        assert change.begins == (OwnershipPeriod(other, span(5)),)
 
 
 def test_a_loan_goes_back() -> None:
-    card = Period(ANNA, span(0), 7, id=1)
-    change = plan([card], span(3, 5), Period(BEN, span(3, 5)), at(2))
-    assert change.begins == (card._replace(span=span(5)), Period(BEN, span(3, 5)))
+    card = OwnershipPeriod(ANNA, span(0), 7, id=1)
+    change = plan([card], span(3, 5), OwnershipPeriod(BEN, span(3, 5)), at(2))
+    assert change.begins == (card._replace(span=span(5)), OwnershipPeriod(BEN, span(3, 5)))
 
 
 def test_a_space_that_becomes_the_households_only_ends_a_period_and_begins_one() -> None:
-    space = Period(ANNA, span(0), id=1)
-    change = plan([space], span(3), Period(ANNA, span(3), is_exclusive=True), at(3))
-    assert (change.ends, change.begins) == ((space,), (Period(ANNA, span(3), is_exclusive=True),))
+    space = OwnershipPeriod(ANNA, span(0), id=1)
+    change = plan([space], span(3), OwnershipPeriod(ANNA, span(3), is_exclusive=True), at(3))
+    assert (change.ends, change.begins) == (
+        (space,),
+        (OwnershipPeriod(ANNA, span(3), is_exclusive=True),),
+    )
     assert change.deprived is None
 
 
@@ -119,13 +124,13 @@ def test_a_space_that_becomes_the_households_only_ends_a_period_and_begins_one()
 
 
 def whose(
-    periods: dict[Thing, list[Period]],
-    charged: Charged | None = None,
-    by_hand: Given | None = None,
+    periods: dict[Thing, list[OwnershipPeriod]],
+    charged: ChargedSession | None = None,
+    by_hand: GivenByHand | None = None,
     bill_by: BillBy = BillBy.TAG,
-    is_open: Span | None = None,
-) -> tuple[Owner, list[str]]:
-    charged = charged or Charged("card", "CP-1", 2, at(5))
+    is_open: TimeSpan | None = None,
+) -> tuple[SessionOwner, list[str]]:
+    charged = charged or ChargedSession("card", "CP-1", 2, at(5))
     is_open = is_open or span(0)
     owner = decide(
         charged, by_hand, bill_by, lambda thing: periods.get(thing, []), lambda _account: is_open
@@ -133,23 +138,27 @@ def whose(
     return owner, list(grounds(charged, owner, bill_by))
 
 
-ALL = {TAG: [Period(1, span(0))], SPOT: [Period(2, span(0))], STATION: [Period(3, span(0))]}
+ALL = {
+    TAG: [OwnershipPeriod(1, span(0))],
+    SPOT: [OwnershipPeriod(2, span(0))],
+    STATION: [OwnershipPeriod(3, span(0))],
+}
 
 
 @pytest.mark.parametrize(
     ("known", "bill_by", "account", "ground"),
     [
-        ((TAG, SPOT, STATION), BillBy.TAG, 1, Ground.TAG),
-        ((TAG, SPOT, STATION), BillBy.CONNECTOR, 2, Ground.CONNECTOR),
-        ((SPOT, STATION), BillBy.TAG, 2, Ground.CONNECTOR),
-        ((TAG, STATION), BillBy.CONNECTOR, 3, Ground.CHARGER),
-        ((TAG,), BillBy.CONNECTOR, 1, Ground.TAG),
-        ((STATION,), BillBy.TAG, 3, Ground.CHARGER),
-        ((), BillBy.TAG, None, Ground.NOBODY),
+        ((TAG, SPOT, STATION), BillBy.TAG, 1, OwnerGround.TAG),
+        ((TAG, SPOT, STATION), BillBy.CONNECTOR, 2, OwnerGround.CONNECTOR),
+        ((SPOT, STATION), BillBy.TAG, 2, OwnerGround.CONNECTOR),
+        ((TAG, STATION), BillBy.CONNECTOR, 3, OwnerGround.CHARGER),
+        ((TAG,), BillBy.CONNECTOR, 1, OwnerGround.TAG),
+        ((STATION,), BillBy.TAG, 3, OwnerGround.CHARGER),
+        ((), BillBy.TAG, None, OwnerGround.NOBODY),
     ],
 )
 def test_what_comes_first(
-    known: tuple[Thing, ...], bill_by: BillBy, account: int | None, ground: Ground
+    known: tuple[Thing, ...], bill_by: BillBy, account: int | None, ground: OwnerGround
 ) -> None:
     owner, words = whose({thing: ALL[thing] for thing in known}, bill_by=bill_by)
     assert (owner.account, owner.ground) == (account, ground)
@@ -158,28 +167,28 @@ def test_what_comes_first(
 
 
 def test_by_hand_goes_before_all_and_the_rest_is_told() -> None:
-    owner, words = whose(ALL, by_hand=Given(9, "cleo", "a guest"))
-    assert (owner.account, owner.ground, owner.period) == (9, Ground.HAND, None)
+    owner, words = whose(ALL, by_hand=GivenByHand(9, "cleo", "a guest"))
+    assert (owner.account, owner.ground, owner.period) == (9, OwnerGround.HAND, None)
     assert words[0] == "household 9: given by cleo: a guest"
     assert all("passed over: given by hand" in line for line in words[1:])
-    assert whose({}, by_hand=Given(9, "cleo", "a guest"))[0].account == 9
+    assert whose({}, by_hand=GivenByHand(9, "cleo", "a guest"))[0].account == 9
 
 
 @pytest.mark.parametrize(
     ("minute", "account"), [(2, None), (3, 1), (4, 1), (5, 2), (8, 2), (9, None)]
 )
 def test_the_start_decides_to_the_moment(minute: int, account: int | None) -> None:
-    periods = {TAG: [Period(1, span(3, 5)), Period(2, span(5, 9))]}
-    assert whose(periods, Charged("card", "CP-1", 1, at(minute)))[0].account == account
+    periods = {TAG: [OwnershipPeriod(1, span(3, 5)), OwnershipPeriod(2, span(5, 9))]}
+    assert whose(periods, ChargedSession("card", "CP-1", 1, at(minute)))[0].account == account
 
 
 @pytest.mark.parametrize(
-    "charged", [Charged(None, "CP-1", None, at(5)), Charged("", "CP-1", 0, at(5))]
+    "charged", [ChargedSession(None, "CP-1", None, at(5)), ChargedSession("", "CP-1", 0, at(5))]
 )
-def test_what_is_unknown_of_a_transaction_claims_nothing(charged: Charged) -> None:
-    everything = ALL | {Thing(What.TAG, ""): [Period(4, span(0))]}
+def test_what_is_unknown_of_a_transaction_claims_nothing(charged: ChargedSession) -> None:
+    everything = ALL | {Thing(What.TAG, ""): [OwnershipPeriod(4, span(0))]}
     owner, words = whose(everything, charged)
-    assert (owner.account, owner.ground, len(words)) == (3, Ground.CHARGER, 1)
+    assert (owner.account, owner.ground, len(words)) == (3, OwnerGround.CHARGER, 1)
     _, words = whose({}, charged)
     assert words == [
         "nobody's: neither its card (unknown) nor the charger CP-1 belonged to a household"
@@ -189,7 +198,7 @@ def test_what_is_unknown_of_a_transaction_claims_nothing(charged: Charged) -> No
 @pytest.mark.parametrize(
     ("is_open", "is_outside"), [(span(0), False), (span(6), True), (span(0, 5), True)]
 )
-def test_an_account_that_was_not_open_is_told(is_open: Span, is_outside: bool) -> None:
-    owner, words = whose({TAG: [Period(1, span(0))]}, is_open=is_open)
+def test_an_account_that_was_not_open_is_told(is_open: TimeSpan, is_outside: bool) -> None:
+    owner, words = whose({TAG: [OwnershipPeriod(1, span(0))]}, is_open=is_open)
     assert (owner.account, owner.is_outside) == (1, is_outside)
     assert ("was not open" in words[-1]) == is_outside

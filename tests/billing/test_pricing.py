@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.billing.blocking import Stay, Stretch, begun_minutes
-from levity_trio.billing.pricing import Evidence, amount, base_fee, price_session
-from levity_trio.billing.splitting import Level
+from levity_trio.billing.pricing import SessionEvidence, amount, base_fee, price_session
+from levity_trio.billing.splitting import FlowLevel
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
@@ -26,8 +26,12 @@ DAY = Window(name="day", price=Decimal("0.34"))
 DAY_AND_NIGHT = tariff(name="Day and night", windows=(NIGHT, DAY))
 
 
-def priced(position: Position, *versions: Tariff, evidence: Evidence | None = None) -> Position:
-    return price_session(position, evidence or Evidence(), Versions(versions or [tariff()]), BERLIN)
+def priced(
+    position: Position, *versions: Tariff, evidence: SessionEvidence | None = None
+) -> Position:
+    return price_session(
+        position, evidence or SessionEvidence(), Versions(versions or [tariff()]), BERLIN
+    )
 
 
 def told(position: Position) -> list[tuple[str, str | None, int, int]]:
@@ -49,14 +53,14 @@ def test_day_and_night_by_the_register() -> None:
     night."""
     since = datetime(2026, 10, 1, 19, tzinfo=UTC)
     levels = [
-        Level(since + 59 * MINUTE, 7000),
-        Level(since + 60 * MINUTE, 7100),
-        Level(since + 61 * MINUTE, 7101),
+        FlowLevel(since + 59 * MINUTE, 7000),
+        FlowLevel(since + 60 * MINUTE, 7100),
+        FlowLevel(since + 61 * MINUTE, 7101),
     ]
     found = priced(
         session(started_at=since, ended_at=since + 5 * HOUR),
         DAY_AND_NIGHT,
-        evidence=Evidence(levels=levels),
+        evidence=SessionEvidence(levels=levels),
     )
     assert told(found) == [("energy", "day", 7100, 241), ("energy", "night", 2900, 64)]
     assert found.split is Split.REGISTER
@@ -94,7 +98,7 @@ def test_each_part_at_the_version_of_its_time() -> None:
 
 def test_a_window_without_energy_has_no_line() -> None:
     since = datetime(2026, 10, 1, 19, 30, tzinfo=UTC)
-    evidence = Evidence(levels=[Level(since + 10 * MINUTE, 10_000)])
+    evidence = SessionEvidence(levels=[FlowLevel(since + 10 * MINUTE, 10_000)])
     assert told(
         priced(session(started_at=since, ended_at=since + HOUR), DAY_AND_NIGHT, evidence=evidence)
     ) == [("energy", "day", 10_000, 340)]
@@ -290,15 +294,15 @@ def test_free_hours_are_local() -> None:
 
 def test_the_fee_for_blocking_and_its_maximum() -> None:
     terms = tariff(blocking=Blocking(price=Decimal("0.10"), grace_minutes=30, maximum=Decimal(5)))
-    found = priced(session(), terms, evidence=Evidence(stay=stay(90)))
+    found = priced(session(), terms, evidence=SessionEvidence(stay=stay(90)))
     assert told(found)[1:] == [
         ("blocking fee", None, 60, 600),
         ("maximum", "blocking fee", 1, -100),
     ]
-    assert told(priced(session(), terms, evidence=Evidence(stay=stay(80))))[1:] == [
+    assert told(priced(session(), terms, evidence=SessionEvidence(stay=stay(80))))[1:] == [
         ("blocking fee", None, 50, 500)
     ]
-    assert told(priced(session(), terms, evidence=Evidence(stay=stay(30))))[1:] == []
+    assert told(priced(session(), terms, evidence=SessionEvidence(stay=stay(30))))[1:] == []
     assert told(priced(session(), terms))[1:] == []
 
 
@@ -311,7 +315,7 @@ def test_what_a_maximum_takes_off_is_taxed_as_what_it_limits() -> None:
     terms = tariff(
         tax_rates=rates, blocking=Blocking(price=Decimal(1), maximum=Decimal(5)), maximum=Decimal(6)
     )
-    found = priced(session(), terms, evidence=Evidence(stay=stay(10)))
+    found = priced(session(), terms, evidence=SessionEvidence(stay=stay(10)))
     assert [(line.kind, line.tax_rate, line.amount) for line in found.lines] == [
         (LineKind.ENERGY, Decimal(7), 320),
         (LineKind.BLOCKING, Decimal(19), 1000),
@@ -368,7 +372,7 @@ def test_every_line_is_its_quantity_times_its_price() -> None:
         base_fee=Decimal("4.90"),
     )
     position = session(ended_at=START + 20 * HOUR, energy_wh=12_345)
-    lines: Sequence[Line] = priced(position, terms, evidence=Evidence(stay=stay(600))).lines
+    lines: Sequence[Line] = priced(position, terms, evidence=SessionEvidence(stay=stay(600))).lines
     assert len(lines) == 6
     for line in [*lines, *base_fee(Versions([terms]), date(2026, 10, 3), date(2026, 10, 9))]:
         assert line.amount == amount(line.kind, line.quantity, line.of_days, line.price, terms)

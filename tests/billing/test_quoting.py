@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from levity_trio.billing.examples import BLOCKING, DAY_AND_NIGHT, FLAT, NET, SEASON_AND_WEEKEND
-from levity_trio.billing.quoting import Held, Quote, quote
+from levity_trio.billing.quoting import PriceAhead, Quote, quote
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.billing.tariff_file import parse
 from tests.billing.cases import BERLIN
@@ -82,7 +82,7 @@ def test_the_fee_for_staying_has_its_tax_too() -> None:
 
 def test_a_negative_price_is_told() -> None:
     summer = SEASON_AND_WEEKEND.replace("2026-10-01", "2026-01-01")
-    assert quoted("2026-06-02T12:00", summer).energy[0] == Held(
+    assert quoted("2026-06-02T12:00", summer).energy[0] == PriceAhead(
         datetime(2026, 6, 2, 12, tzinfo=BERLIN), Decimal("-0.01"), "summer noon"
     )
 

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.courses import Course, Metered, Point, stretches
-from levity_trio.billing.ownership import Span
+from levity_trio.billing.courses import CoursePoint, Metered, RegisterCourse, stretches
+from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.reconciliation import (
     ChargerMonth,
-    Connector,
+    ReconciledConnector,
+    ReconciledTransaction,
     Sums,
-    Transaction,
     reconcile,
     site,
 )
 from levity_trio.billing.states import BillState
 from tests.billing.test_courses import at, tx
 
-MONTH = Span(at(100), at(200))
+MONTH = TimeSpan(at(100), at(200))
 
 
 def states(numbers: Sequence[int]) -> Mapping[int, BillState]:
@@ -32,18 +32,23 @@ def states(numbers: Sequence[int]) -> Mapping[int, BillState]:
 
 def month(
     *transactions: Metered,
-    points: Sequence[Point] = (),
-    span: Span = MONTH,
+    points: Sequence[CoursePoint] = (),
+    span: TimeSpan = MONTH,
     doubtful: Sequence[int] = (),
     settled: Mapping[int, str] | None = None,
     of_state: Any = states,
 ) -> ChargerMonth:
     known = {
-        one.id: Transaction(one, "CP-1", 1, one.id not in doubtful, (settled or {}).get(one.id))
+        one.id: ReconciledTransaction(
+            one, "CP-1", 1, one.id not in doubtful, (settled or {}).get(one.id)
+        )
         for one in transactions
     }
     return reconcile(
-        "CP-1", [Connector(1, Course(stretches(transactions), points), known)], span, of_state
+        "CP-1",
+        [ReconciledConnector(1, RegisterCourse(stretches(transactions), points), known)],
+        span,
+        of_state,
     )
 
 
@@ -55,10 +60,10 @@ def line(sums: Sums, state: BillState) -> tuple[int, int, int, int]:
 def test_a_transaction_across_each_seam() -> None:
     first, last = tx(1, (90, 110), (0, 10_000)), tx(3, (195, 210), (13_000, 20_000))
     points = [
-        Point(at(99), 4000),
-        Point(at(101), 4600),
-        Point(at(199), 15_000),
-        Point(at(201), 16_000),
+        CoursePoint(at(99), 4000),
+        CoursePoint(at(101), 4600),
+        CoursePoint(at(199), 15_000),
+        CoursePoint(at(201), 16_000),
     ]
     sums = month(first, tx(2, (150, 160), (10_000, 12_000)), last, points=points).sums
     assert (sums.register_wh, sums.least_wh, sums.most_wh) == (11_000, 10_400, 12_000)
@@ -72,7 +77,7 @@ def test_what_is_open_counts_so_far() -> None:
     found = month(
         tx(1, (110, 120), (0, 5000)),
         open_now,
-        points=[Point(at(200), 7000)],
+        points=[CoursePoint(at(200), 7000)],
         of_state=lambda numbers: {
             number: BillState.OPEN if number == 2 else BillState.BILLED for number in numbers
         },
@@ -123,7 +128,7 @@ def test_odd_steps_of_one_kind_are_told_once() -> None:
         at(115),
         500,
     )
-    assert month(*anew, span=Span(at(300), at(400))).remarks == ()
+    assert month(*anew, span=TimeSpan(at(300), at(400))).remarks == ()
 
 
 def test_the_site_is_the_sum_of_its_chargers() -> None:
@@ -176,9 +181,11 @@ def test_the_lines_of_any_month_add_up(
         return
     start, end = runs[0][0], runs[-1][1]
     points = [
-        Point(at(hour), register[hour] - register[start]) for hour in read if start <= hour <= end
+        CoursePoint(at(hour), register[hour] - register[start])
+        for hour in read
+        if start <= hour <= end
     ]
-    span = Span(at(seams[0]), at(seams[1]))
+    span = TimeSpan(at(seams[0]), at(seams[1]))
     sums = month(*transactions, points=points, span=span).sums
     assert sums.difference_wh == 0
     assert sums.accounted_wh == sums.register_wh

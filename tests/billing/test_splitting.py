@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.splitting import Flow, Level, Power, divide
+from levity_trio.billing.splitting import EnergyFlow, FlowLevel, FlowPower, divide
 from levity_trio.billing.statement import Split
 from tests.billing.cases import SECOND, START
 
 LONGEST = 20_000
 seconds = st.integers(0, LONGEST)
 powers = st.lists(
-    st.builds(lambda at, watts: Power(moment(at), watts), seconds, st.floats(-5e4, 5e4)),
+    st.builds(lambda at, watts: FlowPower(moment(at), watts), seconds, st.floats(-5e4, 5e4)),
     max_size=12,
 )
 
@@ -28,8 +28,8 @@ def moment(second: float) -> datetime:
     return START + second * SECOND
 
 
-def level(second: int, wh: int) -> Level:
-    return Level(moment(second), wh)
+def level(second: int, wh: int) -> FlowLevel:
+    return FlowLevel(moment(second), wh)
 
 
 def flow(
@@ -38,9 +38,9 @@ def flow(
     *,
     levels: Sequence[tuple[int, int]] = (),
     watts: Sequence[tuple[int, float]] = (),
-) -> Flow:
-    found = [Power(moment(second), value) for second, value in watts]
-    return Flow(START, moment(length), wh, [level(*one) for one in levels], found)
+) -> EnergyFlow:
+    found = [FlowPower(moment(second), value) for second, value in watts]
+    return EnergyFlow(START, moment(length), wh, [level(*one) for one in levels], found)
 
 
 @given(st.data())
@@ -61,7 +61,7 @@ def test_parts_add_up_and_lie_between_the_readings(data: st.DataObject) -> None:
         st.permutations(data.draw(st.sampled_from([known, known * 2, known[:1], []])))
     )
     seams = sorted(data.draw(st.lists(st.integers(0, length), max_size=6)))
-    given_flow = Flow(
+    given_flow = EnergyFlow(
         START, moment(length), wh, [level(*one) for one in given_levels], data.draw(powers)
     )
     parts = divide(given_flow, [moment(seam) for seam in seams]).parts
@@ -88,9 +88,11 @@ def test_anything_adds_up(data: st.DataObject) -> None:
     seams = sorted(data.draw(st.lists(st.integers(-10, LONGEST), max_size=5)))
     impossible = [
         *data.draw(powers),
-        *data.draw(st.sampled_from([[], [Power(START, float("nan"))], [Power(START, 1e300)]])),
+        *data.draw(
+            st.sampled_from([[], [FlowPower(START, float("nan"))], [FlowPower(START, 1e300)]])
+        ),
     ]
-    found = Flow(START, moment(length), wh, data.draw(st.lists(wild, max_size=8)), impossible)
+    found = EnergyFlow(START, moment(length), wh, data.draw(st.lists(wild, max_size=8)), impossible)
     parts = divide(found, [moment(seam) for seam in seams]).parts
     assert sum(parts) == wh
     assert min(parts) >= 0
@@ -194,4 +196,4 @@ def test_readings_out_of_order_and_doubled_are_the_same() -> None:
 
 
 def test_a_session_without_length() -> None:
-    assert divide(Flow(START, START, 500), [START]).parts == (500, 0)
+    assert divide(EnergyFlow(START, START, 500), [START]).parts == (500, 0)

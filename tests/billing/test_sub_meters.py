@@ -9,29 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.courses import Bounds
-from levity_trio.billing.ownership import Span
-from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
+from levity_trio.billing.courses import RiseBounds
+from levity_trio.billing.ownership import TimeSpan
+from levity_trio.billing.sub_meters import Classes, Comparison, HouseReading, compare
 
-MARCH = Span("2026-03-01", "2026-04-01")
+MARCH = TimeSpan("2026-03-01", "2026-04-01")
 CLASS_B = Classes(1.0, 2.0)
 DAILY = [f"2026-03-{day:02}" for day in range(1, 32)]
 
 
-def readings(times: Sequence[str], values: Sequence[str | int], unit: str = "kWh") -> list[Reading]:
+def readings(
+    times: Sequence[str], values: Sequence[str | int], unit: str = "kWh"
+) -> list[HouseReading]:
     factor = 1000 if unit == "kWh" else 1
     return [
-        Reading(number, at, str(value), unit, round(float(value) * factor))
+        HouseReading(number, at, str(value), unit, round(float(value) * factor))
         for number, (at, value) in enumerate(zip(times, values, strict=True), 1)
     ]
 
 
-def exactly(*whs: int) -> list[Bounds]:
-    return [Bounds(wh, wh) for wh in whs]
+def exactly(*whs: int) -> list[RiseBounds]:
+    return [RiseBounds(wh, wh) for wh in whs]
 
 
 def compared(
-    taken: list[Reading], chargers: list[Bounds], classes: Classes = CLASS_B, month: Span = MARCH
+    taken: list[HouseReading],
+    chargers: list[RiseBounds],
+    classes: Classes = CLASS_B,
+    month: TimeSpan = MARCH,
 ) -> Comparison:
     return compare((1, "Main"), classes, taken, chargers, month)
 
@@ -66,8 +71,8 @@ def test_each_class_is_added_and_one_digit(kwh: int, *, differs: bool) -> None:
 
 def test_what_the_chargers_registers_leave_open_is_no_difference() -> None:
     taken = readings(["2026-03-01", "2026-04-01"], ["0.0", "60.0"])
-    assert not compared(taken, [Bounds(0, 12_000), Bounds(50_000, 60_000)]).differs
-    assert compared(taken, [Bounds(0, 12_000), Bounds(50_000, 51_000)]).differs
+    assert not compared(taken, [RiseBounds(0, 12_000), RiseBounds(50_000, 60_000)]).differs
+    assert compared(taken, [RiseBounds(0, 12_000), RiseBounds(50_000, 51_000)]).differs
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.windows import DAY_MINUTES, Recurrence, Season, Span, Times, spans
+from levity_trio.billing.windows import DAY_MINUTES, HoldingSpan, Recurrence, Season, Times, spans
 from tests.billing.cases import BERLIN, ZONES, moments
 
 MINUTE = timedelta(minutes=1)
@@ -53,7 +53,9 @@ def model(when: Recurrence, moment: datetime, zone: ZoneInfo) -> bool:
     return in_times and in_season and local.weekday() in when.weekdays
 
 
-def found(when: Recurrence, since: datetime, until: datetime, zone: ZoneInfo) -> list[Span[bool]]:
+def found(
+    when: Recurrence, since: datetime, until: datetime, zone: ZoneInfo
+) -> list[HoldingSpan[bool]]:
     minutes = [minute for one in when.times for minute in one]
     return spans(since, until, zone, minutes, when.holds)
 
@@ -73,7 +75,7 @@ def test_spans_are_what_the_clock_says(
     assert shown == [model(when, minute, zone) for minute in minutes]
 
 
-def _minutes(span: Span[bool]) -> int:
+def _minutes(span: HoldingSpan[bool]) -> int:
     return (span.until - span.since) // MINUTE
 
 
@@ -126,7 +128,9 @@ def test_days_of_23_and_25_hours() -> None:
 
 def test_a_moment_is_one_span() -> None:
     at = datetime(2026, 5, 1, 20, tzinfo=UTC)
-    assert found(Recurrence((Times(22 * 60, 6 * 60),)), at, at, BERLIN) == [Span(at, at, True)]
+    assert found(Recurrence((Times(22 * 60, 6 * 60),)), at, at, BERLIN) == [
+        HoldingSpan(at, at, True)
+    ]
 
 
 def test_a_night_of_fridays_is_both_ends_of_friday() -> None:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Policy, Tag, Unknown, Verdict
-from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.charger.central import Central
 from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.reads.transactions.charges import policy_of
@@ -236,7 +236,7 @@ async def test_a_space_that_is_for_one_household_only(
     for card in ("Card", "Other"):
         await add(central, card)
     data = AccountData(name="Flat 1", since="2026-01-01T00:00:00.000Z")
-    said, span = Said(AT, "anna"), Span("2026-01-01T00:00:00.000Z")
+    said, span = Said(AT, "anna"), TimeSpan("2026-01-01T00:00:00.000Z")
     async with open_charger(central) as charger:
         await charger.call(
             "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
@@ -278,7 +278,7 @@ async def test_the_cards_of_a_household_are_one_group(
 ) -> None:
     """Its name is no card's; a group that the owner set stays, and so does a card that belongs to
     nobody. A card that may not charge is in no group."""
-    span, said = Span(AT), Said(AT, "anna", None)
+    span, said = TimeSpan(AT), Said(AT, "anna", None)
     await central.writer.run(
         accounts.add, AccountData(name="Anna", address="Street 1", since=AT), AT, "anna"
     )

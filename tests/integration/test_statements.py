@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.billing.statement import Party, Statement
 from levity_trio.billing.tariff_file import parse
 from levity_trio.cli import main
@@ -102,7 +102,7 @@ def put_statements(path: Path) -> None:
 def with_fees(connection: FileConnection, begun_on: date) -> None:
     """Bill from a day on; each account has a base fee."""
     said = Said(AT, "cleo")
-    target = Target(Scope.SITE, "")
+    target = TariffTarget(Scope.SITE, "")
     given = tariffs.GivenVersion(FEE, parse(FEE))
     results = commit(
         connection,

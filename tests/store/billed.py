@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from levity_trio.billing.pricing import Evidence
+from levity_trio.billing.pricing import SessionEvidence
 from levity_trio.store.billing import evidence
 from levity_trio.store.billing.evidence import Billed, Needs
 from tests.store.books import Books
@@ -15,7 +15,7 @@ def billed_of(books: Books, transaction: int) -> Billed:
     return Billed(transaction, datetime.fromisoformat(since), datetime.fromisoformat(until), wh)
 
 
-def evidence_of(books: Books, transaction: int, needed: Needs) -> Evidence:
+def evidence_of(books: Books, transaction: int, needed: Needs) -> SessionEvidence:
     """Return the evidence that its price needs."""
     billed = billed_of(books, transaction)
     return books.run(lambda db: evidence.evidence_of(db.rows, billed, needed))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import trio
 
-from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
@@ -110,7 +110,11 @@ class Biller:
         ).id
 
     def assign(self, tariff: int | None, since: date, account: int | None = None) -> None:
-        target = Target(Scope.SITE, "") if account is None else Target(Scope.ACCOUNT, str(account))
+        target = (
+            TariffTarget(Scope.SITE, "")
+            if account is None
+            else TariffTarget(Scope.ACCOUNT, str(account))
+        )
         begins_at = datetime.combine(since, datetime.min.time(), BERLIN).astimezone(UTC).isoformat()
         self.books.run(
             tariffs.assign,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Span, Thing, What
+from levity_trio.billing.ownership import BillBy, Thing, TimeSpan, What
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people.owned import OwnershipRule, owned, transactions_of, unowned
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
@@ -74,7 +74,7 @@ class House:
         )
         return bool(
             self.books.run(
-                ownership.give, account, belonging, Span(since, until), self.said(reason)
+                ownership.give, account, belonging, TimeSpan(since, until), self.said(reason)
             )
         )
 

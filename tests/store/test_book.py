@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ledger import Kind
-from levity_trio.billing.ownership import BillBy, Span
+from levity_trio.billing.ledger import LedgerKind
+from levity_trio.billing.ownership import BillBy, TimeSpan
 from levity_trio.store.billing import booking
 from levity_trio.store.billing.booking import Book, differences, due, store_prices
 from levity_trio.store.billing.pricing import Rule
@@ -197,7 +197,7 @@ class Busy(Year):
         if self.made:
             tx = self.made[which % len(self.made)]
             entry = LedgerEntry(
-                1, Kind.CHARGE, -wh, "EUR", "why", self.books.at, "cleo", transaction=tx
+                1, LedgerKind.CHARGE, -wh, "EUR", "why", self.books.at, "cleo", transaction=tx
             )
             self.books.run(wallets.enter, entry)
 
@@ -356,7 +356,10 @@ async def test_what_could_not_be_booked_is_tried_again_alone(
         assert waiting(db).not_booked == 1
         assert bill_of(db, number, books.rule).state == "to be billed"
         month = reconciliation(
-            db, "2026-03", Span("2026-02-28T23:00:00.000Z", "2026-03-31T22:00:00.000Z"), books.at
+            db,
+            "2026-03",
+            TimeSpan("2026-02-28T23:00:00.000Z", "2026-03-31T22:00:00.000Z"),
+            books.at,
         )
         assert [line.state for line in month.site.states if line.transactions] == ["held back"]
     await _keeping(books).look()

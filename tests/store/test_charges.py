@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.billing.ledger import LedgerKind, WalletStanding, WalletTerms
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.money import wallets as shown
@@ -36,7 +36,7 @@ class Charging(Purses):
         self.give(ANNA, "Card")
         self.give(BEN, "Other")
         self.biller = Biller(self, date(2026, 3, 1))
-        self.enter(Kind.TOP_UP, 1000)
+        self.enter(LedgerKind.TOP_UP, 1000)
         self.prepay()
         self.revision = 0
 
@@ -135,7 +135,7 @@ def test_what_was_used_is_reserved_and_then_charged(house: Charging, station: St
     station.tell(station.register(3000), transaction=transaction)
     house.look()
     assert house.reserved == {transaction: 2 * PRICE}
-    assert house.standing() == Standing(1000, 60, True, 0)
+    assert house.standing() == WalletStanding(1000, 60, True, 0)
     house.books.wait(30)
     station.stop(transaction, 5000)
     assert house.ledger() == []
@@ -144,7 +144,7 @@ def test_what_was_used_is_reserved_and_then_charged(house: Charging, station: St
     house.look()
     house.revision = 0  # as after a start of the server
     house.look()
-    assert house.standing() == Standing(1000 - 120, 0, True, 0)
+    assert house.standing() == WalletStanding(1000 - 120, 0, True, 0)
 
 
 def test_overshoot_is_a_negative_balance(house: Charging, station: Station) -> None:
@@ -157,9 +157,9 @@ def test_overshoot_is_a_negative_balance(house: Charging, station: Station) -> N
     station.stop(transaction, 41_000)
     house.look()
     assert house.standing().balance == 1000 - 40 * PRICE
-    house.enter(Kind.TOP_UP, 200)  # exactly at the limit
+    house.enter(LedgerKind.TOP_UP, 200)  # exactly at the limit
     assert house.judge("Card") == "Blocked"
-    house.enter(Kind.TOP_UP, 1)
+    house.enter(LedgerKind.TOP_UP, 1)
     assert house.judge("Card") == "Accepted"
 
 
@@ -223,7 +223,7 @@ def test_what_changes_while_it_is_priced_is_left_for_the_next_look(
 
 
 def test_what_ended_before_is_left_to_the_statement(house: Charging, station: Station) -> None:
-    house.prepay(terms=Terms.POSTPAID)
+    house.prepay(terms=WalletTerms.POSTPAID)
     charge(station)
     house.prepay()
     house.look()
@@ -292,12 +292,12 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(
     assert len(to_stop(house)) == 1
     assert house.books.run(wallets.stop, transaction, house.books.now)[0] is not None
     house.books.wait(61)
-    house.enter(Kind.TOP_UP, 1000)
+    house.enter(LedgerKind.TOP_UP, 1000)
     assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
         [],
         None,
     )
-    house.enter(Kind.CHARGEBACK, -1000)
+    house.enter(LedgerKind.CHARGEBACK, -1000)
     station.stop(transaction, 37_000)
     assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == (
         [],

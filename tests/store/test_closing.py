@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from levity_trio.billing.ledger import Terms
+from levity_trio.billing.ledger import WalletTerms
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.months import Code, Refused
@@ -596,7 +596,7 @@ def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station)
 
 
 def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station) -> None:
-    terms = wallets.NewTerms(Terms.PREPAID, 0, "as agreed", biller.books.at, "cleo")
+    terms = wallets.NewTerms(WalletTerms.PREPAID, 0, "as agreed", biller.books.at, "cleo")
     biller.books.run(wallets.set_terms, ANNA, terms)
     charge(station)
     month_is_over(biller.books, 3)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from levity_trio.billing.splitting import Division, Flow, divide
+from levity_trio.billing.splitting import Division, EnergyFlow, divide
 from levity_trio.billing.statement import Split
 from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
@@ -27,7 +27,9 @@ COURSE = Needs(course=True, stay=False)
 def divided(books: Books, transaction: int, *seams: datetime) -> Division:
     """The Wh before, between and after the seams."""
     billed, found = billed_of(books, transaction), evidence_of(books, transaction, COURSE)
-    return divide(Flow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams)
+    return divide(
+        EnergyFlow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams
+    )
 
 
 def at(minutes: float) -> datetime:

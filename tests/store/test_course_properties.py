@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.billing.blocking import begun_minutes
-from levity_trio.billing.splitting import Flow, divide
+from levity_trio.billing.splitting import EnergyFlow, divide
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.evidence import Billed, Needs
 from levity_trio.store.writes.chargers.sessions import start_run as _run
@@ -49,12 +49,14 @@ def reached(books: Books, billed: Billed, seams: Sequence[datetime]) -> tuple[li
     """
     found = evidence_of(books, billed.transaction, COURSE)
     parts, by = divide(
-        Flow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams
+        EnergyFlow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams
     )
     assert (sum(parts), min(parts) >= 0) == (billed.wh, True)
     few = evidence_of(books, billed.transaction, COURSE._replace(seams=tuple(seams)))
     assert len(few.levels) <= 2 * len(seams)
-    assert divide(Flow(billed.since, billed.until, billed.wh, few.levels, few.powers), seams) == (
+    assert divide(
+        EnergyFlow(billed.since, billed.until, billed.wh, few.levels, few.powers), seams
+    ) == (
         parts,
         by,
     )

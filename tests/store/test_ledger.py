@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.ledger import LARGEST, Kind
+from levity_trio.billing.ledger import LARGEST, LedgerKind
 from levity_trio.events import WalletEntered
 from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet, wallets
 from levity_trio.store.reads.pages import WantedPage
@@ -29,7 +29,7 @@ def purses(books: Books) -> Purses:
     return Purses(books)
 
 
-def refused(purses: Purses, kind: Kind, amount: int, **given: Any) -> tuple[str, str]:
+def refused(purses: Purses, kind: LedgerKind, amount: int, **given: Any) -> tuple[str, str]:
     before = purses.books.count("ledger")
     with pytest.raises(ChangeRefused) as caught:
         purses.enter(kind, amount, **given)
@@ -40,52 +40,55 @@ def refused(purses: Purses, kind: Kind, amount: int, **given: Any) -> tuple[str,
 @pytest.mark.parametrize(
     ("kind", "amount"),
     [
-        *((kind, 0) for kind in Kind if kind is not Kind.STATEMENT),
-        *((kind, -1) for kind in (Kind.PAYMENT, Kind.TOP_UP)),
-        *((kind, 1) for kind in (Kind.REFUND, Kind.CHARGEBACK, Kind.CHARGE)),
-        *((kind, LARGEST + 1) for kind in (Kind.PAYMENT, Kind.CORRECTION, Kind.STATEMENT)),
-        (Kind.CHARGEBACK, -LARGEST - 1),
-        (Kind.TOP_UP, 10**30),
+        *((kind, 0) for kind in LedgerKind if kind is not LedgerKind.STATEMENT),
+        *((kind, -1) for kind in (LedgerKind.PAYMENT, LedgerKind.TOP_UP)),
+        *((kind, 1) for kind in (LedgerKind.REFUND, LedgerKind.CHARGEBACK, LedgerKind.CHARGE)),
+        *(
+            (kind, LARGEST + 1)
+            for kind in (LedgerKind.PAYMENT, LedgerKind.CORRECTION, LedgerKind.STATEMENT)
+        ),
+        (LedgerKind.CHARGEBACK, -LARGEST - 1),
+        (LedgerKind.TOP_UP, 10**30),
     ],
 )
-def test_an_amount_that_a_kind_cannot_have(purses: Purses, kind: Kind, amount: int) -> None:
+def test_an_amount_that_a_kind_cannot_have(purses: Purses, kind: LedgerKind, amount: int) -> None:
     assert refused(purses, kind, amount) == ("invalid", "amount")
 
 
 def test_one_currency(purses: Purses) -> None:
-    assert refused(purses, Kind.PAYMENT, 5, currency="XYZ") == ("invalid", "currency")
-    purses.enter(Kind.PAYMENT, 5, BEN)
-    assert refused(purses, Kind.PAYMENT, 5, currency="CHF") == ("conflict", "currency")
+    assert refused(purses, LedgerKind.PAYMENT, 5, currency="XYZ") == ("invalid", "currency")
+    purses.enter(LedgerKind.PAYMENT, 5, BEN)
+    assert refused(purses, LedgerKind.PAYMENT, 5, currency="CHF") == ("conflict", "currency")
 
 
 def test_what_does_not_exist(purses: Purses) -> None:
-    assert refused(purses, Kind.PAYMENT, 5, account=7) == ("not_found", "account")
-    assert refused(purses, Kind.STATEMENT, -5, statement=1) == ("not_found", "statement")
-    assert refused(purses, Kind.STATEMENT, -5) == ("invalid", "statement")
-    assert refused(purses, Kind.STATEMENT, -5, statement=purses.statement(5, BEN)) == (
+    assert refused(purses, LedgerKind.PAYMENT, 5, account=7) == ("not_found", "account")
+    assert refused(purses, LedgerKind.STATEMENT, -5, statement=1) == ("not_found", "statement")
+    assert refused(purses, LedgerKind.STATEMENT, -5) == ("invalid", "statement")
+    assert refused(purses, LedgerKind.STATEMENT, -5, statement=purses.statement(5, BEN)) == (
         "not_found",
         "statement",
     )
-    assert refused(purses, Kind.CHARGE, -5, transaction=1) == ("not_found", "transaction")
+    assert refused(purses, LedgerKind.CHARGE, -5, transaction=1) == ("not_found", "transaction")
 
 
 def test_a_closed_account_still_pays(purses: Purses) -> None:
     """Its last statement is paid after the move-out, and money that came in is in its favour."""
     purses.books.connection.execute("UPDATE account SET until = '2026-02-01' WHERE id = ?", (ANNA,))
-    purses.enter(Kind.TOP_UP, 5)
+    purses.enter(LedgerKind.TOP_UP, 5)
     assert purses.standing().balance == 5
 
 
 def test_an_entry_with_an_id_is_made_once(purses: Purses) -> None:
-    first = purses.enter(Kind.TOP_UP, 500, service_id="pay/1")
+    first = purses.enter(LedgerKind.TOP_UP, 500, service_id="pay/1")
     assert first.is_new
     purses.books.wait(6)
-    assert purses.enter(Kind.TOP_UP, 500, service_id="pay/1", by="dora") == (first.id, False)
+    assert purses.enter(LedgerKind.TOP_UP, 500, service_id="pay/1", by="dora") == (first.id, False)
     for other in (
-        purses.entry(Kind.TOP_UP, 501),
-        purses.entry(Kind.TOP_UP, 500, BEN),
-        purses.entry(Kind.PAYMENT, 500),
-        purses.entry(Kind.TOP_UP, 500, currency="CHF"),
+        purses.entry(LedgerKind.TOP_UP, 501),
+        purses.entry(LedgerKind.TOP_UP, 500, BEN),
+        purses.entry(LedgerKind.PAYMENT, 500),
+        purses.entry(LedgerKind.TOP_UP, 500, currency="CHF"),
     ):
         with pytest.raises(ChangeRefused) as caught:
             purses.books.run(enter, other._replace(service_id="pay/1"))
@@ -97,20 +100,20 @@ def test_an_entry_with_an_id_is_made_once(purses: Purses) -> None:
 def test_a_refund_of_a_carried_credit_is_at_most_that_credit(purses: Purses) -> None:
     credit, debit = purses.statement(-500), purses.statement(500)
     draft = purses.statement(-500, **NOT_CLOSED)
-    assert refused(purses, Kind.REFUND, -1, statement=draft) == ("conflict", "statement")
-    assert refused(purses, Kind.REFUND, -501, statement=credit) == ("conflict", "amount")
-    assert refused(purses, Kind.REFUND, -1, statement=debit) == ("conflict", "statement")
-    purses.enter(Kind.REFUND, -200, statement=credit)
-    assert refused(purses, Kind.REFUND, -301, statement=credit) == ("conflict", "amount")
-    purses.enter(Kind.REFUND, -300, statement=credit)
-    assert refused(purses, Kind.REFUND, -1, statement=credit) == ("conflict", "amount")
+    assert refused(purses, LedgerKind.REFUND, -1, statement=draft) == ("conflict", "statement")
+    assert refused(purses, LedgerKind.REFUND, -501, statement=credit) == ("conflict", "amount")
+    assert refused(purses, LedgerKind.REFUND, -1, statement=debit) == ("conflict", "statement")
+    purses.enter(LedgerKind.REFUND, -200, statement=credit)
+    assert refused(purses, LedgerKind.REFUND, -301, statement=credit) == ("conflict", "amount")
+    purses.enter(LedgerKind.REFUND, -300, statement=credit)
+    assert refused(purses, LedgerKind.REFUND, -1, statement=credit) == ("conflict", "amount")
 
 
 def test_a_refund_is_at_most_the_balance(purses: Purses) -> None:
-    purses.enter(Kind.TOP_UP, 500)
-    assert refused(purses, Kind.REFUND, -501) == ("conflict", "amount")
-    purses.enter(Kind.CHARGEBACK, -600)  # the bank does not ask
-    assert refused(purses, Kind.REFUND, -1) == ("conflict", "amount")
+    purses.enter(LedgerKind.TOP_UP, 500)
+    assert refused(purses, LedgerKind.REFUND, -501) == ("conflict", "amount")
+    purses.enter(LedgerKind.CHARGEBACK, -600)  # the bank does not ask
+    assert refused(purses, LedgerKind.REFUND, -1) == ("conflict", "amount")
     assert purses.standing().balance == -100
 
 
@@ -118,8 +121,11 @@ def test_a_transaction_on_a_closed_statement_is_never_charged(
     purses: Purses, station: Station
 ) -> None:
     transaction = station.start()
-    purses.enter(Kind.CHARGE, -5, transaction=transaction)
-    assert refused(purses, Kind.CHARGE, -5, transaction=transaction) == ("conflict", "transaction")
+    purses.enter(LedgerKind.CHARGE, -5, transaction=transaction)
+    assert refused(purses, LedgerKind.CHARGE, -5, transaction=transaction) == (
+        "conflict",
+        "transaction",
+    )
     station.stop(transaction)
     other, add = station.start(connector=2), purses.books.connection.execute
     number = purses.statement(5, **NOT_CLOSED)
@@ -130,13 +136,13 @@ def test_a_transaction_on_a_closed_statement_is_never_charged(
     )
     values = "closing_id = 1, number = 9, party_digest = '', previous_digest = '', digest = 'd'"
     add(f"UPDATE statement SET {values} WHERE id = ?", (number,))
-    assert refused(purses, Kind.CHARGE, -5, transaction=other) == ("conflict", "transaction")
+    assert refused(purses, LedgerKind.CHARGE, -5, transaction=other) == ("conflict", "transaction")
 
 
 def test_balances_and_entries_page_by_page(purses: Purses) -> None:
     for amount in range(1, 8):
-        purses.enter(Kind.PAYMENT, amount)
-    purses.enter(Kind.CORRECTION, -100, BEN)
+        purses.enter(LedgerKind.PAYMENT, amount)
+    purses.enter(LedgerKind.CORRECTION, -100, BEN)
     with reading(purses.books) as db:
         newest = entries(db, ANNA, None, WantedPage(limit=3))
         rest = entries(db, ANNA, "payment", WantedPage(limit=50, cursor=newest.next_cursor))
@@ -150,7 +156,15 @@ def test_balances_and_entries_page_by_page(purses: Purses) -> None:
     ]
 
 
-KINDS = st.sampled_from([Kind.PAYMENT, Kind.TOP_UP, Kind.REFUND, Kind.CHARGEBACK, Kind.CORRECTION])
+KINDS = st.sampled_from(
+    [
+        LedgerKind.PAYMENT,
+        LedgerKind.TOP_UP,
+        LedgerKind.REFUND,
+        LedgerKind.CHARGEBACK,
+        LedgerKind.CORRECTION,
+    ]
+)
 TRIES = st.lists(
     st.tuples(KINDS, st.integers(-50, 50), st.sampled_from([None, "a", "b", "c"])), max_size=30
 )
@@ -158,16 +172,16 @@ TRIES = st.lists(
 
 @given(TRIES)
 def test_the_balance_is_that_of_a_model_of_ten_lines(
-    tries: list[tuple[Kind, int, str | None]],
+    tries: list[tuple[LedgerKind, int, str | None]],
 ) -> None:
-    purses, balance, known = Purses(Books(in_memory())), 0, dict[str, tuple[Kind, int]]()
+    purses, balance, known = Purses(Books(in_memory())), 0, dict[str, tuple[LedgerKind, int]]()
     for kind, amount, service_id in tries:
         is_plus, is_minus = (
-            kind in (Kind.PAYMENT, Kind.TOP_UP),
-            kind in (Kind.REFUND, Kind.CHARGEBACK),
+            kind in (LedgerKind.PAYMENT, LedgerKind.TOP_UP),
+            kind in (LedgerKind.REFUND, LedgerKind.CHARGEBACK),
         )
         is_allowed = amount != 0 and not (is_plus and amount < 0) and not (is_minus and amount > 0)
-        is_allowed = is_allowed and not (kind is Kind.REFUND and -amount > balance)
+        is_allowed = is_allowed and not (kind is LedgerKind.REFUND and -amount > balance)
         if service_id in known:
             is_allowed = known[service_id] == (kind, amount)
         elif is_allowed:
@@ -185,7 +199,7 @@ def test_a_statement_is_named_by_the_number_on_its_paper(purses: Purses) -> None
     """Its id is another number, which may be that of somebody else's statement."""
     foreign = purses.statement(-500, BEN, number=7)
     own = purses.statement(-400, number=9)
-    purses.enter(Kind.REFUND, -100, statement=own)
+    purses.enter(LedgerKind.REFUND, -100, statement=own)
     with reading(purses.books) as db:
         (entry,) = entries(db, ANNA, None, WantedPage()).data
     assert (entry.statement, entry.statement == own) == (9, False)

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from levity_trio.access.tags import Index
-from levity_trio.billing.months import MonthLimit, Used
+from levity_trio.billing.months import MonthLimit, UsedInMonth
 from levity_trio.events import MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.money import month_use
@@ -114,10 +114,10 @@ def house(books: Books) -> Month:
 
 def test_four_fifths_and_all() -> None:
     limit = MonthLimit(100, None)
-    assert [limit.is_near(Used(wh, 9**9)) for wh in (79, 80)] == [False, True]
-    assert [limit.is_reached(Used(wh, 9**9)) for wh in (99, 100)] == [False, True]
-    assert MonthLimit(100, 50).is_reached(Used(0, 50))
-    assert not MonthLimit(None, None).is_near(Used(9**9, 9**9))
+    assert [limit.is_near(UsedInMonth(wh, 9**9)) for wh in (79, 80)] == [False, True]
+    assert [limit.is_reached(UsedInMonth(wh, 9**9)) for wh in (99, 100)] == [False, True]
+    assert MonthLimit(100, 50).is_reached(UsedInMonth(0, 50))
+    assert not MonthLimit(None, None).is_near(UsedInMonth(9**9, 9**9))
 
 
 def test_a_household_is_warned_and_then_starts_nothing_new(house: Month) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.billing.ledger import Kind, Terms
+from levity_trio.billing.ledger import LedgerKind, WalletTerms
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.events import HouseholdReported
 from levity_trio.store.beside.secret_key import SecretKey
@@ -117,7 +117,9 @@ class Leaving(Biller):
         self.enter(-self.balance(ANNA))
         self.tell(*TOLD)
         books.run(
-            wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo")
+            wallets.set_terms,
+            ANNA,
+            wallets.NewTerms(WalletTerms.PREPAID, 0, terms, books.at, "cleo"),
         )
 
     def tell(self, name: str, mail: str, words: str) -> None:
@@ -139,7 +141,7 @@ class Leaving(Biller):
         )
         self.books.run(messages.add, message, self.books.at)
 
-    def enter(self, amount: int, kind: Kind = Kind.PAYMENT) -> None:
+    def enter(self, amount: int, kind: LedgerKind = LedgerKind.PAYMENT) -> None:
         entry = wallets.LedgerEntry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
         self.books.run(wallets.enter, entry)
 
@@ -372,7 +374,7 @@ def test_each_obstacle_says_what_to_do(leaving: Leaving) -> None:
     books, house = leaving.books, leaving.house
     house.give(ANNA, "Other", books.at)
     transaction = leaving.station.start(9000, 2, "Other")
-    leaving.enter(-500, Kind.CORRECTION)
+    leaving.enter(-500, LedgerKind.CORRECTION)
     still, charging, owing = leaving.obstacles()
     assert still.words.endswith("levity-trio household take 1 --card Other")
     assert charging.words.endswith(f"levity-trio close {transaction}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.billing.ownership import Span
+from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.reconciliation import StateLine
 from levity_trio.billing.states import BillState
 from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
@@ -20,9 +20,9 @@ from tests.store.books import Books, Station
 from tests.store.owning import LONG_AGO, House
 from tests.store.reading import reading
 
-APRIL = Span("2026-04-01T00:00:00.000Z", "2026-05-01T00:00:00.000Z")
-MAY = Span(APRIL.end, "2026-06-01T00:00:00.000Z")
-MARCH = Span("2026-03-01T00:00:00.000Z", APRIL.since)
+APRIL = TimeSpan("2026-04-01T00:00:00.000Z", "2026-05-01T00:00:00.000Z")
+MAY = TimeSpan(APRIL.end, "2026-06-01T00:00:00.000Z")
+MARCH = TimeSpan("2026-03-01T00:00:00.000Z", APRIL.since)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def charge(
     return transaction
 
 
-def month(books: Books, span: Span = APRIL) -> Reconciliation:
+def month(books: Books, span: TimeSpan = APRIL) -> Reconciliation:
     with reading(books) as db:
         return reconciliation(db, "2026-04", span, books.at)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.billing.blocking import begun_minutes
-from levity_trio.billing.splitting import Flow, divide
+from levity_trio.billing.splitting import EnergyFlow, divide
 from levity_trio.charging.tolerances import LEAST_AC_W
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.reads.load.load import load_present
@@ -168,7 +168,9 @@ def billed(charging: Charging) -> list[Any]:
     billed = billed_of(books, transaction)
     found = evidence_of(books, transaction, Needs(course=True, stay=True))
     seams = [*_quarters(billed.since, billed.until)]
-    parts = divide(Flow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams)
+    parts = divide(
+        EnergyFlow(billed.since, billed.until, billed.wh, found.levels, found.powers), seams
+    )
     return [parts, found.stay and begun_minutes(found.stay, UNTIL_AVAILABLE, BERLIN)]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.billing.ownership import Ground
+from levity_trio.billing.ownership import OwnerGround
 from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.database import rows_of
@@ -115,7 +115,7 @@ def test_all_statements_together_ask_for_what_is_right_in_the_end(events: list[E
     asked: Counter[int | None] = Counter()
     for number, one in priced.items():
         wh = one.position.energy_wh
-        right = 0 if wh < 100 or one.owner.ground is Ground.NOBODY else (wh * 30 + 500) // 1000
+        right = 0 if wh < 100 or one.owner.ground is OwnerGround.NOBODY else (wh * 30 + 500) // 1000
         billed = year.books.rows(
             (
                 "SELECT account_id, sum(amount) FROM position "

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.billing.assignments import SITE, Scope, Target
+from levity_trio.billing.assignments import SITE, Scope, TariffTarget
 from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.billing.tariff import NoVersion
 from levity_trio.billing.tariff_file import parse
@@ -32,8 +32,8 @@ from levity_trio.web.api.engine.local_times import begins_at
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 
-ANNA = Target(Scope.ACCOUNT, "1")
-CHARGER = Target(Scope.CHARGER, "CP-1")
+ANNA = TariffTarget(Scope.ACCOUNT, "1")
+CHARGER = TariffTarget(Scope.CHARGER, "CP-1")
 BERLIN = ZoneInfo("Europe/Berlin")
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 
@@ -69,7 +69,7 @@ class Site:
         self.books.run(writes.withdraw, tariff, since, self.first_open, self.said("wrong"))
 
     def assign(
-        self, tariff: int | None, target: Target = SITE, since: date = OCTOBER
+        self, tariff: int | None, target: TariffTarget = SITE, since: date = OCTOBER
     ) -> ChangeResult:
         wanted = Assigning(target, tariff, since, begins_at(since, BERLIN))
         return self.books.run(writes.assign, wanted, self.first_open, self.said())
@@ -252,8 +252,10 @@ def test_what_cannot_be_assigned(site: Site) -> None:
     site.add(flat())
     found = refused(site.assign, 1, SITE, date(2026, 9, 30))
     assert (found.code, found.field) == (RefusalCode.CONFLICT, "since")
-    assert refused(site.assign, 1, Target(Scope.ACCOUNT, "9")).words == "there is no household 9"
-    assert refused(site.assign, 1, Target(Scope.CHARGER, "CP-9")).field == "charger"
+    assert (
+        refused(site.assign, 1, TariffTarget(Scope.ACCOUNT, "9")).words == "there is no household 9"
+    )
+    assert refused(site.assign, 1, TariffTarget(Scope.CHARGER, "CP-9")).field == "charger"
     site.withdraw(1, OCTOBER)
     assert refused(site.assign, 1).words == "all versions of Flat were withdrawn; add one first"
     assert site.books.count("tariff_assignment") == 0
@@ -262,7 +264,9 @@ def test_what_cannot_be_assigned(site: Site) -> None:
 def test_a_closed_account_gets_no_tariff_for_later(site: Site) -> None:
     site.add(flat())
     midnight = begins_at(NOVEMBER, BERLIN)
-    closed = Target(Scope.ACCOUNT, str(site.run_account("2026-02-01T00:00:00.000Z", midnight)))
+    closed = TariffTarget(
+        Scope.ACCOUNT, str(site.run_account("2026-02-01T00:00:00.000Z", midnight))
+    )
     assert site.assign(1, closed, date(2026, 10, 31)).word == "added"
     assert (
         "was closed at 2026-10-31T23:00:00.000Z" in refused(site.assign, 1, closed, NOVEMBER).words

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from levity_trio.access.tags import Index
-from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.billing.ledger import LedgerKind, WalletStanding, WalletTerms
 from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
@@ -57,24 +57,24 @@ def test_a_prepaid_account_without_money_may_not_charge(purses: Purses, station:
     assert (purses.judge("card"), verdict(station, "CARD ")) == ("Blocked", "Blocked")
     assert purses.books.run(judge, purses.books.policy, "Card", purses.books.at).status == "Blocked"
     assert (purses.judge("Other"), verdict(station, "Other")) == ("Accepted", "Accepted")
-    purses.enter(Kind.TOP_UP, 1)
+    purses.enter(LedgerKind.TOP_UP, 1)
     assert purses.turns() == [SPENT, COVERED]
     assert (purses.judge("card"), verdict(station, "card")) == ("Accepted", "Accepted")
     assert len(purses.books.recorded(TransactionStarted)) == 4  # a refused one is kept, too
 
 
 def test_the_limit(purses: Purses) -> None:
-    purses.enter(Kind.TOP_UP, 500)
+    purses.enter(LedgerKind.TOP_UP, 500)
     purses.prepay(limit=499)
-    assert purses.standing() == Standing(500, 0, True, 499)
-    purses.enter(Kind.CORRECTION, -1)  # at the limit
+    assert purses.standing() == WalletStanding(500, 0, True, 499)
+    purses.enter(LedgerKind.CORRECTION, -1)  # at the limit
     assert purses.turns() == [SPENT]
     purses.prepay(limit=-1000)  # a credit line
     assert purses.turns() == [SPENT, COVERED]
-    purses.enter(Kind.CHARGEBACK, -1499)
+    purses.enter(LedgerKind.CHARGEBACK, -1499)
     assert purses.turns() == [SPENT, COVERED, SPENT]
     assert not purses.prepay(limit=-1000)
-    purses.prepay(terms=Terms.POSTPAID)
+    purses.prepay(terms=WalletTerms.POSTPAID)
     assert purses.turns() == [SPENT, COVERED, SPENT, COVERED]
     assert len(purses.books.recorded(WalletTermsChanged)) == 3
     limits = purses.books.rows("SELECT limit_amount FROM wallet_terms ORDER BY id")
@@ -99,7 +99,7 @@ def test_prepaid_without_a_break(purses: Purses) -> None:
     purses.books.wait(60)
     purses.prepay(limit=5)
     assert purses.books.value("SELECT prepaid_since FROM wallet") == since
-    purses.prepay(terms=Terms.POSTPAID)
+    purses.prepay(terms=WalletTerms.POSTPAID)
     purses.books.wait(60)
     purses.prepay()
     assert purses.books.value("SELECT prepaid_since FROM wallet") > since
@@ -161,7 +161,7 @@ def test_a_blocked_tag_leaves_the_local_lists_and_comes_back(
     later = "2026-03-02T00:00:00.000Z"
     purses.give(BEN, "Card", since=later)
     assert keeping.next_turn() == later
-    purses.enter(Kind.TOP_UP, 1)
+    purses.enter(LedgerKind.TOP_UP, 1)
     assert (keeping.status().behind, keeping.next_turn()) == (1, later), (
         "it is of another group from then on"
     )
@@ -203,7 +203,7 @@ async def test_what_changes_while_a_start_reads(tmp_path: Path) -> None:
         reader = SlowReader(tmp_path / "site.db")
         reader.meanwhile = [
             lambda: learn(lambda: purses.take(BEN, "Other", since=books.at)),
-            lambda: learn(lambda: purses.enter(Kind.TOP_UP, 1)),
+            lambda: learn(lambda: purses.enter(LedgerKind.TOP_UP, 1)),
         ]
         async with open_tags(
             cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now

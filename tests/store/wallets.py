@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from levity_trio.access.tags import Index
-from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.billing.ledger import LedgerKind, WalletStanding, WalletTerms
 from levity_trio.billing.ownership import BillBy
 from levity_trio.events import WalletCovered, WalletSpent
 from levity_trio.store.lookups.wallets import standing_of
@@ -26,18 +26,24 @@ class Purses(House):
         super().__init__(books, bill_by)
         self.tags = Index(books.policy)
 
-    def entry(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> LedgerEntry:
+    def entry(
+        self, kind: LedgerKind, amount: int, account: int = ANNA, **given: Any
+    ) -> LedgerEntry:
         named = {"currency": "EUR", "reason": "why", "at": self.books.at, "by": "cleo"} | given
         return LedgerEntry(account, kind, amount, **named)
 
-    def enter(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> EntryResult:
+    def enter(
+        self, kind: LedgerKind, amount: int, account: int = ANNA, **given: Any
+    ) -> EntryResult:
         return self.books.run(wallets.enter, self.entry(kind, amount, account, **given))
 
-    def prepay(self, account: int = ANNA, limit: int = 0, terms: Terms = Terms.PREPAID) -> bool:
+    def prepay(
+        self, account: int = ANNA, limit: int = 0, terms: WalletTerms = WalletTerms.PREPAID
+    ) -> bool:
         new = NewTerms(terms, limit, "why", self.books.at, "cleo")
         return self.books.run(wallets.set_terms, account, new)
 
-    def standing(self, account: int = ANNA) -> Standing:
+    def standing(self, account: int = ANNA) -> WalletStanding:
         return self.books.run(lambda db: standing_of(db.rows, account))
 
     def statement(self, total: int, account: int = ANNA, **given: Any) -> int:

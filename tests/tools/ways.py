@@ -33,8 +33,8 @@ from trio._core._thread_cache import THREAD_CACHE
 from trio_websocket import open_websocket
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.assignments import Scope, Target
-from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.billing.assignments import Scope, TariffTarget
+from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.billing.tariff_file import parse
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
@@ -229,10 +229,13 @@ def _begin_billing(db: UnitOfWork, at: str) -> None:
         db, AccountData(name="Anna", address="Street 1", since=since), at, "owner"
     )
     card = NamedThing(Thing(What.TAG, Policy().key(TAG)), TAG)
-    ownership.give(db, account, card, Span(since, None), said)
+    ownership.give(db, account, card, TimeSpan(since, None), said)
     tariff = tariffs.add(db, tariffs.GivenVersion(TARIFF, parse(TARIFF)), None, said).id
     tariffs.assign(
-        db, tariffs.Assigning(Target(Scope.SITE, ""), tariff, date(2026, 1, 1), since), None, said
+        db,
+        tariffs.Assigning(TariffTarget(Scope.SITE, ""), tariff, date(2026, 1, 1), since),
+        None,
+        said,
     )
     closing.begin(db, date(2026, 3, 1), at, "owner")
 

@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Given, Ground, Owner
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.ownership import BillBy, GivenByHand, OwnerGround, SessionOwner
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import Line
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import bills_since
@@ -154,11 +154,11 @@ class _Facts(NamedTuple):
         return self.id_tag, self.charger, self.connector
 
     @property
-    def given(self) -> Given | None:
+    def given(self) -> GivenByHand | None:
         return (
             None
             if self.given_to is None
-            else Given(self.given_to, self.given_by or "", self.given_for)
+            else GivenByHand(self.given_to, self.given_by or "", self.given_for)
         )
 
 
@@ -271,7 +271,7 @@ def _billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[_B
     return found
 
 
-def _state(one: _Facts, owner: Owner, positions: Sequence[_Billed], since: str) -> BillState:
+def _state(one: _Facts, owner: SessionOwner, positions: Sequence[_Billed], since: str) -> BillState:
     """Return the state of a session; nobody's even while it waits, because nobody would be
     billed."""
     if one.imported_id is not None or (one.ended_at or "9999") < since:
@@ -285,7 +285,7 @@ def _state(one: _Facts, owner: Owner, positions: Sequence[_Billed], since: str) 
         return BillState.FREE
     if one.is_charged:
         return BillState.CHARGED
-    if owner.ground is Ground.NOBODY:
+    if owner.ground is OwnerGround.NOBODY:
         return BillState.NOBODYS
     is_doubtful = doubt(one.review, one.judge_after, one.confidence) is not None
     return BillState.HELD_BACK if is_doubtful else BillState.UNBILLED
@@ -296,7 +296,7 @@ def _stated(positions: Sequence[_Billed]) -> Mapping[int, BillState | None]:
     back."""
     by_account: dict[int, list[_Billed]] = {}
     for one in positions:
-        if one.kind == Kind.CORRECTION:
+        if one.kind == PositionKind.CORRECTION:
             by_account.setdefault(one.account, []).append(one)
         else:  # the newest that is no correction is last
             by_account[one.account] = [*by_account.pop(one.account, ()), one]
@@ -304,10 +304,10 @@ def _stated(positions: Sequence[_Billed]) -> Mapping[int, BillState | None]:
 
 
 def _state_of(positions: Sequence[_Billed]) -> BillState | None:
-    is_corrected = any(one.kind == Kind.CORRECTION for one in positions)
+    is_corrected = any(one.kind == PositionKind.CORRECTION for one in positions)
     amount, is_free = (
         sum(one.amount for one in positions),
-        any(one.kind == Kind.FREE for one in positions),
+        any(one.kind == PositionKind.FREE for one in positions),
     )
     if is_corrected and not amount and not sum(one.energy_wh for one in positions):
         return None
@@ -316,7 +316,7 @@ def _state_of(positions: Sequence[_Billed]) -> BillState | None:
     return BillState.CHARGED if any(one.is_prepaid for one in positions) else BillState.BILLED
 
 
-def _price_of(state: BillState, owner: Owner, positions: Sequence[_Billed]) -> str:
+def _price_of(state: BillState, owner: SessionOwner, positions: Sequence[_Billed]) -> str:
     if any(one.account == owner.account for one in positions):
         return "billed"
     if owner.account is None or state in (BillState.BILLED_ELSEWHERE, BillState.HELD_BACK):
@@ -377,7 +377,7 @@ def _priced(priced: Priced) -> Price:
     if (
         priced.account is None
         or priced.versions is None
-        or priced.kind not in (Kind.SESSION, Kind.FREE)
+        or priced.kind not in (PositionKind.SESSION, PositionKind.FREE)
     ):
         return Price("unpriced", ())
     version, stay = next(iter(priced.versions)), priced.evidence.stay

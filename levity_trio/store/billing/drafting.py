@@ -15,7 +15,7 @@ import orjson
 from levity_trio.billing.corrections import correction
 from levity_trio.billing.money import Foot, foot, tax_sums
 from levity_trio.billing.months import Month, beginning
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
 from levity_trio.billing.tariff import NoVersion, Versions
@@ -272,7 +272,7 @@ class _Item(NamedTuple):
     """A position with what is stored beside it. `of` is None if it may stand on any statement of
     its account."""
 
-    kind: Kind
+    kind: PositionKind
     position: Position
     of: _Kind | None
     vehicle: int | None = None
@@ -346,7 +346,7 @@ class Drafter:
         priced = [
             one for one in self._pricer.price(transactions).values() if one.account == account
         ]
-        counted = [one for one in priced if one.kind in (Kind.SESSION, Kind.FREE)]
+        counted = [one for one in priced if one.kind in (PositionKind.SESSION, PositionKind.FREE)]
         lines: dict[_Kind, list[Line]] = defaultdict(list)
         base, tariff = self._base_lines(account, self._plan.month)
         if tariff is not None:
@@ -363,15 +363,15 @@ class Drafter:
             sessions=len(counted),
             energy_wh=sum(one.position.energy_wh for one in counted),
             amount=sum(tax.gross for tax in taxes),
-            unpriced=sum(one.kind is Kind.UNPRICED for one in priced),
-            held_back=sum(one.kind is Kind.HELD_BACK for one in priced),
+            unpriced=sum(one.kind is PositionKind.UNPRICED for one in priced),
+            held_back=sum(one.kind is PositionKind.HELD_BACK for one in priced),
         )
 
     def corrections(self, account: int, transactions: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Yield what closed statements of an account would be corrected by: a number, an amount
         with its tax."""
         for item in (*self._sessions(account, transactions), *self._base_fees(account)):
-            if item.kind is Kind.CORRECTION and item.of is not None:
+            if item.kind is PositionKind.CORRECTION and item.of is not None:
                 taxes = tax_sums(item.position.lines, are_gross=item.of.prices == "gross")
                 yield int(str(item.position.corrected_statement)), sum(tax.gross for tax in taxes)
 
@@ -400,7 +400,7 @@ class Drafter:
                 )
         elif billed is None:
             yield _new(priced)
-        elif priced.kind in (Kind.SESSION, Kind.FREE):
+        elif priced.kind in (PositionKind.SESSION, PositionKind.FREE):
             yield from _correction(billed, priced.position, _difference(billed, priced))
 
     # Base fees
@@ -423,7 +423,7 @@ class Drafter:
             for item in _correction(billed, position, Told("base fee of {1}", str(month))):
                 yield item._replace(month=month)
         elif lines:
-            yield _Item(Kind.BASE_FEE, position, tariff, month=month)
+            yield _Item(PositionKind.BASE_FEE, position, tariff, month=month)
 
     def _base_lines(self, account: int, month: Month) -> tuple[tuple[Line, ...], _Kind | None]:
         lines: list[Line] = []
@@ -518,7 +518,7 @@ def _correction(billed: _Billed, now: Position, words: str) -> Iterator[_Item]:
     """Yield what is billed too much or too little, unless it is right."""
     found = correction(billed.positions, now, str(billed.statement), words)
     if found.lines or found.energy_wh:
-        yield _Item(Kind.CORRECTION, found, billed.of, billed.vehicle)
+        yield _Item(PositionKind.CORRECTION, found, billed.of, billed.vehicle)
 
 
 def _difference(billed: _Billed, priced: Priced) -> str:

@@ -24,8 +24,8 @@ import orjson
 
 from levity_trio.billing.blocking import Stay, Stretch
 from levity_trio.billing.money import half_up
-from levity_trio.billing.pricing import Evidence, pieces
-from levity_trio.billing.splitting import Level, Power
+from levity_trio.billing.pricing import SessionEvidence, pieces
+from levity_trio.billing.splitting import FlowLevel, FlowPower
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import Judgement, judge
@@ -97,20 +97,20 @@ def needs(versions: Versions, since: datetime, until: datetime, zone: tzinfo) ->
     return Needs(len(found) > 1, has_fee, tuple(one.since for one in found[1:]))
 
 
-def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
+def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> SessionEvidence:
     """Return the evidence that the price of a transaction needs. Raises LookupError if there is no
     such transaction."""
     if not (needed.course or needed.stay):
-        return Evidence()
+        return SessionEvidence()
     tx = find_transaction(rows, billed.transaction)
     if tx is None:
         raise LookupError(billed.transaction)
     course = _course(rows, tx, billed)
     stay = _stay(rows, tx, billed, course) if needed.stay else None
     if not needed.course:
-        return Evidence(stay=stay)
+        return SessionEvidence(stay=stay)
     levels, powers = _divided(course, billed, needed.seams)
-    return Evidence(levels=levels, powers=powers, stay=stay)
+    return SessionEvidence(levels=levels, powers=powers, stay=stay)
 
 
 def _as_ended(tx: StoredTransaction, until: datetime) -> StoredTransaction:
@@ -213,22 +213,22 @@ def _corrected(
 
 def _divided(
     course: _Course, billed: Billed, seams: Sequence[datetime]
-) -> tuple[Sequence[Level], Sequence[Power]]:
+) -> tuple[Sequence[FlowLevel], Sequence[FlowPower]]:
     """Return the readings of register and power that divide the figure at seams; all of them
     without seams."""
     wh = _rising(course.register.wh, billed.wh)
     at = course.register.at if wh else ()
     if not seams:
         every = (
-            Level(course.time(second), reached) for second, reached in zip(at, wh, strict=True)
+            FlowLevel(course.time(second), reached) for second, reached in zip(at, wh, strict=True)
         )
-        return [*every], [Power(course.time(second), watts) for second, watts in course.powers]
-    levels, powers = dict[int, Level](), dict[int, Power]()
+        return [*every], [FlowPower(course.time(second), watts) for second, watts in course.powers]
+    levels, powers = dict[int, FlowLevel](), dict[int, FlowPower]()
     power_at = [second for second, _ in course.powers]
     for seam in seams:
         after = bisect_right(at, seam, key=course.time)
         around = [number for number in (after - 1, after) if 0 <= number < len(wh)]
-        levels |= {number: Level(course.time(at[number]), wh[number]) for number in around}
+        levels |= {number: FlowLevel(course.time(at[number]), wh[number]) for number in around}
         bounds = [
             one
             for one in (levels[number].at for number in around)
@@ -241,7 +241,7 @@ def _divided(
             bisect_right(power_at, until, key=course.time),
         )
         powers |= {
-            one: Power(course.time(power_at[one]), course.powers[one][1])
+            one: FlowPower(course.time(power_at[one]), course.powers[one][1])
             for one in range(first, last)
         }
     return [levels[number] for number in sorted(levels)], [

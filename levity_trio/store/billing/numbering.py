@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.store.billing.drafting import Drafted, Grounds, Plan, Terms, draft, grounds
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.rows import names_text
@@ -83,7 +83,9 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
     if order.at < found.plan.until:
         raise Refused(Code.NOT_OVER, Told("{1} is not over", str(month)))
     unpriced = sum(
-        position.kind == Kind.UNPRICED for one in found.statements for position in one.positions
+        position.kind == PositionKind.UNPRICED
+        for one in found.statements
+        for position in one.positions
     )
     if unpriced:
         words = Told(
@@ -140,7 +142,11 @@ def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered
 def _paid_by_wallet(rows: Rows, one: Drafted) -> int:
     paid = 0
     for part in parts(
-        [each.tx_id for each in one.positions if each.kind in (Kind.SESSION, Kind.FREE)]
+        [
+            each.tx_id
+            for each in one.positions
+            if each.kind in (PositionKind.SESSION, PositionKind.FREE)
+        ]
     ):
         ((amount,),) = rows(_PAID_BY_WALLET.format(marks(part)), (one.figures.account_id, *part))
         paid += amount

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.money import told_amount
-from levity_trio.billing.ownership import BillBy, Owner
-from levity_trio.billing.positions import Kind
-from levity_trio.billing.pricing import Evidence, price_session
+from levity_trio.billing.ownership import BillBy, SessionOwner
+from levity_trio.billing.positions import PositionKind
+from levity_trio.billing.pricing import SessionEvidence, price_session
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
@@ -36,7 +36,7 @@ POSSIBLE: Final = timedelta(days=3660)
 show the year 1."""
 
 
-NO_EVIDENCE: Final = Evidence()
+NO_EVIDENCE: Final = SessionEvidence()
 
 
 class Rule(NamedTuple):
@@ -56,13 +56,13 @@ class Priced(NamedTuple):
     or nobody owns it; `evidence` is what the price was made of.
     """
 
-    owner: Owner
-    kind: Kind
+    owner: SessionOwner
+    kind: PositionKind
     position: Position
     words: str | None
     versions: Versions | None
     is_open: bool
-    evidence: Evidence = NO_EVIDENCE
+    evidence: SessionEvidence = NO_EVIDENCE
 
     @property
     def account(self) -> int | None:
@@ -71,7 +71,7 @@ class Priced(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether its figure is not certain yet."""
-        return self.is_open or self.kind is Kind.HELD_BACK
+        return self.is_open or self.kind is PositionKind.HELD_BACK
 
 
 class _Billable(NamedTuple):
@@ -165,7 +165,7 @@ class Pricer:
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
 
-    def owners(self, transactions: Sequence[int]) -> dict[int, Owner]:
+    def owners(self, transactions: Sequence[int]) -> dict[int, SessionOwner]:
         """Return whose transactions are, by their ids."""
         return self._owners.decide(transactions)
 
@@ -187,7 +187,7 @@ class Pricer:
             return self._by_both_times(one, self.owners((transaction,))[transaction])
         return None
 
-    def _by_both_times(self, tx: _Billable, owner: Owner) -> BothTimes | None:
+    def _by_both_times(self, tx: _Billable, owner: SessionOwner) -> BothTimes | None:
         priced = [
             _told(self._undoubted(one, owner, _position(one)), self._since)
             for one in (tx, tx.as_sent)
@@ -212,52 +212,52 @@ class Pricer:
             energy_wh=so_far.get(tx.id, tx.energy_wh), end_time=max(tx.end_time, self._now)
         )
 
-    def _priced(self, tx: _Billable, owner: Owner) -> Priced:
+    def _priced(self, tx: _Billable, owner: SessionOwner) -> Priced:
         position = _position(tx)
         doubts = doubt(with_told(tx.review, tx.review_told), tx.judge_after, tx.confidence)
         if doubts is not None and not tx.is_open:
-            return Priced(owner, Kind.HELD_BACK, position, doubts, None, tx.is_open)
+            return Priced(owner, PositionKind.HELD_BACK, position, doubts, None, tx.is_open)
         if tx.is_clock_unsure and (both := self._by_both_times(tx, owner)) is not None:
-            return Priced(owner, Kind.HELD_BACK, position, both.words, None, tx.is_open)
+            return Priced(owner, PositionKind.HELD_BACK, position, both.words, None, tx.is_open)
         return self._undoubted(tx, owner, position)
 
-    def _undoubted(self, tx: _Billable, owner: Owner, position: Position) -> Priced:
+    def _undoubted(self, tx: _Billable, owner: SessionOwner, position: Position) -> Priced:
         if tx.span[1] - tx.span[0] > POSSIBLE:
             doubts = Told(
                 "it lasted from {1} to {2}, so a clock was wrong: correct its times",
                 Moment(tx.start_time),
                 Moment(tx.end_time),
             )
-            return Priced(owner, Kind.HELD_BACK, position, doubts, None, tx.is_open)
+            return Priced(owner, PositionKind.HELD_BACK, position, doubts, None, tx.is_open)
         day = in_zone(tx.span[0], self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)
         if versions is None:
             words = Told("no tariff is assigned on {1}", Day(day))
-            return Priced(owner, Kind.UNPRICED, position, words, None, tx.is_open)
+            return Priced(owner, PositionKind.UNPRICED, position, words, None, tx.is_open)
         try:
             return self._with_lines(tx, owner, position, versions)
         except NoVersion as problem:
-            return Priced(owner, Kind.UNPRICED, position, str(problem), None, tx.is_open)
+            return Priced(owner, PositionKind.UNPRICED, position, str(problem), None, tx.is_open)
 
     def _with_lines(
-        self, tx: _Billable, owner: Owner, position: Position, versions: Versions
+        self, tx: _Billable, owner: SessionOwner, position: Position, versions: Versions
     ) -> Priced:
         zone = self._rule.zone
         evidence = self._evidence(tx, position, versions)
         priced = price_session(position, evidence, versions, zone)
         if priced.split is not None:
-            return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open, evidence)
+            return Priced(owner, PositionKind.SESSION, priced, None, versions, tx.is_open, evidence)
         least = versions.version_at(in_zone(tx.span[0], zone).date()).free_below_wh
         return Priced(
             owner,
-            Kind.FREE,
+            PositionKind.FREE,
             priced,
             Told("less than {1}", Quantity(least, "Wh")),
             versions,
             tx.is_open,
         )
 
-    def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> Evidence:
+    def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> SessionEvidence:
         billed = Billed(tx.id, *tx.span, position.energy_wh)
         return evidence_of(self._rows, billed, needs(versions, *tx.span, self._rule.zone))
 
@@ -289,7 +289,7 @@ def _told(priced: Priced, since: str) -> Value:
     return told_amount(priced.position.amount, next(iter(priced.versions)).currency)
 
 
-def vehicle_of(owner: Owner) -> int | None:
+def vehicle_of(owner: SessionOwner) -> int | None:
     """Return the vehicle that the tag of a transaction named at its start."""
     return next(
         (claim.period.vehicle for claim in owner.claims if claim.period.vehicle is not None), None

@@ -8,19 +8,19 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.assignments import Assignment
-from levity_trio.billing.blocking import Counted, Stay, counted
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.blocking import CountedStay, Stay, counted
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import pieces
-from levity_trio.billing.splitting import Crossing, Flow, crossings
+from levity_trio.billing.splitting import Crossing, EnergyFlow, crossings
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
-from levity_trio.billing.windows import Span
+from levity_trio.billing.windows import HoldingSpan
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import in_zone
 
-Piece = Span[tuple[Tariff, Window]]
+Piece = HoldingSpan[tuple[Tariff, Window]]
 
 
 @record
@@ -30,7 +30,7 @@ class Blocked:
 
     terms: Blocking
     stay: Stay | None
-    counted: Counted | None
+    counted: CountedStay | None
 
 
 @record
@@ -56,11 +56,11 @@ def reasoned(rows: Rows, number: int, rule: Rule, now: datetime | None = None) -
     start, end = _span(position)
     day = in_zone(start, rule.zone).date()
     assignment = pricer.tariffs.assigned(priced.account, position.charger, day)
-    if priced.versions is None or priced.kind is not Kind.SESSION:
+    if priced.versions is None or priced.kind is not PositionKind.SESSION:
         return Reasoned(priced=priced, assignment=assignment)
     evidence = priced.evidence
     parts = pieces(priced.versions, start, end, rule.zone)
-    flow = Flow(start, end, position.energy_wh, evidence.levels, evidence.powers)
+    flow = EnergyFlow(start, end, position.energy_wh, evidence.levels, evidence.powers)
     return Reasoned(
         priced=priced,
         assignment=assignment,

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import NO_DIGEST, Owner, Party, Position, Split, Statement
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
@@ -79,7 +79,7 @@ FIGURES: Final = Figures._fields
 OF_POSITION: Final = PositionRow._fields
 TOLD_VERSION: Final = 91
 """The first version of the schema whose positions have reasons as texts."""
-UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
+UNASKED: Final = (PositionKind.HELD_BACK, PositionKind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
     "SELECT number, statement.previous_digest, statement.digest, closed_at, biller_id, party, "  # noqa: S608

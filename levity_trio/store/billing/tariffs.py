@@ -8,7 +8,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from levity_trio.billing.assignments import Assignment, Target, decide, targets_of
+from levity_trio.billing.assignments import Assignment, TariffTarget, decide, targets_of
 from levity_trio.billing.tariff import Tariff, Versions
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.billing.months import begun
@@ -35,7 +35,7 @@ def first_open_day(rows: Rows) -> date | None:
     return None if known is None or not known.is_closed else known.open_month.first_day
 
 
-def assignments_of(rows: Rows, target: Target) -> list[Assignment]:
+def assignments_of(rows: Rows, target: TariffTarget) -> list[Assignment]:
     """Return the assignments of a target in the order of their days, then of their entry."""
     found = rows(_ASSIGNMENTS, target)
     return [
@@ -59,7 +59,7 @@ class Trial(NamedTuple):
 
     tariff: Tariff
     number: int
-    target: Target | None
+    target: TariffTarget | None
 
 
 class Tariffs:
@@ -68,7 +68,7 @@ class Tariffs:
 
     def __init__(self, rows: Rows, trial: Trial | None = None) -> None:
         self._rows = rows
-        self._assignments: dict[Target, list[Assignment]] = {}
+        self._assignments: dict[TariffTarget, list[Assignment]] = {}
         self._versions: dict[int, Versions | None] = {}
         if trial is not None:
             self._versions[trial.number] = Versions([replace(trial.tariff, since=date.min)])
@@ -106,7 +106,7 @@ class Tariffs:
             else self.versions(assignment.tariff)
         )
 
-    def _assignments_of(self, target: Target) -> list[Assignment]:
+    def _assignments_of(self, target: TariffTarget) -> list[Assignment]:
         if target not in self._assignments:
             self._assignments[target] = assignments_of(self._rows, target)
         return self._assignments[target]

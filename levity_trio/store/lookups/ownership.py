@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import (
     BillBy,
-    Charged,
-    Given,
-    Owner,
-    Period,
-    Span,
+    ChargedSession,
+    GivenByHand,
+    OwnershipPeriod,
+    SessionOwner,
     Thing,
+    TimeSpan,
     What,
     decide,
     grounds,
@@ -42,11 +42,13 @@ _CHARGED: Final = (
 )
 
 
-def periods_of(rows: Rows, thing: Thing) -> list[Period]:
+def periods_of(rows: Rows, thing: Thing) -> list[OwnershipPeriod]:
     """Return the periods of a thing that were not voided, the oldest first."""
     found = rows(_PERIODS, thing)
     return [
-        Period(account, Span(since, until), vehicle, number, given_by, reason, bool(is_exclusive))
+        OwnershipPeriod(
+            account, TimeSpan(since, until), vehicle, number, given_by, reason, bool(is_exclusive)
+        )
         for account, since, until, vehicle, number, given_by, reason, is_exclusive in found
     ]
 
@@ -54,7 +56,7 @@ def periods_of(rows: Rows, thing: Thing) -> list[Period]:
 class DecidedOwner(NamedTuple):
     """The owner of a transaction, and why it is the owner's."""
 
-    owner: Owner
+    owner: SessionOwner
     grounds: tuple[str, ...]
 
 
@@ -65,10 +67,10 @@ class Owners:
         self._rows = rows
         self._policy = policy
         self._bill_by = bill_by
-        self._periods: dict[Thing, list[Period]] = defaultdict(list)
+        self._periods: dict[Thing, list[OwnershipPeriod]] = defaultdict(list)
         self._known: set[str] = set()
         """The keys of tags and chargers whose periods were looked up."""
-        self._open: dict[int, Span] = {}
+        self._open: dict[int, TimeSpan] = {}
 
     def account(
         self, id_tag: str | None, charger: str, connector: int | None, start: str
@@ -76,17 +78,21 @@ class Owners:
         """Return the account of a transaction that was not given by hand."""
         return self._owner(self.at(id_tag, charger, connector, start), None).account
 
-    def at(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> Charged:
+    def at(
+        self, id_tag: str | None, charger: str, connector: int | None, start: str
+    ) -> ChargedSession:
         """Return what decides whose a transaction is."""
-        return Charged(self._policy.key(id_tag) if id_tag else None, charger, connector, start)
+        return ChargedSession(
+            self._policy.key(id_tag) if id_tag else None, charger, connector, start
+        )
 
-    def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
+    def decide(self, transactions: Sequence[int]) -> dict[int, SessionOwner]:
         """Return whose these transactions are, by their ids."""
         return self.decide_known([*self._charged(transactions)])
 
     def decide_known(
-        self, transactions: Sequence[tuple[int, Charged, Given | None]]
-    ) -> dict[int, Owner]:
+        self, transactions: Sequence[tuple[int, ChargedSession, GivenByHand | None]]
+    ) -> dict[int, SessionOwner]:
         """Return whose transactions are, by their ids, of which is known what decides that."""
         self._look_up(
             {key for _, charged, _ in transactions for key in (charged.tag, charged.charger) if key}
@@ -103,17 +109,19 @@ class Owners:
             return DecidedOwner(owner, tuple(grounds(charged, owner, self._bill_by, shown)))
         return None
 
-    def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:
+    def _charged(
+        self, transactions: Sequence[int]
+    ) -> Iterator[tuple[int, ChargedSession, GivenByHand | None]]:
         for part in parts(transactions):
             rows = self._rows(_CHARGED.format(marks(part)), part)
             for number, tag, charger, connector, start, account, *by_hand in rows:
                 charged = self.at(tag, charger, connector, start)
-                yield number, charged, None if account is None else Given(account, *by_hand)
+                yield number, charged, None if account is None else GivenByHand(account, *by_hand)
 
-    def _owner(self, charged: Charged, given: Given | None) -> Owner:
+    def _owner(self, charged: ChargedSession, given: GivenByHand | None) -> SessionOwner:
         return decide(charged, given, self._bill_by, self._periods_of, self._open_of)
 
-    def _periods_of(self, thing: Thing) -> list[Period]:
+    def _periods_of(self, thing: Thing) -> list[OwnershipPeriod]:
         if thing.key not in self._known:
             self._look_up({thing.key})
         return self._periods[thing]
@@ -136,9 +144,9 @@ class Owners:
                     opened,
                     closed,
                 ) = row
-                period = Period(
+                period = OwnershipPeriod(
                     account,
-                    Span(since, until),
+                    TimeSpan(since, until),
                     vehicle,
                     number,
                     given_by,
@@ -146,11 +154,11 @@ class Owners:
                     bool(is_exclusive),
                 )
                 self._periods[Thing(What(what), key, connector)].append(period)
-                self._open[account] = Span(opened, closed)
+                self._open[account] = TimeSpan(opened, closed)
         self._known |= keys
 
-    def _open_of(self, account: int) -> Span:
+    def _open_of(self, account: int) -> TimeSpan:
         if account not in self._open:
             ((since, until),) = self._rows(_OPEN, (account,))
-            self._open[account] = Span(since, until)
+            self._open[account] = TimeSpan(since, until)
         return self._open[account]

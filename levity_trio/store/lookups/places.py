@@ -15,7 +15,7 @@ from levity_trio.access import places
 from levity_trio.access.places import ACCOUNT, ANYWHERE, TAG, Card, Limit, Reason, Space
 from levity_trio.access.tags import Policy
 from levity_trio.access.wallets import GROUP
-from levity_trio.billing.ownership import BillBy, Charged, Span, Thing, What, decide
+from levity_trio.billing.ownership import BillBy, ChargedSession, Thing, TimeSpan, What, decide
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.lookups.ownership import periods_of
 from levity_trio.store.lookups.wallets import is_spent
@@ -186,7 +186,7 @@ def refusal(
     return places.refusal(card(rows, key, at), charger, admitted(rows, charger, connector, at))
 
 
-def withheld(rows: Rows, policy: Policy, charged: Charged) -> Reason | None:
+def withheld(rows: Rows, policy: Policy, charged: ChargedSession) -> Reason | None:
     """Return why a start is Blocked: its tag belongs to a spent account, the account that would pay
     for it is spent, or a limit of the month of one of them is reached."""
     if not rows(_ANY_WITHHELD, ()):
@@ -195,7 +195,7 @@ def withheld(rows: Rows, policy: Policy, charged: Charged) -> Reason | None:
         return Reason(found[0][0])
     bill_by = BillBy.CONNECTOR if policy.bills_connector_first else BillBy.TAG
     account = decide(
-        charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span("")
+        charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: TimeSpan("")
     ).account
     if account is None:
         return None

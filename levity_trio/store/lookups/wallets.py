@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.billing.ledger import Standing
+from levity_trio.billing.ledger import WalletStanding
 from levity_trio.store.engine.database import Rows
 
 _STANDING: Final = (
@@ -29,10 +29,10 @@ _CLOSED: Final = (
 )
 
 
-def standing_of(rows: Rows, account: int) -> Standing:
+def standing_of(rows: Rows, account: int) -> WalletStanding:
     """Return how an account stands; one without terms is postpaid."""
     ((balance, reserved, is_prepaid, limit),) = rows(_STANDING, (account,))
-    return Standing(balance, reserved, bool(is_prepaid), limit or 0)
+    return WalletStanding(balance, reserved, bool(is_prepaid), limit or 0)
 
 
 def is_prepaid(rows: Rows, account: int) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Span
+from levity_trio.billing.ownership import BillBy, TimeSpan
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
@@ -167,7 +167,7 @@ def _explain(number: int, db: Database) -> int:
 
 
 def _reconciled(month: str, after: str, db: Database) -> int:
-    span = Span(*(f"{one}-01T00:00:00.000Z" for one in (month, after)))
+    span = TimeSpan(*(f"{one}-01T00:00:00.000Z" for one in (month, after)))
     found = reconciliation(db, month, span, span.end)
     return sum(line.transactions for line in found.site.states)
 

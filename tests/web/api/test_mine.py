@@ -11,7 +11,7 @@ import pytest
 
 from levity_trio.access import user_passwords
 from levity_trio.access.tags import Status
-from levity_trio.billing.ownership import BillBy, Span, Thing, What
+from levity_trio.billing.ownership import BillBy, Thing, TimeSpan, What
 from levity_trio.nouns import User
 from levity_trio.store.writes.people import ownership, users, vehicles
 from levity_trio.store.writes.people.ownership import NamedThing
@@ -216,7 +216,7 @@ async def test_a_household_names_its_own_cards_and_cars(yard: Yard) -> None:
     await yard.add_tag("A/1", name="Card 7")
     car = await yard.writer.run(vehicles.add, VehicleData(name="Zoe, red"), yard.books.at, "cleo")
     thing = NamedThing(Thing(What.VEHICLE, str(car)), vehicle=car)
-    yard.books.run(ownership.give, 1, thing, Span(LONG_AGO), yard.house.said())
+    yard.books.run(ownership.give, 1, thing, TimeSpan(LONG_AGO), yard.house.said())
     for name, expected in (("Key ring", "Key ring"), (" Mum ", "Mum"), ("", None), ("Mum", "Mum")):
         named = await yard.anna.put("/tags/A/1", {"name": name})
         assert (named["id_tag"], named["name"], named["note"]) == ("A/1", expected, "Card 7")

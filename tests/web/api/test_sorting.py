@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.billing.ledger import Kind
+from levity_trio.billing.ledger import LedgerKind
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.reads.transactions import costs
@@ -258,7 +258,9 @@ async def test_households_cards_and_balances_by_each_column(site: Site, station:
 def enter(site: Site, account: int, amount: int) -> None:
     site.books.run(
         wallets.enter,
-        LedgerEntry(account, Kind.CORRECTION, amount, "EUR", "by hand", site.books.at, "cleo"),
+        LedgerEntry(
+            account, LedgerKind.CORRECTION, amount, "EUR", "by hand", site.books.at, "cleo"
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from levity_trio.billing.examples import BLOCKING, NET
-from levity_trio.billing.ledger import Kind
+from levity_trio.billing.ledger import LedgerKind
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.load import load
@@ -411,7 +411,7 @@ def owed(yard: Yard) -> None:
     """A statement asked Anna to pay; she owes a little less by now."""
     papers = Papers(yard.books.connection)
     papers.close(papers.draft((1, forms.with_windows(4))), papers.biller(forms.OWNER))
-    Purses(yard.books).enter(Kind.CORRECTION, -1234)
+    Purses(yard.books).enter(LedgerKind.CORRECTION, -1234)
 
 
 @pytest.mark.usefixtures("owed")
@@ -434,7 +434,7 @@ async def test_what_is_owed_can_be_paid_by_a_code(yard: Yard) -> None:
 async def test_what_is_left_in_a_wallet(yard: Yard) -> None:
     purses = Purses(yard.books)
     purses.prepay()
-    purses.enter(Kind.TOP_UP, 5000)
+    purses.enter(LedgerKind.TOP_UP, 5000)
     words = (await Opening(yard, yard.anna.caller).open(STATEMENTS)).words
     assert "50.00 EUR left in your wallet" in words
     assert "March 2026 so far 0 sessions, 0.0 kWh" in words

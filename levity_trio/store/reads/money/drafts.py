@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Final
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.records import record
 from levity_trio.store.billing.drafting import Draft, Drafted, Terms, draft
 from levity_trio.store.billing.months import Refused
@@ -111,7 +111,7 @@ def _shown(number: int, one: Drafted) -> DraftStatement:
         name=one.name,
         month=figures.month,
         currency=figures.currency,
-        sessions=kinds[Kind.SESSION] + kinds[Kind.FREE],
+        sessions=kinds[PositionKind.SESSION] + kinds[PositionKind.FREE],
         energy_wh=sum(
             position.energy_wh for position in one.positions if position.kind not in UNASKED
         ),
@@ -119,9 +119,9 @@ def _shown(number: int, one: Drafted) -> DraftStatement:
         carried_in=figures.carried_in,
         total=figures.total,
         is_carried=bool(figures.is_carried),
-        corrections=kinds[Kind.CORRECTION],
-        held_back=kinds[Kind.HELD_BACK],
-        unpriced=kinds[Kind.UNPRICED],
+        corrections=kinds[PositionKind.CORRECTION],
+        held_back=kinds[PositionKind.HELD_BACK],
+        unpriced=kinds[PositionKind.UNPRICED],
     )
 
 
@@ -135,16 +135,16 @@ def _sums(rows: Rows, found: Draft) -> DraftSums:
     nobody_wh = sum(rows(_ENERGY.format(marks(part)), part)[0][0] for part in parts(found.nobodys))
     return DraftSums(
         statements=len(billed),
-        sessions=count[Kind.SESSION] + count[Kind.FREE],
-        energy_wh=energy_wh[Kind.SESSION] + energy_wh[Kind.FREE],
+        sessions=count[PositionKind.SESSION] + count[PositionKind.FREE],
+        energy_wh=energy_wh[PositionKind.SESSION] + energy_wh[PositionKind.FREE],
         charged=sum(one.charged for one in billed),
         from_wallets=sum(one.charged + one.carried_in - one.total for one in billed),
         to_pay=sum(one.total for one in billed if not one.is_carried),
-        corrections=count[Kind.CORRECTION],
-        held_back=count[Kind.HELD_BACK],
-        held_back_wh=energy_wh[Kind.HELD_BACK],
-        unpriced=count[Kind.UNPRICED],
-        unpriced_wh=energy_wh[Kind.UNPRICED],
+        corrections=count[PositionKind.CORRECTION],
+        held_back=count[PositionKind.HELD_BACK],
+        held_back_wh=energy_wh[PositionKind.HELD_BACK],
+        unpriced=count[PositionKind.UNPRICED],
+        unpriced_wh=energy_wh[PositionKind.UNPRICED],
         nobody=len(found.nobodys),
         nobody_wh=nobody_wh,
         currency=max((one.currency for one in billed), default=None),

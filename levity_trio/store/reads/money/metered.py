@@ -10,16 +10,16 @@ from functools import partial
 from typing import Any, Final
 
 from levity_trio.billing.courses import (
-    Course,
+    CoursePoint,
+    CourseStretch,
     Metered,
-    Point,
-    Stretch,
+    RegisterCourse,
     placed,
     share_register,
     stretches,
 )
-from levity_trio.billing.ownership import Span
-from levity_trio.billing.reconciliation import Connector, Transaction
+from levity_trio.billing.ownership import TimeSpan
+from levity_trio.billing.reconciliation import ReconciledConnector, ReconciledTransaction
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.store.cases.neighbours import is_other_meter
@@ -55,18 +55,18 @@ Row = tuple[Any, ...]
 class SiteRegisters:
     """The registers of all chargers over a span of time, from one read."""
 
-    def __init__(self, db: Database, span: Span) -> None:
+    def __init__(self, db: Database, span: TimeSpan) -> None:
         self._db, self._span = db, span
         self._rows = rows_of(db)
         self._so_far = {one.id: one.energy_wh for one in open_transactions(db)}
 
-    def connectors(self, charger: str, times: Sequence[str]) -> list[Connector]:
+    def connectors(self, charger: str, times: Sequence[str]) -> list[ReconciledConnector]:
         """Return the registers of a charger: one for each connector, or one that they share (number
         None).
 
         Their courses are as exact as readings allow at these times.
         """
-        by_connector = defaultdict[int | None, list[Transaction]](list)
+        by_connector = defaultdict[int | None, list[ReconciledTransaction]](list)
         for row in sorted(
             {row[0]: row for row in self._found(charger)}.values(), key=lambda row: (row[2], row[0])
         ):
@@ -94,25 +94,31 @@ class SiteRegisters:
             yield from self._rows(_AFTER, (charger, number, until))
 
     def _connector(
-        self, charger: str, number: int | None, some: Sequence[Transaction], times: Sequence[str]
-    ) -> Connector:
+        self,
+        charger: str,
+        number: int | None,
+        some: Sequence[ReconciledTransaction],
+        times: Sequence[str],
+    ) -> ReconciledConnector:
         transactions = {one.metered.id: one for one in some}
         found = stretches(
             (one.metered for one in some), partial(is_other_meter, self._rows, charger)
         )
         points = self._points(charger, transactions, found, times)
-        return Connector(number, Course(found, points), self._with_reasons(transactions, found))
+        return ReconciledConnector(
+            number, RegisterCourse(found, points), self._with_reasons(transactions, found)
+        )
 
-    def _transaction(self, charger: str, row: Row) -> Transaction:
+    def _transaction(self, charger: str, row: Row) -> ReconciledTransaction:
         number, connector, began, ended, begin, end, wh, method, confidence, seen = row
         energy = self._so_far.get(number, 0) if wh is None else wh
         begin, end = (None, None) if connector is None else (register(begin), register(end))
         metered = Metered(number, began, ended, begin, end, energy, method, seen or "")
-        return Transaction(metered, charger, connector, confidence == CERTAIN)
+        return ReconciledTransaction(metered, charger, connector, confidence == CERTAIN)
 
     def _with_reasons(
-        self, transactions: Mapping[int, Transaction], stretches: Sequence[Stretch]
-    ) -> Mapping[int, Transaction]:
+        self, transactions: Mapping[int, ReconciledTransaction], stretches: Sequence[CourseStretch]
+    ) -> Mapping[int, ReconciledTransaction]:
         """Add who settled a figure that is not what the register rose by."""
         differing = {
             one.transaction: settled_by(self._rows, one.transaction)
@@ -130,10 +136,10 @@ class SiteRegisters:
     def _points(
         self,
         charger: str,
-        transactions: Mapping[int, Transaction],
-        stretches: Sequence[Stretch],
+        transactions: Mapping[int, ReconciledTransaction],
+        stretches: Sequence[CourseStretch],
         times: Sequence[str],
-    ) -> Iterator[Point]:
+    ) -> Iterator[CoursePoint]:
         """Yield the readings before and after each time that lies within a stretch in which energy
         flowed."""
         rising = [number for number, one in enumerate(stretches) if one.wh and one.is_plain]
@@ -150,8 +156,8 @@ class SiteRegisters:
                 yield from self._around(charger, transactions[nearest].connector, stretch, at)
 
     def _around(
-        self, charger: str, connector: int | None, stretch: Stretch, at: str
-    ) -> Iterator[Point]:
+        self, charger: str, connector: int | None, stretch: CourseStretch, at: str
+    ) -> Iterator[CoursePoint]:
         """Yield the readings of a connector around a time, as far as they belong to a stretch.
 
         Those of a transaction have the times of its charger's clock.

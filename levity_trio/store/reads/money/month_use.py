@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.engine.database import Database, Rows, marks, rows_of
 from levity_trio.store.lookups.places import NEWEST
@@ -159,7 +159,7 @@ def _counted(
             for line in position.lines
         )
     *_, kept_wh, kept_amount = kept or (0, 0)
-    is_doubtful = priced.kind is Kind.HELD_BACK
+    is_doubtful = priced.kind is PositionKind.HELD_BACK
     return CountedTransaction(
         transaction=position.transaction or 0,
         revision=revision,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import Owner
 from levity_trio.records import record
 from levity_trio.store.billing.biller import newest_biller
@@ -156,7 +156,7 @@ def _month(month: Month, bills: Sequence[_StatementRows], *, is_closed: bool) ->
     return MonthOfHousehold(
         month=str(month),
         is_closed=is_closed,
-        sessions=sum(one.kind in (Kind.SESSION, Kind.FREE) for one in positions),
+        sessions=sum(one.kind in (PositionKind.SESSION, PositionKind.FREE) for one in positions),
         energy_wh=sum(one.energy_wh for one in asked),
         held_back=len(positions) - len(asked),
         bills=tuple(map(_bill, bills)),
@@ -169,9 +169,9 @@ def _bill(bill: _StatementRows) -> MonthsBill:
         statement=bill.number,
         currency=figures.currency,
         prices=figures.prices,
-        sessions=_sum(bill.positions, Kind.SESSION),
-        base_fee=_sum(bill.positions, Kind.BASE_FEE),
-        corrections=_sum(bill.positions, Kind.CORRECTION),
+        sessions=_sum(bill.positions, PositionKind.SESSION),
+        base_fee=_sum(bill.positions, PositionKind.BASE_FEE),
+        corrections=_sum(bill.positions, PositionKind.CORRECTION),
         taxes=tuple(
             BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
             for one in taxes_of(figures.taxes)
@@ -184,5 +184,5 @@ def _bill(bill: _StatementRows) -> MonthsBill:
     )
 
 
-def _sum(positions: Iterable[PositionRow], kind: Kind) -> int:
+def _sum(positions: Iterable[PositionRow], kind: PositionKind) -> int:
     return sum(one.amount for one in positions if one.kind == kind)

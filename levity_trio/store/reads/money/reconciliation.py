@@ -8,11 +8,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
-from levity_trio.billing.courses import Bounds, total
-from levity_trio.billing.ownership import Span
+from levity_trio.billing.courses import RiseBounds, total
+from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.reconciliation import ChargerMonth, Sums, reconcile, site
 from levity_trio.billing.states import BillState
-from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
+from levity_trio.billing.sub_meters import Classes, Comparison, HouseReading, compare
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.reads.money.metered import SiteRegisters
@@ -50,17 +50,17 @@ class _ReadMeter(NamedTuple):
     name: str
     classes: Classes
     chargers: frozenset[str]
-    readings: Sequence[Reading]
+    readings: Sequence[HouseReading]
 
 
-def reconciliation(db: Database, month: str, span: Span, now: str) -> Reconciliation:
+def reconciliation(db: Database, month: str, span: TimeSpan, now: str) -> Reconciliation:
     """Reconcile a month, which lies in `span` of UTC."""
     meters = sorted(_meters(db, span), key=lambda meter: meter.name.lower())
     times = sorted({reading.at for meter in meters for reading in meter.readings})
-    whole = Span(min([span.since, *times]), max([span.end, *times]))
+    whole = TimeSpan(min([span.since, *times]), max([span.end, *times]))
     registers = SiteRegisters(db, whole)
     rows = rows_of(db)
-    months, levels = list[ChargerMonth](), dict[str, Mapping[str, Bounds]]()
+    months, levels = list[ChargerMonth](), dict[str, Mapping[str, RiseBounds]]()
     for (charger,) in db.execute("SELECT id FROM cp ORDER BY id").fetchall():
         connectors = registers.connectors(charger, [span.since, span.end, *times])
         if connectors:
@@ -96,7 +96,7 @@ def _states(rows: Rows, transactions: Sequence[int]) -> Mapping[int, BillState]:
 
 
 def _compared(
-    meter: _ReadMeter, levels: Mapping[str, Mapping[str, Bounds]], span: Span
+    meter: _ReadMeter, levels: Mapping[str, Mapping[str, RiseBounds]], span: TimeSpan
 ) -> Comparison:
     measured = [
         bounds
@@ -119,7 +119,7 @@ _FROM_THEN: Final = f"{_READINGS} AND at >= ? ORDER BY at LIMIT 2"
 """The second one shows whether the first is a mistake."""
 
 
-def _meters(db: Database, span: Span) -> Iterator[_ReadMeter]:
+def _meters(db: Database, span: TimeSpan) -> Iterator[_ReadMeter]:
     """Yield the meters that were in use in the month."""
     for number, name, percent, of_chargers, digits in db.execute(
         _METERS, (span.end, span.since)
@@ -138,16 +138,16 @@ def _meters(db: Database, span: Span) -> Iterator[_ReadMeter]:
         )
 
 
-def _readings(db: Database, meter: int, span: Span) -> Sequence[Reading]:
+def _readings(db: Database, meter: int, span: TimeSpan) -> Sequence[HouseReading]:
     oldest = shifted_stamp(span.since, -HISTORY)
     earlier = [
-        Reading(*row) for row in db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()
+        HouseReading(*row) for row in db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()
     ]
-    later = [Reading(*row) for row in db.execute(_FROM_THEN, (meter, span.end)).fetchall()]
+    later = [HouseReading(*row) for row in db.execute(_FROM_THEN, (meter, span.end)).fetchall()]
     return [*_thinned(earlier, span), *later]
 
 
-def _thinned(readings: Sequence[Reading], span: Span) -> Sequence[Reading]:
+def _thinned(readings: Sequence[HouseReading], span: TimeSpan) -> Sequence[HouseReading]:
     """Return at most MOST_READINGS readings or a few more: the last one before the month, and
     evenly chosen others."""
     step = -(-len(readings) // MOST_READINGS) or 1

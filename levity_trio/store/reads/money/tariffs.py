@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
-from levity_trio.billing.assignments import Target
+from levity_trio.billing.assignments import TariffTarget
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.plain_tariff import PlainTariff, plain_tariff
@@ -242,7 +242,7 @@ def usual_terms(db: Database, name: str) -> UsualTerms:
 
 
 def assignments(
-    db: Database, targets: Sequence[Target], tariff: int | None, wanted: WantedPage
+    db: Database, targets: Sequence[TariffTarget], tariff: int | None, wanted: WantedPage
 ) -> ListPage[AssignedTariff]:
     """Return a page of assignments, the newest first: those of all these targets and of a tariff.
     Raises NoPage."""

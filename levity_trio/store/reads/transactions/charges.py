@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.ownership import BillBy
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.config import ServerConfig
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
@@ -122,7 +122,7 @@ def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[TransactionCh
 
 
 def _one(number: int, priced: Priced, revision: int) -> TransactionCharge:
-    is_certain = priced.kind in (Kind.SESSION, Kind.FREE) and not priced.waits
+    is_certain = priced.kind in (PositionKind.SESSION, PositionKind.FREE) and not priced.waits
     ended_at = priced.position.ended_at
     return TransactionCharge(
         transaction=number,
@@ -137,7 +137,7 @@ def _one(number: int, priced: Priced, revision: int) -> TransactionCharge:
 
 def gross_of(priced: Priced) -> int | None:
     """Return what a transaction costs with tax, None without a price."""
-    if priced.versions is None or priced.kind not in (Kind.SESSION, Kind.FREE):
+    if priced.versions is None or priced.kind not in (PositionKind.SESSION, PositionKind.FREE):
         return None
     are_gross = next(iter(priced.versions)).are_gross
     return sum(tax.gross for tax in tax_sums(priced.position.lines, are_gross=are_gross))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final, NamedTuple
 
-from levity_trio.billing.ledger import Kind
+from levity_trio.billing.ledger import LedgerKind
 from levity_trio.events import BillingBegun, MonthClosed
 from levity_trio.store.billing.drafting import grounds
 from levity_trio.store.billing.months import Code, Refused, begun
@@ -141,7 +141,7 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
             db,
             LedgerEntry(
                 account,
-                Kind.STATEMENT,
+                LedgerKind.STATEMENT,
                 one.amount,
                 one.rows.figures.currency,
                 words,

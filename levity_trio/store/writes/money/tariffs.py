@@ -14,7 +14,7 @@ from datetime import date
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeVar
 
-from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.tariff import Tariff
 from levity_trio.events import TariffAssigned, TariffChanged
@@ -41,7 +41,7 @@ class Assigning(NamedTuple):
     """A tariff (its number), or none, for a target from a day on, which begins at `begins_at`
     (UTC)."""
 
-    target: Target
+    target: TariffTarget
     tariff: int | None
     since: date
     begins_at: str
@@ -267,7 +267,7 @@ def give_back(
     for assignment, scope, key in db.rows(_ASSIGNED_ON, (number, str(since))):
         before = db.row(_BEFORE, (scope, key, str(since), str(since), assignment))
         wanted = Assigning(
-            Target(Scope(scope), key), None if before is None else before[0], since, begins_at
+            TariffTarget(Scope(scope), key), None if before is None else before[0], since, begins_at
         )
         assign(db, wanted, first_open, said)
 
@@ -278,7 +278,7 @@ def take_back(db: UnitOfWork, number: int, said: Said) -> None:
     for scope, key, since in db.rows(_NEWEST_OF_DAY, (number,)):
         before = db.row(_BEFORE, (scope, key, since, since, number))
         wanted = Assigning(
-            Target(Scope(scope), key),
+            TariffTarget(Scope(scope), key),
             None if before is None else before[0],
             date.fromisoformat(since),
             "",

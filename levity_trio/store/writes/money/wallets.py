@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from levity_trio.billing.ledger import LARGEST, Kind, Terms, objection, refund_objection
+from levity_trio.billing.ledger import LARGEST, LedgerKind, WalletTerms, objection, refund_objection
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
@@ -41,7 +41,7 @@ _SET: Final = (
 class NewTerms(NamedTuple):
     """How an account is to pay from now on, who says so and why. `limit` is in minor units."""
 
-    terms: Terms
+    terms: WalletTerms
     limit: int
     reason: str
     at: str
@@ -60,7 +60,7 @@ def set_terms(db: UnitOfWork, account: int, new: NewTerms) -> bool:
         "SELECT limit_amount, prepaid_since FROM wallet WHERE account_id = ?", (account,)
     ) or (0, None)
     limit, prepaid_since = before
-    since = None if new.terms is Terms.POSTPAID else prepaid_since or new.at
+    since = None if new.terms is WalletTerms.POSTPAID else prepaid_since or new.at
     if (limit, prepaid_since) == (new.limit, since):
         return False
     db.execute(
@@ -146,7 +146,7 @@ def _settle(db: UnitOfWork, used: TransactionCharge, at: str) -> None:
     for account, (currency, net, _) in nets.items():
         if account != used.account and net:
             words = f"transaction {used.transaction} belongs to another account now"
-            enter(db, _entry(used, account, Kind.CORRECTION, -net, currency, words, at))
+            enter(db, _entry(used, account, LedgerKind.CORRECTION, -net, currency, words, at))
     if used.account is None or not _is_prepaid(db, used):
         _release(db, used, at)
     elif not used.is_certain:
@@ -175,18 +175,20 @@ def _charge(
     words = f"transaction {used.transaction}"
     if before is None:
         if used.amount:
-            enter(db, _entry(used, account, Kind.CHARGE, -used.amount, used.currency, words, at))
+            enter(
+                db, _entry(used, account, LedgerKind.CHARGE, -used.amount, used.currency, words, at)
+            )
         return
     currency, net, charged = before
     if net == 0 and charged:
         words = f"{words} belongs to this account again"
-        enter(db, _entry(used, account, Kind.CORRECTION, charged, currency, words, at))
+        enter(db, _entry(used, account, LedgerKind.CORRECTION, charged, currency, words, at))
 
 
 def _entry(
     one: TransactionCharge,
     account: int,
-    kind: Kind,
+    kind: LedgerKind,
     amount: int,
     currency: str,
     reason: str,
@@ -253,7 +255,7 @@ class LedgerEntry(NamedTuple):
     """
 
     account: int
-    kind: Kind
+    kind: LedgerKind
     amount: int
     currency: str
     reason: str
@@ -336,13 +338,13 @@ def _check(db: UnitOfWork, entry: LedgerEntry) -> None:
         raise ChangeRefused(RefusalCode.INVALID, words, "amount")
     if entry.statement is not None:
         _check_statement(db, entry)
-    elif entry.kind is Kind.STATEMENT:
+    elif entry.kind is LedgerKind.STATEMENT:
         raise ChangeRefused(RefusalCode.INVALID, Told("give the statement"), "statement")
-    elif entry.kind is Kind.REFUND:
+    elif entry.kind is LedgerKind.REFUND:
         balance = standing_of(db.rows, entry.account).balance
         if words := refund_objection(entry.amount, balance, CURRENCIES[entry.currency]):
             raise ChangeRefused(RefusalCode.CONFLICT, words, "amount")
-    if entry.kind is Kind.CHARGE:
+    if entry.kind is LedgerKind.CHARGE:
         _check_charge(db, entry)
 
 
@@ -362,7 +364,7 @@ def _check_statement(db: UnitOfWork, entry: LedgerEntry) -> None:
     if row is None or row[0] != entry.account:
         words = Told("household {1} has no statement {2}", entry.account, str(entry.statement))
         raise ChangeRefused(RefusalCode.NOT_FOUND, words, "statement")
-    if entry.kind is Kind.REFUND:
+    if entry.kind is LedgerKind.REFUND:
         _check_credit(db, entry, row)
 
 

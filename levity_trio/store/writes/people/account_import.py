@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people import accounts, ownership, tags, vehicles
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused
@@ -138,9 +138,9 @@ class Once:
     """Refuses a second line about the same thing at the same time."""
 
     def __init__(self) -> None:
-        self._spans: dict[Thing, list[Span]] = {}
+        self._spans: dict[Thing, list[TimeSpan]] = {}
 
-    def check(self, thing: Thing, span: Span) -> None:
+    def check(self, thing: Thing, span: TimeSpan) -> None:
         spans = self._spans.setdefault(thing, [])
         if any(one.overlaps(span) for one in spans):
             raise ChangeRefused(
@@ -157,7 +157,7 @@ def _own(db: UnitOfWork, once: Once, line: OwnedLine, at: str, by: str) -> bool:
     thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
-    span = Span(line.since or at, line.until)
+    span = TimeSpan(line.since or at, line.until)
     once.check(thing, span)
     named = NamedThing(thing, line.id_tag, vehicle, is_exclusive=line.is_exclusive)
     touched = ownership.give(db, account, named, span, Said(at, by, line.reason))

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.places import OF_PLACE, Reason
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
-from levity_trio.billing.ownership import Charged
+from levity_trio.billing.ownership import ChargedSession
 from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -102,7 +102,7 @@ def judge_start(
         tags.ask(db, origin, key, id_tag)
     at, is_asked = origin.received_at, policy.is_asked_outside(key, tag)
     verdict = policy.judge(key, tag, at)
-    reason = withheld(db.rows, policy, Charged(key, origin.charger, connector, at))
+    reason = withheld(db.rows, policy, ChargedSession(key, origin.charger, connector, at))
     if reason is None and (verdict.is_accepted or is_asked):
         reason = refusal(db.rows, policy, key, origin.charger, connector, at)
     if reason is not None:

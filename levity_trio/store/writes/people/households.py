@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.access.tags import Policy, Status
-from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.nouns import User
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -171,7 +171,9 @@ def move_out(db: UnitOfWork, leaving: MovingOut, policy: Policy, said: Said) -> 
     steps: list[Step] = [("closed", number, before)]
     because = said._replace(reason=said.reason or MOVED_OUT)
     for what, key, connector, id_tag, since, ends in db.rows(_HELD, (number, until)):
-        steps += ownership.leave(db, Thing(What(what), key, connector), Span(since, ends), because)
+        steps += ownership.leave(
+            db, Thing(What(what), key, connector), TimeSpan(since, ends), because
+        )
         if what == What.TAG:
             steps += _end_card(db, policy, id_tag, leaving, said)
     steps += [
@@ -252,8 +254,8 @@ class _HouseholdEntering:
 
     def _own(self, account: int, named: NamedThing, since: str, field: str) -> None:
         try:
-            self._once.check(named.thing, Span(since))
-            self.steps += ownership.give(self._db, account, named, Span(since), self._said)
+            self._once.check(named.thing, TimeSpan(since))
+            self.steps += ownership.give(self._db, account, named, TimeSpan(since), self._said)
         except ChangeRefused as refused:
             words = refused.words
             if refused.code is RefusalCode.NEEDS_REASON:

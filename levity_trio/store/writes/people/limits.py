@@ -13,7 +13,7 @@ import orjson
 from levity_trio.access.places import ACCOUNT, TAG
 from levity_trio.access.tags import Policy
 from levity_trio.billing.money import half_up
-from levity_trio.billing.months import Month, MonthLimit, Used
+from levity_trio.billing.months import Month, MonthLimit, UsedInMonth
 from levity_trio.events import LimitChanged, MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit, usage_limit
@@ -188,7 +188,7 @@ def _assess(
     column, value = ("account_id", int(key)) if what == ACCOUNT else ("key", key)
     ((wh, amount),) = db.rows(_USED.format(column), (value, month.since))
     amount = half_up(Fraction(amount, MILLION))
-    used = Used(wh, amount)
+    used = UsedInMonth(wh, amount)
     was_near, was_reached = (
         (None, None) if before is None else (before.warned_at, before.reached_at)
     )

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
+from levity_trio.billing.ownership import (
+    OwnershipChange,
+    OwnershipPeriod,
+    Thing,
+    TimeSpan,
+    What,
+    plan,
+)
 from levity_trio.events import OwnershipChanged
 from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -59,7 +66,7 @@ class NamedThing(NamedTuple):
 
 
 def give(
-    db: UnitOfWork, account: int, belonging: NamedThing, span: Span, said: Said
+    db: UnitOfWork, account: int, belonging: NamedThing, span: TimeSpan, said: Said
 ) -> list[Touched]:
     """Make a thing belong to an account for a span; return which periods that changed. Raises
     ChangeRefused."""
@@ -83,7 +90,7 @@ def give(
         vehicle = int(belonging.thing.key)
     if is_exclusive is None:
         is_exclusive = before is not None and before.is_exclusive
-    wanted = Period(account, span, vehicle, is_exclusive=is_exclusive)
+    wanted = OwnershipPeriod(account, span, vehicle, is_exclusive=is_exclusive)
     return _apply(db, belonging, plan(known, span, wanted, said.at), span, said)
 
 
@@ -93,7 +100,7 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
     find(db, account)
     for one in periods_of(db.rows, thing):
         if one.account == account and one.span.covers(since):
-            leave(db, thing, Span(since, one.span.until), said)
+            leave(db, thing, TimeSpan(since, one.span.until), said)
             return
     raise ChangeRefused(
         RefusalCode.NOT_FOUND,
@@ -102,7 +109,7 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
     )
 
 
-def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> list[Touched]:
+def leave(db: UnitOfWork, thing: Thing, span: TimeSpan, said: Said) -> list[Touched]:
     """Make a thing belong to nobody for a span; return which periods that changed. Raises
     ChangeRefused."""
     return _apply(
@@ -139,7 +146,7 @@ def _check(db: UnitOfWork, belonging: NamedThing) -> None:
 
 
 def _apply(
-    db: UnitOfWork, belonging: NamedThing, change: Plan, span: Span, said: Said
+    db: UnitOfWork, belonging: NamedThing, change: OwnershipChange, span: TimeSpan, said: Said
 ) -> list[Touched]:
     if change.deprived is not None and not said.reason:
         words = _needs_reason(change.deprived.account, change.deprived.span)
@@ -156,7 +163,7 @@ def _apply(
     ]
 
 
-def _needs_reason(account: int, span: Span) -> Told:
+def _needs_reason(account: int, span: TimeSpan) -> Told:
     words = Told("it belongs to household {1} since {2}", account, Moment(span.since))
     if span.until is not None:
         words = Told(
@@ -197,24 +204,24 @@ def undo(db: UnitOfWork, touched: Touched, said: Said) -> None:
             RefusalCode.CONFLICT, Told(_GIVEN_AWAY[thing.what], account), thing.what
         )
     ends = until if touched.change == "voided" else None
-    period = Period(
-        account, Span(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive)
+    period = OwnershipPeriod(
+        account, TimeSpan(since, ends), vehicle, touched.id, is_exclusive=bool(is_exclusive)
     )
     if touched.change != "voided":
-        _void(db, thing, period._replace(span=Span(since, until)), said)
+        _void(db, thing, period._replace(span=TimeSpan(since, until)), said)
     if touched.change != "begun":
         _begin(db, NamedThing(thing), period, said)
 
 
-def _end(db: UnitOfWork, thing: Thing, period: Period, until: str, said: Said) -> None:
+def _end(db: UnitOfWork, thing: Thing, period: OwnershipPeriod, until: str, said: Said) -> None:
     db.execute(
         "UPDATE ownership SET (until, ended_at, ended_by, end_reason) = (?, ?, ?, ?) WHERE id = ?",
         (until, said.at, said.by, said.reason, period.id),
     )
-    _record(db, thing, period._replace(span=Span(period.span.since, until)), "ended", said)
+    _record(db, thing, period._replace(span=TimeSpan(period.span.since, until)), "ended", said)
 
 
-def _void(db: UnitOfWork, thing: Thing, period: Period, said: Said) -> None:
+def _void(db: UnitOfWork, thing: Thing, period: OwnershipPeriod, said: Said) -> None:
     db.execute(
         "UPDATE ownership SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
         (said.at, said.by, said.reason, period.id),
@@ -222,7 +229,7 @@ def _void(db: UnitOfWork, thing: Thing, period: Period, said: Said) -> None:
     _record(db, thing, period, "voided", said)
 
 
-def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) -> int:
+def _begin(db: UnitOfWork, belonging: NamedThing, period: OwnershipPeriod, said: Said) -> int:
     """Enter a period and return its number: what is wanted, or what stays of one before, with its
     tag as entered."""
     thing = belonging.thing
@@ -240,7 +247,7 @@ def _begin(db: UnitOfWork, belonging: NamedThing, period: Period, said: Said) ->
     return number
 
 
-def _record(db: UnitOfWork, thing: Thing, period: Period, change: str, said: Said) -> None:
+def _record(db: UnitOfWork, thing: Thing, period: OwnershipPeriod, change: str, said: Said) -> None:
     db.record(
         OwnershipChanged(
             charger=None,
@@ -278,7 +285,7 @@ def rekey(db: UnitOfWork, policy: Policy) -> None:
         db.execute("UPDATE ownership SET key = ? WHERE id = ?", (f"\n{number}", number))
     for key, number, _, id_tag, since, until in changed:
         if any(
-            one.span.overlaps(Span(since, until))
+            one.span.overlaps(TimeSpan(since, until))
             for one in periods_of(db.rows, Thing(What.TAG, key))
         ):
             raise SameTag(id_tag)

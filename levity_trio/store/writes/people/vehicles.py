@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.events import VehicleChanged
 from levity_trio.nouns import Car
 from levity_trio.records import noun
@@ -58,7 +58,7 @@ def change(
 def remove(db: UnitOfWork, number: int, said: Said) -> None:
     """Hide a vehicle, which belongs to nobody from now on. Raises ChangeRefused."""
     find(db, number)
-    leave(db, Thing(What.VEHICLE, str(number)), Span(said.at), said)
+    leave(db, Thing(What.VEHICLE, str(number)), TimeSpan(said.at), said)
     db.execute(
         "UPDATE vehicle SET removed_at = ?1, updated_at = ?1 WHERE id = ?2", (said.at, number)
     )

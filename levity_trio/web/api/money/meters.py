@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.billing.money import typed_number
 from levity_trio.billing.months import Month
-from levity_trio.billing.ownership import Span
+from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
 from levity_trio.nouns import Name
 from levity_trio.records import record
@@ -325,5 +325,5 @@ def read_reconciliation(db: Database, server: Server, month: Month) -> Reconcili
     """Reconcile a month."""
     zone = server.config.time_zone
     return reconciliation(
-        db, str(month), Span(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp()
+        db, str(month), TimeSpan(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp()
     )

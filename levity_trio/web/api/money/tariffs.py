@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 import trio
 from msgspec import Meta
 
-from levity_trio.billing.assignments import SITE, Scope, Target
+from levity_trio.billing.assignments import SITE, Scope, TariffTarget
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.examples import FLAT
 from levity_trio.billing.money import typed_number
@@ -437,9 +437,9 @@ async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
     return extended(Assignment, assigned, result=done.word, corrected=corrected)
 
 
-def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[Target]:
-    found = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
-    found += [] if charger is None else [Target(Scope.CHARGER, charger)]
+def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[TariffTarget]:
+    found = [] if account is None else [TariffTarget(Scope.ACCOUNT, str(account))]
+    found += [] if charger is None else [TariffTarget(Scope.CHARGER, charger)]
     return [*found, SITE] if is_site else found
 
 
@@ -609,7 +609,7 @@ class _EnteredPrice(NamedTuple):
 
     version: GivenVersion
     number: int | None
-    target: Target | None
+    target: TariffTarget | None
     change: Callable[[UnitOfWork], ChangeResult]
 
 

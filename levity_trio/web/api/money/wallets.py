@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 from starlette.responses import StreamingResponse
 
-from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
+from levity_trio.billing.ledger import LARGEST, PAID_OUT, LedgerKind, WalletTerms
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
@@ -214,38 +214,40 @@ async def list_entries(request: TypedRequest[EntriesQuery, None]) -> ListPage[En
 async def enter_payment(request: TypedRequest[None, EntryBody]) -> EntryRow:
     """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is
     that entry again."""
-    return await _enter(request, Kind.PAYMENT)
+    return await _enter(request, LedgerKind.PAYMENT)
 
 
 @ENDPOINTS.post(f"{WALLET}/top-up", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_top_up(request: TypedRequest[None, EntryBody]) -> EntryRow:
     """Enter money that the account pays in advance. With an Idempotency-Key that was used before it
     is that entry again."""
-    return await _enter(request, Kind.TOP_UP)
+    return await _enter(request, LedgerKind.TOP_UP)
 
 
 @ENDPOINTS.post(f"{WALLET}/refund", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_refund(request: TypedRequest[None, RefundBody]) -> EntryRow:
     """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry
     again."""
-    return await _enter(request, Kind.REFUND)
+    return await _enter(request, LedgerKind.REFUND)
 
 
 @ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_chargeback(request: TypedRequest[None, EntryBody]) -> EntryRow:
     """Enter money that a bank took back. With an Idempotency-Key that was used before it is that
     entry again."""
-    return await _enter(request, Kind.CHARGEBACK)
+    return await _enter(request, LedgerKind.CHARGEBACK)
 
 
 @ENDPOINTS.post(f"{WALLET}/correction", Role.OPERATOR, *PROBLEMS, **ENTRY)
 async def enter_correction(request: TypedRequest[None, CorrectionBody]) -> EntryRow:
     """Correct the balance of an account. With an Idempotency-Key that was used before it is that
     entry again."""
-    return await _enter(request, Kind.CORRECTION)
+    return await _enter(request, LedgerKind.CORRECTION)
 
 
-async def _enter(request: TypedRequest[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
+async def _enter(
+    request: TypedRequest[None, EntryBody | CorrectionBody], kind: LedgerKind
+) -> EntryRow:
     """Enter what an operator says; an amount that is taken from the balance is given without its
     sign."""
     body, key = request.body, request.headers.get("idempotency-key")
@@ -289,7 +291,11 @@ async def set_terms(request: TypedRequest[None, TermsBody]) -> WalletWithTerms:
     """Make an account prepaid or postpaid, or change the limit at which it is spent."""
     body = request.body
     new = NewTerms(
-        Terms(body.terms), body.limit, body.reason.strip(), request.api.stamp(), request.caller.name
+        WalletTerms(body.terms),
+        body.limit,
+        body.reason.strip(),
+        request.api.stamp(),
+        request.caller.name,
     )
     with refusals():
         await request.api.writer.run(writes.set_terms, request.number(), new)

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
-from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, noun
@@ -313,7 +313,7 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
     other."""
     body = request.body
     belongs, who, zone = _belongs(request, body), said(request, body.reason), request.zone
-    span = Span(
+    span = TimeSpan(
         local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone)
     )
     for field in ("name", "exclusive"):

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.nouns import Name, Plate, Text, UserName
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
@@ -313,7 +313,9 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
 
 def _assigning(request: Request, tariff: int, since: str, account: int) -> Assigning:
     day = in_zone(datetime.fromisoformat(since), request.zone).date()
-    return Assigning(Target(Scope.ACCOUNT, str(account)), tariff, day, begins_at(day, request.zone))
+    return Assigning(
+        TariffTarget(Scope.ACCOUNT, str(account)), tariff, day, begins_at(day, request.zone)
+    )
 
 
 # Moving out

@@ -8,7 +8,7 @@ from datetime import timedelta, tzinfo
 from functools import partial
 from typing import Final
 
-from levity_trio.billing.ownership import Ground
+from levity_trio.billing.ownership import OwnerGround
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.lifecycle import Answer, Kind, State, about_transaction
 from levity_trio.locale import N_, _
@@ -147,7 +147,7 @@ def _actions(
             one.id for one in doubts if Answer.DISMISS in about_transaction(state, {one.code})
         },
         "event": max((one.id for one in events), default=""),
-        "is_given": owner is not None and owner.ground == Ground.HAND,
+        "is_given": owner is not None and owner.ground == OwnerGround.HAND,
     }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Priced, Rule
@@ -100,10 +100,10 @@ def _unbilled(
         begin = Told("say from which day on it does: levity-trio bill begin DATE")
         return Advice(Told("this system does not bill yet"), begin)
     if (
-        priced is not None and priced.kind is Kind.HELD_BACK
+        priced is not None and priced.kind is PositionKind.HELD_BACK
     ):  # its figure is certain, its times are not
         return Advice(priced.words, f"levity-trio correct {number} --help")
-    if priced is not None and priced.kind is Kind.UNPRICED:
+    if priced is not None and priced.kind is PositionKind.UNPRICED:
         return Advice(
             priced.words,
             Told("assign a tariff that holds on that day: levity-trio tariff assign --help"),

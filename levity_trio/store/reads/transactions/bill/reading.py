@@ -11,7 +11,7 @@ from typing import Any, Final
 from levity_trio.billing.blocking import Stretch
 from levity_trio.billing.describing import arithmetic
 from levity_trio.billing.money import CURRENCIES, tax_sums
-from levity_trio.billing.positions import Kind
+from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.splitting import Crossing
 from levity_trio.billing.statement import Currency, Line, Split, TaxSum
 from levity_trio.billing.states import BillState
@@ -138,7 +138,7 @@ def _price(reasons: Reasoned) -> BillPrice | None:
         currency=currency.code,
         prices=prices,
         split=None if position.split is None else position.split.value,
-        free=priced.words if priced.kind is Kind.FREE else None,
+        free=priced.words if priced.kind is PositionKind.FREE else None,
         seams=tuple(_seams(reasons)) if position.split is not Split.WHOLE else (),
         blocking=None if reasons.blocked is None else _blocking(reasons.blocked),
         lines=_lines(position.lines, currency),
@@ -273,7 +273,10 @@ def _pending(
         return
     right = dict.fromkeys(known, (0, 0))
     if priced.account is not None:
-        position, is_priced = priced.position, priced.kind in (Kind.SESSION, Kind.FREE)
+        position, is_priced = (
+            priced.position,
+            priced.kind in (PositionKind.SESSION, PositionKind.FREE),
+        )
         now = (
             (position.energy_wh, position.amount)
             if is_priced
@@ -290,7 +293,7 @@ def _pending(
 
 def _pending_of_wallets(charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillAdjustment]:
     """Yield what wallets were charged too much or too little; taxes are in it."""
-    if priced.waits or priced.kind is Kind.UNPRICED:
+    if priced.waits or priced.kind is PositionKind.UNPRICED:
         return
     gross = gross_of(priced) or 0
     for charge in charges:
