@@ -99,11 +99,13 @@ def shown(
     grid = inputs.grid
     limits = CONNECTION if grid.of_connection else CHARGERS
     ordered = _round(decision.ordered)
+    says = grid_says(grid.amperes, grid.kilowatts, limits, ordered)
+    cars = [_shown_car(tree, decision, car, inputs, kept_for_away) for car in inputs.cars]
     return LoadNow(
         at=timestamp_of(decision.at),
         is_shadow=not managed,
         lines=_shown_lines(decision),
-        cars=[_shown_car(tree, decision, car, inputs, kept_for_away) for car in inputs.cars],
+        cars=cars,
         meters=[*inputs.meters],
         over=[*over],
         grid_a=grid.amperes,
@@ -111,7 +113,7 @@ def shown(
         grid_of=limits,
         grid_drawn=ordered,
         grid_over_since=grid_over_since,
-        grid_says=grid_says(grid.amperes, grid.kilowatts, limits, ordered),
+        grid_says=says,
         kept=kept,
     )
 

@@ -281,6 +281,7 @@ def decide(
     loads = _phase_loads(tree, claims, ledgers)
     limits = {claim.car.place: claim.limit(tree, ledgers) for claim in claims}
     standings = {claim.car.place: claim.standing(now) for claim in claims}
+    free = tuple(map(ledgers.free, range(ledgers.sum_of_phases + 1)))
     return Allocation(
         at=now,
         limits=limits,
@@ -288,7 +289,7 @@ def decide(
         queue=tuple(claim.car.place for claim in queue),
         lines=loads,
         ordered=_drawn_of_order(measured.grid, claims, loads),
-        free=tuple(map(ledgers.free, range(ledgers.sum_of_phases + 1))),
+        free=free,
         again=_next_moment(claims, queue, now),
         waits_about={} if first_come else _waits_about(queue, charging, now),
     )
