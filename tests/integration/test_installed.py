@@ -90,6 +90,8 @@ def make_version(card: Path, script: str) -> str:
     (package,) = folder.glob("lib/python*/site-packages/levity_trio")
     step = package / "schema" / "steps" / f"900_{script}.sql"
     step.write_text(SCRIPTS.get(script, NEW_TABLE))
+    page = package / "schema" / "web.sql"
+    page.write_text(page.read_text() + NEW_TABLE)
     if script in DEFECTS:
         file, right, wrong = DEFECTS[script]
         text = (package / file).read_text()
