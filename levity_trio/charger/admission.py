@@ -97,8 +97,7 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
 
     Raises:
         BadRequest: the request is no valid upgrade, or a web page's, names no charger, proves too
-        little, or exceeds a
-            limit.
+            little, or exceeds a limit.
     """
     problem = upgrade_problem(head) or page_problem(head, central.config.api_cors_origin)
     if problem:

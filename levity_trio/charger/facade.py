@@ -145,8 +145,7 @@ class Chargers:
             charger's registration forbids this CALL. Nothing was stored. CallQueueFull: too many
             commands wait for this charger. KeyReused: the key was used for another command.
             StoreUnavailable: the command was not stored in time, and is not sent. (Another server
-            to which the charger
-                is connected may be faster than its cancelling.)
+                to which the charger is connected may be faster than its cancelling.)
         """
         masked, now = masked_value(payload), self._central.clock()
         new = NewCommand(

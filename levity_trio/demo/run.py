@@ -2,7 +2,8 @@
 neighbours.
 
     server            as `levity-trio serve` runs it; it ends on a signal, and then the rest is
-    cancelled └─ fleet          the simulated chargers, which connect to the server's port
+                      cancelled
+    └─ fleet          the simulated chargers, which connect to the server's port
        └─ neighbours  who come and go
 
 Everything lies in a temporary folder, which is deleted at the end, or by the next demo if this one

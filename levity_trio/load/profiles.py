@@ -1,9 +1,11 @@
 """How a limit reaches a charger: five ways, and the OCPP messages of each (§3.13, §5.16, §7.8 to
 §7.14).
 
-1. A TxProfile over a TxDefaultProfile. 2. The TxDefaultProfile alone, replaced in place. 3. A
-   ChargePointMaxProfile.
-4. A configuration key of the vendor. 5. None: the charger cannot be told.
+1. A TxProfile over a TxDefaultProfile.
+2. The TxDefaultProfile alone, replaced in place.
+3. A ChargePointMaxProfile.
+4. A configuration key of the vendor.
+5. None: the charger cannot be told.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,8 @@
 """The root of the server: the task tree, the signals, and the order of the shutdown.
 
     writer             commits the queued writes, even while the rest is being cancelled; the frame
-    log is pruned └─ plugins         the tasks and resources of each plugin; load management
+                       log is pruned
+    └─ plugins         the tasks and resources of each plugin; load management
        └─ web          /metrics, /healthz, /readyz; the files of chargers; the operator API
           └─ chargers  one task for each connection, with nurseries of its own
              └─ accepting  the listeners and the watch over the machine's clock; they end first

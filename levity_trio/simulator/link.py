@@ -2,10 +2,9 @@
 and read.
 
     mind         runs what is due on the charger, sends its next call, and times out responses; it
-    starts slow work (a
-                 file transfer, a late response, a ping) as tasks beside itself
+                 starts slow work (a file transfer, a late response, a ping) as tasks beside itself
     connection   connects and reconnects; passes responses and the central system's calls to the
-    charger
+                 charger
 
 The charger itself never waits (levity_trio.simulator.charger); all waiting happens here. Chargers
 act in simulated seconds. Network time-outs stay in real time, because the central system does not

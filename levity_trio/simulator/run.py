@@ -2,10 +2,10 @@
 
 signals
 └─ fleet      one task per charger; at the end all lose power
-   ├─ park    the chargers of --state and the HTTP API over them (only with --control) ├─ screen
-   the live table └─ time    waits for the plan's end and the last response; compares the clocks;
-   reports why chargers are not
-              connected
+   ├─ park    the chargers of --state and the HTTP API over them (only with --control)
+   ├─ screen  the live table
+   └─ time    waits for the plan's end and the last response; compares the clocks; reports why
+              chargers are not connected
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A mail server of aiosmtpd, which is not ours, in a process of its own.
 
     python -m tests.notify.mail_server [--cert PEM --key PEM [--at-once]] [--refuse ADDRESS]
-    [--unwanted ADDRESS]
-        [--silent] [--slow SECONDS] [--host ADDRESS] [--port PORT]
+        [--unwanted ADDRESS] [--silent] [--slow SECONDS] [--host ADDRESS] [--port PORT]
 
 It prints its port, then each mail that it took as a line of JSON. With a certificate it offers
 STARTTLS, or TLS `--at-once`, and takes mails only from USER with PASSWORD. `--silent`: it takes the

@@ -7,8 +7,9 @@ drops messages. `play` sends a story through `Station` in the order of arrival, 
 compares the billed energy with the truth. The seed determines everything.
 
     python -m tests.store.stories N SEED     plays N stories with lies; prints a table and the first
-    undetected ones python -m tests.store.stories honest N SEED     plays N honest sessions; prints
-    those flagged or not exact
+                                             undetected ones
+    python -m tests.store.stories honest N SEED     plays N honest sessions; prints those flagged or
+                                                    not exact
 """
 
 from __future__ import annotations

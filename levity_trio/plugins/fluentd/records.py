@@ -2,8 +2,9 @@
 keys.
 
     {type: ocpp, cp, dir, msg, remote_addr}     PREFIX.boot, .heartbeat, .status,
-    .transaction.start, … {type: ws, cp, event, remote_addr}          PREFIX.websocket {type: lost,
-    count, total}                  PREFIX.lost
+                                                .transaction.start, …
+    {type: ws, cp, event, remote_addr}          PREFIX.websocket
+    {type: lost, count, total}                  PREFIX.lost
 
 The tag of a CALLRESULT is that of its CALL with `.response` appended, that of a CALLERROR has
 `.error`. Fluentd keeps a buffer per tag, so the number of tags is bounded: an action outside OCPP

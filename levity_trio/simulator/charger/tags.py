@@ -267,10 +267,9 @@ class Reservations:
         """Return whether a tag may start on a connector.
 
         It may not if the connector is reserved for another tag, or is the last free one for
-        reservations of connector
-        0. `free` is the number of connectors open to anybody, this one included: operative, without
-           a reservation of
-        their own, and occupied by nothing but this tag and its cable.
+        reservations of connector 0. `free` is the number of connectors open to anybody, this one
+        included: operative, without a reservation of their own, and occupied by nothing but this
+        tag and its cable.
         """
         held = self._of(connector, now)
         if held:

@@ -108,8 +108,8 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
 
     Raises:
         EnvironmentProblem: another server uses the file (InUse), the file is not for this version
-        of this program or
-            for this speed (NotOurs), or it cannot be written; nothing was created or changed.
+            of this program or for this speed (NotOurs), or it cannot be written; nothing was
+            created or changed.
     """
     with ExitStack() as stack:
         try:

@@ -126,8 +126,7 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
 
     Raises:
         NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a
-        SQLite database
-            (DamagedFile).
+            SQLite database (DamagedFile).
     """
     try:
         size = path.stat().st_size if path.exists() else 0
@@ -261,8 +260,8 @@ def model(version: int) -> sqlite3.Connection:
 
 @cache
 def _made(version: int) -> sqlite3.Connection:
-    """Return what is copied: all migrations take 0.2 s, and a move or a check asks several
-    times."""
+    """Return what is copied: a move or a check asks several times, and an older version takes
+    0.2 s."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     if version == newest_version():
         for statement in creation():

@@ -50,8 +50,8 @@ def back_up(
 
     Raises:
         EnvironmentProblem: there is no such database, the file must not be replaced, the disk is
-        nearly full, the WAL
-            of the server grew too much, or the database is damaged. The file is as it was before.
+            nearly full, the WAL of the server grew too much, or the database is damaged. The file
+            is as it was before.
     """
     database, at = database.resolve(), stamp(datetime.now(UTC))
     try:

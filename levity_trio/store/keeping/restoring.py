@@ -148,10 +148,9 @@ def restore(
 
     Raises:
         EnvironmentProblem: the backup is damaged, or is not one, or its schema was changed; the
-        database is in use
-            (InUse), another program's, or has facts that are not in the backup, and the caller does
-            not force it; the disk is nearly full; the number of the last statement is needed, or is
-            too low. The database is as it was before.
+            database is in use (InUse), another program's, or has facts that are not in the backup,
+            and the caller does not force it; the disk is nearly full; the number of the last
+            statement is needed, or is too low. The database is as it was before.
     """
     backup = backup.resolve()
     try:

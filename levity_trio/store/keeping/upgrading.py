@@ -2,9 +2,10 @@
 levity_trio.store.keeping.upgrading`.
 
     look DATABASE OLD   whether the program of schema OLD still serves after the migrations of this
-    one try COPY            migrate a copy and check it, as the start of this version would undo
-    DATABASE COPY  put the copy back, made when the old version had stopped, unless something was
-    stored since
+                        one
+    try COPY            migrate a copy and check it, as the start of this version would
+    undo DATABASE COPY  put the copy back, made when the old version had stopped, unless something
+                        was stored since
 
 The answer is an object of JSON on stdout, with `problem` where something forbids the upgrade.
 """

@@ -69,8 +69,8 @@ def move(source: DatabaseAddress, target: DatabaseAddress, progress: MoveProgres
 
     Raises:
         ConfigError: both are files, or the same. EnvironmentProblem: one of them is in use, is not
-        for this version, or cannot be read or written; the target is
-            not empty; or what is stored there is not the same. It stays empty then.
+            for this version, or cannot be read or written; the target is not empty; or what is
+            stored there is not the same. It stays empty then.
     """
     began, advice = time.monotonic(), ""
     _check_pair(source, target)

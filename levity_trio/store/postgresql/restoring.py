@@ -46,8 +46,8 @@ def go_on(address: str, last_statement: int | None) -> Restored:
 
     Raises:
         EnvironmentProblem: a server runs on the database (InUse), it is not ours, its schema was
-        changed, or the
-            number of the last statement is needed, or is too low. Nothing was changed.
+            changed, or the number of the last statement is needed, or is too low. Nothing was
+            changed.
     """
     try:
         with closing(PostgresqlConnection(connect(address))) as connection:

@@ -1,9 +1,11 @@
 """What the start of a server costs: `just bench-start`.
 
     import      `import levity_trio.server`: CPU of a fresh interpreter, its own 20 ms included, and
-    len(sys.modules) + web       the same with the API and the dashboard, which every start imports
-    when it opens them start       the CPU of `levity-trio serve` until it listens, and its VmRSS
-    (MiB) when it is idle, without a charger
+                len(sys.modules)
+    + web       the same with the API and the dashboard, which every start imports when it opens
+                them
+    start       the CPU of `levity-trio serve` until it listens, and its VmRSS (MiB) when it is
+                idle, without a charger
 
 Python's bytecode is written by a first run: that of an installed package is there.
 """
