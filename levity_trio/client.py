@@ -72,9 +72,8 @@ class Api:
     def __post_init__(self) -> None:
         if not _is_address(self.url):
             example = "give an address such as http://127.0.0.1:9001, or unix:PATH"
-            named = (
-                "--api" if "@" in self.url else f"--api {self.url}"
-            )  # what stands before it may be a password
+            # what stands before it may be a password
+            named = "--api" if "@" in self.url else f"--api {self.url}"
             raise ConfigError(f"{named}: {example}")
 
     def ask(
@@ -171,9 +170,8 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token}"
         prefix = "" if self.url.startswith(UNIX) else urlsplit(self.url).path.rstrip("/")
         try:
-            with suppress(
-                BrokenPipeError, ConnectionResetError
-            ):  # refused before the end of its body
+            # refused before the end of its body
+            with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, prefix + target, body, headers)
             answer = connection.getresponse()
         except (OSError, HTTPException) as error:

@@ -22,9 +22,8 @@ def spared(stand_ins: StandIns) -> Iterator[None]:
     """
     absent = {name: names for name, names in stand_ins.items() if name not in sys.modules}
     for name, names in absent.items():
-        module = (
-            None if names is None else ModuleType(name)
-        )  # None stops its import, as importlib documents
+        # None stops its import, as importlib documents
+        module = None if names is None else ModuleType(name)
         vars(module).update(names or {}) if module else None
         sys.modules[name] = module  # type: ignore[assignment]
     try:

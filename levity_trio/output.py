@@ -77,9 +77,8 @@ def print_line(text: str) -> None:
 def _silence(file: IO[str] | None) -> None:
     """Redirect a file to /dev/null. The interpreter flushes its buffer at exit and would print a
     second traceback."""
-    with suppress(
-        OSError, ValueError, AttributeError
-    ):  # the file is None, closed or not backed by a descriptor
+    # the file is None, closed or not backed by a descriptor
+    with suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(null, file.fileno())  # type: ignore[union-attr]

@@ -150,9 +150,8 @@ class _Fields:
         given = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
         found = [(name, types[name], _field(given.get(name, NODEFAULT))) for name in names]
         if getattr(cls, _IS_NOUN, False):
-            found.sort(
-                key=lambda part: part[0] != "id"
-            )  # which is declared behind the fields of the noun
+            # which is declared behind the fields of the noun
+            found.sort(key=lambda part: part[0] != "id")
         twin: Any = make_dataclass(cls.__name__, found, kw_only=True)
         made: dict[str, Field[Any]] = twin.__dataclass_fields__
         type.__setattr__(cls, "__dataclass_fields__", made)

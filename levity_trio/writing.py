@@ -65,9 +65,8 @@ def opened_alone(path: Path, flags: int) -> int:
     """Do the same for content that only this user may read or change, also if the file is there
     already."""
     try:
-        return opened(
-            path, flags | os.O_EXCL
-        )  # on a FAT stick, even what one makes oneself may have another owner
+        # on a FAT stick, even what one makes oneself may have another owner
+        return opened(path, flags | os.O_EXCL)
     except FileExistsError:
         descriptor = opened(path, flags)
     found = os.fstat(descriptor)

@@ -149,8 +149,8 @@ def _copy_new(folder: Path) -> None:
     """Copy the data of a new server into a folder: that takes a tenth of the time that making it
     takes.
 
-    The server has a database MODEL with the schema, to create others from: all migrations take 0.7
-    s.
+    The server has a database MODEL with the schema, to create others from: to make it
+    anew takes much longer than a copy.
     """
     with _place("new") as new:
         if not (new / "data").exists():
@@ -204,9 +204,8 @@ class Server:
             ["pgrep", "-P", pid], capture_output=True, text=True, check=True
         ).stdout.split()
         ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
-        for end in reversed(
-            ends
-        ):  # children first: one that misses its parent ends by itself, and is gone
+        # children first: one that misses its parent ends by itself, and is gone
+        for end in reversed(ends):
             signal.pidfd_send_signal(end, signal.SIGKILL)
         for end in ends:
             ended = select.poll()  # select takes no file number above 1,023
@@ -259,9 +258,8 @@ def shared() -> Server:
         with _place("shared") as folder:
             server = Server(folder)
             if not _is_running(folder):
-                server.start(
-                    fsync="off", autovacuum_naptime="60s", max_connections="200"
-                )  # a visit is a process
+                # a visit is a process
+                server.start(fsync="off", autovacuum_naptime="60s", max_connections="200")
                 with closing(PostgresqlConnection(connect(server.address(MODEL)))) as model:
                     model.run(_FILLED)
                     model.run(_CLEAR)
@@ -285,9 +283,8 @@ class Pooled(PostgresqlConnection):
         super().__init__(connect(self.address))
         self._is_changed = False
         self._cleaner = PostgresqlConnection(connect(self.address))
-        self._cleaner.run(
-            "SET session_replication_role = replica"
-        )  # it would undo all plans of its connection
+        # it would undo all plans of its connection
+        self._cleaner.run("SET session_replication_role = replica")
 
     def begin(self) -> None:
         self.run("BEGIN")

@@ -152,9 +152,8 @@ def test_where_timesyncd_keeps_the_time_it_says_when_it_is_set(tmp_path: Path) -
 def test_a_system_says_by_a_file_when_it_set_the_clock(
     touched: float | None, is_said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "ctypes.CDLL", lambda _: object()
-    )  # the kernel of this machine may know it, too
+    # the kernel of this machine may know it, too
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     now = NOON.timestamp()
     if touched is not None:
         (tmp_path / "synchronized").touch()

@@ -67,9 +67,8 @@ def test_all_tests_are_reported(tmp_path: Path) -> None:
     status, told = run(tmp_path, "--workers", "2")
     assert status == 1
     assert "2 failed, 6 passed, 2 skipped, " in told
-    assert (
-        told.count("\nits worker ended with -9") == 2
-    )  # where CI is set, the summary says it once more
+    # where CI is set, the summary says it once more
+    assert told.count("\nits worker ended with -9") == 2
     assert "ValueError: after all tests" in told
     assert told.count("what it printed") >= 2
     assert told.count("SKIPPED [1]") == 2

@@ -171,9 +171,8 @@ def test_an_earlier_file_of_others_is_not_filled(
     back_it_up(shared / "named")
     assert stat.S_IMODE((shared / "named").stat().st_mode) == 0o600
     us = os.geteuid()
-    monkeypatch.setattr(
-        os, "geteuid", lambda: us + 1
-    )  # as on a FAT stick, where every file is another user's
+    # as on a FAT stick, where every file is another user's
+    monkeypatch.setattr(os, "geteuid", lambda: us + 1)
     os.close(writing.opened_alone(shared / "new", os.O_RDWR))
     partial.touch()
     with pytest.raises(OSError, match="not a file of this user alone"):

@@ -223,9 +223,8 @@ class Workers:
             while self._workers and not self._is_over():
                 for connection in wait([*self._workers]):
                     assert isinstance(connection, Connection)
-                    if (
-                        not self._is_over()
-                    ):  # with -x, one of them may just have told the last failure
+                    # with -x, one of them may just have told the last failure
+                    if not self._is_over():
                         self._hear(connection)
         finally:  # after an interruption, each ends when it has nobody to tell of its present test
             for connection in self._workers:
@@ -374,9 +373,8 @@ def _run_files(
         if number < 0:
             return
         items = files[number][place:]
-        for item, following in zip(
-            items, [*items[1:], session], strict=True
-        ):  # a session is what stays set up
+        # a session is what stays set up
+        for item, following in zip(items, [*items[1:], session], strict=True):
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             connection.send(reports.told)
             reports.told = []

@@ -190,9 +190,8 @@ def _only(names: Sequence[str]) -> x509.NameConstraints:
 
 def _page_name(name: str) -> x509.GeneralName:
     try:
-        return x509.IPAddress(
-            ip_address(name.strip("[]").partition("%")[0])
-        )  # an address without a zone (fe80::1%eth0)
+        # an address without a zone (fe80::1%eth0)
+        return x509.IPAddress(ip_address(name.strip("[]").partition("%")[0]))
     except ValueError:
         return x509.DNSName(_dns_name(name).value.lower())
 

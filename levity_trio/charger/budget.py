@@ -372,9 +372,8 @@ class Account:
     def next_charge(self) -> Charge:
         """Return the charge of the next message in order of arrival; the caller must give it
         back."""
-        return (
-            self._charges.pop(0) if self._charges else NOTHING
-        )  # a closed account pays for nothing
+        # a closed account pays for nothing
+        return self._charges.pop(0) if self._charges else NOTHING
 
     def give_back(self, charge: Charge) -> None:
         """Return the charge of a handled message to the budget."""

@@ -79,10 +79,11 @@ async def serve_connection(
         config = central.config
         limit, as_binary = config.max_message_bytes, not config.strict
         stream = ChargerStream(transport, address, account, limit, text_as_binary=as_binary)
+        # the library's reader task, inside the boundary
         async with (
             stream,
             trio.open_nursery() as library,
-        ):  # the library's reader task, inside the boundary
+        ):
             with central.registry.enlisted(stream.remote_address, stream.hurry) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:
@@ -160,9 +161,8 @@ async def _enter(
         remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol
     )
     bind_contextvars(cp=charger)  # in this task and those it starts
-    log.debug(
-        "connected", remote_address=peer.remote_address
-    )  # ChargerConnected is the line at INFO
+    # ChargerConnected is the line at INFO
+    log.debug("connected", remote_address=peer.remote_address)
     return session
 
 
@@ -239,9 +239,8 @@ async def _secure(
             return
         if central.tls is None:
             raise BadRequest(400, NO_TLS, kind="tls")
-        if (
-            central.tls.asks_for_certificates and not central.ready.is_set()
-        ):  # they are judged by this machine's clock
+        # they are judged by this machine's clock
+        if central.tls.asks_for_certificates and not central.ready.is_set():
             patience.deadline = math.inf
             await central.ready.wait()
             patience.deadline = trio.current_time() + _patience(central)

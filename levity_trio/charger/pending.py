@@ -159,7 +159,6 @@ class Pending:
         result = CommandResult(event.state, error_code=event.error_code)
         if (message_id := self._message_of.get(event.command)) is not None:
             self.end(event.command, message_id, result)
-        elif len(self._by_message) > len(
-            self._message_of
-        ):  # perhaps of one that is just being stored
+        elif len(self._by_message) > len(self._message_of):
+            # perhaps of one that is just being stored
             self._early[event.command] = result

@@ -130,7 +130,6 @@ class SessionRow:
 async def _persist(write: Callable[[], Awaitable[object]]) -> None:
     """Retry until the database accepts the write: a session without an end would count as
     connected."""
-    with suppress(
-        DatabaseDamaged
-    ):  # one that needs a damaged page must not hold up the ends of all others
+    # one that needs a damaged page must not hold up the ends of all others
+    with suppress(DatabaseDamaged):
         await persist(write)

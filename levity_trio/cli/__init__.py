@@ -92,9 +92,8 @@ class Commands(Group):
         if name not in COMMANDS and name not in OLD_NAMES:
             from difflib import get_close_matches  # noqa: PLC0415 - nearly nobody mistypes
 
-            if near := get_close_matches(
-                name, COMMANDS
-            ):  # Click knows only commands that are imported
+            # Click knows only commands that are imported
+            if near := get_close_matches(name, COMMANDS):
                 raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
         return super().resolve_command(ctx, args)
 

@@ -152,9 +152,8 @@ def run(flags: Mapping[str, str]) -> int:
 def _remove_left_behind() -> None:
     """Remove the folders of demos that were killed: nobody has the lock of their database."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(
-            OSError
-        ):  # it lives, is another user's, or another demo removes it at this moment
+        # it lives, is another user's, or another demo removes it at this moment
+        with suppress(OSError):
             found = folder.lstat()
             if found.st_uid == os.geteuid() and time.time() - found.st_mtime > NEW_SECONDS:
                 _remove(folder)
@@ -300,9 +299,8 @@ async def _let_charge(
         task_status.started()
         while True:
             neighbours.look(pace.now)
-            feeder.look(
-                fleet.chargers.values(), pace.now
-            )  # its breaker is none: nobody would see the demo in the dark
+            # its breaker is none: nobody would see the demo in the dark
+            feeder.look(fleet.chargers.values(), pace.now)
             await trio.sleep(LOOK_SECONDS)
 
 

@@ -61,9 +61,8 @@ def open_wheel() -> Iterator[Wheel]:
     """Find the wheel of the program that runs here, or build it from its source. Raises
     EnvironmentProblem."""
     with tempfile.TemporaryDirectory(prefix="levity-wheel-") as made:
-        kept = sorted(
-            Path(sys.prefix).glob("levity_trio-*.whl")
-        )  # if this module installed the program
+        # if this module installed the program
+        kept = sorted(Path(sys.prefix).glob("levity_trio-*.whl"))
         path = kept[0] if kept else _made(Path(made))
         yield Wheel(path, sha256(path.read_bytes()).hexdigest())
 

@@ -115,9 +115,8 @@ def statement_of(content: object) -> StatementDocument:
 def json_bytes(statement: Statement) -> bytes:
     """Return the file."""
     document = msgspec.convert(statement, StatementDocument, from_attributes=True)
-    return msgspec.json.encode(
-        document, enc_hook=str.__str__
-    )  # gets texts with values (levity_trio.told)
+    # gets texts with values (levity_trio.told)
+    return msgspec.json.encode(document, enc_hook=str.__str__)
 
 
 def json_schema() -> dict[str, object]:

@@ -13,11 +13,12 @@ from levity_trio.documents.template import tidy
 from levity_trio.locale import _, language
 
 _PAPER: Final = "A4"
+# all lengths are in mm: a window envelope shows the address
 _ADDRESS, _SUBJECT, _SIDE = (
     45.0,
     100.0,
     50.0,
-)  # all lengths are in mm: a window envelope shows the address
+)
 _GAP: Final = 4.0
 _BODY, _HEAD, _TITLE = 11.0, 12.0, 15.0
 

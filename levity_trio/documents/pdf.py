@@ -236,9 +236,8 @@ class _Paper(Canvas):
             self.rule(0.5)
             self.ln(3)
         if self.page_no() > 1:
-            whose = " · ".join(
-                (self._sheet.title, *self._sheet.recipient[:1])
-            )  # pages may be mixed up
+            # pages may be mixed up
+            whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))
             self.paragraph(whose, _SMALL, colour=_SOFT)
             self.ln(2)
 

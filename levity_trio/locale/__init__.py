@@ -32,9 +32,8 @@ def _(text: str, /, **values: object) -> str:
     """Return a text in the language of the request, with its values: `_("%(count)s sessions",
     count=2)`."""
     catalogue = _catalogue.get()
-    said = (
-        text if catalogue is None or not text else catalogue.gettext(text)
-    )  # "" would be the head of the catalogue
+    # "" would be the head of the catalogue
+    said = text if catalogue is None or not text else catalogue.gettext(text)
     return said % values if values else said
 
 

@@ -75,9 +75,8 @@ def _translated(catalogue: GNUTranslations | None, text: Told, reader: Reader) -
     if catalogue is None:
         template = text.template if text.many is None or number == 1 else text.many
     elif text.many is None or number is None:
-        template = (
-            catalogue.gettext(text.template) if text.template else ""
-        )  # "" would be the head of the catalogue
+        # "" would be the head of the catalogue
+        template = catalogue.gettext(text.template) if text.template else ""
     else:
         template = catalogue.ngettext(text.template, text.many, number)
     return filled(template, [_shown(catalogue, value, reader) for value in text.values])

@@ -132,7 +132,8 @@ class Outlet:
             TypeError,
             ValueError,
             RecursionError,
-        ):  # the line cannot be rendered; the thread must go on
+        ):
+            # the line cannot be rendered; the thread must go on
             return False
         self._failing = False
         return True
@@ -150,9 +151,8 @@ class Descriptor:
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except (
-                BlockingIOError
-            ):  # another process made it non-blocking, as node does with a terminal
+            except BlockingIOError:
+                # another process made it non-blocking, as node does with a terminal
                 poll = select.poll()
                 poll.register(self._descriptor, select.POLLOUT)
                 poll.poll()

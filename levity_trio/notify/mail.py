@@ -105,9 +105,8 @@ class _Conversation:
     def cut(self) -> None:
         """End the connection, if it is still open; no message is begun any more."""
         self._is_cut = True
-        open_socket = (
-            None if self._smtp is None else self._smtp.sock
-        )  # its thread may close it at any moment
+        # its thread may close it at any moment
+        open_socket = None if self._smtp is None else self._smtp.sock
         if open_socket is not None:
             with suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
@@ -140,10 +139,11 @@ class _Conversation:
         return self._url.hostname or ""
 
     def _open(self) -> None:
+        # looking it up may take long
         port, own_name = (
             self._url.port or MAIL_PORTS[self._url.scheme],
             "[127.0.0.1]",
-        )  # looking it up may take long
+        )
         if self._url.scheme == "smtps":
             self._smtp = smtplib.SMTP_SSL(
                 self._host, port, own_name, timeout=STEP_SECONDS, context=self._trust()
@@ -248,9 +248,8 @@ def _words(error: Exception, host: str) -> str:
         )
     if isinstance(error, socket.gaierror):
         return Told("the name {1} has no address (DNS: {2})", host, error.strerror or "")
-    if isinstance(error, TimeoutError) or "timed out" in str(
-        error
-    ):  # of which smtplib keeps only the words
+    # of which smtplib keeps only the words
+    if isinstance(error, TimeoutError) or "timed out" in str(error):
         return Told("the mail server {1} does not answer", host)
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return Told("the mail server {1} closed the connection", host)

@@ -230,9 +230,8 @@ class _Making:
             return
         session = Session(new.energy_wh, fact.reason, new.ended_at or self._now)
         path = f"/d/sessions/{fact.transaction}"
-        topic = Topic(
-            kind, "note", ("end", fact.transaction), path, event=new.id
-        )  # a late stop tells nothing new
+        # a late stop tells nothing new
+        topic = Topic(kind, "note", ("end", fact.transaction), path, event=new.id)
         self._tell_drivers(
             new.account, topic, lambda: texts.of_session(kind, session, self._where), fact.at
         )

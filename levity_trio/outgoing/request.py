@@ -143,9 +143,8 @@ def _words(error: BaseException, host: str) -> str:
 
 async def _response(to: Destination, exchange: _Exchange) -> Response:
     async with await trio.open_tcp_stream(to.host, to.port) as plain:
-        exchange.check_peer(
-            plain.socket.getpeername()[0]
-        )  # of the connection itself: a name may lead elsewhere
+        # of the connection itself: a name may lead elsewhere
+        exchange.check_peer(plain.socket.getpeername()[0])
         stream: _Stream = plain
         if to.is_tls:
             stream = trio.SSLStream(

@@ -589,9 +589,8 @@ class Hooks:
             more_than_seconds=seconds,
         )
         self._publish_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
-        if (
-            count >= limits.slow_times and plugin in self._observing
-        ):  # a nested event may have removed it already
+        # a nested event may have removed it already
+        if count >= limits.slow_times and plugin in self._observing:
             log.error(
                 "plugin removed from observers: it blocked the event loop too often",
                 plugin=plugin.name,

@@ -41,9 +41,8 @@ def check_plugins(config: ServerConfig) -> None:
         to do.
     """
     installed = _installed()
-    if (
-        config.mqtt is not None and "mqtt" not in installed
-    ):  # it would be as if nobody had asked for it
+    # it would be as if nobody had asked for it
+    if config.mqtt is not None and "mqtt" not in installed:
         raise ConfigError(
             "--mqtt: the program is newer than its installation; run pip install again, as at first"
         )

@@ -38,9 +38,8 @@ def open_signals() -> Iterator[AsyncIterator[int]]:
     received = list(STOPPING)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         received.append(signal.SIGHUP)
-        signal.signal(
-            signal.SIGHUP, signal.SIG_IGN
-        )  # the receiver restores this, so a late SIGHUP cannot kill
+        # the receiver restores this, so a late SIGHUP cannot kill
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with trio.open_signal_receiver(*received) as signals:
         yield signals
 

@@ -71,9 +71,8 @@ async def _notify(where: str, word: bytes) -> None:
             trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
             trio.move_on_after(TELL_SECONDS),
         ):
-            await sender.connect(
-                address
-            )  # an unconnected socket is writable even if the queue is full
+            # an unconnected socket is writable even if the queue is full
+            await sender.connect(address)
             await sender.send(word)
     except OSError as problem:
         log.warning(

@@ -199,9 +199,8 @@ class Link:
         """Return when the charger's next action is due or the open call times out, by trio's
         clock."""
         answer = inf if self._under_way is None else self._under_way.deadline
-        is_deaf = (
-            self._connection is not None and self._connection.is_deaf
-        )  # then queued messages cannot be sent
+        # then queued messages cannot be sent
+        is_deaf = self._connection is not None and self._connection.is_deaf
         due = self.charger.agenda.next_due if is_deaf else self.charger.next_due
         return answer if due is None else min(answer, self._pace.real(due))
 

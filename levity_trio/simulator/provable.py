@@ -218,9 +218,8 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
     for factor in _FACTORS:
         counts: dict[Decimal, list[int]] = defaultdict(list)
         for point in [*fresh, *_as_lifetime(fresh)]:
-            own = (
-                _FACTORS[0] if point.action in (START, STOP) else factor
-            )  # usually only readings have a wrong unit
+            # usually only readings have a wrong unit
+            own = _FACTORS[0] if point.action in (START, STOP) else factor
             counts[_offset(point, own)].append(point.delivered_wh)
         least = 2 if factor == 1 else _LEAST_SCALED
         for delivered in counts.values():
@@ -387,9 +386,8 @@ def _tells_right(points: Sequence[_Point]) -> bool:
     if _offset(start) != _offset(stop):
         return False
     flowed_wh, seconds = stop.delivered_wh - start.delivered_wh, stop.at - start.at
-    if (
-        len(points) == 2 and flowed_wh * _SECONDS_PER_HOUR > _AC_W * seconds
-    ):  # more than an AC charger delivers
+    # more than an AC charger delivers
+    if len(points) == 2 and flowed_wh * _SECONDS_PER_HOUR > _AC_W * seconds:
         return False
     return all(
         _is_of_session(point, points)

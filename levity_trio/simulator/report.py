@@ -153,9 +153,8 @@ def _table(summary: Report) -> Table:
     table.add_column("charger", f"{len(summary.accounts)} in all", no_wrap=True)
     for head, cell in zip(_HEADS, _cells(total), strict=True):
         table.add_column(head, cell, justify="right", no_wrap=True)
-    identities = list(
-        summary.accounts
-    )  # those with the most problems are shown, in their original order
+    # those with the most problems are shown, in their original order
+    identities = list(summary.accounts)
     key = [(account.troubles, account.sent) for account in summary.accounts.values()].__getitem__
     for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)):
         identity = identities[place]

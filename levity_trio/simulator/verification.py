@@ -539,9 +539,8 @@ def _faults(
     set_aside: frozenset[str],
 ) -> Iterator[Fault]:
     for case, booking in matched:
-        for action in (
-            case.entry.thrown_away
-        ):  # refused or unanswered until the charger gave up (OCPP 1.6 §3.7.1)
+        # refused or unanswered until the charger gave up (OCPP 1.6 §3.7.1)
+        for action in case.entry.thrown_away:
             yield fault(
                 case.entry,
                 Kind.THROWN_AWAY,

@@ -203,11 +203,12 @@ def why(gone: BaseException) -> str:
         gone = gone.exceptions[0]
     if isinstance(gone, ConnectionRejected):
         line, _, _ = (gone.body or b"").decode("utf-8", "replace").strip().partition("\n")
+        # not HTML
         text = (
             ""
             if line.startswith("<")
             else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]
-        )  # not HTML
+        )
         return f"refused: HTTP {gone.status_code} {text}".rstrip()
     if isinstance(gone, ConnectionClosed) and gone.reason is not None:
         return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()

@@ -151,9 +151,8 @@ class Feed:
             if not page:
                 return
             for fact in page:
-                if (
-                    fact.id > self.position
-                ):  # a stream that joined meanwhile may have moved the position
+                # a stream that joined meanwhile may have moved the position
+                if fact.id > self.position:
                     self.position = fact.id
                     self._pass_on(frame_of(fact))
 

@@ -43,9 +43,8 @@ UNREADABLE: Final = "the answer cannot be read: its text is cut off or broken"
 _HEAD = re.compile(
     r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL
 )
-_ANSWER = re.compile(
-    r'\[\s*+("?)([34])\1\s*+,\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL
-)  # and whatever follows, or nothing
+# and whatever follows, or nothing
+_ANSWER = re.compile(r'\[\s*+("?)([34])\1\s*+,\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 _ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+(?:[,\]]|$)')
 _SEPARATOR = re.compile(r"\s*+,\s*+(?=[^\s\]])")
 

@@ -84,12 +84,13 @@ SERVER_ACTIONS: Final = _ACTIONS - CHARGER_ACTIONS | {"DataTransfer"}
 """The actions that we may send: OCPP 1.6 §5 and the security whitepaper."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
+# other faults concern a value of the right type, also an unreadable time, whose type is text
 _CODES: Final[Mapping[str, ErrorCode]] = {
     "additionalProperties": ErrorCode.FORMATION_VIOLATION,
     "required": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     "minItems": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     "type": ErrorCode.TYPE_CONSTRAINT_VIOLATION,
-}  # other faults concern a value of the right type, also an unreadable time, whose type is text
+}
 
 
 @record(kw_only=False)

@@ -111,12 +111,13 @@ class Wrong(StrEnum):
     WORD_RESPELT = "word respelt"
 
 
+# every other fault that makes a message unreadable is one of type
 _CODES: Final[Mapping[Wrong, ErrorCode]] = {
     Wrong.MISSING: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     Wrong.NULL: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     Wrong.BLANK: ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
     Wrong.OUT_OF_RANGE: ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
-}  # every other fault that makes a message unreadable is one of type
+}
 
 
 @record(kw_only=False)
@@ -361,9 +362,8 @@ class _Walk:
         elif isinstance(value, int) and not isinstance(value, bool):
             number = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
-            number = Decimal(
-                repr(value)
-            )  # the shortest text of this float, which is what the charger wrote
+            # the shortest text of this float, which is what the charger wrote
+            number = Decimal(repr(value))
         else:
             raise _Unreadable(where, wrong, value)
         if abs(number) > MAX_NUMBER:

@@ -156,7 +156,8 @@ class SampleGate:
             AttributeError,
             KeyError,
             TypeError,
-        ):  # not an object, no value, or an unhashable attribute
+        ):
+            # not an object, no value, or an unhashable attribute
             return False
         if not self._check(sample):
             return False

@@ -116,9 +116,8 @@ def masked_fragment(text: str) -> str:
 
 def _masked_piece(piece: re.Match[str]) -> str:
     key = _KEY_OF_PIECE.search(piece[0])
-    is_secret = key is not None and (
-        "\\" in key[1] or is_secret_key(key[1])
-    )  # an escape may hide the name
+    # an escape may hide the name
+    is_secret = key is not None and ("\\" in key[1] or is_secret_key(key[1]))
     return _VALUE_OF_PIECE.sub(rf'\1"{MASK}"', piece[0]) if is_secret else piece[0]
 
 

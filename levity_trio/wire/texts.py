@@ -59,9 +59,8 @@ def cut_payload(payload: str) -> str:
     """Return a payload, as JSON text, with its over-long texts cut; if it is still too long, it is
     cut as a whole."""
     if may_be_long(payload) and not is_too_wide(payload):
-        with suppress(
-            orjson.JSONDecodeError, TypeError, RecursionError
-        ):  # the text of a frame may be broken, or deep
+        # the text of a frame may be broken, or deep
+        with suppress(orjson.JSONDecodeError, TypeError, RecursionError):
             payload = orjson.dumps(cut_texts(orjson.loads(payload))).decode()
     return cut(payload, LONGEST_PAYLOAD)
 

@@ -53,7 +53,8 @@ def parse_time(text: str) -> datetime | None:
     except (
         ValueError,
         OverflowError,
-    ):  # 30 February, 25 o'clock, an offset that leads outside the years 1 to 9999
+    ):
+        # 30 February, 25 o'clock, an offset that leads outside the years 1 to 9999
         return None
 
 

@@ -150,10 +150,11 @@ def test_a_run_that_was_killed_in_between_is_completed(tmp_path: Path) -> None:
     (folder / ROOT).unlink()
     (folder / PAGES).unlink()
     again = keep_pages(folder, ["10.0.0.1"], "House", NOW)
+    # no phone can have it: it was not there
     assert (again.root, again.is_new_root) == (
         first.root,
         True,
-    )  # no phone can have it: it was not there
+    )
     assert ": OK" in verified(folder, folder / PAGES, "-verify_ip", "10.0.0.1")
 
 

@@ -242,10 +242,11 @@ def test_excused_minutes_never_count(length: int, excused: list[tuple[int, int]]
         ([(-20, 5)], 85),  # around it: the grace begins at 5
         ([(10, 40)], 50),  # the grace would run out within
         ([(50, 70)], 40),  # 30 to 50, and from 100 on
+        # 30 to 50, and from 111 on: the second begins in the grace of the first
         (
             [(50, 60), (80, 81)],
             29,
-        ),  # 30 to 50, and from 111 on: the second begins in the grace of the first
+        ),
         ([(60, 120)], 30),  # to the stop
         ([(0, 120)], 0),
     ],

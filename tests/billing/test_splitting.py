@@ -72,9 +72,8 @@ def test_parts_add_up_and_lie_between_the_readings(data: st.DataObject) -> None:
     for seam, part in zip(seams, parts, strict=False):
         reached += part
         within = [(at, one) for at, one in given_levels if 0 < at < length]
-        at_seam = [
-            one for at, one in within if at == seam
-        ]  # perhaps several, then it lies between them
+        # perhaps several, then it lies between them
+        at_seam = [one for at, one in within if at == seam]
         before = [one for at, one in within if at < seam] + sorted(at_seam)[:1]
         after = [one for at, one in within if at > seam] + sorted(at_seam)[-1:]
         assert max(before, default=0) <= reached <= min(after, default=wh) or seam in (0, length)

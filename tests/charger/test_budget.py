@@ -355,9 +355,8 @@ async def test_long_texts_are_read_one_at_a_time_and_those_of_known_chargers_fir
             await trio.sleep(0.1)
         one = (1 + REST_TIMES) * READING_SECONDS
         await known.receive()
-        assert (
-            trio.current_time() - began <= 3 * one + READING_SECONDS + 0.001
-        )  # one of them is being read at each of its two turns
+        # one of them is being read at each of its two turns
+        assert trio.current_time() - began <= 3 * one + READING_SECONDS + 0.001
         for peer in strangers:
             await peer.receive()
         assert trio.current_time() - began >= 4 * one

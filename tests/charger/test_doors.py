@@ -298,9 +298,8 @@ async def test_a_stranger_takes_no_turn_from_the_charger_that_waits(
     async with open_raw(central) as charger:
         await charger.send(upgrade("/ws/CP-1", basic("CP-1", PASSWORD)))
         await wait_all_tasks_blocked()
-        assert (
-            await status(central, "CP-1", pair=at("10.0.0.9")) == 401
-        )  # at once, while the charger waits
+        # at once, while the charger waits
+        assert await status(central, "CP-1", pair=at("10.0.0.9")) == 401
         central.ready.set()
         assert (await charger.read_head()).startswith("HTTP/1.1 101 ")
 

@@ -294,9 +294,8 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
         assert len(central.registry) == 0
         writer.is_unavailable = False
     assert writer.rows("SELECT id FROM tx") == []
-    assert writer.rows("SELECT close_code FROM session") == [
-        (1013,)
-    ]  # stored when the database was available again
+    # stored when the database was available again
+    assert writer.rows("SELECT close_code FROM session") == [(1013,)]
 
 
 async def test_a_first_message_that_cannot_be_stored_ends_the_connection(
@@ -328,6 +327,5 @@ async def test_answers_to_nothing_that_we_asked_are_no_charger(
         for number in range(MAX_MALFORMED_FRAMES):
             await charger.send(f'[3,"{number}",{{}}]')
         assert (await charger.wait_closed())[0] == 1008
-    assert (
-        len([line for line in log_lines if line["event"] == "malformed frame"]) == 7
-    )  # 1, 2, 4, … 64
+    # 1, 2, 4, … 64
+    assert len([line for line in log_lines if line["event"] == "malformed frame"]) == 7

@@ -117,9 +117,8 @@ async def test_a_password_is_made_when_its_call_leaves(
         await answer(charger, call, {"status": "Accepted"})
     assert await opens(central) == [False, False]
     assert await status(central, "CP-1", basic("CP-1", made)) == 101
-    assert writer.row("SELECT is_masked FROM command") == (
-        0,
-    )  # so that it may wait, and survives a restart
+    # so that it may wait, and survives a restart
+    assert writer.row("SELECT is_masked FROM command") == (0,)
     everything = str(
         [
             writer.rows(f"SELECT * FROM {table}")

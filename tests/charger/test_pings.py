@@ -153,12 +153,13 @@ async def test_other_chargers_are_pinged_on(central: Central) -> None:
 async def test_a_new_firmware_is_pinged_again(central: Central, writer: InlineWriter) -> None:
     await close_at_ping(central, CLOSINGS)
     assert await is_pinged(central, "2.0")
+    # it tolerated the ping without a pong: nothing to note
     assert writer.row(STATE) == (
         "1.0",
         0,
         CLOSINGS,
         1,
-    )  # it tolerated the ping without a pong: nothing to note
+    )
     await close_at_ping(central, CLOSINGS - 1, "2.0")
     assert writer.row(STATE) == ("2.0", 0, CLOSINGS - 1, 0)
     await close_at_ping(central, 1, "2.0")

@@ -131,9 +131,8 @@ async def test_every_message_is_seen_with_what_it_meant(central: Central, watche
     assert mended.repairs
     assert [event.kind for event in watcher.of(MalformedFrame)] == ["not JSON"]
     (fact,) = watcher.of(TransactionStarted)
-    assert watcher.seen.index(fact) < watcher.seen.index(
-        started
-    )  # the fact with its commit, then the response
+    # the fact with its commit, then the response
+    assert watcher.seen.index(fact) < watcher.seen.index(started)
 
 
 @pytest.mark.logs_errors
@@ -306,9 +305,8 @@ async def test_one_that_blocks_the_loop_while_it_tells_of_something() -> None:
                 hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))
 
     hooks.join(Teller())
-    hooks.observe(
-        PluginFailed(charger=None, plugin="x", hook="y")
-    )  # so that the last is a nested one
+    # so that the last is a nested one
+    hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))
     for _ in range(ALL_SLOW.slow_times):
         hooks.observe(MalformedFrame(charger=None, kind="x"))
     assert not hooks.is_observed

@@ -596,9 +596,8 @@ async def test_a_charger_whose_boot_nobody_saw_is_asked_for_it_once(
             assert writer.row("SELECT suspended_at FROM tx") == (None,)
             writer.run_now(follow_all, stamp(wall_clock()))
             await charger.call("BootNotification", BOOT)
-            assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (
-                1,
-            )  # it was asked for no more
+            # it was asked for no more
+            assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (1,)
         async with open_charger(central) as charger:
             await charger.call("Heartbeat")
             await trio.sleep(300)

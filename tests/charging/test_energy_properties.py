@@ -228,9 +228,8 @@ def test_readings_per_session_do_not_disturb(
 ) -> None:
     start, readings, lasted = honest
     session = [(minute, wh - start) for minute, wh in readings]
-    assume(
-        not 0 <= session[0][1] - start // 1000 <= 100
-    )  # by chance, these may also be the lifetime register in kWh
+    # by chance, these may also be the lifetime register in kWh
+    assume(not 0 <= session[0][1] - start // 1000 <= 100)
     assert found(case(start, readings[-1][1], session, lasted)) == (
         readings[-1][1] - start,
         "register",
@@ -264,9 +263,8 @@ def test_a_reading_on_the_straight_line_changes_nothing(
     minute = data.draw(st.floats(before, after))
     on_the_line = (minute, low + round((high - low) * (minute - before) / (after - before)))
     more = sorted([*readings, on_the_line])
-    assume(
-        not _is_faster_at_an_end(_paces([points[0], *more]))
-    )  # one step more may show how the car charges
+    # one step more may show how the car charges
+    assume(not _is_faster_at_an_end(_paces([points[0], *more])))
     plain, with_more = (
         judge(case(start, readings[-1][1], readings, lasted)),
         judge(case(start, high, more, lasted)),

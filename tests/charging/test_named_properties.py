@@ -51,9 +51,8 @@ def truths(draw: st.DrawFn) -> Truth:
     if lie.endswith("factor"):
         factor = draw(st.sampled_from([0.1, 10, 0.001, 1000, 0.01, 100]))
         reported = [round(wh * factor) for wh in reported]
-    assume(
-        not lie.startswith("session") or reported[0] < start
-    )  # otherwise they look like the lifetime register
+    # otherwise they look like the lifetime register
+    assume(not lie.startswith("session") or reported[0] < start)
     is_last_lost = draw(st.booleans()) and lie != "began again" and len(reported) > 1
     reported = reported[:-1] if is_last_lost else reported
     reported = [] if lie == "no readings" else reported

@@ -314,9 +314,8 @@ def test_a_transaction_that_a_crash_left_half_written_is_rolled_back(
         connection.execute("PRAGMA cache_size = 1")
         connection.execute("BEGIN")
         connection.execute("UPDATE cp SET vendor = 'half'")
-        connection.execute(
-            "CREATE TABLE much AS SELECT randomblob(100000) AS x"
-        )  # spills, so the file is written
+        # spills, so the file is written
+        connection.execute("CREATE TABLE much AS SELECT randomblob(100000) AS x")
         shutil.copytree(old.path.parent, left)
     before = contents(left)
     assert "levity.db-journal" in before

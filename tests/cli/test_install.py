@@ -82,9 +82,8 @@ def test_uninstall_is_refused_while_chargers_are_limited(
         for charger in ("CP-1", "CP-2", "CP-3"):
             Station(books, charger).lose()
         books.run(leases.manage, ["CP-1", "CP-2", "CP-3"], books.at, "anna")
-        books.run(
-            leases.let_go, ["CP-2", "CP-3"], books.at, "anna"
-        )  # still limited, until this has reached it
+        # still limited, until this has reached it
+        books.run(leases.let_go, ["CP-2", "CP-3"], books.at, "anna")
         books.run(hide, "CP-3", books.at, None)  # it was removed
     assert main(["uninstall", "--root", "card", "--yes"]) == 1
     assert capsys.readouterr().err == (

@@ -131,9 +131,8 @@ def test_a_file_of_another_user(
     def refuse(path: Path, *_: object, **_more: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(
-        Path, "open", refuse
-    )  # root, which runs the tests in CI, may read everything
+    # root, which runs the tests in CI, may read everything
+    monkeypatch.setattr(Path, "open", refuse)
     assert main(["check", str(SITE)]) == 1
     told = (
         "levity-trio: levity.db: this user may not do that; use the user that the server runs as\n"

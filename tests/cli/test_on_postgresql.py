@@ -166,9 +166,8 @@ def test_the_same_history_is_imported(
                 ((base,),) = file.execute("SELECT min(id) - 1 FROM tx").fetchall()
             change(address, f"SELECT setval('tx_id_seq', {base})")
         assert main(["import", "levity", str(old), "--db", target, "--json"]) == 0
-        assert (
-            main(["import", "levity", str(old), "--db", target]) == 0
-        )  # once more, it changes nothing
+        # once more, it changes nothing
+        assert main(["import", "levity", str(old), "--db", target]) == 0
         told.append(capsys.readouterr().out)
     assert told[0].replace(str(site), "DB") == told[1].replace(shlex.quote(str(address)), "DB")
     for table, expected, found in rows_of_both(site, address):

@@ -66,10 +66,11 @@ def test_where_each_setting_came_from(write_toml: WriteToml) -> None:
     server, _ = load(flags, {"LEVITY_PORT": "20", "LEVITY_LOG_LEVEL": "debug", "LEVITY_HOST": ""})
     found = {one.name: (one.text, one.origin) for one in server.in_force}
     assert len(found) == len(SETTINGS)
+    # as it was given
     assert (found["port"], found["strict"]) == (
         ("010", "flag"),
         ("True", "flag"),
-    )  # as it was given
+    )
     assert found["log-level"] == ("debug", "environment")
     assert (found["max-chargers"], found["plugins"]) == (("3", "file"), ("a,b", "file"))
     assert (found["host"], found["tls-port"], found["no-api"]) == (

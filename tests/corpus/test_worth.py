@@ -115,9 +115,8 @@ def test_with_another_number_a_session_is_judged_otherwise(corpus: Corpus) -> No
     numbers = worths(corpus, NUMBER, r"^tolerances\.(INTERVAL|POWER_SHARE)$")
     assert len(numbers) == 4
     assert any(one.counts[DIFFERENT] for one in numbers)
-    cases = [
-        deepcopy(entry.kept.case) for entry in corpus.entries
-    ]  # one that was judged remembers what it was like
+    # one that was judged remembers what it was like
+    cases = [deepcopy(entry.kept.case) for entry in corpus.entries]
     assert [one.said for one in corpus.now] == [Said.of(judge(case)) for case in cases]
 
 

@@ -128,9 +128,8 @@ def feeder_is_shared(owner: Browser) -> None:
     def is_shared() -> bool:
         nonlocal shown
         shown = owner.get("/").words
-        return (
-            re.search(r"\d cars? waits?", shown) is not None and "A over" not in shown
-        )  # the house may have leapt
+        # the house may have leapt
+        return re.search(r"\d cars? waits?", shown) is not None and "A over" not in shown
 
     wait_until(is_shared)
     assert "L1 house" in shown

@@ -248,9 +248,8 @@ def test_nothing_is_left_for_systemd_to_expand() -> None:
     found = filled(
         flags={"fluentd_tag": "%n$HOME"}, installation={"program": ("/opt/$HOME %i/levity-trio",)}
     )
-    assert (
-        'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()
-    )  # systemd does not expand $ here
+    # systemd does not expand $ here
+    assert 'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()
     assert found["command"] == '"/opt/$$HOME %%i/levity-trio" serve'
 
 

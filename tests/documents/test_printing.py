@@ -128,9 +128,8 @@ async def test_what_the_font_lacks_is_told_and_printed_by_its_code_point() -> No
     paper = Paper((replace(forms.one_line(), to=replace(forms.ANNA, name=name)),))
     assert await missing_characters(paper) == {"王": name, "😀": name}
     assert await missing_characters(ONE, ["a", "b王", "王"]) == {"王": "b王"}
-    words = ENGLISH_TEXT.replace(
-        "Correction of line", "訂正 of line"
-    )  # of which this paper has none
+    # of which this paper has none
+    words = ENGLISH_TEXT.replace("Correction of line", "訂正 of line")
     assert [*await missing_characters(Paper((forms.one_line(),), (words,)))] == ["訂", "正"]
     (file,) = await pdfs([paper])
     text = pdf_text(file)

@@ -189,9 +189,8 @@ class Page:
 
     def __post_init__(self) -> None:
         reading = _Reading()
-        if self.headers.get("content-type", "text/html").startswith(
-            "text/html"
-        ):  # a file may hold anything
+        # a file may hold anything
+        if self.headers.get("content-type", "text/html").startswith("text/html"):
             reading.feed(self.html)
         self.words = " ".join(" ".join(reading.words).split())
         self.links, self.forms, self.tags = reading.links, reading.forms, reading.tags

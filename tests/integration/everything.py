@@ -137,9 +137,8 @@ class Floods:
     def _repeat(self, name: str, flood: Callable[[], None]) -> None:
         while time.monotonic() < self.until:
             self.messages[name] += 1
-            with suppress(
-                Closed, NoWebSocket, OSError, ValueError, AssertionError
-            ):  # of a CALL instead of an answer
+            # of a CALL instead of an answer
+            with suppress(Closed, NoWebSocket, OSError, ValueError, AssertionError):
                 flood()
             time.sleep(AGAIN_SECONDS)
 

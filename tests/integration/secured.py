@@ -78,9 +78,8 @@ class Secured:
         """Answer the server's calls until something is so."""
         began = time.monotonic()
         while not until():
-            assert time.monotonic() < began + ANSWER_SECONDS, (
-                self.heard
-            )  # our pings alone would go on for ever
+            # our pings alone would go on for ever
+            assert time.monotonic() < began + ANSWER_SECONDS, self.heard
             kind, number, *rest = charger.receive()
             if kind == 2:
                 self._answer(charger, number, *rest)

@@ -458,9 +458,8 @@ def test_the_receiving_side_misses_what_does_not_arrive(story: Story, rules: Pat
     dead_man = rules.with_name(DEAD_MAN)
     calm = [Held(story["calm"], HOUR)]
     assert not ever_fired(dead_man, calm, "LevityNothingArrives")
-    assert not ever_fired(
-        dead_man, [*calm, Held(None, HOUR)], "LevityNothingArrives"
-    )  # that it is down, arrives
+    # that it is down, arrives
+    assert not ever_fired(dead_man, [*calm, Held(None, HOUR)], "LevityNothingArrives")
     assert not firing(
         dead_man, [*calm, Held(None, 3 * MINUTE, arrives=False)], "LevityNothingArrives"
     )

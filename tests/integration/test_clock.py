@@ -82,9 +82,8 @@ def test_a_database_that_knows_a_time_to_come_and_the_way_out(tmp_path: Path) ->
             )
         books.commit()
     with serving(database, "--clock-wait", "0", may_log_errors=True) as server:
-        is_synchronised = says_synchronised(
-            0.0, datetime.now(UTC).timestamp()
-        )  # of the machine that runs this test
+        # of the machine that runs this test
+        is_synchronised = says_synchronised(0.0, datetime.now(UTC).timestamp())
         passed_over = "rows dated ahead of this machine's clock are passed over: it is synchronised"
         untrusted = "serving with an untrusted clock; sessions are marked (clock_trusted = 0)"
         line = server.wait_line(passed_over if is_synchronised else untrusted)

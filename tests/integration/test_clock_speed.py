@@ -72,9 +72,8 @@ def test_a_restart_goes_on_with_the_same_clock(tmp_path: Path) -> None:
         assert server.query("SELECT status, energy_delivered, review FROM tx") == [
             ("Completed", 2000, None)
         ]
-        assert server.query("SELECT min(clock_trusted), count(*) FROM run") == [
-            (1, 2)
-        ]  # it is not behind its rows
+        # it is not behind its rows
+        assert server.query("SELECT min(clock_trusted), count(*) FROM run") == [(1, 2)]
         assert server.query("SELECT count(*) FROM run WHERE started_at < ?", since.isoformat()) == [
             (0,)
         ]

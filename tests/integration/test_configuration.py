@@ -63,9 +63,8 @@ def test_one_that_does_not_tell_all_keys_is_asked_for_some_at_a_time(
         timeout = 3 if to_all == "never" else 30
         found = read(server, charger, timeout=timeout)
         again = read(server, charger, timeout=timeout)
-    standard = {
-        key: value for key, value in VALUES.items() if key != "Vendor"
-    }  # which it tells to nobody
+    # which it tells to nobody
+    standard = {key: value for key, value in VALUES.items() if key != "Vendor"}
     assert known(server, charger) == standard
     assert found["unanswered"] == again["unanswered"] == []
     assert found["keys"] == again["keys"] == len(standard)

@@ -125,10 +125,11 @@ class TestOtherSites:
         self, server: Serving, browser: Browser
     ) -> None:
         form = new_charger(browser)
+        # because of our no-referrer
         as_chromium = {
             "origin": "null",
             "sec-fetch-site": "same-origin",
-        }  # because of our no-referrer
+        }
         assert (
             browser.ask("POST", NEW, {**form.values, "id": "CHROMIUM"}, as_chromium).status == 303
         )
@@ -195,9 +196,8 @@ def test_below_the_path_of_a_proxy(tmp_path: Path) -> None:
         sent = {**form.values, "id": "PROXIED"}
         answer = browser.ask("POST", f"/charging{NEW}", sent, {"origin": "https://example.org"})
         assert (answer.status, answer.headers["location"]) == (303, "/charging/")
-        assert (
-            browser.ask("GET", "/charging/sessions/").status == 404
-        )  # and not on to a path without the proxy's
+        # and not on to a path without the proxy's
+        assert browser.ask("GET", "/charging/sessions/").status == 404
 
 
 def test_behind_a_proxy_nobody_is_admin_by_default(tmp_path: Path) -> None:

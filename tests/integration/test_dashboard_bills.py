@@ -163,9 +163,8 @@ def test_a_session_of_nobody_and_one_without_a_tariff_are_told(
     assert "1 session belongs to no household (4.0 kWh)" in page.words
     assert can_be_closed(page)
     form = browser.get("/tariffs").form("To a household")
-    browser.send(
-        form, account="1", tariff="null", since=BEGUN
-    )  # the tariff of the site still holds
+    # the tariff of the site still holds
+    browser.send(form, account="1", tariff="null", since=BEGUN)
     form = browser.get("/tariffs").form("To the whole site")
     browser.post(form.action, {**form.values, "site": "true", "tariff": "null", "since": BEGUN})
     charge(charger, "TAG-1", 4000, 8000, 1)
@@ -302,12 +301,13 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
     assert "Not quite. 1.000 kWh differ between registers and sessions" in page.words
     assert "Yes." not in page.words
     assert "CP-1" not in page.words
+    # on a phone each row is a card
     for told in (
         "State",
         "Accounted for, kWh",
         "Last register",
         "Why",
-    ):  # on a phone each row is a card
+    ):
         assert f'data-head="{told}"' in page.html
 
 

@@ -137,9 +137,8 @@ def test_every_endpoint_that_changes_something_has_a_form(
             if one.changes:
                 address = _address(one)
                 page = browser.get(address)
-                if (
-                    page.status == 404 and (one.method, one.path) in TASKS
-                ):  # what it is about is not there
+                # what it is about is not there
+                if page.status == 404 and (one.method, one.path) in TASKS:
                     continue
                 assert page.status == 200, (address, page.words)
                 assert title_of(one.method, one.path) in page.form(address).words
@@ -373,9 +372,8 @@ def test_frames_are_filtered_and_stand_still(server: Serving, browser: Browser) 
         boot(charger)
         charger.call("DataTransfer", vendorId="needle")
         charger.call("Heartbeat")
-    wait_for(
-        lambda: '"Heartbeat"' in browser.get("/chargers/CP-F/frames").words
-    )  # frames are stored later than facts
+    # frames are stored later than facts
+    wait_for(lambda: '"Heartbeat"' in browser.get("/chargers/CP-F/frames").words)
     page = browser.get("/chargers/CP-F/frames", text="needle")
     assert page.words.count("needle") > 1
     assert '"Heartbeat"' not in page.words

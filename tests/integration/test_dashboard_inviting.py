@@ -154,10 +154,11 @@ def test_codes_lead_to_each_connector(server: Serving) -> None:
     labels = server.query(
         "SELECT labels, labelled FROM cp WHERE id IN ('CP 1', 'CP-2') ORDER BY id"
     )
+    # they bear a name, not an address that this machine may lose
     assert labels == [
         (2, None),
         (1, None),
-    ]  # they bear a name, not an address that this machine may lose
+    ]
 
 
 @pytest.mark.parametrize(

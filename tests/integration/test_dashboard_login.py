@@ -165,9 +165,8 @@ def test_the_first_user_must_be_able_to_let_others_in(
         form = browser.get("/do/post/admin/users").form("/do/post")
         refused = browser.send(form, name="anna", role=role, password=password)
         assert "must be an admin, with a password" in refused.words
-        assert (
-            "/do/post/admin/tokens" not in browser.get("/system/people").html
-        )  # nor would a token let him in
+        # nor would a token let him in
+        assert "/do/post/admin/tokens" not in browser.get("/system/people").html
         added = browser.send(refused.form("/do/post"), name="anna", role="admin", password=PASSWORD)
         assert added.path.startswith("/login")
         assert log_in(browser, "anna", path="/system/people").path == "/system/people"

@@ -69,9 +69,8 @@ def test_the_audit_names_who_did_what(server: Serving) -> None:
     admin = log_in(server, "admin")
     admin.send(admin.get("/do/post/admin/stations").form("/do/post"), name=HOSTILE)
     page = admin.get("/system/audit")
-    assert (
-        "<span>Add a station</span><details>" in page.html
-    )  # on a phone the details have a line of their own
+    # on a phone the details have a line of their own
+    assert "<span>Add a station</span><details>" in page.html
     assert "Add a station What was sent POST /api/admin/stations" in page.words
     assert HOSTILE in admin.get("/system").words
     assert all("src" in given for tag, given in page.tags if tag == "script")

@@ -183,9 +183,8 @@ def test_a_server_is_killed_and_another_one_drained(
         assert_few_connections(address)
 
         gone = those_at(address, first)
-        change(
-            address, HELD.format(first)
-        )  # its lease cannot run out here: nobody may wait for that
+        # its lease cannot run out here: nobody may wait for that
+        change(address, HELD.format(first))
         servers[first].kill()
         for identity in gone:
             assert chargers[identity].wait_closed().code is None

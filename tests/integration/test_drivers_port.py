@@ -202,9 +202,8 @@ def test_who_runs_the_site_is_a_stranger_there(server: Serving) -> None:
     browser = admin(server)
     cookie = browser.cookies[f"levity_{browser.port}"]
     assert browser.ask("GET", OWN_FORM).headers["location"] == f"/login?next={OWN_FORM}"
-    assert (
-        browser.cookies[f"levity_{browser.port}"] != cookie
-    )  # nothing is done with that log-in there, not even ended
+    # nothing is done with that log-in there, not even ended
+    assert browser.cookies[f"levity_{browser.port}"] != cookie
     assert browser.ask("GET", "/").headers["location"] == "/login?next=/"
     at_home = Browser(server)
     at_home.cookies = {f"levity_{at_home.port}": cookie}
@@ -271,9 +270,8 @@ def test_the_log_in_names_the_place_of_a_code_and_nothing_more(server: Serving, 
         def words(place: str) -> str:
             page = browser.get("/login", next=f"/d/at/{place}")
             told = page.words.partition("With a code")[0].rpartition("Log in to charge")[2].split()
-            return " ".join(
-                one for one in told if one.isalnum() or len(one) > 1
-            )  # without the shapes
+            # without the shapes
+            return " ".join(one for one in told if one.isalnum() or len(one) > 1)
 
         assert words("CP-5/1") == f"{name} Connector 1 In use"
         assert words("CP-5/2") == f"{name} Connector 2 Free"

@@ -35,9 +35,8 @@ def fill(database: Path) -> list[int]:
         for number in range(TRANSACTIONS):
             transactions.append(start(charger, number))
             stop(charger, transactions[-1], number)
-    with serving(
-        database
-    ):  # whose writer reads all transactions once more, for the power of the site
+    # whose writer reads all transactions once more, for the power of the site
+    with serving(database):
         wait_for_power(database, MOST_SECONDS)
     return transactions
 
@@ -66,9 +65,8 @@ def test_who_needs_a_damaged_page_is_refused_and_others_charge(tmp_path: Path) -
             assert closed.value.code == TRY_AGAIN_LATER
         with Charger(server.port, "CP-2") as other:
             other.boot()
-            stop(
-                other, start(other, TRANSACTIONS - 1), TRANSACTIONS
-            )  # far from the damaged pages of the indexes
+            # far from the damaged pages of the indexes
+            stop(other, start(other, TRANSACTIONS - 1), TRANSACTIONS)
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
             stop(charger, start(charger, TRANSACTIONS), TRANSACTIONS)

@@ -172,9 +172,8 @@ def test_a_long_stall_costs_chargers_nothing(tmp_path: Path, receiver: Receiver)
     told = stall(tmp_path / "levity.db", receiver, accounts(5), STALL_SECONDS)
     assert told.rows > STALL_SECONDS * 5  # there was something to lose
     assert (told.missing, told.faults) == (0, {})
-    assert (
-        told.stalled.answers_per_second > told.before.answers_per_second / 5
-    )  # a machine may become busy meanwhile
+    # a machine may become busy meanwhile
+    assert told.stalled.answers_per_second > told.before.answers_per_second / 5
     assert told.grown_mib < MOST_GROWN_MIB
 
 
@@ -200,9 +199,8 @@ def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path, receiver:
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
         wait_until(lambda: len(receiver.ids()) >= told + 4)
-        assert (
-            len(receiver.ids()) == told + 4
-        )  # and nothing of what was told before the orderly end
+        # and nothing of what was told before the orderly end
+        assert len(receiver.ids()) == told + 4
         assert server.query("SELECT lost FROM audit_cursor") == [(0,)]
 
 

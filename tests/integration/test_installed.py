@@ -66,9 +66,8 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `install --root` writes from this checkout, with what pip finds."""
     card = tmp_path_factory.mktemp("machine") / "card"
     environment = environment_of_user()
-    environment.pop(
-        "PIP_COMPILE", None
-    )  # each of its many starts would compile all, because it may not write there
+    # each of its many starts would compile all, because it may not write there
+    environment.pop("PIP_COMPILE", None)
     subprocess.run(
         [*INSTALL, "--root", str(card)], env=environment, check=True, timeout=500, cwd="/"
     )

@@ -167,10 +167,11 @@ def assert_all_told(database: Path, began: datetime, answered: list[int]) -> Non
         ),
     )
     number = last - 1000
+    # the last one may have been stored, and not answered
     assert number in (
         answered[-1],
         answered[-1] + 1,
-    )  # the last one may have been stored, and not answered
+    )
     assert len(answered) <= readings <= number
     assert at == stamp_of(began + number * TOLD_EACH)
 

@@ -144,9 +144,8 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
     assert "was deleted at" in capsys.readouterr().err
     server.stop()
     content = Path(server.database).read_bytes()
-    assert [text for text in TEXTS if text.encode() in content] == [
-        TEXTS[3]
-    ]  # of the ledger, for the years of keeping
+    # of the ledger, for the years of keeping
+    assert [text for text in TEXTS if text.encode() in content] == [TEXTS[3]]
     assert ANNA.encode() in content
 
 

@@ -70,9 +70,8 @@ def restored(config: Path, database: Path) -> Path:
         capture_output=True,
     )
     with closing(sqlite3.connect(copy)) as connection:
-        connection.execute(
-            "REINDEX"
-        )  # as the manual says: after power cuts, Litestream 0.5 may leave an index behind
+        # as the manual says: after power cuts, Litestream 0.5 may leave an index behind
+        connection.execute("REINDEX")
     return copy
 
 

@@ -18,9 +18,8 @@ def test_it_says_what_to_type_into_a_charger_and_where_it_stores(tmp_path: Path)
         line, pages = server.wait_line("serving"), server.wait_line("serving metrics")
     assert line["address"] == f"ws://127.0.0.1:{line['port']}/ws/CHARGER-ID"
     assert line["database"] == str(tmp_path / "levity.db")
-    assert (
-        pages["address"] == f"http://127.0.0.1:{pages['port']}"
-    )  # of --host, without --metrics-host
+    # of --host, without --metrics-host
+    assert pages["address"] == f"http://127.0.0.1:{pages['port']}"
 
 
 def test_a_connection_is_one_line_at_each_end(tmp_path: Path) -> None:

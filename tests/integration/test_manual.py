@@ -107,9 +107,8 @@ class Reader:
             commands = list(_commands(here))
             for number, command in enumerate(commands):
                 ended = run_forked(command, self.folder, self._environment(), SECONDS)
-                if (
-                    ended.returncode == AWAY and self.site is not None
-                ):  # after a restart, the charger pauses first
+                # after a restart, the charger pauses first
+                if ended.returncode == AWAY and self.site is not None:
                     self.site.wait_line("ChargerConnected", AWAY_SECONDS, charger="CP-1")
                     ended = run_forked(command, self.folder, self._environment(), SECONDS)
                 expected = status if number == len(commands) - 1 else 0
@@ -163,12 +162,10 @@ class Reader:
         if TRANSACTION in text and self.site is not None:
             ((newest,),) = self.site.query("SELECT max(id) FROM tx")
             text = text.replace(TRANSACTION, str(newest))
-        text = re.sub(
-            r"(?<=bill print) (?=.* --to)", " --as html ", text
-        )  # a PDF takes seconds, and one is made anyway
-        text = text.replace(
-            "charger secure ", "charger secure --wait 0 "
-        )  # what comes of it is tested elsewhere
+        # a PDF takes seconds, and one is made anyway
+        text = re.sub(r"(?<=bill print) (?=.* --to)", " --as html ", text)
+        # what comes of it is tested elsewhere
+        text = text.replace("charger secure ", "charger secure --wait 0 ")
         text = text.replace("localhost:9000", f"localhost:{self.port}").replace(
             "--clock-speed 60", "--clock-speed 600"
         )

@@ -51,9 +51,8 @@ def test_the_facts_of_both_are_sent_and_go_on_when_one_is_killed(
                 and told.facts == dict.fromkeys(range(min(told.facts), newest(address) + 1), 1)
             )
         )
-        ask(
-            other, "POST", "admin", "mqtt", "replay", since=EARLY
-        )  # which only the first one can do
+        # which only the first one can do
+        ask(other, "POST", "admin", "mqtt", "replay", since=EARLY)
         wait_until(lambda: told.facts[1] and told.facts[newest(address)])
         first.kill()
         wait_until(

@@ -32,10 +32,11 @@ def post(server: Serving, tag: str, headers: Mapping[str, str]) -> Told:
         {"Origin": "http://evil.example"},  # an older browser
         {"Origin": "null", "Sec-Fetch-Site": "cross-site"},  # a frame in a sandbox, a file
         {"Origin": "null"},
+        # another program of this machine
         {
             "Origin": "http://localhost:3000",
             "Sec-Fetch-Site": "same-site",
-        },  # another program of this machine
+        },
         {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "http://evil.example", **LINK},  # a form

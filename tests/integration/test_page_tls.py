@@ -67,9 +67,8 @@ def root_from_its_page(port: int, trusting: ssl.SSLContext) -> bytes:
         browser.request("GET", "/get/admin/pages-certificate/root")
         answer = browser.getresponse()
         assert answer.headers["content-type"] == "application/x-x509-ca-cert"
-        assert (
-            "attachment" not in answer.headers["content-disposition"]
-        )  # so that phones offer to install it
+        # so that phones offer to install it
+        assert "attachment" not in answer.headers["content-disposition"]
         return answer.read()
 
 
@@ -132,9 +131,8 @@ def test_certificates_are_renewed_while_it_runs(
             end_of(drivers, neighbour)
         end_of(drivers, later)
         server.wait_line(RENEWED, of="pages")
-        assert end_of(api, owner).endswith(
-            f"{(NOW + timedelta(days=819)).year} GMT"
-        )  # renewed by itself
+        # renewed by itself
+        assert end_of(api, owner).endswith(f"{(NOW + timedelta(days=819)).year} GMT")
         assert len(server.find(REFUSED)) == 1
 
 

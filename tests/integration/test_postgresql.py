@@ -235,12 +235,13 @@ def test_without_psycopg(tmp_path: Path) -> None:
     without(tmp_path, "psycopg")
     env = environment() | {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"}
     for words in (("serve", "--port", "0"), ("logs",)):
+        # one that is forked has imported it
         command = [
             *PROGRAM,
             *words,
             "--db",
             "postgresql://levity@/levity",
-        ]  # one that is forked has imported it
+        ]
         ended = subprocess.run(
             command,
             cwd=tmp_path,

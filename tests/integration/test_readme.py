@@ -60,9 +60,8 @@ def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> No
         "LEVITY_API_PORT": "0",
     }
     home["PIP_COMPILE"] = "0"
-    home["PIP_CACHE_DIR"] = os.environ.get(
-        "PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")
-    )  # nothing is fetched anew
+    # nothing is fetched anew
+    home["PIP_CACHE_DIR"] = os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
     process = subprocess.Popen(
         ["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE
     )

@@ -48,9 +48,8 @@ def test_what_waits_is_attached_made_corrected_confirmed_closed_and_dismissed(
         assert [item["message"]["id"] for item in waiting] == [3, 2, 1]
         assert [one["id"] for one in waiting[0]["fitting"]] == [transaction]
 
-        assert (
-            main(["review", "attach", "1", str(transaction), *WHY]) == 2
-        )  # its register cannot be read
+        # its register cannot be read
+        assert main(["review", "attach", "1", str(transaction), *WHY]) == 2
         attached = run(capsys, "review", "attach", 1, transaction, "--stop-kwh", 1.01, *WHY)
         assert (attached["state"], attached["energy_wh"]) == ("joined", 10)
         corrected = run(capsys, "correct", transaction, "--kwh", 0.012, *WHY)
@@ -58,9 +57,8 @@ def test_what_waits_is_attached_made_corrected_confirmed_closed_and_dismissed(
         stop(charger, transaction, 1200)
         (item,) = run(capsys, "review", "--kind", "session")["data"]
         assert [review["code"] for review in item["reviews"]] == ["later_facts"]
-        assert (
-            main(["review", "confirm", str(transaction), "--event", "1", *WHY]) == 2
-        )  # it has changed
+        # it has changed
+        assert main(["review", "confirm", str(transaction), "--event", "1", *WHY]) == 2
         confirmed = run(
             capsys, "review", "confirm", transaction, "--kwh", 0.012, "--event", item["event"], *WHY
         )

@@ -135,9 +135,8 @@ def test_simulated_chargers_at_every_profile(tmp_path: Path) -> None:
                 reached(server, profile)
         authority.client("SIM-001")
         with simulated("--url", tls, *secret, *trust, "--client-cert", str(tmp_path / "{id}.pem")):
-            reached(
-                server, 2, connections=4
-            )  # a certificate that nobody has adopted proves nothing
+            # a certificate that nobody has adopted proves nothing
+            reached(server, 2, connections=4)
 
 
 def reached(server: Serving, profile: int, connections: int | None = None) -> None:

@@ -221,9 +221,8 @@ def scenario(folder: Path) -> Path:
         STRANGER,
     ]
     written = folder / "month.toml"
-    a_day, outages, longest = (
-        (12, 4, 2) if HOURS < 48 else (2, 1, 6)
-    )  # enough for each way to show itself
+    # enough for each way to show itself
+    a_day, outages, longest = (12, 4, 2) if HOURS < 48 else (2, 1, 6)
     given = {
         "hours": HOURS,
         "chargers": len(LIARS),

@@ -174,9 +174,8 @@ def test_a_stop_by_another_tag(server: Serving) -> None:
 def test_blocking_a_tag_clears_the_caches_of_connected_chargers(server: Serving) -> None:
     add(server, "Card")
     with driver(server) as charger:
-        assert (
-            add(server, "Other", status="Blocked")["commands"] == []
-        )  # it could not charge before either
+        # it could not charge before either
+        assert add(server, "Other", status="Blocked")["commands"] == []
         done = change(server, "card", status="Blocked")
         wait_for(lambda: command(server, done["commands"][0])["state"] == "accepted")
         assert charger.authorize("Card")["status"] == "Blocked"

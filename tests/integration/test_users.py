@@ -53,9 +53,8 @@ def test_the_first_user_ends_that_this_machine_may_all(server: Serving) -> None:
     assert ask(server).code == "token_needed"
     api_of(server).ask("POST", "admin", "users", given={**body, "name": "ben"})
     api_of(server).ask("DELETE", "admin", "users", "1")
-    assert (
-        ask(server).code == "token_needed"
-    )  # also after a restart, and although the user is removed
+    # also after a restart, and although the user is removed
+    assert ask(server).code == "token_needed"
     server.stop()
     with serving(server.database) as again:
         assert ask(again).code == "token_needed"
@@ -109,9 +108,8 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     code, words, until, local = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
     page = f"http://127.0.0.1:{port_of(server)}/welcome"
-    assert (
-        words == f"This code logs user 2 in: open {page} and type it."
-    )  # no link that only this machine opens
+    # no link that only this machine opens
+    assert words == f"This code logs user 2 in: open {page} and type it."
     assert until.startswith("It works once, until 20")
     assert local.startswith(
         f"Only programs on this machine reach {page}: start the server with --public-url"

@@ -209,9 +209,8 @@ def test_a_session_is_stopped_when_its_account_is_spent(tmp_path: Path) -> None:
             assert asked == ["RemoteStopTransaction", {"transactionId": transaction}]
             charger.send_text(json.dumps([3, message, {"status": "Accepted"}]))
             assert authorize(charger, "Card") == "Blocked"
-            ((at,),) = server.query(
-                "SELECT reserved_at FROM wallet_reservation"
-            )  # this clock runs faster
+            # this clock runs faster
+            ((at,),) = server.query("SELECT reserved_at FROM wallet_reservation")
             charger.call(
                 "StopTransaction", transactionId=transaction, meterStop=12000, timestamp=at
             )

@@ -172,10 +172,11 @@ def test_a_queue_that_empties_slowly_accuses_nobody() -> None:
 
 
 def test_a_clock_that_was_set_back_before_a_restart_is_known_after_it() -> None:
+    # over one link, and over another since the first readings
     for link, known in (
         (5, -1799),
         (6, 0),
-    ):  # over one link, and over another since the first readings
+    ):
         lags = [(5, 1), (5, 1), (link, 1800), (link, 1800), (link, 1800)]
         heard = [
             ("CP-1", 0, used, Heard(NOW - 200 + 20 * index, lag))

@@ -208,9 +208,8 @@ async def test_a_restart_keeps_turns_and_queue(books: Books) -> None:
         assert standings["CP-3"]["waits"] == pytest.approx(
             datetime.fromisoformat(since["CP-3"]).timestamp(), abs=2
         )
-        await trio.sleep(
-            9 * MINUTE
-        )  # beyond the quarter; the turn of the second one began too late to end there
+        # beyond the quarter; the turn of the second one began too late to end there
+        await trio.sleep(9 * MINUTE)
         assert again.limits() == {"CP-1": 0, "CP-2": 6, "CP-3": 6, "CP-4": 0}
 
 

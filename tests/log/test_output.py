@@ -196,9 +196,8 @@ def test_colours_only_on_a_terminal() -> None:
 def test_the_log_file_gets_the_same_lines(tmp_path: Path) -> None:
     file = tmp_path / "levity.log"
     config = LogConfig(file=file)
-    outputs = [
-        output_of(partial(SYSTEM.info, "started"), config) for _ in range(2)
-    ]  # a restart appends
+    # a restart appends
+    outputs = [output_of(partial(SYSTEM.info, "started"), config) for _ in range(2)]
     assert file.read_text() == "".join(outputs)
 
 

@@ -149,9 +149,8 @@ class Night:
         return [part for _, part, _ in self.site.told()]
 
     def _die(self) -> None:
-        for one in self._random.sample(
-            self.site.stations, 20
-        ):  # each is missed when its next answer is
+        # each is missed when its next answer is
+        for one in self._random.sample(self.site.stations, 20):
             one.lose()
             self.site.wait(0.15)
             self._moment(one is self.site.stations[0])
@@ -250,9 +249,8 @@ def test_what_the_machine_lacks_is_a_fact_and_a_message() -> None:
         is_saved_elsewhere=False, backup=made, space=DatabaseSpace(0, 0, 0, 499_000_000)
     )
     site.wait(1)
-    site.machine = WELL._replace(
-        space=DatabaseSpace(0, 0, 0, 498_000_000)
-    )  # other words are no other cause
+    # other words are no other cause
+    site.machine = WELL._replace(space=DatabaseSpace(0, 0, 0, 498_000_000))
     site.wait(10)
     site.machine = WELL
     site.wait(10)

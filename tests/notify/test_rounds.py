@@ -266,9 +266,8 @@ def test_quiet_hours_that_cannot_be_read_keep_no_one_else_from_being_told() -> N
     home.fact(reported(home.books, 3, "session"))
     home.station.status("Faulted", error="GroundFailure")
     home.wait(2)
-    assert home.told(odd) == [
-        ("fault", "begin", "CP-1 is faulted")
-    ]  # which quiet hours do not hold back
+    # which quiet hours do not hold back
+    assert home.told(odd) == [("fault", "begin", "CP-1 is faulted")]
     assert [kind for kind, *_ in home.told(other)] == ["report", "fault"]
 
 
@@ -311,11 +310,12 @@ def test_texts_are_in_the_language_of_the_recipient_and_push_is_another_message(
         (("22:00", "06:30"), (3, 2, 6, 30), (3, 2, 6, 30)),
         (("22:00", "06:30"), (3, 2, 12, 0), (3, 2, 12, 0)),
         (("13:00", "15:00"), (3, 2, 14, 0), (3, 2, 15, 0)),
+        # the night in which summer time begins
         (
             ("22:00", "06:30"),
             (3, 28, 23, 0),
             (3, 29, 6, 30),
-        ),  # the night in which summer time begins
+        ),
         (("08:00", "08:00"), (3, 2, 12, 0), (3, 2, 12, 0)),
     ],
 )

@@ -95,9 +95,8 @@ async def test_a_password_in_the_url_and_a_wrong_one(pair: Pair) -> None:
             f"smtps://{quote(USER, safe='')}:{quote(one, safe='')}@127.0.0.2:{server.port}"
             for one in (PASSWORD, "x")
         )
-        await send_mail(
-            LETTER, ServerConfig(mail=right)
-        )  # the user is an address, so that is the sender
+        # the user is an address, so that is the sender
+        await send_mail(LETTER, ServerConfig(mail=right))
         assert (await server.taken())["from"] == USER
         problem = await unsent(LETTER, ServerConfig(mail=wrong))
     assert "does not accept the user or the password: 535" in problem.problem
@@ -107,9 +106,8 @@ async def test_a_password_in_the_url_and_a_wrong_one(pair: Pair) -> None:
 async def test_what_the_server_refuses() -> None:
     async with serving_mail("--refuse", "anna@example.org") as server:
         settings = ServerConfig(mail=f"smtp://127.0.0.2:{server.port}", mail_from=USER)
-        assert (
-            "STARTTLS" in (await unsent(LETTER, settings)).problem
-        )  # nothing goes through a network in clear text
+        # nothing goes through a network in clear text
+        assert "STARTTLS" in (await unsent(LETTER, settings)).problem
         mail_at_home = replace(settings, mail=f"smtp://127.0.0.2:{server.port}")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(mail, "OWN_MACHINE", ("127.0.0.2",))

@@ -70,9 +70,8 @@ def test_the_minimum_of_charger_and_connector() -> None:
 def test_the_highest_stack_level_with_a_period_prevails() -> None:
     low, high = put(0, profile(DEFAULT, (0, 10))), put(0, profile(DEFAULT, (0, 24), level=3))
     assert figure(low, high) == 24
-    assert (
-        figure(low, put(0, profile(DEFAULT, (0, 24), level=3, duration=60))) == 10
-    )  # it ended an hour ago
+    # it ended an hour ago
+    assert figure(low, put(0, profile(DEFAULT, (0, 24), level=3, duration=60))) == 10
     assert figure(low, put(0, profile(DEFAULT, (0, 24), level=3, validTo=wire_time(NOW)))) == 10
     later = wire_time(NOW + timedelta(minutes=1))
     assert figure(low, put(0, profile(DEFAULT, (0, 24), level=3, validFrom=later))) == 10
@@ -95,9 +94,8 @@ def test_a_profile_of_another_transaction_is_not_in_force() -> None:
     assert figure(put(1, profile(TRANSACTION, (0, 14)), BEGAN - timedelta(seconds=1))) is None
     assert figure(put(1, profile(TRANSACTION, (0, 14)), BEGAN)) == 14
     assert figure(put(2, profile(TRANSACTION, (0, 14)), BEGAN)) is None
-    assert (
-        figure(put(0, profile(TRANSACTION, (0, 14)), transaction=7)) == 14
-    )  # of a remote start without a connector
+    # of a remote start without a connector
+    assert figure(put(0, profile(TRANSACTION, (0, 14)), transaction=7)) == 14
     assert figure(put(1, profile(TRANSACTION, (0, 14)), transaction=7), charging=None) is None
 
 
@@ -116,9 +114,8 @@ def until(*installed: Installed) -> float | None:
 def test_until_when_it_holds() -> None:
     assert until(put(1, profile(DEFAULT, (0, 32)))) is None
     assert until(put(1, profile(DEFAULT, (0, 32), (4000, 8)))) == 400
-    assert (
-        until(put(1, profile(DEFAULT, (0, 32), (4000, 32), (5000, 8)))) == 1400
-    )  # the same goes on
+    # the same goes on
+    assert until(put(1, profile(DEFAULT, (0, 32), (4000, 32), (5000, 8)))) == 1400
     assert until(put(1, profile(DEFAULT, (0, 32), duration=3700))) == 100
     assert (
         until(put(1, profile(DEFAULT, (0, 32), validTo=wire_time(NOW + timedelta(seconds=90)))))

@@ -252,9 +252,8 @@ async def test_an_orphan_stands_in_the_way_until_it_is_closed(
             orphan = await start(charger)
         await trio.sleep(1)
         async with connected(server.central) as charger:
-            await tell(
-                charger, "Available", ago=5 * HOUR
-            )  # not newer than its start, so it is not closed
+            # not newer than its start, so it is not closed
+            await tell(charger, "Available", ago=5 * HOUR)
             await tell(charger, "Preparing")
             await trio.sleep(LONG_ENOUGH)
             assert charger.asked == []

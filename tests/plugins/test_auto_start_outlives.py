@@ -135,13 +135,14 @@ async def test_a_late_answer_counts_before_it_is_stored(server: Served, tries: i
         await trio.sleep(DELAY + tries * TIMEOUT + sum(RETRY_SECONDS[:tries]) - 4)
         server.writer.hold()
         await charger.answer(charger.frames[-1][1], {"status": "Accepted"})
+        # each triggers an evaluation
         for status in (
             "Faulted",
             "Available",
             "Faulted",
             "Available",
             "Faulted",
-        ):  # each triggers an evaluation
+        ):
             await trio.sleep(1)
             await tell(charger, status, connector=2)
         assert len(charger.asked) == tries

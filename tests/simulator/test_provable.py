@@ -188,9 +188,8 @@ def test_a_rollover_is_proved_and_may_be_taken_for_a_reset(width: int) -> None:
 
 
 def test_a_fall_by_another_width_is_a_reset() -> None:
-    assert lost(reported(65_400, 65_500, 63, 163, 263)) == [
-        Lost(Loss.BETWEEN, 63 - 26)
-    ]  # it restarted at 137
+    # it restarted at 137
+    assert lost(reported(65_400, 65_500, 63, 163, 263)) == [Lost(Loss.BETWEEN, 63 - 26)]
 
 
 @pytest.mark.parametrize(("place", "wh"), [(0, 100), (4, 100), (2, 0)])

@@ -171,9 +171,8 @@ def test_a_database_that_does_not_is_told_line_by_line() -> None:
     verdict = Verdict(transactions=1, energy_wh=1, faults=faults)
     lines = told(report([charger()], verdict), width=40).splitlines()
     assert lines[-1].startswith("The database does not agree. It has 1 transactions, 0.001 kWh")
-    assert (
-        f"  [energy silently wrong] {faults[0].line}" in lines
-    )  # in full, and not parsed as markup
+    # in full, and not parsed as markup
+    assert f"  [energy silently wrong] {faults[0].line}" in lines
     assert not any(faults[MOST_LINES].line in line for line in lines)
     assert "  … and 2 more; --json lists all" in lines
     assert ["energy", "silently", "wrong", str(MOST_LINES + 2)] in [line.split() for line in lines]

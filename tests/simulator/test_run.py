@@ -116,9 +116,8 @@ def test_the_exit_status(is_whole: bool, status: int, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(run, "simulate", simulate)
     assert run.run(order(0.0), is_json=True) == status
-    assert (
-        run.run(replace(order(0.0), plan=None), is_json=True) == 0
-    )  # without a plan only a signal ends it
+    # without a plan only a signal ends it
+    assert run.run(replace(order(0.0), plan=None), is_json=True) == 0
 
 
 @pytest.mark.real_log

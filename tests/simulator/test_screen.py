@@ -323,9 +323,8 @@ async def test_a_terminal_shows_the_table_while_it_runs_and_clears_it() -> None:
         await walk.end.wait()
     text = file.getvalue()
     assert "SIM-002" in text
-    assert (
-        text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
-    )  # the cursor is hidden and shown again
+    # the cursor is hidden and shown again
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
     assert text.endswith("\x1b[2K")  # the table is erased
 
 

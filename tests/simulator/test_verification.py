@@ -320,9 +320,8 @@ def test_one_whose_start_is_still_on_its_way_is_no_fault(site: Site) -> None:
 
 def test_a_charger_that_never_learned_the_id_is_found_by_its_start(site: Site) -> None:
     site.charge(wh=4000, learned=False)
-    assert site.found() == Verdict(
-        transactions=1, energy_wh=4000, reviews=1
-    )  # its stop carried no transactionId
+    # its stop carried no transactionId
+    assert site.found() == Verdict(transactions=1, energy_wh=4000, reviews=1)
 
 
 def test_equal_starts_are_told_apart_by_their_ids_and_their_order(site: Site) -> None:

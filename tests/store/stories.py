@@ -258,9 +258,8 @@ class Played:
 
     def _start(self, note: Note) -> None:
         register, session = register_of(note, self.story), note.session
-        with suppress(
-            sqlite3.IntegrityError
-        ):  # a message that the books refuse is lost, and the verdict says so
+        # a message that the books refuse is lost, and the verdict says so
+        with suppress(sqlite3.IntegrityError):
             found = start_with(
                 self.station, register, note.tag or "", self.clock(note), session.connector
             )

@@ -1,8 +1,6 @@
-"""New databases, copied from one that was migrated once a process: all migrations take 0.2 s, a
-copy takes 1 ms.
+"""New databases, copied from one that was made once a process: a copy takes 1 ms.
 
-Copies have the same random base of transaction ids. A test of the migrations themselves calls
-`migrate`.
+Copies have the same random base of transaction ids. A test of the making itself calls `migrate`.
 """
 
 import sqlite3

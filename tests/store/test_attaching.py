@@ -196,9 +196,8 @@ def test_attached_readings_show_the_energy_of_what_was_closed(
     books.wait(HOUR)
     anna.attach(message, transaction)
     assert station.bill(transaction)[0] == 4000
-    assert (
-        books.value("SELECT status FROM tx") == "Completed"
-    )  # an old reading is no sign that it goes on
+    # an old reading is no sign that it goes on
+    assert books.value("SELECT status FROM tx") == "Completed"
     received, at = books.row(
         "SELECT received_at, (SELECT received_at FROM set_aside) FROM meter_val WHERE wh = 5000"
     )

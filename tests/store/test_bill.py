@@ -341,9 +341,8 @@ def test_the_sample_of_the_readme(biller: Biller, station: Station) -> None:
     close(biller, 3)
     _, _, rest = find("a-neighbour-asks").text.partition("```text\n")
     sample, _, _ = rest.partition("\n```\n")
-    is_digest = re.compile(
-        r"(?:[0-9a-f]{8} ?){8}"
-    )  # the number of a transaction differs from run to run
+    # the number of a transaction differs from run to run
+    is_digest = re.compile(r"(?:[0-9a-f]{8} ?){8}")
     assert is_digest.sub("", sample) == is_digest.sub("", told(biller, transaction))
 
 

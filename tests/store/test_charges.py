@@ -186,9 +186,8 @@ def test_it_goes_with_its_transaction(house: Charging, station: Station) -> None
     house.give_by_hand(transaction, BEN)
     house.look()
     assert house.standing(ANNA).balance == 1000
-    assert (
-        house.ledger(BEN) == []
-    )  # it ended before Ben paid in advance: it is left to his statement
+    # it ended before Ben paid in advance: it is left to his statement
+    assert house.ledger(BEN) == []
     house.take_back(transaction)
     house.look()
     assert house.ledger(ANNA) == [

@@ -162,9 +162,8 @@ def test_a_command_expires_at_its_deadline(books: Books, station: Station) -> No
     books.wait(30)
     taken = station.write(commands.take)
     assert taken is not None
-    assert (
-        taken.action == "ClearCache"
-    )  # the other's deadline has passed, whether it was told or not
+    # the other's deadline has passed, whether it was told or not
+    assert taken.action == "ClearCache"
     books.run(commands.expire, books.at)
     assert states(books) == [("Reset", "expired"), ("ClearCache", "sent")]
     assert [(fact.action, fact.state) for fact in books.recorded(CallFailed)] == [
@@ -231,9 +230,8 @@ def test_a_repeated_request_is_one_command_for_a_day(books: Books, station: Stat
 def test_a_command_never_moves_back(books: Books, station: Station) -> None:
     command = send(station, "Reset")
     answer(station, command, "Reset", {"status": "Rejected"})
-    answer(
-        station, command, "Reset", {"status": "Accepted"}, is_late=True
-    )  # a second response changes nothing
+    # a second response changes nothing
+    answer(station, command, "Reset", {"status": "Accepted"}, is_late=True)
     assert books.row("SELECT state, is_late FROM command") == ("rejected", 0)
     with pytest.raises(sqlite3.IntegrityError, match="moves on"):
         books.run(lambda db: db.execute("UPDATE command SET state = 'queued'"))

@@ -173,9 +173,8 @@ def test_no_minute_is_counted_that_is_uncertain(
         assert stay is not None
         found = begun_minutes(stay, UNTIL_AVAILABLE, BERLIN)
         assert found <= counted + 1
-        assert behind or found >= counted - len(
-            before + after
-        )  # each restart and each connection takes some seconds
+        # each restart and each connection takes some seconds
+        assert behind or found >= counted - len(before + after)
 
 
 def _step(station: Station, step: str, minutes: int) -> int:

@@ -77,9 +77,8 @@ def test_a_stranger_has_a_budget_a_day_and_a_known_charger_a_larger_one(
     assert sum(size for size in sizes if not is_cut(size)) <= STRANGERS.of_one
     assert is_cut(sizes[-1])
     assert not is_cut(sizes[0])
-    assert not is_cut(
-        aside(station, size=3_000)
-    )  # what is no longer than the beginning is never cut
+    # what is no longer than the beginning is never cut
+    assert not is_cut(aside(station, size=3_000))
     books.wait(DAY)
     assert not is_cut(aside(station))
     adopt(station)
@@ -120,9 +119,8 @@ def test_while_the_disk_runs_low_nothing_is_kept_in_full_but_starts_and_stops(
 def test_starts_and_stops_are_kept_in_full_and_of_a_stranger_the_first_ones(
     station: Station,
 ) -> None:
-    assert not is_cut(
-        aside(station, "StopTransaction", STRANGERS_FRAME_BYTES + 1000)
-    )  # within the budget
+    # within the budget
+    assert not is_cut(aside(station, "StopTransaction", STRANGERS_FRAME_BYTES + 1000))
     for _ in range(10):
         aside(station)
     assert is_cut(aside(station, "StopTransaction", STRANGERS_FRAME_BYTES + 1000))

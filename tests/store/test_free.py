@@ -52,9 +52,8 @@ def test_two_starts_and_one_stop(books: Books, station: Station) -> None:
     station.stop(first, 3000)
     station.status("Available")
     wait(books, 2)
-    assert [name for name, _ in closed(books)] == [
-        first
-    ]  # by the second start; its own stop overrode that
+    # by the second start; its own stop overrode that
+    assert [name for name, _ in closed(books)] == [first]
     wait(books, 1)
     assert closed(books)[1:] == [(second, "Other")]
     assert books.row("SELECT status, stopped_by FROM tx WHERE id = ?", second) == (
@@ -160,9 +159,8 @@ def test_a_newer_reading_ends_the_wait_and_an_older_one_lets_it_begin_again(
 ) -> None:
     transaction = charged(station)
     wait(books, 2)
-    station.tell(
-        meter_value(station.clock(5), 4050), transaction=transaction
-    )  # of before Available
+    # of before Available
+    station.tell(meter_value(station.clock(5), 4050), transaction=transaction)
     wait(books, 2)
     assert closed(books) == []
     station.tell(station.register(4060), transaction=transaction)
@@ -170,9 +168,8 @@ def test_a_newer_reading_ends_the_wait_and_an_older_one_lets_it_begin_again(
     assert closed(books) == []
     station.status("Available")
     wait(books, 2)
-    station.tell(
-        meter_value(station.clock(30), 3500), transaction=transaction
-    )  # older than the last one
+    # older than the last one
+    station.tell(meter_value(station.clock(30), 3500), transaction=transaction)
     wait(books, 2)
     assert closed(books) == []
     wait(books, 1)
@@ -206,9 +203,8 @@ def test_a_restart_of_the_server_does_not_lose_the_wait(books: Books, station: S
     books.server = books.run(sessions.start_run, SERVER, "1.0", books.at, True)
     station.connect()
     wait(books, 2)
-    assert (
-        closed(books) == []
-    )  # the session that the server ended does not count: its end is unknown
+    # the session that the server ended does not count: its end is unknown
+    assert closed(books) == []
     wait(books, 1)
     assert closed(books) == [(transaction, "Other")]
 

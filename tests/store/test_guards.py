@@ -69,11 +69,12 @@ CHANGEABLE: dict[str, set[str]] = {
         "count",
         "last_received_at",
     },
+    # whether it was late is our reading of its time
     "status": {
         "count",
         "last_received_at",
         "is_late",
-    },  # whether it was late is our reading of its time
+    },
     "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"reason", "count", "last_received_at"},
@@ -221,19 +222,19 @@ def change(books: Books, table: str, column: str) -> None:
         other = "'gone'"  # of the states that may follow
     if table in RESULTS and column in ("result", "ended_at"):  # both, or neither
         column, other = "result", f"'{RESULTS[table]}', ended_at = '2026'"
+    # they go, and it is told when, by whom
     if table == "statement_party" and column not in (
         "statement_id",
         "sheet",
-    ):  # they go, and it is told when, by whom
+    ):
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
     if table in ("user", "recipient", "message", "load_order") and column in CHANGEABLE[table]:
         other = ALLOWED.get(column, other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"
-    books.connection.execute(
-        "PRAGMA foreign_keys = OFF"
-    )  # a foreign key would also refuse, but is not a guard
+    # a foreign key would also refuse, but is not a guard
+    books.connection.execute("PRAGMA foreign_keys = OFF")
     books.connection.execute(
         f"UPDATE {table} SET {column} = {other} WHERE rowid = ?", (newest(books, table),)
     )

@@ -398,9 +398,8 @@ def test_whatever_happened_an_honest_charger_gets_the_list(steps: list[tuple[Any
         for one in steps:
             Happening(keeping).happen(*one)
         keeping.is_open = True
-        keeping.books.wait(
-            25 * 60
-        )  # one that said that it keeps no list is asked again within a day
+        # one that said that it keeps no list is asked again within a day
+        keeping.books.wait(25 * 60)
         keeping.settle()
         assert keeping.memory.local_list == keeping.expected()
         assert keeping.status().state in ("up to date", "too long")

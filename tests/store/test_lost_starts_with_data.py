@@ -35,9 +35,8 @@ def test_a_transaction_without_a_stop_ends_before_one_without_a_start(
     wh = charge(station, wh, 60, 7)
     station.stop(7, wh, tag="B", data=[begin, marked(station, wh, "End")])
     books.run(close_silent, books.at, SILENT)
-    assert (
-        books.value("SELECT status FROM tx WHERE id = ?", first) == "Active"
-    )  # its stop may be on its way
+    # its stop may be on its way
+    assert books.value("SELECT status FROM tx WHERE id = ?", first) == "Active"
     books.wait(SILENT / 60)
     books.run(close_silent, books.at, SILENT)
     settle(books)

@@ -225,10 +225,11 @@ def test_a_repeated_start_keeps_its_first_answer_after_the_limit(house: Month) -
 @pytest.mark.parametrize(
     ("last", "over"),
     [
+        # summer time began in this month
         (
             "2026-03-31T21:00:00+00:00",
             "2026-03-31T22:00:00.000Z",
-        ),  # summer time began in this month
+        ),
         ("2026-10-31T22:00:00+00:00", "2026-10-31T23:00:00.000Z"),  # and ended in this one
     ],
 )

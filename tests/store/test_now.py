@@ -234,12 +234,13 @@ def test_power_of_the_site_is_that_of_readings_of_now(books: Books, page: Page) 
         transaction = station.start(1000)
         charge(station, transaction, 1000, minutes=5, every=1)
     site = page.read().site
+    # the first is 5 minutes behind
     assert (site.sessions, site.charging, site.power_w, site.silent) == (
         2,
         1,
         7200,
         1,
-    )  # the first is 5 minutes behind
+    )
 
 
 def test_a_session_that_just_began_is_not_counted_as_silent(
@@ -317,12 +318,13 @@ def test_a_suspended_session_is_neither_charging_nor_silent(station: Station, pa
     charge(station, station.start(1000), 1000, minutes=5, every=1)
     station.boot()
     site = page.read().site
+    # its power is not known
     assert (site.sessions, site.charging, site.power_w, site.silent) == (
         1,
         0,
         0,
         1,
-    )  # its power is not known
+    )
     station.books.wait(60)
     assert (page.session().is_suspended, page.session().is_silent) == (True, False)
 

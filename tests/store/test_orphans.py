@@ -109,10 +109,11 @@ def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station:
     ("later", "ended"),
     [
         ((), "2026-03-01T12:30:00.000Z"),
+        # just before the start that they belong to
         (
             (("Preparing", 1), ("Charging", 0)),
             "2026-03-01T12:30:00.000Z",
-        ),  # just before the start that they belong to
+        ),
         ((("Charging", HOUR), ("Available", HOUR)), "2026-03-02T13:30:00.000Z"),
         ((("Charging", HOUR), ("Finishing", HOUR)), "2026-03-02T14:30:00.000Z"),
     ],
@@ -327,9 +328,8 @@ def test_while_the_charger_is_away_the_clock_stands_still(books: Books, station:
 def test_a_week_at_most(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
     station.lose()
-    books.run(
-        load.begin_span, transaction, "paused", books.at
-    )  # it lasts as long as nobody is told otherwise
+    # it lasts as long as nobody is told otherwise
+    books.run(load.begin_span, transaction, "paused", books.at)
     books.wait(7 * DAY - HOUR - 1)
     look(books)
     assert open_ones(books) == {transaction}

@@ -316,9 +316,8 @@ def test_one_start_without_energy_keeps_no_place(books: Books) -> None:
     twice.stop(twice.start(7000), meter=7000)
     twice.start(7001)
     with reading(books) as db:
-        assert (
-            beginning(db).has_charged == stations.keys()
-        )  # their readings may wait, in messages that are large
+        # their readings may wait, in messages that are large
+        assert beginning(db).has_charged == stations.keys()
         assert beginning(db).bare == {"STILL", "ENDED"}
     stranger = Station(books, "NEXT")
     assert knock(stranger, "NEXT-2", "10.0.0.9", stays=True)
@@ -358,9 +357,8 @@ def test_one_network_brings_a_bounded_number_a_day() -> None:
     has_charged.clear()
     registrations.observe(started)
     has_charged.add("X")
-    assert (
-        registrations.why_no_room(1, "2001:db9::1") is None
-    )  # of its only session nothing is known
+    # of its only session nothing is known
+    assert registrations.why_no_room(1, "2001:db9::1") is None
     again = Registrations(Mode.OPEN, {"X"}, {}, has_charged, {"X"})
     assert again.why_no_room(1, "2001:db9::1") is None  # nor after a restart
     registrations.observe(started)

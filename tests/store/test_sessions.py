@@ -81,9 +81,8 @@ def test_a_lost_connection_suspends(books: Books, station: Station) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "is_current", [False, True]
-)  # even where the registry thought so a moment ago
+# even where the registry thought so a moment ago
+@pytest.mark.parametrize("is_current", [False, True])
 def test_a_replaced_session_touches_nothing_of_its_successor(
     books: Books, station: Station, is_current: bool
 ) -> None:

@@ -154,9 +154,8 @@ def test_the_first_one_after_a_boot_or_a_reconnect_counts_whatever_its_time_says
         (connector, "OverVoltage")
     ]
     station.status("Available", connector=connector, at=station.clock(minutes_ago + 5))
-    assert (
-        books.value(f"SELECT status FROM {table}") == "Faulted"
-    )  # the second one of this connection, and older
+    # the second one of this connection, and older
+    assert books.value(f"SELECT status FROM {table}") == "Faulted"
     come_back(station, boots, is_lost)
     station.status("Available", connector=connector, at=station.clock(minutes_ago + 5))
     assert [fact.count for fact in books.recorded(ErrorsResolved)] == [1]

@@ -577,9 +577,8 @@ def test_a_stop_that_waited(books: Books, station: Station) -> None:
     station.connect()
     station.stop(transaction, wh, at=stopped)
     station.status("Available")
-    assert (
-        minutes(books, transaction) <= 1
-    )  # the fraction of a second before the connection was lost
+    # the fraction of a second before the connection was lost
+    assert minutes(books, transaction) <= 1
 
 
 def test_nothing_before_the_stay_counts(books: Books, station: Station) -> None:

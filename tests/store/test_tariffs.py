@@ -162,9 +162,8 @@ def test_currency_and_kind_of_prices_are_of_one_kind(site: Site) -> None:
     assert found.words.startswith("Flat has prices in EUR")
     assert refused(site.add, flat("2026-11-01", gross="net")).field == "prices"
     site.withdraw(1, OCTOBER)
-    assert site.add(flat(gross="net", EUR="CAD", Flat="FLAT")) == ChangeResult(
-        1, "added"
-    )  # the slip is mended
+    # the slip is mended
+    assert site.add(flat(gross="net", EUR="CAD", Flat="FLAT")) == ChangeResult(1, "added")
     assert site.books.rows("SELECT name, currency, prices FROM tariff") == [("FLAT", "CAD", "net")]
     assert refused(site.add, DAY_AND_NIGHT).field == "currency"
 
@@ -381,9 +380,8 @@ def test_a_hundred_sessions_cost_no_query_each(site: Site) -> None:
     for _ in range(100):
         assert known.of(1, "CP-1", NOVEMBER) is known.of(None, "CP-1", NOVEMBER)
         known.of_account(1, OCTOBER)
-    assert (
-        len(asked) == 4
-    )  # the account's, the charger's and the site's assignments, and the versions of one tariff
+    # the account's, the charger's and the site's assignments, and the versions of one tariff
+    assert len(asked) == 4
 
 
 @pytest.mark.parametrize(

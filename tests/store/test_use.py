@@ -58,9 +58,8 @@ def test_a_car_that_stays(books: Books, station: Station) -> None:
 
 
 def test_what_is_before_the_month_is_not_in_it(books: Books, station: Station) -> None:
-    charges_and_stays(
-        station, datetime(2026, 2, 28, 21, tzinfo=UTC), 1000
-    )  # two hours before March in Berlin
+    # two hours before March in Berlin
+    charges_and_stays(station, datetime(2026, 2, 28, 21, tzinfo=UTC), 1000)
     assert look(books).plugged_seconds == 3 * HOUR
     assert look(books).charging_seconds == 0
     assert (look(books, "2026-02").plugged_seconds, look(books, "2026-02").charging_seconds) == (

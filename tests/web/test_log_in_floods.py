@@ -59,9 +59,8 @@ async def test_a_flood_does_not_keep_out_who_is_known(house: House, addresses: l
         for _ in range(5):
             began = trio.current_time()
             before = await house.enter("anna", cookie=before.cookie)
-            assert (
-                trio.current_time() - began <= 3 * STRETCH_SECONDS
-            )  # one at work, one before it, and its own
+            # one at work, one before it, and its own
+            assert trio.current_time() - began <= 3 * STRETCH_SECONDS
             await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert (
@@ -158,9 +157,8 @@ async def test_few_addresses_do_not_fill_the_queue_for_others(house: House) -> N
         for address in range(MOST_WAITING // MOST_OF_ADDRESS + 1):  # one is at work
             for _ in range(MOST_OF_ADDRESS):
                 nursery.start_soon(guess, f"198.51.100.{address}")
-                await (
-                    trio.testing.wait_all_tasks_blocked()
-                )  # the first is at work, not in the queue
+                # the first is at work, not in the queue
+                await trio.testing.wait_all_tasks_blocked()
         assert told == ["too_many_log_ins"]
         await house.enter("anna")
         assert told.count("too_many_log_ins") == 2
@@ -190,9 +188,8 @@ async def test_who_is_displaced_leaves_no_trace() -> None:
         for stranger in range(MOST_WAITING):
             nursery.start_soon(wait, f"stranger {stranger}")
         await trio.testing.wait_all_tasks_blocked()
-        assert (
-            served.count("displaced") == MOST_WAITING
-        )  # each address keeps one, and the other places have strangers
+        # each address keeps one, and the other places have strangers
+        assert served.count("displaced") == MOST_WAITING
         released.set()
     assert {str(address) for address in range(MOST_WAITING // MOST_OF_ADDRESS)} <= set(served)
     assert (

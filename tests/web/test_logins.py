@@ -281,9 +281,8 @@ async def test_a_log_in_with_a_token_ends_with_it(house: House) -> None:
     for wrong in ("", text[:-1], PASSWORD):
         attempt = house.logins.enter_by_token(wrong, address=HOME, cookie=None, browser="")
         assert await refused(attempt) == "wrong_token"
-    await house.logins.enter_by_token(
-        text, address=HOME, cookie=None, browser=""
-    )  # not delayed by wrong ones
+    # not delayed by wrong ones
+    await house.logins.enter_by_token(text, address=HOME, cookie=None, browser="")
     house.books.run(users.revoke, 1, house.books.at, "root")
     house.tokens.load(house.books.run(users.stored))
     assert not house.logins.is_valid(entered.login.id)

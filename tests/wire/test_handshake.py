@@ -361,11 +361,12 @@ def test_any_head_that_may_upgrade_is_read_by_the_library(
         ("192.0.2.7:9000", "192.0.2.7", "192.0.2.7"),
         ("192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7"),  # a listener for both kinds of addresses
         ("[fd00:0::2]:9000", "fd00::2", "fd00::2"),
+        # of a router, a proxy or a host of containers before us
         (
             "192.0.2.7:9000",
             "172.17.0.2",
             None,
-        ),  # of a router, a proxy or a host of containers before us
+        ),
         ("levity.local:9000", "192.0.2.7", None),
         ("127.0.0.1:9000", "127.0.0.1", None),
         ("[broken", "192.0.2.7", None),

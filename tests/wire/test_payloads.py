@@ -75,9 +75,8 @@ def test_every_message_is_read_and_written(
     understood = read(action, is_answer, payload, strict)
     assert understood.repairs == ()
     assert type(understood.message) is getattr(call_result if is_answer else call, action)
-    assert (
-        write_payload(understood.message).items() >= payload.items()
-    )  # SendLocalList adds an empty list
+    # SendLocalList adds an empty list
+    assert write_payload(understood.message).items() >= payload.items()
 
 
 def test_nested_values_stay_as_on_the_wire() -> None:

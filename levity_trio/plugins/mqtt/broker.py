@@ -458,10 +458,11 @@ async def open_link(
 
     Raises Broken, also in the block when the connection ends.
     """
+    # sockets are closed when no task waits for them any more
     with (
         ExitStack() as closing,
         unwrapped(Broken),
-    ):  # sockets are closed when no task waits for them any more
+    ):
         async with trio.open_nursery() as nursery:
             link = await _linked(nursery, closing, broker, received, will)
             nursery.start_soon(link.wait_over)

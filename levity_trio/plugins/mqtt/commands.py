@@ -414,9 +414,8 @@ class Commands:
     async def _follow(self, asked: Asked, sent: Mapping[str, Any]) -> None:
         """Wait for the charger, and answer what became of a command."""
         number, now = sent["id"], sent
-        with suppress(
-            StoreUnavailable, LookupError, Refused
-        ):  # Refused: the token was revoked meanwhile
+        # Refused: the token was revoked meanwhile
+        with suppress(StoreUnavailable, LookupError, Refused):
             with trio.move_on_after(CHARGER_SECONDS):
                 await self._site.chargers.wait(number)
             now = await self._ask(Request("GET", f"/api/admin/commands/{number}", {}))

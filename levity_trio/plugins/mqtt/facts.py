@@ -72,13 +72,13 @@ class Facts:
         self._problem = None
         try:
             while True:
+                # before the look, so that no later commit is missed
                 self._news, rest = (
                     trio.Event(),
                     RETRY_SECONDS,
-                )  # before the look, so that no later commit is missed
-                with suppress(
-                    StoreUnavailable, Unreadable
-                ):  # which the writer logs, and all who read
+                )
+                # which the writer logs, and all who read
+                with suppress(StoreUnavailable, Unreadable):
                     rest = await self._send_page(link)
                 with trio.move_on_after(rest):
                     await self._news.wait()
@@ -151,9 +151,8 @@ class Facts:
 
     def _note_problem(self, problem: str | None) -> None:
         if problem != self._problem:
-            self._site.writer.coalesce(
-                "mqtt facts", writes.note_problem, problem
-            )  # after what is noted of the link
+            # after what is noted of the link
+            self._site.writer.coalesce("mqtt facts", writes.note_problem, problem)
             self._problem = problem
             if problem is None:
                 log.info("the broker of MQTT takes facts again")

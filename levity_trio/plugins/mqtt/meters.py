@@ -152,9 +152,8 @@ class Meters:
             log.warning("a reading by MQTT was refused", meter=due.meter.name, reason=str(refused))
         except StoreUnavailable:  # the writer logs that; the next reading is tried
             self._newest.pop(due.meter.id, None)
-        except (
-            Exception
-        ):  # what nobody foresaw at one meter holds up no other; the next day is tried
+        except Exception:
+            # what nobody foresaw at one meter holds up no other; the next day is tried
             log.exception("a reading by MQTT could not be kept", meter=due.meter.name)
 
 

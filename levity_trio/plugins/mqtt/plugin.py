@@ -188,9 +188,8 @@ class Mqtt(Plugin):
             return
         self._is_out = problem is not None
         with suppress(StoreUnavailable):  # which the writer logs
-            self._site.writer.note(
-                writes.note_link, *seen
-            )  # at once: who has just changed the settings looks
+            # at once: who has just changed the settings looks
+            self._site.writer.note(writes.note_link, *seen)
 
     async def _tell_end_of_outage(self) -> None:
         if self._is_out:

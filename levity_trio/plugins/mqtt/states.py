@@ -223,9 +223,8 @@ class States:
             self._look_at, self._looked_at = inf, now
             for charger in await self._site.reader.run(self._entities.changed):
                 again = self._read_at.get(charger, -inf) + TOPIC_SECONDS
-                self._note(
-                    charger, now if again <= now else ceil(again)
-                )  # those that go on reporting are read together
+                # those that go on reporting are read together
+                self._note(charger, now if again <= now else ceil(again))
         if due := [charger for charger, at in self._due.items() if at <= now]:
             await self._read_chargers(due)
 
@@ -234,9 +233,8 @@ class States:
         site, now = self._site, trio.current_time()
         is_named = site.config.mqtt_names
         for charger in [*self._due] if only is None else only:
-            self._due.pop(
-                charger, None
-            )  # before the read, so that what comes meanwhile is read again
+            # before the read, so that what comes meanwhile is read again
+            self._due.pop(charger, None)
             self._read_at[charger] = now
         seen = await site.reader.run(
             lambda db: self._entities.read(db, site.clock(), only, is_named=is_named)
@@ -285,9 +283,8 @@ class States:
         names, commands = self._site.config.mqtt_names, self._site.config.mqtt_commands is not None
         made = charger.name, charger.vendor, charger.model, charger.firmware
         described = made, [*map(_number, charger.connectors)], self._language, self._has_feeder
-        if (
-            self._described.get(charger.id) != described
-        ):  # the description takes longer than all states
+        # the description takes longer than all states
+        if self._described.get(charger.id) != described:
             self._described[charger.id] = described
             told = {"with_names": names, "with_commands": commands, "with_load": self._has_feeder}
             with speaking(self._language):
@@ -337,9 +334,8 @@ class States:
 
     def _message(self, topic: str) -> Message:
         payload = self._newest[topic]
-        if not payload and not _is_state(
-            topic
-        ):  # once: Home Assistant logs a warning if it knows nothing of it
+        # once: Home Assistant logs a warning if it knows nothing of it
+        if not payload and not _is_state(topic):
             del self._newest[topic]
         return Message(topic=topic, payload=payload.encode(), is_retained=True)
 

@@ -92,9 +92,8 @@ class Charger(State):
         self.is_linked = True
         if self.registration == ACCEPTED:
             notifications.report_changes(self, at)
-        elif self.registration is None or not self.agenda.has_timer(
-            Timer.BOOT
-        ):  # else the interval runs (§4.2)
+        elif self.registration is None or not self.agenda.has_timer(Timer.BOOT):
+            # else the interval runs (§4.2)
             registration.boot(self)
         self.on_change()
 

@@ -104,9 +104,8 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
     charger.transactions[transaction.local_id] = connector.transaction = transaction
     connector.is_finishing = False
     connector.shown_wh.clear()
-    if (
-        profile is not None
-    ):  # from a remote start: it becomes the transaction's TxProfile (§5.11, §5.16)
+    # from a remote start: it becomes the transaction's TxProfile (§5.11, §5.16)
+    if profile is not None:
         charger.install(connector.number, profile, transaction.local_id, at)
     request = call.StartTransaction(
         connector_id=connector.number,

@@ -27,9 +27,8 @@ Check = Callable[[str], str | None]
 
 _DAY: Final = 86_400  # seconds
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
-_HEX: Final = re.compile(
-    r"(?:[0-9A-Fa-f]{2}){16,20}"
-)  # 16 to 20 bytes (security whitepaper, AuthorizationKey)
+# 16 to 20 bytes (security whitepaper, AuthorizationKey)
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 _ROTATION: Final = re.compile(r"\d{1,2}\.(NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)", re.ASCII)
 _MAX_ORGANIZATION: Final = (
     64  # characters of an O in a certificate (RFC 5280, ub-organization-name)

@@ -27,9 +27,8 @@ def power_on(charger: State, at: float) -> None:
         charger.connectors, charger.memory.is_operative, strict=True
     ):
         connector.reported = None
-        connector.beneath = (
-            Status.AVAILABLE if is_operative else Status.UNAVAILABLE
-        )  # Unavailable persists (§4.9)
+        # Unavailable persists (§4.9)
+        connector.beneath = Status.AVAILABLE if is_operative else Status.UNAVAILABLE
         connector.status = connector.beneath
         charging.resume(charger, connector, at)
     power.settle_all(charger, at)

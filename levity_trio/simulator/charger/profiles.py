@@ -186,9 +186,8 @@ def _periods(
 
 def _period(limit: Limit, unit: Unit) -> dict[str, Any]:
     value = limit.amps if unit == "A" else limit.watts
-    tenths = (
-        math.floor(value * 10 + 1e-6) / 10
-    )  # OCPP has one decimal; float noise must not cost one
+    # OCPP has one decimal; float noise must not cost one
+    tenths = math.floor(value * 10 + 1e-6) / 10
     return (
         {"limit": tenths}
         if limit.phases == PHASES

@@ -68,9 +68,8 @@ def _booted(charger: State, answer: Any, at: float) -> None:
     if not charger.is_on:
         return
     if answer is None:
-        if (
-            charger.registration != ACCEPTED
-        ):  # else it was a triggered one, and the registration stands
+        # else it was a triggered one, and the registration stands
+        if charger.registration != ACCEPTED:
             _plan_retry(charger, RETRY_SECONDS, at)
         return
     was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status

@@ -164,9 +164,8 @@ class Tags:
             if is_full
             else {key: info for key, info in self._memory.local_list.items() if key not in changes}
         )
-        updated = kept | {
-            key: dict(info) for key, info in changes.items() if info
-        }  # none deletes the tag (§7.1)
+        # none deletes the tag (§7.1)
+        updated = kept | {key: dict(info) for key, info in changes.items() if info}
         return (
             updated
             if len(updated) <= self._configuration.integer("LocalAuthListMaxLength")

@@ -313,9 +313,8 @@ class SessionReadings(Quirk):
         start_wh = transaction.shown_start_wh
 
         def since_start(_timestamp: str, wh: int) -> int:
-            return (
-                wh - start_wh if wh >= start_wh else wh
-            )  # lower only after a reset, which resets this count too
+            # lower only after a reset, which resets this count too
+            return wh - start_wh if wh >= start_wh else wh
 
         return with_registers(action, payload, since_start)
 

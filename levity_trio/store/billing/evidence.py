@@ -157,9 +157,8 @@ def _course(rows: Rows, tx: StoredTransaction, billed: Billed) -> _Course:
     """
     case = case_of(ChargerHistory(rows, tx.charger), _as_ended(tx, billed.until))
     times = {"start_time": billed.since, "stop_time": billed.until}
-    for (payload,) in rows(
-        _CORRECTIONS, (tx.id,)
-    ):  # a time that a person corrected says nothing about the clock
+    # a time that a person corrected says nothing about the clock
+    for (payload,) in rows(_CORRECTIONS, (tx.id,)):
         correction = orjson.loads(payload)
         times |= {
             name: _moment(correction["before"][name])

@@ -189,9 +189,8 @@ def lock_held(path: Path, *, is_created: bool = False) -> Iterator[None]:
             descriptor = opened(lock, os.O_RDWR)
             held.callback(os.close, descriptor)
             _take(descriptor, f"another levity-trio runs on {path}")
-            if sys.platform == "linux" and (
-                is_created or path.exists()
-            ):  # elsewhere it would exclude SQLite's locks
+            # elsewhere it would exclude SQLite's locks
+            if sys.platform == "linux" and (is_created or path.exists()):
                 held.enter_context(_file_held(path))
         yield
 
@@ -286,9 +285,8 @@ class FileDatabase:
         )
         path = Path(self.execute("PRAGMA database_list").fetchall()[0][2])
         wal, size = path.with_name(f"{path.name}-wal"), path.stat().st_size
-        unused = page_bytes * free_pages + max(
-            0, size - page_bytes * pages
-        )  # a file may be longer than its pages
+        # a file may be longer than its pages
+        unused = page_bytes * free_pages + max(0, size - page_bytes * pages)
         wal_bytes = wal.stat().st_size if wal.exists() else 0
         return DatabaseSpace(size, unused, wal_bytes, shutil.disk_usage(path).free)
 

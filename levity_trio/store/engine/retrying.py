@@ -45,6 +45,5 @@ async def persist(write: Callable[[], Awaitable[T]]) -> T:
         except DatabaseDamaged:  # the writer has logged it
             raise
         except StoreUnavailable:
-            await trio.sleep(
-                RETRY_SECONDS
-            )  # it is raised at once while a file of the database is lost
+            # it is raised at once while a file of the database is lost
+            await trio.sleep(RETRY_SECONDS)

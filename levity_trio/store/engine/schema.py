@@ -134,9 +134,8 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
         raise DamagedFile(f"{path}: {NOT_ALLOWED}") from error
     if size == 0:
         return
-    if not os.access(
-        path, os.R_OK, effective_ids=True
-    ):  # SQLite does not say why it cannot open a file
+    # SQLite does not say why it cannot open a file
+    if not os.access(path, os.R_OK, effective_ids=True):
         raise DamagedFile(f"{path}: {NOT_ALLOWED}")
     if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
         raise DamagedFile(f"{path} is not a SQLite database; {advice}, it was not touched")

@@ -407,9 +407,8 @@ def _plainly(connection: WritingConnection, write: Write) -> WriteResult:
 def _in_savepoint(connection: WritingConnection, write: Write) -> WriteResult:
     transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
-    captured = outcome.capture(
-        _released, connection, write, transaction
-    )  # carries a failure to its caller
+    # carries a failure to its caller
+    captured = outcome.capture(_released, connection, write, transaction)
     if isinstance(captured, outcome.Value):
         return WriteResult(captured.value, None, transaction.facts)
     if is_damage(captured.error):

@@ -259,9 +259,8 @@ def open_partial(target: Path, suffix: str) -> Iterator[Partial]:
     try:
         if not _is_mine(path, descriptor):
             raise EnvironmentProblem(f"another command writes {path}; wait for its end")
-        os.ftruncate(
-            descriptor, 0
-        )  # SQLite ignores a WAL or journal that was left beside an empty file
+        # SQLite ignores a WAL or journal that was left beside an empty file
+        os.ftruncate(descriptor, 0)
         try:
             yield Partial(path, descriptor)
         finally:
@@ -299,9 +298,8 @@ def copy(
         check_room(partial.path.parent, remaining * page_bytes)
         partial.sync()
         progress((total - remaining) * page_bytes, total * page_bytes)
-        time.sleep(
-            min(time.monotonic() - began, LONGEST_REST_SECONDS)
-        )  # half of the disk's time is the server's
+        # half of the disk's time is the server's
+        time.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
         began = time.monotonic()
 
     with closing(sqlite3.connect(partial.path, isolation_level=None)) as target:

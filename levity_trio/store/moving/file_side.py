@@ -160,9 +160,8 @@ def open_target(path: Path) -> Iterator[FileTarget]:
         _check_empty(path)
         with closing(connect(path)) as connection:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-            connection.execute(
-                "PRAGMA foreign_keys = OFF"
-            )  # some tables refer to each other, and the rows are known
+            # some tables refer to each other, and the rows are known
+            connection.execute("PRAGMA foreign_keys = OFF")
             migrate(connection)
             yield FileTarget(connection)
 

@@ -81,9 +81,8 @@ def move(source: DatabaseAddress, target: DatabaseAddress, progress: MoveProgres
     except KeyboardInterrupt:
         raise Interrupted from None
     except (sqlite3.Error, OSError) as error:
-        if (
-            getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-        ):  # Ctrl-C in a long statement
+        # Ctrl-C in a long statement
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             raise Interrupted from None
         if is_not_allowed(error):
             advice = "; connect as the owner of the database"

@@ -159,10 +159,11 @@ class PostgresqlConnection:
         with _lost_here():
             self._pgconn.pipeline_sync()
             for sql in sent:
+                # the second ends the statement
                 result, _ = (
                     self._next_result(),
                     self._next_result(),
-                )  # the second ends the statement
+                )
                 if result is None:
                     raise OperationalError(f"the connection was lost ({sql[:100]})")
                 results.append(result)

@@ -99,9 +99,8 @@ class PostgresqlTarget(PostgresqlReading):
             connection.run(f"ALTER TABLE {place} DROP CONSTRAINT {key}")
         for name in names:
             connection.run(f"ALTER TABLE {name} DISABLE TRIGGER USER")
-        connection.run(
-            f"TRUNCATE {', '.join(names)} RESTART IDENTITY"
-        )  # a move that failed has left next ids
+        # a move that failed has left next ids
+        connection.run(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
 
     def write(self, table: MovedTable, part: Sequence[bytes]) -> None:
         self._connection.copy_in(f"{table.quoted} ({table.listed})", b"".join(part))

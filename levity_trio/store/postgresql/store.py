@@ -103,9 +103,8 @@ class _WriterConnection(PostgresqlConnection):
             except sqlite3.Error:
                 if not self.is_lost:
                     raise
-        if (
-            self.is_lost
-        ):  # since the last commit; it is a fault only if there is no other connection
+        # since the last commit; it is a fault only if there is no other connection
+        if self.is_lost:
             self._connect()
             self._claim()
 

@@ -195,9 +195,8 @@ def shrink(db: UnitOfWork, spare_bytes: int, seconds: float) -> bool:
     until = time.monotonic() + seconds
     ((free,),), ((page_bytes,),) = db.rows("PRAGMA freelist_count"), db.rows("PRAGMA page_size")
     for _ in range(free - spare_bytes // page_bytes):
-        db.rows(
-            "PRAGMA incremental_vacuum(1)"
-        )  # with a larger number, Python still stops after one page
+        # with a larger number, Python still stops after one page
+        db.rows("PRAGMA incremental_vacuum(1)")
         if time.monotonic() > until:
             return False
     return True

@@ -631,17 +631,15 @@ def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[
     begin = in_zone(since, zone).replace(tzinfo=None)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     if step >= DAY:
-        midnight -= timedelta(
-            days=(midnight.toordinal() - 1) % (step // DAY)
-        )  # weeks begin on a Monday
+        # weeks begin on a Monday
+        midnight -= timedelta(days=(midnight.toordinal() - 1) % (step // DAY))
     first = math.floor(((begin - midnight).total_seconds() - HOUR) / step)
     most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(3 * HOUR / step)
     walls = [
         shifted(midnight, timedelta(seconds=place * step)) for place in range(first, first + most)
     ]
-    folds = (
-        (0, 1) if step < HOUR else (0,)
-    )  # in autumn, an hour comes twice: the wall goes back, too
+    # in autumn, an hour comes twice: the wall goes back, too
+    folds = (0, 1) if step < HOUR else (0,)
     moments = {
         in_zone(wall.replace(tzinfo=zone, fold=fold), since.tzinfo)
         for wall in walls

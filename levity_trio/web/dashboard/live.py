@@ -180,9 +180,8 @@ class Channels:
 
     def _join(self, page: DashboardPage, view: PageView, live: Live, sender: _Sender) -> Channel:
         caller = view.caller
-        who = (
-            (caller.account, caller.name) if caller.role is Role.DRIVER else None
-        )  # what one asked for is not another's
+        # what one asked for is not another's
+        who = (caller.account, caller.name) if caller.role is Role.DRIVER else None
         key: _Key = (
             language(),
             caller.role,
@@ -268,9 +267,8 @@ class Channels:
         if html is None:
             channel.is_stale = True
             await channel.tell(channel.readers | channel.joining, FAULT)
-        elif (
-            not self._api.chargers.are_sent_away
-        ):  # as readers should not be told that all chargers are away
+        elif not self._api.chargers.are_sent_away:
+            # as readers should not be told that all chargers are away
             await channel.send(html, joining)
         return html is not None
 

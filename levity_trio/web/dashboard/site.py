@@ -130,9 +130,8 @@ def _of_endpoint(renderer: Renderer, inner: InnerApi, endpoint: Endpoint) -> Ite
             partial(_form, renderer, inner, endpoint),
             methods=["GET", "POST"],
         )
-    elif (
-        endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types
-    ):  # a file; pages have their own streams
+    elif endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types:
+        # a file; pages have their own streams
         yield LateRoute(f"/get{below}", partial(_file, renderer, inner))
 
 
@@ -176,9 +175,8 @@ async def _stream(
 ) -> Response:
     view = _view(inner, request)
     reader: Browser = request.scope[READER]
-    if view.caller.role < page.role or not renderer.mount.is_own_origin(
-        request
-    ):  # its places are few
+    # its places are few
+    if view.caller.role < page.role or not renderer.mount.is_own_origin(request):
         return Response(status_code=HTTPStatus.FORBIDDEN)
     full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
     return EventStream(

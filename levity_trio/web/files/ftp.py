@@ -119,9 +119,8 @@ async def _serve(
     """Serve a connection. No exception leaves this function; trio's accept loop closes the stream
     in any case."""
     try:
-        stream.setsockopt(
-            trio.socket.SOL_SOCKET, trio.socket.SO_OOBINLINE, 1
-        )  # ABOR comes with urgent data
+        # ABOR comes with urgent data
+        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_OOBINLINE, 1)
         here, there = (
             str(name[0]) for name in (stream.socket.getsockname(), stream.socket.getpeername())
         )
@@ -137,7 +136,8 @@ async def _serve(
         _FtpClientLeft,
         trio.BrokenResourceError,
         trio.ClosedResourceError,
-    ):  # caused by the peer
+    ):
+        # caused by the peer
         log.debug("FTP client disconnected")
     except* Exception:
         log.exception("FTP connection failed")
@@ -212,9 +212,8 @@ class FtpSession:
         if patience.cancelled_caught:
             reply = 421, "nothing came for too long"
         else:
-            reply = await self._obey(
-                verb.upper().removeprefix("X"), argument.strip()
-            )  # XPWD is an older PWD
+            # XPWD is an older PWD
+            reply = await self._obey(verb.upper().removeprefix("X"), argument.strip())
         await self.reply(*reply)
         return reply[0] not in LAST
 

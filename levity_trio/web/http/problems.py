@@ -90,9 +90,8 @@ async def _of_body(_request: Request, error: Exception) -> Response:
 
 
 async def _nobody(_request: Request, _error: Exception) -> Response:
-    return Response(
-        status_code=HTTPStatus.BAD_REQUEST
-    )  # the client left inside its body; nobody reads this
+    # the client left inside its body; nobody reads this
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:

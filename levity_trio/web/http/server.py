@@ -298,9 +298,8 @@ class _Stream:
             self.selected_alpn_protocol = partial(_selected_alpn_protocol, stream)
         else:
             self.socket = stream.socket
-        self.send_eof = getattr(
-            stream, "send_eof", trio.lowlevel.checkpoint
-        )  # TLS has no half-closed connection
+        # TLS has no half-closed connection
+        self.send_eof = getattr(stream, "send_eof", trio.lowlevel.checkpoint)
         self.aclose = stream.aclose
         self._stream = stream
         self._sends = sends
@@ -463,9 +462,8 @@ async def client_of(stream: trio.SocketStream, proxies: Proxies) -> str | None:
 async def _named_by_proxy(stream: trio.SocketStream) -> str | None:
     received = b""
     while (header := read_proxy_header(received)) is None:
-        more = await stream.receive_some(
-            missing_bytes(received)
-        )  # no more, because what follows may be TLS
+        # no more, because what follows may be TLS
+        more = await stream.receive_some(missing_bytes(received))
         if not more:
             return None
         received += more

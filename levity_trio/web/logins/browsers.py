@@ -308,9 +308,8 @@ class Logins:
         invitation = self._invitation(code, for_drivers=for_drivers)
         if invitation is None:
             return None
-        tries = self.invitations.count_try(
-            invitation.id
-        )  # before anything is awaited, so that no guess goes uncounted
+        # before anything is awaited, so that no guess goes uncounted
+        tries = self.invitations.count_try(invitation.id)
         await self._writer.run(users.note_tries, invitation.id, tries)
         is_right = await self._is_right(
             door, who, Stretched(invitation.salt, invitation.digest), invitation.secret

@@ -102,9 +102,8 @@ def a_restart_of_the_server_is_survived(page: Page, site: Site) -> None:
         expect(page.locator("#link")).to_contain_text("no connection")
         page.clock.fast_forward("03:00")
         expect(page.locator("#link")).to_contain_text("no connection for 3 min")
-        expect(_card(page, "AGAIN")).not_to_contain_text(
-            "away"
-        )  # what was so before the server stopped
+        # what was so before the server stopped
+        expect(_card(page, "AGAIN")).not_to_contain_text("away")
         site.act("AGAIN", "plug")
     expect(page.locator("#link")).to_have_text("live")
     expect(_card(page, "AGAIN")).to_contain_text("Cable in")

@@ -352,9 +352,8 @@ async def test_who_boots_and_forgets_while_it_is_prepared_is_prepared_once_more(
         assert installed(point, "TxDefaultProfile")
         point.profiles.installed.clear()
         point._has_booted = False
-        evening.nursery.start_soon(
-            point._converse
-        )  # over a new link, before the old one is known to be lost
+        # over a new link, before the old one is known to be lost
+        evening.nursery.start_soon(point._converse)
         await trio.sleep(10 * MINUTE)
         assert installed(point, "TxDefaultProfile")
 

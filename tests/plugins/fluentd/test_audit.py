@@ -200,9 +200,8 @@ async def test_who_acknowledges_something_else_is_left(log: Log) -> None:
 
 async def test_who_is_slow_is_waited_for(log: Log) -> None:
     for number in range(4):
-        log.add(
-            charger=f"CP-{number}", frame=f'[{3 + number % 2},"1",{{}}]'
-        )  # alternating tags: four messages
+        # alternating tags: four messages
+        log.add(charger=f"CP-{number}", frame=f'[{3 + number % 2},"1",{{}}]')
     async with open_fluentd() as fluentd:
         fluentd.pause_seconds = 25
         async with log.audited(fluentd):

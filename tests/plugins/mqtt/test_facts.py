@@ -243,9 +243,8 @@ async def test_the_position_is_not_stored_with_each_fact(
         for _ in range(5):
             house.tell()
             await house.delivered(house.newest)
-    assert (
-        house.state.waiting <= 1
-    )  # it is stored at the end; only the last fact may be unacknowledged
+    # it is stored at the end; only the last fact may be unacknowledged
+    assert house.state.waiting <= 1
     assert house.ids == list(range(2, house.newest + 1))
 
 
@@ -340,9 +339,8 @@ async def test_a_replay_that_another_server_was_asked_for_is_found(
         await house.delivered(2, 3)
         await house.acknowledged()
         house.heard.messages.clear()
-        house.books.run(
-            mqtt.replay, 1, EARLY, house.books.at, "anna"
-        )  # and nothing wakes the facts
+        # and nothing wakes the facts
+        house.books.run(mqtt.replay, 1, EARLY, house.books.at, "anna")
         await house.delivered(2, 3, 4)
 
 

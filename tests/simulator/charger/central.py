@@ -21,9 +21,8 @@ from levity_trio.wire.frames import CallError, CallResult, Response
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import wire_time
 
-NOON = datetime(
-    2026, 3, 1, 12, tzinfo=UTC
-)  # when the simulation begins, by the central system's clock
+# when the simulation begins, by the central system's clock
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANSWER_SECONDS = 30.0
 FIRST_ID = 1001
 CAR = Vehicle(name="car", battery_wh=60_000, max_ac_w=7_360, soc=0.5)

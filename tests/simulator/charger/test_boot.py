@@ -79,13 +79,14 @@ def test_without_an_interval_or_an_answer_it_chooses_its_own() -> None:
     assert central.moments("BootNotification") == [0, 30]
     central.silent.add("BootNotification")
     central.run(200)
+    # 30 s of silence, 30 s of its own
     assert central.moments("BootNotification") == [
         0,
         30,
         60,
         120,
         180,
-    ]  # 30 s of silence, 30 s of its own
+    ]
     central.silent.clear()
     central.refused.add("BootNotification")
     central.run(300)

@@ -60,11 +60,12 @@ def test_a_composite_in_wire_form() -> None:
         ([(1, profile(periods=5_000, chargingRateUnit="W"))], "A", [(0, 7.2)]),
         ([(1, profile(periods=5_000, chargingRateUnit="W"))], "W", [(0, 5_000)]),
         ([(1, profile(periods=4.1))], "A", [(0, 4.1)]),
+        # 4.1 × 690 is 2828.9999999999995 in floats
         (
             [(1, profile(periods=4.1))],
             "W",
             [(0, 2_829)],
-        ),  # 4.1 × 690 is 2828.9999999999995 in floats
+        ),
         ([(1, profile(periods=80))], "A", [(0, 32)]),
         ([(1, profile(periods=[(0, 10), (1000, 6)]))], "A", [(0, 10)]),
         ([(1, profile(startSchedule="2026-03-01T12:00:09.2Z"))], "A", [(0, 32), (10, 16)]),

@@ -135,9 +135,8 @@ def test_an_error_code_is_a_callerror() -> None:
     with pytest.raises(Refused) as refused:
         central.ask("Reset", type="Soft")
     assert refused.value.code is ErrorCode.SECURITY_ERROR
-    central.charger.force_answer(
-        "UnlockConnector", "NotSupported", central.at
-    )  # a status of its response, not an error code
+    # a status of its response, not an error code
+    central.charger.force_answer("UnlockConnector", "NotSupported", central.at)
     assert central.ask("UnlockConnector", connectorId=1) == {"status": "NotSupported"}
 
 

@@ -249,9 +249,8 @@ def test_no_power_no_flow_and_a_vehicle_may_leave_meanwhile() -> None:
     central = charging()
     central.then(10, central.charger.power_off)
     central.then(15, central.charger.fault, 1, "GroundFailure")
-    assert (
-        central.charger.connectors[1].status == "Charging"
-    )  # the last status: without power it cannot change
+    # the last status: without power it cannot change
+    assert central.charger.connectors[1].status == "Charging"
     central.charger.clear_fault(1, 16)
     central.then(20, central.charger.unplug, 1)
     central.then(30, central.charger.plug, 1, CAR)

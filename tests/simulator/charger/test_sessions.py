@@ -16,9 +16,8 @@ from tests.simulator.charger.central import (
     stamp,
 )
 
-ALMOST_FULL = Vehicle(
-    name="almost full", battery_wh=60_000, max_ac_w=7_360, soc=1 - 736 / 60_000
-)  # 360 s at 7.36 kW
+# 360 s at 7.36 kW
+ALMOST_FULL = Vehicle(name="almost full", battery_wh=60_000, max_ac_w=7_360, soc=1 - 736 / 60_000)
 HOUR_WH = 7_360
 
 

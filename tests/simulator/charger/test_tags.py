@@ -175,9 +175,8 @@ def test_a_full_cache_loses_the_oldest() -> None:
     known = tags(kept)
     for number in range(MAX_CACHE):
         known.learn(f"T{number}", {"status": "Accepted"})
-    known.learn(
-        "T1", {"status": "Accepted"}
-    )  # already cached: it needs no room and becomes the newest
+    # already cached: it needs no room and becomes the newest
+    known.learn("T1", {"status": "Accepted"})
     assert known.decide("T0", NOON) == "Accepted"
     known.learn("new", {"status": "Accepted"})
     known.learn("newer", {"status": "Accepted"})

@@ -30,9 +30,8 @@ async def outcomes(living: Living, central: Central) -> list[object]:
             found.append(answer.status)
         except CallFailed as failed:
             found.append(type(failed))
-        assert (
-            living.charger.configuration.integer("ConnectionTimeOut") == interval
-        )  # it obeys, whatever it responds
+        # it obeys, whatever it responds
+        assert living.charger.configuration.integer("ConnectionTimeOut") == interval
     return found
 
 

@@ -360,10 +360,11 @@ async def test_an_operation_is_answered_and_has_its_effect(
         living.frames.clear()
         answer = await scene.ask(case.request(scene))
         assert {name: getattr(answer, name) for name in case.answer} == case.answer
+        # its response precedes all its effects
         assert living.order()[:2] == [
             f"<{action}",
             ">answer",
-        ]  # its response precedes all its effects
+        ]
         await living.until(lambda: case.effect(scene), EFFECT_SECONDS)
         await living.accepted()
     assert (

@@ -174,10 +174,11 @@ async def test_a_pause_and_its_end_are_told(central: Central) -> None:
         assert await limited.amps() == FULL
         await limited.lease([(0, 0)])
         await trio.sleep(1)
+        # the car follows 2 s later
         assert (limited.statuses()[-1], limited.drawn()) == (
             "SuspendedEVSE",
             FULL,
-        )  # the car follows 2 s later
+        )
         assert await limited.amps(2) == 0
         await limited.lease([(0, 8)])
         assert await limited.amps() == 8
@@ -217,9 +218,8 @@ async def test_a_clock_that_is_set_moves_a_schedule(central: Central) -> None:
         await limited.plug()
         await limited.lease([(0, 10)])
         assert await limited.amps() == 10
-        await limited.living.until(
-            lambda: limited.drawn() == FULL, 6 * 3_600
-        )  # it begins hours later
+        # it begins hours later
+        await limited.living.until(lambda: limited.drawn() == FULL, 6 * 3_600)
 
 
 async def test_the_seconds_of_a_transaction_need_no_clock(central: Central) -> None:

@@ -164,9 +164,8 @@ async def test_a_peer_that_does_not_read_is_left() -> None:
     async with open_living(mute, pair=lockstep_stream_pair) as living:
         await living.until(lambda: len(living.wire.dials) == 2)
     again = living.wire.dials[1]
-    last = max(
-        at for at, _ in living.moments("BootNotification") if at < again
-    )  # a frozen peer may have read one
+    # a frozen peer may have read one
+    last = max(at for at, _ in living.moments("BootNotification") if at < again)
     assert again - last == pytest.approx(SEND_SECONDS + FIRST_PAUSE_SECONDS, abs=0.1)
 
 

@@ -126,9 +126,8 @@ def test_three_phases_are_told_one_by_one() -> None:
 
 
 def test_dc_tells_the_pack_and_its_state() -> None:
-    half_an_hour = snapshot(
-        SUPPLIES["DC"], hours=0.5
-    )  # 25 kWh into 100 kWh: half full, 108 * 3.7 V
+    # 25 kWh into 100 kWh: half full, 108 * 3.7 V
+    half_an_hour = snapshot(SUPPLIES["DC"], hours=0.5)
     assert said(half_an_hour, "SoC", "Voltage", "Current.Import") == [
         ("SoC", None, "50.0", "Percent", "EV"),
         ("Voltage", None, "399.60", "V", "Outlet"),

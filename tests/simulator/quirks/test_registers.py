@@ -95,10 +95,11 @@ def test_a_register_leaps_for_good_or_once() -> None:
         else:
             stays += 1
             assert not falls(told)
+            # the energy of the step that the jump hides
             assert entry.energy_wh - prove(entry).proved_wh in (
                 122,
                 123,
-            )  # the energy of the step that the jump hides
+            )
             assert prove(entry).proved_wh == told[-1] - told[leap] + told[leap - 1] - told[0]
     assert stays > 0 < slips
 
@@ -124,11 +125,12 @@ def test_a_register_that_was_reset_runs_back_all_the_same() -> None:
         assert len(wrong) > 5
         assert all(0 <= told[number] < told[number - 1] for number in wrong)
         proof = prove(entry)
+        # if the last reading before the reset was wrong
         assert entry.energy_wh - proof.proved_wh in (
             0,
             122,
             123,
-        )  # if the last reading before the reset was wrong
+        )
         assert proof.is_contradicted
 
 
@@ -304,10 +306,11 @@ def test_every_second_start_looks_back_into_the_session_before() -> None:
         assert before[0] < told[number][0] < before[-1] == right[number][0]
         assert told[number][1:] == right[number][1:]
         proof = prove(driven.charger.ledger[number])
+        # the reading at its begin is in the stop
         assert (proof.lost, proof.is_honest) == (
             (),
             False,
-        )  # the reading at its begin is in the stop
+        )
 
 
 def test_what_flowed_before_the_first_reading_is_lost_with_the_start() -> None:

@@ -66,9 +66,8 @@ def test_all_strangers_have_one_ceiling_beyond_the_first_facts_of_each(
     assert books.count("boot WHERE cp_id = 'OWN'") == ceilings.FIRST_FACTS + 7
     assert books.count("boot") == 4 * ceilings.FIRST_FACTS + 7 + 5
     assert {told.charger for told in books.recorded(FactsCounted)} == {"NEW-1", "NEW-2", "NEW-3"}
-    assert (
-        books.value("SELECT count(*) FROM cp WHERE vendor IS NOT NULL") == 4
-    )  # the present is known all the same
+    # the present is known all the same
+    assert books.value("SELECT count(*) FROM cp WHERE vendor IS NOT NULL") == 4
     strangers[0].start()
     books.wait(24 * 60 + 1)
     strangers[0].boot()

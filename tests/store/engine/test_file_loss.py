@@ -245,9 +245,8 @@ async def test_nothing_is_acknowledged_behind_a_cut(
     assert saved["event"] == "all committed data was saved to a copy"
     assert "move the copy to" in saved["advice"]
     assert site.on_disk(Path(saved["copy"]).name)[:4] == list("abcd")
-    assert (
-        site.on_disk()[:4] == list("abcd")[: len(site.on_disk())]
-    )  # sound, and a state that once was
+    # sound, and a state that once was
+    assert site.on_disk()[:4] == list("abcd")[: len(site.on_disk())]
 
 
 async def test_what_nobody_knows_any_more_is_not_called_saved(

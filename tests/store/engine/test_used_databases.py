@@ -360,9 +360,8 @@ def test_its_chargers_go_on(used: Used) -> None:
     for name in ("open", "suspended", "closed", "reopened"):
         assert station.bill(used.ids[name])[0] == 5000
         assert used.of(name, "stopped_by, counted_wh") == ("charger", 5000)
-    assert (
-        books.count("set_aside") == 2
-    )  # with the stop that was joined, as its transaction has its own now
+    # with the stop that was joined, as its transaction has its own now
+    assert books.count("set_aside") == 2
     assert station.start() > max(used.ids.values())
 
 
@@ -521,8 +520,7 @@ def test_what_was_closed_before_papers_had_a_language_is_marked(
         insert(connection, "statement", **row)
         insert(connection, "statement", **row, **closed)
         migrate(connection)
-        assert connection.execute("SELECT language FROM statement").fetchall() == [
-            (language,)
-        ]  # the draft is gone
+        # the draft is gone
+        assert connection.execute("SELECT language FROM statement").fetchall() == [(language,)]
         with pytest.raises(sqlite3.IntegrityError, match="never rewritten"):
             connection.execute("UPDATE statement SET language = 'de' WHERE number = 1")

@@ -244,9 +244,8 @@ def test_it_is_of_one_moment(site: PostgresqlAddress, monkeypatch: pytest.Monkey
     def write(_subject: CheckSubject) -> list[str]:
         with station(site, "CP-2") as there:
             charge(there)
-        change(
-            site, 'REINDEX TABLE account; REINDEX TABLE "user"; REINDEX TABLE tx'
-        )  # within its lock_timeout
+        # within its lock_timeout
+        change(site, 'REINDEX TABLE account; REINDEX TABLE "user"; REINDEX TABLE tx')
         return []
 
     monkeypatch.setattr(

@@ -199,9 +199,8 @@ def test_the_older_program_serves_where_the_migration_says_so(
                 "levity_trio.store.engine.schema.migrations",
                 lambda: [*every, (later, tmp_path / "later.sql")],
             )
-            assert (
-                look_at(address, before)["serves_old"] == is_served
-            )  # an upgrade is refused otherwise
+            # an upgrade is refused otherwise
+            assert look_at(address, before)["serves_old"] == is_served
         with open_store(address, "newer") as store:
             store.commit([keep("a")])
     if is_served:

@@ -49,9 +49,8 @@ async def _ticks() -> AsyncIterator[bytes]:
     """Yield the same moments to all readers."""
     while True:
         number = int(time.time() * A_SECOND) + 1
-        await trio.sleep(
-            max(0.0, number / A_SECOND - time.time())
-        )  # it may have passed on a busy machine
+        # it may have passed on a busy machine
+        await trio.sleep(max(0.0, number / A_SECOND - time.time()))
         at = stamp(datetime.fromtimestamp(number / A_SECOND, UTC))
         yield f'id: {number}\nevent: StatusChanged\ndata: {{"at":"{at}"}}\n\n'.encode()
 

@@ -55,9 +55,8 @@ def fill(
         ).fetchall()
         connection.execute("DROP INDEX meter_val_connector")
         connection.execute("BEGIN")
-        connection.execute(
-            "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'tx'"
-        )  # a new database begins anywhere
+        # a new database begins anywhere
+        connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'tx'")
         _chargers(connection)
         filled_statements.house(connection)
         _transactions(connection, transactions)

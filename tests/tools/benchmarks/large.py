@@ -176,9 +176,8 @@ def measure(server: Server, database: Path, megabytes: float, session: Session) 
             "transactionId": transaction,
         }
         text = json.dumps([2, "large", "StopTransaction", {"transactionData": told} | stop])
-        whole = client_frame(
-            TEXT, text.encode()
-        )  # before it is measured: the others are threads of this process
+        # before it is measured: the others are threads of this process
+        whole = client_frame(TEXT, text.encode())
         time.sleep(SETTLE_SECONDS)
         before, longest[:] = server.peak_mib(), (0.0, 0.0)
         began, idle = time.perf_counter(), _elsewhere(server)

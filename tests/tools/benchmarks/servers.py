@@ -343,9 +343,8 @@ def main(arguments: list[str] | None = None) -> int:
     measured."""
     chosen = _parser().parse_args(arguments)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (hard, hard)
-    )  # a socket a charger, here and in the servers
+    # a socket a charger, here and in the servers
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     gc.disable()  # the generator makes no cycles, and must not pause
     is_missed = False
     with tempfile.TemporaryDirectory(prefix="levity-bench-") as name:

@@ -176,9 +176,8 @@ def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
     fleet.forget()
     before = _Counts.of(servers)
     fleet.run(seconds)
-    fleet.run(
-        WAIT_SECONDS, lambda: bool(fleet.answers)
-    )  # a short phase on a busy machine waits for its first one
+    # a short phase on a busy machine waits for its first one
+    fleet.run(WAIT_SECONDS, lambda: bool(fleet.answers))
     calls, used = len(fleet.answers), _Counts.of(servers) - before
     if not calls:
         raise BenchError(f"no answer in {seconds} s: {fleet.samples}")

@@ -102,9 +102,8 @@ def _outage(servers: Cluster, fleet: PacedFleet, size: Size, end: End) -> Outage
         fleet.run(WAIT_SECONDS, interruption.done)
         span = interruption.result()
     fleet.run(WAIT_SECONDS, lambda: not fleet.away)
-    fleet.run(
-        size.every + SETTLE_SECONDS
-    )  # each has called, and whoever was refused for that dials again
+    # each has called, and whoever was refused for that dials again
+    fleet.run(size.every + SETTLE_SECONDS)
     fleet.run(WAIT_SECONDS, lambda: not fleet.away)
     left = moved(fleet)
     return Outage(

@@ -102,7 +102,6 @@ def _truth(account: Account | None, case: Case) -> Truth:
     is_alone = proof.is_honest and not entry.lies
     most = proof.most_wh or entry.energy_wh
     tolerance = most - entry.energy_wh if proof.is_hidden else 0
-    is_lie = not is_alone or not (
-        account.is_honest or is_certain
-    )  # one next to a lie may be in doubt, too
+    # one next to a lie may be in doubt, too
+    is_lie = not is_alone or not (account.is_honest or is_certain)
     return Truth(is_lie, entry.energy_wh, tolerance, min(proof.least_wh, entry.energy_wh), most)

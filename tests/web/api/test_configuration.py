@@ -119,9 +119,8 @@ async def test_viewers_read_the_keys_of_the_standard_only(site: Site, station: S
     tell(station, **dict.fromkeys((*standard, *own, *secret), "before"))
     since = site.books.at
     site.books.wait(1)
-    tell(
-        station, **standard, **own, **secret
-    )  # secrets as a row of an earlier version may hold them
+    # secrets as a row of an earlier version may hold them
+    tell(station, **standard, **own, **secret)
     await put(site, {"entries": standard | own, "chargers": ["CP-1"]}, Role.ADMIN)
     masked = dict.fromkeys(secret, "***")
     for role, of_own in (

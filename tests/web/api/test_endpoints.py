@@ -111,10 +111,11 @@ def test_words_about_people_are_not_recorded(endpoint: Endpoint) -> None:
         name for name, hint in get_type_hints(kind, include_extras=True).items() if is_text(hint)
     }
     for name in texts - personal_in(kind) - OF_THINGS:
+        # those have prices and times, and their names
         places = (
             *WORDS_ABOUT_THINGS.get(name, ()),
             "tariff-pr",
-        )  # those have prices and times, and their names
+        )
         assert endpoint.path.startswith(tuple(f"/api/admin/{place}" for place in places)), (
             f"is {name} about people?"
         )

@@ -137,9 +137,8 @@ async def test_a_repeated_request_enters_nothing_twice(yard_of_two: Site) -> Non
     first = await enter(site, row, key="once")
     assert await enter(site, row, key="once") == first
     assert (await enter(site, row))["same"] == 1
-    changed = await enter(
-        site, {**row, "card": "04BB"}, key="once"
-    )  # what differs is another request
+    # what differs is another request
+    changed = await enter(site, {**row, "card": "04BB"}, key="once")
     assert changed["changed"] == 1
     assert [site.books.count(table) for table in ("account", "ownership", "tag")] == [1, 3, 2]
 
@@ -224,9 +223,8 @@ async def test_an_entry_is_undone_as_a_whole(yard_of_two: Site) -> None:
         (f"Flat {number} (undone {number})", site.books.at) for number in (1, 2)
     ]
     assert site.books.rows("SELECT 1 FROM tag WHERE ended_at IS NULL") == []
-    again = await enter(
-        site, {"name": "Flat 1", "card": "04AA", "space": "4", "car": "A"}
-    )  # all of it is free
+    # all of it is free
+    again = await enter(site, {"name": "Flat 1", "card": "04AA", "space": "4", "car": "A"})
     assert again["added"] == 1
 
 

@@ -205,9 +205,8 @@ async def test_statements_of_a_closed_month_are_mailed_once(site: Site) -> None:
     nobody = await site.call(mail, body={}, month="2026-10")
     assert nobody == {"month": "2026-10", "mails": 0, "earlier": 0, "without_address": [1]}
     await added(site, who="driver", account=1, kinds=[], gets_statements=True)
-    first, second = [
-        await site.call(mail, body={}, month="2026-10") for _ in range(2)
-    ]  # a second click
+    # a second click
+    first, second = [await site.call(mail, body={}, month="2026-10") for _ in range(2)]
     assert (first["mails"], second["mails"], second["earlier"]) == (1, 0, 1)
     (message,) = await site.call(sent, id="1")
     assert (message["part"], message["name"], message["sent_at"]) == ("statement", "Cleo", None)

@@ -109,11 +109,12 @@ async def test_a_viewer_learns_no_name_from_an_order(site: Site, station: Statio
     House(site.books).give(3, "Card", since="2026-03-02T10:30:00.000Z")
     first, second, third = charge(station), charge(station), charge(station, tag="Ben")
     assert await listed(site, TRANSACTIONS, "id", sort="who") == [first, third, second]
+    # 1, 2, 3
     assert await listed(site, TRANSACTIONS, "id", Role.VIEWER, sort="who") == [
         first,
         third,
         second,
-    ]  # 1, 2, 3
+    ]
     with pytest.raises(Problem, match="operator"):
         await site.call(get("/api/admin/id-tags"), query={"sort": "household"}, role=Role.VIEWER)
 

@@ -48,10 +48,11 @@ async def test_the_database(site: Site) -> None:
     assert database["wal_bytes"] == path.with_name(f"{path.name}-wal").stat().st_size > 0
     assert database["disk_free_bytes"] > 0
     assert (database["frames"], database["frames_since"]) == (0, None)
+    # too early to say
     assert (database["first_run_at"], database["growth_bytes_per_day"]) == (
         site.books.at,
         None,
-    )  # too early to say
+    )
 
 
 @pytest.mark.parametrize("stored", [on_postgresql], ids=[POSTGRESQL], indirect=True)

@@ -184,10 +184,11 @@ async def test_the_own_password(users: Site) -> None:
     await as_(users, login, change, body)
     with pytest.raises(Problem, match="old password is wrong"):
         await as_(users, login, change, body)
+    # the local admin
     assert await refused(users, change, body={"new_password": PASSWORD}) == (
         409,
         "conflict",
-    )  # the local admin
+    )
 
 
 async def test_log_ins_are_listed_and_ended(users: Site) -> None:

@@ -327,9 +327,8 @@ async def _people(life: Life) -> None:
         )
     )["id"]
     await ask("DELETE", f"webhooks/{gone}")
-    await life.send(
-        "POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409
-    )  # MQTT was never used
+    # MQTT was never used
+    await life.send("POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409)
     life.shown |= {"webhooks": hook, "users": driver}
 
 

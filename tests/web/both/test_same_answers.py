@@ -122,9 +122,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
-        patch.setattr(
-            context, "MINUTE", inf
-        )  # on a busy machine, one store would record refusals of more minutes
+        # on a busy machine, one store would record refusals of more minutes
+        patch.setattr(context, "MINUTE", inf)
         past = write_past(folder / "site.db", MOMENT)
         (
             folder / ".site.db-litestream"

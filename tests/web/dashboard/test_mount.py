@@ -121,9 +121,8 @@ async def test_requests_wait_for_each_other(site: Site, limit: float, expected: 
                 nursery.start_soon(send)
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert slow.at_work == expected
-            assert (
-                await ask(app, "GET", "/assets/unknown.css", cookie) == 404
-            )  # strangers need not wait for drivers
+            # strangers need not wait for drivers
+            assert await ask(app, "GET", "/assets/unknown.css", cookie) == 404
             assert await ask(app, "POST", "/login", "") == 200
             slow.may_answer.set()
         assert (told, slow.at_work) == ([303] * ASKED, ASKED)

@@ -222,10 +222,11 @@ class TestCommands:
                 ("ClearCache", "accepted", "contradicted", "it is full"),
                 "✕ Make it forget the cards it remembers: sent → accepted → it is full",
             ),
+            # and the time
             (
                 ("ClearCache", "accepted", None),
                 "Make it forget the cards it remembers: sent → accepted 1",
-            ),  # and the time
+            ),
         ],
     )
     async def test_how_far_it_is(

@@ -77,10 +77,11 @@ NO_TEXT: Final = STATES | {
     *("blocking fee", "base fee", "id tags"),  # as the API names them
     " If left out: ",  # where the API's explanation of a field is cut
     "The bill",  # a line of the API's explanation, at which it is cut
+    # in the API's words, which are replaced by the name of the tag
     *(
         "the card {}",
         "household {}",
-    ),  # in the API's words, which are replaced by the name of the tag
+    ),
     *("public, max-age=31536000, immutable", "public, max-age=3600"),
     *(
         "text/css; charset=utf-8",

@@ -73,9 +73,8 @@ class Receiver:
 
     def _note(self, headers: dict[str, str], body: bytes) -> None:
         if self.secret is not None:
-            Webhook(self.secret).verify(
-                body, headers
-            )  # raises if the signature or its time is wrong
+            # raises if the signature or its time is wrong
+            Webhook(self.secret).verify(body, headers)
         self.delivered.append(
             Delivered(headers["webhook-id"], int(headers["webhook-attempt"]), orjson.loads(body))
         )

@@ -87,9 +87,8 @@ def load_day_of_cars(
     places = (
         {} if now is None else {one.circuit: place for place, one in enumerate(reversed(now.lines))}
     )
-    lines = sorted(
-        found.lines, key=lambda line: -places.get(line.circuit, -1)
-    )  # the root first, as it is now
+    # the root first, as it is now
+    lines = sorted(found.lines, key=lambda line: -places.get(line.circuit, -1))
     numbers = sorted({one.transaction for one in found.cars if one.transaction is not None}) or [
         NOBODYS
     ]

@@ -86,9 +86,8 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
     )
     until = _same_moment(local, last, zone)
     times = (last_since, until, month_since, day_since, "9999")
-    so_far, rest, earlier, today = (
-        delivered_wh(db, *pair) for pair in pairwise(times)
-    )  # each row is read once
+    # each row is read once
+    so_far, rest, earlier, today = (delivered_wh(db, *pair) for pair in pairwise(times))
     return Energy(
         day_since=day_since,
         day_wh=max(0, today + delivered - _before(db, day_since)),

@@ -102,9 +102,8 @@ class ReportFilters:
 def reports(db: Database, wanted: ReportFilters) -> list[DriverReport]:
     """Return reports, the newest first."""
     clause, values = where(wanted.conditions)
-    order = (
-        "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"
-    )  # an index has those that wait
+    # an index has those that wait
+    order = "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"
     return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
 
 

@@ -195,9 +195,8 @@ def audit_position(db: Database) -> AuditPosition:
     log."""
     for row in db.execute("SELECT log_id, lost, lost_told FROM audit_cursor").fetchall():
         return AuditPosition(*row)
-    newest = _newest_frame(
-        db
-    )  # read first, so that a frame stored between the two reads is not skipped
+    # read first, so that a frame stored between the two reads is not skipped
+    newest = _newest_frame(db)
     oldest = db.execute("SELECT min(id) FROM log").fetchall()[0][0]
     return AuditPosition(newest if oldest is None else oldest - 1, 0, 0)
 
@@ -207,9 +206,8 @@ def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> 
 
     At most `most` frames with `most_characters` in total, but at least one if there is one.
     """
-    newest = _newest_frame(
-        db
-    )  # read first, so that a frame stored between the two reads does not count as pruned
+    # read first, so that a frame stored between the two reads does not count as pruned
+    newest = _newest_frame(db)
     rows = db.execute(
         "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, "
         "log.action, log.frame, session.remote_address "

@@ -117,9 +117,8 @@ def curve(db: Database, number: int) -> Curve | None:
         by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else None
     )
     since, until = _ends(rows, tx, imported_stop or own_stop)
-    begun, ended = (
-        timestamp_of(seconds(at) - tx.start_behind) for at in (since, until)
-    )  # by the charger's clock
+    # by the charger's clock
+    begun, ended = (timestamp_of(seconds(at) - tx.start_behind) for at in (since, until))
     place = _CurveStart(rows, (tx.charger, tx.connector or 0), tx.id, seconds(begun))
     stretches = [*_stretches(begun, ended)]
     register = [*_registers(place, stretches, is_imported=bool(imported_stop))]
@@ -199,9 +198,8 @@ def _with_ends(tx: StoredTransaction, register: list[Register], ended: float) ->
         None if tx.status == "Active" or tx.stopped_by == "system" else tx.meter_stop,
     )
     if register and start is not None:
-        most = (
-            tolerances.FASTEST_W * register[0][0] / HOUR + 1000
-        )  # what the fastest car takes, and a rounded reading
+        # what the fastest car takes, and a rounded reading
+        most = tolerances.FASTEST_W * register[0][0] / HOUR + 1000
         if not 0 <= register[0][1] - start <= most:
             return register
     before = [] if start is None or (register and register[0][0] <= 0) else [(0.0, start)]

@@ -37,9 +37,8 @@ def lines(told: ExplainedTransaction, zone: tzinfo) -> Iterator[str]:
     """Yield the lines; a blank one before each heading."""
 
     def local(found: re.Match[str]) -> str:
-        return (
-            found[0] if parse_time(found[0]) is None else to_the_minute(found[0], zone)
-        )  # a charger sent it
+        # a charger sent it
+        return found[0] if parse_time(found[0]) is None else to_the_minute(found[0], zone)
 
     return (_TIME.sub(local, line) for line in _lines(told, zone))
 

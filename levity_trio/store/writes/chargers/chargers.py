@@ -157,9 +157,8 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
 def status(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     """Store a StatusNotification: as a row if it is a change, as the present status unless that is
     newer."""
-    is_shown = (
-        0 <= report.connector <= HIGHEST_CONNECTOR
-    )  # a charger may invent connector numbers without end
+    # a charger may invent connector numbers without end
+    is_shown = 0 <= report.connector <= HIGHEST_CONNECTOR
     present = _present(db, origin.charger, report.connector) if is_shown else None
     alike = _alike(db, origin, report.moment) if _is_behind(report.moment) else []
     is_live = (
@@ -377,9 +376,8 @@ def _keep_skew(db: UnitOfWork, origin: Origin, report: ReportedStatus, is_live: 
 
 def _set_present(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
     at, since = origin.received_at, _since(origin, report)
-    is_compared = report.moment.is_believable and not has_newer(
-        db, origin
-    )  # what a newer connection says counts first
+    # what a newer connection says counts first
+    is_compared = report.moment.is_believable and not has_newer(db, origin)
     if report.connector == 0:
         db.execute(
             "UPDATE cp "

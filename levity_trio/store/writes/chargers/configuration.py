@@ -13,9 +13,8 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.wire.texts import stored_object
 
-INTERVAL_KEYS: Final = frozenset(
-    {"heartbeatinterval"}
-)  # in lower case: keys are compared without regard to it (§9)
+# in lower case: keys are compared without regard to it (§9)
+INTERVAL_KEYS: Final = frozenset({"heartbeatinterval"})
 LONGEST_INTERVAL_DIGITS: Final = 5
 """Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
 

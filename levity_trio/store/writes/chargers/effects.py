@@ -209,9 +209,8 @@ def _send_list(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
     entries = None
     if known is not None and known[0] is not None:
         whole = {entry["idTag"]: entry for entry in orjson.loads(known[0])} | sent
-        entries = [
-            entry for entry in whole.values() if "idTagInfo" in entry
-        ]  # without it, an entry is deleted (§5.15)
+        # without it, an entry is deleted (§5.15)
+        entries = [entry for entry in whole.values() if "idTagInfo" in entry]
     _insert_list(db, origin, accepted.command, payload["listVersion"], entries)
 
 

@@ -27,9 +27,8 @@ def note(db: UnitOfWork, refusal: Refusal) -> None:
     known = db.row("SELECT last_connect_at FROM cp WHERE id = ?", (refusal.identity,))
     connected_at = known[0] if known is not None and refusal.kind not in OUTLASTING else None
     oldest = shifted_stamp(refusal.at, -TOLD_FOR)
-    if (
-        connected_at is not None and connected_at > refusal.at
-    ):  # it was let in before this could be written
+    # it was let in before this could be written
+    if connected_at is not None and connected_at > refusal.at:
         return
     since = max(oldest, connected_at or "")
     before = db.row(

@@ -159,9 +159,8 @@ def keep(
     if db.row(kept, (number, MQTT, midnight)) is None:
         read(db, published, MQTT, at, BY_MQTT)
         if before is not None:
-            with suppress(
-                ChangeRefused
-            ):  # the meter was not in use yet, or somebody read it at that moment
+            # the meter was not in use yet, or somebody read it at that moment
+            with suppress(ChangeRefused):
                 read(db, before, MQTT, at, BY_MQTT)
 
 

@@ -89,9 +89,8 @@ def is_long(frame: str) -> bool:
 def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
     """Return a long frame, or what is kept of it."""
     charger, at, frame = origin.charger, origin.received_at, message.frame
-    size = (
-        len(frame) if frame.isascii() else len(frame.encode())
-    )  # a copy of 8 MB is not made for nothing
+    # a copy of 8 MB is not made for nothing
+    size = len(frame) if frame.isascii() else len(frame.encode())
     is_new = db.is_stranger(charger, at)
     is_whole = message.action in FRAMES and (
         not is_new
@@ -244,9 +243,8 @@ def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
     db.record(
         MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason)
     )
-    db.execute(
-        _ADD, (origin.charger, FACT, MessagesRefused.__name__)
-    )  # no index finds its events later
+    # no index finds its events later
+    db.execute(_ADD, (origin.charger, FACT, MessagesRefused.__name__))
 
 
 def move(db: UnitOfWork, log_id: int, lost: int, lost_told: int) -> None:

@@ -237,9 +237,8 @@ async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
     template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:
         raise invalid("chargers", Told("give exactly one of chargers and all"))
-    _check_entries(
-        request, template.entries
-    )  # whoever may read a template may not set every key in it
+    # whoever may read a template may not set every key in it
+    _check_entries(request, template.entries)
     chargers = None if body.chargers is None else await _among(request, template, body.chargers)
     standings = {
         one.charger: one.keys

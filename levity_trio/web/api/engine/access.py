@@ -120,9 +120,8 @@ def is_of_own_page(headers: Headers, url: str | None = None) -> bool:
     site, origin = headers.get("sec-fetch-site", ""), headers.get("origin")
     if site not in SAME_SITE:
         return False
-    if origin is None or (
-        origin == "null" and site == "same-origin"
-    ):  # our no-referrer makes it null
+    # our no-referrer makes it null
+    if origin is None or (origin == "null" and site == "same-origin"):
         return True
     own = {headers.get("host", "").casefold(), urlsplit(url or "").netloc.casefold()}
     return origin.partition("://")[2].casefold() in own - {""}

@@ -191,9 +191,8 @@ async def import_accounts(request: Upload) -> ImportedLines:
         OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), partial(_account, request)
     )
     done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))
-    await request.api.logins.change(
-        lambda _db: None
-    )  # the drivers' pages may have other languages now
+    # the drivers' pages may have other languages now
+    await request.api.logins.change(lambda _db: None)
     return done
 
 

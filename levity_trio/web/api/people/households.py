@@ -301,9 +301,8 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
     with managing():
         done = await logins.change(writes.move_in, new, policy, who, manager(request), key)
         code = done.invitation
-        if (
-            made is not None and done.user is not None and code is None
-        ):  # a repeated request: its code was shown
+        # a repeated request: its code was shown
+        if made is not None and done.user is not None and code is None:
             code = await logins.change(users.invite, done.user, made.new, manager(request))
     invitation = None
     if made is not None and done.user is not None and code is not None:

@@ -348,7 +348,8 @@ async def clear_caches(request: Request, concerns: Callable[[str], bool] = _ever
         except (
             CallFailed,
             UnknownCharger,
-        ):  # it has left, or has too much to do; it will ask again some day
+        ):
+            # it has left, or has too much to do; it will ask again some day
             return
 
     async with trio.open_nursery() as tasks:

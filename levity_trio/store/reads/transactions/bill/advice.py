@@ -99,9 +99,8 @@ def _unbilled(
     if known is None:
         begin = Told("say from which day on it does: levity-trio bill begin DATE")
         return Advice(Told("this system does not bill yet"), begin)
-    if (
-        priced is not None and priced.kind is PositionKind.HELD_BACK
-    ):  # its figure is certain, its times are not
+    # its figure is certain, its times are not
+    if priced is not None and priced.kind is PositionKind.HELD_BACK:
         return Advice(priced.words, f"levity-trio correct {number} --help")
     if priced is not None and priced.kind is PositionKind.UNPRICED:
         return Advice(

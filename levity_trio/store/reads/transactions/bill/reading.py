@@ -69,9 +69,8 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
     begun. Raises LookupError if there is none."""
     rows = rows_of(db)
     owners = Owners(rows, rule.policy, rule.bill_by)
-    state = next(
-        (BillState(one.state) for one in booked(rows, rule, (number,))), None
-    )  # also of one that is not booked
+    # also of one that is not booked
+    state = next((BillState(one.state) for one in booked(rows, rule, (number,))), None)
     reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule, now)
     shown = partial(local_value, zone=rule.zone)
     decided = owners.explain(number, shown=shown)
