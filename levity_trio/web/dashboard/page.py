@@ -1,5 +1,5 @@
 """What a page is: where it stands, who may see it, what it reads, and which of its parts change
-while it is open And the sections, in the order of how often they are needed."""
+while it is open; and the sections, in the order of how often they are needed."""
 
 from __future__ import annotations
 
@@ -81,6 +81,11 @@ class PageView:
         with refusals():
             return whole_number(self.path)
 
+    @property
+    def cursor(self) -> str | None:
+        """The place in a list from which the page goes on; None at its beginning."""
+        return self.query.get("cursor") or None
+
     async def look(
         self, read: Callable[Concatenate[Look, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
@@ -89,10 +94,12 @@ class PageView:
 
         It may raise Problem: what is not there. Raises ApiRefused, Unreadable.
         """
+
+        def read_with(look: Look) -> T:
+            return read(look, *args, **kwargs)
+
         with refusals():
-            return await self.api.snapshots.look(
-                lambda look: read(look, *args, **kwargs), sees_all=self.sees_all
-            )
+            return await self.api.snapshots.look(read_with, sees_all=self.sees_all)
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return what a GET of the API answers. Parameters that are None or "" are left out. Raises
@@ -100,9 +107,10 @@ class PageView:
 
         Names of parameters that are words of Python end in `_`.
         """
-        given = {name.removesuffix("_"): value for name, value in query.items()}
-        question = Question(method="GET", path=path, query=given, has_place=True)
-        return answered(await ask(self.api.app, self.caller, question))
+        parameters = {name.removesuffix("_"): value for name, value in query.items()}
+        question = Question(method="GET", path=path, query=parameters, has_place=True)
+        reply = await ask(self.api.app, self.caller, question)
+        return answered(reply)
 
     async def find(self, path: str) -> Any:
         """Return what a GET of the API answers, None where there is no such thing. Raises
@@ -118,7 +126,8 @@ class PageView:
         """Return what a POST of the API answers: for what must be computed before it can be shown.
         Raises ApiRefused."""
         question = Question(method="POST", path=path, body=orjson.dumps(body), has_place=True)
-        return answered(await ask(self.api.app, self.caller, question))
+        reply = await ask(self.api.app, self.caller, question)
+        return answered(reply)
 
     def may(self, method: str, path: str) -> bool:
         """Whether the role suffices for an endpoint, given as declared:
@@ -206,20 +215,26 @@ class Sorting:
     def direction(self, column: str) -> str:
         """Return whether a column has the list ascending or descending, as aria-sort says it; "" if
         it has not."""
-        ways = dict(zip(self._ways(column), ("ascending", "descending"), strict=True))
-        return ways.get(self.asked or self.usual, "")
+        ascending, descending = self._ways(column)
+        present = self.asked or self.usual
+        if present == ascending:
+            return "ascending"
+        return "descending" if present == descending else ""
 
     def link(self, column: str, *, is_descending_first: bool = False) -> str:
         """Return the query that sorts by a column: the other way, if it has the list already."""
         ascending, descending = self._ways(column)
         present = self.direction(column)
-        is_descending = present == "ascending" if present else is_descending_first
+        is_descending = is_descending_first
+        if present:
+            is_descending = present == "ascending"
         return urlencode({**self.filter, "sort": descending if is_descending else ascending})
 
     @property
     def query(self) -> str:
         """The query of the same list."""
-        return urlencode({**self.filter, **({"sort": self.asked} if self.asked else {})})
+        sort = {"sort": self.asked} if self.asked else {}
+        return urlencode({**self.filter, **sort})
 
     def _ways(self, column: str) -> tuple[str, str]:
         return self.names.get(column, (column, f"-{column}"))
@@ -234,18 +249,20 @@ async def read_sorted(
 ) -> tuple[ListPage[T], str]:
     """Return a page of a list as it is to be sorted, and ""; in its own order, and why, if it
     cannot be."""
-    given = {"cursor": view.query.get("cursor"), **query}
-    texts = {name: str(value) for name, value in given.items() if value not in (None, "")}
+    parameters = {"cursor": view.cursor, "sort": sorting.asked, **query}
+    texts = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
 
-    def of(look: Look, sort: Mapping[str, str]) -> ListPage[T]:
-        return look(read, view.api.server, asked(kind, {**texts, **sort}))
+    def page_of(look: Look) -> ListPage[T]:
+        return look(read, view.api.server, asked(kind, texts))
 
     try:
-        return await view.look(of, {"sort": sorting.asked} if sorting.asked else {}), ""
+        return await view.look(page_of), ""
     except ApiRefused as refused:
         if refused.field != "sort":
             raise
-        return await view.look(of, {}), refused.words
+        problem = refused.words
+    texts.pop("sort", None)
+    return await view.look(page_of), problem
 
 
 # What several pages ask
@@ -259,12 +276,13 @@ MOST_SESSIONS: Final = 20
 def open_sessions(look: Look, charger: str) -> list[BilledTransaction]:
     """Return the open sessions of a charger, with whose they are: the household or the tag's name,
     else the tag."""
-    found = look(
-        billed_transactions,
-        TransactionFilters(charger=charger, status=OPEN),
-        WantedPage(limit=MOST_SESSIONS),
-    ).data
-    return [replace(one, who=one.who or one.id_tag or "somebody") for one in found]
+    filters = TransactionFilters(charger=charger, status=OPEN)
+    page = look(billed_transactions, filters, WantedPage(limit=MOST_SESSIONS))
+    sessions: list[BilledTransaction] = []
+    for session in page.data:
+        who = session.who or session.id_tag or "somebody"
+        sessions.append(replace(session, who=who))
+    return sessions
 
 
 async def names_of_chargers(view: PageView) -> Mapping[str, str]:
@@ -274,19 +292,18 @@ async def names_of_chargers(view: PageView) -> Mapping[str, str]:
 
 def limited_charger(look: Look, view: PageView, charger: str) -> LimitedCharger | None:
     """Return how load management limits a charger, None if it does not."""
-    return next(
-        (one for one in look(limited_chargers, view.api.server.now()) if one.charger == charger),
-        None,
-    )
+    for limited in look(limited_chargers, view.api.server.now()):
+        if limited.charger == charger:
+            return limited
+    return None
 
 
 def refused_at(look: Look, view: PageView, space: Belonging | SpaceRow) -> Sequence[RefusedCard]:
     """Return the cards that a space would refuse if it was for its household only."""
     if space.charger is None or space.exclusive:
         return ()
-    return look(
-        read_refused, view.api.server, AtSpace(space.charger, space.connector or 0, space.account)
-    )
+    at_space = AtSpace(space.charger, space.connector or 0, space.account)
+    return look(read_refused, view.api.server, at_space)
 
 
 def currency(look: Look) -> str:
@@ -334,9 +351,10 @@ OF_DRIVERS: Final = N_(
 
 def sections_of(role: Role) -> list[Section]:
     sections = OF_DRIVERS if role is Role.DRIVER else SECTIONS
-    return [one for one in sections if role >= one.role]
+    return [section for section in sections if role >= section.role]
 
 
 def start_of(role: Role) -> str:
     """Return what the first page of those who have a role is called."""
-    return _(next((one.name for one in sections_of(role)), N_("Log in")))
+    sections = sections_of(role)
+    return _(sections[0].name if sections else N_("Log in"))

@@ -327,7 +327,7 @@ def _session(
 async def _session_parts(
     view: PageView, session: DriversSession, curve: Curve
 ) -> Sequence[LivePart]:
-    shown = {"known": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
+    shown = {"curve": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
     changes = [] if session.bill is None else _changes(session.bill.changes)
     return [
         LivePart("own-head", "driver/head.html", {"one": session, "changes": changes}),
