@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Final
 
 import orjson
@@ -85,40 +84,40 @@ async def serve(request: Request) -> Response:
     if asset is None:
         return Response(status_code=404)
     headers = {"cache-control": KEPT, "vary": "accept-encoding"}
+    content = asset.content
     if accepts_gzip(request.headers.get("accept-encoding", "")):
-        return Response(
-            asset.compressed, 200, headers | {"content-encoding": "gzip"}, asset.media_type
-        )
-    return Response(asset.content, 200, headers, asset.media_type)
+        content = asset.compressed
+        headers["content-encoding"] = "gzip"
+    return Response(content, 200, headers, asset.media_type)
 
 
 @cache
 def _assets() -> Mapping[str, Asset]:
-    return dict((*map(_joined, KINDS), *map(_icon, ICONS)))
+    found = [_joined(kind) for kind in KINDS]
+    found += [_icon(name) for name in ICONS]
+    return dict(found)
 
 
 @cache
 def _joined(kind: str) -> tuple[str, Asset]:
     """Join all files of a kind: base first, the others by name."""
-    content = b"\n".join(
-        one.read_bytes()
-        for one in sorted(
-            _files(kind), key=lambda one: (not one.name.startswith("base."), one.name)
-        )
-    )
-    return _named(kind, Asset(KINDS[kind], content, gzip.compress(content, mtime=0)))
+    folder = files("levity_trio.web.dashboard") / "assets"
+    parts = {file.name: file for file in folder.iterdir() if file.name.endswith(f".{kind}")}
+    in_order = sorted(parts, key=lambda name: (not name.startswith("base."), name))
+    content = b"\n".join(parts[name].read_bytes() for name in in_order)
+    return _named(KINDS[kind], kind, content)
 
 
 @cache
 def _icon(name: str) -> tuple[str, Asset]:
-    content = (files("levity_trio.web.dashboard") / "assets" / name).read_bytes()
-    return _named("png", Asset("image/png", content, gzip.compress(content, mtime=0)))
+    file = files("levity_trio.web.dashboard") / "assets" / name
+    return _named("image/png", "png", file.read_bytes())
 
 
-def _named(kind: str, asset: Asset) -> tuple[str, Asset]:
-    return f"{sha256(asset.content).hexdigest()[:DIGITS]}.{kind}", asset
-
-
-def _files(kind: str) -> list[Traversable]:
-    folder = files("levity_trio.web.dashboard") / "assets"
-    return [one for one in folder.iterdir() if one.name.endswith(f".{kind}")]
+def _named(media_type: str, kind: str, content: bytes) -> tuple[str, Asset]:
+    """Return an asset with the name under which it is served: another content has another one, so
+    browsers keep each for ever."""
+    digest = sha256(content).hexdigest()
+    # Without a time, equal contents are equal when compressed, too.
+    compressed = gzip.compress(content, mtime=0)
+    return f"{digest[:DIGITS]}.{kind}", Asset(media_type, content, compressed)

@@ -48,25 +48,34 @@ def find_browser(api: ApiParts, door: Door, scope: Scope, headers: Headers) -> B
     none."""
     address = str((scope.get("client") or ["unknown"])[0])
     presented = _presented(headers, cookie_name(scope))
-    login, caller = api.logins.find(presented), None
-    if login is None and api.config.guests is not None:
-        presented = (
-            api.config.guests.drivers if door.is_for_drivers else api.config.guests.dashboard
-        )
+    login = api.logins.find(presented)
+
+    # A demo lets everybody in, each door with a log-in of its own.
+    guests = api.config.guests
+    if login is None and guests is not None:
+        presented = guests.drivers if door.is_for_drivers else guests.dashboard
         login = api.logins.find(presented)
+
+    # Who runs the site has no business at the drivers' door, which strangers can reach.
     if login is not None and door.is_for_drivers and login.role != Role.DRIVER.word:
-        login, presented = None, ""
+        login = None
+        presented = ""
     cookie = presented or new_cookie()
+    is_new = not presented
     if login is not None:
         caller = caller_of(login, address)
-    elif not door.is_for_drivers and needs_nothing(door, api, scope, headers):
-        caller = Caller(LOCAL_ADMIN, Role.ADMIN, address)
-    name, language = ("", None) if login is None else (login.name, login.language)
-    return Browser(cookie, caller, address, is_new=not presented, name=name, language=language)
+        name, language = login.name, login.language
+        return Browser(cookie, caller, address, is_new=is_new, name=name, language=language)
+
+    local = None
+    if not door.is_for_drivers and needs_nothing(door, api, scope, headers):
+        local = Caller(LOCAL_ADMIN, Role.ADMIN, address)
+    return Browser(cookie, local, address, is_new=is_new)
 
 
 def cookie_name(scope: Scope) -> str:
-    return f"levity_{(scope.get('server') or ['', 0])[1]}"
+    server = scope.get("server") or ["", 0]
+    return f"levity_{server[1]}"
 
 
 def cookie_header(scope: Scope, cookie: str, *, path: str, is_secure: bool) -> str:
@@ -83,4 +92,6 @@ def _presented(headers: Headers, name: str) -> str:
         cookie = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return ""
-    return cookie.value if cookie is not None and len(cookie.value) <= LONGEST_ID else ""
+    if cookie is None or len(cookie.value) > LONGEST_ID:
+        return ""
+    return cookie.value

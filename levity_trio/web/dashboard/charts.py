@@ -28,6 +28,7 @@ WIDTH: Final = 1000
 """Units across a shape, which is stretched to the width of the chart."""
 TOP, PLOT, BOTTOM = 20, 140, 24
 """Heights in pixels: above the highest tick, between the ticks, and beneath for labels."""
+HEIGHT: Final = TOP + PLOT + BOTTOM
 SHADES: Final = 4
 """Different looks of bands."""
 MIDDLE: Final = 94.0
@@ -102,46 +103,57 @@ class StepsChart:
     digits: int = 1
 
 
-# Curves with axes
+# Curves and courses, with axes
 
 
 def curve(course: CurveChart) -> Markup:
     """Return a curve with its axes, its bands, and its points for assets/chart.js."""
-    seconds = max(1.0, (course.until - course.since).total_seconds())
+    seconds = _seconds(course)
     points = reduced([(at, value) for at, value in course.points if 0 <= at <= seconds])
     values = [value for _, value in points] or [0.0]
     scale = ticks(0.0 if course.is_area else min(values), max(values))
-    low, span = scale[0].at, scale[-1].at - scale[0].at
-    placed = [(at / seconds * WIDTH, (1 - (value - low) / span) * PLOT) for at, value in points]
-    parts = _broken(points, placed, course.longest_step)
-    return _CURVE.format(
-        words=course.words,
-        height=TOP + PLOT + BOTTOM,
-        bands=_joined(_band(band, seconds) for band in course.bands),
-        scale=_joined(_scale(scale, course.unit)),
-        times=_joined(
-            _time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)
-        ),
-        plot=f"0 0 {WIDTH} {PLOT}",
-        plot_height=PLOT,
+    low = scale[0].at
+    span = scale[-1].at - low
+
+    # Nothing is drawn where readings are missing.
+    limit = course.longest_step
+    if limit is None:
+        limit = longest_step([at for at, _ in points])
+    line = area = ""
+    for run in runs(points, limit):
+        places = [(at / seconds * WIDTH, (1 - (value - low) / span) * PLOT) for at, value in run]
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+        line += f"M{path}"
+        if len(run) == 1:
+            # A line of no length is a dot.
+            line += "h0"
+        area += f"M{places[0][0]:.1f} {PLOT}L{path}L{places[-1][0]:.1f} {PLOT}Z"
+
+    shape = _SHAPE.format(
         top=TOP,
-        area=_AREA.format(_area(parts, PLOT)) if course.is_area else "",
-        line=_line(parts),
-        begin=course.since.timestamp(),
-        seconds=seconds,
-        unit=course.unit,
-        digits=course.digits,
-        points=orjson.dumps([(round(at, 1), round(value, 3)) for at, value in points]).decode(),
-        bottom=TOP + PLOT,
+        height=PLOT,
+        box=f"0 0 {WIDTH} {PLOT}",
+        area=_AREA.format(area) if course.is_area else "",
+        line=line,
     )
+    bands = _joined(_band(band, seconds) for band in course.bands)
+    shown = [(round(at, 1), round(value, 3)) for at, value in points]
+    return _with_axes(course, scale, shown, bands + shape)
 
 
-_CURVE: Final = Markup(
+def _seconds(course: CurveChart | StepsChart) -> float:
+    return max(1.0, (course.until - course.since).total_seconds())
+
+
+_CHART: Final = Markup(
     '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" '
     'aria-label="{words}" data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" '
-    'data-digits="{digits}" data-points="{points}">{bands}<svg x="0" y="{top}" width="100%" '
-    'height="{plot_height}" viewBox="{plot}" preserveAspectRatio="none">{area}<path class="line" '
-    'd="{line}"/></svg>{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+    'data-digits="{digits}" data-points="{points}">{below}{scale}{above}{times}'
+    '<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+)
+_SHAPE: Final = Markup(
+    '<svg x="0" y="{top}" width="100%" height="{height}" viewBox="{box}" '
+    'preserveAspectRatio="none">{area}<path class="line" d="{line}"/></svg>'
 )
 _AREA: Final = Markup('<path class="area" d="{}"/>')
 _LABEL: Final = Markup('<text class="level" x="-6" y="{}" text-anchor="end">{}</text>')
@@ -153,12 +165,42 @@ _BAND: Final = Markup(
 )
 
 
-def _scale(scale: Sequence[Tick], unit: str) -> Iterator[Markup]:
-    """Yield the levels of the values, labelled left of the plot, and their unit above."""
+def _with_axes(
+    course: CurveChart | StepsChart,
+    scale: Sequence[Tick],
+    points: Sequence[Point],
+    below: Markup,
+    above: Markup | str = "",
+) -> Markup:
+    """Return what is drawn, with its axes, and its points for assets/chart.js. The levels of the
+    values are drawn over `below` and under `above`."""
+    seconds = _seconds(course)
+    times = time_ticks(course.since, course.until, course.zone)
+    return _CHART.format(
+        words=course.words,
+        height=HEIGHT,
+        begin=course.since.timestamp(),
+        seconds=seconds,
+        unit=course.unit,
+        digits=course.digits,
+        points=orjson.dumps(points).decode(),
+        below=below,
+        scale=_scale(scale, course.unit),
+        above=above,
+        times=_joined(_time(tick, seconds) for tick in times),
+        top=TOP,
+        bottom=TOP + PLOT,
+    )
+
+
+def _scale(scale: Sequence[Tick], unit: str) -> Markup:
+    """Return the levels of the values, labelled left of the plot, and their unit above."""
+    drawn = Markup()
     for place, tick in enumerate(scale):
         y = round(TOP + PLOT * (1 - place / (len(scale) - 1)), 1)
-        yield _LEVEL.format(y=y, label=_LABEL.format(round(y + 4, 1), tick.label))
-    yield _LABEL.format(TOP // 2, unit)
+        label = _LABEL.format(round(y + 4, 1), tick.label)
+        drawn += _LEVEL.format(y=y, label=label)
+    return drawn + _LABEL.format(TOP // 2, unit)
 
 
 def _time(tick: Tick, seconds: float) -> Markup:
@@ -169,9 +211,13 @@ def _time(tick: Tick, seconds: float) -> Markup:
 
 def _band(band: Band, seconds: float, kind: str = "") -> Markup:
     since, until = (min(max(at / seconds * 100, 0.0), 100.0) for at in (band.since, band.until))
-    width, kind = round(max(0.0, until - since), 2), kind or f"band shade-{band.shade % SHADES}"
     return _BAND.format(
-        kind=kind, at=round(since, 2), top=TOP, width=width, height=PLOT, words=band.words
+        kind=kind or f"band shade-{band.shade % SHADES}",
+        at=round(since, 2),
+        top=TOP,
+        width=round(max(0.0, until - since), 2),
+        height=PLOT,
+        words=band.words,
     )
 
 
@@ -187,48 +233,39 @@ ends."""
 
 def steps(course: StepsChart) -> Markup:
     """Return a course in steps with its axes."""
-    seconds = (course.until - course.since).total_seconds()
+    seconds = _seconds(course)
     count = max(1, round(seconds / course.step))
     known = [value for value in (*course.whole, *course.behind, *course.limit) if value is not None]
     scale = ticks(0.0, max(known, default=0.0))
+    highest = scale[-1].at
     box = f"0 0 {count} {PLOT}"
-    middles = (
-        (course.step * (place + 0.5), value)
-        for place, value in enumerate(course.whole)
-        if value is not None
-    )
-    return _STEPS.format(
-        words=course.words,
-        height=TOP + PLOT + BOTTOM,
-        gaps=_joined(_band(gap, seconds, "gap") for gap in course.gaps),
-        scale=_joined(_scale(scale, course.unit)),
-        times=_joined(
-            _time(tick, seconds) for tick in time_ticks(course.since, course.until, course.zone)
-        ),
-        layers=_joined(_layers(course.layers, scale[-1].at, box)),
-        behind=_BEHIND.format(
-            box=box, top=TOP, height=PLOT, line=_outline(course.behind[:count], scale[-1].at)
-        ),
-        limit=_limit(course, count, scale[-1].at),
-        begin=course.since.timestamp(),
-        seconds=seconds,
-        unit=course.unit,
-        digits=course.digits,
-        points=orjson.dumps(
-            [(round(at), round(value, course.digits)) for at, value in middles]
-        ).decode(),
-        top=TOP,
-        bottom=TOP + PLOT,
-    )
+
+    gaps = _joined(_band(gap, seconds, "gap") for gap in course.gaps)
+    layers = _joined(_layers(course.layers, highest, box))
+    line = _outline(course.behind[:count], highest)
+    behind = _BEHIND.format(box=box, top=TOP, height=PLOT, line=line)
+
+    limit = Markup()
+    limits = [value for value in course.limit if value is not None]
+    if limits:
+        # Its words stand above its highest place.
+        limit = _LIMIT.format(
+            top=TOP,
+            height=PLOT,
+            box=box,
+            line=_outline(course.limit[:count], highest),
+            y=TOP + _height(max(limits), highest) - 4,
+            words=course.limit_words,
+        )
+
+    points: list[Point] = []
+    for place, value in enumerate(course.whole):
+        if value is not None:
+            middle = course.step * (place + 0.5)
+            points.append((round(middle), round(value, course.digits)))
+    return _with_axes(course, scale, points, gaps + layers + behind, limit)
 
 
-_STEPS: Final = Markup(
-    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" '
-    'aria-label="{words}" data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" '
-    'data-digits="{digits}" '
-    'data-points="{points}">{gaps}{layers}{behind}{scale}{limit}{times}<line class="cross" '
-    'y1="{top}" y2="{bottom}"/></svg>'
-)
 _LAYER: Final = Markup(
     '<g class="layer c{colour}"><svg y="{top}" height="{height}" viewBox="{box}" '
     'preserveAspectRatio="none"><path d="{path}"><title>{words}</title></path></svg><text '
@@ -247,42 +284,32 @@ _LIMIT: Final = Markup(
 )
 
 
-def _limit(course: StepsChart, count: int, highest: float) -> Markup:
-    """Return the line of a limit with its words above its highest place; nothing without one."""
-    known = [value for value in course.limit if value is not None]
-    if not known:
-        return Markup()
-    return _LIMIT.format(
-        top=TOP,
-        height=PLOT,
-        box=f"0 0 {count} {PLOT}",
-        line=_outline(course.limit[:count], highest),
-        y=TOP + _height(max(known), highest) - 4,
-        words=course.limit_words,
-    )
-
-
 def _layers(layers: Sequence[Layer], highest: float, box: str) -> Iterator[Markup]:
     """Yield each layer on those before it."""
     floor: dict[int, float] = {}
     for layer in layers:
         parts: list[_Run] = []
         for place, value in enumerate(layer.values):
-            if value:
-                if not parts or parts[-1][-1][0] != place - 1:
-                    parts.append([])
-                base = floor.get(place, 0.0)
-                floor[place] = base + value
-                parts[-1].append((place, base, base + value))
+            if not value:
+                continue
+            if not parts or parts[-1][-1][0] != place - 1:
+                parts.append([])
+            base = floor.get(place, 0.0)
+            floor[place] = base + value
+            parts[-1].append((place, base, base + value))
         path = "".join(_stepped(part, highest) for part in parts)
-        yield _LAYER.format(
-            colour=layer.colour % COLOURS,
-            top=TOP,
-            height=PLOT,
-            box=box,
-            path=path,
-            words=layer.words,
-        )
+        yield _layer(layer, box, path)
+
+
+def _layer(layer: Layer, box: str, path: str) -> Markup:
+    return _LAYER.format(
+        colour=layer.colour % COLOURS,
+        top=TOP,
+        height=PLOT,
+        box=box,
+        path=path,
+        words=layer.words,
+    )
 
 
 def _stepped(part: _Run, highest: float) -> str:
@@ -298,23 +325,30 @@ def _stepped(part: _Run, highest: float) -> str:
 
 def _outline(values: Sequence[float | None], highest: float) -> str:
     """Return the line of a course, broken where it is unknown."""
-    drawn, is_broken, level = "", True, -1
+    drawn = ""
+    level: int | None = None
     for place, value in enumerate(values):
         if value is None:
-            drawn, is_broken = drawn + ("" if is_broken else f"H{place}"), True
+            if level is not None:
+                drawn += f"H{place}"
+            level = None
             continue
         now = _height(value, highest)
-        if is_broken:
+        if level is None:
             drawn += f"M{place} {now}"
         elif now != level:
             drawn += f"H{place}V{now}"
-        level, is_broken = now, False
-    return drawn if is_broken else f"{drawn}H{len(values)}"
+        level = now
+    return drawn if level is None else f"{drawn}H{len(values)}"
 
 
 def _levels(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return where each level begins."""
-    return [one for place, one in enumerate(places) if not place or places[place - 1][1] != one[1]]
+    begins: list[tuple[int, int]] = []
+    for place, level in places:
+        if not begins or begins[-1][1] != level:
+            begins.append((place, level))
+    return begins
 
 
 def _height(value: float, highest: float) -> int:
@@ -325,20 +359,32 @@ def stack(layers: Sequence[Layer], labels: Sequence[str], unit: str, words: str)
     """Return bars in layers, one bar for each label; of many labels, only the first, middle and
     last are written."""
     count = len(labels)
-    totals = [
-        sum(max(0.0, layer.values[place] or 0.0) for layer in layers) for place in range(count)
-    ]
+    totals = [0.0] * count
+    for layer in layers:
+        for place, value in enumerate(layer.values[:count]):
+            totals[place] += max(0.0, value or 0.0)
     scale = ticks(0.0, max(totals, default=0.0))
+
+    # Beside its layers, a bar shows its sum under the pointer.
+    sums = Markup()
+    if count <= MOST_SUMS:
+        for place, (total, label) in enumerate(zip(totals, labels, strict=True)):
+            sums += _SUM.format(
+                at=round(100 * place / count, 2),
+                top=TOP,
+                width=round(100 / count, 2),
+                height=PLOT,
+                words=f"{label}: {number(total, 1)} {unit}",
+            )
+    written = range(count) if count <= MOST_LABELS else (0, count // 2, count - 1)
     return _STACK.format(
         words=words,
-        height=TOP + PLOT + BOTTOM,
+        height=HEIGHT,
         kind=" single" if len(layers) == 1 else "",
-        sums=_joined(_sums(totals, labels, unit)) if count <= MOST_SUMS else "",
-        scale=_joined(_scale(scale, unit)),
+        sums=sums,
+        scale=_scale(scale, unit),
         layers=_joined(_stacked(layers, scale[-1].at, count)),
-        labels=_joined(
-            _time(Tick(place + 0.5, labels[place]), count) for place in _labelled(count)
-        ),
+        labels=_joined(_time(Tick(place + 0.5, labels[place]), count) for place in written),
     )
 
 
@@ -354,48 +400,29 @@ _SUM: Final = Markup(
 MOST_SUMS: Final = 62
 """Each of so many bars tells its sum under the pointer. If they are more, they are too narrow for
 that."""
+MOST_LABELS: Final = 7
 BAR, BESIDE = 8, 1
 """The width of a bar in a stack, and the room on each side of it."""
 
 
-def _sums(totals: Sequence[float], labels: Sequence[str], unit: str) -> Iterator[Markup]:
-    """Yield what is under the pointer beside the layers: the sum of a bar."""
-    for place, (total, label) in enumerate(zip(totals, labels, strict=True)):
-        at, words = round(100 * place / len(totals), 2), f"{label}: {number(total, 1)} {unit}"
-        yield _SUM.format(
-            at=at, top=TOP, width=round(100 / len(totals), 2), height=PLOT, words=words
-        )
-
-
 def _stacked(layers: Sequence[Layer], highest: float, count: int) -> Iterator[Markup]:
     whole = BAR + 2 * BESIDE
+    box = f"0 0 {whole * max(1, count)} {PLOT}"
     floors = [0.0] * count
     for layer in layers:
         path = ""
         for place, value in enumerate(layer.values):
-            if value is not None and value > 0:
-                low, top = _height(floors[place], highest), _height(floors[place] + value, highest)
-                floors[place] += value
-                path += f"M{place * whole + BESIDE} {low}V{top}h{BAR}V{low}z"
-        box = f"0 0 {whole * max(1, count)} {PLOT}"
-        yield _LAYER.format(
-            colour=layer.colour % COLOURS,
-            top=TOP,
-            height=PLOT,
-            box=box,
-            path=path,
-            words=layer.words,
-        )
-
-
-MOST_LABELS: Final = 7
-
-
-def _labelled(count: int) -> Sequence[int]:
-    return range(count) if count <= MOST_LABELS else (0, count // 2, count - 1)
+            if value is None or value <= 0:
+                continue
+            low = _height(floors[place], highest)
+            top = _height(floors[place] + value, highest)
+            floors[place] += value
+            path += f"M{place * whole + BESIDE} {low}V{top}h{BAR}V{low}z"
+        yield _layer(layer, box, path)
 
 
 WEEK: Final = 7
+A_WEEK: Final = [datetime(2024, 1, day + 1) for day in range(WEEK)]  # noqa: DTZ001 - the first one is a Monday
 SHADES_OF_WEEK: Final = 5
 LINE: Final = 22
 """The height of a day in a picture of a week."""
@@ -405,22 +432,24 @@ def week(hours: Sequence[float], words: str) -> Markup:
     """Return the hours of a week, from Monday 00:00 on, the darker the more. What is nothing stays
     empty."""
     highest = max(hours, default=0.0)
-    paths = [""] * (SHADES_OF_WEEK + 1)
+    paths: dict[int, str] = {}
     for place, value in enumerate(hours):
         if value > 0:
+            shade = math.ceil(value / highest * SHADES_OF_WEEK)
             day, hour = divmod(place, DAY // HOUR)
-            paths[math.ceil(value / highest * SHADES_OF_WEEK)] += f"M{hour} {day}h1v1h-1z"
-    days = (weekday(datetime(2024, 1, 1 + day)) for day in range(WEEK))  # noqa: DTZ001 - a Monday
+            paths[shade] = paths.get(shade, "") + f"M{hour} {day}h1v1h-1z"
+
+    days = Markup()
+    for place, date in enumerate(A_WEEK):
+        days += _LABEL.format(round((place + 0.5) * LINE + 4), weekday(date))
     return _WEEK.format(
         words=words,
         height=WEEK * LINE + BOTTOM,
         plot=WEEK * LINE,
         cells=_joined(
-            _CELLS.format(shade=shade, path=path) for shade, path in enumerate(paths) if path
+            _CELLS.format(shade=shade, path=path) for shade, path in sorted(paths.items())
         ),
-        days=_joined(
-            _LABEL.format(round((day + 0.5) * LINE + 4), name) for day, name in enumerate(days)
-        ),
+        days=days,
         hours=_joined(
             _WEEK_HOUR.format(at=round(hour / 24 * 100, 2), y=WEEK * LINE + 16, hour=hour)
             for hour in _HOURS
@@ -454,9 +483,19 @@ ROW: Final = 44
 
 def compared(rows: Sequence[Compared], words: str) -> Markup:
     """Return few values one beneath the other, of one unit."""
-    highest = max((one.value for one in rows), default=0.0) or 1.0
-    drawn = (_compared(one, place * ROW, highest) for place, one in enumerate(rows))
-    return _COMPARED.format(words=words, height=len(rows) * ROW, rows=_joined(drawn))
+    highest = max((row.value for row in rows), default=0.0) or 1.0
+    drawn = Markup()
+    for place, row in enumerate(rows):
+        y = place * ROW
+        widths = [("" if row.is_present else " before", row.value)]
+        if row.part is not None:
+            widths.append((" then", row.part))
+        bars = Markup()
+        for kind, value in widths:
+            width = round(100 * max(value, 0.0) / highest, 1)
+            bars += _COMPARED_BAR.format(kind=kind, y=y + 22, width=width)
+        drawn += _COMPARED_ROW.format(words=row.words, y=y + 15, bars=bars)
+    return _COMPARED.format(words=words, height=len(rows) * ROW, rows=drawn)
 
 
 _COMPARED: Final = Markup(
@@ -469,44 +508,7 @@ _COMPARED_BAR: Final = Markup(
 )
 
 
-def _compared(one: Compared, y: int, highest: float) -> Markup:
-    kinds = [
-        ("" if one.is_present else " before", one.value),
-        *([] if one.part is None else [(" then", one.part)]),
-    ]
-    widths = [(kind, round(100 * max(value, 0.0) / highest, 1)) for kind, value in kinds]
-    drawn = _joined(
-        _COMPARED_BAR.format(kind=kind, y=y + 22, width=width) for kind, width in widths
-    )
-    return _COMPARED_ROW.format(words=one.words, y=y + 15, bars=drawn)
-
-
 # Shapes
-
-
-def _broken(
-    points: Sequence[Point], placed: Sequence[Point], longest: float | None
-) -> list[list[Point]]:
-    """Return the places of points in runs without a gap."""
-    limit = longest_step([at for at, _ in points]) if longest is None else longest
-    places = iter(placed)
-    return [[next(places) for _ in run] for run in runs(points, limit)]
-
-
-def _line(parts: Iterable[Sequence[Point]]) -> str:
-    """Return the path of lines; a single point is a dot."""
-    return "".join(f"M{_path(part)}" + ("h0" if len(part) == 1 else "") for part in parts)
-
-
-def _area(parts: Iterable[Sequence[Point]], floor: int) -> str:
-    """Return the path of what is beneath lines."""
-    return "".join(
-        f"M{part[0][0]:.1f} {floor}L{_path(part)}L{part[-1][0]:.1f} {floor}Z" for part in parts
-    )
-
-
-def _path(part: Sequence[Point]) -> str:
-    return "L".join(f"{x:.1f} {y:.1f}" for x, y in part)
 
 
 def _joined(parts: Iterable[Markup]) -> Markup:
@@ -557,11 +559,14 @@ def reduced(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     for place, (at, value) in enumerate(points):
         stretch = min(stretches - 1, int((at - first) / width))
         low, high = kept.get(stretch, (place, place))
-        kept[stretch] = (
-            place if value < points[low][1] else low,
-            place if value > points[high][1] else high,
-        )
-    places = {place for both in kept.values() for place in both} | {len(points) - 1}
+        if value < points[low][1]:
+            low = place
+        if value > points[high][1]:
+            high = place
+        kept[stretch] = low, high
+    places = {len(points) - 1}
+    for lowest_and_highest in kept.values():
+        places.update(lowest_and_highest)
     return [points[place] for place in sorted(places)]
 
 
@@ -589,37 +594,45 @@ def ticks(low: float, high: float) -> list[Tick]:
     narrowest = max(_NARROWEST, max(abs(low), abs(high)) * _NARROWEST)
     if high - low < narrowest:
         high = low + max(1.0, narrowest)
-    step, first, last = next(
-        (step, first, last)
-        for step in _steps((high - low) / MOST_TICKS)
-        if (last := math.ceil(high / step)) - (first := math.floor(low / step)) < MOST_TICKS
-    )
-    last = max(last, first + LEAST_TICKS - 1)
+
+    wider_steps = _steps((high - low) / MOST_TICKS)
+    step = next(wider_steps)
+    while math.ceil(high / step) - math.floor(low / step) >= MOST_TICKS:
+        step = next(wider_steps)
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + LEAST_TICKS - 1)
     digits = max(0, 1 - math.floor(math.log10(step)))
     values = [round(place * step, digits) for place in range(first, last + 1)]
-    shown = next(few for few in range(digits + 1) if all(round(one, few) == one for one in values))
-    return [Tick(value, number(value, shown)) for value in values]
+
+    # Decimals that are 0 at each tick are not written.
+    while digits and all(round(value, digits - 1) == value for value in values):
+        digits -= 1
+    return [Tick(value, number(value, digits)) for value in values]
 
 
 def _steps(least: float) -> Iterator[float]:
     """Yield round steps, from the last one below `least` on."""
     power = math.floor(math.log10(least))
     for exponent in count(power):
-        for one in _ROUND:
-            yield one * 10.0**exponent
+        for factor in _ROUND:
+            yield factor * 10.0**exponent
 
 
 def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:
     """Return ticks at round times of the zone, three to five of them in all but the shortest
     stretches of time."""
-    seconds, moments, step = (until - since).total_seconds(), list[datetime](), 0
-    for wider in (one for one in _TIMES if one * 2 * MOST_TICKS >= seconds):
-        narrower, (moments, step) = moments, (_moments(since, until, zone, wider), wider)
-        if len(moments) > MOST_TICKS:
+    seconds = (until - since).total_seconds()
+    moments: list[datetime] = []
+    for step in _TIMES:
+        if step * 2 * MOST_TICKS < seconds:
             continue
-        if len(moments) < LEAST_TICKS < len(narrower):
-            moments = narrower[::2]
-        break
+        narrower = moments
+        moments = _moments(since, until, zone, step)
+        if len(moments) <= MOST_TICKS:
+            # From too many to too few: every second one of the step before.
+            if len(moments) < LEAST_TICKS < len(narrower):
+                moments = narrower[::2]
+            break
     return [
         Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds))
         for at in moments
@@ -631,27 +644,27 @@ def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[
     begin = in_zone(since, zone).replace(tzinfo=None)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     if step >= DAY:
-        # weeks begin on a Monday
+        # Weeks begin on a Monday.
         midnight -= timedelta(days=(midnight.toordinal() - 1) % (step // DAY))
     first = math.floor(((begin - midnight).total_seconds() - HOUR) / step)
     most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(3 * HOUR / step)
-    walls = [
-        shifted(midnight, timedelta(seconds=place * step)) for place in range(first, first + most)
-    ]
-    # in autumn, an hour comes twice: the wall goes back, too
+    # In autumn, an hour comes twice: the wall clock goes back, too.
     folds = (0, 1) if step < HOUR else (0,)
-    moments = {
-        in_zone(wall.replace(tzinfo=zone, fold=fold), since.tzinfo)
-        for wall in walls
-        for fold in folds
-    }
-    return sorted(one for one in moments if since <= one <= until)
+    moments: set[datetime] = set()
+    for place in range(first, first + most):
+        wall = shifted(midnight, timedelta(seconds=place * step))
+        for fold in folds:
+            moment = in_zone(wall.replace(tzinfo=zone, fold=fold), since.tzinfo)
+            if since <= moment <= until:
+                moments.add(moment)
+    return sorted(moments)
 
 
 def _label(local: datetime, step: int, seconds: float) -> str:
-    if step >= DAY or (local.hour == local.minute == local.second == 0 and seconds > 7 * DAY):
+    is_midnight = local.hour == local.minute == local.second == 0
+    if step >= DAY or (is_midnight and seconds > 7 * DAY):
         return short_day(local)
-    if local.hour == local.minute == local.second == 0:
+    if is_midnight:
         return weekday(local)
     return f"{local:%H:%M:%S}" if step < MINUTE else f"{local:%H:%M}"
 
@@ -673,13 +686,15 @@ def sparkline(points: Sequence[tuple[float, float]]) -> Sparkline | None:
     if len(points) < 2 or points[-1][0] <= points[0][0]:
         return None
     width, height = SMALL
-    began, lasts = points[0][0], points[-1][0] - points[0][0]
+    began = points[0][0]
+    lasts = points[-1][0] - began
     highest = max(watts for _, watts in points)
     scale = (height - 2) / (highest or 1)
-    places = [
-        f"{width * (at - began) / lasts:.0f} {height - max(watts, 0) * scale:.1f}"
-        for at, watts in points
-    ]
+    places: list[str] = []
+    for at, watts in points:
+        x = width * (at - began) / lasts
+        y = height - max(watts, 0) * scale
+        places.append(f"{x:.0f} {y:.1f}")
     line = "M" + "L".join(places)
     return Sparkline(f"{line}L{width} {height}L0 {height}Z", line, highest)
 
@@ -690,12 +705,12 @@ QUIET: Final = 4
 
 def modules(rows: Sequence[str]) -> str:
     """Return the dark modules of a QR code as a path: a bar for each run of them in a row."""
-    runs = (
-        (run.start() + QUIET, y + QUIET, len(run[0]))
-        for y, row in enumerate(rows)
-        for run in _DARK.finditer(row)
-    )
-    return "".join(f"M{x} {y}h{length}v1h-{length}z" for x, y, length in runs)
+    path = ""
+    for y, row in enumerate(rows, QUIET):
+        for run in _DARK.finditer(row):
+            length = len(run[0])
+            path += f"M{run.start() + QUIET} {y}h{length}v1h-{length}z"
+    return path
 
 
 _DARK: Final = re.compile("1+")

@@ -28,15 +28,8 @@ from levity_trio.web.dashboard.words import sentence
 from levity_trio.wire.times import in_zone, stamp
 
 Schema = Mapping[str, Any]
-GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY = (
-    "group",
-    "rows",
-    "text",
-    "area",
-    "number",
-    "money",
-    "energy",
-)
+GROUP, ROWS, TEXT, AREA = "group", "rows", "text", "area"
+NUMBER, MONEY, ENERGY = "number", "money", "energy"
 CHOICE, SWITCH, YES_OR_NO, LINES, JSON = "choice", "switch", "yes or no", "lines", "json"
 TIME, DAY, LAST_DAY = "time", "day", "last-day"
 DATED: Final = (TIME, DAY, LAST_DAY)
@@ -141,14 +134,14 @@ CHOICES: Final[Mapping[str, str]] = N_(
     }
 )
 """What OCPP's own words mean that people choose from."""
-RARE: Final[Mapping[str, frozenset[str]]] = {
-    "/api/admin/chargers": frozenset({"vendor", "model"}),  # the charger tells them itself
-    **dict.fromkeys(
-        ("/api/admin/meters", "/api/admin/meters/{id}"), frozenset({"topic", "path", "unit"})
-    ),
-    "/api/admin/load/site": frozenset({"feeder"}),
-    "/api/admin/accounts/{id}/give": frozenset({"connector", "until", "reason", "name"}),
-    "/api/admin/id-tags": frozenset({"expires_at", "parent_id_tag", "max_transactions", "notes"}),
+RARE: Final[Mapping[str, Sequence[str]]] = {
+    # A charger tells them itself.
+    "/api/admin/chargers": ("vendor", "model"),
+    "/api/admin/meters": ("topic", "path", "unit"),
+    "/api/admin/meters/{id}": ("topic", "path", "unit"),
+    "/api/admin/load/site": ("feeder",),
+    "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),
+    "/api/admin/id-tags": ("expires_at", "parent_id_tag", "max_transactions", "notes"),
 }
 """Fields that few people need, by the paths of requests: their forms show them on demand."""
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
@@ -210,23 +203,17 @@ class FormField:
 
 def fields_of(endpoint: Endpoint) -> tuple[FormField, ...]:
     """Return the fields of an endpoint: those of its body, then those of its query."""
-    body = (
-        _of_object(*_body_schema(endpoint.body), "", is_enforced=True)
-        if endpoint.body is not None
-        else ()
-    )
-    query = (
-        _of_object(*_struct_schema(endpoint.query), QUERY, is_enforced=True)
-        if endpoint.query is not None
-        else ()
-    )
-    named = (
-        replace(one, label=_(OWN_LABELS[endpoint.path, one.name]))
-        if (endpoint.path, one.name) in OWN_LABELS
-        else one
-        for one in body
-    )
-    return (*named, *(one for one in query if one.name not in HIDDEN))
+    fields: list[FormField] = []
+    if endpoint.body is not None:
+        schema, components = _body_schema(endpoint.body)
+        for field in _of_object(schema, components, "", is_enforced=True):
+            label = OWN_LABELS.get((endpoint.path, field.name))
+            fields.append(field if label is None else replace(field, label=_(label)))
+    if endpoint.query is not None:
+        schema, components = _struct_schema(endpoint.query)
+        query = _of_object(schema, components, QUERY, is_enforced=True)
+        fields += [field for field in query if field.name not in HIDDEN]
+    return tuple(fields)
 
 
 def leaves(fields: tuple[FormField, ...]) -> Iterator[FormField]:
@@ -240,9 +227,9 @@ def leaves(fields: tuple[FormField, ...]) -> Iterator[FormField]:
 
 def every(fields: tuple[FormField, ...]) -> Iterator[FormField]:
     """Yield the fields, and what they stand in."""
-    for one in fields:
-        yield one
-        yield from every(one.inner)
+    for each in fields:
+        yield each
+        yield from every(each.inner)
 
 
 def last_name(name: str) -> str:
@@ -254,66 +241,65 @@ def with_rows(
     fields: tuple[FormField, ...], names: Iterable[str], spare: int = 0, least: int = LEAST_ROWS
 ) -> tuple[FormField, ...]:
     """Return the fields with the rows that these names need, and some empty ones."""
-    given = list(names)
-    return tuple(_with_rows(one, given, spare, least) for one in fields)
+    known = list(names)
+    shown: list[FormField] = []
+    for each in fields:
+        if each.kind == GROUP:
+            shown.append(replace(each, inner=with_rows(each.inner, known, spare, least)))
+        elif each.kind == ROWS:
+            numbers = _row_numbers(f"{each.name}[", known)
+            count = least
+            if numbers:
+                count = max(least, max(numbers) + 1 + spare)
+            rows = [_row(each, number) for number in range(min(count, MOST_ROWS))]
+            shown.append(replace(each, inner=tuple(rows)))
+        else:
+            shown.append(each)
+    return tuple(shown)
 
 
-def _with_rows(field: FormField, names: Sequence[str], spare: int, least: int) -> FormField:
-    if field.kind == GROUP:
-        return replace(field, inner=with_rows(field.inner, names, spare, least))
-    if field.kind != ROWS:
-        return field
-    begin = f"{field.name}["
-    found = [int(name[len(begin) :].partition("]")[0]) for name in names if _is_row(name, begin)]
-    count = min(
-        max(least, *(number + 1 + spare for number in found)) if found else least, MOST_ROWS
-    )
-    return replace(field, inner=tuple(_row(field, number) for number in range(count)))
-
-
-def _is_row(name: str, begin: str) -> bool:
-    number = name[len(begin) :].partition("]")[0]
-    return (
-        name.startswith(begin)
-        and number.isascii()
-        and number.isdecimal()
-        and len(number) <= len(str(MOST_ROWS))
-    )
+def _row_numbers(begin: str, names: Iterable[str]) -> list[int]:
+    """Return the numbers of the rows that names belong to, which begin as those of a list do."""
+    numbers: list[int] = []
+    for name in names:
+        number = name.removeprefix(begin).partition("]")[0]
+        # A browser may send any name: no number of it is so long that it takes time to read.
+        is_number = number.isascii() and number.isdecimal() and len(number) <= len(str(MOST_ROWS))
+        if name.startswith(begin) and is_number:
+            numbers.append(int(number))
+    return numbers
 
 
 def _row(field: FormField, number: int) -> FormField:
     """Return an empty row. The first is filled in like the example, if there must be rows."""
     name = f"{field.name}[{number}]"
     inner = _renamed(field.inner, f"{field.name}[]", name)
-    usual = (
-        orjson.loads(field.example)[0]
-        if number == 0 and field.is_enforced and field.example
-        else {}
-    )
-    values = {f"{name}.{key}": plain(value) for key, value in usual.items()}
+    values: dict[str, str] = {}
+    if number == 0 and field.is_enforced and field.example:
+        for key, value in orjson.loads(field.example)[0].items():
+            values[f"{name}.{key}"] = plain(value)
     return FormField(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
 
 
 def _renamed(fields: tuple[FormField, ...], old: str, new: str) -> tuple[FormField, ...]:
-    return tuple(
-        replace(one, name=new + one.name.removeprefix(old), inner=_renamed(one.inner, old, new))
-        for one in fields
-    )
+    renamed: list[FormField] = []
+    for each in fields:
+        name = new + each.name.removeprefix(old)
+        renamed.append(replace(each, name=name, inner=_renamed(each.inner, old, new)))
+    return tuple(renamed)
 
 
 def filled(
     fields: tuple[FormField, ...], values: Mapping[str, str], problems: Mapping[str, str]
 ) -> tuple[FormField, ...]:
     """Return the fields with what was filled in, and what is wrong with it."""
-    return tuple(
-        replace(
-            one,
-            value=values.get(one.name, one.value),
-            problem=problems.get(one.name.removeprefix(QUERY), ""),
-            inner=filled(one.inner, values, problems),
-        )
-        for one in fields
-    )
+    shown: list[FormField] = []
+    for each in fields:
+        value = values.get(each.name, each.value)
+        problem = problems.get(each.name.removeprefix(QUERY), "")
+        inner = filled(each.inner, values, problems)
+        shown.append(replace(each, value=value, problem=problem, inner=inner))
+    return tuple(shown)
 
 
 def label_of(name: str) -> str:
@@ -345,105 +331,115 @@ def _struct_schema(kind: type[msgspec.Struct]) -> tuple[Schema, Schema]:
 
 def _resolved(schema: Schema, components: Schema) -> Schema:
     """Return a schema without a reference at its top, and without null among its ways."""
-    ways = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    ways = [way for way in schema.get("anyOf", ()) if way.get("type") != "null"]
     if len(ways) == 1:
         schema = {**schema, **ways[0]}
-    return {**schema, **components[schema["$ref"]]} if "$ref" in schema else schema
+    if "$ref" in schema:
+        schema = {**schema, **components[schema["$ref"]]}
+    return schema
 
 
 def _of_object(
     schema: Schema, components: Schema, prefix: str, *, is_enforced: bool
 ) -> tuple[FormField, ...]:
+    """Return the fields of an object. A browser insists on what is required if the object is."""
     required = schema.get("required", ())
-    return tuple(
-        _field(
+    fields: list[FormField] = []
+    for name, member in schema.get("properties", {}).items():
+        is_required = name in required
+        field = _field(
             f"{prefix}{name}",
-            one,
+            member,
             components,
-            is_required=name in required,
-            is_enforced=is_enforced,
+            is_required=is_required,
+            is_enforced=is_required and is_enforced,
         )
-        for name, one in schema.get("properties", {}).items()
-    )
+        fields.append(field)
+    return tuple(fields)
 
 
 def _field(
-    name: str, given: Schema, components: Schema, *, is_required: bool, is_enforced: bool
+    name: str, member: Schema, components: Schema, *, is_required: bool, is_enforced: bool
 ) -> FormField:
-    schema = _resolved(given, components)
-    kind = _kind(schema, components, is_nullable="anyOf" in given)
+    schema = _resolved(member, components)
+    kind = _kind(schema, components, is_nullable="anyOf" in member)
     if kind == DAY and DATES in schema and last_name(name) != "since":
         kind = LAST_DAY if IS_END in schema else TIME
-    examples = schema.get("examples") or [""]
+
     default = schema.get("const", schema.get("default"))
+    value = "" if default is None or kind in (JSON, ROWS) else plain(default)
+    # How an API writes a time is no example of how a person enters it.
+    examples = schema.get("examples") or [""]
+    example = "" if kind in DATED else plain(examples[0])
+    choices = [plain(choice) for choice in schema.get("enum", ()) if choice is not None]
+
+    inner: tuple[FormField, ...] = ()
+    if kind == GROUP:
+        inner = _of_object(schema, components, f"{name}.", is_enforced=is_enforced)
+    elif kind == ROWS:
+        # An empty row is left out, so nothing in it is enforced.
+        row = _resolved(schema["items"], components)
+        inner = _of_object(row, components, f"{name}[].", is_enforced=False)
     return FormField(
         name=name,
         kind=kind,
         label=label_of(name),
         help=_help(schema, kind),
         is_required=is_required,
-        is_enforced=is_required and is_enforced,
-        value="" if default is None or kind in (JSON, ROWS) else plain(default),
-        example="" if kind in (TIME, DAY, LAST_DAY) else plain(examples[0]),
-        choices=tuple(plain(one) for one in schema.get("enum", ()) if one is not None),
-        inner=_inner(name, schema, components, kind, is_enforced=is_required and is_enforced),
+        is_enforced=is_enforced,
+        value=value,
+        example=example,
+        choices=tuple(choices),
+        inner=inner,
         limits=_limits(schema, kind),
     )
 
 
 def _help(schema: Schema, kind: str) -> str:
     """Return what the API says about a field, without how a program writes it."""
-    words: str = schema.get("description", "")
     if kind == MONEY:
         return ""
-    before, _word, allotted = (_OF_PROGRAMS.sub("", words) if kind in DATED else words).partition(
-        _LEFT_OUT
-    )
-    told = _(before)
-    if before and told == before and language() != SOURCE:  # the API begins it with a capital
-        told = sentence(_(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
-    return (
-        f"{told} {_('If left out: %(what)s.', what=_(allotted.removesuffix('.')))}"
-        if allotted
-        else told
-    )
-
-
-def _inner(
-    name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool
-) -> tuple[FormField, ...]:
-    if kind == GROUP:
-        return _of_object(schema, components, f"{name}.", is_enforced=is_enforced)
-    if kind == ROWS:
-        return _of_object(
-            _resolved(schema["items"], components), components, f"{name}[].", is_enforced=False
-        )
-    return ()
+    description: str = schema.get("description", "")
+    if kind in DATED:
+        description = _OF_PROGRAMS.sub("", description)
+    before, _word, allotted = description.partition(_LEFT_OUT)
+    words = _(before)
+    if before and words == before and language() != SOURCE:
+        # A catalogue has it as the API's errors do, which begin it with a small letter.
+        words = sentence(_(f"{before[:1].lower()}{before[1:].removesuffix('.')}"))
+    if not allotted:
+        return words
+    usual = _("If left out: %(what)s.", what=_(allotted.removesuffix(".")))
+    return f"{words} {usual}"
 
 
 def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
+    items = schema.get("items", {})
     match schema.get("type"):
         case "object" if schema.get("properties"):
             return GROUP
         case "boolean":
             return YES_OR_NO if is_nullable else SWITCH
-        case "array" if _resolved(schema.get("items", {}), components).get("properties"):
-            return ROWS
         case "integer" | "number":
             return _BY_FORMAT.get(schema.get("format", ""), NUMBER)
-        case "array" if schema.get("items", {}).get("type") in SCALARS:
+        case "array" if _resolved(items, components).get("properties"):
+            return ROWS
+        case "array" if items.get("type") in SCALARS:
             return LINES
-        case "string" if "enum" not in schema:
+        case _ if "enum" in schema:
+            return CHOICE
+        case "string":
             return _kind_of_text(schema)
         case _:
-            return CHOICE if "enum" in schema else TEXT if schema.get("type") == "string" else JSON
+            return JSON
 
 
 def _kind_of_text(schema: Schema) -> str:
     if schema.get("maxLength", 0) > LONGEST_LINE:
         return AREA
-    is_date = {"format": "date"} in schema.get(DATES, ())
-    return DAY if is_date else {"date-time": TIME, "date": DAY}.get(schema.get("format", ""), TEXT)
+    if {"format": "date"} in schema.get(DATES, ()):
+        return DAY
+    return {"date-time": TIME, "date": DAY}.get(schema.get("format", ""), TEXT)
 
 
 def _limits(schema: Schema, kind: str) -> dict[str, Any]:
@@ -454,19 +450,16 @@ def _limits(schema: Schema, kind: str) -> dict[str, Any]:
         return {"inputmode": "decimal"}
     if kind in (DAY, LAST_DAY):
         return {}
+
+    # The pattern of a schema may match any part of a text; that of HTML must match the whole.
+    pattern = schema.get("pattern")
+    if pattern is not None and not (pattern.startswith("^") and pattern.endswith("$")):
+        pattern = rf"[\s\S]*(?:{pattern})[\s\S]*"
     return {
         "maxlength": schema.get("maxLength"),
         "minlength": schema.get("minLength"),
-        "pattern": _of_whole(schema.get("pattern")),
+        "pattern": pattern,
     }
-
-
-def _of_whole(pattern: str | None) -> str | None:
-    """Return a schema's pattern, which any part of a text may match, as HTML's, which the whole
-    text must."""
-    if pattern is None or (pattern.startswith("^") and pattern.endswith("$")):
-        return pattern
-    return rf"[\s\S]*(?:{pattern})[\s\S]*"
 
 
 def plain(value: Any) -> str:
@@ -489,12 +482,18 @@ class WrongInput(ValueError):
 
 def texts(fields: tuple[FormField, ...], content: Any, zone: tzinfo) -> dict[str, str]:
     """Return what the fields show of a JSON object that is to be changed."""
-    named = [
-        (one, _content_at(content, one.name))
-        for one in leaves(fields)
-        if not one.name.startswith(QUERY)
-    ]
-    return {one.name: _shown_of(one, value, zone) for one, value in named if value is not None}
+    shown: dict[str, str] = {}
+    for leaf in leaves(fields):
+        if leaf.name.startswith(QUERY):
+            continue
+        # The API shows the numbers of some other things as `station_id`, and takes `station`.
+        value = content
+        for part in leaf.name.split("."):
+            members = value if isinstance(value, Mapping) else {}
+            value = members.get(part, members.get(f"{part}_id"))
+        if value is not None:
+            shown[leaf.name] = _shown_of(leaf, value, zone)
+    return shown
 
 
 def body_of(
@@ -507,16 +506,18 @@ def body_of(
         text = values.get(leaf.name, "").strip()
         if leaf.name.startswith(QUERY) or not text:
             continue
+        try:
+            is_money = leaf.kind == MONEY
+            value = minor_of(text, currency) if is_money else _json_of(leaf, text, zone)
+        except ValueError as error:
+            raise WrongInput(leaf.name, str(error)) from None
+
+        # Rows are numbered, and empty ones left out: they become a list when all are there.
         *outer, last = [int(row) if row else name for name, row in _STEPS.findall(leaf.name)]
         place: dict[Any, Any] = made
         for step in outer:
             place = place.setdefault(step, {})
-        try:
-            place[last] = (
-                minor_of(text, currency) if leaf.kind == MONEY else _json_of(leaf, text, zone)
-            )
-        except ValueError as error:
-            raise WrongInput(leaf.name, str(error)) from None
+        place[last] = value
     return {name: _listed(value) for name, value in made.items()}
 
 
@@ -531,8 +532,12 @@ def _listed(value: Any) -> Any:
 
 def query_of(fields: tuple[FormField, ...], values: Mapping[str, str]) -> dict[str, str]:
     """Return the query parameters that a filled-in form makes."""
-    names = [one.name for one in leaves(fields) if one.name.startswith(QUERY)]
-    return {name[1:]: values[name].strip() for name in names if values.get(name, "").strip()}
+    query: dict[str, str] = {}
+    for leaf in leaves(fields):
+        value = values.get(leaf.name, "").strip()
+        if value and leaf.name.startswith(QUERY):
+            query[leaf.name.removeprefix(QUERY)] = value
+    return query
 
 
 # One field
@@ -545,25 +550,17 @@ WHICH: Final = "~which"
 def with_twice(fields: tuple[FormField, ...], zone: tzinfo) -> tuple[FormField, ...]:
     """Return the fields; those with a time that a change of the clock repeats say which of both it
     can be."""
-    return tuple(
-        replace(
-            one,
-            twice=_twice(one.value, zone) if one.kind == TIME else (),
-            inner=with_twice(one.inner, zone),
-        )
-        for one in fields
-    )
-
-
-def _twice(text: str, zone: tzinfo) -> tuple[Suggestion, ...]:
-    both = _both(text, zone)
+    shown: list[FormField] = []
     words = (N_("the first time (%(zone)s)"), N_("the second time (%(zone)s)"))
-    if both is None or (both[0].utcoffset() or timedelta()) <= (both[1].utcoffset() or timedelta()):
-        return ()
-    return tuple(
-        Suggestion(str(number), _(told, zone=at.tzname()))
-        for number, (told, at) in enumerate(zip(words, both, strict=True))
-    )
+    for each in fields:
+        twice: list[Suggestion] = []
+        both = _both(each.value, zone) if each.kind == TIME else None
+        if both is not None and _offset(both[0]) > _offset(both[1]):
+            for number, (meant, at) in enumerate(zip(words, both, strict=True)):
+                twice.append(Suggestion(str(number), _(meant, zone=at.tzname())))
+        inner = with_twice(each.inner, zone)
+        shown.append(replace(each, twice=tuple(twice), inner=inner))
+    return tuple(shown)
 
 
 def _both(text: str, zone: tzinfo) -> tuple[datetime, datetime] | None:
@@ -573,11 +570,13 @@ def _both(text: str, zone: tzinfo) -> tuple[datetime, datetime] | None:
         local = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (
-        None
-        if local.tzinfo is not None
-        else (local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1))
-    )
+    if local.tzinfo is not None:
+        return None
+    return local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
+
+
+def _offset(local: datetime) -> timedelta:
+    return local.utcoffset() or timedelta()
 
 
 def in_order(
@@ -587,33 +586,22 @@ def in_order(
     Raises WrongInput if it does not say which of both is meant, or for one that the clock left
     out."""
     made = dict(values)
-    for name in (
-        one.name for one in leaves(fields) if one.kind == TIME and values.get(one.name, "").strip()
-    ):
-        first, second = _both(values[name].strip(), zone) or (None, None)
-        if first is None or second is None or first.utcoffset() == second.utcoffset():
+    for leaf in leaves(fields):
+        text = values.get(leaf.name, "").strip()
+        both = _both(text, zone) if leaf.kind == TIME else None
+        if both is None:
             continue
-        if (first.utcoffset() or timedelta()) < (second.utcoffset() or timedelta()):
-            raise WrongInput(
-                name, _("the clock was put forward, so there is no such time on that day")
-            )
-        which = values.get(f"{name}{WHICH}", "")
-        if which not in ("0", "1"):
-            raise WrongInput(
-                name, _("the clock was put back, so this time came twice: choose which")
-            )
-        made[name] = (second if which == "1" else first).isoformat()
+        first, second = both
+        if _offset(first) < _offset(second):
+            words = _("the clock was put forward, so there is no such time on that day")
+            raise WrongInput(leaf.name, words)
+        if _offset(first) > _offset(second):
+            which = values.get(f"{leaf.name}{WHICH}", "")
+            if which not in ("0", "1"):
+                words = _("the clock was put back, so this time came twice: choose which")
+                raise WrongInput(leaf.name, words)
+            made[leaf.name] = (second if which == "1" else first).isoformat()
     return made
-
-
-def _content_at(content: Any, name: str) -> Any:
-    """Return what a field is about; the API shows some numbers of other things as `station_id` and
-    takes `station`."""
-    for part in name.split("."):
-        content = (
-            content.get(part, content.get(f"{part}_id")) if isinstance(content, Mapping) else None
-        )
-    return content
 
 
 def _shown_of(field: FormField, value: Any, zone: tzinfo) -> str:
@@ -621,11 +609,13 @@ def _shown_of(field: FormField, value: Any, zone: tzinfo) -> str:
         return "\n".join(map(plain, value))
     if field.kind == ENERGY:
         return typed_kwh(value)
-    if field.kind in (TIME, DAY, LAST_DAY) and "T" in value:
-        written = "%Y-%m-%dT%H:%M:%S" if field.kind == TIME else "%Y-%m-%d"
-        back = datetime.resolution if field.kind == LAST_DAY else timedelta()
-        return in_zone(datetime.fromisoformat(value) - back, zone).strftime(written)
-    return plain(value)
+    if field.kind not in DATED or "T" not in value:
+        return plain(value)
+    at = datetime.fromisoformat(value)
+    if field.kind == LAST_DAY:
+        # A stretch ends with the day before the one at which the API ends it.
+        at -= datetime.resolution
+    return in_zone(at, zone).strftime("%Y-%m-%dT%H:%M:%S" if field.kind == TIME else "%Y-%m-%d")
 
 
 def _json_of(field: FormField, text: str, zone: tzinfo) -> Any:
@@ -640,22 +630,18 @@ def _json_of(field: FormField, text: str, zone: tzinfo) -> Any:
         case "energy":
             return wh_of(text)
         case "time":
-            return _moment(text, zone)
+            try:
+                given = datetime.fromisoformat(text)
+                local = given if given.tzinfo else given.replace(tzinfo=zone)
+                return stamp(local.replace(tzinfo=UTC) - _offset(local))
+            except (ValueError, OverflowError):
+                raise ValueError(_("give a date and a time")) from None
         case "last-day":
             return day_after(text)
         case "number" | "json":
             return _read(field, text)
         case _:
             return text
-
-
-def _moment(text: str, zone: tzinfo) -> str:
-    try:
-        given = datetime.fromisoformat(text)
-        local = given if given.tzinfo else given.replace(tzinfo=zone)
-        return stamp(local.replace(tzinfo=UTC) - (local.utcoffset() or timedelta()))
-    except (ValueError, OverflowError):
-        raise ValueError(_("give a date and a time")) from None
 
 
 def day_after(text: str) -> str:
@@ -667,12 +653,13 @@ def day_after(text: str) -> str:
 
 
 def _read(field: FormField, text: str) -> Any:
-    number = typed_number(text) if field.kind == NUMBER else None
-    if number is not None:
-        return int(number) if number == number.to_integral_value() else float(number)
+    problem = N_("this is not JSON")
+    if field.kind == NUMBER:
+        problem = N_("give a number")
+        number = typed_number(text)
+        if number is not None:
+            return int(number) if number == number.to_integral_value() else float(number)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise ValueError(
-            _("give a number") if field.kind == NUMBER else _("this is not JSON")
-        ) from None
+        raise ValueError(_(problem)) from None

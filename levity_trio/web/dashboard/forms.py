@@ -7,10 +7,8 @@ was filled in.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any, Final
@@ -23,7 +21,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _, language, speaking
 from levity_trio.locale.texts import Reader, said
 from levity_trio.records import record
@@ -42,6 +39,7 @@ from levity_trio.web.dashboard.fields import (
     RARE,
     WHICH,
     FormField,
+    Suggestion,
     WrongInput,
     body_of,
     every,
@@ -75,9 +73,8 @@ from levity_trio.web.logins.invitations import LETTER, LINK
 BEFORE: Final = "before:"
 """The beginning of the names of hidden fields that hold what a field showed at first, so that only
 changes are sent."""
-FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (
-    *("form-value", "form-target", "next", "form-key", "file", "more-rows"),
-)
+FORM_VALUE, TARGET, NEXT = "form-value", "form-target", "next"
+KEY, FILE, MORE = "form-key", "file", "more-rows"
 PREVIEW: Final = "preview"
 """The name of the button that shows what a form would do."""
 COURSE: Final = "?command={id}"
@@ -134,72 +131,9 @@ class FilledForm:
     @property
     def topic(self) -> str:
         """The topic of the manual that is about it, "" for none."""
-        return (
-            OF_DRIVERS
-            if self.view.caller.role is Role.DRIVER
-            else TOPICS.get(self.endpoint.group, "")
-        )
-
-    async def show(
-        self,
-        entered: Mapping[str, str],
-        problems: Mapping[str, str],
-        status: int = HTTPStatus.OK,
-        foreseen: Mapping[str, Any] | None = None,
-    ) -> Response:
-        """Return the form with these values. `foreseen` is what sending it would do, if somebody
-        asked."""
-        problems = {name: capital(words) for name, words in problems.items()}
-        values = {**await self._present(), **entered}
-        offers = Suggestions(self.view, self.endpoint, self.renderer)
-        around = await offers.circumstances()
-        task = self.task
-        spare, least = (MORE_ROWS, LEAST_ROWS) if task is None else (task.rows // 2, task.rows)
-        rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
-        fields = with_twice(
-            await offers.fill(filled(rows, values, problems), values, around), self.renderer.zone
-        )
-        fields = fields if "currency" in problems else await self._with_usual_currency(fields)
-        shown = {
-            "foreseen": foreseen,
-            "waiting": await count_part(self.view),
-            "form": self,
-            "around": around,
-            "subject": await subject_of(self.view, self.endpoint),
-            "fields": [one for one in fields if not one.name.startswith(QUERY)],
-            "rare": RARE.get(self.endpoint.path, ()),
-            "manner": [one for one in fields if one.name.startswith(QUERY)],
-            "labels": {one.name.removeprefix(QUERY): one.label for one in every(fields)},
-            "offered": {
-                last_name(one.name): one.offered
-                for one in leaves(fields)
-                if one.offered and not one.is_listed
-            },
-            "problems": problems,
-            "values": values,
-            "is_file": isinstance(self.endpoint.body, StreamedBody),
-            "next": path_of_ours(entered.get(NEXT, "")) or self.home,
-            "key": entered.get(KEY) or token_hex(KEY_BYTES),
-        }
-        if task is None:
-            return await self.renderer.page("form.html", self.view, shown, status=status)
-        try:
-            beside = await task.read(self.view, values)
-        except ApiRefused as refused:
-            return await self.renderer.refused(self.view, refused)
-        return await self.renderer.page(
-            task.template, self.view, {**shown, **beside}, status=status
-        )
-
-    async def _with_usual_currency(self, fields: tuple[FormField, ...]) -> tuple[FormField, ...]:
-        """Return the fields without that of a currency, if the site has one already."""
-        asked = [one for one in fields if one.name == "currency" and not one.is_required]
-        has_one = (
-            bool(asked)
-            and self.view.may("GET", TARIFFS)
-            and (await self.view.get(TARIFFS, limit=1))["data"]
-        )
-        return tuple(one for one in fields if one not in asked) if has_one else fields
+        if self.view.caller.role is Role.DRIVER:
+            return OF_DRIVERS
+        return TOPICS.get(self.endpoint.group, "")
 
     @property
     def task(self) -> FormTask | None:
@@ -214,21 +148,69 @@ class FilledForm:
         below = self.endpoint.path.removeprefix(API).format(**names)
         return f"{self.endpoint.method.lower()}{below}"
 
-    def is_meant(self, content: FormData) -> bool:
-        """Whether a form arrived where its page sent it. Browsers and proxies resolve `..` in a
-        path."""
-        meant = content.get(TARGET)
-        return meant is None or unquote(str(meant)) == unquote(self.target)
+    async def show(
+        self,
+        entered: Mapping[str, str],
+        problems: Mapping[str, str],
+        status: int = HTTPStatus.OK,
+        foreseen: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """Return the form with these values. `foreseen` is what sending it would do, if somebody
+        asked."""
+        problems = {name: capital(words) for name, words in problems.items()}
+        values = {**await self._present(), **entered}
+        suggestions = Suggestions(self.view, self.endpoint, self.renderer)
+        around = await suggestions.circumstances()
+
+        task = self.task
+        spare, least = MORE_ROWS, LEAST_ROWS
+        if task is not None:
+            spare, least = task.rows // 2, task.rows
+        rows = with_rows(self.fields, values, spare if MORE in entered else 0, least)
+        fields = await suggestions.fill(filled(rows, values, problems), values, around)
+        fields = with_twice(fields, self.renderer.zone)
+        if "currency" not in problems:
+            fields = await self._with_usual_currency(fields)
+
+        offered: dict[str, tuple[Suggestion, ...]] = {}
+        for field in leaves(fields):
+            if field.offered and not field.is_listed:
+                offered[last_name(field.name)] = field.offered
+        shown: dict[str, Any] = {
+            "foreseen": foreseen,
+            "waiting": await count_part(self.view),
+            "form": self,
+            "around": around,
+            "subject": await subject_of(self.view, self.endpoint),
+            "fields": [field for field in fields if not field.name.startswith(QUERY)],
+            "rare": RARE.get(self.endpoint.path, ()),
+            "manner": [field for field in fields if field.name.startswith(QUERY)],
+            "labels": {field.name.removeprefix(QUERY): field.label for field in every(fields)},
+            "offered": offered,
+            "problems": problems,
+            "values": values,
+            "is_file": isinstance(self.endpoint.body, StreamedBody),
+            "next": path_of_ours(entered.get(NEXT, "")) or self.home,
+            "key": entered.get(KEY) or token_hex(KEY_BYTES),
+        }
+        template = "form.html"
+        if task is not None:
+            template = task.template
+            try:
+                shown |= await task.read(self.view, values)
+            except ApiRefused as refused:
+                return await self.renderer.refused(self.view, refused)
+        return await self.renderer.page(template, self.view, shown, status=status)
 
     async def _present(self) -> Mapping[str, str]:
         """Return what is to be changed, as the form shows it."""
         if self.task is not None and self.task.present is not None:
             return await self.task.present(self.view)
-        present = self.view.api.endpoints.get(("GET", self.endpoint.path))
-        is_shown = self.endpoint.method in ("PUT", "PATCH") and not isinstance(
-            self.endpoint.body, StreamedBody
-        )
-        if present is None or not is_shown:
+        if self.endpoint.method not in ("PUT", "PATCH"):
+            return {}
+        if isinstance(self.endpoint.body, StreamedBody):
+            return {}
+        if ("GET", self.endpoint.path) not in self.view.api.endpoints:
             return {}
         try:
             content = await self.view.get(self.path)
@@ -236,52 +218,86 @@ class FilledForm:
             return {}
         return texts(self.fields, content, self.renderer.zone)
 
+    async def _with_usual_currency(self, fields: tuple[FormField, ...]) -> tuple[FormField, ...]:
+        """Return the fields without that of a currency, if the site has one already."""
+        others = tuple(field for field in fields if field.name != "currency" or field.is_required)
+        if len(others) == len(fields) or not self.view.may("GET", TARIFFS):
+            return fields
+        tariffs = await self.view.get(TARIFFS, limit=1)
+        return others if tariffs["data"] else fields
+
+    def is_meant(self, content: FormData) -> bool:
+        """Whether a form arrived where its page sent it. Browsers and proxies resolve `..` in a
+        path."""
+        meant = content.get(TARGET)
+        return meant is None or unquote(str(meant)) == unquote(self.target)
+
     async def send(self, form: FormData, below: str = "") -> Reply:
         """Send the request, or the one below it. Raises WrongInput."""
         entered = given_in(form)
+        headers = {
+            "prefer": "respond-async",
+            "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES),
+        }
         question = Question(
             method=self.endpoint.method,
             path=f"{self.path}{below}",
             query=query_of(self.fields, entered),
-            headers={
-                "prefer": "respond-async",
-                "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES),
-            },
+            headers=headers,
             **await self._body(form, entered),
         )
         return await ask(self.view.api.app, self.view.caller, question)
 
     async def _body(self, form: FormData, entered: Mapping[str, str]) -> dict[str, Any]:
+        """Return what the request has as its body. Raises WrongInput."""
         if self.endpoint.body is None:
             return {}
         if isinstance(self.endpoint.body, StreamedBody):
             return {"receive": _receive(form.get(FILE))}
+
+        # A PATCH and a task change only what differs from what the form showed at first. Which of
+        # two equal times is meant always goes along.
+        is_patch = self.endpoint.method == "PATCH"
+        changed = entered
+        if is_patch or (self.task is not None and self.task.present is not None):
+            changed = {
+                name: text
+                for name, text in entered.items()
+                if name.endswith(WHICH)
+                or _is_changed(entered, name)
+                or _is_changed(entered, f"{name}{WHICH}")
+            }
         fields = with_rows(self.fields, entered)
-        given = in_order(
-            fields, {**_choices_in(entered), **self._changed(entered)}, self.renderer.zone
-        )
-        made = body_of(fields, given, self.renderer.zone, await self._currency(entered))
-        return {"body": orjson.dumps(made | self._emptied(entered))}
+        zone = self.renderer.zone
+        currency = await self._currency(entered)
+        body = body_of(fields, in_order(fields, changed, zone), zone, currency)
+
+        # What is left empty is left out: a field that a PATCH empties is null instead.
+        if is_patch:
+            for field in leaves(self.fields):
+                is_emptied = not entered.get(field.name, "").strip()
+                if is_emptied and entered.get(BEFORE + field.name) and field.name[:1] != QUERY:
+                    body[field.name] = None
+        return {"body": orjson.dumps(body)}
 
     async def _currency(self, entered: Mapping[str, str]) -> str:
         """Return the currency in which money was typed: the one that was chosen, else that of the
         site."""
-        if entered.get("currency") in CURRENCIES or all(
-            one.kind != MONEY for one in leaves(self.fields)
-        ):
-            return entered.get("currency", "")
+        chosen = entered.get("currency", "")
+        has_money = any(field.kind == MONEY for field in leaves(self.fields))
+        if chosen in CURRENCIES or not has_money:
+            return chosen
         return await currency_of_site(self.view)
 
     async def problem_of(self, refused: ApiRefused, entered: Mapping[str, str]) -> dict[str, str]:
         """Return what is wrong, by the name of its field, in the unit in which that is typed."""
-        fields = with_rows(self.fields, entered)
-        field = next(
-            (one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None
-        )
-        if field is None:
+        kinds: dict[str, str] = {}
+        for field in every(with_rows(self.fields, entered)):
+            kinds.setdefault(field.name.removeprefix(QUERY), field.kind)
+        if refused.field not in kinds:
             return {"": refused.labelled}
         words = refused.told
-        if field.kind == MONEY and isinstance(words, Told):
+        if kinds[refused.field] == MONEY and isinstance(words, Told):
             words = in_currency(words, await self._currency(entered))
         return {refused.field: self.told(words)}
 
@@ -290,35 +306,10 @@ class FilledForm:
         them."""
         return said(words, Reader(self.renderer.zone, self.renderer.api.now()))
 
-    def _changed(self, entered: Mapping[str, str]) -> Mapping[str, str]:
-        """Return what is sent: of a PATCH and of a task only what differs from what the form showed
-        at first."""
-        if self.endpoint.method != "PATCH" and (self.task is None or self.task.present is None):
-            return entered
-        return {name: text for name, text in entered.items() if self._is_changed(name, entered)}
 
-    @staticmethod
-    def _is_changed(name: str, entered: Mapping[str, str]) -> bool:
-        names = (name, f"{name}{WHICH}")
-        return any(
-            entered.get(one, "").strip() != entered.get(BEFORE + one, "").strip() for one in names
-        )
-
-    def _emptied(self, entered: Mapping[str, str]) -> dict[str, None]:
-        """Return the fields that a PATCH empties."""
-        if self.endpoint.method != "PATCH":
-            return {}
-        names = [one.name for one in leaves(self.fields) if not one.name.startswith(QUERY)]
-        return {
-            name: None
-            for name in names
-            if not entered.get(name, "").strip() and entered.get(BEFORE + name, "")
-        }
-
-
-def _choices_in(entered: Mapping[str, str]) -> dict[str, str]:
-    """Return which of two equal times is meant, by the names of these choices."""
-    return {name: text for name, text in entered.items() if name.endswith(WHICH)}
+def _is_changed(entered: Mapping[str, str], name: str) -> bool:
+    """Whether a field holds something else than what the form showed at first."""
+    return entered.get(name, "").strip() != entered.get(BEFORE + name, "").strip()
 
 
 def given_in(form: FormData) -> dict[str, str]:
@@ -328,177 +319,14 @@ def given_in(form: FormData) -> dict[str, str]:
     """
     given: dict[str, str] = {}
     for name, value in form.multi_items():
-        if isinstance(value, str):
-            is_ticked = (given.get(name), value) == ("false", "true")
-            given[name] = f"{given[name]}\n{value}" if name in given and not is_ticked else value
+        if not isinstance(value, str):
+            continue
+        is_ticked = (given.get(name), value) == ("false", "true")
+        if name in given and not is_ticked:
+            given[name] += f"\n{value}"
+        else:
+            given[name] = value
     return given
-
-
-async def perform(form: FilledForm, request: Request) -> Response:
-    """Serve a form, or what was filled in."""
-    if form.view.caller.role < form.endpoint.role:
-        return await form.renderer.forbidden(form.view, form.endpoint.role)
-    if request.method != "POST":
-        return await form.show(dict(request.query_params), {})
-    if not form.renderer.mount.is_own_origin(request):  # before a file is read
-        return await form.show({}, {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
-    content = await request.form()
-    if not form.renderer.is_own_form(
-        request, given_in(content).get(FORM_VALUE, "")
-    ) or not form.is_meant(content):
-        return await form.show(_without_value(content), {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
-    if MORE in content:
-        return await form.show(_without_value(content), {})
-    return await _send(form, request, content)
-
-
-async def _send(form: FilledForm, request: Request, content: FormData) -> Response:
-    """Send what was filled in, and return what follows."""
-    try:
-        if form.task is not None and form.task.preview and PREVIEW in content:
-            foreseen = answered(await form.send(content, form.task.preview))
-            return await form.show(_without_value(content), {}, foreseen=foreseen)
-        reply = await form.send(content)
-        return await _after(form, request, content, reply)
-    except WrongInput as error:
-        return await form.show(
-            _without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY
-        )
-    except ApiRefused as found:
-        refused = await explained(form.view, form.endpoint, found)
-        if content.get(BACK) and refused.status in DECIDED and PREVIEW not in content:
-            return _back(form, request, content, refused)
-        if next_of(content).endswith(COURSE):
-            form.renderer.leave_notes(request, [Note("problem", refused.sentence)])
-            return RedirectResponse(
-                form.renderer.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER
-            )
-        return await form.show(
-            _without_value(content), await _problems(form, refused, content), refused.status
-        )
-
-
-async def _problems(form: FilledForm, refused: ApiRefused, content: FormData) -> dict[str, str]:
-    """Return what is wrong, by the names of fields; of a file, by its lines."""
-    if cells := problems_of_rows(refused.document, given_in(content)):
-        return {name: form.told(words) for name, words in cells.items()}
-    lines = refused.document.get("lines", ())[:MOST_LINES]
-    if not lines:
-        return await form.problem_of(refused, given_in(content))
-    return {"": refused.words} | {
-        f"{LINE}{one['line']}, {one['field']}": form.told(one["detail"]) for one in lines
-    }
-
-
-def _back(form: FilledForm, request: Request, content: FormData, refused: ApiRefused) -> Response:
-    """Return to the page of the form, which shows what holds now."""
-    said = sentence(refused.words)
-    words = (
-        said
-        if refused.code in EXPLAINED
-        else _("Somebody has decided this already. %(said)s", said=said)
-    )
-    form.renderer.leave_notes(
-        request, [Note("problem", _("Nothing was done. %(words)s", words=words))]
-    )
-    return RedirectResponse(form.renderer.base + next_of(content), HTTPStatus.SEE_OTHER)
-
-
-def _without_value(content: FormData) -> dict[str, str]:
-    return {
-        name: text for name, text in given_in(content).items() if name not in (FORM_VALUE, TARGET)
-    }
-
-
-async def _after(form: FilledForm, request: Request, content: FormData, reply: Reply) -> Response:
-    """Return what follows a request that was done: its answer, if it must be seen, else the page
-    before."""
-    if "json" not in reply.headers.get("content-type", "json"):
-        return Response(reply.body, reply.status, reply.headers)
-    answer = answered(reply)
-    if (
-        handed := await _handed_out(form.view, form.endpoint, answer, form.renderer.api.config)
-    ) is not None:
-        return await _hand(form, handed, onward(next_of(content, form.home), answer))
-    if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:
-        return await form.renderer.page(
-            "topic.html", form.view, {"made": answer, "next": next_of(content, form.home)}
-        )
-    if isinstance(form.endpoint.body, StreamedBody) or (
-        isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
-    ):
-        return await form.renderer.page(
-            "result.html",
-            form.view,
-            {"form": form, "answer": answer, "next": next_of(content, form.home)},
-        )
-    if (
-        course := _course(content, answer)
-    ) is not None:  # which says it all, what the charger answered, too
-        return RedirectResponse(form.renderer.base + course, HTTPStatus.SEE_OTHER)
-    warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
-    told = [Note("warning", sentence(said(one))) for one in warnings]
-    form.renderer.leave_notes(request, [await _done(form, reply), *told])
-    return RedirectResponse(
-        form.renderer.base + onward(next_of(content, form.home), answer), HTTPStatus.SEE_OTHER
-    )
-
-
-async def _hand(form: FilledForm, handed: Mapping[str, Any], following: str) -> Response:
-    """Return the page with a code, which is shown once; a letter is in the language of its
-    household."""
-    shown = {**handed, "next": following}
-    if handed["invitation"]["kind"] != LETTER or not handed["rows"]:
-        return await form.renderer.page(INVITED, form.view, shown)
-    account = await form.view.get(f"/api/admin/accounts/{handed['user']['account']}")
-    with speaking(account["language"] or language()):
-        of_household = {"household": account["name"], "address": account["address"] or ""}
-        return await form.renderer.page("letter.html", form.view, shown | of_household)
-
-
-def _course(content: FormData, answer: Any) -> str | None:
-    """Return the page that shows the course of the command that was made, None if none is to."""
-    following, is_made = (
-        next_of(content),
-        isinstance(answer, dict) and isinstance(answer.get("id"), int),
-    )
-    return (
-        following.removesuffix(COURSE) + COURSE.format(**answer)
-        if is_made and following.endswith(COURSE)
-        else None
-    )
-
-
-async def _done(form: FilledForm, reply: Reply) -> Note:
-    """Return what came of a request. What a charger is asked waits while that is away."""
-    if reply.status == HTTPStatus.ACCEPTED and form.view.caller.role is Role.DRIVER:
-        return Note("done", _("Sent: %(title)s", title=form.title))
-    if reply.status == HTTPStatus.ACCEPTED:
-        charger = await form.view.get(f"/api/admin/chargers/{reply.content['charger']}")
-        said = partial(minute, now=form.renderer.api.now(), zone=form.renderer.zone)
-        return _under_way(form.title, charger, reply.content, said)
-    values = {**form.view.path, **(reply.content or {})}
-    if "has_push" in values and not (values["mail"] or values["has_push"]):
-        return Note(
-            "warning",
-            _("Saved, but no message arrives yet: give an address, or make a code for push"),
-        )
-    return Note(
-        "done",
-        done_of(form.endpoint.method, form.endpoint.path, values)
-        or _("Done: %(title)s", title=form.title),
-    )
-
-
-def next_of(content: FormData, home: str = "") -> str:
-    """Return where to go next: where the form says, else home, else to the start."""
-    return path_of_ours(str(content.get(NEXT) or "")) or home or "/"
-
-
-def path_of_ours(wanted: str) -> str:
-    """Return a path below this dashboard, "" for one that would lead to another site."""
-    is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return wanted if is_ours and wanted.isprintable() else ""
 
 
 def _receive(upload: UploadFile | str | None) -> Receive:
@@ -514,6 +342,159 @@ def _receive(upload: UploadFile | str | None) -> Receive:
 
     iterator = parts()
     return iterator.__anext__
+
+
+# A form is sent
+
+
+async def perform(form: FilledForm, request: Request) -> Response:
+    """Serve a form, or what was filled in."""
+    if form.view.caller.role < form.endpoint.role:
+        return await form.renderer.forbidden(form.view, form.endpoint.role)
+    if request.method != "POST":
+        return await form.show(dict(request.query_params), {})
+
+    # What another site sends is refused before its files are read.
+    foreign = {"": _(FOREIGN)}
+    if not form.renderer.mount.is_own_origin(request):
+        return await form.show({}, foreign, HTTPStatus.FORBIDDEN)
+    content = await request.form()
+    entered = given_in(content)
+    form_value = entered.pop(FORM_VALUE, "")
+    entered.pop(TARGET, None)
+    if not form.renderer.is_own_form(request, form_value) or not form.is_meant(content):
+        return await form.show(entered, foreign, HTTPStatus.FORBIDDEN)
+    if MORE in content:
+        return await form.show(entered, {})
+    return await _send(form, request, content, entered)
+
+
+async def _send(
+    form: FilledForm, request: Request, content: FormData, entered: Mapping[str, str]
+) -> Response:
+    """Send what was filled in, and return what follows."""
+    is_preview = PREVIEW in content
+    try:
+        if is_preview and form.task is not None and form.task.preview:
+            foreseen = answered(await form.send(content, form.task.preview))
+            return await form.show(entered, {}, foreseen=foreseen)
+        reply = await form.send(content)
+        return await _after(form, request, content, reply)
+    except WrongInput as error:
+        problems = {error.name: str(error)}
+        return await form.show(entered, problems, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except ApiRefused as error:
+        refused = await explained(form.view, form.endpoint, error)
+
+    # The page of a list shows what holds now, which is not what the form was about any more.
+    following = next_of(content)
+    if content.get(BACK) and refused.status in DECIDED and not is_preview:
+        words = sentence(refused.words)
+        if refused.code not in EXPLAINED:
+            words = _("Somebody has decided this already. %(said)s", said=words)
+        note = Note("problem", _("Nothing was done. %(words)s", words=words))
+        return _go_on(form, request, following, [note])
+
+    # The page that would show the course has the button, too: it says what is wrong.
+    if following.endswith(COURSE):
+        note = Note("problem", refused.sentence)
+        return _go_on(form, request, following.removesuffix(COURSE), [note])
+    return await form.show(entered, await _problems(form, refused, entered), refused.status)
+
+
+async def _problems(
+    form: FilledForm, refused: ApiRefused, entered: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is wrong, by the names of fields; of a file, by its lines."""
+    cells = problems_of_rows(refused.document, entered)
+    if cells:
+        return {name: form.told(words) for name, words in cells.items()}
+    lines = refused.document.get("lines", ())
+    if not lines:
+        return await form.problem_of(refused, entered)
+    problems = {"": refused.words}
+    for line in lines[:MOST_LINES]:
+        problems[f"{LINE}{line['line']}, {line['field']}"] = form.told(line["detail"])
+    return problems
+
+
+async def _after(form: FilledForm, request: Request, content: FormData, reply: Reply) -> Response:
+    """Return what follows a request that was done: its answer, if it must be seen, else the page
+    before."""
+    if "json" not in reply.headers.get("content-type", "json"):
+        return Response(reply.body, reply.status, reply.headers)
+    answer = answered(reply)
+    members = answer if isinstance(answer, dict) else {}
+    following = next_of(content, form.home)
+
+    # What is shown only once has a page of its own.
+    page = form.renderer.page
+    invitation = await _invitation(form, answer)
+    if invitation is not None:
+        return await _hand_out(form, invitation, onward(following, answer))
+    if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:
+        return await page("topic.html", form.view, {"made": answer, "next": following})
+    has_secret = any(members.get(name) for name in SECRETS)
+    if has_secret or isinstance(form.endpoint.body, StreamedBody):
+        result = {"form": form, "answer": answer, "next": following}
+        return await page("result.html", form.view, result)
+
+    # The course of a command says it all, what the charger answered, too.
+    if following.endswith(COURSE) and isinstance(members.get("id"), int):
+        course = following.removesuffix(COURSE) + COURSE.format(**members)
+        return _go_on(form, request, course, [])
+    notes = [await _done(form, reply)]
+    warnings = members.get("warnings", [])
+    notes += [Note("warning", sentence(said(warning))) for warning in warnings]
+    return _go_on(form, request, onward(following, answer), notes)
+
+
+def _go_on(form: FilledForm, request: Request, path: str, notes: Sequence[Note]) -> Response:
+    """Return what leads to another page, which shows notes."""
+    if notes:
+        form.renderer.leave_notes(request, notes)
+    return RedirectResponse(form.renderer.base + path, HTTPStatus.SEE_OTHER)
+
+
+async def _done(form: FilledForm, reply: Reply) -> Note:
+    """Return what came of a request. What a charger is asked waits while that is away."""
+    title = form.title
+    if reply.status != HTTPStatus.ACCEPTED:
+        values = {**form.view.path, **(reply.content or {})}
+        if "has_push" in values and not (values["mail"] or values["has_push"]):
+            words = _("Saved, but no message arrives yet: give an address, or make a code for push")
+            return Note("warning", words)
+        done = done_of(form.endpoint.method, form.endpoint.path, values)
+        return Note("done", done or _("Done: %(title)s", title=title))
+    if form.view.caller.role is Role.DRIVER:
+        return Note("done", _("Sent: %(title)s", title=title))
+
+    command = reply.content
+    charger = await form.view.get(f"/api/admin/chargers/{command['charger']}")
+    name = charger["name"] or charger["id"]
+    if charger["is_connected"] or command["state"] != "queued":
+        words = N_("Sent to %(name)s: %(title)s. Its course stands below")
+        return Note("done", _(words, name=name, title=title))
+    words = _("Waits for %(name)s, which is away: %(title)s", name=name, title=title)
+    if command["deadline_at"]:
+        deadline = moment(command["deadline_at"])
+        time = minute(deadline, form.renderer.api.now(), form.renderer.zone)
+        words = _("%(words)s, until %(time)s", words=words, time=time)
+    return Note("warning", words)
+
+
+def next_of(content: FormData, home: str = "") -> str:
+    """Return where to go next: where the form says, else home, else to the start."""
+    return path_of_ours(str(content.get(NEXT) or "")) or home or "/"
+
+
+def path_of_ours(wanted: str) -> str:
+    """Return a path below this dashboard, "" for one that would lead to another site."""
+    is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return wanted if is_ours and wanted.isprintable() else ""
+
+
+# Files
 
 
 async def download(renderer: Renderer, view: PageView, path: str, request: Request) -> Response:
@@ -537,54 +518,28 @@ class _HandedOn(Response):
         self._question = question
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # with these, it ends when its client leaves
+        # With these, it ends when its client leaves.
         question = replace(self._question, receive=receive, asgi=scope["asgi"])
         problem = Reply()
 
         async def pass_on(message: Message) -> None:
-            if problem.status or _begins_problem(message):
+            is_problem = bool(problem.status)
+            if message["type"] == "http.response.start":
+                headers = Headers(raw=message["headers"])
+                is_problem = headers.get("content-type") == PROBLEM
+            if is_problem:
                 await problem.take(message)
             else:
                 await send(message)
 
         await hand_on(self._view.api.app, self._view.caller, question, pass_on)
         if problem.status:
-            page = await self._renderer.refused(
-                self._view, ApiRefused(problem.status, orjson.loads(problem.body))
-            )
+            refused = ApiRefused(problem.status, orjson.loads(problem.body))
+            page = await self._renderer.refused(self._view, refused)
             await page(scope, receive, send)
 
 
-def _begins_problem(message: Message) -> bool:
-    """Whether a part of a response is the beginning of a problem document."""
-    return (
-        message["type"] == "http.response.start"
-        and Headers(raw=message["headers"]).get("content-type") == PROBLEM
-    )
-
-
-# What follows
-
-
-def _under_way(
-    title: str,
-    charger: Mapping[str, Any],
-    command: Mapping[str, Any],
-    said: Callable[[datetime], str],
-) -> Note:
-    """Return how far a command is: what a charger is asked that is away was not sent, it waits."""
-    name = charger["name"] or charger["id"]
-    if charger["is_connected"] or command["state"] != "queued":
-        return Note(
-            "done",
-            _("Sent to %(name)s: %(title)s. Its course stands below", name=name, title=title),
-        )
-    words = _("Waits for %(name)s, which is away: %(title)s", name=name, title=title)
-    if command["deadline_at"]:
-        words = _(
-            "%(words)s, until %(time)s", words=words, time=said(moment(command["deadline_at"]))
-        )
-    return Note("warning", words)
+# What the API refuses
 
 
 NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
@@ -594,84 +549,82 @@ AWAY: Final = N_(
     "the charger is not connected, so nothing was sent: say how long this may wait for it"
 )
 LOOK_AGAIN: Final = N_("this session has changed since you looked: look again")
-OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
+OF_SESSIONS: Final = ("/api/admin/transactions/", "/api/admin/reviews/", "/api/admin/set-aside/")
 
 
 async def explained(view: PageView, endpoint: Endpoint, refused: ApiRefused) -> ApiRefused:
     """Return a refused request to an endpoint as a person understands it."""
-    words = await _explanation(view, endpoint, refused)
-    return (
-        refused
-        if words is None
-        else ApiRefused(refused.status, {**refused.document, "detail": words})
-    )
-
-
-async def _explanation(view: PageView, endpoint: Endpoint, refused: ApiRefused) -> str | None:
-    """Return other words than those of the API, None where these will do."""
     if refused.code == NEEDS_FORCE and "id" in view.path:
-        return await _interrupts(view, refused)
-    if refused.code == CHANGED and endpoint.path.startswith(OF_SESSIONS):
-        return _(LOOK_AGAIN)
-    may_wait = refused.code == NOT_CONNECTED and endpoint.group == OPERATIONS
-    return _(AWAY) if may_wait else None
+        words = await _interrupts(view, refused)
+    elif refused.code == CHANGED and endpoint.path.startswith(OF_SESSIONS):
+        words = _(LOOK_AGAIN)
+    elif refused.code == NOT_CONNECTED and endpoint.group == OPERATIONS:
+        words = _(AWAY)
+    else:
+        return refused
+    return ApiRefused(refused.status, {**refused.document, "detail": words})
 
 
 async def _interrupts(view: PageView, refused: ApiRefused) -> str:
     """Return whose sessions are in the way, and what to do about it."""
     ids = refused.document.get("transactions", ())
-    names = [
-        one.who or "" for one in await view.look(open_sessions, view.path["id"]) if one.id in ids
-    ]
-    words = _are_charging(names) if names else _("a session is open here: stop it first")
+    sessions = await view.look(open_sessions, view.path["id"])
+    names = [session.who or "" for session in sessions if session.id in ids]
+    if not names:
+        words = _("a session is open here: stop it first")
+    elif len(names) == 1:
+        words = _("%(who)s is charging here: stop that session first", who=names[0])
+    else:
+        several = N_("%(others)s and %(last)s are charging here: stop those sessions first")
+        words = _(several, others=", ".join(names[:-1]), last=names[-1])
     if view.caller.role < Role.ADMIN:
         return words
     return _("%(words)s, or tick “%(force)s”", words=words, force=_(LABELS["force"]))
 
 
-def _are_charging(names: Sequence[str]) -> str:
-    *others, last = names
-    if not others:
-        return _("%(who)s is charging here: stop that session first", who=last)
-    words = N_("%(others)s and %(last)s are charging here: stop those sessions first")
-    return _(words, others=", ".join(others), last=last)
+# Invitations of drivers
 
 
 DRIVER: Final = "driver"
 WELCOME: Final = "/welcome"
 """The page that takes codes."""
-INVITED: Final = "invited.html"
 
 
-async def _handed_out(
-    view: PageView, endpoint: Endpoint, answer: Any, config: ServerConfig
-) -> Mapping[str, Any] | None:
+async def _invitation(form: FilledForm, answer: Any) -> Mapping[str, Any] | None:
     """Return what the page of a new code shows, None unless it is a driver's."""
-    made = _invitation(endpoint, answer)
-    address = drivers_address(config)
+    if form.endpoint.status != HTTPStatus.CREATED:
+        return None
+    if form.endpoint.path in (USERS, MOVE_INS):
+        made = answer["invitation"]
+    elif form.endpoint.path == f"{USER}/invitations":
+        made = answer
+    else:
+        return None
+    address = drivers_address(form.renderer.api.config)
     if made is None or address is None:
         return None
-    user = await view.get(f"{USERS}/{made['user']}")
+    user = await form.view.get(f"{USERS}/{made['user']}")
     if user["role"] != DRIVER:
         return None
-    page = {
-        "user": user,
-        "invitation": made,
-        "url": None,
-        "rows": None,
-        "welcome": f"{address}{WELCOME}",
-    }
-    if made["kind"] not in (LINK, LETTER) or made["is_local"]:
-        return page
-    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
 
-    url = f"{address}{WELCOME}#{made['code']}"
-    return {**page, "url": url, "rows": text_code(url)}
+    welcome = f"{address}{WELCOME}"
+    url = rows = None
+    if made["kind"] in (LINK, LETTER) and not made["is_local"]:
+        # The library of codes takes memory, and is needed only here.
+        from levity_trio.documents.qr import text_code  # noqa: PLC0415
+
+        url = f"{welcome}#{made['code']}"
+        rows = text_code(url)
+    return {"user": user, "invitation": made, "url": url, "rows": rows, "welcome": welcome}
 
 
-def _invitation(endpoint: Endpoint, answer: Any) -> Mapping[str, Any] | None:
-    if endpoint.status != HTTPStatus.CREATED:
-        return None
-    of_answer = dict.fromkeys((USERS, MOVE_INS), lambda: answer["invitation"])
-    found: Any = {**of_answer, f"{USER}/invitations": lambda: answer}.get(endpoint.path)
-    return None if found is None else found()
+async def _hand_out(form: FilledForm, made: Mapping[str, Any], following: str) -> Response:
+    """Return the page with a code, which is shown once; a letter is in the language of its
+    household."""
+    shown = {**made, "next": following}
+    if made["invitation"]["kind"] != LETTER or not made["rows"]:
+        return await form.renderer.page("invited.html", form.view, shown)
+    account = await form.view.get(f"/api/admin/accounts/{made['user']['account']}")
+    with speaking(account["language"] or language()):
+        shown |= {"household": account["name"], "address": account["address"] or ""}
+        return await form.renderer.page("letter.html", form.view, shown)

@@ -19,7 +19,7 @@ from levity_trio.web.dashboard.browser import Browser, cookie_header
 from levity_trio.web.dashboard.forms import FORM_VALUE, NEXT, given_in, next_of
 from levity_trio.web.dashboard.mount import is_of_drivers
 from levity_trio.web.dashboard.page import ApiOfPages, PageView
-from levity_trio.web.dashboard.pages.driver import PlaceOfCode, place_of
+from levity_trio.web.dashboard.pages.driver import place_of
 from levity_trio.web.dashboard.renderer import READER, Renderer
 from levity_trio.web.http.turns import TurnQueue
 from levity_trio.web.logins.browsers import LoggedIn
@@ -61,33 +61,28 @@ class _LogInPages:
         """End the log-in."""
         reader: Browser = request.scope[READER]
         form = await request.form()
-        if (
-            self._is_own(request, form)
-            and reader.caller is not None
-            and reader.caller.login is not None
-        ):
-            await self._renderer.api.logins.leave(reader.caller.login)
+        login = None if reader.caller is None else reader.caller.login
+        if login is not None and self._is_own(request, form):
+            await self._renderer.api.logins.leave(login)
         return RedirectResponse(f"{self._renderer.base}{LOGIN}", HTTPStatus.SEE_OTHER)
 
     async def _serve(self, request: Request, template: str, enter: Enter) -> Response:
         if request.method != "POST":
             return await self._form(request, template, dict(request.query_params))
         form = await request.form()
+        entered = given_in(form)
         if not self._is_own(request, form):
-            return await self._form(
-                request, template, given_in(form), _("this form is too old; send it again")
-            )
+            problem = _("this form is too old; send it again")
+            return await self._form(request, template, entered, problem)
         try:
-            entered = await enter(request, given_in(form))
-        except Problem as problem:
-            return await self._form(
-                request, template, given_in(form), problem.detail, problem.status
-            )
-        response = RedirectResponse(self._renderer.base + next_of(form), HTTPStatus.SEE_OTHER)
-        secure = self._renderer.mount.is_secure(request.scope)
-        cookie = cookie_header(
-            request.scope, entered.cookie, path=self._renderer.base, is_secure=secure
-        )
+            logged_in = await enter(request, entered)
+        except Problem as refused:
+            return await self._form(request, template, entered, refused.detail, refused.status)
+
+        base = self._renderer.base
+        response = RedirectResponse(base + next_of(form), HTTPStatus.SEE_OTHER)
+        is_secure = self._renderer.mount.is_secure(request.scope)
+        cookie = cookie_header(request.scope, logged_in.cookie, path=base, is_secure=is_secure)
         response.headers["set-cookie"] = cookie
         return response
 
@@ -95,17 +90,20 @@ class _LogInPages:
         return self._renderer.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
 
     async def _of_password(self, request: Request, entered: Mapping[str, str]) -> LoggedIn:
-        logins, who = self._renderer.api.logins, self._who(request)
-        if (token := entered.get("token", "").strip()) and not self._is_for_drivers:
+        logins = self._renderer.api.logins
+        who = self._who(request)
+        token = entered.get("token", "").strip()
+        if token and not self._is_for_drivers:
             return await logins.enter_by_token(token, **who)
-        name, password = entered.get("name", "").strip(), entered.get("password", "")
+        name = entered.get("name", "").strip()
+        password = entered.get("password", "")
         return await logins.enter(name, password, **who, for_drivers=self._is_for_drivers)
 
-    async def _of_code(self, request: Request, given: Mapping[str, str]) -> LoggedIn:
-        code, who = given.get("code", "").strip(), self._who(request)
-        return await self._renderer.api.logins.enter_by_invitation(
-            code, **who, for_drivers=self._is_for_drivers
-        )
+    async def _of_code(self, request: Request, entered: Mapping[str, str]) -> LoggedIn:
+        code = entered.get("code", "").strip()
+        who = self._who(request)
+        enter = self._renderer.api.logins.enter_by_invitation
+        return await enter(code, **who, for_drivers=self._is_for_drivers)
 
     async def _form(
         self,
@@ -115,36 +113,33 @@ class _LogInPages:
         problem: str = "",
         status: int = HTTPStatus.OK,
     ) -> Response:
-        reader: Browser = request.scope[READER]
-        api = self._renderer.api
-        wanted = entered.get(NEXT, "/")
-        values = {
-            "name": entered.get("name", ""),
-            "next": wanted,
-            "problem": problem,
-            "is_open": api.logins.have_managers or api.tokens.are_used,
-        }
-        if self._is_for_drivers or is_of_drivers(wanted):
-            template = "driver_login.html"
-        view = PageView(
-            api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address)
-        )
         if self._pace.waiting >= MOST_WAITING:
             headers = {"retry-after": "3"}
             words = _("Too many people are logging in at the moment. Try again.")
             return PlainTextResponse(f"{words}\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
-        async with self._pace.turn():
-            values["place"] = await self._place(reader, wanted)
-            return await self._renderer.page(template, view, values, reader=reader, status=status)
 
-    async def _place(self, reader: Browser, wanted: str) -> PlaceOfCode | None:
-        """Return the place that the code at a charger names, for a stranger who wants to charge
-        there."""
-        if not is_of_drivers(wanted):
-            return None
-        anybody = PageView(api=self._inner, caller=Caller("", Role.DRIVER, reader.address))
-        async with self._renderer.api.places.read():
-            return await place_of(anybody, wanted)
+        reader: Browser = request.scope[READER]
+        api = self._renderer.api
+        wanted = entered.get(NEXT, "/")
+        if self._is_for_drivers or is_of_drivers(wanted):
+            template = "driver_login.html"
+        stranger = Caller("", Role.OUTSIDE, reader.address)
+        view = PageView(api=self._inner, caller=reader.caller or stranger)
+        async with self._pace.turn():
+            # The code at a charger leads here: whoever has scanned it sees where he is.
+            place = None
+            if is_of_drivers(wanted):
+                driver = Caller("", Role.DRIVER, reader.address)
+                async with api.places.read():
+                    place = await place_of(PageView(api=self._inner, caller=driver), wanted)
+            values = {
+                "name": entered.get("name", ""),
+                "next": wanted,
+                "problem": problem,
+                "is_open": api.logins.have_managers or api.tokens.are_used,
+                "place": place,
+            }
+            return await self._renderer.page(template, view, values, reader=reader, status=status)
 
     @property
     def _is_for_drivers(self) -> bool:

@@ -46,10 +46,9 @@ class Mount:
 
     def shows(self, path: str) -> bool:
         """Whether it has the page, or the form or file of the API, with this path."""
-        is_of_operators = path.startswith(HELP_API)
-        return not self.door.is_for_drivers or (
-            path.startswith((DRIVERS, OWN, HELP)) and not is_of_operators
-        )
+        if not self.door.is_for_drivers:
+            return True
+        return path.startswith((DRIVERS, OWN, HELP)) and not path.startswith(HELP_API)
 
     def is_secure(self, scope: Scope) -> bool:
         """Whether the browser speaks TLS with us, or with the proxy before us."""

@@ -3,7 +3,7 @@ for drivers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, _
@@ -31,59 +31,58 @@ _ENDS: Final[Mapping[str, tuple[str, str]]] = N_(
     }
 )
 _WITHOUT_WORDS: Final = N_({"fulfilled": "done", "contradicted": "the charger did something else"})
-_OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
+_OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken"}
 
 
 def steps(command: Command) -> list[ProgressStep]:
-    """Return the course of a command so far, in order."""
-    return [*_sending(command), *_answer(command), *_outcome(command)]
-
-
-def _sending(command: Command) -> Iterator[ProgressStep]:
+    """Return the course of a command so far, in order: sending, the answer, and what came of it."""
+    course: list[ProgressStep] = []
     if command.sent_at is not None:
-        yield ProgressStep("done", _("sent"), command.sent_at)
+        course.append(ProgressStep("done", _("sent"), command.sent_at))
     elif command.state == "queued":
-        yield ProgressStep("busy", _("waits for the charger"), command.requested_at)
+        course.append(ProgressStep("busy", _("waits for the charger"), command.requested_at))
 
+    answer = _answer(command)
+    if answer is not None:
+        course.append(answer)
 
-def _answer(command: Command) -> Iterator[ProgressStep]:
-    state, at = command.state, command.answered_at
-    if state == "sent":
-        yield ProgressStep("busy", _("waits for the answer"))
-    elif state == "accepted":
-        yield ProgressStep(
-            "done", _("answered late") if command.is_late else _status(command) or _("accepted"), at
-        )
-    elif state == "rejected":
-        yield ProgressStep(
-            "broken",
-            _(
-                "refused by the charger (%(reason)s)",
-                reason=_status(command) or _("no reason given"),
-            ),
-            at,
-        )
-    elif state in _ENDS:
-        kind, words = _ENDS[state]
-        details = " ".join(one for one in (command.error_code, command.error_description) if one)
-        yield ProgressStep(kind, f"{_(words)}: {details}" if details else _(words), at)
-
-
-def _status(command: Command) -> str:
-    answer = command.answer
-    status = answer.get("status") if isinstance(answer, Mapping) else None
-    return "" if status is None else _(str(status).lower())
-
-
-def _outcome(command: Command) -> Iterator[ProgressStep]:
     outcome = command.outcome
     if outcome == "pending":
-        yield ProgressStep("busy", _("the result is not known yet"))
+        course.append(ProgressStep("busy", _("the result is not known yet")))
+    elif outcome == "not seen":
+        course.append(ProgressStep("look", _("not confirmed in time"), command.outcome_at))
     elif outcome is not None:
-        kind = _OUTCOMES.get(outcome, "look")
         words = said(command.outcome_words or "") or _(_WITHOUT_WORDS.get(outcome, outcome))
-        words = _("not confirmed in time") if outcome == "not seen" else words
-        yield ProgressStep(kind, words, command.outcome_at)
+        kind = _OUTCOMES.get(outcome, "look")
+        course.append(ProgressStep(kind, words, command.outcome_at))
+    return course
+
+
+def _answer(command: Command) -> ProgressStep | None:
+    """Return what the charger answered, or why there is no answer; None before it was sent."""
+    state = command.state
+    if state == "sent":
+        return ProgressStep("busy", _("waits for the answer"))
+
+    status = ""
+    if isinstance(command.answer, Mapping) and command.answer.get("status") is not None:
+        status = _(str(command.answer["status"]).lower())
+    if state == "accepted":
+        words = _("answered late") if command.is_late else status or _("accepted")
+        return ProgressStep("done", words, command.answered_at)
+    if state == "rejected":
+        reason = status or _("no reason given")
+        words = _("refused by the charger (%(reason)s)", reason=reason)
+        return ProgressStep("broken", words, command.answered_at)
+    if state not in _ENDS:
+        return None
+
+    kind, end = _ENDS[state]
+    words = _(end)
+    details = " ".join(filter(None, (command.error_code, command.error_description)))
+    if details:
+        words = f"{words}: {details}"
+    return ProgressStep(kind, words, command.answered_at)
 
 
 # For drivers
@@ -117,35 +116,27 @@ class CommandProgress:
 
 
 def progress(state: str, outcome: str | None, action: str) -> CommandProgress:
-    return CommandProgress(tuple(_driver_steps(state, outcome, action)))
-
-
-def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[ProgressStep]:
+    """Return how far a command of a driver is: one that starts or stops a session."""
     if state == QUEUED:
-        yield ProgressStep("busy", _("waits for the charger"))
-        return
+        return CommandProgress((ProgressStep("busy", _("waits for the charger")),))
     if state in UNSENT:
-        yield ProgressStep("broken", _("not sent"))
-        return
-    yield ProgressStep("done", _("sent"))
-    yield from _driver_answer(state, outcome, action)
+        return CommandProgress((ProgressStep("broken", _("not sent")),))
 
-
-def _driver_answer(state: str, outcome: str | None, action: str) -> Iterator[ProgressStep]:
-    if outcome == "fulfilled":  # also where the answer was lost
-        yield ProgressStep("done", _("accepted"))
-        yield ProgressStep("done", _(DONE[action]))
-    elif state == "sent":
-        yield ProgressStep("busy", _("waits for the answer"))
-    elif state != "accepted":
-        yield ProgressStep("broken", _("not accepted") if state == "rejected" else _("no success"))
-    else:
-        yield ProgressStep("done", _("accepted"))
-        yield (
-            ProgressStep("busy", "…")
-            if outcome in (None, "pending")
-            else ProgressStep("broken", _("not %(done)s", done=_(DONE[action])))
-        )
+    # The command may have done its work although the answer was lost.
+    done = _(DONE[action])
+    sent = ProgressStep("done", _("sent"))
+    accepted = ProgressStep("done", _("accepted"))
+    if outcome == "fulfilled":
+        return CommandProgress((sent, accepted, ProgressStep("done", done)))
+    if state == "accepted":
+        last = ProgressStep("broken", _("not %(done)s", done=done))
+        if outcome in (None, "pending"):
+            last = ProgressStep("busy", "…")
+        return CommandProgress((sent, accepted, last))
+    if state == "sent":
+        return CommandProgress((sent, ProgressStep("busy", _("waits for the answer"))))
+    words = _("not accepted") if state == "rejected" else _("no success")
+    return CommandProgress((sent, ProgressStep("broken", words)))
 
 
 # In few words, on Now
@@ -178,26 +169,28 @@ FAILED: Final = frozenset(
 
 def short_steps(command: LastCommand) -> list[str]:
     """Return the course of a command in few words: sent, accepted, what came of it."""
-    return [*_short_steps(command)]
+    state = command.state
+    course: list[str] = []
+    if state not in ("queued", "expired", "cancelled"):
+        course.append(_("sent"))
+    if state in ANSWERS:
+        course.append(_(ANSWERS[state]))
+
+    match command.outcome:
+        case "fulfilled":
+            course.append(_(ENDS.get(command.action, N_("done"))))
+        case "contradicted":
+            words = said(command.outcome_words or "")
+            course.append(words or _("the charger did something else"))
+        case "not seen":
+            course.append(_("it had no effect"))
+        case "pending" if state == "accepted":
+            course.append("…")
+        case _ if state == "sent":
+            course.append("…")
+    return course
 
 
 def has_failed(command: LastCommand) -> bool:
     """Whether a command did not do what it was sent for."""
     return command.state in FAILED or command.outcome in FAILED
-
-
-def _short_steps(command: LastCommand) -> Iterator[str]:
-    state, outcome = command.state, command.outcome
-    if state not in ("queued", "expired", "cancelled"):
-        yield _("sent")
-    if state in ANSWERS:
-        yield _(ANSWERS[state])
-    match outcome:
-        case "fulfilled":
-            yield _(ENDS.get(command.action, N_("done")))
-        case "contradicted":
-            yield said(command.outcome_words or "") or _("the charger did something else")
-        case "not seen":
-            yield _("it had no effect")
-        case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):
-            yield "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -65,37 +66,35 @@ class Renderer:
         reader: Browser | None = None,
         status: int = HTTPStatus.OK,
     ) -> Response:
-        now = self.api.now()
-        given = {**self._frame(view, page, reader), **values}
-        html = await trio.to_thread.run_sync(
-            self.templates.render, template, view, now, given, limiter=self._renders
-        )
-        return _HtmlPage(html, status)
-
-    def _frame(self, view: PageView, page: DashboardPage | None, reader: Browser | None) -> Values:
-        """Return what the frame around every page needs."""
-        return {
+        """Return a page with the frame around it. A `reader` is shown the notes that wait for
+        them."""
+        notes: list[Note] = []
+        if reader is not None:
+            notes = self._notes.take(reader.cookie)
+        shown = {
             "page": page,
             "sections": sections_of(view.caller.role),
             "assets": assets.names(),
             "site": self.api.config.server_name,
             "guests": self.api.config.guests,
             "zone_name": str(self.zone),
-            "notes": [] if reader is None else self._notes.take(reader.cookie),
+            "notes": notes,
+            **values,
         }
+        render = partial(self.templates.render, template, view, self.api.now(), shown)
+        html = await trio.to_thread.run_sync(render, limiter=self._renders)
+        return _HtmlPage(html, status)
 
     async def forbidden(self, view: PageView, role: Role) -> Response:
         """Return the page for something that this reader may not do."""
         if view.caller.role is Role.DRIVER:
-            return await self.problem(
-                view, HTTPStatus.FORBIDDEN, _("This page is for the owner, not for you")
+            words = _("This page is for the owner, not for you")
+        else:
+            words = N_(
+                "This needs the role %(needed)s; yours is %(own)s. Ask an admin of this site."
             )
-        needed, own = _(role.word), _(view.caller.role.word)
-        words = _(
-            "This needs the role %(needed)s; yours is %(own)s. Ask an admin of this site.",
-            needed=needed,
-            own=own,
-        )
+            own = view.caller.role
+            words = _(words, needed=_(role.word), own=_(own.word))
         return await self.problem(view, HTTPStatus.FORBIDDEN, words)
 
     async def refused(self, view: PageView, refused: ApiRefused) -> Response:
@@ -104,11 +103,9 @@ class Renderer:
 
     async def problem(self, view: PageView, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
-        shown = {
-            "title": _(HEADINGS.get(status, OTHERWISE)),
-            "words": sentence(words),
-            "start": start_of(view.caller.role),
-        }
+        title = _(HEADINGS.get(status, OTHERWISE))
+        start = start_of(view.caller.role)
+        shown = {"title": title, "words": sentence(words), "start": start}
         return await self.page("problem.html", view, shown, status=status)
 
     def is_own_form(self, request: Request, form_value: str) -> bool:
@@ -127,10 +124,13 @@ class _HtmlPage(HTMLResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader: Browser = scope[READER]
-        body, headers = personal(bytes(self.body), reader.form_value), {"vary": "accept-encoding"}
+        body = personal(bytes(self.body), reader.form_value)
+        headers = {"vary": "accept-encoding"}
         if accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
-            body, headers["content-encoding"] = compressed(body), "gzip"
-        await Response(body, self.status_code, headers, "text/html")(scope, receive, send)
+            body = compressed(body)
+            headers["content-encoding"] = "gzip"
+        response = Response(body, self.status_code, headers, "text/html")
+        await response(scope, receive, send)
 
 
 MOST_READERS: Final = 1000
@@ -153,9 +153,13 @@ class Notes:
     def leave(self, cookie: str, notes: list[Note]) -> None:
         """Keep notes for a reader."""
         key = _key(cookie)
-        self._notes[key] = [*self._notes.pop(key, []), *notes][-MOST_NOTES:]
+        kept = self._notes.pop(key, []) + notes
+        self._notes[key] = kept[-MOST_NOTES:]
+
+        # The first one has waited longest: whoever gets a note moves to the end.
         if len(self._notes) > MOST_READERS:
-            del self._notes[next(iter(self._notes))]
+            longest = next(iter(self._notes))
+            del self._notes[longest]
 
     def take(self, cookie: str) -> list[Note]:
         """Return the notes of a reader, once."""
@@ -163,4 +167,5 @@ class Notes:
 
 
 def _key(cookie: str) -> str:
+    # Cookies are secrets, so none is kept.
     return sha256(cookie.encode()).hexdigest()

@@ -8,7 +8,7 @@ scripts out.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -38,8 +38,14 @@ from levity_trio.web.dashboard.browser import Browser, cookie_header, find_brows
 from levity_trio.web.dashboard.forms import FilledForm, download, perform
 from levity_trio.web.dashboard.live import Channels, open_channels
 from levity_trio.web.dashboard.mount import DRIVERS, Mount
-from levity_trio.web.dashboard.page import ApiOfPages as InnerApi
-from levity_trio.web.dashboard.page import Changed, DashboardPage, Live, LivePart, PageView
+from levity_trio.web.dashboard.page import (
+    ApiOfPages,
+    Changed,
+    DashboardPage,
+    Live,
+    LivePart,
+    PageView,
+)
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -56,17 +62,10 @@ LIVE: Final = "/live/"
 DO: Final = "/do/"
 """The beginning of the paths of forms: a GET shows one, a POST sends it."""
 NOT_SENT: Final = N_("You are logged out, so nothing was done. Log in, then send it again.")
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        *(
-            f"{kind}-src 'self'"
-            for kind in ("script", "style", "img", "connect", "font", "manifest")
-        ),
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    )
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " font-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none';"
+    " base-uri 'none'"
 )
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": POLICY,
@@ -89,166 +88,142 @@ async def open_dashboard(
     """Yield the application of the pages, which ask that of the API. `streams` are the places of
     event streams."""
     renderer = Renderer(api, mount)
-    by_path = {(one.method, one.path): one for one in endpoints}
-    inner = InnerApi(app, by_path, api, Snapshots(api.reader), renderer.zone)
+    declared = {(endpoint.method, endpoint.path): endpoint for endpoint in endpoints}
+    inner = ApiOfPages(app, declared, api, Snapshots(api.reader), renderer.zone)
     async with open_channels(api, renderer.templates, streams) as channels:
-        routes = [*_routes(renderer, inner, channels), *logging_in.routes(renderer, inner)]
-        pages = application(routes, _failures(renderer, inner))
-        pages.router.redirect_slashes = (
-            False  # it knows nothing of the path and the scheme of a proxy
-        )
+        served = _ServedPages(renderer, inner, channels)
+        routes = [*served.routes(), *logging_in.routes(renderer, inner)]
+        pages = application(routes, served.failures())
+        # Starlette's redirects know nothing of the path and the scheme of a proxy.
+        pages.router.redirect_slashes = False
         yield _Entrance(pages, renderer, routes, trio.CapacityLimiter(mount.at_work))
 
 
-# Routes
+class _ServedPages:
+    """What the routes of one dashboard serve."""
 
+    def __init__(self, renderer: Renderer, inner: ApiOfPages, channels: Channels) -> None:
+        self._renderer = renderer
+        self._inner = inner
+        self._channels = channels
 
-def _routes(renderer: Renderer, inner: InnerApi, channels: Channels) -> Iterator[BaseRoute]:
-    shows = renderer.mount.shows
-    yield LateRoute(f"{ASSETS}{{name}}", assets.serve)
-    yield LateRoute(MANIFEST, partial(_manifest, renderer))
-    if not shows("/"):
-        yield LateRoute("/", partial(_to_drivers, renderer))
-    for page in PAGES:
-        if shows(page.path):
-            yield LateRoute(page.path, partial(_page, renderer, inner, page))
-            if page.live is not None:
-                counted = replace(page, live=partial(_live_with_count, page.live))
-                yield LateRoute(
-                    f"/live{page.path}", partial(_stream, renderer, inner, channels, counted)
-                )
-    for endpoint in inner.endpoints.values():
-        if shows(endpoint.path):
-            yield from _of_endpoint(renderer, inner, endpoint)
+    def routes(self) -> Iterator[BaseRoute]:
+        """Yield the routes of pages, their streams, forms and files, as far as this address shows
+        them."""
+        shows = self._renderer.mount.shows
+        yield LateRoute(f"{ASSETS}{{name}}", assets.serve)
+        yield LateRoute(MANIFEST, self._manifest)
+        if not shows("/"):
+            yield LateRoute("/", self._to_drivers)
+        for page in PAGES:
+            if shows(page.path):
+                yield LateRoute(page.path, partial(self._page, page))
+                if page.live is not None:
+                    counted = replace(page, live=partial(_live_with_count, page.live))
+                    yield LateRoute(f"/live{page.path}", partial(self._stream, counted))
 
+        for endpoint in self._inner.endpoints.values():
+            if not shows(endpoint.path):
+                continue
+            below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
+            # Pages have streams of their own; what is JSON they read themselves.
+            is_file = endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types
+            if endpoint.changes:
+                path = f"{DO}{endpoint.method.lower()}{below}"
+                yield LateRoute(path, partial(self._form, endpoint), methods=["GET", "POST"])
+            elif is_file:
+                yield LateRoute(f"/get{below}", self._file)
 
-def _of_endpoint(renderer: Renderer, inner: InnerApi, endpoint: Endpoint) -> Iterator[BaseRoute]:
-    below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
-    if endpoint.changes:
-        yield LateRoute(
-            f"{DO}{endpoint.method.lower()}{below}",
-            partial(_form, renderer, inner, endpoint),
-            methods=["GET", "POST"],
+    async def _manifest(self, _request: Request) -> Response:
+        return assets.manifest(self._renderer.base, self._renderer.api.config.server_name)
+
+    async def _to_drivers(self, _request: Request) -> Response:
+        return RedirectResponse(self._renderer.base + DRIVERS, HTTPStatus.SEE_OTHER)
+
+    async def _page(self, page: DashboardPage, request: Request) -> Response:
+        view = self._view(request)
+        if view.caller.role < page.role:
+            # Whoever opens the dashboard begins at "/": a driver is led to the pages of drivers.
+            if page.path == "/" and view.home != page.path:
+                return await self._to_drivers(request)
+            return await self._renderer.forbidden(view, page.role)
+        places = self._renderer.api.places
+        async with places.work() if page.is_work else places.read():
+            try:
+                values = {**await page.read(view), "waiting": await count_part(view)}
+            except ApiRefused as refused:
+                return await self._renderer.refused(view, refused)
+            reader: Browser = request.scope[READER]
+            return await self._renderer.page(page.template, view, values, page=page, reader=reader)
+
+    async def _stream(self, page: DashboardPage, request: Request) -> Response:
+        view = self._view(request)
+        reader: Browser = request.scope[READER]
+        # The places of streams are few, so other sites must not take them.
+        if view.caller.role < page.role or not self._renderer.mount.is_own_origin(request):
+            return Response(status_code=HTTPStatus.FORBIDDEN)
+        stream = partial(self._channels.stream, page, view, reader.form_value)
+        full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
+        return EventStream(stream, self._channels.places, view.caller, full)
+
+    async def _form(self, endpoint: Endpoint, request: Request) -> Response:
+        path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
+        form = FilledForm(endpoint, path, self._view(request), self._renderer)
+        return await perform(form, request)
+
+    async def _file(self, request: Request) -> Response:
+        path = API + request.scope["path"].removeprefix("/get")
+        return await download(self._renderer, self._view(request), path, request)
+
+    def _view(self, request: Request) -> PageView:
+        path = {name: str(value) for name, value in request.path_params.items()}
+        query = dict(request.query_params)
+        return replace(self._view_of_anybody(request), path=path, query=query)
+
+    def _view_of_anybody(self, request: Request) -> PageView:
+        """Return the look of a reader, who may not have logged in yet."""
+        reader: Browser = request.scope[READER]
+        caller = reader.caller or Caller("", Role.OUTSIDE, reader.address)
+        return PageView(api=self._inner, caller=caller, name=reader.name)
+
+    def failures(self) -> dict[type[Exception], HTTPExceptionHandler]:
+        """Return what is shown where a page fails."""
+        bug = N_("this page failed, so nothing was done. The server's log says why")
+        words = N_(
+            "the database cannot be used now, so nothing was done. The server's log says why"
         )
-    elif endpoint.media_type not in (JSON, STREAM) or endpoint.other_media_types:
-        # a file; pages have their own streams
-        yield LateRoute(f"/get{below}", partial(_file, renderer, inner))
+        store_fails = partial(self._failure, HTTPStatus.SERVICE_UNAVAILABLE, words)
+        return {
+            HTTPException: self._nothing_here,
+            StoreUnavailable: store_fails,
+            Unreadable: store_fails,
+            Exception: partial(self._failure, HTTPStatus.INTERNAL_SERVER_ERROR, bug),
+        }
 
+    async def _nothing_here(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            words = N_("there is nothing at %(path)s. The menu leads to all pages")
+            words = _(words, path=request.scope["path"])
+        else:
+            words = _("%(method)s is not possible here", method=request.method)
+        view = self._view_of_anybody(request)
+        return await self._renderer.problem(view, error.status_code, words)
 
-async def _manifest(renderer: Renderer, _request: Request) -> Response:
-    return assets.manifest(renderer.base, renderer.api.config.server_name)
-
-
-async def _to_drivers(renderer: Renderer, _request: Request) -> Response:
-    return RedirectResponse(renderer.base + DRIVERS, HTTPStatus.SEE_OTHER)
-
-
-async def _page(
-    renderer: Renderer, inner: InnerApi, page: DashboardPage, request: Request
-) -> Response:
-    view = _view(inner, request)
-    if view.caller.role < page.role:
-        is_start = page.path == "/" and view.home != page.path
-        return await (
-            _to_drivers(renderer, request) if is_start else renderer.forbidden(view, page.role)
-        )
-    places = renderer.api.places
-    async with places.work() if page.is_work else places.read():
-        try:
-            values = {**await page.read(view), "waiting": await count_part(view)}
-        except ApiRefused as refused:
-            return await renderer.refused(view, refused)
-        return await renderer.page(
-            page.template, view, values, page=page, reader=request.scope[READER]
-        )
+    async def _failure(
+        self, status: int, words: str, request: Request, _error: Exception
+    ) -> Response:
+        return await self._renderer.problem(self._view_of_anybody(request), status, _(words))
 
 
 async def _live_with_count(live: Live, view: PageView, changed: Changed) -> Sequence[LivePart]:
     """Return the parts of a page that may have changed, and the count beside Review in the
     navigation."""
     count = await count_part(view)
-    return [*await live(view, changed), *([] if count is None else [count])]
-
-
-async def _stream(
-    renderer: Renderer, inner: InnerApi, channels: Channels, page: DashboardPage, request: Request
-) -> Response:
-    view = _view(inner, request)
-    reader: Browser = request.scope[READER]
-    # its places are few
-    if view.caller.role < page.role or not renderer.mount.is_own_origin(request):
-        return Response(status_code=HTTPStatus.FORBIDDEN)
-    full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
-    return EventStream(
-        partial(channels.stream, page, view, reader.form_value), channels.places, view.caller, full
-    )
-
-
-async def _form(
-    renderer: Renderer, inner: InnerApi, endpoint: Endpoint, request: Request
-) -> Response:
-    path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
-    return await perform(FilledForm(endpoint, path, _view(inner, request), renderer), request)
-
-
-async def _file(renderer: Renderer, inner: InnerApi, request: Request) -> Response:
-    return await download(
-        renderer, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request
-    )
-
-
-def _view(inner: InnerApi, request: Request) -> PageView:
-    path = {name: str(value) for name, value in request.path_params.items()}
-    return replace(_view_of_anybody(inner, request), path=path, query=dict(request.query_params))
-
-
-def _view_of_anybody(inner: InnerApi, request: Request) -> PageView:
-    """Return the look of a reader, who may not have logged in yet."""
-    reader: Browser = request.scope[READER]
-    return PageView(
-        api=inner,
-        caller=reader.caller or Caller("", Role.OUTSIDE, reader.address),
-        name=reader.name,
-    )
-
-
-# Failures
-
-
-def _failures(renderer: Renderer, inner: InnerApi) -> dict[type[Exception], HTTPExceptionHandler]:
-    """Return what is shown where a page fails."""
-    store = N_("the database cannot be used now, so nothing was done. The server's log says why")
-    bug = N_("this page failed, so nothing was done. The server's log says why")
-    store_fails = partial(_failure, renderer, inner, HTTPStatus.SERVICE_UNAVAILABLE, store)
-    return {
-        HTTPException: partial(_nothing_here, renderer, inner),
-        StoreUnavailable: store_fails,
-        Unreadable: store_fails,
-        Exception: partial(_failure, renderer, inner, HTTPStatus.INTERNAL_SERVER_ERROR, bug),
-    }
-
-
-async def _nothing_here(
-    renderer: Renderer, inner: InnerApi, request: Request, error: Exception
-) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
-    words = _(
-        "there is nothing at %(path)s. The menu leads to all pages", path=request.scope["path"]
-    )
-    if error.status_code != HTTPStatus.NOT_FOUND:
-        words = _("%(method)s is not possible here", method=request.method)
-    return await renderer.problem(_view_of_anybody(inner, request), error.status_code, words)
-
-
-async def _failure(
-    renderer: Renderer,
-    inner: InnerApi,
-    status: int,
-    words: str,
-    request: Request,
-    _error: Exception,
-) -> Response:
-    return await renderer.problem(_view_of_anybody(inner, request), status, _(words))
+    parts = [*await live(view, changed)]
+    if count is not None:
+        parts.append(count)
+    return parts
 
 
 # The entrance
@@ -265,68 +240,67 @@ class _Entrance:
     places: trio.CapacityLimiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, door = Headers(scope=scope), self.renderer.mount.door
+        headers = Headers(scope=scope)
+        mount = self.renderer.mount
         try:
-            check_host(door, scope, headers)
+            check_host(mount.door, scope, headers)
             check_url(scope["query_string"].decode("latin-1"))
         except Problem as problem:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
-        catalogues, reader = (
-            self.renderer.mount.catalogues,
-            find_browser(self.renderer.api, door, scope, headers),
-        )
-        known = languages(catalogues)
-        spoken = reader.language if reader.language in known else None
-        spoken = spoken or preferred_language(headers.get("accept-language", ""), known)
-        with speaking(spoken, catalogues), read_at(self.renderer.zone, self.renderer.api.now()):
+
+        # A household or a user may have chosen a language; else the browser says it.
+        reader = find_browser(self.renderer.api, mount.door, scope, headers)
+        known = languages(mount.catalogues)
+        spoken = preferred_language(headers.get("accept-language", ""), known)
+        if reader.language in known:
+            spoken = reader.language or spoken
+        now = self.renderer.api.now()
+        with speaking(spoken, mount.catalogues), read_at(self.renderer.zone, now):
             await self._serve(scope, receive, send, reader)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, reader: Browser) -> None:
         scope[READER] = reader
-        cookie, is_secure = "", self.renderer.mount.is_secure(scope)
-        if reader.is_new and not _is_asset(scope["path"]):
-            cookie = cookie_header(
-                scope, reader.cookie, path=self.renderer.base, is_secure=is_secure
-            )
-        inner = self._inner(scope, reader)
-        async with self.places if self._is_work(scope, reader) else nullcontext():
-            await inner(scope, receive, partial(_send, send, cookie))
-
-    def _is_work(self, scope: Scope, reader: Browser) -> bool:
-        """Whether a request may ask the API, which all share. Strangers and event streams are
-        limited already."""
         path = scope["path"]
-        return (
-            reader.caller is not None
-            and not _is_asset(path)
-            and not path.startswith(LIVE)
-            and path not in logging_in.OPEN_PATHS
-        )
+        # Browsers get assets without a log-in, and ask for the manifest without a cookie.
+        is_asset = path.startswith(ASSETS) or path == MANIFEST
+        is_open = is_asset or path in logging_in.OPEN_PATHS
+        cookie = ""
+        if reader.is_new and not is_asset:
+            is_secure = self.renderer.mount.is_secure(scope)
+            base = self.renderer.base
+            cookie = cookie_header(scope, reader.cookie, path=base, is_secure=is_secure)
+        send_with_headers = partial(_send, send, cookie)
 
-    def _inner(self, scope: Scope, reader: Browser) -> ASGIApp:
+        if reader.caller is None and not is_open:
+            await self._turned_away(scope)(scope, receive, send_with_headers)
+        elif reader.caller is None or is_open or path.startswith(LIVE):
+            # Strangers and event streams have places of their own.
+            await self.pages(scope, receive, send_with_headers)
+        else:
+            # Any other request may ask the API, which all share.
+            async with self.places:
+                await self.pages(scope, receive, send_with_headers)
+
+    def _turned_away(self, scope: Scope) -> ASGIApp:
+        """Return what somebody is sent who has not logged in: mostly the way to the log-in."""
         path = scope["path"]
-        if reader.caller is not None or path in logging_in.OPEN_PATHS or _is_asset(path):
-            return self.pages
-        if self.renderer.mount.door.is_for_drivers and all(
-            one.matches(scope)[0] is Match.NONE for one in self.routes
-        ):
-            return PlainTextResponse(_("There is nothing here.") + "\n", HTTPStatus.NOT_FOUND)
+        if self.renderer.mount.door.is_for_drivers:
+            # Matching compiles routes, so it is done only where most paths lead nowhere.
+            matches = (route.matches(scope)[0] for route in self.routes)
+            if all(match is Match.NONE for match in matches):
+                return PlainTextResponse(_("There is nothing here.") + "\n", HTTPStatus.NOT_FOUND)
         if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
         if scope["method"] == "POST":
             self.renderer.leave_notes(Request(scope), [Note("problem", _(NOT_SENT))])
+
+        # What was sent is lost, but not the form: the log-in leads back to it.
         is_page = scope["method"] == "GET" or path.startswith(DO)
-        wanted = quote(path) if is_page else "/"  # as in a URL, and then as a value in one
-        return RedirectResponse(
-            f"{self.renderer.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER
-        )
-
-
-def _is_asset(path: str) -> bool:
-    """Whether it is what browsers get without a log-in; they ask for the manifest without a
-    cookie."""
-    return path.startswith(ASSETS) or path == MANIFEST
+        wanted = quote(path) if is_page else "/"
+        # It is quoted once more, as a value in a URL.
+        login = f"{self.renderer.base}/login?next={quote(wanted)}"
+        return RedirectResponse(login, HTTPStatus.SEE_OTHER)
 
 
 async def _send(send: Send, cookie: str, message: Message) -> None:

@@ -26,8 +26,8 @@ class Look:
         self, read: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Return what a read of the store returns, masked."""
-        found = read(self.__db, *args, **kwargs)
-        return found if self._sees_all else masked(found)
+        records = read(self.__db, *args, **kwargs)
+        return records if self._sees_all else masked(records)
 
 
 class Snapshots:
@@ -38,4 +38,5 @@ class Snapshots:
 
     async def look(self, read: Callable[[Look], T], *, sees_all: bool) -> T:
         """Return what a function reads from one snapshot. Raises Unreadable."""
+        # All that one function reads has one snapshot, so that parts of a page fit together.
         return await self.__reader.run(lambda db: read(Look(db, sees_all=sees_all)))

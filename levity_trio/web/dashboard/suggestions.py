@@ -86,104 +86,45 @@ class Suggestions:
             return Circumstances()
         try:
             charger = await self.view.get(self._api)
-            ends_sessions = "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(
-                ENDING
-            )
-            return Circumstances(
-                charger, await self.view.look(open_sessions, charger["id"]) if ends_sessions else ()
-            )
+            sessions: Sequence[BilledTransaction] = ()
+            if self._needs_force or self.endpoint.path.endswith(ENDING):
+                sessions = await self.view.look(open_sessions, charger["id"])
         except ApiRefused:
             return Circumstances()
+        return Circumstances(charger, sessions)
+
+    @property
+    def _needs_force(self) -> bool:
+        """Whether the API refuses it while a session is open, unless it is forced."""
+        return "needs_force" in self.endpoint.problems
 
     async def fill(
         self, fields: tuple[FormField, ...], entered: Mapping[str, str], around: Circumstances
     ) -> tuple[FormField, ...]:
         """Return the fields that this reader is shown, with what is offered, and with defaults."""
-        offered = {
-            name: await self._offered(name, around)
-            for name in {last_name(one.name) for one in leaves(fields)}
-        }
+        offered: dict[str, tuple[Suggestion, ...]] = {}
+        for field in leaves(fields):
+            name = last_name(field.name)
+            if name not in offered:
+                offered[name] = await self._offered(name, around)
         values = {**await self._defaults(entered, around), **await self._of_money(fields)}
-        wanted = (one for one in fields if one.name not in OF_SOME or offered[one.name])
-        shown = tuple(
-            self._filled(one, offered, values) for one in wanted if self._is_shown(one, around)
-        )
-        if CURRENCY in offered:
-            return shown
-        typed_in = _("In %(currency)s.", currency=values.get(CURRENCY, ""))
-        return tuple(replace(one, help=typed_in) if one.kind == MONEY else one for one in shown)
 
-    def _is_shown(self, one: FormField, around: Circumstances) -> bool:
-        """`force` is an admin's, and of operations only where it changes anything."""
-        if one.name == FORCE:
-            is_useful = self.endpoint.group != OPERATIONS or (
-                "needs_force" in self.endpoint.problems and around.sessions
-            )
-            return self.view.caller.role >= Role.ADMIN and bool(is_useful)
-        return True
-
-    def _filled(
-        self,
-        field: FormField,
-        offered: Mapping[str, tuple[Suggestion, ...]],
-        values: Mapping[str, str],
-    ) -> FormField:
-        if field.kind in (GROUP, ROWS):
-            return replace(
-                field, inner=tuple(self._filled(inner, offered, values) for inner in field.inner)
-            )
-        offers = offered[last_name(field.name)]
-        if field.kind == TIME:
-            in_zone_of_site = _("In the time of %(zone)s.", zone=self.renderer.zone)
-            field = replace(field, help=f"{field.help} {in_zone_of_site}".lstrip())
-        value = field.value or values.get(field.name, "") or self._usual(field, offers)
-        is_listed = last_name(field.name) in LISTED and 0 < len(offers) < MOST
-        return replace(field, offered=offers, value=value, is_listed=is_listed)
-
-    def _usual(self, field: FormField, offers: Sequence[Suggestion]) -> str:
-        """Return the value that is mostly meant: the only one there is, or the example of an
-        operation.
-
-        Where no tag is known, a start has that of sessions without one.
-        """
-        name = last_name(field.name)
-        if name == "idTag" and not offers and self.endpoint.path.endswith("remote-start"):
-            return self.renderer.api.config.auto_start_id_tag
-        if self.endpoint.group != OPERATIONS or field.name.startswith(QUERY):
-            return ""
-        is_meant = (
-            field.is_enforced
-            or name == "transactionId"
-            or self.endpoint.path.endswith("remote-start")
-        )
-        if name in SOLE:
-            return (
-                offers[0].value if len(offers) == 1 and is_meant and "." not in field.name else ""
-            )
-        return field.example if field.is_enforced and field.kind in (CHOICE, NUMBER) else ""
-
-    async def _defaults(
-        self, entered: Mapping[str, str], around: Circumstances
-    ) -> Mapping[str, str]:
-        now = in_zone(self.renderer.api.now(), self.renderer.zone)
-        defaults = {
-            "retrieveDate": now.strftime(LOCAL_TIME),
-            "firmware.retrieveDateTime": now.strftime(LOCAL_TIME),
-            "expiryDate": (now + timedelta(hours=1)).strftime(LOCAL_TIME),
-        }
-        if around.charger is not None and not around.charger["is_connected"]:
-            defaults[DEADLINE] = WAITING_SECONDS
-        if self.endpoint.path.endswith("change-configuration") and entered.get(KEY_OF):
-            keys = {one.value: one.words for one in await self._keys()}
-            defaults["value"] = keys.get(entered[KEY_OF], "").replace(MASKED, "")
-        return defaults
-
-    async def _of_money(self, fields: tuple[FormField, ...]) -> Mapping[str, str]:
-        """Return the site's currency, and why money mostly moves, for a form with an amount."""
-        if all(one.kind != MONEY for one in leaves(fields)):
-            return {}
-        reason = _(REASONS.get(self.endpoint.path.rpartition("/")[2], ""))
-        return {CURRENCY: await currency_of_site(self.view), "reason": reason}
+        # `force` is an admin's, and of operations only where it changes anything.
+        can_force = self.view.caller.role >= Role.ADMIN
+        if self.endpoint.group == OPERATIONS:
+            can_force = can_force and self._needs_force and bool(around.sessions)
+        shown: list[FormField] = []
+        for field in fields:
+            if field.name in OF_SOME and not offered[field.name]:
+                continue
+            if field.name == FORCE and not can_force:
+                continue
+            filled = self._filled(field, offered, values)
+            if field.kind == MONEY and CURRENCY not in offered:
+                words = _("In %(currency)s.", currency=values.get(CURRENCY, ""))
+                filled = replace(filled, help=words)
+            shown.append(filled)
+        return tuple(shown)
 
     async def _offered(self, name: str, around: Circumstances) -> tuple[Suggestion, ...]:
         read = _READERS.get(name)
@@ -194,69 +135,142 @@ class Suggestions:
         except ApiRefused:
             return ()
 
+    async def _defaults(
+        self, entered: Mapping[str, str], around: Circumstances
+    ) -> Mapping[str, str]:
+        """Return what fields hold at first, by their names."""
+        now = in_zone(self.renderer.api.now(), self.renderer.zone)
+        in_an_hour = now + timedelta(hours=1)
+        defaults = {
+            "retrieveDate": now.strftime(LOCAL_TIME),
+            "firmware.retrieveDateTime": now.strftime(LOCAL_TIME),
+            "expiryDate": in_an_hour.strftime(LOCAL_TIME),
+        }
+        if around.charger is not None and not around.charger["is_connected"]:
+            defaults[DEADLINE] = WAITING_SECONDS
+        key = entered.get(KEY_OF)
+        if key and self.endpoint.path.endswith("change-configuration"):
+            present = {setting.value: setting.words for setting in await self._keys()}
+            defaults["value"] = present.get(key, "").replace(MASKED, "")
+        return defaults
+
+    async def _of_money(self, fields: tuple[FormField, ...]) -> Mapping[str, str]:
+        """Return the site's currency, and why money mostly moves, for a form with an amount."""
+        if all(field.kind != MONEY for field in leaves(fields)):
+            return {}
+        request = self.endpoint.path.rpartition("/")[2]
+        reason = _(REASONS.get(request, ""))
+        return {CURRENCY: await currency_of_site(self.view), "reason": reason}
+
+    def _filled(
+        self,
+        field: FormField,
+        offered: Mapping[str, tuple[Suggestion, ...]],
+        values: Mapping[str, str],
+    ) -> FormField:
+        if field.kind in (GROUP, ROWS):
+            inner = [self._filled(part, offered, values) for part in field.inner]
+            return replace(field, inner=tuple(inner))
+        if field.kind == TIME:
+            of_site = _("In the time of %(zone)s.", zone=self.renderer.zone)
+            field = replace(field, help=f"{field.help} {of_site}".lstrip())
+        name = last_name(field.name)
+        offers = offered[name]
+        value = field.value or values.get(field.name, "") or self._usual(field, offers)
+        is_listed = name in LISTED and 0 < len(offers) < MOST
+        return replace(field, offered=offers, value=value, is_listed=is_listed)
+
+    def _usual(self, field: FormField, offers: Sequence[Suggestion]) -> str:
+        """Return the value that is mostly meant: the only one there is, or the example of an
+        operation."""
+        name = last_name(field.name)
+        is_start = self.endpoint.path.endswith("remote-start")
+        if name == "idTag" and is_start and not offers:
+            # Where no card is known, a start has that of sessions without one.
+            return self.renderer.api.config.auto_start_id_tag
+        if self.endpoint.group != OPERATIONS or field.name.startswith(QUERY):
+            return ""
+        if name in SOLE:
+            is_meant = field.is_enforced or is_start or name == "transactionId"
+            is_sole = len(offers) == 1 and "." not in field.name
+            return offers[0].value if is_meant and is_sole else ""
+        return field.example if field.is_enforced and field.kind in (CHOICE, NUMBER) else ""
+
+    # Each of these reads the suggestions for some fields.
+
     async def _rows(self, path: str, **query: object) -> Sequence[Values]:
-        found: list[Values] = (await self.view.get(path, limit=MOST, **query))["data"]
-        return found
+        page = await self.view.get(path, limit=MOST, **query)
+        rows: list[Values] = page["data"]
+        return rows
 
     async def _connectors(self, around: Circumstances) -> list[Suggestion]:
-        known = around.charger["connectors"] if around.charger else ()
-        return [Suggestion(str(one["connector"]), str(one["status"] or "")) for one in known]
+        connectors = around.charger["connectors"] if around.charger else ()
+        return [Suggestion(str(each["connector"]), each["status"] or "") for each in connectors]
 
     async def _open_sessions(self, around: Circumstances) -> list[Suggestion]:
         if around.charger is None:
             return []
         sessions = around.sessions or await self.view.look(open_sessions, around.charger["id"])
         words = N_("%(who)s, connector %(connector)s")
-        return [
-            Suggestion(str(one.id), _(words, who=one.who, connector=one.connector))
-            for one in sessions
-        ]
+        suggestions: list[Suggestion] = []
+        for session in sessions:
+            where = _(words, who=session.who, connector=session.connector)
+            suggestions.append(Suggestion(str(session.id), where))
+        return suggestions
 
     async def _tags(self, _around: Circumstances) -> list[Suggestion]:
-        listed = [
-            Suggestion(one["id_tag"], one["name"] or "")
-            for one in await self._rows("/api/admin/id-tags")
-        ]
-        if not self.view.may("GET", OWNED_TAGS):
-            return listed
-        owned = (await self.view.get(OWNED_TAGS))["data"]
-        return [*listed, *(Suggestion(one["id_tag"], one["account_name"]) for one in owned)]
+        tags = await self._rows("/api/admin/id-tags")
+        suggestions = [Suggestion(tag["id_tag"], tag["name"] or "") for tag in tags]
+        if self.view.may("GET", OWNED_TAGS):
+            owned = (await self.view.get(OWNED_TAGS))["data"]
+            suggestions += [Suggestion(tag["id_tag"], tag["account_name"]) for tag in owned]
+        return suggestions
 
     async def _keys(self, _around: Circumstances | None = None) -> list[Suggestion]:
         if not self.endpoint.path.startswith(CHARGER):
             return []
-        found = (await self.view.get(f"{self._api}/configuration"))["data"]
+        settings = (await self.view.get(f"{self._api}/configuration"))["data"]
         return [
-            Suggestion(one["key"], one["value"] or "")
-            for one in found
-            if one["is_known"] and not one["readonly"]
+            Suggestion(setting["key"], setting["value"] or "")
+            for setting in settings
+            if setting["is_known"] and not setting["readonly"]
         ]
 
     async def _reservations(self, around: Circumstances) -> list[Suggestion]:
         if around.charger is None or not self.endpoint.path.endswith("cancel-reservation"):
             return []
-        rows = await self._rows(f"{self._api}/reservations")
         words = N_("connector %(connector)s, card %(id_tag)s")
+        reservations = await self._rows(f"{self._api}/reservations")
         return [
-            Suggestion(str(one["reservation"]), _(words, **one))
-            for one in rows
-            if one["state"] == "active"
+            Suggestion(str(reservation["reservation"]), _(words, **reservation))
+            for reservation in reservations
+            if reservation["state"] == "active"
         ]
 
     async def _firmware(self, _around: Circumstances) -> list[Suggestion]:
-        rows = await self._rows("/api/admin/files")
-        of_ours = [one for one in rows if one["kind"] == "firmware" and one["deleted_at"] is None]
-        return [Suggestion(one["title"], shapes.size(one["size_bytes"])) for one in of_ours]
-
-    async def _places(self, _around: Circumstances) -> list[Suggestion]:
-        chargers = await self._rows("/api/admin/chargers")
+        files = await self._rows("/api/admin/files")
         return [
-            Suggestion(one["name"] or one["id"], one["id"] if one["name"] else "")
-            for one in chargers
+            Suggestion(file["title"], shapes.size(file["size_bytes"]))
+            for file in files
+            if file["kind"] == "firmware" and file["deleted_at"] is None
         ]
 
-    async def _named(self, path: str, _around: Circumstances) -> list[Suggestion]:
-        return [Suggestion(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
+    async def _places(self, _around: Circumstances) -> list[Suggestion]:
+        suggestions: list[Suggestion] = []
+        for charger in await self._rows("/api/admin/chargers"):
+            name, number = charger["name"], charger["id"]
+            suggestions.append(Suggestion(name, number) if name else Suggestion(number))
+        return suggestions
+
+
+def _named(path: str) -> Callable[[Suggestions, Circumstances], Awaitable[Sequence[Suggestion]]]:
+    """Return what suggests the numbers of a list of the API, with their names."""
+
+    async def read(suggestions: Suggestions, _around: Circumstances) -> list[Suggestion]:
+        rows = await suggestions._rows(path)
+        return [Suggestion(str(row["id"]), row["name"] or "") for row in rows]
+
+    return read
 
 
 _READERS: Final[
@@ -268,20 +282,18 @@ _READERS: Final[
     "key": Suggestions._keys,
     "reservationId": Suggestions._reservations,
     "location": Suggestions._firmware,
-    "charger": lambda suggestions, around: suggestions._named("/api/admin/chargers", around),
-    "account": lambda suggestions, around: suggestions._named("/api/admin/accounts", around),
-    "tariff": lambda suggestions, around: suggestions._named("/api/admin/tariffs", around),
+    "charger": _named("/api/admin/chargers"),
+    "account": _named("/api/admin/accounts"),
+    "tariff": _named("/api/admin/tariffs"),
     "space": Suggestions._places,
-    "station": lambda suggestions, around: suggestions._named("/api/admin/stations", around),
+    "station": _named("/api/admin/stations"),
 }
 """What reads the suggestions of a field, by the last part of its name."""
 
 
-SESSION, WALLET, TAG = (
-    "/api/admin/transactions/{id}",
-    "/api/admin/wallets/{id}",
-    "/api/admin/id-tags/{tag}",
-)
+SESSION: Final = "/api/admin/transactions/{id}"
+WALLET: Final = "/api/admin/wallets/{id}"
+TAG: Final = "/api/admin/id-tags/{tag}"
 SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     SESSION: ("session", SESSION),
     WALLET: ("wallet", WALLET),
@@ -306,7 +318,8 @@ async def subject_of(view: PageView, endpoint: Endpoint) -> FormSubject | None:
     for begin, (name, path) in SOURCES.items():
         if f"{endpoint.path}/".startswith(f"{begin}/"):
             try:
-                return FormSubject(**{name: await view.get(path.format(**view.path))})
+                subject = await view.get(path.format(**view.path))
             except ApiRefused:
                 return None
+            return FormSubject(**{name: subject})
     return None
