@@ -1,8 +1,9 @@
-"""A site in a file, and calls of endpoints as the framework makes them."""
+"""A site in a file, and requests to its API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,26 +12,27 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 import trio
-from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.reads.reader import Reader
-from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.context import ApiParts, RequestPlaces
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
-from levity_trio.web.api.engine.kilowatt_hours import show
-from levity_trio.web.http.texts import as_json
+from levity_trio.web.api.engine.context import ApiParts, Refusals, RequestPlaces
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.engine.serving import application_of
+from levity_trio.web.api.listeners import ENDPOINTS
+from levity_trio.web.in_process import NOTHING, Question, Reply, hand_on
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
-from levity_trio.web.masks import masked
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.web.api.driving import Yard
 from tests.web.stores import Stored
 
+DOCUMENT = ("type", "title", "status", "detail", "code")
+"""The members that each problem document has."""
 RETENTION = {"log_days": 90, "log_megabytes": 4096, "event_days": 400}
 
 
@@ -40,6 +42,7 @@ class Site:
     def __init__(self, books: Books, address: DatabaseAddress, beside: Path) -> None:
         self.books = books
         writer: Any = InlineWriter(books.connection)
+        tokens = Tokens()
         parts: Any = SimpleNamespace(
             begun_at="2026-01-01T00:00:00.000Z",
             plugins=Hooks().plugins,
@@ -82,39 +85,47 @@ class Site:
             ),
             id_tags=SimpleNamespace(policy=books.policy),
             key=SecretKey("A" * 43 + "="),
-            logins=Logins(Tokens(), InlineWriter(books.connection), lambda: books.now),  # type: ignore[arg-type]
+            refusals=Refusals(),
+            tokens=tokens,
+            logins=Logins(tokens, InlineWriter(books.connection), lambda: books.now),  # type: ignore[arg-type]
         )
         self.api: ApiParts = parts  # what these endpoints use of it
+        self.app = application_of(self.api, ENDPOINTS)
 
-    async def call(
+    async def ask(
         self,
         endpoint: Endpoint,
         *,
-        query: Any = None,
+        query: Mapping[str, Any] = NOTHING,
         body: Any = None,
         role: Role = Role.ADMIN,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = NOTHING,
         **path: str,
-    ) -> Any:
-        """Call an endpoint; return its answer as a client reads it, held against the type that is
-        documented."""
-        given = read_query(endpoint.query, QueryParams(query or {}))
-        sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
-        asked = TypedRequest(
-            self.api,
-            Caller("anna", role, "127.0.0.1", token=1),
-            path,
-            given,
-            sent,
-            Headers(headers),
+    ) -> Reply:
+        """Send a request as a client does, through everything that a request passes on its way."""
+        if body is not None and not isinstance(body, bytes):
+            body = msgspec.json.encode(body)
+        question = Question(
+            method=endpoint.method,
+            path=endpoint.path.format(**path),
+            query=query,
+            body=body or b"",
+            headers=headers,
         )
-        content = await endpoint.handle(asked)
-        encoded = msgspec.json.encode(
-            show(masked(content) if role is Role.VIEWER else content), enc_hook=as_json
-        )
+        reply = Reply()
+        await hand_on(self.app, Caller("anna", role, "127.0.0.1", token=1), question, reply.take)
+        return reply
+
+    async def call(self, endpoint: Endpoint, **asked: Any) -> Any:
+        """Return the JSON of an answer, held against the documented type. Raises Problem."""
+        reply = await self.ask(endpoint, **asked)
+        content = reply.content
+        if reply.status >= HTTPStatus.BAD_REQUEST:
+            members = {name: value for name, value in content.items() if name not in DOCUMENT}
+            raise Problem(reply.status, content.get("code", ""), content["detail"], **members)
         if endpoint.answer is not None:
-            msgspec.json.decode(encoded, type=endpoint.answer_type)
-        return msgspec.json.decode(encoded)
+            msgspec.json.decode(reply.body, type=endpoint.answer_type)
+        return content
 
 
 @pytest.fixture

@@ -7,14 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from starlette.datastructures import Headers, QueryParams
-from starlette.responses import StreamingResponse
 
 from levity_trio.locale import speaking
 from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.tags import TagData
-from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.transactions import transactions
 from tests.store.books import Station, meter_value
@@ -62,13 +59,9 @@ async def numbers(site: Site, **query: str) -> list[int]:
 
 
 async def file(site: Site, role: Role = Role.OPERATOR, **query: str) -> list[str]:
-    given = read_query(transactions.TransactionsQuery, QueryParams({**query, "format": "csv"}))
-    asked = TypedRequest(site.api, Caller("anna", role, "127.0.0.1"), {}, given, None, Headers())
-    response = await transactions.list_transactions(asked)
-    assert isinstance(response, StreamingResponse)
-    assert response.media_type == "text/csv"
-    parts: list[Any] = [part async for part in response.body_iterator]
-    return b"".join(parts).decode().splitlines()
+    reply = await site.ask(get(LIST), query={**query, "format": "csv"}, role=role)
+    assert reply.headers["content-type"].startswith("text/csv")
+    return reply.body.decode().splitlines()
 
 
 async def test_the_file_is_one_of_the_country_of_the_reader(site: Site, station: Station) -> None:

@@ -7,13 +7,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.locale import speaking
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.load.power import keep
-from levity_trio.web.api.engine.bodies import read_query
-from levity_trio.web.api.engine.endpoints import Caller, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site import history
 from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import households
@@ -178,15 +176,10 @@ class TestPictures:
         path, _, query = file.removeprefix("/get").partition("?")
         (endpoint,) = [one for one in history.ENDPOINTS if one.path == f"/api{path}"]
         asked = dict(parse_qsl(query))
-        given = read_query(endpoint.query, QueryParams(asked))
-        answer: Any = await endpoint.handle(
-            TypedRequest(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
-        )
+        answer = await site.ask(endpoint, query=asked)
         head, *lines = answer.body.decode().splitlines()
         assert head.split(",")[-1] in ("currency", "kwh")
         with speaking("de"):
-            answer = await endpoint.handle(
-                TypedRequest(site.api, Caller("anna", Role.ADMIN, ""), {}, given, None, Headers())
-            )
+            answer = await site.ask(endpoint, query=asked)
         assert re.search(r";[0-9]+,[0-9]{3}(;|\n)", answer.body.decode())
         assert len(lines) == (168 if "hour" in link else 2 if "of=" in link else 1)
