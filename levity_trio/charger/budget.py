@@ -97,7 +97,10 @@ class Place:
         try:
             await turn.wait()
         except trio.Cancelled:
-            if queue.pop(turn, turn) is turn:  # it has got the place just now
+            if turn in queue:
+                del queue[turn]
+            else:
+                # The place was passed to it just now.
                 self.release()
             raise
 
@@ -157,7 +160,8 @@ class Budget:
             began = trio.current_time()
             try:
                 return read()
-            finally:  # what is refused took as long
+            finally:
+                # What is refused took as long.
                 took = trio.current_time() - began
                 self._rests_until = began + took + REST_TIMES * took
 
@@ -188,7 +192,14 @@ class Budget:
         queue = self._waiting[not account.is_known]
         queue[account] = None
         if account.is_known:
-            self._make_room(self.taken + account.lacks - self._most)
+            # Strangers that hold memory for a message which they do not finish make room for it,
+            # the oldest first.
+            lacking = self.taken + account.lacks - self._most
+            for other in [*self._unfinished]:
+                if lacking > 0 and other.common and not other.is_known:
+                    lacking -= other.common
+                    del self._unfinished[other]
+                    other.on_refused()
         try:
             await account.paid.wait()
         finally:
@@ -198,7 +209,8 @@ class Budget:
         """Remove an account from the queues."""
         for queue in self._waiting:
             queue.pop(account, None)
-        self.let_pay()  # it may have blocked others behind it
+        # It may have blocked others behind it.
+        self.let_pay()
 
     def note(self, account: Account, *, is_unfinished: bool) -> None:
         """Note whether an account's last message is incomplete."""
@@ -207,23 +219,14 @@ class Budget:
         else:
             self._unfinished.pop(account, None)
 
-    def _make_room(self, more: int) -> None:
-        for account in [*self._unfinished]:
-            if more > 0 and account.common and not account.is_known:
-                more -= account.common
-                del self._unfinished[account]
-                account.on_refused()
-
     def let_pay(self) -> None:
-        """Pay for the waiting accounts in order, as far as the budget allows.
-
-        An account that waits for its own share blocks nobody.
-        """
+        """Pay for the waiting accounts in order, as far as the budget allows."""
         for queue in self._waiting:
             for account in list(queue):
                 if account.take_reserved():
                     del queue[account]
                     continue
+                # It waits for its own messages to be handled, and blocks nobody.
                 if not account.is_within_share:
                     continue
                 if not self.can_pay(account.lacks):
@@ -241,13 +244,24 @@ class Account:
     """
 
     __slots__ = (
-        *("_asked", "_budget", "_charges", "_held", "_is_closed", "_reserved"),
-        *("charger", "common", "has_place", "on_refused", "paid", "waits_for_place"),
+        "_asked",
+        "_budget",
+        "_charges",
+        "_held",
+        "_is_closed",
+        "_reserved",
+        "charger",
+        "common",
+        "has_place",
+        "on_refused",
+        "paid",
+        "waits_for_place",
     )
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._charges: list[Charge] = []  # few; an empty deque has 700 bytes
+        # A list, because they are few, and an empty deque has 700 bytes.
+        self._charges: list[Charge] = []
         self._held = self._reserved = 0
         self._asked = NOTHING
         self._is_closed = False
@@ -283,11 +297,12 @@ class Account:
         self._asked = Charge(price(size), size > LARGE_BYTES)
         if self.take_reserved():
             return True
-        lacks = self.lacks
         if not self.is_within_share:
             return False
+        # A message within the reserve lacks nothing, and never queues.
+        lacks = self.lacks
         if lacks > 0 and (self._budget.must_queue(self) or not self._budget.can_pay(lacks)):
-            return False  # a message within the reserve never queues
+            return False
         self.pay()
         return True
 
@@ -349,6 +364,7 @@ class Account:
         if not self._is_closed:
             await self._budget.large.acquire(self.charger)
             self.has_place = True
+        # It may have been closed while it waited.
         if self._is_closed:
             self.leave_place()
 
@@ -372,7 +388,7 @@ class Account:
     def next_charge(self) -> Charge:
         """Return the charge of the next message in order of arrival; the caller must give it
         back."""
-        # a closed account pays for nothing
+        # A closed account pays for nothing.
         return self._charges.pop(0) if self._charges else NOTHING
 
     def give_back(self, charge: Charge) -> None:

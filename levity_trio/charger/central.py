@@ -113,6 +113,7 @@ class Central:
             mode, self.known, self.decided, self.has_charged, self.bare
         )
         self.tags = Index(policy_of(self.config))
+        # Each follows the facts in memory, so that no connection asks the database.
         for observe in (
             self.pending.observe,
             self.doors.observe,

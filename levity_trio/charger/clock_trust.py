@@ -32,9 +32,9 @@ def is_set(machine: SteadyClock, clock: Clock, newest: Newest | None) -> bool:
     If the system says itself that it is synchronised, such a row was dated by a clock that was
     ahead.
     """
-    return is_synchronised() and (
-        newest is None or stamp(clock()) >= newest.at or machine.is_vouched_for
-    )
+    if not is_synchronised():
+        return False
+    return newest is None or stamp(clock()) >= newest.at or machine.is_vouched_for
 
 
 async def watch_clock(central: Central, machine: SteadyClock, newest: Newest | None) -> None:
@@ -87,6 +87,7 @@ async def _follow(central: Central, machine: SteadyClock) -> None:
             central.clock_trusted = not machine.is_astray
             if central.clock_trusted:
                 log.warning("this machine's clock is plausible again")
+        # One that could not be stored stays first in the queue.
         with surviving("a leap of the clock could not be stored"):
             while machine.leaps:
                 await _report(central, machine.leaps[0])
@@ -99,23 +100,18 @@ async def _report(central: Central, leap: Leap) -> None:
         charger=None, at=stamp(central.clock()), seconds=seconds, believed=leap.is_believed
     )
     await central.writer.run(sessions.note_leap, central.run, fact)
-    if leap.is_believed and leap.seconds < -MOST_BACK_SECONDS:
-        log.warning(
-            "this machine's clock was ahead and is set back; it is followed, and open sessions "
-            "are marked (clock_trusted = 0)",
-            seconds=seconds,
-        )
-    elif leap.is_believed:
-        log.warning(
-            "this machine's clock leapt; open sessions are marked (clock_trusted = 0)",
-            seconds=seconds,
-        )
-    else:
+    if not leap.is_believed:
         log.error(
-            (
-                "this machine's clock leapt to an implausible time; chargers get the time by a "
-                "steady clock instead"
-            ),
+            "this machine's clock leapt to an implausible time; chargers get the time by a "
+            "steady clock instead",
             seconds=seconds,
             advice=VOUCH,
         )
+        return
+    text = "this machine's clock leapt; open sessions are marked (clock_trusted = 0)"
+    if leap.seconds < -MOST_BACK_SECONDS:
+        text = (
+            "this machine's clock was ahead and is set back; it is followed, and open sessions "
+            "are marked (clock_trusted = 0)"
+        )
+    log.warning(text, seconds=seconds)

@@ -232,7 +232,8 @@ class Commands:
         self._answered = answered = trio.Event()
         began = trio.current_time()
         try:
-            with suppress(ConnectionClosed):  # the session is about to end
+            # If the peer has left, the session is about to end, which ends the wait below.
+            with suppress(ConnectionClosed):
                 await self._session.send(text, message_id, end.action)
             with trio.move_on_after(seconds):
                 await answered.wait()
@@ -243,7 +244,8 @@ class Commands:
                 description = f"no answer within {seconds:g} s"
                 end = replace(end, state="timed out", error_description=description)
             return end, response
-        finally:  # also when the session ends, whose end is stored with that of a command
+        finally:
+            # Also when the session ends; what it leaves unanswered is stored with its end.
             self._under_way.expire()
             self._observe(end, self._response, trio.current_time() - began)
 

@@ -79,18 +79,18 @@ async def serve_connection(
         config = central.config
         limit, as_binary = config.max_message_bytes, not config.strict
         stream = ChargerStream(transport, address, account, limit, text_as_binary=as_binary)
-        # the library's reader task, inside the boundary
-        async with (
-            stream,
-            trio.open_nursery() as library,
-        ):
+        # The library's reader task runs in this nursery, so that its errors, too, end here.
+        async with stream, trio.open_nursery() as library:
             with central.registry.enlisted(stream.remote_address, stream.hurry) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:
                     await session.converse()
+            # Whoever ends a connection cancels the scope of `enlisted`. It is left behind here, so
+            # the goodbye may wait, and the library still reads the answer to it.
             if session is not None:
                 await session.say_goodbye()
             library.cancel_scope.cancel()
+    # The stream is closed: the charger need not wait for the database before it comes back.
     if session is not None:
         with _boundary():
             await session.record_end()
@@ -173,36 +173,36 @@ def _record_refusal(
 
     Those of a peer that does not wait are only counted.
     """
-    refusal_event = HandshakeRefused(
+    event = HandshakeRefused(
         charger=None, status=refused.status, reason=refused.reason, kind=refused.kind
     )
-    central.hooks.observe(refusal_event)
+    central.hooks.observe(event)
     charger = identity(head.target) if head else None
     who = stream.remote_address, charger
     is_waiting = central.failures.wait_seconds(who) > 0
-    seconds = 0.0 if refused.kind == LIMIT else central.failures.add(who)
-    if _is_told(central, head, charger):
+    seconds = 0.0
+    # That we have no room is no failure of the peer.
+    if refused.kind != LIMIT:
+        seconds = central.failures.add(who)
+
+    # The owner is told, but not of a browser, or of a charger that he refused himself.
+    is_browser = head is not None and "sec-websocket-key" not in head.headers
+    is_rejected = charger is not None and central.registrations.status(charger) is Status.REJECTED
+    if not is_browser and not is_rejected:
         central.turned_away.note(charger, stream.remote_address, refused.kind, refused.reason)
     if is_waiting:
         return seconds
-    fields = {
+
+    fields: dict[str, object] = {
         "status": refused.status,
         "reason": refused.reason,
         "remote_address": stream.remote_address,
+        "request": masked_head(raw),
     }
-    fields["request"] = masked_head(raw)
-    log.warning(
-        "handshake refused", **fields, **({"only_counted_for": round(seconds)} if seconds else {})
-    )
+    silence = {"only_counted_for": round(seconds)} if seconds else {}
+    log.warning("handshake refused", **fields, **silence)
     central.writer.log_frame(refused_row(stamp(central.clock()), charger, fields))
     return seconds
-
-
-def _is_told(central: Central, head: Head | None, charger: str | None) -> bool:
-    """Whether the owner is told of a refusal: not of a browser's, or of a charger that he refused
-    himself."""
-    is_refused = charger is not None and central.registrations.status(charger) is Status.REJECTED
-    return not is_refused and (head is None or "sec-websocket-key" in head.headers)
 
 
 async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) -> bool:
@@ -239,7 +239,8 @@ async def _secure(
             return
         if central.tls is None:
             raise BadRequest(400, NO_TLS, kind="tls")
-        # they are judged by this machine's clock
+        # Client certificates are judged by this machine's clock. Until that is set, the charger
+        # waits for us, and not we for it.
         if central.tls.asks_for_certificates and not central.ready.is_set():
             patience.deadline = math.inf
             await central.ready.wait()
@@ -247,9 +248,8 @@ async def _secure(
         try:
             visitor.fingerprint = await stream.begin_tls(central.tls)
         except TlsFailed as failed:
-            raise BadRequest(
-                TLS_FAILED, f"the TLS handshake failed: {failed}", kind="tls"
-            ) from failed
+            text = f"the TLS handshake failed: {failed}"
+            raise BadRequest(TLS_FAILED, text, kind="tls") from failed
         visitor.is_tls = True
         return
     status = TLS_FAILED if stream.has_begun_tls else 408
@@ -257,7 +257,9 @@ async def _secure(
 
 
 def _patience(central: Central) -> float:
-    return HANDSHAKE_SECONDS + BESIDE_SECONDS * max(0, central.registry.unfinished - 1)
+    """Return the seconds that a peer has for each step of its handshake."""
+    others = max(0, central.registry.unfinished - 1)
+    return HANDSHAKE_SECONDS + BESIDE_SECONDS * others
 
 
 async def _read_head(central: Central, stream: ChargerStream) -> bytes:

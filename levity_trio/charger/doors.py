@@ -31,14 +31,12 @@ from levity_trio.store.writes.chargers.credentials import Security
 Compare = Callable[[Stored, bytes], Awaitable[bool]]
 """Whether a password is the stored one."""
 CHANGES: Final = (
-    *(
-        CertificateIssued,
-        CertificateRevoked,
-        ChargerReadmitted,
-        PasswordChanged,
-        ProfileChanged,
-        ReadmissionUsed,
-    ),
+    CertificateIssued,
+    CertificateRevoked,
+    ChargerReadmitted,
+    PasswordChanged,
+    ProfileChanged,
+    ReadmissionUsed,
 )
 
 
@@ -69,6 +67,7 @@ class Doors:
         """Return who may connect as this charger. Raises StoreUnavailable."""
         while (change := self._changed.get(charger)) is not None:
             read = await self._writer.run(credentials.read, charger)
+            # What changed while it was read may not be in it: it is read once more.
             if self._changed.get(charger) is change:
                 self._known[charger] = read
                 del self._changed[charger]
@@ -87,25 +86,25 @@ class Doors:
 
         One that somebody gave is stretched by `is_of`, once; afterwards it is found at once.
         """
-        stored = {known.id: known.stored for known in security.passwords}
-        for number, known in stored.items():
-            if self._is_at_once(number, known, password):
-                return number
-        unknown = {
-            number: known
-            for number, known in stored.items()
-            if known.kind == GIVEN and number not in self._verified
-        }
-        for number, known in unknown.items():
-            if await is_of(known, password):
+        unknown: dict[int, Stored] = {}
+        for known in security.passwords:
+            if known.stored.kind != GIVEN:
+                is_this = passwords.is_of(known.stored, password)
+            elif known.id in self._verified:
+                is_this = hmac.compare_digest(self._verified[known.id], self._hash(password))
+            else:
+                # Noted before the first wait: another handshake may verify it meanwhile, and it
+                # must be compared here all the same.
+                unknown[known.id] = known.stored
+                continue
+            if is_this:
+                return known.id
+
+        for number, stored in unknown.items():
+            if await is_of(stored, password):
                 self._verified[number] = self._hash(password)
                 return number
         return None
-
-    def _is_at_once(self, number: int, stored: Stored, password: bytes) -> bool:
-        if stored.kind == GIVEN:
-            return hmac.compare_digest(self._verified.get(number, b""), self._hash(password))
-        return passwords.is_of(stored, password)
 
     def _hash(self, password: bytes) -> bytes:
         return blake2b(password, key=self._key).digest()

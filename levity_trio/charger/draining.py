@@ -42,6 +42,7 @@ class Draining:
     async def run(self, registry: Registry) -> None:
         """Wait until somebody asks, then close the connections."""
         await self._asked.wait()
+        # The proxy must send no new charger here when the first one is told to come back.
         await trio.sleep(min(NOTICE_SECONDS, self._seconds))
         self.is_closed = True
         sessions = list(registry.sessions())

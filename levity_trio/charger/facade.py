@@ -53,8 +53,6 @@ from levity_trio.wire.times import stamp
 T = TypeVar("T")
 WAITING_FACTS: Final = 256
 """The room of one subscriber. It is cut off when it is full."""
-
-
 BOOT: Final = {"requestedMessage": "BootNotification"}
 
 
@@ -78,22 +76,17 @@ class Chargers:
     def known(self) -> Collection[str]:
         """Return the identities of the known chargers that are served: not hidden, waiting or
         refused."""
-        registrations = self._central.registrations
-        return [
-            charger
-            for charger in self._central.known
-            if registrations.status(charger) is Status.ACCEPTED
-        ]
+        status = self._central.registrations.status
+        return [charger for charger in self._central.known if status(charger) is Status.ACCEPTED]
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""
-        pending = self._central.pending
-        return [
-            LinkState(
-                link.charger, link.silent_seconds, link.answers_pings, pending.count(link.charger)
-            )
-            for link in self._central.registry.sessions()
-        ]
+        links: list[LinkState] = []
+        for session in self._central.registry.sessions():
+            charger, silent_seconds = session.charger, session.silent_seconds
+            waiting = self._central.pending.count(charger)
+            links.append(LinkState(charger, silent_seconds, session.answers_pings, waiting))
+        return links
 
     @property
     def draining(self) -> Draining:
@@ -107,15 +100,13 @@ class Chargers:
 
     def connected(self) -> Collection[str]:
         """Return the chargers that are connected, to this server or to another one of the site."""
-        return {
-            session.charger for session in self._central.registry.sessions()
-        } | self._central.elsewhere.keys()
+        here = {session.charger for session in self._central.registry.sessions()}
+        return here | self._central.elsewhere.keys()
 
     def is_connected(self, charger: str) -> bool:
         """Whether the charger is connected, to this server or to another one of the site."""
-        return (
-            self._central.registry.find(charger) is not None or charger in self._central.elsewhere
-        )
+        session = self._central.registry.find(charger)
+        return session is not None or charger in self._central.elsewhere
 
     async def submit(
         self,
@@ -140,14 +131,18 @@ class Chargers:
         charger sends or fetches a file of ours.
 
         Raises:
-            UnknownCharger: no charger of this identity is known or connected. NotConnected: the
-            charger is away, and there is no deadline. Nothing was stored. NotRegistered: the
-            charger's registration forbids this CALL. Nothing was stored. CallQueueFull: too many
-            commands wait for this charger. KeyReused: the key was used for another command.
+            UnknownCharger: no charger of this identity is known or connected.
+            NotConnected: the charger is away, and there is no deadline. Nothing was stored.
+            NotRegistered: the charger's registration forbids this CALL. Nothing was stored.
+            CallQueueFull: too many commands wait for this charger.
+            KeyReused: the key was used for another command.
             StoreUnavailable: the command was not stored in time, and is not sent. (Another server
                 to which the charger is connected may be faster than its cancelling.)
         """
         masked, now = masked_value(payload), self._central.clock()
+        deadline_at = None
+        if deadline_seconds is not None:
+            deadline_at = stamp(now + timedelta(seconds=deadline_seconds))
         new = NewCommand(
             charger=charger,
             action=action,
@@ -157,24 +152,22 @@ class Chargers:
             asked_by=asked_by,
             run=self._central.run,
             timeout_seconds=timeout_seconds,
-            deadline_at=None
-            if deadline_seconds is None
-            else stamp(now + timedelta(seconds=deadline_seconds)),
+            deadline_at=deadline_at,
             is_masked=masked != payload,
             repeatable=repeatable,
             url=url,
         )
-        if (
-            repeatable is not None
-            and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None
-        ):
-            return repeated
+        # A repeated request gets the first answer, whatever has become of the charger since.
+        if repeatable is not None:
+            repeated = await self.repeated(charger, asked_by, repeatable)
+            if repeated is not None:
+                return repeated
         if words := self.objection(charger, action):
             raise NotRegistered(Told("{1} was not sent to {2}: {3}", action, charger, words))
         await self._check(charger, can_wait=deadline_seconds is not None, is_masked=new.is_masked)
-        return await self._store(
-            new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at)
-        )
+        # The secrets of the payload are kept in memory only.
+        whole = dict(payload) if new.is_masked else None
+        return await self._store(new, Waiting(charger, whole, deadline_at))
 
     async def repeated(self, charger: str, asked_by: str, repeatable: Repeatable) -> int | None:
         """Return the command that the same request stored within a day, if there is one.
@@ -203,7 +196,8 @@ class Chargers:
         pending.add(draft.message_id, Waiting(charger))
         command = None
         try:
-            with trio.CancelScope(shield=True):  # as in _store
+            # The shield ends as in `_store`.
+            with trio.CancelScope(shield=True):
                 command, result = await self._central.writer.run(
                     commands.queue_decided, draft, decide
                 )
@@ -234,11 +228,10 @@ class Chargers:
     def cut(self, charger: str, seconds: float) -> None:
         """End the connection of a charger, and admit it no more for so long."""
         self._central.held_off[charger] = trio.current_time() + seconds
-        if (session := self._central.registry.find(charger)) is not None:
-            session.end(
-                CloseCode.TRY_AGAIN_LATER,
-                "a trial of load management cuts this link for a few minutes",
-            )
+        session = self._central.registry.find(charger)
+        if session is not None:
+            reason = "a trial of load management cuts this link for a few minutes"
+            session.end(CloseCode.TRY_AGAIN_LATER, reason)
 
     async def wait(self, command: int) -> CommandResult:
         """Wait until a command has ended; any number of tasks may wait. Raises LookupError,
@@ -252,9 +245,8 @@ class Chargers:
     async def cancel(self, command: int) -> bool:
         """Cancel a command that is still queued; return False if it is not. Raises
         StoreUnavailable."""
-        return await self._central.writer.run(
-            commands.cancel, command, stamp(self._central.clock())
-        )
+        now = stamp(self._central.clock())
+        return await self._central.writer.run(commands.cancel, command, now)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[trio.MemoryReceiveChannel[Fact]]:
@@ -267,6 +259,7 @@ class Chargers:
                 try:
                     sender.send_nowait(event)
                 except (trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
+                    # Its reader is too slow, and must not miss a fact without noticing.
                     sender.close()
 
         with self._central.hooks.listening(pass_on), sender, facts:
@@ -310,7 +303,8 @@ class Chargers:
         StoreUnavailable.
         """
         is_changed = await self._central.writer.run(registration.refuse, charger, decided, seen)
-        if not is_changed:  # the fact of a change has ended it already
+        # The fact of a change has ended it already.
+        if not is_changed:
             self._central.end_refused(charger)
         return Change(is_changed)
 
@@ -337,29 +331,25 @@ class Chargers:
         elif charger not in self._central.known:
             raise UnknownCharger(charger)
         elif is_elsewhere and is_masked:
-            raise NotConnected(
-                Told(
-                    (
-                        "{1} is connected to another server, and a secret is not stored; ask that "
-                        "server"
-                    ),
-                    charger,
-                )
+            words = Told(
+                "{1} is connected to another server, and a secret is not stored; ask that server",
+                charger,
             )
+            raise NotConnected(words)
         elif session is None and not is_elsewhere and not can_wait:
             raise NotConnected(Told("{1} is not connected", charger))
 
     async def _store(self, new: NewCommand, waiting: Waiting) -> int:
-        """Store a row. The shield ends with the writer's own deadline: once handed in, the write is
-        executed."""
-        pending, is_here = (
-            self._central.pending,
-            self._central.registry.find(new.charger) is not None,
-        )
+        """Store a row and return its id. Raises NotConnected, CallQueueFull, StoreUnavailable."""
+        pending = self._central.pending
+        is_here = self._central.registry.find(new.charger) is not None
         queue = commands.queue if is_here else commands.queue_elsewhere
+        # Known before it is stored: it may be sent, and even have ended, before `run` returns.
         pending.add(new.message_id, waiting)
         queued = None
         try:
+            # Once handed in, the write is executed, so its asker must stay to learn of it. The
+            # shield ends with the writer's own deadline.
             with trio.CancelScope(shield=True):
                 queued = await self._central.writer.run(queue, new)
         except commands.Away:
@@ -371,23 +361,19 @@ class Chargers:
             if queued is None or not queued.is_new:
                 pending.discard(new.message_id)
         if queued is None:
-            raise CallQueueFull(
-                Told(
-                    "{1} commands are already waiting for {2}",
-                    commands.QUEUED_COMMANDS,
-                    new.charger,
-                )
-            )
+            most = commands.QUEUED_COMMANDS
+            words = Told("{1} commands are already waiting for {2}", most, new.charger)
+            raise CallQueueFull(words)
         self._announce(new.charger, new.message_id, queued.id)
         return queued.id
 
     def _give_up(self, charger: str, message_id: str) -> None:
         """See to it that a command is not sent that the commit in progress may still store."""
         self._central.pending.give_up(message_id)
-        with suppress(StoreUnavailable):  # too many writes wait; it is ended when its turn comes
-            self._central.writer.note(
-                commands.cancel_given_up, charger, message_id, stamp(self._central.clock())
-            )
+        now = stamp(self._central.clock())
+        # If too many writes wait, it is ended when its turn comes.
+        with suppress(StoreUnavailable):
+            self._central.writer.note(commands.cancel_given_up, charger, message_id, now)
 
     def _announce(self, charger: str, message_id: str, command: int) -> None:
         """Note the id of a command, and have it sent."""
@@ -399,8 +385,13 @@ class Chargers:
         stored = await self._central.writer.run(commands.read, command)
         if stored is None:
             raise LookupError(command)
-        state, answer, code, description = stored
-        return CommandResult(state, None if answer is None else _parsed(answer), code, description)
+        state, text, code, description = stored
+        answer: Any = text
+        if text is not None:
+            # Of an over-long one only the beginning is kept, which is no JSON and stays a text.
+            with suppress(orjson.JSONDecodeError):
+                answer = orjson.loads(text)
+        return CommandResult(state, answer, code, description)
 
 
 @dataclass(eq=False, slots=True)
@@ -427,13 +418,7 @@ class ConnectedCharger:
         command = await self.chargers.submit(
             self.charger, action, payload, asked_by=self.asked_by, timeout_seconds=timeout_seconds
         )
-        return self._read(action, await self.chargers.wait(command))
-
-    def objection(self, action: str) -> str | None:
-        """Return why the charger's registration forbids a CALL, None if it does not."""
-        return self.chargers.objection(self.charger, action)
-
-    def _read(self, action: str, result: CommandResult) -> Any:
+        result = await self.chargers.wait(command)
         match result.state:
             case "error":
                 raise CallRefused(result.error_code or "", result.error_description or "")
@@ -444,16 +429,12 @@ class ConnectedCharger:
         try:
             return read_result(action, result.answer, strict=self.strict).message
         except Refused as refused:
-            raise CallRefused(
-                refused.code, f"its response is malformed: {refused.description}"
-            ) from refused
+            description = f"its response is malformed: {refused.description}"
+            raise CallRefused(refused.code, description) from refused
 
-
-def _parsed(answer: str) -> Any:
-    try:
-        return orjson.loads(answer)
-    except orjson.JSONDecodeError:  # an over-long one, of which only the beginning is kept
-        return answer
+    def objection(self, action: str) -> str | None:
+        """Return why the charger's registration forbids a CALL, None if it does not."""
+        return self.chargers.objection(self.charger, action)
 
 
 async def keep_deadlines(central: Central, seconds: float) -> None:

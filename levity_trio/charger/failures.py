@@ -40,7 +40,8 @@ class Failures:
         each time."""
         now = trio.current_time()
         count, until = self._failures.pop(who, (0, 0.0))
-        if until > now:  # it did not wait, which makes the wait no longer
+        if until > now:
+            # It did not wait, which makes the wait no longer.
             self._failures[who] = count, until
             return until - now
         count = 1 if until + FORGOTTEN_SECONDS < now else count + 1

@@ -47,26 +47,25 @@ class LargeData:
 
     def __iter__(self) -> Iterator[list[Reading]]:
         self.repairs = []
-        for frame in self._parts:
-            yield self._read(frame)
-
-    def _read(self, text: str) -> list[Reading]:
-        call = parse_frame(text, strict=self._strict)
-        if not isinstance(call, Call):
-            raise Refused(ErrorCode.FORMATION_VIOLATION, Wrong.DAMAGED_JSON)
-        if call.is_damaged:
-            self.repairs.append(damaged_json(text))
-        payload = cut_texts(call.payload) if may_be_long(text) else call.payload
-        try:
-            read = read_request(call.action, payload, strict=self._strict)
-        except Refused as refused:
-            if self._strict:
-                raise
-            self.repairs += [Repair(kind, sample) for kind, sample in refused.faults.items()]
-            return []
-        self.repairs += read.repairs
-        request = read.message
-        elements = (
-            request.transaction_data if call.action == "StopTransaction" else request.meter_value
-        )
-        return readings.read(elements or (), self._received)
+        for text in self._parts:
+            call = parse_frame(text, strict=self._strict)
+            if not isinstance(call, Call):
+                raise Refused(ErrorCode.FORMATION_VIOLATION, Wrong.DAMAGED_JSON)
+            if call.is_damaged:
+                self.repairs.append(damaged_json(text))
+            payload = cut_texts(call.payload) if may_be_long(text) else call.payload
+            elements = None
+            try:
+                read = read_request(call.action, payload, strict=self._strict)
+            except Refused as refused:
+                if self._strict:
+                    raise
+                # The other parts can be read all the same.
+                self.repairs += [Repair(kind, sample) for kind, sample in refused.faults.items()]
+            else:
+                self.repairs += read.repairs
+                if call.action == "StopTransaction":
+                    elements = read.message.transaction_data
+                else:
+                    elements = read.message.meter_value
+            yield readings.read(elements or (), self._received)

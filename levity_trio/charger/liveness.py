@@ -77,9 +77,9 @@ class Pings:
             return PingOutcome.ANSWERED
         if self._stream.left_at <= self._pinged_at + CLOSING_SECONDS < math.inf:
             return PingOutcome.CLOSED
-        return (
-            PingOutcome.BORNE if trio.current_time() > self._pinged_at + CLOSING_SECONDS else None
-        )
+        if trio.current_time() > self._pinged_at + CLOSING_SECONDS:
+            return PingOutcome.BORNE
+        return None
 
     async def send(self, are_off: Callable[[], Awaitable[bool]]) -> None:
         """Send a ping, unless `are_off` is true before the first one, and wait for its pong.
@@ -100,8 +100,15 @@ class Liveness:
     """The watch over one connection. `watch` is a task of its session."""
 
     __slots__ = (
-        *("_beat_at", "_gave_up", "_last_gap", "_stream", "_watching"),
-        *("heartbeat_interval", "kept_interval", "outlived_seconds", "pings"),
+        "_beat_at",
+        "_gave_up",
+        "_last_gap",
+        "_stream",
+        "_watching",
+        "heartbeat_interval",
+        "kept_interval",
+        "outlived_seconds",
+        "pings",
     )
 
     def __init__(
@@ -115,11 +122,15 @@ class Liveness:
         """The seconds for which the charger was silent and yet alive, if its connection was closed
         for that."""
         self._gave_up = False
+        """Whether the watchdog has closed the connection for silence."""
         self._beat_at = math.inf
+        """The time of the last heartbeat, if no other CALL has come since."""
         self._last_gap = math.inf
+        """The seconds between the two heartbeats before."""
         self._stream = stream
         self.pings = Pings(websocket, stream, config.websocket_ping_seconds or math.inf)
         self._watching = trio.CancelScope()
+        """The scope in which the watchdog sleeps. Whoever changes its deadline cancels it."""
 
     @property
     def silent_seconds(self) -> float:
@@ -134,13 +145,13 @@ class Liveness:
     def set_heartbeat_interval(self, seconds: int | None, kept: int | None = None) -> None:
         """Use this heartbeat interval, in seconds, and the one that the charger keeps; None if it
         is not known."""
-        known = self.heartbeat_interval, self.kept_interval
-        self.heartbeat_interval, self.kept_interval = (
-            seconds or known[0],
-            known[1] if kept is None else kept,
-        )
-        if known != (self.heartbeat_interval, self.kept_interval):
-            self._watching.cancel()  # so that it computes a new deadline, which may be earlier
+        before = self.patience_seconds
+        self.heartbeat_interval = seconds or self.heartbeat_interval
+        if kept is not None:
+            self.kept_interval = kept
+        if self.patience_seconds != before:
+            # The watchdog sleeps until a deadline that may be earlier now.
+            self._watching.cancel()
 
     def heard(self, *, is_heartbeat: bool) -> int | None:
         """Note a CALL of the charger; return the interval that it keeps, if that has just become
@@ -149,17 +160,18 @@ class Liveness:
         Two intervals in a row between heartbeats, without another CALL between, show it.
         """
         now = trio.current_time()
-        gap, self._beat_at = now - self._beat_at, now if is_heartbeat else math.inf
+        gap = now - self._beat_at
+        self._beat_at = now if is_heartbeat else math.inf
         if not is_heartbeat or gap < 1:
             return None
         before, self._last_gap = self._last_gap, gap
         if not _is_same(before, gap):
             return None
-        kept = (
-            round(gap)
-            if gap > self.heartbeat_interval and not _is_same(gap, self.heartbeat_interval)
-            else 0
-        )
+
+        # A shorter one than it was told needs no patience.
+        kept = 0
+        if gap > self.heartbeat_interval and not _is_same(gap, self.heartbeat_interval):
+            kept = round(gap)
         if kept == self.kept_interval or (kept and _is_same(kept, self.kept_interval)):
             return None
         return self._learn(min(kept, LONGEST_KEPT_SECONDS))
@@ -191,10 +203,16 @@ class Liveness:
         that waits for its pong is one of the `tasks`; a task for all pings would cost 3 KB for each
         charger.
         """
-        while await self._is_awaited(recall):
+        while True:
+            if self._deadline <= trio.current_time():
+                # It may keep a longer interval, which an earlier connection has shown.
+                await recall()
+                if self._deadline <= trio.current_time():
+                    break
             if self.pings.next_at <= trio.current_time():
                 self.pings.next_at = math.inf
                 tasks.start_soon(self._ping, are_pings_off)
+            # Bytes that arrive move the deadline, but wake nobody: it is looked at when it is due.
             with trio.move_on_at(min(self._deadline, self.pings.next_at)) as self._watching:
                 await trio.sleep_forever()
         self._gave_up = True
@@ -208,14 +226,10 @@ class Liveness:
     def _heard_at(self) -> float:
         return trio.current_time() if self._stream.is_held else self._stream.last_received
 
-    async def _is_awaited(self, recall: Callable[[], Awaitable[None]]) -> bool:
-        if self._deadline <= trio.current_time():
-            await recall()
-        return self._deadline > trio.current_time()
-
     async def _ping(self, are_off: Callable[[], Awaitable[bool]]) -> None:
         await self.pings.send(are_off)
-        self._watching.cancel()  # because the next one is due earlier than what it waits for
+        # The next one is due earlier than what the watchdog waits for.
+        self._watching.cancel()
 
 
 def _is_same(one: float, other: float) -> bool:

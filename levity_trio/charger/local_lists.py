@@ -58,8 +58,14 @@ ACTIONS: Final = frozenset({SEND, ASK, READ, "ChangeConfiguration"})
 """Our CALLs whose end may change what is to be sent."""
 
 CHANGES_OF_TAGS: Final = (
-    *(TagChanged, TagsImported, WalletSpent, WalletCovered, OwnershipChanged),
-    *(LimitChanged, MonthLimitReached, MonthLimitLifted),
+    TagChanged,
+    TagsImported,
+    WalletSpent,
+    WalletCovered,
+    OwnershipChanged,
+    LimitChanged,
+    MonthLimitReached,
+    MonthLimitLifted,
 )
 """Facts after which a tag may have to be listed otherwise."""
 MESSAGES_OF_LISTS: Final = (
@@ -110,7 +116,8 @@ class LocalLists:
         """Note what is to be looked at after an event."""
         if isinstance(event, CHANGES_OF_TAGS):
             self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
-        elif isinstance(event, ChargerBooted):  # its connectors may be known from now on
+        elif isinstance(event, ChargerBooted):
+            # Its connectors may be known from now on.
             self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
             self._due[event.charger or ""] = None
         elif isinstance(event, MESSAGES_OF_LISTS) and event.charger is not None:
@@ -123,7 +130,8 @@ class LocalLists:
 
     async def run(self) -> None:
         """Keep the lists until the server stops."""
-        await self._central.ready.wait()  # tags expire by our clock
+        # Tags expire by our clock.
+        await self._central.ready.wait()
         await self._central.writer.sharing.duties.wait()
         while True:
             self._news, rest = trio.Event(), UNFORESEEN.total_seconds()
@@ -160,7 +168,8 @@ class LocalLists:
 
     async def _decide(self, charger: str) -> None:
         now = self._central.clock()
-        is_open = self._chargers.is_served(charger)  # a stranger is not told who may charge here
+        # A stranger is not told who may charge here.
+        is_open = self._chargers.is_served(charger)
         decide = partial(
             writes.decide, policy=self._central.policy, charger=charger, now=now, is_open=is_open
         )
@@ -169,9 +178,11 @@ class LocalLists:
         except TooMany:
             again_at = now + FULL_PAUSE
         except (StoreUnavailable, Unreadable):
-            self._due[charger] = None  # after all others
+            # It comes after all others then.
+            self._due[charger] = None
             raise
-        except Exception:  # what nobody foresaw at one charger holds up no other
+        except Exception:
+            # What nobody foresaw at one charger holds up no other.
             log.exception("a local list could not be kept; it is tried again", cp=charger)
             again_at = now + UNFORESEEN
         if again_at is None:

@@ -74,14 +74,10 @@ class Pending:
         """Add the stored commands that are not known yet: an earlier run, or another server, has
         queued them."""
         for command in commands:
-            if (
-                command.message_id not in self._by_message
-                and command.message_id not in self._given_up
-            ):
-                self.add(
-                    command.message_id, Waiting(command.charger, deadline_at=command.deadline_at)
-                )
-                self.name(command.message_id, command.id)
+            message_id = command.message_id
+            if message_id not in self._by_message and message_id not in self._given_up:
+                self.add(message_id, Waiting(command.charger, deadline_at=command.deadline_at))
+                self.name(message_id, command.id)
 
     def add(self, message_id: str, waiting: Waiting) -> None:
         """Add a command before its row is stored."""
@@ -125,11 +121,8 @@ class Pending:
 
     def with_secrets(self, charger: str) -> Collection[str]:
         """Return the message ids of a charger's commands whose secrets are known here."""
-        return [
-            key
-            for key in self._of_charger.get(charger, ())
-            if self._by_message[key].payload is not None
-        ]
+        ids = self._of_charger.get(charger, ())
+        return [key for key in ids if self._by_message[key].payload is not None]
 
     def has_due(self, at: str) -> bool:
         """Whether the deadline of a command has passed; it may have been sent before."""
@@ -160,5 +153,5 @@ class Pending:
         if (message_id := self._message_of.get(event.command)) is not None:
             self.end(event.command, message_id, result)
         elif len(self._by_message) > len(self._message_of):
-            # perhaps of one that is just being stored
+            # Perhaps it is one that is just being stored, of which only the message id is known.
             self._early[event.command] = result

@@ -47,7 +47,17 @@ async def prove(central: Central, visitor: Visitor, head: Head, charger: str) ->
         BadRequest: that is less than what is required of the charger.
     """
     security = await _security_of(central, charger)
-    certificate = _certificate(central, visitor, security)
+    certificate = None
+    if visitor.fingerprint is not None:
+        certificate = security.certificates.get(visitor.fingerprint)
+        if certificate is None and central.doors.is_anothers(visitor.fingerprint, charger):
+            # It opens no door here, not even one that is open to all.
+            reason = (
+                "the client certificate was revoked, or is another charger's; its SHA-256 is "
+                f"{visitor.fingerprint}"
+            )
+            raise BadRequest(403, UNPROVEN, {}, "certificate", reason)
+
     password = await _password(central, visitor, head, security)
     proven = admission(charger, is_tls=visitor.is_tls, credential=password, certificate=certificate)
     required = security.required(stamp(central.clock()))
@@ -91,26 +101,10 @@ async def _security_of(central: Central, charger: str) -> Security:
         raise BadRequest(503, UNWRITABLE, kind=UNAVAILABLE) from None
 
 
-def _certificate(central: Central, visitor: Visitor, security: Security) -> int | None:
-    """Return the charger's certificate, None if it has none of ours.
-
-    A revoked one, or one of another charger, opens no door here, not even one that is open to all.
-    """
-    if visitor.fingerprint is None:
-        return None
-    certificate = security.certificates.get(visitor.fingerprint)
-    if certificate is None and central.doors.is_anothers(visitor.fingerprint, security.charger):
-        reason = (
-            "the client certificate was revoked, or is another charger's; its SHA-256 is "
-            f"{visitor.fingerprint}"
-        )
-        raise BadRequest(403, UNPROVEN, {}, "certificate", reason)
-    return certificate
-
-
 async def _password(
     central: Central, visitor: Visitor, head: Head, security: Security
 ) -> int | None:
+    """Return which of the charger's passwords the request carries, None if it is none of them."""
     try:
         presented = passwords.presented(head.headers.get("authorization"), security.charger)
     except passwords.Unpresented:
@@ -119,13 +113,14 @@ async def _password(
     number = await central.doors.password_of(security, presented, is_of)
     if number is not None:
         return number
+
+    # Some chargers send the hexadecimal digits by which the password was set, and not its bytes.
     digits = passwords.of_digits(presented)
-    if (
-        digits is None
-        or (number := await central.doors.password_of(security, digits, is_of)) is None
-    ):
+    if digits is None:
         return None
-    central.hooks.observe(PasswordInDigits(charger=security.charger))
+    number = await central.doors.password_of(security, digits, is_of)
+    if number is not None:
+        central.hooks.observe(PasswordInDigits(charger=security.charger))
     return number
 
 
@@ -144,7 +139,8 @@ async def _is_of(
     visitor.has_compared = True
     try:
         async with central.turns.stranger(network_of(visitor.address)):
-            is_waiting = central.failures.wait_seconds(who) > 0  # others may have failed meanwhile
+            # Others may have failed meanwhile with this identity and from this address.
+            is_waiting = central.failures.wait_seconds(who) > 0
             return not is_waiting and await turns.stretch(passwords.is_of, stored, password)
     except TooManyWait:
         raise BadRequest(503, BUSY, retry_after(RETRY_SECONDS)) from None
@@ -157,9 +153,12 @@ async def take_as_long(central: Central, visitor: Visitor, head: Head, charger: 
     Otherwise the time would tell which identities are known, and have such a password. Raises
     BadRequest like `prove`.
     """
+    if visitor.has_compared:
+        return
     with suppress(passwords.Unpresented):
         presented = passwords.presented(head.headers.get("authorization"), charger)
-        for password in () if visitor.has_compared else (presented, passwords.of_digits(presented)):
+        # Both are compared where somebody gave the password: the bytes, and those of their digits.
+        for password in (presented, passwords.of_digits(presented)):
             if password is not None:
                 await _is_of(central, visitor, charger, passwords.NOBODYS, password)
 

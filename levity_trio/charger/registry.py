@@ -81,17 +81,18 @@ class Visitor:
     """
 
     __slots__ = (
-        *(
-            "_rival_serial",
-            "_serial",
-            "address",
-            "charger",
-            "fingerprint",
-            "has_compared",
-            "held_until",
-            "hurry",
-        ),
-        *("is_admitted", "is_tls", "proof", "scope"),
+        "_rival_serial",
+        "_serial",
+        "address",
+        "charger",
+        "fingerprint",
+        "has_compared",
+        "held_until",
+        "hurry",
+        "is_admitted",
+        "is_tls",
+        "proof",
+        "scope",
     )
 
     def __init__(self, scope: trio.CancelScope, address: str, hurry: Callable[[], None]) -> None:
@@ -125,6 +126,7 @@ class Visitor:
             self._rival_serial = before.visitor._serial
             if before.visitor.address != self.address:
                 self._hold()
+        # It counts no more, although its goodbye may take a while.
         before.visitor.is_admitted = False
         before.end(CloseCode.NORMAL, REPLACED)
 
@@ -164,7 +166,8 @@ class Registry:
         with trio.CancelScope() as scope:
             visitor = Visitor(scope, address, hurry)
             self._visitors[visitor] = None
-            if self.is_ending:  # a connection may begin after the listeners have closed
+            # A connection may begin after the listeners have closed.
+            if self.is_ending:
                 scope.cancel()
             try:
                 yield visitor
@@ -187,6 +190,7 @@ class Registry:
 
     def has_room(self, charger: str, most: int) -> bool:
         """Whether this charger fits among at most `most` chargers that are admitted."""
+        # Nearly always: so many cannot be more chargers.
         if len(self._visitors) <= most:
             return True
         others = {visitor.charger for visitor in self._visitors if visitor.is_admitted} - {charger}
@@ -269,6 +273,7 @@ class Registry:
             try:
                 await trio.sleep(seconds)
             finally:
+                # A newer handshake has put its own scope here, and cancelled this one.
                 is_newest = self._turns.get(charger) is turn
                 if is_newest:
                     del self._turns[charger]
@@ -286,7 +291,8 @@ class Registry:
     def displace(self, charger: str) -> None:
         """End a session whose charger has begun a newer one with another server."""
         before = self._sessions.get(charger)
-        if before is not None and before.has_begun:  # one that has not begun will be the newer one
+        # A session without a row will be the newer one of the two when it gets its row.
+        if before is not None and before.has_begun:
             del self._sessions[charger]
             before.visitor.is_admitted = False
             before.end(CloseCode.NORMAL, REPLACED)
@@ -296,6 +302,7 @@ class Registry:
         is_current = self._sessions.get(session.charger) is session
         if is_current:
             del self._sessions[session.charger]
+            # Nothing is left to wait for.
             if (turn := self._turns.get(session.charger)) is not None:
                 turn.cancel()
         return is_current

@@ -87,7 +87,8 @@ class Securing:
                     is_done = await self._look_at(charger)
                 except StoreUnavailable:
                     is_done = False
-                except Exception:  # one plan that nobody foresaw must not stop the server
+                except Exception:
+                    # One plan that nobody foresaw must not stop the server.
                     log.exception("a security profile could not be looked after", cp=charger)
                     is_done = True
                 if not is_done:

@@ -9,9 +9,13 @@ library's parser and two switches of tasks. The reader takes the others from the
 overtakes one that is still read.
 
 The reader never runs a handler: a handler that called the charger would wait for a response that
-only the reader can deliver. When the peer closes the connection, the reader closes the inbox, and
+only the reader can deliver.
+
+There are three ways to end. When the peer closes the connection, the reader closes the inbox, and
 the worker ends after it has handled what was received. When we end the session (a newer connection,
-silence, the server's shutdown) its scope is cancelled and the close frame gives the reason.
+silence, the server's shutdown), the scope around the nursery is cancelled; the goodbye is said
+behind that scope, where waiting works again. An error in one task cancels the others, and is logged
+at the boundary of the connection, which ends without a goodbye.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from typing import Final, NamedTuple, TypeVarTuple
 
 import trio
 
-from levity_trio.charger.budget import LONG_BYTES, Charge
+from levity_trio.charger.budget import Charge
 from levity_trio.charger.central import Central
 from levity_trio.charger.commands import Commands
 from levity_trio.charger.exchange import Exchange, answer, check_call
@@ -85,12 +89,12 @@ frames_log = get_logger("ocpp")
 log = get_logger("ws")
 
 
+STOPPING: Final = Closing(CloseCode.GOING_AWAY, links.STOPPING)
+
+
 def _log_frame(direction: str, masked: str) -> None:
     if frames_log.is_enabled_for(logging.DEBUG):
         frames_log.debug("frame", dir=direction, msg=masked)
-
-
-STOPPING: Final = Closing(CloseCode.GOING_AWAY, links.STOPPING)
 
 
 class Received(NamedTuple):
@@ -112,7 +116,7 @@ InboxItem = Received | Malformed | Response
 to one of ours, which is stored although its charger leaves right after it."""
 
 
-class _Message(NamedTuple):
+class _ParsedMessage(NamedTuple):
     """A message of the charger, as it was read."""
 
     frame: Frame
@@ -123,9 +127,9 @@ class _Message(NamedTuple):
     """All readings of a large message."""
 
 
-async def _found(parts: Parts) -> Parts:
-    """Return a large message with its parts found; others are served in between. Raises
-    NotCuttable."""
+async def _parts_of(message: str | bytes) -> Parts:
+    """Find the parts of a large message; others are served in between. Raises NotCuttable."""
+    parts = Parts(message)
     for _ in parts.find():
         await trio.lowlevel.checkpoint()
     return parts
@@ -227,7 +231,7 @@ class Session:
         # The library's task calls it, which began without the charger's name in its log lines.
         context = copy_context()
         self._stream.on_message = lambda message: context.run(self._take_at_once, inbox, message)
-        central, strict = self.central, self.central.config.strict
+        hooks, strict = self.central.hooks, self.central.config.strict
         end = partial(self.end, CloseCode.POLICY_VIOLATION)
         try:
             async with trio.open_nursery() as tasks:
@@ -236,14 +240,17 @@ class Session:
                 tasks.start_soon(
                     self.liveness.watch, tasks, self._recall_intervals, self._are_pings_off, end
                 )
-                for plugin in central.hooks.accompanying:
-                    chargers = Chargers(central)
+                for plugin in hooks.accompanying:
+                    chargers = Chargers(self.central)
                     charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
-                    tasks.start_soon(central.hooks.accompany, plugin, charger)
+                    tasks.start_soon(hooks.accompany, plugin, charger)
+                # The worker is the body of the nursery, because its end is that of the session:
+                # the peer has left, and what it sent is answered. The others would wait for ever.
                 await self._work(inbox)
-                # The peer has closed the connection, and what it sent is answered.
                 tasks.cancel_scope.cancel()
         finally:
+            # Tasks of the API and of load management wait for answers of this charger, too. No
+            # nursery here cancels them, so they are told.
             self.commands.close()
 
     async def say_goodbye(self) -> None:
@@ -253,16 +260,19 @@ class Session:
             # Nothing of ours ended it: the peer did, or the server stops.
             closed = self._websocket.closed
             self._closing = Closing(int(closed.code), closed.reason or "") if closed else STOPPING
+        # The stream shields its sends from `patience`, so it gets the same limit.
         self._stream.send_seconds = GOODBYE_SECONDS
         with trio.move_on_after(GOODBYE_SECONDS) as patience:
             self._stream.begin_goodbye(patience.cancel)
             await self._websocket.aclose(*self._closing)
         if not patience.cancelled_caught:
+            # Its own close frame came, or a reset.
             self.liveness.note_answered_goodbye()
 
     async def record_end(self) -> None:
         """Remove the session from the registry and store its end."""
         is_current = self.central.registry.remove(self)
+        # Without a reason, an error has passed by the goodbye.
         closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
         if not self._row.is_begun:
             # Otherwise, ChargerDisconnected is logged.
@@ -309,20 +319,25 @@ class Session:
         """Send one frame: a CALL with this id and action, or the response to one. Raises
         ConnectionClosed."""
         if self._websocket.closed is not None or not await self._stream.send_text(text):
-            await self._websocket.send_message(text)  # which raises
+            # The library knows why nothing can be sent any more, and raises it.
+            await self._websocket.send_message(text)
         masked = masked_frame(text)
         _log_frame("send", masked)
         self.transcript.sent(masked, message_id, action)
 
     async def _read(self, inbox: Inbox[tuple[InboxItem, Charge]]) -> None:
+        """Take the messages that the stream leaves to the library, until the peer has left."""
         try:
-            while True:  # keeps no reference to a message while waiting for the next
+            while True:
+                # A call of its own for each: no name here keeps a message alive, whose memory is
+                # given back, while the next one is awaited.
                 await self._take(inbox, await self._websocket.get_message())
                 self._is_taking = False
         except trio.TooSlowError:
             reason = f"{INBOX_CALLS} calls are waiting without progress"
             self.end(CloseCode.POLICY_VIOLATION, reason)
         except ConnectionClosed:
+            # What has arrived is still answered, and stored above all.
             inbox.close()
 
     def _take_at_once(self, inbox: Inbox[tuple[InboxItem, Charge]], message: bytes) -> bool:
@@ -342,60 +357,63 @@ class Session:
         return True
 
     async def _take(self, inbox: Inbox[tuple[InboxItem, Charge]], message: str | bytes) -> None:
+        """Take a message of any size, waiting for the turn to read it and for room in the inbox."""
         self._is_taking = True
         charge = self._stream.account.next_charge()
         at = self.central.clock()
         size, most = len(message), self.central.config.max_message_bytes
-        read = None
+        parsed = None
         if size > LARGE_BYTES:
             try:
-                read = await self._cut(message, at)
+                parsed = await self._read_large(message, at)
             except NotCuttable:
+                # Only a message of readings may be larger: read whole, any other would take a
+                # hundred times its size.
                 if size > most:
                     self._end_too_large(size, most)
                     return
-        if read is None and size > LONG_BYTES:
-            # While it is read, nobody else is served: others of its kind wait for their turn.
-            parse = partial(self._read_message, message)
-            read = await self.central.budget.in_turn(self.charger, size, parse)
-        item = self._sort(read or self._read_message(message), at)
+        if parsed is None:
+            read = partial(self._read_message, message)
+            parsed = await self.central.budget.in_turn(self.charger, size, read)
+        item = self._sort(parsed, at)
         if item is not None:
             await inbox.put((item, charge))
         else:
             self._stream.account.give_back(charge)
 
-    def _read_message(self, message: str | bytes) -> _Message:
+    def _read_message(self, message: str | bytes) -> _ParsedMessage:
         text, is_utf8 = decoded(message)
         masked = masked_frame(text)
         _log_frame("recv", masked)
         frame = parse_frame(text, strict=self.central.config.strict)
-        return _Message(frame, masked, is_utf8)
+        return _ParsedMessage(frame, masked, is_utf8)
 
-    async def _cut(self, message: str | bytes, at: datetime) -> _Message:
-        """Return a large message with the readings at both ends of its list. All of them are read
+    async def _read_large(self, message: str | bytes, at: datetime) -> _ParsedMessage:
+        """Read a large message with the readings at both ends of its list. All of them are read
         when they are stored. Raises NotCuttable."""
         text, is_utf8 = decoded(message)
         # If it is valid, the bytes of the message serve, and the text needs no memory of its own.
-        parts = await _found(Parts(message if is_utf8 else text))
+        parts = await _parts_of(message if is_utf8 else text)
         if may_hold_secret(text):
             pieces: list[str] = []
             for piece in parts.pieces():
                 pieces.append(masked_fragment(piece))
                 await trio.lowlevel.checkpoint()
             text = "".join(pieces)
-            parts = await _found(Parts(text))
+            parts = await _parts_of(text)
         _log_frame("recv", text)
         strict = self.central.config.strict
         frame = parse_frame(parts.ends(), strict=strict)
-        return _Message(frame, text, is_utf8, LargeData(parts, at, strict=strict))
+        return _ParsedMessage(frame, text, is_utf8, LargeData(parts, at, strict=strict))
 
-    def _sort(self, message: _Message, at: datetime) -> InboxItem | None:
-        """Record a frame; return what the worker has to do for it, None if nothing is left to be
-        done."""
+    def _sort(self, message: _ParsedMessage, at: datetime) -> InboxItem | None:
+        """Record a message by its kind; return what the worker has to do for it, None if nothing
+        is left to be done."""
         frame, masked, is_utf8, data = message
         received_at = stamp(at)
         if isinstance(frame, Call):
             self._malformed = 0
+            # The first one gives the session its row, whose id its frames are recorded with.
             self.transcript.hold()
             self.transcript.received(received_at, masked, frame.raw_id, frame.action)
             repairs: list[Repair] = []
@@ -437,33 +455,40 @@ class Session:
             self._turn_away("frames", CloseCode.POLICY_VIOLATION, reason)
 
     async def _work(self, inbox: Inbox[tuple[InboxItem, Charge]]) -> None:
+        """Answer one message after the other, until the inbox is closed and empty."""
         with suppress(trio.EndOfChannel):
             while True:
                 item, charge = await inbox.take()
-                await self._answer(item)
-                del item  # its memory is given back
+                try:
+                    if isinstance(item, Malformed):
+                        await self._reply(item.answer or "", item.raw_id, None)
+                    elif isinstance(item, Received):
+                        await self._answer(item)
+                    else:
+                        await self.commands.store_late(item)
+                except StoreUnavailable:
+                    # No response: the charger keeps its message, and sends it again.
+                    self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
+                except NoRoom:
+                    # `begin` has ended the session.
+                    pass
+                # Its memory is given back, so it must be free while the next one is awaited.
+                del item
                 self._stream.account.give_back(charge)
 
-    async def _answer(self, item: InboxItem) -> None:
+    async def _answer(self, received: Received) -> None:
+        """Handle a CALL and send its response. Raises StoreUnavailable, NoRoom: it gets none."""
+        call = received.call
         try:
-            if isinstance(item, Malformed):
-                await self._reply(item.answer or "", item.raw_id, None)
-            elif isinstance(item, Received):
-                try:
-                    text = await self._answer_to(item)
-                except RateExceeded as error:
-                    await self._refuse(item, str(error))
-                    return
-                if not self.central.writer.sharing.may_answer:
-                    self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
-                    return
-                await self._reply(text, item.call.raw_id, item.call.action)
-            else:
-                await self.commands.store_late(item)
-        except StoreUnavailable:
-            self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
-        except NoRoom:
-            pass  # the session is ending
+            text = await self._response_to(received)
+        except RateExceeded as error:
+            await self._refuse(received, str(error))
+            return
+        if not self.central.writer.sharing.may_answer:
+            # Others may take this server for dead, and serve its chargers.
+            self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
+            return
+        await self._reply(text, call.raw_id, call.action)
 
     async def _refuse(self, received: Received, reason: str) -> None:
         """Acknowledge nothing more: make the charger wait, then close the connection without a
@@ -474,15 +499,18 @@ class Session:
         with suppress(StoreUnavailable):
             action, origin = received.call.action, self.origin(received.received_at)
             await self.central.writer.run(frames.refuse, origin, action, reason)
-        self._stream.account.leave_place()  # others need not wait with it
+        # Large messages of others need not wait with it.
+        self._stream.account.leave_place()
         await trio.sleep(REFUSAL_SECONDS)
         self._turn_away("messages", CloseCode.TRY_AGAIN_LATER, reason)
 
     async def _reply(self, text: str, message_id: str | None, action: str | None) -> None:
-        with suppress(ConnectionClosed):  # the message is stored although the peer has left
+        # The peer may have left. What it sent is stored, and so is the rest of the inbox.
+        with suppress(ConnectionClosed):
             await self.send(text, message_id, action)
 
-    async def _answer_to(self, received: Received) -> str:
+    async def _response_to(self, received: Received) -> str:
+        """Return the response to a CALL; what it promises is committed."""
         text, call, at, received_at, repairs, data = received
         central = self.central
         if not self.has_spoken or has_url(text):
@@ -490,6 +518,7 @@ class Session:
                 check = partial(self._checked, text, call)
                 call = await central.budget.in_turn(self.charger, len(text), check)
             except Refused as refused:
+                # It begins no session: its frames have no row to wait for.
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
         if not self.has_spoken:
@@ -497,10 +526,10 @@ class Session:
             self.has_spoken = True
         if call.action == "BootNotification":
             self.boot_due = inf
-        kept = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)
-        if kept is not None:
+        learned = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)
+        if learned is not None:
             key = "interval", self.charger
-            central.writer.coalesce(key, sessions.keep_interval, self.charger, kept)
+            central.writer.coalesce(key, sessions.keep_interval, self.charger, learned)
         exchange = Exchange(
             central,
             text,
@@ -510,11 +539,11 @@ class Session:
             self.visitor,
             self.set_heartbeat_interval,
             repairs,
+            data,
         )
-        exchange.data = data
-        answered = await answer(exchange, HANDLERS)
+        response = await answer(exchange, HANDLERS)
         self.commands.may_be_called.set()
-        return answered
+        return response
 
     def _checked(self, text: str, call: Call) -> Call:
         """Return a CALL without the secrets of its URLs. Raises Refused for the first one if it is
@@ -529,7 +558,8 @@ class Session:
 
     async def _recall_intervals(self) -> None:
         if not self.has_begun:
-            with suppress(StoreUnavailable):  # the connection will be closed
+            # Without the database, the connection will be closed anyhow.
+            with suppress(StoreUnavailable):
                 intervals = await self.central.writer.run(sessions.intervals_of, self.charger)
                 self.liveness.set_heartbeat_interval(*intervals)
 
@@ -537,7 +567,8 @@ class Session:
         try:
             return await self.central.writer.run(pings.are_off, self.charger)
         except StoreUnavailable:
-            return True  # for this connection, which will be closed soon
+            # This connection will be closed soon.
+            return True
 
     def _end_too_large(self, size: int, limit: int) -> None:
         reason = f"a message of {size} bytes, larger than {limit} (--max-message-bytes)"

@@ -79,11 +79,11 @@ class SessionRow:
             NoRoom: the limit on chargers, on newcomers or on their connections is reached.
             StoreUnavailable: the row could not be committed in time.
         """
+        # The first CALL of the charger and our own may come at the same time.
         async with self._beginning:
             if self._id is not None:
                 return None
             central, peer = self._central, self._peer
-            limits = central.config.max_chargers, central.registrations.mode
             connection = sessions.NewConnection(
                 charger=peer.charger,
                 run=central.run,
@@ -97,8 +97,9 @@ class SessionRow:
                 admission=peer.admission,
                 dialled=peer.dialled,
             )
+            most, mode = central.config.max_chargers, central.registrations.mode
             try:
-                begun = await central.writer.run(sessions.begin, connection, *limits)
+                begun = await central.writer.run(sessions.begin, connection, most, mode)
             except RateExceeded as error:
                 raise NoRoom(str(error)) from error
             if begun is None:
@@ -116,9 +117,8 @@ class SessionRow:
         """
         central = self._central
         at, kept = stamp(central.clock()), liveness.outlived_seconds
-        ending = sessions.ConnectionEnd(
-            self._peer.charger, central.run, self._number, at, *closing, kept
-        )
+        charger = self._peer.charger
+        ending = sessions.ConnectionEnd(charger, central.run, self._number, at, *closing, kept)
         async with central.ending:
             await _persist(partial(central.writer.run, sessions.end, ending, is_current))
         if faults and self.is_begun:
@@ -130,6 +130,6 @@ class SessionRow:
 async def _persist(write: Callable[[], Awaitable[object]]) -> None:
     """Retry until the database accepts the write: a session without an end would count as
     connected."""
-    # one that needs a damaged page must not hold up the ends of all others
+    # One that needs a damaged page must not hold up the ends of all others.
     with suppress(DatabaseDamaged):
         await persist(write)

@@ -120,7 +120,8 @@ class Signing:
             return True
         made = NewCertificate.of(issued)
         await self._central.writer.run(certificates.issue, work.request, made, self._now())
-        self._news.set()  # it is sent next
+        # It is sent next.
+        self._news.set()
         return True
 
     async def _send(self, work: CertificateWork) -> bool:

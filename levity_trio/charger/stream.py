@@ -60,36 +60,30 @@ class ChargerStream(trio.abc.Stream):
     """
 
     __slots__ = (
-        *(
-            "_accepted",
-            "_ahead",
-            "_begun",
-            "_due",
-            "_farewell_bytes",
-            "_framing",
-            "_is_full",
-            "_most_bytes",
-        ),
-        *(
-            "_request",
-            "_rest_sent",
-            "_sending",
-            "_transport",
-            "_unpaid",
-            "account",
-            "has_begun_tls",
-            "last_received",
-            "last_word",
-        ),
-        *(
-            "left_at",
-            "local_address",
-            "on_message",
-            "on_overflow",
-            "on_slow",
-            "remote_address",
-            "send_seconds",
-        ),
+        "_accepted",
+        "_ahead",
+        "_begun",
+        "_due",
+        "_farewell_bytes",
+        "_framing",
+        "_is_full",
+        "_most_bytes",
+        "_request",
+        "_rest_sent",
+        "_sending",
+        "_transport",
+        "_unpaid",
+        "account",
+        "has_begun_tls",
+        "last_received",
+        "last_word",
+        "left_at",
+        "local_address",
+        "on_message",
+        "on_overflow",
+        "on_slow",
+        "remote_address",
+        "send_seconds",
     )
 
     def __init__(
@@ -104,9 +98,9 @@ class ChargerStream(trio.abc.Stream):
         self._transport = transport
         self.account = account
         self._unpaid = bytearray()
-        """Received bytes that are not passed on yet; `_begun` has the offset and size of each
-        message in it."""
+        """Received bytes that are not passed on yet."""
         self._begun: list[tuple[int, int]] = []
+        """The offset and the size of each message that begins in them."""
         self.remote_address = remote_address
         self.local_address = _local_address(transport)
         self.has_begun_tls = False
@@ -115,13 +109,18 @@ class ChargerStream(trio.abc.Stream):
         self._due = math.inf
         """The time at which the large message that is arriving must be complete."""
         self._request = b""
+        """The request that the library has not read yet."""
         self._accepted: trio.Event | None = trio.Event()
         """Set and forgotten when the handshake is complete."""
         self._ahead = b""
+        """Received bytes of which nothing was read yet."""
         self._farewell_bytes: int | None = None
+        """How much is still discarded, after our close frame."""
         self._is_full = False
+        """Whether the last read brought as much as one can."""
         self.send_seconds = SEND_SECONDS
         self._sending: trio.CancelScope | None = None
+        """The scope of the frame that is half sent; after a failure it stays."""
         self._rest_sent: trio.Event
         """Set when the rest of a frame that was half sent has left, or could not."""
         self.last_received = trio.current_time()
@@ -184,10 +183,14 @@ class ChargerStream(trio.abc.Stream):
             trio.BrokenResourceError: the peer closed the connection before.
         """
         received, self._ahead = self._ahead, b""
-        while (end := _head_end(received)) is None:
+        while True:
+            ends = [received.index(mark) + len(mark) for mark in HEAD_END if mark in received]
+            if ends:
+                break
             if len(received) > HEAD_BYTES:
                 raise HeadTooLarge
             received += await self._receive_more()
+        end = min(ends)
         if end > HEAD_BYTES:
             raise HeadTooLarge
         self._ahead = received[end:]
@@ -216,6 +219,7 @@ class ChargerStream(trio.abc.Stream):
 
     @property
     def _haste(self) -> int:
+        """How many times faster than a known charger this one has to send a large message."""
         return 1 if self.account.is_known else STRANGERS_SHARE
 
     @property
@@ -242,25 +246,29 @@ class ChargerStream(trio.abc.Stream):
             request, self._request = self._request, b""
             await trio.lowlevel.checkpoint()
             return request
+        # The library reads on at once, and would take frames for the body of the request.
         if self._accepted is not None:
             await self._accepted.wait()
         if not self._unpaid:
             await self._receive_for_library()
+
+        # A message is paid for before the library parses it: until then, its bytes stay here.
         for at, size in self._begun:
-            if self.account.take_nowait(size):  # nearly always
+            if self.account.take_nowait(size):
                 continue
             if at:
-                return self._pass_on(at)  # a paid message never waits for an unpaid one behind it
+                # A paid message never waits for an unpaid one behind it.
+                return self._pass_on(at)
             await self.account.take(size)
-        if self._framing.message_bytes > LARGE_BYTES and not self._framing.is_too_large:
-            await self._begin_large()
-        return self._pass_on(len(self._unpaid))
 
-    async def _begin_large(self) -> None:
-        await self.account.grow_large()
-        if self._due == math.inf:
-            self.last_received = trio.current_time()  # it may have waited for long
-            self._due = self.last_received + ARRIVAL_SECONDS / self._haste
+        # A message in fragments shows only now that it is large.
+        if self._framing.message_bytes > LARGE_BYTES and not self._framing.is_too_large:
+            await self.account.grow_large()
+            if self._due == math.inf:
+                # The time begins now: it may have waited long for its place.
+                self.last_received = trio.current_time()
+                self._due = self.last_received + ARRIVAL_SECONDS / self._haste
+        return self._pass_on(len(self._unpaid))
 
     def _pass_on(self, end: int) -> bytearray:
         passed, self._unpaid = self._unpaid[:end], self._unpaid[end:]
@@ -270,60 +278,61 @@ class ChargerStream(trio.abc.Stream):
     async def _receive_for_library(self) -> None:
         """Receive the next bytes that are no message which its receiver takes at once."""
         while True:
-            self._unpaid = await self._follow_next()
-            message = self._framing.whole_message(self._unpaid)
+            data = bytearray(await self._receive_next())
+            self.last_received = trio.current_time()
+            self._framing.most_bytes = self.most_bytes
+            self._framing.follow(data)
+            self._begun = self._framing.begun
+            if self._begun or not self._framing.is_within_message:
+                # The large message has arrived, or there is none.
+                self._due = math.inf
+            self.account.note(is_unfinished=self._framing.is_within_message)
+            if (self._framing.has_closed or not data) and self.last_word is not None:
+                self.left_at = min(self.left_at, self.last_received)
+
+            if self._farewell_bytes is None:
+                is_too_much = self._framing.is_too_large
+            else:
+                self._farewell_bytes -= len(data)
+                is_too_much = self._farewell_bytes < 0
+            if is_too_much:
+                self._begun = []
+                self.on_overflow(self._framing.message_bytes, self._framing.most_bytes)
+
+            message = self._framing.whole_message(data)
             if message is None or not self.on_message(message):
+                self._unpaid = data
                 return
-            self._unpaid, message = bytearray(), None  # keeps no message while waiting for the next
+            # The next may be long in coming, and this one's memory is not charged then.
+            del data, message
 
-    async def _follow_next(self) -> bytearray:
-        data = bytearray(await self._next())
-        self.last_received = trio.current_time()
-        self._framing.most_bytes = self.most_bytes
-        self._framing.follow(data)
-        self._begun = self._framing.begun
-        if self._begun or not self._framing.is_within_message:
-            self._due = math.inf  # of the message before
-        self.account.note(is_unfinished=self._framing.is_within_message)
-        if (self._framing.has_closed or not data) and self.last_word is not None:
-            self.left_at = min(self.left_at, self.last_received)
-        if self._is_too_much(len(data)):
-            self._begun = []
-            self.on_overflow(self._framing.message_bytes, self._framing.most_bytes)
-        return data
-
-    async def _next(self) -> bytes | bytearray:
+    async def _receive_next(self) -> bytes | bytearray:
+        """Receive some bytes. Calls `on_slow` if those of a large message do not arrive in time."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             await trio.lowlevel.checkpoint()
             return ahead
+
         if self._is_full:
             # A peer that filled its last read floods the server or sends a large message. Hundreds
             # of empty frames fit into one read, and the library handles them without yielding to
             # other tasks. So it pauses for twice the time that the read occupied the event loop.
-            await trio.sleep(
-                min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received))
-            )
-        is_due = self._due < math.inf
-        data = await (
-            self._receive_in_time() if is_due else receive_from(self._transport, RECEIVE_BYTES)
-        )
+            occupied = trio.current_time() - self.last_received
+            await trio.sleep(min(LONGEST_REST_SECONDS, 2 * occupied))
+
+        data: bytes | bytearray | None = None
+        if self._due < math.inf:
+            # All large messages of others wait for this one.
+            stalled_at = trio.current_time() + STALL_SECONDS / self._haste
+            with trio.move_on_at(min(self._due, stalled_at)):
+                data = await receive_from(self._transport, RECEIVE_BYTES)
+            if data is None:
+                self._due = math.inf
+                self.on_slow()
+        if data is None:
+            data = await receive_from(self._transport, RECEIVE_BYTES)
         self._is_full = len(data) == RECEIVE_BYTES
         return data
-
-    async def _receive_in_time(self) -> bytes | bytearray:
-        """Receive more of a large message. Calls `on_slow` if that takes too long."""
-        with trio.move_on_at(min(self._due, trio.current_time() + STALL_SECONDS / self._haste)):
-            return await receive_from(self._transport, RECEIVE_BYTES)
-        self._due = math.inf
-        self.on_slow()
-        return await receive_from(self._transport, RECEIVE_BYTES)
-
-    def _is_too_much(self, received: int) -> bool:
-        if self._farewell_bytes is None:
-            return self._framing.is_too_large
-        self._farewell_bytes -= received
-        return self._farewell_bytes < 0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of the data within `send_seconds`, even while being cancelled, or end the
@@ -332,6 +341,7 @@ class ChargerStream(trio.abc.Stream):
         Raises:
             trio.BrokenResourceError: the peer did not read it in time, or the connection was lost.
         """
+        # Nothing may follow half a frame: wait for its rest, and give up if that could not leave.
         while (before := self._sending) is not None:
             await self._rest_sent.wait()
             if self._sending is before:
@@ -339,21 +349,34 @@ class ChargerStream(trio.abc.Stream):
         if data[0] == CLOSE_FRAME:
             self.last_word = None
         sent = send_at_once(self._transport, data)
-        if sent < len(data):
-            await self._send_rest(memoryview(data)[sent:])
+        if sent == len(data):
+            return
+
+        # Half a frame may be out now. Whoever is cancelled here must not leave it so: the shield
+        # lets the rest follow, and only time ends it.
+        with trio.move_on_after(self.send_seconds, shield=True) as scope:
+            self._sending, self._rest_sent = scope, trio.Event()
+            try:
+                await self._transport.send_all(memoryview(data)[sent:])
+            finally:
+                self._rest_sent.set()
+        if scope.cancelled_caught:
+            raise trio.BrokenResourceError(f"the peer read nothing for {self.send_seconds:g} s")
+        self._sending = None
 
     async def send_text(self, text: str) -> bool:
-        """Send a text as `send_all` does, past the library, whose lock takes a turn of all tasks;
-        return if it was.
+        """Send a text as `send_all` does; return False if it could not be sent.
 
-        Once a close frame was sent, or owed to nobody, the library refuses it.
+        The library would do the same behind a lock, which costs a turn of all tasks. After a close
+        frame, or a lost connection, it knows which error to raise.
         """
         if self.last_word is None:
             return False
         try:
             await self.send_all(text_frame(text))
         except GONE:
-            await trio.aclose_forcefully(self)  # half a frame may be out
+            # Half a frame may be out: a goodbye would vanish into it.
+            await trio.aclose_forcefully(self)
             return False
         return True
 
@@ -361,20 +384,8 @@ class ChargerStream(trio.abc.Stream):
         """Let the frame that is half sent, which no cancellation ends, wait only a little longer
         for the peer."""
         if self._sending is not None:
-            self._sending.deadline = min(
-                self._sending.deadline, trio.current_time() + LAST_SEND_SECONDS
-            )
-
-    async def _send_rest(self, data: memoryview) -> None:
-        with trio.move_on_after(self.send_seconds, shield=True) as scope:
-            self._sending, self._rest_sent = scope, trio.Event()
-            try:
-                await self._transport.send_all(data)
-            finally:
-                self._rest_sent.set()
-        if scope.cancelled_caught:
-            raise trio.BrokenResourceError(f"the peer read nothing for {self.send_seconds:g} s")
-        self._sending = None  # after a failure it stays
+            soon = trio.current_time() + LAST_SEND_SECONDS
+            self._sending.deadline = min(self._sending.deadline, soon)
 
     async def wait_send_all_might_not_block(self) -> None:
         """Delegate to the transport."""
@@ -386,16 +397,12 @@ class ChargerStream(trio.abc.Stream):
         if last_word is not None and (frame := last_word()):
             with trio.move_on_after(GOODBYE_SECONDS, shield=True), suppress(*GONE):
                 await self._transport.send_all(frame)
-                await self._drain()
+                # TCP resets a connection that is closed with unread bytes, and the peer may then
+                # lose the last frame (RFC 6455 §7.1.1).
+                left = FAREWELL_BYTES
+                while left > 0 and (data := await self._transport.receive_some(RECEIVE_BYTES)):
+                    left -= len(data)
         await self._transport.aclose()
-
-    async def _drain(self) -> None:
-        """Read until the peer closes. TCP resets a connection that is closed with unread bytes, and
-        the peer may then lose the last frame (RFC 6455 §7.1.1).
-        """
-        left = FAREWELL_BYTES
-        while left > 0 and (data := await self._transport.receive_some(RECEIVE_BYTES)):
-            left -= len(data)
 
 
 def address_of(transport: trio.abc.Stream) -> str | None:
@@ -411,12 +418,9 @@ def address_of(transport: trio.abc.Stream) -> str | None:
 
 def _local_address(transport: trio.abc.Stream) -> str | None:
     """Return the address of ours at which a connection arrived."""
-    with suppress(OSError):
-        return (
-            str(transport.socket.getsockname()[0])
-            if isinstance(transport, trio.SocketStream)
-            else None
-        )
+    if isinstance(transport, trio.SocketStream):
+        with suppress(OSError):
+            return str(transport.socket.getsockname()[0])
     return None
 
 
@@ -427,8 +431,3 @@ def _ignore(*_: object) -> None:
 def _decline(_: object) -> bool:
     """The default callback for messages: the library gets all of them."""
     return False
-
-
-def _head_end(received: bytes) -> int | None:
-    ends = [received.index(mark) + len(mark) for mark in HEAD_END if mark in received]
-    return min(ends, default=None)

@@ -31,8 +31,10 @@ ALERT_SECONDS: Final = 0.5
 HANDSHAKE_BYTE: Final = b"\x16"
 """The first byte of a TLS ClientHello (RFC 8446 §5.1); no request begins with it."""
 SUITES: Final = (
-    *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
-    *("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"),
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
 )
 """The suites of TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA
 certificates."""
@@ -86,10 +88,24 @@ class Tls:
             await stream.do_handshake()
         except trio.BrokenResourceError as error:
             failed = error
-        if failed is not None:
-            await _send_alert(transport, offer)
-            raise TlsFailed(_words(failed)) from failed
-        return stream
+        if failed is None:
+            return stream
+
+        # OpenSSL has written an alert that tells the peer why; trio's stream does not send it.
+        if offer.outgoing is not None and (alert := offer.outgoing.read()):
+            with (
+                trio.move_on_after(ALERT_SECONDS),
+                suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+            ):
+                await transport.send_all(alert)
+        cause = failed.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = f"the client certificate is not valid: {cause.verify_message}"
+        elif isinstance(cause, ssl.SSLEOFError) or not isinstance(cause, ssl.SSLError):
+            reason = "the peer left during the TLS handshake"
+        else:
+            reason = str(cause.reason or cause).lower().replace("_", " ")
+        raise TlsFailed(reason) from failed
 
 
 def fingerprint_of(stream: trio.SSLStream[Any]) -> str | None:
@@ -146,11 +162,13 @@ class _Offer:
         server_hostname: str | None,
     ) -> ssl.SSLObject:
         """Begin a connection."""
-        del server_hostname  # a server has none
+        # A server has none.
+        del server_hostname
         self.outgoing = outgoing
         common = self._common
         if self._has_tls_1_3:
             return common.wrap_bio(incoming, outgoing, server_side=server_side)
+        # Its session cache is empty, so nothing can be resumed; the certificates come afterwards.
         fresh = _context(ssl.TLSVersion.TLSv1_2, verifies=common.verify_mode is not ssl.CERT_NONE)
         begun = fresh.wrap_bio(incoming, outgoing, server_side=server_side)
         begun.context = common
@@ -181,23 +199,3 @@ class _Beginning(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-
-
-async def _send_alert(transport: trio.abc.Stream, offer: _Offer) -> None:
-    """Tell the peer why the handshake failed; trio's stream does not."""
-    if offer.outgoing is not None and (alert := offer.outgoing.read()):
-        with (
-            trio.move_on_after(ALERT_SECONDS),
-            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
-        ):
-            await transport.send_all(alert)
-
-
-def _words(error: trio.BrokenResourceError) -> str:
-    """Return what OpenSSL says, or that the peer left."""
-    cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the client certificate is not valid: {cause.verify_message}"
-    if isinstance(cause, ssl.SSLEOFError) or not isinstance(cause, ssl.SSLError):
-        return "the peer left during the TLS handshake"
-    return str(cause.reason or cause).lower().replace("_", " ")

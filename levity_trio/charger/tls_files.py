@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ssl
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from levity_trio.charger.tls import Files, Tls, load
@@ -21,23 +22,25 @@ def files_of(config: ServerConfig) -> Files:
 
     Raises EnvironmentProblem.
     """
-    keys = config.tls_keys or config.tls_certs  # one file may hold both
+    # One file may hold both.
+    keys = config.tls_keys or config.tls_certs
     pairs = tuple(Pair(*pair) for pair in zip(config.tls_certs, keys, strict=True))
     folder = certificates_folder(config.beside)
-    authorities = () if config.tls_client_ca is None else (config.tls_client_ca,)
+    authorities: tuple[Path, ...] = () if config.tls_client_ca is None else (config.tls_client_ca,)
     try:
         if not pairs and config.tls_port is not None:
-            pairs = tuple(
-                Pair(path, path) for name in OWN_SERVER if (path := folder / name).is_file()
-            )
-        own = (root,) if pairs and (root := folder / OWN_ROOT).is_file() else ()
+            own_files = [folder / name for name in OWN_SERVER]
+            pairs = tuple([Pair(path, path) for path in own_files if path.is_file()])
+        root = folder / OWN_ROOT
+        if pairs and root.is_file():
+            authorities += (root,)
     except PermissionError as problem:
         text = (
             f"cannot look at {problem.filename}: give it to the user of the server (chown), who "
             "alone may read it"
         )
         raise EnvironmentProblem(text) from problem
-    return Files(pairs, authorities + own)
+    return Files(pairs, authorities)
 
 
 def open_tls(config: ServerConfig) -> Tls | None:
@@ -72,5 +75,7 @@ def _look(config: ServerConfig) -> object:
     try:
         files = files_of(config)
     except EnvironmentProblem as problem:
-        return str(problem)  # a change like others: loading the files says what to do
-    return files, stamps((*(path for pair in files.pairs for path in pair), *files.authorities))
+        # A change like others: loading the files says what to do.
+        return str(problem)
+    paths = [path for pair in files.pairs for path in pair]
+    return files, stamps((*paths, *files.authorities))

@@ -43,23 +43,11 @@ class Transcript:
 
     def received(self, at: str, frame: str, message_id: str | None, action: str | None) -> None:
         """Record a received message."""
-        self._add(
-            (self._charger, self._session, at, RECEIVED, _cut(message_id), _cut(action), frame)
-        )
+        self._add(at, RECEIVED, message_id, action, frame)
 
     def sent(self, frame: str, message_id: str | None, action: str | None) -> None:
         """Record a sent message. A response has the id and the action of its CALL."""
-        self._add(
-            (
-                self._charger,
-                self._session,
-                stamp(self._clock()),
-                SENT,
-                _cut(message_id),
-                _cut(action),
-                frame,
-            )
-        )
+        self._add(stamp(self._clock()), SENT, message_id, action, frame)
 
     def connected(self, **fields: object) -> None:
         """Record a complete handshake."""
@@ -84,17 +72,19 @@ class Transcript:
 
     def _add_event(self, direction: str, fields: dict[str, object]) -> None:
         text = masked_frame(orjson.dumps(fields).decode())
-        self._add((self._charger, self._session, stamp(self._clock()), direction, None, None, text))
+        self._add(stamp(self._clock()), direction, None, None, text)
 
-    def _add(self, row: FrameRow) -> None:
+    def _add(
+        self, at: str, direction: str, message_id: str | None, action: str | None, text: str
+    ) -> None:
+        # What a charger sends as id and action may be of any length.
+        message_id = None if message_id is None else cut(message_id)
+        action = None if action is None else cut(action)
+        row = (self._charger, self._session, at, direction, message_id, action, text)
         if self._held is None:
             self._record(row)
         else:
             self._held.append(row)
-
-
-def _cut(text: str | None) -> str | None:
-    return None if text is None else cut(text)
 
 
 def refused(at: str, charger: str | None, fields: dict[str, object]) -> FrameRow:

@@ -21,7 +21,8 @@ async def receive_from(transport: trio.abc.Stream, max_bytes: int) -> bytes | by
         raise trio.ClosedResourceError
     try:
         await trio.lowlevel.wait_readable(descriptor)
-        if transport.socket.fileno() != descriptor:  # closed meanwhile; its number may be reused
+        # It may have been closed meanwhile, and its number be another socket's now.
+        if transport.socket.fileno() != descriptor:
             raise trio.ClosedResourceError
         return os.read(descriptor, max_bytes)
     except BlockingIOError:

@@ -40,22 +40,20 @@ class TurnedAway:
         """Tell of a refusal within some seconds, if it is one to be told of and was not told just
         now."""
         refusal = Refusal(charger, address, kind, clause(reason), stamp(self._clock()))
-        if refusal.is_told and self._is_due(refusal):
+        if not refusal.is_told:
+            return
+        now = trio.current_time()
+        last_kind, written_at = self._noted.pop(refusal.subject, ("", -math.inf))
+        is_new = last_kind != refusal.kind
+        is_due = is_new or now - written_at >= SPARE_SECONDS
+        if is_new and refusal.identity is None:
+            # Anybody may knock by mistake: a peer without an identity is written at its second try.
+            is_due, written_at = False, -math.inf
+        if is_due:
+            written_at = now
+            # A known charger has a place of its own, which strangers cannot take from it.
             place = charger if charger in self._known else next(self._places)
             self._writer.coalesce(("turned away", place), turned_away.note, refusal)
-
-    def _is_due(self, refusal: Refusal) -> bool:
-        """Whether a refusal is to be written. The first of a peer without an identity is only
-        remembered."""
-        now = trio.current_time()
-        kind, written_at = self._noted.pop(refusal.subject, ("", -math.inf))
-        is_new = kind != refusal.kind
-        waits = is_new and refusal.identity is None
-        is_due = not waits and (is_new or now - written_at >= SPARE_SECONDS)
-        self._noted[refusal.subject] = (
-            refusal.kind,
-            -math.inf if waits else now if is_due else written_at,
-        )
+        self._noted[refusal.subject] = refusal.kind, written_at
         if len(self._noted) > REMEMBERED:
             del self._noted[next(iter(self._noted))]
-        return is_due

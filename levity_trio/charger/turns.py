@@ -55,7 +55,18 @@ class Turns:
     @asynccontextmanager
     async def stranger(self, address: str) -> AsyncIterator[None]:
         """Wait for a turn and hold it. Raises TooManyWait."""
-        self._make_room(address)
+        # Whoever was displaced is still in the queue until it runs again.
+        waiting = {scope: other for scope, other in self._queue.items() if not scope.cancel_called}
+        addresses = Counter(waiting.values())
+        if addresses[address] >= self._most_of_address:
+            raise TooManyWait
+        if len(waiting) >= self._most:
+            # An address that has none in it displaces the last one of an address with several.
+            several = [scope for scope, other in waiting.items() if addresses[other] > 1]
+            if address in addresses or not several:
+                raise TooManyWait
+            several[-1].cancel()
+
         with trio.CancelScope() as scope:
             self._queue[scope] = address
             try:
@@ -69,20 +80,6 @@ class Turns:
                 yield
         finally:
             self._of_strangers.release()
-
-    def _make_room(self, address: str) -> None:
-        """Displace the last one of an address with several, if the queue is full and this address
-        has none in it."""
-        waiting = {scope: other for scope, other in self._queue.items() if not scope.cancel_called}
-        addresses = Counter(waiting.values())
-        if addresses[address] >= self._most_of_address:
-            raise TooManyWait
-        if len(waiting) < self._most:
-            return
-        several = [scope for scope, other in waiting.items() if addresses[other] > 1]
-        if address in addresses or not several:
-            raise TooManyWait
-        several[-1].cancel()
 
     @asynccontextmanager
     async def known(self, browser: str) -> AsyncIterator[None]:

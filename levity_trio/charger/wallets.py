@@ -42,24 +42,18 @@ NEW_PRICES: Final = (events.TariffAssigned, events.TariffChanged)
 """Facts after which all transactions may cost something else, which no revision tells."""
 NEWS: Final = (
     *NEW_PRICES,
-    *(
-        events.TransactionStarted,
-        events.TransactionStopped,
-        events.TransactionClosed,
-        events.TransactionRejudged,
-    ),
-    *(
-        events.TransactionConfirmed,
-        events.TransactionCorrected,
-        events.TransactionGiven,
-        events.ReviewDismissed,
-    ),
-    *(
-        events.OwnershipChanged,
-        events.WalletTermsChanged,
-        events.WalletEntered,
-        events.LimitChanged,
-    ),
+    events.TransactionStarted,
+    events.TransactionStopped,
+    events.TransactionClosed,
+    events.TransactionRejudged,
+    events.TransactionConfirmed,
+    events.TransactionCorrected,
+    events.TransactionGiven,
+    events.ReviewDismissed,
+    events.OwnershipChanged,
+    events.WalletTermsChanged,
+    events.WalletEntered,
+    events.LimitChanged,
 )
 NEW_COUNTS: Final = (*NEW_PRICES, events.LimitChanged)
 """Facts after which the whole month is counted again."""
@@ -175,21 +169,20 @@ class Wallets:
     async def _ask(
         self,
         write: Callable[..., tuple[CallMessage | None, None]],
-        found: Sequence[tuple[int, str]],
+        sessions: Sequence[tuple[int, str]],
         now: datetime,
         why: str,
     ) -> None:
-        for transaction, charger in found:
+        for transaction, charger in sessions:
+            # One that is away is asked when it is back.
             if not self._chargers.is_served(charger):
-                continue  # asked when it is back
+                continue
             decide: Any = partial(write, transaction=transaction, now=now)
-            with surviving(
-                "a session could not be asked to stop", cp=charger, transaction=transaction
-            ):
+            about = {"cp": charger, "transaction": transaction}
+            with surviving("a session could not be asked to stop", **about):
                 try:
                     await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
                 except TooMany:
-                    continue  # at the next look
-                log.warning(
-                    f"a session is asked to stop: {why}", cp=charger, transaction=transaction
-                )
+                    # Its queue is full; the next look tries again.
+                    continue
+                log.warning(f"a session is asked to stop: {why}", **about)

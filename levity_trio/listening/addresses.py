@@ -43,10 +43,25 @@ async def listen(
     try:
         return await trio.open_tcp_listeners(port, host=host, backlog=backlog)
     except OSError as error:
-        reason, advice = error.strerror or error, _advice(error, flags)
-        raise EnvironmentProblem(
-            f"cannot listen on {host} port {port}: {reason}; {advice}"
-        ) from error
+        if error.errno in NOT_OURS:
+            advice = (
+                f"give {flags.host} an address of this machine (`ip address` lists them), or "
+                "0.0.0.0 for all of them"
+            )
+        elif error.errno == errno.EACCES:
+            advice = (
+                f"give {flags.port} a port from 1024 on; lower ports need a privilege "
+                "(CAP_NET_BIND_SERVICE)"
+            )
+        elif error.errno == errno.EADDRINUSE:
+            advice = (
+                "stop the program that uses it (`ss -ltnp` lists it), or choose another port with "
+                f"{flags.port}"
+            )
+        else:
+            advice = f"choose another port with {flags.port}"
+        text = f"cannot listen on {host} port {port}: {error.strerror or error}; {advice}"
+        raise EnvironmentProblem(text) from error
 
 
 def port_of(listeners: Sequence[trio.SocketListener]) -> int:
@@ -54,30 +69,11 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
 
 
-def _advice(error: OSError, flags: Flags) -> str:
-    if error.errno in NOT_OURS:
-        return (
-            f"give {flags.host} an address of this machine (`ip address` lists them), or 0.0.0.0 "
-            "for all of them"
-        )
-    if error.errno == errno.EACCES:
-        return (
-            f"give {flags.port} a port from 1024 on; lower ports need a privilege "
-            "(CAP_NET_BIND_SERVICE)"
-        )
-    if error.errno == errno.EADDRINUSE:
-        return (
-            "stop the program that uses it (`ss -ltnp` lists it), or choose another port with "
-            f"{flags.port}"
-        )
-    return f"choose another port with {flags.port}"
-
-
 def reachable(host: str, port: int) -> str:
     """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing
     interface."""
-    found = _for_others(host)
-    return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
+    address = _for_others(host)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def present_address(host: str) -> str | None:
@@ -100,20 +96,21 @@ def is_loopback(name: str) -> bool:
         address = ip_address(name)
     except ValueError:
         return False
+    # The library calls ::ffff:127.0.0.1 no loopback address.
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
 
 
 def _for_others(host: str) -> str:
     """Return the address of the outgoing interface in place of a wildcard."""
-    return _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
-
-
-def _outgoing(family: socket.AddressFamily, elsewhere: str) -> str:
-    """Return the source address of a packet to `elsewhere`, without sending one."""
+    if host not in ALL_ADDRESSES:
+        return host
+    family, elsewhere = ALL_ADDRESSES[host]
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
+            # It selects the interface, and sends nothing.
             probe.connect((elsewhere, DISCARD_PORT))
-        except OSError:  # no route: a network without a router
+        except OSError:
+            # There is no route: a network without a router.
             return socket.gethostname()
         return str(probe.getsockname()[0])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,11 +33,11 @@ def use(context: ssl.SSLContext, pair: Pair) -> None:
     """Read a pair into a context that nobody uses yet. Raises EnvironmentProblem."""
     try:
         context.load_cert_chain(pair.chain, pair.key, password=_no_password)
-    except (OSError, ValueError) as problem:  # an SSLError is an OSError
+    # An SSLError is an OSError; a ValueError is that of `_no_password`.
+    except (OSError, ValueError) as problem:
         text = f"cannot use the certificate {pair.chain} with the key {pair.key}: {problem}"
-        raise EnvironmentProblem(
-            f"{text}; give a chain and its key, PEM, that the server may read"
-        ) from problem
+        advice = "give a chain and its key, PEM, that the server may read"
+        raise EnvironmentProblem(f"{text}; {advice}") from problem
 
 
 def _no_password() -> str:
@@ -48,14 +47,15 @@ def _no_password() -> str:
 
 def stamps(paths: Iterable[Path]) -> Sequence[tuple[int, int, int] | None]:
     """Return what changes with the content of the files, None for one that is missing."""
-    return [_stamp(path) for path in paths]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    with suppress(OSError):
-        found = path.stat()
-        return found.st_mtime_ns, found.st_size, found.st_ino
-    return None
+    stamped: list[tuple[int, int, int] | None] = []
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError:
+            stamped.append(None)
+        else:
+            stamped.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return stamped
 
 
 async def watch_files(
@@ -70,20 +70,17 @@ async def watch_files(
     while True:
         await trio.sleep(seconds)
         now = await trio.to_thread.run_sync(look)
+        # Certificate and key are replaced one after the other: wait until both have been.
         if now != used and now == before:
             used = now
-            await _renew(whose, renew)
+            try:
+                await trio.to_thread.run_sync(renew)
+            except EnvironmentProblem as problem:
+                log.error(
+                    "the changed TLS files cannot be used; the ones before stay in use",
+                    of=whose,
+                    problem=str(problem),
+                )
+            else:
+                log.info("the TLS files have changed; later handshakes use them", of=whose)
         before = now
-
-
-async def _renew(whose: str, renew: Callable[[], None]) -> None:
-    try:
-        await trio.to_thread.run_sync(renew)
-    except EnvironmentProblem as problem:
-        log.error(
-            "the changed TLS files cannot be used; the ones before stay in use",
-            of=whose,
-            problem=str(problem),
-        )
-        return
-    log.info("the TLS files have changed; later handshakes use them", of=whose)

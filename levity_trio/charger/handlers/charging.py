@@ -8,7 +8,7 @@ from functools import partial
 from levity_trio.access.tags import Verdict
 from levity_trio.charger.exchange import Exchange, sent_number, told_by_stop
 from levity_trio.charging.sent import readings
-from levity_trio.charging.sent.readings import Reading, understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.events import ReadingReceived, TagJudged
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes.origin import Start
@@ -31,15 +31,13 @@ SECONDS = len("2026-03-01T12:00:00")
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
     """§4.1: authorize an ID tag, from memory. The response promises no storage, so it does not wait
     for the disk."""
-    policy, id_tag, tags, at = (
-        exchange.policy,
-        request.id_tag,
-        exchange.central.tags,
-        exchange.origin.received_at,
-    )
+    policy, tags, at = exchange.policy, exchange.central.tags, exchange.origin.received_at
+    id_tag = request.id_tag
     key = policy.key(id_tag)
     tag = tags.find(key)
-    verdict, is_asked = policy.judge(key, tag, at), policy.is_asked_outside(key, tag)
+    verdict = policy.judge(key, tag, at)
+    is_asked = policy.is_asked_outside(key, tag)
+    # What withholds a tag here is final: nobody outside is asked any more.
     reason = tags.wallets.withhold(key, at)
     if reason is None and (verdict.is_accepted or is_asked):
         reason = tags.refusal(key, exchange.charger, None, at)
@@ -49,7 +47,7 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
     present = partial(authorization.present, is_asked=policy.is_asked(key, tag))
     await exchange.note(present, key, id_tag, verdict)
-    return call_result.Authorize(id_tag_info=_told(exchange, id_tag, verdict))
+    return call_result.Authorize(id_tag_info=_id_tag_info(exchange, id_tag, verdict))
 
 
 async def start_transaction(
@@ -69,12 +67,12 @@ async def start_transaction(
     started = await exchange.write(starts.start, start, exchange.policy)
     exchange.central.has_charged.add(exchange.charger)
     verdict = started.verdict
-    if started.is_asked:  # committed first: no answer from outside may cost energy
+    if started.is_asked:
+        # The start is committed by now: no answer from outside may cost energy.
         verdict = await _ask_outside(exchange, request.id_tag, request.connector_id) or verdict
         verdict = await exchange.write(authorization.settle, started.transaction, verdict)
-    return call_result.StartTransaction(
-        started.transaction, _told(exchange, request.id_tag, verdict)
-    )
+    info = _id_tag_info(exchange, request.id_tag, verdict)
+    return call_result.StartTransaction(started.transaction, info)
 
 
 async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -> Verdict | None:
@@ -82,51 +80,45 @@ async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -
     return None if ask is None else await ask(id_tag, exchange.charger, connector)
 
 
-def _told(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> dict[str, str]:
-    """Return a verdict on a tag as idTagInfo (§7.27), and publish it. Without a group of its own, a
-    tag that may charge has that of its account, so that a household stops its session with any
-    card."""
+def _id_tag_info(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> dict[str, str]:
+    """Return a verdict on a tag as idTagInfo (§7.27), and publish it."""
     hooks, action = exchange.central.hooks, exchange.call.action
     if hooks.is_observed:
         hooks.observe(TagJudged(charger=exchange.charger, action=action, status=verdict.status))
-    told = {"status": verdict.status}
+    info = {"status": verdict.status}
     if verdict.expiry is not None:
-        told["expiryDate"] = f"{verdict.expiry[:SECONDS]}Z"
+        info["expiryDate"] = f"{verdict.expiry[:SECONDS]}Z"
     parent = verdict.parent
     if parent is None and verdict.is_accepted:
-        parent = exchange.central.tags.wallets.group(
-            exchange.policy.key(id_tag or ""), exchange.origin.received_at
-        )
+        # A household stops its session with any card: all of them have the group of its account.
+        key = exchange.policy.key(id_tag or "")
+        parent = exchange.central.tags.wallets.group(key, exchange.origin.received_at)
     if parent is not None:
-        told["parentIdTag"] = parent
-    return told
+        info["parentIdTag"] = parent
+    return info
 
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
-    """§4.7: store all readings."""
-    found = await exchange.in_turn(partial(readings.read, request.meter_value, exchange.at))
+    """§4.7: store all readings, and publish those of energy, power and current to who watches."""
+    read = partial(readings.read, request.meter_value, exchange.at)
+    found = await exchange.in_turn(read)
     await _check_rate(exchange, len(found))
-    await exchange.write(
-        waiting.store, request.connector_id, exchange.data or [found], request.transaction_id
-    )
+    data = exchange.data or [found]
+    await exchange.write(waiting.store, request.connector_id, data, request.transaction_id)
+
     if exchange.central.hooks.readings_watched_by:
-        _publish(exchange, request, found)
+        watched = [reading for reading in found if reading.measurand in WATCHED]
+        values = [(one.measurand, one.phase, one.value, one.unit) for one in watched]
+        if values:
+            event = ReadingReceived(
+                charger=exchange.charger,
+                connector=request.connector_id,
+                transaction=request.transaction_id,
+                at=exchange.origin.received_at,
+                values=tuple(values),
+            )
+            exchange.central.hooks.observe(event)
     return call_result.MeterValues()
-
-
-def _publish(exchange: Exchange, request: call.MeterValues, found: list[Reading]) -> None:
-    values = tuple(
-        (one.measurand, one.phase, one.value, one.unit) for one in found if one.measurand in WATCHED
-    )
-    if values:
-        reading = ReadingReceived(
-            charger=exchange.charger,
-            connector=request.connector_id,
-            transaction=request.transaction_id,
-            at=exchange.origin.received_at,
-            values=values,
-        )
-        exchange.central.hooks.observe(reading)
 
 
 async def stop_transaction(
@@ -134,35 +126,40 @@ async def stop_transaction(
 ) -> call_result.StopTransaction:
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like
     any other."""
+    payload, at = exchange.call.payload, exchange.at
     stop, found = await exchange.in_turn(
-        lambda: told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
+        lambda: told_by_stop(request, payload, exchange.message, at)
     )
     await _check_rate(exchange, len(found))
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, exchange.data)
-    return call_result.StopTransaction(
-        id_tag_info=_told(exchange, stop.id_tag, verdict) if verdict else None
-    )
+    info = _id_tag_info(exchange, stop.id_tag, verdict) if verdict else None
+    return call_result.StopTransaction(id_tag_info=info)
 
 
 async def _check_rate(exchange: Exchange, count: int) -> None:
     """Count a charger's readings of this day, and the length of its messages, in memory: a row
     would slow down every message. Raises RateExceeded."""
-    counts, today, charger = exchange.central.readings, exchange.at.date(), exchange.origin.charger
+    counts, today, charger = exchange.central.readings, exchange.at.date(), exchange.charger
     if exchange.data is not None:
+        # Only those at both ends of its list were read.
         count = exchange.text.count('"value"')
     count = max(count, len(exchange.text) // READING_BYTES)
     day, before = counts.get(charger, (today, 0))
-    counts[charger] = (today, before + count if day == today else count)
+    if day != today:
+        before = 0
+    counts[charger] = today, before + count
     max_starts = exchange.central.config.max_starts
     most = READINGS_OF_STARTS * max_starts
-    if counts[charger][1] > most:
+    if before + count > most:
         raise RateExceeded(Told("more than {1} readings a day", most))
-    since = before if day == today else 0
-    if times := (since + count) // READINGS_AT_ONCE - since // READINGS_AT_ONCE:
+
+    # New chargers share another limit, which is in the database: it is asked once in so many.
+    times = (before + count) // READINGS_AT_ONCE - before // READINGS_AT_ONCE
+    if times:
+        more = times * READINGS_AT_ONCE
         try:
-            await exchange.central.writer.run(
-                check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts
-            )
+            await exchange.central.writer.run(check_readings, exchange.origin, more, max_starts)
         except RateExceeded:
-            counts[charger] = (day, before)  # sent again, it counts again
+            # Sent again, it counts again.
+            counts[charger] = today, before
             raise

@@ -21,12 +21,12 @@ async def security_event_notification(
     exchange: Exchange, request: call.SecurityEventNotification
 ) -> call_result.SecurityEventNotification:
     """A04: store a security event."""
-    fields = {
-        "event_type": request.type,
-        "timestamp": request.timestamp,
-        "tech_info": request.tech_info,
-    }
-    await exchange.record(SecurityEventReported, **fields)
+    await exchange.record(
+        SecurityEventReported,
+        event_type=request.type,
+        timestamp=request.timestamp,
+        tech_info=request.tech_info,
+    )
     return call_result.SecurityEventNotification()
 
 
@@ -35,33 +35,24 @@ async def sign_certificate(
 ) -> call_result.SignCertificate:
     """A02: decide on a request for a certificate. What is accepted is issued and sent later, by
     charger.signing."""
-    folder, csr = certificates_folder(exchange.central.config.beside), _whole_csr(exchange, request)
-    if not has_root(folder):
-        return call_result.SignCertificate(
-            await exchange.write(certificates.refuse, csr, NO_AUTHORITY)
-        )
-    try:
-        organization, requested = await examine(exchange.central.config, csr)
-    except NoRequest as problem:
-        return call_result.SignCertificate(
-            await exchange.write(certificates.refuse, csr, str(problem))
-        )
-    except AuthorityProblem as problem:
-        log.error("the certificate authority cannot be used", reason=str(problem))
-        return call_result.SignCertificate(
-            await exchange.write(certificates.refuse, csr, str(problem))
-        )
-    return call_result.SignCertificate(
-        await exchange.write(certificates.receive, csr, requested, organization)
-    )
+    # The request that was read is cut at the length that OCPP allows.
+    payload, csr = exchange.call.payload, str(request.csr)
+    if isinstance(payload, dict) and isinstance(payload.get("csr"), str):
+        csr = payload["csr"]
 
-
-def _whole_csr(exchange: Exchange, request: call.SignCertificate) -> str:
-    """Return the request as it was sent; that of the handler is cut at the length that OCPP
-    allows."""
-    payload = exchange.call.payload
-    sent = payload.get("csr") if isinstance(payload, dict) else None
-    return sent if isinstance(sent, str) else str(request.csr)
+    refusal = NO_AUTHORITY
+    if has_root(certificates_folder(exchange.central.config.beside)):
+        try:
+            organization, requested = await examine(exchange.central.config, csr)
+        except NoRequest as problem:
+            refusal = str(problem)
+        except AuthorityProblem as problem:
+            refusal = str(problem)
+            log.error("the certificate authority cannot be used", reason=refusal)
+        else:
+            status = await exchange.write(certificates.receive, csr, requested, organization)
+            return call_result.SignCertificate(status)
+    return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, refusal))
 
 
 async def log_status_notification(
