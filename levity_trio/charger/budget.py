@@ -53,7 +53,7 @@ REST_TIMES: Final = 3
 T = TypeVar("T")
 
 
-class Charge(NamedTuple):
+class MessageCharge(NamedTuple):
     """What one message is charged, in bytes, and whether it has the place of the large message."""
 
     bytes: int
@@ -62,7 +62,7 @@ class Charge(NamedTuple):
     """Whether it was paid from the reserve of all strangers."""
 
 
-NOTHING: Final = Charge(0)
+NOTHING: Final = MessageCharge(0)
 
 
 def price(size: int) -> int:
@@ -72,7 +72,7 @@ def price(size: int) -> int:
     return LARGE_WEIGHT * size + WEIGHT * (PART_BYTES + MESSAGE_BYTES)
 
 
-class Place:
+class KnownFirstLock:
     """A place that one connection has at a time. Known chargers get it before strangers, each in
     order of arrival."""
 
@@ -134,14 +134,14 @@ class Budget:
         self.taken = 0
         self.reserved = 0
         """What strangers hold of their common reserve."""
-        self._waiting: tuple[dict[Account, None], dict[Account, None]] = ({}, {})
+        self._waiting: tuple[dict[MemoryAccount, None], dict[MemoryAccount, None]] = ({}, {})
         """The queues: accounts of known chargers, then those of strangers, each in order of
         arrival."""
-        self._unfinished: dict[Account, None] = {}
+        self._unfinished: dict[MemoryAccount, None] = {}
         """Accounts whose last message is incomplete, oldest first."""
-        self.large = Place(known)
+        self.large = KnownFirstLock(known)
         """The place of the large message."""
-        self._reading = Place(known)
+        self._reading = KnownFirstLock(known)
         self._rests_until = -math.inf
         """Until then, no long message is read."""
 
@@ -166,9 +166,9 @@ class Budget:
                 self._rests_until = began + took + REST_TIMES * took
 
     @contextmanager
-    def opened(self) -> Iterator[Account]:
+    def opened(self) -> Iterator[MemoryAccount]:
         """Open the account of one connection; it is closed on exit."""
-        account = Account(self)
+        account = MemoryAccount(self)
         try:
             yield account
         finally:
@@ -181,13 +181,13 @@ class Budget:
         """Whether `more` bytes are left. A single message always fits an empty budget."""
         return more <= 0 or not self.taken or self.taken + more <= self._most
 
-    def must_queue(self, account: Account) -> bool:
+    def must_queue(self, account: MemoryAccount) -> bool:
         """Whether other accounts wait ahead of this one."""
         known, strangers = self._waiting
         before = known if account.is_known else chain(known, strangers)
         return any(account.is_within_share for account in before)
 
-    async def wait(self, account: Account) -> None:
+    async def wait(self, account: MemoryAccount) -> None:
         """Wait until the charge that an account requested is paid."""
         queue = self._waiting[not account.is_known]
         queue[account] = None
@@ -205,14 +205,14 @@ class Budget:
         finally:
             self.leave(account)
 
-    def leave(self, account: Account) -> None:
+    def leave(self, account: MemoryAccount) -> None:
         """Remove an account from the queues."""
         for queue in self._waiting:
             queue.pop(account, None)
         # It may have blocked others behind it.
         self.let_pay()
 
-    def note(self, account: Account, *, is_unfinished: bool) -> None:
+    def note(self, account: MemoryAccount, *, is_unfinished: bool) -> None:
         """Note whether an account's last message is incomplete."""
         if is_unfinished:
             self._unfinished.setdefault(account)
@@ -235,7 +235,7 @@ class Budget:
                 account.pay()
 
 
-class Account:
+class MemoryAccount:
     """The memory that one connection holds; `common` is the part taken from the common budget,
     beyond the reserve.
 
@@ -261,7 +261,7 @@ class Account:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         # A list, because they are few, and an empty deque has 700 bytes.
-        self._charges: list[Charge] = []
+        self._charges: list[MessageCharge] = []
         self._held = self._reserved = 0
         self._asked = NOTHING
         self._is_closed = False
@@ -294,7 +294,7 @@ class Account:
         return self._is_closed or (size <= LARGE_BYTES and self._take_nowait(size))
 
     def _take_nowait(self, size: int) -> bool:
-        self._asked = Charge(price(size), size > LARGE_BYTES)
+        self._asked = MessageCharge(price(size), size > LARGE_BYTES)
         if self.take_reserved():
             return True
         if not self.is_within_share:
@@ -385,13 +385,13 @@ class Account:
         """Whether the session has every message that was paid for."""
         return not self._charges
 
-    def next_charge(self) -> Charge:
+    def next_charge(self) -> MessageCharge:
         """Return the charge of the next message in order of arrival; the caller must give it
         back."""
         # A closed account pays for nothing.
         return self._charges.pop(0) if self._charges else NOTHING
 
-    def give_back(self, charge: Charge) -> None:
+    def give_back(self, charge: MessageCharge) -> None:
         """Return the charge of a handled message to the budget."""
         if charge.is_large:
             self.leave_place()

@@ -18,7 +18,7 @@ from levity_trio.charger.doors import Doors
 from levity_trio.charger.draining import Draining
 from levity_trio.charger.failures import Failures
 from levity_trio.charger.pending import Pending
-from levity_trio.charger.registry import Registry
+from levity_trio.charger.registry import ConnectionRegistry
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.turned_away import TurnedAway
 from levity_trio.charger.turns import MOST_CHARGERS_WAITING, Turns
@@ -63,7 +63,7 @@ class Central:
     clock_trusted: bool
     hooks: Hooks = field(default_factory=Hooks)
     run: int = 0
-    registry: Registry = field(default_factory=Registry)
+    registry: ConnectionRegistry = field(default_factory=ConnectionRegistry)
     connection_numbers: Iterator[int] = field(default_factory=partial(count, 1))
     """Numbers that identify a connection of this run before it has a row."""
     readings: dict[str, tuple[date, int]] = field(default_factory=dict)

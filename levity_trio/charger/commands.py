@@ -52,7 +52,7 @@ else knows it. So such a command may wait for a charger, and survives a restart.
 
 
 class CommandSession(Protocol):
-    """What Commands needs of its session."""
+    """What CommandSender needs of its session."""
 
     charger: str
 
@@ -69,7 +69,7 @@ class CommandSession(Protocol):
         """Use this heartbeat interval, in seconds, which the charger was sent or has reported."""
 
 
-class Commands:
+class CommandSender:
     """The commands of one session, a task of which is `run`; only the session uses `settle` and
     `close`."""
 

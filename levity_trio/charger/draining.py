@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.charger.registry import Registry
+from levity_trio.charger.registry import ConnectionRegistry
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.log.output import get_logger
 from levity_trio.store.reads.chargers.links import STOPPING
@@ -39,7 +39,7 @@ class Draining:
             self._seconds = seconds
             self._asked.set()
 
-    async def run(self, registry: Registry) -> None:
+    async def run(self, registry: ConnectionRegistry) -> None:
         """Wait until somebody asks, then close the connections."""
         await self._asked.wait()
         # The proxy must send no new charger here when the first one is told to come back.

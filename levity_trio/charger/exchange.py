@@ -19,7 +19,6 @@ import orjson
 
 from levity_trio.access.registration import Status
 from levity_trio.access.tags import Policy
-from levity_trio.charger.budget import LONG_BYTES
 from levity_trio.charger.central import Central
 from levity_trio.charger.large import LargeData
 from levity_trio.charger.registry import Visitor
@@ -58,6 +57,10 @@ tables."""
 BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 UNUSED_TIME: Final = "timestampAsSent"
+"""The name under which a start keeps a time that may be wrong."""
+NUMBER_CHARACTERS: Final = 64
+"""Maximum length of a number as it was sent, kept beside the one that was read."""
+READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
 
 
@@ -121,8 +124,6 @@ class Exchange:
     async def in_turn(self, read: Callable[[], T]) -> T:
         """Read of this message what takes long if it is long, so that others are served
         meanwhile."""
-        if len(self.text) <= LONG_BYTES:  # nearly all are
-            return read()
         return await self.central.budget.in_turn(self.charger, len(self.text), read)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
@@ -137,6 +138,7 @@ class Exchange:
         more = self.evidence, self.repairs, self.amendment
         is_alone = self.central.writer.sharing.is_alone
         if is_alone and not any(more) and self.bounded is None and self.data is None:
+            # Nearly always: nothing is to be stored beside it.
             return await run(write, self.origin, *args)
         bound = is_alone, self.bounded, self.central.config.max_starts
         result, failures = await run(_with_more, more, bound, self.data, write, self.origin, args)
@@ -168,9 +170,8 @@ class Exchange:
     async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own
         fields."""
-        await self.write(
-            notices.record, kind(charger=self.charger, at=self.origin.received_at, **fields)
-        )
+        fact = kind(charger=self.charger, at=self.origin.received_at, **fields)
+        await self.write(notices.record, fact)
 
 
 def _with_more(
@@ -352,11 +353,6 @@ async def _start_unreadable(exchange: Exchange, message: Message, reason: str) -
     started = await exchange.write(start_unreadable, message, reason, exchange.policy)
     exchange.central.has_charged.add(exchange.charger)
     return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
-
-
-NUMBER_CHARACTERS: Final = 64
-"""Maximum length of a number as it was sent, kept beside the one that was read."""
-READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 
 
 class NotReadAgain(Exception):

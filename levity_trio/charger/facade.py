@@ -16,7 +16,7 @@ import trio
 from levity_trio.access.registration import Status, objection
 from levity_trio.charger.central import Central
 from levity_trio.charger.draining import Draining
-from levity_trio.charger.pending import CommandResult, Waiting
+from levity_trio.charger.pending import CommandResult, WaitingCommand
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
@@ -60,7 +60,7 @@ class UnknownCharger(ValueError):
     """There is no charger of this identity."""
 
 
-class Change(NamedTuple):
+class RegistrationResult(NamedTuple):
     """What a decision about a charger did; `boot` is the command that asks it to boot."""
 
     is_changed: bool
@@ -167,7 +167,7 @@ class Chargers:
         await self._check(charger, can_wait=deadline_seconds is not None, is_masked=new.is_masked)
         # The secrets of the payload are kept in memory only.
         whole = dict(payload) if new.is_masked else None
-        return await self._store(new, Waiting(charger, whole, deadline_at))
+        return await self._store(new, WaitingCommand(charger, whole, deadline_at))
 
     async def repeated(self, charger: str, asked_by: str, repeatable: Repeatable) -> int | None:
         """Return the command that the same request stored within a day, if there is one.
@@ -193,7 +193,7 @@ class Chargers:
         """
         pending, now = self._central.pending, stamp(self._central.clock())
         draft = CommandDraft(charger, new_message_id(), now, asked_by, self._central.run)
-        pending.add(draft.message_id, Waiting(charger))
+        pending.add(draft.message_id, WaitingCommand(charger))
         command = None
         try:
             # The shield ends as in `_store`.
@@ -276,7 +276,9 @@ class Chargers:
         """Return why the charger's registration forbids a CALL, None if it does not."""
         return objection(self._central.registrations.status(charger), action)
 
-    async def adopt(self, charger: str, decided: DecidedBy, seen: str | None = None) -> Change:
+    async def adopt(
+        self, charger: str, decided: DecidedBy, seen: str | None = None
+    ) -> RegistrationResult:
         """Register a charger. If it waited or was refused and is connected, it is asked to boot.
 
         `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise,
@@ -284,7 +286,7 @@ class Chargers:
         """
         before = self._central.registrations.status(charger)
         is_changed = await self._central.writer.run(registration.adopt, charger, decided, seen)
-        return Change(is_changed, await self._ask_to_boot(charger, before, decided.by))
+        return RegistrationResult(is_changed, await self._ask_to_boot(charger, before, decided.by))
 
     async def adopt_all(self, decided: DecidedBy) -> list[str]:
         """Adopt every newcomer with a transaction; return their identities. Raises
@@ -295,7 +297,9 @@ class Chargers:
             await self._ask_to_boot(charger, before, decided.by)
         return adopted
 
-    async def refuse(self, charger: str, decided: DecidedBy, seen: str | None = None) -> Change:
+    async def refuse(
+        self, charger: str, decided: DecidedBy, seen: str | None = None
+    ) -> RegistrationResult:
         """Refuse a charger. Its connection ends if refused chargers may not connect (--registration
         closed).
 
@@ -306,7 +310,7 @@ class Chargers:
         # The fact of a change has ended it already.
         if not is_changed:
             self._central.end_refused(charger)
-        return Change(is_changed)
+        return RegistrationResult(is_changed)
 
     async def _ask_to_boot(self, charger: str, before: Status, asked_by: str) -> int | None:
         """Ask a charger that was not served until now to boot, and return the id of the command.
@@ -339,7 +343,7 @@ class Chargers:
         elif session is None and not is_elsewhere and not can_wait:
             raise NotConnected(Told("{1} is not connected", charger))
 
-    async def _store(self, new: NewCommand, waiting: Waiting) -> int:
+    async def _store(self, new: NewCommand, waiting: WaitingCommand) -> int:
         """Store a row and return its id. Raises NotConnected, CallQueueFull, StoreUnavailable."""
         pending = self._central.pending
         is_here = self._central.registry.find(new.charger) is not None

@@ -38,7 +38,7 @@ class CommandResult:
 
 
 @dataclass(eq=False, slots=True)
-class Waiting:
+class WaitingCommand:
     """A command that has not ended. `payload` is as asked for, with its secrets; None: as
     stored."""
 
@@ -59,7 +59,7 @@ class Pending:
     row."""
 
     def __init__(self) -> None:
-        self._by_message: dict[str, Waiting] = {}
+        self._by_message: dict[str, WaitingCommand] = {}
         self._message_of: dict[int, str] = {}
         self._of_charger: defaultdict[str, set[str]] = defaultdict(set)
         self._given_up: dict[str, None] = {}
@@ -76,10 +76,12 @@ class Pending:
         for command in commands:
             message_id = command.message_id
             if message_id not in self._by_message and message_id not in self._given_up:
-                self.add(message_id, Waiting(command.charger, deadline_at=command.deadline_at))
+                self.add(
+                    message_id, WaitingCommand(command.charger, deadline_at=command.deadline_at)
+                )
                 self.name(message_id, command.id)
 
-    def add(self, message_id: str, waiting: Waiting) -> None:
+    def add(self, message_id: str, waiting: WaitingCommand) -> None:
         """Add a command before its row is stored."""
         self._by_message[message_id] = waiting
         self._of_charger[waiting.charger].add(message_id)
@@ -103,14 +105,14 @@ class Pending:
         """Whether the asker of a command was told that nothing was done."""
         return message_id in self._given_up
 
-    def discard(self, message_id: str) -> Waiting | None:
+    def discard(self, message_id: str) -> WaitingCommand | None:
         """Remove a command, and return it if it was there: it has ended, or was not stored."""
         waiting = self._by_message.pop(message_id, None)
         if waiting is not None:
             self._of_charger[waiting.charger].discard(message_id)
         return waiting
 
-    def find(self, command: int) -> Waiting | None:
+    def find(self, command: int) -> WaitingCommand | None:
         """Return a command that has not ended, None if it has, or was never asked for."""
         return self._by_message.get(self._message_of.get(command, ""))
 

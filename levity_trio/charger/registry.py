@@ -141,7 +141,7 @@ class Visitor:
         self.held_until = trio.current_time() + HOLD_SECONDS
 
 
-class Registry:
+class ConnectionRegistry:
     """The connections of this server."""
 
     def __init__(self) -> None:
@@ -158,7 +158,9 @@ class Registry:
         return len(self._visitors)
 
     def __repr__(self) -> str:
-        return f"<Registry connections={len(self._visitors)} chargers={len(self._sessions)}>"
+        return (
+            f"<ConnectionRegistry connections={len(self._visitors)} chargers={len(self._sessions)}>"
+        )
 
     @contextmanager
     def enlisted(self, address: str, hurry: Callable[[], None]) -> Iterator[Visitor]:

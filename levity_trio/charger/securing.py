@@ -44,14 +44,14 @@ async def keep_security(central: Central) -> None:
     """Issue certificates and raise security profiles until the server stops. What is not done by
     then is stored, and the next run does it."""
     await central.writer.sharing.duties.wait()
-    signing, securing = Signing(central), Securing(central)
+    signing, securing = Signing(central), SecuringTask(central)
     with central.hooks.listening(signing.observe), central.hooks.listening(securing.observe):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(signing.run)
             nursery.start_soon(securing.run)
 
 
-class Securing:
+class SecuringTask:
     """The task that sends the steps of plans."""
 
     def __init__(self, central: Central) -> None:

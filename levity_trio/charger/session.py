@@ -27,13 +27,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from math import inf
-from typing import Final, NamedTuple, TypeVarTuple
+from typing import Final, NamedTuple
 
 import trio
 
-from levity_trio.charger.budget import Charge
+from levity_trio.charger.budget import MessageCharge
 from levity_trio.charger.central import Central
-from levity_trio.charger.commands import Commands
+from levity_trio.charger.commands import CommandSender
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
@@ -41,7 +41,7 @@ from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.large import LargeData
 from levity_trio.charger.liveness import Liveness
 from levity_trio.charger.registry import Visitor
-from levity_trio.charger.session_row import Closing, Peer, SessionRow
+from levity_trio.charger.session_row import CloseReason, Peer, SessionRow
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
@@ -79,17 +79,14 @@ HEARTBEAT: Final = "Heartbeat"
 BOOT_SECONDS: Final = 60.0
 """So long after its first message, a charger may send its boot unasked."""
 REFUSAL_SECONDS: Final = 30.0
+"""So long the connection of a charger stays open whose message is not acknowledged."""
+STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, links.STOPPING)
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 TOO_SLOW: Final = "a large message did not arrive in time, or stopped for too long"
 NO_MEMORY: Final = "the memory budget for messages is exhausted"
 
-Ts = TypeVarTuple("Ts")
-
 frames_log = get_logger("ocpp")
 log = get_logger("ws")
-
-
-STOPPING: Final = Closing(CloseCode.GOING_AWAY, links.STOPPING)
 
 
 def _log_frame(direction: str, masked: str) -> None:
@@ -174,13 +171,13 @@ class Session:
         self.has_spoken = False
         """Whether the charger sent a valid CALL or a response to one of ours; from then on the
         session has its row."""
-        self.commands = Commands(self, central)
+        self.commands = CommandSender(self, central)
         self.liveness = Liveness(central.config, stream, websocket)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
         self._peer = peer
         self._stream = stream
         self._websocket = websocket
-        self._closing: Closing | None = None
+        self._closing: CloseReason | None = None
         self._row = SessionRow(central, peer)
         self._malformed = 0
         self._is_taking = False
@@ -217,7 +214,9 @@ class Session:
 
     def end(self, code: int, reason: str) -> None:
         """End this session from our side. The close frame carries the first reason given."""
-        self._closing = self._closing or Closing(code, reason)
+        self._closing = self._closing or CloseReason(code, reason)
+        # This scope lies around the nursery of `converse`, and the goodbye comes behind it. Who
+        # calls this may be a task of that nursery: it runs on to its next checkpoint.
         self.visitor.scope.cancel()
 
     def _turn_away(self, kind: str, code: int, reason: str) -> None:
@@ -227,7 +226,7 @@ class Session:
 
     async def converse(self) -> None:
         """Run the session until the peer closes the connection or `end` is called."""
-        inbox = Inbox[tuple[InboxItem, Charge]]()
+        inbox = Inbox[tuple[InboxItem, MessageCharge]]()
         # The library's task calls it, which began without the charger's name in its log lines.
         context = copy_context()
         self._stream.on_message = lambda message: context.run(self._take_at_once, inbox, message)
@@ -259,7 +258,9 @@ class Session:
         if self._closing is None:
             # Nothing of ours ended it: the peer did, or the server stops.
             closed = self._websocket.closed
-            self._closing = Closing(int(closed.code), closed.reason or "") if closed else STOPPING
+            self._closing = STOPPING
+            if closed is not None:
+                self._closing = CloseReason(int(closed.code), closed.reason or "")
         # The stream shields its sends from `patience`, so it gets the same limit.
         self._stream.send_seconds = GOODBYE_SECONDS
         with trio.move_on_after(GOODBYE_SECONDS) as patience:
@@ -272,8 +273,8 @@ class Session:
     async def record_end(self) -> None:
         """Remove the session from the registry and store its end."""
         is_current = self.central.registry.remove(self)
-        # Without a reason, an error has passed by the goodbye.
-        closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
+        # An error that ended the session has passed by the goodbye, and left no reason.
+        closing = self._closing or CloseReason(CloseCode.INTERNAL_ERROR, "the connection failed")
         if not self._row.is_begun:
             # Otherwise, ChargerDisconnected is logged.
             address = self._peer.remote_address
@@ -325,12 +326,12 @@ class Session:
         _log_frame("send", masked)
         self.transcript.sent(masked, message_id, action)
 
-    async def _read(self, inbox: Inbox[tuple[InboxItem, Charge]]) -> None:
+    async def _read(self, inbox: Inbox[tuple[InboxItem, MessageCharge]]) -> None:
         """Take the messages that the stream leaves to the library, until the peer has left."""
         try:
             while True:
-                # A call of its own for each: no name here keeps a message alive, whose memory is
-                # given back, while the next one is awaited.
+                # A function for each message: a name in this loop would keep it alive while the
+                # next one is awaited, although its memory is given back.
                 await self._take(inbox, await self._websocket.get_message())
                 self._is_taking = False
         except trio.TooSlowError:
@@ -340,7 +341,7 @@ class Session:
             # What has arrived is still answered, and stored above all.
             inbox.close()
 
-    def _take_at_once(self, inbox: Inbox[tuple[InboxItem, Charge]], message: bytes) -> bool:
+    def _take_at_once(self, inbox: Inbox[tuple[InboxItem, MessageCharge]], message: bytes) -> bool:
         """Take a message that arrived whole, unless it would have to wait, or would overtake
         another one."""
         account = self._stream.account
@@ -356,7 +357,9 @@ class Session:
             account.give_back(charge)
         return True
 
-    async def _take(self, inbox: Inbox[tuple[InboxItem, Charge]], message: str | bytes) -> None:
+    async def _take(
+        self, inbox: Inbox[tuple[InboxItem, MessageCharge]], message: str | bytes
+    ) -> None:
         """Take a message of any size, waiting for the turn to read it and for room in the inbox."""
         self._is_taking = True
         charge = self._stream.account.next_charge()
@@ -454,7 +457,7 @@ class Session:
             reason = f"{MAX_MALFORMED_FRAMES} malformed frames in a row"
             self._turn_away("frames", CloseCode.POLICY_VIOLATION, reason)
 
-    async def _work(self, inbox: Inbox[tuple[InboxItem, Charge]]) -> None:
+    async def _work(self, inbox: Inbox[tuple[InboxItem, MessageCharge]]) -> None:
         """Answer one message after the other, until the inbox is closed and empty."""
         with suppress(trio.EndOfChannel):
             while True:

@@ -25,7 +25,7 @@ from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 
-class Closing(NamedTuple):
+class CloseReason(NamedTuple):
     """Why a connection ends: a close code (RFC 6455 §7.4) and a reason."""
 
     code: int
@@ -108,7 +108,7 @@ class SessionRow:
             return begun
 
     async def end(
-        self, closing: Closing, is_current: bool, faults: Mapping[str, int], liveness: Liveness
+        self, closing: CloseReason, is_current: bool, faults: Mapping[str, int], liveness: Liveness
     ) -> None:
         """Store the end of the session, its malformed frames by kind, and how the charger showed
         that it was alive.

@@ -19,7 +19,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.charger.budget import Account
+from levity_trio.charger.budget import MemoryAccount
 from levity_trio.charger.tls import Tls, fingerprint_of
 from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.wire.framing import CLOSE, FINAL, Framing, text_frame
@@ -90,7 +90,7 @@ class ChargerStream(trio.abc.Stream):
         self,
         transport: trio.abc.Stream,
         remote_address: str,
-        account: Account,
+        account: MemoryAccount,
         max_message_bytes: int,
         *,
         text_as_binary: bool,

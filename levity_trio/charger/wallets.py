@@ -63,7 +63,7 @@ log = get_logger("system")
 @asynccontextmanager
 async def open_wallets(central: Central, reader: Reader) -> AsyncIterator[None]:
     """Keep the wallets while the block runs."""
-    wallets = Wallets(central, reader)
+    wallets = WalletKeeper(central, reader)
     async with trio.open_nursery() as nursery:
         with central.hooks.listening(wallets.observe):
             nursery.start_soon(wallets.run)
@@ -71,7 +71,7 @@ async def open_wallets(central: Central, reader: Reader) -> AsyncIterator[None]:
         nursery.cancel_scope.cancel()
 
 
-class Wallets:
+class WalletKeeper:
     """The task that keeps the wallets, and how far it has looked."""
 
     def __init__(self, central: Central, reader: Reader) -> None:

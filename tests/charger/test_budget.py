@@ -16,7 +16,7 @@ from levity_trio.charger.budget import (
     WAIT_SECONDS,
     WEIGHT,
     Budget,
-    Place,
+    KnownFirstLock,
 )
 from levity_trio.charger.central import Central
 from levity_trio.wire.frames import Frame, parse_frame
@@ -364,7 +364,7 @@ async def test_long_texts_are_read_one_at_a_time_and_those_of_known_chargers_fir
 
 @pytest.mark.usefixtures("autojump_clock")
 async def test_a_place_goes_to_known_chargers_first_and_is_not_lost() -> None:
-    place, came = Place({"K1", "K2"}), list[str]()
+    place, came = KnownFirstLock({"K1", "K2"}), list[str]()
 
     async def take(charger: str, seconds: float) -> None:
         with trio.move_on_after(seconds):

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
-from levity_trio.charger.budget import Account, Budget
+from levity_trio.charger.budget import Budget, MemoryAccount
 from levity_trio.charger.central import Central
 from levity_trio.charger.stream import SEND_SECONDS, ChargerStream
 from levity_trio.events import Event, MessageHandled
@@ -157,7 +157,7 @@ async def test_the_library_reads_nothing_between_a_request_and_its_own_answer() 
     """The library drops bytes that it reads so early, as a request body; whether it read them
     depended on timing."""
     ours, theirs = memory_stream_pair()
-    stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
+    stream = ChargerStream(ours, "memory", MemoryAccount(Budget(())), 1000, text_as_binary=False)
     async with stream, theirs:
         await theirs.send_all(upgrade())
         stream.begin_handshake(await stream.read_head())
@@ -210,7 +210,7 @@ async def test_a_message_that_arrives_whole_overtakes_none_that_is_still_read(
 async def test_the_frame_of_another_task_waits_for_the_rest_of_one() -> None:
     """The library sends pongs beside our answers."""
     ours, theirs = lockstep_stream_pair()
-    stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
+    stream = ChargerStream(ours, "memory", MemoryAccount(Budget(())), 1000, text_as_binary=False)
     stream.end_handshake(lambda: b"")
     received = b""
     async with stream, theirs, trio.open_nursery() as nursery:
@@ -226,7 +226,7 @@ async def test_the_frame_of_another_task_waits_for_the_rest_of_one() -> None:
 
 async def test_nothing_follows_half_a_frame() -> None:
     ours, theirs = lockstep_stream_pair()
-    stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
+    stream = ChargerStream(ours, "memory", MemoryAccount(Budget(())), 1000, text_as_binary=False)
     stream.end_handshake(lambda: b"")
     sent: list[bool] = []
 

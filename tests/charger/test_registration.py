@@ -20,7 +20,7 @@ from levity_trio.access.registration import (
 from levity_trio.access.tags import Policy, Unknown
 from levity_trio.charger.admission import begin_registration
 from levity_trio.charger.central import Central
-from levity_trio.charger.facade import Change, Chargers, keep_deadlines
+from levity_trio.charger.facade import Chargers, RegistrationResult, keep_deadlines
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
@@ -48,7 +48,7 @@ def set_mode(central: Central, mode: Mode) -> None:
     central.registrations.mode = mode
 
 
-async def decide(central: Central, charger: str, decision: Decision) -> Change:
+async def decide(central: Central, charger: str, decision: Decision) -> RegistrationResult:
     chargers = Chargers(central)
     return await (chargers.adopt if decision is Decision.ADOPTED else chargers.refuse)(
         charger, ANNA
@@ -341,7 +341,7 @@ async def test_adopting_asks_a_waiting_charger_to_boot(
         change = await decide(central, "CP-1", Decision.ADOPTED)
         assert await accept(charger, "TriggerMessage") == {"requestedMessage": "BootNotification"}
         assert await status_after_boot(charger) == "Accepted"
-        assert await decide(central, "CP-1", Decision.ADOPTED) == Change(False, None)
+        assert await decide(central, "CP-1", Decision.ADOPTED) == RegistrationResult(False, None)
     assert change.is_changed
     assert writer.row("SELECT id, asked_by, state FROM command") == (
         change.boot,
@@ -370,7 +370,7 @@ async def test_one_that_is_served_already_is_not_asked_to_boot(
     """A boot suspends its transaction."""
     async with open_charger(central) as charger:
         await charger.call("BootNotification", BOOT)
-        assert await decide(central, "CP-1", Decision.ADOPTED) == Change(True, None)
+        assert await decide(central, "CP-1", Decision.ADOPTED) == RegistrationResult(True, None)
         await charger.call("Heartbeat")
     assert writer.rows("SELECT * FROM command") == []
 

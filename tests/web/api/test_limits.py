@@ -12,7 +12,7 @@ import pytest
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
-from levity_trio.charger.wallets import Wallets
+from levity_trio.charger.wallets import WalletKeeper
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.chargers.served import served
@@ -290,14 +290,14 @@ async def test_the_month_is_counted_by_the_task_of_wallets(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     station = Station(yard.books, "CP-3")
     yard.books.run(writes.limit_account, 1, UsageLimit(month_wh=100_000), yard.books.at, "cleo")
-    wallets = Wallets(yard.central, yard.api.reader)
+    wallets = WalletKeeper(yard.central, yard.api.reader)
     for expected in (4000, 8000):
         transaction = station.start(expected, 1, "ANNA")
         yard.books.wait(60)
         station.stop(transaction, expected + 4000)
         yard.books.wait(1)
         await wallets.look()
-        await Wallets(yard.central, yard.api.reader).look()
+        await WalletKeeper(yard.central, yard.api.reader).look()
         assert yard.books.rows("SELECT wh FROM month_standing") == [(expected,)]
 
 
@@ -322,7 +322,7 @@ async def test_a_session_without_a_price_keeps_no_other_from_being_counted(
         return charges.gross_of(one)
 
     monkeypatch.setattr(month_use, "gross_of", priced)
-    wallets = Wallets(yard.central, yard.api.reader)
+    wallets = WalletKeeper(yard.central, yard.api.reader)
     for _ in range(2):
         await wallets.look()
         assert yard.books.rows("SELECT wh FROM month_standing") == [(8000,)]

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from levity_trio.charger.facade import Change
+from levity_trio.charger.facade import RegistrationResult
 from levity_trio.store.reads.chargers import security
 from levity_trio.store.reads.chargers.security import Newcomer
 from levity_trio.store.reads.chargers.security import RegistrationDecision as Decision
@@ -93,7 +93,7 @@ async def adopt(request: TypedRequest[None, ChargerDecisionBody]) -> Registratio
 async def _decide(
     request: TypedRequest[None, ChargerDecisionBody],
     decision: str,
-    decide: Callable[[str, DecidedBy, str | None], Awaitable[Change]],
+    decide: Callable[[str, DecidedBy, str | None], Awaitable[RegistrationResult]],
 ) -> RegistrationChange:
     charger = request.path["id"]
     try:

@@ -15,7 +15,7 @@ from typing import Final
 import trio
 from trio_websocket import CloseReason, ConnectionClosed
 
-from levity_trio.charger.budget import Account
+from levity_trio.charger.budget import MemoryAccount
 
 from .way import Way
 
@@ -91,7 +91,7 @@ class ServerEnd:
         self._peer = peer
         self._delay = delay
         self._last_arrives = 0.0
-        self.account: Account
+        self.account: MemoryAccount
         """The memory of the connection, which stays unused."""
         self.last_received = trio.current_time()
         self.on_overflow: Callable[[], None] = _ignore
