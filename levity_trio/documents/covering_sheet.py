@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec import structs
 
 from levity_trio.billing.statement import Statement, TaxSum, in_groups
-from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
+from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableColumn, TableRow
 from levity_trio.documents.statement_sheet import (
     TAX_NAMES,
     Positions,
@@ -18,10 +18,10 @@ from levity_trio.documents.statement_sheet import (
     tax_columns,
     tax_table,
 )
-from levity_trio.documents.template import Template, tidy
+from levity_trio.documents.template import DocumentTemplate, tidy
 
 
-def covering_sheet(statements: Sequence[Statement], template: Template) -> Sheet:
+def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) -> Sheet:
     """Return what stands on the covering sheet of a month's statements, given in the order of their
     numbers.
 
@@ -32,138 +32,164 @@ def covering_sheet(statements: Sequence[Statement], template: Template) -> Sheet
             "a covering sheet is of one month and one currency, and of one statement at least"
         )
     first = statements[0]
-    days = [closed_at(statement) for statement in statements]
+    currency = first.currency
+    asked = sum(statement.total for statement in statements if is_asked(statement))
+    figure = template.money(asked, currency)
+    month = template.day(first.month, "month")
+
+    blocks = [_sums(statements, template, figure), _table(statements, template)]
+    taxes = _taxes(statements)
+    if taxes:
+        table = tax_table(taxes, currency, template)
+        blocks.append(structs.replace(table, title=template.say("cover_taxes")))
+    blocks.extend(_held_back(statements, template))
+    chain = tuple(_chain(statements, template))
+    if chain:
+        blocks.append(LabelledValues(title=template.say("cover_chain"), pairs=chain))
+
+    mark = None
+    if any(statement.number is None for statement in statements):
+        mark = template.say("draft")
+    # A sheet with a draft on it is of no day yet.
+    made_on = None
+    days = [day for day in map(closed_at, statements) if day is not None]
+    if len(days) == len(statements):
+        made_on = max(days)
     return Sheet(
         language=template.values["language"],
         paper=template.values["paper"],
-        mark=template.say("draft")
-        if any(statement.number is None for statement in statements)
-        else None,
-        title=template.say("cover_title", month=template.day(first.month, "month")),
+        mark=mark,
+        title=template.say("cover_title", month=month),
         sender=template.address(first.owner.party),
         recipient=(),
         logo=first.owner.logo,
         label=template.say("cover_figure"),
-        figure=template.money(_asked(statements), first.currency),
+        figure=figure,
         remark="",
-        blocks=tuple(_blocks(statements, template)),
+        blocks=tuple(blocks),
         small=(template.say("zone", zone=first.zone),),
         page_words=template.values["words"]["page"],
-        made_on=None if None in days else max(filter(None, days)),
+        made_on=made_on,
     )
 
 
-def _asked(statements: Sequence[Statement]) -> int:
-    return sum(statement.total for statement in statements if is_asked(statement))
+def _sums(
+    statements: Sequence[Statement], template: DocumentTemplate, asked: str
+) -> Table | LabelledValues:
+    """Return what all statements add up to."""
+    paid_out = carried_credits = carried_debts = 0
+    waiting = waiting_wh = 0
+    for statement in statements:
+        if statement.is_carried:
+            carried_credits += min(statement.total, 0)
+            carried_debts += max(statement.total, 0)
+        else:
+            paid_out += min(statement.total, 0)
+        waiting += len(statement.held_back)
+        waiting_wh += sum(position.energy_wh for position in statement.held_back)
+    carried_in = sum(statement.carried_in for statement in statements)
+    sums = {
+        "cover_paid_out": paid_out,
+        "cover_carried_credits": carried_credits,
+        "cover_carried_debts": carried_debts,
+        "cover_carried_in": carried_in,
+    }
+
+    def kwh(energy_wh: int) -> str:
+        return template.say("kwh", number=template.kilowatt_hours(energy_wh))
+
+    energy_wh = sum(statement.energy_wh for statement in statements)
+    pairs = [(template.say("cover_count"), str(len(statements)))]
+    pairs.append((template.say("energy"), kwh(energy_wh)))
+    pairs.append((template.say("cover_figure"), asked))
+    for word, minor in sums.items():
+        amount = template.money(minor, statements[0].currency)
+        pairs.append((template.say(word), amount))
+    value = template.say("cover_held_back_value", count=waiting, energy=kwh(waiting_wh))
+    pairs.append((template.say("cover_held_back"), value))
+    return LabelledValues(title=template.say("sums"), pairs=tuple(pairs), is_number=True)
 
 
-def _blocks(statements: Sequence[Statement], template: Template) -> Iterator[Table | Facts]:
-    yield Facts(
-        title=template.say("sums"), pairs=tuple(_sums(statements, template)), is_number=True
+def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table | LabelledValues:
+    """Return a row for each statement, and their sum."""
+
+    def column(name: str, share: int, *, is_number: bool = False) -> TableColumn:
+        return TableColumn(head=template.column(name), share=share, is_number=is_number)
+
+    taxes = tax_columns(template, statements[0].currency, 12)
+    columns = (
+        column("number", 14),
+        column("name", 28),
+        column("energy", 11, is_number=True),
+        *taxes,
+        column("carried", 11, is_number=True),
+        column("total", 12, is_number=True),
     )
-    yield _table(statements, template)
-    if taxes := _taxes(statements):
-        table = tax_table(taxes, statements[0].currency, template)
-        yield structs.replace(table, title=template.say("cover_taxes"))
-    yield from _held_back(statements, template)
-    if chain := tuple(_chain(statements, template)):
-        yield Facts(title=template.say("cover_chain"), pairs=chain)
+    rows: list[TableRow] = []
+    for statement in statements:
+        number = tidy(statement.number or "–")
+        name = tidy(template.household(statement).name)
+        cells = (number, name, *_figures([statement], template))
+        notes = (template.say("cover_carried"),) if statement.is_carried else ()
+        rows.append(TableRow(cells=cells, notes=notes))
+    total = TableRow(cells=("", template.say("sum"), *_figures(statements, template)))
+    title = template.say("cover_statements")
+    return Table(title=title, columns=columns, rows=tuple(rows), total=total)
 
 
-def _sums(statements: Sequence[Statement], template: Template) -> Iterator[tuple[str, str]]:
-    energy = sum(statement.energy_wh for statement in statements)
-    held_back = [position for statement in statements for position in statement.held_back]
-    carried = [statement.total for statement in statements if statement.is_carried]
-    sums = (
-        ("cover_figure", _asked(statements)),
-        (
-            "cover_paid_out",
-            sum(min(statement.total, 0) for statement in statements if not statement.is_carried),
-        ),
-        ("cover_carried_credits", sum(total for total in carried if total < 0)),
-        ("cover_carried_debts", sum(total for total in carried if total > 0)),
-        ("cover_carried_in", sum(statement.carried_in for statement in statements)),
-    )
-    yield template.say("cover_count"), str(len(statements))
-    yield template.say("energy"), template.say("kwh", number=template.kilowatt_hours(energy))
-    for word, minor in sums:
-        yield template.say(word), template.money(minor, statements[0].currency)
-    kwh = template.kilowatt_hours(sum(position.energy_wh for position in held_back))
-    value = template.say(
-        "cover_held_back_value", count=len(held_back), energy=template.say("kwh", number=kwh)
-    )
-    yield template.say("cover_held_back"), value
-
-
-def _table(statements: Sequence[Statement], template: Template) -> Table:
+def _figures(statements: Sequence[Statement], template: DocumentTemplate) -> Iterator[str]:
+    """Yield the cells of numbers of some statements together: energy, tax, carried in, total."""
+    energy_wh = sum(statement.energy_wh for statement in statements)
+    yield template.kilowatt_hours(energy_wh)
     currency = statements[0].currency
-    return Table(
-        title=template.say("cover_statements"),
-        columns=(
-            Column(head=template.column("number"), share=14),
-            Column(head=template.column("name"), share=28),
-            Column(head=template.column("energy"), share=11, is_number=True),
-            *tax_columns(template, currency, 12),
-            Column(head=template.column("carried"), share=11, is_number=True),
-            Column(head=template.column("total"), share=12, is_number=True),
-        ),
-        rows=tuple(_row(statement, template) for statement in statements),
-        total=Row(cells=("", template.say("sum"), *_figures(statements, template))),
-    )
-
-
-def _row(statement: Statement, template: Template) -> Row:
-    number = tidy(statement.number or "–")
-    name = tidy(template.household(statement).name)
-    notes = (template.say("cover_carried"),) if statement.is_carried else ()
-    return Row(cells=(number, name, *_figures([statement], template)), notes=notes)
-
-
-def _figures(statements: Sequence[Statement], template: Template) -> tuple[str, ...]:
-    taxes = [tax for statement in statements for tax in statement.taxes]
-    sums = [sum(getattr(tax, name) for tax in taxes) for name in TAX_NAMES]
-    sums += [
-        sum(getattr(statement, name) for statement in statements)
-        for name in ("carried_in", "total")
-    ]
-    energy = template.kilowatt_hours(sum(statement.energy_wh for statement in statements))
-    return (energy, *(template.amount(minor, statements[0].currency) for minor in sums))
+    taxes: list[TaxSum] = []
+    for statement in statements:
+        taxes.extend(statement.taxes)
+    for name in TAX_NAMES:
+        minor = sum(getattr(tax, name) for tax in taxes)
+        yield template.amount(minor, currency)
+    carried_in = sum(statement.carried_in for statement in statements)
+    yield template.amount(carried_in, currency)
+    total = sum(statement.total for statement in statements)
+    yield template.amount(total, currency)
 
 
 def _taxes(statements: Sequence[Statement]) -> tuple[TaxSum, ...]:
+    """Return what all statements have of each tax rate."""
     by_rate: dict[Decimal, TaxSum] = {}
-    for tax in (tax for statement in statements for tax in statement.taxes):
-        so_far = by_rate.get(tax.rate, TaxSum(rate=tax.rate, net=0, tax=0, gross=0))
-        sums = {name: getattr(so_far, name) + getattr(tax, name) for name in TAX_NAMES}
-        by_rate[tax.rate] = replace(so_far, **sums)
+    for statement in statements:
+        for tax in statement.taxes:
+            none = TaxSum(rate=tax.rate, net=0, tax=0, gross=0)
+            so_far = by_rate.get(tax.rate, none)
+            sums = {name: getattr(so_far, name) + getattr(tax, name) for name in TAX_NAMES}
+            by_rate[tax.rate] = replace(so_far, **sums)
     return tuple(by_rate[rate] for rate in sorted(by_rate))
 
 
-def _held_back(statements: Sequence[Statement], template: Template) -> Iterator[Table]:
+def _held_back(statements: Sequence[Statement], template: DocumentTemplate) -> Iterator[Table]:
     """Yield one table of what is held back of all statements; its rows name the household."""
+    rows: list[TableRow] = []
     tables = [Positions(statement, template).held_back() for statement in statements]
-    rows = tuple(
-        replace(row, notes=(tidy(template.household(statement).name), *row.notes))
-        for statement, table in zip(statements, tables, strict=True)
-        for row in table.rows
-    )
+    for statement, table in zip(statements, tables, strict=True):
+        household = tidy(template.household(statement).name)
+        rows.extend(replace(row, notes=(household, *row.notes)) for row in table.rows)
     if rows:
-        yield structs.replace(tables[0], rows=rows)
+        yield structs.replace(tables[0], rows=tuple(rows))
 
 
-def _chain(statements: Sequence[Statement], template: Template) -> Iterator[tuple[str, str]]:
+def _chain(
+    statements: Sequence[Statement], template: DocumentTemplate
+) -> Iterator[tuple[str, str]]:
     """Yield the numbers and the digests, by which this sheet proves the statements."""
     closed = [statement for statement in statements if statement.number]
     if not closed:
         return
     first, last = closed[0], closed[-1]
-    numbers = template.say(
-        "cover_range", first=tidy(first.number or ""), last=tidy(last.number or "")
-    )
+    first_number, last_number = tidy(first.number or ""), tidy(last.number or "")
+    numbers = template.say("cover_range", first=first_number, last=last_number)
     yield template.say("cover_numbers"), numbers
-    for word, digest in (
-        ("cover_first_previous", first.previous_digest),
-        ("cover_last_digest", last.digest),
-    ):
-        if digest:
-            yield template.say(word), in_groups(digest)
+    # Each digest covers the one before it: these two prove all statements between them.
+    if first.previous_digest:
+        yield template.say("cover_first_previous"), in_groups(first.previous_digest)
+    if last.digest:
+        yield template.say("cover_last_digest"), in_groups(last.digest)

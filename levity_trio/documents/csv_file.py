@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import Line, LineKind, Position, Statement
 from levity_trio.documents.cells import inert
+from levity_trio.documents.statement_sheet import TAX_NAMES
 from levity_trio.documents.template import tidy
-from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
@@ -31,100 +31,102 @@ COLUMNS: Final = (
     "from_wallet",
     "net", "tax", "gross", "carried_in", "total", "is_carried",
 )  # fmt: skip
+_OF_POSITIONS: Final = (
+    "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space",
+    "tag", "vehicle", "started_at", "ended_at", "is_prepaid",
+)  # fmt: skip
 _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
 
 
 def csv_text(statement: Statement, separator: str, decimal: str) -> str:
     """Return the file. Times are local with their offset."""
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, COLUMNS, delimiter=separator)
-    writer.writeheader()
-    form = _Form(statement, ZoneInfo(statement.zone), decimal)
-    for row in form.rows():
-        writer.writerow({name: form.cell(value) for name, value in row.items()})
-    return file.getvalue()
+    zone = ZoneInfo(statement.zone)
 
-
-@record(kw_only=False)
-class _Form:
-    statement: Statement
-    zone: ZoneInfo
-    decimal: str
-
-    def cell(self, value: object) -> object:
-        """Return what is written for a value."""
+    def cell(value: object) -> object:
         if isinstance(value, Decimal):
-            return f"{value:f}".replace(".", self.decimal)
+            return f"{value:f}".replace(".", decimal)
         if isinstance(value, datetime):
-            return in_zone(value, self.zone).isoformat(timespec="seconds")
+            return in_zone(value, zone).isoformat(timespec="seconds")
         if isinstance(value, bool):
             return int(value)
         return inert(tidy(value)) if isinstance(value, str) else value
 
-    def rows(self) -> Iterator[Cells]:
-        """Return what each row has to say."""
-        statement = self.statement
-        whole: Cells = {
-            "statement": statement.number,
-            "month": statement.month.isoformat()[:7],
-            "account": statement.account,
-            "name": statement.to.name if statement.to else None,
-            "currency": statement.currency.code,
-        }
-        for position in statement.positions:
-            session = {**whole, "row": "line", **_session(position)}
-            yield from ({**session, **self._line(position, line)} for line in position.lines)
-            if not position.lines:
-                yield session
-        for position in statement.held_back:
-            energy: Cells = {"quantity": _kwh(position.energy_wh), "unit": "kWh"}
-            yield {**whole, "row": "held back", **_session(position), **energy}
-        for tax in statement.taxes:
-            sums: Cells = {
-                "net": self._units(tax.net),
-                "tax": self._units(tax.tax),
-                "gross": self._units(tax.gross),
-            }
-            yield {**whole, "row": "tax", "tax_rate": tax.rate, **sums}
-        total = {
-            "carried_in": self._units(statement.carried_in),
-            "total": self._units(statement.total),
-        }
-        yield {**whole, "row": "total", **total, "is_carried": statement.is_carried}
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, COLUMNS, delimiter=separator)
+    writer.writeheader()
+    for row in _rows(statement):
+        writer.writerow({name: cell(value) for name, value in row.items()})
+    return file.getvalue()
 
-    def _line(self, position: Position, line: Line) -> Cells:
-        is_energy = line.kind is LineKind.ENERGY
-        unit = f"of {line.of_days} days" if line.kind is LineKind.BASE else _UNITS.get(line.kind)
-        return {
-            "kind": line.kind.value,
-            "tariff": line.tariff,
-            "version": line.version.isoformat(),
-            "window": line.window,
-            "quantity": _kwh(line.quantity) if is_energy else line.quantity,
-            "unit": unit,
-            "price": line.price,
-            "tax_rate": line.tax_rate,
-            "amount": self._units(0 if position.is_prepaid else line.amount),
-            "from_wallet": self._units(line.amount) if position.is_prepaid else None,
-        }
 
-    def _units(self, minor: int) -> Decimal:
-        return units(minor, self.statement.currency)
+def _rows(statement: Statement) -> Iterator[Cells]:
+    """Yield what each row says."""
+    currency = statement.currency
+    household = statement.to.name if statement.to else None
+    month = statement.month.isoformat()[:7]
+    whole: Cells = {
+        "statement": statement.number,
+        "month": month,
+        "account": statement.account,
+        "name": household,
+        "currency": currency.code,
+    }
+
+    for position in statement.positions:
+        session = {**whole, "row": "line", **_session(position)}
+        for line in position.lines:
+            amount = units(line.amount, currency)
+            # What was charged to the wallet is listed, and asks for nothing.
+            asked: Cells = {"amount": amount, "from_wallet": None}
+            if position.is_prepaid:
+                asked = {"amount": units(0, currency), "from_wallet": amount}
+            yield {**session, **_line(line), **asked}
+        if not position.lines:
+            yield session
+
+    for position in statement.held_back:
+        energy: Cells = {"quantity": _kwh(position.energy_wh), "unit": "kWh"}
+        yield {**whole, "row": "held back", **_session(position), **energy}
+
+    for tax in statement.taxes:
+        sums: Cells = {name: units(getattr(tax, name), currency) for name in TAX_NAMES}
+        yield {**whole, "row": "tax", "tax_rate": tax.rate, **sums}
+
+    carried_in = units(statement.carried_in, currency)
+    total = units(statement.total, currency)
+    sums = {"carried_in": carried_in, "total": total, "is_carried": statement.is_carried}
+    yield {**whole, "row": "total", **sums}
+
+
+def _line(line: Line) -> Cells:
+    """Return how the amount of a line was computed."""
+    quantity: int | Decimal = line.quantity
+    unit = _UNITS.get(line.kind)
+    if line.kind is LineKind.ENERGY:
+        quantity = _kwh(line.quantity)
+    elif line.kind is LineKind.BASE:
+        unit = f"of {line.of_days} days"
+    return {
+        "kind": line.kind.value,
+        "tariff": line.tariff,
+        "version": line.version.isoformat(),
+        "window": line.window,
+        "quantity": quantity,
+        "unit": unit,
+        "price": line.price,
+        "tax_rate": line.tax_rate,
+    }
 
 
 def _session(position: Position) -> Cells:
-    same = (
-        "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space",
-        "tag", "vehicle",
-        "started_at", "ended_at", "is_prepaid",
-    )  # fmt: skip
-    split = position.split.value if position.split else None
-    return {
-        "position": position.id,
-        "split": split,
-        **{name: getattr(position, name) for name in same},
-    }
+    """Return what was charged: the columns that are named as the fields of a position, and two
+    others."""
+    cells: Cells = {name: getattr(position, name) for name in _OF_POSITIONS}
+    cells["position"] = position.id
+    if position.split:
+        cells["split"] = position.split.value
+    return cells
 
 
 def _kwh(energy_wh: int) -> Decimal:

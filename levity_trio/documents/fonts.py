@@ -20,7 +20,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from levity_trio.documents import DocumentProblem
 from levity_trio.told import Told
 
-_STYLES: Final = {"": "FiraGO_Regular", "B": "FiraGO_Bold"}
+_STYLES: Final = ("FiraGO_Regular", "FiraGO_Bold")
 _SUFFIXES: Final = (".ttf", ".otf")
 _VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
 
@@ -37,18 +37,21 @@ class Fonts(NamedTuple):
         missing: dict[str, str] = {}
         for text in texts:
             for sign in text:
-                if not self._has(sign):
-                    missing.setdefault(sign, text)
+                if ord(sign) in self.covered or sign.isspace() or _is_invisible(sign):
+                    continue
+                missing.setdefault(sign, text)
         return missing
 
     def printable(self, text: str) -> str:
         """Return a text whose missing characters are named by their code points, such as
         [U+1F600]."""
-        visible = (sign for sign in text if ord(sign) in self.covered or not _is_invisible(sign))
-        return "".join(sign if self._has(sign) else _stand_in(sign) for sign in visible)
-
-    def _has(self, sign: str) -> bool:
-        return ord(sign) in self.covered or sign.isspace() or _is_invisible(sign)
+        printable: list[str] = []
+        for sign in text:
+            if ord(sign) in self.covered or sign.isspace():
+                printable.append(sign)
+            elif not _is_invisible(sign):
+                printable.append(f"[U+{ord(sign):04X}]")
+        return "".join(printable)
 
 
 @contextmanager
@@ -58,15 +61,15 @@ def open_fonts(path: Path | None) -> Iterator[Fonts]:
     if path is not None:
         yield Fonts(path, path, _characters(path))
         return
-    with TemporaryDirectory(prefix="levity-font-") as folder:  # fpdf2 reads fonts from files only
-        files = [_unpacked(Path(folder), name) for name in _STYLES.values()]
-        yield Fonts(files[0], files[1], _characters(files[0]) & _characters(files[1]))
-
-
-def _unpacked(folder: Path, name: str) -> Path:
-    path = folder / f"{name}.ttf"
-    path.write_bytes(import_module(f"pymupdf_fonts.{name}").fontbuffer)
-    return path
+    # fpdf2 reads fonts from files only.
+    with TemporaryDirectory(prefix="levity-font-") as folder:
+        files: list[Path] = []
+        for name in _STYLES:
+            file = Path(folder) / f"{name}.ttf"
+            file.write_bytes(import_module(f"pymupdf_fonts.{name}").fontbuffer)
+            files.append(file)
+        regular, bold = files
+        yield Fonts(regular, bold, _characters(regular) & _characters(bold))
 
 
 def _characters(path: Path) -> frozenset[int]:
@@ -76,16 +79,11 @@ def _characters(path: Path) -> frozenset[int]:
         with TTFont(path, lazy=True) as font:
             return frozenset(font.getBestCmap() or ())
     except (OSError, TTLibError, KeyError, AssertionError) as problem:
-        raise DocumentProblem(
-            Told("the font {1} cannot be used: {2}", str(path), str(problem))
-        ) from problem
+        why = Told("the font {1} cannot be used: {2}", str(path), str(problem))
+        raise DocumentProblem(why) from problem
 
 
 def _is_invisible(sign: str) -> bool:
     """Whether a character only says how its neighbours are shown: marks of direction, joiners,
     variants."""
     return unicodedata.category(sign) == "Cf" or ord(sign) in _VARIATION_SELECTORS
-
-
-def _stand_in(sign: str) -> str:
-    return " " if sign.isspace() else f"[U+{ord(sign):04X}]"

@@ -17,17 +17,17 @@ from levity_trio.locale import _, language
 
 def html(sheet: Sheet) -> str:
     """Return the page. Raises DocumentProblem if the logo is neither PNG nor JPEG."""
-    logo = _address(sheet.logo) if sheet.logo else None
+    logo = None
+    if sheet.logo:
+        # In the page itself: it loads nothing.
+        content = b64encode(sheet.logo).decode()
+        logo = f"data:{media_type(sheet.logo)};base64,{content}"
     return _page("page.html").render(sheet=sheet, logo=logo, modules=payment_modules)
 
 
 def codes_html(sheet: CodeSheet) -> str:
     """Return the page of a sheet of codes."""
     return _page("codes.html").render(sheet=sheet, words=WORDS, code=text_code, language=language())
-
-
-def _address(logo: bytes) -> str:
-    return f"data:{media_type(logo)};base64,{b64encode(logo).decode()}"
 
 
 @cache

@@ -6,44 +6,46 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.documents.fonts import Fonts
-from levity_trio.documents.paper import Letter
-from levity_trio.documents.pdf import QUIET, Canvas
+from levity_trio.documents.paper import LogInLetter
+from levity_trio.documents.pdf import QUIET, PdfPages
 from levity_trio.documents.qr import text_code
 from levity_trio.documents.template import tidy
 from levity_trio.locale import _, language
 
+# All lengths are in mm.
 _PAPER: Final = "A4"
-# all lengths are in mm: a window envelope shows the address
-_ADDRESS, _SUBJECT, _SIDE = (
-    45.0,
-    100.0,
-    50.0,
-)
+_ADDRESS: Final = 45.0
+"""A window envelope shows what stands here."""
+_SUBJECT: Final = 100.0
+_SIDE: Final = 50.0
 _GAP: Final = 4.0
-_BODY, _HEAD, _TITLE = 11.0, 12.0, 15.0
+_BODY = 11.0
+_HEAD = 12.0
+_TITLE = 15.0
 
 
-def letter_pdf(letter: Letter, fonts: Fonts) -> bytes:
+def letter_pdf(letter: LogInLetter, fonts: Fonts) -> bytes:
     """Return the file."""
     title = _("Your log-in for charging at %(site)s", site=tidy(letter.site))
-    paper = Canvas(_PAPER, title, language(), fonts)
+    paper = PdfPages(_PAPER, title, language(), fonts)
     try:
         paper.add_page()
         paper.set_y(_ADDRESS)
         for line in (letter.household, *letter.address.splitlines()):
             paper.paragraph(tidy(line), _BODY)
+
+        # A long address pushes the rest down.
         paper.set_y(max(_SUBJECT, paper.get_y() + _GAP))
         paper.paragraph(title, _TITLE, bold=True, kind="H1")
         paper.ln(_GAP)
-        paper.paragraph(
-            _(
-                "With your phone you start and stop a session, see what it costs, and get your "
-                "statements."
-            ),
-            _BODY,
+        purpose = _(
+            "With your phone you start and stop a session, see what it costs, and get your "
+            "statements."
         )
+        paper.paragraph(purpose, _BODY)
         paper.ln(_GAP)
-        _code(paper, letter)
+        _write_log_in(paper, letter)
+
         words = _(
             (
                 "The code works once, until %(day)s. Then choose a password. Your name for the "
@@ -52,10 +54,8 @@ def letter_pdf(letter: Letter, fonts: Fonts) -> bytes:
             day=letter.until,
             name=tidy(letter.user),
         )
-        for text in (
-            words,
-            _("Anyone with this letter can log in as you. Give it to nobody else."),
-        ):
+        warning = _("Anyone with this letter can log in as you. Give it to nobody else.")
+        for text in (words, warning):
             paper.paragraph(text, _BODY)
             paper.ln(_GAP)
         return bytes(paper.output())
@@ -63,20 +63,19 @@ def letter_pdf(letter: Letter, fonts: Fonts) -> bytes:
         paper.close_fonts()
 
 
-def _code(paper: Canvas, letter: Letter) -> None:
+def _write_log_in(paper: PdfPages, letter: LogInLetter) -> None:
     """Write how to log in, beside a code that does it by itself."""
-    rows, top = text_code(letter.url), paper.get_y()
-    paper.code(
-        rows, _("The link as a QR code"), paper.l_margin, top, _SIDE / (len(rows) + 2 * QUIET)
-    )
-    paper.set_xy(paper.l_margin + _SIDE + _GAP, top + _GAP)
+    top = paper.get_y()
+    rows = text_code(letter.url)
+    module = _SIDE / (len(rows) + 2 * QUIET)
+    paper.code(rows, _("The link as a QR code"), paper.l_margin, top, module)
+
+    beside = paper.l_margin + _SIDE + _GAP
+    paper.set_xy(beside, top + _GAP)
     paper.paragraph(_("Scan the code, or enter the address"), _HEAD, bold=True, kind="H2")
-    for text, is_bold in (
-        (letter.page, False),
-        (_("and there the code"), False),
-        (letter.code, True),
-    ):
+    for text in (letter.page, _("and there the code"), letter.code):
         paper.ln(1)
-        paper.set_x(paper.l_margin + _SIDE + _GAP)
-        paper.paragraph(text, _BODY, bold=is_bold)
-    paper.set_xy(paper.l_margin, max(paper.get_y(), top + _SIDE) + _GAP)
+        paper.set_x(beside)
+        paper.paragraph(text, _BODY, bold=text == letter.code)
+    below = max(paper.get_y(), top + _SIDE)
+    paper.set_xy(paper.l_margin, below + _GAP)

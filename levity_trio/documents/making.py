@@ -13,10 +13,10 @@ from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
-from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper
+from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper
 from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import Template, chosen
+from levity_trio.documents.template import DocumentTemplate, chosen
 from levity_trio.locale import SOURCE, languages, speaking
 from levity_trio.told import Told
 
@@ -30,10 +30,10 @@ _MISSING: Final = Told(
 
 @contextmanager
 def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
-    """Give what makes papers in a form, finds what the font lacks, or looks at a logo. Raises
-    DocumentProblem."""
+    """Give what makes papers in a form ("missing": what finds the characters that the font lacks;
+    "logo": what looks at a logo). Raises DocumentProblem."""
     if task in _WITHOUT_FONTS:
-        yield _WITHOUT_FONTS[Form(task)]
+        yield _WITHOUT_FONTS[DocumentForm(task)]
         return
     try:
         import pymupdf_fonts  # noqa: F401, PLC0415 - see above
@@ -52,71 +52,79 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         return
     with open_fonts(font) as fonts:
 
-        def _pdf(paper: Paper | CodeSheet | Letter) -> bytes:
+        def make_pdf(paper: Paper | CodeSheet | LogInLetter) -> bytes:
             if isinstance(paper, Paper):
                 return pdf(sheet_of(paper), fonts)
             with speaking(paper.language):
-                return (
-                    codes_pdf(paper, fonts)
-                    if isinstance(paper, CodeSheet)
-                    else letter_pdf(paper, fonts)
-                )
+                if isinstance(paper, CodeSheet):
+                    return codes_pdf(paper, fonts)
+                return letter_pdf(paper, fonts)
 
-        if task == Form.PDF:
-            yield _pdf
-        else:
-            yield lambda one: fonts.missing((one,) if isinstance(one, str) else _texts(one))
+        def find_missing(paper: Paper | str) -> dict[str, str]:
+            if isinstance(paper, str):
+                return fonts.missing((paper,))
+            # A word of the template may be on no paper yet.
+            words = _texts_in(_template(paper).values)
+            return fonts.missing((*sheet_of(paper).texts(), *words))
+
+        yield make_pdf if task == DocumentForm.PDF else find_missing
 
 
 def sheet_of(paper: Paper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
+    first = paper.first
     if paper.sheet is not None:
-        return of_kept(paper.sheet, paper.first.digest or "", paper.first.owner.logo)
+        return of_kept(paper.sheet, first.digest or "", first.owner.logo)
     template = _template(paper)
-    spoken = template.values["language"]
-    with speaking(spoken if spoken in languages() else SOURCE):
-        return (
-            covering_sheet(paper.statements, template)
-            if paper.is_cover
-            else statement_sheet(paper.first, template)
-        )
+    language = template.values["language"]
+    if language not in languages():
+        language = SOURCE
+    with speaking(language):
+        if paper.is_cover:
+            return covering_sheet(paper.statements, template)
+        return statement_sheet(first, template)
 
 
-def _html(paper: Paper | CodeSheet) -> str:
-    if not isinstance(paper, CodeSheet):
-        return html(sheet_of(paper))
+def _html(paper: Paper | CodeSheet) -> bytes:
+    if isinstance(paper, Paper):
+        return html(sheet_of(paper)).encode()
     with speaking(paper.language):
-        return codes_html(paper)
+        return codes_html(paper).encode()
 
 
-def _texts(paper: Paper) -> Iterator[str]:
-    """Yield what stands on a paper, and all words of its template."""
-    yield from sheet_of(paper).texts()
-    yield from _words(_template(paper).values)
+def _csv(paper: Paper) -> bytes:
+    separator, decimal = sheet_of(paper).csv
+    return csv_text(paper.first, separator, decimal).encode()
 
 
-def _words(value: object) -> Iterator[str]:
+def _json(paper: Paper) -> bytes:
+    return json_bytes(paper.first)
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield all texts of a table of a template, and of the tables and lists in it."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        yield from (word for inner in value.values() for word in _words(inner))
+        for inner in value.values():
+            yield from _texts_in(inner)
     elif isinstance(value, list):
         yield from value
 
 
-def _template(paper: Paper) -> Template:
-    """Return the words and formats of a paper. Before papers had a language, the reference was the
-    number alone."""
+def _template(paper: Paper) -> DocumentTemplate:
+    """Return the words and formats of a paper."""
     template = chosen(paper.templates, paper.language or None)
-    if paper.language != "" or "payment_reference" in (paper.templates[0] or ""):
+    # Before papers had a language, the reference was the number alone.
+    has_reference = "payment_reference" in (paper.templates[0] or "")
+    if paper.language != "" or has_reference:
         return template
-    return Template(
-        {**template.values, "words": {**template.values["words"], "payment_reference": "{number}"}}
-    )
+    words = {**template.values["words"], "payment_reference": "{number}"}
+    return DocumentTemplate({**template.values, "words": words})
 
 
-_WITHOUT_FONTS: Final[dict[Form, Maker]] = {
-    Form.HTML: lambda paper: _html(paper).encode(),
-    Form.CSV: lambda paper: csv_text(paper.first, *sheet_of(paper).csv).encode(),
-    Form.JSON: lambda paper: json_bytes(paper.first),
+_WITHOUT_FONTS: Final[dict[DocumentForm, Maker]] = {
+    DocumentForm.HTML: _html,
+    DocumentForm.CSV: _csv,
+    DocumentForm.JSON: _json,
 }

@@ -16,9 +16,12 @@ WORDS: Final = N_("Scan to charge")
 LONGEST_NAME_BYTES: Final = 120
 """Of a household in the name of a file, which has 255 bytes at most."""
 _NOT_IN_NAMES: Final = frozenset('/\\:*?"<>|%;')
+"""These signs cannot stand in the name of a file, somewhere."""
+_UNUSABLE_CATEGORIES: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Nor can signs of these kinds, or they would order their text about."""
 
 
-class Form(StrEnum):
+class DocumentForm(StrEnum):
     """The forms of a document. A covering sheet is HTML or PDF, and so are codes; a letter is a
     PDF."""
 
@@ -73,7 +76,7 @@ class CodeSheet:
 
 
 @record
-class Letter:
+class LogInLetter:
     """A letter that logs the driver of a household in: to whom, the name for the log-in, the code,
     and where and until which day it is typed. `url` does that by itself."""
 
@@ -101,20 +104,13 @@ def file_name(month: str, household: str, what: str) -> str:
 
     What a file's name cannot have becomes a space, and a long name of a household is cut.
     """
-    usable = " ".join("".join(" " if _is_unusable(sign) else sign for sign in household).split())
-    short = usable.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .")
-    return " ".join(filter(None, (month, short, what)))
-
-
-def _is_unusable(sign: str) -> bool:
-    """Whether a sign cannot stand in the name of a file, somewhere, or would order its text
-    about."""
-    return sign in _NOT_IN_NAMES or unicodedata.category(sign) in (
-        "Cc",
-        "Cf",
-        "Cs",
-        "Co",
-        "Cn",
-        "Zl",
-        "Zp",
-    )
+    usable = ""
+    for sign in household:
+        is_unusable = unicodedata.category(sign) in _UNUSABLE_CATEGORIES
+        usable += " " if is_unusable or sign in _NOT_IN_NAMES else sign
+    # The last letter may be cut in two, and is then left out.
+    name = " ".join(usable.split())
+    start = name.encode()[:LONGEST_NAME_BYTES]
+    short = start.decode(errors="ignore").strip(" .")
+    parts = (month, short, what)
+    return " ".join(filter(None, parts))

@@ -25,7 +25,7 @@ from PIL import Image, UnidentifiedImageError
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.fonts import Fonts
 from levity_trio.documents.qr import payment_modules
-from levity_trio.documents.sheet import Facts, Row, Sheet, Table, media_type
+from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableRow, media_type
 from levity_trio.told import Told
 
 _FAMILY: Final = "sheet"
@@ -36,11 +36,17 @@ _PADDING: Final = 0.4
 """Above and below the text of a row."""
 _LINE: Final = 0.42
 """Height of a line for each point of its size."""
-_BODY, _SMALL, _TITLE, _LARGE, _HEAD = 9.0, 7.5, 14.0, 24.0, 11.0
-_SOFT, _INK = 80, 0
+_BODY = 9.0
+_SMALL = 7.5
+_TITLE = 14.0
+_LARGE = 24.0
+_HEAD = 11.0
+_SOFT = 80
+_INK = 0
 _LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
 _LARGEST_LOGO: Final = 4_000_000  # pixels
-_MODULE, QUIET = 0.7, 4
+_MODULE = 0.7
+QUIET = 4
 _PAGES: Final = "\ufdd0" * 3
 """These noncharacters, which no name contains, stand for the number of pages (three digits) until
 that is known."""
@@ -53,28 +59,24 @@ _HEADS: Final = 16.0
 
 def pdf(sheet: Sheet, fonts: Fonts) -> bytes:
     """Return the file. Raises DocumentProblem if the logo cannot be used."""
-    paper = _Paper(sheet, fonts)
+    paper = _SheetPages(sheet, fonts)
     try:
-        _write(paper, sheet)
+        paper.add_page()
+        _write_head(paper, sheet)
+        for block in sheet.blocks:
+            if isinstance(block, LabelledValues):
+                _write_values(paper, block)
+            else:
+                _write_table(paper, block)
+        paper.ln(4)
+        for line in sheet.small:
+            paper.paragraph(line, _SMALL, colour=_SOFT)
         return bytes(paper.output())
     finally:
         paper.close_fonts()
 
 
-def _write(paper: _Paper, sheet: Sheet) -> None:
-    paper.add_page()
-    _head(paper, sheet)
-    for block in sheet.blocks:
-        if isinstance(block, Facts):
-            _facts(paper, block)
-        else:
-            _table(paper, block)
-    paper.ln(4)
-    for line in sheet.small:
-        paper.paragraph(line, _SMALL, colour=_SOFT)
-
-
-class Canvas(FPDF):
+class PdfPages(FPDF):
     """Pages without anything on them, in the fonts of documents."""
 
     def __init__(
@@ -114,10 +116,14 @@ class Canvas(FPDF):
         number = self._tags[self.page]
         self._tags[self.page] += 1
         if begun is not None and begun.page_number() == self.page:
+            # A reader finds the element of each marked part in the tree of its page, in the order
+            # of the numbers.
             begun.k.append(number)
             tree = self.struct_builder.struct_tree_root.parent_tree
-            tree.nums[self.struct_builder.spid_per_page_number[self.page]].append(begun)
+            page = self.struct_builder.spid_per_page_number[self.page]
+            tree.nums[page].append(begun)
         else:
+            # An element belongs to one page: on the next one, a paragraph begins anew.
             begun = self._add_marked_content(struct_type=f"/{kind}", mcid=number, alt_text=words)
         self._out(f"/{kind} <</MCID {number}>> BDC")
         yield begun
@@ -169,43 +175,40 @@ class Canvas(FPDF):
                 self.cell(width, height, line, align=align, new_x=XPos.LEFT, new_y=YPos.NEXT)
 
     def lines(self, text: str, width: float, size: float, bold: bool = False) -> list[str]:
-        """Return a text divided into lines. Dividing takes most of the time, so it is done once."""
+        """Return a text divided into lines."""
         key = text, width, size, bold
-        if key not in self._divided:
-            self.style(size, bold)
-            self._divided[key] = self._divide(self._fonts.printable(text), width)
-        return self._divided[key]
-
-    def _divide(self, text: str, width: float) -> list[str]:
-        if self.get_string_width(text) <= width:
-            return [text]
-        lines = self.multi_cell(
-            width, text=text, align="L", dry_run=True, output=MethodReturnValue.LINES
-        )
-        return list(lines) if isinstance(lines, list) else []
+        if key in self._divided:
+            return self._divided[key]
+        self.style(size, bold)
+        printable = self._fonts.printable(text)
+        lines = [printable]
+        if self.get_string_width(printable) > width:
+            output = MethodReturnValue.LINES
+            divided = self.multi_cell(width, text=printable, align="L", dry_run=True, output=output)
+            lines = list(divided) if isinstance(divided, list) else []
+        # Dividing takes most of the time, and heights ask for it first.
+        self._divided[key] = lines
+        return lines
 
     def rule(self, width: float, grey: int = 0) -> None:
         """Draw a line over the whole width."""
         self.set_line_width(width)
         self.set_draw_color(grey)
         with self.beside():
-            self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+            y = self.get_y()
+            self.line(self.l_margin, y, self.w - self.r_margin, y)
         self.set_draw_color(0)
 
     def code(self, rows: Sequence[str], words: str, left: float, top: float, module: float) -> None:
         """Draw a QR code, described by these words; its quiet zone begins at this place."""
         self.set_fill_color(0)
         with self.tagged("Figure", words):
-            for y, line in enumerate(rows):
-                for x, dark in enumerate(line):
-                    if dark == "1":
-                        self.rect(
-                            left + (x + QUIET) * module,
-                            top + (y + QUIET) * module,
-                            module,
-                            module,
-                            style="F",
-                        )
+            for row, modules in enumerate(rows):
+                for column, colour in enumerate(modules):
+                    if colour == "1":
+                        x = left + (column + QUIET) * module
+                        y = top + (row + QUIET) * module
+                        self.rect(x, y, module, module, style="F")
 
     def make_room(self, height: float) -> bool:
         """Begin a new page where less than this height is left; return whether it did."""
@@ -215,7 +218,7 @@ class Canvas(FPDF):
         return True
 
 
-class _Paper(Canvas):
+class _SheetPages(PdfPages):
     """Pages with the mark of a draft at the head, and their number at the foot."""
 
     def __init__(self, sheet: Sheet, fonts: Fonts) -> None:
@@ -225,46 +228,56 @@ class _Paper(Canvas):
 
     def header(self) -> None:
         with self.beside():
-            self._on_top()
-
-    def _on_top(self) -> None:
-        if self._sheet.mark:
-            self.rule(0.5)
-            self.ln(1.5)
-            self.paragraph(self._sheet.mark, _HEAD, bold=True, align=Align.C)
-            self.ln(1.5)
-            self.rule(0.5)
-            self.ln(3)
-        if self.page_no() > 1:
-            # pages may be mixed up
-            whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))
-            self.paragraph(whose, _SMALL, colour=_SOFT)
-            self.ln(2)
+            if self._sheet.mark:
+                self.rule(0.5)
+                self.ln(1.5)
+                self.paragraph(self._sheet.mark, _HEAD, bold=True, align=Align.C)
+                self.ln(1.5)
+                self.rule(0.5)
+                self.ln(3)
+            if self.page_no() > 1:
+                # Pages may be mixed up.
+                whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))
+                self.paragraph(whose, _SMALL, colour=_SOFT)
+                self.ln(2)
 
     def footer(self) -> None:
         self.set_y(-_FOOT + 6)
         words = self._sheet.page_words.format(page=self.page_no(), pages=_PAGES)
-        text = _PAGES.join(self._fonts.printable(part) for part in words.split(_PAGES))
+        # No font has what stands for the number of pages.
+        parts = [self._fonts.printable(part) for part in words.split(_PAGES)]
+        text = _PAGES.join(parts)
         self.style(_SMALL, colour=_SOFT)
         with self.beside():
             self.cell(0, _SMALL * _LINE, text, align=Align.R)
 
 
-def _head(paper: _Paper, sheet: Sheet) -> None:
+def _write_head(paper: _SheetPages, sheet: Sheet) -> None:
+    """Write the sender on the left, the recipient on the right, and beneath both what is asked."""
     half = paper.epw / 2 - 4
     top = paper.get_y()
     if sheet.logo:
-        _logo(paper, sheet.logo, sheet.sender[0])
+        width, height = check_logo(sheet.logo)
+        scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
+        with paper.tagged("Figure", sheet.sender[0]):
+            paper.image(io.BytesIO(sheet.logo), w=width * scale, h=height * scale)
+        paper.ln(2)
     for index, line in enumerate(sheet.sender):
-        paper.paragraph(
-            line, _SMALL, width=half, bold=index == 0, colour=_INK if index == 0 else _SOFT
-        )
-    left, pages = paper.get_y(), paper.page
-    if pages == 1:
+        is_name = index == 0
+        colour = _INK if is_name else _SOFT
+        paper.paragraph(line, _SMALL, width=half, bold=is_name, colour=colour)
+
+    # A sender may be longer than a page: then the recipient follows beneath.
+    below = paper.get_y()
+    page = paper.page
+    if page == 1:
         paper.set_xy(paper.l_margin + half + 8, top)
     for index, line in enumerate(sheet.recipient):
         paper.paragraph(line, _HEAD, width=half, bold=index == 0)
-    paper.set_xy(paper.l_margin, max(left, paper.get_y()) if paper.page == pages else paper.get_y())
+    is_beside = paper.page == page
+    below = max(below, paper.get_y()) if is_beside else paper.get_y()
+    paper.set_xy(paper.l_margin, below)
+
     paper.ln(6)
     paper.paragraph(sheet.title, _TITLE, bold=True, kind="H1")
     paper.ln(2)
@@ -278,18 +291,16 @@ def check_logo(logo: bytes) -> tuple[int, int]:
     """Return the width and height of a logo in pixels. Raises DocumentProblem if it cannot be
     used."""
     media_type(logo)
+    most = _LARGEST_LOGO
     try:
         with Image.open(io.BytesIO(logo), formats=("PNG", "JPEG")) as image:
             width, height = image.size
-            if width * height > _LARGEST_LOGO:
-                raise DocumentProblem(
-                    Told(
-                        "the logo has {1} × {2} pixels; it may have {3} in all",
-                        width,
-                        height,
-                        _LARGEST_LOGO,
-                    )
+            # The head says the size: a picture that is too large is never unpacked.
+            if width * height > most:
+                problem = Told(
+                    "the logo has {1} × {2} pixels; it may have {3} in all", width, height, most
                 )
+                raise DocumentProblem(problem)
             image.load()
     except (
         Image.DecompressionBombError,
@@ -302,47 +313,53 @@ def check_logo(logo: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _logo(paper: _Paper, logo: bytes, words: str) -> None:
-    width, height = check_logo(logo)
-    scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
-    with paper.tagged("Figure", words):
-        paper.image(io.BytesIO(logo), w=width * scale, h=height * scale)
-    paper.ln(2)
-
-
-def _heading(paper: _Paper, text: str, room: float) -> None:
+def _write_heading(paper: _SheetPages, text: str, room: float) -> None:
+    """Write the heading of a block on the page where the block has room to begin."""
     paper.ln(5)
     paper.make_room(room)
     paper.paragraph(text, _HEAD, bold=True, kind="H2")
     paper.ln(1)
 
 
-def _facts(paper: _Paper, facts: Facts) -> None:
-    code = payment_modules(facts.code)
-    side = (len(code) + 2 * QUIET) * _MODULE if code else 0
-    height = max(len(facts.pairs) * 6.0, side + 8 if side else 0)
-    _heading(paper, facts.title, height + 12)
+def _write_values(paper: _SheetPages, values: LabelledValues) -> None:
+    """Write labels and their values, beside their code if there is one."""
+    code = payment_modules(values.code)
+    height = len(values.pairs) * 6.0
+    width = paper.epw
+    side = 0.0
+    if code:
+        side = (len(code) + 2 * QUIET) * _MODULE
+        height = max(height, side + 8)
+        width -= side + 6
+    _write_heading(paper, values.title, height + 12)
+
     top, page = paper.get_y(), paper.page
-    width = paper.epw - (side + 6 if side else 0)
-    grid = _Grid(
-        paper, [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)], [False, facts.is_number]
-    )
-    for pair in facts.pairs:
-        grid.write(Row(cells=pair), bold_last=True)
+    widths = [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)]
+    grid = _Grid(paper, widths, [False, values.is_number])
+    for pair in values.pairs:
+        grid.write(TableRow(cells=pair), bold_last=True)
+
+    # Values that are longer than the page leave no place for the code beside them.
     if code and paper.page == page:
         left, end = paper.w - paper.r_margin - side, paper.get_y()
-        paper.code(code, facts.code_label, left, top, _MODULE)
+        paper.code(code, values.code_label, left, top, _MODULE)
         paper.set_xy(left, top + side - 1)
-        paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
+        paper.paragraph(values.code_label, _SMALL, width=side, align=Align.C)
         paper.set_xy(paper.l_margin, max(end, top + side + 3))
 
 
-def _table(paper: _Paper, table: Table) -> None:
+def _write_table(paper: _SheetPages, table: Table) -> None:
+    """Write a table with its notes; its heads stand again on each further page."""
     shares = sum(column.share for column in table.columns)
     widths = [paper.epw * column.share / shares for column in table.columns]
     grid = _Grid(paper, widths, [column.is_number for column in table.columns])
-    heads = Row(cells=tuple(column.head for column in table.columns))
-    _heading(paper, table.title, _HEADS + (grid.height(table.rows[0]) if table.rows else 0))
+    heads = TableRow(cells=tuple(column.head for column in table.columns))
+
+    # A heading stays with the first row.
+    room = _HEADS
+    if table.rows:
+        room += grid.height(table.rows[0])
+    _write_heading(paper, table.title, room)
     grid.write(heads, size=_SMALL, colour=_SOFT)
     for row in table.rows:
         if paper.make_room(grid.height(row)):
@@ -364,20 +381,25 @@ def _table(paper: _Paper, table: Table) -> None:
 class _Grid:
     """Columns of these widths on a paper; those of numbers are aligned to the right."""
 
-    def __init__(self, paper: _Paper, widths: list[float], numbers: list[bool]) -> None:
-        self._paper, self._widths = paper, widths
+    def __init__(self, paper: _SheetPages, widths: list[float], numbers: list[bool]) -> None:
+        self._paper = paper
+        self._widths = widths
         self._aligns = [Align.R if is_number else Align.L for is_number in numbers]
 
-    def height(self, row: Row) -> float:
+    def height(self, row: TableRow) -> float:
         """Return the height of a row with its notes."""
-        paper, cells = self._paper, zip(row.cells, self._widths, strict=True)
-        lines = max(len(paper.lines(text, width - _GAP, _BODY)) for text, width in cells)
-        notes = sum(len(paper.lines(note, paper.epw - 4, _SMALL)) for note in row.notes)
+        paper = self._paper
+        lines = 0
+        for text, width in zip(row.cells, self._widths, strict=True):
+            lines = max(lines, len(paper.lines(text, width - _GAP, _BODY)))
+        notes = 0
+        for note in row.notes:
+            notes += len(paper.lines(note, paper.epw - 4, _SMALL))
         return lines * _BODY * _LINE + notes * _SMALL * _LINE + 2 * _PADDING + 1.6
 
     def write(
         self,
-        row: Row,
+        row: TableRow,
         *,
         size: float = _BODY,
         bold: bool = False,
@@ -386,22 +408,27 @@ class _Grid:
     ) -> None:
         """Write the cells of a row, line by line: a row higher than a page goes on over the next
         one."""
-        paper, last, height = self._paper, len(row.cells) - 1, size * _LINE
-        widths = [width - (column < last) * _GAP for column, width in enumerate(self._widths)]
-        bolds = [bold or (bold_last and column == last) for column in range(last + 1)]
-        cells = zip(row.cells, widths, bolds, strict=True)
-        cut = [paper.lines(text, width, size, is_bold) for text, width, is_bold in cells]
+        paper = self._paper
+        height = size * _LINE
+        last = len(row.cells) - 1
+        columns: list[tuple[float, bool, list[str]]] = []
+        for column, text in enumerate(row.cells):
+            # The last column ends at the margin, and needs no gap behind it.
+            width = self._widths[column] - (0 if column == last else _GAP)
+            is_bold = bold or (bold_last and column == last)
+            columns.append((width, is_bold, paper.lines(text, width, size, is_bold)))
+
         paper.set_y(paper.get_y() + _PADDING)
-        elements: list[StructElem | None] = [None] * len(cut)
-        for index in range(max(map(len, cut))):
+        elements: list[StructElem | None] = [None] * len(columns)
+        for index in range(max(len(lines) for _width, _is_bold, lines in columns)):
             paper.make_room(height)
             top, left = paper.get_y(), paper.l_margin
-            for column, lines in enumerate(cut):
+            for column, (width, is_bold, lines) in enumerate(columns):
                 if index < len(lines) and lines[index]:
-                    paper.style(size, bolds[column], colour)
+                    paper.style(size, is_bold, colour)
                     paper.set_xy(left, top)
                     with paper.tagged("P", begun=elements[column]) as elements[column]:
-                        paper.cell(widths[column], height, lines[index], align=self._aligns[column])
+                        paper.cell(width, height, lines[index], align=self._aligns[column])
                 left += self._widths[column]
             paper.set_xy(paper.l_margin, top + height)
         paper.set_y(paper.get_y() + _PADDING)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper
+from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper
 from levity_trio.told import Quantity, Told
 
 DEADLINE_SECONDS: Final = 60.0
@@ -32,7 +32,7 @@ def waiting() -> int:
 
 
 async def documents(
-    papers: Sequence[Paper | CodeSheet | Letter], form: Form, font: Path | None = None
+    papers: Sequence[Paper | CodeSheet | LogInLetter], form: DocumentForm, font: Path | None = None
 ) -> list[bytes]:
     """Return a file of each paper; all are in memory at once, so give some dozens. Raises
     DocumentProblem."""
@@ -50,8 +50,8 @@ async def missing_characters(
     DocumentProblem.
     """
     missing: dict[str, str] = {}
-    for more in await _run("missing", [paper, *texts], font):
-        missing = more | missing
+    for of_a_text in await _run("missing", [paper, *texts], font):
+        missing = of_a_text | missing
     return missing
 
 
@@ -61,7 +61,7 @@ async def check_logo(logo: bytes) -> None:
 
 
 async def _run(
-    task: str, papers: Sequence[Paper | CodeSheet | Letter | bytes | str], font: Path | None
+    task: str, papers: Sequence[Paper | CodeSheet | LogInLetter | bytes | str], font: Path | None
 ) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
@@ -69,35 +69,30 @@ async def _run(
     try:
         async with _ONE:
             with trio.fail_after(seconds):
-                done = await trio.run_process(
+                # Not earlier: who waits keeps no copy of a large paper.
+                work = pickle.dumps((task, tuple(papers), font))
+                process = await trio.run_process(
                     command,
-                    stdin=pickle.dumps((task, tuple(papers), font)),
+                    stdin=work,
                     capture_stdout=True,
                     capture_stderr=True,
                     start_new_session=True,  # a Ctrl-C is for the server alone
                 )
-        result, problem = pickle.loads(done.stdout)  # noqa: S301 - our own process wrote it
+        result, problem = pickle.loads(process.stdout)  # noqa: S301 - our own process wrote it
     except trio.TooSlowError:
-        raise DocumentProblem(
-            Told(
-                "the process of documents was stopped: it took more than {1}",
-                Quantity(seconds, "s"),
-            )
-        ) from None
+        limit = Quantity(seconds, "s")
+        why = Told("the process of documents was stopped: it took more than {1}", limit)
+        raise DocumentProblem(why) from None
     except (OSError, subprocess.CalledProcessError) as failure:
-        raise DocumentProblem(
-            Told("the process of documents failed: {1}", _words(failure))
-        ) from failure
+        words = str(failure)
+        if isinstance(failure, subprocess.CalledProcessError):
+            # The last line of a traceback says what happened.
+            output = bytes(failure.stderr).decode(errors="replace").strip()
+            words = output.rpartition("\n")[2] or words
+        raise DocumentProblem(Told("the process of documents failed: {1}", words)) from failure
     except (pickle.UnpicklingError, EOFError) as failure:
-        raise DocumentProblem(Told("the process of documents ended without an answer")) from failure
+        why = Told("the process of documents ended without an answer")
+        raise DocumentProblem(why) from failure
     if problem is not None:
         raise problem
     return result
-
-
-def _words(failure: Exception) -> str:
-    if isinstance(failure, subprocess.CalledProcessError):
-        return bytes(failure.stderr).decode(errors="replace").strip().rpartition("\n")[2] or str(
-            failure
-        )
-    return str(failure)

@@ -26,4 +26,8 @@ def terminal_code(text: str) -> str:
 
 
 def _rows(code: QRCode) -> tuple[str, ...]:
-    return tuple("".join("1" if module & 1 else "0" for module in row) for row in code.matrix)
+    rows: list[str] = []
+    for row in code.matrix:
+        modules = ["1" if module & 1 else "0" for module in row]
+        rows.append("".join(modules))
+    return tuple(rows)

@@ -22,7 +22,7 @@ _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image
 
 
 @record
-class Column:
+class TableColumn:
     """A column's head, its share of the width, and whether it holds numbers (aligned to the
     right)."""
 
@@ -32,26 +32,27 @@ class Column:
 
 
 @record
-class Row:
+class TableRow:
     """A row of a table, and what stands beneath it over the whole width."""
 
     cells: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Table(msgspec.Struct, frozen=True, kw_only=True, tag="Table"):
     """A table; its last row may be a sum."""
 
     title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    total: Row | None = None
+    columns: tuple[TableColumn, ...]
+    rows: tuple[TableRow, ...]
+    total: TableRow | None = None
     is_sessions: bool = False
     """Whether its columns begin with number, date, place, times, kWh: a phone shows them in two
     lines."""
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+# Sheets that were kept name this class "Facts".
+class LabelledValues(msgspec.Struct, frozen=True, kw_only=True, tag="Facts"):
     """Labels and their values, with a QR code beside them: what that says."""
 
     title: str
@@ -76,7 +77,7 @@ class Sheet:
     label: str
     figure: str
     remark: str
-    blocks: tuple[Table | Facts, ...]
+    blocks: tuple[Table | LabelledValues, ...]
     small: tuple[str, ...]
     page_words: str
     """This text has the fields {page} and {pages}."""
@@ -89,17 +90,21 @@ class Sheet:
 
     def texts(self) -> tuple[str, ...]:
         """Return all its texts in reading order."""
-        head = (
-            self.mark or "",
-            *self.sender,
-            *self.recipient,
-            self.title,
-            self.label,
-            self.figure,
-            self.remark,
-        )
-        inner = [text for block in self.blocks for text in _texts(block)]
-        return tuple(text for text in (*head, *inner, *self.small) if text)
+        texts = [self.mark or "", *self.sender, *self.recipient]
+        texts += [self.title, self.label, self.figure, self.remark]
+        for block in self.blocks:
+            texts.append(block.title)
+            if isinstance(block, LabelledValues):
+                for label, value in block.pairs:
+                    texts += [label, value]
+                texts.append(block.code_label)
+                continue
+            texts += [column.head for column in block.columns]
+            total = [block.total] if block.total else []
+            for row in [*block.rows, *total]:
+                texts += [*row.cells, *row.notes]
+        texts += self.small
+        return tuple(filter(None, texts))
 
 
 def kept(sheet: Sheet) -> str:
@@ -109,25 +114,18 @@ def kept(sheet: Sheet) -> str:
 
 def of_kept(text: str, digest: str, logo: bytes | None) -> Sheet:
     """Return the sheet of a statement that was stored."""
-    sheet = msgspec.json.decode(text.replace(NO_DIGEST, in_groups(digest)), type=Sheet)
+    whole = text.replace(NO_DIGEST, in_groups(digest))
+    sheet = msgspec.json.decode(whole, type=Sheet)
     return replace(sheet, logo=logo)
-
-
-def _texts(block: Table | Facts) -> list[str]:
-    if isinstance(block, Facts):
-        return [block.title, *(text for pair in block.pairs for text in pair), block.code_label]
-    rows = [*block.rows, *([block.total] if block.total else [])]
-    heads = [column.head for column in block.columns]
-    return [block.title, *heads, *(text for row in rows for text in (*row.cells, *row.notes))]
 
 
 def media_type(logo: bytes) -> str:
     """Return the type of a logo by its first bytes. Raises DocumentProblem if it is too large or of
     another kind."""
-    if len(logo) > LARGEST_LOGO_BYTES:
-        raise DocumentProblem(
-            Told("the logo has {1} bytes; it may have {2}", len(logo), LARGEST_LOGO_BYTES)
-        )
+    size = len(logo)
+    if size > LARGEST_LOGO_BYTES:
+        problem = Told("the logo has {1} bytes; it may have {2}", size, LARGEST_LOGO_BYTES)
+        raise DocumentProblem(problem)
     for beginning, name in _BEGINNINGS.items():
         if logo.startswith(beginning):
             return name

@@ -38,7 +38,13 @@ _LONGEST_SIGN: Final = 1
 UNIT_PRICE_DECIMALS: Final = 4
 _CHOSEN_FIELDS: Final = ("dates.day", "dates.short", "dates.month")
 _DECIMALS: Final = (".", ",", "٫")
-_SEPARATORS: Final = (",", ";", "\t")
+_CHOICES: Final = {
+    "paper": PAPERS,
+    "numbers.decimal": _DECIMALS,
+    "csv.separator": (",", ";", "\t"),
+    "csv.decimal": _DECIMALS,
+}
+_UNEQUAL: Final = (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator"))
 _LATER: Final[Mapping[str, Mapping[str, str]]] = {
     "words": {"payment_reference": "{number}, {household}"}
 }
@@ -52,10 +58,11 @@ turn an amount round. The marks U+200E and U+200F stay: they are needed, and har
 def tidy(text: str) -> str:
     """Return a text of somebody else (a name, a reason) as one line that orders no other text
     about."""
-    kept = (sign for sign in text if sign not in _ORDERS_OTHERS)
-    return " ".join(
-        "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split()
-    )
+    kept = ""
+    for sign in text:
+        if sign not in _ORDERS_OTHERS:
+            kept += " " if unicodedata.category(sign) == "Cc" else sign
+    return " ".join(kept.split())
 
 
 class TemplateProblem(DocumentProblem):
@@ -66,7 +73,7 @@ class TemplateProblem(DocumentProblem):
 
 
 @record(kw_only=False)
-class Template:
+class DocumentTemplate:
     """A checked template."""
 
     values: Mapping[str, Any]
@@ -83,8 +90,10 @@ class Template:
     def number(self, value: Decimal) -> str:
         """Return a number with all its decimals and with the signs of the template."""
         signs = self.values["numbers"]
-        plain = f"{abs(value):,f}".replace(",", "T").replace(".", "D")
-        text = plain.replace("T", signs["thousands"]).replace("D", signs["decimal"])
+        whole, point, decimals = f"{abs(value):,f}".partition(".")
+        text = whole.replace(",", signs["thousands"])
+        if point:
+            text = f"{text}{signs['decimal']}{decimals}"
         return f"{signs['minus']}{text}" if value < 0 else text
 
     def amount(self, minor: int, currency: Currency) -> str:
@@ -116,59 +125,65 @@ class Template:
     def unit_price(self, value: Decimal, currency: Currency) -> str:
         """Return the price of one thing with its currency, with as many decimals as it needs, but
         at most four."""
-        exact = value.quantize(Decimal(1).scaleb(-UNIT_PRICE_DECIMALS), ROUND_HALF_UP)
-        text = self.price(exact, max(currency.exponent, _decimals(exact)))
-        return self.priced(text, currency)
+        unit = Decimal(1).scaleb(-UNIT_PRICE_DECIMALS)
+        exact = value.quantize(unit, ROUND_HALF_UP)
+        places = max(currency.exponent, _decimals(exact))
+        return self.priced(self.price(exact, places), currency)
 
     def percent(self, rate: Decimal) -> str:
         """Return a rate without trailing zeros."""
-        plain = rate.quantize(Decimal(1).scaleb(-_decimals(rate)))
-        return str(self.values["numbers"]["percent"].format(number=self.number(plain)))
+        number = self.price(rate, _decimals(rate))
+        return str(self.values["numbers"]["percent"].format(number=number))
 
     def day(self, when: date, pattern: str = "day") -> str:
         """Return a day by one of the patterns day, short, month."""
-        dates, month = self.values["dates"], when.month
-        names = {"month": dates["months"][month - 1], "short": dates["short_months"][month - 1]}
-        numbers = {
-            "day": when.day,
-            "day2": f"{when.day:02}",
+        dates = self.values["dates"]
+        day, month = when.day, when.month
+        fields = {
+            "day": day,
+            "day2": f"{day:02}",
+            "month": dates["months"][month - 1],
+            "short": dates["short_months"][month - 1],
             "number": month,
             "number2": f"{month:02}",
+            "year": when.year,
         }
-        return str(dates[pattern].format(year=when.year, **names, **numbers))
+        return str(dates[pattern].format(**fields))
 
     def span(self, start: datetime, end: datetime | None, zone: ZoneInfo) -> str:
         """Return from when to when, in local time; the last day only where it is another.
 
         Where the clock was changed between, each time says which one it is: 02:30 may come twice.
         """
-        begin, until = in_zone(start, zone), in_zone(end, zone) if end else None
-        is_changed = until is not None and begin.utcoffset() != until.utcoffset()
-        first = self._clock(begin, is_changed)
-        if until is None:
-            return f"{first} –"
-        last = self._clock(until, is_changed)
-        if until.date() == begin.date():
-            return f"{first} – {last}"
-        return f"{first} – {self.day(until.date(), 'short')} {last}"
+        begin = in_zone(start, zone)
+        if end is None:
+            return f"{self._clock(begin)} –"
+        until = in_zone(end, zone)
+        first, last = self._clock(begin), self._clock(until)
+        if begin.utcoffset() != until.utcoffset():
+            first = f"{first} {begin.tzname()}"
+            last = f"{last} {until.tzname()}"
+        if until.date() != begin.date():
+            last = f"{self.day(until.date(), 'short')} {last}"
+        return f"{first} – {last}"
 
-    def _clock(self, when: datetime, with_zone: bool) -> str:
-        text = self.values["dates"]["time"].format(
-            hour=f"{when.hour:02}", minute=f"{when.minute:02}"
-        )
-        return f"{text} {when.tzname()}" if with_zone else str(text)
+    def _clock(self, when: datetime) -> str:
+        pattern: str = self.values["dates"]["time"]
+        return pattern.format(hour=f"{when.hour:02}", minute=f"{when.minute:02}")
 
     def household(self, statement: Statement) -> Party:
         """Return to whom a statement goes; after the names were removed, the account's number
         stands for them."""
-        return statement.to or Party(
-            name=self.say("nameless", account=statement.account), address=()
-        )
+        if statement.to is not None:
+            return statement.to
+        return Party(name=self.say("nameless", account=statement.account), address=())
 
     def address(self, party: Party) -> tuple[str, ...]:
         """Return name, address and contact in the template's order."""
         parts = {"name": (party.name,), "address": party.address, "contact": (party.contact or "",)}
-        lines = [tidy(line) for part in self.values["address"]["order"] for line in parts[part]]
+        lines: list[str] = []
+        for part in self.values["address"]["order"]:
+            lines.extend(map(tidy, parts[part]))
         return tuple(filter(None, lines))
 
 
@@ -188,27 +203,26 @@ def _decimals(value: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def parse(text: str) -> Template:
+def parse(text: str) -> DocumentTemplate:
     """Return the template of a file's text. Raises TemplateProblem with all faults."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise TemplateProblem(Told("this is no TOML: {1}", str(problem))) from None
+    # With each table missing, a list of all faults would say less than this.
     if not _ENGLISH_VALUES.keys() & values.keys():
         entries = ", ".join(_ENGLISH_VALUES)
-        raise TemplateProblem(
-            Told(
-                "this is no template, which has {1}; begin with a copy of this program's own",
-                entries,
-            )
+        why = Told(
+            "this is no template, which has {1}; begin with a copy of this program's own", entries
         )
+        raise TemplateProblem(why)
     for table, texts in _LATER.items():
         if isinstance(values.get(table), dict):
             values[table] = {**texts, **values[table]}
     faults = [*_differences(_ENGLISH_VALUES, values, ""), *_wrong_values(values)]
     if faults:
         raise TemplateProblem(*faults)
-    return Template(values)
+    return DocumentTemplate(values)
 
 
 def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
@@ -223,7 +237,10 @@ def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
     elif isinstance(model, dict):
         yield from _table_differences(model, value, path)
     elif isinstance(model, list):
-        yield from _list_differences(model, value, path)
+        if len(model) != len(value):
+            yield Told("{1} must have {2} entries; it has {3}", path, len(model), len(value))
+        if not all(isinstance(text, str) and text for text in value):
+            yield Told("{1} must be {2}", path, _TYPES[list])
     else:
         yield from _field_differences(model, value, path)
 
@@ -237,74 +254,72 @@ def _table_differences(model: dict[str, Any], value: dict[str, Any], path: str) 
             yield Told("{1} is missing", where)
     for name in value.keys() - model.keys():
         yield Told("{1} is unknown; look for a spelling mistake", _below(path, name))
-    for name in filter(value.__contains__, model):
-        yield from _differences(model[name], value[name], _below(path, name))
-
-
-def _list_differences(model: list[str], value: list[Any], path: str) -> Iterator[str]:
-    if len(model) != len(value):
-        yield Told("{1} must have {2} entries; it has {3}", path, len(model), len(value))
-    if not all(isinstance(text, str) and text for text in value):
-        yield Told("{1} must be {2}", path, _TYPES[list])
+    for name, inner in model.items():
+        if name in value:
+            yield from _differences(inner, value[name], _below(path, name))
 
 
 def _field_differences(model: str, value: str, path: str) -> Iterator[str]:
+    """Yield what is wrong with the fields of a text."""
     try:
         fields = _fields(value)
     except ValueError as problem:
         yield Told("{1}: {2} (a brace itself is written twice)", path, str(problem))
         return
-    allowed = DATE_FIELDS if path in _CHOSEN_FIELDS else _fields(model)
-    needed = frozenset() if path in _CHOSEN_FIELDS else allowed
-    if unknown := sorted(fields - allowed):
-        possible = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or Told("none")
-        yield Told(
-            "{1} has the unknown field {2}; possible here: {3}", path, f"{{{unknown[0]}}}", possible
-        )
-    if missing := sorted(needed - fields):
+
+    # How a day is written is the owner's choice; any other text needs all fields of the English
+    # one.
+    needed = _fields(model)
+    allowed = needed
+    if path in _CHOSEN_FIELDS:
+        needed, allowed = frozenset(), DATE_FIELDS
+    unknown = sorted(fields - allowed)
+    if unknown:
+        name = f"{{{unknown[0]}}}"
+        fields_here = [f"{{{field}}}" for field in sorted(allowed)]
+        possible = ", ".join(fields_here) or Told("none")
+        yield Told("{1} has the unknown field {2}; possible here: {3}", path, name, possible)
+    missing = sorted(needed - fields)
+    if missing:
         yield Told("{1} needs the field {2}", path, f"{{{missing[0]}}}")
 
 
 def _fields(text: str) -> frozenset[str]:
     """Return the fields of a text. A field is a name only: no attribute, no index, no format.
     Raises ValueError."""
-    parts = [part for part in Formatter().parse(text) if part[1] is not None]
-    for _text, name, form, conversion in parts:
-        if form or conversion or not str(name).isidentifier():
+    names: set[str] = set()
+    for _text, name, form, conversion in [*Formatter().parse(text)]:
+        if name is None:
+            continue
+        if form or conversion or not name.isidentifier():
             raise ValueError(Told("the field {1} must be a plain name", f"{{{name}}}"))
-    return frozenset(str(part[1]) for part in parts)
+        names.add(name)
+    return frozenset(names)
 
 
 def _wrong_values(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong that the shape of the English file cannot show."""
-    for path, allowed in (
-        ("paper", PAPERS),
-        ("numbers.decimal", _DECIMALS),
-        ("csv.separator", _SEPARATORS),
-        ("csv.decimal", _DECIMALS),
-    ):
-        if isinstance(sign := _at(values, path), str) and sign not in allowed:
-            yield Told("{1} must be one of {2}", path, ", ".join(map(repr, allowed)))
+    # What has another type was listed before.
+    for path, allowed in _CHOICES.items():
+        sign = _at(values, path)
+        if isinstance(sign, str) and sign not in allowed:
+            signs = ", ".join(map(repr, allowed))
+            yield Told("{1} must be one of {2}", path, signs)
     for path in ("numbers.thousands", "numbers.minus"):
-        if isinstance(sign := _at(values, path), str) and (
-            len(sign) > _LONGEST_SIGN or sign.isalnum()
-        ):
+        sign = _at(values, path)
+        if isinstance(sign, str) and (len(sign) > _LONGEST_SIGN or sign.isalnum()):
             yield Told("{1} must be one sign", path)
-    yield from _clashes(values)
 
-
-def _clashes(values: Mapping[str, Any]) -> Iterator[str]:
-    for first, second in (
-        ("numbers.decimal", "numbers.thousands"),
-        ("csv.decimal", "csv.separator"),
-    ):
+    # Otherwise an amount could be read in two ways.
+    for first, second in _UNEQUAL:
         if _at(values, first) == _at(values, second):
             yield Told("{1} and {2} must differ", first, second)
     if _at(values, "numbers.minus") == "":
         yield Told("numbers.minus must not be empty")
     order = _at(values, "address.order")
     if isinstance(order, list) and sorted(map(str, order)) != sorted(ADDRESS_PARTS):
-        yield Told("address.order must have each of {1} once", ", ".join(ADDRESS_PARTS))
+        parts = ", ".join(ADDRESS_PARTS)
+        yield Told("address.order must have each of {1} once", parts)
 
 
 def _at(values: Any, path: str) -> Any:
@@ -333,31 +348,34 @@ TRANSLATED: Final = ("columns", "words")
 
 
 @cache
-def of_program(name: str | None) -> Template:
+def of_program(name: str | None) -> DocumentTemplate:
     """Return the words and formats of this program in a language; None is English."""
     if name in (None, SOURCE):
         return ENGLISH
+    words: dict[str, dict[str, str]] = {}
     with speaking(name):
-        words = {
-            table: {word: _(text) for word, text in ENGLISH.values[table].items()}
-            for table in TRANSLATED
-        }
-    return Template({**ENGLISH.values, **tables(name), **words, "language": name})
+        for table in TRANSLATED:
+            english = ENGLISH.values[table]
+            words[table] = {word: _(text) for word, text in english.items()}
+    return DocumentTemplate({**ENGLISH.values, **tables(name), **words, "language": name})
 
 
-def chosen(texts: Iterable[str | None], language: str | None) -> Template:
+def chosen(texts: Iterable[str | None], language: str | None) -> DocumentTemplate:
     """Return the first of some templates that can be used. Raises the problem of the first.
 
     None is that of this program. One in another language than the household's (None: any) gives way
     to this program's.
     """
-    problems = []
+    problems: list[TemplateProblem] = []
     for text in texts:
+        if text is None:
+            return of_program(language)
         try:
-            template = of_program(language) if text is None else parse(text)
+            template = parse(text)
         except TemplateProblem as problem:
             problems.append(problem)
-        else:
-            is_right = language in (None, str(template.values["language"]).partition("-")[0])
-            return template if is_right else of_program(language)
+            continue
+        if language in (None, str(template.values["language"]).partition("-")[0]):
+            return template
+        return of_program(language)
     raise problems[0]

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.clock import Clock
 from levity_trio.documents import printing
-from levity_trio.documents.paper import Form, Paper, name_of
+from levity_trio.documents.paper import DocumentForm, Paper, name_of
 from levity_trio.documents.sheet import kept
 from levity_trio.notify.letter import Attachment
 from levity_trio.notify.reading import ClosedOne, recipients_of
@@ -106,7 +106,7 @@ async def attached(reader: Reader, statement: int, font: Path | None) -> Attachm
         return next(printed(rows_of(db), (statement,)))
 
     paper = as_paper(await reader.run(read))
-    (content,) = await printing.documents([paper], Form.PDF, font)
+    (content,) = await printing.documents([paper], DocumentForm.PDF, font)
     return Attachment(
         name=f"{name_of(paper.first)}.pdf", media_type="application/pdf", content=content
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from levity_trio.documents.paper import WORDS, CodeSheet, Form, Label
+from levity_trio.documents.paper import WORDS, CodeSheet, DocumentForm, Label
 from levity_trio.documents.printing import documents
 from levity_trio.documents.qr import text_code
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed
@@ -22,20 +22,20 @@ def label(number: int = 1, charger: str = "Space 4") -> Label:
     )
 
 
-async def made(form: Form, *labels: Label) -> bytes:
+async def made(form: DocumentForm, *labels: Label) -> bytes:
     (file,) = await documents([CodeSheet(labels)], form)
     return file
 
 
 async def test_a_label_says_where_it_is_and_where_it_leads() -> None:
     words = ["Bauhof 12", "Space 4", "Connector 2", WORDS, f"{URL}/2"]
-    texts = html_texts((await made(Form.HTML, label(2))).decode())
+    texts = html_texts((await made(DocumentForm.HTML, label(2))).decode())
     assert texts[-len(words) :] == words
-    assert squashed(pdf_text(await made(Form.PDF, label(2)))) == squashed("".join(words))
+    assert squashed(pdf_text(await made(DocumentForm.PDF, label(2)))) == squashed("".join(words))
 
 
 async def test_the_code_says_the_address_beneath_it() -> None:
-    page = parsed((await made(Form.HTML, label(1), label(2))).decode())
+    page = parsed((await made(DocumentForm.HTML, label(1), label(2))).decode())
     drawn = [given["d"] or "" for tag, given in page.tags if tag == "path"]
     assert [_dark(one) for one in drawn] == [_dark_of(f"{URL}/1"), _dark_of(f"{URL}/2")]
 
@@ -51,7 +51,7 @@ def _dark_of(text: str) -> set[tuple[int, int]]:
 
 async def test_a_page_holds_eight_and_the_next_one_goes_on() -> None:
     labels = [label(number) for number in range(1, LABELS_OF_A_PAGE + 2)]
-    first, second, *rest = pdf_text(await made(Form.PDF, *labels)).split("\f")
+    first, second, *rest = pdf_text(await made(DocumentForm.PDF, *labels)).split("\f")
     assert first.count(WORDS) == LABELS_OF_A_PAGE
     assert f"Connector {LABELS_OF_A_PAGE + 1}" in second
     assert "".join(rest) == ""
@@ -59,15 +59,15 @@ async def test_a_page_holds_eight_and_the_next_one_goes_on() -> None:
 
 async def test_a_long_name_is_smaller_and_whole() -> None:
     name = "Tiefgarage Nord, Stellplatz 117 neben der Säule"
-    assert squashed(name) in squashed(pdf_text(await made(Form.PDF, label(charger=name))))
+    assert squashed(name) in squashed(pdf_text(await made(DocumentForm.PDF, label(charger=name))))
 
 
 async def test_names_stay_words() -> None:
-    page = parsed((await made(Form.HTML, label(charger=HOSTILE))).decode())
+    page = parsed((await made(DocumentForm.HTML, label(charger=HOSTILE))).decode())
     assert HOSTILE in page.texts
     assert not [tag for tag, _ in page.tags if tag == "script"]
 
 
 async def test_without_chargers_it_says_so() -> None:
-    assert "There is no charger yet" in (await made(Form.HTML)).decode()
-    assert (await made(Form.PDF)).startswith(b"%PDF-")
+    assert "There is no charger yet" in (await made(DocumentForm.HTML)).decode()
+    assert (await made(DocumentForm.PDF)).startswith(b"%PDF-")

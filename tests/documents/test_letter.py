@@ -6,13 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from levity_trio.documents.paper import Form, Letter
+from levity_trio.documents.paper import DocumentForm, LogInLetter
 from levity_trio.documents.printing import documents
 from tests.documents.reading import pdf_text, squashed
 
 CODE: Final = "invite_12_abcdefghijklmnopqrstuv"
 PAGE: Final = "https://charge.example/welcome"
-LETTER: Final = Letter(
+LETTER: Final = LogInLetter(
     household="Flat 9, Dora",
     address="Bauhof 12\n10115 Berlin",
     site="Bauhof 12",
@@ -24,8 +24,8 @@ LETTER: Final = Letter(
 )
 
 
-async def written(letter: Letter) -> str:
-    (file,) = await documents([letter], Form.PDF)
+async def written(letter: LogInLetter) -> str:
+    (file,) = await documents([letter], DocumentForm.PDF)
     return squashed(pdf_text(file))
 
 

@@ -20,7 +20,7 @@ from fontTools.ttLib import TTFont
 
 from levity_trio.documents import DocumentProblem, NotInstalled, printing
 from levity_trio.documents.making import PACKAGES, open_maker
-from levity_trio.documents.paper import CodeSheet, Form, Label, Paper
+from levity_trio.documents.paper import CodeSheet, DocumentForm, Label, Paper
 from levity_trio.documents.printing import documents, missing_characters
 from levity_trio.documents.template import ENGLISH_TEXT
 from tests.documents import statements as forms
@@ -41,7 +41,7 @@ ONE = Paper((forms.one_line(),))
 
 
 async def pdfs(papers: Sequence[Paper], font: Path | None = None) -> list[bytes]:
-    return await documents(papers, Form.PDF, font)
+    return await documents(papers, DocumentForm.PDF, font)
 
 
 async def test_many_papers_in_one_process_and_always_the_same_bytes() -> None:
@@ -79,7 +79,7 @@ async def test_a_file_says_what_it_is_and_of_which_day() -> None:
         Paper((forms.one_line(), later), is_cover=True),
     ]
     papers += [Paper((forms.draft(),)), codes]
-    told = [pdf_fields(file) for file in await documents(papers, Form.PDF)]
+    told = [pdf_fields(file) for file in await documents(papers, DocumentForm.PDF)]
     statement, titles = (
         "Statement for October 2026",
         ["Covering sheet for October 2026", "Codes for chargers"],
@@ -237,18 +237,18 @@ def loaded(*modules: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("form", Form)
-async def test_each_form_has_the_words_of_the_template(form: Form) -> None:
+@pytest.mark.parametrize("form", DocumentForm)
+async def test_each_form_has_the_words_of_the_template(form: DocumentForm) -> None:
     german = ENGLISH_TEXT.replace('title = "Statement for {month}"', 'title = "Abrechnung {month}"')
     german = german.replace('separator = ","', 'separator = ";"')
     (file,) = await documents([Paper((forms.one_line(),), (german,))], form)
-    text = pdf_text(file) if form is Form.PDF else file.decode()
-    words = {Form.CSV: "row;statement;", Form.JSON: '"number":"2026-0007"'}
+    text = pdf_text(file) if form is DocumentForm.PDF else file.decode()
+    words = {DocumentForm.CSV: "row;statement;", DocumentForm.JSON: '"number":"2026-0007"'}
     assert words.get(form, "Abrechnung October 2026") in text
 
 
-@pytest.mark.parametrize("form", [Form.HTML, Form.PDF])
-async def test_a_paper_is_in_the_language_of_its_household(form: Form) -> None:
+@pytest.mark.parametrize("form", [DocumentForm.HTML, DocumentForm.PDF])
+async def test_a_paper_is_in_the_language_of_its_household(form: DocumentForm) -> None:
     """The words of the program, unless the owner has some of his own in this language."""
     english, german = ENGLISH_TEXT, ENGLISH_TEXT.replace('language = "en"', 'language = "de-CH"')
     own = german.replace('title = "Statement for {month}"', 'title = "Quittung {month}"')
@@ -257,7 +257,7 @@ async def test_a_paper_is_in_the_language_of_its_household(form: Form) -> None:
     ]
     files = await documents(papers, form)
     plain, others, quittung = [
-        pdf_text(file) if form is Form.PDF else file.decode() for file in files
+        pdf_text(file) if form is DocumentForm.PDF else file.decode() for file in files
     ]
     for text in (plain, others):
         assert "Abrechnung für Oktober 2026" in text
@@ -269,10 +269,10 @@ async def test_a_paper_is_in_the_language_of_its_household(form: Form) -> None:
 async def test_usual_names_of_prices_are_translated() -> None:
     lines = [forms.line(quantity=4_000, window=name) for name in ("night", "Tag")]
     made = forms.statement([forms.position(1, *lines)])
-    (file,) = await documents([Paper((made,), language="de")], Form.HTML)
+    (file,) = await documents([Paper((made,), language="de")], DocumentForm.HTML)
     assert all(words in file.decode() for words in ("Nacht: 4,000 kWh", "Tag: 4,000 kWh"))
     only = forms.statement([forms.position(1, forms.line(quantity=4_000, window="night"))])
-    (file,) = await documents([Paper((only,), language="de")], Form.HTML)
+    (file,) = await documents([Paper((only,), language="de")], DocumentForm.HTML)
     assert "Nacht 0,3" in file.decode(), "a session within one window says so beside its price"
 
 
@@ -281,10 +281,10 @@ async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:
         ENGLISH_TEXT.replace('draft = "Draft, not a bill"', ""),
         ENGLISH_TEXT.replace("How to pay", "Bezahlen"),
     )
-    (file,) = await documents([Paper((forms.one_line(),), (old, new))], Form.HTML)
+    (file,) = await documents([Paper((forms.one_line(),), (old, new))], DocumentForm.HTML)
     assert b"Bezahlen" in file
     with pytest.raises(DocumentProblem, match=r"words\.draft is missing"):
-        await documents([Paper((forms.one_line(),), (old, old))], Form.HTML)
+        await documents([Paper((forms.one_line(),), (old, old))], DocumentForm.HTML)
 
 
 def small_font() -> bytes:

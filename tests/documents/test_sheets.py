@@ -17,7 +17,7 @@ from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.fonts import open_fonts
 from levity_trio.documents.html import html
 from levity_trio.documents.pdf import pdf
-from levity_trio.documents.sheet import Facts, Sheet, Table
+from levity_trio.documents.sheet import LabelledValues, Sheet, Table
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH
 from tests.documents import statements as forms
@@ -51,7 +51,7 @@ def facts_of(sheet: Sheet, title: str) -> dict[str, str]:
     found = [
         dict(block.pairs)
         for block in sheet.blocks
-        if isinstance(block, Facts) and block.title == title
+        if isinstance(block, LabelledValues) and block.title == title
     ]
     return found[0] if found else {}
 

@@ -14,10 +14,10 @@ import trio
 from levity_trio.billing.statement import Owner, Party
 from levity_trio.documents import template as templates
 from levity_trio.documents.making import open_maker, sheet_of
-from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.documents.sheet import kept, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, Template, of_program
+from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, DocumentTemplate, of_program
 from levity_trio.notify.statements import as_paper, keep_sheets
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
@@ -58,11 +58,11 @@ def paper(books: Books, number: int) -> Paper:
 
 def printout(books: Books, number: int) -> Printout:
     one, made = paper(books, number), {}
-    for form in Form:
+    for form in DocumentForm:
         with open_maker(form, None) as make:
             content = make(one)
             assert isinstance(content, bytes)
-            made[form.value] = pdf_text(content) if form is Form.PDF else content.decode()
+            made[form.value] = pdf_text(content) if form is DocumentForm.PDF else content.decode()
     return Printout(**made, reference=sheet_of(one).reference)
 
 
@@ -99,10 +99,10 @@ def later_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     language."""
 
     def go_on() -> None:
-        def other(language: str | None) -> Template:
+        def other(language: str | None) -> DocumentTemplate:
             before = of_program.__wrapped__(language)
             words = {name: f"New {text}" for name, text in before.values["words"].items()}
-            return Template(
+            return DocumentTemplate(
                 {**before.values, "words": words, "csv": {"separator": "\t", "decimal": "٫"}}
             )
 

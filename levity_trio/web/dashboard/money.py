@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.json_file import LineDocument, PositionDocument
-from levity_trio.documents.template import ENGLISH, Template, window_name
+from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
 from levity_trio.store.reads.transactions.bill.shape import BillLine
@@ -31,14 +31,14 @@ _SOLE: Final = N_(
 
 
 @cache
-def _template(name: str) -> Template:
+def _template(name: str) -> DocumentTemplate:
     """Return the formats of statements in a language, with the thousands of the dashboard."""
     written = tables(name)
     numbers = {**written["numbers"], "thousands": format_of(name).thousands}
-    return Template({**ENGLISH.values, **written, "numbers": numbers})
+    return DocumentTemplate({**ENGLISH.values, **written, "numbers": numbers})
 
 
-def _here() -> Template:
+def _here() -> DocumentTemplate:
     return _template(language())
 
 

@@ -12,7 +12,7 @@ import msgspec
 from starlette.responses import Response
 
 from levity_trio.config import ServerConfig
-from levity_trio.documents.paper import CodeSheet, Form, Label
+from levity_trio.documents.paper import CodeSheet, DocumentForm, Label
 from levity_trio.listening.addresses import is_loopback, reachable
 from levity_trio.locale import _, language
 from levity_trio.store.engine.database import Database
@@ -85,8 +85,8 @@ class CodesQuery(ClientInput):
     Role.OPERATOR,
     "not_made",
     "busy",
-    media_type=MEDIA_TYPES[Form.HTML],
-    other_media_types=(MEDIA_TYPES[Form.PDF],),
+    media_type=MEDIA_TYPES[DocumentForm.HTML],
+    other_media_types=(MEDIA_TYPES[DocumentForm.PDF],),
 )
 async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
     """Download the sheet of codes for chargers, as HTML or PDF: one label for each connector."""
@@ -125,7 +125,7 @@ async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
             tuple(label for labels in by_charger.values() for label in labels), language()
         )
 
-    return document(api, read, Form(request.query.format), "codes")
+    return document(api, read, DocumentForm(request.query.format), "codes")
 
 
 def _labels(

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import CodeSheet, Form, Letter, Paper, name_of
+from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.biller import newest_biller
@@ -37,13 +37,13 @@ BUSY_SECONDS: Final = 10
 AT_ONCE: Final = 20
 """Statements of one archive."""
 MEDIA_TYPES: Final = {
-    Form.HTML: "text/html",
-    Form.PDF: "application/pdf",
-    Form.CSV: "text/csv",
-    Form.JSON: "application/json",
+    DocumentForm.HTML: "text/html",
+    DocumentForm.PDF: "application/pdf",
+    DocumentForm.CSV: "text/csv",
+    DocumentForm.JSON: "application/json",
 }
 ZIP: Final = "application/zip"
-_SHOWN: Final = (Form.HTML, Form.PDF)
+_SHOWN: Final = (DocumentForm.HTML, DocumentForm.PDF)
 """Forms that a browser shows; it stores the others."""
 _HEADERS: Final = {
     "cache-control": "no-store",
@@ -83,8 +83,8 @@ class DocumentResponse(Response):
 
 def document(
     api: ApiParts,
-    read: Callable[[], Awaitable[Paper | CodeSheet | Letter]] | Paper,
-    form: Form,
+    read: Callable[[], Awaitable[Paper | CodeSheet | LogInLetter]] | Paper,
+    form: DocumentForm,
     name: str | None = None,
     *,
     is_shown: bool = True,
@@ -108,7 +108,7 @@ def document(
 
 
 def archive(
-    api: ApiParts, read: Callable[[], Awaitable[Sequence[Paper]]], form: Form, name: str
+    api: ApiParts, read: Callable[[], Awaitable[Sequence[Paper]]], form: DocumentForm, name: str
 ) -> DocumentResponse:
     """Return statements as one ZIP file."""
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
 from levity_trio.documents.json_file import StatementDocument
-from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.records import record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, statement
@@ -68,10 +68,12 @@ MOST: Final = 10_000
 NOT_MADE: Final = ("not_found", "not_made", "busy")
 ANY_FORM: Final[Declared] = {
     "answer": StatementDocument,
-    "media_type": MEDIA_TYPES[Form.HTML],
-    "other_media_types": tuple(MEDIA_TYPES[form] for form in Form if form is not Form.HTML),
+    "media_type": MEDIA_TYPES[DocumentForm.HTML],
+    "other_media_types": tuple(
+        MEDIA_TYPES[form] for form in DocumentForm if form is not DocumentForm.HTML
+    ),
 }
-SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[Form.PDF],)}
+SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[DocumentForm.PDF],)}
 
 
 SortOfClosed = Literal[
@@ -108,7 +110,7 @@ class StatementsQuery(Paged):
 
 
 class DocumentQuery(ClientInput):
-    format: Form = Form.HTML
+    format: DocumentForm = DocumentForm.HTML
 
 
 class CoverQuery(ClientInput):
@@ -116,7 +118,7 @@ class CoverQuery(ClientInput):
 
 
 class DraftDocumentQuery(TermsOfMonth):
-    format: Form = Form.HTML
+    format: DocumentForm = DocumentForm.HTML
 
 
 class DraftCoverQuery(TermsOfMonth):
@@ -124,7 +126,7 @@ class DraftCoverQuery(TermsOfMonth):
 
 
 class ArchiveQuery(ClientInput):
-    format: Form = Form.PDF
+    format: DocumentForm = DocumentForm.PDF
     after: Annotated[int, Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
 
 
@@ -185,7 +187,9 @@ async def get_cover(request: TypedRequest[CoverQuery, None]) -> Response:
     if not statements:
         raise not_found(Told("closed statement of {1}", month))
     read = partial(read_cover, request.api, [row for row, _ in statements])
-    return document(request.api, read, Form(request.query.format), f"{month} covering sheet")
+    return document(
+        request.api, read, DocumentForm(request.query.format), f"{month} covering sheet"
+    )
 
 
 @ENDPOINTS.get(
@@ -239,7 +243,10 @@ async def get_cover_of_draft(request: TypedRequest[DraftCoverQuery, None]) -> Re
     """Download what the covering sheet of a month would be now."""
     cover = cover_of(await _drafted(request))
     return document(
-        request.api, cover, Form(request.query.format), f"{month_of(request)} covering sheet draft"
+        request.api,
+        cover,
+        DocumentForm(request.query.format),
+        f"{month_of(request)} covering sheet draft",
     )
 
 

@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.cells import inert
-from levity_trio.documents.paper import Form, name_of
+from levity_trio.documents.paper import DocumentForm, name_of
 from levity_trio.store.reads.money import statements as closed
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import EntryRow
@@ -54,7 +54,7 @@ from levity_trio.web.http.texts import as_json
 ENDPOINTS: Final = Endpoints(TAG)
 
 ROWS: Final = 500
-DOCUMENTS: Final = (Form.HTML, Form.CSV, Form.JSON)
+DOCUMENTS: Final = (DocumentForm.HTML, DocumentForm.CSV, DocumentForm.JSON)
 EVENT: Final = ("id", "transaction", "kind", "who", "reason", "received_at")
 Files = AsyncIterator[tuple[str, AsyncIterator[bytes]]]
 """The name of each file, and its parts."""

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from levity_trio.documents.paper import Form, Letter, file_name
+from levity_trio.documents.paper import DocumentForm, LogInLetter, file_name
 from levity_trio.locale import language, speaking
 from levity_trio.locale.formats import short_day
 from levity_trio.nouns import User
@@ -293,7 +293,7 @@ async def invite_user(request: TypedRequest[None, InvitationBody]) -> Invitation
 @ENDPOINTS.post(
     f"{USER}/letter",
     *(Role.OPERATOR, "not_found", "conflict", "not_made", "busy"),
-    media_type=MEDIA_TYPES[Form.PDF],
+    media_type=MEDIA_TYPES[DocumentForm.PDF],
 )
 async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentResponse:
     """Print a letter for a driver, with a code that was made before, as a PDF in the language of
@@ -317,8 +317,8 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
     with speaking(spoken):
         day = short_day(in_zone(until, request.zone), has_weekday=True, has_year=True)
 
-    async def read() -> Letter:
-        return Letter(
+    async def read() -> LogInLetter:
+        return LogInLetter(
             household=to.name,
             address=to.address or "",
             site=api.config.server_name,
@@ -330,7 +330,7 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
             language=spoken,
         )
 
-    return document(api, read, Form.PDF, file_name("", to.name, "letter"), is_shown=False)
+    return document(api, read, DocumentForm.PDF, file_name("", to.name, "letter"), is_shown=False)
 
 
 @ENDPOINTS.get(LOGINS, Role.ADMIN)
