@@ -170,7 +170,8 @@ def test_a_table_shortens_times_cuts_texts_and_leaves_out_its_last_columns(
         assert max(map(len, lines[:2])) <= width
         assert "…" in lines[1]
         assert lines[2].startswith("--wide shows ")
-    assert told(monkeypatch, capsys, 60, wide=False)[2] == "--wide shows also: notes"
+    for width, left_out in ((60, "notes"), (24, "since, value, notes")):
+        assert told(monkeypatch, capsys, width, wide=False)[2] == f"--wide shows also: {left_out}"
     assert told(monkeypatch, capsys, 40, wide=True) == fits
 
 

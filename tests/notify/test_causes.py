@@ -200,6 +200,19 @@ def test_a_charger_that_is_away_for_a_few_minutes_is_not_told() -> None:
     assert site.told() == [("away", "begin", "CP-01 is away")]
 
 
+def test_chargers_that_go_away_one_after_the_other_are_one_message() -> None:
+    site = Site(20)
+    for station in site.stations:
+        station.lose()
+        site.wait(1)
+    site.wait(10)
+    assert [(kind, part) for kind, part, _ in site.told()] == [("away", "begin")]
+    for station in site.stations:
+        station.connect()
+    site.wait(10)
+    assert site.told()[1:] == [("away", "end", "20 chargers are back")]
+
+
 def test_nobody_was_away_while_the_server_was_off() -> None:
     site = Site(5)
     site.wait(5)

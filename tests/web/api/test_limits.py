@@ -4,6 +4,7 @@ who is told."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -40,6 +41,7 @@ from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening
 
 START = "/chargers/CP-1/start"
+CLEO = Caller("cleo", Role.OPERATOR, "192.0.2.1")
 
 
 def endpoint(method: str, path: str) -> Endpoint:
@@ -181,7 +183,16 @@ async def test_a_refused_driver_reads_where_he_may_charge(yard: Yard) -> None:
     await yard.add_tag("BEN", 2)
     async with yard.charger() as plug, yard.charger("CP-2"):
         await plug.status("Available")
-        yard.house.give(2, SPACE, exclusive=True)
+        given = Question(
+            method="POST",
+            path="/api/admin/accounts/2/give",
+            body=orjson.dumps({"charger": "CP-1", "exclusive": True}),
+        )
+        assert (await ask(yard.app, CLEO, given)).status == HTTPStatus.OK
+        # It would let cards charge that it remembers, without asking.
+        asked = yard.writer.rows("SELECT cp_id, action FROM command")
+        assert asked == [("CP-1", "ClearCache")]
+        assert (await plug.charger.receive())[2] == "ClearCache"
         _load(yard)
         words = "this space is for another household only; you may charge at CP-2"
         (place,) = (await yard.anna.get("/chargers/CP-1"))["connectors"]
@@ -194,14 +205,13 @@ async def test_a_refused_driver_reads_where_he_may_charge(yard: Yard) -> None:
 async def test_who_starts_for_a_card_is_told_that_it_will_be_refused_here(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     await yard.add_tag("BEN", 2)
-    cleo = Caller("cleo", Role.OPERATOR, "192.0.2.1")
 
     async def warned(id_tag: str) -> list[str]:
         path, body = "/api/admin/chargers/CP-1/remote-start", {"connectorId": 1, "idTag": id_tag}
         question = Question(
             method="POST", path=path, body=orjson.dumps(body), headers={"prefer": "respond-async"}
         )
-        return [*(await ask(yard.app, cleo, question)).content["warnings"]]
+        return [*(await ask(yard.app, CLEO, question)).content["warnings"]]
 
     async with yard.charger() as plug:
         await plug.status("Available")
