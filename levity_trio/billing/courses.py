@@ -14,7 +14,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from itertools import accumulate
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import judge
@@ -123,7 +122,7 @@ def stretches(
                     wh=0, ground=StepGround.REPLACED, is_plain=False, end_wh=now.begin_wh
                 )
             course.append(gap)
-        course.append(_within(course[-1] if course else None, now))
+        course.append(_of_transaction(course[-1] if course else None, now))
         before = now
     return course
 
@@ -173,9 +172,16 @@ def _between(
     last: CourseStretch, level: int, before: Metered, now: Metered, begin: int
 ) -> CourseStretch:
     """Return the stretch from the end of a transaction, where the register showed `level`, to the
-    next one."""
+    next one, which begins at `begin`."""
     until = max(last.until, now.began)
-    gap = CourseStretch(last.until, until, last.base_wh + last.wh, 0, level, begin)
+    gap = CourseStretch(
+        since=last.until,
+        until=until,
+        base_wh=last.base_wh + last.wh,
+        wh=0,
+        begin_wh=level,
+        end_wh=begin,
+    )
     if begin == level:
         return gap
     if before.begin_wh is not None and 0 < begin < level and before.begin_wh <= begin:
@@ -194,24 +200,40 @@ def _between(
     return unclear._replace(ground=StepGround.FELL if begin else StepGround.COUNTS_ANEW)
 
 
-def _within(last: CourseStretch | None, metered: Metered) -> CourseStretch:
-    """Return the stretch of a transaction."""
-    begin, wh, end = metered.begin_wh, risen(metered), metered.end_wh
-    base, since = 0, metered.began
-    if last is not None:
-        base, since = last.base_wh + last.wh, max(since, last.until)
-        level = last.end_wh
+def _of_transaction(previous: CourseStretch | None, metered: Metered) -> CourseStretch:
+    """Return the stretch of a transaction. It goes on where `previous` (a gap, or the transaction
+    before) ended."""
+    since = metered.began
+    begin, end = metered.begin_wh, metered.end_wh
+    wh = risen(metered)
+    base_wh = 0
+    if previous is not None:
+        since = max(since, previous.until)
+        base_wh = previous.base_wh + previous.wh
         if begin is None:
-            begin = level
-        elif last.ground is StepGround.OVERLAP and level is not None:
-            # What the one before covers, too, counts once.
-            begin, wh, end = level, max(0, wh - (level - begin)), max(level, end or level)
+            # Without registers it goes on from the one before, so that the gap behind it is seen.
+            begin = previous.end_wh
+        elif previous.ground is StepGround.OVERLAP and previous.end_wh is not None:
+            counted_twice = previous.end_wh - begin
+            wh = max(0, wh - counted_twice)
+            begin = previous.end_wh
+            end = begin if end is None else max(begin, end)
     if end is None and begin is not None:
         end = begin + wh
 
-    until = max(since, metered.ended or metered.seen)
+    # A reading shows its place only where the register rose by exactly what counts: not over a
+    # reset, a rollover or another scale.
     is_plain = begin is not None and end is not None and end - begin == wh
-    return CourseStretch(since, until, base, wh, begin, end, metered.id, is_plain=is_plain)
+    return CourseStretch(
+        since=since,
+        until=max(since, metered.ended or metered.seen),
+        base_wh=base_wh,
+        wh=wh,
+        begin_wh=begin,
+        end_wh=end,
+        transaction=metered.id,
+        is_plain=is_plain,
+    )
 
 
 def placed(
@@ -227,28 +249,30 @@ def placed(
     return CoursePoint(at, stretch.base_wh + wh - begin)
 
 
-_AT: Final = itemgetter(0)
-_WH: Final = itemgetter(1)
-
-
 class RegisterCourse:
     """The course of one register: its stretches, and points within them."""
 
-    def __init__(self, known: Sequence[CourseStretch], points: Iterable[CoursePoint] = ()) -> None:
-        self.stretches = known
-        begins = [CoursePoint(stretch.since, stretch.base_wh) for stretch in known]
-        ends = [CoursePoint(stretch.until, stretch.base_wh + stretch.wh) for stretch in known]
+    def __init__(
+        self, stretches: Sequence[CourseStretch], points: Iterable[CoursePoint] = ()
+    ) -> None:
+        self.stretches = stretches
+        ordered = [*points]
+        for stretch in stretches:
+            ordered.append(CoursePoint(stretch.since, stretch.base_wh))
+            ordered.append(CoursePoint(stretch.until, stretch.base_wh + stretch.wh))
+        ordered.sort()
+        self._at = [point.at for point in ordered]
         # What had risen never falls, in whatever order the points came.
-        ordered = sorted([*begins, *ends, *points])
-        self._at = list(map(_AT, ordered))
-        self._wh = list(accumulate(map(_WH, ordered), max))
+        self._wh = list(accumulate((point.wh for point in ordered), max))
 
     def bounds(self, at: str) -> RiseBounds:
         """Return what the register had risen by since the beginning of the course. After its end,
         nothing is known to have flowed yet."""
-        after, place = bisect_right(self._at, at), bisect_left(self._at, at)
-        low = self._wh[after - 1] if after else 0
-        high = self._wh[place] if place < len(self._wh) else low
+        behind = bisect_right(self._at, at)
+        low = self._wh[behind - 1] if behind else 0
+        not_before = bisect_left(self._at, at)
+        high = self._wh[not_before] if not_before < len(self._wh) else low
+        # Of several points at this very time, the last one counts for both bounds.
         return RiseBounds(low, max(low, high))
 
     @property
@@ -259,9 +283,10 @@ class RegisterCourse:
 
 def energy(since: RiseBounds, until: RiseBounds) -> RegisterEnergy:
     """Return the energy between two times."""
-    return RegisterEnergy(
-        until.low - since.low, max(0, until.low - since.high), until.high - since.low
-    )
+    # Both ends are by their last reading before, so that neighbouring months add up.
+    wh = until.low - since.low
+    least = max(0, until.low - since.high)
+    return RegisterEnergy(wh=wh, least=least, most=until.high - since.low)
 
 
 def total(bounds: Iterable[RiseBounds]) -> RiseBounds:
@@ -272,6 +297,6 @@ def total(bounds: Iterable[RiseBounds]) -> RiseBounds:
 
 def share(stretch: CourseStretch, since: RiseBounds, until: RiseBounds) -> int:
     """Return how much of a stretch lies between two times. The shares of all stretches add up to
-    the energy."""
+    the `wh` of their energy."""
     begin, end = stretch.base_wh, stretch.base_wh + stretch.wh
     return max(0, min(end, until.low) - max(begin, since.low))

@@ -39,11 +39,15 @@ class Month(NamedTuple):
 
     @property
     def next(self) -> Month:
-        return Month(self.year + self.number // 12, self.number % 12 + 1)
+        if self.number == 12:
+            return Month(self.year + 1, 1)
+        return Month(self.year, self.number + 1)
 
     @property
     def before(self) -> Month:
-        return Month(self.year - (self.number == 1), (self.number - 2) % 12 + 1)
+        if self.number == 1:
+            return Month(self.year - 1, 12)
+        return Month(self.year, self.number - 1)
 
     def since(self, zone: tzinfo) -> datetime:
         """Return when it begins, in UTC: the local midnight of its first day."""

@@ -80,9 +80,6 @@ class OwnershipPeriod(NamedTuple):
         return mine == others and self.is_exclusive == other.is_exclusive
 
 
-# Changes
-
-
 class OwnershipChange(NamedTuple):
     """How a change is entered: periods that end where it begins, wrong ones, and those that hold
     from now on.
@@ -144,9 +141,6 @@ def _is_so(touched: Sequence[OwnershipPeriod], span: TimeSpan, wanted: Ownership
             return False
         reached = period.span.end
     return reached >= span.end
-
-
-# The choice
 
 
 class ChargedSession(NamedTuple):
@@ -244,9 +238,6 @@ def decide(
         return SessionOwner(None, OwnerGround.NOBODY)
     is_outside = not open_of(account).covers(charged.start)
     return SessionOwner(account, ground, tuple(claims), by_hand, is_outside)
-
-
-# In words
 
 
 def grounds(

@@ -187,6 +187,8 @@ def _line(
     of_days: int | None = None,
     taxed_as: LineKind | None = None,
 ) -> Line:
+    """Return a line of this quantity; `taxed_as` is the kind by which it is taxed, if not its
+    own."""
     return Line(
         kind=kind,
         tariff=tariff.name,

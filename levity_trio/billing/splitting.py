@@ -96,7 +96,8 @@ def divide(flow: EnergyFlow, seams: Sequence[datetime]) -> Division:
 
     for crossing in unread:
         since, until = crossing.before.at, crossing.after.at
-        # The power of the first reading says nothing about what follows.
+        # There must be a power after the reading before the seam; only at the start of the session
+        # may it be of that moment.
         powers = [power for power in flow.powers if power.at > since or since == flow.since]
         if not _PowerIntegral(powers, since, until).until(until):
             return Division(parts, Split.EVENLY)

@@ -119,8 +119,7 @@ def compare(
     remarks = sorted([*remarks, *series.remarks()], key=attrgetter("at"))
     times = [reading.at for reading, _ in kept]
 
-    # From the last reading until the month begins, or the first in it, to the first one from its
-    # end on, or the last in it.
+    # The readings just outside the month, if there are any; else the first and the last in it.
     first = max(0, bisect_right(times, month.since) - 1)
     last = min(bisect_left(times, month.end), len(times) - 1)
     if last <= first or times[first] >= month.end or times[last] <= month.since:
@@ -256,9 +255,6 @@ def _shown(taken: _MatchedReading) -> str:
 
 def _remark(taken: _MatchedReading, words: str) -> ReadingRemark:
     return ReadingRemark(reading=taken.reading.id, at=taken.reading.at, words=words)
-
-
-# Mistakes
 
 
 def _without_mistakes(

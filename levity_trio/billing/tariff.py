@@ -163,8 +163,8 @@ def misfits(windows: Iterable[Window]) -> Iterator[tuple[WeekdayMinute, list[Win
     recurring = [(window, window.when) for window in windows if window.when is not None]
     has_default = len(recurring) < len(windows)
     days, minutes = _edges([when for _, when in recurring])
-    # One moment of each stretch in which nothing begins or ends. Each day of the year has every
-    # weekday once.
+    # One moment of each stretch in which nothing begins or ends. Over the years, each date falls
+    # on each weekday.
     for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
         holding = [window for window, when in recurring if when.covers(minute, weekday, day)]
         if len(holding) > 1 or not (holding or has_default):
@@ -182,18 +182,17 @@ def comparisons(windows: Iterable[Window]) -> int:
 
 def _edges(recurrences: list[Recurrence]) -> tuple[set[tuple[int, int]], set[int]]:
     """Return the days of the year and the minutes of the day at which something begins or ends."""
-    minutes = {0, *(minute % DAY_MINUTES for when in recurrences for minute in minutes_of(when))}
-    seasons = [when.season for when in recurrences if when.season]
-    days = {
-        _NEW_YEAR,
-        *(season.first for season in seasons),
-        *(_next_day(season.last) for season in seasons),
-    }
+    days = {_NEW_YEAR}
+    minutes = {0}
+    for when in recurrences:
+        minutes.update(minute % DAY_MINUTES for minute in minutes_of(when))
+        if when.season is None:
+            continue
+        days.add(when.season.first)
+        # A season lasts to the end of its last day.
+        month, day = when.season.last
+        if day < _DAYS_OF_MONTHS[month - 1]:
+            days.add((month, day + 1))
+        else:
+            days.add((month % 12 + 1, 1))
     return days, minutes
-
-
-def _next_day(day: tuple[int, int]) -> tuple[int, int]:
-    month, number = day
-    if number < _DAYS_OF_MONTHS[month - 1]:
-        return month, number + 1
-    return month % 12 + 1, 1
