@@ -108,8 +108,8 @@ class HeldLease:
     """What is known of one connector. `lease` is never less than what holds at the charger."""
 
     lease: Lease
-    before: int = 0
-    """What it may still draw until a measurement shows that it obeyed."""
+    may_still_draw: int = 0
+    """In A, until a measurement shows that it obeys a limit that lowered it; 0: it was seen."""
     answered: float = 0.0
     """When the charger accepted its limit."""
     above: float | None = None
@@ -134,7 +134,7 @@ class HeldLease:
 
     def booked(self, now: float) -> float:
         """Return the A that it may draw now, or is about to be allowed."""
-        most: float = max(self.lease.most(now), self.before)
+        most: float = max(self.lease.most(now), self.may_still_draw)
         if self.pending is not None:
             most = max(most, self.pending.amperes)
         if self.above is None or self.drawn is None:
@@ -154,8 +154,8 @@ class Leases:
     floors: Mapping[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
     in_watts: Collection[Place] = ()
-    """The connectors that may put on one line the watts that they are told for all, as far as is
-    known."""
+    """The connectors whose limit is sent in W for all lines together, while it is not known on how
+    many their car charges: it may draw all of it on one."""
     busy: set[Place] = field(default_factory=set)
     """The connectors that are being sent something."""
 
@@ -173,8 +173,10 @@ class Leases:
         self.held[place] = HeldLease(lease)
 
     def adopt(self, place: Place, lease: Lease, now: float) -> None:
-        """Take what an earlier run has recorded; it is sent anew. What was lowered last may not be
-        recorded: then the charger has less, but it ends later."""
+        """Take what an earlier run has recorded; it is sent anew."""
+        # Only a raise is recorded before it is sent. So the charger may hold a lower lease that was
+        # sent later and ends later. A lease at or below its safe limit stays as it is: its end is
+        # when the car may draw more.
         if lease.ends is not None and lease.amperes > lease.safe:
             lease = replace(lease, ends=max(lease.ends, now + LEASE_SECONDS))
         self.hold(place, lease)
@@ -194,10 +196,12 @@ class Leases:
                 held.send_anew()
 
     def on_one_line(self, socket: Socket, amperes: float) -> float:
-        """Return the most that a connector may draw on one line if it is told so many A for
+        """Return the most that a connector may draw on one line if its limit is so many A on
         each."""
         if socket.place not in self.in_watts:
             return amperes
+        # 3 × 10 A in W are 30 A for a car on one line, but not more than its socket can give. A car
+        # that was measured above that is booked with what it draws.
         return max(amperes, min(socket.most, socket.phases * amperes))
 
     def cap(self, place: Place, now: float) -> int | None:
@@ -208,8 +212,8 @@ class Leases:
         return held.lease.most(now)
 
     def leapt(self, seconds: float) -> None:
-        """Take that our clock was set forward by so much: what holds at chargers has not moved. All
-        is sent anew."""
+        """Note that our clock was set forward by so much. What the chargers hold has not moved, so
+        its moments move with our clock, and all is sent anew."""
         for held in self.held.values():
             if held.lease.ends is not None:
                 held.lease = replace(held.lease, ends=held.lease.ends + seconds)
@@ -223,9 +227,9 @@ class Leases:
 
     # What is sent
 
-    def going_on(self, decision: Allocation, now: float) -> Allocation:
-        """Return what the next decision goes on from. A car that has less than it was given counts
-        as just raised: that it draws less says nothing of what it needs."""
+    def as_sent(self, decision: Allocation, now: float) -> Allocation:
+        """Return a decision as the next one must see it: a car that was not sent its limit yet
+        counts as raised just now. Its small current says nothing of what it needs."""
         standings = dict(decision.standings)
         for place, standing in decision.standings.items():
             held = self.held.get(place)
@@ -240,33 +244,38 @@ class Leases:
         tree: Tree,
         decision: Allocation,
         running: Mapping[Place, int | None],
-        lines: Mapping[Place, int],
+        lines_used: Mapping[Place, int],
         now: float,
     ) -> list[LimitStep]:
         """Return what is to be sent now: all that is lowered, and what may be raised because it
         fits beside what others still draw.
 
-        `running` are the connectors that can be told, with their transactions; `lines` on how many
-        lines they charge.
+        `running` are the connectors that can be told, with their transactions; `lines_used` on how
+        many lines their cars charge, where that is known.
         """
         has = {place: self.held[place].lease.most(now) for place in running if place in self.held}
         wanted = {place: decision.limits[place].amperes for place in has}
-        own = {place: tree.lines_of(place, lines.get(place)) for place in has}
-        booked = {
+        booked_on = {place: tree.lines_of(place, lines_used.get(place)) for place in has}
+        may_draw = {
             place: self.on_one_line(tree.sockets[place], self.held[place].booked(now))
             for place in has
         }
 
-        # The decision has booked what it wants: instead, what cars may still draw is booked.
+        # The decision has booked what it wants each car to draw. That is given back, and what the
+        # car may still draw is booked instead.
         spare = [*decision.free]
+        sum_of_phases = len(spare) - 1
         for place, amperes in wanted.items():
             over = decision.limits[place].over
             decided = self.on_one_line(tree.sockets[place], amperes) + over
-            more = decided - max(booked[place], has[place] + over)
-            for line in own[place]:
-                # One line may be in doubt where the sum of all, the last one, is not.
-                is_known = line < len(spare) - 1 or place in lines
-                spare[line] += more if is_known else amperes - has[place]
+            given_back = decided - max(may_draw[place], has[place] + over)
+            for line in booked_on[place]:
+                # Watts that may all come on one line are so many amperes on that line, but not in
+                # the sum of all phases.
+                if line == sum_of_phases and place not in lines_used:
+                    spare[line] += amperes - has[place]
+                else:
+                    spare[line] += given_back
 
         # Those that are lowered come first: they are sent even if they make no room.
         steps: list[LimitStep] = []
@@ -277,11 +286,13 @@ class Leases:
             if place[0] in busy or now < held.retry or (held.pending is not None and not is_lower):
                 continue
             if amperes > has[place]:
-                room = min(spare[line] / own[place].count(line) for line in own[place])
+                # The sum of all phases is booked once for each line of the car.
+                lines = booked_on[place]
+                room = min(spare[line] / lines.count(line) for line in lines)
                 amperes = self._raised(socket, amperes, room, now)
-                more = max(0.0, self.on_one_line(socket, amperes) - booked[place])
-                for line in own[place]:
-                    spare[line] -= more
+                raised_by = max(0.0, self.on_one_line(socket, amperes) - may_draw[place])
+                for line in lines:
+                    spare[line] -= raised_by
 
             # A lease that may not be renewed any more today is left to end.
             writes = held.lease.writes_of(now)
@@ -293,14 +304,15 @@ class Leases:
         return steps
 
     def _raised(self, socket: Socket, amperes: int, room: float, now: float) -> int:
-        """Return what a connector gets that is to be raised, where there is so much room beside
-        what is booked for it."""
+        """Return what a connector gets that is to be raised to `amperes`. `room` is what is free
+        beside that which is booked for it."""
         held = self.held[socket.place]
         has = held.lease.most(now)
         booked = self.on_one_line(socket, held.booked(now))
         most = booked + room
         if has == 0 and socket.least <= most < amperes:
-            # Another car may never be seen to have made room for all of it.
+            # A car that waits takes what room there is: another car may never be seen to have made
+            # room for all of it. One that charges waits until all of its raise fits.
             amperes = int(most)
         fits = max(booked, self.on_one_line(socket, amperes)) <= most
         return amperes if fits and self.cap(socket.place, now) is None else has
@@ -312,9 +324,9 @@ class Leases:
         held.pending = step.lease
         return _higher(held.lease, step, now)
 
-    def may_go(self, step: LimitStep, wanted: int) -> bool:
-        """Return whether a raise that was recorded may still be sent: nothing was lowered
-        meanwhile."""
+    def end_recording(self, step: LimitStep, wanted: int) -> bool:
+        """Note that a raise was recorded. Return whether it may still be sent: the connector was
+        sent nothing else meanwhile, as much is still wanted, and its charger is not busy."""
         held = self.held.get(step.place)
         if held is None or held.pending is not step.lease:
             return False
@@ -338,11 +350,12 @@ class Leases:
             return
 
         # A car that was lowered may draw until its next report what it drew, or what it had.
-        may_draw = max(held.lease.most(now), held.before)
-        is_settled = held.answered + FOLLOW_SECONDS <= held.drawn_at > now - OBEY_SECONDS
-        if held.drawn is not None and is_settled:
+        may_draw = max(held.lease.most(now), held.may_still_draw)
+        follows_answer = held.drawn_at >= held.answered + FOLLOW_SECONDS
+        is_recent = held.drawn_at > now - OBEY_SECONDS
+        if held.drawn is not None and follows_answer and is_recent:
             may_draw = min(may_draw, int(held.drawn_most) + 1)
-        held.before = may_draw if may_draw > lease.amperes else 0
+        held.may_still_draw = may_draw if may_draw > lease.amperes else 0
         if held.above is None or (held.drawn or 0.0) <= with_tolerance(lease.amperes):
             held.answered = now
             held.above = None
@@ -387,10 +400,10 @@ class Leases:
         held.above = None
         held.reports = 0
         if held.drawn_most > limit:
-            held.before = math.ceil(held.drawn_most)
+            held.may_still_draw = math.ceil(held.drawn_most)
             return False
-        has_obeyed = held.before > 0 or held.is_stuck
-        held.before = 0
+        has_obeyed = held.may_still_draw > 0 or held.is_stuck
+        held.may_still_draw = 0
         held.is_stuck = False
         return has_obeyed
 

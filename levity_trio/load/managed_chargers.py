@@ -229,7 +229,8 @@ class ManagedChargers:
             self._hear_clock(charger, reading, skew, is_linked=links.get(charger) == link)
             links[charger] = link
         for lag in self._clocks.values():
-            # The other messages of the charger have told of that clock, too.
+            # The skew of its other messages is as large as the lag: they have told of that clock,
+            # too, and the lag must not be taken off twice.
             if abs(lag.skew + lag.shown) <= SET_SECONDS:
                 lag.first = lag.shown
         for row in stored:
@@ -628,7 +629,7 @@ class ManagedChargers:
         if held is None or held.is_stuck:
             return None
         most = held.lease.most(now)
-        return measurements.AcceptedLimit(most, max(most, held.before), held.answered)
+        return measurements.AcceptedLimit(most, max(most, held.may_still_draw), held.answered)
 
     def settled(self, place: Place, at: float) -> int | None:
         """Return the limit in A that a connector had long enough to follow it at a time; None if
@@ -715,7 +716,7 @@ class ManagedChargers:
     def is_watched(self, charger: str | None) -> bool:
         """Return whether the next reading of a charger is to show that it obeys."""
         for place, held in self.leases.held.items():
-            is_to_show = held.before > 0 or held.above is not None or held.is_stuck
+            is_to_show = held.may_still_draw > 0 or held.above is not None or held.is_stuck
             if is_to_show and place[0] == charger:
                 return True
         return False
@@ -728,7 +729,7 @@ class ManagedChargers:
         for place, socket in tree.sockets.items():
             held = self.leases.held.get(place)
             if place[0] == charger and held is not None:
-                held.before = socket.most
+                held.may_still_draw = socket.most
                 held.answered = now
 
     def obeyed(self) -> list[Place]:

@@ -149,7 +149,7 @@ class LimitSender:
             # Also if it is cancelled: one that stays pending would keep all later ones back.
             managed.leases.failed(step, self.now)
             raise
-        if managed.leases.may_go(step, self._wanted(place)) and managed.is_told(place):
+        if managed.leases.end_recording(step, self._wanted(place)) and managed.is_told(place):
             return True
         self.keep(place)
         return False

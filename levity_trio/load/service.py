@@ -204,8 +204,6 @@ class LoadManagement:
     def _now(self) -> float:
         return self._clock().timestamp()
 
-    # What happens
-
     def observe(self, event: Event) -> None:
         """Note that something happened that the next decision must know. This is all that a message
         costs."""
@@ -228,8 +226,6 @@ class LoadManagement:
     def _read_again(self) -> None:
         self._read_at = 0.0
         self._news.set()
-
-    # The task
 
     async def run(self, hooks: Hooks) -> None:
         """Decide until cancelled, while the site has a document and this server has its duties."""

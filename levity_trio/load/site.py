@@ -457,7 +457,7 @@ class SiteState:
         )
         constraints = {car.place: chargers.constraints(car, now) for car in present.cars}
         booked = chargers.booked(tree, present, now)
-        before = chargers.leases.going_on(self.decision, now)
+        before = chargers.leases.as_sent(self.decision, now)
         while True:
             cars = measurements.cars_of(
                 tree, present, self._known_lines, wanted, constraints, booked, chargers.away

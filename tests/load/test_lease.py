@@ -297,7 +297,7 @@ def moments(draw: st.DrawFn) -> tuple[Leases, Tree, Allocation, dict[Place, int]
         )
         leases.hold(place, lease)
         held = leases.held[place]
-        held.before = draw(st.sampled_from([0, 0, 16]))
+        held.may_still_draw = draw(st.sampled_from([0, 0, 16]))
         held.retry = draw(st.sampled_from([0.0, 0.0, NOW + 9]))
         if draw(st.booleans()):
             leases.reported(place, float(draw(amperes)), NOW - draw(st.integers(0, 30)))
@@ -481,7 +481,7 @@ def test_a_car_that_could_not_be_raised_yet_counts_as_just_raised() -> None:
     leases = holding(A=of(6), B=of(10), C=of(10))
     leases.held[C].lease = replace(leases.held[C].lease, transaction=-1)
     standings = {place: CarStanding(limit=10, since=NOW - 500) for place in (A, B, C, ("D", 1))}
-    found = leases.going_on(Allocation(at=NOW, standings=standings), NOW + 9).standings
+    found = leases.as_sent(Allocation(at=NOW, standings=standings), NOW + 9).standings
     assert {place[0]: found[place].since - NOW for place in found} == {
         "A": 9,
         "B": -500,
@@ -623,7 +623,7 @@ def test_a_raise_that_is_recorded_during_a_leap_is_not_sent() -> None:
     [step] = steps(leases, decided(A=16), NOW)
     leases.recording(step, NOW)
     leases.leapt(3600.0)
-    assert not leases.may_go(step, 16)
+    assert not leases.end_recording(step, 16)
 
 
 @pytest.mark.parametrize("seconds", [3600.0, -3600.0])

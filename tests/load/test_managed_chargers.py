@@ -109,7 +109,7 @@ def test_two_connectors_that_are_told_at_once_are_told_by_nobody_else() -> None:
     leases.accepted(steps[0], NOW)
     ManagedChargers(leases).told_by_others("CP-1", tree, NOW)
     leases.accepted(steps[1], NOW)
-    assert [held.before for held in leases.held.values()] == [16, 16]
+    assert [held.may_still_draw for held in leases.held.values()] == [16, 16]
 
 
 def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:

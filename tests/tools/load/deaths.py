@@ -8,7 +8,7 @@ messages, the cars, the house and the deaths. Time is in seconds; 0 is a midnigh
 
 What the server must do besides for this to hold:
 
-- It goes on from `Leases.going_on(decision)`, and adopts what it recorded by `Leases.adopt`.
+- It goes on from `Leases.as_sent(decision)`, and adopts what it recorded by `Leases.adopt`.
 - Each connector of a charger that is away is booked with its safe limit, too, once it has been away
   for a lease; after a restart that is at once, because nobody knows since when.
 - When its clock is set, it knows at once that the clocks of chargers were not. When the clock of a
@@ -526,7 +526,7 @@ class World:
         clock = self.now + server.clock
         cars = [car for charger in self.chargers if (car := self._car(charger, clock))]
         measured = Measured() if self.house is None else Measured(other={FEEDER: self._metered()})
-        before = server.leases.going_on(server.decision, clock)
+        before = server.leases.as_sent(server.decision, clock)
         server.decision = decide(self.tree, cars, measured, clock, before)
         if not server.is_stalled:
             server.recorded_decision = server.decision
@@ -601,7 +601,7 @@ class World:
             server.leases.failed(step, self.now + server.clock)
             return
         server.recorded[step.place] = lease
-        if server.leases.may_go(
+        if server.leases.end_recording(
             step, decision.limits[step.place].amperes if step.place in decision.limits else 0
         ):
             self._send(step, lines)
