@@ -68,24 +68,39 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     raise Problem(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", detail)
 
 
+def client_of(scope: Scope) -> str:
+    """Return the address from which a request comes."""
+    address, *_ = scope.get("client") or ["unknown"]
+    return str(address)
+
+
 def find_caller(door: Door, api: ApiParts, scope: Scope, headers: Headers) -> Caller:
     """Return who sends a request. Raises Problem."""
-    address = LOCAL_SOCKET if door.is_socket else (scope.get("client") or ["unknown"])[0]
     if door.is_socket:
-        return Caller(LOCAL_ADMIN, Role.ADMIN, address)
-    text = _presented(headers)
+        return Caller(LOCAL_ADMIN, Role.ADMIN, LOCAL_SOCKET)
+    address = client_of(scope)
     if door.token is not None:
         return _caller_of_token(api.tokens.named(door.token), address)
-    if text is not None:
-        return _caller_of_token(api.tokens.check(text), address)
+
+    # A header of another kind is checked, too: nobody who meant to log in is the local admin.
+    header = headers.get("authorization")
+    if header is not None:
+        kind, _, text = header.partition(" ")
+        token = text.strip() if kind.casefold() == "bearer" else ""
+        return _caller_of_token(api.tokens.check(token), address)
+
     if not needs_nothing(door, api, scope, headers):
         raise _token_needed(Told("send a token: Authorization: Bearer TOKEN"))
-    if not _is_meant(api, scope, headers):
-        raise _token_needed(
-            Told(
-                "a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN"
-            )
+    # A GET changes nothing, and the page from which a link was opened cannot read the answer.
+    is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    is_opened = is_link and headers.get("sec-fetch-dest") == "document"
+    origin = headers.get("origin")
+    is_allowed = origin is not None and origin == api.config.api_cors_origin
+    if not (is_opened or is_allowed or is_of_own_page(headers)):
+        words = Told(
+            "a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN"
         )
+        raise _token_needed(words)
     return Caller(LOCAL_ADMIN, Role.ADMIN, address)
 
 
@@ -99,28 +114,16 @@ def _token_needed(detail: str) -> Problem:
     return problem
 
 
-def _is_meant(api: ApiParts, scope: Scope, headers: Headers) -> bool:
-    """Whether no page from elsewhere sends a request, but for --api-cors-origin. It may have a
-    link: a GET changes nothing, and that page cannot read the answer."""
-    origin = headers.get("origin")
-    is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
-    is_opened = is_link and headers.get("sec-fetch-dest") == "document"
-    return (
-        is_opened
-        or is_of_own_page(headers)
-        or (origin is not None and origin == api.config.api_cors_origin)
-    )
-
-
 def is_of_own_page(headers: Headers, url: str | None = None) -> bool:
     """Whether a browser says that a request comes from a page of ours, or says nothing about that.
 
     `url`: that of the proxy before us.
     """
-    site, origin = headers.get("sec-fetch-site", ""), headers.get("origin")
+    site = headers.get("sec-fetch-site", "")
     if site not in SAME_SITE:
         return False
-    # our no-referrer makes it null
+    # Our pages are sent with no-referrer, which makes their origin null.
+    origin = headers.get("origin")
     if origin is None or (origin == "null" and site == "same-origin"):
         return True
     own = {headers.get("host", "").casefold(), urlsplit(url or "").netloc.casefold()}
@@ -131,19 +134,8 @@ def check_url(query: str) -> None:
     """Raise Problem for a token in a URL, which ends up in logs."""
     names = {part.partition("=")[0].casefold() for part in query.split("&")}
     if names & TOKEN_PARAMETERS or "levity_" in query:
-        raise Problem(
-            400,
-            "token_in_url",
-            Told("a token travels only in the header Authorization; revoke this one"),
-        )
-
-
-def _presented(headers: Headers) -> str | None:
-    header = headers.get("authorization")
-    if header is None:
-        return None
-    kind, _, text = header.partition(" ")
-    return text.strip() if kind.casefold() == "bearer" else ""
+        words = Told("a token travels only in the header Authorization; revoke this one")
+        raise Problem(HTTPStatus.BAD_REQUEST, "token_in_url", words)
 
 
 def caller_of(login: Login, address: str) -> Caller:
@@ -161,24 +153,20 @@ def check_first(caller: Caller, role: str, *, has_password: bool) -> None:
     """
     is_unnamed = caller.login is None and caller.token is None and caller.address != LOCAL_SOCKET
     if is_unnamed and not (role == Role.ADMIN.word and has_password):
-        raise invalid(
-            "role",
-            Told(
-                "the first user must be an admin, with a password: from then on everybody must "
-                "log in"
-            ),
+        words = Told(
+            "the first user must be an admin, with a password: from then on everybody must log in"
         )
+        raise invalid("role", words)
 
 
 def is_admitted(api: ApiParts, caller: Caller) -> bool:
     """Whether whoever was let in still is, with the same rights. Event streams ask before each
     event."""
     if caller.login is not None:
-        found = api.logins.get(caller.login)
-        return found is not None and (found.role, found.account) == (
-            caller.role.word,
-            caller.account,
-        )
+        login = api.logins.get(caller.login)
+        if login is None:
+            return False
+        return login.role == caller.role.word and login.account == caller.account
     if caller.token is not None:
         return api.tokens.is_valid(caller.token)
     return caller.address == LOCAL_SOCKET or not (api.tokens.are_used or api.logins.are_used)
@@ -186,10 +174,10 @@ def is_admitted(api: ApiParts, caller: Caller) -> bool:
 
 def needs_nothing(door: Door, api: ApiParts, scope: Scope, headers: Headers) -> bool:
     """Whether a request without token or log-in is that of the local admin."""
-    peer = (scope.get("client") or [""])[0]
-    is_local = (
-        door.is_loopback and is_loopback(peer) and is_loopback(host_name(headers.get("host", "")))
-    )
-    is_forwarded = any(map(FORWARDING.search, headers))
-    is_open = not is_forwarded and api.config.public_url is None  # some proxies add no header
-    return is_local and is_open and not (api.tokens.are_used or api.logins.are_used)
+    if api.tokens.are_used or api.logins.are_used:
+        return False
+    # Some proxies add no header: where there is a public URL, any request may be forwarded.
+    if api.config.public_url is not None or any(map(FORWARDING.search, headers)):
+        return False
+    is_for_us = is_loopback(host_name(headers.get("host", "")))
+    return door.is_loopback and is_loopback(client_of(scope)) and is_for_us

@@ -44,10 +44,10 @@ IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minI
 
 def schemas_of(kinds: Iterable[type], reference: str) -> tuple[Sequence[Schema], Fields]:
     """Return the JSON schemas of types, and the components that they refer to, as msgspec does."""
-    found = msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=reference))
-    return msgspec.json.decode(
-        found.replace(b'\\\\Z"', b'$"'), type=tuple[Sequence[Schema], Fields]
-    )
+    described = msgspec.json.schema_components(kinds, ref_template=reference)
+    # msgspec checks with the patterns of Python, in which only \Z is the end; JSON Schema has $.
+    text = msgspec.json.encode(described).replace(b'\\\\Z"', b'$"')
+    return msgspec.json.decode(text, type=tuple[Sequence[Schema], Fields])
 
 
 class Body(Protocol):
@@ -69,11 +69,8 @@ class ClientInput(msgspec.Struct, forbid_unknown_fields=True):
 
     def given(self) -> Values:
         """Return the fields that are given."""
-        return {
-            name: value
-            for name, value in msgspec.structs.asdict(self).items()
-            if value is not UNSET
-        }
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -84,19 +81,15 @@ def changes_of(kind: type[msgspec.Struct], *fixed: str) -> Callable[[type[S]], t
     left out stays. It declares only those that are of another type."""
 
     def made(declared: type[S]) -> type[S]:
-        hints, own = (
-            get_type_hints(kind, include_extras=True),
-            get_type_hints(declared, include_extras=True),
-        )
+        hints = get_type_hints(kind, include_extras=True)
+        own = get_type_hints(declared, include_extras=True)
         changed = [name for name in kind.__struct_fields__ if name not in fixed]
-        parts = [(name, own.get(name, hints[name] | UnsetType), UNSET) for name in changed]
-        kept = {
-            name: part
-            for name, part in vars(declared).items()
-            if callable(part) or name == "__doc__"
-        }
+        fields = [(name, own.get(name, hints[name] | UnsetType), UNSET) for name in changed]
+
+        kept: Values = {"__doc__": declared.__doc__}
+        kept |= {name: part for name, part in vars(declared).items() if callable(part)}
         body: Any = msgspec.defstruct(
-            declared.__name__, parts, bases=declared.__bases__, namespace=kept
+            declared.__name__, fields, bases=declared.__bases__, namespace=kept
         )
         change: type[S] = body
         return change
@@ -130,40 +123,36 @@ class StructBody(Generic[S]):
             return components(self.kind)
         _, defined = schemas_of([self.kind], "#/$defs/{name}")
         (described,) = defined.values()
-        return {"anyOf": [_variant(described, way) for way in self._ways()]}
+        return {"anyOf": [_schema_of_way(described, fields) for fields in self._ways()]}
 
 
-def _variant(described: Schema, fields: Fields) -> Schema:
-    """Return the schema of a body with these fields instead of their general ones, called after
-    those that it needs.
+def _schema_of_way(described: Schema, fields: Fields) -> Schema:
+    """Return the schema of a body with these fields instead of its general ones, called after
+    the fields that it needs."""
+    properties = {**described["properties"], **fields}
+    kept = {name: schema for name, schema in properties.items() if schema is not ABSENT}
 
-    Those that may be left out are false, or an object without required fields.
-    """
-    kept = {
-        name: one
-        for name, one in {**described["properties"], **fields}.items()
-        if one is not ABSENT
-    }
-    needed = [
-        name for name, schema in fields.items() if name in kept and not _may_be_left_out(schema)
-    ]
+    title = ""
+    needed: list[str] = []
+    for name, schema in fields.items():
+        is_object = schema.get("type") == "object"
+        # False is what a field that is left out means, and so is an object that needs no field.
+        may_be_left_out = schema.get("const") is False or (is_object and not schema.get("required"))
+        if name not in kept or may_be_left_out:
+            continue
+        needed.append(name)
+        # A payload belongs to its action, which has given the way its name.
+        if not is_object:
+            word = schema["const"] if isinstance(schema.get("const"), str) else name
+            title += word[:1].upper() + word[1:]
+
     others = [name for name in described.get("required", ()) if name not in fields]
-    title = "".join(_word(name, fields[name]) for name in needed) + described["title"]
-    return {**described, "title": title, "properties": kept, "required": [*others, *needed]}
-
-
-def _word(name: str, schema: Schema) -> str:
-    """Return what a field adds to the name of a way: its one value, or its name; a payload belongs
-    to its action."""
-    if schema.get("type") == "object":
-        return ""
-    word = schema["const"] if isinstance(schema.get("const"), str) else name
-    return f"{word[:1].upper()}{word[1:]}"
-
-
-def _may_be_left_out(schema: Schema) -> bool:
-    is_empty = schema.get("type") == "null" or schema.get("const") is False
-    return is_empty or (schema.get("type") == "object" and not schema.get("required"))
+    return {
+        **described,
+        "title": title + described["title"],
+        "properties": kept,
+        "required": [*others, *needed],
+    }
 
 
 def read_json(raw: bytes) -> Json:
@@ -178,22 +167,23 @@ def read_json(raw: bytes) -> Json:
 def _with_whole_numbers(value: Json, levels: int) -> Json:
     if not levels:
         raise invalid("body", Told("it is nested deeper than {1} levels", MAX_DEPTH))
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-        raise invalid("body", Told("a number has more than 64 bits; give a smaller one"))
-    if isinstance(value, dict):
-        return {name: _with_whole_numbers(one, levels - 1) for name, one in value.items()}
-    return (
-        [_with_whole_numbers(one, levels - 1) for one in value]
-        if isinstance(value, list)
-        else value
-    )
+    match value:
+        case float() if value.is_integer() and abs(value) <= LARGEST_EXACT:
+            return int(value)
+        case int() if not -LARGEST <= value <= LARGEST:
+            raise invalid("body", Told("a number has more than 64 bits; give a smaller one"))
+        case dict():
+            return {name: _with_whole_numbers(part, levels - 1) for name, part in value.items()}
+        case list():
+            return [_with_whole_numbers(part, levels - 1) for part in value]
+        case _:
+            return value
 
 
 @record(kw_only=False)
 class StreamedBody:
-    """A body of any size, which the endpoint reads as it arrives: `Asked.body` yields its parts."""
+    """A body of any size, which the endpoint reads as it arrives: the body of its request yields
+    the parts."""
 
     media_type: str = "application/octet-stream"
 
@@ -210,8 +200,9 @@ def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> An
     """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or
     wrong."""
     names = [name for name, _ in parameters.multi_items()]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise invalid(twice, Told("give it once"))
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise invalid(repeated[0], Told("give it once"))
     if kind is None:
         if names:
             raise invalid(names[0], Told("this request takes no such parameter"))
@@ -224,8 +215,8 @@ def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> An
 
 def asked(kind: type[S], given: Mapping[str, str]) -> S:
     """Return parameters as a struct, checked in the same way. Raises Problem."""
-    found: S = read_query(kind, QueryParams(given))
-    return found
+    query: S = read_query(kind, QueryParams(given))
+    return query
 
 
 # What is wrong with a value. msgspec says what it expected, in types of a program: its messages are
@@ -257,27 +248,20 @@ _type_of: Final = cache(inspect.type_info)
 def of_validation(error: msgspec.ValidationError, kind: type) -> Problem:
     """Return the problem for a value that cannot be used in a request of this kind: which field,
     and what to give."""
-    found = _MESSAGE.fullmatch(str(error))
-    assert found is not None  # noqa: S101 - its last choice fits every message
-    path = found["path"] or ""
-    kinds = list(_at(_type_of(kind), path))
-    if found["key"]:
-        kinds = [
-            inner
-            for one in kinds
-            if isinstance(one, inspect.DictType)
-            for inner in _unwrapped(one.key_type)
-        ]
-    place = ".".join(part for part in (path.strip("."), found["field"]) if part)
-    return invalid(place or "body", _words(found, kinds))
+    complaint = _MESSAGE.fullmatch(str(error))
+    assert complaint is not None  # noqa: S101 - its last choice fits every message
+    path = complaint["path"] or ""
 
-
-def _at(kind: inspect.Type, path: str) -> Iterator[inspect.Type]:
-    """Yield the types that a value may have at a path such as .rows[0].card"""
-    kinds = [*_unwrapped(kind)]
+    # The path leads to the types that the value may have, such as .rows[0].card
+    kinds = list(_unwrapped(_type_of(kind)))
     for step in path.replace("[", ".[").split(".")[1:]:
-        kinds = [inner for one in kinds for part in _parts(one, step) for inner in _unwrapped(part)]
-    yield from kinds
+        kinds = _one_step_inside(kinds, step)
+    if complaint["key"]:
+        keys = [inner.key_type for inner in kinds if isinstance(inner, inspect.DictType)]
+        kinds = [inner for key in keys for inner in _unwrapped(key)]
+
+    place = ".".join(part for part in (path.strip("."), complaint["field"]) if part)
+    return invalid(place or "body", _advice(complaint, kinds))
 
 
 def _unwrapped(kind: inspect.Type) -> Iterator[inspect.Type]:
@@ -286,46 +270,54 @@ def _unwrapped(kind: inspect.Type) -> Iterator[inspect.Type]:
     if isinstance(kind, inspect.Metadata):
         yield from _unwrapped(kind.type)
     elif isinstance(kind, inspect.UnionType):
-        for one in kind.types:
-            yield from _unwrapped(one)
+        for choice in kind.types:
+            yield from _unwrapped(choice)
 
 
-def _parts(kind: inspect.Type, step: str) -> Iterator[inspect.Type]:
-    """Yield the type of a field, or of what a list or a mapping has."""
-    match kind:
-        case inspect.StructType():
-            yield from (field.type for field in kind.fields if field.encode_name == step)
-        case inspect.ListType() | inspect.VarTupleType() if step.startswith("["):
-            yield kind.item_type
-        case inspect.DictType() if step.startswith("["):
-            yield kind.value_type
+def _one_step_inside(kinds: Iterable[inspect.Type], step: str) -> list[inspect.Type]:
+    """Return the types of a field, or of what a list or a mapping has."""
+    inside: list[inspect.Type] = []
+    for kind in kinds:
+        match kind:
+            case inspect.StructType():
+                inside += (field.type for field in kind.fields if field.encode_name == step)
+            case inspect.ListType() | inspect.VarTupleType() if step.startswith("["):
+                inside.append(kind.item_type)
+            case inspect.DictType() if step.startswith("["):
+                inside.append(kind.value_type)
+    return [inner for kind in inside for inner in _unwrapped(kind)]
 
 
-def _words(found: re.Match[str], kinds: list[inspect.Type]) -> Told:
-    marks = [one for one in kinds if isinstance(one, inspect.Metadata)]
-    choices = [
-        str(value) for one in kinds if isinstance(one, inspect.LiteralType) for value in one.values
-    ]
-    if found["field"] is not None:
-        return NEEDED if found["missing"] else Told("this is not asked for here")
+def _advice(complaint: re.Match[str], kinds: list[inspect.Type]) -> Told:
+    """Return what to give instead of a value of which msgspec complains."""
+    if complaint["field"] is not None:
+        return NEEDED if complaint["missing"] else Told("this is not asked for here")
+
+    choices: list[str] = []
+    for kind in kinds:
+        if isinstance(kind, inspect.LiteralType):
+            choices += map(str, kind.values)
+    if len(choices) > MOST_CHOICES:
+        return Told("choose one of the list")
     if choices:
-        is_short = len(choices) <= MOST_CHOICES
-        return (
-            Told("choose one of {1}", ", ".join(choices))
-            if is_short
-            else Told("choose one of the list")
-        )
-    if found["length"]:
-        return _length(found["sign"], int(found["bound"]), is_text=found["kind"] == "str")
-    if found["sign"]:
-        units = [_UNITS.get((one.extra_json_schema or {}).get("format", ""), "") for one in marks]
-        return _limit(found["sign"], _bound(found["bound"], "".join(units)))
-    if found["step"]:
-        return Told("give a multiple of {1}", _bound(found["step"]))
-    if found["pattern"]:
-        written = [one.extra[WORDS] for one in marks if one.extra and WORDS in one.extra]
+        return Told("choose one of {1}", ", ".join(choices))
+
+    marks = [kind for kind in kinds if isinstance(kind, inspect.Metadata)]
+    sign = complaint["sign"]
+    if complaint["length"]:
+        return _advice_on_length(sign, int(complaint["bound"]), is_text=complaint["kind"] == "str")
+    if sign:
+        formats = [(mark.extra_json_schema or {}).get("format", "") for mark in marks]
+        unit = "".join(_UNITS.get(name, "") for name in formats)
+        return _advice_on_limit(sign, _bound(complaint["bound"], unit))
+    if complaint["step"]:
+        return Told("give a multiple of {1}", _bound(complaint["step"]))
+    if complaint["pattern"]:
+        written: list[Told] = [
+            mark.extra[WORDS] for mark in marks if mark.extra and WORDS in mark.extra
+        ]
         return written[0] if written else Told("it is empty, or not written as it must be")
-    return _TYPES.get(found["kind"], Told("this value cannot be used"))
+    return _TYPES.get(complaint["kind"], Told("this value cannot be used"))
 
 
 def _bound(number: str, unit: str = "") -> Value:
@@ -334,7 +326,7 @@ def _bound(number: str, unit: str = "") -> Value:
     return Quantity(int(number), unit) if unit else int(number)
 
 
-def _limit(sign: str, bound: Value) -> Told:
+def _advice_on_limit(sign: str, bound: Value) -> Told:
     match sign:
         case ">=":
             return Told("give {1} or more", bound)
@@ -346,10 +338,12 @@ def _limit(sign: str, bound: Value) -> Told:
             return Told("give less than {1}", bound)
 
 
-def _length(sign: str, count: int, *, is_text: bool) -> Told:
+def _advice_on_length(sign: str, count: int, *, is_text: bool) -> Told:
     """Return how long a text, or a list, must be."""
-    if not is_text or (sign == ">=" and count == 1):
-        return NEEDED if sign == ">=" and count == 1 else _limit(sign, count)
+    if sign == ">=" and count == 1:
+        return NEEDED
+    if not is_text:
+        return _advice_on_limit(sign, count)
     if sign == ">=":
         return Told("give {1} character or more", count, many="give {1} characters or more")
     return Told("give {1} character at most", count, many="give {1} characters at most")

@@ -73,18 +73,16 @@ class RequestPlaces:
     async def wait(self) -> AsyncIterator[None]:
         """Give the place back while the block waits. Raises Problem if too many wait."""
         if self._waiting >= self._most_waiting:
-            raise busy(
-                "too_many_waiting",
-                Told("{1} requests already wait for chargers", self._most_waiting),
-                5,
-            )
+            words = Told("{1} requests already wait for chargers", self._most_waiting)
+            raise busy("too_many_waiting", words, 5)
         self._waiting += 1
         self._at_work.release()
         try:
             yield
         finally:
             self._waiting -= 1
-            with trio.CancelScope(shield=True):  # short: those at work only use the database
+            # The shield needs no deadline: those at work only use the database, which is short.
+            with trio.CancelScope(shield=True):
                 await self._at_work.acquire()
 
 
@@ -97,9 +95,11 @@ class Refusals:
 
     def is_recorded(self, address: str) -> bool:
         """Count an attempt; return whether it is to be recorded."""
+        now = trio.current_time()
         count, until = self._recorded.pop(address, (0, 0.0))
-        if until <= trio.current_time():
-            count, until = 0, trio.current_time() + MINUTE
+        if until <= now:
+            count, until = 0, now + MINUTE
+        # An address that asks again goes to the end, so the first is the oldest.
         self._recorded[address] = count + 1, until
         if len(self._recorded) > REMEMBERED:
             del self._recorded[next(iter(self._recorded))]

@@ -81,12 +81,9 @@ class Caller:
 def whole_number(path: Mapping[str, str], name: str = "id") -> int:
     """Return a parameter of a path that is a whole number. Raises Problem."""
     text = path[name]
-    if (
-        not text.isascii()
-        or not text.isdecimal()
-        or int(text[:DIGITS]) > HIGHEST_ID
-        or len(text) > DIGITS
-    ):
+    # Python refuses to read a number of thousands of digits: too long a text is never read.
+    is_short = len(text) <= DIGITS
+    if not (text.isascii() and text.isdecimal() and is_short and int(text) <= HIGHEST_ID):
         raise invalid(name, Told("give a whole number"))
     return int(text)
 
@@ -116,7 +113,8 @@ class TypedRequest(Generic[Query_co, Body_co]):
 
     async def find(self, read: Callable[[Database], T | None], what: str) -> T:
         """Return what is read. Raises Problem if there is no such thing; `what` names it."""
-        if (row := await self.read(read)) is None:
+        row = await self.read(read)
+        if row is None:
             raise not_found(what)
         return row
 
@@ -155,11 +153,8 @@ async def content_of(request: Upload, most: int) -> bytes:
         async for part in request.body:
             content += part
             if len(content) > most:
-                raise Problem(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                    "too_large",
-                    Told("give at most {1} bytes", most),
-                )
+                words = Told("give at most {1} bytes", most)
+                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", words)
     return bytes(content)
 
 
@@ -174,6 +169,8 @@ class ApiAnswer(Generic[Content_co]):
 
 Handler = Callable[[TypedRequest[Any, Any]], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
+Declaring = Callable[[H], H]
+"""Decorates the function of an endpoint."""
 
 
 @record
@@ -245,68 +242,64 @@ class Endpoints(list[Endpoint]):
         super().__init__()
         self._group = group
 
-    def get(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
+    def get(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Declaring[H]:
         return self._declared("GET", path, role, problems, more)
 
-    def post(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
+    def post(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Declaring[H]:
         return self._declared("POST", path, role, problems, more)
 
-    def put(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
+    def put(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Declaring[H]:
         return self._declared("PUT", path, role, problems, more)
 
     def patch(
         self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
+    ) -> Declaring[H]:
         return self._declared("PATCH", path, role, problems, more)
 
     def delete(
         self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
+    ) -> Declaring[H]:
         return self._declared("DELETE", path, role, problems, more)
 
     def _declared(
         self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
-    ) -> Callable[[H], H]:
+    ) -> Declaring[H]:
         def declare(handle: H) -> H:
-            said: Declared = {"group": self._group, **_said_by(handle), **more}
-            self.append(
-                Endpoint(
-                    method=method, path=path, role=role, handle=handle, problems=problems, **said
-                )
+            declared: Declared = {"group": self._group, **_by_annotations(handle), **more}
+            endpoint = Endpoint(
+                method=method, path=path, role=role, handle=handle, problems=problems, **declared
             )
+            self.append(endpoint)
             return handle
 
         return declare
 
 
-def _said_by(handle: Handler) -> Declared:
+def _by_annotations(handle: Handler) -> Declared:
     """Return what a function says of its endpoint by its docstring and its annotations."""
+    first_paragraph, _, _ = (handle.__doc__ or "").partition("\n\n")
+    declared: Declared = {"summary": " ".join(first_paragraph.split())}
+
     hints = get_type_hints(handle)
     returned = hints.pop("return")
-    answers = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
-    query, body = next(
-        get_args(hint) for hint in hints.values() if get_origin(hint) is TypedRequest
-    )
-    said: Declared = {
-        "summary": " ".join((handle.__doc__ or "").partition("\n\n")[0].split()),
-        "answer": str,
-    }
-    for answer in answers:
-        if not _is(answer, Response):
-            said["answer"] = get_args(answer)[0] if get_origin(answer) is ApiAnswer else answer
-    if said["answer"] is NoneType:
-        del said["answer"]
+    is_choice = get_origin(returned) in (Union, UnionType)
+    answers = get_args(returned) if is_choice else (returned,)
+    # Nothing is known of what a Starlette Response has in it: it is a text, unless the endpoint
+    # may also return something else.
+    answer: Any = str
+    for choice in answers:
+        if not _is(choice, Response):
+            answer = get_args(choice)[0] if get_origin(choice) is ApiAnswer else choice
+    if answer is not NoneType:
+        declared["answer"] = answer
+
+    (request,) = (hint for hint in hints.values() if get_origin(hint) is TypedRequest)
+    query, body = get_args(request)
     if _is(query, msgspec.Struct):
-        said["query"] = query
+        declared["query"] = query
     if _is(body, msgspec.Struct):
-        said["body"] = StructBody(body)
-    return said
+        declared["body"] = StructBody(body)
+    return declared
 
 
 def _is(hint: Any, kind: type) -> bool:

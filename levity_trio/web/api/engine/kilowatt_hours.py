@@ -53,13 +53,15 @@ def shown_type(hint: Any) -> Any:
     """Return the type of what `show` makes of a value of a type."""
     if is_dataclass(hint) and isinstance(hint, type):
         return answer(hint)
-    parts = tuple(shown_type(part) if part is not Ellipsis else part for part in get_args(hint))
+    parts = tuple(part if part is Ellipsis else shown_type(part) for part in get_args(hint))
     origin: Any = get_origin(hint)
     if origin in (Union, UnionType):
         return Union[parts]  # noqa: UP007 - of types that are known only now
-    made = Page if origin is pages.ListPage else origin
-    is_struct = isinstance(made, type) and issubclass(made, msgspec.Struct)
-    return made[parts] if made in (list, tuple) or is_struct else hint
+    if origin is pages.ListPage:
+        origin = Page
+    # What is inside others, such as a mapping, is shown as it is.
+    is_struct = isinstance(origin, type) and issubclass(origin, msgspec.Struct)
+    return origin[parts] if is_struct or origin in (list, tuple) else hint
 
 
 def _in_kwh(name: str) -> str | None:
@@ -83,7 +85,8 @@ def show(value: Any) -> Any:
 def _fields(row: Any) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields(row):
-        shown[field.name] = value = show(getattr(row, field.name))
+        value = show(getattr(row, field.name))
+        shown[field.name] = value
         if (beside := _in_kwh(field.name)) is not None:
             shown[beside] = None if value is None else value / 1000
     return shown
@@ -91,4 +94,5 @@ def _fields(row: Any) -> dict[str, Any]:
 
 def extended(kind: type[T], row: object, **more: object) -> T:
     """Return a row with more fields: `kind` is a dataclass that begins with those of the row."""
-    return kind(**{field.name: getattr(row, field.name) for field in fields(row)}, **more)  # type: ignore[arg-type]
+    values = {field.name: getattr(row, field.name) for field in fields(row)}  # type: ignore[arg-type]
+    return kind(**values, **more)

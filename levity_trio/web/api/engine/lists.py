@@ -37,24 +37,17 @@ DATE_CHARACTERS: Final = 10
 SERVER_TIME: Final = Told("a time such as 2026-03-01T12:00:00Z, or a day (UTC)")
 
 FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
-Since = (
-    Annotated[
-        str, Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)
-    ]
-    | None
-)
-Before = (
-    Annotated[str, Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)]
-    | None
-)
-EndedSince = (
-    Annotated[str, Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)]
-    | None
-)
-EndedBefore = (
-    Annotated[str, Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)]
-    | None
-)
+
+
+def time_field(description: str) -> Meta:
+    """Describe a time in a query: with a time of day, or a day alone."""
+    return Meta(description=description, extra_json_schema=FORMATS)
+
+
+Since = Annotated[str, time_field(f"From this time on: {SERVER_TIME}.")] | None
+Before = Annotated[str, time_field(f"Before this time: {SERVER_TIME}.")] | None
+EndedSince = Annotated[str, time_field(f"Ended since {SERVER_TIME}.")] | None
+EndedBefore = Annotated[str, time_field(f"Ended before {SERVER_TIME}.")] | None
 OfCharger = Annotated[str, Meta(description="Only of this charger.")] | None
 OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
 OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
@@ -93,10 +86,9 @@ def as_csv(
 
     async def parts() -> AsyncIterator[bytes]:
         yield encoded([[*columns]])
-        async for rows in every_page(request.api.reader, read, MOST_ROWS):
-            yield encoded(
-                [inert(cell(row)) for cell in columns.values()] for row in masked(request, rows)
-            )
+        async for page_of_rows in every_page(request.api.reader, read, MOST_ROWS):
+            rows = masked(request, page_of_rows)
+            yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
 
     return StreamingResponse(parts(), media_type=CSV)
 
@@ -116,20 +108,26 @@ async def every_page(
     reader: Reader, read: Callable[..., ListPage[T] | None], most: int
 ) -> AsyncIterator[list[T]]:
     """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
-    cursor: str | None = None
-    while (
-        listed := await reader.run(partial(read, wanted=WantedPage(limit=most, cursor=cursor)))
-    ) is not None:
-        yield listed.data
-        if (cursor := listed.next_cursor) is None:
+    next_page = WantedPage(limit=most)
+    while True:
+        listed = await reader.run(partial(read, wanted=next_page))
+        if listed is None:
             return
+        yield listed.data
+        if listed.next_cursor is None:
+            return
+        next_page = WantedPage(limit=most, cursor=listed.next_cursor)
 
 
 def masked(request: Request, rows: list[T], *names: str) -> list[T]:
     """Return the rows of a file; a viewer sees what is for operators, and these fields, as null."""
     if request.sees_all:
         return rows
-    return [replace(row, **dict.fromkeys((*for_operators(row), *names))) for row in rows]  # type: ignore[type-var]
+    shown: list[T] = []
+    for row in rows:
+        hidden = dict.fromkeys((*for_operators(row), *names))
+        shown.append(replace(row, **hidden))  # type: ignore[type-var]
+    return shown
 
 
 def whole(rows: list[T]) -> ListPage[T]:
@@ -141,10 +139,11 @@ def moment(text: str | None, field: str) -> str | None:
     """Return a time in the database's format. Raises Problem."""
     if text is None:
         return None
-    understood = parse_time(f"{text}T00:00:00Z" if len(text) == DATE_CHARACTERS else text)
-    if understood is None:
+    is_day = len(text) == DATE_CHARACTERS
+    time = parse_time(f"{text}T00:00:00Z" if is_day else text)
+    if time is None:
         raise invalid(field, Told("give {1}", SERVER_TIME))
-    return stamp(understood)
+    return stamp(time)
 
 
 def ago(server: Server, days: float) -> str:

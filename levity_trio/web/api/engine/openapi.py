@@ -25,6 +25,8 @@ from levity_trio.web.api.engine.problems import Json
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_PATTERNS: Final = {"name": NAME_PATTERN, "month": MONTH_PATTERN}
+"""The patterns of parameters in paths."""
 COMMON: Final = ("token_needed", "forbidden", "not_readable")
 OF_CODE: Final[Mapping[str, int]] = {
     "token_needed": 401,
@@ -90,10 +92,17 @@ INFO: Final[Schema] = {
 def document(endpoints: Iterable[Endpoint]) -> Values:
     """Return the document."""
     every = list(endpoints)
-    schemas = Schemas(kind for one in every for kind in _kinds(one))
+    kinds: list[Any] = []
+    for endpoint in every:
+        kinds += [endpoint.answer_type, endpoint.query]
+        if isinstance(endpoint.body, StructBody):
+            kinds.append(endpoint.body.kind)
+    schemas = Schemas(kind for kind in kinds if kind is not None)
+
     paths: dict[str, dict[str, Any]] = {}
-    for one in every:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schemas)
+    for endpoint in every:
+        method = endpoint.method.lower()
+        paths.setdefault(endpoint.path, {})[method] = _operation(endpoint, schemas)
     return {
         "openapi": "3.1.0",
         "info": INFO,
@@ -116,43 +125,53 @@ class Schemas:
 
     def __init__(self, kinds: Iterable[Any]) -> None:
         every = list(kinds)
-        found, components = schemas_of(every, REFERENCE)
-        self._of_kind = {repr(kind): schema for kind, schema in zip(every, found, strict=True)}
+        schemas, components = schemas_of(every, REFERENCE)
+        self._of_kind = dict(zip(every, schemas, strict=True))
         self._components: dict[str, Any] = {"Problem": PROBLEM}
         for name, schema in components.items():
             self.plain({**schema, "title": _name(name)})
 
     def of(self, kind: Any) -> Schema:
         """Return the schema of a type: most often a reference."""
-        return self.plain(self._of_kind[repr(kind)])
+        return self.plain(self._of_kind[kind])
 
     def described(self, schema: Schema) -> Schema:
         """Return the component that a schema refers to, or the schema itself."""
-        found: Schema = self._components[_referred(schema)] if "$ref" in schema else schema
-        return found
+        described: Schema = self._components[_referred(schema)] if "$ref" in schema else schema
+        return described
 
     def plain(self, schema: Schema) -> Schema:
         """Return a schema with a type beside its values, a kind for the items of a tuple, and
-        references for parts."""
+        references for parts.
+
+        Generators read no `const`, and no `items` that is false: a length says the same.
+        """
         if isinstance(schema.get("$ref"), str):
             return {"$ref": REFERENCE.format(name=_name(_referred(schema)))}
-        made = {
-            name: part if name in _VALUES else self._plain(part) for name, part in schema.items()
-        }
-        return self._referable(_typed(made))
+        plain: Values = {}
+        for name, part in schema.items():
+            plain[name] = part if name in _VALUES else self._plain(part)
+
+        if "const" in plain and not isinstance(plain["const"], Mapping):
+            plain["enum"] = [plain.pop("const")]
+        if isinstance(plain.get("enum"), list):
+            kinds = {type(value) for value in plain["enum"]}
+            if len(kinds) == 1:
+                plain.setdefault("type", _TYPES[kinds.pop()])
+        if isinstance(plain.get("prefixItems"), list):
+            plain["items"] = _either(plain["prefixItems"])
+
+        title = plain.get("title")
+        if not isinstance(title, str):
+            return plain
+        if self._components.setdefault(title, plain) != plain:
+            raise ValueError(f"two schemas are called {title}")
+        return {"$ref": REFERENCE.format(name=title)}
 
     def _plain(self, node: Json) -> Json:
         if isinstance(node, list):
             return [self._plain(part) for part in node]
         return self.plain(node) if isinstance(node, Mapping) else node
-
-    def _referable(self, schema: Values) -> Values:
-        name = schema.get("title")
-        if not isinstance(name, str):
-            return schema
-        if self._components.setdefault(name, schema) != schema:
-            raise ValueError(f"two schemas are called {name}")
-        return {"$ref": REFERENCE.format(name=name)}
 
     def used_by(self, paths: Schema) -> Values:
         """Return the components to which paths refer, and the components to which these refer."""
@@ -160,9 +179,8 @@ class Schemas:
         waiting = _references(paths)
         while waiting:
             used |= waiting
-            waiting = {
-                name for one in waiting for name in _references(self._components[one])
-            } - used
+            referred = [self._components[name] for name in waiting]
+            waiting = _references(referred) - used
         return {name: schema for name, schema in self._components.items() if name in used}
 
 
@@ -183,205 +201,155 @@ def _referred(schema: Schema) -> str:
 
 
 def _references(node: Json) -> set[str]:
+    if isinstance(node, Mapping):
+        own = {_referred(node)} if isinstance(node.get("$ref"), str) else set()
+        return own | _references([*node.values()])
     if isinstance(node, list):
-        return {name for one in node for name in _references(one)}
-    if not isinstance(node, Mapping):
-        return set()
-    own = {_referred(node)} if isinstance(node.get("$ref"), str) else set()
-    return own | {name for one in node.values() for name in _references(one)}
-
-
-def _typed(schema: Values) -> Values:
-    """Return a schema whose values have a type, and whose tuple says what its items are.
-
-    Generators read no `const`, and no `items` that is false: a length says the same.
-    """
-    if "const" in schema and not isinstance(schema["const"], Mapping):
-        schema["enum"] = [schema.pop("const")]
-    kinds = {type(one) for one in schema["enum"]} if isinstance(schema.get("enum"), list) else set()
-    if len(kinds) == 1:
-        schema.setdefault("type", _TYPES[kinds.pop()])
-    if isinstance(schema.get("prefixItems"), list):
-        schema["items"] = _either(schema["prefixItems"])
-    return schema
+        return set().union(*map(_references, node))
+    return set()
 
 
 def _either(schemas: Sequence[Schema]) -> Schema:
     """Return what all of these fit: one of them, if it is the only one or the others are whole
     numbers."""
-    kinds = [one for one in schemas if one != _WHOLE or _NUMBER not in schemas]
-    distinct = [one for number, one in enumerate(kinds) if one not in kinds[:number]]
+    distinct: list[Schema] = []
+    for schema in schemas:
+        is_number = schema == _WHOLE and _NUMBER in schemas
+        if not is_number and schema not in distinct:
+            distinct.append(schema)
     return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
 
-def _kinds(endpoint: Endpoint) -> list[Any]:
-    body = [endpoint.body.kind] if isinstance(endpoint.body, StructBody) else []
-    return [kind for kind in (endpoint.answer_type, endpoint.query, *body) if kind is not None]
-
-
 def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
+    method = endpoint.method.lower()
+    path = endpoint.path.removeprefix("/api/").replace("{", "by_").replace("}", "")
+    words = re.sub(r"\W+", "_", path)
     operation: dict[str, Any] = {
-        "operationId": _identity(endpoint),
+        "operationId": f"{method}_{words}".strip("_"),
         "tags": [endpoint.group],
         "summary": endpoint.summary,
         "description": f"Needs the role {endpoint.role.word}.",
-        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, schemas)],
+        "parameters": _parameters(endpoint, schemas),
         "responses": _responses(endpoint, schemas),
     }
     if endpoint.body is not None:
         schema = schemas.plain(endpoint.body.schema(schemas.of))
+        # A body may be left out if an empty one fits its schema, or one of its ways.
+        described = schemas.described(schema)
+        ways = map(schemas.described, described.get("anyOf", [{}]))
+        is_needed = bool(described.get("required")) or all(way.get("required") for way in ways)
         content = {endpoint.body.media_type: {"schema": schema}}
-        operation["requestBody"] = {"required": _has_required(schema, schemas), "content": content}
+        operation["requestBody"] = {"required": is_needed, "content": content}
     return operation
 
 
-def _identity(endpoint: Endpoint) -> str:
-    words = re.sub(
-        r"\W+", "_", endpoint.path.removeprefix("/api/").replace("{", "by_").replace("}", "")
-    )
-    return f"{endpoint.method.lower()}_{words}".strip("_")
+def _parameters(endpoint: Endpoint, schemas: Schemas) -> list[Values]:
+    """Return the parameters of the path and of the query. Identities of chargers, names and months
+    are texts; all others of a path are numbers."""
+    parameters: list[Values] = []
+    for name in _PARAMETER.findall(endpoint.path):
+        schema: Schema = {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
+        if name == "tag" or (name == "id" and endpoint.path.startswith(OF_CHARGERS)):
+            schema = {"type": "string", "minLength": 1}
+        elif name in _PATTERNS:
+            schema = {"type": "string", "pattern": _PATTERNS[name]}
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
 
-
-def _has_required(schema: Schema, schemas: Schemas) -> bool:
-    """Whether an empty body does not fit a schema."""
-    described = schemas.described(schema)
-    ways = map(schemas.described, described.get("anyOf", [{}]))
-    return bool(described.get("required")) or all(one.get("required") for one in ways)
-
-
-def _path_parameters(endpoint: Endpoint) -> list[Values]:
-    """Identities of chargers, names and months are texts; all others are numbers."""
-    names = _PARAMETER.findall(endpoint.path)
-    return [
-        {"name": name, "in": "path", "required": True, "schema": _kind_of(endpoint.path, name)}
-        for name in names
-    ]
-
-
-def _kind_of(path: str, name: str) -> Schema:
-    if name == "tag":
-        return {"type": "string", "minLength": 1}
-    if name == "name":
-        return {"type": "string", "pattern": NAME_PATTERN}
-    if name == "month":
-        return {"type": "string", "pattern": MONTH_PATTERN}
-    if name == "id" and path.startswith(OF_CHARGERS):
-        return {"type": "string", "minLength": 1}
-    return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
-
-
-def _query_parameters(endpoint: Endpoint, schemas: Schemas) -> list[Values]:
-    if endpoint.query is None:
-        return []
-    described = schemas.described(schemas.of(endpoint.query))
-    required = described.get("required", [])
-    return [
-        {"name": name, "in": "query", "required": name in required, "schema": kind}
-        for name, kind in described["properties"].items()
-    ]
+    if endpoint.query is not None:
+        described = schemas.described(schemas.of(endpoint.query))
+        needed = described.get("required", [])
+        for name, schema in described["properties"].items():
+            is_needed = name in needed
+            parameters.append(
+                {"name": name, "in": "query", "required": is_needed, "schema": schema}
+            )
+    return parameters
 
 
 def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:
+    responses: dict[str, Any] = {}
     if endpoint.answer is None:
-        responses: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
+        responses[str(NO_CONTENT)] = {"description": "Done."}
     else:
-        content = {
-            media_type: {"schema": _of_media_type(media_type, schemas.of(endpoint.answer_type))}
-            for media_type in (endpoint.media_type, *endpoint.other_media_types)
-        }
-        responses = {str(endpoint.status): {"description": "The answer.", "content": content}}
-    codes: dict[int, list[str]] = {}
-    for code in (
-        *COMMON,
-        *endpoint.problems,
-        *(("not_storable",) if endpoint.changes else ()),
-        *_of_input(endpoint),
-    ):
-        codes.setdefault(OF_CODE[code], []).append(code)
-    for status, words in sorted(codes.items()):
-        content = {
-            "application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}
-        }
+        content: dict[str, Any] = {}
+        for media_type in (endpoint.media_type, *endpoint.other_media_types):
+            # Only JSON has the fields of the type.
+            schema: Schema = {"type": "string"}
+            if media_type == "application/json":
+                schema = schemas.of(endpoint.answer_type)
+            elif not media_type.startswith("text/") and media_type != "application/toml":
+                schema = {"type": "string", "format": "binary"}
+            content[media_type] = {"schema": schema}
+        responses[str(endpoint.status)] = {"description": "The answer.", "content": content}
+
+    codes = [*COMMON, *endpoint.problems]
+    if endpoint.changes:
+        codes.append("not_storable")
+    codes.append("invalid")
+    if endpoint.body is not None:
+        codes.append("not_json")
+    if endpoint.query is not None and "cursor" in endpoint.query.__struct_fields__:
+        codes.append("not_found")
+    for status in sorted({OF_CODE[code] for code in codes}):
+        words = dict.fromkeys(code for code in codes if OF_CODE[code] == status)
+        schema = {"$ref": REFERENCE.format(name="Problem")}
         responses[str(status)] = {
-            "description": f"A problem: {', '.join(dict.fromkeys(words))}.",
-            "content": content,
+            "description": f"A problem: {', '.join(words)}.",
+            "content": {"application/problem+json": {"schema": schema}},
         }
     return responses
 
 
-def _of_media_type(media_type: str, answer: Schema) -> Schema:
-    """Return the schema of an answer in a media type: only JSON has the fields of its type."""
-    if media_type == "application/json":
-        return answer
-    is_text = media_type.startswith("text/") or media_type == "application/toml"
-    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
-
-
-def _of_input(endpoint: Endpoint) -> tuple[str, ...]:
-    is_list = endpoint.query is not None and "cursor" in endpoint.query.__struct_fields__
-    return (
-        "invalid",
-        *(("not_json",) if endpoint.body is not None else ()),
-        *(("not_found",) if is_list else ()),
-    )
-
-
 def page(described: Schema, speed: int | None = None) -> str:
     """Return the document as a page for people. That of a demo says so, and how its clock runs."""
-    said = (
-        ""
-        if speed is None
-        else f"<p><strong>Demo</strong> · invented data · clock {speed} × as fast</p>"
-    )
-    parts = [
-        HEAD,
-        STYLE,
-        f"<main>{said}<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>",
-    ]
+    demo = ""
+    if speed is not None:
+        demo = f"<p><strong>Demo</strong> · invented data · clock {speed} × as fast</p>"
+    links = "<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"
+    parts = [HEAD, STYLE, f"<main>{demo}{links}"]
+    components = described["components"]["schemas"]
     for path, operations in described["paths"].items():
-        for method, one in operations.items():
-            parts.append(_shown(path, method, one, described["components"]["schemas"]))
+        for method, operation in operations.items():
+            parts.append(_operation_as_html(path, method, operation, components))
     return "".join([*parts, "</main></html>"])
 
 
-def _shown(path: str, method: str, operation: Schema, components: Schema) -> str:
-    def row(name: str, place: str, schema: Schema) -> str:
-        kind = html.escape(str(schema.get("type") or "any"))
-        return f"<tr><td><code>{html.escape(name)}</code><td>{place}<td>{kind}"
-
-    def text(schema: Schema) -> str:
-        return f"<pre>{html.escape(in_full(schema, components))}</pre>"
-
-    rows = "".join(
-        row(given["name"], given["in"], given["schema"]) for given in operation["parameters"]
-    )
+def _operation_as_html(path: str, method: str, operation: Schema, components: Schema) -> str:
+    rows = ""
+    for parameter in operation["parameters"]:
+        name = html.escape(parameter["name"])
+        kind = html.escape(str(parameter["schema"].get("type") or "any"))
+        rows += f"<tr><td><code>{name}</code><td>{parameter['in']}<td>{kind}"
+    schemas = ""
     body = operation.get("requestBody", {}).get("content", {})
-    schemas = "".join(text(content["schema"]) for content in body.values())
-    responses = operation["responses"].items()
-    answers = ", ".join(
-        f"{status} {html.escape(response['description'])}" for status, response in responses
-    )
-    summary, needs = html.escape(operation["summary"]), html.escape(operation["description"])
+    for content in body.values():
+        schemas += f"<pre>{html.escape(in_full(content['schema'], components))}</pre>"
+    answers: list[str] = []
+    for status, response in operation["responses"].items():
+        answers.append(f"{status} {html.escape(response['description'])}")
+    summary = html.escape(operation["summary"])
+    needs = html.escape(operation["description"])
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {summary}"
-        f"</summary><p>{needs}<table>{rows}</table>{schemas}<p>{answers}</details>"
+        f"</summary><p>{needs}<table>{rows}</table>{schemas}<p>{', '.join(answers)}</details>"
     )
 
 
 def in_full(schema: Schema, components: Schema) -> str:
     """Return the text of a schema, with what it refers to in its place."""
-    return msgspec.json.format(msgspec.json.encode(_whole(schema, components)), indent=1).decode()
+    text = msgspec.json.encode(_whole(schema, components))
+    return msgspec.json.format(text, indent=1).decode()
 
 
 def _whole(node: Json, components: Schema) -> Json:
     """Return a schema with what it refers to in its place; no body refers to itself."""
     if isinstance(node, list):
-        return [_whole(one, components) for one in node]
+        return [_whole(part, components) for part in node]
     if not isinstance(node, Mapping):
         return node
     if "$ref" in node:
         return _whole(components[_referred(node)], components)
-    return {name: _whole(one, components) for name, one in node.items()}
+    return {name: _whole(part, components) for name, part in node.items()}
 
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

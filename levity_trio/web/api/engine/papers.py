@@ -27,7 +27,7 @@ from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.engine.database import rows_of
 from levity_trio.told import Told
 from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.problems import Problem, busy
@@ -100,9 +100,8 @@ def document(
         with refusals():
             (content,) = await printing.documents([paper], form, api.config.font)
         stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
-        return _file(
-            content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_shown and form in _SHOWN
-        )
+        is_inline = is_shown and form in _SHOWN
+        return _file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_inline)
 
     return DocumentResponse(make)
 
@@ -115,12 +114,12 @@ def archive(
     async def make() -> Response:
         papers = await read()
         with refusals():
-            made = await printing.documents(papers, form, api.config.font)
+            documents = await printing.documents(papers, form, api.config.font)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
-            for paper, file in zip(papers, made, strict=True):
-                named = zipfile.ZipInfo(f"{name_of(paper.first)}.{form}")
-                zipped.writestr(named, file, zipfile.ZIP_DEFLATED)
+            for paper, document_bytes in zip(papers, documents, strict=True):
+                entry = zipfile.ZipInfo(f"{name_of(paper.first)}.{form}")
+                zipped.writestr(entry, document_bytes, zipfile.ZIP_DEFLATED)
         return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
 
     return DocumentResponse(make)
@@ -130,9 +129,8 @@ def archive(
 def refusals() -> Iterator[None]:
     """Report why a document cannot be made. Raises Problem."""
     if printing.waiting() >= MOST_WAITING:
-        raise busy(
-            "busy", Told("{1} documents wait to be made; try again", MOST_WAITING), BUSY_SECONDS
-        )
+        words = Told("{1} documents wait to be made; try again", MOST_WAITING)
+        raise busy("busy", words, BUSY_SECONDS)
     try:
         yield
     except DocumentProblem as problem:
@@ -141,7 +139,7 @@ def refusals() -> Iterator[None]:
 
 async def read_papers(api: ApiParts, statement_ids: Sequence[int]) -> list[Paper]:
     """Return some closed statements to be printed."""
-    return [as_paper(one) for one in await _read(api, statement_ids)]
+    return [as_paper(statement) for statement in await _read(api, statement_ids)]
 
 
 async def read_cover(api: ApiParts, statement_ids: Sequence[int]) -> Paper:
@@ -149,19 +147,18 @@ async def read_cover(api: ApiParts, statement_ids: Sequence[int]) -> Paper:
     return cover_of(await _read(api, statement_ids))
 
 
-def paper_of_draft(one: Printed) -> Paper:
+def paper_of_draft(statement: Printed) -> Paper:
     """Return a statement that is not closed, in the language of its reader if it has none."""
-    return as_paper(one._replace(language=one.language or of_reader()))
+    return as_paper(statement._replace(language=statement.language or of_reader()))
 
 
 def cover_of(statements: Sequence[Printed]) -> Paper:
     """Return the covering sheet of some statements; only what it shows of them is kept."""
-    shown = [
-        replace(
-            one.statement, positions=(replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh),)
-        )
-        for one in statements
-    ]
+    shown = []
+    for printed_statement in statements:
+        statement = printed_statement.statement
+        all_energy = replace(_ENERGY_ONLY, energy_wh=statement.energy_wh)
+        shown.append(replace(statement, positions=(all_energy,)))
     return Paper(tuple(shown), statements[-1].templates, is_cover=True, language=of_reader())
 
 
@@ -173,51 +170,45 @@ async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]
     if biller is None:
         problems.append(Told("the bills have no sender: enter it with levity-trio bill owner set"))
     elif biller.owner.bank_account is None:
-        problems.append(
-            Told(
-                "statements do not say how to pay: add a bank account with levity-trio bill owner "
-                "set"
-            )
+        words = Told(
+            "statements do not say how to pay: add a bank account with levity-trio bill owner set"
         )
+        problems.append(words)
     if not statements:
         return problems
+
+    # Of the texts that people chose, only those count that have characters that no text before has.
+    texts: list[str] = []
+    characters: set[str] = set()
+    for printed_statement in statements:
+        for text in printed_statement.statement.names():
+            if not characters.issuperset(text):
+                characters.update(text)
+                texts.append(text)
     try:
-        paper, texts = paper_of_draft(statements[0]), _texts(statements)
+        paper = paper_of_draft(statements[0])
         missing = await printing.missing_characters(paper, texts, api.config.font)
     except DocumentProblem as problem:
         return [*problems, *problem.args]
-    return problems + [
-        Told(
+    for character, text in missing.items():
+        words = Told(
             "the font lacks {1} (U+{2}), as in {3}: give another with --font",
             *(character, f"{ord(character):04X}", repr(text)),
         )
-        for character, text in missing.items()
-    ]
-
-
-def _texts(statements: Sequence[Printed]) -> list[str]:
-    """Return the texts that people chose, as far as they have characters that no text before
-    has."""
-    texts: list[str] = []
-    known: set[str] = set()
-    for one in statements:
-        for text in one.statement.names():
-            if not known.issuperset(text):
-                known.update(text)
-                texts.append(text)
-    return texts
+        problems.append(words)
+    return problems
 
 
 async def _read(api: ApiParts, statement_ids: Sequence[int]) -> list[Printed]:
-    def read(db: Database) -> list[Printed]:
-        return list(printed(rows_of(db), statement_ids))
-
-    return await api.reader.run(read)
+    return await api.reader.run(lambda db: [*printed(rows_of(db), statement_ids)])
 
 
 def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:
-    how = "inline" if is_shown else "attachment"
+    disposition = "inline" if is_shown else "attachment"
+    # A header has ASCII only; browsers take the name in full from `filename*` (RFC 6266).
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    also = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
-    headers = {**_HEADERS, "content-disposition": f'{how}; filename="{plain}"{also}'}
+    disposition += f'; filename="{plain}"'
+    if plain != name:
+        disposition += f"; filename*=UTF-8''{quote(name, safe='')}"
+    headers = {**_HEADERS, "content-disposition": disposition}
     return Response(content, headers=headers, media_type=media_type)

@@ -43,9 +43,8 @@ def not_found(what: str) -> Problem:
 
 def invalid(field: str, words: str) -> Problem:
     """Return the problem for a field of a request that cannot be used."""
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", joined(": ", (field, words)), field=field
-    )
+    detail = joined(": ", (field, words))
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, field=field)
 
 
 def conflict(words: str, **members: Json) -> Problem:
@@ -55,18 +54,15 @@ def conflict(words: str, **members: Json) -> Problem:
 
 def busy(code: str, detail: str, seconds: int) -> Problem:
     """Return a problem that may be gone after some seconds."""
-    found = Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail)
-    found.headers["retry-after"] = str(seconds)
-    return found
+    passing = Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail)
+    passing.headers["retry-after"] = str(seconds)
+    return passing
 
 
 def not_storable() -> Problem:
     """Return the problem while the database cannot be written."""
-    return busy(
-        "not_storable",
-        Told("nothing can be stored at present, and nothing was done; see the server's log"),
-        10,
-    )
+    words = Told("nothing can be stored at present, and nothing was done; see the server's log")
+    return busy("not_storable", words, 10)
 
 
 @contextmanager
@@ -79,7 +75,7 @@ def needing_key() -> Iterator[None]:
             "this server has no key for secrets; start all servers of the database with the same "
             "--secrets-key FILE"
         )
-        raise Problem(HTTPStatus.CONFLICT, "conflict", words) from None
+        raise conflict(words) from None
 
 
 @contextmanager
@@ -91,9 +87,8 @@ def of_upload() -> Iterator[None]:
         code = "too_large" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "too_slow"
         raise Problem(error.status, code, str(error)) from None
     except ClientDisconnect:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, "unfinished", Told("the client left inside the file")
-        ) from None
+        words = Told("the client left inside the file")
+        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", words) from None
 
 
 async def of_problem(_request: Request, error: Exception) -> Response:
@@ -105,8 +100,8 @@ async def of_problem(_request: Request, error: Exception) -> Response:
 async def of_store(_request: Request, error: Exception) -> Response:
     """Return the response while the database cannot be written or read."""
     assert isinstance(error, StoreUnavailable | Unreadable)  # noqa: S101 - the handler is registered for both
+    problem = not_storable()
     if isinstance(error, Unreadable):
-        return busy(
-            "not_readable", Told("the database cannot be read at present; try again"), 1
-        ).response()
-    return not_storable().response()
+        words = Told("the database cannot be read at present; try again")
+        problem = busy("not_readable", words, 1)
+    return problem.response()

@@ -7,7 +7,7 @@ Host → CORS → token → place → role → record → query and body → end
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -25,8 +25,8 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import RecordedRequest
 from levity_trio.told import Told
-from levity_trio.web.api.engine.access import Door, check_host, check_url, find_caller
-from levity_trio.web.api.engine.bodies import Body, StreamedBody, StructBody, read_query
+from levity_trio.web.api.engine.access import Door, check_host, check_url, client_of, find_caller
+from levity_trio.web.api.engine.bodies import StreamedBody, StructBody, read_query
 from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import (
     NO_CONTENT,
@@ -61,18 +61,21 @@ def application_of(
 ) -> ASGIApp:
     """Return the application of all endpoints."""
     by_path: dict[str, dict[str, Endpoint]] = {}
-    for one in endpoints:
-        by_path.setdefault(one.path, {})[one.method] = one
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+
     # A tag may contain slashes, because chargers choose its text. So what is below a tag comes
     # before the tag itself.
-    routes = [
-        LateRoute(
+    paths = sorted(by_path, key=lambda path: path.endswith("/{tag}"))
+    routes: list[Route] = []
+    for path in paths:
+        of_path = by_path[path]
+        route = LateRoute(
             path.replace("/{tag}", "/{tag:path}"),
             _handler(api, of_path),
             methods=[*of_path, "OPTIONS"],
         )
-        for path, of_path in sorted(by_path.items(), key=lambda one: one[0].endswith("/{tag}"))
-    ]
+        routes.append(route)
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
     return application([*routes, *others], handlers)
 
@@ -89,15 +92,19 @@ class Doorway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
+        is_allowed = origin is not None and origin == self.api.config.api_cors_origin
         extra = [self.zone]
-        if origin is not None and origin == self.api.config.api_cors_origin:
+        if origin is not None and is_allowed:
             extra += [(b"access-control-allow-origin", origin.encode()), (b"vary", b"origin")]
         send = partial(_send_with, send, extra)
         try:
             check_host(self.door, scope, headers)
             check_url(scope["query_string"].decode("latin-1"))
+            # A browser asks with OPTIONS, and without a token, before a page that is allowed may
+            # send its request.
             if scope["method"] == "OPTIONS":
-                await self._options(origin)(scope, receive, send)
+                answering = _PREFLIGHT if is_allowed else self.app
+                await answering(scope, receive, send)
                 return
             scope[CALLER] = find_caller(self.door, self.api, scope, headers)
         except Problem as problem:
@@ -110,13 +117,6 @@ class Doorway:
     def zone(self) -> tuple[bytes, bytes]:
         """The header that names the time zone of the site: its people read times in it."""
         return b"time-zone", str(self.api.config.time_zone).encode()
-
-    def _options(self, origin: str | None) -> ASGIApp:
-        """Return what answers OPTIONS: that of a browser before a request from an allowed page, or
-        any other."""
-        return (
-            self.app if origin is None or origin != self.api.config.api_cors_origin else _PREFLIGHT
-        )
 
 
 async def _send_with(send: Send, extra: list[tuple[bytes, bytes]], message: Message) -> None:
@@ -141,33 +141,31 @@ def _handler(
     api: ApiParts, of_path: Mapping[str, Endpoint]
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return what handles all methods of a path."""
-    allowed = sorted({*of_path, "OPTIONS", *(["HEAD"] if "GET" in of_path else [])})
+    allowed = {*of_path, "OPTIONS"}
+    if "GET" in of_path:
+        allowed.add("HEAD")
 
     async def handle(request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
+            headers = {"allow": ", ".join(sorted(allowed))}
+            return Response(status_code=NO_CONTENT, headers=headers)
         endpoint = of_path["GET" if request.method == "HEAD" else request.method]
-        has_place = request.scope.get(HAS_PLACE)
-        async with (
-            nullcontext()
-            if has_place
-            else api.places.work()
-            if endpoint.changes
-            else api.places.read()
-        ):
+        if request.scope.get(HAS_PLACE):
+            return await _serve(api, endpoint, request)
+        place = api.places.work() if endpoint.changes else api.places.read()
+        async with place:
             return await _serve(api, endpoint, request)
 
     return handle
 
 
 async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Response:
+    """Check the role, and record a change with the first commit that it makes, and its
+    response."""
     caller: Caller = request.scope[CALLER]
     if caller.role < endpoint.role:
-        words = Told(
-            "this needs the role {1}; yours is {2}",
-            Told(endpoint.role.word),
-            Told(caller.role.word),
-        )
+        needed, own = Told(endpoint.role.word), Told(caller.role.word)
+        words = Told("this needs the role {1}; yours is {2}", needed, own)
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem
@@ -175,19 +173,10 @@ async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Respons
         api.writer.coalesce(("token", caller.token), users.note_use, caller.token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)
-    return await _recorded(api, endpoint, request, caller)
 
-
-async def _recorded(
-    api: ApiParts, endpoint: Endpoint, request: Request, caller: Caller
-) -> Response:
-    """Record a change with the first commit that it makes, and its response."""
-    body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
-    identity, text = (
-        token_hex(REQUEST_ID_BYTES),
-        _anonymous(body.decode(errors="replace"), endpoint.body),
-    )
-    attempt = _attempt(api, caller, request.scope, identity, _masked(text[:RECORDED_CHARACTERS]))
+    identity = token_hex(REQUEST_ID_BYTES)
+    body = await _recorded_body(endpoint, request)
+    attempt = _attempt(api, caller, request.scope, identity, body)
     api.writer.note(users.record_attempt, attempt)
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
     try:
@@ -199,56 +188,56 @@ async def _recorded(
     except StoreUnavailable:
         status, code = int(HTTPStatus.SERVICE_UNAVAILABLE), "not_storable"
         raise
-    finally:  # also when the client has left
+    finally:
+        # Also when the client has left: what was done is recorded all the same.
         with suppress(StoreUnavailable):
             api.writer.note(users.record_response, identity, status, code)
     return response
 
 
-def _anonymous(text: str, kind: Body | None) -> str:
-    """Return a body without what is personal in one of its kind; then nothing of it, if it is no
-    JSON object."""
+async def _recorded_body(endpoint: Endpoint, request: Request) -> str | None:
+    """Return the beginning of a body without what is personal in one of its kind, and with its
+    secrets masked."""
+    kind = endpoint.body
+    if isinstance(kind, StreamedBody):
+        return None
+    text = (await request.body()).decode(errors="replace")
     personal = personal_in(kind.kind) if isinstance(kind, StructBody) else ()
-    if not personal:
-        return text
-    try:
-        body = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return ""
-    fields = body if isinstance(body, dict) else {}
-    return _encode(
-        {name: MASK if name in personal else value for name, value in fields.items()}
-    ).decode()
+    if personal:
+        try:
+            body = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        # Nothing is left of a body that is no object: nobody knows where the personal is in it.
+        fields = body if isinstance(body, dict) else {}
+        shown = {name: MASK if name in personal else value for name, value in fields.items()}
+        text = _encode(shown).decode()
 
-
-def _masked(text: str) -> str | None:
-    """Return the beginning of a body with its secrets masked."""
-    return (
-        masked_frame(text) if len(text) < RECORDED_CHARACTERS else masked_fragment(text)
-    ) or None
+    is_whole = len(text) < RECORDED_CHARACTERS
+    begin = masked_frame(text) if is_whole else masked_fragment(text[:RECORDED_CHARACTERS])
+    return begin or None
 
 
 async def _respond(api: ApiParts, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     query = read_query(endpoint.query, request.query_params)
-    body: Any = endpoint.body
-    if body is not None:
-        body = (
-            request.stream() if isinstance(body, StreamedBody) else body.read(await request.body())
-        )
-    asked = TypedRequest(api, caller, request.path_params, query, body, request.headers)
-    return _response(await endpoint.handle(asked), endpoint.status, caller.role)
-
-
-def _response(content: Any, status: int, role: Role) -> Response:
+    body: Any = None
+    if isinstance(endpoint.body, StreamedBody):
+        body = request.stream()
+    elif endpoint.body is not None:
+        body = endpoint.body.read(await request.body())
+    typed = TypedRequest(api, caller, request.path_params, query, body, request.headers)
+    content = await endpoint.handle(typed)
     if isinstance(content, Response):
         return content
-    headers: Mapping[str, str] = {}
+
+    status, headers = endpoint.status, dict[str, str]()
     if isinstance(content, ApiAnswer):
-        content, status, headers = content.content, content.status, content.headers
+        content, status, headers = content.content, content.status, dict(content.headers)
     if content is None:
-        return Response(status_code=NO_CONTENT, headers=dict(headers))
-    body = _encode(show(masked(content) if role is Role.VIEWER else content))
-    return Response(body, status, dict(headers), media_type="application/json")
+        return Response(status_code=NO_CONTENT, headers=headers)
+    if caller.role is Role.VIEWER:
+        content = masked(content)
+    return Response(_encode(show(content)), status, headers, media_type="application/json")
 
 
 def _record_refusal(api: ApiParts, caller: Caller | None, scope: Scope, problem: Problem) -> None:
@@ -269,12 +258,12 @@ def _attempt(
     return RecordedRequest(
         at=api.stamp(),
         request=identity,
-        who=None if caller is None else caller.name,
-        role=None if caller is None else caller.role.word,
-        address=caller.address if caller else str((scope.get("client") or ["unknown"])[0]),
+        who=caller and caller.name,
+        role=caller and caller.role.word,
+        address=caller.address if caller else client_of(scope),
         method=cut(scope["method"]),
         path=cut(masked_url(scope["path"])),
         body=body,
-        status=None if problem is None else problem.status,
-        code=None if problem is None else problem.code,
+        status=problem and problem.status,
+        code=problem and problem.code,
     )

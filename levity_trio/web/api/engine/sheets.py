@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -73,88 +73,72 @@ def _read(content: bytes, sheet: CsvFormat[T]) -> CsvTable[T]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        table.faults.append(
-            SheetFault(content.count(b"\n", 0, error.start) + 1, "", Told("save the file as UTF-8"))
-        )
+        line = content.count(b"\n", 0, error.start) + 1
+        table.faults.append(SheetFault(line, "", Told("save the file as UTF-8")))
         return table
+
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         table.columns = [name.strip().lower() for name in next(reader, [])]
-        table.faults += _of_header(table.columns, sheet)
-        if not table.faults:
-            _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
+        table.faults += _faults_of_header(table.columns, sheet)
+        if table.faults:
+            return table
+        for cells in reader:
+            if any(cells):
+                _read_line(table, reader.line_num, cells, sheet)
+            if len(table.faults) >= MOST_FAULTS or len(table.rows) > sheet.most:
+                break
     except csv.Error as error:
-        table.faults.append(
-            SheetFault(
-                reader.line_num, "", Told("this is not CSV ({1}); correct the quotes", str(error))
-            )
-        )
+        words = Told("this is not CSV ({1}); correct the quotes", str(error))
+        table.faults.append(SheetFault(reader.line_num, "", words))
+        return table
+
+    if not table.rows and not table.faults:
+        words = Told("there is no {1}; give at least one", sheet.noun)
+        table.faults.append(SheetFault(1, "", words))
+    if len(table.rows) > sheet.most:
+        words = Told("there are more than {1} lines; divide the file", sheet.most)
+        table.faults.append(SheetFault(reader.line_num, "", words))
     return table
 
 
 def converted(cells: Cells, kind: type[T]) -> T:
     """Return the cells that are not empty as a struct. Raises Problem."""
+    filled = {name: cell for name, cell in cells.items() if cell is not None}
     try:
-        return msgspec.convert(
-            {name: cell for name, cell in cells.items() if cell is not None}, kind, strict=False
-        )
+        return msgspec.convert(filled, kind, strict=False)
     except msgspec.ValidationError as error:
         raise of_validation(error, kind) from None
 
 
 def refuse(faults: Sequence[SheetFault]) -> None:
     """Raise Problem if there are faults."""
-    if faults:
-        lines: list[Json] = [
-            {"line": one.line, "field": one.field, "detail": one.detail} for one in faults
-        ]
-        words = Told(
-            "nothing was imported: {1} line is wrong; the first is line {2}",
-            *(len(lines), faults[0].line),
-            many="nothing was imported: {1} lines are wrong; the first is line {2}",
-        )
-        raise Problem(422, "invalid", words, field="body", lines=lines)
-
-
-def _of_header(columns: Sequence[str], sheet: CsvFormat[T]) -> list[SheetFault]:
-    strange = [name for name in columns if name not in sheet.columns]
-    faults = [
-        SheetFault(
-            1, name, Told("this is not a column; give some of {1}", ", ".join(sheet.columns))
-        )
-        for name in strange
+    if not faults:
+        return
+    lines: list[Json] = [
+        {"line": fault.line, "field": fault.field, "detail": fault.detail} for fault in faults
     ]
-    faults += [
-        SheetFault(1, name, Told("this column occurs twice; keep one"))
-        for name in sheet.columns
-        if columns.count(name) > 1
-    ]
-    return faults + [
-        SheetFault(1, name, Told("this column is missing; add it"))
-        for name in sheet.needed
-        if name not in columns
-    ]
+    words = Told(
+        "nothing was imported: {1} line is wrong; the first is line {2}",
+        *(len(lines), faults[0].line),
+        many="nothing was imported: {1} lines are wrong; the first is line {2}",
+    )
+    raise Problem(422, "invalid", words, field="body", lines=lines)
 
 
-def _read_lines(
-    table: CsvTable[T], lines: Iterator[tuple[int, list[str]]], sheet: CsvFormat[T]
-) -> None:
-    line = 1
-    for line, cells in lines:
-        if any(cells):
-            _read_line(table, line, cells, sheet)
-        if len(table.faults) >= MOST_FAULTS or len(table.rows) > sheet.most:
-            break
-    if not table.rows and not table.faults:
-        table.faults.append(
-            SheetFault(1, "", Told("there is no {1}; give at least one", sheet.noun))
-        )
-    if len(table.rows) > sheet.most:
-        table.faults.append(
-            SheetFault(line, "", Told("there are more than {1} lines; divide the file", sheet.most))
-        )
+def _faults_of_header(columns: Sequence[str], sheet: CsvFormat[T]) -> list[SheetFault]:
+    faults: list[SheetFault] = []
+    for name in columns:
+        if name not in sheet.columns:
+            words = Told("this is not a column; give some of {1}", ", ".join(sheet.columns))
+            faults.append(SheetFault(1, name, words))
+    twice = Told("this column occurs twice; keep one")
+    faults += [SheetFault(1, name, twice) for name in sheet.columns if columns.count(name) > 1]
+    missing = Told("this column is missing; add it")
+    faults += [SheetFault(1, name, missing) for name in sheet.needed if name not in columns]
+    return faults
 
 
 def _read_line(table: CsvTable[T], line: int, cells: list[str], sheet: CsvFormat[T]) -> None:
@@ -162,27 +146,20 @@ def _read_line(table: CsvTable[T], line: int, cells: list[str], sheet: CsvFormat
         words = Told("there are {1} cells instead of {2}", len(cells), len(table.columns))
         table.faults.append(SheetFault(line, "", words))
         return
+    texts = [plain(cell.strip()) or None for cell in cells]
     try:
-        row = sheet.read(
-            {
-                name: plain(cell.strip()) or None
-                for name, cell in zip(table.columns, cells, strict=True)
-            }
-        )
+        row = sheet.read(dict(zip(table.columns, texts, strict=True)))
     except Problem as problem:
         name = str(problem.members.get("field", ""))
+        # The field stands before the words already, in a column of its own.
         table.faults.append(SheetFault(line, name, without(f"{name}: ", problem.detail)))
         return
-    first = line if sheet.key is None else table.keys.setdefault(sheet.key(row), line)
-    if first != line:
-        table.faults.append(
-            SheetFault(
-                line,
-                sheet.needed[0],
-                Told("line {1} has the same {2}; keep one", first, sheet.noun),
-            )
-        )
-        return
+    if sheet.key is not None:
+        first = table.keys.setdefault(sheet.key(row), line)
+        if first != line:
+            words = Told("line {1} has the same {2}; keep one", first, sheet.noun)
+            table.faults.append(SheetFault(line, sheet.needed[0], words))
+            return
     table.lines.append(line)
     table.rows.append(row)
 

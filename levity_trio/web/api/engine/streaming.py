@@ -47,11 +47,13 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         held = 0
         if self._who != (None, None):
-            others = self._places.statistics().borrowers
-            held = sum(isinstance(one, _Holder) and one.who == self._who for one in others)
+            for holder in self._places.statistics().borrowers:
+                if isinstance(holder, _Holder) and holder.who == self._who:
+                    held += 1
         if held >= self._places.available_tokens:
             await self._full(scope, receive, send)
             return
+
         holder = _Holder(self._who)
         self._places.acquire_on_behalf_of_nowait(holder)
         try:
