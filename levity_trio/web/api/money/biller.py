@@ -51,22 +51,21 @@ class BillerBody(nouns.Biller, ClientInput):
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")
 async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
-    return await request.find(
-        billing.biller, Told("owner yet who bills; say who with levity-trio bill owner set")
-    )
+    what = Told("owner yet who bills; say who with levity-trio bill owner set")
+    return await request.find(billing.biller, what)
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found")
 async def set_biller(request: TypedRequest[None, BillerBody]) -> BillerRow:
     """Say who bills: logo and template stay."""
-    body = request.body
-    fields = {
-        name: (value.strip() or None) if isinstance(value, str) else value
-        for name, value in msgspec.structs.asdict(body).items()
-    }
+    fields: Values = {}
+    for name, value in msgspec.structs.asdict(request.body).items():
+        is_text = isinstance(value, str)
+        fields[name] = (value.strip() or None) if is_text else value
     if fields["bank_account"]:
         fields["bank_account"] = grouped(fields["bank_account"])
-    await _change(request, fields | {"name": fields["name"] or ""})
+    fields["name"] = fields["name"] or ""
+    await _change(request, fields)
     return await get_biller(request)
 
 
@@ -78,7 +77,8 @@ async def get_logo(request: Request) -> Response:
     biller = await _newest(request)
     if biller is None or biller.owner.logo is None:
         raise not_found("logo")
-    return Response(biller.owner.logo, headers=NOSNIFF, media_type=media_type(biller.owner.logo))
+    logo = biller.owner.logo
+    return Response(logo, headers=NOSNIFF, media_type=media_type(logo))
 
 
 @ENDPOINTS.put(
@@ -114,9 +114,9 @@ async def remove_logo(request: Request) -> None:
 @ENDPOINTS.get(TEMPLATE, Role.OPERATOR, media_type=TOML)
 async def get_template(request: Request) -> Response:
     """Download the words and formats of statements, those of this program without own ones."""
-    found = await _newest(request)
-    text = found.template if found is not None else None
-    return Response(text or ENGLISH_TEXT, headers=NOSNIFF, media_type=TOML)
+    biller = await _newest(request)
+    text = (biller and biller.template) or ENGLISH_TEXT
+    return Response(text, headers=NOSNIFF, media_type=TOML)
 
 
 @ENDPOINTS.put(TEMPLATE, Role.ADMIN, "not_found", *UPLOAD, body=StreamedBody(TOML))
@@ -129,12 +129,14 @@ async def set_template(request: Upload) -> BillerRow:
     except UnicodeDecodeError:
         raise invalid("body", Told("save the file as UTF-8")) from None
     except TemplateProblem as problem:
-        first, *others = problem.args
-        counted = Told(
-            "{2} (and {1} more fault)", len(others), first, many="{2} (and {1} more faults)"
-        )
-        words = joined(": ", ("body", counted if others else first))
-        raise Problem(422, "invalid", words, field="body", faults=problem.args) from None
+        faults = problem.args
+        words, *others = faults
+        if others:
+            words = Told(
+                "{2} (and {1} more fault)", len(others), words, many="{2} (and {1} more faults)"
+            )
+        detail = joined(": ", ("body", words))
+        raise Problem(422, "invalid", detail, field="body", faults=faults) from None
     await _change(request, {"template": text})
     return await get_biller(request)
 

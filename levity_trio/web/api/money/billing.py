@@ -48,11 +48,11 @@ REFUSED: Final = (*NOT_DRAFTED, "not_over", "changed", "no_biller", "not_made")
 SALT_BYTES: Final = 32
 TRIES: Final = 3
 """A month that changes meanwhile is computed so often."""
+_IN_MINOR_UNITS: Final = "In minor units of the currency."
+
+
 Minor = Annotated[
-    int,
-    Meta(
-        ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS
-    ),
+    int, Meta(ge=0, lt=2**53, description=_IN_MINOR_UNITS, extra_json_schema=MINOR_UNITS)
 ]
 Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
@@ -150,9 +150,10 @@ async def get_billing(request: Request) -> stored.Billing:
 
 def read_billing(db: Database) -> stored.Billing:
     """Return how far billing is. Raises Problem before it began."""
-    if (found := stored.billing(db)) is None:
+    billing = stored.billing(db)
+    if billing is None:
         raise not_found(Told("billing yet; say since when this system bills"))
-    return found
+    return billing
 
 
 @ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
@@ -169,18 +170,19 @@ async def preview(request: TypedRequest[DraftQuery, None]) -> MonthPreview:
     """Show what the statements of a month would be now, by household or by a column; nothing is
     stored."""
     query = request.query
-    month, terms = month_of(request), Terms(rule_of(request.api), query.carry_below)
-    read = partial(
-        drafts.preview, month=month, account=query.account, terms=terms, now=request.api.now()
-    )
-    found = await computed(request, read)
+    month = month_of(request)
+    terms = Terms(rule_of(request.api), query.carry_below)
+    now = request.api.now()
+    read = partial(drafts.preview, month=month, account=query.account, terms=terms, now=now)
+    shown = await computed(request, read)
     if query.sort is not None:
-        found.data.sort(key=_KEYS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
-    return found
+        key = _KEYS[query.sort.removeprefix("-")]
+        shown.data.sort(key=key, reverse=query.sort.startswith("-"))
+    return shown
 
 
 _KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
-    "name": lambda one: in_order(one.name or ""),
+    "name": lambda draft: in_order(draft.name or ""),
     "energy": attrgetter("energy_wh"),
     **{name: attrgetter(name) for name in ("sessions", "amount", "total")},
 }
@@ -190,15 +192,16 @@ _KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
 async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
     """Close a month: number and seal its statements. It is computed again if something changes
     meanwhile."""
-    body, month = request.body, month_of(request)
+    body = request.body
+    month = month_of(request)
     order = Order(
-        request.caller.name,
-        request.api.stamp(),
-        sheet_text,
-        secrets.token_bytes(SALT_BYTES),
-        of_reader(),
-        body.statements,
-        body.charged,
+        by=request.caller.name,
+        at=request.api.stamp(),
+        sheet_of=sheet_text,
+        salt=secrets.token_bytes(SALT_BYTES),
+        language=of_reader(),
+        statements=body.statements,
+        charged=body.charged,
     )
     terms = Terms(rule_of(request.api), body.carry_below)
 
@@ -206,7 +209,8 @@ async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
         return closable(rows_of(db), month, body.account, terms, order)
 
     for _ in range(TRIES):
-        closed = await request.api.writer.run(closing.close, await computed(request, read))
+        computed_month = await computed(request, read)
+        closed = await request.api.writer.run(closing.close, computed_month)
         if closed is not None:
             return ClosedMonth(
                 month=str(month),
@@ -248,9 +252,11 @@ async def list_months(request: TypedRequest[MonthsQuery, None]) -> ListPage[Bill
 
 def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[BillMonth]:
     """Return some months since this system bills."""
-    found = months.months(db, server.config.time_zone, server.now(), query.cursor, query.limit + 1)
-    shown = found[: query.limit]
-    next_cursor = shown[-1].month if len(found) > len(shown) else None
+    # One more than is shown tells whether there are others.
+    zone, now = server.config.time_zone, server.now()
+    listed = months.months(db, zone, now, query.cursor, query.limit + 1)
+    shown = listed[: query.limit]
+    next_cursor = shown[-1].month if len(listed) > len(shown) else None
     return ListPage(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
 
 
@@ -262,18 +268,18 @@ async def get_month(request: Request) -> BillMonth:
 
 def read_month(db: Database, server: Server, month: Month) -> BillMonth:
     """Return how far a month is. Raises Problem."""
-    return given_month(month, months.month(db, month, server.config.time_zone, server.now()))
+    row = months.month(db, month, server.config.time_zone, server.now())
+    return given_month(month, row)
 
 
-def given_month(month: Month, found: T | None) -> T:
-    """Return what was found of a month. Raises Problem."""
-    if found is None:
-        raise not_found(
-            Told(
-                "bill for {1}: it is before this system began to bill, or has not begun", str(month)
-            )
+def given_month(month: Month, row: T | None) -> T:
+    """Return what was read of a month. Raises Problem if nothing was."""
+    if row is None:
+        words = Told(
+            "bill for {1}: it is before this system began to bill, or has not begun", str(month)
         )
-    return found
+        raise not_found(words)
+    return row
 
 
 @ENDPOINTS.get(f"{MONTHS}/{{month}}/missing", Role.OPERATOR, "not_found", "too_many_waiting")
@@ -283,14 +289,15 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
 
     Sessions without a tariff and those of nobody are known of the month to close next.
     """
-    month, terms = month_of(request), Terms(rule_of(request.api), 0)
+    month = month_of(request)
+    terms = Terms(rule_of(request.api), 0)
     read = partial(drafts.missing_of, month=month, terms=terms, now=request.api.now())
-    return whole(given_month(month, await computed(request, read)))
+    pieces = await computed(request, read)
+    return whole(given_month(month, pieces))
 
 
 @ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
 async def list_held_back(request: Request) -> ListPage[HeldBackTransaction]:
     """List the sessions that the closed statements of a month did not ask for, and why."""
-    return whole(
-        await request.read(partial(months.held_back_of_month, month=str(month_of(request))))
-    )
+    month = str(month_of(request))
+    return whole(await request.read(partial(months.held_back_of_month, month=month)))

@@ -185,9 +185,9 @@ def _fields(request: Request, body: ClientInput) -> Values:
     fields = stored_fields(request, body.given())
     if "path" in fields:
         fields["path"] = fields["path"] or ""
-    return fields | (
-        {"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {}
-    )
+    if "chargers" in fields:
+        fields["chargers"] = tuple(sorted(set(fields["chargers"])))
+    return fields
 
 
 @ENDPOINTS.get(METERS, Role.OPERATOR)
@@ -229,9 +229,10 @@ async def _shown(request: Request, number: int) -> Meter:
 
 def read_meter(db: Database, number: int) -> Meter:
     """Return a meter of the house. Raises Problem."""
-    if (found := stored.meter(db, number)) is None:
+    meter = stored.meter(db, number)
+    if meter is None:
         raise not_found(Told("meter {1}", number))
-    return found
+    return meter
 
 
 # Readings
@@ -241,10 +242,10 @@ def read_meter(db: Database, number: int) -> Meter:
 async def list_readings(request: TypedRequest[MeterReadingsQuery, None]) -> ListPage[MeterReading]:
     """List the readings of a meter, the newest first."""
     query, number = request.query, request.number()
+    # A meter that does not exist is a problem, and not an empty list.
     await _shown(request, number)
-    return await page(
-        request, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid)
-    )
+    read = partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid)
+    return await page(request, read)
 
 
 def _register(text: str) -> str:
@@ -258,9 +259,10 @@ def _register(text: str) -> str:
 async def enter_reading(request: TypedRequest[None, ReadingBody]) -> EnteredReading:
     """Enter a reading of a meter. The same again changes nothing."""
     body = request.body
+    meter = str(request.number())
     now = request.api.stamp()
     at = local_moment(body.at, "at", request.zone) or now
-    taken = GivenReading(str(request.number()), at, _register(body.value), body.unit)
+    taken = GivenReading(meter, at, _register(body.value), body.unit)
     with refusals():
         added = await request.api.writer.run(writes.read, taken, HAND, now, request.caller.name)
 
@@ -278,10 +280,9 @@ async def enter_reading(request: TypedRequest[None, ReadingBody]) -> EnteredRead
 async def void_reading(request: TypedRequest[None, VoidBody]) -> MeterReading:
     """Void a reading that is wrong; it stays on record."""
     number = request.number("reading")
+    who = said(request, request.body.reason)
     with refusals():
-        await request.api.writer.run(
-            writes.void, request.number(), number, said(request, request.body.reason)
-        )
+        await request.api.writer.run(writes.void, request.number(), number, who)
     return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
 
 
@@ -302,9 +303,8 @@ def _line(request: Request, cells: Cells) -> GivenReading:
 async def import_readings(request: Upload) -> ImportedLines:
     """Import readings of meters as CSV: all lines of the file, or none and what is wrong with
     each."""
-    sheet = CsvFormat(
-        OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), partial(_line, request)
-    )
+    read = partial(_line, request)
+    sheet = CsvFormat(OF_READING, OF_READING[:3], MOST_LINES, Told("reading"), read)
     return await import_lines(request, sheet, writes.import_readings)
 
 
@@ -316,14 +316,12 @@ async def import_readings(request: Upload) -> ImportedLines:
 async def get_reconciliation(request: Request) -> Reconciliation:
     """Reconcile a month: the registers' energy with that of transactions and of the house's
     meters."""
-    return await request.read(
-        partial(read_reconciliation, server=request.api, month=month_of(request))
-    )
+    month = month_of(request)
+    return await request.read(partial(read_reconciliation, server=request.api, month=month))
 
 
 def read_reconciliation(db: Database, server: Server, month: Month) -> Reconciliation:
     """Reconcile a month."""
     zone = server.config.time_zone
-    return reconciliation(
-        db, str(month), TimeSpan(stamp(month.since(zone)), stamp(month.until(zone))), server.stamp()
-    )
+    span = TimeSpan(stamp(month.since(zone)), stamp(month.until(zone)))
+    return reconciliation(db, str(month), span, server.stamp())

@@ -92,12 +92,11 @@ SortOfClosed = Literal[
 ]
 IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
     **{name: attrgetter(name) for name in ("number", "month", "account", "name", "sessions")},
-    "kwh": lambda one: one.energy_wh / 1000,
-    "amount": lambda one: in_units(one.amount, one.currency),
-    "carried_in": lambda one: in_units(one.carried_in, one.currency),
-    "total": lambda one: in_units(one.total, one.currency),
-    "currency": attrgetter("currency"),
-    "closed_at": attrgetter("closed_at"),
+    "kwh": lambda row: row.energy_wh / 1000,
+    "amount": lambda row: in_units(row.amount, row.currency),
+    "carried_in": lambda row: in_units(row.carried_in, row.currency),
+    "total": lambda row: in_units(row.total, row.currency),
+    **{name: attrgetter(name) for name in ("currency", "closed_at")},
 }
 """The columns of a file of them."""
 
@@ -168,7 +167,8 @@ async def get_statement(request: Request) -> StatementDocument:
 
 def read_statement(db: Database, number: int) -> StatementDocument:
     """Return a closed statement. Raises Problem."""
-    if (row := stored.id_of_number(db, number)) is None:
+    row = stored.id_of_number(db, number)
+    if row is None:
         raise not_found(Told("statement {1}", number))
     return msgspec.convert(statement(rows_of(db), row), StatementDocument, from_attributes=True)
 
@@ -176,7 +176,10 @@ def read_statement(db: Database, number: int) -> StatementDocument:
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
 async def get_document(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON."""
-    return document(request.api, paper_of(request, await _closed(request)), request.query.format)
+    number = request.number("number")
+    read = partial(stored.id_of_number, number=number)
+    statement_id = await request.find(read, Told("statement {1}", number))
+    return document(request.api, paper_of(request, statement_id), request.query.format)
 
 
 @ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, **SHEET)
@@ -199,26 +202,16 @@ async def get_cover(request: TypedRequest[CoverQuery, None]) -> Response:
     media_type=ZIP,
 )
 async def get_archive(request: TypedRequest[ArchiveQuery, None]) -> Response:
-    month, query = str(month_of(request)), request.query
-    find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
+    month, after = str(month_of(request)), request.query.after
+    find = partial(stored.closed_after, month=month, number=after, most=AT_ONCE)
     statements = await request.read(find)
     if not statements:
-        raise not_found(Told("closed statement of {1} after number {2}", month, query.after))
+        raise not_found(Told("closed statement of {1} after number {2}", month, after))
 
     read = partial(read_papers, request.api, [row for row, _ in statements])
-    return archive(
-        request.api,
-        read,
-        query.format,
-        f"{month} statements {statements[0][1]}-{statements[-1][1]}",
-    )
-
-
-async def _closed(request: Request) -> int:
-    number = request.number("number")
-    return await request.find(
-        partial(stored.id_of_number, number=number), Told("statement {1}", number)
-    )
+    (_, first), (_, last) = statements[0], statements[-1]
+    name = f"{month} statements {first}-{last}"
+    return archive(request.api, read, request.query.format, name)
 
 
 # Statements of a preview
@@ -227,27 +220,23 @@ async def _closed(request: Request) -> int:
 @ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found", *NOT_DRAFTED)
 async def get_of_draft(request: TypedRequest[TermsOfMonth, None]) -> StatementDocument:
     """Show what a statement of a month would be now, with its lines."""
-    (one,) = await _drafted(request, request.number())
-    return msgspec.convert(one.statement, StatementDocument, from_attributes=True)
+    (draft,) = await _drafted(request, request.number())
+    return msgspec.convert(draft.statement, StatementDocument, from_attributes=True)
 
 
 @ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **ANY_FORM)
 async def get_document_of_draft(request: TypedRequest[DraftDocumentQuery, None]) -> Response:
     """Download what a statement of a month would be now."""
-    (one,) = await _drafted(request, request.number())
-    return document(request.api, paper_of_draft(one), request.query.format)
+    (draft,) = await _drafted(request, request.number())
+    return document(request.api, paper_of_draft(draft), request.query.format)
 
 
 @ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **SHEET)
 async def get_cover_of_draft(request: TypedRequest[DraftCoverQuery, None]) -> Response:
     """Download what the covering sheet of a month would be now."""
     cover = cover_of(await _drafted(request))
-    return document(
-        request.api,
-        cover,
-        DocumentForm(request.query.format),
-        f"{month_of(request)} covering sheet draft",
-    )
+    name = f"{month_of(request)} covering sheet draft"
+    return document(request.api, cover, DocumentForm(request.query.format), name)
 
 
 @ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
@@ -257,10 +246,10 @@ async def get_problems(request: TypedRequest[TermsOfMonth, None]) -> Response:
     statements = await _drafted(request, may_be_none=True)
 
     async def make() -> Response:
-        found = DraftProblems(problems=tuple(await problems_of(request.api, statements)))
-        return Response(
-            msgspec.json.encode(show(found), enc_hook=as_json), media_type="application/json"
-        )
+        problems = await problems_of(request.api, statements)
+        shown = show(DraftProblems(problems=tuple(problems)))
+        content = msgspec.json.encode(shown, enc_hook=as_json)
+        return Response(content, media_type="application/json")
 
     return DocumentResponse(make)
 
@@ -276,14 +265,12 @@ async def _drafted(
     month, query = month_of(request), request.query
     terms = Terms(rule_of(request.api), query.carry_below)
     read = partial(drafts.drafted, month=month, account=query.account, terms=terms, number=number)
-    found = await computed(request, read)
-    if not found and not may_be_none:
-        raise not_found(
-            Told("statement in the preview of {1}", str(month))
-            if number is None
-            else Told("statement {1} in this preview", number)
-        )
-    return found
+    statements = await computed(request, read)
+    if not statements and number is not None:
+        raise not_found(Told("statement {1} in this preview", number))
+    if not statements and not may_be_none:
+        raise not_found(Told("statement in the preview of {1}", str(month)))
+    return statements
 
 
 # Any statement

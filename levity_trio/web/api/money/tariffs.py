@@ -287,9 +287,9 @@ class VersionWithdrawal(TariffWithVersions):
 async def list_tariffs(request: TypedRequest[TariffsQuery, None]) -> ListPage[TariffRow]:
     """List tariffs, by their names."""
     query = request.query
+    day = _today(request)
     return await page(
-        request,
-        partial(stored.tariffs, name=query.name, today=_today(request), wanted=wanted(query)),
+        request, partial(stored.tariffs, name=query.name, today=day, wanted=wanted(query))
     )
 
 
@@ -333,21 +333,19 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
     """
     try:
         return await trio.to_thread.run_sync(parse, toml)
-    except TariffFaults as faults:
-        place, words = parted(faults.args[0])
-        field, first = (
-            (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
-        )
-        if others := len(faults.args) - 1:
+    except TariffFaults as error:
+        faults = error.args
+        field, first = "toml", faults[0]
+        if fields is not None:
+            place, words = parted(first)
+            if place in fields:
+                field, first = fields[place], words
+            faults = tuple(_at_field(fault, fields) for fault in faults)
+        others = len(faults) - 1
+        if others:
             first = Told("{1}, and {2} more", first, others)
-        every = (
-            faults.args
-            if fields is None
-            else tuple(_at_field(fault, fields) for fault in faults.args)
-        )
-        raise Problem(
-            422, "invalid", joined(": ", (field, first)), field=field, faults=every
-        ) from None
+        detail = joined(": ", (field, first))
+        raise Problem(422, "invalid", detail, field=field, faults=faults) from None
 
 
 def _at_field(fault: str, fields: Mapping[str, str]) -> str:
@@ -358,17 +356,21 @@ def _at_field(fault: str, fields: Mapping[str, str]) -> str:
 @ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
 async def withdraw_version(request: TypedRequest[None, WithdrawalBody]) -> VersionWithdrawal:
     """Withdraw a version that no closed month has used: it never held."""
-    number, since, who = request.number(), local_day(request.body.since, "since"), said_by(request)
+    number = request.number()
+    since = local_day(request.body.since, "since")
+    who = said_by(request)
 
     def change(db: UnitOfWork) -> None:
         first_open = first_open_day(db.rows)
         writes.withdraw(db, number, since, first_open, who)
         if request.body.give_back:
-            writes.give_back(db, number, since, begins_at(since, request.zone), first_open, who)
+            begin = begins_at(since, request.zone)
+            writes.give_back(db, number, since, begin, first_open, who)
 
     with refusals():
         _, corrected = await made(request, change)
-    return extended(VersionWithdrawal, await shown(request, number), corrected=corrected)
+    tariff = await shown(request, number)
+    return extended(VersionWithdrawal, tariff, corrected=corrected)
 
 
 def said_by(request: Correcting) -> Said:
@@ -381,10 +383,10 @@ async def shown(request: Request, number: int) -> TariffWithVersions:
 
 def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions:
     """Return a tariff with its versions and assignments. Raises Problem."""
-    found = stored.tariff(db, number, today(server.now(), server.config.time_zone))
-    if found is None:
+    rows = stored.tariff(db, number, today(server.now(), server.config.time_zone))
+    if rows is None:
         raise not_found(Told("tariff {1}", number))
-    tariff, versions, assignments = found
+    tariff, versions, assignments = rows
     return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
 
 
@@ -422,7 +424,8 @@ def _ways() -> list[Fields]:
 async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
     """Make a tariff, or none, hold for an account, a charger or the site from a day on."""
     body = request.body
-    since, who = local_day(body.since, "since"), said_by(request)
+    since = local_day(body.since, "since")
+    who = said_by(request)
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) != 1:
         raise invalid("body", Told("give exactly one of household, charger and site"))
@@ -438,9 +441,14 @@ async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
 
 
 def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[TariffTarget]:
-    found = [] if account is None else [TariffTarget(Scope.ACCOUNT, str(account))]
-    found += [] if charger is None else [TariffTarget(Scope.CHARGER, charger)]
-    return [*found, SITE] if is_site else found
+    targets: list[TariffTarget] = []
+    if account is not None:
+        targets.append(TariffTarget(Scope.ACCOUNT, str(account)))
+    if charger is not None:
+        targets.append(TariffTarget(Scope.CHARGER, charger))
+    if is_site:
+        targets.append(SITE)
+    return targets
 
 
 def _today(request: Request) -> date:
@@ -494,12 +502,11 @@ class TariffPreview:
 async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
     """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom
     it holds."""
-    price = await _priced(request)
+    price = await _entered(request)
     with refusals(_FIELDS):
         done, corrected = await made(request, price.change)
-    return extended(
-        VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected
-    )
+    tariff = await shown(request, done.id)
+    return extended(VersionAddition, tariff, result=done.word, corrected=corrected)
 
 
 @ENDPOINTS.post(
@@ -513,19 +520,18 @@ async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
 )
 async def preview_price(request: TypedRequest[None, PreviewBody]) -> TariffPreview:
     """Show what a month would have cost at a price."""
-    price = await _priced(request)
+    price = await _entered(request)
+    version = price.version
 
     def change(db: UnitOfWork) -> None:
-        replaces = writes.replaceable(db, price.version, first_open_day(db.rows)) is not None
-        raise _Undone(
-            is_replacing=replaces, corrected=_corrected(db, request, partial(price.change, db))
-        )
+        replaced = writes.replaceable(db, version, first_open_day(db.rows))
+        corrected = _corrected(db, request, partial(price.change, db))
+        raise _Undone(is_replacing=replaced is not None, corrected=corrected)
 
     with refusals(_FIELDS):
         undone = await _undone(request, change)
-    return await _tried(
-        request, price.version, Trial(price.version.tariff, price.number or 0, price.target), undone
-    )
+    trial = Trial(version.tariff, price.number or 0, price.target)
+    return await _tried(request, version, trial, undone)
 
 
 @ENDPOINTS.post(
@@ -544,16 +550,16 @@ async def preview_version(request: TypedRequest[None, VersionPreviewBody]) -> Ta
     with refusals({"valid_from": "toml"}):
         undone = await _undone(request, change)
     target = SITE if usual.number is None else None
-    return await _tried(request, version, Trial(version.tariff, usual.number or 0, target), undone)
+    trial = Trial(version.tariff, usual.number or 0, target)
+    return await _tried(request, version, trial, undone)
 
 
 def _corrected(
     db: UnitOfWork, request: Correcting, change: Callable[[], object]
 ) -> list[CorrectedStatement]:
     """Make a change; return what it corrects of closed statements. Raises Refused."""
-    _, corrected = correcting(
-        db, rule_of(request.api), change, may_correct=request.body.correct_statements
-    )
+    may_correct = request.body.correct_statements
+    _, corrected = correcting(db, rule_of(request.api), change, may_correct=may_correct)
     return corrected
 
 
@@ -563,24 +569,53 @@ async def _tried(
     trial: Trial,
     undone: _Undone,
 ) -> TariffPreview:
-    body = request.body
-    month = Month.of(_today(request)).before if body.month is None else Month.parse(body.month)
-    households = await computed(
-        request, partial(stored.tried, trial=trial, month=month, rule=rule_of(request.api))
-    )
+    name = request.body.month
+    month = Month.of(_today(request)).before if name is None else Month.parse(name)
+    read = partial(stored.tried, trial=trial, month=month, rule=rule_of(request.api))
+    households = await computed(request, read)
+    tariff = version.tariff
     return TariffPreview(
         month=str(month),
-        currency=version.tariff.currency.code,
+        currency=tariff.currency.code,
         old=sum(household.old for household in households),
         new=sum(household.new for household in households),
         households=households,
-        scope=None if trial.target is None else trial.target.scope,
-        says=in_short(version.tariff),
-        words=[*words(version.tariff)],
+        scope=trial.target and trial.target.scope,
+        says=in_short(tariff),
+        words=[*words(tariff)],
         toml=version.toml,
         replaces=undone.is_replacing,
         corrected=undone.corrected,
     )
+
+
+async def _entered(
+    request: TypedRequest[None, PriceBody] | TypedRequest[None, PreviewBody],
+) -> _EnteredPrice:
+    """Return what a request says. Raises Problem with all faults."""
+    body = request.body
+    since = local_day(body.since, "since")
+    usual = await request.read(partial(stored.usual_terms, name=body.name.strip()))
+    plain = _plain(body, since, usual)
+    version = GivenVersion(plain.toml, await parsed(plain.toml, plain.places))
+    who = said_by(request)
+    targets = _targets(body.account, body.charger, is_site=body.site)
+    if len(targets) > 1:
+        raise invalid("body", Told("give at most one of household, charger and site"))
+    begin = begins_at(since, request.zone)
+
+    def change(db: UnitOfWork) -> ChangeResult:
+        first_open = first_open_day(db.rows)
+        if body.replaces:
+            replaced = writes.replaceable(db, version, first_open)
+            if replaced is not None:
+                writes.withdraw(db, replaced, since, first_open, who)
+        done = writes.add(db, version, first_open, who)
+        for target in targets:
+            writes.assign(db, Assigning(target, done.id, since, begin), first_open, who)
+        return done
+
+    return _EnteredPrice(version, usual.number, targets[0] if targets else None, change)
 
 
 _FIELDS: Final = {"valid_from": "since"}
@@ -613,39 +648,15 @@ class _EnteredPrice(NamedTuple):
     change: Callable[[UnitOfWork], ChangeResult]
 
 
-async def _priced(
-    request: TypedRequest[None, PriceBody] | TypedRequest[None, PreviewBody],
-) -> _EnteredPrice:
-    """Return what a request says. Raises Problem with all faults."""
-    body, since = request.body, local_day(request.body.since, "since")
-    usual = await request.read(partial(stored.usual_terms, name=body.name.strip()))
-    plain = _plain(body, since, usual)
-    version, who = (
-        GivenVersion(plain.toml, await parsed(plain.toml, plain.places)),
-        said_by(request),
-    )
-    targets = _targets(body.account, body.charger, is_site=body.site)
-    if len(targets) > 1:
-        raise invalid("body", Told("give at most one of household, charger and site"))
-    begin = begins_at(since, request.zone)
-
-    def change(db: UnitOfWork) -> ChangeResult:
-        first_open = first_open_day(db.rows)
-        same = writes.replaceable(db, version, first_open) if body.replaces else None
-        if same is not None:
-            writes.withdraw(db, same, since, first_open, who)
-        done = writes.add(db, version, first_open, who)
-        for target in targets:
-            writes.assign(db, Assigning(target, done.id, since, begin), first_open, who)
-        return done
-
-    return _EnteredPrice(version, usual.number, targets[0] if targets else None, change)
-
-
 def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:
     """Return the tariff of a body. Raises Problem."""
     decimal = partial(_decimal, body)
-    price_name = "day" if body.night_price else "other times" if body.weekend_price else None
+    # The only price of a tariff needs no name on statements.
+    price_name = None
+    if body.night_price:
+        price_name = body.price_name or "day"
+    elif body.weekend_price:
+        price_name = body.price_name or "other times"
     return PlainTariff(
         name=body.name.strip(),
         since=str(since),
@@ -653,7 +664,7 @@ def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTarif
         prices=body.prices or usual.prices,
         tax=decimal("tax") or usual.tax,
         price=decimal("price") or "",
-        price_name=(body.price_name or price_name) if price_name else None,
+        price_name=price_name,
         night_price=decimal("night_price"),
         night_from=body.night_from,
         night_until=body.night_until,

@@ -27,7 +27,6 @@ from levity_trio.store.reads.money.wallets import (
     WalletRow,
 )
 from levity_trio.store.reads.pages import ListPage, sort_by
-from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money import wallets as writes
 from levity_trio.store.writes.money.wallets import EntryResult, LedgerEntry, NewTerms
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
@@ -63,11 +62,9 @@ ENDPOINTS: Final = Endpoints(TAG)
 WALLETS: Final = "/api/admin/wallets"
 WALLET: Final = f"{WALLETS}/{{id}}"
 IN_FILE: Final[Mapping[str, Callable[[WalletRow], Cell]]] = {
-    "account": attrgetter("account"),
-    "name": attrgetter("name"),
-    "terms": attrgetter("terms"),
-    "balance": lambda one: in_units(one.balance, one.currency),
-    "reserved": lambda one: in_units(one.reserved, one.currency),
+    **{name: attrgetter(name) for name in ("account", "name", "terms")},
+    "balance": lambda row: in_units(row.balance, row.currency),
+    "reserved": lambda row: in_units(row.reserved, row.currency),
     "currency": attrgetter("currency"),
 }
 """The columns of a file of them."""
@@ -190,13 +187,11 @@ async def get_wallet(request: Request) -> WalletWithTerms:
     number = request.number()
 
     def read(db: Database) -> WalletWithTerms | None:
-        reserved, history = (
-            stored.reservations(db, number, MOST_RESERVATIONS),
-            stored.terms(db, number),
-        )
         wallet = stored.wallet(db, number)
         if wallet is None:
             return None
+        reserved = stored.reservations(db, number, MOST_RESERVATIONS)
+        history = stored.terms(db, number)
         return extended(WalletWithTerms, wallet, reservations=reserved, history=history)
 
     return await request.find(read, Told("household {1}", number))
@@ -250,9 +245,13 @@ async def _enter(
 ) -> EntryRow:
     """Enter what an operator says; an amount that is taken from the balance is given without its
     sign."""
-    body, key = request.body, request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
+    body = request.body
+    key = request.headers.get("idempotency-key")
+    service_id = None
+    if key is not None:
+        if not 0 < len(key) <= LONGEST_KEY:
+            raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
+        service_id = f"key of {request.caller.name}/{key}"
     entry = LedgerEntry(
         account=request.number(),
         kind=kind,
@@ -262,7 +261,7 @@ async def _enter(
         at=request.api.stamp(),
         by=request.caller.name,
         statement=getattr(body, "statement", None),
-        service_id=None if key is None else f"key of {request.caller.name}/{key}",
+        service_id=service_id,
     )
     with refusals():
         entered = await request.api.writer.run(_in_currency_of_site, entry)
@@ -273,30 +272,21 @@ def _in_currency_of_site(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
     """Enter something in the currency that the site has if none was given. Raises ChangeRefused."""
     currency = entry.currency or currency_of(db.rows)
     if currency is None:
-        raise ChangeRefused(
-            RefusalCode.CONFLICT,
-            Told("this site has no currency yet; give it, such as EUR"),
-            "currency",
-        )
-    statement = (
-        None
-        if entry.statement is None
-        else wallets.statement_with(db, entry.account, entry.statement)
-    )
-    return wallets.enter(db, entry._replace(currency=currency, statement=statement))
+        words = Told("this site has no currency yet; give it, such as EUR")
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "currency")
+    # A request names a statement by its number, and the ledger by its id.
+    statement = None
+    if entry.statement is not None:
+        statement = writes.statement_with(db, entry.account, entry.statement)
+    return writes.enter(db, entry._replace(currency=currency, statement=statement))
 
 
 @ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS)
 async def set_terms(request: TypedRequest[None, TermsBody]) -> WalletWithTerms:
     """Make an account prepaid or postpaid, or change the limit at which it is spent."""
     body = request.body
-    new = NewTerms(
-        WalletTerms(body.terms),
-        body.limit,
-        body.reason.strip(),
-        request.api.stamp(),
-        request.caller.name,
-    )
+    at, by = request.api.stamp(), request.caller.name
+    new = NewTerms(WalletTerms(body.terms), body.limit, body.reason.strip(), at, by)
     with refusals():
         await request.api.writer.run(writes.set_terms, request.number(), new)
     return await get_wallet(request)
