@@ -258,12 +258,12 @@ def _attempt(
     return RecordedRequest(
         at=api.stamp(),
         request=identity,
-        who=caller and caller.name,
-        role=caller and caller.role.word,
+        who=None if caller is None else caller.name,
+        role=None if caller is None else caller.role.word,
         address=caller.address if caller else client_of(scope),
         method=cut(scope["method"]),
         path=cut(masked_url(scope["path"])),
         body=body,
-        status=problem and problem.status,
-        code=problem and problem.code,
+        status=None if problem is None else problem.status,
+        code=None if problem is None else problem.code,
     )

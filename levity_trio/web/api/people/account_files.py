@@ -3,7 +3,6 @@ all, and exported."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -25,6 +24,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values
 from levity_trio.web.api.engine.endpoints import (
     UPLOAD,
+    Declared,
     Endpoints,
     Request,
     Role,
@@ -42,7 +42,7 @@ from levity_trio.web.api.people.accounts import (
     stored_fields,
     vehicle_fields,
 )
-from levity_trio.web.api.people.tags import MOST_BYTES, IdTag, ImportedLine, clear_caches
+from levity_trio.web.api.people.tags import MOST_BYTES, MOST_TOLD, IdTag, ImportedLine, clear_caches
 
 TAG: Final = "accounts"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -117,18 +117,15 @@ def _space(request: Request, cells: Cells) -> OwnedLine:
 
 
 def _vehicle(request: Request, cells: Cells) -> VehicleLine:
-    of_vehicle = {
-        name: cell for name, cell in cells.items() if name in VehicleBody.__struct_fields__
-    }
+    names = VehicleBody.__struct_fields__
+    of_vehicle = {name: cell for name, cell in cells.items() if name in names}
+    others = {name: cell for name, cell in cells.items() if name not in names}
     fields = vehicle_fields(request, converted(of_vehicle, VehicleBody))
-    line = converted(
-        {name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle
-    )
+    line = converted(others, OfVehicle)
+    # What the file has no column for stays as it is.
     given = {name.replace("_kwh", "_wh") for name in of_vehicle}
-    return VehicleLine(
-        {name: fields[name] for name in fields if name in given},
-        OwnedLine(line.account, **_period(request, line)),
-    )
+    changes = {name: value for name, value in fields.items() if name in given}
+    return VehicleLine(changes, OwnedLine(line.account, **_period(request, line)))
 
 
 # Import
@@ -147,24 +144,18 @@ async def import_lines(
         try:
             results = await request.write(write, table.rows)
         except ImportRefused as refused:
-            refuse(
-                [
-                    SheetFault(table.lines[place], name, words)
-                    for place, name, words in refused.faults
-                ]
-            )
+            faults: list[SheetFault] = []
+            for place, name, words in refused.faults:
+                faults.append(SheetFault(table.lines[place], name, words))
+            refuse(faults)
             raise
-    counts = Counter(results)
-    told = [
-        ImportedLine(line=line, result=result)
-        for line, result in zip(table.lines, results, strict=True)
-    ]
+    lines = zip(table.lines, results[:MOST_TOLD], strict=False)
     return ImportedLines(
         lines=len(results),
-        added=counts[writes.ADDED],
-        changed=counts[writes.CHANGED],
-        same=counts[writes.SAME],
-        results=told[:1000],
+        added=results.count(writes.ADDED),
+        changed=results.count(writes.CHANGED),
+        same=results.count(writes.SAME),
+        results=[ImportedLine(line=line, result=result) for line, result in lines],
     )
 
 
@@ -172,26 +163,31 @@ async def import_lines(
 
 
 def _owned_cells(row: Exported) -> Values:
-    told = {"account": row.account_name, "id_tag": row.tag, "vehicle": row.vehicle_name}
-    return asdict(row) | told | {"exclusive": "true" if row.exclusive else "false"}
+    cells = asdict(row)
+    cells |= {"account": row.account_name, "id_tag": row.tag, "vehicle": row.vehicle_name}
+    cells["exclusive"] = "true" if row.exclusive else "false"
+    return cells
 
 
 def _vehicle_cells(row: Vehicle | Exported) -> Values:
-    kwh = None if row.battery_wh is None else row.battery_wh / 1000
-    return asdict(row) | {"account": getattr(row, "account_name", None), "battery_kwh": kwh}
+    cells = asdict(row)
+    cells["account"] = getattr(row, "account_name", None)
+    cells["battery_kwh"] = None if row.battery_wh is None else row.battery_wh / 1000
+    return cells
 
 
-@ENDPOINTS.post(
-    "/api/admin/account-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
-)
+IMPORT: Final = (Role.OPERATOR, *UPLOAD, "too_many_waiting")
+OF_CSV: Final[Declared] = {"body": StreamedBody(CSV)}
+
+
+@ENDPOINTS.post("/api/admin/account-import", *IMPORT, **OF_CSV)
 async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
     today = midnight(request.api.now(), request.zone)
-    sheet = CsvFormat(
-        OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), partial(_account, request)
-    )
+    read_line = partial(_account, request)
+    sheet = CsvFormat(OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), read_line)
     done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))
-    # the drivers' pages may have other languages now
+    # The drivers' pages may have other languages now, so log-ins are read again.
     await request.api.logins.change(lambda _db: None)
     return done
 
@@ -202,22 +198,13 @@ async def export_accounts(request: Request) -> Response:
     return in_file(OF_ACCOUNT, map(asdict, await request.read(stored.all_accounts)))
 
 
-@ENDPOINTS.post(
-    "/api/admin/account-tag-import",
-    Role.OPERATOR,
-    *UPLOAD,
-    "too_many_waiting",
-    body=StreamedBody(CSV),
-)
+@ENDPOINTS.post("/api/admin/account-tag-import", *IMPORT, **OF_CSV)
 async def import_tags(request: Upload) -> ImportedLines:
     """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with
     each."""
-    sheet = CsvFormat(
-        OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), partial(_tag, request)
-    )
-    return await import_lines(
-        request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy)
-    )
+    read_line, policy = partial(_tag, request), request.api.id_tags.policy
+    sheet = CsvFormat(OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), read_line)
+    return await import_lines(request, sheet, partial(writes.import_owned, policy=policy))
 
 
 @ENDPOINTS.get("/api/admin/account-tag-export", Role.OPERATOR, media_type=CSV)
@@ -226,23 +213,15 @@ async def export_tags(request: Request) -> Response:
     return await _belongings(request, What.TAG, OF_TAG)
 
 
-@ENDPOINTS.post(
-    "/api/admin/account-space-import",
-    Role.OPERATOR,
-    *UPLOAD,
-    "too_many_waiting",
-    body=StreamedBody(CSV),
-)
+@ENDPOINTS.post("/api/admin/account-space-import", *IMPORT, **OF_CSV)
 async def import_spaces(request: Upload) -> ImportedLines:
     """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with
     each."""
-    sheet = CsvFormat(
-        OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), partial(_space, request)
-    )
-    done = await import_lines(
-        request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy)
-    )
-    if done.changed:  # other cards may not charge there any longer
+    read_line, policy = partial(_space, request), request.api.id_tags.policy
+    sheet = CsvFormat(OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), read_line)
+    done = await import_lines(request, sheet, partial(writes.import_owned, policy=policy))
+    # Other cards may not charge any longer at a space that is exclusive now.
+    if done.changed:
         await clear_caches(request)
     return done
 
@@ -253,9 +232,7 @@ async def export_spaces(request: Request) -> Response:
     return await _belongings(request, What.SPACE, OF_SPACE)
 
 
-@ENDPOINTS.post(
-    "/api/admin/vehicle-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
-)
+@ENDPOINTS.post("/api/admin/vehicle-import", *IMPORT, **OF_CSV)
 async def import_vehicles(request: Upload) -> ImportedLines:
     """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong
     with each."""
@@ -272,4 +249,5 @@ async def export_vehicles(request: Request) -> Response:
 
 
 async def _belongings(request: Request, what: What, columns: Sequence[str]) -> Response:
-    return in_file(columns, map(_owned_cells, await request.read(partial(belongings, what=what))))
+    rows = await request.read(partial(belongings, what=what))
+    return in_file(columns, map(_owned_cells, rows))

@@ -189,26 +189,24 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
         yield
     except ChangeRefused as refused:
         field = (fields or {}).get(refused.field, refused.field)
-        members = {"field": field} if field else {}
-        words = joined(": ", (field, refused.words)) if field else refused.words
+        words, members = refused.words, dict[str, str]()
+        if field:
+            words, members = joined(": ", (field, words)), {"field": field}
         raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
 
 
 def stored_fields(request: Request, fields: Values) -> Values:
     """Return fields as they are stored: times in the database's format, texts trimmed. Raises
     Problem."""
-    zone = request.zone
-    times: Values = {
-        name: local_moment(fields[name], name, zone)
-        for name in ("since", "until")
-        if name in fields
-    }
-    texts = {
-        name: value.strip() or None for name, value in fields.items() if isinstance(value, str)
-    }
-    if "name" in fields and not texts.get("name"):
+    kept: Values = {}
+    for name, value in fields.items():
+        if name in ("since", "until"):
+            kept[name] = local_moment(value, name, request.zone)
+        else:
+            kept[name] = (value.strip() or None) if isinstance(value, str) else value
+    if "name" in kept and not kept["name"]:
         raise invalid("name", Told("give a name"))
-    return {**fields, **texts, **times}
+    return kept
 
 
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR, other_media_types=(CSV,))
@@ -218,23 +216,20 @@ async def list_accounts(
     """List accounts, by their names or a column; CSV too."""
     query = request.query
     if query.format == "csv":
-        return as_csv(
-            request, IN_FILE, partial(stored.accounts, filters=_filters(request.api, query))
-        )
+        filters = _filters(request.api, query)
+        return as_csv(request, IN_FILE, partial(stored.accounts, filters=filters))
     return await page(request, partial(read_accounts, server=request.api, query=query))
 
 
 def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
     """Return a page of accounts. Raises NoPage."""
-    return stored.accounts(
-        db, _filters(server, query), wanted(query), sort_by(ACCOUNT_COLUMNS, query.sort)
-    )
+    sort = sort_by(ACCOUNT_COLUMNS, query.sort)
+    return stored.accounts(db, _filters(server, query), wanted(query), sort)
 
 
 def _filters(server: Server, query: AccountsQuery) -> AccountFilters:
-    return AccountFilters(
-        now=server.stamp(), name=query.name, search=query.search, is_open=query.open
-    )
+    now = server.stamp()
+    return AccountFilters(now=now, name=query.name, search=query.search, is_open=query.open)
 
 
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
@@ -267,11 +262,11 @@ async def close_account(request: TypedRequest[None, AccountEndBody]) -> AccountW
 
 
 async def _change(request: Request, fields: Values) -> AccountWithBelongings:
+    at, by = request.api.stamp(), request.caller.name
+    # The pages of a driver have the language of the account, so log-ins learn it.
+    change = request.api.logins.change if "language" in fields else request.api.writer.run
     with refusals():
-        change = request.api.logins.change if "language" in fields else request.api.writer.run
-        await change(
-            writes.change, request.number(), fields, request.api.stamp(), request.caller.name
-        )
+        await change(writes.change, request.number(), fields, at, by)
     return await _shown(request, request.number())
 
 
@@ -294,11 +289,12 @@ def _ways(*others: str) -> list[Fields]:
     """Return the ways to name a thing; `others` are fields that only a space has."""
     tag = {"type": "string", "pattern": TAG_PATTERN, "maxLength": LONGEST_TAG}
     charger = {"type": "string", "minLength": 1, "maxLength": 48}
+    vehicle = {"type": "integer", "minimum": 1, "maximum": 2**62}
     no_space = {"charger": ABSENT, "connector": ABSENT, **dict.fromkeys(others, ABSENT)}
     return [
         {"tag": tag, **no_space},
         {"tag": ABSENT, "charger": charger, "vehicle": ABSENT},
-        {"tag": ABSENT, "vehicle": {"type": "integer", "minimum": 1, "maximum": 2**62}, **no_space},
+        {"tag": ABSENT, "vehicle": vehicle, **no_space},
     ]
 
 
@@ -312,14 +308,13 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
     """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no
     other."""
     body = request.body
-    belongs, who, zone = _belongs(request, body), said(request, body.reason), request.zone
-    span = TimeSpan(
-        local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone)
-    )
+    belongs = _belongs(request, body)._replace(is_exclusive=body.exclusive)
+    who = said(request, body.reason)
+    since = local_moment(body.since, "since", request.zone) or who.at
+    span = TimeSpan(since, local_moment(body.until, "until", request.zone))
     for field in ("name", "exclusive"):
         if getattr(body, field) is not None and body.charger is None:
             raise invalid(field, Told("only a space has this"))
-    belongs = belongs._replace(is_exclusive=body.exclusive)
 
     def write(db: UnitOfWork) -> None:
         if belongs.vehicle is not None:
@@ -332,6 +327,7 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
 
     with refusals():
         await request.api.writer.run(write)
+    # Other cards may not charge at an exclusive space, so its charger forgets whom it let charge.
     if body.exclusive:
         await clear_caches(request, lambda charger: charger == body.charger)
     return await _shown(request, request.number())
@@ -341,7 +337,8 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
 async def take(request: TypedRequest[None, TakeBody]) -> AccountWithBelongings:
     """Take a tag, a space or a vehicle from an account; then it belongs to nobody."""
     body = request.body
-    thing, who = _belongs(request, body).thing, said(request, body.reason)
+    thing = _belongs(request, body).thing
+    who = said(request, body.reason)
     since = local_moment(body.since, "since", request.zone) or who.at
     with refusals():
         await request.api.writer.run(ownership.take, request.number(), thing, since, who)
@@ -355,15 +352,17 @@ def said(request: Request, reason: str | None) -> Said:
 
 def _belongs(request: Request, body: ThingBody) -> Belongs:
     """Return the thing that a body names. Raises Problem."""
-    if body.connector is not None and body.charger is None:
-        raise invalid("charger", Told("give the charger of the connector"))
-    if body.tag is not None and body.charger is None:
-        tag = body.tag.strip()
-        return Belongs(Thing(What.TAG, request.api.id_tags.policy.key(tag)), tag, body.vehicle)
-    if body.charger is not None and body.tag is None and body.vehicle is None:
+    if body.charger is None:
+        if body.connector is not None:
+            raise invalid("charger", Told("give the charger of the connector"))
+        if body.tag is not None:
+            tag = body.tag.strip()
+            thing = Thing(What.TAG, request.api.id_tags.policy.key(tag))
+            return Belongs(thing, tag, body.vehicle)
+        if body.vehicle is not None:
+            return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)
+    elif body.tag is None and body.vehicle is None:
         return Belongs(Thing(What.SPACE, body.charger, body.connector or 0))
-    if body.vehicle is not None and body.charger is None:
-        return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)
     raise invalid("body", Told("give a card, a charger (perhaps with a connector), or a car"))
 
 
@@ -445,8 +444,9 @@ async def change_vehicle(request: TypedRequest[None, VehicleChangeBody]) -> Vehi
 @ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found", "invalid")
 async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
+    who = said(request, REMOVED)
     with refusals():
-        await request.api.writer.run(vehicles.remove, request.number(), said(request, REMOVED))
+        await request.api.writer.run(vehicles.remove, request.number(), who)
 
 
 async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:

@@ -151,44 +151,44 @@ async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> Enter
     A household that lives here already is given what is new.
     """
     body = request.body
-    usual = local_moment(body.since, "since", request.zone) or midnight(
-        request.api.now(), request.zone
-    )
-    rows = [
-        _row(request, {name: _cell(getattr(cells, name)) for name in COLUMNS}, usual)
-        for cells in body.rows
-    ]
+    today = midnight(request.api.now(), request.zone)
+    usual = local_moment(body.since, "since", request.zone) or today
+    rows: list[ListedHousehold | ChangeRefused] = []
+    for row in body.rows:
+        cells = {name: _cell(getattr(row, name)) for name in COLUMNS}
+        rows.append(_row(request, cells, usual))
     policy, who = request.api.id_tags.policy, said(request, None)
+    key = _key(request, body)
     try:
-        done = await request.api.writer.run(
-            writes.enter, rows, policy, who, _key(request, msgspec.json.encode(body))
-        )
+        done = await request.api.writer.run(writes.enter, rows, policy, who, key)
     except ImportRefused as refused:
-        cells: list[Json] = [
+        faults: list[Json] = [
             {"row": place, "field": field, "detail": words}
             for place, field, words in refused.faults
         ]
         first = refused.faults[0]
         words = Told("row {1}, {2}: {3}", first.place + 1, first.field, first.words)
-        raise Problem(
-            422, "invalid", joined(": ", ("rows", words)), field="rows", cells=cells
-        ) from None
-    words_of = [word for _, word in done.results]
+        detail = joined(": ", ("rows", words))
+        raise Problem(422, "invalid", detail, field="rows", cells=faults) from None
+
+    results = [result for _, result in done.results]
     return EnteredHouseholds(
         task=done.task,
-        added=words_of.count(ADDED),
-        changed=words_of.count(CHANGED),
-        same=words_of.count(SAME),
-        rows=[EnteredRow(account=account, result=word) for account, word in done.results],
+        added=results.count(ADDED),
+        changed=results.count(CHANGED),
+        same=results.count(SAME),
+        rows=[EnteredRow(account=account, result=result) for account, result in done.results],
     )
 
 
-def _key(request: Request, body: bytes) -> str | None:
+def _key(request: Request, body: ClientInput) -> str | None:
     """Return by what the same request is known again: its key, who sends it, and all that it
     says."""
-    given = request.headers.get("idempotency-key")
-    said = b"\n".join((request.caller.name.encode(), (given or "").encode(), body))
-    return None if given is None else sha256(said).hexdigest()
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    parts = (request.caller.name.encode(), key.encode(), msgspec.json.encode(body))
+    return sha256(b"\n".join(parts)).hexdigest()
 
 
 def _row(request: Request, cells: Cells, usual: str) -> ListedHousehold | ChangeRefused:
@@ -216,17 +216,17 @@ def _cell(text: str | None) -> str | None:
 async def import_households(request: Upload) -> ImportedLines:
     """Import households with their cards, spaces and cars as CSV: all lines, or none and what is
     wrong with each."""
-    usual, policy = midnight(request.api.now(), request.zone), request.api.id_tags.policy
+    policy = request.api.id_tags.policy
 
     def write(
         db: UnitOfWork, rows: Sequence[ListedHousehold | ChangeRefused], at: str, by: str
     ) -> list[str]:
-        return [word for _, word in writes.enter(db, rows, policy, Said(at, by), None).results]
+        done = writes.enter(db, rows, policy, Said(at, by), None)
+        return [result for _, result in done.results]
 
-    read = partial(_row, request, usual=usual)
-    return await import_lines(
-        request, CsvFormat(COLUMNS, ("name",), MOST_LINES, Told("household"), read), write
-    )
+    read = partial(_row, request, usual=midnight(request.api.now(), request.zone))
+    sheet = CsvFormat(COLUMNS, ("name",), MOST_LINES, Told("household"), read)
+    return await import_lines(request, sheet, write)
 
 
 # Moving in
@@ -269,52 +269,47 @@ class Arrival(msgspec.Struct):
 async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
     """Add a household with its card, space, car and tariff, and invite its driver."""
     body, logins = request.body, request.api.logins
-    fields = stored_fields(
-        request, {name: getattr(body, name) for name in ("name", "contact", "address", "since")}
-    )
+    names = ("name", "contact", "address", "since")
+    fields = stored_fields(request, {name: getattr(body, name) for name in names})
     since = fields["since"] or midnight(request.api.now(), request.zone)
     if body.tariff is not None and request.caller.role < Role.ADMIN:
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "forbidden",
-            Told("only an admin says which tariff holds"),
-            field="tariff",
-        )
+        words = Told("only an admin says which tariff holds")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words, field="tariff")
+    made = None
     if body.driver is not None:
         check_first(request.caller, DRIVER, has_password=False)
-    made = None if body.driver is None else await make_invitation(request, body.invite)
+        made = await make_invitation(request, body.invite)
+    tariff = None
+    if body.tariff is not None:
+        tariff = partial(_assigning, request, body.tariff, since)
+    space, car = _cell(body.space), _cell(body.car)
     new = MovingIn(
         account=AccountData(**fields | {"since": since, "language": body.language}),
-        household=ListedHousehold(
-            fields["name"], since, body.card, _cell(body.space), _cell(body.car), body.exclusive
-        ),
+        household=ListedHousehold(fields["name"], since, body.card, space, car, body.exclusive),
         plate=body.plate,
-        tariff=None if body.tariff is None else partial(_assigning, request, body.tariff, since),
+        tariff=tariff,
         driver=body.driver,
         invitation=made and made.new,
     )
-    policy, who, key = (
-        request.api.id_tags.policy,
-        said(request, None),
-        _key(request, msgspec.json.encode(body)),
-    )
+    policy, who, key = request.api.id_tags.policy, said(request, None), _key(request, body)
     with managing():
         done = await logins.change(writes.move_in, new, policy, who, manager(request), key)
         code = done.invitation
-        # a repeated request: its code was shown
+        # A request that is repeated makes no invitation: its code was shown before, so it gets a
+        # new one.
         if made is not None and done.user is not None and code is None:
             code = await logins.change(users.invite, done.user, made.new, manager(request))
     invitation = None
     if made is not None and done.user is not None and code is not None:
         invitation = shown_invitation(request, done.user, DRIVER, code, made)
-    return Arrival(done.task, done.results[0][0], fields["name"], invitation)
+    account, _ = done.results[0]
+    return Arrival(done.task, account, fields["name"], invitation)
 
 
 def _assigning(request: Request, tariff: int, since: str, account: int) -> Assigning:
     day = in_zone(datetime.fromisoformat(since), request.zone).date()
-    return Assigning(
-        TariffTarget(Scope.ACCOUNT, str(account)), tariff, day, begins_at(day, request.zone)
-    )
+    target = TariffTarget(Scope.ACCOUNT, str(account))
+    return Assigning(target, tariff, day, begins_at(day, request.zone))
 
 
 # Moving out
@@ -348,17 +343,18 @@ class DepartureResult(msgspec.Struct):
 async def preview_move_out(request: TypedRequest[MoveOutQuery, None]) -> Departure:
     """Say what ends if a household moves out, and what is left to do."""
     until = local_moment(request.query.until, "until", request.zone)
+    number = request.number()
     return await request.read(
-        partial(read_departure, server=request.api, number=request.number(), until=until)
+        partial(read_departure, server=request.api, number=number, until=until)
     )
 
 
 def read_departure(db: Database, server: Server, number: int, until: str | None) -> Departure:
     """Return what ends if a household moves out, now or at a time. Raises Problem."""
-    found = stored.leaving(db, number, until or server.stamp(), server.config.time_zone)
-    if found is None:
+    departure = stored.leaving(db, number, until or server.stamp(), server.config.time_zone)
+    if departure is None:
         raise not_found(Told("household {1}", number))
-    return found
+    return departure
 
 
 @ENDPOINTS.post(MOVE_OUT, Role.OPERATOR, "not_found", "conflict")
@@ -366,18 +362,16 @@ async def move_out(request: TypedRequest[None, MoveOutBody]) -> DepartureResult:
     """Close an account, and end its cards, spaces, cars and its drivers' log-ins at the same
     time."""
     body, api, number = request.body, request.api, request.number()
-    until = local_moment(body.until, "until", request.zone)
-    leaving = MovingOut(number, until or api.stamp(), is_blocking=body.cards == "block")
+    until = local_moment(body.until, "until", request.zone) or api.stamp()
+    leaving = MovingOut(number, until, is_blocking=body.cards == "block")
+    who = said(request, body.reason)
     with managing():
-        done = await api.logins.change(
-            writes.move_out, leaving, api.id_tags.policy, said(request, body.reason)
-        )
-    if leaving.until <= api.stamp():
+        done = await api.logins.change(writes.move_out, leaving, api.id_tags.policy, who)
+    if until <= api.stamp():
         await clear_caches(request)
-    account = await request.find(
-        partial(accounts.account, number=number), Told("household {1}", number)
-    )
-    return DepartureResult(done.task, number, account.name, leaving.until)
+    read = partial(accounts.account, number=number)
+    account = await request.find(read, Told("household {1}", number))
+    return DepartureResult(done.task, number, account.name, until)
 
 
 # Undoing
@@ -404,11 +398,9 @@ async def list_tasks(request: TypedRequest[TasksQuery, None]) -> ListPage[Task]:
 @ENDPOINTS.post(f"{TASKS}/{{id}}/undo", Role.OPERATOR, "not_found", "conflict")
 async def undo_task(request: Request) -> UndoResult:
     """Take back all that a task did, until a statement with it was closed."""
-    api = request.api
+    policy, who = request.api.id_tags.policy, manager(request)
     with managing():
-        done = await api.logins.change(
-            writes.undo, request.number(), api.id_tags.policy, manager(request)
-        )
+        done = await request.api.logins.change(writes.undo, request.number(), policy, who)
     await clear_caches(request)
     return UndoResult(done.task, [account for account, _ in done.results])
 
@@ -427,14 +419,12 @@ async def list_unknown_cards(
 ) -> ListPage[UnknownCard]:
     """List the cards that were held to a charger and that nobody knows, the last one first: in the
     last minute, unless `since` is earlier."""
-    return whole(
-        await request.read(partial(read_unknown_cards, server=request.api, query=request.query))
-    )
+    read = partial(read_unknown_cards, server=request.api, query=request.query)
+    return whole(await request.read(read))
 
 
 def read_unknown_cards(db: Database, server: Server, query: UnknownCardsQuery) -> list[UnknownCard]:
     """Return the cards that were held to a charger and that nobody knows. Raises Problem."""
-    since = local_instant(query.since, "since", server.config.time_zone) or stamp(
-        server.now() - timedelta(minutes=1)
-    )
+    a_minute_ago = stamp(server.now() - timedelta(minutes=1))
+    since = local_instant(query.since, "since", server.config.time_zone) or a_minute_ago
     return stored.unknown_cards(db, server.id_tags.policy, since, query.charger)

@@ -105,7 +105,8 @@ class RefusedQuery(ClientInput, kw_only=True):
 async def list_refused_cards(request: TypedRequest[RefusedQuery, None]) -> ListPage[RefusedCard]:
     """List the cards of the last 90 days that a space would refuse, if it was for its household
     only"""
-    space = AtSpace(request.query.charger, request.query.connector, request.query.account)
+    query = request.query
+    space = AtSpace(query.charger, query.connector, query.account)
     return whole(await request.read(partial(read_refused, server=request.api, space=space)))
 
 
@@ -130,50 +131,54 @@ class MonthUse:
 async def list_account_use(request: Request) -> ListPage[MonthUse]:
     """Show what a household has used in this month and in the one before, whether it has a limit or
     not"""
-    read = partial(
-        read_use, server=request.api, wanted=[TransactionFilters(account=request.number())]
-    )
-    return whole(await request.read(read))
+    filters = [TransactionFilters(account=request.number())]
+    return whole(await request.read(partial(read_use, server=request.api, wanted=filters)))
 
 
 @ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
 async def list_tag_use(request: Request) -> ListPage[MonthUse]:
     """Show what a card has used in this month and in the one before, whether it has a limit or
     not"""
-    return whole(
-        await request.read(partial(read_use_of_tag, server=request.api, tag=request.path["tag"]))
-    )
+    tag = request.path["tag"]
+    return whole(await request.read(partial(read_use_of_tag, server=request.api, tag=tag)))
 
 
 def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
     """Return what a card has used in this month and in the one before."""
     policy = server.id_tags.policy
-    return read_use(
-        db,
-        server,
-        [TransactionFilters(tag=form) for form in forms_as_sent(db, policy.key(tag), policy)],
-    )
+    forms = forms_as_sent(db, policy.key(tag), policy)
+    return read_use(db, server, [TransactionFilters(tag=form) for form in forms])
 
 
 def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
-    now, zone, found = server.now(), server.config.time_zone, list[MonthUse]()
-    this = Month.of(today(now, zone))
-    for month, is_present in ((this, True), (this.before, False)):
-        since, before = (begins_at(one.first_day, zone) for one in (month, month.next))
-        wanted_here = [replace(one, ended_since=since, ended_before=before) for one in wanted]
-        if is_present:
-            wanted_here += [replace(one, status=ACTIVE) for one in wanted]
-        sums = [sums_of(db, one, rule_of(server), now) for one in wanted_here]
-        costs = [cost for one in sums for cost in one.costs or ()]
-        is_known = len({cost.currency for cost in costs}) == 1 and all(
-            cost.to_bill is not None for cost in costs
-        )
-        amount = sum(cost.billed + (cost.to_bill or 0) for cost in costs) if is_known else None
-        currency = costs[0].currency if is_known else None
-        wh = sum(one.energy_wh + one.open_wh for one in sums)
-        found.append(MonthUse(month=str(month), wh=wh, amount=amount, currency=currency))
-    return found
+    now, zone = server.now(), server.config.time_zone
+    present = Month.of(today(now, zone))
+    uses: list[MonthUse] = []
+    for month in (present, present.before):
+        since, before = begins_at(month.first_day, zone), begins_at(month.next.first_day, zone)
+        filters = [replace(want, ended_since=since, ended_before=before) for want in wanted]
+        # What charges now has not ended: it belongs to the present month.
+        if month == present:
+            filters += [replace(want, status=ACTIVE) for want in wanted]
+
+        wh, billed = 0, 0
+        currencies: set[str | None] = set()
+        are_priced = True
+        for transactions in filters:
+            sums = sums_of(db, transactions, rule_of(server), now)
+            wh += sums.energy_wh + sums.open_wh
+            for cost in sums.costs or ():
+                currencies.add(cost.currency)
+                are_priced = are_priced and cost.to_bill is not None
+                billed += cost.billed + (cost.to_bill or 0)
+
+        # Amounts of several currencies have no sum, and one without a tariff makes it unknown.
+        use = MonthUse(month=str(month), wh=wh, amount=None, currency=None)
+        if are_priced and len(currencies) == 1:
+            use = replace(use, amount=billed, currency=currencies.pop())
+        uses.append(use)
+    return uses
 
 
 @ENDPOINTS.get(OF_ACCOUNT, Role.OPERATOR, "not_found", "invalid")

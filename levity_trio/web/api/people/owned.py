@@ -62,10 +62,8 @@ class EndedQuery(NextQuery):
 
     def filters(self) -> TransactionFilters:
         """Return them as the store takes them. Raises Problem."""
-        since, before = (
-            moment(self.ended_since, "ended_since"),
-            moment(self.ended_before, "ended_before"),
-        )
+        since = moment(self.ended_since, "ended_since")
+        before = moment(self.ended_before, "ended_before")
         return TransactionFilters(ended_since=since, ended_before=before)
 
     @property
@@ -127,18 +125,16 @@ async def list_unowned(request: TypedRequest[UnownedQuery, None]) -> ListPage[Tr
     ),
 )
 async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
-    return whole(
-        await request.read(partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS))
-    )
+    read = partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS)
+    return whole(await request.read(read))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found", "invalid")
 async def get_account_of(request: Request) -> Ownership:
     """Say whose a transaction is, and why."""
     number = request.number()
-    return await request.find(
-        partial(owned, number=number, rule=rule_of(request.api)), Told("session {1}", number)
-    )
+    read = partial(owned, number=number, rule=rule_of(request.api))
+    return await request.find(read, Told("session {1}", number))
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)

@@ -4,7 +4,7 @@ its deletion."""
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from typing import Annotated, Any, Final
@@ -23,7 +23,6 @@ from levity_trio.store.reads.money.wallets import EntryRow
 from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
 from levity_trio.store.reads.people.personal import (
-    Obstacle,
     PersonalData,
     PersonalDeletion,
     about,
@@ -86,43 +85,52 @@ class _ZipSink:
 async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
     number = request.number()
-    known = await request.find(
-        partial(about, account=number, policy=request.api.id_tags.policy),
-        Told("household {1}", number),
-    )
+    read = partial(about, account=number, policy=request.api.id_tags.policy)
+    known = await request.find(read, Told("household {1}", number))
     headers = {
         "content-disposition": f'attachment; filename="account-{number}.zip"',
         "cache-control": "no-store",
     }
-    return StreamingResponse(
-        _zipped(_files(request, number, known)), media_type=ZIP, headers=headers
-    )
 
+    async def content() -> AsyncIterator[bytes]:
+        sink = _ZipSink()
+        archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        async for name, parts in _files(request, number, known):
+            member = archive.open(name, "w", force_zip64=True)
+            async for part in parts:
+                await trio.to_thread.run_sync(member.write, part)
+                yield sink.take()
+            member.close()
+        archive.close()
+        yield sink.take()
 
-async def _zipped(files: Files) -> AsyncIterator[bytes]:
-    sink = _ZipSink()
-    archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-    async for name, parts in files:
-        member = archive.open(name, "w", force_zip64=True)
-        async for part in parts:
-            await trio.to_thread.run_sync(member.write, part)
-            yield sink.take()
-        member.close()
-    archive.close()
-    yield sink.take()
+    return StreamingResponse(content(), media_type=ZIP, headers=headers)
 
 
 async def _files(request: Request, number: int, known: PersonalData) -> Files:
-    yield (
-        "account.json",
-        _once(msgspec.json.format(msgspec.json.encode(show(known), enc_hook=as_json), indent=2)),
-    )
-    yield "ledger.csv", _ledger(request, number)
-    yield "transactions.csv", _transactions(request, number)
-    yield "decisions.csv", _decisions(request, number)
-    yield "readings.csv", _readings(request, number)
-    async for name, parts in _statements(request, number):
-        yield name, parts
+    account = msgspec.json.encode(show(known), enc_hook=as_json)
+    yield "account.json", _once(msgspec.json.format(account, indent=2))
+    for name, rows in _OF_ROWS.items():
+        yield name, rows(request, number)
+
+    after = 0
+    while True:
+        read = partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
+        statements = await request.read(read)
+        if not statements:
+            return
+        papers = await read_papers(request.api, [row for row, _ in statements])
+        for form in DOCUMENTS:
+            try:
+                documents = await printing.documents(papers, form, request.api.config.font)
+            except (DocumentProblem, Problem) as problem:
+                # The answer has begun and has no other status any more, so a file says it.
+                name = f"statements/{form}-after-{after}-not-made.txt"
+                yield name, _once(str(problem).encode())
+                continue
+            for paper, content in zip(papers, documents, strict=True):
+                yield f"statements/{name_of(paper.first)}.{form}", _once(content)
+        _, after = statements[-1]
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
@@ -138,55 +146,45 @@ async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
 
 def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
     """Yield the transactions of an account, some at once, the newest first."""
-    return every_page(
-        request.api.reader,
-        partial(transactions_of, filters=TransactionFilters(account=number)),
-        ROWS,
-    )
+    read = partial(transactions_of, filters=TransactionFilters(account=number))
+    return every_page(request.api.reader, read, ROWS)
 
 
 async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([[*_names(Transaction), "ground", "outside"]])
-    async for some in _owned(request, number):
-        yield encoded([*_cells(one.transaction), one.ground, one.outside] for one in some)
+    async for page in _owned(request, number):
+        yield encoded([*_cells(row.transaction), row.ground, row.outside] for row in page)
 
 
 async def _decisions(request: Request, number: int) -> AsyncIterator[bytes]:
     """Yield what people decided about the transactions."""
     yield encoded([EVENT])
-    async for some in _owned(request, number):
-        ids = [one.transaction.id for one in some]
-        found = await request.read(partial(decided, transactions=ids))
-        yield encoded(
-            [one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at]
-            for tx, one in found
-        )
+    async for page in _owned(request, number):
+        transactions = [row.transaction.id for row in page]
+        events = await request.read(partial(decided, transactions=transactions))
+        rows: list[list[object]] = []
+        for transaction, event in events:
+            who, reason = inert(event.who), inert(event.reason)
+            rows.append([event.id, transaction, event.kind, who, reason, event.received_at])
+        yield encoded(rows)
 
 
 async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([_names(Reading)])
-    async for some in _owned(request, number):
-        for one in some:
-            read = partial(of_transaction, number=one.transaction.id, measurand=None)
+    async for page in _owned(request, number):
+        for row in page:
+            read = partial(of_transaction, number=row.transaction.id, measurand=None)
             async for readings in every_page(request.api.reader, read, ROWS):
                 yield encoded(map(_cells, readings))
 
 
-async def _statements(request: Request, number: int) -> Files:
-    after = 0
-    while some := await request.read(
-        partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
-    ):
-        papers = await read_papers(request.api, [row for row, _ in some])
-        for form in DOCUMENTS:
-            try:
-                made = await printing.documents(papers, form, request.api.config.font)
-            except (DocumentProblem, Problem) as problem:  # the answer has begun: the file says it
-                yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
-                continue
-            for paper, content in zip(papers, made, strict=True):
-                yield f"statements/{name_of(paper.first)}.{form}", _once(content)
-        after = some[-1][1]
+_OF_ROWS: Final[Mapping[str, Callable[[Request, int], AsyncIterator[bytes]]]] = {
+    "ledger.csv": _ledger,
+    "transactions.csv": _transactions,
+    "decisions.csv": _decisions,
+    "readings.csv": _readings,
+}
+"""What yields the parts of each file that has rows."""
 
 
 def _names(kind: type) -> list[str]:
@@ -217,10 +215,9 @@ class DeletionQuery(ClientInput):
 async def get_deletion(request: Request) -> PersonalDeletion:
     """Say when what was personal of an account was deleted, and how many statements still have
     names."""
-    return await request.find(
-        partial(deletion, account=request.number()),
-        Told("deletion of household {1}", request.number()),
-    )
+    number = request.number()
+    what = Told("deletion of household {1}", number)
+    return await request.find(partial(deletion, account=number), what)
 
 
 @ENDPOINTS.delete(
@@ -233,23 +230,23 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     zone = api.config.time_zone
     if not api.is_clock_trusted():
         raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
-    if await api.reader.run(partial(stored.account, number=number)) is None:
+    if await request.read(partial(stored.account, number=number)) is None:
         raise not_found(Told("household {1}", number))
     look = partial(obstacles, account=number, rule=rule_of(api), now=api.now(), zone=zone)
-    _refuse(await api.reader.run(look), is_forced=query.force)
-    told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), request.caller.name)
+    in_the_way = await request.read(look)
+    if query.force:
+        in_the_way = [obstacle for obstacle in in_the_way if not obstacle.may_be_forced]
+    if in_the_way:
+        words = joined("; ", [obstacle.words for obstacle in in_the_way])
+        if all(obstacle.may_be_forced for obstacle in in_the_way):
+            raise conflict(Told("nothing was deleted: {1} (or leave it so, with force)", words))
+        raise conflict(Told("nothing was deleted: {1}", words))
+
+    reason = query.reason.strip()
+    order = writes.Deletion(query.keep_years, reason, api.stamp(), request.caller.name)
     with refusals():
-        await api.logins.change(writes.delete, number, told)
+        await api.logins.change(writes.delete, number, order)
     async with api.places.wait():
         if not await forget_due(api.writer, api.now, zone):
             await scrub(api.writer)
     return await get_deletion(request)
-
-
-def _refuse(found: list[Obstacle], *, is_forced: bool) -> None:
-    """Raise Problem if something is in the way."""
-    if left := [one for one in found if not (is_forced and one.may_be_forced)]:
-        words = joined("; ", [one.words for one in left])
-        if all(one.may_be_forced for one in left):
-            raise conflict(Told("nothing was deleted: {1} (or leave it so, with force)", words))
-        raise conflict(Told("nothing was deleted: {1}", words))

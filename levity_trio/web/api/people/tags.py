@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
@@ -133,15 +134,13 @@ class ChangeBody(ClientInput):
 def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
     """Return fields as they are stored: times in the database's format, texts of people trimmed.
     Raises Problem."""
-    trimmed = {
-        name: fields[name].strip() or None
-        for name in ("name", "notes")
-        if fields.get(name) is not None
-    }
-    times = {
-        name: local_moment(fields[name], name, zone) for name in ("expires_at",) if name in fields
-    }
-    return fields | trimmed | times
+    kept = dict(fields)
+    for name in ("name", "notes"):
+        if kept.get(name) is not None:
+            kept[name] = kept[name].strip() or None
+    if "expires_at" in kept:
+        kept["expires_at"] = local_moment(kept["expires_at"], "expires_at", zone)
+    return kept
 
 
 SortOfTags = Literal[
@@ -233,71 +232,64 @@ def read_tags(
 ) -> ListPage[UsedTag]:
     """Return a page of tags: the one that is asked for, or that which is `wanted`. Raises NoPage,
     Problem."""
+    # Their order would tell a viewer the names, which are masked for viewers.
     if not sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "forbidden",
-            Told("to sort by names needs a token with the role operator"),
-        )
+        words = Told("to sort by names needs a token with the role operator")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+    now, policy = server.stamp(), server.id_tags.policy
     filters = TagFilters(
         status=query.status,
         parent=query.parent,
         search=query.search,
         sees_names=sees_all,
         expired=query.expired,
-        now=server.stamp(),
+        now=now,
     )
-    policy = server.id_tags.policy
-    sort = stored.sort_of_tags(db, query.sort, policy, filters.now) if is_sorted else None
-    found = stored.tags(db, filters, wanted or wanted_of(query), sort)
-    return found.of_rows([with_use(db, tag, policy, filters.now) for tag in found.data])
+    sort = stored.sort_of_tags(db, query.sort, policy, now) if is_sorted else None
+    tags = stored.tags(db, filters, wanted or wanted_of(query), sort)
+    return tags.of_rows([with_use(db, tag, policy, now) for tag in tags.data])
 
 
 @ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED)
 async def create_tag(request: TypedRequest[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
-    api, data = request.api, request.body.data(request.zone)
+    data = request.body.data(request.zone)
     try:
-        change = await request.write(writes.add, api.id_tags.policy, data)
+        change = await request.write(writes.add, request.api.id_tags.policy, data)
     except TagInUse as known:
-        raise Problem(
-            HTTPStatus.CONFLICT,
-            "in_use",
-            Told("the card {1} was added before; change it instead", str(known)),
-        ) from None
+        words = Told("the card {1} was added before; change it instead", str(known))
+        raise Problem(HTTPStatus.CONFLICT, "in_use", words) from None
     return await changed(request, change)
 
 
 @ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
 async def get_tag(request: Request) -> TagWithPeriods:
     """Show a tag as it is and as it was, also one that was removed."""
-    found = await request.read(partial(read_tag, server=request.api, tag=request.path["tag"]))
-    if found is None:
+    tag = await request.read(partial(read_tag, server=request.api, tag=request.path["tag"]))
+    if tag is None:
         raise _unknown(request)
-    return found
+    return tag
 
 
 def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
     """Return a tag, None if nobody has added it."""
     policy = server.id_tags.policy
     key = policy.key(tag)
-    if not (periods := stored.periods(db, key)):
+    periods = stored.periods(db, key)
+    if not periods:
         return None
-    return extended(
-        TagWithPeriods,
-        periods[0],
-        periods=periods,
-        **asdict(use_of(db, key, policy, server.stamp())),
-    )
+    use = asdict(use_of(db, key, policy, server.stamp()))
+    return extended(TagWithPeriods, periods[0], periods=periods, **use)
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
 async def change_tag(request: TypedRequest[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
     caches."""
-    api, tag, fields = request.api, request.path["tag"], request.body.fields(request.zone)
+    policy, tag = request.api.id_tags.policy, request.path["tag"]
+    fields = request.body.fields(request.zone)
     try:
-        change = await request.write(writes.change, api.id_tags.policy, tag, fields)
+        change = await request.write(writes.change, policy, tag, fields)
     except UnknownTag:
         raise _unknown(request) from None
     return await changed(request, change)
@@ -318,13 +310,12 @@ async def remove_tag(request: Request) -> None:
 async def changed(request: Request, change: writes.TagChange) -> ChangedTag:
     """Return a changed tag, and have the connected chargers forget it if it may not charge any
     longer."""
-    policy, before = (
-        request.api.id_tags.policy,
-        None if change.before is None else change.before.tag,
-    )
+    policy = request.api.id_tags.policy
+    before = None if change.before is None else change.before.tag
     key = policy.key(change.after.id_tag)
-    is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, request.api.stamp())
-    commands = await clear_caches(request) if is_withdrawn else []
+    commands: list[int] = []
+    if policy.is_withdrawn(key, before, change.after.tag, request.api.stamp()):
+        commands = await clear_caches(request)
     tag, *_ = await request.read(partial(stored.periods, key=key))
     return extended(ChangedTag, tag, commands=commands)
 
@@ -336,24 +327,16 @@ def _every(_charger: str) -> bool:
 async def clear_caches(request: Request, concerns: Callable[[str], bool] = _every) -> list[int]:
     """Ask the connected chargers that it concerns to forget whom they let charge (§5.4); return the
     commands."""
+    chargers, by = request.api.chargers, request.caller.name
     commands: list[int] = []
 
     async def ask(charger: str) -> None:
-        try:
-            commands.append(
-                await request.api.chargers.submit(
-                    charger, "ClearCache", {}, asked_by=request.caller.name
-                )
-            )
-        except (
-            CallFailed,
-            UnknownCharger,
-        ):
-            # it has left, or has too much to do; it will ask again some day
-            return
+        # It may have left, or have too much to do: it will ask again some day.
+        with suppress(CallFailed, UnknownCharger):
+            commands.append(await chargers.submit(charger, "ClearCache", {}, asked_by=by))
 
     async with trio.open_nursery() as tasks:
-        for charger in filter(concerns, request.api.chargers.connected()):
+        for charger in filter(concerns, chargers.connected()):
             tasks.start_soon(ask, charger)
     return sorted(commands)
 
@@ -374,10 +357,9 @@ async def list_asked(request: Request) -> ListPage[AskedTag]:
 @ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")
 async def dismiss_asked(request: Request) -> None:
     """Forget an unknown tag until it is presented again."""
+    policy, tag = request.api.id_tags.policy, request.path["tag"]
     try:
-        await request.api.writer.run(
-            writes.dismiss, request.api.id_tags.policy, request.path["tag"]
-        )
+        await request.api.writer.run(writes.dismiss, policy, tag)
     except UnknownTag:
         raise _unknown(request) from None
 
@@ -391,26 +373,26 @@ async def dismiss_asked(request: Request) -> None:
 async def import_tags(request: Upload) -> TagImport:
     """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
     api = request.api
+    policy = api.id_tags.policy
     sheet = CsvFormat(
         *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card")),
         read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
-        key=lambda tag: api.id_tags.policy.key(tag.id_tag),
+        key=lambda tag: policy.key(tag.id_tag),
     )
     async with api.places.wait():
         table = await read(await content_of(request, MOST_BYTES), sheet)
         rows = [[getattr(tag, name) for name in table.columns] for tag in table.rows]
-        words, is_withdrawn = await request.write(
-            writes.take, api.id_tags.policy, table.columns, rows
-        )
+        results, is_withdrawn = await request.write(writes.take, policy, table.columns, rows)
         await api.read_imported()
-    told = zip(table.lines, words[:MOST_TOLD], strict=False)
+    commands = await clear_caches(request) if is_withdrawn else []
+    lines = zip(table.lines, results[:MOST_TOLD], strict=False)
     return TagImport(
         tags=len(rows),
-        added=words.count("added"),
-        changed=words.count("changed"),
-        same=words.count("same"),
-        lines=[ImportedLine(line=line, result=result) for line, result in told],
-        commands=await clear_caches(request) if is_withdrawn else [],
+        added=results.count("added"),
+        changed=results.count("changed"),
+        same=results.count("same"),
+        lines=[ImportedLine(line=line, result=result) for line, result in lines],
+        commands=commands,
     )
 
 

@@ -203,37 +203,33 @@ async def add_user(request: TypedRequest[None, NewUserBody]) -> AddedUser:
     """Add a user, with a password or an invitation; an operator only drivers"""
     body = request.body
     check_first(request.caller, body.role, has_password=body.password is not None)
-    logins, data = (
-        request.api.logins,
-        User(name=body.name, role=body.role, account=body.account, language=body.language),
-    )
+    logins = request.api.logins
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
     made = None if kind is None else await make_invitation(request, kind)
+    data = User(name=body.name, role=body.role, account=body.account, language=body.language)
     with managing():
         number, code = await logins.change(
             writes.add, data, password, made and made.new, manager(request)
         )
-    invitation = (
-        None
-        if made is None or code is None
-        else shown_invitation(request, number, body.role, code, made)
-    )
+    invitation = None
+    if made is not None and code is not None:
+        invitation = shown_invitation(request, number, body.role, code, made)
     return AddedUser(number, body.name, body.role, body.account, invitation)
 
 
 @ENDPOINTS.get(USER, Role.OPERATOR, "not_found")
 async def get_user(request: Request) -> UserRow:
     """Show a user"""
-    return await request.find(
-        partial(stored.user, number=request.number()), Told("user {1}", request.number())
-    )
+    number = request.number()
+    return await request.find(partial(stored.user, number=number), Told("user {1}", number))
 
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
 async def change_user(request: TypedRequest[None, UserChangeBody]) -> UserRow:
     """Change role, account, language or password of a user"""
-    fields, logins = request.body.given(), request.api.logins
+    fields = request.body.given()
+    logins = request.api.logins
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])
     with managing():
@@ -243,34 +239,29 @@ async def change_user(request: TypedRequest[None, UserChangeBody]) -> UserRow:
 
 async def make_invitation(request: Request, kind: Kind) -> New:
     """Make the secret of an invitation, before it is stored."""
-    api, secret = request.api, make_secret(kind)
+    secret = make_secret(kind)
+    until = stamp(request.api.now() + LASTS[kind])
+    # A PIN has few digits, and is stored as slowly as a password.
+    if kind == PIN:
+        salt, digest = await request.api.logins.stretch(secret)
+        return New(kind, secret, NewInvitation(PIN, salt, digest, until))
     of_link = stored_link(secret)
-    salt, digest = (
-        await api.logins.stretch(secret) if kind == PIN else (of_link.salt, of_link.digest)
-    )
-    return New(
-        kind,
-        secret,
-        NewInvitation(PIN if kind == PIN else LINK, salt, digest, stamp(api.now() + LASTS[kind])),
-    )
+    return New(kind, secret, NewInvitation(LINK, of_link.salt, of_link.digest, until))
 
 
 def shown_invitation(
     request: Request, user: int, role: str, invitation: int, made: New
 ) -> Invitation:
     """Return an invitation that was stored as it is shown once."""
-    kind, until = made.kind, made.new.expires_at
-    page, named = (
-        welcome_page(request.api.config, role),
-        (request.api.config.public_url, request.api.config.drivers_url),
-    )
+    config = request.api.config
+    page = welcome_page(config, role)
     return Invitation(
-        user,
-        kind,
-        written(kind, invitation, made.secret),
-        until,
-        page,
-        is_local(page or "", *named),
+        user=user,
+        kind=made.kind,
+        code=written(made.kind, invitation, made.secret),
+        expires_at=made.new.expires_at,
+        page=page,
+        is_local=is_local(page or "", config.public_url, config.drivers_url),
     )
 
 
@@ -284,10 +275,12 @@ async def remove_user(request: Request) -> None:
 @ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=CREATED)
 async def invite_user(request: TypedRequest[None, InvitationBody]) -> Invitation:
     """Make a one-time code with which a user logs in; it is shown only in this answer"""
-    number, made = request.number(), await make_invitation(request, request.body.kind)
+    number = request.number()
+    made = await make_invitation(request, request.body.kind)
     with managing():
         code = await request.api.logins.change(writes.invite, number, made.new, manager(request))
-    return shown_invitation(request, number, (await get_user(request)).role, code, made)
+    user = await get_user(request)
+    return shown_invitation(request, number, user.role, code, made)
 
 
 @ENDPOINTS.post(
@@ -299,28 +292,28 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
     """Print a letter for a driver, with a code that was made before, as a PDF in the language of
     the household"""
     api, number, code = request.api, request.number(), request.body.code
-    user, found = await get_user(request), api.logins.invitations.find(code, api.stamp())
-    if found is None or found.user != number or found.is_pin or user.invited_until is None:
+    user = await get_user(request)
+    invitation = api.logins.invitations.find(code, api.stamp())
+    is_of_user = invitation is not None and invitation.user == number and not invitation.is_pin
+    if not is_of_user or user.invited_until is None:
         raise conflict(Told("this is not a code of user {1} that works; make a new one", number))
     page = welcome_page(api.config, user.role)
-    if (
-        user.account is None
-        or page is None
-        or is_local(page, api.config.drivers_url, api.config.public_url)
-    ):
+    urls = api.config.drivers_url, api.config.public_url
+    if user.account is None or page is None or is_local(page, *urls):
         raise conflict(Told("a letter would not lead a driver anywhere; {1}", SAY_WHERE))
-    to = await request.find(
+
+    household = await request.find(
         partial(account, number=user.account), Told("household {1}", user.account)
     )
     until = datetime.fromisoformat(user.invited_until)
-    spoken = to.language or user.language or language()
+    spoken = household.language or user.language or language()
     with speaking(spoken):
         day = short_day(in_zone(until, request.zone), has_weekday=True, has_year=True)
 
     async def read() -> LogInLetter:
         return LogInLetter(
-            household=to.name,
-            address=to.address or "",
+            household=household.name,
+            address=household.address or "",
             site=api.config.server_name,
             user=user.name,
             code=code,
@@ -330,7 +323,8 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
             language=spoken,
         )
 
-    return document(api, read, DocumentForm.PDF, file_name("", to.name, "letter"), is_shown=False)
+    name = file_name("", household.name, "letter")
+    return document(api, read, DocumentForm.PDF, name, is_shown=False)
 
 
 @ENDPOINTS.get(LOGINS, Role.ADMIN)
