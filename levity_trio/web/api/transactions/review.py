@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 
 from msgspec import Meta
@@ -17,7 +18,7 @@ from msgspec import Meta
 from levity_trio.billing.states import BillState
 from levity_trio.charger.exchange import NotReadAgain, read_again
 from levity_trio.records import Personal, record
-from levity_trio.store.billing.pricing import Priced, Rule
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.transaction import StoredTransaction
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -144,15 +145,15 @@ class LostStartBody(ReviewBody):
 async def list_queue(request: TypedRequest[QueueQuery, None]) -> ListPage[ReviewItem]:
     """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
     query = request.query
-    is_newest_first = query.sort == "newest"
     read = partial(
         to_review,
         charger=query.charger,
         kind=query.kind,
-        is_newest_first=is_newest_first,
+        is_newest_first=query.sort == "newest",
         is_alone=query.alone,
+        wanted=wanted(query),
     )
-    return await page(request, partial(read, wanted=wanted(query)))
+    return await page(request, read)
 
 
 @ENDPOINTS.get("/api/admin/review/counts", Role.VIEWER)
@@ -167,9 +168,8 @@ async def count_waiting(request: Request) -> Counts:
 @ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
 async def confirm_transaction(request: TypedRequest[None, ConfirmBody]) -> Transaction:
     """Make the figure of a transaction certain"""
-    return await _decided(
-        request, decisions.confirm_shown, request.number(), request.body.figure_wh
-    )
+    number, figure = request.number(), request.body.figure_wh
+    return await _decided(request, decisions.confirm_shown, number, figure)
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
@@ -212,26 +212,18 @@ class CorrectionPreview:
 async def preview_correction(request: TypedRequest[None, FigureBody]) -> CorrectionPreview:
     """Show what a correction would change; nothing is changed"""
     number, billed_by = request.number(), rule_of(request.api)
-    bill = await request.find(
-        partial(_bill, number=number, rule=billed_by), Told("session {1}", number)
-    )
+    read = partial(_bill, number=number, rule=billed_by)
+    bill = await request.find(read, Told("session {1}", number))
     try:
         await decide(request, decisions.foresee, number, _correction(request), billed_by)
     except Foreseen as foreseen:
-        return _foreseen(foreseen.tx, foreseen.priced, bill)
-    raise AssertionError("what was foreseen was kept")
+        tx, priced = foreseen.tx, foreseen.priced
+    else:
+        raise AssertionError("what was foreseen was kept")
 
-
-def _bill(db: Database, number: int, rule: Rule) -> Bill | None:
-    try:
-        return bill_of(db, number, rule)
-    except LookupError:
-        return None
-
-
-def _foreseen(tx: StoredTransaction, priced: Priced, bill: Bill) -> CorrectionPreview:
-    versions = None if bill.state == BillState.BILLED_ELSEWHERE else priced.versions
-    currency, prices = (None, None) if versions is None else kind_of(versions)
+    currency, prices = None, None
+    if bill.state != BillState.BILLED_ELSEWHERE and priced.versions is not None:
+        currency, prices = kind_of(priced.versions)
     return CorrectionPreview(
         energy_wh=tx.energy_delivered or 0,
         start_time=tx.start_time,
@@ -243,6 +235,13 @@ def _foreseen(tx: StoredTransaction, priced: Priced, bill: Bill) -> CorrectionPr
         billed_amount=bill.billed_amount,
         words=priced.words,
     )
+
+
+def _bill(db: Database, number: int, rule: Rule) -> Bill | None:
+    try:
+        return bill_of(db, number, rule)
+    except LookupError:
+        return None
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/close", Role.OPERATOR, *DECISION_PROBLEMS)
@@ -264,8 +263,8 @@ async def dismiss_review(request: TypedRequest[None, ReviewBody]) -> Transaction
 async def attach_message(request: TypedRequest[None, AttachmentBody]) -> Transaction:
     """Apply a message to a transaction"""
     body = request.body
-    told = await _read_again(request, body)
-    return await _decided(request, waiting.attach, request.number(), body.transaction, told)
+    content = await _read_again(request, body)
+    return await _decided(request, waiting.attach, request.number(), body.transaction, content)
 
 
 @ENDPOINTS.post(
@@ -274,16 +273,18 @@ async def attach_message(request: TypedRequest[None, AttachmentBody]) -> Transac
 async def make_transaction(request: TypedRequest[None, LostStartBody]) -> Transaction:
     """Make a transaction of a stop"""
     body = request.body
-    told = await _read_again(request, body)
-    if not isinstance(told, StopWithData):
-        raise Problem(
-            409, "wrong_state", Told("a session is made of a stop; attach readings to one")
-        )
-    start_time = _time(request, body.start_time, "start_time")
-    made = TransactionDetails(
-        body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh
+    content = await _read_again(request, body)
+    if not isinstance(content, StopWithData):
+        words = Told("a session is made of a stop; attach readings to one")
+        raise Problem(HTTPStatus.CONFLICT, "wrong_state", words)
+    details = TransactionDetails(
+        connector=body.connector,
+        start_time=_time(request, body.start_time, "start_time"),
+        meter_start=body.meter_start_wh,
+        id_tag=body.id_tag,
+        figure_wh=body.figure_wh,
     )
-    return await _decided(request, waiting.make, request.number(), told, made)
+    return await _decided(request, waiting.make, request.number(), content, details)
 
 
 @ENDPOINTS.post("/api/admin/set-aside/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
@@ -304,9 +305,8 @@ async def decide(
     request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts
 ) -> T:
     """Make a decision, of which the body has the reason. Raises Problem."""
-    decision = Decision(
-        request.caller.name, request.body.reason, request.api.stamp(), request.body.event
-    )
+    body = request.body
+    decision = Decision(request.caller.name, body.reason, request.api.stamp(), body.event)
     try:
         return await request.api.writer.run(write, *values, decision)
     except DecisionRefused as refused:
@@ -320,20 +320,19 @@ async def _read_again(
     """Return what a message says, with the values of the request for what cannot be read. Raises
     Problem."""
     number = request.number()
-    kept = await request.find(
-        partial(message, number=number), Told("message {1} that was set aside", number)
-    )
-    given = {
-        "meterStop": body.meter_stop_wh,
-        "timestamp": _time(request, body.stop_time, "stop_time"),
-    }
-    known = {name: value for name, value in given.items() if value is not None}
+    what = Told("message {1} that was set aside", number)
+    kept = await request.find(partial(message, number=number), what)
+    known: dict[str, str | int] = {}
+    if body.meter_stop_wh is not None:
+        known["meterStop"] = body.meter_stop_wh
+    stop_time = _time(request, body.stop_time, "stop_time")
+    if stop_time is not None:
+        known["timestamp"] = stop_time
     try:
         return read_again(kept.frame, datetime.fromisoformat(kept.received_at), known)
     except NotReadAgain as error:
-        raise Problem(
-            422, "unreadable", Told("{1}; give what cannot be read", str(error))
-        ) from None
+        words = Told("{1}; give what cannot be read", str(error))
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable", words) from None
 
 
 def _time(request: Request, text: str | None, field: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -129,13 +130,16 @@ async def _preview(request: Request, wanted: PageOf) -> GroupPreview:
 @ENDPOINTS.post(f"{GROUP}/decide", Role.OPERATOR, "not_found")
 async def decide_group(request: TypedRequest[None, GroupBody]) -> GroupDecision:
     """Decide about many transactions at once, each with the figure that was shown"""
-    charger, seen = await known_charger(request, "charger"), request.body.sessions
-    if len({one.transaction for one in seen}) < len(seen):
+    charger = await known_charger(request, "charger")
+    seen = request.body.sessions
+    if len({session.transaction for session in seen}) < len(seen):
         raise invalid("sessions", Told("give each session once"))
-    wanted = [ShownFigure(one.transaction, one.event, one.figure_wh) for one in seen]
+    figures = [
+        ShownFigure(session.transaction, session.event, session.figure_wh) for session in seen
+    ]
     decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
-    found = await request.api.writer.run(groups.decide, charger, wanted, decision)
-    return await _told(request, found)
+    decided = await request.api.writer.run(groups.decide, charger, figures, decision)
+    return await _outcome(request, decided)
 
 
 @ENDPOINTS.post(f"{GROUP}/decide-all", Role.OPERATOR, "not_found")
@@ -146,97 +150,83 @@ async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> Gro
     stops in between, the same request decides about the rest.
     """
     charger, cause = await known_charger(request, "charger"), request.path["cause"]
-    numbers = await request.find(
-        partial(stored.members, charger=charger, cause=cause), Told("cause {1}", cause)
-    )
-    decision, found = (
-        Decision(request.caller.name, request.body.reason, request.api.stamp()),
-        list[DecidedTransaction](),
-    )
-    shown = list[GroupedTransaction]()
+    body = request.body
+    decision = Decision(request.caller.name, body.reason, request.api.stamp())
+    members = partial(stored.members, charger=charger, cause=cause)
+    numbers = await request.find(members, Told("cause {1}", cause))
+    shown: list[GroupedTransaction] = []
     for begin in range(0, len(numbers), MOST_SHOWN):
         part = numbers[begin : begin + MOST_SHOWN]
         shown += await request.read(partial(stored.grouped, numbers=part))
-    wanted = [
-        ShownFigure(one.id, one.event, wh)
-        for one in shown
-        if (wh := _figure(one, request.body)) is not None
-    ]
-    known = {one.transaction for one in wanted}
-    changed = [one for one in shown if one.id not in known]
-    if not changed:
-        _check_total(shown, sum(one.figure_wh for one in wanted), request.body.total_wh)
-    found += [DecidedTransaction(one.id, DecisionResult.CHANGED, one.energy_wh) for one in changed]
-    for begin in range(0, len(wanted), MOST_SHOWN):
-        part_of_them = wanted[begin : begin + MOST_SHOWN]
-        found += await request.api.writer.run(groups.decide, charger, part_of_them, decision)
-    return await _told(request, found)
+
+    figures: list[ShownFigure] = []
+    outcomes: list[DecidedTransaction] = []
+    for tx in shown:
+        wh = tx.figures.get(body.figure) if body.figure else tx.energy_wh
+        if tx.event > body.event or wh is None:
+            outcomes.append(DecidedTransaction(tx.id, DecisionResult.CHANGED, tx.energy_wh))
+        else:
+            figures.append(ShownFigure(tx.id, tx.event, wh))
+    # If some have changed, the total is not the one that was seen.
+    if not outcomes:
+        _check_total(shown, sum(figure.figure_wh for figure in figures), body.total_wh)
+
+    for begin in range(0, len(figures), MOST_SHOWN):
+        part_of_figures = figures[begin : begin + MOST_SHOWN]
+        outcomes += await request.api.writer.run(groups.decide, charger, part_of_figures, decision)
+    return await _outcome(request, outcomes)
 
 
 def _check_total(shown: Sequence[GroupedTransaction], total: int, seen: int | None) -> None:
     """Refuse figures that come to less than the charger reported, unless their total was seen.
     Raises Problem."""
-    reported = sum(one.figures.get(REPORTED, 0) for one in shown)
+    kwh = Figure(total / 1000, 3)
+    # What was seen is more if a part was decided before.
+    if seen is not None and seen < total:
+        words = Told("they come to {1} kWh now: look at them again", kwh)
+        raise Problem(HTTPStatus.CONFLICT, "changed", words)
+    reported = sum(tx.figures.get(REPORTED, 0) for tx in shown)
     if seen is None and total < reported:
-        told = Told(
+        words = Told(
             "they come to {1} kWh, though the charger reported {2} kWh",
-            Figure(total / 1000, 3),
-            Figure(reported / 1000, 3),
+            *(kwh, Figure(reported / 1000, 3)),
         )
-        raise invalid("total_wh", Told("{1}: give the total that you confirm", told))
-    if seen is not None and seen < total:  # it is more if a part was decided before
-        raise Problem(
-            409,
-            "changed",
-            Told("they come to {1} kWh now: look at them again", Figure(total / 1000, 3)),
-        )
+        raise invalid("total_wh", Told("{1}: give the total that you confirm", words))
 
 
-def _figure(one: GroupedTransaction, body: WholeGroupBody) -> int | None:
-    """Return the figure that a transaction gets, None if it is not as it was shown."""
-    if one.event > body.event:
-        return None
-    return one.figures.get(body.figure) if body.figure else one.energy_wh
-
-
-async def _told(request: Request, found: Sequence[DecidedTransaction]) -> GroupDecision:
+async def _outcome(request: Request, decided: Sequence[DecidedTransaction]) -> GroupDecision:
     """Return what came of a decision, and what becomes of the next session."""
-    results = tuple(GroupResult(**one._asdict()) for one in found)
-    left_out = [
-        one for one in results if one.result in (DecisionResult.CHANGED, DecisionResult.REFUSED)
-    ]
+    results = tuple(GroupResult(**result._asdict()) for result in decided)
+    not_decided = (DecisionResult.CHANGED, DecisionResult.REFUSED)
+    left_out = [result for result in results if result.result in not_decided]
+    preview = await _preview(request, PageOf())
     return GroupDecision(
         decided=len(results) - len(left_out),
         left_out=len(left_out),
         results=results,
-        next=(await _preview(request, PageOf())).next,
+        next=preview.next,
         warnings=tuple(_warnings(left_out)),
     )
 
 
 def _warnings(left_out: list[GroupResult]) -> Iterator[str]:
-    for one in left_out[:MOST_WARNINGS]:
-        if one.result == DecisionResult.CHANGED:
-            yield _has_changed(one)
+    for result in left_out[:MOST_WARNINGS]:
+        number = result.transaction
+        if result.result != DecisionResult.CHANGED:
+            yield Told("session {1} was left out: {2}", number, result.words or "")
+        elif result.energy_wh is None:
+            yield Told(
+                "session {1} has changed since it was shown; nothing was decided about it", number
+            )
         else:
-            yield Told("session {1} was left out: {2}", one.transaction, one.words or "")
-    if len(left_out) > MOST_WARNINGS:
-        yield Told("{1} more were left out; look at them again", len(left_out) - MOST_WARNINGS)
-
-
-def _has_changed(one: GroupResult) -> Told:
-    if one.energy_wh is None:
-        return Told(
-            "session {1} has changed since it was shown; nothing was decided about it",
-            one.transaction,
-        )
-    return Told(
-        (
-            "session {1} has changed since it was shown and has {2} kWh now; nothing was decided "
-            "about it"
-        ),
-        *(one.transaction, Figure(one.energy_wh / 1000, 3)),
-    )
+            yield Told(
+                "session {1} has changed since it was shown and has {2} kWh now; nothing was "
+                "decided about it",
+                *(number, Figure(result.energy_wh / 1000, 3)),
+            )
+    more = len(left_out) - MOST_WARNINGS
+    if more > 0:
+        yield Told("{1} more were left out; look at them again", more)
 
 
 # Habits
@@ -245,19 +235,19 @@ def _has_changed(one: GroupResult) -> Told:
 @ENDPOINTS.post(HABIT, Role.OPERATOR, "not_found")
 async def ask_about_habit(request: Request) -> Habit:
     """Ask a person again about each session that shows a habit"""
-    return await _changed(request, await request.write(decisions.ask_about, request.number()))
+    is_habit = await request.write(decisions.ask_about, request.number())
+    return await _changed(request, is_habit=is_habit)
 
 
 @ENDPOINTS.delete(HABIT, Role.OPERATOR, "not_found")
 async def stop_asking_about_habit(request: Request) -> Habit:
     """Let a known habit make figures certain again, without asking"""
-    return await _changed(
-        request, await request.api.writer.run(decisions.stop_asking, request.number())
-    )
+    is_habit = await request.api.writer.run(decisions.stop_asking, request.number())
+    return await _changed(request, is_habit=is_habit)
 
 
-async def _changed(request: Request, holds: bool) -> Habit:
+async def _changed(request: Request, *, is_habit: bool) -> Habit:
     number = request.number()
-    if not holds:
+    if not is_habit:
         raise not_found(Told("habit {1} that makes figures certain", number))
     return await request.find(partial(habit, number=number), Told("habit {1}", number))

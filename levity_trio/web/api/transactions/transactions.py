@@ -70,20 +70,8 @@ TAG: Final = "transactions"
 ENDPOINTS: Final = Endpoints(TAG)
 TRANSACTIONS: Final = "/api/admin/transactions"
 COLUMNS: Final = (
-    *(
-        "id",
-        "charger",
-        "connector",
-        "space",
-        "who",
-        "id_tag",
-        "start",
-        "stop",
-        "kwh",
-        "confidence",
-        "review",
-        "bill",
-    ),
+    *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh"),
+    *("confidence", "review", "bill"),
 )
 """The columns of `levity-trio sessions --csv`, and names."""
 OF_STATE: Final = "Its state for the bill."
@@ -175,23 +163,21 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
     """List transactions by their start, or with ended_since or ended_before by their end; CSV
     too."""
     query = request.query
-    query.filters()  # raises Problem before a file begins
+    # A wrong time is refused before a file begins, which then has its status already.
+    query.filters()
     read = partial(read_transactions, query=query, sees_all=request.sees_all)
     if query.format == "csv":
         return StreamingResponse(_file(request, read), media_type=CSV)
-    return await page(
-        request, partial(read, wanted=WantedPage(query.page, query.limit, query.cursor))
-    )
+    number = WantedPage(query.page, query.limit, query.cursor)
+    return await page(request, partial(read, wanted=number))
 
 
 @ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
 async def get_sums(request: TypedRequest[FilterQuery, None]) -> TransactionSums:
     """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not
     billed yet."""
-    query, now = request.query, request.api.now()
-    return await request.read(
-        partial(sums_of, filters=query.filters(), rule=rule_of(request.api), now=now)
-    )
+    rule, now = rule_of(request.api), request.api.now()
+    return await request.read(partial(sums_of, filters=request.query.filters(), rule=rule, now=now))
 
 
 def read_transactions(
@@ -200,9 +186,8 @@ def read_transactions(
     """Return a page of transactions. Raises Problem, NoPage."""
     order = TIMES.get(query.sort, NEWEST)
     if query.sort not in TIMES and query.format != "csv":
-        order = TransactionOrder(
-            SortColumn(query.sort.removeprefix("-")), query.sort.startswith("-"), sees_all
-        )
+        column = SortColumn(query.sort.removeprefix("-"))
+        order = TransactionOrder(column, query.sort.startswith("-"), sees_all)
     return billed_transactions(db, query.filters(), wanted, order)
 
 
@@ -210,9 +195,8 @@ def read_transactions(
 async def get_transaction(request: Request) -> BilledTransaction:
     """Show one transaction."""
     number = request.number()
-    return await request.find(
-        partial(billed_transaction, number=number), Told("session {1}", number)
-    )
+    read = partial(billed_transaction, number=number)
+    return await request.find(read, Told("session {1}", number))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
@@ -243,7 +227,9 @@ async def list_events(request: Request) -> ListPage[TransactionEvent]:
     events = await request.read(partial(events_of, number=number))
     if not events:
         raise not_found(Told("session {1}", number))
-    return whole(events if request.sees_all else [anonymous_event(one) for one in events])
+    if not request.sees_all:
+        events = [anonymous_event(event) for event in events]
+    return whole(events)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
@@ -265,11 +251,8 @@ def read_explanation(
     )
     if explanation is None:
         return None
-    return extended(
-        TransactionExplanation,
-        explanation,
-        lines=tuple(lines(explanation, server.config.time_zone)),
-    )
+    words = tuple(lines(explanation, server.config.time_zone))
+    return extended(TransactionExplanation, explanation, lines=words)
 
 
 # The file of transactions
@@ -279,21 +262,25 @@ async def _file(request: Listed, read: Read) -> AsyncIterator[bytes]:
     """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
     yield encoded([COLUMNS])
     async for rows in every_page(request.api.reader, read, MOST_ROWS):
-        yield encoded(
-            _cells(transaction, request.zone) for transaction in masked(request, rows, "id_tag")
-        )
+        transactions_shown = masked(request, rows, "id_tag")
+        yield encoded(_cells(transaction, request.zone) for transaction in transactions_shown)
 
 
 def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:
-    wh = (
-        transaction.energy_wh if transaction.energy_wh is not None else transaction.energy_so_far_wh
-    )
-    made = {
+    wh = transaction.energy_wh
+    if wh is None:
+        wh = transaction.energy_so_far_wh
+    stop = transaction.stop_time
+    computed = {
         "start": _local(transaction.start_time, zone),
-        "stop": transaction.stop_time and _local(transaction.stop_time, zone),
+        "stop": stop and _local(stop, zone),
         "kwh": None if wh is None else wh / 1000,
     }
-    return [made[name] if name in made else inert(getattr(transaction, name)) for name in COLUMNS]
+    cells: list[object] = []
+    for name in COLUMNS:
+        is_computed = name in computed
+        cells.append(computed[name] if is_computed else inert(getattr(transaction, name)))
+    return cells
 
 
 def _local(text: str, zone: tzinfo) -> str:
