@@ -3,8 +3,9 @@ codes to stick on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from itertools import chain
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -55,13 +56,15 @@ async def get_addresses(request: Request) -> Addresses:
 
 def addresses_of(config: ServerConfig) -> list[ChargerAddress]:
     """Return where chargers connect, TLS first."""
-    tls = [] if config.tls_port is None else [_address("wss", config.host, config.tls_port)]
-    return [*tls, _address("ws", config.host, config.port)]
-
-
-def _address(scheme: str, host: str, port: int) -> ChargerAddress:
-    url = f"{scheme}://{reachable(host, port)}/ws/"
-    return ChargerAddress(url=url, is_tls=scheme == "wss", is_local=is_loopback(host))
+    ports = {"ws": config.port}
+    if config.tls_port is not None:
+        ports = {"wss": config.tls_port, **ports}
+    is_here = is_loopback(config.host)
+    addresses: list[ChargerAddress] = []
+    for scheme, port in ports.items():
+        url = f"{scheme}://{reachable(config.host, port)}/ws/"
+        addresses.append(ChargerAddress(url=url, is_tls=scheme == "wss", is_local=is_here))
+    return addresses
 
 
 # The codes at chargers: a sheet to be printed, whose labels lead drivers to the page of each place
@@ -101,8 +104,7 @@ async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
     if is_local(address, config.drivers_url, config.public_url):
         words = Told(
             "the codes would lead to {1}, which only programs on this machine reach; {2}",
-            address,
-            SAY_WHERE,
+            *(address, SAY_WHERE),
         )
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
@@ -114,32 +116,28 @@ async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
             if request.query.charger in (None, charger.id):
                 site = biller[0] if biller else charger.station_name or config.server_name
                 numbers = [connector.connector for connector in connectors.get(charger.id, ())]
-                labels[charger.id] = [*_labels(charger, numbers, site, address)]
+                labels[charger.id] = _labels(charger, numbers, site, address)
         return labels
 
     async def read() -> CodeSheet:
         by_charger = await api.reader.run(read_labels)
         counts = {charger: len(labels) for charger, labels in by_charger.items()}
         await api.writer.run(note_labels, own_address(address), counts)
-        return CodeSheet(
-            tuple(label for labels in by_charger.values() for label in labels), language()
-        )
+        return CodeSheet(tuple(chain.from_iterable(by_charger.values())), language())
 
     return document(api, read, DocumentForm(request.query.format), "codes")
 
 
 def _labels(
     charger: KnownCharger, connectors: list[int], site: str, address: str
-) -> Iterator[Label]:
-    """Yield the labels of a charger. Where it has one connector, its own code is enough."""
-    url, name = f"{address}{PLACE}/{quote(charger.id, safe='')}", charger.name or charger.id
+) -> Sequence[Label]:
+    """Return the labels of a charger. Where it has one connector, its own code is enough."""
+    url = f"{address}{PLACE}/{quote(charger.id, safe='')}"
+    name = charger.name or charger.id
     if len(connectors) <= 1:
-        yield Label(site=site, charger=name, connector="", url=url)
-        return
-    for one in connectors:
-        yield Label(
-            site=site,
-            charger=name,
-            connector=_("Connector %(number)s", number=one),
-            url=f"{url}/{one}",
-        )
+        return [Label(site=site, charger=name, connector="", url=url)]
+    labels: list[Label] = []
+    for number in connectors:
+        words = _("Connector %(number)s", number=number)
+        labels.append(Label(site=site, charger=name, connector=words, url=f"{url}/{number}"))
+    return labels

@@ -24,7 +24,6 @@ from levity_trio.store.reads.chargers import chargers, securing
 from levity_trio.store.reads.chargers.securing import (
     Certificate,
     CertificateRequest,
-    Secured,
     Securing,
 )
 from levity_trio.store.reads.pages import ListPage
@@ -101,18 +100,16 @@ class RevocationBody(ClientInput):
 
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
 async def _list(request: TypedRequest[PagedWhose, None]) -> ListPage[Certificate]:
-    return await page(
-        request,
-        partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query)),
-    )
+    charger = await whose(request)
+    read = partial(securing.certificates, charger=charger, wanted=wanted(request.query))
+    return await page(request, read)
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
 async def _list_requests(request: TypedRequest[PagedWhose, None]) -> ListPage[CertificateRequest]:
-    return await page(
-        request,
-        partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)),
-    )
+    charger = await whose(request)
+    read = partial(securing.requests, charger=charger, wanted=wanted(request.query))
+    return await page(request, read)
 
 
 @ENDPOINTS.post(
@@ -120,25 +117,20 @@ async def _list_requests(request: TypedRequest[PagedWhose, None]) -> ListPage[Ce
 )
 async def _allow(request: TypedRequest[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
-    api, number = request.api, request.number()
-    rejected = await request.find(
-        partial(securing.request, number=number), Told("certificate request {1}", number)
-    )
+    number = request.number()
+    read = partial(securing.request, number=number)
+    rejected = await request.find(read, Told("certificate request {1}", number))
     if rejected.result != "rejected":
         raise conflict(Told("certificate request {1} was not rejected", number))
     try:
-        organization, requested = await examine(api.config, rejected.csr)
+        organization, requested = await examine(request.api.config, rejected.csr)
     except (AuthorityProblem, NoRequest) as problem:
         raise conflict(str(problem)) from None
-    decision = (
-        number,
-        requested,
-        organization,
-        api.stamp(),
-        request.caller.name,
-        request.body.reason,
+    at, by, reason = request.api.stamp(), request.caller.name, request.body.reason
+    words = await request.api.writer.run(
+        writes.allow_name, number, requested, organization, at, by, reason
     )
-    if (words := await api.writer.run(writes.allow_name, *decision)) is not None:
+    if words is not None:
         raise conflict(words)
     return rejected
 
@@ -147,12 +139,9 @@ async def _allow(request: TypedRequest[None, NameBody]) -> CertificateRequest:
 async def _authority(request: Request) -> Authority:
     """Show the root and the server certificates of this server's authority."""
     folder = certificates_folder(request.api.config.beside)
-    own = await _read(
-        folder,
-        read_own,
-        Told("certificate authority; create one with `levity-trio certificate init`"),
-    )
-    return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
+    missing = Told("certificate authority; create one with `levity-trio certificate init`")
+    own = await _read(folder, read_own, missing)
+    return Authority(own.organization, _own(own.root), [*map(_own, own.server)])
 
 
 async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str) -> T:
@@ -169,9 +158,8 @@ async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str
 async def _pages(request: Request) -> PagesCertificate:
     """Show the root for the pages of this site, and the certificate of the site."""
     folder = pages_folder(request.api.config.beside)
-    root, site = await _read(
-        folder, read_pages, Told("root for pages; create one with `levity-trio certificate pages`")
-    )
+    missing = Told("root for pages; create one with `levity-trio certificate pages`")
+    root, site = await _read(folder, read_pages, missing)
     return PagesCertificate(_own(root), _own(site))
 
 
@@ -193,22 +181,21 @@ async def _pages_root(request: Request) -> Response:
 
     They take it in DER, shown and not kept, and then offer to install it.
     """
-    found = await _pages(request)
+    certificates = await _pages(request)
     headers = {
         "content-disposition": f'inline; filename="{ROOT_FILE}"',
         "x-content-type-options": "nosniff",
     }
-    return Response(
-        PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE
-    )
+    content = PEM_cert_to_DER_cert(certificates.root.pem)
+    return Response(content, headers=headers, media_type=CA_CERTIFICATE)
 
 
 @ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=CREATED)
 async def _adopt(request: TypedRequest[None, AdoptedBody]) -> Certificate:
     """Adopt a certificate of another authority: it opens the door of this charger, and of no
     other."""
-    api, body = request.api, request.body
-    if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
+    body = request.body
+    if not await request.read(partial(chargers.is_known, identity=body.charger)):
         raise not_found(Told("charger {1}", body.charger))
     try:
         described = await read_certificate(body.pem)
@@ -223,22 +210,19 @@ async def _adopt(request: TypedRequest[None, AdoptedBody]) -> Certificate:
 @ENDPOINTS.post(f"{CERTIFICATES}/{{id}}/revoke", Role.ADMIN, "not_found", "conflict", "invalid")
 async def _revoke(request: TypedRequest[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
-    api, number = request.api, request.number()
-    if (
-        await api.writer.run(
-            writes.revoke, number, api.stamp(), request.caller.name, request.body.reason
-        )
-        is None
-    ):
-        revoked_at = (await _shown(request, number)).revoked_at
-        raise conflict(Told("certificate {1} was revoked at {2}", number, Moment(revoked_at or "")))
-    return await _shown(request, number)
+    number = request.number()
+    at, by, reason = request.api.stamp(), request.caller.name, request.body.reason
+    revoked = await request.api.writer.run(writes.revoke, number, at, by, reason)
+    certificate = await _shown(request, number)
+    if revoked is None:
+        revoked_at = Moment(certificate.revoked_at or "")
+        raise conflict(Told("certificate {1} was revoked at {2}", number, revoked_at))
+    return certificate
 
 
 async def _shown(request: Request, number: int) -> Certificate:
-    return await request.find(
-        partial(securing.certificate, number=number), Told("certificate {1}", number)
-    )
+    read = partial(securing.certificate, number=number)
+    return await request.find(read, Told("certificate {1}", number))
 
 
 # Security profiles: which one a charger shall have, and where the way to it stands
@@ -273,53 +257,45 @@ class SecuringBody(ClientInput):
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
 async def _list_securing(request: TypedRequest[PagedWhose, None]) -> ListPage[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
-    return await page(
-        request,
-        partial(securing.all_securing, charger=await whose(request), wanted=wanted(request.query)),
-    )
+    charger = await whose(request)
+    read = partial(securing.all_securing, charger=charger, wanted=wanted(request.query))
+    return await page(request, read)
 
 
 @ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
 async def _begin(request: TypedRequest[None, SecuringBody]) -> Securing:
     """Raise a charger's security profile, step by step; the same one renews its password or its
     keys."""
-    charger = request.path["id"]
-    known = await request.find(
-        partial(securing.secured, charger=charger), Told("charger {1}", charger)
-    )
-    number = await request.write(plans.begin, await _plan(request, request.body, known))
-    return await request.find(
-        partial(securing.securing, number=number), Told("security profile {1}", number)
-    )
-
-
-async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan:
-    config, charger = request.api.config, request.path["id"]
+    charger, body, config = request.path["id"], request.body, request.api.config
+    profile = body.profile
+    read = partial(securing.secured, charger=charger)
+    known = await request.find(read, Told("charger {1}", charger))
     folder = certificates_folder(config.beside)
     has_authority = has_root(folder)
-    if (
-        words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)
-    ) is not None:
-        raise conflict(words, field="profile")
+    obstacle = _obstacle(config, profile, known.profile, has_authority=has_authority)
+    if obstacle is not None:
+        raise conflict(obstacle, field="profile")
+
     own = await _read(folder, read_own, Told("certificate authority")) if has_authority else None
-    names = own.server[0].names if own and own.server else ()
+    address = body.address
+    if not address and own and own.server and config.tls_port and profile >= WITH_TLS:
+        address = _address(own.server[0].names, config.tls_port, known.target)
     key = address_key(known.vendor, known.model)
-    address = body.address or _address(body.profile, names, config.tls_port, known.target)
     way = steps(
-        body.profile,
-        known.profile,
-        has_authority=has_authority,
-        has_address_key=bool(key and address),
+        profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address)
     )
     is_set = Step.ADDRESS in way
-    return NewPlan(
+    plan = NewPlan(
         charger=charger,
-        profile=body.profile,
+        profile=profile,
         steps=way,
         organization=own and own.organization,
         address_key=key if is_set else None,
         address=address if is_set else None,
     )
+    number = await request.write(plans.begin, plan)
+    planned = partial(securing.securing, number=number)
+    return await request.find(planned, Told("security profile {1}", number))
 
 
 def _obstacle(
@@ -328,10 +304,8 @@ def _obstacle(
     """Return why a charger cannot get this profile here."""
     if profile < present:
         return Told(
-            (
-                "its security profile is {1}; a lower one is not sent to it: set what is required "
-                "of it instead"
-            ),
+            "its security profile is {1}; a lower one is not sent to it: set what is required of "
+            "it instead",
             present,
         )
     if profile >= WITH_TLS and config.tls_port is None and not config.tls_certs:
@@ -347,23 +321,22 @@ def _obstacle(
     return None
 
 
-def _address(
-    profile: int, names: Sequence[str], port: int | None, target: str | None
-) -> str | None:
+def _address(names: Sequence[str], port: int, target: str | None) -> str | None:
     """Return our address as the charger shall dial it: its path so far, without its identity."""
-    if profile < WITH_TLS or not names or not port:
+    if not names:
         return None
     host = f"[{names[0]}]" if ":" in names[0] else names[0]
-    return f"wss://{host}:{port}{(target or '/').partition('?')[0].rstrip('/').rpartition('/')[0]}/"
+    path, _, _ = (target or "/").partition("?")
+    folder, _, _ = path.rstrip("/").rpartition("/")
+    return f"wss://{host}:{port}{folder}/"
 
 
 @ENDPOINTS.get(PROFILE, Role.VIEWER, "not_found")
 async def _show(request: Request) -> Securing:
     """Show where the security profile stands that was last asked for."""
-    read = partial(securing.newest_securing, charger=await known_charger(request))
-    return await request.find(
-        read, Told("security profile that was asked for {1}", request.path["id"])
-    )
+    charger = await known_charger(request)
+    read = partial(securing.newest_securing, charger=charger)
+    return await request.find(read, Told("security profile that was asked for {1}", charger))
 
 
 @ENDPOINTS.delete(PROFILE, Role.ADMIN, "not_found")

@@ -96,35 +96,32 @@ def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) 
     def declare(handle: H) -> H:
         of_all, of_one = f"List {words} of all chargers.", f"List {words} of a charger."
         endpoints.get(f"{ADMIN}/{name}", role, "invalid", group=TAG, summary=of_all)(handle)
-        return endpoints.get(
+        declaring = endpoints.get(
             f"{CHARGER}/{name}", role, "invalid", "not_found", group=TAG, summary=of_one
-        )(handle)
+        )
+        return declaring(handle)
 
     return declare
 
 
 @both(ENDPOINTS, "boots", "the boots, newest first,")
 async def list_boots(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Boot]:
-    charger = await whose(request)
-    return await page(request, lambda db: facts.boots(db, charger, wanted(request.query)))
+    charger, rows = await whose(request), wanted(request.query)
+    return await page(request, lambda db: facts.boots(db, charger, rows))
 
 
 @both(ENDPOINTS, "statuses", "the changes of status, newest first,")
 async def list_statuses(request: TypedRequest[StatusesQuery, None]) -> ListPage[facts.StatusReport]:
-    charger = await whose(request)
-    return await page(
-        request,
-        lambda db: facts.statuses(db, charger, request.query.connector, wanted(request.query)),
-    )
+    charger, query = await whose(request), request.query
+    connector, rows = query.connector, wanted(query)
+    return await page(request, lambda db: facts.statuses(db, charger, connector, rows))
 
 
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
 async def list_faults(request: TypedRequest[FaultsQuery, None]) -> ListPage[facts.Fault]:
-    charger = await whose(request)
-    return await page(
-        request,
-        lambda db: facts.faults(db, charger, wanted(request.query), is_open=request.query.open),
-    )
+    charger, query = await whose(request), request.query
+    rows = wanted(query)
+    return await page(request, lambda db: facts.faults(db, charger, rows, is_open=query.open))
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
@@ -132,9 +129,8 @@ async def list_set_aside(
     request: TypedRequest[SetAsideQuery, None],
 ) -> ListPage[facts.SetAsideMessage]:
     charger, query = await whose(request), request.query
-    return await page(
-        request, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting)
-    )
+    read = partial(facts.set_aside, charger=charger, is_waiting=query.waiting)
+    return await page(request, partial(read, wanted=wanted(query)))
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
@@ -161,7 +157,8 @@ def read_uptimes(
     """Return how long a charger, or each of them, was connected; by default, in the last 30
     days."""
     now = server.stamp()
-    return links.uptimes(db, charger, since or ago(server, UPTIME_DAYS), min(until or now, now))
+    begin = since or ago(server, UPTIME_DAYS)
+    return links.uptimes(db, charger, begin, min(until or now, now))
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
@@ -187,16 +184,15 @@ async def get_use(request: TypedRequest[UseQuery, None]) -> ChargerUse:
     """Show a month of a charger: how long cars were in sessions and charged, its faults, and its
     habits."""
     charger = await known_charger(request)
-    return await request.read(
-        partial(read_use, server=request.api, charger=charger, query=request.query)
-    )
+    read = partial(read_use, server=request.api, charger=charger, query=request.query)
+    return await request.read(read)
 
 
 def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> ChargerUse:
     """Return how a charger was used in a month."""
     zone = server.config.time_zone
-    month = (
-        Month.parse(query.month) if query.month else Month.of(in_zone(server.now(), zone).date())
-    )
+    month = Month.of(in_zone(server.now(), zone).date())
+    if query.month:
+        month = Month.parse(query.month)
     times = stamp(month.since(zone)), stamp(month.until(zone))
     return use_of(db, AskedUse(charger, str(month), *times, server.stamp(), zone))

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.records import whole_text
+from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.chargers import chargers as stored
 from levity_trio.store.reads.chargers.chargers import Charger, Connector
@@ -141,12 +142,8 @@ class ConnectorBody(ClientInput):
     max_kw: Annotated[float, Meta(gt=0, le=1000, description="Maximum power, in kW.")] | None = None
 
     def data(self) -> ConnectorData:
-        return ConnectorData(
-            self.type,
-            self.phases,
-            self.max_a,
-            None if self.max_kw is None else round(1000 * self.max_kw),
-        )
+        max_w = None if self.max_kw is None else round(1000 * self.max_kw)
+        return ConnectorData(self.type, self.phases, self.max_a, max_w)
 
 
 class ChargerReadingsQuery(Paged, rename={"since": "from", "before": "to"}):
@@ -167,12 +164,13 @@ class ConnectedCharger(msgspec.Struct):
 async def list_chargers(request: TypedRequest[ChargersQuery, None]) -> ListPage[Charger]:
     """List chargers with their connectors, in the order of their identities."""
     query = request.query
-    return await page(
-        request,
-        lambda db: stored.chargers(
+
+    def read(db: Database) -> ListPage[Charger]:
+        return stored.chargers(
             db, query.station, query.connected, wanted(query), is_hidden=query.hidden
-        ),
-    )
+        )
+
+    return await page(request, read)
 
 
 @ENDPOINTS.post(CHARGERS, Role.OPERATOR, "conflict", "invalid", status=CREATED)
@@ -180,15 +178,13 @@ async def create_charger(request: TypedRequest[None, NewCharger]) -> Charger:
     """Register a charger before it connects, or show one again that was retired or forgotten."""
     body = request.body
     if identity(f"/{quote(body.id)}") != body.id:
-        raise invalid(
-            "id", Told("this is the path at which all chargers connect; give an OCPP identity")
-        )
+        words = Told("this is the path at which all chargers connect; give an OCPP identity")
+        raise invalid("id", words)
     try:
         await request.write(add_charger, body.id, _data(body))
     except AlreadyKnown:
-        raise conflict(
-            Told("there is a charger {1} already; if it waits, adopt it", body.id)
-        ) from None
+        words = Told("there is a charger {1} already; if it waits, adopt it", body.id)
+        raise conflict(words) from None
     except UnknownStation:
         raise _no_station(body) from None
     return await _shown(request, body.id)
@@ -242,9 +238,8 @@ async def forget_chargers(request: TypedRequest[None, ForgetBody]) -> ForgetRepo
     if not body.chargers and body.like is None:
         raise invalid("chargers", Told("name chargers, or give a pattern"))
     write = partial(hide_each, is_forced=body.force)
-    return ForgetReport(
-        forgotten=await _hide(request.api, write, body.chargers, body.like, request.api.stamp())
-    )
+    forgotten = await _hide(request.api, write, body.chargers, body.like, request.api.stamp())
+    return ForgetReport(forgotten=forgotten)
 
 
 async def _hide(api: ApiParts, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
@@ -265,28 +260,26 @@ def _no_station(body: ChargerBody | NewCharger) -> Problem:
 
 
 async def _shown(request: Request, charger: str) -> Charger:
-    return await request.find(
-        partial(stored.charger, identity=charger), Told("charger {1}", charger)
-    )
+    read = partial(stored.charger, identity=charger)
+    return await request.find(read, Told("charger {1}", charger))
 
 
 @ENDPOINTS.put(f"{CHARGER}/connectors/{{connector}}", Role.OPERATOR, "not_found")
 async def describe(request: TypedRequest[None, ConnectorBody]) -> Connector:
     """Say what a connector is: type, phases, maximum current and power."""
-    charger, connector = request.path["id"], request.path["connector"]
-    if (
-        not connector.isdecimal()
-        or len(connector) > len(str(HIGHEST_CONNECTOR))
-        or int(connector) == 0
-    ):
-        raise not_found(Told("connector {1}", connector))
-    number = int(connector)
+    charger, text = request.path["id"], request.path["connector"]
+    # Python refuses to read a number of thousands of digits: too long a text is never read.
+    is_number = text.isdecimal() and len(text) <= len(str(HIGHEST_CONNECTOR))
+    if not is_number or int(text) == 0:
+        raise not_found(Told("connector {1}", text))
+    number = int(text)
     try:
         await request.write(describe_connector, charger, number, request.body.data())
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
-    found = await request.read(partial(stored.connectors, charger=charger))
-    return next(one for one in found if one.connector == number)
+    connectors = await request.read(partial(stored.connectors, charger=charger))
+    (described,) = (connector for connector in connectors if connector.connector == number)
+    return described
 
 
 @ENDPOINTS.get(f"{CHARGER}/meter-values", Role.VIEWER, "not_found", "invalid")
@@ -296,9 +289,11 @@ async def list_readings(request: TypedRequest[ChargerReadingsQuery, None]) -> Li
     since, before = moment(query.since, "from"), moment(query.before, "to")
     if not await request.read(partial(stored.is_known, identity=charger)):
         raise not_found(Told("charger {1}", charger))
-    return await page(
-        request, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query))
-    )
+
+    def read(db: Database) -> ListPage[Reading]:
+        return of_charger(db, charger, query.connector, since, before, wanted(query))
+
+    return await page(request, read)
 
 
 @ENDPOINTS.get("/api/charge-points", Role.VIEWER)
@@ -307,8 +302,7 @@ async def list_connected(request: Request) -> list[ConnectedCharger]:
 
     All of them: the CSMS knows no pages here.
     """
-    found = await request.read(stored.connected)
-    return [
-        ConnectedCharger(charge_point_id=name, connected=True, last_seen=seen)
-        for name, seen in found
-    ]
+    connected: list[ConnectedCharger] = []
+    for charger, last_seen in await request.read(stored.connected):
+        connected.append(ConnectedCharger(charger, connected=True, last_seen=last_seen))
+    return connected

@@ -39,7 +39,14 @@ from levity_trio.web.api.chargers.operations import (
 )
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.lists import FORMATS, Before, moment, page, wanted, whole
+from levity_trio.web.api.engine.lists import (
+    Before,
+    moment,
+    page,
+    time_field,
+    wanted,
+    whole,
+)
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.wire.secrets import MASK, is_secret_key
 
@@ -51,13 +58,11 @@ LAST_TWO: Final = WantedPage(limit=2)
 
 
 class ConfigurationQuery(Whose):
-    at: (
-        Annotated[str, Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None
-    ) = None
+    at: Annotated[str, time_field("As known at this time.")] | None = None
 
 
 class ChangesQuery(ClientInput, rename={"since": "from", "until": "to"}):
-    since: Annotated[str, Meta(description=OF_TWO, extra_json_schema=FORMATS)] | None = None
+    since: Annotated[str, time_field(OF_TWO)] | None = None
     until: Before = None
 
 
@@ -88,19 +93,21 @@ def seen(request: Request, key: str, value: str | None) -> str | None:
     A secret is masked at every caller, because it may have been stored before its name was known
     for one.
     """
+    if value is None:
+        return None
     is_shown = is_standard(key) or request.sees_all
-    return value if value is None or (is_shown and not is_secret_key(key)) else MASK
+    return value if is_shown and not is_secret_key(key) else MASK
 
 
-def _seen(request: Request, entry: Entry | None) -> Entry | None:
-    return entry if entry is None else replace(entry, value=seen(request, entry.key, entry.value))
+def _seen(request: Request, entry: Entry) -> Entry:
+    return replace(entry, value=seen(request, entry.key, entry.value))
 
 
 @both(ENDPOINTS, "configuration", "the configuration")
 async def list_configuration(request: TypedRequest[ConfigurationQuery, None]) -> ListPage[Entry]:
     charger, at = await whose(request), moment(request.query.at, "at") or ALWAYS
-    found = await request.read(lambda db: stored.of_all(db, charger, at))
-    return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
+    entries = await request.read(lambda db: stored.of_all(db, charger, at))
+    return whole([_seen(request, entry) for entry in entries])
 
 
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
@@ -115,50 +122,48 @@ async def list_changes(request: TypedRequest[ChangesQuery, None]) -> ListPage[Ch
     charger, query = await known_charger(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
     if since is None:
-        since, until = await _last_two(request, charger)
+        readings = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
+        if len(readings) < LAST_TWO.limit:
+            words = Told(
+                "{1} was not read twice yet as a whole, which a GetConfiguration alone is not; "
+                "read it again (levity-trio configuration {2} --read), or give the time since when "
+                "(--since)",
+                *(charger, shlex.quote(charger)),
+            )
+            raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
+        later, earlier = readings
+        since, until = earlier.ended_at, later.ended_at
     changes = await request.read(lambda db: stored.changes(db, charger, since, until))
-    return whole(
-        [
-            replace(one, before=_seen(request, one.before), after=_seen(request, one.after))
-            for one in changes
-        ]
-    )
-
-
-async def _last_two(request: Request, charger: str) -> tuple[str, str]:
-    """Return the times of the last two readings. Raises Problem."""
-    readings = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
-    if len(readings) < LAST_TWO.limit:
-        words = Told(
-            "{1} was not read twice yet as a whole, which a GetConfiguration alone is not; read "
-            "it again (levity-trio configuration {2} --read), or give the time since when "
-            "(--since)",
-            *(charger, shlex.quote(charger)),
-        )
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
-    later, earlier = readings
-    return earlier.ended_at, later.ended_at
+    shown: list[Change] = []
+    for change in changes:
+        before = change.before and _seen(request, change.before)
+        after = change.after and _seen(request, change.after)
+        shown.append(replace(change, before=before, after=after))
+    return whole(shown)
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/history", Role.VIEWER, "not_found", "invalid")
 async def list_history(request: TypedRequest[KeyHistoryQuery, None]) -> ListPage[Entry]:
     """List the values of one key, newest first."""
     charger = await known_charger(request)
-    found = await request.read(lambda db: stored.history(db, charger, request.query.key))
-    return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
+    entries = await request.read(lambda db: stored.history(db, charger, request.query.key))
+    return whole([_seen(request, entry) for entry in entries])
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
 async def list_differences(request: TypedRequest[DifferencesQuery, None]) -> ListPage[Difference]:
     """Compare with another charger."""
     charger, other = await known_charger(request), request.query.other
-    differences = await request.read(lambda db: stored.differences(db, charger, other))
-    return whole(
-        [
-            Difference(key=key, one=_seen(request, one), other=_seen(request, theirs))
-            for key, one, theirs in differences
-        ]
-    )
+    differences: list[Difference] = []
+    for key, own, others in await request.read(lambda db: stored.differences(db, charger, other)):
+        differences.append(
+            Difference(
+                key=key,
+                one=own and _seen(request, own),
+                other=others and _seen(request, others),
+            )
+        )
+    return whole(differences)
 
 
 # Readings
@@ -178,7 +183,7 @@ async def list_differences(request: TypedRequest[DifferencesQuery, None]) -> Lis
 async def read_all(request: TypedRequest[WaitQuery, None]) -> ConfigurationReading:
     """Read the whole configuration, in parts if the charger does not tell it at once."""
     api, charger = request.api, await known_charger(request)
-    reading = Reading(await api.reader.run(partial(stored.before_reading, charger=charger)))
+    reading = Reading(await request.read(partial(stored.before_reading, charger=charger)))
     began_at = api.stamp()
     async with api.places.wait():
         commands = await _ask_all(request, charger, reading)
@@ -202,13 +207,20 @@ async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]
     commands: list[int] = []
     while (keys := reading.next_keys()) is not None:
         try:
-            commands.append(await ask_for(request, charger, keys))
+            command = await ask_for(request, charger, keys)
         except Problem:
             if not commands:
                 raise
             reading.stop()
+            continue
+        commands.append(command)
+        result = await request.api.chargers.wait(command)
+        if result.state == "timed out":
+            reading.miss()
+        elif result.state in ("accepted", "rejected", "error"):
+            reading.take(result.answer)
         else:
-            await _follow(request, commands[-1], reading)
+            reading.stop()
     return commands
 
 
@@ -217,17 +229,6 @@ async def ask_for(request: Sender, charger: str, keys: Sequence[str]) -> int:
     Problem."""
     payload = {"key": list(keys)} if keys else {}
     return await submit(request, PreparedOperation(charger, READ, payload, payload))
-
-
-async def _follow(request: Request, command: int, reading: Reading) -> None:
-    """Wait for a command and note what came of it."""
-    result = await request.api.chargers.wait(command)
-    if result.state == "timed out":
-        reading.miss()
-    elif result.state in ("accepted", "rejected", "error"):
-        reading.take(result.answer)
-    else:
-        reading.stop()
 
 
 # Changes of keys, one after the other, and what the charger says of them afterwards
@@ -267,26 +268,33 @@ async def change_key(request: Sender, charger: str, key: KeyResult) -> KeyResult
 async def read_back(request: Sender, charger: str, results: Sequence[KeyResult]) -> list[KeyResult]:
     """Ask for the keys that the charger accepted; return the results with the values that it then
     tells."""
-    changed = [one.key for one in results if one.command is not None and one.result in CHANGED]
+    changed = [
+        result.key for result in results if result.command is not None and result.result in CHANGED
+    ]
     if not changed:
         return list(results)
-    with suppress(Problem):  # it has left; what it has stays as last read
+    # If the charger has left, what it has stays as it was last read.
+    with suppress(Problem):
         await read_keys(request, charger, changed)
     now = await request.read(partial(stored.has, charger=charger))
-    return [
-        replace(one, has=now[one.key.casefold()].value) if one.key.casefold() in now else one
-        for one in results
-    ]
+    read_results: list[KeyResult] = []
+    for result in results:
+        known = now.get(result.key.casefold())
+        read_results.append(result if known is None else replace(result, has=known.value))
+    return read_results
 
 
 async def read_keys(request: Sender, charger: str, keys: Sequence[str]) -> None:
     """Ask for some keys, as many at a time as the charger answers for. Raises Problem."""
     before = await request.read(partial(stored.before_reading, charger=charger))
-    most, left = before.most or USUAL_PART, {key.casefold(): key for key in keys}
+    most = before.most or USUAL_PART
+    left = {key.casefold(): key for key in keys}
     while left:
         part = list(left.values())[:most]
-        answer = (await request.api.chargers.wait(await ask_for(request, charger, part))).answer
-        told = [*(value.key for value in values_in(answer)), *unknown_in(answer)]
-        answered = left.keys() & {key.casefold() for key in told}
+        command = await ask_for(request, charger, part)
+        answer = (await request.api.chargers.wait(command)).answer
+        named = [*(value.key for value in values_in(answer)), *unknown_in(answer)]
+        answered = left.keys() & {key.casefold() for key in named}
+        # A charger that says nothing of the part is not asked for it again.
         for key in answered or {key.casefold() for key in part}:
             del left[key]

@@ -6,7 +6,7 @@ read them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -28,7 +28,6 @@ from levity_trio.web.api.engine.endpoints import (
     Request,
     Role,
     TypedRequest,
-    Upload,
 )
 from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.engine.problems import Problem, busy, conflict, not_found, of_upload
@@ -81,7 +80,7 @@ async def add_firmware(
 ) -> StoredFile:
     """Add firmware, which the location of UpdateFirmware may then name"""
     api, title = request.api, request.query.title
-    if await api.reader.run(partial(stored.firmware, title=title)) is not None:
+    if await request.read(partial(stored.firmware, title=title)) is not None:
         raise _taken(title)
     name = file_name(api.now(), FIRMWARE, title)
 
@@ -99,41 +98,38 @@ async def add_firmware(
             raise _taken(title)
         return number
 
-    async with api.places.wait():
-        number = await _keep(request, name, store)
-    return await _found(request, number)
+    try:
+        async with api.places.wait(), api.shelf.place():
+            with of_upload():
+                number = await api.shelf.folder.keep(name, request.body, store)
+    except DiskRefuses as error:
+        raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "not_stored", str(error)) from None
+    except NoPlace as error:
+        raise busy("busy", str(error), PLACE_SECONDS) from None
+    return await _shown(request, number)
 
 
 @ENDPOINTS.get(FILE, Role.VIEWER, "not_found")
 async def get_file(request: Request) -> StoredFile:
     """Show a file, also one that was deleted"""
-    return await _found(request, request.number())
+    return await _shown(request, request.number())
 
 
 @ENDPOINTS.get(f"{FILE}/content", Role.OPERATOR, "not_found", media_type=MEDIA_TYPE)
 async def get_content(request: Request) -> Response:
     """Download a file, or a range of it"""
-    file = await _found(request, request.number())
+    file = await _shown(request, request.number())
     response = None
     if file.deleted_at is None:
         response = await file_response(request.api.shelf, file.name, called=file.title or file.name)
     if response is None:
-        raise Problem(
-            HTTPStatus.NOT_FOUND, "not_found", Told("the content of file {1} is deleted", file.id)
-        )
+        words = Told("the content of file {1} is deleted", file.id)
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", words)
     return response
 
 
-async def _keep(request: Upload, name: str, store: Callable[[Written], Awaitable[int]]) -> int:
-    shelf = request.api.shelf
-    try:
-        async with shelf.place():
-            with of_upload():
-                return await shelf.folder.keep(name, request.body, store)
-    except DiskRefuses as error:
-        raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "not_stored", str(error)) from None
-    except NoPlace as error:
-        raise busy("busy", str(error), PLACE_SECONDS) from None
+async def _shown(request: Request, number: int) -> StoredFile:
+    return await request.find(partial(stored.file, number=number), Told("file {1}", number))
 
 
 @ENDPOINTS.delete(FILE, Role.ADMIN, "not_found")
@@ -144,10 +140,6 @@ async def delete_file(request: Request) -> None:
     if name is None:
         raise not_found(Told("file {1}", number))
     await request.api.shelf.folder.remove([name])
-
-
-async def _found(request: Request, number: int) -> StoredFile:
-    return await request.find(partial(stored.file, number=number), Told("file {1}", number))
 
 
 def _taken(title: str) -> Problem:

@@ -60,8 +60,8 @@ class PolicyBody(
 
     def values(self) -> dict[str, str]:
         """Return the values on the wire, by key."""
-        given: Mapping[str, bool | None] = msgspec.to_builtins(self)
-        return {key: str(value).lower() for key, value in given.items() if value is not None}
+        switches: Mapping[str, bool | None] = msgspec.to_builtins(self)
+        return {key: str(value).lower() for key, value in switches.items() if value is not None}
 
 
 @record
@@ -101,37 +101,40 @@ async def change_policy(request: TypedRequest[ChangeQuery, PolicyBody]) -> Offli
     charger, wanted = await known_charger(request), request.body.values()
     if request.query.read:
         await read_keys(request, charger, KEYS)
-    had = {key: known.value for key, known in (await _has(request)).items()}
-    told = [
-        KeyResult(key=key, result="", wanted=value, had=had.get(key.casefold()))
-        for key, value in wanted.items()
-    ]
-    results = [await change_key(request, charger, key) for key in told]
+    has = await _has(request)
+    results: list[KeyResult] = []
+    for key, value in wanted.items():
+        known = has.get(key.casefold())
+        had = None if known is None else known.value
+        result = KeyResult(key=key, result="", wanted=value, had=had)
+        results.append(await change_key(request, charger, result))
     return await _policy(request, await read_back(request, charger, results))
 
 
 async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
     has = await _has(request)
-    keys = [_key(key, has.get(key.casefold())) for key in KEYS]
-    found = explain({one.key: Switch(one.value) for one in keys})
+    keys: list[PolicyKey] = []
+    switches: dict[str, Switch] = {}
+    for key in KEYS:
+        known = has.get(key.casefold())
+        value, readonly, read_at = Switch.NOT_KNOWN, False, None
+        if known is not None:
+            value = switch(known.value, is_known=known.is_known)
+            readonly, read_at = known.readonly, known.read_at
+        switches[key] = value
+        keys.append(PolicyKey(key=key, value=value.value, readonly=readonly, read_at=read_at))
+    explanation = explain(switches)
     return OfflinePolicy(
         charger=request.path["id"],
         keys=keys,
-        who=list(found.who),
-        notes=list(found.notes),
+        who=list(explanation.who),
+        notes=list(explanation.notes),
         changes=changes,
     )
 
 
 async def _has(request: Request) -> Mapping[str, Has]:
     return await request.read(partial(configuration.has, charger=request.path["id"]))
-
-
-def _key(key: str, has: Has | None) -> PolicyKey:
-    if has is None:
-        return PolicyKey(key=key, value=Switch.NOT_KNOWN.value, readonly=False, read_at=None)
-    value = switch(has.value, is_known=has.is_known)
-    return PolicyKey(key=key, value=value.value, readonly=has.readonly, read_at=has.read_at)
 
 
 # The local lists as they are kept at the chargers
@@ -144,23 +147,27 @@ async def list_statuses(request: TypedRequest[Whose, None]) -> ListPage[LocalLis
 
 async def _statuses(request: Request, charger: str | None) -> list[LocalListStatus]:
     api = request.api
-    lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
-    is_on = api.config.local_list == "on"
-    of_now = partial(
-        stored.statuses, policy=api.id_tags.policy, now=api.clock(), open_lines=lines, is_on=is_on
+    open_lines = [line for line in api.chargers.connected() if api.chargers.is_served(line)]
+    read = partial(
+        stored.statuses,
+        charger=charger,
+        policy=api.id_tags.policy,
+        now=api.clock(),
+        open_lines=open_lines,
+        is_on=api.config.local_list == "on",
     )
-    return await api.reader.run(partial(of_now, charger=charger))
+    return await request.read(read)
 
 
 @ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
 async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
-    query, policy, charger = request.query, request.api.id_tags.policy, await known_charger(request)
-    found = await request.read(
-        partial(stored.left_out, charger=charger, policy=policy, at=request.api.stamp())
-    )
+    query, charger = request.query, await known_charger(request)
+    policy, now = request.api.id_tags.policy, request.api.stamp()
+    read = partial(stored.left_out, charger=charger, policy=policy, at=now)
+    tags = await request.read(read)
     begin = (query.page - 1) * query.limit
-    return ListPage(found[begin : begin + query.limit], query.page, query.limit, total=len(found))
+    return ListPage(tags[begin : begin + query.limit], query.page, query.limit, total=len(tags))
 
 
 @ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
@@ -168,8 +175,7 @@ async def resume_upkeep(request: Request) -> LocalListStatus:
     """Keep the local list of a charger again after one was sent by hand, or try again at once."""
     charger = await known_charger(request)
     if not await request.write(resume, charger):
-        raise not_found(
-            Told("local list that is kept at {1}; start `serve` with --local-list on", charger)
-        )
+        words = Told("local list that is kept at {1}; start `serve` with --local-list on", charger)
+        raise not_found(words)
     (status,) = await _statuses(request, charger)
     return status

@@ -28,7 +28,6 @@ from levity_trio.operations import (
     OPERATIONS,
     FieldProblem,
     Operation,
-    Situation,
     check,
     find,
     spelt,
@@ -104,15 +103,8 @@ Deadline = Annotated[
 
 
 PROBLEMS: Final = (
-    *(
-        "not_found",
-        "not_connected",
-        "not_registered",
-        "queue_full",
-        "too_many_waiting",
-        "charger_error",
-        "no_answer",
-    ),
+    *("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting"),
+    *("charger_error", "no_answer"),
 )
 
 
@@ -177,12 +169,16 @@ class ActionBody(StructBody[S]):
 
 
 def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
-    actions: list[Fields] = [
-        {"action": {"const": operation.action}, "payload": _payload_of(operation)}
-        for operation in OPERATIONS.values()
-    ]
-    actions += [_OTHER] if has_others else []
-    return [{**action, **way} for way in ways for action in actions]
+    actions: list[Fields] = []
+    for operation in OPERATIONS.values():
+        action = {"const": operation.action}
+        actions.append({"action": action, "payload": _payload_of(operation)})
+    if has_others:
+        actions.append(_OTHER)
+    combined: list[Fields] = []
+    for way in ways:
+        combined += [{**action, **way} for action in actions]
+    return combined
 
 
 def _payload_of(operation: Operation) -> Schema:
@@ -231,42 +227,50 @@ async def prepare(
     check_role(request, role_for(operation, payload))
     api, body = request.api, payload
     is_connected = api.chargers.is_connected(charger)
-    known = await api.reader.run(
+    known = await request.read(
         partial(situation, charger=charger, now=api.now(), is_connected=is_connected)
     )
     protocols = known.words("SupportedFileTransferProtocols")
     payload, url = await located(request, operation, payload, charger, protocols)
     for path, allotted in left_out(operation, payload):
-        number = await _number(request, charger, allotted, known)
+        if allotted is Allotted.TRANSACTION:
+            try:
+                number = only_transaction(known)
+            except FieldProblem as problem:
+                raise conflict(str(problem), field=problem.field) from None
+        else:
+            number = await request.read(partial(next_number, charger=charger, allotted=allotted))
         payload = filled(payload, path, number)
-    if in_the_way := transactions_in_the_way(operation, payload, known):
-        _check_force(request, operation, [one.id for one in in_the_way])
-    warnings = (*operation.warn(payload, known), *_of_tag(request, payload, charger))
-    return PreparedOperation(charger, operation.action, payload, body, warnings, url)
+
+    in_the_way = transactions_in_the_way(operation, payload, known)
+    if in_the_way:
+        _check_force(request, operation, [transaction.id for transaction in in_the_way])
+    warnings = [*operation.warn(payload, known)]
+    refused_tag = _warning_of_tag(request, payload, charger)
+    if refused_tag is not None:
+        warnings.append(refused_tag)
+    return PreparedOperation(charger, operation.action, payload, body, tuple(warnings), url)
 
 
-def _of_tag(request: Request, payload: Payload, charger: str) -> Sequence[str]:
+def _warning_of_tag(request: Request, payload: Payload, charger: str) -> Told | None:
     """Return a warning if the tag of a start or a reservation is refused, here or at all; it is
     sent all the same."""
-    id_tag, tags, at = payload.get("idTag"), request.api.id_tags, request.api.stamp()
+    id_tag = payload.get("idTag")
     if id_tag is None:
-        return ()
+        return None
+    tags, at = request.api.id_tags, request.api.stamp()
     verdict = tags.judge(id_tag, at)
-    reason = verdict.reason or tags.refusal(
-        tags.policy.key(id_tag), charger, payload.get("connectorId") or None, at
-    )
+    reason = verdict.reason
+    if not reason:
+        connector = payload.get("connectorId") or None
+        reason = tags.refusal(tags.policy.key(id_tag), charger, connector, at)
     if reason is not None:
-        return (Told("the card {1} will be refused here: {2}", id_tag, _REASONS[Reason(reason)]),)
+        return Told("the card {1} will be refused here: {2}", id_tag, _REASONS[Reason(reason)])
     if verdict.is_accepted:
-        return ()
-    return (
-        Told(
-            (
-                "the card {1} is {2} here, as the charger is told when it asks; add or unblock it "
-                "first"
-            ),
-            *(id_tag, Told(verdict.status)),
-        ),
+        return None
+    return Told(
+        "the card {1} is {2} here, as the charger is told when it asks; add or unblock it first",
+        *(id_tag, Told(verdict.status)),
     )
 
 
@@ -279,32 +283,20 @@ _REASONS: Final[Mapping[str, str]] = {
 """Why a card that may charge may not do so here or now."""
 
 
-async def _number(request: Request, charger: str, allotted: Allotted, known: Situation) -> int:
-    if allotted is Allotted.TRANSACTION:
-        try:
-            return only_transaction(known)
-        except FieldProblem as problem:
-            raise conflict(str(problem), field=problem.field) from None
-    return await request.read(partial(next_number, charger=charger, allotted=allotted))
-
-
 def check_role(request: Request, role: OperationRole) -> None:
     """Raise Problem if the caller may not send this."""
     if role is OperationRole.ADMIN and request.caller.role < Role.ADMIN:
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "forbidden",
-            Told("this operation needs a token with the role admin"),
-        )
+        words = Told("this operation needs a token with the role admin")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
 
 
 def _check_force(request: Sender, operation: Operation, transactions: list[int]) -> None:
-    if not (isinstance(request.query, OperationQuery) and request.query.force):
+    query = request.query
+    if not (isinstance(query, OperationQuery) and query.force):
         ids = ", ".join(map(str, transactions))
         words = Told(
             "{1} would interrupt session {2}; stop it first, or send it with force",
-            operation.action,
-            ids,
+            *(operation.action, ids),
         )
         raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
     check_role(request, OperationRole.ADMIN)
@@ -313,13 +305,12 @@ def _check_force(request: Sender, operation: Operation, transactions: list[int])
 def _repeatable(request: Request, order: PreparedOperation) -> Repeatable | None:
     """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+    if key is None:
+        return None
+    if not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
-    return (
-        None
-        if key is None
-        else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
-    )
+    content = orjson.dumps([order.action, order.body]).decode()
+    return Repeatable(key, digest(content))
 
 
 async def repeated(
@@ -327,9 +318,8 @@ async def repeated(
 ) -> int | None:
     """Return the command of an earlier request with the same key, for those who look at more than
     `order` does before they send. Raises Problem."""
-    repeatable = _repeatable(
-        request, PreparedOperation(charger, operation.action, payload, payload)
-    )
+    order = PreparedOperation(charger, operation.action, payload, payload)
+    repeatable = _repeatable(request, order)
     if repeatable is None:
         return None
     try:
@@ -374,11 +364,8 @@ async def submit(
         problem.headers["retry-after"] = "5"
         raise problem from None
     except ChargerGone as error:
-        raise Problem(
-            HTTPStatus.CONFLICT,
-            "not_connected",
-            Told("{1}: {2}; nothing was sent", order.charger, str(error)),
-        ) from None
+        words = Told("{1}: {2}; nothing was sent", order.charger, str(error))
+        raise Problem(HTTPStatus.CONFLICT, "not_connected", words) from None
 
 
 class Sending(NamedTuple):
@@ -391,25 +378,36 @@ class Sending(NamedTuple):
 async def order(request: Sender, charger: str, operation: Operation, payload: Payload) -> Sending:
     """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is
     given twice."""
-    async with request.api.allotting if left_out(operation, payload) else nullcontext():
+    turn = request.api.allotting if left_out(operation, payload) else nullcontext()
+    async with turn:
         prepared = await prepare(request, charger, operation, payload)
-        return Sending(
-            await submit(request, prepared, _repeatable(request, prepared)), prepared.warnings
-        )
+        return await _sent(request, prepared)
+
+
+async def _sent(request: Sender, prepared: PreparedOperation) -> Sending:
+    command = await submit(request, prepared, _repeatable(request, prepared))
+    return Sending(command, prepared.warnings)
 
 
 async def respond(request: Operator, sending: Sending, *, errors: str) -> ApiAnswer[SentCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
-    command, warnings = sending
+    number, warnings = sending
     if not is_waiting(request):
-        return accepted(
-            await show_command(request, command, warnings), f"/api/admin/commands/{command}"
-        )
+        command = await show_command(request, number, warnings)
+        return accepted(command, f"/api/admin/commands/{number}")
     async with request.api.places.wait():
-        result = await request.api.chargers.wait(command)
-    shown = await show_command(request, command, warnings, result.stored)
-    _check_state(shown, request.query.errors or errors)
-    return ApiAnswer(shown)
+        result = await request.api.chargers.wait(number)
+    command = await show_command(request, number, warnings, result.stored)
+    is_answered = command.state in ("accepted", "rejected")
+    if is_answered or (request.query.errors or errors) != "http":
+        return ApiAnswer(command)
+
+    if command.state == "error":
+        error = f"{command.error_code} {command.error_description or ''}".strip()
+        words = Told("the charger answered with an error: {1}", error)
+        raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=show(command))
+    words = Told("command {1}: the charger gave no answer: {2}", command.id, Told(command.state))
+    raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=show(command))
 
 
 def is_waiting(request: Request) -> bool:
@@ -420,9 +418,8 @@ def is_waiting(request: Request) -> bool:
 def accepted(command: T, location: str) -> ApiAnswer[T]:
     """Return the answer to a client that does not wait: the command so far, and where to look for
     it later."""
-    return ApiAnswer(
-        command, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC}
-    )
+    headers = {"location": location, "preference-applied": RESPOND_ASYNC}
+    return ApiAnswer(command, HTTPStatus.ACCEPTED, headers)
 
 
 async def show_command(
@@ -433,27 +430,17 @@ async def show_command(
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
     row = stored_one or await request.read(partial(charger_facts.command, number=command))
-    if row is None:  # it was committed, so a reader sees it
-        raise busy(
-            "not_readable", Told("command {1} cannot be read; look for it in a moment", command), 1
-        )
+    # It was committed, so a reader sees it.
+    if row is None:
+        words = Told("command {1} cannot be read; look for it in a moment", command)
+        raise busy("not_readable", words, 1)
     return extended(SentCommand, row, warnings=list(warnings))
-
-
-def _check_state(command: SentCommand, errors: str) -> None:
-    if errors != "http" or command.state in ("accepted", "rejected"):
-        return
-    if command.state == "error":
-        told = f"{command.error_code} {command.error_description or ''}".strip()
-        words = Told("the charger answered with an error: {1}", told)
-        raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=show(command))
-    words = Told("command {1}: the charger gave no answer: {2}", command.id, Told(command.state))
-    raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=show(command))
 
 
 def _declare(operation: Operation) -> None:
     role = Role.OPERATOR if operation.role is OperationRole.OPERATOR else Role.ADMIN
     needs_force = ("needs_force",) if operation.needs_force_under_transaction else ()
+    errors = "http" if operation.path in OLDER else "state"
 
     @ENDPOINTS.post(
         f"/api/admin/chargers/{{id}}/{operation.path}",
@@ -463,9 +450,7 @@ def _declare(operation: Operation) -> None:
     )
     async def operate(request: TypedRequest[OperationQuery, Payload]) -> ApiAnswer[SentCommand]:
         sending = await order(request, request.path["id"], operation, request.body)
-        return await respond(
-            request, sending, errors="http" if operation.path in OLDER else "state"
-        )
+        return await respond(request, sending, errors=errors)
 
 
 for _operation in OPERATIONS.values():
@@ -480,8 +465,7 @@ async def _raw(request: TypedRequest[OperationQuery, RawCall]) -> ApiAnswer[Sent
 
 async def _send_raw(request: TypedRequest[OperationQuery, RawCall]) -> Sending:
     action, payload = spelt(request.body.action), request.body.payload
-    call = PreparedOperation(request.path["id"], action, payload, payload)
-    return Sending(await submit(request, call, _repeatable(request, call)), ())
+    return await _sent(request, PreparedOperation(request.path["id"], action, payload, payload))
 
 
 @ENDPOINTS.post(
@@ -499,8 +483,10 @@ async def _older(request: TypedRequest[OperationQuery, RawCall]) -> ApiAnswer[Se
     operation = OPERATIONS.get(spelt(body.action))
     if operation is None:
         check_role(request, OperationRole.ADMIN)
-        return await respond(request, await _send_raw(request), errors="http")
-    sending = await order(request, request.path["id"], operation, checked(operation, body.payload))
+        sending = await _send_raw(request)
+    else:
+        payload = checked(operation, body.payload)
+        sending = await order(request, request.path["id"], operation, payload)
     return await respond(request, sending, errors="http")
 
 
@@ -509,18 +495,13 @@ async def _older(request: TypedRequest[OperationQuery, RawCall]) -> ApiAnswer[Se
 )
 async def _cancel(request: Request) -> SentCommand:
     """Cancel a command that is still queued"""
-    command = request.number()
-    if await request.api.chargers.cancel(command):
-        return await show_command(request, command)
-    found = await request.find(
-        partial(charger_facts.command, number=command), Told("command {1}", command)
-    )
-    words = Told(
-        "command {1} is {2}; only a queued one can be cancelled", command, Told(found.state)
-    )
-    raise Problem(
-        HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL
-    )
+    number = request.number()
+    if await request.api.chargers.cancel(number):
+        return await show_command(request, number)
+    state = (await get_command(request)).state
+    words = Told("command {1} is {2}; only a queued one can be cancelled", number, Told(state))
+    is_final = state in FINAL
+    raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=state, is_final=is_final)
 
 
 # Many chargers
@@ -577,15 +558,23 @@ async def _send_to_many(request: TypedRequest[OperationQuery, BulkBody]) -> Bulk
     except FieldProblem as problem:
         raise invalid("action", problem.words) from None
     payload = checked(operation, body.payload)
-    chargers = await _chosen(request, body)
-    results = await of_each(
-        request, chargers, body.at_once, partial(_ask_charger, request, operation, payload)
-    )
-    states = (
-        result.command["state"] if result.problem is None else result.problem["code"]
-        for result in results
-    )
-    return BulkReport(action=operation.action, counts=dict(Counter(states)), results=results)
+
+    if [body.chargers is not None, body.model is not None, body.all].count(True) != 1:
+        raise invalid("chargers", Told("give exactly one of chargers, model and all"))
+    if body.chargers is not None:
+        chargers = list(dict.fromkeys(body.chargers))
+    elif body.model is not None:
+        chargers = await request.read(partial(of_model, model=body.model))
+    else:
+        chargers = sorted(request.api.chargers.known())
+
+    ask = partial(_ask_charger, request, operation, payload)
+    results = await of_each(request, chargers, body.at_once, ask)
+    counts: Counter[str] = Counter()
+    for result in results:
+        was_sent = result.problem is None
+        counts[result.command["state"] if was_sent else result.problem["code"]] += 1
+    return BulkReport(action=operation.action, counts=dict(counts), results=results)
 
 
 async def of_each(
@@ -609,29 +598,17 @@ async def of_each(
     return [results[charger] for charger in chargers]
 
 
-async def _chosen(request: Request, body: BulkBody) -> list[str]:
-    ways = [body.chargers is not None, body.model is not None, body.all]
-    if sum(ways) != 1:
-        raise invalid("chargers", Told("give exactly one of chargers, model and all"))
-    if body.chargers is not None:
-        return list(dict.fromkeys(body.chargers))
-    if body.model is not None:
-        return await request.read(partial(of_model, model=body.model))
-    return sorted(request.api.chargers.known())
-
-
 async def _ask_charger(
     request: Sender, operation: Operation, payload: Payload, charger: str
 ) -> BulkResult:
     try:
-        command, warnings = await order(request, charger, operation, payload)
-        await request.api.chargers.wait(command)
-        return BulkResult(
-            charger=charger, command=show(await show_command(request, command, warnings))
-        )
+        number, warnings = await order(request, charger, operation, payload)
+        await request.api.chargers.wait(number)
+        command = await show_command(request, number, warnings)
     except Problem as problem:
-        told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
-        return BulkResult(charger=charger, problem=told)
+        refusal = {"code": problem.code, "detail": problem.detail, "status": problem.status}
+        return BulkResult(charger=charger, problem=refusal)
+    return BulkResult(charger=charger, command=show(command))
 
 
 # Commands: what was asked of chargers, what they answered, and what came of it
@@ -639,19 +616,17 @@ async def _ask_charger(
 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
 async def list_commands(request: TypedRequest[PagedWhose, None]) -> ListPage[Command]:
-    return await page(
-        request,
-        partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query)),
-    )
+    charger = await whose(request)
+    read = partial(charger_facts.commands, charger=charger, wanted=wanted(request.query))
+    return await page(request, read)
 
 
 @ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", group="commands")
 async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()
-    return await request.find(
-        partial(charger_facts.command, number=number), Told("command {1}", number)
-    )
+    read = partial(charger_facts.command, number=number)
+    return await request.find(read, Told("command {1}", number))
 
 
 # What is ours in operations: URLs where a charger sends its files or fetches firmware, and our root
@@ -678,13 +653,18 @@ async def located(
             return filled(payload, path, await root_pem(request.api)), None
     if operation.action not in FIRMWARE_AT:
         return payload, None
-    place = FIRMWARE_AT[operation.action]
-    file = await request.read(partial(firmware, title=_text(payload, place)))
+
+    path = FIRMWARE_AT[operation.action]
+    location: Any = payload
+    for name in path:
+        location = location[name]
+    file = await request.read(partial(firmware, title=str(location)))
     if file is None:
         return payload, None
-    url, at = await _new_url(request, charger, protocols, place), wanted_at(payload)
-    named = filled(payload, place, url.of(file.title or file.name))
-    return named, NewUrl(url.digest, file.id, None if at is None else stamp(at))
+    url = await _new_url(request, charger, protocols, path)
+    at = wanted_at(payload)
+    url_row = NewUrl(url.digest, file.id, None if at is None else stamp(at))
+    return filled(payload, path, url.of(file.title or file.name)), url_row
 
 
 async def root_pem(api: ApiParts) -> str:
@@ -696,40 +676,36 @@ async def root_pem(api: ApiParts) -> str:
         raise conflict(str(problem), field="certificate") from None
 
 
-def _text(payload: Payload, path: tuple[str, ...]) -> str:
-    value: Any = payload
-    for name in path:
-        value = value[name]
-    return str(value)
-
-
 async def _new_url(
     request: Request, charger: str, protocols: frozenset[str], path: tuple[str, ...]
 ) -> SecretUrl:
-    field, url = ".".join(path), request.api.shelf.new_url(protocols)
+    url = request.api.shelf.new_url(protocols)
     if url is None:
         words = Told(
             "this server takes and gives no files; give the URL of another server, or start this "
             "one with --files-port"
         )
-        raise conflict(joined(": ", (field, words)), field=field)
-    if is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
+    elif is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
         words = Told(
-            (
-                "only programs on this machine reach {1}; say with --files-url where chargers "
-                "reach this server"
-            ),
+            "only programs on this machine reach {1}; say with --files-url where chargers reach "
+            "this server",
             url.base,
         )
-        raise conflict(joined(": ", (field, words)), field=field)
-    return url
+    else:
+        return url
+    field = ".".join(path)
+    raise conflict(joined(": ", (field, words)), field=field)
+
+
+_ADDRESS: Final = """
+    SELECT remote_address
+    FROM cp JOIN session ON session.id = cp.session_id
+    WHERE cp.id = ?
+"""
 
 
 def _is_elsewhere(db: Database, charger: str) -> bool:
     """Whether a charger connected last from another machine."""
-    row = db.execute(
-        "SELECT remote_address FROM cp JOIN session ON session.id = cp.session_id WHERE cp.id = ?",
-        (charger,),
-    ).fetchone()
+    row = db.execute(_ADDRESS, (charger,)).fetchone()
     peer = None if row is None else peer_of(row[0])
     return peer is not None and not peer.is_loopback

@@ -24,18 +24,14 @@ ENDPOINTS: Final = Endpoints(TAG)
 
 @both(ENDPOINTS, "reservations", "the reservations")
 async def list_reservations(request: TypedRequest[PagedWhose, None]) -> ListPage[Reservation]:
-    charger, now = await whose(request), request.api.now()
-    return await page(
-        request, partial(plans.reservations, charger=charger, wanted=wanted(request.query), now=now)
-    )
+    charger, rows, now = await whose(request), wanted(request.query), request.api.now()
+    return await page(request, partial(plans.reservations, charger=charger, wanted=rows, now=now))
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
 async def list_profiles(request: TypedRequest[PagedWhose, None]) -> ListPage[ChargingProfile]:
-    charger, now = await whose(request), request.api.now()
-    return await page(
-        request, partial(plans.profiles, charger=charger, wanted=wanted(request.query), now=now)
-    )
+    charger, rows, now = await whose(request), wanted(request.query), request.api.now()
+    return await page(request, partial(plans.profiles, charger=charger, wanted=rows, now=now))
 
 
 @ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
@@ -47,7 +43,5 @@ async def list_limits(request: Request) -> ListPage[ConnectorLimit]:
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
 async def list_local_lists(request: TypedRequest[PagedWhose, None]) -> ListPage[LocalList]:
-    return await page(
-        request,
-        partial(plans.local_lists, charger=await whose(request), wanted=wanted(request.query)),
-    )
+    charger, rows = await whose(request), wanted(request.query)
+    return await page(request, partial(plans.local_lists, charger=charger, wanted=rows))

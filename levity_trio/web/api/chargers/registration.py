@@ -66,15 +66,15 @@ class AdoptionReport(msgspec.Struct):
 async def list_newcomers(request: TypedRequest[NewcomersQuery, None]) -> ListPage[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
     query = request.query
-    return await page(
-        request, partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
-    )
+    read = partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
+    return await page(request, read)
 
 
 @ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
 async def adopt_all(request: TypedRequest[None, RegistrationBody]) -> AdoptionReport:
     """Adopt all newcomers with a session."""
-    return AdoptionReport(adopted=await request.api.chargers.adopt_all(_decided(request)))
+    adopted = await request.api.chargers.adopt_all(_decided(request))
+    return AdoptionReport(adopted=adopted)
 
 
 @ENDPOINTS.post(f"{CHARGER}/refuse", Role.OPERATOR, "not_found", "already_decided")
@@ -101,11 +101,8 @@ async def _decide(
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except Otherwise as now:
-        raise Problem(
-            HTTPStatus.CONFLICT,
-            "already_decided",
-            Told("somebody has decided: {1} is {2}", charger, Told(str(now))),
-        ) from None
+        words = Told("somebody has decided: {1} is {2}", charger, Told(str(now)))
+        raise Problem(HTTPStatus.CONFLICT, "already_decided", words) from None
     return RegistrationChange(
         charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot
     )
@@ -124,9 +121,8 @@ async def list_decisions_about(request: TypedRequest[Paged, None]) -> ListPage[D
 
 
 async def _decisions(request: TypedRequest[Paged, None], charger: str | None) -> ListPage[Decision]:
-    return await page(
-        request, partial(security.decisions, charger=charger, wanted=wanted(request.query))
-    )
+    read = partial(security.decisions, charger=charger, wanted=wanted(request.query))
+    return await page(request, read)
 
 
 def _decided(request: TypedRequest[None, RegistrationBody]) -> DecidedBy:

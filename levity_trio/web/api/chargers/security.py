@@ -84,9 +84,8 @@ class Readmission(msgspec.Struct):
 async def get_security(request: Request) -> SecurityOfCharger:
     """Show who may connect as a charger: required profile, last use, passwords, certificates."""
     charger = request.path["id"]
-    return await request.find(
-        partial(stored.security, charger=charger), Told("charger {1}", charger)
-    )
+    read = partial(stored.security, charger=charger)
+    return await request.find(read, Told("charger {1}", charger))
 
 
 @ENDPOINTS.put(f"{CHARGER}/security", Role.ADMIN, "not_found", "conflict")
@@ -99,24 +98,24 @@ async def set_profile(request: TypedRequest[None, ProfileBody]) -> SecurityOfCha
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except NotProvable:
-        raise conflict(_would_lock_out(charger, profile)) from None
+        words = Told("{1} has no password, so that profile {2} would lock it out", charger, profile)
+        if profile > 2:
+            words = Told(
+                "{1} has no certificate, so that profile {2} would lock it out", charger, profile
+            )
+        raise conflict(words) from None
     return await get_security(request)
-
-
-def _would_lock_out(charger: str, profile: int) -> Told:
-    if profile > 2:
-        return Told(
-            "{1} has no certificate, so that profile {2} would lock it out", charger, profile
-        )
-    return Told("{1} has no password, so that profile {2} would lock it out", charger, profile)
 
 
 @ENDPOINTS.post(f"{CHARGER}/password", Role.ADMIN, "not_found", status=CREATED)
 async def set_password(request: TypedRequest[None, PasswordBody]) -> MadePassword:
     """Make a password, to be entered at the charger; it is shown only in this answer."""
     charger, body = request.path["id"], request.body
-    text = passwords.make() if body.password is None else body.password.lower()
-    kind: Kind = GENERATED if body.password is None else GIVEN
+    kind: Kind = GIVEN
+    if body.password is None:
+        text, kind = passwords.make(), GENERATED
+    else:
+        text = body.password.lower()
     made = await stretch(passwords.store, passwords.of_key(text), kind)
     at, by = request.api.stamp(), request.caller.name
 
@@ -137,11 +136,10 @@ async def readmit(request: TypedRequest[None, ReadmitBody]) -> Readmission:
     """Let a charger in once below its required profile, within 10 minutes, as after a factory
     reset."""
     charger, profile, now = request.path["id"], request.body.profile, request.api.now()
-    until = stamp(now + timedelta(minutes=READMITTED_MINUTES))
+    at, until = stamp(now), stamp(now + timedelta(minutes=READMITTED_MINUTES))
+    by = request.caller.name
     try:
-        await request.api.writer.run(
-            credentials.readmit, charger, profile, stamp(now), until, request.caller.name
-        )
+        await request.api.writer.run(credentials.readmit, charger, profile, at, until, by)
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     return Readmission(charger, profile, until)

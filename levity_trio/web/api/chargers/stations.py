@@ -39,9 +39,8 @@ async def list_stations(request: TypedRequest[Paged, None]) -> ListPage[Station]
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
 async def create_station(request: TypedRequest[None, StationBody]) -> Station:
     """Add a station."""
-    return await _shown(
-        request, await request.api.writer.run(add_station, request.body, request.api.stamp())
-    )
+    number = await request.api.writer.run(add_station, request.body, request.api.stamp())
+    return await _shown(request, number)
 
 
 @ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")

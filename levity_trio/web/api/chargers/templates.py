@@ -34,7 +34,6 @@ from levity_trio.web.api.chargers.configuration import (
 )
 from levity_trio.web.api.chargers.operations import (
     Count,
-    Sender,
     WaitQuery,
     check_role,
     checked,
@@ -123,8 +122,8 @@ class ApplyReport:
 @ENDPOINTS.get(TEMPLATES, Role.VIEWER)
 async def list_templates(request: Request) -> ListPage[Template]:
     """List the templates of configurations, by name."""
-    found = await request.read(templates.templates)
-    return whole([_seen(request, one) for one in found])
+    stored = await request.read(templates.templates)
+    return whole([_seen(request, template) for template in stored])
 
 
 @ENDPOINTS.get(f"{TEMPLATES}/{{name}}", Role.VIEWER, "not_found")
@@ -134,10 +133,8 @@ async def get_template(request: Request) -> Template:
 
 
 def _seen(request: Request, template: Template) -> Template:
-    return replace(
-        template,
-        entries={key: seen(request, key, value) for key, value in template.entries.items()},
-    )
+    entries = {key: seen(request, key, value) for key, value in template.entries.items()}
+    return replace(template, entries=entries)
 
 
 @ENDPOINTS.put(
@@ -147,9 +144,8 @@ async def put_template(request: TypedRequest[None, TemplateBody]) -> Template:
     """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
     name, body = request.path["name"], request.body
     if re.fullmatch(NAME_PATTERN, name) is None:
-        raise invalid(
-            "name", Told("give at most 64 letters, digits, dots, hyphens and underscores")
-        )
+        words = Told("give at most 64 letters, digits, dots, hyphens and underscores")
+        raise invalid("name", words)
     if (body.model is None) == (body.chargers is None):
         raise invalid("chargers", Told("give exactly one of chargers and model"))
     _check_entries(request, body.entries)
@@ -171,15 +167,15 @@ async def delete_template(request: Request) -> None:
 
 def _check_entries(request: Request, entries: dict[str, str]) -> None:
     """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
-    twice = [key for key, count in Counter(key.casefold() for key in entries).items() if count > 1]
+    counts = Counter(key.casefold() for key in entries)
+    twice = [key for key, count in counts.items() if count > 1]
     if twice:
         raise invalid(f"entries.{twice[0]}", Told("give it once; case makes no difference"))
     for key, value in entries.items():
+        field = f"entries.{key}"
         payload = checked(CHANGE, {"key": key, "value": value})
         if masked_value(payload) != payload:
-            raise invalid(
-                f"entries.{key}", Told("a secret is not stored; send it with ChangeConfiguration")
-            )
+            raise invalid(field, Told("a secret is not stored; send it with ChangeConfiguration"))
         check_role(request, role_for(CHANGE, payload))
 
 
@@ -194,31 +190,28 @@ async def _named(request: Request) -> Template:
 @ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
 async def report(request: TypedRequest[ReportQuery, None]) -> TemplateReport:
     """Compare the chargers of a template with it, as they were last read."""
-    template = await _named(request)
-    only = (
-        None
-        if request.query.charger is None
-        else await _among(request, template, [request.query.charger])
-    )
+    template, charger = await _named(request), request.query.charger
+    only = None if charger is None else await _among(request, template, [charger])
     standings = await request.read(lambda db: templates.standings(db, template, only))
-    counts = dict(Counter(str(one.standing) for one in standings))
+    counts = Counter(str(standing.standing) for standing in standings)
 
-    def key_seen(key: ComparedKey) -> ComparedKey:
-        return replace(
-            key,
-            wanted=seen(request, key.key, key.wanted) or "",
-            has=seen(request, key.key, key.has),
-        )
-
-    chargers = [replace(one, keys=[*map(key_seen, one.keys)]) for one in standings]
-    return TemplateReport(template=template.name, counts=counts, chargers=chargers)
+    chargers: list[ChargerStanding] = []
+    for standing in standings:
+        keys: list[ComparedKey] = []
+        for key in standing.keys:
+            wanted = seen(request, key.key, key.wanted) or ""
+            has = seen(request, key.key, key.has)
+            keys.append(replace(key, wanted=wanted, has=has))
+        chargers.append(replace(standing, keys=keys))
+    return TemplateReport(template=template.name, counts=dict(counts), chargers=chargers)
 
 
 async def _among(request: Request, template: Template, chargers: Iterable[str]) -> list[str]:
     """Return the chargers, each once. Raises Problem for one that the template is not for."""
     its_own = await request.read(partial(templates.chargers_of, template=template))
     wanted = list(dict.fromkeys(chargers))
-    if others := [charger for charger in wanted if charger not in its_own]:
+    others = [charger for charger in wanted if charger not in its_own]
+    if others:
         words = Told("template {1} is not for {2}", template.name, ", ".join(others))
         raise conflict(words, field="chargers")
     return wanted
@@ -237,31 +230,25 @@ async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
     template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:
         raise invalid("chargers", Told("give exactly one of chargers and all"))
-    # whoever may read a template may not set every key in it
+    # Whoever may read a template may not set every key in it.
     _check_entries(request, template.entries)
     chargers = None if body.chargers is None else await _among(request, template, body.chargers)
-    standings = {
-        one.charger: one.keys
-        for one in await request.read(lambda db: templates.standings(db, template, chargers))
-    }
-    results = await of_each(
-        request,
-        [*standings],
-        body.at_once,
-        lambda one: _bring_into_line(request, one, standings[one]),
-    )
-    counts = dict(Counter(key.result for one in results for key in one.keys))
-    return ApplyReport(template=template.name, counts=counts, chargers=results)
+    standings = await request.read(lambda db: templates.standings(db, template, chargers))
+    keys_of = {standing.charger: standing.keys for standing in standings}
 
+    async def bring_into_line(charger: str) -> ChargerResult:
+        """Change the keys that differ, one after the other, and read back once what the charger
+        accepted."""
+        results: list[KeyResult] = []
+        for key in keys_of[charger]:
+            result = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
+            if key.standing == Standing.DIFFERS:
+                result = await change_key(request, charger, result)
+            results.append(result)
+        return ChargerResult(charger=charger, keys=await read_back(request, charger, results))
 
-async def _bring_into_line(
-    request: Sender, charger: str, keys: Sequence[ComparedKey]
-) -> ChargerResult:
-    """Change the keys that differ, one after the other, and read back once what the charger
-    accepted."""
-    results: list[KeyResult] = []
-    for key in keys:
-        told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
-        differs = key.standing == Standing.DIFFERS
-        results.append(await change_key(request, charger, told) if differs else told)
-    return ChargerResult(charger=charger, keys=await read_back(request, charger, results))
+    results_of = await of_each(request, [*keys_of], body.at_once, bring_into_line)
+    counts: Counter[str] = Counter()
+    for result in results_of:
+        counts.update(key.result for key in result.keys)
+    return ApplyReport(template=template.name, counts=dict(counts), chargers=results_of)

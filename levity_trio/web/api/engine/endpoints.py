@@ -169,8 +169,6 @@ class ApiAnswer(Generic[Content_co]):
 
 Handler = Callable[[TypedRequest[Any, Any]], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
-Declaring = Callable[[H], H]
-"""Decorates the function of an endpoint."""
 
 
 @record
@@ -242,28 +240,34 @@ class Endpoints(list[Endpoint]):
         super().__init__()
         self._group = group
 
-    def get(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Declaring[H]:
+    def get(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("GET", path, role, problems, more)
 
-    def post(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Declaring[H]:
+    def post(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("POST", path, role, problems, more)
 
-    def put(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Declaring[H]:
+    def put(
+        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Callable[[H], H]:
         return self._declared("PUT", path, role, problems, more)
 
     def patch(
         self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Declaring[H]:
+    ) -> Callable[[H], H]:
         return self._declared("PATCH", path, role, problems, more)
 
     def delete(
         self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Declaring[H]:
+    ) -> Callable[[H], H]:
         return self._declared("DELETE", path, role, problems, more)
 
     def _declared(
         self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
-    ) -> Declaring[H]:
+    ) -> Callable[[H], H]:
         def declare(handle: H) -> H:
             declared: Declared = {"group": self._group, **_by_annotations(handle), **more}
             endpoint = Endpoint(

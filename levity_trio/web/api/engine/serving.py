@@ -67,7 +67,7 @@ def application_of(
     # A tag may contain slashes, because chargers choose its text. So what is below a tag comes
     # before the tag itself.
     paths = sorted(by_path, key=lambda path: path.endswith("/{tag}"))
-    routes: list[Route] = []
+    routes: list[LateRoute] = []
     for path in paths:
         of_path = by_path[path]
         route = LateRoute(
