@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from math import ceil, isfinite
 from operator import attrgetter
 from typing import Annotated, Final, NamedTuple
@@ -202,13 +203,11 @@ class _SiteChecks(NamedTuple):
 
 def _known(now: str, database: Database) -> _SiteChecks:
     state = stored.load_now(database)
+    highest = stored.highest_other(database, now)
     return _SiteChecks(
         version=stored.newest_site(database),
         places=stored.load_places(database),
-        highest={
-            circuit: amperes
-            for circuit, (amperes, _) in stored.highest_other(database, now).items()
-        },
+        highest={circuit: amperes for circuit, (amperes, _) in highest.items()},
         meters=[] if state is None else state.meters,
         learned=stored.learned(database),
     )
@@ -231,11 +230,12 @@ async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
     """Enter the site, which is checked as a whole; limits that cannot last without this server are
     refused"""
     toml = _toml(request.body)
-    found = _shown(toml, await request.read(partial(_known, request.api.stamp())))
-    if found.problems:
-        more = [{"text": one.text, "advice": one.advice} for one in found.problems]
-        words = joined(" ", [found.problems[0].text, *found.problems[0].advice])
-        raise Problem(409, "conflict", words, field="toml", problems=more)
+    site = _shown(toml, await request.read(partial(_known, request.api.stamp())))
+    if site.problems:
+        problems = [{"text": problem.text, "advice": problem.advice} for problem in site.problems]
+        first = site.problems[0]
+        words = joined(" ", [first.text, *first.advice])
+        raise Problem(HTTPStatus.CONFLICT, "conflict", words, field="toml", problems=problems)
     with refusals():
         await request.write(writes.set_site, toml)
     return await get_load_site(request)
@@ -245,18 +245,24 @@ async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
 async def preview_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
     """Show what a site would be, what is wrong with it and which sites would fit; nothing is
     stored"""
-    return _shown(_toml(request.body), await request.read(partial(_known, request.api.stamp())))
+    toml = _toml(request.body)
+    return _shown(toml, await request.read(partial(_known, request.api.stamp())))
 
 
 def _toml(body: SiteBody) -> str:
     """Return the document that is meant. Raises Problem."""
     feeder = body.feeder
-    if (body.toml is None) == (feeder is None):
+    if body.toml is not None and feeder is None:
+        return body.toml if body.toml.strip() else ""
+    if body.toml is not None or feeder is None:
         raise invalid("toml", Told("give the site as TOML, or its feeder"))
-    if feeder is None:
-        return "" if body.toml is None else body.toml.strip() and body.toml
-    reserve = None if isinstance(feeder.house, str) else feeder.house
-    meters = () if feeder.house == "none" or reserve is not None else (_meter(feeder),)
+
+    reserve: float | None = None
+    meters: tuple[MeterConfig, ...] = ()
+    if not isinstance(feeder.house, str):
+        reserve = feeder.house
+    elif feeder.house != "none":
+        meters = (_meter(feeder.house, feeder.address),)
     site = LoadSite(
         circuits=(Circuit(name=FEEDER, amperes=feeder.amperes, reserve=reserve),),
         meters=meters,
@@ -266,12 +272,12 @@ def _toml(body: SiteBody) -> str:
     return written(site)
 
 
-def _meter(feeder: FeederBody) -> MeterConfig:
+def _meter(model: str, url: str) -> MeterConfig:
     """Return the meter of a house. Raises Problem, which says how to find out what the house
     draws."""
-    model, address = str(feeder.house), feeder.address.removeprefix("http://").strip("/ ")
     if model not in METERS:
         raise invalid("house", FIND_OUT)
+    address = url.removeprefix("http://").strip("/ ")
     if not address:
         raise invalid("address", Told("give that of its meter in your network"))
     if model in MODELS:
@@ -281,59 +287,58 @@ def _meter(feeder: FeederBody) -> MeterConfig:
 
 def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     """Return a site with all that is to be said of it. Raises Problem if it cannot be read."""
-    version = known.version if known.version is not None and known.version.toml == toml else None
-    site, problems, offers = None, list[LoadProblem](), list[LoadOffer]()
-    if toml:
-        try:
-            site = parse(toml)
-            planted(site, known.places, known.highest)
-        except DocumentRefused as refused:
-            raise invalid("toml", str(refused)) from None
-        except TreeRefused as refused:
-            problems = [
-                LoadProblem(text=one.text, advice=[*one.advice]) for one in refused.problems
-            ]
-    if site is not None and problems:
-        offers = [
-            LoadOffer(
-                words=way.words, toml=way.toml, without=[charger for charger, _ in way.without]
-            )
-            for way in ways_out(site, known.places, known.highest)
-        ]
-    sockets = [] if site is None else every_socket(site, known.places)
-    unknown = [socket for socket in sockets if not socket.rotation and socket.phases == len(NAMES)]
-    unknown_places = {socket.place for socket in unknown}
-    return LoadSiteShown(
+    shown = LoadSiteShown(
         toml=toml,
-        set_at=None if version is None else version.set_at,
-        set_by=None if version is None else version.set_by,
-        circuits=[] if site is None else [_circuit(one, site, known) for one in site.circuits],
-        chargers=[
-            replace(extended(LoadSocket, one), rotation=one.rotation or None)
-            for one in sorted(sockets, key=lambda one: one.place)
-        ],
-        meters=known.meters if version is not None else [],
-        problems=problems,
-        offers=offers,
-        unknown_costs_a=max((socket.most for socket in unknown), default=0),
-        learned=[
-            one
-            for one in known.learned
-            if one.what == "rotation"
-            and one.seen >= VOTES
-            and (one.charger, one.connector) in unknown_places
-        ],
+        set_at=None,
+        set_by=None,
+        circuits=[],
+        chargers=[],
+        meters=[],
+        problems=[],
+        offers=[],
+        unknown_costs_a=0,
+        learned=[],
     )
+    # What is measured and who entered it is that of the site as it holds.
+    version = known.version
+    if version is not None and version.toml == toml:
+        shown = replace(shown, set_at=version.set_at, set_by=version.set_by, meters=known.meters)
+    if not toml:
+        return shown
+
+    try:
+        site = parse(toml)
+        planted(site, known.places, known.highest)
+    except DocumentRefused as refused:
+        raise invalid("toml", str(refused)) from None
+    except TreeRefused as refused:
+        shown.problems.extend(
+            LoadProblem(text=problem.text, advice=[*problem.advice]) for problem in refused.problems
+        )
+        for way in ways_out(site, known.places, known.highest):
+            without = [charger for charger, _ in way.without]
+            shown.offers.append(LoadOffer(words=way.words, toml=way.toml, without=without))
+
+    shown.circuits.extend(_circuit(circuit, site, known) for circuit in site.circuits)
+    unknown: dict[Place, int] = {}
+    for socket in sorted(every_socket(site, known.places), key=lambda socket: socket.place):
+        shown.chargers.append(
+            replace(extended(LoadSocket, socket), rotation=socket.rotation or None)
+        )
+        if not socket.rotation and socket.phases == len(NAMES):
+            unknown[socket.place] = socket.most
+    for fact in known.learned:
+        is_sure = fact.what == "rotation" and fact.seen >= VOTES
+        if is_sure and (fact.charger, fact.connector) in unknown:
+            shown.learned.append(fact)
+    return replace(shown, unknown_costs_a=max(unknown.values(), default=0))
 
 
 def _circuit(circuit: Circuit, site: LoadSite, known: _SiteChecks) -> LoadCircuit:
     highest = known.highest.get(circuit.name)
-    shown = extended(
-        LoadCircuit,
-        circuit,
-        meter=site.metered.get(circuit.name),
-        highest_a=None if highest is None else [round(one, 1) for one in highest],
-    )
+    highest_a = None if highest is None else [round(amperes, 1) for amperes in highest]
+    meter = site.metered.get(circuit.name)
+    shown = extended(LoadCircuit, circuit, meter=meter, highest_a=highest_a)
     return replace(shown, parent=circuit.parent or None)
 
 
@@ -416,49 +421,48 @@ class GridBody(ClientInput):
 )
 async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
     """Tell what a meter of the kind push shows; send it every few seconds"""
-    load, name = request.api.load, request.path["name"]
-    if not all(isfinite(one) and abs(one) <= MOST_AMPERES for one in request.body.amperes):
+    load, name, amperes = request.api.load, request.path["name"], request.body.amperes
+    if not all(isfinite(current) and abs(current) <= MOST_AMPERES for current in amperes):
         raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
-    one, two, three = [*request.body.amperes, 0.0, 0.0][:3]
+    one, two, three = [*amperes, 0.0, 0.0][:3]
     if load is not None and load.measured(name, (one, two, three)):
         return
+
     known = await request.read(partial(_known, request.api.stamp()))
     if known.version is None:
         raise _unmanaged()
     meters = [meter.name for meter in parse(known.version.toml).meters]
-    if name in meters:
-        raise conflict(
-            Told(
-                "another server of this site has the duty of load management, or it has just "
-                "begun: try again"
-            )
-        )
-    raise not_found(Told("meter {1}; there are: {2}", name, ", ".join(meters) or Told("none")))
+    if name not in meters:
+        names = ", ".join(meters) or Told("none")
+        raise not_found(Told("meter {1}; there are: {2}", name, names))
+    words = Told(
+        "another server of this site has the duty of load management, or it has just begun: try "
+        "again"
+    )
+    raise conflict(words)
 
 
 @ENDPOINTS.put(f"{LOAD}/limits", Role.OPERATOR, "invalid", "not_found", "conflict")
 async def limit_by_hand(request: TypedRequest[None, HandBody]) -> ListPage[LoadWish]:
     """Limit a connector by hand; the lower of this limit and that of the rule counts"""
-    body = request.body
+    body, by = request.body, request.caller.name
     load = await load_of(request)
+    place = body.charger, body.connector
     with refusals():
-        await load.limit_by_hand(
-            (body.charger, body.connector), body.amperes, reason=body.reason, by=request.caller.name
-        )
+        await load.limit_by_hand(place, body.amperes, reason=body.reason, by=by)
     return await list_load_wishes(request)
 
 
 @ENDPOINTS.post(f"{LOAD}/boosts", Role.OPERATOR, "invalid", "not_found", "conflict")
 async def boost(request: TypedRequest[None, BoostBody]) -> ListPage[LoadWish]:
     """Give one car its maximum for a while, before all others"""
-    body = request.body
+    body, by = request.body, request.caller.name
     load = await load_of(request)
     if not body.reason.strip():
         raise invalid("reason", Told("say why this car comes before the others"))
+    place = body.charger, body.connector
     with refusals():
-        await load.boost(
-            (body.charger, body.connector), body.minutes, reason=body.reason, by=request.caller.name
-        )
+        await load.boost(place, body.minutes, reason=body.reason, by=by)
     return await list_load_wishes(request)
 
 
@@ -489,11 +493,9 @@ async def list_grid_orders(
     """List the orders of the grid operator in the last two years, and how they were kept; CSV
     too."""
     read = partial(read_orders, server=request.api)
-    return (
-        as_csv(request, OF_ORDER, read)
-        if request.query.format == "csv"
-        else await request.read(read)
-    )
+    if request.query.format == "csv":
+        return as_csv(request, OF_ORDER, read)
+    return await request.read(read)
 
 
 def read_orders(
@@ -507,17 +509,8 @@ def read_orders(
 OF_ORDER: Final[Mapping[str, Callable[[LoadOrder], Cell]]] = {
     name: attrgetter(name)
     for name in (
-        *(
-            "at",
-            "until",
-            "source",
-            "limits",
-            "amperes",
-            "kilowatts",
-            "held_after_seconds",
-            "highest",
-        ),
-        *("last_at", "count"),
+        *("at", "until", "source", "limits", "amperes", "kilowatts", "held_after_seconds"),
+        *("highest", "last_at", "count"),
     )
 }
 
@@ -565,9 +558,8 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     body, zone = request.body, request.zone
     since, until = local_day(body.since, "since"), local_day(body.until, "until")
     if not since < until <= since + MOST_DAYS:
-        raise invalid(
-            "until", Told("give a day after since, at most {1} days later", MOST_DAYS.days)
-        )
+        words = Told("give a day after since, at most {1} days later", MOST_DAYS.days)
+        raise invalid("until", words)
     known = await request.read(partial(_known, request.api.stamp()))
     if known.version is None:
         raise _unmanaged()
@@ -578,32 +570,30 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     def compute() -> Replayed:
         places = [*known.places, *((stay.charger, stay.connector) for stay in past.stays)]
         sockets = [replace(socket, safe=0) for socket in every_socket(site, dict.fromkeys(places))]
-        tree, stays = with_more(
-            Tree(site.circuits, sockets), _stays(sockets, past), body.chargers, body.amperes
-        )
-        house = PastHouse(
-            {name: found for name, found in past.house.items() if name in tree.circuits}
-        )
+        tree = Tree(site.circuits, sockets)
+        tree, stays = with_more(tree, _stays(sockets, past), body.chargers, body.amperes)
+        house = {name: loads for name, loads in past.house.items() if name in tree.circuits}
         return replay(
             tree,
             stays,
-            house,
+            PastHouse(house),
             first_come=site.options.first_come,
             rest=lambda: time.sleep(REST_SECONDS),
         )
 
     async with request.api.places.work():
-        found = await trio.to_thread.run_sync(compute)
+        replayed = await trio.to_thread.run_sync(compute)
+    short: list[WhatIfShort] = []
+    for lack in replayed.short:
+        missing_wh = round(lack.missing_wh)
+        short.append(WhatIfShort(who=lack.whose, sessions=lack.sessions, missing_wh=missing_wh))
     return WhatIf(
-        sessions=found.sessions,
-        wanted_wh=round(found.wanted_wh),
-        given_wh=round(found.given_wh),
-        waited_seconds=round(found.waited_seconds),
-        peak_a=[round(one, 1) for one in found.peak],
-        short=[
-            WhatIfShort(who=one.whose, sessions=one.sessions, missing_wh=round(one.missing_wh))
-            for one in found.short
-        ],
+        sessions=replayed.sessions,
+        wanted_wh=round(replayed.wanted_wh),
+        given_wh=round(replayed.given_wh),
+        waited_seconds=round(replayed.waited_seconds),
+        peak_a=[round(amperes, 1) for amperes in replayed.peak],
+        short=short,
     )
 
 
@@ -611,24 +601,26 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
     """Return who came. The highest power of a quarter of an hour says on how many lines a car
     charges, and the most."""
     by_place = {socket.place: socket for socket in sockets}
-    found = []
-    for one in past.stays:
-        socket = by_place[one.charger, one.connector]
-        watts = 3600 / SECONDS * max(one.quarters, default=0)
-        lines = 1 if 0 < watts <= MOST_OF_ONE_LINE else socket.phases
-        most = ceil(watts / (VOLTS * lines)) if watts else socket.most
-        stay = ReplayedStay(
+    stays: list[ReplayedStay] = []
+    for stay in past.stays:
+        socket = by_place[stay.charger, stay.connector]
+        lines, most = socket.phases, socket.most
+        watts = 3600 / SECONDS * max(stay.quarters, default=0)
+        if watts:
+            lines = 1 if watts <= MOST_OF_ONE_LINE else lines
+            most = min(max(ceil(watts / (VOLTS * lines)), socket.least), most)
+        replayed = ReplayedStay(
             place=socket.place,
-            since=one.since,
-            until=one.until,
-            wanted_wh=float(one.wh),
+            since=stay.since,
+            until=stay.until,
+            wanted_wh=float(stay.wh),
             lines=lines,
-            most=min(max(most, socket.least), socket.most),
-            whose=one.who,
-            course=course_of(one.quarters, lines),
+            most=most,
+            whose=stay.who,
+            course=course_of(stay.quarters, lines),
         )
-        found.append(stay)
-    return found
+        stays.append(replayed)
+    return stays
 
 
 async def load_of(request: Request) -> Load:
@@ -640,9 +632,8 @@ async def load_of(request: Request) -> Load:
 
 
 def _unmanaged() -> Problem:
-    return conflict(
-        Told(
-            "nothing is managed: enter the feeder first, on the page Feeder or with levity-trio "
-            "load site FILE"
-        )
+    words = Told(
+        "nothing is managed: enter the feeder first, on the page Feeder or with levity-trio "
+        "load site FILE"
     )
+    return conflict(words)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
@@ -17,7 +18,6 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load.leases import (
     LoadTrial,
     ManagedCharger,
-    StoredLease,
     managed_chargers,
     newest_trial,
     stored_leases,
@@ -119,46 +119,43 @@ async def list_limited_chargers(request: Request) -> ListPage[LimitedCharger]:
 
 def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
     """Return the chargers that load management limits."""
-    leases, most = stored_leases(db), _writes_a_day(db)
-    return [
-        _shown(one, [_lease(lease, now, most) for lease in leases if lease.charger == one.charger])
-        for one in managed_chargers(db).values()
-    ]
-
-
-def _writes_a_day(db: Database) -> int:
-    """Return how many profiles a connector may be sent a day."""
     site = newest_site(db)
-    return WRITES_A_DAY if site is None else parse(site.toml).options.writes_a_day
+    most = WRITES_A_DAY if site is None else parse(site.toml).options.writes_a_day
+    end_of_day = (now.timestamp() // DAY_SECONDS + 1) * DAY_SECONDS
+    tomorrow = stamp(from_seconds(end_of_day))
+    leases_of: dict[str, list[LimitedLease]] = defaultdict(list)
+    for lease in stored_leases(db):
+        writes_today = lease.writes_of(now)
+        shown_lease = LimitedLease(
+            connector=lease.connector,
+            transaction_id=lease.transaction,
+            amperes=lease.amperes,
+            ends_at=lease.ends_at,
+            safe_a=lease.safe_a,
+            writes=writes_today,
+            most_writes=most,
+            no_more_until=tomorrow if writes_today >= NO_RAISES * most else None,
+        )
+        leases_of[lease.charger].append(shown_lease)
+    chargers = managed_chargers(db).values()
+    return [_shown(charger, leases_of[charger.charger]) for charger in chargers]
 
 
-def _lease(lease: StoredLease, now: datetime, most: int) -> LimitedLease:
-    writes, tomorrow = lease.writes_of(now), (now.timestamp() // DAY_SECONDS + 1) * DAY_SECONDS
-    return LimitedLease(
-        connector=lease.connector,
-        transaction_id=lease.transaction,
-        amperes=lease.amperes,
-        ends_at=lease.ends_at,
-        safe_a=lease.safe_a,
-        writes=writes,
-        most_writes=most,
-        no_more_until=stamp(from_seconds(tomorrow)) if writes >= NO_RAISES * most else None,
-    )
-
-
-def _shown(one: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
-    way = ability(one.facts, one.keys, LimitWay(one.way)).way
+def _shown(managed: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
+    way = ability(managed.facts, managed.keys, LimitWay(managed.way)).way
+    # What a charger that is away was sent cannot be cleared.
+    is_bound = managed.state == "leaving" and not managed.is_connected
     return LimitedCharger(
-        charger=one.charger,
-        state="limited" if one.state == "leaving" and not one.is_connected else one.state,
-        since=one.since,
-        by=one.by,
+        charger=managed.charger,
+        state="limited" if is_bound else managed.state,
+        since=managed.since,
+        by=managed.by,
         way=int(way),
         way_words=WAYS[way],
-        has_passed=bool(one.facts.get("passed")),
-        trusted_by=one.trusted_by,
-        disobeys_since=one.disobeys_since,
-        obeyed=one.obeyed,
+        has_passed=bool(managed.facts.get("passed")),
+        trusted_by=managed.trusted_by,
+        disobeys_since=managed.disobeys_since,
+        obeyed=managed.obeyed,
         leases=leases,
     )
 
@@ -191,11 +188,13 @@ async def _meant(request: TypedRequest[None, LimitBody]) -> list[str]:
     version, places = await request.read(lambda db: (newest_site(db), load_places(db)))
     if version is None:
         return []
-    sockets = [one for one in every_socket(parse(version.toml), places) if one.place in places]
-    found = sorted({one.charger for one in sockets if body.circuit in (None, one.circuit)})
-    if not found:
+    chargers: set[str] = set()
+    for socket in every_socket(parse(version.toml), places):
+        if socket.place in places and body.circuit in (None, socket.circuit):
+            chargers.add(socket.charger)
+    if not chargers:
         raise not_found(Told("charger at the circuit {1}", body.circuit or ""))
-    return found
+    return sorted(chargers)
 
 
 @ENDPOINTS.put(f"{CHARGERS}/{{charger}}/trust", Role.ADMIN, "invalid", "not_found", "conflict")
@@ -242,28 +241,26 @@ async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
 
 def read_memory(db: Database, now: str) -> list[LoadMemory]:
     """Return what load management remembers."""
-    return [*_memory(db, now)]
-
-
-def _memory(db: Database, now: str) -> Iterator[LoadMemory]:
+    memories: list[LoadMemory] = []
     for circuit, (amperes, at) in highest_other(db, now).items():
         highest = Told("other load of up to {1} A in the last seven days", Figure(max(amperes), 0))
-        yield LoadMemory(circuit=circuit, charger=None, words=[highest], at=at)
-    known, managed = learned(db), managed_chargers(db)
-    for charger in sorted({*managed, *(one.charger for one in known)}):
-        words = list[str]()
-        if any((one.what, one.charger) == ("lines", charger) for one in known):
+        memories.append(LoadMemory(circuit=circuit, charger=None, words=[highest], at=at))
+
+    facts, managed = learned(db), managed_chargers(db)
+    for charger in sorted({*managed, *(fact.charger for fact in facts)}):
+        words: list[str] = []
+        own = [fact for fact in facts if fact.charger == charger]
+        if any(fact.what == "lines" for fact in own):
             words.append(Told("on how many lines cars charge"))
-        words += [
-            Told("that it seems to be wired as {1}", one.value)
-            for one in known
-            if (one.what, one.charger) == ("rotation", charger)
-        ]
-        if charger in managed and (facts := managed[charger].facts):
+        wiring = [fact.value for fact in own if fact.what == "rotation"]
+        words += [Told("that it seems to be wired as {1}", rotation) for rotation in wiring]
+        trial = managed[charger].facts if charger in managed else {}
+        if trial:
             words.append(Told("how it takes limits"))
-            words += [shown for (what, value), shown in _SHOWN.items() if facts.get(what) is value]
+            words += [shown for (what, value), shown in _SHOWN.items() if trial.get(what) is value]
         if words:
-            yield LoadMemory(circuit=None, charger=charger, words=words, at=None)
+            memories.append(LoadMemory(circuit=None, charger=charger, words=words, at=None))
+    return memories
 
 
 _SHOWN: Final = {

@@ -3,7 +3,7 @@ day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -111,62 +111,80 @@ async def why(request: Request) -> ListPage[LoadWhy]:
 
 def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | None:
     """Return what the cars at a charger may draw; None before the first decision."""
-    now, site = load_now(db), newest_site(db)
-    return (
-        None
-        if now is None
-        else [
-            *_whys(now, _CircuitPlaces(None if site is None else parse(site.toml)), charger, zone)
-        ]
-    )
+    now, version = load_now(db), newest_site(db)
+    if now is None:
+        return None
+    places = _CircuitPlaces(None if version is None else parse(version.toml))
+    whys: list[LoadWhy] = []
+    for car in now.cars:
+        if car.charger == charger:
+            line = _line(now, car, places)
+            if line is not None:
+                whys.append(_why(now, car, line, places, zone))
+    return whys
 
 
 class _CircuitPlaces:
     """The circuits above each connector, and what their breakers hold."""
 
     def __init__(self, site: LoadSite | None) -> None:
-        self._parents = {} if site is None else {one.name: one.parent for one in site.circuits}
-        self._circuits = {} if site is None else {one.place: one.circuit for one in site.sockets}
-        self._root = next((name for name, parent in self._parents.items() if not parent), "")
-        self.amperes: Mapping[str, float] = (
-            {} if site is None else {one.name: one.amperes for one in site.circuits}
-        )
+        self._parents: dict[str, str] = {}
+        self._circuits: dict[tuple[str, int], str] = {}
+        self._root = ""
+        self.amperes: dict[str, float] = {}
+        if site is None:
+            return
+        for circuit in site.circuits:
+            self._parents[circuit.name] = circuit.parent
+            self.amperes[circuit.name] = circuit.amperes
+            if not circuit.parent and not self._root:
+                self._root = circuit.name
+        for socket in site.sockets:
+            self._circuits[socket.place] = socket.circuit
 
     def above(self, car: LoadCar) -> Sequence[str]:
         """Return the circuits above a car; a connector that is not named hangs at the first one."""
-        path, name = list[str](), self._circuits.get((car.charger, car.connector), self._root)
+        path: list[str] = []
+        name = self._circuits.get((car.charger, car.connector), self._root)
         while name and name not in path:
             path.append(name)
             name = self._parents.get(name, "")
         return path
 
 
-def _whys(now: LoadNow, places: _CircuitPlaces, charger: str, zone: ZoneInfo) -> Iterator[LoadWhy]:
-    meters = {one.circuit: one for one in now.meters}
-    for car in (one for one in now.cars if one.charger == charger):
-        if (line := _line(now, car, places)) is None:
-            continue
-        others = [one for one in now.cars if one is not car and _is_at(one, line, places)]
-        held = OUTAGE * places.amperes.get(line.circuit, line.limit_a)
-        ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
-        outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=round(held, 1))
-        again = _again(now, car)
-        words = [
-            *_words(car, line, outage, meters.get(line.circuit), zone),
-            _of_others(line, others),
-        ]
-        words[1:1] = [now.grid_says] if car.circuit == GRID else []
-        yield LoadWhy(
-            car=car,
-            circuit=line.circuit,
-            phase=line.phase,
-            now=ledger,
-            outage=outage,
-            others=others,
-            again_at=None if again is None else stamp(again),
-            words=[*words, _when(again, zone)],
-            kept=[one for one in now.kept if one.charger in car.kept_for],
+def _why(
+    now: LoadNow, car: LoadCar, line: LoadLine, places: _CircuitPlaces, zone: ZoneInfo
+) -> LoadWhy:
+    meter = next((meter for meter in now.meters if meter.circuit == line.circuit), None)
+    others = [other for other in now.cars if other is not car and _is_at(other, line, places)]
+    held = round(OUTAGE * places.amperes.get(line.circuit, line.limit_a), 1)
+    ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
+    outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=held)
+    again = _again(now, car)
+
+    words = [Told("This car {1}.", car.says)]
+    if car.circuit == GRID:
+        words.append(now.grid_says)
+    words += _words(car, line, outage, meter, zone)
+    words.append(_words_on_others(line, others))
+    if again is None:
+        words.append(Told("It is decided anew at each change, and every 10 seconds at the latest."))
+    else:
+        clock = f"{in_zone(again, zone):%H:%M}"
+        words.append(
+            Told("It is decided anew at each change; by the clock, at {1} at the latest.", clock)
         )
+    return LoadWhy(
+        car=car,
+        circuit=line.circuit,
+        phase=line.phase,
+        now=ledger,
+        outage=outage,
+        others=others,
+        again_at=None if again is None else stamp(again),
+        words=words,
+        kept=[kept for kept in now.kept if kept.charger in car.kept_for],
+    )
 
 
 def _is_at(car: LoadCar, line: LoadLine, places: _CircuitPlaces) -> bool:
@@ -178,20 +196,18 @@ def _is_at(car: LoadCar, line: LoadLine, places: _CircuitPlaces) -> bool:
 def _line(now: LoadNow, car: LoadCar, places: _CircuitPlaces) -> LoadLine | None:
     """Return the phase of the circuit that binds a car, else the one above it that has the least
     left."""
-    bound = [one for one in now.lines if (one.circuit, one.phase) == (car.circuit, car.phase)]
-    own = [one for one in now.lines if _is_at(car, one, places)]
-    return min(bound or own or now.lines, key=lambda one: one.free_a, default=None)
+    binding = [line for line in now.lines if (line.circuit, line.phase) == (car.circuit, car.phase)]
+    own = [line for line in now.lines if _is_at(car, line, places)]
+    candidates = binding or own or now.lines
+    return min(candidates, key=lambda line: line.free_a, default=None)
 
 
 def _words(
     car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo
 ) -> Iterator[str]:
     """Yield what there is to say of the line, a sentence each."""
-    yield Told("This car {1}.", car.says)
     where = f"{line.circuit} {line.phase}"
-    house, cars, limit = (
-        Quantity(round(value), "A") for value in (line.house_a, line.cars_a, line.limit_a)
-    )
+    house, cars, limit = _amperes(line.house_a, line.cars_a, line.limit_a)
     if meter is not None and not meter.is_stale:
         yield Told(
             "At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit
@@ -200,16 +216,11 @@ def _words(
     else:
         yield Told(
             "At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.",
-            where,
-            house,
-            cars,
-            limit,
+            *(where, house, cars, limit),
         )
     if meter is not None and meter.is_stale:
         yield _silent(meter, zone)
-    house, cars, limit = (
-        Quantity(round(value), "A") for value in (outage.house_a, outage.cars_a, outage.limit_a)
-    )
+    house, cars, limit = _amperes(outage.house_a, outage.cars_a, outage.limit_a)
     yield Told(
         "If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars
     )
@@ -217,6 +228,10 @@ def _words(
     if car.is_outage:
         yield Told("It is this second sum that has no more room.")
     yield Told("By both sums, {1} A are left for cars.", Figure(line.free_a, 0))
+
+
+def _amperes(*values: float) -> Iterator[Quantity]:
+    return (Quantity(round(value), "A") for value in values)
 
 
 def _silent(meter: LoadMeter, zone: ZoneInfo) -> Told:
@@ -227,16 +242,15 @@ def _silent(meter: LoadMeter, zone: ZoneInfo) -> Told:
     since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
     return Told(
         "The meter {1} is silent since {2}, so the highest value of seven days is kept.",
-        meter.name,
-        since,
+        *(meter.name, since),
     )
 
 
-def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
-    waiting = sum(one.bound == Bound.WAITS for one in others)
+def _words_on_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
     where = f"{line.circuit} {line.phase}"
     if not others:
         return Told("No other car is at {1}.", where)
+    waiting = sum(other.bound == Bound.WAITS for other in others)
     if waiting:
         return Told("Other cars at {1}: {2}, of which wait: {3}.", where, len(others), waiting)
     return Told("Other cars at {1}: {2}.", where, len(others))
@@ -245,20 +259,12 @@ def _of_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
 def _again(now: LoadNow, car: LoadCar) -> datetime | None:
     """Return when the clock alone may change what a car gets."""
     at = datetime.fromisoformat(now.at).timestamp()
-    if car.bound == Bound.WAITS and car.waits_about_seconds is None:  # nothing changes by itself
-        return None
     if car.bound == Bound.STEADY:
         return from_seconds(at + ROOM_SECONDS)
-    if car.bound == Bound.WAITS or (car.bound == Bound.FULL and not car.limit_a):
-        step = TURN_SECONDS if car.bound == Bound.WAITS else KNOCK_EVERY_SECONDS
-        return from_seconds(at - at % step + step)
+    # Turns begin with the steps of the clock. A car that does not know how long it will wait has no
+    # turn: nothing changes by itself.
+    if car.bound == Bound.WAITS and car.waits_about_seconds is not None:
+        return from_seconds(at - at % TURN_SECONDS + TURN_SECONDS)
+    if car.bound == Bound.FULL and not car.limit_a:
+        return from_seconds(at - at % KNOCK_EVERY_SECONDS + KNOCK_EVERY_SECONDS)
     return None
-
-
-def _when(again: datetime | None, zone: ZoneInfo) -> str:
-    if again is None:
-        return Told("It is decided anew at each change, and every 10 seconds at the latest.")
-    return Told(
-        "It is decided anew at each change; by the clock, at {1} at the latest.",
-        format(in_zone(again, zone), "%H:%M"),
-    )

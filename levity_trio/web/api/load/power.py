@@ -35,5 +35,5 @@ def read_power(db: Database, server: Server, wanted: date | None = None) -> DayP
     """Return the energy of a day; by default, of today."""
     zone = server.config.time_zone
     day = wanted or today(server.now(), zone)
-    times = [begins_at(one, zone) for one in (day - DAY, day, day + DAY)]
+    times = [begins_at(begin, zone) for begin in (day - DAY, day, day + DAY)]
     return power_of_day(db, day=str(day), zone=str(zone), times=times, now=server.stamp())
