@@ -7,7 +7,7 @@ that does not exist, and warnings for operators stay theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final, Literal, NamedTuple
@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 from msgspec import Meta
 
 from levity_trio.access.places import Reason
-from levity_trio.access.tags import Index, Status
+from levity_trio.access.tags import Status
 from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
@@ -181,9 +181,8 @@ class FoundPlaces(NamedTuple):
 async def _places(
     request: Request, charger: str | None = None, tag: str | None = None
 ) -> list[PlacesOfCharger]:
-    read = partial(
-        read_places, server=request.api, account=request.caller.account, charger=charger, tag=tag
-    )
+    account = request.caller.account
+    read = partial(read_places, server=request.api, account=account, charger=charger, tag=tag)
     return seen_by(request.caller, request.api, await request.read(read))
 
 
@@ -197,11 +196,14 @@ def read_places(
     """Return the chargers, or one, for `seen_by`: anybody may look, but not at what is others'
     only."""
     own = HouseholdView(account, rule_of(server))
-    found = stored.places(db, own, server.now(), tag=tag, charger=charger)
-    is_whole = charger is None or server.id_tags.places.are_for_all
-    every = found if is_whole else stored.places(db, own, server.now(), tag=tag)
+    places = stored.places(db, own, server.now(), tag=tag, charger=charger)
+    every = places
+    # Where a tag may not charge here, the words name the other chargers.
+    if charger is not None and not server.id_tags.places.are_for_all:
+        every = stored.places(db, own, server.now(), tag=tag)
     tags = [] if account is None else stored.tags_of(db, account, server.stamp())
-    return FoundPlaces(found, every, [one.key for one in tags if tag in (None, one.key)])
+    keys = [own_tag.key for own_tag in tags if tag in (None, own_tag.key)]
+    return FoundPlaces(places, every, keys)
 
 
 def seen_by(caller: Caller, server: Server, places: FoundPlaces) -> list[PlacesOfCharger]:
@@ -210,40 +212,36 @@ def seen_by(caller: Caller, server: Server, places: FoundPlaces) -> list[PlacesO
     limits, keys, at = server.id_tags.places, places.keys, server.stamp()
     if limits.are_for_all or (caller.account is None and caller.role is not Role.DRIVER):
         return places.found
-    refusal = partial(_refusal, server.id_tags, keys, at)
-    elsewhere = [
-        one.name or one.id
-        for one in places.every
-        if any(refusal((one.id, place.id)) is None for place in one.connectors)
-    ]
+
+    def refusal(charger: str, connector: int) -> Reason | None:
+        """Return why none of the tags may charge at a connector; None if one may, or if there is
+        none."""
+        reasons = [server.id_tags.refusal(key, charger, connector, at) for key in keys]
+        return reasons[0] if reasons and None not in reasons else None
+
+    def may_charge_at(charger: PlacesOfCharger) -> bool:
+        return any(refusal(charger.id, place.id) is None for place in charger.connectors)
+
+    elsewhere = [charger.name or charger.id for charger in places.every if may_charge_at(charger)]
 
     def seen(charger: str, place: Place) -> Place:
-        reason, admitted = refusal((charger, place.id)), limits.admitted(charger, place.id, at)
+        reason = refusal(charger, place.id)
+        admitted = limits.admitted(charger, place.id, at)
         is_of_others = admitted is not None and caller.account not in admitted
         if is_of_others and place.transaction is None and (reason is not None or not keys):
             place = replace(place, state=PlaceState.PRIVATE)
-        return _refused(place, reason, elsewhere)
+        if reason is None:
+            return place
+        words = NOT_HERE[reason]
+        if elsewhere:
+            words = Told("{1}; you may charge at {2}", words, ", ".join(elsewhere))
+        return replace(place, why_not=words, reason=reason, elsewhere=elsewhere)
 
-    return [
-        replace(one, connectors=[seen(one.id, place) for place in one.connectors])
-        for one in places.found
-    ]
-
-
-def _refusal(tags: Index, keys: Sequence[str], at: str, place: tuple[str, int]) -> Reason | None:
-    """Return why none of these tags may charge at a connector of a charger; None if one may, or if
-    there is none."""
-    reasons = [tags.refusal(key, *place, at) for key in keys]
-    return reasons[0] if reasons and None not in reasons else None
-
-
-def _refused(place: Place, reason: Reason | None, elsewhere: list[str]) -> Place:
-    if reason is None:
-        return place
-    words = NOT_HERE[reason]
-    if elsewhere:
-        words = Told("{1}; you may charge at {2}", words, ", ".join(elsewhere))
-    return replace(place, why_not=words, reason=reason, elsewhere=elsewhere)
+    chargers: list[PlacesOfCharger] = []
+    for charger in places.found:
+        connectors = [seen(charger.id, place) for place in charger.connectors]
+        chargers.append(replace(charger, connectors=connectors))
+    return chargers
 
 
 async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
@@ -272,7 +270,8 @@ async def start(
 ) -> DriversCommand | ApiAnswer[DriversCommand]:
     """Start a session with a tag of your household"""
     own = household(request)
-    async with request.api.allotting:  # so that two never start at one connector
+    # One after the other, so that two never start at one connector.
+    async with request.api.allotting:
         number = await _start(request, own)
     return await _respond(request, number)
 
@@ -281,44 +280,52 @@ async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> 
     """Send a start, unless it is under way already; return its command. Raises Problem."""
     charger = await _charger(request)
     connector = _connector(request, charger)
-    private = [
-        one for one in charger.connectors if one.id == connector and one.state is PlaceState.PRIVATE
-    ]
-    if private:
-        raise conflict(private[0].why_not or NOT_HERE[Reason.SPACE])
+    place = _place(charger, connector)
+    if place.state is PlaceState.PRIVATE:
+        raise conflict(place.why_not or NOT_HERE[Reason.SPACE])
     tag = _tag(request, await tags_of(request))
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
-    again = await repeated(request, request.path["id"], OPERATIONS[START], payload)
-    if again is None:
-        again = await _same(request, START, payload)
-    if again is not None:
-        return again
+    number = await repeated(request, request.path["id"], OPERATIONS[START], payload)
+    if number is None:
+        number = await _same(request, START, payload)
+    if number is not None:
+        return number
+
+    # Another tag of the household may see a place as free that this one may not use.
     charger = await _charger(request, tag=tag.key)
-    place = next(one for one in charger.connectors if one.id == connector)
+    place = _place(charger, connector)
     if place.transaction is not None:
         raise conflict(Told("your session {1} is open at this connector", place.transaction))
-    if (words := REFUSED.get(place.state)) is not None:
+    words = REFUSED.get(place.state) or place.why_not
+    if words is not None:
         raise conflict(words)
-    if place.why_not is not None:
-        raise conflict(place.why_not)
     await _check_tag(request, own, tag)
     pays = partial(
-        stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=request.api.stamp()
+        stored.would_pay,
+        id_tag=tag.id_tag,
+        place=(charger.id, connector),
+        at=request.api.stamp(),
+        household=own,
     )
-    if not await request.read(partial(pays, household=own)):
+    if not await request.read(pays):
         raise conflict(NOT_YOURS)
     return await _send(request, charger.id, START, payload)
 
 
+def _place(charger: PlacesOfCharger, connector: int) -> Place:
+    (place,) = (place for place in charger.connectors if place.id == connector)
+    return place
+
+
 async def tags_of(request: Request) -> list[OwnTag]:
     """Return the tags of the household as they are now. Raises Problem."""
-    return await request.read(
-        partial(stored.tags_of, account=account_of(request), at=request.api.stamp())
-    )
+    account, at = account_of(request), request.api.stamp()
+    return await request.read(partial(stored.tags_of, account=account, at=at))
 
 
 def _connector(request: TypedRequest[None, StartBody], charger: PlacesOfCharger) -> int:
-    known, chosen = [one.id for one in charger.connectors], request.body.connector_id
+    known = [place.id for place in charger.connectors]
+    chosen = request.body.connector_id
     if not known:
         raise conflict(AWAY)
     if chosen is None and len(known) == 1:
@@ -332,14 +339,13 @@ def _tag(request: TypedRequest[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     """Return the tag that was chosen, else the only one that may charge. Raises Problem."""
     if not tags:
         raise conflict(NO_TAG)
-    usable = [one for one in tags if why_not(request.api, one) is None]
-    given, choices = request.body.id_tag, ", ".join(one.id_tag for one in usable or tags)
-    if given is not None:
-        key = request.api.id_tags.policy.key(given)
-        chosen = [one for one in tags if one.key == key]
-    else:
-        chosen = usable or tags
+    usable = [tag for tag in tags if why_not(request.api, tag) is None] or tags
+    chosen = usable
+    if request.body.id_tag is not None:
+        key = request.api.id_tags.policy.key(request.body.id_tag)
+        chosen = [tag for tag in tags if tag.key == key]
     if len(chosen) != 1:
+        choices = ", ".join(tag.id_tag for tag in usable)
         raise invalid("id_tag", Told("choose one of your household's cards: {1}", choices))
     return chosen[0]
 
@@ -374,10 +380,12 @@ async def _under_way(request: Request, charger: str, action: str) -> list[Comman
 
 
 async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:
-    words, known = why_not(request.api, tag), request.api.id_tags.find(tag.key)
+    words = why_not(request.api, tag)
+    known = request.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
-        count = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
-        words = Told("it is charging already") if count >= known.most else None
+        running = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
+        if running >= known.most:
+            words = Told("it is charging already")
     if words is not None:
         raise conflict(Told("the card {1} cannot be used: {2}", tag.id_tag, words))
 
@@ -396,12 +404,9 @@ async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:
 )
 async def stop(request: Request) -> DriversCommand | ApiAnswer[DriversCommand]:
     """Stop an open session of your household"""
-    own, number = household(request), request.number()
     async with request.api.allotting:
-        read = partial(stored.own_transaction, household=own, number=number)
-        found = await request.find(read, _open_session(number))
-        sent = await _stop(request, number, found)
-    return await _respond(request, sent)
+        command = await _stop(request)
+    return await _respond(request, command)
 
 
 class DepartureBody(ClientInput, kw_only=True):
@@ -424,23 +429,24 @@ class DepartureBody(ClientInput, kw_only=True):
 )
 async def leave(request: TypedRequest[None, DepartureBody]) -> None:
     """Say when you leave, where the owner allows it: your car then waits no longer than it can"""
-    own, number, load = household(request), request.number(), request.api.load
-    read = partial(stored.own_transaction, household=own, number=number)
-    found = await request.find(read, _open_session(number))
+    transaction = await _own_transaction(request)
+    number, load = request.number(), request.api.load
     site = await request.read(newest_site)
     if load is None or site is None or not parse(site.toml).options.driver_wishes:
         raise conflict(Told("cars are not charged by when their drivers leave here"))
-    if not found.is_open or found.connector is None:
+    if not transaction.is_open or transaction.connector is None:
         raise not_found(_open_session(number))
     at = local_moment(request.body.departure, "departure", request.zone)
     if at is None or at <= request.api.stamp():
         raise invalid("departure", Told("give a time that is still to come"))
-    place = found.charger, found.connector
+    place = transaction.charger, transaction.connector
     await load.depart(place, number, at, request.body.wanted_wh, by=request.caller.name)
 
 
-async def _stop(request: Request, number: int, transaction: OwnTransaction) -> int:
+async def _stop(request: Request) -> int:
     """Send a stop, unless it is under way already; return its command. Raises Problem."""
+    transaction = await _own_transaction(request)
+    number = request.number()
     payload = checked(OPERATIONS[STOP], {"transactionId": number})
     again = await repeated(request, transaction.charger, OPERATIONS[STOP], payload)
     if again is not None:
@@ -451,6 +457,13 @@ async def _stop(request: Request, number: int, transaction: OwnTransaction) -> i
         if command.asked_by == request.caller.name and command.payload == payload:
             return command.id
     return await _send(request, transaction.charger, STOP, payload)
+
+
+async def _own_transaction(request: Request) -> OwnTransaction:
+    """Return the transaction in the path. Raises Problem for one of another household."""
+    own, number = household(request), request.number()
+    read = partial(stored.own_transaction, household=own, number=number)
+    return await request.find(read, _open_session(number))
 
 
 def _open_session(number: int) -> str:
@@ -467,11 +480,12 @@ async def _send(request: Request, charger: str, action: str, payload: Payload) -
         request.api, request.caller, request.path, WaitQuery(), None, request.headers
     )
     try:
-        return (await order(sender, charger, OPERATIONS[action], payload)).command
+        sending = await order(sender, charger, OPERATIONS[action], payload)
     except Problem as problem:
         if problem.code in ("not_connected", "not_registered"):
             raise conflict(AWAY) from None
         raise
+    return sending.command
 
 
 async def _respond(request: Request, number: int) -> DriversCommand | ApiAnswer[DriversCommand]:
@@ -502,7 +516,9 @@ def read_command(
     if own is None:
         raise not_found(Told("command {1}", number))
     command = own.command
-    is_over = command.state in FINAL and command.outcome != State.PENDING
+    ended_at = None
+    if command.state in FINAL and command.outcome != State.PENDING:
+        ended_at = command.outcome_at or command.answered_at
     return DriversCommand(
         id=command.id,
         charger=command.charger,
@@ -513,13 +529,14 @@ def read_command(
         outcome=command.outcome,
         words=words_of(command.action, command.state, command.outcome),
         submitted_at=command.requested_at,
-        ended_at=(command.outcome_at or command.answered_at) if is_over else None,
+        ended_at=ended_at,
     )
 
 
 def words_of(action: str, state: str, outcome: str | None) -> str:
     """Return what came of a start or a stop so far. An outcome that was seen says more than an
     answer that was not."""
-    words = {**(_STARTING if action == START else _STOPPING), **_LOST}
-    is_told = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
-    return words.get(outcome or "" if is_told else state, Told("Nothing is known about it."))
+    words = {**_LOST, **(_STARTING if action == START else _STOPPING)}
+    is_outcome = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
+    key = outcome if outcome is not None and is_outcome else state
+    return words.get(key, Told("Nothing is known about it."))

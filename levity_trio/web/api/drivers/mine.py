@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -23,7 +23,6 @@ from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
-    ClosedStatement,
     FeeLine,
     closed_statements,
     fees_of,
@@ -34,7 +33,7 @@ from levity_trio.store.reads.people import mine as stored
 from levity_trio.store.reads.people.driving import OwnTag, vehicles_of
 from levity_trio.store.reads.people.driving import tags_of as own_tags
 from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction
-from levity_trio.store.reads.people.places import Limits, limits_of
+from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
@@ -200,10 +199,11 @@ async def get_money(request: Request) -> DriversMoney:
 
 def read_money(db: Database, server: Server, account: int) -> DriversMoney:
     """Return what a household owes or has left. Raises Problem."""
-    found = owing(db, account, rule_of(server), server.now())
-    if found is None:
+    owing_now = owing(db, account, rule_of(server), server.now())
+    if owing_now is None:
         raise not_found(Told("household {1}", account))
-    wallet, owed = found.wallet, max(0, -found.wallet.balance)
+    wallet = owing_now.wallet
+    owed = max(0, -wallet.balance)
     return DriversMoney(
         currency=wallet.currency,
         terms=wallet.terms,
@@ -212,40 +212,39 @@ def read_money(db: Database, server: Server, account: int) -> DriversMoney:
         available=wallet.available,
         owed=owed,
         spent_since=wallet.spent_since,
-        payment=_payment(found, owed),
-        months=found.months,
+        payment=_payment(owing_now, owed),
+        months=owing_now.months,
     )
 
 
-def _payment(found: Owing, owed: int) -> DriversPayment | None:
+def _payment(owing_now: Owing, owed: int) -> DriversPayment | None:
     """Return how to pay what is owed: with the reference of the newest statement, to the account of
     who bills now."""
     from levity_trio.documents.making import sheet_of  # noqa: PLC0415 - it imports the next one, too
     from levity_trio.documents.qr import payment_modules  # noqa: PLC0415 - its library takes memory
 
-    owner, newest = found.owner, found.asked if owed else None
+    owner = owing_now.owner
     if owner is None or owner.bank_account is None:
         return None
-    asked = None if newest is None else newest.statement
-    reference = None if newest is None else sheet_of(as_paper(newest)).reference
+    reference, due_on, code = None, None, ""
+    newest = owing_now.asked if owed else None
+    if newest is not None:
+        statement = newest.statement
+        reference = sheet_of(as_paper(newest)).reference
+        if statement.closed_on is not None:
+            # The last day of the calendar, if the last day to pay would lie beyond.
+            due = min(statement.closed_on.toordinal() + owner.payment_days, date.max.toordinal())
+            due_on = date.fromordinal(due).isoformat()
+        code = payment_code(replace(statement, owner=owner, total=owed), reference or "")
     return DriversPayment(
         payee=owner.party.name,
         account=bank_accounts.grouped(owner.bank_account),
         bank=owner.bank_name,
         amount=owed or None,
         reference=reference,
-        due_on=None if asked is None else _due(asked.closed_on, owner.payment_days),
-        code=payment_modules(
-            payment_code(replace(asked, owner=owner, total=owed), reference or "") if asked else ""
-        ),
+        due_on=due_on,
+        code=payment_modules(code),
     )
-
-
-def _due(closed_on: date | None, days: int) -> str | None:
-    """Return the last day to pay; the last one of the calendar, if it would lie beyond."""
-    if closed_on is None:
-        return None
-    return date.fromordinal(min(closed_on.toordinal() + days, date.max.toordinal())).isoformat()
 
 
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
@@ -257,37 +256,33 @@ async def list_tags(request: Request) -> ListPage[DriversTag]:
 @ENDPOINTS.get(f"{ME}/limits", Role.DRIVER, "conflict")
 async def list_limits(request: Request) -> ListPage[DriversLimit]:
     """Show what your household, and each of its tags, may use in this month, and has used"""
-    return whole(
-        await request.read(partial(read_limits, server=request.api, account=account_of(request)))
-    )
+    account = account_of(request)
+    return whole(await request.read(partial(read_limits, server=request.api, account=account)))
 
 
 def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit]:
     """Return what a household and its tags may use in this month, where that is limited."""
     at = server.stamp()
     subjects: list[tuple[str, str, str | None]] = [(ACCOUNT, str(account), None)]
-    subjects += [
-        (CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in own_tags(db, account, at)
-    ]
-    found = [(name, limits_of(db, what, key, at)) for what, key, name in subjects]
-    return [
-        _limit(name, one)
-        for name, one in found
-        if one.month_wh is not None or one.month_amount is not None
-    ]
-
-
-def _limit(card: str | None, limits: Limits) -> DriversLimit:
-    return DriversLimit(
-        card=card,
-        month_wh=limits.month_wh,
-        month_amount=limits.month_amount,
-        used_wh=limits.used_wh or 0,
-        used_amount=limits.used_amount or 0,
-        currency=limits.currency,
-        state=limits.state,
-        until=limits.until,
-    )
+    tags = own_tags(db, account, at)
+    subjects += [(CARD, tag.key, tag.own_name or tag.name or tag.id_tag) for tag in tags]
+    shown: list[DriversLimit] = []
+    for what, key, name in subjects:
+        limits = limits_of(db, what, key, at)
+        if limits.month_wh is None and limits.month_amount is None:
+            continue
+        limit = DriversLimit(
+            card=name,
+            month_wh=limits.month_wh,
+            month_amount=limits.month_amount,
+            used_wh=limits.used_wh or 0,
+            used_amount=limits.used_amount or 0,
+            currency=limits.currency,
+            state=limits.state,
+            until=limits.until,
+        )
+        shown.append(limit)
+    return shown
 
 
 def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
@@ -301,9 +296,11 @@ def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
 @ENDPOINTS.put(f"{ME}/tags/{{tag}}", Role.DRIVER, "not_found", "conflict", "invalid")
 async def name_tag(request: TypedRequest[None, OwnNameBody]) -> DriversTag:
     """Give a tag of your household a name of your own; null takes it away"""
-    key = request.api.id_tags.policy.key(request.path["tag"])
-    await _name(request, Thing(What.TAG, key), Told("card {1}", request.path["tag"]))
-    return next(shown_tag(request.api, tag) for tag in await tags_of(request) if tag.key == key)
+    text = request.path["tag"]
+    key = request.api.id_tags.policy.key(text)
+    await _name(request, Thing(What.TAG, key), Told("card {1}", text))
+    tags = {tag.key: tag for tag in await tags_of(request)}
+    return shown_tag(request.api, tags[key])
 
 
 @ENDPOINTS.get(f"{ME}/vehicles", Role.DRIVER, "conflict")
@@ -317,33 +314,28 @@ async def name_vehicle(request: TypedRequest[None, OwnNameBody]) -> DriversVehic
     """Give a car of your household a name of your own; null takes it away"""
     number = request.number()
     await _name(request, Thing(What.VEHICLE, str(number)), Told("car {1}", number))
-    return next(one for one in await _vehicles(request) if one.id == number)
+    vehicles = {vehicle.id: vehicle for vehicle in await _vehicles(request)}
+    return vehicles[number]
 
 
-async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, told: str) -> None:
+async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, what: str) -> None:
     """Store a name of the household's own. Raises Problem for what is not its own."""
+    account, at = account_of(request), request.api.stamp()
     words = (request.body.name or "").strip() or None
-    own = partial(
-        own_names.name,
-        account=account_of(request),
-        thing=thing,
-        words=words,
-        at=request.api.stamp(),
-    )
-    if not await request.api.writer.run(own):
-        raise not_found(told)
+    write = partial(own_names.name, account=account, thing=thing, words=words, at=at)
+    if not await request.api.writer.run(write):
+        raise not_found(what)
 
 
 async def _vehicles(request: Request) -> list[DriversVehicle]:
-    return await request.read(
-        partial(read_vehicles, server=request.api, account=account_of(request))
-    )
+    account = account_of(request)
+    return await request.read(partial(read_vehicles, server=request.api, account=account))
 
 
 def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVehicle]:
     """Return the cars of a household."""
-    found = vehicles_of(db, account, server.stamp())
-    return [DriversVehicle(id=number, name=own_name, note=name) for number, name, own_name in found]
+    rows = vehicles_of(db, account, server.stamp())
+    return [DriversVehicle(id=number, name=own_name, note=name) for number, name, own_name in rows]
 
 
 # Sessions
@@ -353,8 +345,14 @@ def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVeh
 async def list_transactions(request: TypedRequest[OwnQuery, None]) -> Listing[DriversTransaction]:
     """List the sessions of your household, the newest first"""
     own, query = household(request), request.query
-    of_own = partial(stored.transactions, household=own, now=request.api.now())
-    read = partial(of_own, limit=query.limit, before=query.before, is_open=query.open)
+    read = partial(
+        stored.transactions,
+        household=own,
+        now=request.api.now(),
+        limit=query.limit,
+        before=query.before,
+        is_open=query.open,
+    )
     listed = await request.find(read, Told("session {1}", query.before or ""))
     return Listing(data=show(listed.data), limit=query.limit, next=listed.next)
 
@@ -362,9 +360,8 @@ async def list_transactions(request: TypedRequest[OwnQuery, None]) -> Listing[Dr
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
 async def get_transaction(request: TypedRequest[SessionQuery, None]) -> DriversSession:
     """Show a session of your household, and how its cost comes about"""
-    return await _own(
-        request, partial(stored.transaction, now=request.api.now(), is_billed=request.query.bill)
-    )
+    now, is_billed = request.api.now(), request.query.bill
+    return await _own(request, partial(stored.transaction, now=now, is_billed=is_billed))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")
@@ -376,9 +373,8 @@ async def get_curve(request: Request) -> Curve:
 async def _own(request: Request, read: Callable[..., T | None]) -> T:
     """Return what is read of a session of the household. Raises Problem for any other."""
     own, number = household(request), request.number()
-    return await request.find(
-        partial(read, household=own, number=number), Told("session {1}", number)
-    )
+    read_own = partial(read, household=own, number=number)
+    return await request.find(read_own, Told("session {1}", number))
 
 
 # Statements
@@ -387,12 +383,8 @@ async def _own(request: Request, read: Callable[..., T | None]) -> T:
 @ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
 async def list_statements(request: TypedRequest[Paged, None]) -> ListPage[DriversStatement]:
     """List the closed statements of your household, the newest first"""
-    read = partial(
-        read_statements,
-        server=request.api,
-        account=account_of(request),
-        wanted=wanted(request.query),
-    )
+    account, rows = account_of(request), wanted(request.query)
+    read = partial(read_statements, server=request.api, account=account, wanted=rows)
     return await page(request, read)
 
 
@@ -400,22 +392,23 @@ def read_statements(
     db: Database, server: Server, account: int, wanted: WantedPage
 ) -> ListPage[DriversStatement]:
     """Return a page of the closed statements of a household. Raises NoPage."""
-    found, zone = closed_statements(db, account, None, wanted), server.config.time_zone
-    return found.of_rows([_statement(one, fees_of(db, one.number), zone) for one in found.data])
-
-
-def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) -> DriversStatement:
-    return DriversStatement(
-        number=statement.number,
-        month=statement.month,
-        date=in_zone(datetime.fromisoformat(statement.closed_at), zone).date().isoformat(),
-        currency=statement.currency,
-        total=statement.total,
-        is_carried=statement.is_carried,
-        sessions=statement.sessions,
-        energy_wh=statement.energy_wh,
-        fees=fees,
-    )
+    closed = closed_statements(db, account, None, wanted)
+    statements: list[DriversStatement] = []
+    for row in closed.data:
+        closed_at = in_zone(datetime.fromisoformat(row.closed_at), server.config.time_zone)
+        statement = DriversStatement(
+            number=row.number,
+            month=row.month,
+            date=closed_at.date().isoformat(),
+            currency=row.currency,
+            total=row.total,
+            is_carried=row.is_carried,
+            sessions=row.sessions,
+            energy_wh=row.energy_wh,
+            fees=fees_of(db, row.number),
+        )
+        statements.append(statement)
+    return closed.of_rows(statements)
 
 
 @ENDPOINTS.get(
@@ -423,8 +416,7 @@ def _statement(statement: ClosedStatement, fees: list[FeeLine], zone: tzinfo) ->
 )
 async def get_statement(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
-    account, number, form = account_of(request), request.number("number"), request.query.format
-    found = await request.find(
-        partial(id_of_own, account=account, number=number), Told("statement {1}", number)
-    )
-    return document(request.api, paper_of(request, found), form)
+    account, number = account_of(request), request.number("number")
+    read = partial(id_of_own, account=account, number=number)
+    statement_id = await request.find(read, Told("statement {1}", number))
+    return document(request.api, paper_of(request, statement_id), request.query.format)

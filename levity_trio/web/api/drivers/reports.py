@@ -14,13 +14,13 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.access.tags import Status
-from levity_trio.records import Personal, record
+from levity_trio.records import Personal, names_of, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.money.statements import fees_of, id_of_own
+from levity_trio.store.reads.money.statements import FeeLine, fees_of, id_of_own
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as places
 from levity_trio.store.reads.people import reports as stored
-from levity_trio.store.reads.people.reports import DriverReport, ReportFilters, WaitingReport
+from levity_trio.store.reads.people.reports import ReportFilters, WaitingReport
 from levity_trio.store.writes.people import reports as writes
 from levity_trio.store.writes.people.reports import (
     MOST_OF_DAY,
@@ -128,15 +128,13 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
         number = await request.write(writes.write, account, subject, body.words.strip(), since)
     except TooManyReports:
         words = Told(
-            (
-                "your household has written {1} times today; go on tomorrow, or ask whoever runs "
-                "the chargers"
-            ),
+            "your household has written {1} times today; go on tomorrow, or ask whoever runs the "
+            "chargers",
             MOST_OF_DAY,
         )
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
-    (found,) = await request.read(partial(stored.reports, wanted=ReportFilters(number=number)))
-    return _own(found)
+    (written,) = await request.read(partial(read_own, wanted=ReportFilters(number=number)))
+    return written
 
 
 async def _subject(request: TypedRequest[None, ReportBody], account: int) -> ReportSubject:
@@ -147,46 +145,26 @@ async def _subject(request: TypedRequest[None, ReportBody], account: int) -> Rep
     if body.statement is not None:
         of_own = partial(id_of_own, account=account, number=body.statement)
         await request.find(of_own, Told("statement {1}", body.statement))
+
     if body.line is not None:
-        fees = (
-            []
-            if body.statement is None
-            else await request.read(partial(fees_of, number=body.statement))
-        )
-        if body.transaction is not None or body.line not in [one.line for one in fees]:
-            raise invalid(
-                "line", Told("give a line of the statement that is no session, or the session")
-            )
+        fees: list[FeeLine] = []
+        if body.statement is not None and body.transaction is None:
+            fees = await request.read(partial(fees_of, number=body.statement))
+        if body.line not in [fee.line for fee in fees]:
+            words = Told("give a line of the statement that is no session, or the session")
+            raise invalid("line", words)
+
+    own = household(request)
     if body.transaction is not None:
-        read = partial(
-            places.own_transaction, household=household(request), number=body.transaction
-        )
-        charger = (
-            await request.find(read, Told("session {1} of your household", body.transaction))
-        ).charger
+        read = partial(places.own_transaction, household=own, number=body.transaction)
+        what = Told("session {1} of your household", body.transaction)
+        charger = (await request.find(read, what)).charger
     elif charger is not None:
-        read_all = partial(
-            places.places, household=household(request), now=request.api.now(), charger=charger
-        )
+        now = request.api.now()
+        read_all = partial(places.places, household=own, now=now, charger=charger)
         if not await request.read(read_all):
             raise not_found(Told("charger {1}", charger))
     return ReportSubject(body.transaction, body.statement, charger, line=body.line)
-
-
-def _own(found: DriverReport) -> DriversReport:
-    return DriversReport(
-        id=found.id,
-        about=found.about,
-        transaction=found.transaction,
-        statement=found.statement,
-        charger=found.charger,
-        id_tag=found.id_tag,
-        line=found.line,
-        words=found.words,
-        written_at=found.written_at,
-        answer=found.answer,
-        answered_at=found.answered_at,
-    )
 
 
 @ENDPOINTS.get(OWN, Role.DRIVER, "conflict", "invalid", group=TAG)
@@ -199,7 +177,12 @@ async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[Dri
 
 def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
     """Return what a household reported, with the answers, the newest first."""
-    return [_own(one) for one in stored.reports(db, wanted)]
+    names = names_of(DriversReport)
+    reports: list[DriversReport] = []
+    for row in stored.reports(db, wanted):
+        fields = {name: getattr(row, name) for name in names}
+        reports.append(DriversReport(**fields))
+    return reports
 
 
 @ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
@@ -212,9 +195,8 @@ async def lose_tag(request: Request) -> DriversTag:
         raise not_found(Told("card {1} of your household", tag)) from None
     await tags.changed(request, change)
     card, words = change.after, WHY_NOT[Status.BLOCKED]
-    name = next(
-        (one.own_name for one in await tags_of(request) if one.key == policy.key(tag)), None
-    )
+    names = {own.key: own.own_name for own in await tags_of(request)}
+    name = names.get(policy.key(tag))
     return DriversTag(id_tag=card.id_tag, name=name, note=card.name, is_valid=False, why_not=words)
 
 
@@ -242,7 +224,6 @@ async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingRepor
         raise not_found(Told("report {1}", number)) from None
     except AlreadyAnswered:
         raise conflict(Told("this was answered otherwise already")) from None
-    (found,) = await request.read(
-        partial(stored.waiting_reports, wanted=ReportFilters(number=number))
-    )
-    return found
+    filters = ReportFilters(number=number)
+    (answered,) = await request.read(partial(stored.waiting_reports, wanted=filters))
+    return answered
