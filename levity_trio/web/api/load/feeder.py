@@ -308,9 +308,10 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
 
     try:
         site = parse(toml)
-        planted(site, known.places, known.highest)
     except DocumentRefused as refused:
         raise invalid("toml", str(refused)) from None
+    try:
+        planted(site, known.places, known.highest)
     except TreeRefused as refused:
         shown.problems.extend(
             LoadProblem(text=problem.text, advice=[*problem.advice]) for problem in refused.problems

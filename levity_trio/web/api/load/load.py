@@ -162,7 +162,7 @@ def _why(
     outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=held)
     again = _again(now, car)
 
-    words = [Told("This car {1}.", car.says)]
+    words: list[str] = [Told("This car {1}.", car.says)]
     if car.circuit == GRID:
         words.append(now.grid_says)
     words += _words(car, line, outage, meter, zone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -77,16 +78,15 @@ async def _list_tokens(request: Request) -> list[TokenRow]:
 @ENDPOINTS.post("/api/admin/tokens", Role.ADMIN, "in_use", status=CREATED)
 async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
     """Make a token; its text is shown only in this answer"""
-    body = request.body
-    made, api = make(), request.api
+    body, api = request.body, request.api
+    made = make()
     new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), request.caller.name)
     token = await api.writer.run(users.create, new)
     if token is None:
-        raise Problem(
-            409,
-            "in_use",
-            Told("a token named {1} is in use; revoke it first, or choose another name", body.name),
+        words = Told(
+            "a token named {1} is in use; revoke it first, or choose another name", body.name
         )
+        raise Problem(HTTPStatus.CONFLICT, "in_use", words)
     api.tokens.load(await api.writer.run(users.stored))
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 

@@ -41,22 +41,18 @@ class EventsQuery(ClientInput):
 @ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
 async def _stream(request: TypedRequest[EventsQuery, None]) -> EventStream:
     """Stream the facts as they are committed (server-sent events); Last-Event-ID resumes"""
+    api = request.api
     if request.query.kind is not None:
         check_kinds("kind", request.query.kind.split(","), [*KINDS, READING])
+    last = None
+    text = request.headers.get("last-event-id")
+    if text:
+        if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_ID:
+            raise invalid("Last-Event-ID", Told("give the id of an event"))
+        last = int(text)
     words = Told("all places of event streams are taken (--api-max-streams)")
     full = busy("too_many_streams", words, 10).response()
-    return EventStream(
-        partial(_frames, request, _last_id(request)), request.api.streams, request.caller, full
-    )
-
-
-def _last_id(request: Request) -> int | None:
-    text = request.headers.get("last-event-id")
-    if text is None or text == "":
-        return None
-    if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_ID:
-        raise invalid("Last-Event-ID", Told("give the id of an event"))
-    return int(text)
+    return EventStream(partial(_frames, request, last), api.streams, request.caller, full)
 
 
 def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
@@ -64,18 +60,14 @@ def check_kinds(field: str, kinds: Iterable[str], known: Sequence[str]) -> None:
     it."""
     of_lower = {name.lower(): name for name in known}
     for kind in kinds:
-        if kind not in known:
-            nearest = [
-                of_lower[name] for name in get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)
-            ]
-            hint = (
-                Told("is it {1}?", " or ".join(nearest))
-                if nearest
-                else Told("see levity-trio help facts")
-            )
-            raise invalid(
-                field, Told("{1} is no kind of fact; {2}", kind or Told("an empty text"), hint)
-            )
+        if kind in known:
+            continue
+        nearest = get_close_matches(kind.lower(), of_lower, cutoff=CLOSE)
+        hint = Told("see levity-trio help facts")
+        if nearest:
+            hint = Told("is it {1}?", " or ".join(of_lower[name] for name in nearest))
+        shown = kind or Told("an empty text")
+        raise invalid(field, Told("{1} is no kind of fact; {2}", shown, hint))
 
 
 async def _frames(
@@ -85,15 +77,15 @@ async def _frames(
     server stops."""
     feed = request.api.feed
     joined = await feed.join()
+    begin = joined.position if last is None else min(last, joined.position)
     try:
-        yield COMMENT  # so that the head is sent at once
-        async for frame in feed.past(
-            joined.position if last is None else min(last, joined.position), joined.position
-        ):
+        # At once, so that the head is sent.
+        yield COMMENT
+        async for frame in feed.past(begin, joined.position):
             if _is_wanted(request.query, frame):
                 yield _bytes(request, frame)
-        async for sent in _live(request, joined.frames):
-            yield sent
+        async for part in _live(request, joined.frames):
+            yield part
     finally:
         feed.leave(joined)
 
@@ -102,11 +94,12 @@ async def _live(
     request: TypedRequest[EventsQuery, None], frames: trio.MemoryReceiveChannel[EventFrame]
 ) -> AsyncIterator[bytes]:
     while is_admitted(request.api, request.caller):
-        frame = None
+        frame: EventFrame | None = None
         try:
             with trio.move_on_after(COMMENT_SECONDS):
                 frame = await frames.receive()
-        except trio.EndOfChannel:  # too slow
+        except trio.EndOfChannel:
+            # The feed drops a reader that is too slow.
             return
         if frame is None:
             yield COMMENT

@@ -79,66 +79,66 @@ async def get_history(request: TypedRequest[HistoryQuery, None]) -> History | Re
     """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most.
     Costs are those of closed statements, else of today's tariffs and facts."""
     query = request.query
-    if (
-        query.of is Grouping.ACCOUNT or query.account is not None or query.costs
-    ) and not request.sees_all:
+    is_by_household = query.of is Grouping.ACCOUNT or query.account is not None
+    if (is_by_household or query.costs) and not request.sees_all:
         words = Told("history by household, and costs, need a token with the role operator")
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
     history = await request.read(partial(read_history, server=request.api, query=query))
-    return Response(encoded(_rows(history)), media_type=CSV) if query.format == "csv" else history
+    if query.format == "csv":
+        return Response(encoded(_rows(history)), media_type=CSV)
+    return history
 
 
 def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
     """Return the energy of each period. Raises Problem."""
-    zone, wanted = server.config.time_zone, WantedSeries(query.of, query.charger, query.account)
-    periods = _periods(query, today(server.now(), zone), zone)
-    found = series(db, wanted, periods)
-    history = History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
-    return (
-        with_costs(rows_of(db), history, wanted, rule_of(server))
-        if query.costs and periods
-        else history
+    zone = server.config.time_zone
+    wanted = WantedSeries(query.of, query.charger, query.account)
+    until = today(server.now(), zone)
+    if query.before is not None:
+        until = local_day(query.before, "to") - DAY
+    if query.since is not None:
+        since = local_day(query.since, "from")
+    elif query.by == "day":
+        since = until - timedelta(days=DAYS - 1)
+    else:
+        since = Month(until.year - 1, until.month).next.first_day
+
+    periods = [*(_days if query.by == "day" else _months)(since, until, zone)]
+    history = History(
+        by=query.by,
+        of=query.of,
+        time_zone=str(zone),
+        periods=periods,
+        series=series(db, wanted, periods),
     )
+    if query.costs and periods:
+        return with_costs(rows_of(db), history, wanted, rule_of(server))
+    return history
 
 
 def _rows(history: History) -> Iterator[tuple[str | int | Decimal, ...]]:
     """Yield the rows of a file: a line for each period and series in which somebody charged."""
-    yield (
-        "period",
-        history.of,
-        "name",
-        "kwh",
-        "sessions",
-        "in_doubt",
-        "amount",
-        "unbilled",
-        "currency",
-    )
+    counted = ("kwh", "sessions", "in_doubt")
+    yield "period", history.of, "name", *counted, "amount", "unbilled", "currency"
     exponent = CURRENCIES[history.currency].exponent if history.currency else 0
     for place, period in enumerate(history.periods):
-        for one in history.series:
-            figures, key = one.figures[place], one.charger if one.account is None else one.account
-            if figures.sessions:
-                amounts = (
-                    _units(amount, exponent) for amount in (figures.amount, figures.unbilled)
-                )
-                told = (
-                    Decimal(f"{figures.energy_wh / 1000:.3f}"),
-                    figures.sessions,
-                    figures.doubtful,
-                )
-                yield (
-                    period.name,
-                    _cell(key),
-                    _cell(one.name),
-                    *told,
-                    *amounts,
-                    history.currency or "",
-                )
+        for listed in history.series:
+            figures = listed.figures[place]
+            if not figures.sessions:
+                continue
+            key = listed.charger if listed.account is None else listed.account
+            begin = period.name, _cell(key), _cell(listed.name)
+            sessions = _kwh(figures.energy_wh), figures.sessions, figures.doubtful
+            amounts = _units(figures.amount, exponent), _units(figures.unbilled, exponent)
+            yield *begin, *sessions, *amounts, history.currency or ""
 
 
 def _cell(value: str | int | None) -> str:
     return str(inert("" if value is None else str(value)))
+
+
+def _kwh(wh: int) -> Decimal:
+    return Decimal(f"{wh / 1000:.3f}")
 
 
 def _units(amount: int | None, exponent: int) -> str | Decimal:
@@ -151,74 +151,47 @@ async def get_week(request: TypedRequest[WeekQuery, None]) -> WeekHistory | Resp
     weeks."""
     query = request.query
     if query.account is not None and not request.sees_all:
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "forbidden",
-            Told("history by household needs a token with the role operator"),
-        )
-    found = await request.read(partial(read_week, server=request.api, query=query))
-    return Response(encoded(_hours(found)), media_type=CSV) if query.format == "csv" else found
+        words = Told("history by household needs a token with the role operator")
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+    week = await request.read(partial(read_week, server=request.api, query=query))
+    if query.format != "csv":
+        return week
+    rows: list[tuple[str | int | Decimal, ...]] = [("weekday", "hour", "kwh")]
+    for place, wh in enumerate(week.hours):
+        weekday, hour = divmod(place, 24)
+        rows.append((weekday + 1, hour, _kwh(wh)))
+    return Response(encoded(rows), media_type=CSV)
 
 
 def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
     """Return the energy by the hour of the week. Raises Problem."""
     zone = server.config.time_zone
-    last = (
-        today(server.now(), zone) if query.before is None else local_day(query.before, "to") - DAY
-    )
-    first = (
-        last - timedelta(days=WEEKS_DAYS - 1)
-        if query.since is None
-        else local_day(query.since, "from")
-    )
+    last = today(server.now(), zone)
+    if query.before is not None:
+        last = local_day(query.before, "to") - DAY
+    first = last - timedelta(days=WEEKS_DAYS - 1)
+    if query.since is not None:
+        first = local_day(query.since, "from")
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
     return hours_of_week(db, OfWeek(since, before, zone, query.charger, query.account))
 
 
-def _hours(found: WeekHistory) -> Iterator[tuple[str | int | Decimal, ...]]:
-    yield ("weekday", "hour", "kwh")
-    for place, wh in enumerate(found.hours):
-        yield (place // 24 + 1, place % 24, Decimal(f"{wh / 1000:.3f}"))
-
-
-def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:
-    """Return the days, or the whole months, from the first wanted day to the last; if they are too
-    many, the last ones.
-
-    Raises Problem for what is no day.
-    """
-    until = last if query.before is None else local_day(query.before, "to") - timedelta(days=1)
-    since = _first(query, until) if query.since is None else local_day(query.since, "from")
-    return [*(_days if query.by == "day" else _months)(since, until, zone)]
-
-
-def _first(query: HistoryQuery, until: date) -> date:
-    """Return the first day if none is given."""
-    if query.by == "day":
-        return until - timedelta(days=DAYS - 1)
-    return Month(until.year - 1, until.month).next.first_day
-
-
 def _days(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
-    since = max(since, until - timedelta(days=MOST_DAYS - 1))
-    for number in range((until - since).days + 1):
-        day = since + timedelta(days=number)
-        yield Period(
-            name=str(day),
-            since=begins_at(day, zone),
-            before=begins_at(day + timedelta(days=1), zone),
-        )
+    """Yield the days from the first to the last; if they are too many, the last ones."""
+    day = max(since, until - timedelta(days=MOST_DAYS - 1))
+    while day <= until:
+        after = day + DAY
+        yield Period(name=str(day), since=begins_at(day, zone), before=begins_at(after, zone))
+        day = after
 
 
 def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
+    """Yield the whole months with the days from the first to the last; if they are too many, the
+    last ones."""
     last = Month.of(until)
     month = max(Month.of(since), Month(last.year - MOST_YEARS, last.number).next)
     while since <= until and month <= last:
-        after = month.next
-        yield Period(
-            name=str(month),
-            since=begins_at(month.first_day, zone),
-            before=begins_at(after.first_day, zone),
-        )
-        month = after
+        begin, end = begins_at(month.first_day, zone), begins_at(month.next.first_day, zone)
+        yield Period(name=str(month), since=begin, before=end)
+        month = month.next

@@ -14,7 +14,7 @@ from levity_trio.store.reads.levity.rows import KINDS, ImportedRows
 from levity_trio.store.writes.site.imports import ImpossibleRow, take
 from levity_trio.web.api.engine.bodies import StreamedBody
 from levity_trio.web.api.engine.endpoints import UPLOAD, Endpoints, Request, Role, Upload
-from levity_trio.web.api.engine.problems import Problem, invalid, of_upload
+from levity_trio.web.api.engine.problems import invalid, of_upload
 
 ENDPOINTS: Final = Endpoints("imports")
 PATH: Final = "/api/admin/imports/levity"
@@ -72,18 +72,14 @@ async def _import(request: Request, kind: str, line: bytes) -> ImportedRows:
     try:
         rows: list[Any] = msgspec.json.decode(line, type=list[row_type])  # type: ignore[valid-type]  # of this kind
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Problem(
-            422, "invalid", f"body: each line is a list of rows of {kind}: {error}", field="body"
-        ) from None
+        raise invalid("body", f"each line is a list of rows of {kind}: {error}") from None
     if len(rows) > MOST_ROWS:
         raise invalid("body", f"a line has {len(rows)} rows; give at most {MOST_ROWS}")
-    times = [
-        (name, getattr(row, name)) for name in TIMES if name in row_type._fields for row in rows
-    ]
-    if wrong := next(
-        (name for name, time in times if time is not None and TIME.fullmatch(time) is None), None
-    ):
-        raise invalid(wrong, "give a time such as 2026-03-01T12:00:00.000Z")
+    for name in TIMES:
+        if name in row_type._fields:
+            times = (getattr(row, name) for row in rows)
+            if not all(time is None or TIME.fullmatch(time) for time in times):
+                raise invalid(name, "give a time such as 2026-03-01T12:00:00.000Z")
     try:
         return await request.api.writer.run(take, kind, rows, request.api.stamp())
     except ImpossibleRow as error:

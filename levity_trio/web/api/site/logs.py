@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
-from levity_trio.store.reads.site.logged import Frame, FrameFilters, frames
+from levity_trio.store.reads.site.logged import FrameFilters, frames
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
@@ -63,26 +63,23 @@ async def list_frames(request: TypedRequest[LogsQuery, None]) -> ListPage[LogEnt
 
 def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogEntry]:
     """Return a page of frames. Raises NoPage, Problem."""
-    is_filtered = bool(
-        query.charger or query.action or query.direction or query.message_id or query.text
-    )
-    since = moment(query.since, "from") or (ago(server, FILTERED_DAYS) if is_filtered else None)
-    filters = FrameFilters(
-        *(query.charger, query.action, query.direction, query.message_id, query.text),
-        *(since, moment(query.before, "to")),
-    )
-    found = frames(db, filters, query.limit, query.cursor)
-    return found.of_rows([_entry(frame) for frame in found.data])
-
-
-def _entry(frame: Frame) -> LogEntry:
-    return LogEntry(
-        id=frame.id,
-        charge_point_id=frame.charger,
-        direction=DIRECTIONS.get(frame.direction, frame.direction),
-        message_type=frame.action,
-        payload=frame.frame,
-        timestamp=frame.at,
-        correlation_id=frame.message_id,
-        session=frame.session,
-    )
+    wanted = query.charger, query.action, query.direction, query.message_id, query.text
+    since = moment(query.since, "from")
+    if since is None and any(wanted):
+        since = ago(server, FILTERED_DAYS)
+    filters = FrameFilters(*wanted, since, moment(query.before, "to"))
+    rows = frames(db, filters, query.limit, query.cursor)
+    entries: list[LogEntry] = []
+    for frame in rows.data:
+        entry = LogEntry(
+            id=frame.id,
+            charge_point_id=frame.charger,
+            direction=DIRECTIONS.get(frame.direction, frame.direction),
+            message_type=frame.action,
+            payload=frame.frame,
+            timestamp=frame.at,
+            correlation_id=frame.message_id,
+            session=frame.session,
+        )
+        entries.append(entry)
+    return rows.of_rows(entries)

@@ -7,7 +7,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -217,9 +217,13 @@ async def get_ways(request: Request) -> MessageWays:
 
 def ways_of(config: ServerConfig) -> MessageWays:
     """Return by which ways messages can leave."""
-    mail, push, ping = (one is not None for one in (config.mail, config.ntfy, config.ping_url))
     sender = sender_of(config)
-    return MessageWays(mail=mail, push=push, ping=ping, sender=sender and sender[1])
+    return MessageWays(
+        mail=config.mail is not None,
+        push=config.ntfy is not None,
+        ping=config.ping_url is not None,
+        sender=sender and sender[1],
+    )
 
 
 class RecipientsQuery(ClientInput):
@@ -254,12 +258,11 @@ async def get_recipient(request: Request) -> RecipientRow:
 @ENDPOINTS.put(RECIPIENT, Role.OPERATOR, "not_found")
 async def change_recipient(request: TypedRequest[None, RecipientChangeBody]) -> RecipientRow:
     """Change what somebody is told, and where"""
-    found = await _recipient(request, request.number())
-    if not await request.api.writer.run(
-        writes.change, found.id, _data(request.body, who=found.who)
-    ):
-        raise not_found(Told("recipient {1}", found.id))
-    return await _recipient(request, found.id)
+    recipient = await _recipient(request, request.number())
+    data = _data(request.body, who=recipient.who)
+    if not await request.api.writer.run(writes.change, recipient.id, data):
+        raise not_found(Told("recipient {1}", recipient.id))
+    return await _recipient(request, recipient.id)
 
 
 @ENDPOINTS.delete(RECIPIENT, Role.OPERATOR, "not_found")
@@ -273,13 +276,15 @@ async def remove_recipient(request: Request) -> None:
 async def make_topic(request: Request) -> MadeTopic:
     """Make a new topic of push for somebody; it is shown only in this answer, and replaces the one
     before"""
-    return await _topic(request, (await _recipient(request, request.number())).id)
+    recipient = await _recipient(request, request.number())
+    return await _topic(request, recipient.id)
 
 
 @ENDPOINTS.delete(f"{RECIPIENT}/topic", Role.OPERATOR, "not_found")
 async def end_topic(request: Request) -> None:
     """Send somebody no more push messages"""
-    await _end_topic(request, (await _recipient(request, request.number())).id)
+    recipient = await _recipient(request, request.number())
+    await _end_topic(request, recipient.id)
 
 
 @ENDPOINTS.post(
@@ -287,13 +292,14 @@ async def end_topic(request: Request) -> None:
 )
 async def test_recipient(request: Request) -> SentTests:
     """Send somebody a test by each way that is set for them"""
-    found = await _recipient(request, request.number())
-    tests = []
-    with speaking(found.language or "en"):
-        if found.mail is not None:
-            tests.append(await _mail(request, found.mail))
-        if found.has_push:
-            topic = await request.read(partial(stored.topic, number=found.id, key=request.api.key))
+    recipient = await _recipient(request, request.number())
+    tests: list[MessageTest] = []
+    with speaking(recipient.language or "en"):
+        if recipient.mail is not None:
+            tests.append(await _mail(request, recipient.mail))
+        if recipient.has_push:
+            read = partial(stored.topic, number=recipient.id, key=request.api.key)
+            topic = await request.read(read)
             if topic is None:
                 raise conflict(Told("the topic is unknown here; make a new one"))
             tests.append(await _push(request, topic))
@@ -303,36 +309,33 @@ async def test_recipient(request: Request) -> SentTests:
 
 
 async def _recipient(request: Request, number: int) -> RecipientRow:
-    found = await request.find(
-        partial(stored.recipient, number=number), Told("recipient {1}", number)
-    )
-    if found.ended_at is not None:
-        raise not_found(Told("recipient {1}", number))
-    return found
+    what = Told("recipient {1}", number)
+    recipient = await request.find(partial(stored.recipient, number=number), what)
+    if recipient.ended_at is not None:
+        raise not_found(what)
+    return recipient
 
 
 def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> RecipientData:
     """Return a recipient as it is stored. Raises Problem."""
     _check(body.kinds, who, body.quiet_from, body.quiet_until)
-    if body.gets_statements and (who != DRIVER or body.mail is None):
+    is_driver = who == DRIVER
+    if body.gets_statements and (not is_driver or body.mail is None):
         raise invalid("gets_statements", Told("give the mail address of a household for it"))
     fields = {name: getattr(body, name) for name in names_of(Recipient)}
-    fields |= {
-        "name": (body.name or "").strip() or None,
-        "with_names": body.with_names and who != DRIVER,
-    }
+    fields["name"] = (body.name or "").strip() or None
+    fields["with_names"] = body.with_names and not is_driver
     return RecipientData(who=who, account=account, **fields)
 
 
 def _check(kinds: Sequence[str], who: str, quiet_from: str | None, quiet_until: str | None) -> None:
-    if unknown := [kind for kind in kinds if kind not in kinds_for(who)]:
-        raise invalid(
-            "kinds", Told("give some of {1}, not {2}", ", ".join(kinds_for(who)), unknown[0])
-        )
+    known = kinds_for(who)
+    for kind in kinds:
+        if kind not in known:
+            raise invalid("kinds", Told("give some of {1}, not {2}", ", ".join(known), kind))
     if (quiet_from is None) != (quiet_until is None):
-        raise invalid(
-            "quiet_from" if quiet_from is None else "quiet_until", Told("give both times, or none")
-        )
+        missing = "quiet_from" if quiet_from is None else "quiet_until"
+        raise invalid(missing, Told("give both times, or none"))
 
 
 def _by(request: Request) -> By:
@@ -347,10 +350,12 @@ async def _topic(request: Request, number: int) -> MadeTopic:
         await api.writer.run(writes.show_topic, number, topic, api.key, api.stamp())
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
 
-    parts = urlsplit(api.config.ntfy)
-    host = parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")
-    url = f"{parts.scheme}://{host}/{topic}"
-    app = f"ntfy://{host}/{topic}{'?secure=false' if parts.scheme == 'http' else ''}"
+    server = urlsplit(api.config.ntfy)
+    host = server.netloc.rpartition("@")[2] + server.path.rstrip("/")
+    url = f"{server.scheme}://{host}/{topic}"
+    app = f"ntfy://{host}/{topic}"
+    if server.scheme == "http":
+        app += "?secure=false"
     return MadeTopic(number, topic, url, app, text_code(url))
 
 
@@ -380,8 +385,9 @@ async def test_way(request: TypedRequest[None, TestBody]) -> MessageTest:
     if config.ping_url is None:
         raise conflict(Told("no URL is set; start the server with --ping-url"))
     async with request.api.places.wait():
-        if (problem := await ping(config.ping_url)) is not None:
-            raise _unsent(problem)
+        problem = await ping(config.ping_url)
+    if problem is not None:
+        raise _unsent(problem)
     return MessageTest(PING, urlsplit(config.ping_url).hostname or "")
 
 
@@ -447,12 +453,7 @@ def _unsent(problem: str) -> Problem:
 async def get_own(request: Request) -> OwnRecipient:
     """Show what you are told, and where"""
     account, user, config = account_of(request), _user(request), request.api.config
-    found = [
-        one
-        for one in await request.read(partial(stored.recipients, account=account))
-        if one.user == user
-    ]
-    nothing = OwnRecipient(
+    shown = OwnRecipient(
         can_mail=config.mail is not None,
         can_push=config.ntfy is not None,
         mail=None,
@@ -464,20 +465,20 @@ async def get_own(request: Request) -> OwnRecipient:
         quiet_until=None,
         gets_statements=False,
     )
-    if not found:
-        return nothing
-    (one, *_others) = found
-    return replace(
-        nothing,
-        mail=one.mail,
-        mail_problem=one.mail_problem,
-        has_push=one.has_push,
-        must_scan=one.must_scan,
-        kinds=tuple(one.kinds),
-        quiet_from=one.quiet_from,
-        quiet_until=one.quiet_until,
-        gets_statements=one.gets_statements,
-    )
+    for recipient in await request.read(partial(stored.recipients, account=account)):
+        if recipient.user == user:
+            return replace(
+                shown,
+                mail=recipient.mail,
+                mail_problem=recipient.mail_problem,
+                has_push=recipient.has_push,
+                must_scan=recipient.must_scan,
+                kinds=tuple(recipient.kinds),
+                quiet_from=recipient.quiet_from,
+                quiet_until=recipient.quiet_until,
+                gets_statements=recipient.gets_statements,
+            )
+    return shown
 
 
 @ENDPOINTS.put(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS)
@@ -527,14 +528,13 @@ async def end_own_topic(request: Request) -> None:
 @ENDPOINTS.get(f"{ME}/messages", Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def list_own(request: TypedRequest[NewestQuery, None]) -> list[OwnMessage]:
     """List what was sent to your household, the newest first"""
-    read = partial(
-        stored.messages_of_account, account=account_of(request), limit=request.query.limit
-    )
-    return [_own(one) for one in await request.read(read)]
-
-
-def _own(message: MessageRow) -> OwnMessage:
-    return OwnMessage(**{field.name: getattr(message, field.name) for field in fields(OwnMessage)})
+    account, limit = account_of(request), request.query.limit
+    read = partial(stored.messages_of_account, account=account, limit=limit)
+    messages: list[OwnMessage] = []
+    for row in await request.read(read):
+        fields = {name: getattr(row, name) for name in names_of(OwnMessage)}
+        messages.append(OwnMessage(**fields))
+    return messages
 
 
 def _user(request: Request) -> int | None:

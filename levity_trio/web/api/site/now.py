@@ -31,21 +31,13 @@ class NowQuery(ClientInput):
 @ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
 async def get_now(request: TypedRequest[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
-    query = request.query
-    # The text may also be the identity of one charger that has a comma in it.
-    names = (
-        None
-        if query.charger is None
-        else [query.charger, *map(str.strip, query.charger.split(","))]
-    )
-    return await request.read(
-        partial(
-            read_now,
-            server=request.api,
-            sees_all=request.sees_all,
-            chosen=names and frozenset(names),
-        )
-    )
+    text = request.query.charger
+    chosen: frozenset[str] | None = None
+    if text is not None:
+        # The text may also be the identity of one charger that has a comma in it.
+        chosen = frozenset([text, *map(str.strip, text.split(","))])
+    read = partial(read_now, server=request.api, sees_all=request.sees_all, chosen=chosen)
+    return await request.read(read)
 
 
 def read_now(
@@ -59,6 +51,5 @@ def read_now(
     )
     machine = machine._replace(address=partial(present_address, config.host))
     terms, name, tag = rule_of(server), config.server_name, config.auto_start_id_tag
-    return now(
-        db, AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen), server.sessions
-    )
+    wanted = AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen)
+    return now(db, wanted, server.sessions)

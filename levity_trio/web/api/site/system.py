@@ -4,7 +4,6 @@ from."""
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import trio
 from msgspec import Meta
 
 from levity_trio import __version__
+from levity_trio.config.settings import InForce
 from levity_trio.plugins.base import PluginState
 from levity_trio.records import record
 from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
@@ -102,39 +102,47 @@ class System:
 async def get_system(request: Request) -> System:
     """Show the server: version, database, retention, plugins; to admins its settings, and whence
     each came."""
-    api, is_admin = request.api, request.caller.role >= Role.ADMIN
-    config = api.config
-    database = await api.reader.run(partial(stored_data, path=config.shown_database, now=api.now()))
+    api, config = request.api, request.api.config
+    database = await request.read(partial(stored_data, path=config.shown_database, now=api.now()))
     backup = await trio.to_thread.run_sync(last_backup, config.database)
+    settings: list[SettingRow] | None = None
+    if request.caller.role >= Role.ADMIN:
+        settings = [_shown_setting(setting) for setting in config.in_force]
+    else:
+        database = replace(database, path=None)
+        backup = None if backup is None else replace(backup, file=None)
+    program = Program(
+        version=__version__,
+        python=platform.python_version(),
+        sqlite=SQLITE_VERSION,
+        server_name=config.server_name,
+        begun_at=api.begun_at,
+        memory_bytes=await trio.to_thread.run_sync(_memory_bytes),
+    )
+    retention = Retention(
+        frames_days=config.log_days,
+        frames_megabytes=config.log_megabytes,
+        events_days=config.event_days,
+    )
+    load = Load(
+        chargers=len(api.chargers.connected()),
+        streams=int(api.streams.borrowed_tokens),
+        waiting_writes=api.writer.statistics().waiting,
+    )
     return System(
-        program=Program(
-            version=__version__,
-            python=platform.python_version(),
-            sqlite=SQLITE_VERSION,
-            server_name=config.server_name,
-            begun_at=api.begun_at,
-            memory_bytes=await trio.to_thread.run_sync(_memory_bytes),
-        ),
+        program=program,
         at=api.stamp(),
         time_zone=str(config.time_zone),
         is_clock_trusted=api.is_clock_trusted(),
         can_store=not api.writer.is_failing,
         is_damaged=api.writer.is_damaged,
-        database=database if is_admin else replace(database, path=None),
-        last_backup=backup if backup is None or is_admin else replace(backup, file=None),
+        database=database,
+        last_backup=backup,
         saved_by=await trio.to_thread.run_sync(saved_by, config.database),
-        retention=Retention(
-            frames_days=config.log_days,
-            frames_megabytes=config.log_megabytes,
-            events_days=config.event_days,
-        ),
-        load=Load(
-            chargers=len(api.chargers.connected()),
-            streams=int(api.streams.borrowed_tokens),
-            waiting_writes=api.writer.statistics().waiting,
-        ),
+        retention=retention,
+        load=load,
         plugins=list(api.plugins()),
-        settings=list(_settings(request)) if is_admin else None,
+        settings=settings,
     )
 
 
@@ -144,16 +152,24 @@ def _memory_bytes() -> int | None:
         lines = STATUS.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    sizes = (line.split()[1] for line in lines if line.startswith("VmRSS:"))
-    return next((1024 * int(size) for size in sizes), None)
+    for line in lines:
+        if line.startswith("VmRSS:"):
+            _, kilobytes, *_ = line.split()
+            return 1024 * int(kilobytes)
+    return None
 
 
-def _settings(request: Request) -> Iterator[SettingRow]:
-    for one in request.api.config.in_force:
-        value = masked_url(one.text) if one.text is not None and one.is_secret else one.text
-        yield SettingRow(
-            name=one.name, group=one.group, value=value, origin=one.origin, help=one.help
-        )
+def _shown_setting(setting: InForce) -> SettingRow:
+    value = setting.text
+    if value is not None and setting.is_secret:
+        value = masked_url(value)
+    return SettingRow(
+        name=setting.name,
+        group=setting.group,
+        value=value,
+        origin=setting.origin,
+        help=setting.help,
+    )
 
 
 # Draining a server before it is stopped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from secrets import token_hex
 from typing import Annotated, Final
 
@@ -11,7 +12,7 @@ from msgspec import Meta
 
 from levity_trio.store.reads.site.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes.site import webhooks as writes
-from levity_trio.store.writes.site.webhooks import NewWebhook, StoredWebhook
+from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
@@ -86,19 +87,15 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
         raise invalid("url", str(problem)) from None
     check_kinds("kinds", body.kinds or (), KINDS)
     api, secret = request.api, new_secret()
-    new = NewWebhook(
-        body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger
-    )
+    kinds = tuple(body.kinds) if body.kinds else None
+    new = NewWebhook(body.name, body.url, secret, kinds, body.charger)
     with needing_key():
         added = await api.writer.run(writes.add, new, api.stamp(), request.caller.name, api.key)
     if added is None:
-        raise Problem(
-            409,
-            "in_use",
-            Told(
-                "a webhook named {1} is in use; remove it first, or choose another name", body.name
-            ),
+        words = Told(
+            "a webhook named {1} is in use; remove it first, or choose another name", body.name
         )
+        raise Problem(HTTPStatus.CONFLICT, "in_use", words)
     api.webhooks.note_change()
     return AddedWebhook(added.id, added.name, added.url, secret)
 
@@ -115,23 +112,20 @@ async def _remove(request: Request) -> None:
 @ENDPOINTS.post("/api/admin/webhooks/{id}/test", Role.ADMIN, "not_found", "too_many_waiting")
 async def _test(request: Request) -> DeliveryTest:
     """Send a test message once, and tell what came of it"""
-    api, webhook = request.api, await _in_use(request)
+    api, number = request.api, request.number()
+    webhooks_in_use = await api.writer.run(writes.in_use, api.key)
+    webhook = next((webhook for webhook, _ in webhooks_in_use if webhook.id == number), None)
+    if webhook is None:
+        raise not_found(Told("webhook {1} in use", number))
     message = WebhookMessage(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
     if webhook.secret is None:
         return DeliveryTest(False, None, NOT_SIGNABLE)
     async with api.places.wait():
         try:
-            return DeliveryTest(True, await send(webhook.url, webhook.secret, message), None)
+            status = await send(webhook.url, webhook.secret, message)
         except Undelivered as problem:
             return DeliveryTest(False, None, str(problem))
-
-
-async def _in_use(request: Request) -> StoredWebhook:
-    number = request.number()
-    for webhook, _ in await request.api.writer.run(writes.in_use, request.api.key):
-        if webhook.id == number:
-            return webhook
-    raise not_found(Told("webhook {1} in use", number))
+    return DeliveryTest(True, status, None)
 
 
 @ENDPOINTS.get("/api/admin/webhooks/{id}/given-up", Role.ADMIN)
