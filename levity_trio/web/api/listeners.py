@@ -160,44 +160,36 @@ class ApiListeners(NamedTuple):
     def in_config(self, config: ServerConfig) -> ServerConfig:
         """Return a configuration with the ports that were selected where it says 0."""
         api_port = port_of(self.port) if self.port else config.api_port
-        return replace(
-            config, api_port=api_port, drivers_port=port_of(self.drivers) if self.drivers else None
-        )
+        drivers_port = port_of(self.drivers) if self.drivers else None
+        return replace(config, api_port=api_port, drivers_port=drivers_port)
 
 
 async def listen_for_api(config: ServerConfig) -> ApiListeners:
-    """Open the listeners of the API's port and of the drivers' port. Raises EnvironmentProblem."""
+    """Open the listeners of the API's port and of the drivers' port. If only the default port of
+    the API is taken, chargers are served without it. Raises EnvironmentProblem."""
     if not config.api and config.drivers_port is None:
         return ApiListeners([], None)
     tls, drivers_tls = await trio.to_thread.run_sync(open_page_tls, config)
-    drivers = []
+    drivers: list[trio.SocketListener] = []
     if config.drivers_port is not None:
         drivers = await listen(config.drivers_host, config.drivers_port, DRIVERS_FLAGS)
-    return ApiListeners(await _listen(config) if config.api else [], tls, drivers, drivers_tls)
+    if not config.api:
+        return ApiListeners([], tls, drivers, drivers_tls)
 
-
-async def _listen(config: ServerConfig) -> list[trio.SocketListener]:
-    """Open the listeners of the API's port. If only the default port is taken, chargers are served
-    without it.
-
-    Raises EnvironmentProblem.
-    """
+    listeners: list[trio.SocketListener] = []
     port = API_PORT if config.api_port is None else config.api_port
     try:
-        return await listen(config.api_host, port, FLAGS)
+        listeners = await listen(config.api_host, port, FLAGS)
     except EnvironmentProblem as problem:
         cause = problem.__cause__
-        if (
-            config.api_port is not None
-            or not isinstance(cause, OSError)
-            or cause.errno != errno.EADDRINUSE
-        ):
+        is_taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+        if config.api_port is not None or not is_taken:
             raise
         log.warning(
             "the operator API is off: its port is taken; choose another with --api-port",
             port=API_PORT,
         )
-        return []
+    return ApiListeners(listeners, tls, drivers, drivers_tls)
 
 
 @contextmanager
@@ -242,18 +234,13 @@ async def open_api(
         await serving.enter_async_context(_reading_people(api))
         await serving.enter_async_context(_keeping_certificates(api, listeners))
         if listeners.local is not None:
-            await serving.enter_async_context(
-                open_http(
-                    Doorway(app, api, Door(is_socket=True)),
-                    [listeners.local],
-                    _limits(SOCKET_CONNECTIONS),
-                )
-            )
+            doorway = Doorway(app, api, Door(is_socket=True))
+            local = open_http(doorway, [listeners.local], _limits(SOCKET_CONNECTIONS))
+            await serving.enter_async_context(local)
         if listeners.port:
             inside = await serving.enter_async_context(_beside_pages(app, api))
-            served = open_http(
-                inside, listeners.port, _limits(CONNECTIONS), listeners.tls, config.api_proxy_from
-            )
+            limits, proxies = _limits(CONNECTIONS), config.api_proxy_from
+            served = open_http(inside, listeners.port, limits, listeners.tls, proxies)
             _log(config, await serving.enter_async_context(served), listeners.tls)
         if listeners.drivers:
             await serving.enter_async_context(_open_drivers(app, api, listeners))
@@ -281,9 +268,11 @@ async def _reading_people(api: ApiParts) -> AsyncIterator[None]:
 async def _keeping_certificates(api: ApiParts, listeners: ApiListeners) -> AsyncIterator[None]:
     """Watch over the certificates while the block runs."""
     async with trio.open_nursery() as nursery:
-        for one in filter(None, {listeners.tls, listeners.drivers_tls}):
-            nursery.start_soon(one.watch)
-            nursery.start_soon(keep_own, api, one)
+        # Both ports may have the same.
+        for tls in {listeners.tls, listeners.drivers_tls}:
+            if tls is not None:
+                nursery.start_soon(tls.watch)
+                nursery.start_soon(keep_own, api, tls)
         yield
         nursery.cancel_scope.cancel()
 
@@ -300,8 +289,10 @@ async def _beside_pages(app: ASGIApp, api: ApiParts) -> AsyncIterator[ASGIApp]:
     """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory:
     imported only then."""
     config = api.config
+    hosts = [*config.api_allowed_hosts]
     public = urlsplit(config.public_url or "").hostname
-    hosts = (*config.api_allowed_hosts, *([public] if public else ()))
+    if public:
+        hosts.append(public)
     door = Door(is_loopback=is_loopback(config.api_host), allowed_hosts=hosts)
     through, base = Doorway(app, api, door), base_of(config.public_url)
     if not config.dashboard:
@@ -324,19 +315,17 @@ async def _open_drivers(
     from levity_trio.web.dashboard.mount import Mount  # noqa: PLC0415 - takes memory
     from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - takes memory
 
-    config = api.config
+    config, tls = api.config, listeners.drivers_tls
     public = urlsplit(config.drivers_url or "").hostname
     door = Door(is_for_drivers=True, allowed_hosts=[public] if public else [])
     mount = Mount(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
     async with open_dashboard(api, app, ENDPOINTS, mount, streams) as pages:
         inside, proxies = Below(mount.base, pages, pages), config.api_proxy_from
-        served = open_http(
-            inside, listeners.drivers, DRIVERS_LIMITS, listeners.drivers_tls, proxies
-        )
+        served = open_http(inside, listeners.drivers, DRIVERS_LIMITS, tls, proxies)
         async with served as port:
             log.info("serving the drivers' port", port=port, address=f"{drivers_address(config)}/")
-            is_private = listeners.drivers_tls is not None or is_loopback(config.drivers_host)
+            is_private = tls is not None or is_loopback(config.drivers_host)
             if not is_private and not (config.drivers_url or "").startswith("https:"):
                 log.warning(
                     "the drivers' port is public without TLS: codes can be read on their way; "

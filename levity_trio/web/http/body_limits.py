@@ -30,10 +30,6 @@ class _Gone(Exception):
     """The client disconnected before its body was complete."""
 
 
-class _TooLarge(Exception):
-    pass
-
-
 def is_never_streamed(_scope: Scope) -> bool:
     """Return False: all bodies are small."""
     return False
@@ -67,7 +63,8 @@ class Bodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})  # before accepting it: the client receives 403
+            # Before it is accepted, this is a 403 for the client.
+            await send({"type": "websocket.close"})
         elif self.is_streamed(scope):
             await self._stream(scope, receive, send)
         else:
@@ -89,29 +86,31 @@ class Bodies:
             self.cut()
 
     async def _pass_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, is_whole = bytearray(), False
         try:
             with trio.fail_after(self.limit_seconds):
-                body = await self._read(receive)
+                while not is_whole and len(body) <= self.limit_bytes:
+                    part, is_whole = await _part(receive)
+                    body += part
         except _Gone:
             return
-        except _TooLarge:
-            await _discard(receive)
-            text = Told("the body is too large; the limit is {1} bytes", self.limit_bytes)
-            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, scope, receive, send)
         except trio.TooSlowError:
             text = Told("the body did not arrive within {1}", Quantity(self.limit_seconds, "s"))
             await self._refuse(HTTPStatus.REQUEST_TIMEOUT, text, scope, receive, send)
-        else:
-            await self.app(scope, _whole(body, receive), send)
+            return
+        if len(body) > self.limit_bytes:
+            await _discard(receive)
+            text = Told("the body is too large; the limit is {1} bytes", self.limit_bytes)
+            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, scope, receive, send)
+            return
 
-    async def _read(self, receive: Receive) -> bytes:
-        body, is_whole = bytearray(), False
-        while not is_whole:
-            part, is_whole = await _part(receive)
-            body += part
-            if len(body) > self.limit_bytes:
-                raise _TooLarge
-        return bytes(body)
+        parts: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def receive_whole() -> Message:
+            # Later calls wait for the client to disconnect.
+            return parts.pop() if parts else await receive()
+
+        await self.app(scope, receive_whole, send)
 
     async def _refuse(
         self, status: int, text: str, scope: Scope, receive: Receive, send: Send
@@ -141,14 +140,12 @@ class _Streamed:
         self._is_discarded = True
         with trio.move_on_after(DISCARD_SECONDS):
             while not self.is_over:
-                message = await self._receive()
-                self.is_over = message["type"] == "http.disconnect" or not message.get(
-                    "more_body", False
-                )
+                self.is_over = _is_last(await self._receive())
 
     async def receive(self) -> Message:
         """Return the next message. Raises BodyRefused."""
-        if self.is_over:  # later calls wait for the client to disconnect
+        # Later calls wait for the client to disconnect.
+        if self.is_over:
             return await self._receive()
         deadline = min(self._until, trio.current_time() + self._limits.idle_seconds)
         with trio.move_on_at(deadline) as patience:
@@ -159,8 +156,12 @@ class _Streamed:
         if self._left_bytes < 0:
             text = Told("the body is too large; the limit is {1} bytes", self._limits.size_bytes)
             raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
-        self.is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        self.is_over = _is_last(message)
         return message
+
+
+def _is_last(message: Message) -> bool:
+    return message["type"] == "http.disconnect" or not message.get("more_body", False)
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:
@@ -168,7 +169,7 @@ async def _part(receive: Receive) -> tuple[bytes, bool]:
     message = await receive()
     if message["type"] == "http.disconnect":
         raise _Gone
-    return message.get("body", b""), not message.get("more_body", False)
+    return message.get("body", b""), _is_last(message)
 
 
 async def _discard(receive: Receive) -> None:
@@ -178,14 +179,3 @@ async def _discard(receive: Receive) -> None:
                 pass
         except _Gone:
             return
-
-
-def _whole(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that returns the body in one part; later calls wait for the client to
-    disconnect."""
-    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_whole() -> Message:
-        return parts.pop() if parts else await receive()
-
-    return receive_whole

@@ -31,7 +31,8 @@ def preferred(accept: str, offered: Sequence[str]) -> str:
 
 def accepts_gzip(accept_encoding: str) -> bool:
     return any(
-        one.value in ("gzip", "x-gzip", "*") and one.quality > 0 for one in _ranges(accept_encoding)
+        encoding.value in ("gzip", "x-gzip", "*") and encoding.quality > 0
+        for encoding in _ranges(accept_encoding)
     )
 
 
@@ -45,7 +46,7 @@ def preferred_language(accept_language: str, offered: Sequence[str]) -> str:
 
     Somebody who wants de-AT also reads de (RFC 4647 §3.4).
     """
-    for wanted in sorted(_ranges(accept_language), key=lambda one: -one.quality):
+    for wanted in sorted(_ranges(accept_language), key=lambda language: -language.quality):
         name = wanted.value if wanted.quality > 0 else ""
         while name and name not in offered:
             name = name.rpartition("-")[0]
@@ -56,33 +57,36 @@ def preferred_language(accept_language: str, offered: Sequence[str]) -> str:
 
 def _quality(content_type: str, ranges: Sequence[_Range]) -> float:
     """Return the quality given by the most specific range that matches; 0 if none does."""
-    value, parameters = _parsed(content_type)
-    matching = (value, f"{value.partition('/')[0]}/*", "*/*")
-    found = [one for one in ranges if one.value in matching and _agree(one.parameters, parameters)]
-    best = min(found, key=lambda one: (matching.index(one.value), -one.quality), default=None)
-    return best.quality if best else 0
-
-
-def _agree(asked: Mapping[str, str], offered: Mapping[str, str]) -> bool:
-    return all(offered.get(name, value) == value for name, value in asked.items())
+    value, offered = _parsed(content_type)
+    kind = value.partition("/")[0]
+    # For the first of these that the client names, its highest quality counts.
+    for wanted in (value, f"{kind}/*", "*/*"):
+        qualities: list[float] = []
+        for accepted in ranges:
+            parameters = accepted.parameters.items()
+            is_same = all(offered.get(name, argument) == argument for name, argument in parameters)
+            if accepted.value == wanted and is_same:
+                qualities.append(accepted.quality)
+        if qualities:
+            return max(qualities)
+    return 0
 
 
 def _ranges(header: str) -> Iterator[_Range]:
     for part in header.split(","):
         value, parameters = _parsed(part)
-        quality = parameters.pop("q", "1")
+        try:
+            quality = float(parameters.pop("q", "1"))
+        except ValueError:
+            quality = 0
         if value:
-            yield _Range(value, parameters, _number(quality))
+            yield _Range(value, parameters, quality)
 
 
 def _parsed(text: str) -> tuple[str, dict[str, str]]:
-    value, *parameters = (piece.strip().lower() for piece in text.split(";"))
-    pairs = (piece.partition("=") for piece in parameters)
-    return value, {name.strip(): argument.strip().strip('"') for name, _, argument in pairs}
-
-
-def _number(quality: str) -> float:
-    try:
-        return float(quality)
-    except ValueError:
-        return 0
+    value, *pieces = (piece.strip().lower() for piece in text.split(";"))
+    parameters: dict[str, str] = {}
+    for piece in pieces:
+        name, _, argument = piece.partition("=")
+        parameters[name.strip()] = argument.strip().strip('"')
+    return value, parameters

@@ -71,17 +71,12 @@ def application(
 
 async def _routing_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
-    details = {
-        HTTPStatus.NOT_FOUND: Told("there is nothing at {1}", request.url.path),
-        HTTPStatus.METHOD_NOT_ALLOWED: Told(
-            "{1} is not allowed here; see the Allow header", request.method
-        ),
-    }
-    return problem(
-        error.status_code,
-        details.get(HTTPStatus(error.status_code), error.detail),
-        headers=error.headers,
-    )
+    status, detail = error.status_code, error.detail
+    if status == HTTPStatus.NOT_FOUND:
+        detail = Told("there is nothing at {1}", request.url.path)
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = Told("{1} is not allowed here; see the Allow header", request.method)
+    return problem(status, detail, headers=error.headers)
 
 
 async def _of_body(_request: Request, error: Exception) -> Response:
@@ -90,11 +85,10 @@ async def _of_body(_request: Request, error: Exception) -> Response:
 
 
 async def _nobody(_request: Request, _error: Exception) -> Response:
-    # the client left inside its body; nobody reads this
+    # The client left inside its body; nobody reads this.
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, Told("internal error; the log has its traceback")
-    )
+    words = Told("internal error; the log has its traceback")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, words)

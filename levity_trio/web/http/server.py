@@ -154,11 +154,11 @@ def host_name(host: str) -> str:
     """Return the name or address in a Host header, without its port and in lower case."""
     if host.startswith("["):
         return host[1:].partition("]")[0].casefold()
-    return (
-        (host.rpartition(":")[0] or host).rstrip(".").casefold()
-        if host.count(":") == 1
-        else host.casefold()
-    )
+    # An address of IPv6 without brackets has several colons, and no port.
+    if host.count(":") == 1:
+        name = host.rpartition(":")[0] or host
+        return name.rstrip(".").casefold()
+    return host.casefold()
 
 
 def is_own_host(scope: Scope, host: str, names: Collection[str] = ()) -> bool:
@@ -168,11 +168,10 @@ def is_own_host(scope: Scope, host: str, names: Collection[str] = ()) -> bool:
     A web page could otherwise reach us under a name that it controls (DNS rebinding).
     """
     name = host_name(host)
-    return (
-        is_loopback(name)
-        or name in names
-        or (bool(name) and name == str((scope.get("server") or [""])[0]))
-    )
+    if not name:
+        return False
+    arrived_at, *_ = scope.get("server") or [""]
+    return is_loopback(name) or name in names or name == str(arrived_at)
 
 
 @record(kw_only=False)
@@ -226,9 +225,8 @@ class _Sends:
     @contextmanager
     def within(self) -> Iterator[trio.CancelScope]:
         """Cancel the block at its deadline."""
-        with trio.CancelScope(
-            deadline=min(self._last, trio.current_time() + self._seconds)
-        ) as scope:
+        deadline = min(self._last, trio.current_time() + self._seconds)
+        with trio.CancelScope(deadline=deadline) as scope:
             self._open.add(scope)
             try:
                 yield scope
@@ -283,7 +281,8 @@ class _HttpConnection:
 async def _send_last(send: Send, message: Message) -> None:
     """Pass on a response after which the connection is closed."""
     if message["type"] == "http.response.start":
-        message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        headers = [*message.get("headers", ()), (b"connection", b"close")]
+        message = {**message, "headers": headers}
     await send(message)
 
 
@@ -292,13 +291,14 @@ class _Stream:
     shield."""
 
     def __init__(self, stream: _Transport, sends: _Sends, at_end: Callable[[], None]) -> None:
-        if isinstance(stream, trio.SSLStream):  # Hypercorn recognises TLS by these
+        # Hypercorn recognises TLS by these.
+        if isinstance(stream, trio.SSLStream):
             self.transport_stream = stream.transport_stream
             self.do_handshake = stream.do_handshake
             self.selected_alpn_protocol = partial(_selected_alpn_protocol, stream)
         else:
             self.socket = stream.socket
-        # TLS has no half-closed connection
+        # TLS has no half-closed connection.
         self.send_eof = getattr(stream, "send_eof", trio.lowlevel.checkpoint)
         self.aclose = stream.aclose
         self._stream = stream
@@ -359,7 +359,10 @@ class _HttpServer:
         self._proxies = proxies
         self._app = app
         self._limits = limits
-        self._config = _config(limits)
+        self._config = Config()
+        self._config.logger_class = _HypercornLog
+        self._config.keep_alive_timeout = limits.idle_seconds
+        self._config.include_server_header = False
         self.sends = _Sends(limits.send_seconds)
 
     async def serve_connection(self, slots: trio.Semaphore, stream: trio.SocketStream) -> None:
@@ -370,7 +373,8 @@ class _HttpServer:
                 client = await client_of(stream, self._proxies)
                 if client is not None:
                     await self._converse(stream, client, scope)
-        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):  # caused by the peer
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            # The peer has caused it.
             log.debug("HTTP client disconnected")
         except* Exception:
             log.exception("HTTP connection failed")
@@ -381,14 +385,15 @@ class _HttpServer:
         self, stream: trio.SocketStream, client: str, scope: trio.CancelScope
     ) -> None:
         limits = self._limits
-        given = (
+        bodies = Bodies(
+            self._app,
             limits.body_bytes,
             limits.body_seconds,
             scope.cancel,
             limits.is_streamed,
             limits.streams,
         )
-        conversation = _HttpConnection(Bodies(self._app, *given), client, scope)
+        conversation = _HttpConnection(bodies, client, scope)
         transport: _Transport = stream
         if self._tls is not None:
             transport = trio.SSLStream(
@@ -401,14 +406,6 @@ class _HttpServer:
             ConnectionState({}),
             _Stream(transport, self.sends, conversation.end),  # type: ignore[arg-type]  # annotated for TLS streams only
         )
-
-
-def _config(limits: HttpLimits) -> Config:
-    config = Config()
-    config.logger_class = _HypercornLog
-    config.keep_alive_timeout = limits.idle_seconds
-    config.include_server_header = False
-    return config
 
 
 class _HypercornLog(Logger):
@@ -448,35 +445,33 @@ async def client_of(stream: trio.SocketStream, proxies: Proxies) -> str | None:
     Raises OSError, trio.BrokenResourceError: the peer has left.
     """
     name = stream.socket.getpeername()
-    address = "" if isinstance(name, (str, bytes)) else str(name[0])  # a Unix socket has no address
+    # A Unix socket has no address.
+    address = "" if isinstance(name, (str, bytes)) else str(name[0])
     if not is_from(address, proxies):
         return address
+    received = b""
     try:
         with trio.move_on_after(HEADER_SECONDS):
-            return await _named_by_proxy(stream)
+            while (header := read_proxy_header(received)) is None:
+                # No byte more than the header has, because what follows may be TLS.
+                more = await stream.receive_some(missing_bytes(received))
+                if not more:
+                    return None
+                received += more
+            return header.address
     except BadProxyHeader as error:
         await _refuse(stream, f"{address} is in --api-proxy-from, but {error}.")
     return None
-
-
-async def _named_by_proxy(stream: trio.SocketStream) -> str | None:
-    received = b""
-    while (header := read_proxy_header(received)) is None:
-        # no more, because what follows may be TLS
-        more = await stream.receive_some(missing_bytes(received))
-        if not more:
-            return None
-        received += more
-    return header.address
 
 
 async def _refuse(stream: trio.SocketStream, words: str) -> None:
     """Answer somebody who comes past the proxy. Closing with unread data would reset the
     connection."""
     log.debug("connection refused", reason=words)
-    answer = problem(400, words)
+    answer = problem(HTTPStatus.BAD_REQUEST, words)
+    response = last_response(answer.status_code, bytes(answer.body), MEDIA_TYPE)
     with trio.move_on_after(REFUSED_SECONDS):
-        await stream.send_all(last_response(answer.status_code, bytes(answer.body), MEDIA_TYPE))
+        await stream.send_all(response)
         await stream.send_eof()
         while await stream.receive_some(REFUSED_BYTES):
             pass
