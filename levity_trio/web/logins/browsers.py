@@ -149,14 +149,18 @@ class Logins:
     def __init__(
         self, tokens: Tokens, writer: Writer, clock: Clock, stretch: Stretch = in_thread
     ) -> None:
-        self._tokens, self._writer, self._clock, self._stretch = tokens, writer, clock, stretch
+        self._tokens = tokens
+        self._writer = writer
+        self._clock = clock
+        self._stretch = stretch
         self._users: dict[int, StoredUser] = {}
         self._logins: dict[int, StoredLogin] = {}
         self._ids: dict[str, int] = {}
         """The numbers of log-ins, by the digests of what their cookies contain."""
         self._uses = Uses()
         one_at_a_time = trio.Lock()
-        self._door, self._drivers_door = _LogInQueue(one_at_a_time), _LogInQueue(one_at_a_time)
+        self._door = _LogInQueue(one_at_a_time)
+        self._drivers_door = _LogInQueue(one_at_a_time)
         self._changing = trio.Lock()
         self.invitations = Invitations()
         self.are_used = False
@@ -208,24 +212,23 @@ class Logins:
         stored, now = self._logins.get(number), self._clock()
         if stored is None or stored.ended_at is not None or now - self._uses.last(number) > LASTS:
             return None
-        login = self._of_user(stored) if stored.user is not None else self._of_token(stored)
-        if login is not None and self._uses.note(number, now):
+        if stored.user is not None:
+            user = self._users.get(stored.user)
+            if user is None or (user.ends_at is not None and user.ends_at <= stamp(now)):
+                return None
+            login = Login(number, user.id, None, user.name, user.role, user.account, user.language)
+        else:
+            token = None if stored.token is None else self._tokens.valid(stored.token)
+            if token is None:
+                return None
+            login = Login(number, None, token.id, token.name, token.role)
+        if self._uses.note(number, now):
             self._writer.coalesce(("login", number), writes.note_use, number, stamp(now))
         return login
 
     def is_valid(self, number: int) -> bool:
         """Whether a log-in is valid. An event stream uses its log-in as long as it is open."""
         return self.get(number) is not None
-
-    def _of_user(self, stored: StoredLogin) -> Login | None:
-        user = None if stored.user is None else self._users.get(stored.user)
-        if user is None or (user.ends_at is not None and user.ends_at <= stamp(self._clock())):
-            return None
-        return Login(stored.id, user.id, None, user.name, user.role, user.account, user.language)
-
-    def _of_token(self, stored: StoredLogin) -> Login | None:
-        token = None if stored.token is None else self._tokens.valid(stored.token)
-        return None if token is None else Login(stored.id, None, token.id, token.name, token.role)
 
     # Logging in and out
 
@@ -241,23 +244,24 @@ class Logins:
     ) -> LoggedIn:
         """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises
         Problem."""
-        user, visit = self._named(name), _LogInVisit(address, cookie, browser)
+        door = self._door_of(for_drivers)
+        user = self._named(name)
         if for_drivers and user is not None and not self._is_driver(user.id):
             user = None
+        known = self._known(cookie, user)
+        network = network_of(address)
+        if known:
+            who, turn = ("known", known), door.turns.known(known)
+        else:
+            who = network, _folded(name)[:NAME_CHARACTERS]
+            turn = door.turns.stranger(network)
+        # A name that nobody has takes as long as a wrong password, and tells nothing.
         stored = None if user is None else user.password
-        known, door = self._known(cookie, user), self._door_of(for_drivers)
-        who = ("known", known) if known else (network_of(address), _folded(name)[:NAME_CHARACTERS])
-        turn = door.turns.known(known) if known else door.turns.stranger(network_of(address))
-        if (
-            not await self._try(door, who, turn, stored or NOBODYS, password)
-            or user is None
-            or stored is None
-        ):
-            raise Problem(
-                HTTPStatus.UNAUTHORIZED,
-                "wrong_password",
-                Told("there is no such user with this password"),
-            )
+        is_right = await self._try(door, who, turn, stored or NOBODYS, password)
+        if not is_right or user is None or stored is None:
+            words = Told("there is no such user with this password")
+            raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", words)
+        visit = _LogInVisit(address, cookie, browser)
         return await self._begin(visit, stored, user=user.id)
 
     async def enter_by_token(
@@ -278,49 +282,46 @@ class Logins:
     ) -> LoggedIn:
         """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises
         Problem."""
-        who, door = (
-            (network_of(address), f"code {self.invitations.number_of(code)}"),
-            self._door_of(for_drivers),
-        )
+        door = self._door_of(for_drivers)
+        network = network_of(address)
+        who = network, f"code {self.invitations.number_of(code)}"
         self._check_wait(door, who)
-        found = self._invitation(code, for_drivers=for_drivers)
-        if found is not None and found.is_pin:
-            async with _held(door.turns.stranger(who[0])):
-                found = await self._try_pin(door, who, code, for_drivers=for_drivers)
-        elif found is None:
+        invitation = self._invitation(code, for_drivers=for_drivers)
+        if invitation is None:
             door.failures.add(who)
-        if found is None:
-            raise Problem(
-                HTTPStatus.UNAUTHORIZED,
-                "wrong_code",
-                Told("this code is wrong, used or too old; ask for a new one"),
-            )
-        return await self._begin(
-            _LogInVisit(address, cookie, browser), None, user=found.user, invitation=found.id
-        )
+        elif invitation.is_pin:
+            async with _held(door.turns.stranger(network)):
+                invitation = await self._try_pin(door, who, code, for_drivers=for_drivers)
+        if invitation is None:
+            words = Told("this code is wrong, used or too old; ask for a new one")
+            raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_code", words)
+        visit = _LogInVisit(address, cookie, browser)
+        return await self._begin(visit, None, user=invitation.user, invitation=invitation.id)
 
     async def _try_pin(
         self, door: _LogInQueue, who: _Who, code: str, *, for_drivers: bool
     ) -> Presented | None:
         """Return the invitation of a right PIN. Its turn has come: what was refused before that,
         was no try."""
-        self._check_wait(door, who)  # others may have failed meanwhile
+        # Others may have failed meanwhile.
+        self._check_wait(door, who)
         invitation = self._invitation(code, for_drivers=for_drivers)
         if invitation is None:
             return None
-        # before anything is awaited, so that no guess goes uncounted
+        # Before anything is awaited, so that no guess goes uncounted.
         tries = self.invitations.count_try(invitation.id)
         await self._writer.run(users.note_tries, invitation.id, tries)
-        is_right = await self._is_right(
-            door, who, Stretched(invitation.salt, invitation.digest), invitation.secret
-        )
+        stored = Stretched(invitation.salt, invitation.digest)
+        is_right = await self._is_right(door, who, stored, invitation.secret)
         return invitation if is_right else None
 
     def _invitation(self, code: str, *, for_drivers: bool) -> Presented | None:
         """Return the invitation that a code names, as far as it may be used here and tried
         again."""
-        found = self.invitations.find(code, stamp(self._clock()))
-        return None if found is None or (for_drivers and not self._is_driver(found.user)) else found
+        invitation = self.invitations.find(code, stamp(self._clock()))
+        if invitation is not None and for_drivers and not self._is_driver(invitation.user):
+            return None
+        return invitation
 
     async def leave(self, number: int) -> None:
         """End a log-in by its own browser, which stays known. Raises StoreUnavailable."""
@@ -335,24 +336,21 @@ class Logins:
         """Change the password of the user of a log-in, whose other log-ins end. Raises Problem."""
         user = None if login.user is None else self._users.get(login.user)
         if user is None:
-            raise Problem(
-                HTTPStatus.CONFLICT, "conflict", Told("you have no user, and so no password")
-            )
-        number, known = user.id, f"password of {login.id}"
-        if user.password is not None:
+            words = Told("you have no user, and so no password")
+            raise Problem(HTTPStatus.CONFLICT, "conflict", words)
+        before = user.password
+        if before is not None:
+            known = f"password of {login.id}"
             turn = self._door.turns.known(known)
-            if not await self._try(self._door, ("known", known), turn, user.password, old or ""):
-                raise Problem(
-                    HTTPStatus.FORBIDDEN, "wrong_password", Told("the old password is wrong")
-                )
-        after: Stretched = await self.stretch(new)
+            if not await self._try(self._door, ("known", known), turn, before, old or ""):
+                words = Told("the old password is wrong")
+                raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", words)
+        after = await self.stretch(new)
         by = Manager(login.name, False, stamp(self._clock()))
-        if not await self.change(
-            users.change_own_password, number, user.password, after, login.id, by
-        ):
-            raise Problem(
-                HTTPStatus.CONFLICT, "changed", Told("the password was changed meanwhile")
-            )
+        write = users.change_own_password
+        if not await self.change(write, user.id, before, after, login.id, by):
+            words = Told("the password was changed meanwhile")
+            raise Problem(HTTPStatus.CONFLICT, "changed", words)
 
     async def stretch(self, secret: str) -> Stretched:
         """Return a password or PIN as it is stored."""
@@ -361,7 +359,10 @@ class Logins:
 
     def _named(self, name: str) -> StoredUser | None:
         wanted = _folded(name)
-        return next((user for user in self._users.values() if _folded(user.name) == wanted), None)
+        for user in self._users.values():
+            if _folded(user.name) == wanted:
+                return user
+        return None
 
     def _known(self, cookie: str | None, user: StoredUser | None) -> str | None:
         """Return the digest of the id by which a browser of this user is known.
@@ -386,7 +387,8 @@ class Logins:
         """Whether a password is right. Raises Problem for one who tries too often."""
         self._check_wait(door, who)
         async with _held(turn):
-            self._check_wait(door, who)  # others may have failed meanwhile
+            # Others may have failed meanwhile.
+            self._check_wait(door, who)
             return await self._is_right(door, who, stored, given)
 
     async def _is_right(self, door: _LogInQueue, who: _Who, stored: Stretched, given: str) -> bool:
@@ -401,17 +403,15 @@ class Logins:
     def _door_of(self, for_drivers: bool) -> _LogInQueue:
         return self._drivers_door if for_drivers else self._door
 
-    def _is_driver(self, user: int) -> bool:
-        found = self._users.get(user)
-        return found is not None and found.role == DRIVER
+    def _is_driver(self, number: int) -> bool:
+        user = self._users.get(number)
+        return user is not None and user.role == DRIVER
 
     def _check_wait(self, door: _LogInQueue, who: _Who) -> None:
-        if (seconds := door.failures.wait_seconds(who)) > 0:
-            problem = Problem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "too_many_failures",
-                Told("too many failed log-ins; wait"),
-            )
+        seconds = door.failures.wait_seconds(who)
+        if seconds > 0:
+            words = Told("too many failed log-ins; wait")
+            problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", words)
             problem.headers["retry-after"] = str(math.ceil(seconds))
             raise problem
 
@@ -426,7 +426,7 @@ class Logins:
     ) -> LoggedIn:
         cookie = new_cookie()
         new = NewLogin(
-            digest=writes.digest_of(cookie or ""),
+            digest=writes.digest_of(cookie),
             user=user,
             token=token,
             address=visit.address,
@@ -438,9 +438,6 @@ class Logins:
         is_begun = await self.change(writes.begin, new, password)
         login = self.find(cookie)
         if not is_begun or login is None:
-            raise Problem(
-                HTTPStatus.UNAUTHORIZED,
-                "changed",
-                Told("what opened this was taken away meanwhile; try again"),
-            )
+            words = Told("what opened this was taken away meanwhile; try again")
+            raise Problem(HTTPStatus.UNAUTHORIZED, "changed", words)
         return LoggedIn(cookie, login)

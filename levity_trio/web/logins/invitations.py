@@ -49,9 +49,9 @@ class Presented:
 
 def make_secret(kind: Kind) -> str:
     """Return the secret of a new invitation."""
-    return (
-        f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}" if kind == PIN else token_urlsafe(LINK_BYTES)
-    )
+    if kind == PIN:
+        return f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}"
+    return token_urlsafe(LINK_BYTES)
 
 
 def stored_link(secret: str) -> Stored:
@@ -73,32 +73,36 @@ class Invitations:
 
     def load(self, stored: Iterable[StoredInvitation]) -> None:
         """Replace what is known; tries that are not stored yet still count."""
-        self._open = {one.id: one for one in stored}
-        self._tries = {
-            one.id: max(one.tries, self._tries.get(one.id, 0)) for one in self._open.values()
-        }
+        counted, self._tries = self._tries, {}
+        self._open = {invitation.id: invitation for invitation in stored}
+        for number, invitation in self._open.items():
+            self._tries[number] = max(invitation.tries, counted.get(number, 0))
 
     def number_of(self, code: str) -> int | None:
         """Return the number with which a code begins, None for any other text."""
-        found = _match(code)
-        return None if found is None else int(found["link"] or found["pin"])
+        match = _match(code)
+        return None if match is None else int(match["link"] or match["pin"])
 
     def find(self, code: str, at: str) -> Presented | None:
         """Return the invitation that a code names, None if there is none that may still be
         tried."""
         match = _match(code)
-        one = None if match is None else self._open.get(int(match["link"] or match["pin"]))
-        if match is None or one is None or one.expires_at <= at:
+        if match is None:
+            return None
+        invitation = self._open.get(int(match["link"] or match["pin"]))
+        if invitation is None or invitation.expires_at <= at:
             return None
         is_pin = match["pin"] is not None
-        if (one.kind == PIN) != is_pin or self._tries[one.id] >= MOST_TRIES:
+        if (invitation.kind == PIN) != is_pin or self._tries[invitation.id] >= MOST_TRIES:
             return None
+        number, salt, digest = invitation.id, invitation.salt, invitation.digest
         secret = match["digits"] if is_pin else match["secret"]
-        if not is_pin and not passwords.is_of(
-            Stored(GENERATED, one.salt, one.digest), secret.encode()
-        ):
-            return None
-        return Presented(one.id, one.user, is_pin, one.salt, one.digest, secret)
+        # A link is checked at once. To check a PIN takes long, and waits for its turn.
+        if not is_pin:
+            stored = Stored(GENERATED, salt, digest)
+            if not passwords.is_of(stored, secret.encode()):
+                return None
+        return Presented(number, invitation.user, is_pin, salt, digest, secret)
 
     def count_try(self, invitation: int) -> int:
         """Count a try of a PIN, before it is known whether it is right; return the number of

@@ -61,7 +61,8 @@ class Uses:
         noted, self._last = self._last, {}
         for number, at in stored:
             uses = [noted.get(number), None if at is None else datetime.fromisoformat(at)]
-            if known := [use for use in uses if use is not None]:
+            known = [use for use in uses if use is not None]
+            if known:
                 self._last[number] = max(known)
 
     def last(self, number: int) -> datetime:
@@ -98,22 +99,21 @@ class Tokens:
         """Whether a token is not revoked."""
         return self.valid(token) is not None
 
-    def valid(self, token: int) -> StoredToken | None:
+    def valid(self, number: int) -> StoredToken | None:
         """Return a token, None if it is revoked."""
-        found = self._tokens.get(token)
-        return None if found is None or found.is_revoked else found
+        token = self._tokens.get(number)
+        return None if token is None or token.is_revoked else token
 
     def check(self, text: str) -> StoredToken:
         """Return the token of this text. Raises Problem."""
-        found = _TOKEN.fullmatch(text)
-        token = None if found is None else self.valid(int(found[1]))
-        if (
-            found is None
-            or token is None
-            or not hmac.compare_digest(token.digest, _digest(token.salt, found[2]))
-        ):
-            raise _wrong(Told("this token is not valid; it may be revoked"))
-        return token
+        match = _TOKEN.fullmatch(text)
+        if match is not None:
+            token = self.valid(int(match[1]))
+            if token is not None:
+                digest = _digest(token.salt, match[2])
+                if hmac.compare_digest(token.digest, digest):
+                    return token
+        raise _wrong(Told("this token is not valid; it may be revoked"))
 
     def named(self, name: str) -> StoredToken:
         """Return the token with this name that is not revoked; there is one at most. Raises
