@@ -29,34 +29,32 @@ class Authorizer:
     remembered."""
 
     def __init__(self, url: str, seconds: float) -> None:
-        self._to, self._headers = leading_to(url), proof_in(url)
+        self._to = leading_to(url)
+        self._headers = proof_in(url)
         self._seconds = seconds
         self._places = trio.Semaphore(AT_ONCE)
         self._failures = 0
 
     async def ask(self, id_tag: str, charger: str, connector: int | None) -> Verdict | None:
-        """Return the verdict on a tag, None if there is no usable answer in time."""
-        question = {"idTag": id_tag, "charger": charger, "connector": connector}
+        """Return the verdict on a tag, None if there is no usable answer in time.
+
+        The 1st, 2nd, 4th, 8th, … failure in a row is logged, and the first answer after some.
+        """
+        question = orjson.dumps({"idTag": id_tag, "charger": charger, "connector": connector})
         verdict, problem = None, f"no answer within {self._seconds:g} s"
         with trio.move_on_after(self._seconds):
             async with self._places:
                 try:
                     response = await post(
-                        self._to,
-                        self._headers,
-                        orjson.dumps(question),
-                        self._seconds,
-                        most_bytes=MOST_BYTES,
+                        self._to, self._headers, question, self._seconds, most_bytes=MOST_BYTES
                     )
-                    problem = f"status {response.status}, or no idTagInfo"
-                    verdict = read_verdict(response.body) if 200 <= response.status < 300 else None
                 except Unanswered as error:
                     problem = str(error)
-        self._note(verdict, problem)
-        return verdict
+                else:
+                    problem = f"status {response.status}, or no idTagInfo"
+                    if 200 <= response.status < 300:
+                        verdict = read_verdict(response.body)
 
-    def _note(self, verdict: Verdict | None, problem: str) -> None:
-        """Log the 1st, 2nd, 4th, 8th, … failure in a row, and the first answer after some."""
         if verdict is None:
             self._failures += 1
             if self._failures.bit_count() == 1:
@@ -66,19 +64,19 @@ class Authorizer:
         elif self._failures:
             log.warning("the authorizer answers again", failures=self._failures)
             self._failures = 0
+        return verdict
 
 
 def read_verdict(body: bytes) -> Verdict | None:
     """Return the verdict in an answer, None if it has none."""
     try:
-        told: Any = orjson.loads(body)
+        answer: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(told, dict) or told.get("status") not in STATUSES:
+    if not isinstance(answer, dict) or answer.get("status") not in STATUSES:
         return None
-    expiry, parent = told.get("expiryDate"), told.get("parentIdTag")
+    expiry, parent = answer.get("expiryDate"), answer.get("parentIdTag")
     moment = parse_time(expiry) if isinstance(expiry, str) else None
+    expires_at = None if moment is None else stamp(moment)
     is_parent = isinstance(parent, str) and 0 < len(parent) <= LONGEST_TAG
-    return Verdict(
-        told["status"], None if moment is None else stamp(moment), parent if is_parent else None
-    )
+    return Verdict(answer["status"], expires_at, parent if is_parent else None)

@@ -20,9 +20,10 @@ def is_local(url: str, *named: str | None) -> bool:
 
     What a setting has `named` is never local.
     """
-    return is_loopback(urlsplit(url).hostname or "") and not any(
-        one and url.startswith(one) for one in named
-    )
+    for setting in named:
+        if setting and url.startswith(setting):
+            return False
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def own_address(url: str) -> str | None:
@@ -56,21 +57,20 @@ def drivers_address(config: ServerConfig, port: int | None = None) -> str | None
 def addresses_to_send(config: ServerConfig) -> tuple[str | None, str | None]:
     """Return the addresses of the dashboard and of the drivers' pages for messages; None where only
     programs on this machine reach them."""
-    named = config.public_url, config.drivers_url
-    owners, drivers = _dashboard_address(config), drivers_address(config)
-    found = [
-        None if one is None or is_local(one, *named) else one.rstrip("/")
-        for one in (owners, drivers)
-    ]
-    return found[0], found[1]
+
+    def sent(address: str | None) -> str | None:
+        if address is None or is_local(address, config.public_url, config.drivers_url):
+            return None
+        return address.rstrip("/")
+
+    return sent(_dashboard_address(config)), sent(drivers_address(config))
 
 
 def _dashboard_address(config: ServerConfig, port: int | None = None) -> str | None:
     """Return that of the dashboard in the same way, None without one."""
     if not config.api or not config.dashboard:
         return None
+    if config.public_url:
+        return config.public_url
     scheme = "http" if config.api_tls_cert is None else "https"
-    return (
-        config.public_url
-        or f"{scheme}://{reachable(config.api_host, config.api_port or port or API_PORT)}"
-    )
+    return f"{scheme}://{reachable(config.api_host, config.api_port or port or API_PORT)}"

@@ -87,16 +87,14 @@ class Feed:
     async def join(self) -> JoinedStream:
         """Add a stream. Its channel ends if its reader is too slow."""
         async with self._joining:
-            if not self._streams:  # the first one for a while: nobody read the table meanwhile
+            # It is the first one for a while: nobody has read the table meanwhile.
+            if not self._streams:
                 self.position = await self._reader.run(newest)
-            return self._join()
-
-    def _join(self) -> JoinedStream:
-        sender, frames = trio.open_memory_channel[EventFrame](ROOM)
-        self._streams[sender] = None
-        self._news.set()
-        self._hooks.watch_readings(WATCHER, is_watching=True)
-        return JoinedStream(sender, frames, self.position)
+            sender, frames = trio.open_memory_channel[EventFrame](ROOM)
+            self._streams[sender] = None
+            self._news.set()
+            self._hooks.watch_readings(WATCHER, is_watching=True)
+            return JoinedStream(sender, frames, self.position)
 
     def leave(self, joined: JoinedStream) -> None:
         """Remove a stream."""
@@ -110,12 +108,9 @@ class Feed:
         were pruned."""
         pruned = await self._reader.run(before_oldest)
         if last < pruned:
-            yield EventFrame(
-                min(pruned, upto),
-                "gap",
-                None,
-                orjson.dumps({"after": last, "upto": min(pruned, upto)}),
-            )
+            end = min(pruned, upto)
+            gap = orjson.dumps({"after": last, "upto": end})
+            yield EventFrame(end, "gap", None, gap)
             last = pruned
         while last < upto:
             page = await self._reader.run(partial(after, last=last, upto=upto, limit=PAGE))

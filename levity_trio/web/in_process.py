@@ -59,8 +59,12 @@ class Reply:
     def content(self) -> Any:
         """The JSON of the body, None if it is empty: that of a problem, if the status is 400 or
         above."""
-        found = orjson.loads(self.body) if self.body else None
-        return decoded(found, self.mark) if self.mark and self.mark.encode() in self.body else found
+        if not self.body:
+            return None
+        content = orjson.loads(self.body)
+        if self.mark and self.mark.encode() in self.body:
+            return decoded(content, self.mark)
+        return content
 
     async def take(self, message: Message) -> None:
         """Take a part of the response."""
@@ -83,13 +87,16 @@ async def ask(app: ASGIApp, caller: Caller, question: Question) -> Reply:
 
 async def hand_on(app: ASGIApp, caller: Caller, question: Question, send: Send) -> None:
     """Send what the API answers, part by part: a file."""
-    await app({**_scope(caller.address, question), CALLER: caller}, _receive(question), send)
+    scope = {**_scope(caller.address, question), CALLER: caller}
+    await app(scope, _receive(question), send)
 
 
 def _scope(address: str, question: Question) -> Scope:
-    parameters = {
-        name: _text(value) for name, value in question.query.items() if value not in (None, "")
-    }
+    parameters: dict[str, str] = {}
+    for name, value in question.query.items():
+        if value not in (None, ""):
+            text = str(value)
+            parameters[name] = text.lower() if isinstance(value, bool) else text
     headers = {"content-type": JSON, **question.headers}
     return {
         "type": "http",
@@ -106,10 +113,6 @@ def _scope(address: str, question: Question) -> Scope:
         "server": None,
         HAS_PLACE: question.has_place,
     }
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _receive(question: Question) -> Receive:
@@ -168,14 +171,14 @@ class ApiOfPlugins:
         headers: Mapping[str, str] = NOTHING,
     ) -> Reply:
         sent = b"" if body is None else orjson.dumps(body)
-        question, reply = (
-            Question(method=method, path=path, query=query, body=sent, headers=headers),
-            Reply(),
-        )
+        question = Question(method=method, path=path, query=query, body=sent, headers=headers)
+        reply = Reply()
         doorway = await self.opening.doorway(Door(token=token))
+        scope = _scope(self.address, question)
         try:
-            await doorway(_scope(self.address, question), _receive(question), reply.take)
-        except Exception:  # the reply says so: 500
+            await doorway(scope, _receive(question), reply.take)
+        except Exception:
+            # The reply says so: 500.
             log.exception(
                 "a request of a plug-in failed", asked_by=self.address, method=method, path=path
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, Final, TypeVar
 
-from levity_trio.records import for_operators
+from levity_trio.records import for_operators, names_of
 from levity_trio.told import Told
 from levity_trio.wire.secrets import MASK
 
@@ -19,21 +19,22 @@ CARDS: Final = frozenset(
 """Fields with the number of a card; the sample of a broken message may be one."""
 
 
-def masked(found: T) -> T:
+def masked(content: T) -> T:
     """Return what was read as viewers see it: null for what is marked for operators, and the
     numbers of cards masked, also in sentences beside them."""
-    cards = set[str]()
+    cards: set[str] = set()
 
     def gather(name: str, text: str) -> str:
         if name in CARDS and text:
             cards.add(re.escape(text))
         return text
 
-    seen: T = _copied(found, gather)
+    shown: T = _copied(content, gather)
     if not cards:
-        return seen
-    pattern = re.compile(rf'(?<![^" ])(?:{"|".join(cards)})(?![^\s\\",.;:)])')
-    without_cards: T = _copied(seen, lambda _, text: _masked_text(text, pattern))
+        return shown
+    # A whole word only: a number of a card may be a part of another number.
+    card = re.compile(rf'(?<![^" ])(?:{"|".join(cards)})(?![^\s\\",.;:)])')
+    without_cards: T = _copied(shown, lambda _, text: _masked_text(text, card))
     return without_cards
 
 
@@ -44,29 +45,26 @@ def _copied(value: Any, change: Callable[[str, str], str], name: str = "") -> An
         return change(name, value)
     if is_dataclass(value) or hasattr(value, "__struct_fields__"):
         hidden = for_operators(value) if is_dataclass(value) else ()
-        names = (
-            [one.name for one in fields(value)] if is_dataclass(value) else value.__struct_fields__
-        )
-        parts = {
-            name: None if name in hidden else _copied(getattr(value, name), change, name)
-            for name in names
-        }
+        names = names_of(value) if is_dataclass(value) else value.__struct_fields__
+        parts: dict[str, Any] = {}
+        for part in names:
+            is_hidden = part in hidden
+            parts[part] = None if is_hidden else _copied(getattr(value, part), change, part)
         return value.__class__(**parts)
     if isinstance(value, Mapping):
         return {key: _copied(part, change, key) for key, part in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(
-            *(_copied(part, change, name) for name, part in zip(value._fields, value, strict=True))
-        )
-    return (
-        type(value)(_copied(part, change) for part in value)
-        if isinstance(value, list | tuple)
-        else value
-    )
+        named = zip(value._fields, value, strict=True)
+        return type(value)(*(_copied(part, change, field) for field, part in named))
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(part, change) for part in value)
+    return value
 
 
-def _masked_text(text: str, cards: re.Pattern[str]) -> str:
+def _masked_text(text: str, card: re.Pattern[str]) -> str:
     if not isinstance(text, Told):
-        return cards.sub(MASK, text)
-    values = (_masked_text(one, cards) if isinstance(one, str) else one for one in text.values)
+        return card.sub(MASK, text)
+    values = [
+        _masked_text(value, card) if isinstance(value, str) else value for value in text.values
+    ]
     return Told(text.template, *values, many=text.many)

@@ -3,10 +3,10 @@ functions."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from http import HTTPStatus
 
 import trio
 from starlette.requests import Request
@@ -19,8 +19,6 @@ from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import PluginPage
 from levity_trio.web.http.negotiation import accepts_gzip, compressed, preferred
 from levity_trio.web.http.server import OwnHosts, application, open_http, problem
-
-UNAVAILABLE: Final = 503
 
 log = get_logger("system")
 
@@ -52,43 +50,41 @@ async def _health(central: Central, _request: Request) -> Response:
     """Answer 200: a response proves that the event loop runs. Other servers are to have the
     chargers of one that is being drained, or that has lost the database which the others use."""
     if central.draining.is_asked:
-        return problem(
-            UNAVAILABLE, "this server is being drained; its chargers connect to other ones"
-        )
-    if not central.writer.sharing.may_answer:
-        return problem(
-            UNAVAILABLE, "this server has committed nothing for too long; others serve its chargers"
-        )
-    return PlainTextResponse("ok\n")
+        words = "this server is being drained; its chargers connect to other ones"
+    elif not central.writer.sharing.may_answer:
+        words = "this server has committed nothing for too long; others serve its chargers"
+    else:
+        return PlainTextResponse("ok\n")
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, words)
 
 
 async def _readiness(central: Central, _request: Request) -> Response:
     if central.writer.is_failing:
-        return problem(
-            UNAVAILABLE, "nothing can be committed at present; see the log for the reason"
-        )
-    if central.writer.is_damaged:
-        return problem(UNAVAILABLE, "the database file is damaged; see the log for what to do")
-    if not central.ready.is_set():
-        return problem(UNAVAILABLE, "not serving chargers until this machine's clock is set")
-    if not central.clock_trusted:
-        return problem(
-            UNAVAILABLE, "this machine's clock cannot be trusted; see the log for the reason"
-        )
-    return PlainTextResponse("ready\n")
+        words = "nothing can be committed at present; see the log for the reason"
+    elif central.writer.is_damaged:
+        words = "the database file is damaged; see the log for what to do"
+    elif not central.ready.is_set():
+        words = "not serving chargers until this machine's clock is set"
+    elif not central.clock_trusted:
+        words = "this machine's clock cannot be trusted; see the log for the reason"
+    else:
+        return PlainTextResponse("ready\n")
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, words)
 
 
 async def _page(page: PluginPage, turn: trio.Lock, request: Request) -> Response:
     """Render a page in a thread. Requests for the same page wait for each other."""
     content_type = preferred(request.headers.get("accept", ""), list(page.formats))
+    render = page.formats[content_type]
     headers = {"vary": "accept, accept-encoding"}
-    if is_compressed := accepts_gzip(request.headers.get("accept-encoding", "")):
+    is_compressed = accepts_gzip(request.headers.get("accept-encoding", ""))
+    if is_compressed:
         headers["content-encoding"] = "gzip"
+
+    def body() -> bytes:
+        return compressed(render()) if is_compressed else render()
+
     async with turn:
         await page.prepare()
-        body = await trio.to_thread.run_sync(_body, page.formats[content_type], is_compressed)
-    return Response(body, headers=headers, media_type=content_type)
-
-
-def _body(render: Callable[[], bytes], is_compressed: bool) -> bytes:
-    return compressed(render()) if is_compressed else render()
+        content = await trio.to_thread.run_sync(body)
+    return Response(content, headers=headers, media_type=content_type)

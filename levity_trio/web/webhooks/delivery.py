@@ -94,14 +94,15 @@ class Webhooks:
         One that got its secret again begins anew.
         """
         in_use = await self._parts.writer.run(writes.in_use, self._parts.key)
-        by_webhook = {webhook.id: (webhook, waiting) for webhook, waiting in in_use}
-        secrets = {webhook.id: webhook.secret for webhook, _ in in_use}
+        by_number = {webhook.id: (webhook, waiting) for webhook, waiting in in_use}
         for number, delivery in list(self._deliveries.items()):
-            if number not in secrets or delivery.secret != secrets[number]:
+            webhook, _ = by_number.get(number, (None, ()))
+            if webhook is None or delivery.secret != webhook.secret:
                 self._deliveries.pop(number).scope.cancel()
-        for added in by_webhook.keys() - self._deliveries.keys():
-            self._deliveries[added] = Delivery(self._parts, *by_webhook[added])
-            self._nursery.start_soon(self._deliveries[added].run)
+        for number in by_number.keys() - self._deliveries.keys():
+            delivery = Delivery(self._parts, *by_number[number])
+            self._deliveries[number] = delivery
+            self._nursery.start_soon(delivery.run)
 
     def observe(self, event: Event) -> None:
         """Wake the deliveries when a fact was committed."""
@@ -120,7 +121,7 @@ class Delivery:
         self._parts = parts
         self._webhook = webhook
         self._position = webhook.position
-        self._waiting = {one.charger: one for one in waiting}
+        self._waiting = {facts.charger: facts for facts in waiting}
         self._news = trio.Event()
 
     @property
@@ -139,7 +140,11 @@ class Delivery:
                 self._news, rest = trio.Event(), RETRY_SECONDS
                 with surviving("a webhook could not be delivered", webhook=self._webhook.id):
                     await self._deliver()
-                    rest = self._seconds_until_due()
+                    rest = inf
+                    if self._waiting:
+                        first = min(waiting.next_at for waiting in self._waiting.values())
+                        due = datetime.fromisoformat(first) - self._parts.clock()
+                        rest = min(max(due.total_seconds(), 0.0), self._parts.look_seconds)
                 with trio.move_on_after(rest):
                     await self._news.wait()
 
@@ -155,19 +160,12 @@ class Delivery:
         now = stamp(self._parts.clock())
         return [charger for charger, waiting in self._waiting.items() if waiting.next_at <= now]
 
-    def _seconds_until_due(self) -> float:
-        if not self._waiting:
-            return float("inf")
-        first = datetime.fromisoformat(min(waiting.next_at for waiting in self._waiting.values()))
-        seconds = (first - self._parts.clock()).total_seconds()
-        return min(max(seconds, 0.0), self._parts.look_seconds)
-
     async def _deliver_new(self) -> bool:
         """Deliver a page of facts after the position; return whether there was any."""
-        page = await self._parts.reader.run(
-            partial(after, last=self._position, upto=NEWEST, limit=PAGE)
-        )
+        read = partial(after, last=self._position, upto=NEWEST, limit=PAGE)
+        page = await self._parts.reader.run(read)
         for fact in page:
+            # What waits comes first: the facts of a charger are delivered in their order.
             if self._wants(fact) and (fact.charger or "") not in self._waiting:
                 await self._try(fact)
             self._position = fact.id
@@ -200,8 +198,15 @@ class Delivery:
                 if problem is not None:
                     await self._fail(waiting, problem)
                     return
-                waiting = await self._succeed(waiting, fact.id)
-            self._waiting[charger] = waiting = replace(waiting, position=fact.id)
+                now = stamp(self._parts.clock())
+                if waiting.attempts:
+                    log.info(
+                        "webhook: delivered again", webhook=self._webhook.name, cp=charger or None
+                    )
+                waiting = WaitingFacts(charger, fact.id, 0, now, now, "")
+                await self._store(writes.wait, self._webhook.id, waiting, now)
+            waiting = replace(waiting, position=fact.id)
+            self._waiting[charger] = waiting
         if len(page) < PAGE:
             del self._waiting[charger]
             await self._store(writes.catch_up, self._webhook.id, charger)
@@ -210,32 +215,28 @@ class Delivery:
         read = partial(of_charger, charger=charger, last=last, upto=self._position, limit=PAGE)
         return await self._parts.reader.run(read)
 
-    async def _succeed(self, waiting: WaitingFacts, position: int) -> WaitingFacts:
-        now = stamp(self._parts.clock())
-        if waiting.attempts:
-            log.info(
-                "webhook: delivered again", webhook=self._webhook.name, cp=waiting.charger or None
-            )
-        done = WaitingFacts(waiting.charger, position, 0, now, now, "")
-        await self._store(writes.wait, self._webhook.id, done, now)
-        return done
-
     async def _fail(self, waiting: WaitingFacts, problem: str) -> None:
         now = self._parts.clock()
         since = waiting.failing_since if waiting.attempts else stamp(now)
         elapsed = now - datetime.fromisoformat(since)
         pause = min(max(elapsed, SHORTEST_PAUSE), LONGEST_PAUSE)
         failed = replace(
-            waiting, attempts=waiting.attempts + 1, failing_since=since, problem=problem
+            waiting,
+            attempts=waiting.attempts + 1,
+            failing_since=since,
+            problem=problem,
+            next_at=stamp(now + pause),
         )
-        failed = replace(failed, next_at=stamp(now + pause))
-        given_up = (
-            await self._too_old(failed, now - GIVEN_UP_AFTER) if elapsed >= GIVEN_UP_AFTER else None
-        )
+        given_up = None
+        if elapsed >= GIVEN_UP_AFTER:
+            given_up = await self._too_old(failed, now - GIVEN_UP_AFTER)
         if given_up is None:
             await self._wait(failed)
-        else:
-            await self._give_up(replace(failed, position=given_up.last), given_up)
+            return
+        failed = replace(failed, position=given_up.last)
+        self._waiting[failed.charger] = failed
+        at = stamp(self._parts.clock())
+        await self._store(writes.give_up, self._webhook, failed, given_up, at)
 
     async def _too_old(self, waiting: WaitingFacts, before: datetime) -> GivenUp | None:
         """Return the wanted facts that wait since `before` or longer, None if there are none."""
@@ -249,11 +250,6 @@ class Delivery:
             position = page[-1][0].id
         return GivenUp(len(wanted), wanted[0], wanted[-1]) if wanted else None
 
-    async def _give_up(self, waiting: WaitingFacts, given_up: GivenUp) -> None:
-        self._waiting[waiting.charger] = waiting
-        at = stamp(self._parts.clock())
-        await self._store(writes.give_up, self._webhook, waiting, given_up, at)
-
     async def _wait(self, waiting: WaitingFacts) -> None:
         self._waiting[waiting.charger] = waiting
         await self._store(writes.wait, self._webhook.id, waiting)
@@ -266,37 +262,31 @@ class Delivery:
 
     async def _send(self, fact: StoredFact, attempt: int) -> str | None:
         """Send a fact; return what is wrong, None if it was delivered."""
-        if self._webhook.secret is None:
+        webhook = self._webhook
+        if webhook.secret is None:
             return NOT_SIGNABLE
+        at = int(self._parts.clock().timestamp())
         try:
-            body = orjson.dumps(
-                {"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)}
-            )
-            message = WebhookMessage(
-                str(fact.id), attempt, int(self._parts.clock().timestamp()), body
-            )
-            await send(self._webhook.url, self._webhook.secret, message)
+            content = {"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)}
+            message = WebhookMessage(str(fact.id), attempt, at, orjson.dumps(content))
+            await send(webhook.url, webhook.secret, message)
         except Undelivered as problem:
             return str(problem)[:LONGEST_PROBLEM]
-        except (
-            Exception
-        ) as problem:  # what nobody foresaw holds back the facts of this charger only
-            log.exception(
-                "webhook: a fact cannot be sent", webhook=self._webhook.name, fact=fact.id
-            )
+        except Exception as problem:
+            # What nobody foresaw holds back the facts of this charger only.
+            log.exception("webhook: a fact cannot be sent", webhook=webhook.name, fact=fact.id)
             return f"it cannot be sent ({type(problem).__name__})"
         return None
 
     def _wants(self, fact: StoredFact) -> bool:
         webhook = self._webhook
-        is_of_charger = webhook.charger is None or fact.charger == webhook.charger
-        is_of_kind = webhook.kinds is None or fact.kind in webhook.kinds
-        return is_of_charger and is_of_kind and not self._is_about_itself(fact)
-
-    def _is_about_itself(self, fact: StoredFact) -> bool:
-        """Whether a fact tells that this webhook failed: delivering it would make the next one."""
+        if webhook.charger is not None and fact.charger != webhook.charger:
+            return False
+        if webhook.kinds is not None and fact.kind not in webhook.kinds:
+            return False
+        # A fact that tells that this webhook failed: delivering it would make the next one.
         is_given_up = fact.kind == WebhookGivenUp.__name__
-        return is_given_up and orjson.loads(fact.data)["webhook"] == self._webhook.name
+        return not is_given_up or orjson.loads(fact.data)["webhook"] != webhook.name
 
 
 @asynccontextmanager

@@ -58,18 +58,17 @@ def headers_of(message: WebhookMessage, secret: str) -> Mapping[str, str]:
 
 async def send(url: str, secret: str, message: WebhookMessage) -> int:
     """Send a message and return the status of the response, which is 2xx. Raises Undelivered."""
+    headers = headers_of(message, secret)
     try:
         to = destination(url)
-        response = await post(
-            to, headers_of(message, secret), message.body, SECONDS, check_peer=check_address
-        )
+        response = await post(to, headers, message.body, SECONDS, check_peer=check_address)
     except (AddressRefused, Unanswered) as problem:
         raise Undelivered(str(problem)) from None
     status = response.status
+    if 300 <= status < 400:
+        raise Undelivered(f"status {status}; redirects are not followed")
     if not 200 <= status < 300:
-        raise Undelivered(
-            f"status {status}{'; redirects are not followed' if 300 <= status < 400 else ''}"
-        )
+        raise Undelivered(f"status {status}")
     return status
 
 
@@ -92,7 +91,8 @@ def destination(url: str) -> Destination:
         raise BadUrl(f"give a URL of at most {LONGEST_URL} ASCII characters, without spaces")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # which raises, too
+        # Its port raises, too.
+        host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise BadUrl(f"give a valid URL ({error})") from None
     if parts.scheme not in PORTS or not host:
@@ -115,7 +115,7 @@ def _is_literal(host: str) -> bool:
 def check_address(address: str) -> None:
     """Raises AddressRefused for a link-local address: routers and clouds keep secrets there
     (169.254.169.254)."""
-    found = ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    if found.is_link_local or (mapped is not None and mapped.is_link_local):
+    peer = ip_address(address.partition("%")[0])
+    mapped = peer.ipv4_mapped if isinstance(peer, IPv6Address) else None
+    if peer.is_link_local or (mapped is not None and mapped.is_link_local):
         raise AddressRefused(f"{address} is a link-local address; webhooks do not deliver there")
