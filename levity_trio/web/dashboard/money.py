@@ -15,7 +15,7 @@ from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_nam
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
 from levity_trio.store.reads.transactions.bill.shape import BillLine
-from levity_trio.told import Amount, Told
+from levity_trio.told import Amount, Told, Value
 from levity_trio.web.dashboard.shapes import UNKNOWN, whole
 from levity_trio.wire.times import in_zone
 
@@ -44,32 +44,36 @@ def _here() -> DocumentTemplate:
 
 def money(minor: int | None, code: str | None) -> str:
     """Return an amount with its currency."""
-    return UNKNOWN if minor is None or code is None else _here().money(minor, CURRENCIES[code])
+    if minor is None or code is None:
+        return UNKNOWN
+    return _here().money(minor, CURRENCIES[code])
 
 
 def amount(minor: int | None, code: str | None) -> str:
     """Return an amount without its currency, for columns that name it in their head."""
-    return UNKNOWN if minor is None or code is None else _here().amount(minor, CURRENCIES[code])
+    if minor is None or code is None:
+        return UNKNOWN
+    return _here().amount(minor, CURRENCIES[code])
 
 
 def in_currency(refusal: Told, code: str) -> Told:
     """Return what the API refuses about an amount, with the bound, which is in minor units there,
     in a currency."""
-    bounds = [
-        Amount(units(one, CURRENCIES[code]), code) if isinstance(one, int) else one
-        for one in refusal.values
-    ]
-    return Told(refusal.template, *bounds)
+    values: list[Value] = []
+    for value in refusal.values:
+        if isinstance(value, int):
+            values.append(Amount(units(value, CURRENCIES[code]), code))
+        else:
+            values.append(value)
+    return Told(refusal.template, *values)
 
 
 def price(text: str | None, code: str | None) -> str:
     """Return the price of one thing (a kWh, a minute, a session), which the API tells as a text,
     with its currency."""
-    return (
-        UNKNOWN
-        if text is None or code is None
-        else _here().unit_price(Decimal(text), CURRENCIES[code])
-    )
+    if text is None or code is None:
+        return UNKNOWN
+    return _here().unit_price(Decimal(text), CURRENCIES[code])
 
 
 def typed(minor: int, code: str) -> str:
@@ -98,18 +102,16 @@ def day(text: str | None) -> str:
 
 def line(one: BillLine | LineDocument, code: str) -> str:
     """Return a line of a statement with its arithmetic."""
-    kind, quantity = one.kind, one.quantity
-    price, total = _here().number(Decimal(one.price)), amount(one.amount, code)
+    kind = one.kind
+    quantity = one.quantity
+    price = _here().number(Decimal(one.price))
+    total = amount(one.amount, code)
     if kind == "energy":
         window = window_name(one.window) if one.window else _("Energy")
         return f"{window}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
-        return _(
-            "Blocking fee: %(minutes)s min × %(price)s = %(total)s",
-            minutes=quantity,
-            price=price,
-            total=total,
-        )
+        words = N_("Blocking fee: %(minutes)s min × %(price)s = %(total)s")
+        return _(words, minutes=quantity, price=price, total=total)
     if isinstance(one, LineDocument) and kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
         return _(words, days=quantity, all=one.of_days, price=price, total=total)
@@ -118,8 +120,10 @@ def line(one: BillLine | LineDocument, code: str) -> str:
 
 def times(position: PositionDocument, zone: str) -> str:
     """Return when a charging session was, in the zone of its statement."""
-    began, site = position.started_at, ZoneInfo(zone)
+    began = position.started_at
     if began is None:
         return ""
-    first = _here().day(in_zone(began, site).date(), "short")
-    return f"{first}, {_here().span(began, position.ended_at, site)}"
+    site = ZoneInfo(zone)
+    first_day = _here().day(in_zone(began, site).date(), "short")
+    span = _here().span(began, position.ended_at, site)
+    return f"{first_day}, {span}"

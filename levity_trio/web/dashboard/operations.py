@@ -119,31 +119,33 @@ GROUPS: Final = N_(
     )
 )
 ASKED: Final[Mapping[tuple[str, str], str]] = {
-    (one.method, one.endpoint): one.words for group in GROUPS for one in group.askings
+    (request.method, request.endpoint): request.words
+    for group in GROUPS
+    for request in group.askings
 }
 """What each request about a charger does."""
 
 
 def groups_for(view: PageView) -> list[RequestGroup]:
     """Return what this reader may ask for."""
-    allowed = [
-        RequestGroup(
-            _(group.title),
-            tuple(_told(one) for one in group.askings if view.may(one.method, one.endpoint)),
-        )
-        for group in GROUPS
-    ]
-    return [group for group in allowed if group.askings]
-
-
-def _told(asking: ChargerRequest) -> ChargerRequest:
-    return asking._replace(words=_(asking.words))
+    allowed: list[RequestGroup] = []
+    for group in GROUPS:
+        requests = [
+            request._replace(words=_(request.words))
+            for request in group.askings
+            if view.may(request.method, request.endpoint)
+        ]
+        if requests:
+            allowed.append(RequestGroup(_(group.title), tuple(requests)))
+    return allowed
 
 
 def words_of(action: str) -> str:
     """Return what an action of OCPP does; the action itself, if it was sent raw."""
     operation = OPERATIONS.get(action)
-    return action if operation is None else _(ASKED["POST", f"{CHARGER}/{operation.path}"])
+    if operation is None:
+        return action
+    return _(ASKED["POST", f"{CHARGER}/{operation.path}"])
 
 
 def page_of(charger: str) -> str:

@@ -240,6 +240,11 @@ class Sorting:
         return self.names.get(column, (column, f"-{column}"))
 
 
+def filled(**fields: str) -> dict[str, str]:
+    """Return the fields of a filter that are not empty."""
+    return {name: text for name, text in fields.items() if text}
+
+
 async def read_sorted(
     view: PageView,
     read: Callable[[Database, Server, S], ListPage[T]],

@@ -4,7 +4,7 @@ see them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from typing import Final
 
 from levity_trio.billing.money import CURRENCIES, units
@@ -16,9 +16,9 @@ from levity_trio.records import record
 from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
 from levity_trio.store.reads.now.site import Energy
 from levity_trio.store.reads.transactions.history import Figures, History, Series
-from levity_trio.store.reads.transactions.power import ChargerPower, DayPower, PowerGap, WeekHistory
+from levity_trio.store.reads.transactions.power import DayPower, WeekHistory
 from levity_trio.store.reads.transactions.use import ChargerUse, Habits
-from levity_trio.web.dashboard.charts import Band, Compared, Layer, StepsChart
+from levity_trio.web.dashboard.charts import A_WEEK, Band, Compared, Layer, StepsChart
 from levity_trio.web.dashboard.money import money
 from levity_trio.web.dashboard.page import Values
 from levity_trio.web.dashboard.shapes import kwh, length, moment, period
@@ -34,10 +34,25 @@ CARS: Final = 0
 def day_values(day: DayPower, zone: tzinfo) -> Values:
     """Return the picture of a day by charger, and its hours as a table. Without any energy there is
     no picture."""
-    if not day.gaps and not any((*day.quarters, *day.before)):
+    if not day.gaps and not any(day.quarters) and not any(day.before):
         return {"picture": None}
-    since, step = moment(day.since), day.step_seconds
-    gaps = [_gap(one, since, zone) for one in day.gaps]
+    since = moment(day.since)
+    step = day.step_seconds
+
+    # Of some times a charger has not told when energy flowed.
+    gaps: list[Band] = []
+    for gap in day.gaps:
+        begin, end = moment(gap.since), moment(gap.until)
+        name = gap.name or gap.charger
+        during = period(begin, end, begin, zone)
+        words = _("%(charger)s: not known, %(period)s", charger=name, period=during)
+        band = Band((begin - since).total_seconds(), (end - since).total_seconds(), words)
+        gaps.append(band)
+    layers: list[Layer] = []
+    for charger in day.chargers:
+        words = f"{charger.name or charger.charger}: {kwh(charger.energy_wh)} kWh"
+        values = _kilowatts(charger.quarters, step)
+        layers.append(Layer(words=words, values=values, colour=charger.number))
     course = StepsChart(
         words=_("Power of the site today in kW, and yesterday as a line"),
         unit="kW",
@@ -45,52 +60,26 @@ def day_values(day: DayPower, zone: tzinfo) -> Values:
         until=moment(day.until),
         zone=zone,
         step=step,
-        layers=[
-            Layer(words=_sum(one), values=_kilowatts(one.quarters, step), colour=one.number)
-            for one in day.chargers
-        ],
+        layers=layers,
         whole=_kilowatts(day.quarters, step),
         behind=_kilowatts(day.before, step),
         gaps=gaps,
     )
-    return {
-        "picture": course,
-        "hours": [*_hours(day, since, zone)],
-        "chargers": day.chargers,
-        "gaps": gaps,
-    }
 
-
-def _sum(charger: ChargerPower) -> str:
-    return f"{charger.name or charger.charger}: {kwh(charger.energy_wh)} kWh"
+    # The table has the Wh of each hour, today and yesterday.
+    hours: list[tuple[str, int | None, int | None]] = []
+    an_hour = HOUR // step
+    for place in range(max(len(day.quarters), len(day.before)) // an_hour):
+        part = slice(place * an_hour, (place + 1) * an_hour)
+        begin = in_zone(since + timedelta(hours=place), zone)
+        row = (f"{begin:%H:%M}", _known(day.quarters[part]), _known(day.before[part]))
+        hours.append(row)
+    return {"picture": course, "hours": hours, "chargers": day.chargers, "gaps": gaps}
 
 
 def _kilowatts(energies: Sequence[float | None], step: int) -> list[float | None]:
     """Return the mean power of each step in kW."""
     return [None if wh is None else wh * HOUR / step / KILO for wh in energies]
-
-
-def _gap(gap: PowerGap, since: datetime, zone: tzinfo) -> Band:
-    """Return a time of which a charger has not told when energy flowed."""
-    begin, end = moment(gap.since), moment(gap.until)
-    words = _(
-        "%(charger)s: not known, %(period)s",
-        charger=gap.name or gap.charger,
-        period=period(begin, end, begin, zone),
-    )
-    return Band((begin - since).total_seconds(), (end - since).total_seconds(), words)
-
-
-def _hours(
-    day: DayPower, since: datetime, zone: tzinfo
-) -> Iterator[tuple[str, int | None, int | None]]:
-    """Yield the beginning of each hour, and its Wh today and yesterday, None where these are
-    unknown."""
-    an_hour = HOUR // day.step_seconds
-    for place in range(max(len(day.quarters), len(day.before)) // an_hour):
-        part = slice(place * an_hour, (place + 1) * an_hour)
-        begin = in_zone(since + timedelta(hours=place), zone)
-        yield f"{begin:%H:%M}", _known(day.quarters[part]), _known(day.before[part])
 
 
 def _known(energies: Sequence[int | None]) -> int | None:
@@ -102,31 +91,26 @@ def _known(energies: Sequence[int | None]) -> int | None:
 
 
 def phase_values(line: LoadDayLine, day: LoadDay, zone: tzinfo) -> StepsChart:
-    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit.
-    Where a house that is measured was not, the sum is unknown; where it never was, only the cars
-    are shown."""
-    since, step, house = moment(day.since), day.step_seconds, line.house_a
-    layers, gaps, whole = (
-        [Layer(words=_("Cars"), values=line.cars_a, colour=CARS)],
-        list[Band](),
-        line.cars_a,
-    )
-    if any(value is not None for value in house):
-        layers.insert(0, Layer(words=_("House"), values=house, colour=HOUSE))
-        both = [*zip(house, line.cars_a, strict=True)]
-        whole = [None if other is None or cars is None else other + cars for other, cars in both]
-        unknown = [
-            place for place, (other, cars) in enumerate(both) if other is None and cars is not None
-        ]
-        gaps = [Band(place * step, (place + 1) * step, _("House: not known")) for place in unknown]
-    limit, circuit = (
-        max((one for one in line.limit_a if one is not None), default=0.0),
-        said(line.circuit),
-    )
+    """Return the picture of a phase of a circuit on a day: the cars on the house, and the limit."""
+    step = day.step_seconds
+    layers = [Layer(words=_("Cars"), values=line.cars_a, colour=CARS)]
+    gaps: list[Band] = []
+    whole = line.cars_a
+    if any(value is not None for value in line.house_a):
+        # Where a house that is measured was not, the sum is unknown. Where it never was, only the
+        # cars are shown.
+        layers.insert(0, Layer(words=_("House"), values=line.house_a, colour=HOUSE))
+        whole = []
+        for place, (house, cars) in enumerate(zip(line.house_a, line.cars_a, strict=True)):
+            whole.append(None if house is None or cars is None else house + cars)
+            if house is None and cars is not None:
+                gaps.append(Band(place * step, (place + 1) * step, _("House: not known")))
+    limit = max((amperes for amperes in line.limit_a if amperes is not None), default=0.0)
+    circuit = said(line.circuit)
     return StepsChart(
         words=_("Current at %(circuit)s, %(phase)s, in A", circuit=circuit, phase=line.phase),
         unit="A",
-        since=since,
+        since=moment(day.since),
         until=moment(day.until),
         zone=zone,
         step=step,
@@ -147,21 +131,17 @@ def month_values(energy: Energy, history: History | None) -> Values:
     may be seen."""
     if not energy.month_wh and not energy.last_month_wh:
         return {"energy": None}
-    present, last = (
-        _("This month: %(kwh)s kWh"),
-        _("Last month: %(kwh)s kWh, %(so_far)s of it by now"),
+    present = _("This month: %(kwh)s kWh", kwh=_short(energy.month_wh))
+    last = _(
+        "Last month: %(kwh)s kWh, %(so_far)s of it by now",
+        kwh=_short(energy.last_month_wh),
+        so_far=_short(energy.last_month_so_far_wh),
     )
-    shown = [
-        Compared(present % {"kwh": _short(energy.month_wh)}, energy.month_wh),
-        Compared(
-            last
-            % {"kwh": _short(energy.last_month_wh), "so_far": _short(energy.last_month_so_far_wh)},
-            energy.last_month_wh,
-            energy.last_month_so_far_wh,
-            is_present=False,
-        ),
+    compared = [
+        Compared(present, energy.month_wh),
+        Compared(last, energy.last_month_wh, energy.last_month_so_far_wh, is_present=False),
     ]
-    return {"energy": shown, **_costs(history)}
+    return {"energy": compared, **_costs(history)}
 
 
 def _short(wh: int) -> str:
@@ -172,30 +152,26 @@ def _short(wh: int) -> str:
 def _costs(history: History | None) -> Values:
     if history is None or history.currency is None:
         return {"costs": None, "without_price": 0, "left": history.left if history else 0}
-    currency, (before, present) = history.currency, history.series[0].figures
-    names = (_("This month: %(cost)s"), _("Last month: %(cost)s"))
-    shown = [
-        Compared(
-            name % {"cost": _cost(one, currency)},
-            max(0, one.amount or 0),
-            is_present=one is present,
-        )
-        for name, one in zip(names, (present, before), strict=True)
+    before, present = history.series[0].figures
+    now = _("This month: %(cost)s", cost=_cost(present, history.currency))
+    earlier = _("Last month: %(cost)s", cost=_cost(before, history.currency))
+    costs = [
+        Compared(now, max(0, present.amount or 0)),
+        Compared(earlier, max(0, before.amount or 0), is_present=False),
     ]
-    return {"costs": shown, "without_price": history.without_price, "left": 0}
+    return {"costs": costs, "without_price": history.without_price, "left": 0}
 
 
 def _cost(figures: Figures, currency: str) -> str:
     """Return what sessions cost, and what of it no statement has yet."""
-    amount, unbilled = figures.amount, figures.unbilled
-    cost = money(amount, currency)
+    cost = money(figures.amount, currency)
+    unbilled = figures.unbilled
     if not unbilled:
         return cost
-    if unbilled == amount:
+    if unbilled == figures.amount:
         return _("%(cost)s, not billed yet", cost=cost)
-    return _(
-        "%(cost)s, %(unbilled)s of it not billed yet", cost=cost, unbilled=money(unbilled, currency)
-    )
+    words = N_("%(cost)s, %(unbilled)s of it not billed yet")
+    return _(words, cost=cost, unbilled=money(unbilled, currency))
 
 
 # History
@@ -222,41 +198,34 @@ class Stack:
 def stacks(history: History, shown: str, name: str) -> list[Stack]:
     """Return the pictures of a history: energy, costs, or both. `name` is that of the site or what
     stands for it."""
-    labels, currency, found = (
-        [label_of(one.name) for one in history.periods],
-        history.currency,
-        list[Stack](),
-    )
+    labels = [label_of(each.name) for each in history.periods]
+    pictures: list[Stack] = []
     if shown != COST:
-        layers = [
-            Layer(
-                f"{_name(one, name)}: {kwh(one.total.energy_wh)} kWh",
-                [figures.energy_wh / KILO for figures in one.figures],
-                one.number,
-            )
-            for one in history.series
-        ]
-        found.append(Stack(title=_("Energy"), layers=layers, labels=labels, unit="kWh"))
+        layers: list[Layer] = []
+        for series in history.series:
+            words = f"{_name(series, name)}: {kwh(series.total.energy_wh)} kWh"
+            energies = [figures.energy_wh / KILO for figures in series.figures]
+            layers.append(Layer(words, energies, series.number))
+        pictures.append(Stack(title=_("Energy"), layers=layers, labels=labels, unit="kWh"))
+
+    currency = history.currency
     if shown != ENERGY and currency is not None:
-        layers = [
-            layer
-            for one in history.series
-            for layer in _cost_layers(one, history.of, name, currency)
-        ]
-        found.append(
-            Stack(title=_("Costs of sessions"), layers=layers, labels=labels, unit=currency)
-        )
-    return found
+        layers = []
+        for series in history.series:
+            layers += _cost_layers(series, history.of, name, currency)
+        title = _("Costs of sessions")
+        pictures.append(Stack(title=title, layers=layers, labels=labels, unit=currency))
+    return pictures
 
 
 def _cost_layers(series: Series, grouping: str, name: str, currency: str) -> Iterator[Layer]:
     """Yield the costs of a series; those of the site in two layers, billed and not billed yet."""
+    amounts = [figures.amount or 0 for figures in series.figures]
     if grouping != "site":
-        amounts = [figures.amount or 0 for figures in series.figures]
         yield _cost_layer(_name(series, name), amounts, series.number, currency)
         return
     unbilled = [figures.unbilled or 0 for figures in series.figures]
-    billed = [(figures.amount or 0) - (figures.unbilled or 0) for figures in series.figures]
+    billed = [amount - rest for amount, rest in zip(amounts, unbilled, strict=True)]
     if any(billed):
         yield _cost_layer(_("Billed"), billed, 0, currency)
     if any(unbilled):
@@ -285,32 +254,37 @@ def months_values(history: History) -> Values:
     """Return a year of a household by month: energy and costs, and the same as a table, the newest
     first."""
     (series,) = history.series
-    rows = zip(history.periods, series.figures, strict=True)
+    rows = _rows(history, series)
+    pictures: Sequence[Stack] = ()
+    if series.total.sessions:
+        pictures = stacks(history, BOTH, _("This household"))
     return {
-        "pictures": stacks(history, BOTH, _("This household")) if series.total.sessions else [],
-        "rows": [(label_of(period.name), figures) for period, figures in rows if figures.sessions][
-            ::-1
-        ],
+        "pictures": pictures,
+        "rows": rows[::-1],
         "currency": history.currency,
         "without_price": history.without_price,
         "left": history.left,
     }
 
 
-# The hours of a week
+def _rows(history: History, series: Series) -> list[tuple[str, Figures]]:
+    """Return the periods in which somebody charged, with their figures."""
+    periods = zip(history.periods, series.figures, strict=True)
+    return [(label_of(each.name), figures) for each, figures in periods if figures.sessions]
 
-DAYS: Final = 7
-A_WEEK: Final = [datetime(2024, 1, day + 1) for day in range(DAYS)]  # noqa: DTZ001 - the first one is a Monday
+
+# The hours of a week
 
 
 def week_values(week: WeekHistory) -> Values:
     """Return the hours of a week with the answer in words, and the same as a table: a row for each
     hour."""
     hours = week.hours
-    most = max(range(len(hours)), key=lambda place: hours[place])
+    most = hours.index(max(hours))
+    day = weekday(A_WEEK[most // 24])
     return {
         "hours": hours,
-        "busiest": (weekday(A_WEEK[most // 24]), f"{most % 24:02}:00", f"{(most + 1) % 24:02}:00"),
+        "busiest": (day, f"{most % 24:02}:00", f"{(most + 1) % 24:02}:00"),
         "days": [weekday(day) for day in A_WEEK],
         "rows": [(f"{hour:02}:00", hours[hour::24]) for hour in range(24)],
         "energy_wh": week.energy_wh,
@@ -325,52 +299,47 @@ def use_values(use: ChargerUse, history: History) -> Values:
     """Return a month of a charger: its days, the time of cars in it, and its habits in words."""
     charging, unknown, held = use.charging_seconds, use.unknown_seconds, use.held_seconds
     idle = max(0, use.plugged_seconds - charging - unknown - held)
-    shown = [
-        Compared(_("Energy flowed for %(time)s", time=length(charging)), charging),
-        Compared(
-            _("A car waited for current for %(time)s", time=length(held)), held, is_present=False
-        ),
-        Compared(
-            _("A car was there without charging for %(time)s", time=length(idle)),
-            idle,
-            is_present=False,
-        ),
-        Compared(
-            _("For %(time)s it is not known", time=length(unknown)), unknown, is_present=False
-        ),
+    times = [
+        (N_("Energy flowed for %(time)s"), charging),
+        (N_("A car waited for current for %(time)s"), held),
+        (N_("A car was there without charging for %(time)s"), idle),
+        (N_("For %(time)s it is not known"), unknown),
     ]
+    compared: list[Compared] = []
+    for place, (words, seconds) in enumerate(times):
+        if seconds:
+            shown = _(words, time=length(seconds))
+            compared.append(Compared(shown, seconds, is_present=place == 0))
     (series,) = history.series
-    periods = zip(history.periods, series.figures, strict=True)
     return {
         "stacks": stacks(history, ENERGY, _("This charger")),
         "total": series.total,
-        "rows": [
-            (label_of(period.name), figures) for period, figures in periods if figures.sessions
-        ],
-        "times": [one for one in shown if one.value],
-        "habits": [*_habits(use.habits)],
+        "rows": _rows(history, series),
+        "times": compared,
+        "habits": _habits(use.habits),
     }
 
 
-def _habits(habits: Habits | None) -> Iterator[str]:
-    """Yield the habits of a charger, a sentence each."""
+def _habits(habits: Habits | None) -> list[str]:
+    """Return the habits of a charger, a sentence each."""
     if habits is None:
-        return
-    begin, end = habits.begin_hour, (habits.begin_hour + 3) % 24
-    yield _(
+        return []
+    begins = _(
         "Most sessions begin between %(begin)s and %(end)s: %(some)s of %(all)s.",
-        begin=f"{begin:02}:00",
-        end=f"{end:02}:00",
+        begin=f"{habits.begin_hour:02}:00",
+        end=f"{(habits.begin_hour + 3) % 24:02}:00",
         some=habits.beginning,
         all=habits.sessions,
     )
-    yield _("The busiest day is %(day)s.", day=weekday(A_WEEK[habits.weekday - 1]))
-    yield _(
-        (
-            "A session usually takes %(kwh)s kWh. The car stays %(plugged)s, and energy flows for "
-            "%(charging)s of it."
-        ),
+    busiest = _("The busiest day is %(day)s.", day=weekday(A_WEEK[habits.weekday - 1]))
+    words = N_(
+        "A session usually takes %(kwh)s kWh. The car stays %(plugged)s, and energy flows for "
+        "%(charging)s of it."
+    )
+    usual = _(
+        words,
         kwh=kwh(habits.energy_wh),
         plugged=length(habits.plugged_seconds),
         charging=length(habits.charging_seconds),
     )
+    return [begins, busiest, usual]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.billing.money import typed_number
-from levity_trio.locale import _, _n
+from levity_trio.locale import N_, _, _n
 from levity_trio.locale.formats import number, short_day, typed, weekday, zone_name
 from levity_trio.wire.times import in_zone
 
@@ -39,9 +39,8 @@ def wh_of(text: str) -> int:
     """Return energy as it was typed, in kWh. Raises ValueError with what to type."""
     wh = whole(text, 3)
     if wh is None:
-        raise ValueError(
-            _("give kWh such as 13 or %(kwh)s, with three decimals at most", kwh=typed_kwh(13_275))
-        )
+        words = N_("give kWh such as 13 or %(kwh)s, with three decimals at most")
+        raise ValueError(_(words, kwh=typed_kwh(13_275)))
     return wh
 
 
@@ -49,8 +48,10 @@ def whole(text: str, decimals: int) -> int | None:
     """Return a number as it was typed, in units so many decimals smaller; None if that is not a
     whole number."""
     typed = typed_number(text)
-    exact = None if typed is None else typed.scaleb(decimals)
-    return int(exact) if exact is not None and exact == exact.to_integral_value() else None
+    if typed is None:
+        return None
+    exact = typed.scaleb(decimals)
+    return int(exact) if exact == exact.to_integral_value() else None
 
 
 def kilowatts(watts: float | None) -> str:
@@ -91,9 +92,10 @@ def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo)
     if until is None:
         return _("%(begin)s – now", begin=f"{first}{begin:%H:%M}")
     days = (end.date() - begin.date()).days
-    last = (
-        "" if days == 0 else f"{weekday(end)} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
-    )
+    last = ""
+    if days:
+        is_near = 0 < days <= NEAR_DAYS
+        last = f"{weekday(end) if is_near else day(end, today)} "
     return f"{first}{begin:%H:%M} – {last}{end:%H:%M}"
 
 
@@ -107,14 +109,14 @@ def wrong_way_round(first: str | None, last: str | None) -> str:
     else ""."""
     try:
         begin, end = date.fromisoformat(first or ""), date.fromisoformat(last or "")
-    except ValueError:  # one is missing, or refused by the API with words
+    except ValueError:
+        # One is missing, or the API refuses it with words.
         return ""
     if begin <= end:
         return ""
     first, last = short_day(begin, has_year=True), short_day(end, has_year=True)
-    return _(
-        "The days are the wrong way round: %(first)s is after %(last)s.", first=first, last=last
-    )
+    words = N_("The days are the wrong way round: %(first)s is after %(last)s.")
+    return _(words, first=first, last=last)
 
 
 def minute(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -153,9 +155,8 @@ def words(name: str) -> str:
 def whole_time(at: datetime, zone: tzinfo) -> str:
     """Return a time in full: Tue 3 Nov 2026, 18:04:05 CET."""
     local = in_zone(at, zone)
-    return (
-        f"{short_day(local, has_weekday=True, has_year=True)}, {local:%H:%M:%S} {zone_name(local)}"
-    )
+    day = short_day(local, has_weekday=True, has_year=True)
+    return f"{day}, {local:%H:%M:%S} {zone_name(local)}"
 
 
 def span(seconds: float) -> str:

@@ -64,16 +64,14 @@ class FormTask:
 async def unknown_cards(view: PageView, _changed: Changed = None) -> Sequence[LivePart]:
     """Return the part of a page that shows cards which were held to a charger and that nobody
     knows."""
-    return [
-        LivePart(
-            "unknown-cards", "tasks/cards.html", {"cards": await view.look(_unknown_cards, view)}
-        )
-    ]
+    cards = await view.look(_unknown_cards, view)
+    return [LivePart("unknown-cards", "tasks/cards.html", {"cards": cards})]
 
 
 def _unknown_cards(look: Look, view: PageView) -> Sequence[UnknownCard]:
-    since = {"since": view.query["since"]} if view.query.get("since") else {}
-    return look(read_unknown_cards, view.api.server, asked(UnknownCardsQuery, since))
+    since = view.query.get("since")
+    query = asked(UnknownCardsQuery, {"since": since} if since else {})
+    return look(read_unknown_cards, view.api.server, query)
 
 
 async def _with_cards(view: PageView, _entered: Values) -> Values:
@@ -85,7 +83,8 @@ async def _leaving(view: PageView, entered: Values) -> Values:
     """Return what moving out ends, on the day that was chosen."""
     try:
         until = day_after(entered.get("until", ""))
-    except ValueError:  # none is chosen yet, or the form says what is wrong
+    except ValueError:
+        # None is chosen yet, or the form says what is wrong.
         until = None
     return {
         "leaving": await view.look(_departure, view, until),
@@ -96,9 +95,8 @@ async def _leaving(view: PageView, entered: Values) -> Values:
 
 def _departure(look: Look, view: PageView, until: str | None) -> Departure:
     server = view.api.server
-    return look(
-        read_departure, server, view.number, local_moment(until, "until", server.config.time_zone)
-    )
+    moment_of_leaving = local_moment(until, "until", server.config.time_zone)
+    return look(read_departure, server, view.number, moment_of_leaving)
 
 
 # Correct a session
@@ -110,8 +108,10 @@ async def _as_it_is(view: PageView) -> Mapping[str, str]:
         session = await view.look(_session, view)
     except ApiRefused:
         return {}
-    energy = {} if session.energy_wh is None else {"figure_wh": typed_kwh(session.energy_wh)}
-    return {**energy, **_times(session, view.api.zone)}
+    present = _times(session, view.api.zone)
+    if session.energy_wh is not None:
+        present["figure_wh"] = typed_kwh(session.energy_wh)
+    return present
 
 
 def _session(look: Look, view: PageView) -> BilledTransaction:
@@ -122,7 +122,7 @@ def _session(look: Look, view: PageView) -> BilledTransaction:
     return found
 
 
-def _times(session: BilledTransaction, zone: tzinfo) -> Mapping[str, str]:
+def _times(session: BilledTransaction, zone: tzinfo) -> dict[str, str]:
     """Return its times as fields show them, and which of both each is if a change of the clock
     repeats it."""
     shown = dict[str, str]()
@@ -131,7 +131,8 @@ def _times(session: BilledTransaction, zone: tzinfo) -> Mapping[str, str]:
             continue
         at = in_zone(moment(stamp), zone)
         shown[name] = f"{at:%Y-%m-%dT%H:%M:%S}"
-        if at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset():
+        is_repeated = at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset()
+        if is_repeated:
             shown[f"{name}{WHICH}"] = str(at.fold)
     return shown
 
@@ -147,8 +148,8 @@ async def _correction(view: PageView, _entered: Values) -> Values:
 
 def _bill(look: Look, view: PageView) -> Bill | None:
     server = view.api.server
-    found = look(explain, view.number, rule_of(server), now=server.now(), is_weighed=False)
-    return None if found is None else found.bill
+    explained = look(explain, view.number, rule_of(server), now=server.now(), is_weighed=False)
+    return None if explained is None else explained.bill
 
 
 async def _nothing(_view: PageView, _entered: Values) -> Values:
@@ -175,14 +176,14 @@ async def _telling(view: PageView, entered: Values) -> Values:
     return {"who": who, "household": household, "kinds": kinds_for(who), "ways": ways}
 
 
+_RECIPIENT: Final = FormTask("tasks/recipient.html", _telling)
 TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
     ("POST", HOUSEHOLDS): FormTask("tasks/households.html", _with_cards),
     ("POST", MOVE_INS): FormTask("tasks/move_in.html", _with_cards),
     ("POST", MOVE_OUT): FormTask("tasks/move_out.html", _leaving),
-    **dict.fromkeys(
-        (("POST", RECIPIENTS), ("PUT", f"{RECIPIENTS}/{{id}}"), ("PUT", "/api/me/recipient")),
-        FormTask("tasks/recipient.html", _telling),
-    ),
+    ("POST", RECIPIENTS): _RECIPIENT,
+    ("PUT", f"{RECIPIENTS}/{{id}}"): _RECIPIENT,
+    ("PUT", "/api/me/recipient"): _RECIPIENT,
     ("POST", f"{SESSION}/correct"): FormTask(
         "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
     ),
@@ -193,17 +194,24 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
 def problems_of_rows(document: Mapping[str, Any], entered: Mapping[str, str]) -> dict[str, str]:
     """Return what is wrong with the cells of a list, by the names of their fields: empty rows were
     not sent."""
-    filled = [name for name, text in entered.items() if name.startswith("rows[") and text.strip()]
-    numbers = sorted({int(name[5:].partition("]")[0]) for name in filled})
-    return {
-        f"rows[{numbers[one['row']]}].{one['field'] or 'name'}": one["detail"]
-        for one in document.get("cells", ())
-        if one["row"] < len(numbers)
-    }
+    filled: set[int] = set()
+    for name, text in entered.items():
+        if name.startswith("rows[") and text.strip():
+            number = name.removeprefix("rows[").partition("]")[0]
+            filled.add(int(number))
+    numbers = sorted(filled)
+    problems: dict[str, str] = {}
+    for cell in document.get("cells", ()):
+        if cell["row"] < len(numbers):
+            row = numbers[cell["row"]]
+            problems[f"rows[{row}].{cell['field'] or 'name'}"] = cell["detail"]
+    return problems
 
 
 def onward(path: str, answer: Any) -> str:
     """Return where to go after a task: to the household that it is about, or what it made, if the
     form says so."""
-    told = answer if isinstance(answer, dict) else {}
-    return path.replace(ONWARD, str(told.get("account", ""))).replace(MADE, str(told.get("id", "")))
+    members = answer if isinstance(answer, dict) else {}
+    household = str(members.get("account", ""))
+    made = str(members.get("id", ""))
+    return path.replace(ONWARD, household).replace(MADE, made)

@@ -69,10 +69,10 @@ def _element(
     def shown(context: Context, stamp: str | None) -> str | Markup:
         if stamp is None:
             return shapes.UNKNOWN
-        at, zone = shapes.moment(stamp), context["zone"]
-        return made.format(
-            f"{at:%Y-%m-%dT%H:%M:%SZ}", shapes.whole_time(at, zone), words(at, context["now"], zone)
-        )
+        at = shapes.moment(stamp)
+        zone = context["zone"]
+        whole = shapes.whole_time(at, zone)
+        return made.format(f"{at:%Y-%m-%dT%H:%M:%SZ}", whole, words(at, context["now"], zone))
 
     return shown
 
@@ -100,9 +100,9 @@ def _period(context: Context, since: str, until: str | None = None) -> str:
 
 @pass_context
 def _on_day(context: Context, stamp: str) -> str:
-    return shapes.day(
-        in_zone(shapes.moment(stamp), context["zone"]), in_zone(context["now"], context["zone"])
-    )
+    zone = context["zone"]
+    local = in_zone(shapes.moment(stamp), zone)
+    return shapes.day(local, in_zone(context["now"], zone))
 
 
 @pass_context
@@ -140,21 +140,21 @@ def _sentence(context: Context, words: str) -> str:
     return sentence(_said(context, words))
 
 
-_OF_TEXTS: Final = {"said": _said, "as_sent": _as_sent, "sentence": _sentence}
-
-
 def _decimal(figure: str) -> str:
     return formats.typed(Decimal(figure))
 
 
 def _known_words(name: str) -> str:
     """Return a name of a program in words: those of a catalogue, otherwise its own."""
-    return known if (known := _(name)) != name else _(shapes.words(name))
+    words = _(name)
+    return words if words != name else _(shapes.words(name))
 
 
 def _choice(word: str) -> str:
     """Return what may be chosen in words; of languages their own name."""
-    return formats.format_of(word).name if word in languages() else _(CHOICES.get(word, word))
+    if word in languages():
+        return formats.format_of(word).name
+    return _(CHOICES.get(word, word))
 
 
 def _words_of_script() -> dict[str, str]:
@@ -180,8 +180,8 @@ _PART: Final = Markup('<div class="part" id="{}">{}</div>')
 
 @pass_context
 def _part(context: Context, part: LivePart) -> Markup:
-    given: dict[str, Any] = {name: context[name] for name in SHARED}
-    content = _content(context.environment, part, given)
+    shared: dict[str, Any] = {name: context[name] for name in SHARED}
+    content = _content(context.environment, part, shared)
     return _PART.format(part.id, Markup(content))  # noqa: S704 - rendered with autoescape
 
 
@@ -197,8 +197,10 @@ def _content(environment: Environment, part: LivePart, shared: Mapping[str, Any]
         return _kept[key]
     content = environment.get_template(part.template).render({**shared, **part.values})
     if part.key:
+        # Threads render at once: another one may have taken the oldest out meanwhile.
         while len(_kept) >= MOST_KEPT:
-            _kept.pop(next(iter(_kept)), None)
+            oldest = next(iter(_kept))
+            _kept.pop(oldest, None)
         _kept[key] = content
     return content
 
@@ -222,40 +224,48 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "number": formats.number,
+        "decimal": _decimal,
         "kwh": shapes.kwh,
         "typed_kwh": shapes.typed_kwh,
         "kw": shapes.kilowatts,
+        "measured": words.measured,
+        "size": shapes.size,
+        "length_of": shapes.length,
+    }
+    made.filters |= {name: vars(money)[name] for name in OF_MONEY}
+
+    # Times: as elements with the full time beneath, or as text alone.
+    made.filters |= {
         "time": _element(shapes.when),
         "dated": _element(shapes.dated),
         "age": _element(_age, " data-age"),
         "clock": _element(shapes.clock),
         "hour": _element(lambda at, _now, zone: f"{in_zone(at, zone):%H:%M}"),
-        "json": shapes.json_text,
-        "modules": charts.modules,
-        "size": shapes.size,
-        "length_of": shapes.length,
-        "state_of": state_of,
-        "method": method,
-        "words": _known_words,
-        **_OF_TEXTS,
-        "decimal": _decimal,
-        "course": progress.steps,
-        "operation": words_of,
-        "word": _,
-        "choice": _choice,
+    }
+    made.filters |= {
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,
-        "person": words.person,
-        "owner": words.owner,
-        "measured": words.measured,
         "on_day": _on_day,
         "last_day": _last_day,
         "second": _second,
-        "dash": _dash,
-        "urlencode": _quoted,
-        **{name: vars(money)[name] for name in OF_MONEY},
+        "as_sent": _as_sent,
     }
+    made.filters |= {
+        "said": _said,
+        "sentence": _sentence,
+        "word": _,
+        "words": _known_words,
+        "choice": _choice,
+        "state_of": state_of,
+        "method": method,
+        "course": progress.steps,
+        "operation": words_of,
+        "person": words.person,
+        "owner": words.owner,
+        "dash": _dash,
+    }
+    made.filters |= {"json": shapes.json_text, "modules": charts.modules, "urlencode": _quoted}
     made.globals |= {"_": _, "gettext": _, "_n": _n, "_p": _p, "N_": N_, "language": language}
     made.globals |= {"words_of_script": _words_of_script, "part": _part, "chart": charts.curve}
     made.globals |= {"hours_of_week": charts.week, **{name: PICTURES[name] for name in OF_PICTURES}}
@@ -273,7 +283,8 @@ class Templates:
 
     def render(self, template: str, view: PageView, now: datetime, values: Values) -> str:
         """Return a page, or the content of a part."""
-        return self.environment.get_template(template).render({**self._shared(view, now), **values})
+        shown = {**self._shared(view, now), **values}
+        return self.environment.get_template(template).render(shown)
 
     def _shared(self, view: PageView, now: datetime) -> Values:
         return {
@@ -289,7 +300,8 @@ class Templates:
     ) -> Mapping[str, str]:
         """Return the content of each part by its id. This pauses, so it belongs into a thread."""
         made = {}
+        shared = self._shared(view, now)
         for part in parts:
-            made[part.id] = _content(self.environment, part, self._shared(view, now))
+            made[part.id] = _content(self.environment, part, shared)
             time.sleep(GIVE_WAY_SECONDS)
         return made

@@ -14,71 +14,115 @@ from levity_trio.told import Told, Value
 from levity_trio.web.api.engine.access import LOCAL_ADMIN
 from levity_trio.web.dashboard.shapes import UNKNOWN
 
-WORDS_OF_API: Final = (
-    *(N_("outside"), N_("driver"), N_("viewer"), N_("operator"), N_("admin")),
-    *(N_("billed"), N_("charged"), N_("to be billed"), N_("held back")),
-    *(N_("free"), N_("nobody's"), N_("billed elsewhere"), N_("open")),
+ROLES: Final = (
+    N_("outside"),
+    N_("driver"),
+    N_("viewer"),
+    N_("operator"),
+    N_("admin"),
 )
+BILL_STATES: Final = (
+    N_("billed"),
+    N_("charged"),
+    N_("to be billed"),
+    N_("held back"),
+    N_("free"),
+    N_("nobody's"),
+    N_("billed elsewhere"),
+    N_("open"),
+)
+WORDS_OF_API: Final = ROLES + BILL_STATES
 """The roles, and the states of a session's bill: templates translate them, and catalogues find them
 here."""
-OF_API: Final = (
-    *(
-        N_("adopted"),
-        N_("refused"),
-        N_("newcomer"),
-        N_("gone"),
-        N_("known"),
-        N_("prepaid"),
-        N_("postpaid"),
-    ),
-    *(N_("statement"), N_("payment"), N_("top-up"), N_("charge"), N_("refund"), N_("chargeback")),
-    *(
-        N_("correction"),
-        N_("letter"),
-        N_("link"),
-        N_("pin"),
-        N_("gross"),
-        N_("net"),
-        N_("block"),
-        N_("end"),
-    ),
-    *(
-        N_("charger"),
-        N_("system"),
-        N_("leapt"),
-        N_("minimum"),
-        N_("maximum"),
-        N_("session"),
-        N_("certain"),
-    ),
-    *(
-        N_("flat"),
-        N_("season"),
-        N_("blocking"),
-        N_("conflict"),
-        N_("all of them"),
-        N_("counts anew"),
-    ),
-    *(
-        N_("not known"),
-        N_("day night"),
-        N_("base fee"),
-        N_("blocking fee"),
-        N_("session fee"),
-        N_("Flat 3"),
-    ),
-    *(
-        N_("fell"),
-        N_("overlap"),
-        N_("certificate"),
-        N_("replaced"),
-        N_("cancelled"),
-        N_("Invalid"),
-        N_("ConcurrentTx"),
-    ),
-    *(N_("Anna's car"), N_("Garage"), N_("it has a transaction"), N_("A or W.")),
+OF_NEWCOMERS: Final = (
+    N_("adopted"),
+    N_("refused"),
+    N_("newcomer"),
+    N_("gone"),
+    N_("known"),
+)
+OF_CARDS: Final = (
+    N_("Invalid"),
+    N_("ConcurrentTx"),
+    N_("letter"),
+    N_("link"),
+    N_("pin"),
+)
+OF_WALLETS: Final = (
+    N_("prepaid"),
+    N_("postpaid"),
+    N_("statement"),
+    N_("payment"),
+    N_("top-up"),
+    N_("charge"),
+    N_("refund"),
+    N_("chargeback"),
+    N_("correction"),
+)
+OF_TARIFFS: Final = (
+    N_("gross"),
+    N_("net"),
+    N_("block"),
+    N_("end"),
+    N_("minimum"),
+    N_("maximum"),
+    N_("flat"),
+    N_("season"),
+    N_("blocking"),
+    N_("day night"),
+    N_("base fee"),
+    N_("blocking fee"),
+    N_("session fee"),
+    N_("Flat 3"),
+)
+OF_SESSIONS: Final = (
+    N_("charger"),
+    N_("system"),
+    N_("leapt"),
+    N_("session"),
+    N_("certain"),
+    N_("conflict"),
+    N_("all of them"),
+    N_("counts anew"),
+    N_("not known"),
+    N_("fell"),
+    N_("overlap"),
+    N_("certificate"),
+    N_("replaced"),
+    N_("cancelled"),
+)
+EXAMPLES: Final = (
+    N_("Anna's car"),
+    N_("Garage"),
+    N_("it has a transaction"),
+    N_("A or W."),
 )
 """Other words of the API, and its examples: templates translate them."""
+OF_PROGRAMS: Final = (
+    N_("running"),
+    N_("slow"),
+    N_("ended"),
+    N_("none"),
+    N_("not booked"),
+)
+ORIGINS: Final = (
+    N_("default"),
+    N_("flag"),
+    N_("environment"),
+    N_("file"),
+)
+SETTINGS: Final = (
+    N_("API"),
+    N_("Access"),
+    N_("Billing"),
+    N_("Files"),
+    N_("Monitoring"),
+    N_("Network"),
+    N_("Start and stop"),
+    N_("Storage"),
+    N_("Transactions"),
+)
+"""Words of settings, of plug-ins, and of what a program did."""
 
 
 def after_colon(words: str) -> str:
@@ -86,40 +130,18 @@ def after_colon(words: str) -> str:
     return f"{words[:1].lower()}{words[1:]}" if language() == SOURCE else words
 
 
-PROGRAMS: Final = (
-    *(N_("running"), N_("slow"), N_("ended"), N_("none"), N_("not booked")),
-    *(
-        N_("default"),
-        N_("flag"),
-        N_("environment"),
-        N_("file"),
-        N_("API"),
-        N_("Access"),
-        N_("Billing"),
-    ),
-    *(
-        N_("Files"),
-        N_("Monitoring"),
-        N_("Network"),
-        N_("Start and stop"),
-        N_("Storage"),
-        N_("Transactions"),
-    ),
-)
-"""Words of settings, of plug-ins, and of what a program did."""
 _DRIVER: Final = re.compile(r"driver [0-9]+")
-_PROGRAMS: Final = frozenset(
-    (
-        N_("local admin"),
-        N_("local socket"),
-        N_("system"),
-        N_("charger"),
-        N_("load management"),
-        N_("import"),
-        N_("levity"),
-        N_("--adopt-existing"),
-    )
+_PROGRAMS: Final = (
+    N_("local admin"),
+    N_("local socket"),
+    N_("system"),
+    N_("charger"),
+    N_("load management"),
+    N_("import"),
+    N_("levity"),
+    N_("--adopt-existing"),
 )
+"""What did something instead of a user."""
 
 
 def person(name: str | None) -> str | None:
@@ -154,20 +176,27 @@ def grounds(bill: Bill | None, id_tag: str | None) -> Sequence[str]:
     charger sent it."""
     if bill is None:
         return ()
-    named: dict[str, Value] = {}
+    # The API calls a household by its number, and writes cards in lower case.
+    names: dict[str, Value] = {}
     if bill.account_name:
-        named[f"household {bill.account}"] = bill.account_name
+        names[f"household {bill.account}"] = bill.account_name
     if id_tag:
-        named[f"the card {id_tag}".lower()] = Told("the card {1}", id_tag)
-    return [said(_with_names(one, named) if isinstance(one, Told) else one) for one in bill.grounds]
+        names[f"the card {id_tag}".lower()] = Told("the card {1}", id_tag)
+    shown: list[str] = []
+    for ground in bill.grounds:
+        words = _with_names(ground, names) if isinstance(ground, Told) else ground
+        shown.append(said(words))
+    return shown
 
 
 def _with_names(text: Told, names: Mapping[str, Value]) -> Told:
-    """Return a text with what people call the things in it; the API writes cards in lower case."""
-    values = (
-        names.get(value, _with_names(value, names)) if isinstance(value, Told) else value
-        for value in text.values
-    )
+    """Return a text with what people call the things in it."""
+    values: list[Value] = []
+    for value in text.values:
+        if isinstance(value, Told):
+            values.append(names.get(value, _with_names(value, names)))
+        else:
+            values.append(value)
     return Told(text.template, *values, many=text.many)
 
 
@@ -217,16 +246,16 @@ METHODS: Final[Mapping[str, str]] = N_(
 
 
 def state_of(status: str | None, *, is_held: bool = False) -> StateInWords:
-    """Return the state that a status means. One that is none of OCPP's is shown as it was sent.
-    While load management holds a car back, neither the car nor its charger pauses by itself."""
+    """Return the state that a status means. One that is none of OCPP's is shown as it was sent."""
+    # While load management holds a car back, neither the car nor its charger pauses by itself.
     if is_held and status in _PAUSED:
         return StateInWords("busy", _("Waits for current"))
     if status in (None, "", "Unknown"):
         return _NO_STATE
-    state = STATES.get(status)
-    return (
-        StateInWords("look", status) if state is None else StateInWords(state.kind, _(state.word))
-    )
+    if status not in STATES:
+        return StateInWords("look", status)
+    kind, word = STATES[status]
+    return StateInWords(kind, _(word))
 
 
 def method(name: str | None) -> str:

@@ -37,6 +37,7 @@ from levity_trio.web.dashboard.page import (
     PageView,
     Sorting,
     currency_of_site,
+    filled,
     names_of_chargers,
     read_sorted,
     reading,
@@ -61,7 +62,7 @@ Values = dict[str, Any]
 
 
 def _bills(look: Look, view: PageView) -> Values:
-    query = asked(MonthsQuery, {"cursor": view.query["cursor"]} if view.query.get("cursor") else {})
+    query = asked(MonthsQuery, {} if view.cursor is None else {"cursor": view.cursor})
     page = look(read_months, view.api.server, query)
     return {"first": look(first_bill), "months": page.data, "next_cursor": page.next_cursor}
 
@@ -76,32 +77,32 @@ async def _month(view: PageView) -> Values:
         return shown | await _closed(view, month)
     if shown["open_month"]:
         return shown
+    # Statements of households that moved out are closed before their month is.
     early, _why = await read_sorted(
         view, read_statements, StatementsQuery, UNSORTED, month=month, limit=MOST
     )
-    return shown | {"early": early, "ended": _days_of(view, row)} | await _preview(view, month)
+    shown |= {"early": early, "ended": _days_of(view, row)}
+    return shown | await _preview(view, month)
 
 
 def _of_month(look: Look, view: PageView, month: str) -> tuple[BillMonth, Values]:
     """Return a month, and what its page shows in any case: with `open_month`, if that is to be
     closed before."""
     row = look(read_month, view.api.server, month_named(month))
-    shown: Values = {"month": month, "one": row, "names": look(chargers.names), "open_month": None}
-    if (
-        row.state is not MonthState.CLOSED
-        and (open_month := look(read_billing).open_month) != month
-    ):
-        shown["open_month"] = open_month
-    return row, shown
+    open_month = None
+    if row.state is not MonthState.CLOSED:
+        open_month = look(read_billing).open_month
+        if open_month == month:
+            open_month = None
+    names = look(chargers.names)
+    return row, {"month": month, "one": row, "names": names, "open_month": open_month}
 
 
 async def _preview(view: PageView, month: str) -> Values:
     """Return the preview, or why there is none, and what is missing."""
     terms, problem = await _terms(view)
-    carried = view.query.get("carry_below")
-    sorting = Sorting(
-        view.query.get("sort", ""), {"carry_below": carried} if carried else {}, "name"
-    )
+    carried = view.query.get("carry_below", "")
+    sorting = Sorting(view.query.get("sort", ""), filled(carry_below=carried), "name")
     shown: Values = {
         "terms": terms,
         "problem": problem,
@@ -114,9 +115,8 @@ async def _preview(view: PageView, month: str) -> Values:
         preview = await view.get(path, sort=sorting.asked, **terms)
     except ApiRefused as refused:
         if refused.field == "sort":
-            return await _preview(replace(view, query={**view.query, "sort": ""}), month) | {
-                "sorting": sorting
-            }
+            unsorted = replace(view, query={**view.query, "sort": ""})
+            return await _preview(unsorted, month) | {"sorting": sorting}
         missing = await view.get(f"/api/admin/months/{month}/missing")
         return shown | {"refused": refused, "missing": missing["data"]}
     return {**shown, **preview, "statements": preview["data"]}
@@ -124,18 +124,17 @@ async def _preview(view: PageView, month: str) -> Values:
 
 async def _terms(view: PageView) -> tuple[dict[str, int], str]:
     """Return the terms of the preview, and what is wrong with those that were typed."""
-    if not (text := view.query.get("carry_below", "").strip()):
+    text = view.query.get("carry_below", "").strip()
+    if not text:
         return {}, ""
     currency = await currency_of_site(view)
     try:
         minor = minor_of(text, currency)
     except ValueError as error:
         return {}, str(error)
-    return (
-        ({"carry_below": minor}, "")
-        if minor >= 0
-        else ({}, _("give %(amount)s or more", amount=money(0, currency)))
-    )
+    if minor < 0:
+        return {}, _("give %(amount)s or more", amount=money(0, currency))
+    return {"carry_below": minor}, ""
 
 
 async def _closed(view: PageView, month: str) -> Values:
@@ -143,23 +142,29 @@ async def _closed(view: PageView, month: str) -> Values:
     statements, _why = await read_sorted(
         view, read_statements, StatementsQuery, sorting, month=month, limit=MOST
     )
-    numbers = sorted(one.number for one in statements.data)
-    archives = [
-        (some[0], some[-1])
-        for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))
-    ]
+    numbers = sorted(statement.number for statement in statements.data)
+    archives: list[tuple[int, int]] = []
+    for begin in range(0, len(numbers), AT_ONCE):
+        part = numbers[begin : begin + AT_ONCE]
+        archives.append((part[0], part[-1]))
     shown = {"statements": statements, "archives": archives, "sorting": sorting}
     return shown | await view.look(_beside_closed, view, month)
 
 
 def _beside_closed(look: Look, view: PageView, month: str) -> Values:
-    wallets = look(read_wallets, view.api.server, WalletsQuery(limit=MOST_ROWS)).data
+    server = view.api.server
+    row = look(read_month, server, month_named(month))
+    wallets = look(read_wallets, server, WalletsQuery(limit=MOST_ROWS)).data
+    mailed: set[int] = set()
+    for recipient in look(messages.recipients):
+        if recipient.account and recipient.mail:
+            mailed.add(recipient.account)
     return {
-        "nobody": _nobody(look, view, look(read_month, view.api.server, month_named(month))),
+        "nobody": _nobody(look, view, row),
         "held_back": look(held_back_of_month, month),
-        "balances": {one.account: one for one in wallets},
-        "can_mail": view.api.server.config.mail is not None,
-        "mailed": {one.account for one in look(messages.recipients) if one.account and one.mail},
+        "balances": {wallet.account: wallet for wallet in wallets},
+        "can_mail": server.config.mail is not None,
+        "mailed": mailed,
     }
 
 
@@ -169,12 +174,9 @@ def _nobody(look: Look, view: PageView, month: BillMonth) -> Values | None:
     query = asked(HistoryQuery, {"of": "account", "from": str(since), "to": str(until)})
     for series in look(read_history, view.api.server, query).series:
         if series.account is None:
+            total = series.total
             filters = {"bill": BillState.NOBODYS.value, **_days_of(view, month)}
-            return {
-                "sessions": series.total.sessions,
-                "energy_wh": series.total.energy_wh,
-                "query": filters,
-            }
+            return {"sessions": total.sessions, "energy_wh": total.energy_wh, "query": filters}
     return None
 
 
@@ -186,61 +188,63 @@ def _days_of(view: PageView, month: BillMonth) -> dict[str, date]:
 
 def _span(view: PageView, month: BillMonth) -> tuple[date, date]:
     """Return the first day of a month, and the one after it."""
-    since, until = (
-        in_zone(moment(one), view.api.zone).date() for one in (month.since, month.until)
-    )
-    return since, until
+    since = in_zone(moment(month.since), view.api.zone)
+    until = in_zone(moment(month.until), view.api.zone)
+    return since.date(), until.date()
 
 
-async def _reconciliation(view: PageView) -> Values:
+def _reconciliation(look: Look, view: PageView) -> Values:
     month = view.path["month"]
-
-    def read(look: Look) -> Values:
-        found = look(read_reconciliation, view.api.server, month_named(month))
-        return {"month": month, "found": found, "names": look(chargers.names)}
-
-    return await view.look(read)
+    found = look(read_reconciliation, view.api.server, month_named(month))
+    return {"month": month, "found": found, "names": look(chargers.names)}
 
 
 async def _papers(view: PageView) -> Values:
     month = view.path["month"]
-    return {
-        "month": month,
-        "problems": (await view.get(f"/api/admin/drafts/{month}/problems"))["problems"],
-    }
+    papers = await view.get(f"/api/admin/drafts/{month}/problems")
+    return {"month": month, "problems": papers["problems"]}
 
 
 # One statement
 
 
-async def _statement(view: PageView) -> Values:
-    number = view.path["number"]
-
-    def read(look: Look) -> Values:
-        one = look(read_statement, whole_number(view.path, "number"))
-        sent = look(messages.messages_of_statement, int(number))
-        return {"one": one, "cards": _cards(one), "names": look(chargers.names), "sent": sent}
-
-    return {**await view.look(read), "document": f"/get/admin/statements/{number}/document?"}
+def _statement(look: Look, view: PageView) -> Values:
+    number = whole_number(view.path, "number")
+    statement = look(read_statement, number)
+    return {
+        "one": statement,
+        "cards": _cards(statement),
+        "names": look(chargers.names),
+        "sent": look(messages.messages_of_statement, number),
+        "document": f"/get/admin/statements/{view.path['number']}/document?",
+    }
 
 
 async def _drafted(view: PageView) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
     terms, _problem = await _terms(view)
-    one = statement_of(await view.get(f"/api{path}", **terms))
-    names = await names_of_chargers(view)
-    document = f"/get{path}/document?{urlencode(terms)}&"
-    return {"one": one, "document": document, "cards": _cards(one), "names": names, "sent": []}
+    statement = statement_of(await view.get(f"/api{path}", **terms))
+    return {
+        "one": statement,
+        "cards": _cards(statement),
+        "names": await names_of_chargers(view),
+        "sent": [],
+        "document": f"/get{path}/document?{urlencode(terms)}&",
+    }
 
 
-def _cards(one: StatementDocument) -> list[str]:
-    """Return the cars, or else the cards, of a statement."""
-    every = (each.vehicle or each.tag for each in (*one.positions, *one.held_back))
-    return list(dict.fromkeys(card for card in every if card))
+def _cards(statement: StatementDocument) -> list[str]:
+    """Return the cars, or else the cards, of a statement, each once."""
+    cards: dict[str, None] = {}
+    for session in (*statement.positions, *statement.held_back):
+        card = session.vehicle or session.tag
+        if card:
+            cards[card] = None
+    return list(cards)
 
 
-async def _biller(view: PageView) -> Values:
-    return {"biller": await view.look(lambda look: look(biller))}
+def _biller(look: Look, _view: PageView) -> Values:
+    return {"biller": look(biller)}
 
 
 async def _payments(view: PageView) -> Values:
@@ -249,25 +253,15 @@ async def _payments(view: PageView) -> Values:
     return {"wallets": wallets, "sorting": sorting}
 
 
-async def _meters(view: PageView) -> Values:
-    def read(look: Look) -> Values:
-        return {
-            "meters": look(meters.meters, None, WantedPage(limit=MOST)).data,
-            "names": look(chargers.names),
-        }
-
-    return await view.look(read)
+def _meters(look: Look, _view: PageView) -> Values:
+    page = look(meters.meters, None, WantedPage(limit=MOST))
+    return {"meters": page.data, "names": look(chargers.names)}
 
 
-async def _meter(view: PageView) -> Values:
-    def read(look: Look) -> Values:
-        meter = look(read_meter, view.number)
-        readings = look(
-            meters.readings, meter.id, WantedPage(cursor=view.query.get("cursor") or None)
-        )
-        return {"meter": meter, "readings": readings, "names": look(chargers.names)}
-
-    return await view.look(read)
+def _meter(look: Look, view: PageView) -> Values:
+    meter = look(read_meter, view.number)
+    readings = look(meters.readings, meter.id, WantedPage(cursor=view.cursor))
+    return {"meter": meter, "readings": readings, "names": look(chargers.names)}
 
 
 _page: Final = partial(DashboardPage, role=Role.OPERATOR, section=SECTION)
@@ -286,7 +280,7 @@ PAGES: Final = N_(
             "/bills/{month}/reconciliation",
             "Does it add up?",
             "bills/reconciliation.html",
-            _reconciliation,
+            reading(_reconciliation),
             help="tasks/does-it-add-up",
         ),
         _page(
@@ -308,14 +302,14 @@ PAGES: Final = N_(
             "/statements/{number}",
             "Statement",
             "bills/statement.html",
-            _statement,
+            reading(_statement),
             help="tasks/a-neighbour-asks",
         ),
         _page(
             "/biller",
             "Sender of the bills",
             "biller.html",
-            _biller,
+            reading(_biller),
             help="tasks/close-a-month#what-stands-on-a-statement",
         ),
         _page(
@@ -325,7 +319,13 @@ PAGES: Final = N_(
             _payments,
             help="tasks/close-a-month#6-enter-payments",
         ),
-        _page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up"),
-        _page("/meters/{id}", "Meter", "meters/meter.html", _meter, help="tasks/does-it-add-up"),
+        _page("/meters", "Meters", "meters.html", reading(_meters), help="tasks/does-it-add-up"),
+        _page(
+            "/meters/{id}",
+            "Meter",
+            "meters/meter.html",
+            reading(_meter),
+            help="tasks/does-it-add-up",
+        ),
     )
 )

@@ -12,11 +12,12 @@ import orjson
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import charger_facts, chargers, local_lists
-from levity_trio.store.reads.chargers.charger_facts import Command
+from levity_trio.store.reads.chargers.charger_facts import Command, Fault
 from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
+from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.charger_facts import UseQuery, read_uptimes, read_use
 from levity_trio.web.api.engine.bodies import asked
@@ -44,6 +45,8 @@ from levity_trio.web.dashboard.snapshots import Look
 SECTION: Final = N_("Chargers")
 PATH: Final = "/chargers/{id}"
 LAST_COMMANDS: Final = 5
+FAULTS: Final = 10
+"""Open faults that are shown."""
 STATE: Final = "state"
 COMMANDS: Final = "commands"
 
@@ -73,57 +76,56 @@ TABS: Final = N_(
 
 def the_charger(look: Look, view: PageView) -> Charger:
     """Return the charger that a page is about. Raises Problem."""
-    if (found := look(chargers.charger, view.path["id"])) is None:
+    charger = look(chargers.charger, view.path["id"])
+    if charger is None:
         raise not_found(Told("charger {1}", view.path["id"]))
-    return found
+    return charger
 
 
 def head(look: Look, view: PageView, tab: str) -> Values:
     """Return what all pages about a charger show at their top. Raises Problem."""
-    facts = the_charger(look, view)
-    return {
-        "charger": facts,
-        "home": page_of(facts.id),
-        "tab": tab,
-        "tabs": [one for one in TABS if view.caller.role >= one.role],
-    }
+    charger = the_charger(look, view)
+    tabs = [each for each in TABS if view.caller.role >= each.role]
+    return {"charger": charger, "home": page_of(charger.id), "tab": tab, "tabs": tabs}
 
 
 def _shown(look: Look, view: PageView) -> Values:
     charger = the_charger(look, view)
-    station = None if charger.station_id is None else look(chargers.station, charger.station_id)
-    return {
-        **head(look, view, ""),
-        "parts": {one.id: one for one in _parts(look, view, charger)},
-        "groups": groups_for(view),
-        "uptime": _uptime(look, view, charger),
-        "station": station and station.name,
-        **_spaces(look, view, charger.id),
+    server = view.api.server
+    station = None
+    if charger.station_id is not None:
+        station = look(chargers.station, charger.station_id)
+
+    # Its share of 30 days, or of the time since it has been known.
+    (connected,) = look(read_uptimes, server, charger.id)
+    since = max(moment(connected.since), moment(charger.created_at))
+    known = moment(connected.until) - since
+    uptime = {
+        "share": connected.share,
+        "links": connected.links,
+        "of": length(known.total_seconds()),
     }
 
-
-def _spaces(look: Look, view: PageView, charger: str) -> Values:
-    """Return whose the spaces of a charger are, and what its list lacks of that while it is
-    away."""
-    if not view.may("GET", SPACES):
-        return {"spaces": [], "behind": 0}
-    server = view.api.server
-    spaces = look(places.spaces, now=server.stamp(), charger=charger)
-    kept = (
-        look(local_lists.statuses, charger, server.id_tags.policy, server.now(), (), is_on=True)
-        if spaces
-        else []
-    )
-    behind = sum(one.behind for one in kept if (one.version or 0) > 0)
-    return {"spaces": [(one, refused_at(look, view, one)) for one in spaces], "behind": behind}
-
-
-def _uptime(look: Look, view: PageView, charger: Charger) -> Values:
-    """Return how long the charger was connected: its share of 30 days, or of the time since it has
-    been known."""
-    (found,) = look(read_uptimes, view.api.server, charger.id)
-    known = moment(found.until) - max(moment(found.since), moment(charger.created_at))
-    return {"share": found.share, "links": found.links, "of": length(known.total_seconds())}
+    # Whose its spaces are; and what its own list of cards does not know of that yet.
+    spaces: list[tuple[SpaceRow, Sequence[RefusedCard]]] = []
+    behind = 0
+    if view.may("GET", SPACES):
+        of_charger = look(places.spaces, now=server.stamp(), charger=charger.id)
+        spaces = [(space, refused_at(look, view, space)) for space in of_charger]
+    if spaces:
+        policy = server.id_tags.policy
+        for status in look(local_lists.statuses, charger.id, policy, server.now(), (), is_on=True):
+            if (status.version or 0) > 0:
+                behind += status.behind
+    return {
+        **head(look, view, ""),
+        "parts": {part.id: part for part in _parts(look, view, charger)},
+        "groups": groups_for(view),
+        "uptime": uptime,
+        "station": station and station.name,
+        "spaces": spaces,
+        "behind": behind,
+    }
 
 
 async def _live(view: PageView, changed: Changed) -> Sequence[LivePart]:
@@ -138,15 +140,33 @@ def is_elsewhere(view: PageView, changed: Changed) -> bool:
 
 
 def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
-    state = LivePart(STATE, "charger/state.html", _state(look, view, charger))
-    if view.caller.role < Role.OPERATOR:
-        return [state]
-    return [
-        state,
-        commands_part(
-            look(charger_facts.commands, charger.id, WantedPage(limit=LAST_COMMANDS)).data
-        ),
-    ]
+    """Return the state of a charger, and for operators the last commands that it was sent."""
+    faults: Sequence[Fault] = ()
+    if charger.open_faults:
+        page = look(charger_facts.faults, charger.id, WantedPage(limit=FAULTS), is_open=True)
+        faults = page.data
+    link = None
+    if not charger.is_connected:
+        ended = look(links, charger.id, WantedPage(limit=1)).data
+        link = ended[0] if ended else None
+
+    # A session may go on at a connector that the charger has not named yet.
+    sessions = open_sessions(look, charger.id)
+    connectors = {connector.connector for connector in charger.connectors}
+    state = {
+        "charger": charger,
+        "home": page_of(charger.id),
+        "faults": faults,
+        "link": link,
+        "sessions": {session.connector: session for session in sessions},
+        "others": [session for session in sessions if session.connector not in connectors],
+        "limited": limited_charger(look, view, charger.id),
+    }
+    parts = [LivePart(STATE, "charger/state.html", state)]
+    if view.caller.role >= Role.OPERATOR:
+        commands = look(charger_facts.commands, charger.id, WantedPage(limit=LAST_COMMANDS))
+        parts.append(commands_part(commands.data))
+    return parts
 
 
 def commands_part(commands: Sequence[Command]) -> LivePart:
@@ -154,33 +174,17 @@ def commands_part(commands: Sequence[Command]) -> LivePart:
     return LivePart(COMMANDS, "charger/commands.html", {"commands": commands})
 
 
-def _state(look: Look, view: PageView, charger: Charger) -> Values:
-    ten, sessions = WantedPage(limit=10), open_sessions(look, charger.id)
-    ended = [] if charger.is_connected else look(links, charger.id, WantedPage(limit=1)).data
-    known = {one.connector for one in charger.connectors}
-    return {
-        "charger": charger,
-        "home": page_of(charger.id),
-        "faults": look(charger_facts.faults, charger.id, ten, is_open=True).data
-        if charger.open_faults
-        else [],
-        "link": ended[0] if ended else None,
-        "sessions": {one.connector: one for one in sessions},
-        "others": [one for one in sessions if one.connector not in known],
-        "limited": limited_charger(look, view, charger.id),
-    }
-
-
 def _use(look: Look, view: PageView) -> Values:
-    """A month of the charger: its days, how long cars charged and stayed, its faults, and its
-    habits."""
-    page, server = head(look, view, "use"), view.api.server
-    given = {name: value for name, value in view.query.items() if name == "month" and value}
-    use = look(read_use, server, page["charger"].id, asked(UseQuery, given))
+    """Return a month of the charger: its days, how long cars charged and stayed, its faults, and
+    its habits."""
+    page = head(look, view, "use")
+    server = view.api.server
+    wanted = view.query.get("month")
+    query = asked(UseQuery, {"month": wanted} if wanted else {})
+    use = look(read_use, server, page["charger"].id, query)
     month = Month.parse(use.month)
-    days = HistoryQuery(
-        charger=use.charger, since=str(month.first_day), before=str(month.next.first_day)
-    )
+    first_day, before = str(month.first_day), str(month.next.first_day)
+    days = HistoryQuery(charger=use.charger, since=first_day, before=before)
     return {
         **page,
         "use": use,
@@ -197,29 +201,29 @@ CODES: Final = "/api/admin/codes"
 
 
 async def _read_all(view: PageView) -> Values:
-    found = await view.look(_all, view)
+    page = await view.look(_all, view)
     return {
-        "list": _list_part(view, found.data),
-        "cursor": found.next_cursor,
+        "list": _list_part(view, page.data),
+        "cursor": page.next_cursor,
         "is_hidden": "hidden" in view.query,
-        "sees_codes": bool(found.data) and view.may("GET", CODES),
+        "sees_codes": bool(page.data) and view.may("GET", CODES),
     }
 
 
 async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
-    return [_list_part(view, (await view.look(_all, view)).data)]
+    page = await view.look(_all, view)
+    return [_list_part(view, page.data)]
 
 
 def _all(look: Look, view: PageView) -> ListPage[Charger]:
-    wanted = WantedPage(limit=MOST_CHARGERS, cursor=view.query.get("cursor") or None)
+    wanted = WantedPage(limit=MOST_CHARGERS, cursor=view.cursor)
     return look(chargers.chargers, None, None, wanted, is_hidden="hidden" in view.query)
 
 
 def _list_part(view: PageView, rows: Sequence[Charger]) -> LivePart:
-    found = [(one, page_of(one.id)) for one in rows]
-    return LivePart(
-        ALL, "charger/list.html", {"chargers": found, "is_hidden": "hidden" in view.query}
-    )
+    shown = [(charger, page_of(charger.id)) for charger in rows]
+    values = {"chargers": shown, "is_hidden": "hidden" in view.query}
+    return LivePart(ALL, "charger/list.html", values)
 
 
 MOST_COMMANDS: Final = 50
@@ -228,43 +232,43 @@ COMMAND_PART: Final = "charger/command.html"
 
 
 def _every_command(look: Look, view: PageView) -> Values:
-    page, found = head(look, view, "commands"), _commands(look, view)
-    return {**page, "list": commands_part(found.data), "cursor": found.next_cursor}
+    page = _commands(look, view)
+    values = {"list": commands_part(page.data), "cursor": page.next_cursor}
+    return {**head(look, view, "commands"), **values}
 
 
 async def _live_commands(view: PageView, changed: Changed) -> Sequence[LivePart]:
-    return (
-        ()
-        if is_elsewhere(view, changed)
-        else [commands_part((await view.look(_commands, view)).data)]
-    )
+    if is_elsewhere(view, changed):
+        return ()
+    page = await view.look(_commands, view)
+    return [commands_part(page.data)]
 
 
 def _commands(look: Look, view: PageView) -> ListPage[Command]:
-    wanted = WantedPage(limit=MOST_COMMANDS, cursor=view.query.get("cursor") or None)
+    wanted = WantedPage(limit=MOST_COMMANDS, cursor=view.cursor)
     return look(charger_facts.commands, view.path["id"], wanted)
 
 
 def _one_command(look: Look, view: PageView) -> Values:
     command = _command(look, view.number)
-    charger = look(chargers.charger, command.charger)
-    home, values = page_of(command.charger), {"command": command}
     return {
         "command": command,
-        "charger": charger,
-        "home": home,
-        "part_": LivePart(COMMAND, COMMAND_PART, values),
+        "charger": look(chargers.charger, command.charger),
+        "home": page_of(command.charger),
+        "part_": LivePart(COMMAND, COMMAND_PART, {"command": command}),
     }
 
 
 async def _live_command(view: PageView, _changed: Changed) -> Sequence[LivePart]:
-    return [LivePart(COMMAND, COMMAND_PART, {"command": await view.look(_command, view.number)})]
+    command = await view.look(_command, view.number)
+    return [LivePart(COMMAND, COMMAND_PART, {"command": command})]
 
 
 def _command(look: Look, number: int) -> Command:
-    if (found := look(charger_facts.command, number)) is None:
+    command = look(charger_facts.command, number)
+    if command is None:
         raise not_found(Told("command {1}", number))
-    return found
+    return command
 
 
 MOST_FRAMES: Final = 40
@@ -277,11 +281,12 @@ DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")
 
 
 def _some_frames(look: Look, view: PageView) -> Values:
-    page, found = head(look, view, "frames"), _frames(look, view)
+    page = head(look, view, "frames")
+    frames = _frames(look, view)
     return {
         **page,
-        "frames": _frames_part(found.data),
-        "cursor": found.next_cursor,
+        "frames": _frames_part(frames.data),
+        "cursor": frames.next_cursor,
         "given": {name: view.query.get(name, "") for name in FILTERS},
         "directions": DIRECTIONS,
         "is_paused": _stands_still(view),
@@ -289,7 +294,10 @@ def _some_frames(look: Look, view: PageView) -> Values:
 
 
 async def _live_frames(view: PageView, _changed: Changed) -> Sequence[LivePart]:
-    return () if _stands_still(view) else [_frames_part((await view.look(_frames, view)).data)]
+    if _stands_still(view):
+        return ()
+    frames = await view.look(_frames, view)
+    return [_frames_part(frames.data)]
 
 
 def _stands_still(view: PageView) -> bool:
@@ -297,17 +305,16 @@ def _stands_still(view: PageView) -> bool:
 
 
 def _frames(look: Look, view: PageView) -> ListPage[LogEntry]:
-    given = {name: view.query[name] for name in (*FILTERS, "cursor") if view.query.get(name)}
-    query = asked(LogsQuery, {**given, "charger": view.path["id"], "limit": str(MOST_FRAMES)})
-    return look(read_frames, view.api.server, query)
+    parameters = {"charger": view.path["id"], "limit": str(MOST_FRAMES)}
+    for name in (*FILTERS, "cursor"):
+        if view.query.get(name):
+            parameters[name] = view.query[name]
+    return look(read_frames, view.api.server, asked(LogsQuery, parameters))
 
 
 def _frames_part(frames: Sequence[LogEntry]) -> LivePart:
-    return LivePart(
-        "frames",
-        "charger/frame_rows.html",
-        {"frames": [(one, _opened(one.payload)) for one in frames]},
-    )
+    shown = [(frame, _opened(frame.payload)) for frame in frames]
+    return LivePart("frames", "charger/frame_rows.html", {"frames": shown})
 
 
 def _opened(frame: str) -> str:

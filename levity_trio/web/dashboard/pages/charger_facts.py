@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -14,12 +14,13 @@ from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.chargers.security import decisions
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Read, Values
+from levity_trio.web.dashboard.page import DashboardPage, PageView, Read, Values, reading
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, head
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.snapshots import Look
 
 ROWS: Final = 50
+TEMPLATES: Final = "/api/admin/configuration-templates"
 SAME: Final = "same"
 OF_OTHERS: Final = "conflict"
 """What the API answers for a template that is not for a charger."""
@@ -31,188 +32,202 @@ class FactColumn(NamedTuple):
 
     title: str
     field: str
-    kind: str = "text"
+    kind: str
 
 
 class FactList(NamedTuple):
-    """A list that the API has of a charger: the end of its path, and its table."""
+    """A list that the API has of a charger: the end of its path, and its table. `heads` has the
+    head of each column by its field, after which stands how it is shown, if not as text."""
 
     path: str
     title: str
-    columns: tuple[FactColumn, ...]
+    heads: Mapping[str, str]
     empty: str
 
+    @property
+    def columns(self) -> list[FactColumn]:
+        columns: list[FactColumn] = []
+        for column, title in self.heads.items():
+            field, _space, kind = column.partition(" ")
+            columns.append(FactColumn(title, field, kind or "text"))
+        return columns
 
-_TIME: Final = N_(FactColumn("When", "timestamp", "time"))
-_HISTORY: Final = N_(
-    (
-        FactList(
-            "statuses",
-            "Statuses",
-            (
-                _TIME,
-                FactColumn("Connector", "connector", "number"),
-                FactColumn("Status", "status"),
-                FactColumn("Error", "error_code"),
-                FactColumn("Of the vendor", "vendor_error_code"),
-                FactColumn("Words", "info"),
-                FactColumn("Times", "count", "number"),
-            ),
-            "The charger has not reported a status yet.",
-        ),
-        FactList(
-            "faults",
-            "Faults and warnings",
-            (
-                FactColumn("Since", "timestamp", "time"),
-                FactColumn("Until", "resolved_at", "time"),
-                FactColumn("Connector", "connector", "number"),
-                FactColumn("Fault", "error_code", "words"),
-                FactColumn("Of the vendor", "vendor_error_code"),
-                FactColumn("Words", "error_description"),
-                FactColumn("Only a warning", "is_warning", "yes"),
-            ),
-            "The charger has reported no fault.",
-        ),
-        FactList(
-            "links",
-            "Connections",
-            (
-                FactColumn("From", "connected_at", "time"),
-                FactColumn("Until", "ended_at", "time"),
-                FactColumn("Closed with", "close_code", "number"),
-                FactColumn("Reason", "close_reason", "told"),
-                FactColumn("Address", "remote_address"),
-            ),
-            "The charger never connected.",
-        ),
-        FactList(
-            "boots",
-            "Boots",
-            (
-                FactColumn("When", "received_at", "time"),
-                FactColumn("Answer", "answer"),
-                FactColumn("Firmware", "firmware_version"),
-                FactColumn("Vendor", "vendor"),
-                FactColumn("Model", "model"),
-                FactColumn("Serial number", "serial_number"),
-            ),
-            "The charger has not booted yet.",
-        ),
+
+STATUSES: Final = N_(
+    FactList(
+        "statuses",
+        "Statuses",
+        {
+            "timestamp time": "When",
+            "connector number": "Connector",
+            "status": "Status",
+            "error_code": "Error",
+            "vendor_error_code": "Of the vendor",
+            "info": "Words",
+            "count number": "Times",
+        },
+        "The charger has not reported a status yet.",
     )
 )
-_ODDITIES: Final = N_(
-    (
-        FactList(
-            "repairs",
-            "Repairs of its messages",
-            (
-                FactColumn("What", "kind", "words"),
-                FactColumn("Times", "count", "number"),
-                FactColumn("First", "first_at", "time"),
-                FactColumn("Last", "last_at", "time"),
-                FactColumn("Firmware", "firmware"),
-                FactColumn("Example", "sample", "code"),
-            ),
-            "Nothing: the charger's messages are in order.",
-        ),
-        FactList(
-            "habits",
-            "Habits",
-            (
-                FactColumn("What", "kind", "habit"),
-                FactColumn("Connector", "connector", "number"),
-                FactColumn("Sessions", "transactions", "number"),
-                FactColumn("Shown by", "charger"),
-                FactColumn("Asked each time by", "asks_by", "person"),
-                FactColumn("Since", "since", "time"),
-                FactColumn("Last", "last_at", "time"),
-                FactColumn("Firmware", "firmware"),
-            ),
-            "None is known.",
-        ),
+FAULTS: Final = N_(
+    FactList(
+        "faults",
+        "Faults and warnings",
+        {
+            "timestamp time": "Since",
+            "resolved_at time": "Until",
+            "connector number": "Connector",
+            "error_code words": "Fault",
+            "vendor_error_code": "Of the vendor",
+            "error_description": "Words",
+            "is_warning yes": "Only a warning",
+        },
+        "The charger has reported no fault.",
     )
 )
-_SET_ASIDE: Final = N_(
+LINKS: Final = N_(
+    FactList(
+        "links",
+        "Connections",
+        {
+            "connected_at time": "From",
+            "ended_at time": "Until",
+            "close_code number": "Closed with",
+            "close_reason told": "Reason",
+            "remote_address": "Address",
+        },
+        "The charger never connected.",
+    )
+)
+BOOTS: Final = N_(
+    FactList(
+        "boots",
+        "Boots",
+        {
+            "received_at time": "When",
+            "answer": "Answer",
+            "firmware_version": "Firmware",
+            "vendor": "Vendor",
+            "model": "Model",
+            "serial_number": "Serial number",
+        },
+        "The charger has not booted yet.",
+    )
+)
+REPAIRS: Final = N_(
+    FactList(
+        "repairs",
+        "Repairs of its messages",
+        {
+            "kind words": "What",
+            "count number": "Times",
+            "first_at time": "First",
+            "last_at time": "Last",
+            "firmware": "Firmware",
+            "sample code": "Example",
+        },
+        "Nothing: the charger's messages are in order.",
+    )
+)
+HABITS: Final = N_(
+    FactList(
+        "habits",
+        "Habits",
+        {
+            "kind habit": "What",
+            "connector number": "Connector",
+            "transactions number": "Sessions",
+            "charger": "Shown by",
+            "asks_by person": "Asked each time by",
+            "since time": "Since",
+            "last_at time": "Last",
+            "firmware": "Firmware",
+        },
+        "None is known.",
+    )
+)
+SET_ASIDE: Final = N_(
     FactList(
         "set-aside",
         "Messages set aside",
-        (
-            FactColumn("When", "received_at", "time"),
-            FactColumn("Message", "action"),
-            FactColumn("Why", "reason"),
-            FactColumn("Times", "count", "number"),
-            FactColumn("Looked at", "looked_at", "time"),
-            FactColumn("All of it", "payload", "code"),
-        ),
+        {
+            "received_at time": "When",
+            "action": "Message",
+            "reason": "Why",
+            "count number": "Times",
+            "looked_at time": "Looked at",
+            "payload code": "All of it",
+        },
         "None.",
     )
 )
-_LIMITS: Final = N_(
-    (
-        FactList(
-            "profiles",
-            "Charging profiles",
-            (
-                FactColumn("Since", "created_at", "time"),
-                FactColumn("Connector", "connector", "number"),
-                FactColumn("Profile", "profile", "number"),
-                FactColumn("Purpose", "purpose"),
-                FactColumn("Level", "stack_level", "number"),
-                FactColumn("State", "state"),
-                FactColumn("All of it", "content", "code"),
-            ),
-            "No profile was sent to the charger.",
-        ),
-        FactList(
-            "reservations",
-            "Reservations",
-            (
-                FactColumn("Made", "created_at", "time"),
-                FactColumn("Number", "reservation", "number"),
-                FactColumn("Connector", "connector", "number"),
-                FactColumn("Card", "id_tag"),
-                FactColumn("Until", "expires_at", "time"),
-                FactColumn("State", "state"),
-            ),
-            "There was no reservation.",
-        ),
-        FactList(
-            "local-lists",
-            "Card lists",
-            (
-                FactColumn("Sent", "created_at", "time"),
-                FactColumn("Version", "version", "number"),
-                FactColumn("Entries", "entries", "code"),
-            ),
-            "No list was sent to the charger.",
-        ),
+PROFILES: Final = N_(
+    FactList(
+        "profiles",
+        "Charging profiles",
+        {
+            "created_at time": "Since",
+            "connector number": "Connector",
+            "profile number": "Profile",
+            "purpose": "Purpose",
+            "stack_level number": "Level",
+            "state": "State",
+            "content code": "All of it",
+        },
+        "No profile was sent to the charger.",
     )
 )
-_FILES: Final = N_(
+RESERVATIONS: Final = N_(
+    FactList(
+        "reservations",
+        "Reservations",
+        {
+            "created_at time": "Made",
+            "reservation number": "Number",
+            "connector number": "Connector",
+            "id_tag": "Card",
+            "expires_at time": "Until",
+            "state": "State",
+        },
+        "There was no reservation.",
+    )
+)
+LOCAL_LISTS: Final = N_(
+    FactList(
+        "local-lists",
+        "Card lists",
+        {
+            "created_at time": "Sent",
+            "version number": "Version",
+            "entries code": "Entries",
+        },
+        "No list was sent to the charger.",
+    )
+)
+FILES: Final = N_(
     FactList(
         "files",
         "Files",
-        (
-            FactColumn("When", "created_at", "time"),
-            FactColumn("Kind", "kind"),
-            FactColumn("Name", "name"),
-            FactColumn("Size", "size_bytes", "size"),
-            FactColumn("State", "state"),
-        ),
+        {
+            "created_at time": "When",
+            "kind": "Kind",
+            "name": "Name",
+            "size_bytes size": "Size",
+            "state": "State",
+        },
         "The charger has sent no file.",
     )
 )
-_REGISTRATIONS: Final = N_(
+REGISTRATIONS: Final = N_(
     FactList(
         "registrations",
         "Decisions about this charger",
-        (
-            FactColumn("When", "decided_at", "time"),
-            FactColumn("Decision", "decision", "words"),
-            FactColumn("By", "decided_by", "person"),
-            FactColumn("Reason", "reason", "ground"),
-        ),
+        {
+            "decided_at time": "When",
+            "decision words": "Decision",
+            "decided_by person": "By",
+            "reason ground": "Reason",
+        },
         "Nobody has decided yet.",
     )
 )
@@ -243,99 +258,105 @@ _OF_NOW: Final = ("profiles", "reservations")
 """How each list is read. Some have a state, which is that of now."""
 
 
-def _table(look: Look, view: PageView, kind: FactList) -> Values:
-    charger, wanted = (
-        view.path["id"],
-        WantedPage(limit=ROWS, cursor=view.query.get("cursor") or None),
-    )
-    if kind.path in _WHOLE:
-        return {**kind._asdict(), "rows": look(_WHOLE[kind.path], charger), "cursor": None}
-    state = {"now": view.api.server.now()} if kind.path in _OF_NOW else {}
-    found = look(_PAGED[kind.path], charger=charger, wanted=wanted, **state)
-    return {**kind._asdict(), "rows": found.data, "cursor": found.next_cursor}
+def _table(look: Look, view: PageView, facts_of: FactList) -> Values:
+    """Return the rows of a list, with what its table needs."""
+    charger = view.path["id"]
+    cursor = None
+    if facts_of.path in _WHOLE:
+        rows = look(_WHOLE[facts_of.path], charger)
+    else:
+        wanted = WantedPage(limit=ROWS, cursor=view.cursor)
+        state = {"now": view.api.server.now()} if facts_of.path in _OF_NOW else {}
+        page = look(_PAGED[facts_of.path], charger=charger, wanted=wanted, **state)
+        rows = page.data
+        cursor = page.next_cursor
+    return {
+        "title": facts_of.title,
+        "columns": facts_of.columns,
+        "empty": facts_of.empty,
+        "rows": rows,
+        "cursor": cursor,
+    }
 
 
-def _chosen(tab: str, kinds: Sequence[FactList], for_operators: Sequence[FactList] = ()) -> Read:
+def _chosen(tab: str, lists: Sequence[FactList], for_operators: Sequence[FactList] = ()) -> Read:
     """Return how a page reads the list that its reader has chosen."""
 
     def shown(look: Look, view: PageView) -> Values:
-        offered = (*kinds, *(for_operators if view.caller.role >= Role.OPERATOR else ()))
-        kind = next((one for one in offered if one.path == view.query.get("show")), offered[0])
-        return {
-            **head(look, view, tab),
-            "kinds": offered,
-            "kind": kind,
-            "table": _table(look, view, kind),
-        }
+        offered = [*lists]
+        if view.caller.role >= Role.OPERATOR:
+            offered += for_operators
+        chosen = offered[0]
+        for each in offered:
+            if each.path == view.query.get("show"):
+                chosen = each
+        table = _table(look, view, chosen)
+        return {**head(look, view, tab), "kinds": offered, "kind": chosen, "table": table}
 
-    async def read(view: PageView) -> Values:
-        return await view.look(shown, view)
-
-    return read
+    return reading(shown)
 
 
 def _limits(look: Look, view: PageView) -> Sequence[plans.ConnectorLimit]:
     return look(plans.limits, view.path["id"], view.api.server.now())
 
 
+_limits_of: Final = _chosen("limits", (PROFILES, RESERVATIONS, LOCAL_LISTS, FILES))
+
+
 async def _read_limits(view: PageView) -> Values:
-    return {
-        **await _chosen("limits", (*_LIMITS, _FILES))(view),
-        "limits": await view.look(_limits, view),
-        "lists": (await view.get(f"{api_of(view)}/local-lists/status"))["data"],
-    }
+    chosen = await _limits_of(view)
+    limits = await view.look(_limits, view)
+    lists = await view.get(f"{api_of(view)}/local-lists/status")
+    return {**chosen, "limits": limits, "lists": lists["data"]}
 
 
 async def _read_configuration(view: PageView) -> Values:
-    return {
-        **await view.look(head, view, "configuration"),
-        "entries": (await view.get(f"{api_of(view)}/configuration"))["data"],
-        "readings": (await view.get(f"{api_of(view)}/configuration/readings", limit=1))["data"],
-        "changes": await _changes(view),
-        "templates": [one async for one in _compared(view)],
-        "policy": await view.get(f"{api_of(view)}/offline-policy"),
-    }
-
-
-async def _changes(view: PageView) -> Sequence[Values]:
+    page = await view.look(head, view, "configuration")
+    path = f"{api_of(view)}/configuration"
+    entries = await view.get(path)
+    newest = await view.get(f"{path}/readings", limit=1)
     try:
-        changes: list[Values] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
-    except ApiRefused:  # it was not read twice yet
-        return []
-    return changes
+        changes = (await view.get(f"{path}/changes"))["data"]
+    except ApiRefused:
+        # It was not read twice yet.
+        changes = []
 
-
-async def _compared(view: PageView) -> AsyncIterator[Values]:
-    """Yield each template that is for this charger, with the keys that are not as it says."""
-    for template in (await view.get("/api/admin/configuration-templates"))["data"]:
-        path = f"/api/admin/configuration-templates/{template['name']}/report"
+    # Each template that is for this charger, with the keys that are not as it says.
+    compared: list[Values] = []
+    for template in (await view.get(TEMPLATES))["data"]:
+        name = template["name"]
         try:
-            (one,) = (await view.get(path, charger=view.path["id"]))["chargers"]
+            report = await view.get(f"{TEMPLATES}/{name}/report", charger=view.path["id"])
         except ApiRefused as refused:
             if refused.code != OF_OTHERS:
                 raise
             continue
-        yield {
-            "name": template["name"],
-            "differing": [key for key in one["keys"] if key["standing"] != SAME],
-        }
-
-
-async def _read_security(view: PageView) -> Values:
+        (of_charger,) = report["chargers"]
+        differing = [key for key in of_charger["keys"] if key["standing"] != SAME]
+        compared.append({"name": name, "differing": differing})
     return {
-        **await view.look(head, view, "security"),
-        "security": await view.get(f"{api_of(view)}/security"),
-        "way": await _way(view),
-        "table": await view.look(_table, view, _REGISTRATIONS),
+        **page,
+        "entries": entries["data"],
+        "readings": newest["data"],
+        "changes": changes,
+        "templates": compared,
+        "policy": await view.get(f"{api_of(view)}/offline-policy"),
     }
 
 
-async def _way(view: PageView) -> Values | None:
+async def _read_security(view: PageView) -> Values:
+    page = await view.look(head, view, "security")
     try:
-        way: Values = await view.get(f"{api_of(view)}/security-profile")
-    except ApiRefused:  # none was asked for
-        return None
-    return way
+        way = await view.get(f"{api_of(view)}/security-profile")
+    except ApiRefused:
+        # None was asked for.
+        way = None
+    return {
+        **page,
+        "security": await view.get(f"{api_of(view)}/security"),
+        "way": way,
+        "table": await view.look(_table, view, REGISTRATIONS),
+    }
 
 
 HELP: Final = {
@@ -349,19 +370,24 @@ HELP: Final = {
 def _page(
     tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: str = ""
 ) -> DashboardPage:
-    chosen, help_ = f"charger/{template or tab}.html", HELP.get(tab, "tasks/a-charger-is-away")
     return DashboardPage(
-        f"{PATH}/{tab}", title, chosen, read, role=role, section=SECTION, help=help_
+        f"{PATH}/{tab}",
+        title,
+        f"charger/{template or tab}.html",
+        read,
+        role=role,
+        section=SECTION,
+        help=HELP.get(tab, "tasks/a-charger-is-away"),
     )
 
 
 PAGES: Final = N_(
     (
-        _page("history", "History", _chosen("history", _HISTORY)),
+        _page("history", "History", _chosen("history", (STATUSES, FAULTS, LINKS, BOOTS))),
         _page(
             "oddities",
             "Repairs and habits",
-            _chosen("oddities", _ODDITIES, (_SET_ASIDE,)),
+            _chosen("oddities", (REPAIRS, HABITS), (SET_ASIDE,)),
             template="history",
         ),
         _page("limits", "Limits and lists", _read_limits),

@@ -16,7 +16,6 @@ from urllib.parse import quote, unquote
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.reads.money.prices import DriversPrice
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts, mine
 from levity_trio.store.reads.people.driving import (
@@ -106,30 +105,30 @@ class Spot(NamedTuple):
 
 async def _look(view: PageView, charger: str | None = None) -> DriversView:
     """Return what is seen of all chargers, or of one; none if there is no such one."""
-    server, account = view.api.server, view.caller.account
+    server = view.api.server
+    account = view.caller.account
 
     def read(look: Look) -> tuple[FoundPlaces, Sequence[OwnTag], DriversView]:
         places = look(read_places, server, account, charger)
         if account is None:
             return places, (), DriversView(())
         own = HouseholdView(account, rule_of(server))
-        found = look(mine.transactions, own, server.now(), MOST, is_open=True)
-        sessions = [] if found is None else found.data
-        curves = {one.id: _sparkline(look(mine.own_curve, own, one.id)) for one in sessions}
+        page = look(mine.transactions, own, server.now(), MOST, is_open=True)
+        sessions = [] if page is None else page.data
+        curves: dict[int, Sparkline | None] = {}
+        for session in sessions:
+            curve = look(mine.own_curve, own, session.id)
+            power = () if curve is None else curve.power
+            curves[session.id] = sparkline([(at, most) for at, _least, most in power])
         limits = look(read_limits, server, account)
-        return (
-            places,
-            look(tags_of, account, server.stamp()),
-            DriversView((), (), sessions, curves, limits),
-        )
+        seen = DriversView((), sessions=sessions, curves=curves, limits=limits)
+        return places, look(tags_of, account, server.stamp()), seen
 
+    # A read has a thread of its own, in which nothing of the server's memory is looked at.
     places, tags, seen = await view.look(read)
-    valid = [tag for tag in (shown_tag(server, one) for one in tags) if tag.is_valid]
-    return seen._replace(chargers=seen_by(view.caller, server, places), tags=valid)
-
-
-def _sparkline(curve: Curve | None) -> Sparkline | None:
-    return None if curve is None else sparkline([(at, most) for at, _, most in curve.power])
+    chargers = seen_by(view.caller, server, places)
+    shown = [shown_tag(server, tag) for tag in tags]
+    return seen._replace(chargers=chargers, tags=[tag for tag in shown if tag.is_valid])
 
 
 async def _read_all(view: PageView) -> Values:
@@ -143,14 +142,20 @@ async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
 
 async def _all(view: PageView) -> Sequence[LivePart]:
     seen = await _look(view)
-    running = [{"one": one, "curve": seen.curves[one.id]} for one in seen.sessions]
-    places = [
-        {"charger": one, "connectors": _spots(one, seen), "path": _path(one.id)}
-        for one in seen.chargers
-    ]
+    running = [{"one": session, "curve": seen.curves[session.id]} for session in seen.sessions]
+    places: list[Values] = []
+    for charger in seen.chargers:
+        connectors = _spots(charger, seen)
+        place = {"charger": charger, "connectors": connectors, "path": _path(charger.id)}
+        places.append(place)
+
+    # If one price holds at all chargers, it is said once.
+    price = seen.chargers[0].price if seen.chargers else None
+    if any(charger.price != price for charger in seen.chargers):
+        price = None
     shown = {
         "places": places,
-        "price": _common_price(seen.chargers),
+        "price": price,
         "tags": seen.tags,
         "limits": seen.limits,
         "is_nobody": is_nobody(view),
@@ -159,12 +164,6 @@ async def _all(view: PageView) -> Sequence[LivePart]:
         LivePart("running", "driver/running.html", {"running": running}),
         LivePart("places", "driver/places.html", shown),
     ]
-
-
-def _common_price(chargers: Sequence[PlacesOfCharger]) -> DriversPrice | None:
-    """Return the price that holds at all chargers, None if it differs: then each has its own."""
-    first = chargers[0].price if chargers else None
-    return first if all(one.price == first for one in chargers) else None
 
 
 async def _read_place(view: PageView) -> Values:
@@ -186,10 +185,9 @@ async def _reports(
 ) -> LivePart:
     """Return what the household reported about something, with the answers."""
     wanted = Reports(view.caller.account, transaction, statement, charger)
-    found = [
-        one for one in await view.look(lambda look: look(read_own, wanted)) if one.about in about
-    ]
-    return LivePart("reports", "driver/reports.html", {"reports": found[:MOST]})
+    own = await view.look(lambda look: look(read_own, wanted))
+    reports = [report for report in own if report.about in about]
+    return LivePart("reports", "driver/reports.html", {"reports": reports[:MOST]})
 
 
 async def _live_place(view: PageView, changed: Changed) -> Sequence[LivePart]:
@@ -206,7 +204,10 @@ async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
         if not seen.chargers:
             raise not_found(Told("charger {1}", view.path["charger"]))
     (charger,) = seen.chargers
-    spots = [one for one in _spots(charger, seen) if view.path.get("connector", one.id) == one.id]
+    spots = _spots(charger, seen)
+    connector = view.path.get("connector")
+    if connector is not None:
+        spots = [spot for spot in spots if spot.id == connector]
     values = {
         "charger": charger,
         "connectors": spots,
@@ -224,29 +225,30 @@ def is_nobody(view: PageView) -> bool:
 
 
 def _path(charger: str, connector: str | None = None) -> str:
-    return f"/d/at/{quote(charger, safe='')}" + (
-        f"/{quote(connector, safe='')}" if connector else ""
-    )
+    path = f"/d/at/{quote(charger, safe='')}"
+    return f"{path}/{quote(connector, safe='')}" if connector else path
 
 
 def _spots(charger: PlacesOfCharger, seen: DriversView) -> list[Spot]:
     """Return the connectors of a charger as a page shows them."""
-    own = {one.id: one for one in seen.sessions}
-    return [
-        Spot(
-            id=str(one.id),
-            name=_name(one, len(charger.connectors)),
-            shape=_shape(one.state),
-            state=one.state,
-            transaction=one.transaction,
-            session=own.get(one.transaction or 0),
-            curve=seen.curves.get(one.transaction or 0),
-            why_not=one.why_not,
-            reason=one.reason,
-            elsewhere=one.elsewhere,
+    own = {session.id: session for session in seen.sessions}
+    spots: list[Spot] = []
+    for connector in charger.connectors:
+        number = connector.transaction or 0
+        spot = Spot(
+            id=str(connector.id),
+            name=_name(connector, len(charger.connectors)),
+            shape=_shape(connector.state),
+            state=connector.state,
+            transaction=connector.transaction,
+            session=own.get(number),
+            curve=seen.curves.get(number),
+            why_not=connector.why_not,
+            reason=connector.reason,
+            elsewhere=connector.elsewhere,
         )
-        for one in charger.connectors
-    ]
+        spots.append(spot)
+    return spots
 
 
 def _household(view: PageView) -> HouseholdView:
@@ -261,12 +263,15 @@ async def _command(view: PageView, charger: str, spots: Sequence[Spot]) -> Value
         return None
     try:
         command = await view.look(_own_command, view, number)
-    except ApiRefused:  # another one's, or an old address
+    except ApiRefused:
+        # It is another one's, or an old address.
         return None
-    shown = progress(command.state, command.outcome, command.action)
-    open_here = {one.transaction for one in spots}
-    is_over = shown.is_done and command.action == "start" and command.transaction not in open_here
-    return None if command.charger != charger or is_over else {"told": command, "course": shown}
+    course = progress(command.state, command.outcome, command.action)
+    is_over = command.charger != charger
+    if course.is_done and command.action == "start":
+        # What it began has ended since.
+        is_over |= command.transaction not in {spot.transaction for spot in spots}
+    return None if is_over else {"told": command, "course": course}
 
 
 def _own_command(look: Look, view: PageView, number: str) -> DriversCommand:
@@ -289,27 +294,30 @@ async def _read_sessions(view: PageView) -> Values:
 def _sessions(look: Look, view: PageView, given: Mapping[str, str]) -> Some:
     """Return the own sessions, the newest first. Raises Problem."""
     before = asked(OwnQuery, given).before
-    found = look(mine.transactions, _household(view), view.api.server.now(), ROWS, before)
-    if found is None:
+    sessions = look(mine.transactions, _household(view), view.api.server.now(), ROWS, before)
+    if sessions is None:
         raise not_found(Told("session {1}", before or ""))
-    return found
+    return sessions
 
 
 async def _read_session(view: PageView) -> Values:
     if is_nobody(view):
         return {"is_nobody": True, "one": None}
-    one, curve = await view.look(_session, view, view.number)
-    return {"is_nobody": False, "one": one, "parts": await _session_parts(view, one, curve)}
+    session, curve = await view.look(_session, view, view.number)
+    parts = await _session_parts(view, session, curve)
+    return {"is_nobody": False, "one": session, "parts": parts}
 
 
 async def _live_session(view: PageView, changed: Changed) -> Sequence[LivePart]:
     if is_nobody(view):
         return []
     if changed is not EVERYTHING:
-        one, _curve = await view.look(_session, view, view.number, is_billed=False)
-        if changed.isdisjoint({one.charger, SITE}):
+        # The bill takes longest, and is not needed to know whether a fact is about this session.
+        session, _curve = await view.look(_session, view, view.number, is_billed=False)
+        if changed.isdisjoint({session.charger, SITE}):
             return []
-    return await _session_parts(view, *await view.look(_session, view, view.number))
+    session, curve = await view.look(_session, view, view.number)
+    return await _session_parts(view, session, curve)
 
 
 def _session(
@@ -317,53 +325,51 @@ def _session(
 ) -> tuple[DriversSession, Curve]:
     """Return an own session and its curve. Raises Problem for any other."""
     own = _household(view)
-    one = look(mine.transaction, own, number, view.api.server.now(), is_billed=is_billed)
+    session = look(mine.transaction, own, number, view.api.server.now(), is_billed=is_billed)
     curve = look(mine.own_curve, own, number)
-    if one is None or curve is None:
+    if session is None or curve is None:
         raise not_found(Told("session {1}", number))
-    return one, curve
+    return session, curve
 
 
 async def _session_parts(
     view: PageView, session: DriversSession, curve: Curve
 ) -> Sequence[LivePart]:
-    shown = {"curve": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
-    changes = [] if session.bill is None else _changes(session.bill.changes)
+    # What was decided about it. A price is entered in two steps, a tariff and for whom it is: the
+    # last one says it.
+    changes: dict[object, OwnChange] = {}
+    if session.bill is not None:
+        for number, change in enumerate(session.bill.changes):
+            changes["price" if change.kind in PRICED else number] = change
+    head = {"one": session, "changes": [*changes.values()]}
+    charts = {"curve": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
     return [
-        LivePart("own-head", "driver/head.html", {"one": session, "changes": changes}),
+        LivePart("own-head", "driver/head.html", head),
         LivePart("own-bill", "driver/bill.html", {"one": session}),
-        LivePart("curves", "session/curves.html", shown),
+        LivePart("curves", "session/curves.html", charts),
         await _reports(view, "session", "statement", transaction=session.id),
     ]
-
-
-def _changes(found: Sequence[OwnChange]) -> Sequence[OwnChange]:
-    """Return what was decided about a session. A price is entered in two steps, a tariff and for
-    whom it is."""
-    last = {"price" if one.kind in PRICED else number: one for number, one in enumerate(found)}
-    return [*last.values()]
 
 
 async def _read_statements(view: PageView) -> Values:
     account = view.caller.account
     if account is None:
         return {"is_nobody": True}
-    server, cursor = view.api.server, view.query.get("cursor")
+    server = view.api.server
 
     def read(look: Look) -> Values:
-        page = look(read_statements, server, account, WantedPage(cursor=cursor or None))
+        page = look(read_statements, server, account, WantedPage(cursor=view.cursor))
         money = None if "cursor" in view.query else look(read_money, server, account)
         return {"money": money, "statements": page.data, "cursor": page.next_cursor}
 
-    return {
-        "is_nobody": False,
-        "reports": await _reports(view, "statement"),
-        **await view.look(read),
-    }
+    reports = await _reports(view, "statement")
+    return {"is_nobody": False, "reports": reports, **await view.look(read)}
 
 
 async def _read_me(view: PageView) -> Values:
-    server, account, name = view.api.server, view.caller.account, view.name or view.caller.name
+    server = view.api.server
+    account = view.caller.account
+    name = view.name or view.caller.name
     if account is None:
         return {"is_nobody": True, "name": name, "reports": None}
 
@@ -378,14 +384,9 @@ async def _read_me(view: PageView) -> Values:
         }
 
     own = await view.look(read)
-    tags = [shown_tag(server, one) for one in own["tags"]]
-    return {
-        "is_nobody": False,
-        "name": name,
-        "reports": await _reports(view, "card"),
-        **own,
-        "tags": tags,
-    }
+    tags = [shown_tag(server, tag) for tag in own["tags"]]
+    reports = await _reports(view, "card")
+    return {"is_nobody": False, "name": name, "reports": reports, **own, "tags": tags}
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
@@ -431,12 +432,12 @@ async def place_of(view: PageView, path: str) -> PlaceOfCode | None:
     places = await view.look(_places, view, unquote(match["charger"]))
     wanted = None if match["connector"] is None else int(match["connector"])
     for charger in seen_by(view.caller, view.api.server, places):
-        connectors = [one for one in charger.connectors if wanted in (None, one.id)]
-        if wanted is None or connectors:
-            shown = [
-                ConnectorState(_name(one, len(charger.connectors)), *_shape(one.state))
-                for one in connectors
-            ]
+        shown: list[ConnectorState] = []
+        for connector in charger.connectors:
+            if wanted in (None, connector.id):
+                name = _name(connector, len(charger.connectors))
+                shown.append(ConnectorState(name, *_shape(connector.state)))
+        if wanted is None or shown:
             return PlaceOfCode(charger.name or charger.id, shown)
     return None
 

@@ -3,7 +3,8 @@ hour of the week."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -38,29 +39,36 @@ FILTERS: Final = ("charger", "account", "from", "to")
 
 
 async def _read(view: PageView) -> Values:
+    """Read the history that was chosen; a filter that cannot be read shows none, and why."""
+    # Costs and households are for those who may see bills.
     sees_all = view.caller.role >= Role.OPERATOR
-    whose = {one: words for one, words in WHOSE.items() if one != "account" or sees_all}
-    by, group = _chosen(view, "by", LENGTHS, "day"), _chosen(view, "of", whose, "site")
+    whose = {of: words for of, words in WHOSE.items() if of != "account" or sees_all}
+    by = _chosen(view, "by", LENGTHS, "day")
+    group = _chosen(view, "of", whose, "site")
     shown = _chosen(view, "show", SHOWN, ENERGY) if sees_all else ENERGY
-    given = {
-        name: view.query[name]
-        for name in FILTERS
-        if view.query.get(name) and (name != "account" or sees_all)
-    }
-    path, query = (
-        (WEEK, _until(given))
-        if by == "hour"
-        else (HISTORY, {"by": by, "of": group, **_until(given)})
-    )
+    filters = {name: view.query[name] for name in FILTERS if view.query.get(name)}
+    if not sees_all:
+        filters.pop("account", None)
+
+    path = WEEK if by == "hour" else HISTORY
+    query = {} if path == WEEK else {"by": by, "of": group}
+    query |= filters
+    # The API leaves the last day out.
+    with suppress(KeyError, ValueError):
+        # There may be none, or one that the API refuses with words.
+        query["to"] = day_after(filters["to"])
     if path == HISTORY and shown != ENERGY:
         query["costs"] = "true"
-    problem, found = wrong_way_round(given.get("from"), given.get("to")), dict[str, Values]()
-    try:
-        found = {} if problem else await view.look(_shown, view, by, shown, query)
-    except ApiRefused as refused:
-        if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
-            raise
-        problem = refused.labelled
+
+    problem = wrong_way_round(filters.get("from"), filters.get("to"))
+    pictures: dict[str, Values] = {}
+    if not problem:
+        try:
+            pictures = await view.look(_shown, view, by, shown, query)
+        except ApiRefused as refused:
+            if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise
+            problem = refused.labelled
     return {
         "by": by,
         "group": group,
@@ -68,34 +76,25 @@ async def _read(view: PageView) -> Values:
         "lengths": LENGTHS,
         "whose": whose,
         "shows": SHOWN if sees_all else {},
-        "given": given,
+        "given": filters,
         "problem": problem,
         "choices": await view.look(_choices, sees_all),
         "file": f"{path.removeprefix('/api')}?{urlencode({**query, 'format': 'csv'})}",
-        "week": found.get("week"),
-        "history": found.get("history"),
+        "week": pictures.get("week"),
+        "history": pictures.get("history"),
     }
 
 
 def _chosen(view: PageView, name: str, choices: Mapping[str, str], usual: str) -> str:
-    return view.query.get(name, "") if view.query.get(name) in choices else usual
+    chosen = view.query.get(name, "")
+    return chosen if chosen in choices else usual
 
 
 def _choices(look: Look, sees_all: bool) -> Values:
     """Return the chargers and households by which a picture can be filtered."""
     households = look(accounts.names) if sees_all else {}
-    return {
-        "charger": look(chargers.names),
-        "account": {str(number): name for number, name in households.items()},
-    }
-
-
-def _until(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the filters for the API, which leaves the last day out."""
-    try:
-        return {**given, "to": day_after(given["to"])}
-    except (KeyError, ValueError):  # none, or one that the API refuses with words
-        return dict(given)
+    by_number = {str(number): name for number, name in households.items()}
+    return {"charger": look(chargers.names), "account": by_number}
 
 
 def _shown(
@@ -107,44 +106,45 @@ def _shown(
     if by == "hour":
         return {"week": week_values(look(read_week, server, asked(WeekQuery, query)))}
     history = look(read_history, server, asked(HistoryQuery, query))
-    pictures = stacks(history, shown, _("The site") if history.of == "site" else _("No household"))
-    series = [(one, _sessions(one), _page_of(one)) for one in history.series]
-    return {
-        "history": {
-            "of": history,
-            "pictures": pictures,
-            "series": series,
-            "rows": [*_rows(history)][::-1],
-        }
+    name = _("The site") if history.of == "site" else _("No household")
+    series: list[tuple[Series, str, str]] = []
+    for each in history.series:
+        # The page of a charger or a household; the site, and nobody, have none.
+        page = "" if each.account is None else f"/accounts/{each.account}"
+        if each.charger is not None:
+            page = f"/chargers/{quote(each.charger, safe='')}"
+        series.append((each, f"/sessions?{urlencode(_whose(each))}", page))
+    values = {
+        "of": history,
+        "pictures": stacks(history, shown, name),
+        "series": series,
+        "rows": _rows(history)[::-1],
     }
+    return {"history": values}
 
 
-def _rows(history: History) -> Iterator[tuple[str, str, list[Figures]]]:
-    """Yield the label of each period in which somebody charged, the way to the sessions of all, and
-    the figures of each series."""
+def _rows(history: History) -> list[tuple[str, str, list[Figures]]]:
+    """Return the label of each period in which somebody charged, the way to the sessions of all,
+    and the figures of each series."""
+    whose = _whose(history.series[0]) if len(history.series) == 1 else {}
+    rows: list[tuple[str, str, list[Figures]]] = []
     for place, period in enumerate(history.periods):
-        figures = [one.figures[place] for one in history.series]
-        if any(one.sessions for one in figures):
+        figures = [series.figures[place] for series in history.series]
+        if any(figure.sessions for figure in figures):
             first, last = _days(period.name, history.by)
-            whose = _whose(history.series[0]) if len(history.series) == 1 else {}
             query = urlencode({**whose, "ended_since": first, "ended_before": last})
-            yield label_of(period.name), f"/sessions?{query}", figures
-
-
-def _sessions(series: Series) -> str:
-    return f"/sessions?{urlencode(_whose(series))}"
+            rows.append((label_of(period.name), f"/sessions?{query}", figures))
+    return rows
 
 
 def _whose(series: Series) -> dict[str, str | int]:
-    found = {"charger": series.charger, "account": series.account}
-    return {name: one for name, one in found.items() if one is not None}
-
-
-def _page_of(series: Series) -> str:
-    """Return the page of a charger or a household; none of the site, and of nobody."""
+    """Return the filter of the sessions of a series."""
+    whose: dict[str, str | int] = {}
     if series.charger is not None:
-        return f"/chargers/{quote(series.charger, safe='')}"
-    return "" if series.account is None else f"/accounts/{series.account}"
+        whose["charger"] = series.charger
+    if series.account is not None:
+        whose["account"] = series.account
+    return whose
 
 
 def _days(name: str, by: str) -> tuple[date, date]:

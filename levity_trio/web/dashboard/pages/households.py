@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -14,10 +14,9 @@ from levity_trio.store.reads.money import statements, wallets
 from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import messages, personal, reports, users
-from levity_trio.store.reads.people.belongings import Belonging
-from levity_trio.store.reads.people.household_tasks import Task, tasks_of
+from levity_trio.store.reads.people.household_tasks import tasks_of
 from levity_trio.store.reads.people.owned import transactions_of
-from levity_trio.store.reads.people.places import limits_of
+from levity_trio.store.reads.people.places import RefusedCard, limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.engine.endpoints import Role
@@ -31,6 +30,7 @@ from levity_trio.web.dashboard.page import (
     Sorting,
     Values,
     currency,
+    filled,
     read_sorted,
     refused_at,
 )
@@ -47,21 +47,18 @@ OPEN: Final[Mapping[str, Mapping[str, str]]] = {
 """The filters of the API: who lives here now, who has left, all."""
 FEW: Final = WantedPage(limit=10)
 PREPAID: Final = "prepaid"
-"""A look at a bill that is not ready works on it for so long."""
 
 
 async def _list(view: PageView) -> Values:
-    search, who = view.query.get("search", "").strip(), view.query.get("who", "")
-    filters = {name: value for name, value in (("search", search), ("who", who)) if value}
-    sorting = Sorting(view.query.get("sort", ""), filters, "name")
-    given = {"search": search, **OPEN.get(who, OPEN[""])}
-    page, problem = await read_sorted(view, read_accounts, AccountsQuery, sorting, **given)
+    search = view.query.get("search", "").strip()
+    who = view.query.get("who", "")
+    sorting = Sorting(view.query.get("sort", ""), filled(search=search, who=who), "name")
+    query = filled(search=search, **OPEN.get(who, OPEN[""]))
+    page, problem = await read_sorted(view, read_accounts, AccountsQuery, sorting, **query)
     return {
         "sorting": sorting,
         "problem": problem,
-        "file": urlencode(
-            {**{name: value for name, value in given.items() if value}, "format": "csv"}
-        ),
+        "file": urlencode({**query, "format": "csv"}),
         "page_of": page,
         "balances": await view.look(_balances),
         "search": search,
@@ -70,10 +67,8 @@ async def _list(view: PageView) -> Values:
 
 
 def _balances(look: Look) -> Mapping[int, WalletRow]:
-    return {
-        one.account: one
-        for one in look(wallets.wallets, WalletFilters(), WantedPage(limit=MOST_ROWS)).data
-    }
+    page = look(wallets.wallets, WalletFilters(), WantedPage(limit=MOST_ROWS))
+    return {wallet.account: wallet for wallet in page.data}
 
 
 async def _show(view: PageView) -> Values:
@@ -83,52 +78,51 @@ async def _show(view: PageView) -> Values:
 def _household(look: Look, view: PageView, number: int) -> Values:
     server = view.api.server
     household = look(read_account, number)
-    valid = [one for one in household.belongings if one.voided_at is None]
+    valid = [belonging for belonging in household.belongings if belonging.voided_at is None]
+    refused_cards: dict[int, Sequence[RefusedCard]] = {}
+    marked_cards: dict[str, TagRow] = {}
+    for belonging in valid:
+        if belonging.what == "space":
+            refused_cards[belonging.id] = refused_at(look, view, belonging)
+        if belonging.what == "tag" and belonging.tag is not None:
+            # Most cards were added and are simply accepted: they need no mark.
+            for card in look(periods, server.id_tags.policy.key(belonging.tag))[:1]:
+                if card.ended_at or card.status != "Accepted" or card.expires_at:
+                    marked_cards[belonging.tag] = card
+
+    # The last thing that was done to it by a whole task, if that can be undone.
+    task = next((task for task in look(tasks_of, number) if task.undone_at is None), None)
+    if task is not None and task.obstacle is not None:
+        task = None
+
+    filters = TransactionFilters(account=number)
     waiting = reports.ReportFilters(account=number, is_waiting=True)
     history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
+    drivers = look(users.drivers_of, number)
     return {
         "household": household,
         "belongings": valid,
-        "refused_cards": {
-            one.id: refused_at(look, view, one) for one in valid if one.what == "space"
-        },
-        "cards": _marked_cards(look, view, valid),
+        "refused_cards": refused_cards,
+        "cards": marked_cards,
         "reports": look(reports.reports, waiting),
         "months": months_values(history),
-        "sessions": look(transactions_of, TransactionFilters(account=number), FEW).data,
+        "sessions": look(transactions_of, filters, FEW).data,
         "statements": look(statements.closed_statements, number, None, FEW).data,
         "wallet": look(wallets.wallet, number),
         "entries": look(wallets.entries, number, None, FEW).data,
-        "drivers": [one for one in look(users.drivers_of, number) if one.removed_at is None],
+        "drivers": [driver for driver in drivers if driver.removed_at is None],
         "told": look(messages.recipients, number),
         "can_mail": server.config.mail is not None,
-        "task": _task(look, number),
+        "task": task,
         "personal": look(personal.deletion, number),
         "may_delete": view.may("DELETE", "/api/admin/accounts/{id}/personal"),
         "may_set_terms": view.may("POST", "/api/admin/wallets/{id}/terms"),
         "limits": look(limits_of, ACCOUNT, str(number), server.stamp()),
-        "use": look(read_use, server, [TransactionFilters(account=number)]),
+        "use": look(read_use, server, [filters]),
         "chargers": look(chargers.names),
         "currency": currency(look),
         "prepaid": PREPAID,
     }
-
-
-def _marked_cards(look: Look, view: PageView, belongings: list[Belonging]) -> Mapping[str, TagRow]:
-    """Return those of the cards that were added and are not simply accepted, by their numbers."""
-    found = dict[str, TagRow]()
-    for tag in (one.tag for one in belongings if one.what == "tag" and one.tag is not None):
-        for card in look(periods, view.api.server.id_tags.policy.key(tag))[:1]:
-            if card.ended_at or card.status != "Accepted" or card.expires_at:
-                found[tag] = card
-    return found
-
-
-def _task(look: Look, account: int) -> Task | None:
-    """Return what was done to a household last by a whole task and can be undone, None if there is
-    nothing."""
-    newest = next((one for one in look(tasks_of, account) if one.undone_at is None), None)
-    return newest if newest is not None and newest.obstacle is None else None
 
 
 async def _last_bill(view: PageView) -> Values:
@@ -137,14 +131,16 @@ async def _last_bill(view: PageView) -> Values:
     departure = await view.look(
         lambda look: look(read_departure, view.api.server, household.id, household.until)
     )
-    shown = {"household": household, "month": departure.month, "refused": None}
+    month = departure.month
     try:
+        # Months before the open one are closed.
         billing = await view.get("/api/admin/billing")
-        shown["month"] = month = max(departure.month, billing["open_month"])
+        month = max(month, billing["open_month"])
         preview = await view.get(f"/api/admin/drafts/{month}", account=household.id)
     except ApiRefused as refused:
-        return {**shown, "refused": refused}
-    return {**shown, "sums": preview["sums"]}
+        return {"household": household, "month": month, "refused": refused}
+    sums = preview["sums"]
+    return {"household": household, "month": month, "refused": None, "sums": sums}
 
 
 async def _cards(view: PageView) -> Values:

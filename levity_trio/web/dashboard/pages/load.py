@@ -3,8 +3,8 @@ and who was bound by what; and why a car gets what it gets now."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -101,29 +101,32 @@ ASKED: Final[Mapping[str, tuple[str, str]]] = N_(
 def costs_of_disobedience(now: LoadNow | None) -> Mapping[str, int]:
     """Return how many amperes are kept for each charger that does not obey, and are lost to
     others."""
-    costs = dict[str, int]()
-    for car in () if now is None else now.cars:
-        if car.why_fixed == "ignores":
-            costs[car.charger] = costs.get(car.charger, 0) + car.limit_a
+    costs: Counter[str] = Counter()
+    if now is not None:
+        for car in now.cars:
+            if car.why_fixed == "ignores":
+                costs[car.charger] += car.limit_a
     return costs
 
 
 async def _read(view: PageView) -> Values:
+    """Read a day; one that cannot be read is today, and why."""
     problem = ""
     try:
-        found = await view.look(_day, view, view.query.get("day") or None)
+        shown = await view.look(_day, view, view.query.get("day") or None)
     except ApiRefused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        found, problem = await view.look(_day, view, None), refused.labelled
-    day = date.fromisoformat(found.day)
+        problem = refused.labelled
+        shown = await view.look(_day, view, None)
+    day = date.fromisoformat(shown.day)
     return {
-        "day": found,
+        "day": shown,
         "problem": problem,
         "before": day - A_DAY,
         "after": day + A_DAY,
-        "circuits": [*_circuits(view, found)],
-        "wants": any(one.wanted_wh for one in found.sessions),
+        "circuits": _circuits(view, shown),
+        "wants": any(session.wanted_wh for session in shown.sessions),
     }
 
 
@@ -131,119 +134,148 @@ def _day(look: Look, view: PageView, day: str | None) -> LoadDayOfCars:
     return look(read_load_day, view.api.server, day)
 
 
-def _circuits(view: PageView, day: LoadDayOfCars) -> Iterator[Values]:
-    """Yield each circuit with its phases, and the same by the hour; those are open that say
+def _circuits(view: PageView, day: LoadDayOfCars) -> list[Values]:
+    """Return each circuit with its phases, and the same by the hour; those are open that say
     something."""
-    lines = dict[str, list[LoadDayLine]]()
+    lines: dict[str, list[LoadDayLine]] = {}
     for line in day.lines:
         lines.setdefault(line.circuit, []).append(line)
-    bound = {each.circuit for one in day.sessions for each in one.bound}
-    since, hours = (
-        moment(day.since),
-        len(day.lines[0].cars_a) * day.step_seconds // HOUR if lines else 0,
-    )
-    an_hour = HOUR // day.step_seconds
-    for place, (name, some) in enumerate(lines.items()):
-        rows = []
-        for hour in range(hours):
-            part = slice(hour * an_hour, (hour + 1) * an_hour)
-            values = [
-                _mean(values[part]) for line in some for values in (line.house_a, line.cars_a)
-            ]
-            if any(value is not None for value in values):
-                rows.append(
-                    (f"{in_zone(since + timedelta(hours=hour), view.api.zone):%H:%M}", values)
-                )
-        yield {
+    bound = {limit.circuit for session in day.sessions for limit in session.bound}
+
+    circuits: list[Values] = []
+    for name, of_circuit in lines.items():
+        # The feeder comes first.
+        is_feeder = not circuits
+        is_over = any(line.over_seconds for line in of_circuit)
+        has_house = any(value is not None for line in of_circuit for value in line.house_a)
+        circuit = {
             "name": name,
-            "lines": some,
-            "rows": rows,
-            "has_house": any(value is not None for line in some for value in line.house_a),
-            "is_open": not place or name in bound or any(line.over_seconds for line in some),
+            "lines": of_circuit,
+            "rows": _hours(view, day, of_circuit),
+            "has_house": has_house,
+            "is_open": is_feeder or name in bound or is_over,
         }
+        circuits.append(circuit)
+    return circuits
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _hours(
+    view: PageView, day: LoadDayOfCars, lines: Sequence[LoadDayLine]
+) -> list[tuple[str, list[float | None]]]:
+    """Return the mean of each hour of which something is known: of each phase, house and cars."""
+    since = moment(day.since)
+    an_hour = HOUR // day.step_seconds
+    count = len(day.lines[0].cars_a) * day.step_seconds // HOUR
+    rows: list[tuple[str, list[float | None]]] = []
+    for hour in range(count):
+        part = slice(hour * an_hour, (hour + 1) * an_hour)
+        means: list[float | None] = []
+        for line in lines:
+            for values in (line.house_a, line.cars_a):
+                known = [value for value in values[part] if value is not None]
+                means.append(sum(known) / len(known) if known else None)
+        if any(mean is not None for mean in means):
+            begin = in_zone(since + timedelta(hours=hour), view.api.zone)
+            rows.append((f"{begin:%H:%M}", means))
+    return rows
 
 
 def _whys(look: Look, view: PageView) -> Values:
     charger = view.path["charger"]
-    if (found := look(read_whys, view.api.server.config.time_zone, charger)) is None:
+    whys = look(read_whys, view.api.server.config.time_zone, charger)
+    if whys is None:
         raise not_found(NOTHING)
-    return {"charger": charger, "names": look(names), "whys": found}
+    return {"charger": charger, "names": look(names), "whys": whys}
 
 
 async def _feeder(view: PageView) -> Values:
     """Return the feeder as it holds, and as it would be if somebody wants to see that first."""
-    asked, preview, problem = defaultdict(str, view.query), None, ""
+    asked = defaultdict(str, view.query)
+    preview = None
+    problem = ""
     if asked["amperes"] and view.may("PUT", SITE):
         try:
-            amperes, kept, most = (
-                float(asked[name].replace(",", ".") or 0) for name in ("amperes", "kept", "most")
-            )
-            house = (kept or "unknown") if asked["house"] == "kept" else asked["house"]
-            feeder = {"amperes": amperes, "house": house, "address": asked["address"], "most": most}
+            feeder = _entered(asked)
             preview = await view.post(f"{SITE}/preview", feeder=feeder)
-        except (ApiRefused, ValueError) as error:
-            problem = (
-                error.labelled if isinstance(error, ApiRefused) else _("Give a number of amperes.")
-            )
+        except ApiRefused as refused:
+            problem = refused.labelled
+        except ValueError:
+            problem = _("Give a number of amperes.")
     return {
         **await view.look(_known, view),
         "asked": asked,
-        "form": [*_form(asked)],
+        "form": _form(asked),
         "preview": preview,
         "problem": problem,
     }
 
 
+def _entered(asked: Mapping[str, str]) -> Values:
+    """Return a feeder as it was typed. Raises ValueError."""
+    amperes = {name: _amperes(asked[name]) for name in ("amperes", "kept", "most")}
+    house: float | str = asked["house"]
+    if house == "kept":
+        house = amperes["kept"] or "unknown"
+    return {
+        "amperes": amperes["amperes"],
+        "house": house,
+        "address": asked["address"],
+        "most": amperes["most"],
+    }
+
+
+def _amperes(text: str) -> float:
+    return float(text.replace(",", ".") or 0)
+
+
 def _known(look: Look, view: PageView) -> Values:
     """Return the feeder as it holds."""
     server = view.api.server
-    known, spaces = look(read_site, server.stamp()), look(places.spaces, server.stamp(), None)
-    at_home = {(one.charger, one.connector): one.account_name for one in spaces}
+    known = look(read_site, server.stamp())
+    at_home: dict[tuple[str | None, int | None], str] = {}
+    for space in look(places.spaces, server.stamp(), None):
+        at_home[space.charger, space.connector] = space.account_name
+
+    def household(charger: str, connector: int) -> str:
+        """Return whose a connector is, or its whole charger."""
+        return at_home.get((charger, connector)) or at_home.get((charger, None), "")
+
+    # The newest orders of the grid operator. If they limit the connection, as those of earlier
+    # versions did, and nobody has said so, there is a document for each answer.
+    orders = look(read_orders, view.api.server).data[: -ORDERS - 1 : -1]
+    documents = None
+    is_said = f'of = "{CONNECTION}"' in known.toml
+    if orders and orders[0].limits == CONNECTION and not is_said and view.may("PUT", SITE):
+        head = known.toml if "[grid]" in known.toml else f"{known.toml}\n[grid]\n"
+        documents = {
+            of: head.replace("[grid]", f'[grid]\nof = "{of}"') for of in (CHARGERS, CONNECTION)
+        }
     return {
         "known": known,
-        "households": lambda charger, connector: (
-            at_home.get((charger, connector)) or at_home.get((charger, None), "")
-        ),
+        "households": household,
         "names": look(names),
-        "parts": {one.id: one for one in _chargers(look, view)},
+        "parts": {part.id: part for part in _chargers(look, view)},
         "memory": look(read_memory, server.stamp()),
-        **_orders(look, view, known.toml),
-    }
-
-
-def _orders(look: Look, view: PageView, toml: str) -> Values:
-    """Return the newest orders of the grid operator. If they limit the connection, as those of
-    earlier versions did, and nobody has said so, there is a document for each answer."""
-    orders = look(read_orders, view.api.server).data[: -ORDERS - 1 : -1]
-    is_open = orders and orders[0].limits == CONNECTION and f'of = "{CONNECTION}"' not in toml
-    head = toml if "[grid]" in toml else f"{toml}\n[grid]\n"
-    documents = {
-        of: head.replace("[grid]", f'[grid]\nof = "{of}"') for of in (CHARGERS, CONNECTION)
-    }
-    return {
         "orders": orders,
-        "of_documents": documents if is_open and view.may("PUT", SITE) else None,
+        "of_documents": documents,
     }
 
 
-def _form(asked: Mapping[str, str]) -> Iterator[FormField]:
-    """Yield what is asked of a feeder; base.css hides what is not about the house that was
+def _form(asked: Mapping[str, str]) -> list[FormField]:
+    """Return what is asked of a feeder; base.css hides what is not about the house that was
     chosen."""
     houses = [
         Suggestion("none", _("Nothing: only chargers")),
         Suggestion("kept", _("A house, not measured")),
     ]
-    houses += [
-        Suggestion(meter, _("A house, measured by %(meter)s", meter=meter)) for meter in METERS
-    ]
+    measured = N_("A house, measured by %(meter)s")
+    houses += [Suggestion(meter, _(measured, meter=meter)) for meter in METERS]
     houses.append(Suggestion("unknown", _("I do not know")))
+
+    fields: list[FormField] = []
     for name, (label, words) in ASKED.items():
-        yield FormField(
+        is_house = name == "house"
+        field = FormField(
             name=name,
             kind=TEXT,
             label=_(label),
@@ -252,9 +284,11 @@ def _form(asked: Mapping[str, str]) -> Iterator[FormField]:
             is_required=True,
             is_enforced=name in ("amperes", "house", "most"),
             limits={"inputmode": "text" if name == "address" else "decimal"},
-            offered=tuple(houses) if name == "house" else (),
-            is_listed=name == "house",
+            offered=tuple(houses) if is_house else (),
+            is_listed=is_house,
         )
+        fields.append(field)
+    return fields
 
 
 @record
@@ -270,39 +304,38 @@ class ConnectorRow:
 def _chargers(look: Look, view: PageView) -> Sequence[LivePart]:
     """Return whether chargers are limited, and the chargers of the site with how they are
     limited."""
-    server, now = view.api.server, look(load_now)
-    known, limited = (
-        look(read_site, server.stamp()),
-        {one.charger: one for one in look(limited_chargers, server.now())},
-    )
-    rows, seen = list[ConnectorRow](), set[str]()
+    server = view.api.server
+    now = look(load_now)
+    known = look(read_site, server.stamp())
+    limited = {charger.charger: charger for charger in look(limited_chargers, server.now())}
+    rows: list[ConnectorRow] = []
+    seen: set[str] = set()
     for socket in known.chargers:
-        one = limited.get(socket.charger)
-        lease = (
-            next((each for each in one.leases if each.connector == socket.connector), None)
-            if one
-            else None
-        )
+        charger = limited.get(socket.charger)
+        lease = None
+        if charger is not None:
+            leases = {each.connector: each for each in charger.leases}
+            lease = leases.get(socket.connector)
+
+        # How its charger is limited is said once, at its first connector.
         is_first = socket.charger not in seen
-        rows.append(
-            ConnectorRow(
-                socket=socket, limited=one if is_first else None, lease=lease, is_first=is_first
-            )
-        )
         seen.add(socket.charger)
+        row = ConnectorRow(
+            socket=socket, limited=charger if is_first else None, lease=lease, is_first=is_first
+        )
+        rows.append(row)
     values = {
         "is_entered": bool(known.toml),
         "kept": now.kept if now else [],
         "rows": rows,
         "count": len(seen),
-        "managed": sum(one.state == "managed" for one in limited.values()),
-        "others": [one for one in limited.values() if one.charger not in seen],
+        "managed": sum(charger.state == "managed" for charger in limited.values()),
+        "others": [charger for charger in limited.values() if charger.charger not in seen],
         "costs": costs_of_disobedience(now),
         "names": look(names),
     }
-    return LivePart("limits", "load/limits.html", values), LivePart(
-        "chargers", "load/chargers.html", values
-    )
+    limits = LivePart("limits", "load/limits.html", values)
+    return limits, LivePart("chargers", "load/chargers.html", values)
 
 
 async def _live_feeder(view: PageView, _changed: Changed) -> Sequence[LivePart]:
@@ -313,32 +346,31 @@ async def _live_feeder(view: PageView, _changed: Changed) -> Sequence[LivePart]:
 
 
 async def _live_trial(view: PageView, _changed: Changed) -> Sequence[LivePart]:
-    part: LivePart = (await view.look(_trial, view))["part_"]
+    values = await view.look(_trial, view)
+    part: LivePart = values["part_"]
     return [part]
 
 
 def _trial(look: Look, view: PageView) -> Values:
-    name = view.path["charger"]
-    if (charger := look(chargers.charger, name)) is None:
-        raise not_found(Told("charger {1}", name))
-    trial = look(newest_trial, name)
-    found = {} if trial is None else {one["step"]: one for one in trial.steps}
-    running = next((step for step, one in found.items() if one["is_passed"] is None), None)
+    number = view.path["charger"]
+    charger = look(chargers.charger, number)
+    if charger is None:
+        raise not_found(Told("charger {1}", number))
+    trial = look(newest_trial, number)
+    begun = {} if trial is None else {step["step"]: step for step in trial.steps}
+    running = next((name for name, step in begun.items() if step["is_passed"] is None), None)
     values = {
         "charger": charger,
-        "limited": limited_charger(look, view, name),
+        "limited": limited_charger(look, view, number),
         "costs": costs_of_disobedience(look(load_now)),
         "trial": trial,
-        "steps": [(step, words, found.get(step)) for step, words in TRIED.items()],
+        "steps": [(name, words, begun.get(name)) for name, words in TRIED.items()],
         "running": running,
         "to_do": _(TO_DO.get(running or "", LEAVE)),
-        "connectors": sorted({one.connector or 1 for one in open_sessions(look, name)}),
+        "connectors": sorted({session.connector or 1 for session in open_sessions(look, number)}),
     }
-    return {
-        "charger": name,
-        "name": charger.name or name,
-        "part_": LivePart("trial", "load/trial.html", values),
-    }
+    part = LivePart("trial", "load/trial.html", values)
+    return {"charger": number, "name": charger.name or number, "part_": part}
 
 
 PAGES: Final = N_(

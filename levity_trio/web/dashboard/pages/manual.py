@@ -16,7 +16,7 @@ from levity_trio.locale import N_, _
 from levity_trio.manual import rendering
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document, in_full
-from levity_trio.web.dashboard.fields import every, fields_of
+from levity_trio.web.dashboard.fields import FormField, every, fields_of
 from levity_trio.web.dashboard.mount import HELP
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -38,19 +38,20 @@ LONGEST: Final = 100
 
 async def _contents(view: PageView) -> Values:
     words = view.query.get("q", "")
-    pages = await trio.to_thread.run_sync(
-        lambda: [one for one in manual.pages() if _may_see(view, one)]
-    )
-    found_pages = await trio.to_thread.run_sync(lambda: [*manual.search(words[:LONGEST])])
-    by_folder = {
-        _(words): [one for one in pages if one.folder == name] for name, words in FOLDERS.items()
-    }
-    by_folder[_(OTHERS)] = [one for one in pages if not one.folder]
-    return {
-        "folders": by_folder,
-        "words": words,
-        "found": [one for one in found_pages if _may_see(view, one[0])],
-    }
+
+    def read() -> Values:
+        """Read the pages from their files, in a thread."""
+        folders: dict[str, list[manual.ManualPage]] = {name: [] for name in FOLDERS}
+        folders[""] = []
+        for page in manual.pages():
+            if page.folder in folders and _may_see(view, page):
+                folders[page.folder].append(page)
+        found = [hit for hit in manual.search(words[:LONGEST]) if _may_see(view, hit[0])]
+        titles = {**FOLDERS, "": OTHERS}
+        by_title = {_(titles[name]): pages for name, pages in folders.items()}
+        return {"folders": by_title, "words": words, "found": found}
+
+    return await trio.to_thread.run_sync(read)
 
 
 async def _page(view: PageView) -> Values:
@@ -60,14 +61,8 @@ async def _page(view: PageView) -> Values:
     except manual.UnknownTopic:
         page = None
     if page is None or not _may_see(view, page):
-        raise ApiRefused(
-            HTTPStatus.NOT_FOUND,
-            {
-                "detail": _(
-                    "the manual has no page %(topic)s; %(all)s lists all", topic=topic, all=HELP
-                )
-            },
-        )
+        words = N_("the manual has no page %(topic)s; %(all)s lists all")
+        raise _not_found(_(words, topic=topic, all=HELP))
     return {"topic": page, "html": partial(rendering.to_html, page)}
 
 
@@ -77,40 +72,49 @@ async def _page(view: PageView) -> Values:
 async def _requests(view: PageView) -> Values:
     """Return the groups of requests; those of a group, without its schemas; or all of one
     request."""
-    group, asked = view.query.get("group", ""), view.query.get("request", "")
-    groups = Counter(one.group for one in view.api.endpoints.values())
-    found = [one for one in view.api.endpoints.values() if one.group == group]
-    if group and not found:
-        raise ApiRefused(
-            HTTPStatus.NOT_FOUND, {"detail": _("the API has no requests of %(group)s", group=group)}
-        )
-    one = next((one for one in found if f"{one.method} {one.path}" == asked), None)
-    if asked and one is None:
-        raise ApiRefused(
-            HTTPStatus.NOT_FOUND, {"detail": _("the API has no request %(request)s", request=asked)}
-        )
-    shown = None if one is None else await trio.to_thread.run_sync(_request, one)
-    fields = () if one is None else tuple(every(fields_of(one)))
+    group = view.query.get("group", "")
+    request = view.query.get("request", "")
+    groups: Counter[str] = Counter()
+    of_group: list[Endpoint] = []
+    chosen: Endpoint | None = None
+    for endpoint in view.api.endpoints.values():
+        groups[endpoint.group] += 1
+        if endpoint.group == group:
+            of_group.append(endpoint)
+            if f"{endpoint.method} {endpoint.path}" == request:
+                chosen = endpoint
+    if group and not of_group:
+        raise _not_found(_("the API has no requests of %(group)s", group=group))
+    if request and chosen is None:
+        raise _not_found(_("the API has no request %(request)s", request=request))
+
+    documented: Values | None = None
+    fields: list[FormField] = []
+    if chosen is not None:
+        documented = await trio.to_thread.run_sync(_documented, chosen)
+        fields += every(fields_of(chosen))
     return {
         "groups": groups,
         "group": group,
-        "found": found,
-        "one": one,
-        "shown": shown,
+        "found": of_group,
+        "one": chosen,
+        "shown": documented,
         "fields": fields,
     }
 
 
-def _request(one: Endpoint) -> Values:
+def _documented(endpoint: Endpoint) -> Values:
     """Return what the documentation says of a request."""
-    described = document([one])
-    operation = described["paths"][one.path][one.method.lower()]
-    body = operation.get("requestBody", {}).get("content", {})
-    schemas = described["components"]["schemas"]
-    return {
-        **operation,
-        "schemas": [in_full(content["schema"], schemas) for content in body.values()],
-    }
+    described = document([endpoint])
+    operation = described["paths"][endpoint.path][endpoint.method.lower()]
+    contents = operation.get("requestBody", {}).get("content", {})
+    components = described["components"]["schemas"]
+    schemas = [in_full(content["schema"], components) for content in contents.values()]
+    return {**operation, "schemas": schemas}
+
+
+def _not_found(words: str) -> ApiRefused:
+    return ApiRefused(HTTPStatus.NOT_FOUND, {"detail": words})
 
 
 def _may_see(view: PageView, page: manual.ManualPage) -> bool:

@@ -21,13 +21,14 @@ KINDS: Final[Mapping[str, str]] = {**OF_SITE, **OF_DRIVER}
 
 
 def _sent(look: Look, view: PageView) -> Values:
-    given = {"before": view.query["before"]} if view.query.get("before") else {}
-    sent = look(stored.messages, before=asked(BelowQuery, given).before, limit=FEW)
+    before = view.query.get("before")
+    query = asked(BelowQuery, {"before": before} if before else {})
+    sent = look(stored.messages, before=query.before, limit=FEW)
     recipients = look(stored.recipients, account=None)
     return {
         "ways": ways_of(view.api.server.config),
         "recipients": recipients,
-        "must_scan": [one for one in recipients if one.must_scan],
+        "must_scan": [recipient for recipient in recipients if recipient.must_scan],
         "kinds": KINDS,
         "sent": sent,
         "older": sent[-1].id if len(sent) == FEW else None,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Final
 from urllib.parse import quote
@@ -100,11 +100,10 @@ class SessionEntry:
     @property
     def reason(self) -> str:
         """What is proposed as the reason of a decision."""
-        return "; ".join(
-            dict.fromkeys(
-                _("looked at: %(doubt)s", doubt=after_colon(one.title)) for __, one in self.reviews
-            )
-        )
+        reasons: dict[str, None] = {}
+        for _review, words in self.reviews:
+            reasons[_("looked at: %(doubt)s", doubt=after_colon(words.title))] = None
+        return "; ".join(reasons)
 
 
 @record
@@ -142,11 +141,9 @@ class MessageEntry:
     def sent(self) -> str:
         """What the charger sent, in lines."""
         payload = self.message.payload
-        return (
-            payload
-            if isinstance(payload, str)
-            else json.dumps(payload, indent=2, ensure_ascii=False)
-        )
+        if isinstance(payload, str):
+            return payload
+        return json.dumps(payload, indent=2, ensure_ascii=False)
 
 
 @record
@@ -203,8 +200,8 @@ class EntryKind:
 
     def of(self, waiting: Counts) -> Counted:
         """Return how many of it wait."""
-        found: Counted = getattr(waiting, self.counted)
-        return found
+        counted: Counted = getattr(waiting, self.counted)
+        return counted
 
 
 @record
@@ -220,122 +217,116 @@ class KindSection:
 
 
 def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
-    chargers, wanted = look(names), WantedPage(limit=most, cursor=view.query.get("cursor"))
+    chargers = look(names)
+    wanted = WantedPage(limit=most, cursor=view.cursor)
+    entries: list[Entry] = []
     if not view.may("GET", REVIEW):
         page = look(billed_transactions, TransactionFilters(review=True), wanted, OLDEST)
-        shown = [
-            SessionEntry(tx=one, place=chargers.get(one.charger, one.charger), who=one.id_tag)
-            for one in page.data
-        ]
-        return EntriesOfKind(entries=shown, cursor=page.next_cursor)
+        for session in page.data:
+            place = chargers.get(session.charger, session.charger)
+            entries.append(SessionEntry(tx=session, place=place, who=session.id_tag))
+        return EntriesOfKind(entries=entries, cursor=page.next_cursor)
+
+    # Sessions with one cause are one entry, which stands for all of them.
     queue = look(to_review, None, "transaction", wanted, is_newest_first=False, is_alone=True)
-    groups = [one for one in look(review_groups.groups) if one.count > 1]
-    alone = [(one, one.transaction) for one in queue.data if one.transaction is not None]
-    entries: list[Entry] = [
-        *(_group(one, chargers) for one in groups),
-        *(
-            _session(one, tx, chargers.get(tx.charger, tx.charger), _who(look, view, tx.id_tag))
-            for one, tx in alone
-        ),
-    ]
-    covered = len(queue.data) + sum(one.count for one in groups)
+    covered = len(queue.data)
+    for group in look(review_groups.groups):
+        if group.count <= 1:
+            continue
+        covered += group.count
+        entry = GroupEntry(
+            group=group,
+            place=chargers.get(group.charger, group.charger),
+            title=_title(group.codes),
+            households=group.households[:NAMED],
+            more=max(0, len(group.households) - NAMED),
+        )
+        entries.append(entry)
+
+    server = view.api.server
+    for item in queue.data:
+        tx = item.transaction
+        if tx is None:
+            continue
+        # Whose its card is, else what it is called.
+        who = tx.id_tag
+        if who:
+            key = server.id_tags.policy.key(who)
+            who = look(tags.name_of, key, server.stamp()) or who
+        entries.append(_session(item, tx, chargers.get(tx.charger, tx.charger), who))
     return EntriesOfKind(entries=entries, cursor=queue.next_cursor, covered=covered)
-
-
-def _group(group: ReviewGroup, chargers: Mapping[str, str]) -> GroupEntry:
-    """Return what several sessions have in common."""
-    return GroupEntry(
-        group=group,
-        place=chargers.get(group.charger, group.charger),
-        title=_title(group.codes),
-        households=group.households[:NAMED],
-        more=max(0, len(group.households) - NAMED),
-    )
 
 
 def _title(codes: Sequence[str]) -> str:
     return ", ".join(doubt(code).title for code in codes)
 
 
-def _who(look: Look, view: PageView, id_tag: str | None) -> str | None:
-    """Return whose a card is, else what it is called."""
-    server = view.api.server
-    return id_tag and (
-        look(tags.name_of, server.id_tags.policy.key(id_tag), server.stamp()) or id_tag
-    )
-
-
 def _session(item: ReviewItem, tx: Transaction, place: str, who: str | None) -> SessionEntry:
-    others = _others(item, tx.energy_wh)
+    # The figures that the reviews of an ended session name, each once.
+    words_of: dict[int | None, str] = {}
+    for review in item.reviews:
+        for words, wh in (review.figures or {}).items():
+            words_of.setdefault(wh, words)
+    words_of.pop(tx.energy_wh, None)
+    others = [OtherFigure(wh=wh, words=words) for wh, words in words_of.items() if wh is not None]
+    others = others[:CANDIDATES]
+
+    # Figures that look the same are written to the Wh.
     figures = [tx.energy_wh, *(other.wh for other in others)]
+    written = {kwh(wh) for wh in figures}
     return SessionEntry(
         tx=tx,
         place=place,
         who=who,
         event=item.event,
-        reviews=[(one, doubt(one.code)) for one in item.reviews],
-        answers=frozenset(one.answer for one in item.answers),
+        reviews=[(review, doubt(review.code)) for review in item.reviews],
+        answers=frozenset(answer.answer for answer in item.answers),
         others=others,
-        dismissible=[one.id for one in item.answers if one.subject == "reviews"],
-        digits=1 if len({kwh(wh) for wh in figures}) == len(figures) else EXACT,
+        dismissible=[answer.id for answer in item.answers if answer.subject == "reviews"],
+        digits=1 if len(written) == len(figures) else EXACT,
     )
 
 
-def _others(item: ReviewItem, proposed: int | None) -> list[OtherFigure]:
-    """Return the other figures that the reviews of an ended session name, each once."""
-    others: dict[int | None, str] = {}
-    for review in item.reviews:
-        for words, wh in (review.figures or {}).items():
-            others.setdefault(wh, words)
-    others.pop(proposed, None)
-    return [OtherFigure(wh=wh, words=words) for wh, words in others.items() if wh is not None][
-        :CANDIDATES
-    ]
-
-
 def _messages(look: Look, view: PageView, most: int) -> EntriesOfKind:
-    chargers, wanted = look(names), WantedPage(limit=most, cursor=view.query.get("cursor"))
+    chargers = look(names)
+    wanted = WantedPage(limit=most, cursor=view.cursor)
     page = look(to_review, None, "message", wanted, is_newest_first=False)
-    entries = [
-        MessageEntry(
-            message=one.message,
-            place=chargers.get(one.charger, one.charger),
-            fitting=one.fitting,
-            answers=frozenset(answer.answer for answer in one.answers),
-        )
-        for one in page.data
-        if one.message is not None
-    ]
+    entries: list[Entry] = []
+    for item in page.data:
+        if item.message is not None:
+            entry = MessageEntry(
+                message=item.message,
+                place=chargers.get(item.charger, item.charger),
+                fitting=item.fitting,
+                answers=frozenset(answer.answer for answer in item.answers),
+            )
+            entries.append(entry)
     return EntriesOfKind(entries=entries, cursor=page.next_cursor)
 
 
 def _newcomers(look: Look, _view: PageView, most: int) -> EntriesOfKind:
-    found = look(security.newcomers, WantedPage(limit=ALL), is_waiting=True).data
-    return EntriesOfKind(
-        entries=[
-            NewcomerEntry(newcomer=one)
-            for one in sorted(found, key=attrgetter("waiting_since"))[:most]
-        ]
-    )
+    newcomers = look(security.newcomers, WantedPage(limit=ALL), is_waiting=True).data
+    oldest = sorted(newcomers, key=attrgetter("waiting_since"))[:most]
+    return EntriesOfKind(entries=[NewcomerEntry(newcomer=newcomer) for newcomer in oldest])
 
 
 def _tags(look: Look, view: PageView, most: int) -> EntriesOfKind:
-    chargers, found = look(names), look(tags.asked_tags, view.api.server.stamp())
-    oldest = sorted(found, key=attrgetter("first_at"))[:most]
-    return EntriesOfKind(
-        entries=[
-            UnknownCardEntry(asked=one, place=chargers.get(one.charger, one.charger))
-            for one in oldest
-        ]
-    )
+    chargers = look(names)
+    asked_tags = look(tags.asked_tags, view.api.server.stamp())
+    entries: list[Entry] = []
+    for asked in sorted(asked_tags, key=attrgetter("first_at"))[:most]:
+        place = chargers.get(asked.charger, asked.charger)
+        entries.append(UnknownCardEntry(asked=asked, place=place))
+    return EntriesOfKind(entries=entries)
 
 
 def _reports(look: Look, _view: PageView, most: int) -> EntriesOfKind:
-    found = look(waiting_reports, Reports(is_waiting=True))
+    newest_first = look(waiting_reports, Reports(is_waiting=True))
+    oldest = newest_first[::-1][:most]
     return EntriesOfKind(
         entries=[
-            ReportEntry(report=one, place=one.charger_name or one.charger)
-            for one in found[::-1][:most]
+            ReportEntry(report=report, place=report.charger_name or report.charger)
+            for report in oldest
         ]
     )
 
@@ -360,30 +351,37 @@ KINDS: Final = N_(
 
 def _chosen(view: PageView) -> tuple[EntryKind, ...]:
     """Return the kinds that are shown: one, or all."""
-    named = tuple(one for one in KINDS if one.name == view.query.get("kind"))
+    named = tuple(kind for kind in KINDS if kind.name == view.query.get("kind"))
     return named or KINDS
 
 
 def _shown(view: PageView) -> tuple[EntryKind, ...]:
     """Return the kinds that a reader may see."""
-    return tuple(one for one in KINDS if one.name not in OF_OPERATORS or view.may("GET", REVIEW))
+    sees_all = view.may("GET", REVIEW)
+    return tuple(kind for kind in KINDS if sees_all or kind.name not in OF_OPERATORS)
 
 
 def _queues(look: Look, view: PageView) -> Values:
-    waiting, chosen, shown = look(counts), _chosen(view), _shown(view)
+    waiting = look(counts)
+    chosen = _chosen(view)
+    shown = _shown(view)
     most = FEW if len(chosen) > 1 else MANY
-    sections = [
-        KindSection(kind=one, count=one.of(waiting).count, found=one.read(look, view, most))
-        for one in chosen
-        if one in shown
-    ]
+    queues: list[KindSection] = []
+    for kind in chosen:
+        if kind in shown:
+            found = kind.read(look, view, most)
+            if found.entries:
+                queues.append(KindSection(kind=kind, count=kind.of(waiting).count, found=found))
+
+    name = chosen[0].name if len(chosen) == 1 else ""
+    newest = [at for kind in shown for at in kind.of(waiting).newest]
     return {
-        "queues": [one for one in sections if one.found.entries],
-        "kinds": [(one, one.of(waiting).count) for one in shown],
+        "queues": queues,
+        "kinds": [(kind, kind.of(waiting).count) for kind in shown],
         "total": _total(view, waiting),
-        "chosen": chosen[0].name if len(chosen) == 1 else "",
-        "here": f"/review?kind={chosen[0].name}" if len(chosen) == 1 else "/review",
-        "seen": max((at for one in shown for at in one.of(waiting).newest), default=""),
+        "chosen": name,
+        "here": f"/review?kind={name}" if name else "/review",
+        "seen": max(newest, default=""),
         "may_decide": view.may("POST", "/api/admin/transactions/{id}/confirm"),
         "news": _news(view, waiting),
     }
@@ -419,18 +417,32 @@ class Next:
 
 
 async def _read_group(view: PageView) -> Values:
-    charger, cause, page = view.path["charger"], view.path["cause"], view.query.get("page", "1")
-    group = await view.look(_preview, charger, cause, int(page) if PAGE.fullmatch(page) else 1)
-    choices = _choices(group.totals)
-    take = view.query.get("take", "")
-    chosen = take if take in {one.name for one in choices} else ""
+    charger = view.path["charger"]
+    cause = view.path["cause"]
+    page = view.query.get("page", "1")
+    number = int(page) if PAGE.fullmatch(page) else 1
+    group = await view.look(_preview, charger, cause, number)
+
+    # Figures that come to the same as the proposed ones are no choice.
+    choices = [FigureChoice(name="", words=_("as proposed"))]
+    for name, wh in group.totals.items():
+        if name and wh != group.totals[""]:
+            choices.append(FigureChoice(name=name, words=said(name)))
+    chosen = view.query.get("take", "")
+    if chosen not in {choice.name for choice in choices}:
+        chosen = ""
+    sessions = [
+        (session, session.figures[chosen] if chosen else session.energy_wh)
+        for session in group.data
+    ]
+
     title = _title(group.codes)
     return {
         "group": group,
         "title": title,
         "doubts": [(code, doubt(code)) for code in group.codes],
         "place": group.charger_name or charger,
-        "sessions": [(one, one.figures[chosen] if chosen else one.energy_wh) for one in group.data],
+        "sessions": sessions,
         "at_once": AT_ONCE,
         "total_wh": group.totals[chosen],
         "pages": -(-group.count // AT_ONCE),
@@ -439,71 +451,62 @@ async def _read_group(view: PageView) -> Values:
         "chosen": chosen,
         "reason": _("looked at: %(doubt)s", doubt=title.lower()),
         "here": path_of(charger, cause),
-        "nexts": [*_nexts(group)],
+        "nexts": _nexts(group),
     }
 
 
 def _preview(look: Look, charger: str, cause: str, page: int) -> GroupPreview:
-    """Raises Problem."""
+    """Return a page of the sessions of a group. Raises Problem."""
     if not look(is_known, charger):
         raise not_found(Told("charger {1}", charger))
-    if (found := look(review_groups.preview, charger, cause, PageOf(page, AT_ONCE))) is None:
+    preview = look(review_groups.preview, charger, cause, PageOf(page, AT_ONCE))
+    if preview is None:
         raise not_found(Told("cause {1}", cause))
-    return found
+    return preview
 
 
-def _choices(totals: Mapping[str, int]) -> Sequence[FigureChoice]:
-    """Return the figures that all sessions have; without those that come to the same as the
-    proposed ones."""
-    others = [name for name, wh in totals.items() if name and wh != totals[""]]
-    return [
-        FigureChoice(name="", words=_("as proposed")),
-        *(FigureChoice(name=one, words=said(one)) for one in others),
-    ]
-
-
-def _nexts(group: GroupPreview) -> Iterator[Next]:
-    """Yield what becomes of the next session, once for connectors of which the same is said."""
+def _nexts(group: GroupPreview) -> list[Next]:
+    """Return what becomes of the next session, once for connectors of which the same is said."""
     is_several = len(group.codes) > 1
-    found: dict[str, Next] = {}
-    for one in group.next:
-        words = _next_words(one)
-        words = f"{doubt(one.code).title}: {words}" if is_several else words
-        habit = one.habit if one.outcome in ("certain", "asks") else None
-        if habit is not None and one.connector > 1:
-            words = _("Connector %(connector)s: %(words)s", connector=one.connector, words=words)
-        found.setdefault(words, Next(words=words, habit=habit, asks=one.outcome == "asks"))
-    yield from found.values()
+    nexts: dict[str, Next] = {}
+    for session in group.next:
+        words = _next_words(session)
+        if is_several:
+            words = f"{doubt(session.code).title}: {words}"
+        habit = session.habit if session.outcome in ("certain", "asks") else None
+        if habit is not None and session.connector > 1:
+            of_connector = N_("Connector %(connector)s: %(words)s")
+            words = _(of_connector, connector=session.connector, words=words)
+        asks = session.outcome == "asks"
+        nexts.setdefault(words, Next(words=words, habit=habit, asks=asks))
+    return [*nexts.values()]
 
 
-def _next_words(one: NextSession) -> str:
+def _next_words(session: NextSession) -> str:
     """Return what becomes of the next session; the API says how it is found."""
-    if one.outcome == "certain":
-        return _(
+    if session.outcome == "certain":
+        words = N_(
             "You will not be asked about it. The server knows this habit: %(shown)s sessions "
             "showed it, each confirmed by its power or the car's battery. The corrected figure is "
-            "billed unless something else speaks against it.",
-            shown=one.shown,
+            "billed unless something else speaks against it."
         )
-    if one.outcome == "asks":
-        return _(
-            "It will wait for you, because %(who)s wants to be asked. The habit is known.",
-            who=one.asks_by,
-        )
-    if one.outcome == "learns":
-        return _(
+        return _(words, shown=session.shown)
+    if session.outcome == "asks":
+        words = N_("It will wait for you, because %(who)s wants to be asked. The habit is known.")
+        return _(words, who=session.asks_by)
+    if session.outcome == "learns":
+        words = N_(
             "It will wait for you. %(shown)s of %(needed)s sessions have shown this habit, "
             "confirmed by their power or the car's battery. After %(needed)s, the server stops "
-            "asking.",
-            shown=one.shown,
-            needed=one.needed,
+            "asking."
         )
-    if one.ceiling_w is not None:
+        return _(words, shown=session.shown, needed=session.needed)
+    if session.ceiling_w is not None:
         words = N_(
             "It will wait for you if it is faster than %(kw)s kW, the highest power known of this "
             "connector."
         )
-        return _(words, kw=kilowatts(one.ceiling_w))
+        return _(words, kw=kilowatts(session.ceiling_w))
     return _("It will wait for you again.")
 
 
@@ -518,19 +521,22 @@ async def count_part(view: PageView) -> LivePart | None:
     nothing here."""
     if not view.may("GET", COUNTS):
         return None
-    return LivePart(
-        "waiting", "review/count.html", {"count": _total(view, await view.look(_counts))}
-    )
+    waiting = await view.look(_counts)
+    return LivePart("waiting", "review/count.html", {"count": _total(view, waiting)})
 
 
 def _total(view: PageView, waiting: Counts) -> int:
-    return sum(one.of(waiting).count for one in _shown(view))
+    return sum(kind.of(waiting).count for kind in _shown(view))
 
 
 def _news(view: PageView, waiting: Counts) -> LivePart:
     """Return the times since when the newest entries wait: the browser counts those after what the
     page shows."""
-    times = [at for one in _chosen(view) if one in _shown(view) for at in one.of(waiting).newest]
+    shown = _shown(view)
+    times: list[str] = []
+    for kind in _chosen(view):
+        if kind in shown:
+            times += kind.of(waiting).newest
     return LivePart("review-times", "review/times.html", {"times": sorted(times)})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from itertools import groupby
 from typing import Final
 
 from levity_trio.locale import N_, _
@@ -20,21 +19,24 @@ TRUST: Final = "/trust"
 
 async def _system(view: PageView) -> Values:
     system = await view.get("/api/system")
-    ordered = sorted(system["settings"] or [], key=lambda one: str(one["group"]))
+    settings = system["settings"] or []
+    groups: dict[str, list[Values]] = {}
+    for setting in settings:
+        groups.setdefault(str(setting["group"]), []).append(setting)
+
+    chargers = await view.get(f"{ADMIN}/chargers", limit=1)
+    webhooks = await view.get(f"{ADMIN}/webhooks")
+    stations = await view.get(f"{ADMIN}/stations")
     return {
         "system": system,
-        "known": (await view.get(f"{ADMIN}/chargers", limit=1)).get("total", _("over 10,000")),
-        "settings": [
-            (name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))
-        ],
-        "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
-        "webhooks": [
-            one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None
-        ],
+        "known": chargers.get("total", _("over 10,000")),
+        "settings": sorted(groups.items()),
+        "given": sum(setting["origin"] != "default" for setting in settings),
+        "webhooks": [webhook for webhook in webhooks if webhook["removed_at"] is None],
         "mqtt": await view.find(f"{ADMIN}/mqtt"),
         "ways": await view.get(f"{ADMIN}/messages/ways"),
-        "values": {one["name"]: one["value"] for one in system["settings"] or []},
-        "stations": (await view.get(f"{ADMIN}/stations"))["data"],
+        "values": {setting["name"]: setting["value"] for setting in settings},
+        "stations": stations["data"],
     }
 
 
@@ -42,8 +44,8 @@ async def _people(view: PageView) -> Values:
     users = await view.get(f"{ADMIN}/users")
     tokens = await view.get(f"{ADMIN}/tokens")
     return {
-        "users": [one for one in users if one["removed_at"] is None],
-        "tokens": [one for one in tokens if one["revoked_at"] is None],
+        "users": [user for user in users if user["removed_at"] is None],
+        "tokens": [token for token in tokens if token["revoked_at"] is None],
         "logins": await view.get(f"{ADMIN}/logins"),
         "own": view.caller.login,
     }
@@ -52,26 +54,32 @@ async def _people(view: PageView) -> Values:
 async def _audit(view: PageView) -> Values:
     actions = await view.get(f"{ADMIN}/audit", before=view.query.get("before"), limit=FEW)
     chargers = await names_of_chargers(view)
-    shown = [{**one, "words": _done(one, chargers)} for one in actions]
-    return {"actions": shown, "older": actions[-1]["id"] if len(actions) == FEW else None}
+    shown = [{**action, "words": _done(action, chargers)} for action in actions]
+    older = actions[-1]["id"] if len(actions) == FEW else None
+    return {"actions": shown, "older": older}
 
 
 async def _trust(view: PageView) -> Values:
     own = await view.find(f"{ADMIN}/pages-certificate")
     if own is None:
         return {"own": None}
-    pairs = [own["root"]["fingerprint"][at : at + 2].upper() for at in range(0, 64, 2)]
+    # Browsers and telephones show it in pairs of capital digits, so one can compare them.
+    digits = own["root"]["fingerprint"].upper()
+    pairs = [digits[at : at + 2] for at in range(0, 64, 2)]
     return {"own": own, "fingerprint": " ".join(pairs)}
 
 
 def _done(action: Values, chargers: Mapping[str, str]) -> str | None:
     """Return what was done, and to what; None for what is done by no form."""
     done = deed(action["method"], action["path"])
-    if done is None or not done.names:
-        return done and done.title
-    first, *others = done.names
-    named = chargers.get(first, first) if done.is_about_charger else first
-    return f"{done.title}: {', '.join((named, *others))}"
+    if done is None:
+        return None
+    if not done.names:
+        return done.title
+    names = [*done.names]
+    if done.is_about_charger:
+        names[0] = chargers.get(names[0], names[0])
+    return f"{done.title}: {', '.join(names)}"
 
 
 _page: Final = partial(DashboardPage, section=SECTION, role=Role.ADMIN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from levity_trio.access.places import TAG
@@ -30,6 +30,7 @@ from levity_trio.web.dashboard.page import (
     Sorting,
     Values,
     currency,
+    filled,
     read_sorted,
 )
 from levity_trio.web.dashboard.snapshots import Look
@@ -47,24 +48,24 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 async def _list(view: PageView) -> Values:
-    search, state = view.query.get("search", "").strip(), view.query.get("state", "")
-    filters = {name: value for name, value in (("search", search), ("state", state)) if value}
-    sorting = Sorting(view.query.get("sort", ""), filters, "id_tag")
-    given = {"search": search, **STATES.get(state, {})}
-    page, problem = await read_sorted(
-        view, partial(read_tags, sees_all=view.sees_all), TagsQuery, sorting, **given
-    )
+    search = view.query.get("search", "").strip()
+    state = view.query.get("state", "")
+    sorting = Sorting(view.query.get("sort", ""), filled(search=search, state=state), "id_tag")
+    query = filled(search=search, **STATES.get(state, {}))
+    read = partial(read_tags, sees_all=view.sees_all)
+    page, problem = await read_sorted(view, read, TagsQuery, sorting, **query)
+
+    # What was never added has no state; it stands beside the first page.
+    unlisted: Sequence[UnlistedTag] = ()
+    if not state and view.cursor is None:
+        unlisted = await view.look(_unlisted, view, search)
     return {
         "sorting": sorting,
         "problem": problem,
-        "file": urlencode(
-            {**{name: value for name, value in given.items() if value}, "format": "csv"}
-        ),
+        "file": urlencode({**query, "format": "csv"}),
         "page_of": page,
         "asked": await view.look(lambda look: look(asked_tags, view.api.server.stamp())),
-        "unlisted": await view.look(_unlisted, view, search)
-        if not state and not view.query.get("cursor")
-        else [],
+        "unlisted": unlisted,
         "search": search,
         "state": state,
         "states": [*STATES],
@@ -78,8 +79,9 @@ def _unlisted(look: Look, view: PageView, search: str) -> Sequence[UnlistedTag]:
     are."""
     if not view.may("GET", "/api/admin/owned-id-tags"):
         return []
-    found = look(unlisted_tags, view.api.server.stamp(), MOST_TAGS)
-    return [one for one in found if search.lower() in f"{one.id_tag} {one.account_name}".lower()]
+    tags = look(unlisted_tags, view.api.server.stamp(), MOST_TAGS)
+    search = search.lower()
+    return [tag for tag in tags if search in f"{tag.id_tag} {tag.account_name}".lower()]
 
 
 async def _show(view: PageView) -> Values:
@@ -87,36 +89,47 @@ async def _show(view: PageView) -> Values:
 
 
 def _tag(look: Look, view: PageView, id_tag: str) -> Values:
-    server, may_change = view.api.server, view.may("POST", TAGS)
+    server = view.api.server
     tag = look(read_tag, server, id_tag)
+    owner = None
+    if tag is None:
+        for unlisted in _unlisted(look, view, ""):
+            if unlisted.id_tag.lower() == id_tag.lower():
+                owner = unlisted
+
+    # Chargers may send one card in several forms.
     forms = (tag.sent_as if tag is not None else []) or [id_tag]
-    sessions = list[BilledTransaction]()
+    sessions: list[BilledTransaction] = []
     for form in forms:
-        sessions += look(
-            billed_transactions, TransactionFilters(tag=form), WantedPage(limit=SESSIONS)
-        ).data
+        filters = TransactionFilters(tag=form)
+        sessions += look(billed_transactions, filters, WantedPage(limit=SESSIONS)).data
+    sessions.sort(key=lambda session: session.start_time, reverse=True)
+
     household = view.query.get("household", "")
-    living = AccountFilters(now=server.stamp(), search=household or None, is_open=True)
-    unlisted = _unlisted(look, view, "") if tag is None else []
-    lost = Reports(id_tag=id_tag, is_waiting=True)
-    return {
+    may_change = view.may("POST", TAGS)
+    shown: dict[str, Any] = {
         "id_tag": id_tag if tag is None else tag.id_tag,
         "tag": tag,
-        "owner": next((one for one in unlisted if one.id_tag.lower() == id_tag.lower()), None),
-        "lost": next(iter(look(waiting_reports, lost)), None) if may_change else None,
-        "sessions": sorted(sessions, key=lambda one: one.start_time, reverse=True)[:SESSIONS],
+        "owner": owner,
+        "sessions": sessions[:SESSIONS],
         "forms": forms,
-        "households": look(accounts.accounts, living, WantedPage(limit=HOUSEHOLDS)).data
-        if may_change
-        else [],
         "household": household,
         "is_giving": bool(view.query.get("give") or household),
         "may_change": may_change,
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
         "limits": look(limits_of, TAG, server.id_tags.policy.key(id_tag), server.stamp()),
-        "use": look(read_use_of_tag, server, id_tag) if may_change else [],
-        "chargers": look(chargers.names) if may_change else {},
-        "currency": currency(look) if may_change else USUAL,
+    }
+    if not may_change:
+        shown |= {"lost": None, "households": [], "use": [], "chargers": {}, "currency": USUAL}
+        return shown
+    reports = look(waiting_reports, Reports(id_tag=id_tag, is_waiting=True))
+    living = AccountFilters(now=server.stamp(), search=household or None, is_open=True)
+    return shown | {
+        "lost": next(iter(reports), None),
+        "households": look(accounts.accounts, living, WantedPage(limit=HOUSEHOLDS)).data,
+        "use": look(read_use_of_tag, server, id_tag),
+        "chargers": look(chargers.names),
+        "currency": currency(look),
     }
 
 

@@ -47,11 +47,11 @@ Values = Mapping[str, Any]
 
 
 def _list(look: Look, view: PageView) -> Values:
-    found = look(assignments, (), None, WantedPage(limit=MOST)).data
+    entered = look(assignments, (), None, WantedPage(limit=MOST)).data
     example = view.query.get("example", "")
     return {
         "tariffs": _known(look, view),
-        "assignments": [one for one in found if not one.is_replaced],
+        "assignments": [assignment for assignment in entered if not assignment.is_replaced],
         **_targets(look),
         "examples": list(EXAMPLES),
         "example": example,
@@ -71,22 +71,16 @@ def _targets(look: Look) -> Values:
     return {"chargers": look(chargers.names), "accounts": look(accounts.names)}
 
 
-async def _tariff(view: PageView) -> Values:
-    def read(look: Look) -> Values:
-        found = look(read_tariff, view.api.server, view.number)
-        standing = _standing(found)
-        return {
-            "tariff": found,
-            "newest": standing[0] if standing else None,
-            "chargers": look(chargers.names),
-        }
-
-    return await view.look(read)
+def _tariff(look: Look, view: PageView) -> Values:
+    tariff = look(read_tariff, view.api.server, view.number)
+    standing = _standing(tariff)
+    newest = standing[0] if standing else None
+    return {"tariff": tariff, "newest": newest, "chargers": look(chargers.names)}
 
 
 def _standing(tariff: TariffWithVersions) -> list[TariffVersion]:
     """Return the versions that were not withdrawn, the newest day first."""
-    return [one for one in tariff.versions if one.withdrawn_at is None]
+    return [version for version in tariff.versions if version.withdrawn_at is None]
 
 
 # The form for a price
@@ -94,8 +88,15 @@ def _standing(tariff: TariffWithVersions) -> list[TariffVersion]:
 
 async def _new(view: PageView) -> Values:
     """Return the form for a new tariff."""
-    known = [one.name for one in await view.look(_known, view)]
-    usual = {"name": _free_name(known), WHOM: "site"}
+    known = [tariff.name for tariff in await view.look(_known, view)]
+    standard = name = _("Standard")
+    number = 1
+    while name in known:
+        number += 1
+        name = f"{standard} {number}"
+    usual = {"name": name, WHOM: "site"}
+
+    # The first price holds from the beginning, so that no session is without one.
     if not known:
         begun = await view.look(lambda look: look(billing))
         usual["since"] = begun.begun_on if begun else f"{_today(view):%Y-%m}-01"
@@ -107,27 +108,21 @@ async def _new(view: PageView) -> Values:
     return await _form(view, usual, None, problems)
 
 
-def _free_name(known: list[str]) -> str:
-    name, number = _("Standard"), 1
-    while (free := name if number == 1 else f"{name} {number}") in known:
-        number += 1
-    return free
-
-
 async def _change(view: PageView) -> Values:
     """Return the form for another price of a tariff, filled in with that of today."""
     tariff = await view.look(lambda look: look(read_tariff, view.api.server, view.number))
-    standing, next_since = _standing(tariff), tariff.next_since
-    present = [one for one in standing if next_since is None or one.since < next_since] or standing[
-        -1:
-    ]
-    plain = show(present[0].plain) if present else {"name": tariff.name}
+    plain: Values | None = {"name": tariff.name}
+    standing = _standing(tariff)
+    if standing:
+        next_since = tariff.next_since
+        begun = [each for each in standing if next_since is None or each.since < next_since]
+        of_today = begun[0] if begun else standing[-1]
+        plain = show(of_today.plain)
     if plain is None:
         return {"tariff": tariff, "form": None}
-    of_today = texts(
-        fields_of(view.api.endpoints["POST", PRICES]), {**plain, "since": None}, view.api.zone
-    )
-    return await _form(view, {**of_today, "name": tariff.name, WHOM: ""}, tariff, {})
+    fields = fields_of(view.api.endpoints["POST", PRICES])
+    present = texts(fields, {**plain, "since": None}, view.api.zone)
+    return await _form(view, {**present, "name": tariff.name, WHOM: ""}, tariff, {})
 
 
 async def _form(
@@ -137,33 +132,35 @@ async def _form(
     problems: Mapping[str, str],
 ) -> Values:
     """Return the form with what was typed, and what it would have cost if that is asked."""
-    tomorrow = _today(view) + timedelta(days=1)
     fields = fields_of(view.api.endpoints["POST", PRICES])
-    usual = {
-        "since": str(tomorrow),
-        "night_name": _("night"),
-        "weekend_name": _("weekend"),
-        **usual,
-    }
-    values = {**{one.name: one.value for one in fields}, **usual, **view.query, "replaces": "true"}
-    values |= {"name": usual["name"]} if tariff else {}
-    values |= {
-        "price_name": usual.get("price_name")
-        or (_("day") if values["night_price"] else _("other times"))
-    }
-    values |= _whom(values[WHOM])
-    preview, problems = (
-        await _preview(view, fields, values)
-        if SHOW in view.query and not problems
-        else (None, problems)
-    )
+    tomorrow = _today(view) + timedelta(days=1)
+    values = {field.name: field.value for field in fields}
+    values |= {"since": str(tomorrow), "night_name": _("night"), "weekend_name": _("weekend")}
+    values |= usual
+    values |= view.query
+    values["replaces"] = "true"
+    if tariff is not None:
+        values["name"] = usual["name"]
+    other_times = _("day") if values["night_price"] else _("other times")
+    values["price_name"] = usual.get("price_name") or other_times
+
+    kind, _mark, key = values[WHOM].partition(":")
+    values["site"] = "true" if kind == "site" else ""
+    values["charger"] = key if kind == "charger" else ""
+    values["account"] = key if kind == "account" else ""
+
+    preview = None
+    if SHOW in view.query and not problems:
+        preview, problems = await _preview(view, fields, values)
+    # Browsers' fields for times of day know no 24:00.
+    shown = {name: "00:00" if text == "24:00" else text for name, text in values.items()}
     return {
         "tariff": tariff,
-        "form": {one.name: one for one in filled(fields, _for_browsers(values), problems)},
+        "form": {field.name: field for field in filled(fields, shown, problems)},
         "whom": values[WHOM],
         "preview": preview,
         "problem": problems.get("", ""),
-        "sent": {one.name: values[one.name] for one in fields if values[one.name]},
+        "sent": {field.name: values[field.name] for field in fields if values[field.name]},
         **await view.look(_beside_form, view, values["currency"]),
     }
 
@@ -171,13 +168,12 @@ async def _form(
 def _beside_form(look: Look, view: PageView, currency: str) -> Values:
     """Return what is there already: tariffs, and months that were closed. `currency` is that which
     was typed."""
-    known, begun = _known(look, view), look(billing)
-    return {
-        "currency": known[0].currency if known else currency or USUAL,
-        "is_first": not known,
-        "least_day": f"{begun.open_month}-01" if begun and begun.closings else "",
-        **_targets(look),
-    }
+    known = _known(look, view)
+    begun = look(billing)
+    least_day = f"{begun.open_month}-01" if begun and begun.closings else ""
+    shown = {"is_first": not known, "least_day": least_day, **_targets(look)}
+    shown["currency"] = known[0].currency if known else currency or USUAL
+    return shown
 
 
 async def _preview(
@@ -190,27 +186,16 @@ async def _preview(
     except WrongInput as unreadable:
         return None, {unreadable.name: capital(str(unreadable))}
     except ApiRefused as refused:
-        faults = [parted(fault) for fault in refused.document.get("faults", ())]
-        told = dict(reversed(faults)) or {refused.field: refused.told}
-        named = {one.name for one in fields}
-        return None, {
-            name if name in named else "": capital(said(words)) for name, words in told.items()
-        }
-
-
-def _whom(text: str) -> dict[str, str]:
-    """Return the fields that say for whom a price is."""
-    kind, _mark, key = text.partition(":")
-    return {
-        "site": "true" if kind == "site" else "",
-        "charger": key if kind == "charger" else "",
-        "account": key if kind == "account" else "",
-    }
-
-
-def _for_browsers(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the values as fields for times of day take them, which know no 24:00."""
-    return {name: "00:00" if text == "24:00" else text for name, text in values.items()}
+        # Of several faults of one field, the first is shown.
+        told: dict[str, str] = {}
+        for fault in refused.document.get("faults", ()):
+            name, words = parted(fault)
+            told.setdefault(name, words)
+        names = {field.name for field in fields}
+        problems: dict[str, str] = {}
+        for name, words in (told or {refused.field: refused.told}).items():
+            problems.setdefault(name if name in names else "", capital(said(words)))
+        return None, problems
 
 
 _page: Final = partial(DashboardPage, role=Role.OPERATOR, section=SECTION)
@@ -230,7 +215,7 @@ PAGES: Final = N_(
             "/tariffs/{id}",
             "Tariff",
             "tariffs/tariff.html",
-            _tariff,
+            reading(_tariff),
             help="tasks/night-tariff#change-a-price",
         ),
         _form_page(path="/tariffs/{id}/change", title="Change a price", read=_change),
