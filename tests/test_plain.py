@@ -32,6 +32,7 @@ OF_ROOMS: Final[Mapping[str, Most]] = {
     "charging": Most(tokens=11.5, packed=21, once_called=11.5),
     "documents": Most(tokens=10.5, packed=20, once_called=5),
     "load": Most(tokens=10.5, packed=20, once_called=5),
+    "notify": Most(tokens=10.5, packed=20, once_called=5),
 }
 SEVERAL_MEANINGS: Final = 110
 """So many type names may be defined by several modules."""

@@ -9,19 +9,17 @@ loose contact does not tell the same all night.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Final, NamedTuple
 
-from levity_trio.notify.kinds import Kind
+from levity_trio.notify.kinds import MessageKind
 from levity_trio.records import record
 from levity_trio.store.reads.now.away import TOGETHER
 
 
-class Place(NamedTuple):
+class CausePlace(NamedTuple):
     """Where something lasts: a charger and its connector, 0 for the whole charger; "" for the
     server itself."""
 
@@ -33,9 +31,9 @@ class Condition(NamedTuple):
     """Something that lasts since a time. Only those of one `subject` have one cause. `words` are
     English."""
 
-    kind: Kind
+    kind: MessageKind
     subject: str
-    place: Place
+    place: CausePlace
     since: datetime
     words: str | None = None
 
@@ -48,21 +46,21 @@ class Span(NamedTuple):
 
 
 @record
-class Cause:
+class MessageCause:
     """What began at some places and has one reason. `id` is 0 before it is stored; `found_at` is
     when it was found."""
 
     id: int = 0
-    kind: Kind
+    kind: MessageKind
     subject: str
-    parts: Mapping[Place, Span] = field(default_factory=dict)
+    parts: Mapping[CausePlace, Span] = field(default_factory=dict)
     words: str | None = None
     began_at: datetime
     found_at: datetime
     ended_at: datetime | None = None
 
     @property
-    def lasting(self) -> list[Place]:
+    def lasting(self) -> list[CausePlace]:
         """Where it lasts at present."""
         return [place for place, span in self.parts.items() if span.until is None]
 
@@ -73,7 +71,7 @@ class Cause:
         return max(ends) if len(ends) == len(self.parts) else None
 
 
-class Pace(NamedTuple):
+class CausePace(NamedTuple):
     """How long conditions must last to be told (`settles`), how close together they begin that have
     one cause (`together`), and how long nothing must last for a cause to be over (`calm`)."""
 
@@ -84,111 +82,115 @@ class Pace(NamedTuple):
 
 LONGEST: Final = timedelta(minutes=10)
 """What began so long ago is told, even if more of it has just begun."""
-_AT_ONCE: Final = Pace(timedelta(), timedelta(minutes=10), timedelta(minutes=5))
-PACES: Final[Mapping[Kind, Pace]] = {
-    Kind.FAULTED: Pace(timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=5)),
+_AT_ONCE: Final = CausePace(timedelta(), timedelta(minutes=10), timedelta(minutes=5))
+PACES: Final[Mapping[MessageKind, CausePace]] = {
+    MessageKind.FAULTED: CausePace(
+        timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=5)
+    ),
     # Chargers notice a dead network after three minutes, and start for as long when they have power
     # again.
-    Kind.AWAY: Pace(TOGETHER, timedelta(minutes=5), timedelta(minutes=5)),
-    Kind.COMMAND: Pace(timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=5)),
+    MessageKind.AWAY: CausePace(TOGETHER, timedelta(minutes=5), timedelta(minutes=5)),
+    MessageKind.COMMAND: CausePace(
+        timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=5)
+    ),
 }
 
 
 def changed(
-    known: Sequence[Cause],
+    known: Sequence[MessageCause],
     present: Sequence[Condition],
     now: datetime,
-    unknown: Collection[Kind] = (),
-) -> list[Cause]:
+    unknown: Collection[MessageKind] = (),
+) -> list[MessageCause]:
     """Return the causes that began, changed or ended, as they are now. `known` are those that have
     not ended; of the kinds that are `unknown` at present, nothing changes."""
-    known = [one for one in known if one.kind not in unknown]
-    parts = defaultdict[int | None, list[Condition]](list)
+    known = [cause for cause in known if cause.kind not in unknown]
+    lasting: list[list[Condition]] = [[] for _ in known]
+    new: list[Condition] = []
     for condition in present:
-        parts[_place_of(condition, known, now)].append(condition)
-    continued = [_ended(_continued(cause, parts[n], now), now) for n, cause in enumerate(known)]
-    return [
-        *(after for before, after in zip(known, continued, strict=True) if before != after),
-        *_begun(parts[None], now),
-    ]
+        number = _cause_of(condition, known, now)
+        if number is None:
+            new.append(condition)
+        else:
+            lasting[number].append(condition)
+
+    changes: list[MessageCause] = []
+    for before, conditions in zip(known, lasting, strict=True):
+        parts: dict[CausePlace, Span] = {}
+        for place, span in before.parts.items():
+            parts[place] = span if span.until else Span(span.since, now)
+        for condition in conditions:
+            since = condition.since
+            # A loose contact goes on; what comes back later begins anew.
+            if _has(before, condition, now):
+                since = before.parts[condition.place].since
+            parts[condition.place] = Span(since)
+
+        after = replace(before, parts=parts)
+        calm = after.calm_since
+        if calm is not None and now - calm >= _pace(after.kind).calm:
+            after = replace(after, ended_at=calm)
+        if after != before:
+            changes.append(after)
+    changes.extend(_begun(new, now))
+    return changes
 
 
-def _place_of(condition: Condition, known: Sequence[Cause], now: datetime) -> int | None:
+def _cause_of(condition: Condition, known: Sequence[MessageCause], now: datetime) -> int | None:
     """Return which cause a condition is a part of: one that has it already, or else one that began
     together with it."""
-    of_kind = [(n, cause) for n, cause in enumerate(known) if cause.kind is condition.kind]
-    having = (n for n, cause in of_kind if _has(cause, condition, now))
-    joined = (n for n, cause in of_kind if _began_together(cause, condition))
-    return next(having, next(joined, None))
+    joined: int | None = None
+    for number, cause in enumerate(known):
+        if cause.kind is not condition.kind:
+            continue
+        if _has(cause, condition, now):
+            return number
+        latest = max(span.since for span in cause.parts.values())
+        is_together = abs(condition.since - latest) <= _pace(cause.kind).together
+        if joined is None and cause.subject == condition.subject and is_together:
+            joined = number
+    return joined
 
 
-def _has(cause: Cause, condition: Condition, now: datetime) -> bool:
+def _has(cause: MessageCause, condition: Condition, now: datetime) -> bool:
+    """Whether a condition lasts in a cause, or was over for so short a time that it is the same."""
     span = cause.parts.get(condition.place)
-    return span is not None and (span.until is None or now - span.until < _pace(cause.kind).calm)
+    if span is None:
+        return False
+    return span.until is None or now - span.until < _pace(cause.kind).calm
 
 
-def _began_together(cause: Cause, condition: Condition) -> bool:
-    latest = max(span.since for span in cause.parts.values())
-    return (
-        cause.subject == condition.subject
-        and abs(condition.since - latest) <= _pace(cause.kind).together
-    )
-
-
-def _continued(cause: Cause, lasting: Sequence[Condition], now: datetime) -> Cause:
-    parts = {
-        place: span if span.until else Span(span.since, now) for place, span in cause.parts.items()
-    }
-    for one in lasting:
-        before = cause.parts.get(one.place)
-        parts[one.place] = Span(before.since if before and _has(cause, one, now) else one.since)
-    return replace(cause, parts=parts)
-
-
-def _ended(cause: Cause, now: datetime) -> Cause:
-    calm = cause.calm_since
-    return (
-        replace(cause, ended_at=calm)
-        if calm is not None and now - calm >= _pace(cause.kind).calm
-        else cause
-    )
-
-
-def _pace(kind: Kind) -> Pace:
+def _pace(kind: MessageKind) -> CausePace:
     return PACES.get(kind, _AT_ONCE)
 
 
-def _begun(conditions: Sequence[Condition], now: datetime) -> Iterator[Cause]:
+def _begun(conditions: Sequence[Condition], now: datetime) -> Iterator[MessageCause]:
     """Yield the causes of conditions that have settled; others wait for the next look."""
-    for (_, subject), found in _grouped(conditions):
-        for chain in _chains(sorted(found, key=lambda one: (one.since, one.place))):
-            first, last = chain[0], chain[-1]
-            if now - last.since >= _pace(first.kind).settles or now - first.since >= LONGEST:
-                yield Cause(
-                    kind=first.kind,
-                    subject=subject,
-                    parts={one.place: Span(one.since) for one in chain},
-                    words=first.words,
-                    began_at=first.since,
-                    found_at=now,
-                )
 
+    def order(condition: Condition) -> tuple[str, str, datetime, CausePlace]:
+        return condition.kind, condition.subject, condition.since, condition.place
 
-def _chains(in_order: Sequence[Condition]) -> Iterator[list[Condition]]:
-    """Yield the conditions that began together."""
-    chain: list[Condition] = []
-    for one in in_order:
-        if chain and one.since - chain[-1].since > _pace(one.kind).together:
-            yield chain
-            chain = []
-        chain.append(one)
-    if chain:
-        yield chain
+    # Each begins soon after the one before it: a dead switch takes its chargers one by one.
+    chains: list[list[Condition]] = []
+    for condition in sorted(conditions, key=order):
+        if chains:
+            last = chains[-1][-1]
+            is_alike = (last.kind, last.subject) == (condition.kind, condition.subject)
+            if is_alike and condition.since - last.since <= _pace(last.kind).together:
+                chains[-1].append(condition)
+                continue
+        chains.append([condition])
 
-
-def _grouped(conditions: Sequence[Condition]) -> Iterator[tuple[tuple[Kind, str], list[Condition]]]:
-    def key(one: Condition) -> tuple[Kind, str]:
-        return one.kind, one.subject
-
-    for value, some in groupby(sorted(conditions, key=key), key):
-        yield value, list(some)
+    for chain in chains:
+        first, last = chain[0], chain[-1]
+        has_settled = now - last.since >= _pace(first.kind).settles
+        if not has_settled and now - first.since < LONGEST:
+            continue
+        yield MessageCause(
+            kind=first.kind,
+            subject=first.subject,
+            parts={condition.place: Span(condition.since) for condition in chain},
+            words=first.words,
+            began_at=first.since,
+            found_at=now,
+        )

@@ -40,7 +40,8 @@ from levity_trio.told import Told
 from levity_trio.wire.times import shifted_stamp, stamp
 
 PAGE: Final = 20
-SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
+SHORTEST_PAUSE: Final = timedelta(seconds=10)
+LONGEST_PAUSE: Final = timedelta(minutes=15)
 GIVEN_UP_AFTER: Final = timedelta(days=4)
 IN_A_ROW: Final = 2
 """So many messages that fail one after another show that the server takes none."""
@@ -64,7 +65,7 @@ log = get_logger("system")
 
 
 @record
-class Parts:
+class LaneParts:
     """What deliveries work with. While messages wait, they are looked at each `look_seconds`."""
 
     config: ServerConfig
@@ -79,14 +80,15 @@ class Parts:
 class Lane:
     """The deliveries of one channel, one after another."""
 
-    def __init__(self, parts: Parts, channel: str) -> None:
+    def __init__(self, parts: LaneParts, channel: str) -> None:
         self._parts = parts
         self._channel = channel
         self._news = trio.Event()
         self._failing_since: datetime | None = None
         self._rests_until: datetime | None = None
         self._in_a_row = 0
-        self._sending, self._until = trio.CancelScope(shield=True), inf
+        self._sending = trio.CancelScope(shield=True)
+        self._until = inf
         self._left_out: set[int] = set()
         """Messages of which the database does not store what became of them: a page of it is
         damaged, or it refuses."""
@@ -108,7 +110,8 @@ class Lane:
     async def run(self) -> None:
         """Deliver for as long as the server runs."""
         while True:
-            self._news, rest = trio.Event(), RETRY_SECONDS
+            self._news = trio.Event()
+            rest = RETRY_SECONDS
             with surviving("messages could not be delivered", channel=self._channel):
                 rest = await self._deliver()
             with trio.move_on_after(rest):
@@ -117,136 +120,131 @@ class Lane:
     async def _deliver(self) -> float:
         """Deliver what is due, unless the server rests; return for how many seconds there is
         nothing to do."""
-        while (left := self._seconds_until(self._rests_until)) == 0.0:
-            found = await self._due()
+        longest = self._parts.look_seconds
+        while True:
+            rest = self._seconds_until(self._rests_until)
+            if rest:
+                return min(rest, longest)
+            page = await self._due()
             self._rests_until = None
-            for message in found.due:
+            for message in page.due:
                 await self._send(message)
                 if self._rests_until is not None:
                     break
-            if not found.due:
-                left = (
-                    inf
-                    if found.next_at is None
-                    else self._seconds_until(datetime.fromisoformat(found.next_at))
-                )
-                return left if left == inf else min(left, self._parts.look_seconds)
-        return min(left, self._parts.look_seconds)
+            if page.due:
+                continue
+            if page.next_at is None:
+                return inf
+            next_at = datetime.fromisoformat(page.next_at)
+            return min(self._seconds_until(next_at), longest)
 
     async def _due(self) -> DueMessages:
         at = stamp(self._parts.clock())
         most = PAGE + len(self._left_out)
-        found = await self._parts.reader.run(partial(due, channel=self._channel, at=at, limit=most))
-        return found._replace(due=[one for one in found.due if one not in self._left_out])
+        read = partial(due, channel=self._channel, at=at, limit=most)
+        page = await self._parts.reader.run(read)
+        numbers = [number for number in page.due if number not in self._left_out]
+        return page._replace(due=numbers)
 
     def _seconds_until(self, moment: datetime | None) -> float:
-        return 0.0 if moment is None else max((moment - self._parts.clock()).total_seconds(), 0.0)
+        if moment is None:
+            return 0.0
+        left = moment - self._parts.clock()
+        return max(left.total_seconds(), 0.0)
 
     async def _send(self, number: int) -> None:
+        """Send a message, and store what became of it."""
         self._left_out.add(number)
         try:
-            claimed = await self._parts.writer.run(writes.claim, number, stamp(self._parts.clock()))
+            now = stamp(self._parts.clock())
+            claimed = await self._parts.writer.run(writes.claim, number, now)
             if claimed is not None:
                 with trio.CancelScope(deadline=self._until, shield=True) as self._sending:
                     await self._deliver_one(claimed)
-        except StoreUnavailable as problem:  # of all messages, unless it is a damaged page
+        except StoreUnavailable as problem:
+            # This is a fault of all messages, unless it is a damaged page.
             if not isinstance(problem, DatabaseDamaged):
                 self._left_out.discard(number)
             raise
         self._left_out.discard(number)
 
     async def _deliver_one(self, claimed: ClaimedMessage) -> None:
+        writer = self._parts.writer
         try:
             to = await self._hand_over(claimed)
         except Unsent as problem:
             await self._fail(claimed, problem)
+            return
         except UNMAKEABLE as problem:
             log.exception("a message cannot be made, and is given up", message=claimed.id)
-            await self._fail(
-                claimed,
-                Unsent(Told("it cannot be made ({1})", type(problem).__name__), is_refused=True),
-            )
-        except (
-            DocumentProblem,
-            MemoryError,
-            OSError,
-            RuntimeError,
-            Unreadable,
-        ) as problem:  # others may be made
+            why = Told("it cannot be made ({1})", type(problem).__name__)
+            await self._fail(claimed, Unsent(why, is_refused=True))
+            return
+        except (DocumentProblem, MemoryError, OSError, RuntimeError, Unreadable) as problem:
+            # Others may be made: the server goes on with them.
+            reason = str(problem)
             log.warning(
                 "a message cannot be made now; it is tried again",
                 message=claimed.id,
-                reason=str(problem),
+                reason=reason,
             )
-            await self._note_failed(
-                claimed, Unsent(Told("it cannot be made now: {1}", str(problem)))
-            )
-        else:
-            await self._succeed(claimed, to)
+            await self._note_failed(claimed, Unsent(Told("it cannot be made now: {1}", reason)))
+            return
 
-    async def _hand_over(self, message: ClaimedMessage) -> str | None:
-        """Send a message; return the address to which it went. Raises Unsent, and whatever making
-        it raises."""
-        config = self._parts.config
-        if self._channel == MAIL:
-            if message.mail is None:
-                raise Unsent(NO_ADDRESS, is_refused=True)
-            await send_mail(await self._letter(message, message.mail), config)
-            return message.mail
-        topic = None if message.topic is None else self._parts.key.opened(message.topic)
-        if topic is None:
-            raise Unsent(NO_TOPIC, is_refused=True)
-        is_urgent = message.kind in URGENT and message.part == "begin"
-        await push(
-            Notice(
-                topic=topic,
-                title=message.subject,
-                body=message.body,
-                link=message.link,
-                is_urgent=is_urgent,
-            ),
-            config,
-        )
-        return None
-
-    async def _letter(self, message: ClaimedMessage, to: str) -> Letter:
-        attachments: tuple[Attachment, ...] = ()
-        if message.statement is not None and message.part == "statement":
-            try:
-                attachments = (
-                    await attached(self._parts.reader, message.statement, self._parts.config.font),
-                )
-            except LookupError:
-                raise Unsent(Told("there is no such statement any more"), is_refused=True) from None
-        return Letter(
-            message_id=message.message_id,
-            to=to,
-            subject=message.subject,
-            body=message.body,
-            link=message.link,
-            at=self._parts.clock(),
-            attachments=attachments,
-        )
-
-    # What became of it
-
-    async def _succeed(self, message: ClaimedMessage, to: str | None) -> None:
-        parts, at = self._parts, stamp(self._parts.clock())
-        await persist(partial(parts.writer.run, writes.note_sent, message.id, at, to))
+        at = stamp(self._parts.clock())
+        await persist(partial(writer.run, writes.note_sent, claimed.id, at, to))
         self._in_a_row = 0
         if self._failing_since is not None:
             self._failing_since = None
             log.info("messages are delivered again", channel=self._channel)
-            await parts.writer.run(writes.try_soon, self._channel, at)
+            await writer.run(writes.try_soon, self._channel, at)
         self._publish("sent")
 
-    async def _fail(self, message: ClaimedMessage, problem: Unsent) -> None:
-        if problem.is_refused:
-            log.warning(
-                "a message was refused, and is given up",
-                message=message.id,
-                problem=problem.problem,
+    async def _hand_over(self, message: ClaimedMessage) -> str | None:
+        """Send a message; return the address to which it went. Raises Unsent, and whatever making
+        it raises."""
+        parts = self._parts
+        if self._channel != MAIL:
+            topic = None if message.topic is None else parts.key.opened(message.topic)
+            if topic is None:
+                raise Unsent(NO_TOPIC, is_refused=True)
+            notice = Notice(
+                topic=topic,
+                title=message.subject,
+                body=message.body,
+                link=message.link,
+                is_urgent=message.kind in URGENT and message.part == "begin",
             )
+            await push(notice, parts.config)
+            return None
+
+        if message.mail is None:
+            raise Unsent(NO_ADDRESS, is_refused=True)
+        attachments: list[Attachment] = []
+        if message.statement is not None and message.part == "statement":
+            try:
+                pdf = await attached(parts.reader, message.statement, parts.config.font)
+            except LookupError:
+                raise Unsent(Told("there is no such statement any more"), is_refused=True) from None
+            attachments.append(pdf)
+        letter = Letter(
+            message_id=message.message_id,
+            to=message.mail,
+            subject=message.subject,
+            body=message.body,
+            link=message.link,
+            at=parts.clock(),
+            attachments=attachments,
+        )
+        await send_mail(letter, parts.config)
+        return message.mail
+
+    async def _fail(self, message: ClaimedMessage, problem: Unsent) -> None:
+        """Store that a message was not taken. If the server takes none, let it rest, and give up
+        what has waited for too long."""
+        why = problem.problem
+        if problem.is_refused:
+            log.warning("a message was refused, and is given up", message=message.id, problem=why)
             await self._note_failed(message, problem)
             self._in_a_row = 0
             return
@@ -256,47 +254,55 @@ class Lane:
             log.warning(
                 "messages cannot be delivered; they are tried again",
                 channel=self._channel,
-                why=problem.problem,
+                why=why,
             )
+        since = self._failing_since
         await self._note_failed(message, problem)
-        self._in_a_row += 1
-        if self._in_a_row >= IN_A_ROW or not (await self._due()).due:
-            await self._pause(now)
 
-    async def _pause(self, now: datetime) -> None:
-        """Let the server rest, and give up what has waited for too long."""
-        since = self._failing_since or now
+        # One message may fail for a reason of its own, while others wait that do not.
+        self._in_a_row += 1
+        if self._in_a_row < IN_A_ROW and (await self._due()).due:
+            return
         self._rests_until = now + _pause_after(now - since)
+        if now - since < GIVEN_UP_AFTER:
+            return
         before = stamp(now - GIVEN_UP_AFTER)
-        if now - since >= GIVEN_UP_AFTER:
-            given_up = await self._parts.writer.run(
-                writes.give_up_old, self._channel, before, stamp(now)
-            )
-            for _ in range(given_up):
-                self._publish("given up")
-            if given_up:
-                log.error("messages were given up", channel=self._channel, messages=given_up)
+        writer = self._parts.writer
+        given_up = await writer.run(writes.give_up_old, self._channel, before, stamp(now))
+        for _ in range(given_up):
+            self._publish("given up")
+        if given_up:
+            log.error("messages were given up", channel=self._channel, messages=given_up)
 
     async def _note_failed(self, message: ClaimedMessage, problem: Unsent) -> None:
         now = self._parts.clock()
         failing = timedelta()
         if message.failing_since is not None:
             failing = now - datetime.fromisoformat(message.failing_since)
-        is_given_up = problem.is_refused or failing >= GIVEN_UP_AFTER
+        refused: str | None = None
+        if problem.is_refused:
+            outcome = "refused"
+            refused = message.mail if self._channel == MAIL else None
+        elif failing >= GIVEN_UP_AFTER:
+            outcome = "given up"
+        else:
+            outcome = "failed"
         failure = DeliveryFailure(
             message=message.id,
             problem=problem.problem,
             next_at=shifted_stamp(stamp(now), _pause_after(failing)),
-            is_given_up=is_given_up,
+            is_given_up=outcome != "failed",
             is_perhaps_sent=problem.is_perhaps_sent,
-            refused=message.mail if problem.is_refused and self._channel == MAIL else None,
+            refused=refused,
         )
-        await persist(partial(self._parts.writer.run, writes.note_failed, failure, stamp(now)))
-        self._publish("refused" if problem.is_refused else "given up" if is_given_up else "failed")
+        writer = self._parts.writer
+        await persist(partial(writer.run, writes.note_failed, failure, stamp(now)))
+        self._publish(outcome)
 
     def _publish(self, outcome: str) -> None:
         self._parts.publish(MessageTried(charger=None, channel=self._channel, outcome=outcome))
 
 
 def _pause_after(failing: timedelta) -> timedelta:
+    """Return how long to wait before the next try: as long as it has failed, within limits."""
     return min(max(failing, SHORTEST_PAUSE), LONGEST_PAUSE)

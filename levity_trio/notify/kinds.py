@@ -9,7 +9,7 @@ from typing import Final
 from levity_trio.locale import N_
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What a recipient can choose to be told."""
 
     FAULTED = "fault"
@@ -41,27 +41,27 @@ class Kind(StrEnum):
 
 OF_SITE: Final[Mapping[str, str]] = N_(
     {
-        Kind.FAULTED: "A charger is faulted, or seems to be",
-        Kind.AWAY: "A charger is away",
-        Kind.COMMAND: "A charger does not do what it was asked",
-        Kind.DOUBTFUL: "Sessions are in doubt (once a day)",
-        Kind.REPORT: "A household reports something, such as a lost card",
-        Kind.BACKUP: "A backup is missing",
-        Kind.DISK: "The disk is nearly full",
-        Kind.EXCEEDED: "A circuit is above its limit",
-        Kind.METER: "A meter of load management is silent",
-        Kind.IGNORED: "A charger does not obey its limit",
-        Kind.CERTIFICATE: "A certificate ends soon",
+        MessageKind.FAULTED: "A charger is faulted, or seems to be",
+        MessageKind.AWAY: "A charger is away",
+        MessageKind.COMMAND: "A charger does not do what it was asked",
+        MessageKind.DOUBTFUL: "Sessions are in doubt (once a day)",
+        MessageKind.REPORT: "A household reports something, such as a lost card",
+        MessageKind.BACKUP: "A backup is missing",
+        MessageKind.DISK: "The disk is nearly full",
+        MessageKind.EXCEEDED: "A circuit is above its limit",
+        MessageKind.METER: "A meter of load management is silent",
+        MessageKind.IGNORED: "A charger does not obey its limit",
+        MessageKind.CERTIFICATE: "A certificate ends soon",
     }
 )
 """For owners and caretakers."""
 OF_DRIVER: Final[Mapping[str, str]] = N_(
     {
-        Kind.FULL: "The car is full",
-        Kind.STOPPED: "A session stopped early",
-        Kind.UNPLUGGED: "The car was unplugged",
-        Kind.STATEMENT: "A statement is ready",
-        Kind.LIMIT: "Four fifths of what we may use this month are used",
+        MessageKind.FULL: "The car is full",
+        MessageKind.STOPPED: "A session stopped early",
+        MessageKind.UNPLUGGED: "The car was unplugged",
+        MessageKind.STATEMENT: "A statement is ready",
+        MessageKind.LIMIT: "Four fifths of what we may use this month are used",
     }
 )
 DRIVER: Final = "driver"

@@ -34,7 +34,11 @@ STEP_SECONDS: Final = 20.0
 """How long the mail server may be silent."""
 MAIL_SECONDS: Final = 60.0
 OWN_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
-OK, WILL_RELAY, PERMANENT = 250, 251, 500
+_OWN_NAME: Final = "[127.0.0.1]"
+"""Looking the name of this machine up may take long."""
+OK = 250
+WILL_RELAY = 251
+PERMANENT = 500
 _PLACES: Final = trio.lowlevel.RunVar[trio.CapacityLimiter]("mail")
 Sender = tuple[str, str]
 """The name and the address."""
@@ -42,22 +46,20 @@ Sender = tuple[str, str]
 
 async def send(letter: Letter, sender: Sender, settings: ServerConfig) -> None:
     """Hand a mail to the server of the settings. Raises Unsent."""
+    # A limiter belongs to one run of trio.
+    try:
+        places = _PLACES.get()
+    except LookupError:
+        places = trio.CapacityLimiter(AT_ONCE)
+        _PLACES.set(places)
     conversation = _Conversation(settings)
     work = partial(conversation.run, sender[1], letter.to, _message(letter, sender))
     with trio.move_on_after(MAIL_SECONDS):
         try:
-            await trio.to_thread.run_sync(work, limiter=_places(), abandon_on_cancel=True)
+            await trio.to_thread.run_sync(work, limiter=places, abandon_on_cancel=True)
         finally:
             conversation.cut()
     conversation.check()
-
-
-def _places() -> trio.CapacityLimiter:
-    try:
-        return _PLACES.get()
-    except LookupError:
-        _PLACES.set(trio.CapacityLimiter(AT_ONCE))
-        return _PLACES.get()
 
 
 def _message(letter: Letter, sender: Sender) -> bytes:
@@ -65,30 +67,37 @@ def _message(letter: Letter, sender: Sender) -> bytes:
     took some."""
     if not MAIL_ADDRESS.fullmatch(letter.to):
         raise Unsent(Told("{1} is not a mail address", letter.to), is_refused=True)
-    message, (name, address) = EmailMessage(policy=SMTP), sender
+    message = EmailMessage(policy=SMTP)
+    name, address = sender
+    domain = address.rpartition("@")[2]
     message["From"] = Address(name, addr_spec=address)
     message["To"] = Address(addr_spec=letter.to)
     message["Subject"] = " ".join(letter.subject.split())
     message["Date"] = format_datetime(letter.at)
-    message["Message-ID"] = f"<{letter.message_id}@{address.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # so that nobody's "out of office" answers
-    message.set_content(f"{letter.body}\n\n{letter.link}\n" if letter.link else f"{letter.body}\n")
-    for one in letter.attachments:
-        kind, _, form = one.media_type.partition("/")
-        message.add_attachment(one.content, kind, form, filename=one.name)
+    message["Message-ID"] = f"<{letter.message_id}@{domain}>"
+    # So that nobody's "out of office" answers.
+    message["Auto-Submitted"] = "auto-generated"
+    body = f"{letter.body}\n"
+    if letter.link:
+        body = f"{body}\n{letter.link}\n"
+    message.set_content(body)
+    for attachment in letter.attachments:
+        kind, _, form = attachment.media_type.partition("/")
+        message.add_attachment(attachment.content, kind, form, filename=attachment.name)
     return message.as_bytes()
 
 
 async def put(letter: Letter, sender: Sender, folder: Path) -> None:
     """Write a mail into a folder. Raises Unsent."""
+    # The name is the same when it is sent again.
     digest = sha256(letter.message_id.encode()).hexdigest()[:12]
-    path = folder / f"{letter.at:%Y%m%dT%H%M%S}-{digest}.eml"  # the same when it is sent again
+    path = folder / f"{letter.at:%Y%m%dT%H%M%S}-{digest}.eml"
+    content = _message(letter, sender)
     try:
-        await trio.to_thread.run_sync(replace, path, _message(letter, sender))
+        await trio.to_thread.run_sync(replace, path, content)
     except OSError as error:
-        raise Unsent(
-            Told("cannot write to {1}: {2}", str(folder), error.strerror or str(error))
-        ) from None
+        words = error.strerror or str(error)
+        raise Unsent(Told("cannot write to {1}: {2}", str(folder), words)) from None
 
 
 class _Conversation:
@@ -99,13 +108,15 @@ class _Conversation:
         self._password_file = settings.mail_password_file
         self._ca = settings.mail_ca
         self._smtp: smtplib.SMTP | None = None
-        self._is_cut = self._is_under_way = self._is_taken = False
+        self._is_cut = False
+        self._is_under_way = False
+        self._is_taken = False
         self._problem: Unsent | None = None
 
     def cut(self) -> None:
         """End the connection, if it is still open; no message is begun any more."""
         self._is_cut = True
-        # its thread may close it at any moment
+        # Its thread may close it at any moment.
         open_socket = None if self._smtp is None else self._smtp.sock
         if open_socket is not None:
             with suppress(OSError):
@@ -113,23 +124,24 @@ class _Conversation:
 
     def check(self) -> None:
         """Raise Unsent unless the server has taken the message."""
-        if not self._is_taken:
-            late = Unsent(
-                Told("no answer within {1}", Quantity(MAIL_SECONDS, "s")),
-                is_perhaps_sent=self._is_under_way,
-            )
-            raise self._problem or late
+        if self._is_taken:
+            return
+        if self._problem is not None:
+            raise self._problem
+        late = Told("no answer within {1}", Quantity(MAIL_SECONDS, "s"))
+        raise Unsent(late, is_perhaps_sent=self._is_under_way)
 
     def run(self, sender: str, to: str, message: bytes) -> None:
         """Hand a message over; `check` tells what came of it."""
         try:
-            self._open()
-            self._log_in()
-            self._hand_over(sender, to, message)
+            smtp = self._open()
+            if not self._is_cut:
+                self._hand_over(smtp, sender, to, message)
         except Unsent as problem:
             self._problem = problem
         except (OSError, ValueError, smtplib.SMTPException) as error:
-            self._problem = Unsent(_words(error, self._host), is_perhaps_sent=self._is_under_way)
+            words = _words(error, self._host)
+            self._problem = Unsent(words, is_perhaps_sent=self._is_under_way)
         finally:
             if self._smtp is not None:
                 self._smtp.close()
@@ -138,54 +150,34 @@ class _Conversation:
     def _host(self) -> str:
         return self._url.hostname or ""
 
-    def _open(self) -> None:
-        # looking it up may take long
-        port, own_name = (
-            self._url.port or MAIL_PORTS[self._url.scheme],
-            "[127.0.0.1]",
-        )
+    def _open(self) -> smtplib.SMTP:
+        """Connect to the server, encrypted if it is another machine, and log in if a user is
+        set."""
+        port = self._url.port or MAIL_PORTS[self._url.scheme]
         if self._url.scheme == "smtps":
-            self._smtp = smtplib.SMTP_SSL(
-                self._host, port, own_name, timeout=STEP_SECONDS, context=self._trust()
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                self._host, port, _OWN_NAME, timeout=STEP_SECONDS, context=self._trust()
             )
-            return
-        self._smtp = smtplib.SMTP(self._host, port, own_name, timeout=STEP_SECONDS)
-        self._smtp.ehlo_or_helo_if_needed()
-        # Nothing goes through a network in clear text: there, a server that does not offer it is
-        # refused.
-        if self._host not in OWN_MACHINE or self._smtp.has_extn("starttls"):
-            self._smtp.starttls(context=self._trust())
+            self._smtp = smtp
+        else:
+            smtp = smtplib.SMTP(self._host, port, _OWN_NAME, timeout=STEP_SECONDS)
+            self._smtp = smtp
+            smtp.ehlo_or_helo_if_needed()
+            # Nothing goes through a network in clear text: there, a server that does not offer it
+            # is refused.
+            if self._host not in OWN_MACHINE or smtp.has_extn("starttls"):
+                smtp.starttls(context=self._trust())
 
-    def _trust(self) -> ssl.SSLContext:
-        """Return what the certificate is checked with. Raises Unsent if --mail-ca cannot be
-        read."""
-        if self._ca is not None:
-            try:
-                return ssl.create_default_context(cafile=self._ca)
-            except OSError as error:
-                raise Unsent(
-                    Told("cannot read the certificates in {1}: {2}", str(self._ca), str(error))
-                ) from None
-        if self._host not in OWN_MACHINE:
-            return trust()
-        unchecked = ssl.create_default_context()
-        unchecked.check_hostname = False
-        unchecked.verify_mode = ssl.CERT_NONE
-        return unchecked
-
-    def _log_in(self) -> None:
-        if self._smtp is None or not self._url.username:
-            return
+        if not self._url.username:
+            return smtp
         password = unquote(self._url.password or "")
         if self._password_file is not None:
+            file = str(self._password_file)
             try:
                 password = self._password_file.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise Unsent(
-                    Told(
-                        "cannot read the password in {1}: {2}", str(self._password_file), str(error)
-                    )
-                ) from None
+                why = Told("cannot read the password in {1}: {2}", file, str(error))
+                raise Unsent(why) from None
         if not password.isascii():
             raise Unsent(
                 Told(
@@ -194,38 +186,56 @@ class _Conversation:
                 )
             )
         if password:
-            self._smtp.login(unquote(self._url.username), password)
+            smtp.login(unquote(self._url.username), password)
+        return smtp
 
-    def _hand_over(self, sender: str, to: str, message: bytes) -> None:
-        smtp = self._smtp
-        if smtp is None or self._is_cut:
-            return
+    def _trust(self) -> ssl.SSLContext:
+        """Return what the certificate is checked with. Raises Unsent if --mail-ca cannot be
+        read."""
+        if self._ca is not None:
+            try:
+                return ssl.create_default_context(cafile=self._ca)
+            except OSError as error:
+                file = str(self._ca)
+                why = Told("cannot read the certificates in {1}: {2}", file, str(error))
+                raise Unsent(why) from None
+        if self._host not in OWN_MACHINE:
+            return trust()
+        unchecked = ssl.create_default_context()
+        unchecked.check_hostname = False
+        unchecked.verify_mode = ssl.CERT_NONE
+        return unchecked
+
+    def _hand_over(self, smtp: smtplib.SMTP, sender: str, to: str, message: bytes) -> None:
+        """Hand a message over. It is the server's from its answer on."""
         smtp.ehlo_or_helo_if_needed()
         code, words = smtp.mail(sender)
-        if code != OK:  # a fault of the settings, not of this message
-            raise Unsent(
-                Told("the mail server refuses the sender {1}: {2}", sender, _said(code, words))
-            )
+        if code != OK:
+            # This is a fault of the settings, not of this message.
+            answer = _said(code, words)
+            raise Unsent(Told("the mail server refuses the sender {1}: {2}", sender, answer))
         code, words = smtp.rcpt(to)
         if code not in (OK, WILL_RELAY):
-            raise Unsent(
-                Told("{1} was refused: {2}", to, _said(code, words)), is_refused=code >= PERMANENT
-            )
+            refusal = Told("{1} was refused: {2}", to, _said(code, words))
+            raise Unsent(refusal, is_refused=code >= PERMANENT)
+
         if self._is_cut:
             return
         self._is_under_way = True
-        answer: tuple[int, bytes | str]
+        result: str | bytes
         try:
-            answer = smtp.data(message)
-        except smtplib.SMTPDataError as error:  # it does not even want to see it
-            answer = error.smtp_code, error.smtp_error
-        if answer[0] != OK:
-            refusal = Told("the mail server refuses the message: {1}", _said(*answer))
-            raise Unsent(refusal, is_refused=answer[0] >= PERMANENT)
+            code, result = smtp.data(message)
+        except smtplib.SMTPDataError as error:
+            # It does not even want to see the message.
+            code, result = error.smtp_code, error.smtp_error
+        if code != OK:
+            refusal = Told("the mail server refuses the message: {1}", _said(code, result))
+            raise Unsent(refusal, is_refused=code >= PERMANENT)
         self._is_under_way = False
         self._is_taken = True
+        # The answer to this changes nothing.
         with suppress(OSError, smtplib.SMTPException):
-            smtp.putcmd("quit")  # its answer changes nothing
+            smtp.putcmd("quit")
 
 
 def _said(code: int, words: bytes | str) -> str:
@@ -240,15 +250,14 @@ def _words(error: Exception, host: str) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return Told("the mail server answers {1}", _said(error.smtp_code, error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
-        words = error.verify_message
         return Told(
             "the certificate of {1} is not trusted here ({2}); give its authority with --mail-ca",
             host,
-            words,
+            error.verify_message,
         )
     if isinstance(error, socket.gaierror):
         return Told("the name {1} has no address (DNS: {2})", host, error.strerror or "")
-    # of which smtplib keeps only the words
+    # smtplib makes a closed connection of a timeout, and keeps only its words.
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return Told("the mail server {1} does not answer", host)
     if isinstance(error, smtplib.SMTPServerDisconnected):

@@ -14,9 +14,9 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
-from levity_trio.notify.delivery import GIVEN_UP_AFTER, Lane, Parts
+from levity_trio.notify.delivery import GIVEN_UP_AFTER, Lane, LaneParts
 from levity_trio.notify.rounds import MAIL, PUSH, Ways
-from levity_trio.notify.statements import Mailed, Order, keep_sheets, mail_statements
+from levity_trio.notify.statements import Mailed, MailingOrder, keep_sheets, mail_statements
 from levity_trio.notify.telling import Looks, Telling
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
@@ -34,7 +34,7 @@ TOPIC_BYTES: Final = 16
 log = get_logger("system")
 
 
-class Addresses(NamedTuple):
+class LinkAddresses(NamedTuple):
     """Where links of messages lead: the pages of owners and those of drivers, None where nobody
     else reaches them."""
 
@@ -52,7 +52,7 @@ class Around:
     clock: Clock
     key: SecretKey
     rule: Rule
-    addresses: Addresses
+    addresses: LinkAddresses
     is_clock_trusted: Callable[[], bool]
 
 
@@ -72,14 +72,13 @@ class Messages:
         for lane in self._lanes:
             lane.wake()
 
-    async def mail_statements(self, order: Order) -> Mailed:
+    async def mail_statements(self, order: MailingOrder) -> Mailed:
         """Mail the statements of a closed month. Raises NoMailServer."""
         around = self._around
         if around.config.mail is None:
             raise NoMailServer
-        mailed = await mail_statements(
-            around.reader, around.writer, around.clock, ways_of(around), order
-        )
+        ways = ways_of(around)
+        mailed = await mail_statements(around.reader, around.writer, around.clock, ways, order)
         self.wake()
         return mailed
 
@@ -92,9 +91,11 @@ def new_topic() -> str:
 def ways_of(around: Around) -> Ways:
     """Return by which ways messages leave."""
     config = around.config
-    channels = [
-        channel for channel, url in ((MAIL, config.mail), (PUSH, config.ntfy)) if url is not None
-    ]
+    channels: list[str] = []
+    if config.mail is not None:
+        channels.append(MAIL)
+    if config.ntfy is not None:
+        channels.append(PUSH)
     owners, drivers = around.addresses
     return Ways(channels=channels, zone=config.time_zone, owners_url=owners, drivers_url=drivers)
 
@@ -102,11 +103,9 @@ def ways_of(around: Around) -> Ways:
 @asynccontextmanager
 async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]:
     """Tell people, at the server that has the duties of the site, while the block runs."""
-    config, look_seconds, begun_at = (
-        around.config,
-        around.config.check_interval_seconds,
-        stamp(around.clock()),
-    )
+    config = around.config
+    look_seconds = config.check_interval_seconds
+    begun_at = stamp(around.clock())
 
     def machine(db: Database) -> MachineState:
         is_trusted = around.is_clock_trusted()
@@ -114,7 +113,7 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
             around.writer, db, config, begun_at, is_clock_trusted=is_trusted
         )
 
-    parts = Parts(
+    parts = LaneParts(
         config=config,
         reader=around.reader,
         writer=around.writer,
@@ -147,38 +146,27 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
 
 
 async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
-    await around.writer.sharing.duties.wait()
+    writer = around.writer
+    await writer.sharing.duties.wait()
     with surviving("topics and messages of an earlier run could not be looked at"):
-        await _renew_topics(around)
-        await around.writer.run(messages.begin_again)
-        await _give_up_old(around)
+        # After a restore, topics are encrypted by another key: phones scan new ones.
+        if around.key.digest is not None:
+            lost = await writer.run(recipients.lost_topics, around.key)
+            for number in lost:
+                await writer.run(recipients.set_topic, number, new_topic(), around.key)
+            if lost:
+                log.warning(
+                    "topics of push messages are unknown here and were replaced; scan the new ones",
+                    recipients=lost,
+                )
+        await writer.run(messages.begin_again)
+        # What waits for a way that is set no longer must not come out of the blue after a year.
+        now = around.clock()
+        before = stamp(now - GIVEN_UP_AFTER)
+        for channel in {MAIL, PUSH} - set(ways_of(around).channels):
+            await writer.run(messages.give_up_old, channel, before, stamp(now))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_sheets, around.reader, around.writer)
+        nursery.start_soon(keep_sheets, around.reader, writer)
         nursery.start_soon(telling.run)
         for lane in lanes:
             nursery.start_soon(lane.run)
-
-
-async def _give_up_old(around: Around) -> None:
-    """Give up what waits for a way that is set no longer, so that it does not come out of the blue
-    after a year."""
-    now = around.clock()
-    for channel in {MAIL, PUSH} - set(ways_of(around).channels):
-        await around.writer.run(
-            messages.give_up_old, channel, stamp(now - GIVEN_UP_AFTER), stamp(now)
-        )
-
-
-async def _renew_topics(around: Around) -> None:
-    """Replace the topics that were encrypted by another key: after a restore, phones scan new
-    ones."""
-    if around.key.digest is None:
-        return
-    lost = await around.writer.run(recipients.lost_topics, around.key)
-    for number in lost:
-        await around.writer.run(recipients.set_topic, number, new_topic(), around.key)
-    if lost:
-        log.warning(
-            "topics of push messages are unknown here and were replaced; scan the new ones",
-            recipients=lost,
-        )

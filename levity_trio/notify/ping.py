@@ -25,12 +25,16 @@ log = get_logger("system")
 async def keep_pinging(url: str, writer: Writer) -> None:
     """Request the URL every minute while the server is healthy. A URL that cannot be reached is
     logged once."""
-    is_reached, due = True, trio.current_time()
+    is_reached = True
+    due = trio.current_time()
     while True:
         if await _is_healthy(writer):
-            was_reached, is_reached = is_reached, await _reach(url, is_noted=not is_reached)
-            if is_reached and not was_reached:
+            problem = await ping(url)
+            if problem is not None and is_reached:
+                log.warning("the URL of --ping-url cannot be reached", problem=problem)
+            elif problem is None and not is_reached:
                 log.info("the URL of --ping-url is reached again")
+            is_reached = problem is None
         due = max(due + EVERY_SECONDS, trio.current_time())
         await trio.sleep_until(due)
 
@@ -43,13 +47,6 @@ async def _is_healthy(writer: Writer) -> bool:
     except (StoreUnavailable, DatabaseDamaged):
         return False
     return True
-
-
-async def _reach(url: str, *, is_noted: bool) -> bool:
-    problem = await ping(url)
-    if problem is not None and not is_noted:
-        log.warning("the URL of --ping-url cannot be reached", problem=problem)
-    return problem is None
 
 
 async def ping(url: str) -> str | None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -28,8 +28,8 @@ from levity_trio.events import (
 )
 from levity_trio.events.stored import read_fact
 from levity_trio.log.output import get_logger
-from levity_trio.notify.causes import Cause, Condition, Place, Span
-from levity_trio.notify.kinds import Kind
+from levity_trio.notify.causes import CausePlace, Condition, MessageCause, Span
+from levity_trio.notify.kinds import MessageKind
 from levity_trio.notify.texts import DoubtsAt
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
@@ -37,7 +37,7 @@ from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.lookups.load_spans import answered_at
 from levity_trio.store.lookups.ownership import Owners, periods_of
-from levity_trio.store.reads.chargers.served import KnownCharger, faults, served, statuses
+from levity_trio.store.reads.chargers.served import faults, served, statuses
 from levity_trio.store.reads.load import load
 from levity_trio.store.reads.now.attention import (
     RETURN_SECONDS,
@@ -60,25 +60,31 @@ FULL_AFTER: Final = timedelta(minutes=5)
 LEAST_WH: Final = 500
 """A car that took less has not begun yet: it may wait for a time of its own."""
 TOLD: Final = (
-    *(TransactionStopped, TransactionClosed, OutcomeKnown, HouseholdReported, ChargerOdd),
-    *(MonthLimitNear, MonthLimitReached, MonthClosed),
+    TransactionStopped,
+    TransactionClosed,
+    OutcomeKnown,
+    HouseholdReported,
+    ChargerOdd,
+    MonthLimitNear,
+    MonthLimitReached,
+    MonthClosed,
 )
 """The facts that become messages."""
-_KINDS: Final = tuple(one.__name__ for one in TOLD)
+_KINDS: Final = tuple(fact.__name__ for fact in TOLD)
 log = get_logger("system")
-_CONDITIONS: Final[Mapping[str, Kind]] = {
-    Look.FAULTED: Kind.FAULTED,
-    Look.BACKUP: Kind.BACKUP,
-    Look.DISK: Kind.DISK,
-    Look.STORAGE: Kind.DISK,
-    Look.CERTIFICATE: Kind.CERTIFICATE,
-    Look.AVAILABILITY: Kind.COMMAND,
-    Look.IGNORED: Kind.IGNORED,
+_CONDITIONS: Final[Mapping[str, MessageKind]] = {
+    Look.FAULTED: MessageKind.FAULTED,
+    Look.BACKUP: MessageKind.BACKUP,
+    Look.DISK: MessageKind.DISK,
+    Look.STORAGE: MessageKind.DISK,
+    Look.CERTIFICATE: MessageKind.CERTIFICATE,
+    Look.AVAILABILITY: MessageKind.COMMAND,
+    Look.IGNORED: MessageKind.IGNORED,
 }
 
 
 @record
-class Recipient:
+class MessageRecipient:
     """Whom messages reach, and what they chose. `language` is theirs, or that of their household or
     log-in."""
 
@@ -139,7 +145,7 @@ class FullCar(NamedTuple):
     since: datetime
 
 
-class Begun(NamedTuple):
+class ToldBegin(NamedTuple):
     """A message that told the begin of a cause."""
 
     cause: int
@@ -147,18 +153,18 @@ class Begun(NamedTuple):
     channel: str
 
 
-class Found(NamedTuple):
+class LookFindings(NamedTuple):
     """What a look found. `upto` is the last fact that it looked at."""
 
     cursor: Cursor
     upto: int
-    recipients: Sequence[Recipient]
-    causes: Sequence[Cause]
-    begun: frozenset[Begun]
+    recipients: Sequence[MessageRecipient]
+    causes: Sequence[MessageCause]
+    begun: frozenset[ToldBegin]
     digests: Mapping[int, str]
     """When each recipient got the last digest."""
     conditions: Sequence[Condition]
-    unknown: Collection[Kind]
+    unknown: Collection[MessageKind]
     """Of these, nobody knows yet whether they last: after a start, chargers need a moment to come
     back."""
     doubts: Mapping[str, DoubtsAt]
@@ -169,51 +175,79 @@ class Found(NamedTuple):
 
 
 _CURSOR: Final = "SELECT position, round, digest_on FROM message_cursor"
-_RECIPIENTS: Final = (
-    "SELECT recipient.id, who = 'driver', recipient.account_id, coalesce(recipient.language, "
-    "account.language,"
-    " person.language), mail, topic IS NOT NULL, kinds, away_minutes, quiet_from, quiet_until, "
-    "with_names,"
-    " gets_statements, recipient.added_at FROM recipient LEFT JOIN account ON account.id = "
-    "recipient.account_id"
-    ' LEFT JOIN "user" AS person ON person.id = user_id WHERE recipient.ended_at IS NULL AND '
-    "person.removed_at IS NULL"
-    " ORDER BY recipient.id"
-)
-_CAUSES: Final = (
-    "SELECT id, kind, subject, parts, words, began_at, found_at FROM cause INDEXED BY cause_open"
-    " WHERE ended_at IS NULL ORDER BY id"
-)
-_BEGUN: Final = (
-    "SELECT cause_id, recipient_id, channel FROM cause INDEXED BY cause_open CROSS JOIN message"
-    " ON message.cause_id = cause.id WHERE ended_at IS NULL AND part = 'begin'"
-)
-_DIGESTS: Final = (
-    "SELECT id, (SELECT max(created_at) FROM message WHERE recipient_id = recipient.id "
-    "AND part = 'digest') "
-    "FROM recipient WHERE ended_at IS NULL"
-)
-_DOUBTS: Final = (
-    f"SELECT cp_id, count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS} GROUP BY cp_id"  # noqa: S608 - our own words
-)
-_FACTS: Final = (
-    "SELECT id, kind, data FROM event "  # noqa: S608
-    f"WHERE id > ? AND kind IN ({marks(_KINDS)}) ORDER BY id LIMIT ?"
-)
-_ENDED: Final = (
-    "SELECT coalesce(energy_delivered, 0), coalesce(stop_time, start_time) FROM tx WHERE id = ?"
-)
-_STATEMENTS: Final = (
-    "SELECT id, number, account_id, month, digest FROM statement "
-    "WHERE number BETWEEN ? AND ? ORDER BY number"
-)
+_RECIPIENTS: Final = """
+    SELECT
+        recipient.id,
+        who = 'driver',
+        recipient.account_id,
+        coalesce(recipient.language, account.language, person.language),
+        mail,
+        topic IS NOT NULL,
+        kinds,
+        away_minutes,
+        quiet_from,
+        quiet_until,
+        with_names,
+        gets_statements,
+        recipient.added_at
+    FROM recipient
+    LEFT JOIN account ON account.id = recipient.account_id
+    LEFT JOIN "user" AS person ON person.id = user_id
+    WHERE recipient.ended_at IS NULL AND person.removed_at IS NULL
+    ORDER BY recipient.id
+"""
+_CAUSES: Final = """
+    SELECT id, kind, subject, parts, words, began_at, found_at
+    FROM cause INDEXED BY cause_open
+    WHERE ended_at IS NULL
+    ORDER BY id
+"""
+_BEGUN: Final = """
+    SELECT cause_id, recipient_id, channel
+    FROM cause INDEXED BY cause_open
+    CROSS JOIN message ON message.cause_id = cause.id
+    WHERE ended_at IS NULL AND part = 'begin'
+"""
+_DIGESTS: Final = """
+    SELECT id, (
+        SELECT max(created_at) FROM message WHERE recipient_id = recipient.id AND part = 'digest'
+    )
+    FROM recipient
+    WHERE ended_at IS NULL
+"""
+_DOUBTS: Final = f"""
+    SELECT cp_id, count(DISTINCT tx_id), min(opened_at)
+    FROM {OPEN_REVIEWS}
+    GROUP BY cp_id
+"""  # noqa: S608 - our own words
+_FACTS: Final = f"""
+    SELECT id, kind, data
+    FROM event
+    WHERE id > ? AND kind IN ({marks(_KINDS)})
+    ORDER BY id
+    LIMIT ?
+"""  # noqa: S608
+_ENDED: Final = """
+    SELECT coalesce(energy_delivered, 0), coalesce(stop_time, start_time)
+    FROM tx
+    WHERE id = ?
+"""
+_STATEMENTS: Final = """
+    SELECT id, number, account_id, month, digest
+    FROM statement
+    WHERE number BETWEEN ? AND ?
+    ORDER BY number
+"""
 _HOUSEHOLD: Final = "SELECT name FROM account WHERE id = ?"
-_PAUSED: Final = (
-    "SELECT tx.id, cp_conn.status_at FROM tx INDEXED BY tx_open "
-    "JOIN cp_conn ON cp_conn.cp_id = tx.cp_id AND cp_conn.conn_id = tx.conn_id "
-    "WHERE tx.status = 'Active' AND tx.suspended_at IS NULL AND cp_conn.status = 'SuspendedEV' "
-    "AND cp_conn.status_at <= ?"
-)
+_PAUSED: Final = """
+    SELECT tx.id, cp_conn.status_at
+    FROM tx INDEXED BY tx_open
+    JOIN cp_conn ON cp_conn.cp_id = tx.cp_id AND cp_conn.conn_id = tx.conn_id
+    WHERE tx.status = 'Active'
+        AND tx.suspended_at IS NULL
+        AND cp_conn.status = 'SuspendedEV'
+        AND cp_conn.status_at <= ?
+"""
 
 
 @contextmanager
@@ -226,174 +260,175 @@ def left_out(**what: object) -> Iterator[None]:
         log.exception("something cannot be told, and is left out", **what)
 
 
-def find(db: Database, now: datetime, rule: Rule, machine: MachineState) -> Found:
+def find(db: Database, now: datetime, rule: Rule, machine: MachineState) -> LookFindings:
     """Look at what there is to tell."""
-    known = db.execute(_CURSOR).fetchone()
-    cursor = Cursor(*known) if known else Cursor(newest(db), 0, None)
+    stored = db.execute(_CURSOR).fetchone()
+    # What happened before messages were set up is told to nobody.
+    cursor = Cursor(*stored) if stored else Cursor(newest(db), 0, None)
     chargers = served(db)
     places = ServedChargers(chargers, statuses(db, chargers), faults(db), ())
     upto, facts = _facts(db, cursor.position, rule)
-    doubts = {
-        charger: DoubtsAt(charger, count, _moment(at))
-        for charger, count, at in db.execute(_DOUBTS).fetchall()
-    }
-    counts = Counter(charger for charger, connector in places.statuses if connector != 0)
+
+    conditions = [*_conditions(db, now, rule, machine, places)]
+    doubts: dict[str, DoubtsAt] = {}
+    for charger, count, opened_at in db.execute(_DOUBTS).fetchall():
+        since = _moment(opened_at)
+        doubts[charger] = DoubtsAt(charger, count, since)
+        conditions.append(Condition(MessageKind.DOUBTFUL, charger, CausePlace(charger), since))
+
+    unknown: list[MessageKind] = []
+    if machine.begun_at > stamp(shifted(now, -RETURN)):
+        unknown.append(MessageKind.AWAY)
     recipients = recipients_of(db)
-    return Found(
+    full: list[FullCar] = []
+    if any(MessageKind.FULL in recipient.kinds for recipient in recipients):
+        full = _full(db, now, rule)
+    digests = db.execute(_DIGESTS).fetchall()
+    connectors = Counter(charger for charger, connector in places.statuses if connector != 0)
+    return LookFindings(
         cursor=cursor,
         upto=upto,
         recipients=recipients,
-        causes=[*_causes(db)],
-        begun=frozenset(Begun(*row) for row in db.execute(_BEGUN).fetchall()),
-        digests={
-            recipient: at for recipient, at in db.execute(_DIGESTS).fetchall() if at is not None
-        },
-        conditions=[*_conditions(db, now, rule, machine, places), *_of_doubts(doubts)],
-        unknown=[Kind.AWAY] if machine.begun_at > stamp(shifted(now, -RETURN)) else [],
+        causes=_causes(db),
+        begun=frozenset(ToldBegin(*row) for row in db.execute(_BEGUN).fetchall()),
+        digests={recipient: at for recipient, at in digests if at is not None},
+        conditions=conditions,
+        unknown=unknown,
         doubts=doubts,
         facts=facts,
-        full=_full(db, now, rule) if any(Kind.FULL in one.kinds for one in recipients) else (),
-        names={one.id: one.name or one.id for one in chargers},
-        with_connectors=frozenset(charger for charger, count in counts.items() if count > 1),
+        full=full,
+        names={charger.id: charger.name or charger.id for charger in chargers},
+        with_connectors=frozenset(charger for charger, many in connectors.items() if many > 1),
     )
 
 
-def recipients_of(db: Database) -> list[Recipient]:
+def recipients_of(db: Database) -> list[MessageRecipient]:
     """Return all recipients in use."""
-    return [_recipient(*row) for row in db.execute(_RECIPIENTS).fetchall()]
+    recipients: list[MessageRecipient] = []
+    for row in db.execute(_RECIPIENTS).fetchall():
+        number, is_driver, account, language, mail, has_push, kinds, *rest = row
+        away_minutes, quiet_from, quiet_until, with_names, gets_statements, added_at = rest
+        recipient = MessageRecipient(
+            id=number,
+            is_driver=bool(is_driver),
+            account=account,
+            language=language,
+            mail=mail,
+            has_push=bool(has_push),
+            kinds=frozenset(orjson.loads(kinds)),
+            away_minutes=away_minutes,
+            quiet=None if quiet_from is None else (quiet_from, quiet_until),
+            with_names=bool(with_names),
+            gets_statements=bool(gets_statements),
+            added_at=added_at,
+        )
+        recipients.append(recipient)
+    return recipients
 
 
-def _recipient(*row: Any) -> Recipient:
-    (
-        number,
-        is_driver,
-        account,
-        language,
-        mail,
-        has_push,
-        kinds,
-        minutes,
-        quiet_from,
-        quiet_until,
-        *rest,
-    ) = row
-    with_names, gets_statements, added_at = rest
-    return Recipient(
-        id=number,
-        is_driver=bool(is_driver),
-        account=account,
-        language=language,
-        mail=mail,
-        has_push=bool(has_push),
-        kinds=frozenset(orjson.loads(kinds)),
-        away_minutes=minutes,
-        quiet=None if quiet_from is None else (quiet_from, quiet_until),
-        with_names=bool(with_names),
-        gets_statements=bool(gets_statements),
-        added_at=added_at,
-    )
-
-
-# What lasts
-
-
-def _causes(db: Database) -> Iterator[Cause]:
-    for row in db.execute(_CAUSES).fetchall():
-        with left_out(cause=row[0]):
-            yield _cause(*row)
-
-
-def _cause(
-    number: int, kind: str, subject: str, parts: str, words: str | None, began: str, found: str
-) -> Cause:
-    return Cause(
-        id=number,
-        kind=Kind(kind),
-        subject=subject,
-        parts={
-            Place(charger, connector): Span(
-                _moment(since), None if until is None else _moment(until)
+def _causes(db: Database) -> list[MessageCause]:
+    causes: list[MessageCause] = []
+    for number, kind, subject, stored, words, began_at, found_at in db.execute(_CAUSES).fetchall():
+        with left_out(cause=number):
+            parts: dict[CausePlace, Span] = {}
+            for charger, connector, since, until in orjson.loads(stored):
+                ended = None if until is None else _moment(until)
+                parts[CausePlace(charger, connector)] = Span(_moment(since), ended)
+            cause = MessageCause(
+                id=number,
+                kind=MessageKind(kind),
+                subject=subject,
+                parts=parts,
+                words=of_stored(words),
+                began_at=_moment(began_at),
+                found_at=_moment(found_at),
             )
-            for charger, connector, since, until in orjson.loads(parts)
-        },
-        words=of_stored(words),
-        began_at=_moment(began),
-        found_at=_moment(found),
-    )
+            causes.append(cause)
+    return causes
 
 
 def _conditions(
     db: Database, now: datetime, rule: Rule, machine: MachineState, chargers: ServedChargers
 ) -> Iterator[Condition]:
     """Yield what lasts of what the page Now says wants a look, and who is away, also if it is
-    turned away at the door.
-
-    While this server was off, nobody was away.
-    """
-    by_id, begun = {one.id: one for one in chargers.served}, _moment(machine.begun_at)
+    turned away at the door."""
+    # While this server was off, nobody was away.
+    begun = _moment(machine.begun_at)
     for charger in chargers.served:
         if not charger.is_connected and charger.since is not None:
-            yield Condition(Kind.AWAY, "", Place(charger.id), max(begun, _moment(charger.since)))
-    for one in attention(db, now, rule.zone, machine, chargers, sees_all=False, policy=rule.policy):
-        if (kind := _CONDITIONS.get(one.kind)) is not None:
-            yield _condition(kind, one, chargers, by_id, now)
-    for what, subject, since, words in load.problems(load.load_now(db)):
-        yield Condition(
-            Kind(what), subject, Place(""), now if since is None else _moment(since), words
-        )
+            since = max(begun, _moment(charger.since))
+            yield Condition(MessageKind.AWAY, "", CausePlace(charger.id), since)
+
+    looks = attention(db, now, rule.zone, machine, chargers, sees_all=False, policy=rule.policy)
+    for look in looks:
+        kind = _CONDITIONS.get(look.kind)
+        if kind is not None:
+            since = now if look.since is None else _moment(look.since)
+            yield _condition(kind, look, since, chargers)
+    for what, subject, began_at, words in load.problems(load.load_now(db)):
+        since = now if began_at is None else _moment(began_at)
+        yield Condition(MessageKind(what), subject, CausePlace(""), since, words)
 
 
 def _condition(
-    kind: Kind,
-    one: Attention,
-    chargers: ServedChargers,
-    by_id: Mapping[str, KnownCharger],
-    now: datetime,
+    kind: MessageKind, look: Attention, since: datetime, chargers: ServedChargers
 ) -> Condition:
-    place = Place(one.charger or "", one.connector or 0)
-    since = now if one.since is None else _moment(one.since)
-    if kind is Kind.FAULTED:
+    """Return a condition. What has one subject may have one cause."""
+    place = CausePlace(look.charger or "", look.connector or 0)
+    subject = ""
+    if kind is MessageKind.FAULTED:
         fault = chargers.faults.get(place)
-        code = by_id[place.charger].error_code if fault is None and not place.connector else None
-        return Condition(kind, fault.error_code if fault else code or "", place, since)
-    if kind in (Kind.COMMAND, Kind.IGNORED):  # one charger is no reason for another
-        return Condition(kind, place.charger, place, since, one.words)
-    return Condition(kind, one.kind if one.charger is None else "", place, since, one.words)
-
-
-def _of_doubts(doubts: Mapping[str, DoubtsAt]) -> Iterator[Condition]:
-    for one in doubts.values():
-        yield Condition(Kind.DOUBTFUL, one.charger, Place(one.charger), one.since)
-
-
-# What happened
+        if fault is not None:
+            subject = fault.error_code
+        elif not place.connector:
+            for charger in chargers.served:
+                if charger.id == place.charger:
+                    subject = charger.error_code or ""
+        return Condition(kind, subject, place, since)
+    if kind in (MessageKind.COMMAND, MessageKind.IGNORED):
+        # One charger that does not obey is no reason for another.
+        subject = place.charger
+    elif look.charger is None:
+        subject = look.kind
+    return Condition(kind, subject, place, since, look.words)
 
 
 def _facts(db: Database, position: int, rule: Rule) -> tuple[int, list[NewFact]]:
     """Return up to which fact was looked, and what may be told of them."""
     page = db.execute(_FACTS, (position, *_KINDS, MOST_FACTS)).fetchall()
     upto = page[-1][0] if len(page) == MOST_FACTS else newest(db)
-    facts = []
+    facts: list[NewFact] = []
     for number, kind, data in page:
         with left_out(fact=number):
-            if (fact := read_fact(kind, data)) is not None:
+            fact = read_fact(kind, data)
+            if fact is not None:
                 facts.append(_new_fact(db, number, fact, rule))
     return upto, facts
 
 
 def _new_fact(db: Database, number: int, fact: Fact, rule: Rule) -> NewFact:
-    account = _account_of(db, fact, rule)
-    names = [] if account is None else db.execute(_HOUSEHOLD, (account,)).fetchall()
-    household = names[0][0] if names else None
-    if isinstance(fact, TransactionStopped | TransactionClosed):
-        ((energy_wh, ended_at),) = db.execute(
-            _ENDED, (fact.transaction,)
-        ).fetchall()  # a transaction is never deleted
-        return NewFact(number, fact, account, household, energy_wh, _moment(ended_at))
+    """Return a fact with whose it is, and with what its message says."""
     if isinstance(fact, MonthClosed):
-        return NewFact(
-            number, fact, None, None, statements=closed_between(db, fact.first, fact.last)
-        )
+        statements = closed_between(db, fact.first, fact.last)
+        return NewFact(number, fact, None, None, statements=statements)
+
+    account: int | None = None
+    if isinstance(fact, HouseholdReported):
+        account = fact.account
+    elif isinstance(fact, MonthLimitNear | MonthLimitReached):
+        account = _account_of_limit(db, fact)
+    elif isinstance(fact, TransactionStopped | TransactionClosed):
+        owners = Owners(rows_of(db), rule.policy, rule.bill_by)
+        account = owners.decide([fact.transaction])[fact.transaction].account
+    household: str | None = None
+    if account is not None:
+        for (name,) in db.execute(_HOUSEHOLD, (account,)).fetchall():
+            household = name
+
+    if isinstance(fact, TransactionStopped | TransactionClosed):
+        # A transaction is never deleted.
+        ((energy_wh, ended_at),) = db.execute(_ENDED, (fact.transaction,)).fetchall()
+        return NewFact(number, fact, account, household, energy_wh, _moment(ended_at))
     return NewFact(number, fact, account, household)
 
 
@@ -402,38 +437,32 @@ def closed_between(db: Database, first: int | None, last: int | None) -> list[Cl
     return [ClosedOne(*row) for row in db.execute(_STATEMENTS, (first, last)).fetchall()]
 
 
-def _account_of(db: Database, fact: Fact, rule: Rule) -> int | None:
-    """Return whose a fact is, None if it is nobody's."""
-    if isinstance(fact, HouseholdReported):
-        return fact.account
-    if isinstance(fact, MonthLimitNear | MonthLimitReached):
-        if fact.what == "account":
-            return int(fact.key)
-        periods = periods_of(rows_of(db), Thing(What.TAG, fact.key))
-        return next((one.account for one in periods if one.span.covers(fact.at)), None)
-    if isinstance(fact, TransactionStopped | TransactionClosed):
-        return (
-            Owners(rows_of(db), rule.policy, rule.bill_by)
-            .decide([fact.transaction])[fact.transaction]
-            .account
-        )
+def _account_of_limit(db: Database, fact: MonthLimitNear | MonthLimitReached) -> int | None:
+    """Return whose a limit is: that of a card is its owner's at that time."""
+    if fact.what == "account":
+        return int(fact.key)
+    for period in periods_of(rows_of(db), Thing(What.TAG, fact.key)):
+        if period.span.covers(fact.at):
+            return period.account
     return None
 
 
 def _full(db: Database, now: datetime, rule: Rule) -> list[FullCar]:
-    """Return the cars that have taken nothing for FULL_AFTER. The time in which load management
-    gave one too little, and in which it could not answer yet, does not count."""
-    rows, by = rows_of(db), stamp(shifted(now, -FULL_AFTER))
-    full = []
-    for number, at in rows(_PAUSED, (by,)):
+    """Return the cars that have taken nothing for FULL_AFTER."""
+    rows = rows_of(db)
+    latest = stamp(shifted(now, -FULL_AFTER))
+    full: list[FullCar] = []
+    for number, paused_at in rows(_PAUSED, (latest,)):
         with left_out(transaction=number):
-            since = max(at, answered_at(rows, number))
-            if since > by:
+            # The time in which load management gave it too little, or could not answer yet, does
+            # not count.
+            since = max(paused_at, answered_at(rows, number))
+            energy_wh = energies_so_far(rows, [number]).get(number, 0)
+            if since > latest or energy_wh < LEAST_WH:
                 continue
-            wh = energies_so_far(rows, [number]).get(number, 0)
-            if wh >= LEAST_WH:
-                owner = Owners(rows, rule.policy, rule.bill_by).decide([number])[number]
-                full.append(FullCar(number, owner.account, wh, _moment(since)))
+            owners = Owners(rows, rule.policy, rule.bill_by)
+            account = owners.decide([number])[number].account
+            full.append(FullCar(number, account, energy_wh, _moment(since)))
     return full
 
 

@@ -29,38 +29,37 @@ from levity_trio.events import (
 )
 from levity_trio.locale import SOURCE, languages, speaking
 from levity_trio.notify import texts
-from levity_trio.notify.causes import Cause, changed
-from levity_trio.notify.kinds import Kind
-from levity_trio.notify.reading import ClosedOne, Found, FullCar, NewFact, Recipient, left_out
-from levity_trio.notify.texts import Session, Text, Where
+from levity_trio.notify.causes import MessageCause, changed
+from levity_trio.notify.kinds import MessageKind
+from levity_trio.notify.reading import ClosedOne, LookFindings, MessageRecipient, NewFact, left_out
+from levity_trio.notify.texts import DoubtsAt, DriverSession, MessageText, Where
 from levity_trio.records import record
 from levity_trio.store.writes.chargers.outcomes import REPLACED
 from levity_trio.store.writes.people.messages import CauseRow, NewMessage, Round
 from levity_trio.wire.times import in_zone, stamp
 
-MAIL, PUSH = "mail", "push"
+MAIL: Final = "mail"
+PUSH: Final = "push"
 DIGEST_AT: Final = time(8)
 """When, by the clock of the site, doubtful sessions are told."""
 UNPLUGGED: Final = "EVDisconnected"
-EARLY: Final = frozenset(
-    {
-        *(
-            "EmergencyStop",
-            "PowerLoss",
-            "HardReset",
-            "SoftReset",
-            "Reboot",
-            "UnlockCommand",
-            "DeAuthorized",
-        ),
-        *("Remote", "Other"),
-    }
+EARLY: Final = (
+    "EmergencyStop",
+    "PowerLoss",
+    "HardReset",
+    "SoftReset",
+    "Reboot",
+    "UnlockCommand",
+    "DeAuthorized",
+    "Remote",
+    "Other",
 )
 """Reasons of stops that are not at the charger, by the one who charges."""
-CONTRADICTED, NOT_SEEN = "contradicted", "not seen"
+CONTRADICTED: Final = "contradicted"
+NOT_SEEN: Final = "not seen"
 _SEEN_WITH_A_CAR: Final = ("SetChargingProfile", "ClearChargingProfile")
 """Nothing shows without a car whether these are obeyed."""
-URGENT: Final = (Kind.FAULTED, Kind.EXCEEDED, Kind.DISK)
+URGENT: Final = (MessageKind.FAULTED, MessageKind.EXCEEDED, MessageKind.DISK)
 """Quiet hours do not hold these back."""
 
 
@@ -88,26 +87,32 @@ class Topic(NamedTuple):
     statement: int | None = None
 
 
-def messages_of(found: Found, ways: Ways, now: datetime) -> Round:
+def messages_of(found: LookFindings, ways: Ways, now: datetime) -> Round:
     """Return what is to be stored after a look: causes that changed, and the messages that are
     due."""
     return _Making(found, ways, now).made()
 
 
 class _Making:
-    def __init__(self, found: Found, ways: Ways, now: datetime) -> None:
-        self._found, self._ways, self._now = found, ways, now
+    def __init__(self, found: LookFindings, ways: Ways, now: datetime) -> None:
+        self._found = found
+        self._ways = ways
+        self._now = now
         self._where = Where(found.names, found.with_connectors, ways.zone, now)
         self._messages: list[NewMessage] = []
 
     def made(self) -> Round:
         found = self._found
         news = changed(found.causes, found.conditions, self._now, found.unknown)
-        news = [one if one.id else replace(one, id=-n) for n, one in enumerate(news, 1)]
-        causes = {one.id: one for one in (*found.causes, *news)}
+        # A cause that is not stored yet has an id below 0, by which its messages name it.
+        for number, cause in enumerate(news, 1):
+            if not cause.id:
+                news[number - 1] = replace(cause, id=-number)
+        causes = {cause.id: cause for cause in (*found.causes, *news)}
         for cause in causes.values():
             with left_out(cause=cause.id):
                 self._tell_cause(cause)
+
         digest_on = found.cursor.digest_on
         with left_out(digest=digest_on):
             digest_on = self._tell_doubts([*causes.values()])
@@ -116,213 +121,245 @@ class _Making:
                 self._tell_fact(fact)
         for car in found.full:
             with left_out(transaction=car.transaction):
-                self._tell_full(car)
+                session = DriverSession(car.energy_wh, "", car.since)
+                path = f"/d/sessions/{car.transaction}"
+                topic = Topic(MessageKind.FULL, "note", ("full", car.transaction), path)
+                text = partial(texts.of_session, MessageKind.FULL, session, self._where)
+                self._tell_drivers(car.account, topic, text)
         return Round(
             at=stamp(self._now),
             round=found.cursor.round,
             position=found.upto,
             digest_on=digest_on,
-            causes=[_row(one) for one in news],
+            causes=[_row(cause) for cause in news],
             messages=self._messages,
         )
 
-    # Causes
-
-    def _tell_cause(self, cause: Cause) -> None:
-        if cause.kind is Kind.DOUBTFUL:
+    def _tell_cause(self, cause: MessageCause) -> None:
+        """Tell that a cause has begun, and those who were told that, that it is over."""
+        kind = cause.kind
+        # The digest of the day tells these.
+        if kind is MessageKind.DOUBTFUL:
             return
-        begun = {(one.recipient, one.channel) for one in self._found.begun if one.cause == cause.id}
-        part = "begin" if cause.ended_at is None else "end"
-        key = cause.kind, cause.subject, stamp(cause.began_at), stamp(cause.found_at)
-        topic = Topic(cause.kind, part, key, _path_of(cause), cause.kind in URGENT, cause.id)
-        for recipient in self._owners(cause.kind):
+        told = set[tuple[int, str]]()
+        for begin in self._found.begun:
+            if begin.cause == cause.id:
+                told.add((begin.recipient, begin.channel))
+
+        chargers = {place.charger for place in cause.parts}
+        path = "/chargers"
+        if kind in (MessageKind.BACKUP, MessageKind.DISK):
+            path = "/system"
+        elif kind in (MessageKind.EXCEEDED, MessageKind.METER, MessageKind.IGNORED):
+            path = "/load"
+        elif len(chargers) == 1:
+            path = _path_of_charger(chargers.pop())
+        is_over = cause.ended_at is not None
+        part = "end" if is_over else "begin"
+        key = kind, cause.subject, stamp(cause.began_at), stamp(cause.found_at)
+        topic = Topic(kind, part, key, path, kind in URGENT, cause.id)
+
+        words = texts.over if is_over else texts.begun
+        text = partial(words, cause, self._where)
+        for recipient in self._owners(kind):
+            # Each chooses how long chargers may be away before it is told.
+            minutes = recipient.away_minutes if kind is MessageKind.AWAY else 0
+            has_lasted = self._now - cause.began_at >= timedelta(minutes=minutes)
+            is_due = is_over or (bool(cause.lasting) and has_lasted)
             for channel in self._channels(recipient):
-                is_told = (recipient.id, channel) in begun
-                if cause.ended_at is not None and is_told:
-                    self._add(recipient, channel, topic, lambda: texts.over(cause, self._where))
-                elif cause.ended_at is None and not is_told and self._is_due(cause, recipient):
-                    self._add(recipient, channel, topic, lambda: texts.begun(cause, self._where))
+                # The end is for those who heard of the begin, and the begin for those who did not.
+                is_told = (recipient.id, channel) in told
+                if is_due and is_told == is_over:
+                    self._add(recipient, channel, topic, text)
 
-    def _is_due(self, cause: Cause, recipient: Recipient) -> bool:
-        """Whether a recipient is to be told of a cause now: it lasts, and chargers have been away
-        for long enough."""
-        minutes = recipient.away_minutes if cause.kind is Kind.AWAY else 0
-        return bool(cause.lasting) and self._now - cause.began_at >= timedelta(minutes=minutes)
-
-    def _tell_doubts(self, causes: Sequence[Cause]) -> str | None:
+    def _tell_doubts(self, causes: Sequence[MessageCause]) -> str | None:
         """Tell once a day which chargers have doubtful sessions since the digest before; return its
         local day."""
-        local, before = in_zone(self._now, self._ways.zone), self._found.cursor.digest_on
+        local = in_zone(self._now, self._ways.zone)
+        before = self._found.cursor.digest_on
         today = local.date().isoformat()
-        if before is None or local.time() < DIGEST_AT or before >= today:
-            return before or (local.date() - timedelta(days=local.time() < DIGEST_AT)).isoformat()
-        open_ones = [one for one in causes if one.kind is Kind.DOUBTFUL and one.ended_at is None]
-        for recipient in self._owners(Kind.DOUBTFUL):
+        is_early = local.time() < DIGEST_AT
+        if before is None:
+            # The first digest comes at the next such time.
+            return (local.date() - timedelta(days=is_early)).isoformat()
+        if is_early or before >= today:
+            return before
+
+        topic = Topic(MessageKind.DOUBTFUL, "digest", (today,), "/review")
+        lasting = [
+            cause
+            for cause in causes
+            if cause.kind is MessageKind.DOUBTFUL and cause.ended_at is None
+        ]
+        for recipient in self._owners(MessageKind.DOUBTFUL):
             last = self._found.digests.get(recipient.id, "")
-            chargers = [one.subject for one in open_ones if stamp(one.found_at) > last]
-            doubts = [self._found.doubts[one] for one in chargers if one in self._found.doubts]
-            topic = Topic(Kind.DOUBTFUL, "digest", (today,), "/review")
-            for channel in self._channels(recipient) if doubts else ():
-                self._add(
-                    recipient,
-                    channel,
-                    topic,
-                    lambda doubts=doubts: texts.digest(doubts, self._where),  # type: ignore[misc]
-                )
+            doubts: list[DoubtsAt] = []
+            for cause in lasting:
+                at_charger = self._found.doubts.get(cause.subject)
+                if at_charger is not None and stamp(cause.found_at) > last:
+                    doubts.append(at_charger)
+            if not doubts:
+                continue
+            text = partial(texts.digest, doubts, self._where)
+            for channel in self._channels(recipient):
+                self._add(recipient, channel, topic, text)
         return today
 
-    # Facts
-
     def _tell_fact(self, new: NewFact) -> None:
-        match new.fact:
+        fact = new.fact
+        match fact:
             case OutcomeKnown() | HouseholdReported() | ChargerOdd():
                 self._tell_owners(new)
             case TransactionStopped() | TransactionClosed():
-                self._tell_end(new, new.fact)
+                # A driver hears of an end that he did not choose, or that the car was unplugged.
+                kind = MessageKind.UNPLUGGED if fact.reason == UNPLUGGED else MessageKind.STOPPED
+                if kind is MessageKind.STOPPED and fact.reason not in EARLY:
+                    return
+                session = DriverSession(new.energy_wh, fact.reason, new.ended_at or self._now)
+                path = f"/d/sessions/{fact.transaction}"
+                # A late stop of a session that the system closed tells nothing new.
+                topic = Topic(kind, "note", ("end", fact.transaction), path, event=new.id)
+                text = partial(texts.of_session, kind, session, self._where)
+                self._tell_drivers(new.account, topic, text, fact.at)
             case MonthLimitNear() | MonthLimitReached():
-                is_urgent = isinstance(new.fact, MonthLimitReached)
-                topic = Topic(
-                    Kind.LIMIT,
-                    "note",
-                    ("fact", new.id, new.fact.at),
-                    "/d/me",
-                    is_urgent,
-                    event=new.id,
-                )
-                self._tell_drivers(
-                    new.account, topic, lambda: texts.of_limit(new.fact), new.fact.at
-                )
+                is_urgent = isinstance(fact, MonthLimitReached)
+                key = ("fact", new.id, fact.at)
+                topic = Topic(MessageKind.LIMIT, "note", key, "/d/me", is_urgent, event=new.id)
+                text = partial(texts.of_limit, fact)
+                self._tell_drivers(new.account, topic, text, fact.at)
             case MonthClosed():
                 for statement in new.statements:
                     with left_out(statement=statement.number):
                         self._tell_statement(new, statement)
 
     def _tell_owners(self, new: NewFact) -> None:
-        fact, path = new.fact, _path_of_charger(new.fact.charger or "")
+        fact = new.fact
+        path = _path_of_charger(fact.charger or "")
+        key: Sequence[object]
         if isinstance(fact, OutcomeKnown):
-            if not _is_disobeyed(fact):
+            # A command that another one replaced was not disobeyed.
+            if fact.action not in texts.COMMANDS or fact.words.endswith(REPLACED):
                 return
+            needs_a_car = fact.action in _SEEN_WITH_A_CAR
+            if fact.outcome != CONTRADICTED and (fact.outcome != NOT_SEEN or needs_a_car):
+                return
+            # The same may fail each hour.
             day = in_zone(self._now, self._ways.zone).date().isoformat()
-            key: Sequence[object] = (fact.charger, fact.action, day)  # the same may fail each hour
-            topic = Topic(Kind.COMMAND, "note", key, path, event=new.id)
+            key = (fact.charger, fact.action, day)
+            topic = Topic(MessageKind.COMMAND, "note", key, path, event=new.id)
         elif isinstance(fact, ChargerOdd):
-            key = (fact.charger, fact.cause, fact.at[:7])  # a meter may serve two connectors
-            topic = Topic(Kind.FAULTED, "note", key, path, event=new.id)
+            # A meter may serve two connectors.
+            key = (fact.charger, fact.cause, fact.at[:7])
+            topic = Topic(MessageKind.FAULTED, "note", key, path, event=new.id)
         else:
-            topic = Topic(
-                Kind.REPORT, "note", ("fact", new.id, fact.at), "/review?kind=report", event=new.id
-            )
-        for recipient in self._owners(Kind(topic.kind), fact.at):
+            key = ("fact", new.id, fact.at)
+            topic = Topic(MessageKind.REPORT, "note", key, "/review?kind=report", event=new.id)
+        for recipient in self._owners(MessageKind(topic.kind), fact.at):
             name = new.household if recipient.with_names else None
+            text = partial(texts.of_owner, fact, self._where, name)
             for channel in self._channels(recipient):
-                text = partial(texts.of_owner, fact, self._where, name)
                 self._add(recipient, channel, topic, text)
 
-    def _tell_end(self, new: NewFact, fact: TransactionStopped | TransactionClosed) -> None:
-        kind = (
-            Kind.UNPLUGGED
-            if fact.reason == UNPLUGGED
-            else Kind.STOPPED
-            if fact.reason in EARLY
-            else None
-        )
-        if kind is None:
-            return
-        session = Session(new.energy_wh, fact.reason, new.ended_at or self._now)
-        path = f"/d/sessions/{fact.transaction}"
-        # a late stop tells nothing new
-        topic = Topic(kind, "note", ("end", fact.transaction), path, event=new.id)
-        self._tell_drivers(
-            new.account, topic, lambda: texts.of_session(kind, session, self._where), fact.at
-        )
-
-    def _tell_full(self, car: FullCar) -> None:
-        session = Session(car.energy_wh, "", car.since)
-        topic = Topic(
-            Kind.FULL, "note", ("full", car.transaction), f"/d/sessions/{car.transaction}"
-        )
-        self._tell_drivers(
-            car.account, topic, lambda: texts.of_session(Kind.FULL, session, self._where)
-        )
-
-    def _tell_statement(self, new: NewFact, one: ClosedOne) -> None:
+    def _tell_statement(self, new: NewFact, closed: ClosedOne) -> None:
+        """Tell a household of its statement: by the statement itself, or else by a note."""
+        month = date.fromisoformat(f"{closed.month}-01")
+        text = partial(texts.of_statement, month, is_attached=False)
+        key = (closed.number, closed.digest)
+        topic = Topic(MessageKind.STATEMENT, "note", key, "/d/statements", event=new.id)
         for recipient in self._found.recipients:
-            if recipient.account != one.account or not recipient.is_driver:
+            if recipient.account != closed.account or not recipient.is_driver:
                 continue
             channels = self._channels(recipient)
             if recipient.gets_statements and MAIL in channels:
-                self._messages.append(statement_mail(recipient, one, self._ways, stamp(self._now)))
+                mail = statement_mail(recipient, closed, self._ways, stamp(self._now))
+                self._messages.append(mail)
                 channels.remove(MAIL)
-            if Kind.STATEMENT in recipient.kinds and new.fact.at >= recipient.added_at:
-                month = date.fromisoformat(f"{one.month}-01")
-                topic = Topic(
-                    Kind.STATEMENT, "note", (one.number, one.digest), "/d/statements", event=new.id
-                )
+            if MessageKind.STATEMENT in recipient.kinds and new.fact.at >= recipient.added_at:
                 for channel in channels:
-                    self._add(
-                        recipient,
-                        channel,
-                        topic,
-                        partial(texts.of_statement, month, is_attached=False),
-                    )
+                    self._add(recipient, channel, topic, text)
 
     def _tell_drivers(
-        self, account: int | None, topic: Topic, text: Callable[[], Text], at: str = "9999"
+        self, account: int | None, topic: Topic, text: Callable[[], MessageText], at: str = "9999"
     ) -> None:
+        """Tell the drivers of a household who chose this, and who were added before a fact."""
+        if account is None:
+            return
         for recipient in self._found.recipients:
-            is_his = recipient.is_driver and account is not None and recipient.account == account
-            if is_his and topic.kind in recipient.kinds and at >= recipient.added_at:
+            if not recipient.is_driver or recipient.account != account:
+                continue
+            if topic.kind in recipient.kinds and at >= recipient.added_at:
                 for channel in self._channels(recipient):
                     self._add(recipient, channel, topic, text)
 
-    # Messages
-
-    def _owners(self, kind: Kind, at: str = "9999") -> list[Recipient]:
+    def _owners(self, kind: MessageKind, at: str = "9999") -> list[MessageRecipient]:
         """Return the owners and caretakers who chose a kind, and who were added before a fact."""
-        found = (one for one in self._found.recipients if not one.is_driver and at >= one.added_at)
-        return [one for one in found if kind in one.kinds]
-
-    def _channels(self, recipient: Recipient) -> list[str]:
-        has = {MAIL: recipient.mail is not None, PUSH: recipient.has_push}
         return [
-            channel for channel in (MAIL, PUSH) if has[channel] and channel in self._ways.channels
+            recipient
+            for recipient in self._found.recipients
+            if not recipient.is_driver and at >= recipient.added_at and kind in recipient.kinds
         ]
 
+    def _channels(self, recipient: MessageRecipient) -> list[str]:
+        channels: list[str] = []
+        if recipient.mail is not None and MAIL in self._ways.channels:
+            channels.append(MAIL)
+        if recipient.has_push and PUSH in self._ways.channels:
+            channels.append(PUSH)
+        return channels
+
     def _add(
-        self, recipient: Recipient, channel: str, topic: Topic, text: Callable[[], Text | None]
+        self,
+        recipient: MessageRecipient,
+        channel: str,
+        topic: Topic,
+        text: Callable[[], MessageText | None],
     ) -> None:
         with left_out(kind=topic.kind, recipient=recipient.id), speaking(_language(recipient)):
-            said = text()
-            if said is not None:
-                self._messages.append(
-                    _message(recipient, channel, topic, said, self._ways, self._now)
-                )
+            words = text()
+            if words is not None:
+                message = _message(recipient, channel, topic, words, self._ways, self._now)
+                self._messages.append(message)
 
 
 def statement_mail(
-    recipient: Recipient, one: ClosedOne, ways: Ways, at: str, by: str | None = None, copy: int = 0
+    recipient: MessageRecipient,
+    closed: ClosedOne,
+    ways: Ways,
+    at: str,
+    by: str | None = None,
+    copy: int = 0,
 ) -> NewMessage:
     """Return the mail of a statement; `copy` counts those that the same address got before."""
-    key = (one.number, one.digest, recipient.mail, copy)
-    topic = Topic(Kind.STATEMENT, "statement", key, "/d/statements", statement=one.id)
+    key = (closed.number, closed.digest, recipient.mail, copy)
+    topic = Topic(MessageKind.STATEMENT, "statement", key, "/d/statements", statement=closed.id)
+    month = date.fromisoformat(f"{closed.month}-01")
     with speaking(_language(recipient)):
-        text = texts.of_statement(date.fromisoformat(f"{one.month}-01"), is_attached=True)
+        text = texts.of_statement(month, is_attached=True)
     now = datetime.fromisoformat(at)
-    return replace(_message(recipient, MAIL, topic, text, ways, now), created_by=by)
+    message = _message(recipient, MAIL, topic, text, ways, now)
+    return replace(message, created_by=by)
 
 
 def _message(
-    recipient: Recipient, channel: str, topic: Topic, text: Text, ways: Ways, now: datetime
+    recipient: MessageRecipient,
+    channel: str,
+    topic: Topic,
+    text: MessageText,
+    ways: Ways,
+    now: datetime,
 ) -> NewMessage:
     base = ways.drivers_url if recipient.is_driver else ways.owners_url
-    is_held_back = recipient.quiet is not None and not topic.is_urgent
-    not_before = (
-        after_quiet(recipient.quiet, now, ways.zone) if is_held_back and recipient.quiet else now
-    )
+    link = None if base is None else f"{base}{topic.path}"
+    not_before = now
+    if recipient.quiet is not None and not topic.is_urgent:
+        not_before = after_quiet(recipient.quiet, now, ways.zone)
+
+    # The same is never made twice: what it tells, and to whom. The time at which its recipient was
+    # added tells two sites apart.
+    identity = [topic.kind, topic.part, *topic.key, recipient.id, recipient.added_at, channel]
+    joined = "\0".join(map(str, identity))
     return NewMessage(
-        message_id=_digest(
-            topic.kind, topic.part, *topic.key, recipient.id, recipient.added_at, channel
-        ),
+        message_id=sha256(joined.encode()).hexdigest()[:40],
         recipient=recipient.id,
         channel=channel,
         part=topic.part,
@@ -332,7 +369,7 @@ def _message(
         statement=topic.statement,
         subject=text.subject,
         body=text.body,
-        link=None if base is None else f"{base}{topic.path}",
+        link=link,
         not_before=stamp(not_before),
     )
 
@@ -342,27 +379,30 @@ def after_quiet(quiet: tuple[str, str], now: datetime, zone: ZoneInfo) -> dateti
     begin, end = map(time.fromisoformat, quiet)
     local = in_zone(now, zone)
     clock = local.time()
-    is_quiet = begin <= clock < end if begin <= end else clock >= begin or clock < end
+    is_quiet = begin <= clock < end
+    # They may last over midnight.
+    if begin > end:
+        is_quiet = clock >= begin or clock < end
+    if not is_quiet:
+        return now
     day = local.date() + timedelta(days=clock >= end)
-    return in_zone(datetime.combine(day, end, zone), UTC) if is_quiet else now
+    return in_zone(datetime.combine(day, end, zone), UTC)
 
 
-def _digest(*parts: object) -> str:
-    """Return what identifies a message. The time at which its recipient was added tells two sites
-    apart."""
-    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:40]
+def _language(recipient: MessageRecipient) -> str:
+    if recipient.language is not None and recipient.language in languages():
+        return recipient.language
+    return SOURCE
 
 
-def _language(recipient: Recipient) -> str:
-    return next((one for one in languages() if one == recipient.language), SOURCE)
-
-
-def _row(cause: Cause) -> CauseRow:
-    parts = [
-        [*place, stamp(span.since), None if span.until is None else stamp(span.until)]
-        for place, span in sorted(cause.parts.items())
-    ]
+def _row(cause: MessageCause) -> CauseRow:
+    """Return a cause as it is stored."""
+    parts: list[list[object]] = []
+    for place, span in sorted(cause.parts.items()):
+        until = None if span.until is None else stamp(span.until)
+        parts.append([*place, stamp(span.since), until])
     calm, ended = cause.calm_since, cause.ended_at
+    chargers = {place.charger for place in cause.parts if place.charger}
     return CauseRow(
         id=cause.id,
         kind=cause.kind,
@@ -373,27 +413,8 @@ def _row(cause: Cause) -> CauseRow:
         found_at=stamp(cause.found_at),
         calm_since=None if calm is None else stamp(calm),
         ended_at=None if ended is None else stamp(ended),
-        chargers=sorted({place.charger for place in cause.parts if place.charger}),
+        chargers=sorted(chargers),
     )
-
-
-def _is_disobeyed(fact: OutcomeKnown) -> bool:
-    """Whether an owner is told what came of a command. One that another replaced was not
-    disobeyed."""
-    if fact.action not in texts.COMMANDS or fact.words.endswith(REPLACED):
-        return False
-    return fact.outcome == CONTRADICTED or (
-        fact.outcome == NOT_SEEN and fact.action not in _SEEN_WITH_A_CAR
-    )
-
-
-def _path_of(cause: Cause) -> str:
-    chargers = {place.charger for place in cause.parts}
-    if cause.kind in (Kind.BACKUP, Kind.DISK):
-        return "/system"
-    if cause.kind in (Kind.EXCEEDED, Kind.METER, Kind.IGNORED):
-        return "/load"
-    return _path_of_charger(chargers.pop()) if len(chargers) == 1 else "/chargers"
 
 
 def _path_of_charger(charger: str) -> str:

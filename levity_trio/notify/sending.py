@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -43,7 +44,8 @@ async def send_mail(letter: Letter, settings: ServerConfig) -> None:
     """Send a mail. It is sent when this returns. Raises Unsent."""
     if settings.mail is None:
         raise Unsent(Told("no mail server is set (--mail)"))
-    if (sender := sender_of(settings)) is None:
+    sender = sender_of(settings)
+    if sender is None:
         raise Unsent(Told("give the sender of mails with --mail-from"))
     from levity_trio.notify import mail  # noqa: PLC0415 - its libraries are a megabyte, and a site may have none
 
@@ -57,46 +59,46 @@ async def push(notice: Notice, settings: ServerConfig) -> None:
     """Publish a push message as JSON, as ntfy documents it. Raises Unsent."""
     if settings.ntfy is None:
         raise Unsent(Told("no ntfy server is set (--ntfy)"))
-    content = {
+    text = notice.body.encode()[:PUSH_BYTES].decode(errors="ignore")
+    content: dict[str, object] = {
         "topic": notice.topic,
         "title": notice.title,
-        "message": notice.body.encode()[:PUSH_BYTES].decode(errors="ignore"),
-        **({"click": notice.link} if notice.link else {}),
-        **({"priority": URGENT} if notice.is_urgent else {}),
+        "message": text,
     }
-    to, proof = leading_to(settings.ntfy), await _proof(settings)
+    if notice.link:
+        content["click"] = notice.link
+    if notice.is_urgent:
+        content["priority"] = URGENT
+    to = leading_to(settings.ntfy)
+    proof = await _proof(settings)
+    body = orjson.dumps(content)
     try:
-        response = await post(
-            to, proof, orjson.dumps(content), PUSH_SECONDS, most_bytes=PROBLEM_BYTES
-        )
+        response = await post(to, proof, body, PUSH_SECONDS, most_bytes=PROBLEM_BYTES)
     except Unanswered as problem:
         raise Unsent(Told("ntfy at {1}: {2}", to.host, str(problem))) from None
-    if not 200 <= response.status < 300:
-        refusal = Told(
-            "ntfy at {1} answers {2}", to.host, f"{response.status}{_error_in(response.body)}"
-        )
-        raise Unsent(refusal, is_refused=response.status in UNFIT)
+    if 200 <= response.status < 300:
+        return
+
+    # ntfy says in its answer what is wrong.
+    answer = f"{response.status}"
+    with suppress(orjson.JSONDecodeError, LookupError, TypeError):
+        error = orjson.loads(response.body)["error"]
+        if isinstance(error, str):
+            answer = f"{answer}: {error}"
+    refusal = Told("ntfy at {1} answers {2}", to.host, answer)
+    raise Unsent(refusal, is_refused=response.status in UNFIT)
 
 
 async def _proof(settings: ServerConfig) -> Mapping[str, str]:
+    """Return the header that shows who publishes. Raises Unsent."""
     if settings.ntfy_token_file is None:
         return proof_in(settings.ntfy or "")
+    file = str(settings.ntfy_token_file)
     try:
-        token = await trio.to_thread.run_sync(settings.ntfy_token_file.read_text, "utf-8")
+        text = await trio.to_thread.run_sync(settings.ntfy_token_file.read_text, "utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Unsent(
-            Told("cannot read the token in {1}: {2}", str(settings.ntfy_token_file), str(error))
-        ) from None
-    if not (token.strip().isascii() and token.strip().isprintable()):
-        file = str(settings.ntfy_token_file)
+        raise Unsent(Told("cannot read the token in {1}: {2}", file, str(error))) from None
+    token = text.strip()
+    if not token.isascii() or not token.isprintable():
         raise Unsent(Told("the token in {1} is none: give it alone, on one line", file))
-    return {"authorization": f"Bearer {token.strip()}"}
-
-
-def _error_in(body: bytes) -> str:
-    """Return what ntfy says is wrong."""
-    try:
-        error = orjson.loads(body)["error"]
-    except (orjson.JSONDecodeError, LookupError, TypeError):
-        return ""
-    return f": {error}" if isinstance(error, str) else ""
+    return {"authorization": f"Bearer {token}"}

@@ -25,21 +25,27 @@ from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.people.messages import NewMessage, add
 from levity_trio.wire.times import stamp
 
-_CLOSED: Final = (
-    "SELECT id, number, account_id, month, digest FROM statement "
-    "WHERE month = ? AND number IS NOT NULL AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2) "
-    "ORDER BY number"
-)
-_WITHOUT_SHEET: Final = (
-    "SELECT statement_id FROM statement_party "
-    "WHERE party IS NOT NULL AND sheet IS NULL AND statement_id > 0"
-)
-_EARLIER: Final = (
-    "SELECT count(*), count(CASE WHEN sent_at IS NULL "
-    "AND given_up_at IS NULL THEN 1 END), count(sent_at) "
-    "FROM message "
-    "WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'"
-)
+_CLOSED: Final = """
+    SELECT id, number, account_id, month, digest
+    FROM statement
+    WHERE month = ?
+        AND number IS NOT NULL
+        AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2)
+    ORDER BY number
+"""
+_WITHOUT_SHEET: Final = """
+    SELECT statement_id
+    FROM statement_party
+    WHERE party IS NOT NULL AND sheet IS NULL AND statement_id > 0
+"""
+_EARLIER: Final = """
+    SELECT
+        count(*),
+        count(CASE WHEN sent_at IS NULL AND given_up_at IS NULL THEN 1 END),
+        count(sent_at)
+    FROM message
+    WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'
+"""
 
 
 class Mailed(NamedTuple):
@@ -52,7 +58,7 @@ class Mailed(NamedTuple):
 
 
 @record(kw_only=False)
-class Order:
+class MailingOrder:
     """The statements that are mailed: of a month, or of one account in it. What was sent is only
     sent `again` if that is wanted."""
 
@@ -63,40 +69,45 @@ class Order:
 
 
 async def mail_statements(
-    reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: Order
+    reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: MailingOrder
 ) -> Mailed:
     """Hand in the statements of a closed month to be mailed. The same twice in a row makes no
     second mail."""
     at = stamp(clock())
-    mails, earlier, without_address = await reader.run(
-        partial(_planned, order=order, ways=ways, at=at)
-    )
+    plan = partial(_planned, order=order, ways=ways, at=at)
+    mails, earlier, without_address = await reader.run(plan)
 
     def store(db: UnitOfWork) -> int:
-        return sum(add(db, one, at) for one in mails)
+        return sum(add(db, mail, at) for mail in mails)
 
+    # Another server may have made the same mails meanwhile.
     made = await writer.run(store)
     return Mailed(made, earlier + len(mails) - made, without_address)
 
 
 def _planned(
-    db: Database, order: Order, ways: Ways, at: str
+    db: Database, order: MailingOrder, ways: Ways, at: str
 ) -> tuple[list[NewMessage], int, list[int]]:
     """Return the mails to be made, how many there were before, and the accounts without an
     address."""
-    people = [one for one in recipients_of(db) if one.is_driver and one.mail is not None]
-    mails, without, earlier = list[NewMessage](), list[int](), 0
+    drivers = [
+        person for person in recipients_of(db) if person.is_driver and person.mail is not None
+    ]
+    mails: list[NewMessage] = []
+    without_address: list[int] = []
+    earlier = 0
     for row in db.execute(_CLOSED, (order.month, order.account)).fetchall():
         statement = ClosedOne(*row)
-        to = [one for one in people if one.account == statement.account]
-        without += [] if to else [statement.account]
-        for recipient in to:
+        recipients = [person for person in drivers if person.account == statement.account]
+        if not recipients:
+            without_address.append(statement.account)
+        for recipient in recipients:
             copies, waiting, sent = db.execute(_EARLIER, (statement.id, recipient.id)).fetchone()
             if waiting or (sent and not order.again):
                 earlier += 1
-            else:
-                mails.append(statement_mail(recipient, statement, ways, at, order.by, copies))
-    return mails, earlier, without
+                continue
+            mails.append(statement_mail(recipient, statement, ways, at, order.by, copies))
+    return mails, earlier, without_address
 
 
 async def attached(reader: Reader, statement: int, font: Path | None) -> Attachment:
@@ -107,9 +118,8 @@ async def attached(reader: Reader, statement: int, font: Path | None) -> Attachm
 
     paper = as_paper(await reader.run(read))
     (content,) = await printing.documents([paper], DocumentForm.PDF, font)
-    return Attachment(
-        name=f"{name_of(paper.first)}.pdf", media_type="application/pdf", content=content
-    )
+    name = f"{name_of(paper.first)}.pdf"
+    return Attachment(name=name, media_type="application/pdf", content=content)
 
 
 def as_paper(one: Printed) -> Paper:
@@ -135,10 +145,8 @@ async def keep_sheets(reader: Reader, writer: Writer) -> None:
         return sheet_text(next(printed(rows_of(db), (statement,))))
 
     with surviving("what earlier statements say could not be kept"):
-        for (statement,) in await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall()):
+        rows = await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall())
+        for (statement,) in rows:
             with surviving("what a statement says could not be kept", statement=statement):
-                await writer.run(
-                    closing.keep_sheet,
-                    statement,
-                    await reader.run(partial(sheet, statement=statement)),
-                )
+                text = await reader.run(partial(sheet, statement=statement))
+                await writer.run(closing.keep_sheet, statement, text)

@@ -90,20 +90,25 @@ class Telling:
     def _read(self, db: Database) -> tuple[Round | None, bool]:
         """Return what is to be stored, None if nothing is, and whether there are more facts than
         that."""
-        now, looks = self._looks.clock(), self._looks
+        looks = self._looks
+        now = looks.clock()
         found = find(db, now, looks.rule, looks.machine(db))
         made = messages_of(found, looks.ways(), now)
-        is_news = made.causes or found.facts or made.digest_on != found.cursor.digest_on
-        is_to_be_stored = is_news or found.upto - found.cursor.position >= FAR or _unknown(db, made)
-        return made if is_to_be_stored else None, len(found.facts) >= MOST_FACTS
+        has_more = len(found.facts) >= MOST_FACTS
+        if made.causes or found.facts or made.digest_on != found.cursor.digest_on:
+            return made, has_more
+        if found.upto - found.cursor.position >= FAR:
+            return made, has_more
+
+        # Without news, only a message that was never made is a reason to write.
+        return made if _unknown(db, made) else None, has_more
 
 
 def _unknown(db: Database, made: Round) -> bool:
     """Whether any message of a round is new."""
-    numbers = [one.message_id for one in made.messages]
-    known = {
-        found
-        for part in parts(numbers)
-        for (found,) in db.execute(_KNOWN.format(marks(part)), part).fetchall()
-    }
-    return not known.issuperset(numbers)
+    numbers = [message.message_id for message in made.messages]
+    stored: set[str] = set()
+    for part in parts(numbers):
+        rows = db.execute(_KNOWN.format(marks(part)), part).fetchall()
+        stored.update(number for (number,) in rows)
+    return not stored.issuperset(numbers)

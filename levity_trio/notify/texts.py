@@ -15,8 +15,8 @@ from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitRe
 from levity_trio.locale import N_, _, _n, language
 from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.locale.texts import Reader, said
-from levity_trio.notify.causes import Cause, Place
-from levity_trio.notify.kinds import Kind
+from levity_trio.notify.causes import CausePlace, MessageCause
+from levity_trio.notify.kinds import MessageKind
 from levity_trio.store.reads.now.attention import odd_words
 from levity_trio.store.reads.now.away import SEVERAL, listed
 from levity_trio.wire.times import in_zone
@@ -25,7 +25,7 @@ from levity_trio.wire.words import of_ocpp
 _A_WEEK: Final = timedelta(days=6)
 
 
-class Text(NamedTuple):
+class MessageText(NamedTuple):
     """A subject, or the title of a push message, and what it says."""
 
     subject: str
@@ -45,7 +45,7 @@ class Where(NamedTuple):
         """Return the name of a charger."""
         return self.names.get(charger, charger)
 
-    def at(self, place: Place) -> str:
+    def at(self, place: CausePlace) -> str:
         """Return the name of a place."""
         name = self.name(place.charger)
         if place.connector and place.charger in self.with_connectors:
@@ -56,7 +56,8 @@ class Where(NamedTuple):
 
     def time(self, moment: datetime) -> str:
         """Return a time: 18:04, Tue 18:04, 3 Nov 18:04."""
-        local, now = in_zone(moment, self.zone), in_zone(self.now, self.zone)
+        local = in_zone(moment, self.zone)
+        now = in_zone(self.now, self.zone)
         clock = f"{local:%H:%M}"
         if local.date() == now.date():
             return clock
@@ -64,12 +65,14 @@ class Where(NamedTuple):
         return f"{day} {clock}"
 
 
-def begun(cause: Cause, where: Where) -> Text:
+def begun(cause: MessageCause, where: Where) -> MessageText:
     """Return what is said when a cause has begun."""
     places = sorted(cause.lasting) or sorted(cause.parts)
     names = said(listed(where.at(place) for place in places))
-    since, num = where.time(min(cause.parts[place].since for place in places)), len(places)
-    if cause.kind is Kind.AWAY:
+    first = min(cause.parts[place].since for place in places)
+    since = where.time(first)
+    num = len(places)
+    if cause.kind is MessageKind.AWAY:
         subject = _n("%(where)s is away", "%(num)s chargers are away", num, where=names)
         body = _n(
             "%(where)s has been away since %(since)s.",
@@ -78,9 +81,12 @@ def begun(cause: Cause, where: Where) -> Text:
             where=names,
             since=since,
         )
-        reason = _("Probably the network there.") if num >= SEVERAL else ""
-        return Text(subject, " ".join(filter(None, (body, reason))))
-    if cause.kind is Kind.FAULTED:
+        # One charger may have a fault of its own.
+        if num >= SEVERAL:
+            reason = _("Probably the network there.")
+            body = f"{body} {reason}"
+        return MessageText(subject, body)
+    if cause.kind is MessageKind.FAULTED:
         subject = _n("%(where)s is faulted", "%(num)s connectors are faulted", num, where=names)
         body = _n(
             "%(where)s has been faulted since %(since)s",
@@ -89,33 +95,34 @@ def begun(cause: Cause, where: Where) -> Text:
             where=names,
             since=since,
         )
-        return Text(
-            subject, f"{body}: {said(of_ocpp(cause.subject))}." if cause.subject else f"{body}."
-        )
+        if cause.subject:
+            body = f"{body}: {said(of_ocpp(cause.subject))}"
+        return MessageText(subject, f"{body}.")
     words = said(cause.words or "", Reader(where.zone, where.now))
-    return Text(words, _("%(words)s (since %(since)s).", words=words, since=since))
+    return MessageText(words, _("%(words)s (since %(since)s).", words=words, since=since))
 
 
 _OVER: Final = N_(
     {
-        Kind.BACKUP: "There is a new backup",
-        Kind.DISK: "The server has room to store again",
-        Kind.EXCEEDED: "The circuit is within its limit again",
-        Kind.METER: "The meter shows currents again",
-        Kind.IGNORED: "%(where)s no longer ignores its limit",
-        Kind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
-        Kind.COMMAND: "%(where)s is in service, or out of it, as it was told",
+        MessageKind.BACKUP: "There is a new backup",
+        MessageKind.DISK: "The server has room to store again",
+        MessageKind.EXCEEDED: "The circuit is within its limit again",
+        MessageKind.METER: "The meter shows currents again",
+        MessageKind.IGNORED: "%(where)s no longer ignores its limit",
+        MessageKind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
+        MessageKind.COMMAND: "%(where)s is in service, or out of it, as it was told",
     }
 )
 
 
-def over(cause: Cause, where: Where) -> Text:
+def over(cause: MessageCause, where: Where) -> MessageText:
     """Return what is said when a cause has ended."""
-    names, num = said(listed(where.at(place) for place in sorted(cause.parts))), len(cause.parts)
+    names = said(listed(where.at(place) for place in sorted(cause.parts)))
+    num = len(cause.parts)
     at = where.time(cause.ended_at or where.now)
-    if cause.kind is Kind.AWAY:
+    if cause.kind is MessageKind.AWAY:
         subject = _n("%(where)s is back", "%(num)s chargers are back", num, where=names)
-    elif cause.kind is Kind.FAULTED:
+    elif cause.kind is MessageKind.FAULTED:
         subject = _n(
             "%(where)s is no longer faulted",
             "%(num)s connectors are no longer faulted",
@@ -125,10 +132,8 @@ def over(cause: Cause, where: Where) -> Text:
     else:
         subject = _(_OVER[cause.kind], where=names)
     began = where.time(cause.began_at)
-    return Text(
-        subject,
-        _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at),
-    )
+    body = _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at)
+    return MessageText(subject, body)
 
 
 class DoubtsAt(NamedTuple):
@@ -139,21 +144,17 @@ class DoubtsAt(NamedTuple):
     since: datetime
 
 
-def digest(doubts: Sequence[DoubtsAt], where: Where) -> Text:
+def digest(doubts: Sequence[DoubtsAt], where: Where) -> MessageText:
     """Return the digest of a day."""
-    num, names = (
-        sum(one.sessions for one in doubts),
-        said(listed(where.name(one.charger) for one in doubts)),
-    )
+    num = sum(at_charger.sessions for at_charger in doubts)
+    names = said(listed(where.name(at_charger.charger) for at_charger in doubts))
+    since = where.time(min(at_charger.since for at_charger in doubts))
     subject = _n("%(num)s session is in doubt", "%(num)s sessions are in doubt", num)
-    since = where.time(min(one.since for one in doubts))
-    return Text(
-        subject,
-        _("%(words)s at %(where)s, since %(since)s.", words=subject, where=names, since=since),
-    )
+    body = _("%(words)s at %(where)s, since %(since)s.", words=subject, where=names, since=since)
+    return MessageText(subject, body)
 
 
-def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
+def of_owner(fact: Fact, where: Where, household: str | None) -> MessageText | None:
     """Return what an owner is told of a fact, None if nothing; `household` is its name, if it may
     stand there."""
     if isinstance(fact, OutcomeKnown):
@@ -161,17 +162,16 @@ def of_owner(fact: Fact, where: Where, household: str | None) -> Text | None:
         asked = _(COMMANDS.get(fact.action, fact.action))
         subject = _("%(where)s does not do what it was asked: %(asked)s", where=name, asked=asked)
         since = where.time(datetime.fromisoformat(fact.at))
-        return Text(subject, _("%(words)s (%(since)s).", words=subject, since=since))
+        return MessageText(subject, _("%(words)s (%(since)s).", words=subject, since=since))
     if isinstance(fact, ChargerOdd):
-        words = said(
-            odd_words(fact.cause, where.name(fact.charger or ""), fact.figure, fact.earlier)
-        )
-        return Text(words, f"{words}.")
+        name = where.name(fact.charger or "")
+        words = said(odd_words(fact.cause, name, fact.figure, fact.earlier))
+        return MessageText(words, f"{words}.")
     if isinstance(fact, HouseholdReported):
         who = household or _("A household")
         at = where.time(datetime.fromisoformat(fact.at))
         subject = _(_REPORTED.get(fact.about, _REPORTED["charger"]), who=who)
-        return Text(subject, _("%(words)s (%(since)s).", words=subject, since=at))
+        return MessageText(subject, _("%(words)s (%(since)s).", words=subject, since=at))
     return None
 
 
@@ -201,7 +201,7 @@ _REPORTED: Final = N_(
 )
 
 
-class Session(NamedTuple):
+class DriverSession(NamedTuple):
     """A session of a driver: its energy in Wh, why it ended, and a time of it: since when it is
     full, or its end."""
 
@@ -210,23 +210,21 @@ class Session(NamedTuple):
     at: datetime
 
 
-def of_session(kind: Kind, session: Session, where: Where) -> Text:
+def of_session(kind: MessageKind, session: DriverSession, where: Where) -> MessageText:
     """Return what a driver is told of a session."""
-    at, energy = (
-        where.time(session.at),
-        _("%(number)s kWh", number=number(session.energy_wh / 1000, 1)),
-    )
-    if kind is Kind.FULL:
-        return Text(
-            _("Your car is full"),
-            _("Your car has taken nothing since %(at)s: %(kwh)s.", at=at, kwh=energy),
-        )
-    if kind is Kind.UNPLUGGED:
+    at = where.time(session.at)
+    energy = _("%(number)s kWh", number=number(session.energy_wh / 1000, 1))
+    if kind is MessageKind.FULL:
+        subject = _("Your car is full")
+        body = _("Your car has taken nothing since %(at)s: %(kwh)s.", at=at, kwh=energy)
+        return MessageText(subject, body)
+    if kind is MessageKind.UNPLUGGED:
         subject = _("Your car is unplugged")
-        return Text(subject, _("Your car was unplugged at %(at)s: %(kwh)s.", at=at, kwh=energy))
+        body = _("Your car was unplugged at %(at)s: %(kwh)s.", at=at, kwh=energy)
+        return MessageText(subject, body)
     why = _(_REASONS.get(session.reason, _REASONS["Other"]))
     body = _("Your session stopped at %(at)s, %(why)s: %(kwh)s.", at=at, why=why, kwh=energy)
-    return Text(_("Your session stopped early"), body)
+    return MessageText(_("Your session stopped early"), body)
 
 
 _REASONS: Final = N_(
@@ -244,22 +242,22 @@ _REASONS: Final = N_(
 )
 
 
-def of_limit(fact: Fact) -> Text:
+def of_limit(fact: Fact) -> MessageText:
     """Return what a driver is told who has used most of what the month allows, or all of it."""
     if isinstance(fact, MonthLimitReached):
         subject = _("You have used what you may in this month")
-        return Text(
+        return MessageText(
             subject,
             _("You have used what you may in this month. Nothing more starts before it is over."),
         )
     subject = _("You have used four fifths of what you may in this month")
-    return Text(subject, f"{subject}.")
+    return MessageText(subject, f"{subject}.")
 
 
-def of_statement(month: date, *, is_attached: bool) -> Text:
+def of_statement(month: date, *, is_attached: bool) -> MessageText:
     """Return what a household is told of its statement."""
     name = f"{format_of(language()).months[month.month - 1]} {month.year}"
     subject = _("Your statement for %(month)s", month=name)
     if is_attached:
-        return Text(subject, _("Your statement for %(month)s is attached.", month=name))
-    return Text(subject, _("Your statement for %(month)s is ready.", month=name))
+        return MessageText(subject, _("Your statement for %(month)s is attached.", month=name))
+    return MessageText(subject, _("Your statement for %(month)s is ready.", month=name))

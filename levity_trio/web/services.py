@@ -16,7 +16,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
-from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
+from levity_trio.notify.opening import Around, LinkAddresses, Messages, open_messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.charges import rule_of
@@ -92,7 +92,7 @@ def around_of(central: Central, reader: Reader, key: SecretKey) -> Around:
         clock=central.clock,
         key=key,
         rule=rule_of(central.config, central.policy),
-        addresses=Addresses(*addresses_to_send(central.config)),
+        addresses=LinkAddresses(*addresses_to_send(central.config)),
         is_clock_trusted=lambda: central.clock_trusted,
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.events import HouseholdReported, MonthLimitNear, OutcomeKnown
 from levity_trio.notify.kinds import OF_DRIVER
-from levity_trio.notify.statements import Order, _planned
+from levity_trio.notify.statements import MailingOrder, _planned
 from levity_trio.notify.telling import _unknown
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.people import messages as reads
@@ -144,7 +144,9 @@ def test_statements_and_recipients(site: Site) -> None:
     biller.close("2026-03")
     site.look()
     with reading(books) as db:
-        assert _planned(db, Order(month="2026-03", by="anna", again=True), WAYS, books.at) == (
+        assert _planned(
+            db, MailingOrder(month="2026-03", by="anna", again=True), WAYS, books.at
+        ) == (
             [],
             1,
             [],

@@ -15,8 +15,8 @@ from orjson import dumps
 from levity_trio.access.turned_away import Refusal
 from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
-from levity_trio.notify.causes import Cause, Condition, Place, Span, changed
-from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, Kind
+from levity_trio.notify.causes import CausePlace, Condition, MessageCause, Span, changed
+from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, MessageKind
 from levity_trio.notify.texts import Where, begun
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import DatabaseSpace
@@ -34,16 +34,16 @@ MINUTE = timedelta(minutes=1)
 
 
 def fault(charger: str, minutes: float, code: str = "GroundFailure") -> Condition:
-    return Condition(Kind.FAULTED, code, Place(charger, 1), NOON + minutes * MINUTE)
+    return Condition(MessageKind.FAULTED, code, CausePlace(charger, 1), NOON + minutes * MINUTE)
 
 
 def away(charger: str, minutes: float) -> Condition:
-    return Condition(Kind.AWAY, "", Place(charger), NOON + minutes * MINUTE)
+    return Condition(MessageKind.AWAY, "", CausePlace(charger), NOON + minutes * MINUTE)
 
 
-def watched(*looks: tuple[float, list[Condition]]) -> list[Cause]:
+def watched(*looks: tuple[float, list[Condition]]) -> list[MessageCause]:
     """Look at some minutes; return all causes as they are then."""
-    causes: dict[int, Cause] = {}
+    causes: dict[int, MessageCause] = {}
     for minutes, present in looks:
         known = [one for one in causes.values() if one.ended_at is None]
         for one in changed(known, present, NOON + minutes * MINUTE):
@@ -53,7 +53,7 @@ def watched(*looks: tuple[float, list[Condition]]) -> list[Cause]:
 
 
 def test_each_kind_can_be_chosen_by_its_words() -> None:
-    assert sorted((*OF_SITE, *OF_DRIVER)) == sorted(Kind)
+    assert sorted((*OF_SITE, *OF_DRIVER)) == sorted(MessageKind)
 
 
 def test_what_is_gone_in_a_moment_is_no_cause() -> None:
@@ -90,8 +90,8 @@ def test_one_that_never_returns_does_not_hide_the_next_outage() -> None:
     both = [away("A", 0), away("B", 0)]
     found = watched((3, both), (20, both[:1]), (300, [away("A", 0), away("B", 297)]))
     assert [(len(one.parts), one.lasting) for one in found] == [
-        (2, [Place("A")]),
-        (1, [Place("B")]),
+        (2, [CausePlace("A")]),
+        (1, [CausePlace("B")]),
     ]
 
 
@@ -372,10 +372,10 @@ def test_chargers_that_do_not_obey_are_told_each_by_itself_and_once() -> None:
 
 def test_a_german_message_has_words_for_a_code_and_leaves_a_name() -> None:
     where = Where({"CP-1": "Left"}, (), UTC, NOON)
-    cause = Cause(
-        kind=Kind.FAULTED,
+    cause = MessageCause(
+        kind=MessageKind.FAULTED,
         subject="GroundFailure",
-        parts={Place("CP-1"): Span(NOON)},
+        parts={CausePlace("CP-1"): Span(NOON)},
         began_at=NOON,
         found_at=NOON,
     )

@@ -23,8 +23,8 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import Event, HouseholdReported, MessageTried
 from levity_trio.notify import delivery, mail
 from levity_trio.notify.delivery import GIVEN_UP_AFTER
-from levity_trio.notify.opening import Addresses, Around, Messages, open_messages
-from levity_trio.notify.statements import Mailed, Order
+from levity_trio.notify.opening import Around, LinkAddresses, Messages, open_messages
+from levity_trio.notify.statements import Mailed, MailingOrder
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
@@ -77,7 +77,7 @@ class Site:
             clock=lambda: self.books.now,
             key=key,
             rule=Rule(BERLIN, self.books.policy, BillBy.TAG),
-            addresses=Addresses(None, None),
+            addresses=LinkAddresses(None, None),
             is_clock_trusted=lambda: True,
         )
         with self.hooks.listening(self._note):
@@ -351,7 +351,7 @@ async def test_statements_that_cannot_be_made_now_hold_up_no_other_message(site:
     font = site.folder.parent / "missing.ttf"
     site.config = replace(site.config, font=font)
     async with site.running() as messages:
-        await messages.mail_statements(Order(month=f"{one.month:%Y-%m}", by="anna"))
+        await messages.mail_statements(MailingOrder(month=f"{one.month:%Y-%m}", by="anna"))
         await eventually(lambda: site.tried.count(("mail", "failed")) == 3)
         site.report()
         await eventually(partial(is_sent, site, 1))
@@ -471,7 +471,7 @@ async def test_statements_of_a_closed_month(site: Site) -> None:
     )
     papers.close(draft, papers.biller(one.owner))
     site.add(who="driver", account=with_mail, mail="flat@example.org", kinds=[], language="de")
-    order = Order(month=f"{one.month:%Y-%m}", by="anna")
+    order = MailingOrder(month=f"{one.month:%Y-%m}", by="anna")
     async with site.running() as messages:
         for expected in ((1, 0), (0, 1), (0, 1)):
             assert await messages.mail_statements(order) == Mailed(*expected, [without])

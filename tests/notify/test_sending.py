@@ -212,7 +212,7 @@ async def test_the_connection_is_cut_after_the_longest_time(
         with trio.move_on_after(0.5):
             await send_mail(LETTER, settings)
         with trio.fail_after(60):
-            while mail._places().borrowed_tokens:  # noqa: ASYNC110 - until the threads have ended
+            while mail._PLACES.get().borrowed_tokens:  # noqa: ASYNC110 - until the threads have ended
                 await trio.sleep(0.01)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
-from levity_trio.notify.opening import Addresses, Around, Messages
+from levity_trio.notify.opening import Around, LinkAddresses, Messages
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.told import stored
 from levity_trio.web.api.engine.endpoints import Endpoint
@@ -221,7 +221,7 @@ def sending(site: Site) -> Messages:
         clock=site.api.clock,
         key=site.api.key,
         rule=Rule(site.api.config.time_zone, site.books.policy, BillBy.TAG),
-        addresses=Addresses(None, None),
+        addresses=LinkAddresses(None, None),
         is_clock_trusted=lambda: True,
     )
     return Messages(around, ())

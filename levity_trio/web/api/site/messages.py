@@ -25,7 +25,7 @@ from levity_trio.notify.letter import Letter, Notice, Unsent
 from levity_trio.notify.opening import new_topic
 from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
-from levity_trio.notify.statements import Order
+from levity_trio.notify.statements import MailingOrder
 from levity_trio.nouns import Recipient
 from levity_trio.records import Personal, names_of, record, whole_text
 from levity_trio.store.reads.people import messages as stored
@@ -397,7 +397,7 @@ async def mail_month(request: TypedRequest[None, StatementMailBody]) -> Statemen
     api, body, month = request.api, request.body, str(month_of(request))
     if api.config.mail is None:
         raise conflict(NO_MAIL)
-    order = Order(month, request.caller.name, body.account, body.again)
+    order = MailingOrder(month, request.caller.name, body.account, body.again)
     mailed = await api.messages.mail_statements(order)
     if not (mailed.mails or mailed.earlier or mailed.without_address):
         raise conflict(Told("there is no closed statement of {1}", month))
