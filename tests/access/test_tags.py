@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from levity_trio.access.tags import Index, Policy, Status, Tag, Unknown, Verdict, concurrent
@@ -51,6 +51,7 @@ def expected(policy: Policy, id_tag: str, tag: Tag | None, running: int) -> str:
     st.none() | tags,
     st.integers(0, 4),
 )
+@example(Policy(), "A", Tag("Accepted", AT, None, None), 0)
 def test_the_policy(policy: Policy, id_tag: str, tag: Tag | None, running: int) -> None:
     shown = policy.judge(policy.key(id_tag), tag, AT)
     assert concurrent(shown, tag, running).status == expected(policy, id_tag, tag, running)

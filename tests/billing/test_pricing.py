@@ -285,6 +285,16 @@ def test_held_and_excused_minutes_are_taken_off_once(
     assert minutes_of(stay(length, held=spans[0], excused=spans[1])) == len(counted)
 
 
+def test_fees_are_of_the_local_day() -> None:
+    """In Berlin, 22:30 UTC is half past midnight of the next day, when fees begin."""
+    at = datetime(2026, 10, 1, 22, 30, tzinfo=UTC)
+    position = session(started_at=at, ended_at=at + HOUR)
+    fees = tariff(since=date(2026, 10, 2), session_fee=Decimal(1), blocking=TERMS)
+    blocked = Stay(last_energy_at=at, stopped_at=at + HOUR, available_at=None)
+    found = priced(position, tariff(), fees, evidence=SessionEvidence(stay=blocked))
+    assert told(found)[1:] == [("session fee", None, 1, 100), ("blocking fee", None, 30, 300)]
+
+
 def test_free_hours_are_local() -> None:
     """12:00 in Berlin plus grace until 12:00 the next day, without 22:00 to 07:00."""
     terms = Blocking(
@@ -356,6 +366,11 @@ def test_a_base_fee_of_two_versions() -> None:
         (16, 31, 361),
     ]
     assert base(*october, old, tariff(since=date(2026, 10, 16))) == [(15, 31, 242)]
+    rates = ((LineKind.ENERGY, Decimal(7)),)
+    taxed = tariff(base_fee=Decimal("5.01"), since=date(2026, 10, 16), tax_rates=rates)
+    of_both = base_fee(Versions((old, taxed)), *october)
+    taxes = [(line.quantity, line.tax_rate) for line in of_both]
+    assert taxes == [(15, Decimal(19)), (16, Decimal(7))]
 
 
 def test_a_base_fee_is_of_one_month() -> None:

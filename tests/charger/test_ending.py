@@ -12,7 +12,15 @@ from levity_trio.charger.stream import LAST_SEND_SECONDS
 from levity_trio.events import ChargerDisconnected
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure
-from tests.charger.peers import PING, RawPeer, open_charger, open_raw, open_raw_charger, upgrade
+from tests.charger.peers import (
+    PING,
+    RawPeer,
+    open_charger,
+    open_raw,
+    open_raw_charger,
+    session_of,
+    upgrade,
+)
 
 AT_ONCE = 0.001
 
@@ -20,10 +28,11 @@ AT_ONCE = 0.001
 async def test_the_end_tells_every_session_1001(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central, "/ws/CP-1") as one, open_charger(central, "/ws/CP-2") as other:
         await one.call("Heartbeat")
+        session_of(central, "CP-2").end(1012, "the first reason counts")
         central.registry.end_all()
         with trio.fail_after(AT_ONCE):
             assert await one.wait_closed() == (1001, "the server is stopping")
-            assert await other.wait_closed() == (1001, "the server is stopping")
+            assert await other.wait_closed() == (1012, "the first reason counts")
     assert writer.rows("SELECT close_code FROM session") == [(1001,)]
     assert writer.row("SELECT is_connected FROM cp") == (0,)
     assert len(central.registry) == 0

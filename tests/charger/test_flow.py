@@ -14,6 +14,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.inbox import INBOX_CALLS
 from levity_trio.charger.session import MAX_MALFORMED_FRAMES
 from levity_trio.events import TransactionStarted
+from levity_trio.store.engine.writer import Sharing
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, Charger, frame, open_charger, open_raw_charger
 
@@ -296,6 +297,18 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
     assert writer.rows("SELECT id FROM tx") == []
     # stored when the database was available again
     assert writer.rows("SELECT close_code FROM session") == [(1013,)]
+
+
+async def test_a_server_that_others_may_take_for_dead_answers_nothing(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        writer.sharing = Sharing("other", lambda: 0.0)
+        await charger.send_call("StartTransaction", START)
+        told = (1012, "this server was silent for too long")
+        assert await charger.wait_closed_silently() == told
+    assert len(writer.recorded(TransactionStarted)) == 1, "it is sent again, and is known then"
 
 
 async def test_a_first_message_that_cannot_be_stored_ends_the_connection(

@@ -277,7 +277,8 @@ def in_order(sheet: Sheet, cars: list[Car], first_come: bool) -> list[Car]:
         priority = -(car.priority + sheet.tree.sockets[car.place].priority)
         if car.boost:
             return 0, priority, 0.0, 0.0, *end
-        is_over = sheet.is_quarter and not first_come and sheet.now - (had.turn or 0.0) >= QUARTER
+        lasted = sheet.now - (had.turn or 0.0) - car.wakes
+        is_over = sheet.is_quarter and not first_come and lasted >= QUARTER
         if had.limit > 0 and car.demand is CarDemand.WANTS and not is_over:
             return 1, 0, 0.0 if first_come else -(had.turn or 0.0), 0.0, *end
         if car.demand is CarDemand.FULL:

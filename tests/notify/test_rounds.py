@@ -188,6 +188,7 @@ def test_names_of_households_only_for_owners_who_want_them() -> None:
 
 def test_a_command_that_fails_each_hour_is_told_once_a_day() -> None:
     home = Home()
+    caretaker = home.add(who="caretaker", mail="c@example.org", kinds=["report"])
 
     def fail(outcome: str, action: str = "Reset", words: str = "no boot followed") -> None:
         home.fact(
@@ -213,6 +214,7 @@ def test_a_command_that_fails_each_hour_is_told_once_a_day() -> None:
         "CP-1 does not do what it was asked: start again (14:00).",
         "CP-1 does not do what it was asked: limit its power (19:00).",
     ]
+    assert home.bodies(caretaker) == [], "who did not choose this"
 
 
 @pytest.mark.logs_errors

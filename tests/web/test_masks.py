@@ -37,14 +37,14 @@ def test_cards_are_masked_in_their_fields_and_in_sentences_of_the_same_answer() 
         "charger": "CP-1",
         "page": 1,
         "at": "2026-03-01T04:00:00.000Z",
-        "words": "started with 04A2, stopped with page; 04A25 is another",
-        "entries": [{"idTag": "page", "idTagInfo": {"parentIdTag": 'a"b'}}],
+        "words": "started with 04A2, stopped with page; 04A25 is another, and (+) is one",
+        "entries": [{"idTag": "page", "idTagInfo": {"parentIdTag": 'a"b'}}, {"sample": "(+)"}],
     }
     assert masked(told) == {
         **told,
         "id_tag": "***",
-        "words": "started with ***, stopped with ***; 04A25 is another",
-        "entries": [{"idTag": "***", "idTagInfo": {"parentIdTag": "***"}}],
+        "words": "started with ***, stopped with ***; 04A25 is another, and *** is one",
+        "entries": [{"idTag": "***", "idTagInfo": {"parentIdTag": "***"}}, {"sample": "***"}],
     }
 
 
