@@ -54,8 +54,9 @@ Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
 class Refutation(NamedTuple):
     """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt.
 
-    Without `words`, each finding has its own, with numbers. It is asked only if the case has what
-    it `needs`.
+    Without `words`, each finding has its own, with numbers; a finding may also have a code of its
+    own. `needs` names a field of the case without which nothing can be found: if it is empty,
+    the question is not asked, which saves time.
     """
 
     group: Group
@@ -110,8 +111,8 @@ def garbled(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
 
 
 def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict with a power that no car charges with, if the figure agrees with a
-    thousand times as much."""
+    """Return the conflict with a power that is too low for any car, if the figure agrees with a
+    thousand times as much power."""
     power = case.power
     if not 0 < power.most < tolerances.LEAST_CHARGING_W:
         return None
@@ -124,216 +125,304 @@ def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence 
 
 
 def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of start and stop of one time with the times of receipt, if the figure
-    would be in doubt had each message been sent when it happened, by the meter that was in place
-    then."""
+    """If the charger's clock stood still, judge the reported figure by the times of receipt.
+
+    Returns the energy, and the time within which all was received, if the figure would then be in
+    doubt.
+    """
     if case.is_timed:
         return None
+    # Had each message been sent at once, one after a swap of meters would be of the new one.
     lasted = case.received_seconds
-    live = replace(case, is_timed=True, longest=lasted, begin_of_new_meter=None)
-    bounds = Bounds(live)
-    by_receipt = reported(live, bounds)
+    as_received = replace(case, is_timed=True, longest=lasted, begin_of_new_meter=None)
+    bounds = Bounds(as_received)
+    by_receipt = reported(as_received, bounds)
+    # A figure that was chosen in place of the reported one is in doubt already.
     if by_receipt is None or by_receipt.wh != figure.wh:
         return None
-    refuted = refute(live, bounds, by_receipt)
+    refuted = refute(as_received, bounds, by_receipt)
     if refuted.contradiction is None and not refuted.questions:
         return None
     return energy_text(figure.wh), Told("received within {1}", minutes(lasted))
 
 
-_IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = (
-    Group.IMPOSSIBLE,
-    Group.NEIGHBOURS,
-    Group.MEASURED,
-    Group.ENDING,
-)
-_CONTRADICTS, _QUESTIONS, _LACKS, _ADDS = (
-    Weight.CONTRADICTS,
-    Weight.QUESTIONS,
-    Weight.LACKS,
-    Weight.ADDS,
-)
-
 REFUTATIONS: Final = (
     Refutation(
-        *(_IMPOSSIBLE, _CONTRADICTS, Code.REGISTER_LEAPT, impossible_step),
-        (
+        Group.IMPOSSIBLE,
+        Weight.CONTRADICTS,
+        Code.REGISTER_LEAPT,
+        impossible_step,
+        question=(
             "Did the register fall, or rise in one step faster than this charger can deliver, by "
             "any source of readings?"
         ),
-        Told("the register made an implausible step"),
+        words=Told("the register made an implausible step"),
     ),
     Refutation(
-        *(_IMPOSSIBLE, _CONTRADICTS, Code.TOO_FAST, too_much),
-        "Is it more energy than any charger of this kind delivers in the time?",
-        Told("more energy than possible in the time"),
+        Group.IMPOSSIBLE,
+        Weight.CONTRADICTS,
+        Code.TOO_FAST,
+        too_much,
+        question="Is it more energy than any charger of this kind delivers in the time?",
+        words=Told("more energy than possible in the time"),
     ),
     Refutation(
-        *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_an_end)),
-        (
+        Group.IMPOSSIBLE,
+        Weight.QUESTIONS,
+        Code.POWER_DISAGREES,
+        _in_time(impossible.faster_at_an_end),
+        question=(
             "Did it rise faster than steady power allows, just after the start or just before the "
             "stop?"
         ),
-        Told("the register rose faster than the power allows"),
+        words=Told("the register rose faster than the power allows"),
         needs="power",
     ),
     Refutation(
-        *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.far_faster_at_an_end)),
-        "Did it rise far faster just after the start, or just before the stop, than otherwise?",
-        Told("the register rose far faster at one end than otherwise"),
+        Group.IMPOSSIBLE,
+        Weight.QUESTIONS,
+        Code.POWER_DISAGREES,
+        _in_time(impossible.far_faster_at_an_end),
+        question=(
+            "Did it rise far faster just after the start, or just before the stop, than otherwise?"
+        ),
+        words=Told("the register rose far faster at one end than otherwise"),
     ),
     Refutation(
-        *(_IMPOSSIBLE, _QUESTIONS, Code.TOO_FAST, _in_time(impossible.faster_than_usual)),
-        "Did it rise faster than this charger, or any AC charger, is known to deliver?",
-        Told("faster than this charger, or any AC charger, is known to deliver"),
+        Group.IMPOSSIBLE,
+        Weight.QUESTIONS,
+        Code.TOO_FAST,
+        _in_time(impossible.faster_than_usual),
+        question="Did it rise faster than this charger, or any AC charger, is known to deliver?",
+        words=Told("faster than this charger, or any AC charger, is known to deliver"),
     ),
     Refutation(
-        *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.below_previous_start),
-        (
+        Group.NEIGHBOURS,
+        Weight.CONTRADICTS,
+        Code.START_GARBLED,
+        neighbours.below_previous_start,
+        question=(
             "Is its start not above the previous start, though its other registers go on from the "
             "previous stop?"
         ),
-        Told("the start register is not above that of the previous session"),
+        words=Told("the start register is not above that of the previous session"),
         needs="before",
     ),
     Refutation(
-        *(_NEIGHBOURS, _CONTRADICTS, Code.WRONG_FACTOR, neighbours.on_another_scale),
-        (
+        Group.NEIGHBOURS,
+        Weight.CONTRADICTS,
+        Code.WRONG_FACTOR,
+        neighbours.on_another_scale,
+        question=(
             "Are its registers on another scale than those of the sessions around it, as kWh "
             "beside Wh?"
         ),
     ),
     Refutation(
-        *(_NEIGHBOURS, _CONTRADICTS, Code.STRAY_READING, neighbours.above_the_next),
-        "Is its last reading above the whole next session?",
-        Told("the register was below its last reading in the next session"),
+        Group.NEIGHBOURS,
+        Weight.CONTRADICTS,
+        Code.STRAY_READING,
+        neighbours.above_the_next,
+        question="Is its last reading above the whole next session?",
+        words=Told("the register was below its last reading in the next session"),
         needs="after",
     ),
     Refutation(
-        *(_NEIGHBOURS, _QUESTIONS, Code.METER_SWAPPED, neighbours.across_a_swap),
-        "Is a part of it the difference between an old meter and a new one?",
-        Told("the meter was swapped"),
+        Group.NEIGHBOURS,
+        Weight.QUESTIONS,
+        Code.METER_SWAPPED,
+        neighbours.across_a_swap,
+        question="Is a part of it the difference between an old meter and a new one?",
+        words=Told("the meter was swapped"),
         needs="swapped_at",
     ),
     Refutation(
-        *(_NEIGHBOURS, _QUESTIONS, Code.WRONG_FACTOR, neighbours.on_a_doubtful_scale),
-        (
+        Group.NEIGHBOURS,
+        Weight.QUESTIONS,
+        Code.WRONG_FACTOR,
+        neighbours.on_a_doubtful_scale,
+        question=(
             "Does it go on from a session whose scale is in doubt, without readings or power of "
             "its own?"
         ),
-        Told(
+        words=Told(
             "it goes on from registers whose scale is in doubt, and has neither readings nor power"
         ),
     ),
     Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.missing_beside),
-        (
-            "Did energy leave before or after it that seems to be of this one, or that cannot "
-            "have flowed there?"
+        Group.NEIGHBOURS,
+        Weight.LACKS,
+        # At the start, the finding says START_GARBLED.
+        Code.STOP_GARBLED,
+        stale.missing_beside,
+        question=(
+            "Is energy missing between it and the session before or after, which it seems to have "
+            "delivered, or which cannot have flowed between the two?"
         ),
     ),
     Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
-        "Are all its registers below the sessions before and after, or above them?",
-        Told("its registers are outside both neighbours: the register was not reset"),
+        Group.NEIGHBOURS,
+        Weight.LACKS,
+        Code.START_GARBLED,
+        neighbours.outside_its_neighbours,
+        question="Are all its registers below the sessions before and after, or above them?",
+        words=Told("its registers are outside both neighbours: the register was not reset"),
         needs="after",
     ),
     Refutation(
-        *(_NEIGHBOURS, _ADDS, Code.OVERLAP, overlaps),
-        "Does a part of it also belong to the session before or after?",
+        Group.NEIGHBOURS,
+        Weight.ADDS,
+        Code.OVERLAP,
+        overlaps,
+        question="Does a part of it also belong to the session before or after?",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.READINGS_UNIT, power_in_kilowatts),
-        "Was the power sent in kW as if it were W?",
-        Told("the power is in kW but sent as W"),
+        Group.MEASURED,
+        Weight.CONTRADICTS,
+        Code.READINGS_UNIT,
+        power_in_kilowatts,
+        question="Was the power sent in kW as if it were W?",
+        words=Told("the power is in kW but sent as W"),
         needs="power",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.STOP_GARBLED, measured.against_ends),
-        "Do Transaction.Begin and Transaction.End differ from start and stop?",
-        Told("start or stop differs from Transaction.Begin or Transaction.End"),
+        Group.MEASURED,
+        Weight.CONTRADICTS,
+        Code.STOP_GARBLED,
+        measured.against_ends,
+        question="Do Transaction.Begin and Transaction.End differ from start and stop?",
+        words=Told("start or stop differs from Transaction.Begin or Transaction.End"),
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, measured.against_intervals),
-        "Did the energies of the intervals add up to more?",
-        Told("the register rose by less than the intervals add up to"),
+        Group.MEASURED,
+        Weight.CONTRADICTS,
+        Code.POWER_DISAGREES,
+        measured.against_intervals,
+        question="Do the energies of the intervals add up to more than the register rose by?",
+        words=Told("the register rose by less than the intervals add up to"),
         needs="intervals",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_charge)),
-        "Would no car's battery fit the energy and the rise of its state of charge?",
-        Told("the energy fits no battery"),
+        Group.MEASURED,
+        Weight.CONTRADICTS,
+        Code.POWER_DISAGREES,
+        _by_bounds(Bounds.against_charge),
+        question="Would no car's battery fit the energy and the rise of its state of charge?",
+        words=Told("the energy fits no battery"),
         needs="charges",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_power)),
-        "Does the power that tracks the register add up to less in a gap, or to far more in all?",
-        Told("the register does not rise as the power implies"),
-    ),
-    Refutation(
-        *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.did_not_catch_up)),
-        (
-            "Did the register stand still while power was reported, and not catch up, or is it "
-            "often reset?"
+        Group.MEASURED,
+        Weight.CONTRADICTS,
+        Code.POWER_DISAGREES,
+        _by_bounds(Bounds.against_power),
+        question=(
+            "Did the register rise by more than power implies between two reports, or by far less "
+            "in all?"
         ),
-        Told("the register stood still while power was reported"),
+        words=Told("the register does not rise as the power implies"),
         needs="power",
     ),
     Refutation(
-        *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.stood_still_to_the_end)),
-        "Was power reported after the register last rose?",
-        Told("the register stood still while power was reported"),
+        Group.MEASURED,
+        Weight.QUESTIONS,
+        Code.POWER_DISAGREES,
+        _in_time(measured.did_not_catch_up),
+        question=(
+            "Did the register stand still while power was reported, and not catch up later? If it "
+            "is often reset, standing still is enough."
+        ),
+        words=Told("the register stood still while power was reported"),
         needs="power",
     ),
     Refutation(
-        *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.far_beyond_power)),
-        "Did it rise far faster than even rare reports of power allow?",
-        Told("the register rose far faster than the power allows"),
+        Group.MEASURED,
+        Weight.QUESTIONS,
+        Code.POWER_DISAGREES,
+        _in_time(measured.stood_still_to_the_end),
+        question="Was power reported after the register last rose?",
+        words=Told("the register stood still while power was reported"),
         needs="power",
     ),
     Refutation(
-        *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.beyond_many_powers)),
-        "Does it disagree with the mean of many reports of power?",
-        Told("the register does not agree with many reports of power"),
+        Group.MEASURED,
+        Weight.QUESTIONS,
+        Code.POWER_DISAGREES,
+        _in_time(measured.far_beyond_power),
+        question="Did it rise far faster than even rare reports of power allow?",
+        words=Told("the register rose far faster than the power allows"),
         needs="power",
     ),
     Refutation(
-        *(Group.SHARED, _ADDS, Code.SHARED_REGISTER, shared),
-        "Did the register count a car on another connector, too?",
+        Group.MEASURED,
+        Weight.QUESTIONS,
+        Code.POWER_DISAGREES,
+        _in_time(measured.beyond_many_powers),
+        question="Does it disagree with the mean of many reports of power?",
+        words=Told("the register does not agree with many reports of power"),
+        needs="power",
+    ),
+    Refutation(
+        Group.SHARED,
+        Weight.ADDS,
+        Code.SHARED_REGISTER,
+        shared,
+        question="Did the register count a car on another connector, too?",
         needs="beside",
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.CLOSED_BY_SYSTEM, ending.without_register),
-        (
-            "Has its stop no register, or is there no stop, and the next start does not show "
+        Group.ENDING,
+        Weight.ADDS,
+        Code.CLOSED_BY_SYSTEM,
+        ending.without_register,
+        question=(
+            "Has its stop no register? Or did no stop come, and the next start does not show "
             "where it ended?"
         ),
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.STOP_BEFORE_START, ending.stopped_before_start),
-        "Is its stop earlier than its start?",
-        Told("stop is earlier than start"),
+        Group.ENDING,
+        Weight.ADDS,
+        Code.STOP_BEFORE_START,
+        ending.stopped_before_start,
+        question="Is its stop earlier than its start?",
+        words=Told("stop is earlier than start"),
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.CLOCK_STOOD_STILL, clock_stood_still),
-        "Did the charger's clock stand still, and is the figure in doubt by the times of receipt?",
-        Told("the charger's clock stood still: the duration is unknown"),
+        Group.ENDING,
+        Weight.ADDS,
+        Code.CLOCK_STOOD_STILL,
+        clock_stood_still,
+        question=(
+            "Did the charger's clock stand still, and is the figure in doubt by the times of "
+            "receipt?"
+        ),
+        words=Told("the charger's clock stood still: the duration is unknown"),
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.AVAILABLE_BETWEEN, ending.available_between),
-        "Was the connector available before the end, though the register rose after that?",
-        Told("the connector was available before the end"),
+        Group.ENDING,
+        Weight.ADDS,
+        Code.AVAILABLE_BETWEEN,
+        ending.available_between,
+        question="Was the connector available before the end, though the register rose after that?",
+        words=Told("the connector was available before the end"),
     ),
     Refutation(
-        *(Group.NUMBERS, _ADDS, Code.NUMBER_REPAIRED, garbled),
-        "Was a register not a number?",
-        Told("a register is not a number"),
+        Group.NUMBERS,
+        Weight.ADDS,
+        Code.NUMBER_REPAIRED,
+        garbled,
+        question="Was a register not a number?",
+        words=Told("a register is not a number"),
         needs="garbled",
     ),
     Refutation(
-        *(Group.NUMBERS, _CONTRADICTS, Code.WRONG_FACTOR, scales.fraction),
-        "Has a register in Wh a fraction, as one in kWh has?",
-        Told("a register in Wh has a fraction"),
+        Group.NUMBERS,
+        Weight.CONTRADICTS,
+        Code.WRONG_FACTOR,
+        scales.fraction,
+        question="Has a register in Wh a fraction, as one in kWh has?",
+        words=Told("a register in Wh has a fraction"),
         needs="has_fraction",
     ),
 )
@@ -342,8 +431,8 @@ REFUTATIONS: Final = (
 def asked(
     weight: Weight, case: Case, bounds: Bounds, figure: Figure
 ) -> Iterator[tuple[Refutation, Finding]]:
-    """Ask all questions of a weight about a figure; yield those that put it in doubt, with what was
-    found."""
+    """Ask all questions of a weight about a figure. Yield those that put it in doubt, each with
+    what it found."""
     for refutation in REFUTATIONS:
         if refutation.weight is not weight:
             continue
@@ -355,8 +444,8 @@ def asked(
 
 
 class Refuted(NamedTuple):
-    """What was found against a reported figure, if any of it is. If it is contradicted, nothing
-    else is asked."""
+    """What was found against a reported figure; empty if it is certain. If it is contradicted,
+    nothing else is asked."""
 
     contradiction: Doubt | None = None
     questions: Sequence[tuple[Refutation, Finding]] = ()
