@@ -127,7 +127,8 @@ def is_habit(case: Case, bounds: Bounds, chosen: Chosen) -> bool:
         return False
     if chosen.is_power_scaled or bounds.confirms(figure.wh):
         return True
-    # Nor one that power contradicts, if coarse readings are left out.
+    # No habit makes a figure certain that power contradicts. Only start and stop are asked, since
+    # readings may be too coarse for it.
     ends = ends_alone(case, figure.wh)
     if bounds.conflict(ends) is not None or unusual(case, bounds, ends) is not None:
         return False
@@ -135,8 +136,9 @@ def is_habit(case: Case, bounds: Bounds, chosen: Chosen) -> bool:
 
 
 class Exchanged(NamedTuple):
-    """The evidence with the stop that the next start shows: with its own readings, or with those of
-    the other transaction, whose ids may be exchanged, too. And the doubt."""
+    """The evidence with the stop that the next start shows, and the doubt. The first case has its
+    own readings, the second one those of the other transaction, as their ids may be exchanged,
+    too."""
 
     cases: tuple[Case, Case]
     doubt: Doubt
@@ -163,10 +165,8 @@ def exchanged(case: Case) -> Exchanged | None:
         other.id,
         other.connector,
     )
-    own, theirs = (
-        Told("stop register {1}", in_wh(stop)),
-        Told("the next session began at {1}", in_wh(begin)),
-    )
+    own = Told("stop register {1}", in_wh(stop))
+    theirs = Told("the next session began at {1}", in_wh(begin))
     figures: dict[str, int] = {AS_REPORTED: stop - start, Told("by the other stop"): begin - start}
     doubt = Doubt(Code.STOPS_EXCHANGED, words, (own, theirs), figures)
 
@@ -205,12 +205,12 @@ def _has_own_register(case: Case, beside: Beside, begin: int, stop: int) -> bool
 
 
 OLD: Final = Told("its registers are always old")
-"""The beginning of the words of each doubt about them."""
+"""How the words of each doubt about old registers begin."""
 
 
 def without_lag(case: Case) -> tuple[Case, tuple[Doubt, ...]]:
-    """Return the evidence with the registers of its own begin and end, and doubts about what is not
-    known yet."""
+    """Return the evidence of registers that are always old as if they were live, and doubts about
+    what is not known yet."""
     before, after, start = case.before, case.after, case.start_wh
     doubts = list[Doubt]()
     is_after_another = before is not None and before.begin != before.end and _is_soon(case, before)

@@ -59,9 +59,8 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         goes_on = case.after is not None and case.after.begin == stop > 0
         until = stop if goes_on else start + stop
         chain = session_chain(case, view, stop)
-        yield Candidate(
-            Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until
-        )
+        code, method = Code.SESSION_COUNT, SESSION_READINGS
+        yield Candidate(code, both, method, chain, assumptions, start, until)
 
     chain = session_chain(case, view, None)
     yield Candidate(Code.SESSION_COUNT, words, SEGMENTS, chain, 1, start, start + view.wh[-1])
@@ -87,7 +86,7 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 
 def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield the candidates of two registers alone: each reading is then supposed to be wrong."""
+    """Yield the candidates of two registers alone, as if each reading were wrong."""
     start, stop = case.start_wh, case.stop_wh
     assumptions = len(case.view.wh)
     if stop is None or not assumptions:
@@ -124,12 +123,17 @@ def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates with another meter since a boot. What flowed between the last reading of one
     meter and the first of the other is lost."""
-    start, words = case.start_wh, Told("the meter was swapped")
+    start = case.start_wh or 0
     for step in swaps(case, chain):
-        counted = without_step(chain, step)
-        end = (start or 0) + chain.wh[-1]
         yield Candidate(
-            Code.METER_SWAPPED, words, SEGMENTS, counted, 0, start, end, is_partial=True
+            Code.METER_SWAPPED,
+            Told("the meter was swapped"),
+            SEGMENTS,
+            without_step(chain, step),
+            assumptions=0,
+            begin=case.start_wh,
+            end=start + chain.wh[-1],
+            is_partial=True,
         )
 
 
@@ -144,20 +148,24 @@ def _rolled_over(
     start = case.start_wh or 0
     before, until = chain.wh[fall - 1] + start, chain.wh[-1] + start
 
-    # The sizes of a register: one word, the digits of a display, two words with a sign, two words.
+    # A register has one word, the digits of a display, two words with a sign, or two words.
     displayed = max(tolerances.LEAST_DISPLAY_WH, 10 ** len(str(before)))
     two_words = tolerances.WORD_BITS << 1
     for size in (1 << tolerances.WORD_BITS, displayed, 1 << (two_words - 1), 1 << two_words):
-        if not 0 < until < before < size <= before / (1 - tolerances.POWER_SHARE):
+        is_nearly_full = before < size <= before / (1 - tolerances.POWER_SHARE)
+        if not is_nearly_full or not 0 < until < before:
             continue
         went_on = [wh + size for wh in chain.wh[fall:]]
         rolled = chain._replace(wh=[*chain.wh[:fall], *went_on])
-        rise = rolled.wh[fall] - rolled.wh[fall - 1]
-        is_usual = bounds.can_have_flowed(rolled, fall, round(rise / tolerances.TWICE))
-        words = Told("the register continued at 0 after {1}", size - 1)
+        half = round(rolled.rise_to(fall) / tolerances.TWICE)
         yield Candidate(
-            *(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled),
-            *(0 if is_usual else 1, case.start_wh, until),
+            Code.REGISTER_ROLLED_OVER,
+            Told("the register continued at 0 after {1}", size - 1),
+            ROLLOVER,
+            rolled,
+            assumptions=0 if bounds.can_have_flowed(rolled, fall, half) else 1,
+            begin=case.start_wh,
+            end=until,
         )
 
 
@@ -176,9 +184,14 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
 
     rebuilt = chain._replace(wh=list(accumulate(rises, initial=0)))
     if rebuilt.wh[-1] > chain.wh[-1]:
-        words, end = Told("the register was reset to 0"), start + chain.wh[-1]
         yield Candidate(
-            *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, case.start_wh, end),
+            Code.REGISTER_RESET,
+            Told("the register was reset to 0"),
+            SEGMENTS,
+            rebuilt,
+            assumptions=1,
+            begin=case.start_wh,
+            end=start + chain.wh[-1],
             is_partial=True,
         )
 
@@ -224,8 +237,8 @@ def without_strays(chain: Chain, bounds: Bounds) -> Chain | None:
 
 
 def _series(chain: Chain, bounds: Bounds, numbers: Sequence[int]) -> list[int]:
-    """Return the numbers of the points of which each leads to the next, from the first to the last;
-    empty if nothing leads to the last."""
+    """Return the numbers of points that lead one to the next, from the first to the last; empty if
+    nothing leads to the last."""
     kept = [numbers[0]]
     for number in numbers[1:]:
         earlier, later = sorted((kept[-1], number))
@@ -433,7 +446,8 @@ def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if min(view.wh) <= start - step or max(view.wh) >= stop + step:
         return
 
-    # The same charger has rounded the neighbours, too. The previous end may be a step above.
+    # The same charger has rounded the neighbours, too. The previous one ended less than a step
+    # above this start.
     for neighbour in (case.before, case.after):
         if neighbour is not None and (neighbour.begin or 0) % step:
             return
@@ -564,11 +578,10 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             assumptions = 0 if is_shown else 1 + _is_too_slow(corrected)
             words, code = wrong_by(factor), Code.WRONG_FACTOR
             wrong = Candidate(code, words, SCALED, corrected, assumptions, start, until)
-            yield (
-                replace(wrong, code=Code.POWER_DISAGREES)
-                if is_known
-                else replace(wrong, factor=factor)
-            )
+            if is_known:
+                yield replace(wrong, code=Code.POWER_DISAGREES)
+            else:
+                yield replace(wrong, factor=factor)
 
 
 def _scaled(case: Case, chain: Chain, factor: float) -> Chain:
@@ -594,8 +607,14 @@ def _holds_a_neighbour(case: Case, start: int, until: int) -> bool:
 
 
 _EXPLANATIONS: Final = (
-    *(wrong_units, _counted_per_session, _of_another_counter, wrong_factors),
-    *(rounded, _without_readings, _without_others, between_ends),
+    wrong_units,
+    _counted_per_session,
+    _of_another_counter,
+    wrong_factors,
+    rounded,
+    _without_readings,
+    _without_others,
+    between_ends,
 )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from operator import attrgetter, itemgetter
 from typing import Final
 
@@ -224,7 +223,7 @@ def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -
 
 
 def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Iterator[float]:
-    """Yield the factors that power may lack."""
+    """Yield the factors by which the power as sent may be too low."""
     power = case.power
     if figure is not None:
         if power_in_kilowatts(case, bounds, figure) is not None:
@@ -234,62 +233,68 @@ def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Itera
             yield 0.1
 
     factors = list[float]()
-    # Power may be that of one phase. A transaction beside it that tells the same register is
-    # another reason for too low a power: the register may have counted both.
+    # Power may be that of one phase. It may also seem too low because the register counted a
+    # transaction on another connector, too.
     if power.high == power.low and not counted(case, case.start_wh, case.stop_wh):
         factors += (tolerances.PHASES - 1, tolerances.PHASES)
-    if _is_below_any_car(case):
+    if _is_below_any_car(case, power.most):
         factors += (10, 100)
-    # A car can charge by a part of it. If the register goes on from a neighbour, its scale was
-    # confirmed by power before; at a charger whose power was too high before, it still is.
+    # A tenth of the power may still be enough for a car. Then the power is wrong, and not the
+    # register, if it has been too high before, or if the scale of the register is known.
     is_too_high = is_scale_known(case) or case.has_power_too_high
-    if is_too_high and not _is_below_any_car(case, 0.1):
+    if is_too_high and not _is_below_any_car(case, 0.1 * power.most):
         factors.append(0.1)
     yield from (factor for factor in factors if bounds.is_tracked(1 / factor))
 
 
-def _is_below_any_car(case: Case, factor: float = 1) -> bool:
-    """Whether no car charges at AC with so little as a part of the highest reported power."""
-    return not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
+def _is_below_any_car(case: Case, most_w: float) -> bool:
+    """Whether this is less than a car draws at AC, as the highest power of a transaction in W."""
+    return not case.is_dc and most_w < tolerances.LEAST_AC_W
 
 
 def _uncontradicted_part(
-    case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted, every: Sequence[Candidate]
+    case: Case,
+    bounds: Bounds,
+    figure: Figure | None,
+    refuted: Refuted,
+    contradicted: Sequence[Candidate],
 ) -> Chosen:
-    """Choose the uncontradicted part, if every candidate is contradicted."""
+    """Choose the part of the energy that nothing contradicts, since every candidate is
+    contradicted."""
     # The system closed it: `ending.without_register` has that doubt.
     if not case.is_stopped and not case.view.wh:
         return Chosen(Figure(0, REGISTER, case.start_wh, case.start_wh), Code.NO_REGISTER)
 
     wh = min(part_of(case, bounds), int(bounds.most_wh))
     begin, end = range_of(case, bounds, wh)
-    figures = {candidate.words: candidate.wh for candidate in every if candidate.wh >= 0}
+    figures = {candidate.words: candidate.wh for candidate in contradicted if candidate.wh >= 0}
     if figure is not None:
         figures[AS_REPORTED] = figure.wh
         # Both neighbours show start and stop, and only the readings contradict these.
         alone = ends_alone(case, figure.wh)
-        is_shown = continues_both(case) and bounds.conflict(alone) is None
-        if is_shown or (wh == 0 and _can_some_car(case, figure)):
+        is_believed = continues_both(case) and bounds.conflict(alone) is None
+        # If no part of it is possible, what is known of this charger may be wrong: all of it counts
+        # if some car could have drawn it in that time.
+        _, largest_battery_wh = tolerances.BATTERY_WH
+        if wh == 0 and figure.wh <= largest_battery_wh:
+            of_any_charger = Bounds(replace(case, ceiling_w=None, power=Power()))
+            is_drawn = of_any_charger.too_much(figure.wh) is None
+            is_believed |= is_drawn and of_any_charger.refused_step(figure.chain) is None
+        if is_believed:
             wh, begin, end = figure.wh, case.start_wh, figure.end
 
-    conflict, possible = _against(case, refuted), most_possible(case, bounds)
+    conflict = _against(case, refuted)
     words = conflict.words
     if wh == 0:
-        most = min(possible, max(figures.values(), default=0) or possible)
+        most = most_possible(case, bounds)
+        highest = max(figures.values(), default=0)
+        if highest > 0:
+            most = min(most, highest)
         words = Told("{1}; at most {2}", words, in_wh(most))
     is_missing = conflict.code is Code.NO_REGISTER
     code = Code.NO_REGISTER if is_missing else Code.NOTHING_AGREES
     doubt = Doubt(code, words, conflict.evidence, figures)
     return Chosen(Figure(wh, SEGMENTS, begin, end), code, (doubt,))
-
-
-def _can_some_car(case: Case, figure: Figure) -> bool:
-    """Whether some car could have drawn the reported energy in that time, whatever this charger is
-    known to deliver."""
-    bounds = Bounds(replace(case, ceiling_w=None, power=Power()))
-    if figure.wh > tolerances.BATTERY_WH[1] or bounds.too_much(figure.wh) is not None:
-        return False
-    return bounds.refused_step(figure.chain) is None
 
 
 def part_of(case: Case, bounds: Bounds) -> int:
@@ -300,18 +305,22 @@ def part_of(case: Case, bounds: Bounds) -> int:
         return 0
     begin = view.wh[0] if case.start_wh is None else case.start_wh
     chain = chain_of(case, begin, view, case.stop_wh)
-    fast, possible = bounds.fast_w / HOUR, 0
-    for step, (last, now) in enumerate(pairwise(chain.wh), 1):
-        rise = now - last
+    possible_wh = 0
+    for step in range(1, len(chain.wh)):
+        rise = chain.rise_to(step)
         if rise <= 0:
             continue
         # Nearly all steps are slower, and need no closer look.
-        seconds = chain.at[step] - chain.at[step - 1]
-        if rise <= fast * seconds or bounds.is_possible(chain, step):
-            possible += rise
-    if min(chain.wh) < 0 or case.stop_wh is None:
-        return possible
-    return min(possible, chain.wh[-1])
+        surely_possible = bounds.fast_w * chain.seconds_to(step) / HOUR
+        if rise <= surely_possible or bounds.is_possible(chain, step):
+            possible_wh += rise
+
+    # No more flowed than stop − start, unless a register below the start shows that this is wrong,
+    # or that the register was reset.
+    falls_below_start = min(chain.wh) < 0
+    if case.stop_wh is None or falls_below_start:
+        return possible_wh
+    return min(possible_wh, chain.wh[-1])
 
 
 def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | None]:
@@ -336,21 +345,24 @@ def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | Non
 
 
 def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
-    """Yield the candidates that some further evidence supports."""
-    most = reported.wh[-1]
-    lower = [candidate for candidate in swapped(case, reported) if candidate.wh < most]
-    yield from sorted(lower, key=attrgetter("wh"))
+    """Yield explanations that give no more energy than was reported, the most likely first."""
+    reported_wh = reported.wh[-1]
+    # A boot reported another meter, so these need no further evidence.
+    of_two_meters = [each for each in swapped(case, reported) if each.wh < reported_wh]
+    yield from sorted(of_two_meters, key=attrgetter("wh"))
 
-    others = [candidate for candidate in wrong_units(case, bounds) if candidate.wh <= most]
-    for candidate in (*others, *_between_readings(case, reported)):
+    # Of the others, nothing may contradict the energy that is left. If only the readings are in
+    # another unit, the figure stays as it was.
+    in_other_units = [each for each in wrong_units(case, bounds) if each.wh <= reported_wh]
+    for candidate in (*in_other_units, *_between_readings(case, reported)):
         conflict = bounds.conflict(candidate.chain, is_partial=True)
         if conflict is None and unusual(case, bounds, candidate.chain) is None:
             yield candidate
 
 
 def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
-    """Yield stop − first reading and last reading − start, if the step next to that start or stop
-    is far too fast by power, or for the others."""
+    """Yield stop − first reading if the step from the start to it is far faster than power or the
+    other steps allow, and last reading − start if the step to the stop is."""
     start, stop, readings = case.start_wh, case.stop_wh, case.view.wh
     if start is None or stop is None or not readings:
         return
@@ -361,28 +373,43 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
     at, wh, digit = reported
     abrupt = abrupt_steps(case, reported)
     if 1 in abrupt or _is_far_faster(case, reported, 1):
+        since_first = Chain(at[1:], [value - wh[1] for value in wh[1:]], digit)
         begin, reading = in_wh(start), in_wh(first)
-        words = Told("start register is {1}, the first reading is {2}", begin, reading)
-        since_first = [value - wh[1] for value in wh[1:]]
-        rest = Chain(at[1:], since_first, digit)
         yield Candidate(
-            *(Code.START_GARBLED, words, SEGMENTS, rest, 1, first, stop), is_partial=True
+            Code.START_GARBLED,
+            Told("start register is {1}, the first reading is {2}", begin, reading),
+            SEGMENTS,
+            since_first,
+            assumptions=1,
+            begin=first,
+            end=stop,
+            is_partial=True,
         )
     final = len(wh) - 1
     if final in abrupt or _is_far_faster(case, reported, final):
+        until_last = Chain(at[:-1], wh[:-1], digit)
         end, reading = in_wh(stop), in_wh(last)
-        words = Told("stop register is {1}, the last reading is {2}", end, reading)
-        rest = Chain(at[:-1], wh[:-1], digit)
-        yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, last, is_partial=True)
+        yield Candidate(
+            Code.STOP_GARBLED,
+            Told("stop register is {1}, the last reading is {2}", end, reading),
+            SEGMENTS,
+            until_last,
+            assumptions=1,
+            begin=start,
+            end=last,
+            is_partial=True,
+        )
 
 
 def _is_far_faster(case: Case, chain: Chain, step: int) -> bool:
-    """Whether a step is far faster than the power with which a car charged, or than none, if that
-    is reported."""
+    """Whether a step rose far faster than the highest reported power allows."""
     power = case.power
-    if not power or not (case.reports_power or power.most):
+    if not power:
         return False
-    # What no car charges with was sent in kW.
+    # A power of 0 shows nothing unless power has confirmed a transaction of this charger before.
+    if power.most == 0 and not case.reports_power:
+        return False
+    # No car charges with so little: it was sent in kW.
     if 0 < round(power.most) < tolerances.LEAST_CHARGING_W:
         return False
     seconds = max(0.0, chain.at[step] - chain.at[step - 1]) + tolerances.INTERVAL

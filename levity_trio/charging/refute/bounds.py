@@ -43,13 +43,13 @@ class Finding(NamedTuple):
     figures: Mapping[str, int] = {}
     """Figures between which a person decides, in Wh."""
     words: str = ""
-    """In place of those of the table."""
+    """What it says in place of the words of the table, if anything."""
     taken: int = 0
     """What it takes from the figure until a person decides, in Wh."""
     whole: Figure | None = None
     """The figure with what is missing, if power shows it."""
     code: Code | None = None
-    """In place of that of the table, if it depends on the end in question."""
+    """The code in place of that of the table, if it depends on the end in question."""
 
 
 def in_seconds(wh: int, seconds: float) -> Told:
@@ -119,6 +119,9 @@ class Paces:
 
 @dataclass(eq=False)
 class Bounds:
+    """What the evidence of one transaction allows. What several questions need is worked out
+    once."""
+
     case: Case
     _paced: Paces | None = field(default=None, init=False)
     _refused: list[tuple[Chain, int | None]] = field(default_factory=list, init=False)
@@ -197,8 +200,8 @@ class Bounds:
     def against_power(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
         """Return the conflict of a rise with the energy by power.
 
-        If power tracks the register, that is of a gap that rose by more, or of all if that is far
-        less. Other power shows only what its highest value delivers in METER_AGE.
+        If power tracks the register, this may rise by no more than power allows in any gap, and not
+        by far less in all. Other power shows only what its highest value delivers in METER_AGE.
         """
         power, wh = self.case.power, chain.wh[-1]
         if self.is_tracked_by_power:
@@ -275,10 +278,10 @@ class Bounds:
             return rise >= -digit
         if rise <= self.fast_w / HOUR * seconds + slack:
             return True
-        spare = max(0.0, seconds) + tolerances.METER_AGE + self.case.interval
+        longest = max(0.0, seconds) + tolerances.METER_AGE + self.case.interval
         if not self.case.is_timed:
-            spare = max(spare, self.case.longest)
-        return rise <= self.refused_w * spare / HOUR + slack
+            longest = max(longest, self.case.longest)
+        return rise <= self.refused_w * longest / HOUR + slack
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether this energy in Wh can have flowed in one step, by power or else by the fastest
@@ -292,8 +295,8 @@ class Bounds:
         return self._is_step(chain, number, chain.at[number - 1])
 
     def _is_step(self, chain: Chain, number: int, level_at: float) -> bool:
-        """Whether a fast step is possible, or ends a time since `level_at` in which the register
-        stood still."""
+        """Whether a fast step is possible, perhaps because the register had stood still since
+        `level_at`."""
         case, slack = self.case, chain.slack
         rise = chain.rise_to(number)
         before, now = chain.at[number - 1], chain.at[number]
@@ -307,10 +310,16 @@ class Bounds:
         is_one_moment = now == before and not self.is_tracked_by_power
         if not case.is_timed or now < before or is_one_moment:
             seconds = max(seconds, case.longest)
-        is_slow = rise <= self.refused_w * seconds / HOUR + slack
-        if is_slow and not self._is_out_of_line(chain, number, seconds):
-            return True
+        if rise <= self.refused_w * seconds / HOUR + slack:
+            if self.is_tracked_by_power or case.is_dc:
+                return True
+            # If nothing but the register was reported, the step must fit the others.
+            others = self.paces(chain).spread(without=number)
+            usual_w = max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
+            if others.steps < tolerances.FEW or rise * HOUR / seconds <= usual_w:
+                return True
 
+        # A register that stood still catches up.
         caught_up = now - level_at
         if caught_up <= now - before:
             return False
@@ -322,15 +331,6 @@ class Bounds:
             others = self.paces(chain).spread()
         fastest = max(others.most, others.median * (1 + tolerances.STEADY_SHARE))
         return rise <= fastest * caught_up / HOUR + slack
-
-    def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
-        """Whether a step does not fit the others, if nothing but the register was reported."""
-        if self.is_tracked_by_power or self.case.is_dc:
-            return False
-        pace = chain.rise_to(number) * HOUR / seconds
-        others = self.paces(chain).spread(without=number)
-        usual = max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
-        return others.steps >= tolerances.FEW and pace > usual
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the
@@ -491,8 +491,8 @@ def _is_charge_shown(case: Case) -> bool:
 
 
 def charged(case: Case) -> float:
-    """Return the rise of the state of charge in per cent. It counts anew after a fall, as by
-    another car."""
+    """Return the rise of the state of charge in per cent. It counts anew after a fall, as another
+    car then charges."""
     if not _is_charge_shown(case):
         return 0.0
     rise = case.charges[-1].percent - case.charges[0].percent

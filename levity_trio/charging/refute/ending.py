@@ -17,34 +17,31 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     if case.is_stopped:
         if case.stop_wh is not None:
             return None
-        missing, code = Told("no stop register"), Code.STOP_GARBLED
-        end = Told("the stop has no register")
+        missing, end = Told("no stop register"), Told("the stop has no register")
+        code = Code.STOP_GARBLED
     else:
         if _is_shown_by_the_next(case, figure):
             return None
-        missing, code = Told("no stop"), None
-        end = Told("closed by the system")
+        missing, end = Told("no stop"), Told("closed by the system")
+        code = None
 
-    if not case.view.wh:
-        unknown = _most_in_words(case, bounds)
-    elif not case.is_named_to_the_end:
-        unknown = Told("its readings after a boot do not name it")
-    else:
-        unknown = Told("energy after the last reading is unknown")
     evidence = Told("{1} at the end", in_wh(figure.end)), missing
-    return Finding(evidence, words=joined(": ", (end, unknown)), code=code)
+    if case.view.wh:
+        unknown = Told("energy after the last reading is unknown")
+        if not case.is_named_to_the_end:
+            unknown = Told("its readings after a boot do not name it")
+        return Finding(evidence, words=joined(": ", (end, unknown)), code=code)
 
-
-def _most_in_words(case: Case, bounds: Bounds) -> Told:
-    """Say how much can have flowed without a reading of the register."""
+    # Without a reading of the register, all that can have flowed is unknown.
     readings = Told("no readings")
     if case.has_readings:
         readings = Told("readings, but none of the register")
     most = most_possible(case, bounds)
     most_of_ac = int(tolerances.AC_W * case.longest_by_readings / HOUR)
-    if case.is_dc or case.ceiling_w or most <= most_of_ac:
-        return Told("{1}, at most {2}", readings, in_wh(most))
-    return Told("{1}, at most {2} at an AC charger", readings, in_wh(most_of_ac))
+    unknown = Told("{1}, at most {2}", readings, in_wh(most))
+    if not case.is_dc and not case.ceiling_w and most > most_of_ac:
+        unknown = Told("{1}, at most {2} at an AC charger", readings, in_wh(most_of_ac))
+    return Finding(evidence, words=joined(": ", (end, unknown)), code=code)
 
 
 def most_possible(case: Case, bounds: Bounds) -> int:

@@ -51,8 +51,12 @@ def reported(case: Case, bounds: Bounds) -> Figure | None:
     possible = (chain for chain in chains if bounds.refused_step(chain) is None)
     chain = next(possible, chains[0])
     counted = _counted_above_start(case, bounds, view)
-    if counted is not None and unusual(case, bounds, chain) is not None:
-        chain = chain if unusual(case, bounds, counted) is not None else counted
+    if (
+        counted is not None
+        and unusual(case, bounds, chain) is not None
+        and unusual(case, bounds, counted) is None
+    ):
+        chain = counted
     return Figure(chain.wh[-1], REGISTER, start, end, chain, is_reported=True)
 
 
@@ -67,10 +71,12 @@ def _chains_of(case: Case, bounds: Bounds, view: View) -> list[Chain]:
     energy = None if stop is None else stop - start
     if begins_at_zero(bounds, view):
         chains.append(session_chain(case, view, energy))
-    # Those from 0 may be above a low start by chance; then the last one is all of the energy.
-    if energy is not None and readings and start <= readings[0]:
+    # Readings that count from 0 may lie above a low start by chance. Then the last one is the
+    # energy from start to stop.
+    if energy is not None and readings and view.digit < start <= readings[0]:
         is_all = abs(readings[-1] - energy) <= view.digit
-        chains += [session_chain(case, view, energy)] if is_all and view.digit < start else []
+        if is_all:
+            chains.append(session_chain(case, view, energy))
     chains.append(chain_of(case, start, view, stop))
     if start == 0 and stop is not None and readings and readings[0] > stop + view.digit:
         chains.append(chain_of_other_counter(case, view, stop))
@@ -171,8 +177,8 @@ def _continues_tenfold(case: Case, view: View, start: int) -> bool:
 
 
 def lifetime_registers(bounds: Bounds) -> list[int]:
-    """Return what readings and stop show of the lifetime register, in Wh: readings that count from
-    0 nothing, nor a stop of 0 below others."""
+    """Return the readings and the stop that show the lifetime register, in Wh: not readings that
+    count from 0, nor a stop of 0 beside others."""
     view, stop = bounds.case.view, bounds.case.stop_wh
     registers = [] if begins_at_zero(bounds, view) else [*view.wh]
     if stop is not None and (stop or not registers):

@@ -3,7 +3,6 @@ transaction allows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
@@ -75,32 +74,22 @@ def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> flo
 
 
 def faster_at_an_end(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of the first or the last step with steady power."""
-    slack = case.slack_of_ends(case.digit)
-    for rise, seconds, factor, most_w in _steps_at_ends(case, bounds, chain):
-        lasted = max(factor * seconds, seconds + tolerances.METER_AGE)
-        if rise > most_w * lasted / HOUR + slack:
-            return in_seconds(rise, seconds), most_by_power(case.power.most * seconds / HOUR)
-    return None
-
-
-def _steps_at_ends(
-    case: Case, bounds: Bounds, chain: Chain
-) -> Iterator[tuple[int, float, float, float]]:
-    """Yield the first step and the last one since the register last rose: the rise in Wh, the
-    seconds, and how many times which power in W it may be."""
-    power = case.power
+    """Return the conflict of the first step, or of the last one since the register last rose, with
+    steady power."""
+    power, slack = case.power, case.slack_of_ends(case.digit)
     is_steady = bounds.is_tracked_by_power and power.is_steady and not case.is_dc
     if is_steady and is_of_one_clock(case) and len(chain.at) > 2:
         # The start is wrong by less than one interval. Both may be told in whole minutes.
-        seconds = chain.seconds_to(1) or case.interval
-        yield chain.rise_to(1), seconds, 1 + tolerances.STEADY_SHARE, power.most
+        rise, seconds = chain.rise_to(1), chain.seconds_to(1) or case.interval
+        lasted = max((1 + tolerances.STEADY_SHARE) * seconds, seconds + tolerances.METER_AGE)
+        if rise > power.most * lasted / HOUR + slack:
+            return in_seconds(rise, seconds), most_by_power(power.most * seconds / HOUR)
 
     # Before the stop, power must never have changed.
     if len(power.at) < 2 or not case.is_stopped:
-        return
+        return None
     if min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
-        return
+        return None
     last = len(chain.at) - 1
     if power.most < tolerances.LEAST_CHARGING_W:
         # A car that drew nothing until then may charge with any power.
@@ -108,7 +97,11 @@ def _steps_at_ends(
     else:
         most_w, level = power.most, chain.wh.index(chain.wh[-2])
     seconds = chain.at[last] - chain.at[level] + age_of_readings(case, chain)
-    yield chain.rise_to(last), seconds, tolerances.TWICE, most_w
+    rise = chain.rise_to(last)
+    lasted = max(tolerances.TWICE * seconds, seconds + tolerances.METER_AGE)
+    if rise > most_w * lasted / HOUR + slack:
+        return in_seconds(rise, seconds), most_by_power(power.most * seconds / HOUR)
+    return None
 
 
 def age_of_readings(case: Case, chain: Chain) -> float:
@@ -136,8 +129,8 @@ def far_faster_at_an_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence 
 
 
 def abrupt_steps(case: Case, chain: Chain) -> list[int]:
-    """Return the number of the first step, of the last one, or of both, if no car charges like
-    that."""
+    """Return the number of the first step, of the last one, or of both, if these are far faster
+    than any other."""
     last = len(chain.at) - 1
     if last <= tolerances.SEVERAL:
         return []
@@ -150,7 +143,7 @@ def abrupt_steps(case: Case, chain: Chain) -> list[int]:
 
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
-    """Whether a step is far faster than any other."""
+    """Whether a step is far faster than the other steps, and than the powers reported."""
     # A register that stood still catches up, unless no car drew power meanwhile.
     first, rise = number - 1, chain.rise_to(number)
     if number > 1:
@@ -175,8 +168,8 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
 def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     """Return the highest power from the first to the last reading, by the register and as reported.
 
-    That of any charger if the steps and powers are too few to show it for a step of so many
-    seconds.
+    If steps and powers are too few to show it for a step of so many seconds, return that of the
+    fastest charger.
     """
     readings = list(chain.points)[1:-1]
     paces: list[float] = []
@@ -186,8 +179,8 @@ def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     charging = [pace for pace in paces if pace >= tolerances.LEAST_AC_W]
     reported = [low for low in case.power.low if low >= tolerances.LEAST_AC_W]
 
-    # Many show how a car charges; for a short step some, if they are about equal: that power
-    # changed just then, and by so much, is unlikely.
+    # MANY values show how a car charges. For a step shorter than one interval, SEVERAL are enough
+    # if they are about equal: it is unlikely that power changed by so much in just that moment.
     for watts in (charging, reported):
         is_steady = min(watts, default=0) >= (1 - tolerances.STEADY_SHARE) * max(watts, default=0)
         is_short = seconds < tolerances.INTERVAL

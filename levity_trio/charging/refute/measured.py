@@ -39,7 +39,8 @@ def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
 
 
 def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of a register that rose no more with powers reported since."""
+    """Return the conflict of a register that rose no more up to the stop with the powers that were
+    reported meanwhile."""
     power, final = case.power, chain.wh[-1]
     if not power or final - min(chain.wh[-2:]) > chain.digit:
         return None
@@ -47,7 +48,7 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
     reported = zip(power.at, power.low, strict=True)
     drawn = [low for at, low in reported if since < at <= chain.at[-1]]
 
-    # However rarely they are sent, each of them was drawn as long as a meter is not read.
+    # However rarely power is sent, a car drew each of these for METER_AGE at least.
     charging = sum(low for low in drawn if low >= tolerances.LEAST_AC_W)
     least = charging * tolerances.METER_AGE / HOUR
     if least <= slack(power, max(chain.digit, case.ends_digit)):
@@ -61,8 +62,9 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
 def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict with power that is far too low for the rise of the register.
 
-    Sparse power shows little. It raises a doubt if even the highest power is far too low in one
-    gap, or if the adjacent powers are in several gaps, or at a DC charger if they are in any gap.
+    Sparse power shows little. It raises a doubt if even the highest power is far too low for one
+    gap, or if the powers around it are too low for each of several gaps; at a DC charger, one such
+    gap is enough.
     """
     gaps = _conclusive_gaps(case, bounds, chain)
     if not gaps:
@@ -139,26 +141,24 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     least_w = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error)
     least = least_w * known / HOUR - allowed
 
-    # Gaps in which nothing flowed are not among those found.
+    # `seconds` leaves out gaps in which nothing flowed, so the reports may span more time.
     lasted = max(seconds, power.at[-1] - power.at[0])
     most_w = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most)
-    most = most_w * lasted / HOUR + allowed + _unseen_wh(case, gaps)
+    most = most_w * lasted / HOUR + allowed
+    # Between reports of no power, a car may have charged unseen: in SEVERAL such gaps, or in one
+    # if the register shows none.
+    if min(power.low) < tolerances.LEAST_CHARGING_W:
+        idle = [gap.rise for gap in gaps if gap.is_idle]
+        if idle:
+            most += tolerances.SEVERAL * max(idle)
+        else:
+            most += ceiling_w(case) * power.interval / HOUR
+    # Less than a car charges with says nothing about it.
     most = max(most, tolerances.LEAST_CHARGING_W * lasted / HOUR)
     if least <= rise <= most:
         return None
     between = in_wh(round(least)), in_wh(round(most))
     return energy_text(rise), Told("{1} to {2} by {3} reports of power", *between, len(power.at))
-
-
-def _unseen_wh(case: Case, gaps: Gaps) -> float:
-    """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the
-    register shows none."""
-    if min(case.power.low) >= tolerances.LEAST_CHARGING_W:
-        return 0.0
-    idle = [gap.rise for gap in gaps if gap.is_idle]
-    if idle:
-        return tolerances.SEVERAL * max(idle)
-    return ceiling_w(case) * case.power.interval / HOUR
 
 
 def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
@@ -195,18 +195,20 @@ def is_contradicted_at_ends(case: Case) -> bool:
 
 def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a figure with the readings of energy in each interval."""
-    intervals, wh = case.intervals, figure.wh + figure.chain.slack
+    intervals, total = case.intervals, sum(case.intervals)
+    most_wh = figure.wh + figure.chain.slack
     # Some of these may be lost, so they only contradict a figure that is too low.
-    least = 1 - tolerances.POWER_SHARE
-    if wh >= least * sum(intervals):
+    agreeing_share = 1 - tolerances.POWER_SHARE
+    if most_wh >= agreeing_share * total:
         return None
 
-    # If these never fall, each of them may count from the start, or be a register.
+    # If these never fall, each may count from the start, or be a register, and the last one then
+    # shows the figure. If that is far less, they are equal intervals.
     if is_rising(intervals):
         for count in (intervals[-1], intervals[-1] - intervals[0]):
-            if tolerances.HALF * wh <= count <= wh / least:
+            if tolerances.HALF * most_wh <= count <= most_wh / agreeing_share:
                 return None
-    measured = Told("{1} in {2}", in_wh(round(sum(intervals))), INTERVALS)
+    measured = Told("{1} in {2}", in_wh(round(total)), INTERVALS)
     return energy_text(figure.wh), measured
 
 
@@ -219,13 +221,12 @@ UNUSUAL: Final = (
     beyond_many_powers,
     faster_than_usual,
 )
-"""Questions about the course of any figure whose times are known. They hardly agree with what is
-asked."""
+"""The questions that find a figure improbable, but not impossible. They need known times."""
 
 
 def unusual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return two pieces of evidence that hardly agree; None if there are none, or if the times are
-    unknown."""
+    """Return what makes the course of a figure improbable; None if nothing does, or if its times
+    are unknown."""
     if not case.is_in_order:
         return None
     for find in UNUSUAL:

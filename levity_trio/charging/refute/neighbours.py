@@ -26,14 +26,14 @@ def _from_to(begin: int | None, end: int | None) -> Told:
 
 
 def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidence | None:
-    """Return the conflict of a start at or below the previous start, if the rest continues from the
-    previous stop. That is not a reset: after one, the rest would be low, too."""
+    """Return the conflict of a start at or below the previous start with its other registers, if
+    these go on from the previous stop. It is no reset: after one, they would be low, too."""
     before, start, registers = case.before, case.start_wh, lifetime_registers(bounds)
     if before is None or before.begin is None or before.end is None:
         return None
     if start is None or not registers:
         return None
-    # Two starts at 0 are those of a register that counts each transaction.
+    # A register that counts each transaction begins at 0 again and again.
     if start == 0 and counts_each(case):
         return None
     if start >= before.begin - tolerances.ROUNDED_WH and not before.is_repeated_by(start):
@@ -68,13 +68,16 @@ def outside_its_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Findi
     if before.end is None or after.begin is None or after.begin < before.end:
         return None
 
-    # Above them, it may also have been a counter of its own, if it rose by no more than the others
-    # leave room for.
     room, digit = after.begin - before.end, figure.chain.digit
     registers = (start, stop, *case.view.wh)
-    if max(registers) >= before.end - digit:
+    is_below = max(registers) < before.end - digit
+    if not is_below and min(registers) <= after.begin + digit:
+        return None
+    if not is_below:
+        # Above the neighbours, their order must be known. It may also have had a register of its
+        # own, if the neighbours leave room for what it rose by.
         is_ordered = before.is_end_known and before.is_in_order and after.is_in_order
-        if not is_ordered or min(registers) <= after.begin + digit or figure.wh <= room:
+        if not is_ordered or figure.wh <= room:
             return None
     around = Told("{1} before, {2} after", in_wh(before.end), in_wh(after.begin))
     figures: dict[str, int] = {AS_REPORTED: figure.wh, Told("between the neighbours"): room}
@@ -109,30 +112,29 @@ def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | Non
 
 def swaps(case: Case, chain: Chain) -> list[int]:
     """Return the number of each step of a chain from one meter to another."""
+    last, begin = len(chain.at) - 1, case.begin_of_new_meter
     numbers: list[int] = []
     for swapped_at in case.swapped_at:
         for number in range(1, len(chain.at)):
-            is_swap = chain.at[number - 1] <= swapped_at <= chain.at[number]
-            if is_swap and not _is_of_old_meter(case, chain, number):
+            if not chain.at[number - 1] <= swapped_at <= chain.at[number]:
+                continue
+            # A register may be of the old meter, though it was received after the swap. If it is a
+            # reading, the clock stood still: it rose to more than the new meter has at the next
+            # start.
+            is_of_old_meter = False
+            if number == last and case.stop_wh is not None:
+                is_of_old_meter = case.is_stop_of_old_meter
+            elif not case.is_timed and begin is not None and chain.rise_to(number) > 0:
+                register = (case.start_wh or 0) + chain.wh[number]
+                is_of_old_meter = register > begin + case.digit
+            if not is_of_old_meter:
                 numbers.append(number)
     return numbers
 
 
-def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
-    """Whether a register was read before the meter was swapped, though received after it: it rose
-    on the old meter, and the new one had not reached it by the next start."""
-    if number == len(chain.at) - 1 and case.stop_wh is not None:
-        return case.is_stop_of_old_meter
-    # A reading may be so only if its clock stood still.
-    begin = case.begin_of_new_meter
-    if case.is_timed or begin is None or chain.rise_to(number) <= 0:
-        return False
-    return (case.start_wh or 0) + chain.wh[number] > begin + case.digit
-
-
 def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of a transaction that goes on from registers whose scale is in doubt, or
-    that were replaced, and has nothing that shows its own."""
+    """Return the conflict of a transaction with a neighbour whose registers it continues, if their
+    scale is in doubt or they were replaced, and nothing shows its own scale."""
     start, stop = case.start_wh, case.stop_wh
     before, after = case.before, case.after
     if case.view.wh or case.power or stop is None or start == stop:
@@ -148,19 +150,20 @@ def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence 
     return _from_to(start, stop), other
 
 
-def _is_wrong(own: int | None, neighbour: Neighbour, given: int | None, sent: int | None) -> bool:
-    """Whether a register equals one that a neighbour was given on a scale that is in doubt or
-    wrong, or sent, but was given another one that is several times as high or as low."""
-    if not own or not given:
+def _is_wrong(own: int | None, neighbour: Neighbour, judged: int | None, sent: int | None) -> bool:
+    """Whether a register goes on from a neighbour's that is on a wrong or doubtful scale.
+
+    The neighbour was judged by its register `judged`, which may stand in place of the one that it
+    `sent`.
+    """
+    if not own or not judged:
         return False
-    if own == given and (neighbour.is_scale_doubtful or neighbour.factor != 1):
+    if own == judged and (neighbour.is_scale_doubtful or neighbour.factor != 1):
         return True
     if not neighbour.is_doubtful or own != sent:
         return False
-    return not given / tolerances.MANY < own < tolerances.MANY * given
-
-
-# Overlaps
+    # Many times as high or as low, the one in its place is on another scale.
+    return not judged / tolerances.MANY < own < tolerances.MANY * judged
 
 
 def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
@@ -174,9 +177,9 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     begin, end = figure.begin, figure.end
     if begin is None or end is None or end < begin:
         return None
+    # Its start may be that of an earlier transaction, which was sent again.
     until = min(end, case.counted_until or begin)
     if begin < until:
-        # Its start was sent again.
         counted = in_wh(until - begin)
         words = Told("its start came before: {1} also belong to an earlier session", counted)
         since = Told("the register was higher since, and nothing shows a reset")

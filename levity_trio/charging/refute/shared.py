@@ -106,11 +106,31 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[AlsoCounted]
         # and is stored only with another register: so nothing limits what a car drew.
         beside = [other._replace(power=Power()) for other in case.beside]
         case = replace(case, power=Power(), beside=beside)
-    also: list[AlsoCounted] = []
+    also_counted: list[AlsoCounted] = []
     for other, common, is_unlikely in _together(case, begin, end):
-        most, rest = _energies(case, other, common)
-        also.append(AlsoCounted(other, common.begin, common.end, most, rest, is_unlikely))
-    return also
+        power = _power_of_other(case, other, common)
+        least, most = _drawn(power, common, power.interval)
+        own_least, own_most = _drawn(case.power, common, case.power.interval)
+        least = max(least, common.rise - own_most, _beyond_own(case, common))
+        most_wh = int(min(common.rise, max(least, most)))
+        not_own = ceil(common.rise - own_least)
+
+        # So little may be nothing, unless the other transaction lies within this one.
+        is_within = case.begun <= other.begun and other.ended <= case.ended
+        is_unknown = not case.is_timed or not (case.power or other.power)
+        little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
+        is_drawing = most_wh > little or min(least, most_wh) > tolerances.REACH_WH
+        also_counted.append(
+            AlsoCounted(
+                other,
+                begin=common.begin,
+                end=common.end,
+                most=most_wh if is_within or is_drawing else 0,
+                rest=int(min(most_wh, max(least, not_own))),
+                is_unlikely=is_unlikely,
+            )
+        )
+    return also_counted
 
 
 def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
@@ -273,8 +293,8 @@ def _meetings(
 
 
 def _never_fallen(boundaries: Sequence[Boundary], begin: int) -> list[Boundary]:
-    """Return those around the one with this register between which the register of the connector
-    never fell."""
+    """Return the boundaries around the one at `begin` Wh, as far as the connector's register did
+    not fall from one to the next."""
     runs: list[list[Boundary]] = [[]]
     for boundary in boundaries:
         if runs[-1] and boundary.wh < runs[-1][-1].wh:
@@ -289,9 +309,8 @@ def _never_fallen(boundaries: Sequence[Boundary], begin: int) -> list[Boundary]:
 def _against_one(
     own: Sequence[Boundary], theirs: Sequence[Boundary], below: int
 ) -> Iterator[tuple[Boundary, Boundary]]:
-    """Yield the pairs of starts and stops around by which two connectors have registers of their
-    own: what one of them told is more than `below` Wh below what had been received from the other
-    one before."""
+    """Yield pairs of starts and stops that show two registers: one connector told a register that
+    is more than `below` Wh lower than what had been received from the other one before."""
     for earlier, later in ((own, theirs), (theirs, own)):
         for higher, lower in product(earlier, later):
             if higher.received < lower.at and lower.wh < higher.wh - below:
@@ -338,29 +357,9 @@ def _is_too_little(case: Case, beside: Beside, common: _Common) -> bool:
 # What the other car drew
 
 
-def _energies(case: Case, beside: Beside, common: _Common) -> tuple[int, int]:
-    """Return what the other car drew while both ran, in Wh: the most, 0 if that may be nothing, or
-    next to nothing; and what the power of this one leaves of the rise."""
-    power = _without_rest(case, beside, common)
-    least, most = _drawn(power, common, power.interval)
-    own_least, own_most = _drawn(case.power, common, case.power.interval)
-    least = max(least, common.rise - own_most, _beyond_own(case, common))
-    most_wh = int(min(common.rise, max(least, most)))
-    not_own = ceil(common.rise - own_least)
-    rest = int(min(most_wh, max(least, not_own)))
-
-    is_within = case.begun <= beside.begun and beside.ended <= case.ended
-    is_unknown = not case.is_timed or not (case.power or beside.power)
-    little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
-    if is_within or most_wh > little or min(least, most_wh) > tolerances.REACH_WH:
-        return most_wh, rest
-    return 0, rest
-
-
 def _beyond_own(case: Case, common: _Common) -> float:
-    """Return by how much the register rose faster while both ran than this one's car drew by its
-    power, in Wh. Alone, it may have drawn more between two reports; beside another car, that one
-    rather did."""
+    """Return how much more the register rose, while both ran, than this one's car drew by its
+    power, in Wh. The other car rather drew that than this one between two reports."""
     power = case.power
     if not power:
         return 0.0
@@ -380,9 +379,9 @@ def _beyond_own(case: Case, common: _Common) -> float:
     return beyond
 
 
-def _without_rest(case: Case, beside: Beside, common: _Common) -> Power:
-    """Return the other car's power; 0 at the start of this transaction if the register had stood
-    still before it."""
+def _power_of_other(case: Case, beside: Beside, common: _Common) -> Power:
+    """Return the other car's power. At the start of this transaction it is 0 if the register had
+    stood still until then: that car had stopped drawing."""
     power = beside.power
     readings = [(at, wh) for at, wh in beside.view.points if at < case.begun]
     number = sum(at < case.begun for at in power.at)

@@ -29,19 +29,21 @@ class _End(NamedTuple):
 
     is_stop: bool
     neighbour: Neighbour
-    register: int
-    neighbour_register: int
+    own_wh: int
+    other_wh: int
+    is_replaced: bool = False
+    """The neighbour sent its register, but was judged with another one in its place, in doubt."""
 
     @property
     def missing(self) -> int:
         """What neither of the two transactions counted, in Wh."""
-        risen = self.neighbour_register - self.register
+        risen = self.other_wh - self.own_wh
         return risen if self.is_stop else -risen
 
     @property
     def beside(self) -> str:
-        """The evidence of the neighbour."""
-        return Told("{1} in the session beside it", in_wh(self.neighbour_register))
+        """The neighbour's register as evidence."""
+        return Told("{1} in the session beside it", in_wh(self.other_wh))
 
 
 _Lack = tuple[Evidence, bool]
@@ -49,7 +51,8 @@ _Lack = tuple[Evidence, bool]
 
 
 def missing_beside(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """Find energy beside a transaction that is its own, or that cannot have flowed there."""
+    """Find energy that is missing before or after a transaction: this one seems to have delivered
+    it, or it cannot have flowed between the two."""
     chain = figure.chain
     findings: list[Finding] = []
     for end in _ends_lacking_energy(case):
@@ -76,19 +79,21 @@ def missing_beside(case: Case, bounds: Bounds, figure: Figure) -> Finding | None
 
 
 def _ends_lacking_energy(case: Case) -> list[_End]:
-    """Return the ends between which and the register of the neighbour the register rose."""
+    """Return the start, the stop, or both, if the register rose between it and the neighbour."""
     start, stop = case.start_wh, case.stop_wh
     before, after = case.before, case.after
     ends: list[_End] = []
     if stop is not None and after is not None:
         if after.begin is not None:
-            ends.append(_End(True, after, stop, after.begin))
+            ends.append(_End(is_stop=True, neighbour=after, own_wh=stop, other_wh=after.begin))
         # The next start may have been replaced, in doubt: then what it sent is asked, too.
         sent = after.replaced or 0
         if sent > (after.begin or 0):
-            ends.append(_End(True, after, stop, sent))
+            ends.append(
+                _End(is_stop=True, neighbour=after, own_wh=stop, other_wh=sent, is_replaced=True)
+            )
     if start is not None and before is not None and before.end is not None and case.is_stopped:
-        ends.append(_End(False, before, start, before.end))
+        ends.append(_End(is_stop=False, neighbour=before, own_wh=start, other_wh=before.end))
     return [end for end in ends if end.missing > 0]
 
 
@@ -115,12 +120,15 @@ def _while_it_stood_still(case: Case, chain: Chain, end: _End) -> _Lack | None:
         allowed = tolerances.STEADY_SHARE * end.missing
         is_shown = all(abs(drawn - end.missing) <= allowed for drawn in (least, most))
     else:
-        # Each register may be one interval old when it is sent.
-        most_w = _fastest_w(chain) * (1 + tolerances.STEADY_SHARE)
+        # Without power, the pace of the other steps shows how much can have flowed. If there is
+        # none, any AC charger may have delivered it. A register may be one interval old.
+        paces = [_pace(chain, number - 1, number) for number in range(1, len(chain.at))]
+        fastest_w = max(paces, default=0.0) or tolerances.AC_W
+        most_w = fastest_w * (1 + tolerances.STEADY_SHARE)
         most = most_w * (seconds + tolerances.INTERVAL) / HOUR
         if not tolerances.REACH_WH + chain.slack < end.missing <= most:
             return None
-    stood = Told("{1} for {2}", in_wh(end.register), minutes(seconds))
+    stood = Told("{1} for {2}", in_wh(end.own_wh), minutes(seconds))
     return (stood, end.beside), is_shown
 
 
@@ -138,11 +146,13 @@ def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
     # Transaction.Begin and Transaction.End repeat the start and the stop: they are no step.
     first, last = 0, len(chain.at) - 1
     if end.is_stop:
-        earlier = (number for number in reversed(range(last)) if not _is_one(chain, number, last))
+        earlier = (
+            number for number in reversed(range(last)) if not _is_same_moment(chain, number, last)
+        )
         first = next(earlier, 0)
         beside = max(0, first - 1), first
     else:
-        later = (number for number in range(1, last + 1) if not _is_one(chain, 0, number))
+        later = (number for number in range(1, last + 1) if not _is_same_moment(chain, 0, number))
         final, last = last, next(later, last)
         beside = last, min(last + 1, final)
     seconds, risen = chain.between(first, last)
@@ -172,27 +182,30 @@ def _lacking_in_its_step(case: Case, chain: Chain, end: _End) -> _Lack | None:
 def _too_much_between(case: Case, bounds: Bounds, chain: Chain, end: _End) -> _Lack | None:
     """Find what is missing if no charger delivers so much between the two transactions."""
     neighbour = end.neighbour
+    # In a simulation, times limit nothing; and registers on another scale show no energy between.
     if case.is_instant or neighbour.factor != 1:
         return None
+    # The neighbour may have gone on after its last register.
     if not end.is_stop and not neighbour.is_end_known:
-        return None  # it may have gone on
+        return None
 
-    # Each register may be one interval old when it is sent.
     most_w = case.ceiling_w or case.most_of_kind_w
     if case.power:
         most_w = max(most_w, case.power.most)
-    most = most_w * (neighbour.apart + tolerances.INTERVAL) / HOUR
+    # Each register may be one interval old when it is sent.
+    seconds = neighbour.apart + tolerances.INTERVAL
+    most = most_w * seconds / HOUR
     if end.missing <= most + case.slack_of_ends(chain.digit):
         return None
 
     # It is of this transaction only if it can have flowed in the step to this end.
+    number = len(chain.at) - 1 if end.is_stop else 1
+    with_missing = chain.rise_to(number) + end.missing
     if len(chain.at) == 2:
-        whole = chain.wh[-1] + end.missing
-        is_possible = bounds.too_much(whole) is None
+        # No other step shows how fast the register can rise.
+        is_possible = bounds.too_much(with_missing) is None
     else:
-        number = len(chain.at) - 1 if end.is_stop else 1
-        whole = chain.rise_to(number) + end.missing
-        is_possible = bounds.can_have_flowed(chain, number, whole)
+        is_possible = bounds.can_have_flowed(chain, number, with_missing)
     if not is_possible:
         return None
     apart = Quantity(round(neighbour.apart), "s")
@@ -207,12 +220,12 @@ def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_show
     if end.is_stop:
         code = Code.STOP_GARBLED
         words = Told("the stop repeats an old register: the next session begins higher")
-        stop = end.neighbour_register
+        stop = end.other_wh
         wh[-1] += end.missing
     else:
         code = Code.START_GARBLED
         words = Told("the start was read late: the previous session ended lower")
-        start = end.neighbour_register
+        start = end.other_wh
         wh[1:] = [value + end.missing for value in wh[1:]]
 
     figures: dict[str, int] = {
@@ -220,9 +233,8 @@ def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_show
         Told("with what is missing"): wh[-1],
     }
     whole = None
-    # What a neighbour sent, but was not given, is in doubt itself.
-    is_given = not end.is_stop or end.neighbour_register == end.neighbour.begin
-    if is_shown and is_given:
+    # A figure up to a register that was replaced would be as doubtful as that.
+    if is_shown and not end.is_replaced:
         course = chain._replace(wh=wh)
         whole = Figure(wh[-1], SEGMENTS, start, stop, course)
     return Finding(evidence, figures, words, whole=whole, code=code)
@@ -231,7 +243,8 @@ def _finding(case: Case, chain: Chain, end: _End, evidence: Evidence, *, is_show
 def _energy_by_power(power: Power, times: Sequence[float]) -> tuple[float, float]:
     """Return the least and the most energy in Wh by the powers reported at these times.
 
-    Each counts until the next time if that has none; of two, the lower one gives the least.
+    Between two times, it is at least by the lower of their two powers, and at most by the higher
+    one. If only one of them has a power, that counts alone.
     """
     least = most = 0.0
     for then, now in pairwise(times):
@@ -245,8 +258,7 @@ def _energy_by_power(power: Power, times: Sequence[float]) -> tuple[float, float
 
 
 def _scale(case: Case, chain: Chain) -> float:
-    """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it
-    is unknown."""
+    """Return by how many Wh the register rises for each Wh by power; 1 if that is unknown."""
     shown = [wh for at, wh in chain.points if at in case.power.places]
     expected = case.power.expected_wh
     if expected is None or expected[1] <= 0 or len(shown) < 2:
@@ -255,20 +267,13 @@ def _scale(case: Case, chain: Chain) -> float:
     return min(rise / expected[1], 1 + tolerances.POWER_SHARE)
 
 
-def _fastest_w(chain: Chain) -> float:
-    """Return the fastest pace of a chain in W; the power of any AC charger if it never rises."""
-    steps = pairwise(range(len(chain.at)))
-    paces = [_pace(chain, first, last) for first, last in steps]
-    return max(paces, default=0.0) or tolerances.AC_W
-
-
 def _pace(chain: Chain, first: int, last: int) -> float:
     """Return the pace between two points of a chain in W; 0 if it did not rise in that time."""
     seconds, risen = chain.between(first, last)
     return risen * HOUR / seconds if seconds > 0 and risen > 0 else 0.0
 
 
-def _is_one(chain: Chain, first: int, last: int) -> bool:
+def _is_same_moment(chain: Chain, first: int, last: int) -> bool:
     """Whether two points tell one register at one moment, as Transaction.End and the stop do."""
     seconds, risen = chain.between(first, last)
     return seconds <= tolerances.METER_AGE and risen <= chain.digit

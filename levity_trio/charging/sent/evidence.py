@@ -143,7 +143,8 @@ class Power:
         `low`."""
         if not self.at:
             return PowerSteps((), (), (), ())
-        higher, lower = _higher(self.high), _lower(self.low)
+        higher = _higher(self.high)
+        lower = [one if one <= other else other for one, other in pairwise(self.low)]  # noqa: FURB136 - min() is much slower
         # For the maximum, the powers just before and after a step count, too.
         around = higher
         if len(higher) > 1:
@@ -213,10 +214,6 @@ class Power:
 def _higher(values: Sequence[float]) -> list[float]:
     """Return the higher of each two adjacent values."""
     return [one if one >= other else other for one, other in pairwise(values)]  # noqa: FURB136 - max() is much slower
-
-
-def _lower(values: Sequence[float]) -> list[float]:
-    return [one if one <= other else other for one, other in pairwise(values)]  # noqa: FURB136 - as above
 
 
 _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
@@ -339,6 +336,8 @@ class Case:
     """How old each reading was when it came, in seconds, if all were equally old though start and
     stop were not."""
     is_timed: bool = True
+    """Its times are by the charger's clock. Otherwise they are those of receipt, as that clock
+    stood still."""
     is_stopped: bool = True
     """The charger sent a stop."""
     is_start_unknown: bool = False
@@ -539,7 +538,7 @@ WH: Final = 7
 RECEIVED_AT: Final = 8
 LOCATION: Final = 9
 ID: Final = 10
-"""The indices of its fields."""
+"""The index of each field of a `Row`."""
 _TIMESTAMP, _LOCATION, _UNIT = itemgetter(TIMESTAMP), itemgetter(LOCATION), itemgetter(UNIT)
 _WH, _PHASE, _PLACE = itemgetter(WH), itemgetter(PHASE), itemgetter(LOCATION, PHASE)
 _AC_V: Final = (
@@ -661,7 +660,7 @@ def _charges(percents: _ByTime, times: Mapping[str, float]) -> list[StateOfCharg
     shown = [charge.percent for charge in charges]
     if any(0 < percent < 1 for percent in shown) and max(shown) <= 1:
         charges = [StateOfCharge(charge.at, 100 * charge.percent) for charge in charges]
-    # A 0 is one that the charger has not read yet.
+    # A charger that has not read it yet sends 0.
     return [charge for charge in charges if charge.percent]
 
 
@@ -677,7 +676,7 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     if place.location == OUTLET:
         carriers = [row for row in rows if row[WH] is not None]
     if any(place.phases):
-        # What counted while it was the only one may be but a part of what counts in all.
+        # A phase that counted while no other was sent may be only a part of the sum.
         sums = sum(phase_of(row[PHASE]) == "L1" for row in rows)
         if len(carriers) != sums:
             carriers = []
@@ -688,20 +687,16 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
         return None
 
     at, wh = [times[timestamp] for timestamp, _ in by_time], [wh for _, wh in by_time]
-    exact = _decimals(carriers)
+    exact: list[float] = []
+    has_decimals = bool(carriers) and not {".", ","}.isdisjoint(carriers[0][VALUE])
+    # Those of kWh are in the whole Wh already.
+    if has_decimals and "kWh" not in map(_UNIT, carriers):
+        exact = [number(row[VALUE]) or 0.0 for row in carriers]
     if not is_rising(at):
         order = sorted(range(len(at)), key=at.__getitem__)
         at, wh = [at[place] for place in order], [wh[place] for place in order]
         exact = [exact[place] for place in order] if exact else []
     return View(at, wh, _last_digit(carriers or rows), exact)
-
-
-def _decimals(rows: Sequence[Row]) -> list[float]:
-    """Return the registers as sent if they are in Wh with decimals, as kWh have them; else
-    none."""
-    if not rows or {".", ","}.isdisjoint(rows[0][VALUE]) or "kWh" in map(_UNIT, rows):
-        return []
-    return [number(row[VALUE]) or 0.0 for row in rows]
 
 
 def _last_digit(rows: Sequence[Row]) -> int:
@@ -754,7 +749,8 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
         ]
     digit = _last_digit(rows)
     if digit > 1 or any(map(_PHASE, rows)):
-        error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
+        # An error of 1 W does not matter beside POWER_SHARE.
+        error = digit if digit > 1 else 0
         totals = [(times[at], *_total(phases, error)) for at, phases in _numbers(rows).items()]
         return _in_order(totals)
 
@@ -823,8 +819,16 @@ def _watts(
     """Return the lowest and the highest power in W, of currents with this error."""
     known: list[float] = []
     for phase, volt in volts.items():
-        if volt > 0:
-            known += _of_phase(phase, volt, is_battery=is_battery)
+        # A voltage between two phases is twice that of a phase, or the square root of three times
+        # as high.
+        between = volt / sqrt(tolerances.PHASES)
+        is_above = tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES)
+        if phase in _BETWEEN_PHASES and volt > 0:
+            known += (tolerances.HALF * volt, between)
+        elif is_above and not is_battery:
+            known.append(between)
+        elif volt > 0:
+            known.append(volt)
     low, high = (min(known), max(known)) if known else _AC_V
 
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
@@ -839,14 +843,3 @@ def _watts(
         return max(active) * low, sum(most) * high
     phases = 1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES
     return max(active) * low, max(most) * high * phases
-
-
-def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:
-    """Return the voltage of a phase, or the lowest and the highest possible one."""
-    # A voltage between two phases is twice that of a phase, or the square root of three times as
-    # high.
-    between = volt / sqrt(tolerances.PHASES)
-    if phase in _BETWEEN_PHASES:
-        return tolerances.HALF * volt, between
-    is_above = tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES)
-    return (between,) if is_above and not is_battery else (volt,)

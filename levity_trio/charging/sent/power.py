@@ -67,9 +67,8 @@ class Gaps:
         return Gap(sum(self.rise), sum(self.low), sum(self.high), sum(self.most), sum(self.seconds))
 
     def beyond(self, energy: Sequence[float], share: float, allowed: float) -> list[Gap]:
-        """Return the gaps with a rise above `share` of this energy in each, and `allowed`, in
-        Wh."""
-        # Nearly always there is none: so only the few are made that are returned.
+        """Return the gaps that rose by more than `share` of their `energy` and `allowed` Wh."""
+        # Nearly always there is none, so a Gap is made only for those that are returned.
         beyond: list[Gap] = []
         for number, (rise, wh) in enumerate(zip(self.rise, energy, strict=True)):
             if rise > share * wh + allowed:
@@ -89,18 +88,15 @@ def gaps(chain: Chain, power: Power) -> Gaps:
     # Nearly always the register rose in each gap: then whole columns are subtracted at once.
     rises = list(map(sub, levels[1:], levels))
     if rises and min(rises) > chain.digit and is_strictly_rising(places):
-        return Gaps(rises, *_between(places, power), [None] * len(rises))
+        first, last = places[0], places[-1]
+        if len(places) == last - first + 1:
+            between = PowerSteps(*(step[first:last] for step in power.steps))
+        else:
+            reached = map(itemgetter(*places), power.sums)
+            between = PowerSteps(*(list(map(sub, total[1:], total)) for total in reached))
+        return Gaps(rises, *between, [None] * len(rises))
     rows = _gaps_with_standstills(places, levels, power, chain.digit)
     return Gaps(*zip(*rows, strict=True))
-
-
-def _between(places: Sequence[int], power: Power) -> PowerSteps:
-    """Return the energies and the time from each of these powers to the next of them."""
-    first, last = places[0], places[-1]
-    if len(places) == last - first + 1:
-        return PowerSteps(*(step[first:last] for step in power.steps))
-    reached = map(itemgetter(*places), power.sums)
-    return PowerSteps(*(list(map(sub, total[1:], total)) for total in reached))
 
 
 def _gaps_with_standstills(

@@ -39,7 +39,7 @@ PERIODIC: Final = "Sample.Periodic"
 PHASES: Final = ("L1", "L2", "L3")
 ALL_PHASES: Final = frozenset(PHASES)
 LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
-"""By their distance from the outlet."""
+"""The locations, in order of their distance from the outlet."""
 KILO: Final = frozenset({"kW", "kVA", "kWh"})
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 1 << float_info.mant_dig
@@ -203,13 +203,14 @@ def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
     """Whether this JSON has the form of MeterValue elements (§7.33)."""
     if not isinstance(data, list):
         return False
-    return all(isinstance(element, dict) and _is_meter_value(element) for element in data)
-
-
-def _is_meter_value(element: dict[str, object]) -> bool:
-    sent, samples = element.get("timestamp"), element.get("sampledValue")
-    if not isinstance(sent, str) or not isinstance(samples, list):
-        return False
+    samples: list[object] = []
+    for element in data:
+        if not isinstance(element, dict) or not isinstance(element.get("timestamp"), str):
+            return False
+        sampled = element.get("sampledValue")
+        if not isinstance(sampled, list):
+            return False
+        samples += sampled
     for sample in samples:
         if not isinstance(sample, dict) or "value" not in sample:
             return False
@@ -226,7 +227,7 @@ def whole_wh(value: str, unit: str) -> int | None:
 
 
 def exact_wh(value: str, unit: str) -> Decimal | None:
-    """The same with its fraction."""
+    """Convert a register to Wh with its fraction; None if number or unit are invalid."""
     factor = WH_PER_UNIT.get(unit)
     number = decimal(value)
     if factor is None or number is None or not 0 <= number < HIGHEST_WH:
@@ -317,9 +318,11 @@ def corrected(moment: Moment, received_at: str, ahead: int | None) -> str:
 
 
 def ahead_when_sent(own: float, since: float | None, before: float) -> float:
-    """Return by how many seconds a charger's clock was ahead when it took a reading. All are
-    seconds from receipt to the time as sent: `own` that of the reading, `since` that of a status
-    since the charger came back, `before` the highest of messages before. Waiting only lowers them.
+    """Return by how many seconds a charger's clock was ahead when it took a reading.
+
+    The arguments say by how many seconds the time as sent was ahead of the receipt: `own` for the
+    reading, `since` for a status since the charger came back, `before` for the message before with
+    the most. A message that waited was less ahead.
 
     The clock may have been set when the charger came back, but hardly to a time that is behind. A
     reading that fits the offset did not wait, nor does one that fits our clock if nothing else
