@@ -586,14 +586,22 @@ def case_of(
     parameters = parameters_of(tx, until)
     clock = clock or dating(rows, tx, until)
     line = _timeline(rows, tx, samples(rows, parameters), until, clock)
-    ended = tx.stop_received_at or tx.own_stop_time or tx.created_at
-    booted = boots(rows, tx.charger, began_at(tx), ended)
+    is_stopped = tx.stopped_by != SYSTEM
+
+    # Boots have times of our clock. They are put on that of the charger, as the readings are.
+    boots_until = tx.stop_received_at or tx.own_stop_time or tx.created_at
+    booted = boots(rows, tx.charger, began_at(tx), boots_until)
     boot_times = [at for at, _ in booted]
     ahead = _ahead(tx, line, clock) if booted else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
-    names = rows(_NAMES, parameters) if booted and tx.stopped_by == SYSTEM else []
-    stop_wh = tx.meter_stop if tx.stopped_by != SYSTEM else None
-    if stop_wh is not None and stop_wh + 1 == tx.meter_start:  # it is rounded otherwise
+    is_named = True
+    if booted and not is_stopped:
+        named_readings = rows(_NAMES, parameters)
+        is_named = is_named_to_the_end(tx.id, named_readings, boot_times)
+
+    stop_wh = tx.meter_stop if is_stopped else None
+    if stop_wh is not None and stop_wh + 1 == tx.meter_start:
+        # It is only rounded otherwise than the start: the register did not fall.
         stop_wh = tx.meter_start
     return Case(
         begun=line.begun,
@@ -604,9 +612,9 @@ def case_of(
         longest=_longest(rows, tx, line),
         lag=_lag(tx, line),
         is_timed=line.is_timed,
-        is_stopped=tx.stopped_by != SYSTEM,
+        is_stopped=is_stopped,
         is_start_unknown=tx.told_id is not None,
-        is_named_to_the_end=not names or is_named_to_the_end(tx.id, names, boot_times),
+        is_named_to_the_end=is_named,
         received_seconds=seconds(tx.stop_received_at or tx.created_at) - seconds(tx.created_at),
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
@@ -615,7 +623,7 @@ def case_of(
         swapped_at=swapped_at,
         booted_at=[seconds(at) + ahead for at in boot_times],
         begin_of_new_meter=begin_after(history, tx) if swapped_at else None,
-        available_at=_available_at(rows, tx, boot_times),
+        available_at=_available_before_end(rows, tx, boot_times),
         **gather(line.rows)._asdict(),
         **_neighbours(history, tx, line, next_begin),
         **habits_of(rows, tx, until)._asdict(),
@@ -701,7 +709,7 @@ def _stop_time(tx: StoredTransaction) -> MessageTime | None:
     return message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
 
 
-# Its times
+# Its start, its end and its readings on one clock
 
 
 def _timeline(
@@ -749,8 +757,7 @@ def began_at(tx: StoredTransaction) -> str:
 
 def _lag(tx: StoredTransaction, line: Timeline) -> float:
     """Return how old each reading was when it was received, in seconds, if all were equally old; 0
-    if not, or if the start waited, too."""
-    # In a queue readings grow younger; by a clock that is behind, they rise before the start.
+    if not, or if the start waited, too. In a queue, readings are the younger the later they are."""
     if not line.is_timed or not tx.is_start_timed or tx.stopped_by == SYSTEM:
         return 0.0
     if tx.early_reading_at or tx.ahead_reading_at:
@@ -814,7 +821,7 @@ def _is_backwards(tx: StoredTransaction) -> bool:
     stopped, received = seconds(stop_time), seconds(tx.created_at)
     if tx.is_start_timed and skew < 0:
         return stopped < received + skew - CLOCK
-    # Any other one was sent before its receipt, and its stop came with it if it is older than that.
+    # A start without a usable time may have waited with its stop, which then came soon after it.
     apart = seconds(tx.stop_received_at or tx.created_at) - received
     return stopped < received - CLOCK_SECONDS and apart > LONGEST_BURST_SECONDS
 
@@ -886,12 +893,14 @@ def _garbled(rows: Rows, tx: StoredTransaction, line: Timeline, until: str) -> t
     the readings."""
     ends = (tx.sent_meter_start, tx.sent_meter_stop)
     garbled = [text for text in ends if text and decimal(text) is None]
-    unread = [row for row in line.rows if row[WH] is None and row[MEASURAND] == REGISTER]
-    if any(decimal(row[VALUE]) is None for row in unread):
-        texts = [text for (text,) in rows(_UNREAD, parameters_of(tx, until))]
-        of_readings = [text for text in texts if decimal(text) is None]
-        garbled += of_readings[:MOST_GARBLED]
-    return tuple(garbled)
+    unread = [row[VALUE] for row in line.rows if row[WH] is None and row[MEASURAND] == REGISTER]
+    if all(decimal(text) is not None for text in unread):
+        return tuple(garbled)
+
+    # A signed value is no number either, and only the stored reading tells its format.
+    texts = [text for (text,) in rows(_UNREAD, parameters_of(tx, until))]
+    of_readings = [text for text in texts if decimal(text) is None]
+    return (*garbled, *of_readings[:MOST_GARBLED])
 
 
 def _fraction(text: str | None) -> Decimal | None:
@@ -905,16 +914,22 @@ def _fraction(text: str | None) -> Decimal | None:
 # When its connector was available
 
 
-def _available_at(rows: Rows, tx: StoredTransaction, boots: Sequence[str]) -> float | None:
-    """Return since when its connector was available before its end; None if never, or only for a
-    moment.
+class Availability(NamedTuple):
+    """When a connector was available or, if not, showed charging: by its charger's clock."""
 
-    The status's own time counts. A status at or after the stop is ignored, as are the first ones
-    after a boot.
-    """
+    at: float
+    is_available: bool
+
+
+def _available_before_end(
+    rows: Rows, tx: StoredTransaction, boot_times: Sequence[str]
+) -> float | None:
+    """Return since when its connector was available before its end; None if it never was, or only
+    for a moment."""
     begun, ended = seconds(tx.own_start_time), seconds(ended_at(tx))
+    received_until = tx.stop_received_at or LAST_TIME
     since: float | None = None
-    for at, is_available in available_times(rows, tx, boots, begun, ended):
+    for at, is_available in _availability(rows, tx, begun, ended, received_until, boot_times):
         if since is None:
             since = at if is_available else None
         elif not is_available and at - since <= CLOCK_SECONDS:
@@ -930,40 +945,50 @@ _STATUSES_MEANWHILE: Final = """
 """
 
 
-def available_times(
-    rows: Rows, tx: StoredTransaction, boots: Sequence[str], begun: float, ended: float
-) -> Iterator[tuple[float, bool]]:
-    """Yield when its connector was available (True) or showed charging (False), in order of
-    receipt."""
-    # By a clock that is ahead, as that of its start and its stop, a status has the time of its
-    # receipt.
-    skews = [tx.start_skew or 0]
-    if tx.stop_skew is not None:
-        skews.append(tx.stop_skew)
-    skew = min(skews)
-    ahead = skew if tx.is_start_timed and skew > CLOCK_SECONDS else 0
+def _availability(
+    rows: Rows,
+    tx: StoredTransaction,
+    begun: float,
+    ended: float,
+    received_until: str,
+    boot_times: Sequence[str],
+) -> Iterator[Availability]:
+    """Yield when its connector was available and when it showed charging, in order of receipt.
 
-    received_until = tx.stop_received_at or LAST_TIME
+    It is available by a status of the times from `begun` until CLOCK_SECONDS before `ended` that
+    was not received within AFTER_BOOT_SECONDS of a boot. Charging counts at any time.
+    """
+    # A status whose time is far ahead is stored with the time of its receipt. If the clock was
+    # ahead at the start and at the stop, it is put on that clock again.
+    skew = tx.start_skew or 0
+    if tx.stop_skew is not None:
+        skew = min(skew, tx.stop_skew)
+    clock_ahead = skew if tx.is_start_timed and skew > CLOCK_SECONDS else 0
+
     place = (tx.charger, tx.connector, tx.created_at, received_until)
     for status, timestamp, received_at in rows(_STATUSES_MEANWHILE, place):
         at = seconds(timestamp)
         if timestamp == received_at:
-            at += ahead
+            at += clock_ahead
         if status in CHARGING:
-            yield at, False
+            yield Availability(at, is_available=False)
         elif status == AVAILABLE and begun <= at < ended - CLOCK_SECONDS:
             received = seconds(received_at)
-            since_boots = [received - seconds(boot) for boot in boots]
-            if not any(0 <= apart <= AFTER_BOOT_SECONDS for apart in since_boots):
-                yield at, True
+            since_boots = [received - seconds(boot) for boot in boot_times]
+            if not any(0 <= since_boot <= AFTER_BOOT_SECONDS for since_boot in since_boots):
+                yield Availability(at, is_available=True)
 
 
-def available_at(rows: Rows, tx: StoredTransaction, ended: float, received_at: str) -> float | None:
-    """Return when its connector first became available after its last reading and before `ended`.
+def available_after_readings(
+    rows: Rows, tx: StoredTransaction, until: float, received_until: str
+) -> float | None:
+    """Return when its connector first became available after its last reading and before `until`.
     Charging there after this moment belongs to another transaction."""
+    # A status soon after a boot counts, too: else a stop that comes hours later, of a car whose
+    # start was lost, could be taken for the stop of this transaction.
+    boot_times = ()
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    received = tx._replace(stop_received_at=received_at)
-    for at, is_available in available_times(rows, received, (), since, ended):
+    for at, is_available in _availability(rows, tx, since, until, received_until, boot_times):
         if is_available:
             return at
     return None
@@ -971,36 +996,36 @@ def available_at(rows: Rows, tx: StoredTransaction, ended: float, received_at: s
 
 def was_available(rows: Rows, tx: StoredTransaction, at: str, received_at: str) -> bool:
     """Whether its connector became available between its last reading and this moment, so that a
-    reading then without a transactionId belongs to another transaction. The first statuses after a
-    boot are ignored."""
-    times = _believed_times(rows, tx, at, received_at)
-    return any(is_available for _, is_available in times)
+    reading then without a transactionId belongs to another transaction."""
+    states = _availability_until(rows, tx, at, received_at)
+    return any(state.is_available for state in states)
 
 
-def available_until(rows: Rows, tx: StoredTransaction, at: str, received_at: str) -> str | None:
-    """Return since when its connector was available without a sign of charging until this moment,
-    which is a later start; None if it was not. The first statuses after a boot are ignored."""
+def available_since(rows: Rows, tx: StoredTransaction, start: str, received_at: str) -> str | None:
+    """Return since when its connector was available without a sign of charging until a later
+    start; None if it was not. `received_at` is when that start was received."""
     since: float | None = None
-    for moment, is_available in _believed_times(rows, tx, at, received_at):
+    for at, is_available in _availability_until(rows, tx, start, received_at):
         if is_available:
-            since = moment if since is None else since
-        elif moment < seconds(at) - CLOCK_SECONDS:
+            since = at if since is None else since
+        elif at < seconds(start) - CLOCK_SECONDS:
             # Later, charging may be reported just before the start that it belongs to.
             since = None
     return None if since is None else timestamp_of(since)
 
 
-def _believed_times(
+def _availability_until(
     rows: Rows, tx: StoredTransaction, at: str, received_at: str
-) -> Iterator[tuple[float, bool]]:
-    """Yield when its connector was available (True) or showed charging (False) from its last
-    reading to this moment, without the first statuses after a boot."""
-    received = tx._replace(stop_received_at=received_at)
+) -> Iterator[Availability]:
+    """Yield when its connector was available and when it showed charging from its last reading to
+    this moment, without what a charger reports after a boot."""
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    booted = [boot for boot, _ in boots(rows, tx.charger, began_at(tx), received_at)]
-    yield from available_times(rows, received, booted, since, seconds(at))
+    boot_times = [boot for boot, _ in boots(rows, tx.charger, began_at(tx), received_at)]
+    return _availability(rows, tx, since, seconds(at), received_at, boot_times)
 
 
+# Available counts only after a boot since the receipt of the start. If the start was queued until
+# after the boot, Preparing counts, too: a car that was plugged in since is another one.
 _IDLE: Final = """
     SELECT status.timestamp
     FROM status
@@ -1019,11 +1044,10 @@ _IDLE: Final = """
 
 
 def idle_since_boot(rows: Rows, tx: StoredTransaction, at: str, received_at: str) -> float | None:
-    """Return when its connector first was available or preparing, so without a transaction, after a
-    boot, its last reading and before this moment; None if never. Its start may have been queued
-    until after the boot."""
+    """Return when its connector was first Available or Preparing after a boot, and so without a
+    transaction; None if it never was. The status is newer than the last reading and older than
+    `at`."""
     since = max(tx.own_start_time, tx.last_reading_at or "")
-    received = (tx.created_at, received_at)
-    times = (since, at, began_at(tx))
-    idle = rows(_IDLE, (tx.charger, tx.connector, *received, *times))
+    place = (tx.charger, tx.connector)
+    idle = rows(_IDLE, (*place, tx.created_at, received_at, since, at, began_at(tx)))
     return seconds(idle[0][0]) if idle else None

@@ -35,7 +35,6 @@ from levity_trio.charging.sent.evidence import (
     Boundary,
     Level,
     Neighbour,
-    Row,
     View,
     gather,
     seconds,
@@ -67,9 +66,10 @@ from levity_trio.told import parted
 from levity_trio.wire.times import shifted_stamp
 
 MOST: Final = 50
-"""Of one connector, no more transactions that began in the meantime are considered."""
+"""No more transactions of one connector that began in the meantime are considered."""
 _NEAREST_AWAY: Final = 10
-"""Of other chargers, those that began nearest to its register are considered."""
+"""So many transactions of other chargers, those that began nearest to its register, are
+considered."""
 _MOST_AWAY: Final = 3
 """So many of them are evidence. With more on one meter, a doubt is all that anybody can want."""
 AROUND: Final = 3
@@ -78,7 +78,7 @@ register it has."""
 _SOON: Final = 3600
 """A message that took longer, in seconds, was queued, or its clock was wrong."""
 _LIVE: Final = 120
-"""One that took no longer, in seconds, did not wait in its charger."""
+"""A message that took no longer, in seconds, did not wait in its charger."""
 _PLACE: Final = attrgetter("own_start_time", "id")
 _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 """Doubts that ask by which factor a register may be wrong."""
@@ -160,7 +160,8 @@ class ChargerHistory:
         if own.is_by_receipt:
             return spans
 
-        # On other chargers by our clock. Of one that has just begun, its own end will show more.
+        # Other chargers are compared by our clock. One that has just begun has no range yet: when
+        # it ends, it shows more.
         end = own.begin + 1 if own.end is None else own.end
         ended = LAST_TIME
         if own.own_ended is not None:
@@ -197,39 +198,32 @@ def preceding(history: ChargerHistory, tx: StoredTransaction) -> Neighbour | Non
     """Return the previous transaction on its connector; if the two overlap, with the range of its
     own readings."""
     earlier_ones = history.around(tx).before
-    previous = _previous_that_counts(earlier_ones)
+    considered: list[StoredTransaction] = []
+    for candidate in earlier_ones:
+        considered.append(candidate)
+        is_range_known = candidate.begin is not None and candidate.end is not None
+        is_empty = candidate.begin == candidate.end or _is_zero(candidate)
+        if not is_range_known or not is_empty:
+            break  # those before it do not matter
+
+    # One that is empty and below another one had a wrong clock, or the register was reset, or it
+    # was sent again.
+    previous = None
+    while considered:
+        previous = considered.pop(0)
+        highest = max((other.end or 0 for other in considered), default=0)
+        if (previous.end or 0) >= highest:
+            break
     before = None if previous is None else neighbour(history, tx, previous)
     if previous is None or before is None:
         return None
+
     if len(earlier_ones) > 1:
         before = before._replace(resets=_resets(history.rows, tx, earlier_ones))
     if before.end is not None and previous.stopped_by == SYSTEM:
         may_go_on = starts_overlap(history, tx.place)
         before = before._replace(is_end_known=False, may_go_on=may_go_on)
     return before
-
-
-def _previous_that_counts(
-    earlier_ones: Sequence[StoredTransaction],
-) -> StoredTransaction | None:
-    """Return the newest of the previous transactions, without the newest that are empty and below
-    another one: they had a wrong clock, or the register was reset, or they were sent again."""
-    empty = 0
-    for tx in earlier_ones:
-        is_range_known = tx.begin is not None and tx.end is not None
-        is_empty = is_range_known and (tx.begin == tx.end or _is_zero(tx))
-        if not is_empty:
-            break
-        empty += 1
-
-    # If one is not empty, those before it do not matter.
-    considered = earlier_ones[: empty + 1]
-    for number, tx in enumerate(considered):
-        later = considered[number + 1 :]
-        highest = max((other.end or 0 for other in later), default=0)
-        if number >= empty or not later or (tx.end or 0) >= highest:
-            return tx
-    return None
 
 
 def _is_zero(tx: StoredTransaction) -> bool:
@@ -334,8 +328,8 @@ def _with_readings(
     if not overlap((lowest, highest), (start, stop or 0), is_at_once=is_at_once):
         return shown
 
-    registers = [row[WH] for row in readings_of(rows, other)]
-    own = [wh for wh in registers if wh is not None and begin <= wh <= end]
+    registers = [row[WH] for row in readings_of(rows, other) if row[WH] is not None]
+    own = [wh for wh in registers if begin <= wh <= end]
     return shown._replace(
         begin=begin,
         end=end,
@@ -445,12 +439,13 @@ def counted_until(
     if highest <= start or is_other_meter(rows, tx.charger, *times):
         return None
     reached: int = max(ended, highest)
-    for following in history.around(tx).after[:1]:
-        next_start = following.meter_start
-        if next_start is None or next_start >= reached:
-            continue
-        if not rows(_SAME_START, (until, following.id, 1)):
-            return None
+    following = history.around(tx).after
+    if not following:
+        return reached
+    next_start = following[0].meter_start
+    if next_start is not None and next_start < reached:
+        sent_again = rows(_SAME_START, (until, following[0].id, 1))
+        return reached if sent_again else None
     return reached
 
 
@@ -519,7 +514,7 @@ def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bo
     return every
 
 
-# Elsewhere: those that may tell the same register
+# Transactions on other connectors and chargers that may count on the same meter
 
 # The registers as sent, unless they are plainly wrong: the judge may have replaced them because
 # they are shared.
@@ -560,7 +555,7 @@ _NEXT_ENDED: Final = f"""
     WHERE tx.cp_id = cp.id AND tx.stop_time > ?2 AND tx.stop_time < cp.latest
         AND tx.start_time <= ?2
 """  # noqa: S608 - our own names
-# Without a register above the begin of this one, or below that of its own, it shows nothing.
+# It matters only if it reached more than the begin of this one, or fell below its own begin.
 _REACHES: Final = """
     AND +cp_id <> ?1
     AND coalesce(meter_start, billed_from_wh) < ?4
@@ -593,7 +588,7 @@ _BOUNDARIES: Final = """
 """
 
 
-# Those on a connector by the time of their begin, {0}: by the charger's clock or by receipt.
+# The transactions of a connector by {0}, the time of their begin: the charger's or the receipt.
 _RUNNING: Final = f"{_SPAN} AND {{0}} <= ?4 ORDER BY {{0}} DESC, id DESC LIMIT 1"
 _BEGUN: Final = f"{_SPAN} AND {{0}} > ?4 AND {{0}} < ?5 ORDER BY {{0}}, id LIMIT {MOST}"
 _EARLIER: Final = f"{_SPAN} AND ({{0}}, id) < (?4, ?5) ORDER BY {{0}} DESC, id DESC LIMIT 1"
@@ -696,7 +691,7 @@ def may_share(own: RegisterSpan, other: RegisterSpan) -> bool:
     if own.charger == other.charger:
         return True
 
-    # Two chargers that have one meter do not each send the other's ends out of order of our clock.
+    # If two chargers have one meter, its registers rise in the order of our clock.
     levels: list[tuple[float, int]] = []
     for span in (own, other):
         levels.append((seconds(span.own_began) + span.behind, span.begin or 0))
@@ -726,35 +721,41 @@ def beside(history: ChargerHistory, own: RegisterSpan, behind: float | None) -> 
     return here + _away(rows, own, until, away) if away else here
 
 
-def _away(rows: Rows, own: RegisterSpan, until: str, sharing: list[RegisterSpan]) -> list[Beside]:
-    """Return those on other chargers that have one meter with this one."""
-    around = boundaries(rows, own, until)
-    away: list[Beside] = []
+def _away(
+    rows: Rows, own: RegisterSpan, until: str, candidates: list[RegisterSpan]
+) -> list[Beside]:
+    """Return the transactions on other chargers that count on the same meter."""
     own_begin = own.begin or 0
-    for span in sorted(sharing, key=lambda span: abs((span.begin or 0) - own_begin)):
+    own_boundaries = boundaries(rows, own, until)
+    # Each one costs statements, so those whose registers are nearest come first.
+    nearest_first = sorted(candidates, key=lambda span: abs((span.begin or 0) - own_begin))
+    away: list[Beside] = []
+    for span in nearest_first:
         if len(away) == _MOST_AWAY:
             break
-        later = span.behind - own.behind
-        sent = boundaries(rows, span, until)
-        theirs = [boundary._replace(at=boundary.at + later) for boundary in sent]
-        is_one_serial = _is_one_serial(rows, own, span)
-        registers = (theirs, span.begin or 0)
-        if not are_one((around, own_begin), registers, is_one_serial=is_one_serial):
-            continue
 
         # Its times are put on the clock of this charger.
-        other = _load(rows, span, until, None)
-        view, power, before = other.view, other.power, other.earlier
-        other = other._replace(
+        to_own_clock = span.behind - own.behind
+        sent = boundaries(rows, span, until)
+        theirs = [boundary._replace(at=boundary.at + to_own_clock) for boundary in sent]
+        is_one_serial = _is_one_serial(rows, own, span)
+        this, other = (own_boundaries, own_begin), (theirs, span.begin or 0)
+        if not are_one(this, other, is_one_serial=is_one_serial):
+            continue
+        loaded = _load(rows, span, until)
+        view, power, before = loaded.view, loaded.power, loaded.earlier
+        if before is not None:
+            before = Level(before.at + to_own_clock, before.wh)
+        loaded = loaded._replace(
             charger=span.charger,
-            begun=other.begun + later,
-            ended=other.ended + later,
-            view=replace(view, at=[at + later for at in view.at]),
-            power=replace(power, at=[at + later for at in power.at]),
-            earlier=before and Level(before.at + later, before.wh),
+            begun=loaded.begun + to_own_clock,
+            ended=loaded.ended + to_own_clock,
+            view=replace(view, at=[at + to_own_clock for at in view.at]),
+            power=replace(power, at=[at + to_own_clock for at in power.at]),
+            earlier=before,
             boundaries=theirs,
         )
-        away.append(other)
+        away.append(loaded)
     return sorted(away, key=attrgetter("charger", "connector", "begun"))
 
 
@@ -762,11 +763,13 @@ _OF_SERIAL: Final = "SELECT count(*) FROM cp WHERE meter_serial_number = ?"
 
 
 def _is_one_serial(rows: Rows, own: RegisterSpan, span: RegisterSpan) -> bool:
-    """Whether two chargers told the same serial number of a meter. What more of them tell, as each
-    charger of a model does, is no number of a meter."""
+    """Whether two chargers reported the serial number of one meter. A number that more than FEW
+    chargers report is that of their model, and zeros only are no number."""
     serial = rows(_SERIAL, (own.charger, own.received))
-    other = rows(_SERIAL, (span.charger, span.received))
-    if not serial or serial != other or not serial[0][0].strip("0"):
+    other_serial = rows(_SERIAL, (span.charger, span.received))
+    if not serial or serial != other_serial:
+        return False
+    if not serial[0][0].strip("0"):
         return False
     ((chargers,),) = rows(_OF_SERIAL, serial[0])
     return bool(chargers <= tolerances.FEW)
@@ -775,19 +778,32 @@ def _is_one_serial(rows: Rows, own: RegisterSpan, span: RegisterSpan) -> bool:
 _SENT_TIMES: Final = "SELECT sent_start_time, sent_stop_time FROM tx WHERE id = ?"
 
 
-def _load(rows: Rows, span: RegisterSpan, until: str, behind: float | None) -> Beside:
-    """Return a transaction with its readings and power, as evidence about another one."""
+def _load(
+    rows: Rows, span: RegisterSpan, until: str, unset_clock_behind: float | None = None
+) -> Beside:
+    """Return a transaction with its readings and power, as evidence about another one. If the clock
+    of its charger was not set, `unset_clock_behind` is by how many seconds it was behind."""
     lasted = (span.own_began, span.own_ended or LAST_TIME)
     parameters = (span.charger, span.connector, span.id, *lasted, until)
-    line = _timeline(span, samples(rows, parameters))
-    if behind is not None:
+    readings = samples(rows, parameters)
+    ended = inf if span.ended is None else seconds(span.ended)
+    line = Timeline(seconds(span.began), ended, readings)
+    if span.is_by_receipt:
+        line = by_receipt(message_time(span.own_began, None, span.received), ended, readings)
+        if span.ended is not None and span.stop is None:
+            # The system closed it later than it ended, so it ended with a reading.
+            times = [seconds(row[TIMESTAMP]) for row in line.rows]
+            line = line._replace(ended=max(times, default=line.begun))
+
+    if unset_clock_behind is not None:
+        # What was queued has the time of its receipt: the times as sent are put on our clock.
         ((sent_start, sent_stop),) = rows(_SENT_TIMES, (span.id,))
         begun = message_time(span.own_began, sent_start, span.received)
         stopped: MessageTime | None = None
         if span.stop is not None and span.own_ended is not None and span.stop_received is not None:
             stopped = message_time(span.own_ended, sent_stop, span.stop_received)
         sent = sent_times(rows, parameters, line.rows)
-        line = by_unset_clock(line, (begun, stopped), sent, behind)
+        line = by_unset_clock(line, (begun, stopped), sent, unset_clock_behind)
     gathered = gather(line.rows)
     return Beside(
         id=span.id,
@@ -804,31 +820,19 @@ def _load(rows: Rows, span: RegisterSpan, until: str, behind: float | None) -> B
     )
 
 
-def _timeline(span: RegisterSpan, readings: list[Row]) -> Timeline:
-    """Return its begin, its end and its readings."""
-    ended = inf if span.ended is None else seconds(span.ended)
-    if not span.is_by_receipt:
-        return Timeline(seconds(span.began), ended, readings)
-    start = message_time(span.own_began, None, span.received)
-    line = by_receipt(start, ended, readings)
-    if span.ended is not None and span.stop is None:
-        # The system closed it later than it ended, so it ended with a reading.
-        times = [seconds(row[TIMESTAMP]) for row in line.rows]
-        line = line._replace(ended=max(times, default=line.begun))
-    return line
-
-
 def boundaries(rows: Rows, span: RegisterSpan, until: str) -> list[Boundary]:
-    """Return the registers of the starts and stops on the connector around the beginning of a
-    transaction, in order, of those that the charger sent soon and by a clock that was not ahead, or
-    in order of receipt."""
+    """Return the registers of starts and stops on the connector around the beginning of a
+    transaction, in order of time. Messages that were queued, or whose clock was ahead, are left
+    out; if the clock stands still, all count, in order of receipt."""
     place = (span.charger, span.connector, until, span.began)
     before = rows(span.by_time(_BOUNDARIES_BEFORE), place)
     after = rows(span.by_time(_BOUNDARIES_AFTER), place)
     messages: list[tuple[str, str, int | None, int | None, bool]] = []
     for row in (*reversed(before), *after):
-        messages.append((*row[:4], True))
-        messages.append((*row[4:], False))
+        start_at, created_at, start_skew, meter_start, *stop = row
+        stop_at, stop_received_at, stop_skew, meter_stop = stop
+        messages.append((start_at, created_at, start_skew, meter_start, True))
+        messages.append((stop_at, stop_received_at, stop_skew, meter_stop, False))
 
     believed: list[Boundary] = []
     for at, received, skew, wh, is_start in messages:

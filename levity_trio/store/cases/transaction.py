@@ -54,8 +54,14 @@ class FactFields(TypedDict):
 
 
 class StoredTransaction(NamedTuple):
-    """A row of tx, as stored or as about to be stored. Times in the database's format, registers in
-    Wh."""
+    """A row of tx, as stored or as about to be stored; the fields are explained in
+    schema/transactions.sql.
+
+    Registers are in Wh, times in the database's format: `own_` is by the charger's clock, which
+    orders its messages, `sent_` is the text of the charger, and `_received_at` is by our clock.
+    `start_time` and `stop_time` are those of bills. A skew is how many seconds the clock was ahead
+    of ours by that message; `_behind` is by how much a time of bills was corrected.
+    """
 
     id: int
     charger: str
@@ -64,43 +70,61 @@ class StoredTransaction(NamedTuple):
     status: str
     stopped_by: str | None
     suspended_at: str | None
+
     created_at: str
+    """When its start was received."""
     own_start_time: str
     sent_start_time: str | None
     start_skew: int | None
     meter_start: int | None
     sent_meter_start: str | None
+
     own_stop_time: str | None
     sent_stop_time: str | None
     stop_skew: int | None
     stop_received_at: str | None
     meter_stop: int | None
     sent_meter_stop: str | None
+
     last_reading_at: str | None
     told_id: int | None
+    """The ID by which the charger's stop named it, if its start is unknown."""
     id_tag: str | None
+
     energy_delivered: int | None
+    """Its figure, in Wh."""
     energy_method: str | None
     confidence: str | None
     review: str | None
     billed_from: int | None
     billed_until: int | None
+    """With `billed_from`, the registers on which the figure is based."""
     rules: int | None
+    """The version of the rules that judged it."""
     judged_at: str | None
     judge_after: str | None
+    """When it is judged again, because of later facts."""
     counted_wh: int
+    """What the counters of delivered energy have of it."""
+
     start_time: str
     stop_reason: str | None
     stop_id_tag: str | None
     ahead_reading_at: str | None
+    """The newest reading with a time after its receipt; it is never `last_reading_at`."""
     early_reading_at: str | None
+    """The oldest reading before the start with a register above it: that clock was behind."""
     free_at: str | None
+    """Since when its connector is Available without a sign of charging, by our clock."""
     judge_steps: int
+    """How many judgements of neighbours in a row led to the one that is due."""
     stop_time: str | None
     start_behind: int
     stop_behind: int
     is_clock_unsure: int
+    """1: the times as sent may be right all the same, so both prices count."""
     unbilled_wh: int | None
+    """What left the connector between the transaction before it and this one."""
 
     def about(self, at: str) -> FactFields:
         """Return what each fact about it has in common."""
@@ -168,12 +192,12 @@ _AFTER: Final = f"{NEXT_TO.format('>')} ORDER BY own_start_time, id LIMIT ?5"
 
 
 def begun_before(rows: Rows, place: Place, most: int = 1) -> list[StoredTransaction]:
-    """Return so many transactions that began before that on its connector, the newest first."""
+    """Return the transactions that began before a place, at most so many, the newest first."""
     return [StoredTransaction(*row) for row in rows(_BEFORE, (*place, most))]
 
 
 def begun_after(rows: Rows, place: Place, most: int = 1) -> list[StoredTransaction]:
-    """Return so many transactions that began after that on its connector, the oldest first."""
+    """Return the transactions that began after a place, at most so many, the oldest first."""
     return [StoredTransaction(*row) for row in rows(_AFTER, (*place, most))]
 
 
@@ -182,11 +206,11 @@ def by_our_clock(tx: StoredTransaction, own: str) -> str:
     transaction began."""
     skew = tx.start_skew or 0
     if tx.stop_time is None:
-        # It still runs: what its start was corrected by. If that waited, it seems to be less far
-        # ahead.
+        # While it runs, the clock is ahead by as much as its start was corrected, or more, if the
+        # start waited in the charger.
         ahead = round(seconds(tx.own_start_time) - seconds(tx.start_time))
     elif skew > tolerances.CLOCK_SECONDS:
-        # Of one that has ended, a person may have set the start, so its times tell nothing.
+        # When it has ended, a person may have set its start time, but not its skew.
         ahead = skew
     else:
         ahead = -tx.start_behind
@@ -250,15 +274,15 @@ RUNS: Final = f"""
     SELECT id, run_since, run_low, run_high, run_count
     {_INDEXED} AND run_since IS NOT NULL AND measurand <> '{REGISTER}'
 """
-"""Those of them that are the last of a run, with the time at which it began, its extremes, and how
-many they are."""
+"""The readings that are the last of a run, with the time at which it began, its extremes, and how
+many readings it has."""
 TIMES: Final = f"""
     SELECT max(timestamp), received_at
     {OF_TRANSACTION} AND timestamp <> received_at
     GROUP BY received_at
 """
-"""When each message with such readings was taken, by a clock that was believed, and when it was
-received. It is as old as the newest of its readings; the others waited for it."""
+"""The times at which each message with such readings was taken, by a clock that was believed, and
+received. A message is as old as the newest of its readings; the others waited for it."""
 SENT: Final = f"SELECT id, sent_timestamp {OF_TRANSACTION}"
 """The times of the same readings as the charger sent them."""
 
@@ -287,10 +311,10 @@ def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
 
 
 def _within(stored: Sequence[Row], runs: Mapping[int, Sequence[Any]]) -> Iterator[Row]:
-    """Yield the readings of each run between its first and its last: as many as there were, one of
-    them at each time at which another reading is stored, as the register is.
+    """Yield the readings between the first and the last of each run: as many as there were, and one
+    at each time at which another reading is stored, such as the register.
 
-    What was sent at these times is not known, but between which extremes it was. These are given in
+    Only the extremes of what was sent at these times are known. The lowest and the highest come in
     turn, so that each two neighbours have both.
     """
     by_time = {row[TIMESTAMP]: row for row in stored if row[SOURCE] == METER_VALUES}
@@ -303,11 +327,13 @@ def _within(stored: Sequence[Row], runs: Mapping[int, Sequence[Any]]) -> Iterato
             continue
         since, low, high, count = runs[row[ID]]
         until = row[TIMESTAMP]
-        if (since, until, count) not in points:  # those of three phases are the same
-            beside = readings[bisect_right(times, since) : bisect_left(times, until)]
-            points[since, until, count] = [*_points(since, [*beside, (until, row)], count)]
+        run = (since, until, count)
+        if run not in points:  # those of three phases are the same
+            first, last = bisect_right(times, since), bisect_left(times, until)
+            between = [*readings[first:last], (until, row)]
+            points[run] = list(_points(since, between, count))
 
-        for number, (at, next_reading) in enumerate(points[since, until, count]):
+        for number, (at, next_reading) in enumerate(points[run]):
             value = low if number % 2 else high
             received = (next_reading[RECEIVED_AT], row[LOCATION], next_reading[ID])
             what = (row[SOURCE], at, row[MEASURAND])

@@ -15,7 +15,6 @@ from levity_trio.charging.lifecycle import (
     takes,
 )
 from levity_trio.records import record
-from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers.charger_facts import SET_ASIDE_ROW, SetAsideMessage
@@ -203,10 +202,13 @@ def _kind(db: Database, waiting: str) -> Kind:
 
 TRANSACTIONS, REVIEWS, SET_ASIDE = "transactions", "reviews", "set-aside"
 _NEWEST_EVENT: Final = "SELECT max(id) FROM tx_event WHERE tx_id = ?"
-_FRAME_OF_MESSAGE: Final = (
-    "SELECT set_aside.id, set_aside.cp_id, received_at, set_aside.action, tx_id, frame"  # noqa: S608 - our own names
-    f" FROM set_aside JOIN {evidence_of('set_aside')} WHERE set_aside.id = ?"
-)
+_FRAME_OF_MESSAGE: Final = """
+    SELECT set_aside.id, set_aside.cp_id, received_at, set_aside.action, tx_id, frame
+    FROM set_aside
+    JOIN evidence ON evidence.session_id = set_aside.session_id
+        AND evidence.message_id = set_aside.message_id AND evidence.at = set_aside.received_at
+    WHERE set_aside.id = ?
+"""
 _COLUMNS: Final = (
     "id, conn_id, id_tag, status, suspended_at, stopped_by, start_time, stop_time, meter_start, "
     "last_register_wh, energy_delivered"

@@ -19,7 +19,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.log.output import get_logger
-from levity_trio.store.cases.case import CHARGING, available_until
+from levity_trio.store.cases.case import CHARGING, available_since
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import StoredTransaction, begun_after, by_our_clock
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -213,7 +213,7 @@ def close(
     for follower in begun_after(db.rows, tx.place):
         at = min(at, follower.own_start_time)
     if closure.cause is Cause.NEXT_START:
-        at = available_until(db.rows, tx, at, origin.received_at) or at
+        at = available_since(db.rows, tx, at, origin.received_at) or at
     last_reading_at = tx.last_reading_at or ""
     lost_at = closure.ended or min(tx.suspended_at or at, at)
     own_stop_time = max(tx.own_start_time, last_reading_at, lost_at)

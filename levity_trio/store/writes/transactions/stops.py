@@ -49,7 +49,7 @@ from levity_trio.charging.sent.readings import (
 from levity_trio.charging.sent.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.events import StopConflicted
-from levity_trio.store.cases.case import available_at, idle_since_boot
+from levity_trio.store.cases.case import available_after_readings, idle_since_boot
 from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import (
@@ -574,7 +574,7 @@ def _free_at(db: UnitOfWork, origin: Origin, request: Stop, tx: StoredTransactio
     """Return since when a transaction's connector was free before a stop. For a stop with another
     ID than its readings, it was also free if it was idle after a boot."""
     at = request.moment.understood
-    available = available_at(db.rows, tx, seconds(at), origin.received_at)
+    available = available_after_readings(db.rows, tx, seconds(at), origin.received_at)
     if available is not None:
         return available
     name = reported_id(request.transaction)

@@ -29,7 +29,6 @@ from levity_trio.charging.sent.readings import (
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.records import record
-from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import SYSTEM, by_whom
 from levity_trio.store.cases.transaction import METER_VALUES, StoredTransaction
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -287,15 +286,16 @@ def _link(
     db.record(fact, session)
 
 
-_NEWEST: Final = f"""
+_NEWEST: Final = """
     SELECT set_aside.id, looked_at, tx_id, set_aside.session_id, received_at, set_aside.action,
         payload, set_aside.message_id, coalesce(frame, '')
     FROM set_aside
-    LEFT JOIN {evidence_of("set_aside")}
+    LEFT JOIN evidence ON evidence.session_id = set_aside.session_id
+        AND evidence.message_id = set_aside.message_id AND evidence.at = set_aside.received_at
     WHERE set_aside.cp_id = ?
     ORDER BY set_aside.id DESC
     LIMIT ?
-"""  # noqa: S608 - our own names
+"""
 
 
 def store(
