@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from levity_trio.records import record
@@ -89,19 +90,19 @@ class Limits:
 
     def at(self, moment: datetime) -> Limit | None:
         """Return the limit at a moment, None if no profile sets one."""
-        most, own = (
-            self._prevailing(self._stack(CHARGER, 0), moment),
-            self._prevailing(self._own(), moment),
-        )
+        most = self._prevailing(self._stack(CHARGER, 0), moment)
+        own = self._prevailing(self._own(), moment)
         return smallest(limit.on(self.phases) for limit in (most, own) if limit is not None)
 
     def next_change(self, moment: datetime) -> datetime | None:
         """Return the next moment at which the limit may change; None if there is none."""
-        profiles = [*self._stack(CHARGER, 0), *self._own()]
-        ahead = [wait for one in profiles for wait in waits(one.content, moment, self._start(one))]
+        ahead: list[int] = []
+        for profile in (*self._stack(CHARGER, 0), *self._own()):
+            ahead += waits(profile.content, moment, self._start(profile))
         try:
             return moment + timedelta(microseconds=min(ahead)) if ahead else None
-        except OverflowError:  # a schedule that runs beyond the year 9999
+        except OverflowError:
+            # A schedule may run beyond the year 9999.
             return None
 
     def _own(self) -> list[Installed]:
@@ -115,18 +116,20 @@ class Limits:
     def _stack(self, purpose: str, connector: int) -> list[Installed]:
         """Return profiles, highest stack level first; of two that no charger may keep together, the
         newer one first."""
-        stack = [
-            one
-            for one in self.profiles
-            if one.connector == connector and one.content["chargingProfilePurpose"] == purpose
-        ]
-        return sorted(
-            stack, key=lambda one: (-one.content["stackLevel"], -one.installed_at.timestamp())
-        )
+        stack: list[tuple[int, float, Installed]] = []
+        for profile in self.profiles:
+            content = profile.content
+            if profile.connector == connector and content["chargingProfilePurpose"] == purpose:
+                newest_first = -profile.installed_at.timestamp()
+                stack.append((-content["stackLevel"], newest_first, profile))
+        return [profile for *_, profile in sorted(stack, key=itemgetter(0, 1))]
 
     def _prevailing(self, profiles: Iterable[Installed], moment: datetime) -> Limit | None:
-        limits = (limit_at(one.content, moment, self._start(one)) for one in profiles)
-        return next((limit for limit in limits if limit is not None), None)
+        for profile in profiles:
+            limit = limit_at(profile.content, moment, self._start(profile))
+            if limit is not None:
+                return limit
+        return None
 
     def _start(self, profile: Installed) -> datetime | None:
         """Return when a schedule begins. A ChargePointMaxProfile has no transaction: that is when
@@ -161,9 +164,13 @@ def period_at(profile: Profile, now: datetime, start: datetime | None) -> Mappin
 
     `start` is when its schedule begins (see `start_of`), None if it has not begun.
     """
-    if start is None or not _is_valid(profile, now):
+    if start is None:
         return None
-    schedule, seconds = profile["chargingSchedule"], _elapsed(profile, now, start) // _SECOND
+    since, until = _time(profile, "validFrom"), _time(profile, "validTo")
+    if (since is not None and now < since) or (until is not None and now >= until):
+        return None
+    schedule = profile["chargingSchedule"]
+    seconds = _elapsed(profile, now, start) // _SECOND
     if seconds < 0 or seconds >= schedule.get("duration", seconds + 1):
         return None
     begun = [
@@ -180,8 +187,17 @@ def waits(profile: Profile, now: datetime, start: datetime | None) -> Iterator[i
     moments = (_time(profile, "validFrom"), _time(profile, "validTo"))
     distances = [(moment - now) // _TICK for moment in moments if moment is not None]
     if start is not None:
+        # Changes are counted from the start of the schedule or of its cycle.
+        schedule = profile["chargingSchedule"]
+        seconds = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
+        if "duration" in schedule:
+            seconds.append(schedule["duration"])
+        edges = [second * _SECOND for second in seconds]
+        cycle = _cycle(profile)
+        if cycle is not None:
+            edges.append(cycle)
         elapsed = _elapsed(profile, now, start)
-        distances += [edge - elapsed for edge in _edges(profile)]
+        distances += [edge - elapsed for edge in edges]
     return (distance for distance in distances if distance > 0)
 
 
@@ -191,18 +207,6 @@ def start_of(profile: Profile, began: datetime | None) -> datetime | None:
     if profile["chargingProfileKind"] == "Relative":
         return began
     return _time(profile["chargingSchedule"], "startSchedule") or began
-
-
-def _edges(profile: Profile) -> Iterator[int]:
-    """Yield the offsets of all changes from the start of a schedule or of its cycle, in
-    microseconds."""
-    schedule = profile["chargingSchedule"]
-    for period in schedule["chargingSchedulePeriod"]:
-        yield period["startPeriod"] * _SECOND
-    if "duration" in schedule:
-        yield schedule["duration"] * _SECOND
-    if (cycle := _cycle(profile)) is not None:
-        yield cycle
 
 
 def _elapsed(profile: Profile, now: datetime, start: datetime) -> int:
@@ -215,16 +219,9 @@ def _elapsed(profile: Profile, now: datetime, start: datetime) -> int:
 
 def _cycle(profile: Profile) -> int | None:
     """Return the microseconds after which a schedule begins again, None if it does not."""
-    return (
-        _ROUNDS.get(profile.get("recurrencyKind", ""))
-        if profile["chargingProfileKind"] == "Recurring"
-        else None
-    )
-
-
-def _is_valid(profile: Profile, now: datetime) -> bool:
-    since, until = _time(profile, "validFrom"), _time(profile, "validTo")
-    return (since is None or since <= now) and (until is None or now < until)
+    if profile["chargingProfileKind"] != "Recurring":
+        return None
+    return _ROUNDS.get(profile.get("recurrencyKind", ""))
 
 
 def _time(holder: Mapping[str, Any], name: str) -> datetime | None:

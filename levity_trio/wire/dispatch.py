@@ -20,7 +20,8 @@ from levity_trio.records import record
 from levity_trio.wire.frames import Response
 
 MESSAGE_ID_BYTES: Final = 8
-LATE_REMEMBERED: Final = 64  # expired CALLs per connection; beyond that, the oldest is forgotten
+LATE_REMEMBERED: Final = 64
+"""The expired CALLs of a connection; beyond that, the oldest is forgotten."""
 
 
 @record(kw_only=False)

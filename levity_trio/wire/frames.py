@@ -19,7 +19,6 @@ payloads have five, hence `MAX_DEPTH`.
 import re
 from dataclasses import replace
 from enum import StrEnum
-from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -29,13 +28,18 @@ from levity_trio.wire.errors import ErrorCode
 from levity_trio.wire.lenient import Element, element_at, without_surrogates
 from levity_trio.wire.secrets import TRIMMED, is_too_wide
 
-MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
-MAX_DESCRIPTION: Final = 255  # characters of an error description
-RESPONSE_ELEMENTS: Final = 5  # of a CALLERROR; a CALLRESULT has three
-ELEMENTS: Final = {2: 4, 3: 3, 4: RESPONSE_ELEMENTS}  # of each message type
-LONGEST_ID: Final = 36  # characters of a message id
-# How some languages write an object without properties. None also stands for an absent payload.
+MAX_DEPTH: Final = 64
+"""The levels of lists and objects in one frame."""
+MAX_DESCRIPTION: Final = 255
+"""The characters of an error description."""
+RESPONSE_ELEMENTS: Final = 5
+"""The elements of a CALLERROR; a CALLRESULT has three."""
+ELEMENTS: Final = {2: 4, 3: 3, 4: RESPONSE_ELEMENTS}
+"""The elements of each message type."""
+LONGEST_ID: Final = 36
+"""The characters of a message id."""
 NOTHING: Final[tuple[object, ...]] = (None, [], "")
+"""How some languages write an object without properties. None also stands for an absent payload."""
 UNREADABLE: Final = "the answer cannot be read: its text is cut off or broken"
 
 # The message type, then the token of the id. The quantifiers are possessive, so that no text makes
@@ -135,7 +139,13 @@ def parse_frame(text: str, *, strict: bool = False) -> Frame:
     """
     text = text.strip(TRIMMED)
     if is_too_wide(text):
-        return _without_containers(_read_damaged(Fault.TOO_WIDE, text, strict))
+        read = _read_damaged(Fault.TOO_WIDE, text, strict)
+        if isinstance(read, Call) and isinstance(read.payload, dict):
+            # Masking and storing the lists and objects of its payload would take too long.
+            members = read.payload.items()
+            scalars = {name: value for name, value in members if not isinstance(value, dict | list)}
+            read = replace(read, payload=scalars)
+        return read
     try:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -145,19 +155,16 @@ def parse_frame(text: str, *, strict: bool = False) -> Frame:
     if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, frame):
         return _read_damaged(Fault.TOO_DEEP, text, strict)
     read = _read_frame(text, frame)
-    return _refused_as_inexact(read) if strict and not _is_exact(frame) else read
-
-
-def _is_exact(frame: list[Any]) -> bool:
-    """Whether a frame has the elements of OCPP-J §4.2 and no others, and an id as it should be."""
-    is_typed = len(frame) > 1 and type(frame[0]) is int and type(frame[1]) is str
-    return is_typed and len(frame) == ELEMENTS.get(frame[0]) and len(frame[1]) <= LONGEST_ID
-
-
-def _refused_as_inexact(frame: Frame) -> Frame:
-    if isinstance(frame, Call):
-        return _refused_call(Fault.NOT_EXACT, frame.raw_id)
-    return _unreadable(frame.message_id, UNREADABLE) if isinstance(frame, CallResult) else frame
+    if strict:
+        # OCPP-J §4.2 has these elements and no others, and an id of 36 characters.
+        is_typed = len(frame) > 1 and type(frame[0]) is int and type(frame[1]) is str
+        is_exact = is_typed and len(frame) == ELEMENTS.get(frame[0])
+        if not is_exact or len(frame[1]) > LONGEST_ID:
+            if isinstance(read, Call):
+                return _refused_call(Fault.NOT_EXACT, read.raw_id)
+            if isinstance(read, CallResult):
+                return _unreadable(read.message_id, UNREADABLE)
+    return read
 
 
 def call_text(message_id: str, action: str, payload: dict[str, Any]) -> str:
@@ -187,20 +194,19 @@ def is_error(text: str) -> bool:
 def _read_frame(text: str, frame: list[Any]) -> Frame:
     # A list or an object equals none of these; 2.0 equals 2.
     message_type = frame[0] if frame else None
-    if message_type == 2 or message_type == "2":
-        return _read_call(text, frame)
     if message_type == 3 or message_type == "3":
         return _read_result(frame)
     if message_type == 4 or message_type == "4":
         return _read_error(frame)
-    return Malformed(Fault.UNKNOWN_TYPE, None)
+    if message_type != 2 and message_type != "2":
+        return Malformed(Fault.UNKNOWN_TYPE, None)
 
-
-def _read_call(text: str, frame: list[Any]) -> Call | Malformed:
-    match = _HEAD.match(text)
-    if match is None:  # no second element, or a list or an object
+    # The id is echoed byte for byte, so it is taken from the text.
+    head = _HEAD.match(text)
+    if head is None:
+        # There is no second element, or it is a list or an object.
         return Malformed(Fault.NO_ID, None)
-    raw_id = match[2]
+    raw_id = head[2]
     if len(frame) < 3:
         return _refused_call(Fault.TOO_SHORT, raw_id)
     if type(frame[2]) is not str:
@@ -255,29 +261,36 @@ def _plain_id(frame: list[Any]) -> str | None:
 def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
     """Read a broken text that begins like a frame, which may be a StopTransaction, or the answer to
     a RemoteStart."""
-    match = _HEAD.match(text)
-    if match is None or not _is_scalar(match[2]):
+    head = _HEAD.match(text)
+    if head is None or not _is_scalar(head[2]):
+        # Of an answer, the id is enough to end its CALL.
         answer = _ANSWER.match(text)
-        return (
-            Malformed(fault, None)
-            if answer is None
-            else _lost_response(fault, answer[2], answer[3])
-        )
-    if match[1] in ("2", '"2"'):
-        return _read_damaged_call(fault, text, match, strict)
-    is_result, is_error = match[1] in ("3", '"3"'), match[1] in ("4", '"4"')
-    if not (is_result or is_error):
+        if answer is None:
+            return Malformed(fault, None)
+        return _lost_response(fault, answer[2], answer[3])
+
+    kind, raw_id = head[1].strip('"'), head[2]
+    if head[1] not in (kind, f'"{kind}"') or kind not in ("2", "3", "4"):
         return Malformed(fault, None)
-    frame, is_whole = _damaged_elements(text, match)
+    if kind == "2":
+        # A CALL is recovered in any case, because its sender waits.
+        action = _ACTION.match(text, head.end())
+        if action is None:
+            return _refused_call(fault, raw_id)
+        if strict:
+            return Call(raw_id, action[1], None)
+        payload = _element_after(text, action.end()).value
+        return Call(raw_id, action[1], payload, is_damaged=True)
+
+    frame, is_whole = _damaged_elements(text, head)
     # Without a status, which was read before its end was lost, a result would count as a refusal.
     has_status = isinstance(payload := frame[-1], dict) and "status" in payload
-    if strict or (is_result and not is_whole and not has_status):
-        return _lost_response(fault, match[1].strip('"'), match[2])
-    response = (
-        _read_result(frame)
-        if is_result
-        else _read_error(frame if is_whole else [*frame[:3], UNREADABLE])
-    )
+    if strict or (kind == "3" and not is_whole and not has_status):
+        return _lost_response(fault, kind, raw_id)
+    if kind == "3":
+        response = _read_result(frame)
+    else:
+        response = _read_error(frame if is_whole else [*frame[:3], UNREADABLE])
     return response if isinstance(response, Malformed) else replace(response, is_damaged=True)
 
 
@@ -289,18 +302,6 @@ def _lost_response(fault: Fault, kind: str, raw_id: str) -> CallError | Malforme
     if kind == "4":
         return CallError(message_id, ErrorCode.GENERIC_ERROR, UNREADABLE, {}, is_damaged=True)
     return replace(_unreadable(message_id, UNREADABLE), is_damaged=True)
-
-
-def _read_damaged_call(
-    fault: Fault, text: str, head: re.Match[str], strict: bool
-) -> Call | Malformed:
-    """Recover a CALL in any case, because its sender waits."""
-    action = _ACTION.match(text, head.end())
-    if action is None:
-        return _refused_call(fault, head[2])
-    if strict:
-        return Call(head[2], action[1], None)
-    return Call(head[2], action[1], _element_after(text, action.end()).value, is_damaged=True)
 
 
 def _damaged_elements(text: str, head: re.Match[str]) -> tuple[list[Any], bool]:
@@ -321,17 +322,6 @@ def _element_after(text: str, at: int) -> Element:
     return element_at(without_surrogates(text[at:]), 0, MAX_DEPTH)
 
 
-def _without_containers(frame: Frame) -> Frame:
-    """Return a CALL without the lists and objects of its payload: masking and storing these would
-    take too long."""
-    if not isinstance(frame, Call) or not isinstance(frame.payload, dict):
-        return frame
-    payload = {
-        name: value for name, value in frame.payload.items() if not isinstance(value, dict | list)
-    }
-    return replace(frame, payload=payload)
-
-
 def _refused_call(fault: Fault, raw_id: str) -> Malformed:
     return Malformed(fault, error_text(raw_id, ErrorCode.FORMATION_VIOLATION, fault), raw_id)
 
@@ -349,10 +339,10 @@ def deeper_than(limit: int, value: object) -> bool:
     exhaust the stack."""
     level: list[Any] = [value]
     for _ in range(limit):
-        inner = [
-            container.values() if isinstance(container, dict) else container for container in level
-        ]
-        level = [child for child in chain(*inner) if isinstance(child, dict | list)]
+        inner: list[Any] = []
+        for container in level:
+            inner += container.values() if isinstance(container, dict) else container
+        level = [child for child in inner if isinstance(child, dict | list)]
         if not level:
             return False
     return True

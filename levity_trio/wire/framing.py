@@ -26,7 +26,8 @@ _OPCODE: Final = 0x0F
 _MASKED: Final = 0x80
 _SIZE: Final = 0x7F
 _MEDIUM: Final = 126
-_LONGER_SIZES: Final = {_MEDIUM: 2, 127: 8}  # bytes of the extended payload length
+_LONGER_SIZES: Final = {_MEDIUM: 2, 127: 8}
+"""The bytes of the extended payload length."""
 _MASK_BYTES: Final = 4
 _LONGEST_HEAD: Final = 14
 _LEAST_BYTES: Final = 7
@@ -47,28 +48,32 @@ class Framing:
     """
 
     __slots__ = (
-        *("_begins_frame", "_ends_message", "_fragments", "_head", "_left", "_text_as_binary"),
-        *(
-            "begun",
-            "has_closed",
-            "is_too_large",
-            "is_within_message",
-            "message_bytes",
-            "most_bytes",
-        ),
+        "_begins_frame",
+        "_ends_message",
+        "_fragments",
+        "_head",
+        "_left",
+        "_text_as_binary",
+        "begun",
+        "has_closed",
+        "is_too_large",
+        "is_within_message",
+        "message_bytes",
+        "most_bytes",
     )
 
     def __init__(self, most_bytes: int, *, text_as_binary: bool) -> None:
         self.most_bytes = most_bytes
         self._text_as_binary = text_as_binary
-        self._head = b""  # the header of the current frame, while it is incomplete
-        self._left = 0  # remaining payload bytes of the current frame
+        self._head = b""
+        """The header of the current frame, while it is incomplete."""
+        self._left = 0
+        """The remaining payload bytes of the current frame."""
         self._fragments = 0
         self.message_bytes = 0
         self._ends_message = False
-        self._begins_frame = (
-            True  # whether the last bytes followed began between two messages, with a frame
-        )
+        self._begins_frame = True
+        """Whether the last bytes followed began between two messages, with a frame."""
         self.begun: list[tuple[int, int]] = []
         self.is_within_message = False
         self.is_too_large = False
@@ -97,55 +102,60 @@ class Framing:
 
         A frame of text is none, unless it was turned into a binary one: the library decodes it.
         """
-        if (
-            not self._begins_frame
-            or len(data) < _LEAST_BYTES
-            or data[0] != FINAL | BINARY
-            or not data[1] & _MASKED
-        ):
+        if not self._begins_frame or len(data) < _LEAST_BYTES:
+            return None
+        if data[0] != FINAL | BINARY or not data[1] & _MASKED:
             return None
         size, start = data[1] & _SIZE, 2
         if size == _MEDIUM:
             size, start = int.from_bytes(data[2:4]), 4
         at = start + _MASK_BYTES
-        if len(data) != at + size or size < (_MEDIUM if start > 2 else 1) or size > _LONGEST_WHOLE:
+        # A short size must be written short; what is written otherwise, the library may reject.
+        least = _MEDIUM if start > 2 else 1
+        if len(data) != at + size or not least <= size <= _LONGEST_WHOLE:
             return None
+        # As two integers, the whole payload is unmasked at once.
         mask = bytes(data[start:at]) * (size // _MASK_BYTES + 1)
         return (int.from_bytes(data[at:]) ^ int.from_bytes(mask[:size])).to_bytes(size)
 
     def _follow_head(self, data: bytearray, at: int) -> int:
+        """Follow the header of a frame, which may have begun in earlier bytes; return the position
+        after what was followed."""
         if not self._head and self._text_as_binary and data[at] & _OPCODE == TEXT:
             data[at] ^= TEXT ^ BINARY
         known = len(self._head)
         head = self._head + bytes(data[at : at + _LONGEST_HEAD - known])
-        size = _head_size(head)
+        # Its first two bytes tell its size.
+        size = 2
+        if len(head) >= size:
+            mask = _MASK_BYTES if head[1] & _MASKED else 0
+            size += _LONGER_SIZES.get(head[1] & _SIZE, 0) + mask
         if len(head) < size:
             self._head = head
             return len(data)
-        self._head = b""
-        self._begin_frame(head, size, at)
-        return at + size - known
 
-    def _begin_frame(self, head: bytes, size: int, at: int) -> None:
-        opcode, short = head[0] & _OPCODE, head[1] & _SIZE
-        self._left = (
-            int.from_bytes(head[2 : 2 + _LONGER_SIZES[short]]) if short in _LONGER_SIZES else short
-        )
-        is_control = opcode >= CLOSE
-        self._ends_message = bool(head[0] & FINAL) and not is_control
-        if is_control:
+        self._head = b""
+        after = at + size - known
+        opcode, self._left = head[0] & _OPCODE, head[1] & _SIZE
+        if self._left in _LONGER_SIZES:
+            self._left = int.from_bytes(head[2 : 2 + _LONGER_SIZES[self._left]])
+        is_final = bool(head[0] & FINAL)
+        # Control frames may stand between the fragments of a message, and are no part of it.
+        if opcode >= CLOSE:
+            self._ends_message = False
             self.has_closed |= opcode == CLOSE
-            return
+            return after
+        self._ends_message = is_final
         if opcode:
-            self.begun.append(
-                (at, self._left if self._ends_message else min(self.most_bytes, LARGE_BYTES))
-            )
+            # How large a message in fragments is, only its last one tells.
+            announced = self._left if is_final else min(self.most_bytes, LARGE_BYTES)
+            self.begun.append((at, announced))
         self.is_within_message = True
         self._fragments += 1
         self.message_bytes += self._left if opcode else self._left + size
-        self.is_too_large |= (
-            self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
-        )
+        is_too_large = self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
+        self.is_too_large |= is_too_large
+        return after
 
 
 def text_frame(text: str) -> bytes:
@@ -156,11 +166,3 @@ def text_frame(text: str) -> bytes:
         if size >= _MEDIUM and size < 1 << 8 * places:
             return bytes((FINAL | TEXT, short)) + size.to_bytes(places) + data
     return bytes((FINAL | TEXT, size)) + data
-
-
-def _head_size(head: bytes) -> int:
-    """The size of the whole header, 2 until its first two bytes are known."""
-    if len(head) < 2:
-        return 2
-    masked = _MASK_BYTES if head[1] & _MASKED else 0
-    return 2 + _LONGER_SIZES.get(head[1] & _SIZE, 0) + masked

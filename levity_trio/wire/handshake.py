@@ -22,7 +22,8 @@ from levity_trio.wire.secrets import masked_url
 SUBPROTOCOLS: Final = ("ocpp1.6", "ocpp1.6j")
 """The name of OCPP-J 1.6, and what some chargers call it (J is for JSON)."""
 WEBSOCKET_VERSION: Final = "13"
-MAX_IDENTITY: Final = 48  # characters
+MAX_IDENTITY: Final = 48
+"""The characters of an identity."""
 KINDS: Final[Mapping[int, str]] = {
     401: "password",
     403: "web page",
@@ -37,8 +38,11 @@ KINDS: Final[Mapping[int, str]] = {
 """The kind of a refusal by its status, where that says enough."""
 LOGGED_CHARACTERS: Final = 1000
 """Maximum length of a logged request, so that refused clients cannot fill the log."""
+DOTS: Final = (".", "..")
+"""Segments that are places in a path, not names."""
 
-_ENTRANCES: Final = frozenset({"ws", "ocpp"})  # alone, they are no identity
+_ENTRANCES: Final = frozenset({"ws", "ocpp"})
+"""Alone, they are no identity."""
 _REQUEST_LINE = re.compile(r"([A-Za-z]+)[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/\d\.\d[ \t]*", re.IGNORECASE)
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -93,11 +97,27 @@ def parse_head(raw: bytes) -> Head:
     match = _REQUEST_LINE.fullmatch(request_line)
     if match is None:
         raise BadRequest(400, "This is a WebSocket server for OCPP 1.6; the request is not HTTP/1.")
-    return Head(match[1].upper(), match[2], _read_headers(lines), raw)
 
-
-DOTS: Final = (".", "..")
-"""Segments that are places in a path, not names."""
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if not line:
+            break
+        # An obsolete folded line (RFC 9112 §5.2) belongs to the header before.
+        if line[0] in " \t":
+            if name:
+                headers[name] = f"{headers[name]} {line.strip()}"
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or _TOKEN.fullmatch(name) is None:
+            # This line is ignored, not the request.
+            name = ""
+        elif name in headers:
+            headers[name] = f"{headers[name]}, {value.strip()}"
+        else:
+            headers[name] = value.strip()
+    return Head(match[1].upper(), match[2], headers, raw)
 
 
 def identity(target: str) -> str | None:
@@ -110,8 +130,13 @@ def identity(target: str) -> str | None:
     segments = [segment for segment in _path(target).split("/") if segment]
     if not segments or (len(segments) == 1 and segments[0].lower() in _ENTRANCES):
         return None
-    name = _decoded(segments[-1])
-    if name is None or not name.strip() or not name.isprintable() or "/" in name or name in DOTS:
+    if _BROKEN_ESCAPE.search(segments[-1]):
+        return None
+    try:
+        name = unquote_to_bytes(segments[-1].encode("latin-1")).decode("utf-8")
+    except UnicodeError:
+        return None
+    if not name.strip() or not name.isprintable() or "/" in name or name in DOTS:
         return None
     return name if len(name) <= MAX_IDENTITY else None
 
@@ -125,10 +150,11 @@ def choose_subprotocol(head: Head) -> tuple[str | None, bool]:
     """
     offer = head.headers.get("sec-websocket-protocol", "")
     offered = [name for part in offer.split(",") if (name := part.strip())]
-    ours = next(
-        (name for wanted in SUBPROTOCOLS for name in offered if name.lower() == wanted), None
-    )
-    return ours, ours is not None or not offered
+    for wanted in SUBPROTOCOLS:
+        for name in offered:
+            if name.lower() == wanted:
+                return name, True
+    return None, not offered
 
 
 def upgrade_problem(head: Head) -> BadRequest | None:
@@ -166,10 +192,8 @@ def page_problem(head: Head, allowed_origin: str | None) -> BadRequest | None:
     but do not call themselves a browser.
     """
     origin = head.headers.get("origin")
-    is_browser = (
-        head.headers.get("user-agent", "").lower().startswith(_BROWSER)
-        or "sec-fetch-site" in head.headers
-    )
+    agent = head.headers.get("user-agent", "").lower()
+    is_browser = agent.startswith(_BROWSER) or "sec-fetch-site" in head.headers
     if origin is None or not is_browser or origin == allowed_origin:
         return None
     return BadRequest(
@@ -183,8 +207,9 @@ def canonical_head(head: Head, subprotocol: str | None) -> bytes:
     It omits extensions, so none is negotiated, and the query string, which may contain a secret.
     """
     host = head.headers.get("host", "")
+    path = quote(_path(head.target).encode("latin-1"), safe="/%")
     lines = [
-        f"GET {quote(_path(head.target).encode('latin-1'), safe='/%') or '/'} HTTP/1.1",
+        f"GET {path or '/'} HTTP/1.1",
         f"Host: {host if _HOST.fullmatch(host) else 'localhost'}",
         "Upgrade: websocket",
         "Connection: Upgrade",
@@ -223,27 +248,6 @@ def masked_head(raw: bytes) -> str:
     return masked_url(text)[:LOGGED_CHARACTERS]
 
 
-def _read_headers(lines: list[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if not line:
-            break
-        if line[0] in " \t":  # an obsolete folded line (RFC 9112 §5.2)
-            if name:
-                headers[name] = f"{headers[name]} {line.strip()}"
-            continue
-        name, colon, value = line.partition(":")
-        name = name.strip().lower()
-        if not colon or _TOKEN.fullmatch(name) is None:  # ignore this line, not the request
-            name = ""
-        elif name in headers:
-            headers[name] = f"{headers[name]}, {value.strip()}"
-        else:
-            headers[name] = value.strip()
-    return headers
-
-
 def dialled(head: Head, local_address: str | None) -> str | None:
     """Return the address that a charger was given, if it is the one of ours at which its connection
     arrived.
@@ -261,15 +265,6 @@ def dialled(head: Head, local_address: str | None) -> str | None:
 
 
 def _path(target: str) -> str:
-    return re.split(
-        r"[?#]", _AUTHORITY.sub("", target, count=1) if _AUTHORITY.match(target) else target
-    )[0]
-
-
-def _decoded(segment: str) -> str | None:
-    if _BROKEN_ESCAPE.search(segment):
-        return None
-    try:
-        return unquote_to_bytes(segment.encode("latin-1")).decode("utf-8")
-    except UnicodeError:
-        return None
+    """Return the path of a request target, which may be an absolute URL."""
+    path = _AUTHORITY.sub("", target, count=1) if _AUTHORITY.match(target) else target
+    return re.split(r"[?#]", path)[0]

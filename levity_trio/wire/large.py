@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
@@ -125,11 +126,9 @@ class Parts:
         while (element := self._next_element(at)) is not None:
             start, at, is_whole = element
             fullness = max(count / PART_ELEMENTS, (at - begun) / PART_BYTES)
-            if count and (
-                not is_whole
-                or fullness > 2
-                or (fullness > 1 and not self._is_of_one_time(last, (start, at)))
-            ):
+            is_full = fullness > 1 and not self._is_of_one_time(last, (start, at))
+            # A damaged element is a part of its own.
+            if count and (not is_whole or fullness > 2 or is_full):
                 self._spans.append((begun, start))
                 begun, count = start, 0
                 yield
@@ -144,7 +143,8 @@ class Parts:
         self._after = self._list_end(at, last[0])
         if count or not self._spans:
             self._spans.append((begun, self._after))
-            if self._after < at:  # the last element has no end
+            # The last element has no end.
+            if self._after < at:
                 self._damaged.add((begun, self._after))
 
     def _is_of_one_time(self, *elements: tuple[int, int]) -> bool:
@@ -160,20 +160,22 @@ class Parts:
         wanted, at = _LISTS[head[1]], head.end()
         while (member := _NAME.match(self._text, at, LONGEST_AROUND)) is not None:
             at = member.end()
-            if self._text[at : at + 1] == b"[" and _text_of(member[1]) == wanted:
-                return at + 1
-            at = self._value_end(at)
-        raise NotCuttable
+            is_list = self._text[at : at + 1] == b"["
+            # A name may be written with escapes.
+            with suppress(orjson.JSONDecodeError):
+                if is_list and orjson.loads(member[1]) == wanted:
+                    return at + 1
 
-    def _value_end(self, at: int) -> int:
-        if self._text[at : at + 1] in (b"[", b"{"):
-            end = self._container_end(at, LONGEST_AROUND)
-        else:
-            scalar = _SCALAR.match(self._text, at, LONGEST_AROUND)
-            end = scalar.end() if scalar else None
-        if end is None:
-            raise NotCuttable
-        return end
+            # Another member: go on behind its value.
+            if is_list or self._text[at : at + 1] == b"{":
+                end = self._container_end(at, LONGEST_AROUND)
+            else:
+                scalar = _SCALAR.match(self._text, at, LONGEST_AROUND)
+                end = scalar.end() if scalar else None
+            if end is None:
+                break
+            at = end
+        raise NotCuttable
 
     def _next_element(self, at: int) -> tuple[int, int, bool] | None:
         """Return begin and end of the next element, and whether its end was found; None at the end
@@ -187,8 +189,19 @@ class Parts:
                 raise NotCuttable
             if mark in (b"{", b"["):
                 end = self._container_end(start, start + LONGEST_ELEMENT)
-                return (start, self._resume(start), False) if end is None else (start, end, True)
-            start += 1  # a quotation mark or a bracket too many
+                if end is not None:
+                    return start, end, True
+                # Without its end, it reaches to where the next one begins, or the list ends.
+                most = start + 2 * LONGEST_ELEMENT
+                after = _NEXT_ELEMENT.search(self._text, start + 1, most)
+                if after is None:
+                    if len(self._text) - start > LONGEST_ELEMENT:
+                        raise NotCuttable
+                    least = max(start + 1, len(self._text) - LONGEST_AROUND)
+                    after = _END.search(self._text, least)
+                return start, after.start() if after else len(self._text), False
+            # A quotation mark or a bracket too many.
+            start += 1
         return None
 
     def _bracket(self, at: int, most: int) -> int:
@@ -204,9 +217,10 @@ class Parts:
         while (at := self._bracket(at, most)) < min(most, len(self._text)):
             mark = self._text[at]
             if mark in _CLOSES:
-                if len(closing) > DEEPEST or (
-                    closing[:1] == b"}" and _NEXT_ELEMENT.match(self._text, at)
-                ):
+                if len(closing) > DEEPEST:
+                    return None
+                # Another element begins in it: its own end is lost.
+                if closing[:1] == b"}" and _NEXT_ELEMENT.match(self._text, at):
                     return None
                 closing.append(_CLOSES[mark])
             elif not closing or mark != closing.pop():
@@ -216,22 +230,15 @@ class Parts:
                 return at
         return None
 
-    def _resume(self, damaged: int) -> int:
-        """Return where the element after a damaged one begins, or the list ends."""
-        end = _NEXT_ELEMENT.search(self._text, damaged + 1, damaged + 2 * LONGEST_ELEMENT)
-        if end is None:
-            if len(self._text) - damaged > LONGEST_ELEMENT:
-                raise NotCuttable
-            end = _END.search(self._text, max(damaged + 1, len(self._text) - LONGEST_AROUND))
-        return end.start() if end else len(self._text)
-
     def _list_end(self, at: int, last: int) -> int:
         """Return the position of the bracket that closes the list; it may have closed the last
         element instead."""
         end = self._bracket(at, at + LONGEST_ELEMENT)
         if len(self._text) - end > LONGEST_AROUND:
             raise NotCuttable
-        if _is_json(self._text[: self._before] + self._text[end:]):
+        around = self._text[: self._before] + self._text[end:]
+        with suppress(orjson.JSONDecodeError):
+            orjson.loads(around.strip(TRIMMED.encode()))
             return end
         closing = _END.search(self._text, max(last + 1, len(self._text) - LONGEST_AROUND))
         return closing.start() if closing else end
@@ -248,19 +255,3 @@ def parts_of(frame: str) -> Parts | None:
     except NotCuttable:
         return None
     return parts
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        orjson.loads(text.strip(TRIMMED.encode()))
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
-def _text_of(name: bytes) -> str:
-    try:
-        text = orjson.loads(name)
-    except orjson.JSONDecodeError:
-        return ""
-    return text if isinstance(text, str) else ""

@@ -231,21 +231,17 @@ def _add_rest(payload: dict[str, Any], text: str, fault: int, max_depth: int) ->
 
 def _next_member(text: str, fault: int) -> int | None:
     """Return the position of the first member of the payload after a fault."""
-    for start in _possible_starts(text, max(fault, len(text) - TAIL)):
+    # The fault may be a lost, additional or escaped quotation mark. One of these positions is
+    # outside of a string, or at the beginning of one; from a wrong one, reading ends in a string.
+    at = max(fault, len(text) - TAIL)
+    starts = {at}
+    if (string := _STRING.search(text, at)) is not None:
+        starts |= {string.start() + 1, string.end() - 1}
+    for start in starts:
         marks = list(_STRING_OR_BRACKET.finditer(text, start))
         if (member := _first_member(text, marks)) is not None:
             return member
     return None
-
-
-def _possible_starts(text: str, at: int) -> set[int]:
-    """Return positions of which one is outside of a string, or at the beginning of one.
-
-    The fault may be a lost, additional or escaped quotation mark. From a wrong position, reading
-    ends in a string.
-    """
-    string = _STRING.search(text, at)
-    return {at, string.start() + 1, string.end() - 1} if string else {at}
 
 
 def _first_member(text: str, marks: Sequence[re.Match[str]]) -> int | None:
@@ -261,16 +257,13 @@ def _first_member(text: str, marks: Sequence[re.Match[str]]) -> int | None:
                 first = mark.start()
         elif character in "]}":
             closing.append(character)
-        elif closing == ["]", "}"] and character == "{":  # this payload begins before the fault
-            return None if _is_element(text, mark.start()) else first
+        elif closing == ["]", "}"] and character == "{":
+            # This payload begins before the fault. An element of a list is that of another frame.
+            before = text[max(0, mark.start() - LONGEST_NUMBER) : mark.start()]
+            return None if before.rstrip().endswith(",") else first
         elif len(closing) <= 2 or _CLOSES[character] != closing.pop():
             return first
     return first
-
-
-def _is_element(text: str, at: int) -> bool:
-    """Whether an object is an element of a list, as the payload of another frame is."""
-    return text[max(0, at - LONGEST_NUMBER) : at].rstrip().endswith(",")
 
 
 def _value_of(bare: str) -> object:

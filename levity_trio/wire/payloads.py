@@ -84,7 +84,7 @@ SERVER_ACTIONS: Final = _ACTIONS - CHARGER_ACTIONS | {"DataTransfer"}
 """The actions that we may send: OCPP 1.6 §5 and the security whitepaper."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
-# other faults concern a value of the right type, also an unreadable time, whose type is text
+# Other faults concern a value of the right type, also an unreadable time, whose type is text.
 _CODES: Final[Mapping[str, ErrorCode]] = {
     "additionalProperties": ErrorCode.FORMATION_VIOLATION,
     "required": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
@@ -190,24 +190,22 @@ class _Form:
             if not strict:
                 understood, repairs = repair(self._schema, payload, self._where)
                 return Read(self._built(understood), repairs)
-            if (problem := self._problem(payload)) is not None:
-                raise problem
-        if (
-            strict
-            and (number := cast("dict[str, Any]", payload).get(CONNECTOR)) is not None
-            and number < self._lowest
-        ):
-            raise Refused(
-                ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"{self._where}.{CONNECTOR}: minimum"
-            )
+            refused = self._problem(payload)
+            if refused is not None:
+                raise refused
+        if strict:
+            number = cast("dict[str, Any]", payload).get(CONNECTOR)
+            if number is not None and number < self._lowest:
+                problem = f"{self._where}.{CONNECTOR}: minimum"
+                raise Refused(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, problem)
         return Read(self._built(payload), ())
 
     def write(self, message: Any) -> dict[str, Any]:
-        payload = {
-            name: _on_the_wire(value)
-            for field, name in self._properties.items()
-            if (value := getattr(message, field)) is not None
-        }
+        payload: dict[str, Any] = {}
+        for field, name in self._properties.items():
+            value = getattr(message, field)
+            if value is not None:
+                payload[name] = _on_the_wire(value)
         if not self._passes_gate(payload) and (problem := self._problem(payload)) is not None:
             raise ValueError(f"our {self._where} violates its schema: {problem.description}")
         return payload
@@ -269,11 +267,8 @@ def _on_the_wire(value: Any) -> Any:
     if isinstance(value, list):
         return [_on_the_wire(inner) for inner in value]
     if is_dataclass(value):
-        return {
-            _camel(name): _on_the_wire(inner)
-            for name, inner in vars(value).items()
-            if inner is not None
-        }
+        properties = {_camel(name): inner for name, inner in vars(value).items()}
+        return _on_the_wire(properties)
     return value
 
 

@@ -92,15 +92,13 @@ def read_proxy_header(received: bytes) -> ProxyHeader | None:
     size = FIXED_BYTES + length
     if len(received) < size:
         return None
-    return ProxyHeader(
-        size, None if command == LOCAL else _address(kind, received[FIXED_BYTES:size])
-    )
-
-
-def _address(kind: int, data: bytes) -> str:
-    if kind not in _ADDRESSES:  # of a Unix socket, or unspecified
-        return UNKNOWN
-    family, size, least = _ADDRESSES[kind]
-    if len(data) < least:
-        raise BadProxyHeader(f"the PROXY header has {len(data)} bytes of addresses")
-    return str(_unmapped(family(data[:size])))
+    if command == LOCAL:
+        return ProxyHeader(size, None)
+    # The address of a Unix socket, or none, is nobody's.
+    if kind not in _ADDRESSES:
+        return ProxyHeader(size, UNKNOWN)
+    family, bytes_of_one, least = _ADDRESSES[kind]
+    if length < least:
+        raise BadProxyHeader(f"the PROXY header has {length} bytes of addresses")
+    address = family(received[FIXED_BYTES : FIXED_BYTES + bytes_of_one])
+    return ProxyHeader(size, str(_unmapped(address)))

@@ -32,12 +32,13 @@ from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, SIGNED, Sch
 from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
 
-MAX_SAMPLE: Final = 200  # characters
-# Maximum number of list items read closely in one message, each at most 13 µs. Beyond that the rest
-# of a list is dropped: a frame of 1 MB can hold so many items that reading them would delay all
-# other chargers. Eight hours of samples, three a minute, make 2,000; and the message as sent is
-# kept whole.
+MAX_SAMPLE: Final = 200
+"""The characters of an example."""
 MAX_ITEMS: Final = 3_000
+"""Maximum number of list items read closely in one message, each at most 13 µs. Beyond that the
+rest of a list is dropped: a frame of 1 MB can hold so many items that reading them would delay all
+other chargers. Eight hours of samples, three a minute, make 2,000; and the message as sent is kept
+whole."""
 
 # Defaults for required fields that are missing or unreadable, where a default invents nothing.
 # Times are not listed: they become "", and the time of receipt is used. transactionId -1 means
@@ -111,7 +112,7 @@ class Wrong(StrEnum):
     WORD_RESPELT = "word respelt"
 
 
-# every other fault that makes a message unreadable is one of type
+# Every other fault that makes a message unreadable is one of type.
 _CODES: Final[Mapping[Wrong, ErrorCode]] = {
     Wrong.MISSING: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     Wrong.NULL: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
@@ -142,7 +143,8 @@ def damaged_json(frame: str) -> Repair:
     """
     try:
         orjson.loads(frame)
-        fault = 0  # it was masked
+        # Masking has mended it.
+        fault = 0
     except orjson.JSONDecodeError as error:
         fault = error.pos
     first = max(0, fault - MAX_SAMPLE // 2)
@@ -175,12 +177,12 @@ def repair(
         understood = walk.read_message(schema, payload, where)
     except _Unreadable as failure:
         code = _CODES.get(failure.wrong, ErrorCode.TYPE_CONSTRAINT_VIOLATION)
-        if failure.where == where:  # the payload itself is not an object
+        # The payload itself is not an object.
+        if failure.where == where:
             code = ErrorCode.FORMATION_VIOLATION
         description = f"{failure.where}: {failure.wrong}"
-        raise Refused(
-            code, description, walk.noted | {description: _sample(failure.where, failure.value)}
-        ) from None
+        faults = walk.noted | {description: _sample(failure.where, failure.value)}
+        raise Refused(code, description, faults) from None
     return understood, tuple(Repair(kind, sample) for kind, sample in walk.noted.items())
 
 
@@ -212,9 +214,14 @@ class _Walk:
             if name in required:
                 understood[name] = _default(properties[name], f"{where}.{name}", failure)
             elif is_sample(schema) and failure.wrong not in (Wrong.BLANK, Wrong.NULL):
+                # Without its unit or measurand, a value would mean watt-hours of the register.
                 raise failure
             self._note(failure.where, failure.wrong, failure.value)
-        self._note_extra(value, properties, where)
+        extra = value.keys() - properties.keys()
+        if extra:
+            # The first by name stands for all of them.
+            name = min(extra, key=str)
+            self._note(where, Wrong.EXTRA_PROPERTY, {name: value[name]})
         if is_sample(schema):
             self._note_value(understood, where)
         return understood
@@ -223,20 +230,17 @@ class _Walk:
         """Return a sample whose measurand names a phase, as in Current.Import.L1, with that phase;
         as it is if it has another one."""
         name, own_phase = sample.get("measurand"), sample.get("phase") or None
-        named = _WITH_PHASE.fullmatch(name) if isinstance(name, str) else None
-        if (
-            named is None
-            or not isinstance(name, str)
-            or _folded(name) in map(_folded, properties["measurand"]["enum"])
-        ):
+        if not isinstance(name, str):
+            return sample
+        # No measurand of OCPP ends like a phase itself.
+        named = _WITH_PHASE.fullmatch(name)
+        if named is None:
             return sample
         measurand = _respellings(tuple(properties["measurand"]["enum"])).get(_folded(named["of"]))
         phase = _respellings(tuple(properties["phase"]["enum"])).get(_folded(named["phase"]))
-        if (
-            measurand is None
-            or phase is None
-            or (own_phase is not None and _folded(str(own_phase)) != _folded(phase))
-        ):
+        if measurand is None or phase is None:
+            return sample
+        if own_phase is not None and _folded(str(own_phase)) != _folded(phase):
             return sample
         self._note(f"{where}.measurand", Wrong.WORD_RESPELT, name)
         return sample | {"measurand": measurand, "phase": phase}
@@ -261,19 +265,11 @@ class _Walk:
                     lost[name] = failure
         return understood, lost
 
-    def _note_extra(self, value: dict[str, Any], properties: Schema, where: str) -> None:
-        if extra := value.keys() - properties.keys():
-            name = min(extra, key=str)
-            self._note(where, Wrong.EXTRA_PROPERTY, {name: value[name]})
-
     def _read_given(self, shape: Schema, value: object, where: str) -> Any:
         if value is None:
             raise _Unreadable(where, Wrong.NULL, value)
         if isinstance(value, str) and not _is_free_text(shape, where) and not value.strip(_BLANKS):
             raise _Unreadable(where, Wrong.BLANK, value)
-        return self._read(shape, value, where)
-
-    def _read(self, shape: Schema, value: object, where: str) -> Any:
         match shape["type"]:
             case "object":
                 return self.read_object(shape, value, where)
@@ -284,7 +280,8 @@ class _Walk:
             case "integer":
                 return self._read_integer(value, where)
             case "number":
-                return self._read_number(value, where)
+                number = self._as_decimal(value, where, Wrong.NOT_A_NUMBER)
+                return value if isinstance(value, int | float) else float(number)
             case _:
                 return self._read_boolean(value, where)
 
@@ -310,35 +307,30 @@ class _Walk:
         return understood
 
     def _read_text(self, shape: Schema, value: object, where: str) -> str:
-        text = self._as_text(value, where)
+        if isinstance(value, str):
+            text = value
+        else:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            json_text = _json_text(value)
+            if json_text is None or not (is_number or where in _JSON_AS_TEXT):
+                raise _Unreadable(where, Wrong.NOT_TEXT, value)
+            self._note(where, Wrong.NUMBER_FOR_TEXT if is_number else Wrong.OTHER_FOR_TEXT, value)
+            text = json_text
+
         if "enum" in shape:
-            return self._read_word(shape["enum"], text, where)
+            words = shape["enum"]
+            if text in words and text not in MISSPELT_IN_SCHEMA:
+                return text
+            word = _respellings(tuple(words)).get(_folded(text))
+            # An unknown word is kept: replaced, it would say something that nobody sent.
+            self._note(where, Wrong.WORD_RESPELT if word else Wrong.UNKNOWN_WORD, text)
+            return word or text
         if shape.get("format") == "date-time":
             if parse_time(text) is None:
                 self._note(where, Wrong.UNREADABLE_TIME, text)
         elif len(text) > shape.get("maxLength", math.inf):
             self._note(where, Wrong.TOO_LONG, text)
         return text
-
-    def _as_text(self, value: object, where: str) -> str:
-        if isinstance(value, str):
-            return value
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        json_text = _json_text(value)
-        if json_text is None or not (is_number or where in _JSON_AS_TEXT):
-            raise _Unreadable(where, Wrong.NOT_TEXT, value)
-        self._note(where, Wrong.NUMBER_FOR_TEXT if is_number else Wrong.OTHER_FOR_TEXT, value)
-        return json_text
-
-    def _read_word(self, words: list[str], text: str, where: str) -> str:
-        if text in words and text not in MISSPELT_IN_SCHEMA:
-            return text
-        word = _respellings(tuple(words)).get(_folded(text))
-        if word is None:
-            self._note(where, Wrong.UNKNOWN_WORD, text)
-            return text
-        self._note(where, Wrong.WORD_RESPELT, text)
-        return word
 
     def _read_integer(self, value: object, where: str) -> int:
         if type(value) is int and abs(value) <= MAX_NUMBER:
@@ -349,20 +341,15 @@ class _Walk:
             self._note(where, Wrong.DECIMAL_FOR_INTEGER, value)
         return int(rounded)
 
-    def _read_number(self, value: object, where: str) -> float:
-        number = self._as_decimal(value, where, Wrong.NOT_A_NUMBER)
-        return value if isinstance(value, int | float) else float(number)
-
     def _as_decimal(self, value: object, where: str, wrong: Wrong) -> Decimal:
         if isinstance(value, str) and (read := decimal(value)) is not None:
-            self._note(
-                where, Wrong.DECIMAL_COMMA if has_comma(value) else Wrong.TEXT_FOR_NUMBER, value
-            )
+            mended = Wrong.DECIMAL_COMMA if has_comma(value) else Wrong.TEXT_FOR_NUMBER
+            self._note(where, mended, value)
             number = read
         elif isinstance(value, int) and not isinstance(value, bool):
             number = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
-            # the shortest text of this float, which is what the charger wrote
+            # The shortest text of this float is what the charger wrote.
             number = Decimal(repr(value))
         else:
             raise _Unreadable(where, wrong, value)
@@ -423,12 +410,14 @@ def _folded(word: str) -> str:
 def _json_text(value: object) -> str | None:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # not a value from a frame
+    except TypeError:
+        # It is no value from a frame.
         return None
 
 
 def _sample(where: str, value: object) -> str:
-    if where.startswith(_CONFIGURATION):  # it may be the charger's password
+    # It may be the charger's password.
+    if where.startswith(_CONFIGURATION):
         return MASK
     text = (_json_text(value) or "(not JSON)")[: 4 * MAX_SAMPLE]
     return masked_fragment(text)[:MAX_SAMPLE]

@@ -43,9 +43,8 @@ _PLAIN_TIME: Final = (
 # Values that the schemas allow, but that the closer look replaces with the specification's
 # spelling.
 MISSPELT_IN_SCHEMA: Final = frozenset({"Celcius"})
-KINDS_REMEMBERED: Final = 1_000  # beyond that, samples of a new kind are validated each time
-FORMAT: Final = 5
-"""The place of the format in a kind."""
+KINDS_REMEMBERED: Final = 1_000
+"""Beyond that, samples of a new kind are validated each time."""
 SIGNED: Final = "SignedData"
 GROUPS: Final = ("meterValue", "transactionData")
 
@@ -70,11 +69,14 @@ def sample_of(schema: Schema) -> Schema | None:
     """Return the schema of the SampledValues in a message, None if it has none."""
     if is_sample(schema):
         return schema
-    inner = [
-        *schema.get("properties", {}).values(),
-        *([schema["items"]] if "items" in schema else []),
-    ]
-    return next((found for child in inner if (found := sample_of(child)) is not None), None)
+    inner = [*schema.get("properties", {}).values()]
+    if "items" in schema:
+        inner.append(schema["items"])
+    for child in inner:
+        sample = sample_of(child)
+        if sample is not None:
+            return sample
+    return None
 
 
 def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
@@ -144,31 +146,23 @@ class SampleGate:
 
     def _knows(self, sample: Any) -> bool:
         try:
-            kind = _kind(sample)
-            value = sample["value"]
-            if type(value) is not str or not (
-                is_plain(value) or (kind[FORMAT] == SIGNED and value.strip())
-            ):
+            get = sample.get
+            value, form = sample["value"], get("format")
+            kind = (
+                *(get("measurand"), get("unit"), get("context"), get("location")),
+                *(get("phase"), form, len(sample)),
+            )
+            if type(value) is not str:
+                return False
+            if not is_plain(value) and not (form == SIGNED and value.strip()):
                 return False
             if kind in self._kinds:
                 return True
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-        ):
-            # not an object, no value, or an unhashable attribute
+        except (AttributeError, KeyError, TypeError):
+            # It is no object, has no value, or has an attribute that cannot be compared.
             return False
         if not self._check(sample):
             return False
         if len(self._kinds) < KINDS_REMEMBERED:
             self._kinds.add(kind)
         return True
-
-
-def _kind(sample: Mapping[str, Any]) -> tuple[object, ...]:
-    get = sample.get
-    return (
-        *(get("measurand"), get("unit"), get("context"), get("location")),
-        *(get("phase"), get("format"), len(sample)),
-    )

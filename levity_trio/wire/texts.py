@@ -59,7 +59,7 @@ def cut_payload(payload: str) -> str:
     """Return a payload, as JSON text, with its over-long texts cut; if it is still too long, it is
     cut as a whole."""
     if may_be_long(payload) and not is_too_wide(payload):
-        # the text of a frame may be broken, or deep
+        # The text of a frame may be broken, or deep.
         with suppress(orjson.JSONDecodeError, TypeError, RecursionError):
             payload = orjson.dumps(cut_texts(orjson.loads(payload))).decode()
     return cut(payload, LONGEST_PAYLOAD)
@@ -83,12 +83,12 @@ def may_be_long(json: str) -> bool:
     """
     if len(json) <= LONGEST_TEXT:
         return False
-    return "\\" in json or any(
-        _stretch(json, place) > LONGEST_TEXT for place in range(0, len(json), LONGEST_TEXT)
-    )
-
-
-def _stretch(json: str, place: int) -> int:
-    """The number of characters between the quotation marks around a position."""
-    end = json.find('"', place)
-    return (len(json) if end < 0 else end) - json.rfind('"', 0, place) - 1
+    if "\\" in json:
+        return True
+    for place in range(0, len(json), LONGEST_TEXT):
+        # The characters between the quotation marks around this place.
+        end = json.find('"', place)
+        stretch = (len(json) if end < 0 else end) - json.rfind('"', 0, place) - 1
+        if stretch > LONGEST_TEXT:
+            return True
+    return False

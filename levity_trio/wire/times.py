@@ -46,14 +46,27 @@ def parse_time(text: str) -> datetime | None:
     The result is aware, in UTC, and exact to the microsecond (further digits are truncated).
     """
     try:
-        if _USUAL.fullmatch(text):  # nearly all times, and six times as fast
+        # Nearly all times, and six times as fast.
+        if _USUAL.fullmatch(text):
             return datetime.fromisoformat(text)
         match = _TIME.fullmatch(text.strip())
-        return None if match is None else _moment(match)
-    except (
-        ValueError,
-        OverflowError,
-    ):
+        if match is None:
+            return None
+        year, month, day, hour, minute = [int(number) for number in match.groups()[:5]]
+        second, fraction, sign, offset_hours, offset_minutes = match.groups()[5:]
+        # A leap second is valid in ISO 8601, but not in Python.
+        seconds = int(second or 0)
+        leap = seconds == _LEAP_SECOND
+        moment = datetime(year, month, day, hour, minute, seconds - leap, tzinfo=UTC)
+        microseconds = int((fraction or "0")[:6].ljust(6, "0"))
+        moment += timedelta(seconds=leap, microseconds=microseconds)
+        offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+        if offset >= timedelta(days=1) or int(offset_minutes or 0) >= 60:
+            return None
+        if sign == "-":
+            offset = -offset
+        return moment - offset
+    except (ValueError, OverflowError):
         # 30 February, 25 o'clock, an offset that leads outside the years 1 to 9999
         return None
 
@@ -88,39 +101,10 @@ def judge_time(sent: str | None, received: datetime, ahead: timedelta) -> ReadTi
     own = clock_time(sent) if sent else None
     if own is None:
         return ReadTime(received, sent, False, None)
+    skew_seconds = round((own - received).total_seconds())
     is_believable = FIRST_BELIEVABLE <= own <= received + ahead
-    return ReadTime(
-        own if is_believable else received,
-        sent,
-        is_believable,
-        round((own - received).total_seconds()),
-    )
-
-
-def _moment(match: re.Match[str]) -> datetime:
-    year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes = (
-        match.groups()
-    )
-    seconds = int(second or 0)
-    leap = seconds == _LEAP_SECOND  # valid in ISO 8601, but not in Python
-    moment = datetime(
-        int(year),
-        int(month),
-        int(day),
-        int(hour),
-        int(minute),
-        seconds - leap,
-        int((fraction or "0")[:6].ljust(6, "0")),
-        tzinfo=UTC,
-    )
-    return moment + timedelta(seconds=leap) - _offset(sign, offset_hours, offset_minutes)
-
-
-def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timedelta:
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    if offset >= timedelta(days=1) or int(minutes or 0) >= 60:
-        raise ValueError("invalid offset")
-    return -offset if sign == "-" else offset
+    meaning = own if is_believable else received
+    return ReadTime(meaning, sent, is_believable, skew_seconds)
 
 
 def in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
@@ -147,9 +131,8 @@ def shifted(moment: datetime, by: timedelta) -> datetime:
 def from_seconds(seconds: float) -> datetime:
     """Return the moment some seconds after 1970, or the end of the calendar that lies before it.
     Never raises."""
-    return shifted(
-        _EPOCH, timedelta(seconds=max(-_CALENDAR_SECONDS, min(_CALENDAR_SECONDS, seconds)))
-    )
+    within = max(-_CALENDAR_SECONDS, min(_CALENDAR_SECONDS, seconds))
+    return shifted(_EPOCH, timedelta(seconds=within))
 
 
 def stamp(moment: datetime) -> str:
@@ -159,9 +142,8 @@ def stamp(moment: datetime) -> str:
     `moment` must be aware and in UTC. Each message needs three stamps, and orjson takes a third of
     isoformat's time.
     """
-    text = orjson.dumps(
-        moment
-    ).decode()  # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00"; without the fraction where that is 0
+    # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00" in quotation marks; without the fraction where that is 0.
+    text = orjson.dumps(moment).decode()
     return text[1:24] + "Z" if moment.microsecond else text[1:20] + ".000Z"
 
 
