@@ -15,66 +15,53 @@ WITHOUT_STATUS: Final = frozenset(
 """Actions whose CALLRESULT has no status: any answer agrees."""
 WITH_STATUS: Final = frozenset(
     {
-        *(
-            "RemoteStartTransaction",
-            "RemoteStopTransaction",
-            "Reset",
-            "UnlockConnector",
-            "ChangeAvailability",
-        ),
-        *(
-            "ChangeConfiguration",
-            "ClearCache",
-            "TriggerMessage",
-            "DataTransfer",
-            "SendLocalList",
-            "ReserveNow",
-        ),
-        *(
-            "CancelReservation",
-            "SetChargingProfile",
-            "ClearChargingProfile",
-            "GetCompositeSchedule",
-        ),
-        *(
-            "ExtendedTriggerMessage",
-            "GetLog",
-            "SignedUpdateFirmware",
-            "InstallCertificate",
-            "DeleteCertificate",
-        ),
-        *("GetInstalledCertificateIds", "CertificateSigned"),
+        "RemoteStartTransaction",
+        "RemoteStopTransaction",
+        "Reset",
+        "UnlockConnector",
+        "ChangeAvailability",
+        "ChangeConfiguration",
+        "ClearCache",
+        "TriggerMessage",
+        "DataTransfer",
+        "SendLocalList",
+        "ReserveNow",
+        "CancelReservation",
+        "SetChargingProfile",
+        "ClearChargingProfile",
+        "GetCompositeSchedule",
+        "ExtendedTriggerMessage",
+        "GetLog",
+        "SignedUpdateFirmware",
+        "InstallCertificate",
+        "DeleteCertificate",
+        "GetInstalledCertificateIds",
+        "CertificateSigned",
     }
 )
 _KNOWN: Final = {
     word.casefold(): word
     for word in (
-        *(
-            "Accepted",
-            "AcceptedCanceled",
-            "Failed",
-            "Faulted",
-            "InvalidCertificate",
-            "NotFound",
-            "NotImplemented",
-        ),
-        *(
-            "NotSupported",
-            "Occupied",
-            "RebootRequired",
-            "Rejected",
-            "RevokedCertificate",
-            "Scheduled",
-            "Unavailable",
-        ),
-        *(
-            "Unknown",
-            "UnknownMessageId",
-            "UnknownVendorId",
-            "UnlockFailed",
-            "Unlocked",
-            "VersionMismatch",
-        ),
+        "Accepted",
+        "AcceptedCanceled",
+        "Failed",
+        "Faulted",
+        "InvalidCertificate",
+        "NotFound",
+        "NotImplemented",
+        "NotSupported",
+        "Occupied",
+        "RebootRequired",
+        "Rejected",
+        "RevokedCertificate",
+        "Scheduled",
+        "Unavailable",
+        "Unknown",
+        "UnknownMessageId",
+        "UnknownVendorId",
+        "UnlockFailed",
+        "Unlocked",
+        "VersionMismatch",
     )
 }
 
@@ -82,8 +69,12 @@ _KNOWN: Final = {
 def status_of(answer: object) -> str | None:
     """Return the status of a CALLRESULT's payload, a known word in its own spelling; None if it has
     none."""
-    status = answer.get("status") if isinstance(answer, Mapping) else None
-    return _KNOWN.get(status.strip().casefold(), status) if isinstance(status, str) else None
+    if not isinstance(answer, Mapping):
+        return None
+    status = answer.get("status")
+    if not isinstance(status, str):
+        return None
+    return _KNOWN.get(status.strip().casefold(), status)
 
 
 def succeeded(action: str, answer: Any) -> bool:

@@ -41,13 +41,27 @@ def parse_arguments(
     for argument in arguments:
         match = _ARGUMENT.fullmatch(argument)
         if match is None:
-            raise FieldProblem(
-                "", Told("{1} is not key=value, key:=JSON or key=@file", repr(argument))
-            )
+            words = Told("{1} is not key=value, key:=JSON or key=@file", repr(argument))
+            raise FieldProblem("", words)
         name, sign, text = match.groups()
         kind = _kind_of(operation, name) if operation else Text()
-        value = read_json(text, name) if sign == ":=" else _read(kind, name, text, read_file)
-        _put(values, name, value)
+        if sign == ":=":
+            value = read_json(text, name)
+        elif text.startswith("@"):
+            value = kind.read(_content(name, text[1:], read_file), name)
+        else:
+            value = kind.read(text, name)
+
+        # Dots lead into an object.
+        *outer, last = name.split(".")
+        inner = values
+        for step in outer:
+            inner = inner.setdefault(step, {})
+            if not isinstance(inner, dict):
+                raise FieldProblem(name, Told("does not fit what was given before it"))
+        if last in inner:
+            raise FieldProblem(name, Told("is given twice"))
+        inner[last] = value
     return values
 
 
@@ -61,11 +75,17 @@ def completions(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
     word of a choice."""
     match = _ARGUMENT.fullmatch(incomplete)
     try:
-        if match is not None:
-            return _words(_kind_of(operation, match[1]), *match.groups())
-        return _names(operation, incomplete)
+        if match is None:
+            return _names(operation, incomplete)
+        name, sign, text = match.groups()
+        kind = _kind_of(operation, name)
     except FieldProblem:
         return []
+    if not isinstance(kind, Choice) or sign == ":=":
+        return []
+    begun = text.casefold()
+    words = [word for word in kind.choices if word.casefold().startswith(begun)]
+    return [(f"{name}={word}", "") for word in words]
 
 
 def described(operation: Operation) -> list[tuple[str, Field]]:
@@ -82,15 +102,14 @@ def _described(kind: Object, path: str) -> Iterator[tuple[str, Field]]:
             yield from _described(field.kind, name)
 
 
-def _read(kind: Kind, name: str, text: str, read_file: ReadFile) -> object:
-    if not text.startswith("@"):
-        return kind.read(text, name)
+def _content(name: str, path: str, read_file: ReadFile) -> str:
+    """Return the text of a file that an argument names. Raises FieldProblem."""
     try:
-        return kind.read(read_file(text[1:]), name)
+        return read_file(path)
     except OSError as error:
-        raise FieldProblem(name, f"{text[1:]}: {error.strerror or error}") from None
+        raise FieldProblem(name, f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise FieldProblem(name, Told("{1} is not a text in UTF-8", text[1:])) from None
+        raise FieldProblem(name, Told("{1} is not a text in UTF-8", path)) from None
 
 
 def _kind_of(operation: Operation, name: str) -> Kind:
@@ -107,34 +126,15 @@ def _kind_of(operation: Operation, name: str) -> Kind:
     return kind
 
 
-def _put(values: dict[str, Any], name: str, value: object) -> None:
-    *outer, last = name.split(".")
-    for step in outer:
-        values = values.setdefault(step, {})
-        if not isinstance(values, dict):
-            raise FieldProblem(name, Told("does not fit what was given before it"))
-    if last in values:
-        raise FieldProblem(name, Told("is given twice"))
-    values[last] = value
-
-
-def _words(kind: Kind, name: str, sign: str, text: str) -> list[tuple[str, str]]:
-    if not isinstance(kind, Choice) or sign == ":=":
-        return []
-    return [
-        (f"{name}={word}", "")
-        for word in kind.choices
-        if word.casefold().startswith(text.casefold())
-    ]
-
-
 def _names(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
+    """Return the names of fields that begin so, with help."""
     outer, dot, begun = incomplete.rpartition(".")
     kind = _kind_of(operation, outer) if dot else operation.payload
     if not isinstance(kind, Object):
         return []
-    fitting = (field for field in kind.fields if field.name.casefold().startswith(begun.casefold()))
-    return [
-        (outer + dot + field.name + ("." if isinstance(field.kind, Object) else "="), field.help)
-        for field in fitting
-    ]
+    names: list[tuple[str, str]] = []
+    for field in kind.fields:
+        if field.name.casefold().startswith(begun.casefold()):
+            sign = "." if isinstance(field.kind, Object) else "="
+            names.append((f"{outer}{dot}{field.name}{sign}", field.help))
+    return names

@@ -62,57 +62,50 @@ def values_in(response: object) -> Iterator[Value]:
     """Yield the values in the response to GetConfiguration, each key once. It is not validated: any
     type may occur."""
     entries = response.get("configurationKey") if isinstance(response, dict) else None
+    if not isinstance(entries, list):
+        # Some chargers send a single value without its list.
+        entries = [entries]
     seen: set[str] = set()
-    for entry in entries if isinstance(entries, list) else [entries]:
-        if (
-            not isinstance(entry, dict)
-            or not isinstance(key := entry.get("key"), str)
-            or not key.strip()
-        ):
+    for entry in entries:
+        name = entry.get("key") if isinstance(entry, dict) else None
+        key = name.strip() if isinstance(name, str) else ""
+        if not key or key in seen:
             continue
-        if key.strip() not in seen:
-            seen.add(key.strip())
-            yield Value(key.strip(), _text(entry.get("value")), _is_true(entry.get("readonly")))
+        seen.add(key)
+        value = entry.get("value")
+        if value is not None and not isinstance(value, str):
+            value = json.dumps(value, separators=(",", ":"))
+        readonly = entry.get("readonly")
+        # A flag may be a text or a number.
+        if isinstance(readonly, str):
+            readonly = readonly.strip().casefold() in ("true", "1")
+        yield Value(key, value, bool(readonly))
 
 
 def unknown_in(response: object) -> list[str]:
     """Return the keys that the charger says it does not know, each once."""
     keys = response.get("unknownKey") if isinstance(response, dict) else None
-    texts = (
-        key.strip() for key in (keys if isinstance(keys, list) else [keys]) if isinstance(key, str)
-    )
-    return list(dict.fromkeys(text for text in texts if text))
-
-
-def _text(value: object) -> str | None:
-    return (
-        value
-        if value is None or isinstance(value, str)
-        else json.dumps(value, separators=(",", ":"))
-    )
-
-
-def _is_true(readonly: object) -> bool:
-    """Read a flag that may be a text or a number."""
-    return (
-        readonly.strip().casefold() in ("true", "1")
-        if isinstance(readonly, str)
-        else bool(readonly)
-    )
+    unknown: dict[str, None] = {}
+    for key in keys if isinstance(keys, list) else [keys]:
+        text = key.strip() if isinstance(key, str) else ""
+        if text:
+            unknown[text] = None
+    return list(unknown)
 
 
 def is_same(key: str, one: str | None, other: str | None) -> bool:
     """Whether two values of a key mean the same: chargers write lists, numbers and switches in
     their own way."""
-    return one == other or (
-        one is not None and other is not None and _meaning(key, one) == _meaning(key, other)
-    )
+    if one is None or other is None:
+        return one == other
+    return one == other or _meaning(key, one) == _meaning(key, other)
 
 
 def _meaning(key: str, value: str) -> object:
     text = value.strip()
     if key.casefold() in LISTS:
-        return sorted(item.strip().casefold() for item in text.split(",") if item.strip())
+        items = [item.strip().casefold() for item in text.split(",")]
+        return sorted(filter(None, items))
     if text.isascii() and text.isdecimal():
         return text.lstrip("0") or "0"
     return text.casefold() if text.casefold() in SWITCHES else text

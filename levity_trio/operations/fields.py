@@ -61,25 +61,24 @@ class Text:
 
     @property
     def words(self) -> str:
-        return (
-            "a text"
-            if self.max_length is None
-            else Told("a text of at most {1} characters", self.max_length)
-        )
+        if self.max_length is None:
+            return "a text"
+        return Told("a text of at most {1} characters", self.max_length)
 
     def check(self, value: object, path: str) -> object:
-        is_fit = isinstance(value, str) and (
-            self.max_length is None or len(value) <= self.max_length
-        )
-        return value if is_fit else _refuse(self, path)
+        if not isinstance(value, str):
+            return _refuse(self, path)
+        if self.max_length is not None and len(value) > self.max_length:
+            return _refuse(self, path)
+        return value
 
     def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
         return text
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "string"} | (
-            {} if self.max_length is None else {"maxLength": self.max_length}
-        )
+        if self.max_length is None:
+            return {"type": "string"}
+        return {"type": "string", "maxLength": self.max_length}
 
 
 class Integer:
@@ -88,8 +87,9 @@ class Integer:
     words = Told("a whole number")
 
     def check(self, value: object, path: str) -> object:
-        is_fit = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
-        return value if is_fit else _refuse(self, path)
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_NUMBER:
+            return _refuse(self, path)
+        return value
 
     def read(self, text: str, path: str) -> object:
         return int(text) if _INTEGER.fullmatch(text) else _refuse(self, path)
@@ -132,10 +132,9 @@ class Choice:
     def check(self, value: object, path: str) -> object:
         if isinstance(value, str) and value in self.choices:
             return value
-        give = Told("give {1}", self.words)
-        raise FieldProblem(
-            path, (isinstance(value, str) and meant(give, value, self.choices)) or give
-        )
+        words = Told("give {1}", self.words)
+        near = meant(words, value, self.choices) if isinstance(value, str) else ""
+        raise FieldProblem(path, near or words)
 
     def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
         return text
@@ -151,7 +150,9 @@ class DateTime:
     words = Told("a time with its zone, such as 2030-01-31T22:00:00Z")
 
     def check(self, value: object, path: str) -> object:
-        time = parse_time(value) if isinstance(value, str) and _RFC_3339.fullmatch(value) else None
+        if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+            return _refuse(self, path)
+        time = parse_time(value)
         return _refuse(self, path) if time is None else wire_time(time)
 
     def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
@@ -200,16 +201,16 @@ class Object:
             raise FieldProblem(path, Told("give an object"))
         for name in value:
             self.field(name, path)
+        checked: dict[str, Any] = {}
         for field in self.fields:
             if field.is_needed and field.name not in value:
-                raise FieldProblem(
-                    joined(path, field.name), Told("is missing: give {1}", field.kind.words)
-                )
-        return {
-            field.name: field.kind.check(value[field.name], joined(path, field.name))
-            for field in self.fields
-            if field.name in value
-        }
+                words = Told("is missing: give {1}", field.kind.words)
+                raise FieldProblem(joined(path, field.name), words)
+        for field in self.fields:
+            if field.name in value:
+                inner = joined(path, field.name)
+                checked[field.name] = field.kind.check(value[field.name], inner)
+        return checked
 
     def field(self, name: str, path: str) -> Field:
         """Return the field with this name. Raises FieldProblem, with the name that was meant or all
@@ -218,21 +219,23 @@ class Object:
             if field.name == name:
                 return field
         names = [field.name for field in self.fields]
-        known = (
-            Told("is unknown: its fields are {1}", ", ".join(names))
-            if names
-            else Told("is unknown: there are no fields")
-        )
-        raise FieldProblem(joined(path, name), meant(Told("is unknown"), name, names) or known)
+        words = Told("is unknown: there are no fields")
+        if names:
+            words = Told("is unknown: its fields are {1}", ", ".join(names))
+        near = meant(Told("is unknown"), name, names)
+        raise FieldProblem(joined(path, name), near or words)
 
     def read(self, text: str, path: str) -> object:
         return read_json(text, path)
 
     def json_schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "object"}
+        schema["properties"] = {field.name: field.json_schema() for field in self.fields}
+        schema["additionalProperties"] = False
         required = [field.name for field in self.fields if field.is_needed]
-        properties = {field.name: field.json_schema() for field in self.fields}
-        schema = {"type": "object", "properties": properties, "additionalProperties": False}
-        return schema | ({"required": required} if required else {})
+        if required:
+            schema["required"] = required
+        return schema
 
 
 Kind: TypeAlias = Text | Integer | Decimal | Choice | DateTime | ListOf | Object
@@ -270,9 +273,13 @@ class Field:
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema with its description, for OpenAPI."""
-        allotted = f" If left out: {self.allotted}." if self.allotted else ""
-        examples = {} if self.example is None else {"examples": [self.example]}
-        return self.kind.json_schema() | {"description": self.help + allotted} | examples
+        schema = self.kind.json_schema()
+        schema["description"] = self.help
+        if self.allotted:
+            schema["description"] += f" If left out: {self.allotted}."
+        if self.example is not None:
+            schema["examples"] = [self.example]
+        return schema
 
 
 def read_json(text: str, path: str) -> object:
@@ -292,8 +299,10 @@ def meant(wrong: str, name: str, names: Sequence[str]) -> str:
     """Return what is wrong and which name was meant, if one differs in case or separators only,
     else an empty text."""
     plain = _plain(name)
-    near = (known for known in names if _plain(known) == plain)
-    return next((Told("{1} (did you mean {2}?)", wrong, known) for known in near), "")
+    for known in names:
+        if _plain(known) == plain:
+            return Told("{1} (did you mean {2}?)", wrong, known)
+    return ""
 
 
 def _plain(name: str) -> str:

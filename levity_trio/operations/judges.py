@@ -53,44 +53,42 @@ def _until_connected(sent: SentCommand) -> datetime:
 
 
 def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-    tag, connector = str(sent.payload["idTag"]).casefold(), sent.payload.get("connectorId")
+    tag = str(sent.payload["idTag"]).casefold()
+    connector = sent.payload.get("connectorId")
     for fact in facts:
-        if (
-            not isinstance(fact, TransactionBegan)
-            or fact.is_old
-            or (fact.id_tag or "").casefold() != tag
-        ):
+        if not isinstance(fact, TransactionBegan) or fact.is_old:
             continue
-        if connector in (None, fact.connector):
-            words = Told("session {1} began", fact.transaction)
-            if fact.connector is not None:
-                words = Told("session {1} began on connector {2}", fact.transaction, fact.connector)
-            return fulfilled(words, fact.at, fact.transaction)
+        is_of_tag = (fact.id_tag or "").casefold() == tag
+        if not is_of_tag or connector not in (None, fact.connector):
+            continue
+        words = Told("session {1} began", fact.transaction)
+        if fact.connector is not None:
+            words = Told("session {1} began on connector {2}", fact.transaction, fact.connector)
+        return fulfilled(words, fact.at, fact.transaction)
     return None
 
 
 def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     transaction = sent.payload["transactionId"]
+    late: list[ReadingSeen] = []
     for fact in facts:
         if isinstance(fact, TransactionEnded) and fact.transaction == transaction:
             return fulfilled(Told("session {1} ended", transaction), fact.at, transaction)
-    return _still_charging(sent, facts, transaction) if is_over else None
+        # A car may still draw current for a moment after its charger agreed to stop.
+        if not isinstance(fact, ReadingSeen) or fact.transaction != transaction:
+            continue
+        if fact.at >= sent.since + RAMP:
+            late.append(fact)
+    if not is_over or not late:
+        return None
 
-
-def _still_charging(sent: SentCommand, facts: Sequence[Seen], transaction: int) -> Outcome | None:
-    """A contradiction if the last reading shows that the car went on charging."""
-    own = [
-        fact for fact in facts if isinstance(fact, ReadingSeen) and fact.transaction == transaction
-    ]
-    late = limits.together(fact for fact in own if fact.at >= sent.since + RAMP)
-    amperes = limits.draw(late[-1], "A") if late else None
+    last = limits.together(late)[-1]
+    amperes = limits.draw(last, "A")
     if amperes is None or amperes <= STILL_CHARGING_AMPERES:
         return None
-    return contradicted(
-        Told("session {1} still draws {2}", transaction, limits.shown(amperes, "A")),
-        late[-1][0].at,
-        transaction,
-    )
+    drawn = limits.shown(amperes, "A")
+    words = Told("session {1} still draws {2}", transaction, drawn)
+    return contradicted(words, last[0].at, transaction)
 
 
 REMOTE_START: Final = OutcomeRule(
@@ -115,8 +113,10 @@ REMOTE_STOP: Final = OutcomeRule(
 
 
 def _booted(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-    boot = next((fact for fact in facts if isinstance(fact, Booted)), None)
-    return fulfilled(Told("the charger booted"), boot.at) if boot else None
+    for fact in facts:
+        if isinstance(fact, Booted):
+            return fulfilled(Told("the charger booted"), fact.at)
+    return None
 
 
 RESET: Final = OutcomeRule(
@@ -129,12 +129,12 @@ RESET: Final = OutcomeRule(
 
 def _configured(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     if sent.status == "RebootRequired":
-        return _booted(sent, [fact for fact in facts if fact.at >= sent.since], is_over)
-    return (
-        fulfilled(Told("in force, by the charger's answer"), sent.answered_at)
-        if _is_agreed(sent)
-        else None
-    )
+        # A boot before the answer did not put the value in force.
+        later = [fact for fact in facts if fact.at >= sent.since]
+        return _booted(sent, later, is_over)
+    if not _is_agreed(sent):
+        return None
+    return fulfilled(Told("in force, by the charger's answer"), sent.answered_at)
 
 
 CHANGE_CONFIGURATION: Final = OutcomeRule(
@@ -148,38 +148,39 @@ CHANGE_CONFIGURATION: Final = OutcomeRule(
 # Status
 
 
-def _last_statuses(sent: SentCommand, facts: Sequence[Seen]) -> dict[int, StatusSeen]:
-    """Return the last status of each connector, as known at the sending or reported since."""
-    known = {
-        number: StatusSeen(sent.since, number, status) for number, status in sent.statuses.items()
-    }
-    return known | {fact.connector: fact for fact in facts if isinstance(fact, StatusSeen)}
-
-
 def _concerned(sent: SentCommand, facts: Sequence[Seen]) -> list[StatusSeen]:
-    """Return the last statuses of the connector in question. Connector 0 means all others, as far
-    as they are known."""
-    number, last = sent.payload.get("connectorId", sent.connector), _last_statuses(sent, facts)
-    others = [status for connector, status in last.items() if connector > 0] if number == 0 else []
-    return others or ([last[number]] if number in last else [])
+    """Return the last statuses of the connector in question, as known at the sending or reported
+    since. Connector 0 means all others, as far as they are known."""
+    last: dict[int, StatusSeen] = {}
+    for connector, status in sent.statuses.items():
+        last[connector] = StatusSeen(sent.since, connector, status)
+    for fact in facts:
+        if isinstance(fact, StatusSeen):
+            last[fact.connector] = fact
+
+    number = sent.payload.get("connectorId", sent.connector)
+    others = [status for connector, status in last.items() if connector > 0]
+    if number == 0 and others:
+        return others
+    return [last[number]] if number in last else []
 
 
 def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     wants_out = sent.payload["type"] == "Inoperative"
     statuses = _concerned(sent, facts)
-    against = [one for one in statuses if (one.status == "Unavailable") != wants_out]
-    if statuses and not against and (_is_agreed(sent) or any(one in facts for one in statuses)):
-        return fulfilled(
-            Told("the charger reports {1}", of_ocpp(statuses[0].status)),
-            max(one.at for one in statuses),
-        )
-    reported = [one for one in against if one in facts]
+    against = [status for status in statuses if (status.status == "Unavailable") != wants_out]
+    # What was known at the sending shows nothing, unless the charger agreed.
+    is_reported = any(status in facts for status in statuses)
+    if statuses and not against and (_is_agreed(sent) or is_reported):
+        words = Told("the charger reports {1}", of_ocpp(statuses[0].status))
+        return fulfilled(words, max(status.at for status in statuses))
+
+    reported = [status for status in against if status in facts]
     if not is_over or not reported:
         return None
-    return contradicted(
-        Told("connector {1} reports {2}", reported[0].connector, of_ocpp(reported[0].status)),
-        reported[0].at,
-    )
+    first = reported[0]
+    words = Told("connector {1} reports {2}", first.connector, of_ocpp(first.status))
+    return contradicted(words, first.at)
 
 
 CHANGE_AVAILABILITY: Final = OutcomeRule(
@@ -213,11 +214,9 @@ UNLOCK: Final = OutcomeRule(
 def _reserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
     wanted = sent.payload["connectorId"]
     for fact in facts:
-        if (
-            isinstance(fact, StatusSeen)
-            and fact.status == "Reserved"
-            and wanted in (0, fact.connector)
-        ):
+        if not isinstance(fact, StatusSeen) or fact.status != "Reserved":
+            continue
+        if wanted in (0, fact.connector):
             return fulfilled(Told("connector {1} reports Reserved", fact.connector), fact.at)
     return None
 
@@ -229,11 +228,13 @@ RESERVE: Final = OutcomeRule(
 
 def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     statuses = _concerned(sent, facts)
-    held = [one for one in statuses if one.status == "Reserved"]
-    if statuses and not held and (_is_agreed(sent) or statuses[0] in facts):
+    reserved = [status for status in statuses if status.status == "Reserved"]
+    if statuses and not reserved and (_is_agreed(sent) or statuses[0] in facts):
         return fulfilled(Told("no longer Reserved"), statuses[0].at)
-    reported = [one for one in held if one in facts]
-    return contradicted(Told("still Reserved"), reported[0].at) if is_over and reported else None
+    reported = [status for status in reserved if status in facts]
+    if not is_over or not reported:
+        return None
+    return contradicted(Told("still Reserved"), reported[0].at)
 
 
 CANCEL_RESERVATION: Final = OutcomeRule(
@@ -260,11 +261,11 @@ def _triggered(
     names: Mapping[str, tuple[str, ...]],
 ) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
     def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
-        requested, connector = sent.payload["requestedMessage"], sent.payload.get("connectorId")
+        requested = sent.payload["requestedMessage"]
+        connector = sent.payload.get("connectorId")
+        actions = names.get(requested, (requested,))
         for fact in facts:
-            if not isinstance(fact, MessageSeen) or fact.action not in names.get(
-                requested, (requested,)
-            ):
+            if not isinstance(fact, MessageSeen) or fact.action not in actions:
                 continue
             if connector is None or fact.connector in (None, connector):
                 return fulfilled(Told("{1} arrived", fact.action), fact.at)
@@ -288,19 +289,16 @@ EXTENDED_TRIGGER: Final = OutcomeRule(
 def _listed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     version = sent.payload["listVersion"]
     if _is_agreed(sent):
-        return fulfilled(
-            Told("list version {1}, by the charger's answer", version), sent.answered_at
-        )
+        words = Told("list version {1}, by the charger's answer", version)
+        return fulfilled(words, sent.answered_at)
     versions = [fact for fact in facts if isinstance(fact, ListVersion)]
-    if held := next((fact for fact in versions if fact.version == version), None):
-        return fulfilled(Told("the charger has list version {1}", version), held.at)
-    return (
-        contradicted(
-            Told("the charger has list version {1}", versions[-1].version), versions[-1].at
-        )
-        if (is_over and versions)
-        else None
-    )
+    for fact in versions:
+        if fact.version == version:
+            return fulfilled(Told("the charger has list version {1}", version), fact.at)
+    if not is_over or not versions:
+        return None
+    last = versions[-1]
+    return contradicted(Told("the charger has list version {1}", last.version), last.at)
 
 
 SEND_LOCAL_LIST: Final = OutcomeRule(
@@ -317,54 +315,49 @@ SEND_LOCAL_LIST: Final = OutcomeRule(
 def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     """Compare readings with the limit in force at their time, until one obeys it."""
     profile, connector = sent.payload["csChargingProfiles"], sent.payload["connectorId"]
-    unit, above = profile["chargingSchedule"]["chargingRateUnit"], None
-    readings = (
-        fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector)
-    )
-    for view in _views(limits.together(readings), connector, is_over):
+    unit = profile["chargingSchedule"]["chargingRateUnit"]
+    readings = [fact for fact in facts if isinstance(fact, ReadingSeen)]
+    groups = limits.together(reading for reading in readings if connector in (0, reading.connector))
+    views = [[group] for group in groups]
+    if connector == 0:
+        # A limit of the charger is compared at the end, with the last reading of each connector.
+        last = {group[0].connector: group for group in groups}
+        in_order = sorted(last.values(), key=lambda group: group[0].at)
+        views = [in_order] if in_order and is_over else []
+
+    above: Outcome | None = None
+    for view in views:
         compared = _compare(profile, view, sent.transaction_began_at)
         if compared is None:
             continue
         drawn, limit = compared
         figures = limits.shown(drawn, unit), limits.shown(limit, unit)
+        at = view[-1][0].at
         if drawn <= limit * TOLERANCE:
-            return fulfilled(Told("obeyed: {1}, the limit is {2}", *figures), view[-1][0].at)
-        above = contradicted(Told("not obeyed: {1}, the limit is {2}", *figures), view[-1][0].at)
+            return fulfilled(Told("obeyed: {1}, the limit is {2}", *figures), at)
+        above = contradicted(Told("not obeyed: {1}, the limit is {2}", *figures), at)
     return above if is_over else None
-
-
-def _views(
-    groups: Sequence[Sequence[ReadingSeen]], connector: int, is_over: bool
-) -> list[list[Sequence[ReadingSeen]]]:
-    """Return what is compared with the limit: each reading; for connector 0, at the end, the last
-    of each connector."""
-    if connector != 0:
-        return [[group] for group in groups]
-    last = {group[0].connector: group for group in groups}
-    return [sorted(last.values(), key=lambda group: group[0].at)] if last and is_over else []
 
 
 def _compare(
     profile: Mapping[str, Any], view: Sequence[Sequence[ReadingSeen]], began_at: datetime | None
 ) -> tuple[float, float] | None:
-    """Return what is drawn and the limit, None where one of them is unknown.
-
-    A ChargePointMaxProfile limits the sum of the connectors, any other each of them.
-    """
+    """Return what is drawn and the limit, None where one of them is unknown."""
     period = limits.period_at(profile, view[-1][0].at, began_at)
     if period is None:
         return None
-    unit, phases = (
-        profile["chargingSchedule"]["chargingRateUnit"],
-        period.get("numberPhases", PHASES),
-    )
-    draws = [drawn for group in view if (drawn := limits.draw(group, unit, phases)) is not None]
-    drawn = (
-        sum(draws)
-        if profile["chargingProfilePurpose"] == "ChargePointMaxProfile"
-        else max(draws, default=0)
-    )
-    return (drawn, period["limit"]) if draws else None
+    unit = profile["chargingSchedule"]["chargingRateUnit"]
+    phases = period.get("numberPhases", PHASES)
+    draws: list[float] = []
+    for group in view:
+        drawn = limits.draw(group, unit, phases)
+        if drawn is not None:
+            draws.append(drawn)
+    if not draws:
+        return None
+    # A ChargePointMaxProfile limits the sum of the connectors, any other each of them.
+    is_of_sum = profile["chargingProfilePurpose"] == "ChargePointMaxProfile"
+    return sum(draws) if is_of_sum else max(draws), period["limit"]
 
 
 SET_CHARGING_PROFILE: Final = OutcomeRule(

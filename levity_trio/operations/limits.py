@@ -82,38 +82,40 @@ class Rules:
 
     def until(self) -> datetime | None:
         """Return when the limit changes next, None if it does not within AHEAD."""
-        limits, at = self._limits(), self.now
-        present = limits.at(at)
+        limits = self._limits()
+        present = limits.at(self.now)
+        at = self.now
         for _ in range(MOST_STEPS):
             following = limits.next_change(at)
             if following is None or following > self.now + AHEAD:
                 return None
             at = following
+            # A profile may begin where another one with the same limit ends.
             if limits.at(at) != present:
                 return at
         return None
 
     def _limits(self) -> Limits:
-        profiles = [
-            one for one in self.profiles if one.content["chargingProfilePurpose"] != TRANSACTION
-        ]
-        # A remote start may have brought one before it was known at which connector.
-        own = [
-            one._replace(connector=self.connector)
-            for one in self.profiles
-            if self._is_of_transaction(one)
-        ]
-        began_at = self.now if self.charging is None else self.charging.began_at
-        return Limits([*own, *profiles], self.connector, began_at)
-
-    def _is_of_transaction(self, one: Installed) -> bool:
-        """Whether a TxProfile is for the open transaction: it names it, or was set under it
-        (§3.13.1)."""
-        if self.charging is None or one.content["chargingProfilePurpose"] != TRANSACTION:
-            return False
-        if one.transaction is not None:
-            return one.transaction == self.charging.id
-        return one.connector == self.connector and one.installed_at >= self.charging.began_at
+        own: list[Installed] = []
+        others: list[Installed] = []
+        charging = self.charging
+        for profile in self.profiles:
+            if profile.content["chargingProfilePurpose"] != TRANSACTION:
+                others.append(profile)
+                continue
+            # A TxProfile is for the open transaction if it names it, or was set under it (§3.13.1).
+            if charging is None:
+                continue
+            if profile.transaction is not None:
+                is_own = profile.transaction == charging.id
+            else:
+                is_later = profile.installed_at >= charging.began_at
+                is_own = is_later and profile.connector == self.connector
+            # A remote start may have brought it before it was known at which connector.
+            if is_own:
+                own.append(profile._replace(connector=self.connector))
+        began_at = self.now if charging is None else charging.began_at
+        return Limits([*own, *others], self.connector, began_at)
 
 
 def limit_reported(schedule: object, began_at: datetime, at: datetime) -> float | None:
@@ -142,8 +144,9 @@ def period_at(
 
 def shown(value: float, unit: str) -> Quantity:
     """Return a current or a power for people, a high power in kW."""
-    is_high = unit == "W" and abs(value) >= KILOWATT
-    figure, shown_unit = (value / KILOWATT, "kW") if is_high else (value, unit)
+    figure, shown_unit = value, unit
+    if unit == "W" and abs(value) >= KILOWATT:
+        figure, shown_unit = value / KILOWATT, "kW"
     return Quantity(float(plain(figure, 4)), shown_unit)
 
 
@@ -154,24 +157,28 @@ def draw(readings: Sequence[ReadingSeen], unit: str, phases: int = PHASES) -> fl
     The current is that of the strongest phase, the power the sum of the phases. What is not
     reported is converted.
     """
-    amperes = max((one.value for one in readings if one.measurand == CURRENT), default=None)
-    watts = _watts([one for one in readings if one.measurand == POWER])
+    currents = [reading.value for reading in readings if reading.measurand == CURRENT]
+    powers = [reading for reading in readings if reading.measurand == POWER]
+    # A value for all phases goes before those of single ones.
+    whole = [reading for reading in powers if not reading.phase]
+    amperes = max(currents, default=None)
+    watts: float | None = None
+    for reading in whole[:1] or powers:
+        factor = KILOWATT if reading.unit == "kW" else 1
+        watts = (watts or 0) + reading.value * factor
+
     if unit == "A":
-        return (
-            amperes if amperes is not None else None if watts is None else watts / (VOLTS * phases)
-        )
-    return watts if watts is not None else None if amperes is None else amperes * VOLTS * phases
-
-
-def _watts(readings: Sequence[ReadingSeen]) -> float | None:
-    whole = [one for one in readings if not one.phase]
-    chosen = whole[:1] or readings
-    return sum(one.value * (1000 if one.unit == "kW" else 1) for one in chosen) if chosen else None
+        if amperes is None and watts is not None:
+            return watts / (VOLTS * phases)
+        return amperes
+    if watts is None and amperes is not None:
+        return amperes * VOLTS * phases
+    return watts
 
 
 def together(readings: Iterable[ReadingSeen]) -> list[list[ReadingSeen]]:
     """Return the readings of each connector and time, in order of time."""
     groups: defaultdict[tuple[datetime, int], list[ReadingSeen]] = defaultdict(list)
-    for one in readings:
-        groups[one.at, one.connector].append(one)
+    for reading in readings:
+        groups[reading.at, reading.connector].append(reading)
     return [groups[key] for key in sorted(groups)]

@@ -77,15 +77,15 @@ class Operation:
 
     def warn(self, payload: Payload, situation: Situation) -> list[str]:
         """Return why the charger may not do what is asked for. It is sent all the same."""
+        warnings: list[str] = []
         supported = situation.words("SupportedFeatureProfiles")
-        is_missing = (
-            self.feature_profile is not FeatureProfile.SECURITY
-            and self.feature_profile not in supported
-        )
-        missing = Told(
-            "the charger does not list {1} in SupportedFeatureProfiles", self.feature_profile
-        )
-        return [*([missing] if supported and is_missing else []), *self.warner(payload, situation)]
+        profile = self.feature_profile
+        # The word of the security extension is in no list.
+        if supported and profile is not FeatureProfile.SECURITY and profile not in supported:
+            missing = Told("the charger does not list {1} in SupportedFeatureProfiles", profile)
+            warnings.append(missing)
+        warnings.extend(self.warner(payload, situation))
+        return warnings
 
 
 def check(operation: Operation, values: object) -> dict[str, Any]:
@@ -130,7 +130,9 @@ def _left_out(kind: Object, payload: Payload, path: tuple[str, ...]) -> Iterator
 def filled(payload: Payload, path: tuple[str, ...], value: object) -> dict[str, Any]:
     """Return a copy of the payload with a value that was left out, or instead of another one."""
     name, *rest = path
-    return {**payload, name: filled(payload.get(name, {}), tuple(rest), value) if rest else value}
+    if rest:
+        value = filled(payload.get(name, {}), tuple(rest), value)
+    return {**payload, name: value}
 
 
 def transactions_in_the_way(
@@ -143,10 +145,13 @@ def transactions_in_the_way(
     if not operation.needs_force_under_transaction:
         return []
     connector = payload.get("connectorId")
+    if connector is None:
+        return list(situation.transactions)
+    # Where a transaction is, may not be known.
     return [
-        one
-        for one in situation.transactions
-        if None in (connector, one.connector) or one.connector == connector
+        transaction
+        for transaction in situation.transactions
+        if transaction.connector in (None, connector)
     ]
 
 
@@ -157,11 +162,11 @@ def is_followed(operation: Operation, state: str) -> bool:
 
 def role_for(operation: Operation, payload: Payload) -> Role:
     """Return who may send this payload: security keys of a configuration are an admin's."""
-    key = (
-        str(payload.get("key", "")).casefold() if operation.action == "ChangeConfiguration" else ""
-    )
-    is_security_key = key.strip() in SECURITY_KEYS or any(word in key for word in SECRET_WORDS)
-    return Role.ADMIN if is_security_key else operation.role
+    if operation.action == "ChangeConfiguration":
+        key = str(payload.get("key", "")).casefold()
+        if key.strip() in SECURITY_KEYS or any(word in key for word in SECRET_WORDS):
+            return Role.ADMIN
+    return operation.role
 
 
 def example(operation: Operation) -> dict[str, Any]:

@@ -116,12 +116,13 @@ def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: dat
     """
     until = rule.until(sent)
     is_over = until is not None and now >= until
-    known = [
-        fact for fact in facts if sent.sent_at <= fact.at and (until is None or fact.at <= until)
-    ]
-    found = rule.judge(sent, sorted(known, key=lambda fact: fact.at), is_over)
-    if found is not None:
-        return found
+    known = [fact for fact in facts if sent.sent_at <= fact.at]
+    if until is not None:
+        known = [fact for fact in known if fact.at <= until]
+    known.sort(key=lambda fact: fact.at)
+    outcome = rule.judge(sent, known, is_over)
+    if outcome is not None:
+        return outcome
     if until is None or not is_over:
         return PENDING
     return Outcome(State.NOT_SEEN, Told("not seen until {1}", Moment(wire_time(until))))

@@ -63,14 +63,21 @@ class Reading:
 
     def take(self, response: object) -> None:
         """Note a response, None for an error."""
-        values, before = [*values_in(response)], self._answered()
-        self._note(self.known, (value.key for value in values))
+        before = len(self.known) + len(self.unknown)
+        values = [*values_in(response)]
+        self._note(self.known, [value.key for value in values])
         self._note(self.unknown, unknown_in(response))
-        told = next((value.value for value in values if value.key.casefold() == MAX_KEYS), None)
         if self._asked:
-            self._adapt(self._answered() - before)
-        else:
-            self._divide(limit(told) or self.before.most or len(values) or USUAL_PART)
+            answered = len(self.known) + len(self.unknown)
+            self._adapt(answered - before)
+            return
+        most: int | None = None
+        for value in values:
+            if value.key.casefold() == MAX_KEYS:
+                most = limit(value.value)
+                break
+        # What it answered at once it can answer again.
+        self._divide(most or self.before.most or len(values) or USUAL_PART)
 
     def miss(self) -> None:
         """Note that no response came in time: the next call asks for one key. If this one did, the
@@ -87,9 +94,6 @@ class Reading:
         self.unanswered |= self._left
         self._left = {}
 
-    def _answered(self) -> int:
-        return len(self.known) + len(self.unknown)
-
     def _note(self, problems: dict[str, str], keys: Iterable[str]) -> None:
         for key in keys:
             folded = key.casefold()
@@ -103,9 +107,12 @@ class Reading:
         self._size = self._most = most
         seen, denied = _folded(self.before.seen), _folded(self.before.unknown)
         expected = (seen.keys() | _folded(REQUIRED).keys()) - denied.keys()
-        if not expected <= self.known.keys():
-            every = _folded((*REQUIRED, *OPTIONAL)) | denied | seen
-            self._left = {folded: key for folded, key in every.items() if folded not in self.known}
+        if expected <= self.known.keys():
+            return
+        every = _folded((*REQUIRED, *OPTIONAL)) | denied | seen
+        for folded in self.known:
+            every.pop(folded, None)
+        self._left = every
 
     def _adapt(self, answered: int) -> None:
         """Ask for fewer keys at once where some were not answered, and for more again where all
@@ -129,7 +136,7 @@ def _folded(keys: Iterable[str]) -> dict[str, str]:
 
 def limit(text: str | None) -> int | None:
     """Return the number that GetConfigurationMaxKeys says, None where it says none."""
-    is_number = (
-        text is not None and text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
-    )
-    return int(text or 0) or None if is_number else None
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > LONGEST_NUMBER:
+        return None
+    # 0 is no limit, either.
+    return int(text) or None

@@ -45,30 +45,34 @@ class ComparedKey:
 
 def compare(wanted: Mapping[str, str], has: Mapping[str, Has]) -> list[ComparedKey]:
     """Compare a template with what a charger has, by the names of its keys in lower case."""
-    return [_compare(key, value, has.get(key.casefold())) for key, value in sorted(wanted.items())]
-
-
-def _compare(key: str, wanted: str, has: Has | None) -> ComparedKey:
-    if has is None:
-        return ComparedKey(key=key, standing=Standing.NEVER_READ, wanted=wanted)
-    standing = _standing(wanted, has)
-    return ComparedKey(
-        key=key, standing=standing, wanted=wanted, has=has.value, read_at=has.read_at
-    )
-
-
-def _standing(wanted: str, has: Has) -> Standing:
-    if not has.is_known:
-        return Standing.UNKNOWN_KEY
-    if is_same(has.key, wanted, has.value):
-        return Standing.SAME
-    return Standing.READ_ONLY if has.readonly else Standing.DIFFERS
+    compared: list[ComparedKey] = []
+    for key, value in sorted(wanted.items()):
+        reported = has.get(key.casefold())
+        if reported is None:
+            compared.append(ComparedKey(key=key, standing=Standing.NEVER_READ, wanted=value))
+            continue
+        if not reported.is_known:
+            standing = Standing.UNKNOWN_KEY
+        elif is_same(reported.key, value, reported.value):
+            standing = Standing.SAME
+        else:
+            standing = Standing.READ_ONLY if reported.readonly else Standing.DIFFERS
+        compared.append(
+            ComparedKey(
+                key=key,
+                standing=standing,
+                wanted=value,
+                has=reported.value,
+                read_at=reported.read_at,
+            )
+        )
+    return compared
 
 
 def together(compared: list[ComparedKey]) -> Standing:
     """Return where the charger stands: it differs if any key does, and is the same if every key
     is."""
-    standings = {one.standing for one in compared}
+    standings = {key.standing for key in compared}
     if Standing.DIFFERS in standings:
         return Standing.DIFFERS
     return Standing.SAME if standings <= {Standing.SAME} else Standing.NOT_KNOWN

@@ -27,8 +27,12 @@ INSTALLED: Final = "Installed"
 RETRIED: Final = frozenset({"DownloadFailed", "UploadFailed", "UploadFailure"})
 """Failures after which a charger may try again, as often as `retries` says."""
 FAILED: Final = RETRIED | {
-    *("InstallationFailed", "InstallVerificationFailed", "InvalidSignature"),
-    *("BadMessage", "PermissionDenied", "NotSupportedOperation"),
+    "InstallationFailed",
+    "InstallVerificationFailed",
+    "InvalidSignature",
+    "BadMessage",
+    "PermissionDenied",
+    "NotSupportedOperation",
 }
 SIGNED: Final = "SignedUpdateFirmware"
 FIRMWARE_AT: Final[Mapping[str, tuple[str, ...]]] = {
@@ -51,18 +55,17 @@ def is_url_valid(
     charger is to use it.
     """
     may_be_obeyed = state == "queued" or state in MAY_HAVE_ARRIVED
-    return (
-        may_be_obeyed
-        and outcome in (None, State.PENDING)
-        and now < max(since, wanted_at or since) + TRANSFER
-    )
+    until = max(since, wanted_at or since) + TRANSFER
+    return may_be_obeyed and outcome in (None, State.PENDING) and now < until
 
 
 def wanted_at(payload: Mapping[str, Any]) -> datetime | None:
     """Return when the charger is to fetch its firmware; None: at once."""
-    given: dict[str, Any] = {**payload, **payload.get("firmware", {})}
-    named = (given[name] for name in ("retrieveDate", "retrieveDateTime") if name in given)
-    return next((parse_time(text) for text in named), None)
+    values: dict[str, Any] = {**payload, **payload.get("firmware", {})}
+    for name in ("retrieveDate", "retrieveDateTime"):
+        if name in values:
+            return parse_time(values[name])
+    return None
 
 
 def _statuses(sent: SentCommand, facts: Sequence[Seen], message: str) -> list[TransferStatus]:
@@ -71,40 +74,45 @@ def _statuses(sent: SentCommand, facts: Sequence[Seen], message: str) -> list[Tr
     They have its request id. One without an id belongs to the newest command of its action before
     it; none of a signed update is without.
     """
-    number, replaced_at = sent.payload.get("requestId"), sent.later.get(sent.action)
-    ours = [fact for fact in facts if isinstance(fact, TransferStatus) and fact.message == message]
-    named = [fact for fact in ours if fact.request_id is not None and fact.request_id == number]
-    if sent.action == SIGNED:
-        return named
-    unnamed = (fact for fact in ours if fact.request_id is None)
-    newest = [fact for fact in unnamed if replaced_at is None or fact.at < replaced_at]
-    return sorted([*named, *newest], key=lambda fact: fact.at)
+    number = sent.payload.get("requestId")
+    replaced_at = sent.later.get(sent.action)
+    statuses: list[TransferStatus] = []
+    for fact in facts:
+        if not isinstance(fact, TransferStatus) or fact.message != message:
+            continue
+        if fact.request_id is not None:
+            is_own = fact.request_id == number
+        else:
+            is_newest = replaced_at is None or fact.at < replaced_at
+            is_own = is_newest and sent.action != SIGNED
+        if is_own:
+            statuses.append(fact)
+    return sorted(statuses, key=lambda status: (status.at, status.request_id is None))
 
 
 def _failure(
     sent: SentCommand, statuses: Sequence[TransferStatus], is_over: bool
 ) -> Outcome | None:
     """Return the contradiction by a failure that no further try can follow."""
-    failures = [one for one in statuses if one.status in FAILED]
+    failures = [status for status in statuses if status.status in FAILED]
     if not failures or failures[-1] is not statuses[-1]:
         return None
-    tries_left = sent.payload.get("retries", 0) >= len(failures) and failures[-1].status in RETRIED
-    if tries_left and not is_over:
+    last = failures[-1]
+    has_tries_left = sent.payload.get("retries", 0) >= len(failures)
+    if has_tries_left and last.status in RETRIED and not is_over:
         return None
-    return contradicted(
-        Told("the charger reports {1}", of_ocpp(failures[-1].status)), failures[-1].at
-    )
+    return contradicted(Told("the charger reports {1}", of_ocpp(last.status)), last.at)
 
 
 def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
     def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
         statuses = _statuses(sent, facts, message)
-        done = next((one for one in statuses if one.status == UPLOADED), None)
+        done = _first(statuses, UPLOADED)
         came = next((fact for fact in facts if isinstance(fact, FileCame)), None)
-        if came and (done or is_over):
-            return fulfilled(
-                Told("file {1} came, {2} bytes", came.number, came.size_bytes), came.at
-            )
+        # A file may come before the charger says so.
+        if came is not None and (done or is_over):
+            words = Told("file {1} came, {2} bytes", came.number, came.size_bytes)
+            return fulfilled(words, came.at)
         if done and not sent.expects_file:
             return fulfilled("uploaded", done.at)
         if done and is_over:
@@ -114,49 +122,44 @@ def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Out
     return judge
 
 
+def _first(statuses: Sequence[TransferStatus], status: str) -> TransferStatus | None:
+    return next((sent for sent in statuses if sent.status == status), None)
+
+
 def _updated(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     statuses = _statuses(sent, facts, "Firmware")
-    installed = next((one for one in statuses if one.status == INSTALLED), None)
-    replaced_at = min(
-        (at for action, at in sent.later.items() if action in FIRMWARE_AT), default=None
-    )
-    boots = (fact for fact in facts if isinstance(fact, Booted))
-    for boot in (one for one in boots if replaced_at is None or one.at < replaced_at):
-        if _is_new(boot, sent, installed):
-            return fulfilled(Told("booted with firmware {1}", boot.firmware or "?"), boot.at)
-        if installed and boot.at >= installed.at:
-            return contradicted(
-                Told(
-                    "Installed was reported, but it booted with firmware {1}", boot.firmware or "?"
-                ),
-                boot.at,
+    installed = _first(statuses, INSTALLED)
+    # What it boots after the next update was sent may be of that one.
+    replaced = [at for action, at in sent.later.items() if action in FIRMWARE_AT]
+    replaced_at = min(replaced, default=None)
+    for fact in facts:
+        if not isinstance(fact, Booted) or (replaced_at is not None and fact.at >= replaced_at):
+            continue
+        is_after = installed is not None and fact.at >= installed.at
+        # If the firmware before is unknown, a boot after Installed has to do.
+        is_new = fact.firmware != sent.firmware if sent.firmware else is_after
+        if is_new and fact.firmware is not None:
+            return fulfilled(Told("booted with firmware {1}", fact.firmware or "?"), fact.at)
+        if is_after:
+            words = Told(
+                "Installed was reported, but it booted with firmware {1}", fact.firmware or "?"
             )
-    if installed and is_over:
-        return Outcome(
-            State.NOT_SEEN,
-            Told("Installed was reported, but no boot with another firmware"),
-            installed.at,
-        )
+            return contradicted(words, fact.at)
+    if installed is not None and is_over:
+        words = Told("Installed was reported, but no boot with another firmware")
+        return Outcome(State.NOT_SEEN, words, installed.at)
     return _failure(sent, statuses, is_over)
-
-
-def _is_new(boot: Booted, sent: SentCommand, installed: TransferStatus | None) -> bool:
-    """Whether a boot shows another firmware; if the one before is unknown, after Installed."""
-    if boot.firmware is None:
-        return False
-    return (
-        boot.firmware != sent.firmware
-        if sent.firmware
-        else installed is not None and boot.at >= installed.at
-    )
 
 
 def _until_installed(sent: SentCommand) -> datetime:
     """Wait a day from the last of the times that were asked for."""
-    given: dict[str, Any] = {**sent.payload, **sent.payload.get("firmware", {})}
-    names = ("retrieveDate", "retrieveDateTime", "installDateTime")
-    times = [time for name in names if name in given and (time := parse_time(given[name]))]
-    return max([sent.since, *times]) + TRANSFER
+    values: dict[str, Any] = {**sent.payload, **sent.payload.get("firmware", {})}
+    times = [sent.since]
+    for name in ("retrieveDate", "retrieveDateTime", "installDateTime"):
+        time = parse_time(values[name]) if name in values else None
+        if time is not None:
+            times.append(time)
+    return max(times) + TRANSFER
 
 
 FIRMWARE: Final = OutcomeRule(

@@ -25,11 +25,10 @@ def location_warnings(location: str, situation: Situation) -> Iterator[str]:
     if "://" not in location:
         yield Told("the location is no URL, nor the name of a firmware file")
         return
-    if len(location) > LONGEST_URL:
+    length = len(location)
+    if length > LONGEST_URL:
         yield Told(
-            "the location has {1} characters; many chargers read {2} at most",
-            len(location),
-            LONGEST_URL,
+            "the location has {1} characters; many chargers read {2} at most", length, LONGEST_URL
         )
     scheme = location.partition(":")[0].upper()
     protocols = [word.upper() for word in situation.words("SupportedFileTransferProtocols")]
@@ -37,65 +36,67 @@ def location_warnings(location: str, situation: Situation) -> Iterator[str]:
         yield Told("the charger does not list {1} in SupportedFileTransferProtocols", scheme)
 
 
+GET_DIAGNOSTICS: Final = Operation(
+    action="GetDiagnostics",
+    path="get-diagnostics",
+    section="§5.9",
+    feature_profile=FeatureProfile.FIRMWARE,
+    summary="Make the charger upload its diagnostics.",
+    payload=Object(
+        (
+            Field(
+                "location",
+                Text(),
+                "The folder's URL to upload to, with user and password if needed.",
+                required=True,
+                example="https://files.example.org/diagnostics/",
+                allotted=Allotted.UPLOAD,
+            ),
+            RETRIES,
+            RETRY_INTERVAL,
+            time("startTime", "The oldest entry."),
+            time("stopTime", "The newest entry."),
+        )
+    ),
+    warner=_warnings,
+    outcome=transfers.DIAGNOSTICS,
+    stored="the statuses, the file if it is sent to us",
+)
+UPDATE_FIRMWARE: Final = Operation(
+    action="UpdateFirmware",
+    path="update-firmware",
+    section="§5.19",
+    feature_profile=FeatureProfile.FIRMWARE,
+    summary="Make the charger download and install firmware.",
+    role=Role.ADMIN,
+    payload=Object(
+        (
+            Field(
+                "location",
+                Text(),
+                (
+                    "The firmware's URL, with user and password if needed, or a firmware "
+                    "file's name."
+                ),
+                required=True,
+                example="https://files.example.org/firmware.bin",
+            ),
+            RETRIES,
+            time(
+                "retrieveDate",
+                "When to download; in the past: now.",
+                required=True,
+                example="2030-01-31T22:00:00Z",
+            ),
+            RETRY_INTERVAL,
+        )
+    ),
+    needs_force_under_transaction=True,
+    warner=_warnings,
+    outcome=transfers.FIRMWARE,
+    stored="the statuses, the firmware of each boot",
+)
 OPERATIONS: Final = (
-    Operation(
-        action="GetDiagnostics",
-        path="get-diagnostics",
-        section="§5.9",
-        feature_profile=FeatureProfile.FIRMWARE,
-        summary="Make the charger upload its diagnostics.",
-        payload=Object(
-            (
-                Field(
-                    "location",
-                    Text(),
-                    "The folder's URL to upload to, with user and password if needed.",
-                    required=True,
-                    example="https://files.example.org/diagnostics/",
-                    allotted=Allotted.UPLOAD,
-                ),
-                RETRIES,
-                RETRY_INTERVAL,
-                time("startTime", "The oldest entry."),
-                time("stopTime", "The newest entry."),
-            )
-        ),
-        warner=_warnings,
-        outcome=transfers.DIAGNOSTICS,
-        stored="the statuses, the file if it is sent to us",
-    ),
-    Operation(
-        action="UpdateFirmware",
-        path="update-firmware",
-        section="§5.19",
-        feature_profile=FeatureProfile.FIRMWARE,
-        summary="Make the charger download and install firmware.",
-        role=Role.ADMIN,
-        payload=Object(
-            (
-                Field(
-                    "location",
-                    Text(),
-                    (
-                        "The firmware's URL, with user and password if needed, or a firmware "
-                        "file's name."
-                    ),
-                    required=True,
-                    example="https://files.example.org/firmware.bin",
-                ),
-                RETRIES,
-                time(
-                    "retrieveDate",
-                    "When to download; in the past: now.",
-                    required=True,
-                    example="2030-01-31T22:00:00Z",
-                ),
-                RETRY_INTERVAL,
-            )
-        ),
-        needs_force_under_transaction=True,
-        warner=_warnings,
-        outcome=transfers.FIRMWARE,
-        stored="the statuses, the firmware of each boot",
-    ),
+    GET_DIAGNOSTICS,
+    UPDATE_FIRMWARE,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import ID_TAG, connector_id, time, unknown_connector
@@ -20,7 +20,8 @@ ZERO_KEY: Final = "ReserveConnectorZeroSupported"
 def _reserve_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     number = payload["connectorId"]
     yield from unknown_connector(situation, number, may_be_0=True)
-    if number == 0 and (situation.configuration.get(ZERO_KEY) or "").strip().casefold() != "true":
+    is_zero_supported = (situation.configuration.get(ZERO_KEY) or "").strip().casefold()
+    if number == 0 and is_zero_supported != "true":
         yield Told(
             "connector 0 can be reserved only where {1} is true; it is not known to be", ZERO_KEY
         )
@@ -30,57 +31,61 @@ def _reserve_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
     expiry = parse_time(payload["expiryDate"])
     if expiry is not None and expiry <= situation.now:
         yield Told("expiryDate is in the past")
-    if any(one.id == payload.get("reservationId") for one in situation.reservations):
-        yield Told("reservation {1} is in force and is replaced", payload["reservationId"])
+    reservation_id: Any = payload.get("reservationId")
+    if any(reservation.id == reservation_id for reservation in situation.reservations):
+        yield Told("reservation {1} is in force and is replaced", reservation_id)
 
 
 def _cancel_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
-    if all(one.id != payload["reservationId"] for one in situation.reservations):
-        yield Told("reservation {1} is not in force, as far as is known", payload["reservationId"])
+    number = payload["reservationId"]
+    if all(reservation.id != number for reservation in situation.reservations):
+        yield Told("reservation {1} is not in force, as far as is known", number)
 
 
+RESERVE_NOW: Final = Operation(
+    action="ReserveNow",
+    path="reserve-now",
+    section="§5.13",
+    feature_profile=FeatureProfile.RESERVATION,
+    summary="Keep a connector for a card.",
+    payload=Object(
+        (
+            connector_id("The connector; 0 is any, if the charger supports it."),
+            time(
+                "expiryDate",
+                "When the reservation ends.",
+                required=True,
+                example="2035-01-31T22:00:00Z",
+            ),
+            Field("idTag", ID_TAG, "The card that it is for.", required=True, example="GUEST"),
+            Field("parentIdTag", ID_TAG, "A group whose cards may use it too."),
+            Field(
+                "reservationId",
+                Integer(),
+                "The reservation's id; one in force is replaced.",
+                required=True,
+                allotted=Allotted.RESERVATION,
+            ),
+        )
+    ),
+    warner=_reserve_warnings,
+    outcome=judges.RESERVE,
+    stored="the reservation with its state",
+)
+CANCEL_RESERVATION: Final = Operation(
+    action="CancelReservation",
+    path="cancel-reservation",
+    section="§5.1",
+    feature_profile=FeatureProfile.RESERVATION,
+    summary="End a reservation.",
+    payload=Object(
+        (Field("reservationId", Integer(), "The reservation's id.", required=True, example=1),)
+    ),
+    warner=_cancel_warnings,
+    outcome=judges.CANCEL_RESERVATION,
+    stored="the end of the reservation",
+)
 OPERATIONS: Final = (
-    Operation(
-        action="ReserveNow",
-        path="reserve-now",
-        section="§5.13",
-        feature_profile=FeatureProfile.RESERVATION,
-        summary="Keep a connector for a card.",
-        payload=Object(
-            (
-                connector_id("The connector; 0 is any, if the charger supports it."),
-                time(
-                    "expiryDate",
-                    "When the reservation ends.",
-                    required=True,
-                    example="2035-01-31T22:00:00Z",
-                ),
-                Field("idTag", ID_TAG, "The card that it is for.", required=True, example="GUEST"),
-                Field("parentIdTag", ID_TAG, "A group whose cards may use it too."),
-                Field(
-                    "reservationId",
-                    Integer(),
-                    "The reservation's id; one in force is replaced.",
-                    required=True,
-                    allotted=Allotted.RESERVATION,
-                ),
-            )
-        ),
-        warner=_reserve_warnings,
-        outcome=judges.RESERVE,
-        stored="the reservation with its state",
-    ),
-    Operation(
-        action="CancelReservation",
-        path="cancel-reservation",
-        section="§5.1",
-        feature_profile=FeatureProfile.RESERVATION,
-        summary="End a reservation.",
-        payload=Object(
-            (Field("reservationId", Integer(), "The reservation's id.", required=True, example=1),)
-        ),
-        warner=_cancel_warnings,
-        outcome=judges.CANCEL_RESERVATION,
-        stored="the end of the reservation",
-    ),
+    RESERVE_NOW,
+    CANCEL_RESERVATION,
 )

@@ -97,139 +97,142 @@ CERTIFICATE_HASH: Final = Object(
     )
 )
 
+EXTENDED_TRIGGER_MESSAGE: Final = Operation(
+    action="ExtendedTriggerMessage",
+    path="extended-trigger-message",
+    section="A02",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Make the charger send a message now, also one of the security extension.",
+    payload=Object(
+        (
+            requested_message(
+                "BootNotification",
+                "LogStatusNotification",
+                "FirmwareStatusNotification",
+                "Heartbeat",
+                "MeterValues",
+                "SignChargePointCertificate",
+                "StatusNotification",
+            ),
+            CONNECTOR,
+        )
+    ),
+    warner=trigger_warnings,
+    outcome=judges.EXTENDED_TRIGGER,
+    stored="the message, like any other",
+)
+GET_LOG: Final = Operation(
+    action="GetLog",
+    path="get-log",
+    section="N01",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Make the charger upload its diagnostics or its security log.",
+    payload=Object(
+        (
+            Field("log", LOG_PARAMETERS, "Where to and what.", required=True),
+            Field(
+                "logType",
+                Choice(("DiagnosticsLog", "SecurityLog")),
+                "Which log.",
+                required=True,
+                example="SecurityLog",
+            ),
+            REQUEST_ID,
+            RETRIES,
+            RETRY_INTERVAL,
+        )
+    ),
+    warner=lambda payload, situation: location_warnings(
+        payload["log"]["remoteLocation"], situation
+    ),
+    outcome=transfers.LOG,
+    stored="the statuses, the file if it is sent to us",
+)
+SIGNED_UPDATE_FIRMWARE: Final = Operation(
+    action="SignedUpdateFirmware",
+    path="signed-update-firmware",
+    section="L01",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Make the charger download, verify and install firmware.",
+    role=Role.ADMIN,
+    payload=Object(
+        (
+            RETRIES,
+            RETRY_INTERVAL,
+            REQUEST_ID,
+            Field("firmware", FIRMWARE, "The firmware.", required=True),
+        )
+    ),
+    needs_force_under_transaction=True,
+    warner=lambda payload, situation: location_warnings(payload["firmware"]["location"], situation),
+    outcome=transfers.FIRMWARE,
+    stored="the statuses, the firmware of each boot",
+)
+INSTALL_CERTIFICATE: Final = Operation(
+    action="InstallCertificate",
+    path="install-certificate",
+    section="M05",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Install a root certificate on the charger.",
+    role=Role.ADMIN,
+    payload=Object(
+        (
+            CERTIFICATE_TYPE,
+            Field("certificate", PEM, "The certificate in PEM.", True, PEM_EXAMPLE, Allotted.ROOT),
+        )
+    ),
+)
+DELETE_CERTIFICATE: Final = Operation(
+    action="DeleteCertificate",
+    path="delete-certificate",
+    section="M04",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Delete a root certificate from the charger.",
+    role=Role.ADMIN,
+    payload=Object(
+        (
+            Field(
+                "certificateHashData",
+                CERTIFICATE_HASH,
+                "Which one, as GetInstalledCertificateIds answers.",
+                required=True,
+            ),
+        )
+    ),
+)
+GET_INSTALLED_CERTIFICATE_IDS: Final = Operation(
+    action="GetInstalledCertificateIds",
+    path="get-installed-certificate-ids",
+    section="M03",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Ask which root certificates the charger has.",
+    payload=Object((CERTIFICATE_TYPE,)),
+)
+CERTIFICATE_SIGNED: Final = Operation(
+    action="CertificateSigned",
+    path="certificate-signed",
+    section="A02",
+    feature_profile=FeatureProfile.SECURITY,
+    summary="Send the charger its new client certificate.",
+    role=Role.ADMIN,
+    payload=Object(
+        (
+            Field(
+                "certificateChain",
+                Text(10000),
+                "The certificate in PEM, and those between it and the root.",
+                required=True,
+                example=PEM_EXAMPLE,
+            ),
+        )
+    ),
+)
 OPERATIONS: Final = (
-    Operation(
-        action="ExtendedTriggerMessage",
-        path="extended-trigger-message",
-        section="A02",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Make the charger send a message now, also one of the security extension.",
-        payload=Object(
-            (
-                requested_message(
-                    *(
-                        "BootNotification",
-                        "LogStatusNotification",
-                        "FirmwareStatusNotification",
-                        "Heartbeat",
-                    ),
-                    *("MeterValues", "SignChargePointCertificate", "StatusNotification"),
-                ),
-                CONNECTOR,
-            )
-        ),
-        warner=trigger_warnings,
-        outcome=judges.EXTENDED_TRIGGER,
-        stored="the message, like any other",
-    ),
-    Operation(
-        action="GetLog",
-        path="get-log",
-        section="N01",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Make the charger upload its diagnostics or its security log.",
-        payload=Object(
-            (
-                Field("log", LOG_PARAMETERS, "Where to and what.", required=True),
-                Field(
-                    "logType",
-                    Choice(("DiagnosticsLog", "SecurityLog")),
-                    "Which log.",
-                    required=True,
-                    example="SecurityLog",
-                ),
-                REQUEST_ID,
-                RETRIES,
-                RETRY_INTERVAL,
-            )
-        ),
-        warner=lambda payload, situation: location_warnings(
-            payload["log"]["remoteLocation"], situation
-        ),
-        outcome=transfers.LOG,
-        stored="the statuses, the file if it is sent to us",
-    ),
-    Operation(
-        action="SignedUpdateFirmware",
-        path="signed-update-firmware",
-        section="L01",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Make the charger download, verify and install firmware.",
-        role=Role.ADMIN,
-        payload=Object(
-            (
-                RETRIES,
-                RETRY_INTERVAL,
-                REQUEST_ID,
-                Field("firmware", FIRMWARE, "The firmware.", required=True),
-            )
-        ),
-        needs_force_under_transaction=True,
-        warner=lambda payload, situation: location_warnings(
-            payload["firmware"]["location"], situation
-        ),
-        outcome=transfers.FIRMWARE,
-        stored="the statuses, the firmware of each boot",
-    ),
-    Operation(
-        action="InstallCertificate",
-        path="install-certificate",
-        section="M05",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Install a root certificate on the charger.",
-        role=Role.ADMIN,
-        payload=Object(
-            (
-                CERTIFICATE_TYPE,
-                Field(
-                    "certificate", PEM, "The certificate in PEM.", True, PEM_EXAMPLE, Allotted.ROOT
-                ),
-            )
-        ),
-    ),
-    Operation(
-        action="DeleteCertificate",
-        path="delete-certificate",
-        section="M04",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Delete a root certificate from the charger.",
-        role=Role.ADMIN,
-        payload=Object(
-            (
-                Field(
-                    "certificateHashData",
-                    CERTIFICATE_HASH,
-                    "Which one, as GetInstalledCertificateIds answers.",
-                    required=True,
-                ),
-            )
-        ),
-    ),
-    Operation(
-        action="GetInstalledCertificateIds",
-        path="get-installed-certificate-ids",
-        section="M03",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Ask which root certificates the charger has.",
-        payload=Object((CERTIFICATE_TYPE,)),
-    ),
-    Operation(
-        action="CertificateSigned",
-        path="certificate-signed",
-        section="A02",
-        feature_profile=FeatureProfile.SECURITY,
-        summary="Send the charger its new client certificate.",
-        role=Role.ADMIN,
-        payload=Object(
-            (
-                Field(
-                    "certificateChain",
-                    Text(10000),
-                    "The certificate in PEM, and those between it and the root.",
-                    required=True,
-                    example=PEM_EXAMPLE,
-                ),
-            )
-        ),
-    ),
+    EXTENDED_TRIGGER_MESSAGE,
+    GET_LOG,
+    SIGNED_UPDATE_FIRMWARE,
+    INSTALL_CERTIFICATE,
+    DELETE_CERTIFICATE,
+    GET_INSTALLED_CERTIFICATE_IDS,
+    CERTIFICATE_SIGNED,
 )

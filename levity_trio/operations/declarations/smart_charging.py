@@ -94,40 +94,36 @@ def profile_warnings(
     """Warn about what the charger's configuration does not allow, or a schedule that cannot be
     meant."""
     schedule = profile["chargingSchedule"]
-    highest, most = (
-        situation.number("ChargeProfileMaxStackLevel"),
-        situation.number("ChargingScheduleMaxPeriods"),
-    )
-    if highest is not None and profile["stackLevel"] > highest:
+    periods, unit = schedule["chargingSchedulePeriod"], schedule["chargingRateUnit"]
+    highest = situation.number("ChargeProfileMaxStackLevel")
+    level = profile["stackLevel"]
+    if highest is not None and level > highest:
         yield Told(
-            "stackLevel {1}: the charger allows {2} (ChargeProfileMaxStackLevel)",
-            profile["stackLevel"],
-            highest,
+            "stackLevel {1}: the charger allows {2} (ChargeProfileMaxStackLevel)", level, highest
         )
-    if most is not None and len(schedule["chargingSchedulePeriod"]) > most:
+    most = situation.number("ChargingScheduleMaxPeriods")
+    if most is not None and len(periods) > most:
         yield Told("more than {1} periods (ChargingScheduleMaxPeriods)", most)
-    yield from unit_warnings(schedule["chargingRateUnit"], situation)
+    yield from unit_warnings(unit, situation)
     yield from _schedule_warnings(profile, schedule)
-    found = situation.connector(connector) if connector else None
-    if found is not None and found.current_type == "DC" and schedule["chargingRateUnit"] == "A":
-        yield Told("connector {1} is DC: a limit in W is meant more exactly (§7.12)", found.number)
+
+    # A charger of direct current converts amperes by a voltage that nobody knows.
+    known = situation.connector(connector) if connector else None
+    if known is not None and known.current_type == "DC" and unit == "A":
+        yield Told("connector {1} is DC: a limit in W is meant more exactly (§7.12)", known.number)
 
 
 def unit_warnings(unit: str, situation: Situation) -> Iterator[str]:
     """Warn about a unit that the charger does not support."""
     allowed = situation.words("ChargingScheduleAllowedChargingRateUnit")
-    if allowed and not allowed & {UNIT_WORDS[unit], unit}:
-        yield Told(
-            "the charger does not list {1} in ChargingScheduleAllowedChargingRateUnit",
-            UNIT_WORDS[unit],
-        )
+    word = UNIT_WORDS[unit]
+    if allowed and word not in allowed and unit not in allowed:
+        yield Told("the charger does not list {1} in ChargingScheduleAllowedChargingRateUnit", word)
 
 
 def _schedule_warnings(profile: Payload, schedule: Payload) -> Iterator[str]:
-    kind, starts = (
-        profile["chargingProfileKind"],
-        [one["startPeriod"] for one in schedule["chargingSchedulePeriod"]],
-    )
+    kind = profile["chargingProfileKind"]
+    starts = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
     if starts[:1] != [0]:
         yield Told("the first period must start at 0 (§7.14)")
     if starts != sorted(starts):
@@ -159,13 +155,13 @@ def _transaction_warnings(
     """§5.16: a TxProfile is for the open transaction of a connector."""
     if number <= 0:
         yield Told("a TxProfile is for a connector above 0 (§5.16)")
-    open_one = situation.transaction_on(number)
+    present = situation.transaction_on(number)
     if transaction is None:
         needs = Told("a TxProfile needs its transactionId (§5.16)")
-        yield Told("{1}: {2} is open", needs, open_one.id) if open_one else needs
-    elif all(one.id != transaction for one in situation.transactions):
+        yield Told("{1}: {2} is open", needs, present.id) if present else needs
+    elif all(known.id != transaction for known in situation.transactions):
         yield Told("session {1} is not open at this charger", transaction)
-    elif open_one is None or open_one.id != transaction:
+    elif present is None or present.id != transaction:
         yield Told("session {1} is not open on connector {2}", transaction, number)
 
 
@@ -182,54 +178,57 @@ def _composite_warnings(payload: Payload, situation: Situation) -> Iterator[str]
         yield from unit_warnings(payload["chargingRateUnit"], situation)
 
 
+SET_CHARGING_PROFILE: Final = Operation(
+    action="SetChargingProfile",
+    path="set-charging-profile",
+    section="§5.16",
+    feature_profile=FeatureProfile.SMART_CHARGING,
+    summary="Limit the current or power of a charger, a connector or a session.",
+    payload=Object(
+        (
+            connector_id("The connector; 0 is the charger, or the default of all connectors."),
+            Field("csChargingProfiles", PROFILE, "The profile.", required=True),
+        )
+    ),
+    warner=_set_warnings,
+    outcome=judges.SET_CHARGING_PROFILE,
+    stored="the profile with its state",
+)
+CLEAR_CHARGING_PROFILE: Final = Operation(
+    action="ClearChargingProfile",
+    path="clear-charging-profile",
+    section="§5.5",
+    feature_profile=FeatureProfile.SMART_CHARGING,
+    summary="Remove the charging profiles that fit; without fields, all.",
+    payload=Object(
+        (
+            Field("id", Integer(), "The profile's id."),
+            connector_id("The connector; 0 is the charger itself.", required=False),
+            Field("chargingProfilePurpose", PURPOSES, "The profiles' purpose."),
+            Field("stackLevel", Integer(), "The profiles' level."),
+        )
+    ),
+    warner=_clear_warnings,
+    stored="the profiles that ended",
+)
+GET_COMPOSITE_SCHEDULE: Final = Operation(
+    action="GetCompositeSchedule",
+    path="get-composite-schedule",
+    section="§5.7",
+    feature_profile=FeatureProfile.SMART_CHARGING,
+    summary="Ask for the limits that result from all profiles.",
+    payload=Object(
+        (
+            connector_id("The connector; 0 is the whole charger."),
+            Field("duration", Integer(), "Seconds from now.", required=True, example=86400),
+            Field("chargingRateUnit", UNITS, "A or W; if left out, the charger chooses."),
+        )
+    ),
+    warner=_composite_warnings,
+    stored="the schedule as reported",
+)
 OPERATIONS: Final = (
-    Operation(
-        action="SetChargingProfile",
-        path="set-charging-profile",
-        section="§5.16",
-        feature_profile=FeatureProfile.SMART_CHARGING,
-        summary="Limit the current or power of a charger, a connector or a session.",
-        payload=Object(
-            (
-                connector_id("The connector; 0 is the charger, or the default of all connectors."),
-                Field("csChargingProfiles", PROFILE, "The profile.", required=True),
-            )
-        ),
-        warner=_set_warnings,
-        outcome=judges.SET_CHARGING_PROFILE,
-        stored="the profile with its state",
-    ),
-    Operation(
-        action="ClearChargingProfile",
-        path="clear-charging-profile",
-        section="§5.5",
-        feature_profile=FeatureProfile.SMART_CHARGING,
-        summary="Remove the charging profiles that fit; without fields, all.",
-        payload=Object(
-            (
-                Field("id", Integer(), "The profile's id."),
-                connector_id("The connector; 0 is the charger itself.", required=False),
-                Field("chargingProfilePurpose", PURPOSES, "The profiles' purpose."),
-                Field("stackLevel", Integer(), "The profiles' level."),
-            )
-        ),
-        warner=_clear_warnings,
-        stored="the profiles that ended",
-    ),
-    Operation(
-        action="GetCompositeSchedule",
-        path="get-composite-schedule",
-        section="§5.7",
-        feature_profile=FeatureProfile.SMART_CHARGING,
-        summary="Ask for the limits that result from all profiles.",
-        payload=Object(
-            (
-                connector_id("The connector; 0 is the whole charger."),
-                Field("duration", Integer(), "Seconds from now.", required=True, example=86400),
-                Field("chargingRateUnit", UNITS, "A or W; if left out, the charger chooses."),
-            )
-        ),
-        warner=_composite_warnings,
-        stored="the schedule as reported",
-    ),
+    SET_CHARGING_PROFILE,
+    CLEAR_CHARGING_PROFILE,
+    GET_COMPOSITE_SCHEDULE,
 )

@@ -34,28 +34,27 @@ def requested_message(*names: str) -> Field:
     )
 
 
-OPERATIONS: Final = (
-    Operation(
-        action="TriggerMessage",
-        path="trigger-message",
-        section="§5.17",
-        feature_profile=FeatureProfile.TRIGGER,
-        summary="Make the charger send a message now.",
-        payload=Object(
-            (
-                requested_message(
-                    *(
-                        "BootNotification",
-                        "DiagnosticsStatusNotification",
-                        "FirmwareStatusNotification",
-                    ),
-                    *("Heartbeat", "MeterValues", "StatusNotification"),
-                ),
-                CONNECTOR,
-            )
-        ),
-        warner=trigger_warnings,
-        outcome=judges.TRIGGER,
-        stored="the message, like any other",
+TRIGGER_MESSAGE: Final = Operation(
+    action="TriggerMessage",
+    path="trigger-message",
+    section="§5.17",
+    feature_profile=FeatureProfile.TRIGGER,
+    summary="Make the charger send a message now.",
+    payload=Object(
+        (
+            requested_message(
+                "BootNotification",
+                "DiagnosticsStatusNotification",
+                "FirmwareStatusNotification",
+                "Heartbeat",
+                "MeterValues",
+                "StatusNotification",
+            ),
+            CONNECTOR,
+        )
     ),
+    warner=trigger_warnings,
+    outcome=judges.TRIGGER,
+    stored="the message, like any other",
 )
+OPERATIONS: Final = (TRIGGER_MESSAGE,)
