@@ -140,8 +140,7 @@ def test_what_is_shown_passes_through_the_functions_that_escape_it() -> None:
     }
 
 
-COLUMNS = ("id", "name", "since", "value", "notes")
-ROW = {
+ROW: dict[str, object] = {
     "id": 7,
     "name": "A" * 50,
     "since": STAMP,
@@ -151,12 +150,17 @@ ROW = {
 
 
 def told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, *, wide: bool
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    width: int,
+    *,
+    wide: bool,
+    row: dict[str, object] = ROW,
 ) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(width))
     with click.Context(click.Command("x")) as context:
         context.meta[terminal.WIDE] = wide
-        show_table(COLUMNS, [ROW])
+        show_table([*row], [row])
     return capsys.readouterr().out.splitlines()
 
 
@@ -164,7 +168,7 @@ def test_a_table_shortens_times_cuts_texts_and_leaves_out_its_last_columns(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fits = told(monkeypatch, capsys, 200, wide=False)
-    assert [len(fits), fits[0].split()] == [2, list(COLUMNS)]
+    assert [len(fits), fits[0].split()] == [2, list(ROW)]
     for width in (80, 60, 40, 24):
         lines = told(monkeypatch, capsys, width, wide=False)
         assert max(map(len, lines[:2])) <= width
@@ -173,6 +177,9 @@ def test_a_table_shortens_times_cuts_texts_and_leaves_out_its_last_columns(
     for width, left_out in ((60, "notes"), (24, "since, value, notes")):
         assert told(monkeypatch, capsys, width, wide=False)[2] == f"--wide shows also: {left_out}"
     assert told(monkeypatch, capsys, 40, wide=True) == fits
+    wei = 10**20  # a figure is never cut
+    counted = told(monkeypatch, capsys, 40, wide=False, row={"name": "A" * 50, "wei": wei})
+    assert counted[1] == f"AAAAAAAA…AAAAAAAA  {wei}"
 
 
 def test_a_long_text_of_a_record_goes_over_lines(

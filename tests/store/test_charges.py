@@ -147,6 +147,16 @@ def test_what_was_used_is_reserved_and_then_charged(house: Charging, station: St
     assert house.standing() == WalletStanding(1000 - 120, 0, True, 0)
 
 
+def test_who_no_longer_pays_in_advance_has_nothing_reserved(
+    house: Charging, station: Station
+) -> None:
+    transaction = station.start(1000, 1, "Card")
+    station.tell(station.register(3000), transaction=transaction)
+    house.look()
+    house.prepay(terms=WalletTerms.POSTPAID)
+    assert house.standing() == WalletStanding(1000, 0, False, 0)
+
+
 def test_overshoot_is_a_negative_balance(house: Charging, station: Station) -> None:
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(35_000), transaction=transaction)

@@ -235,6 +235,11 @@ def test_without_a_usable_id_the_only_one_that_fits_is_closed(
     assert station.bill(transaction) == (7000, "register", "doubtful")
     assert len(books.recorded(TransactionStopped)) == 1
     assert books.count("set_aside") == 0
+    station.stop(transaction, 9000, at=sent, tag="TAG")  # its own: the other waits again
+    assert station.bill(transaction)[0] == 8000
+    assert books.value("SELECT reason FROM set_aside") == (
+        f"it was joined to session {transaction}, whose own stop came later"
+    )
 
 
 def test_the_id_of_another_charger_closes_nothing_of_it(books: Books, station: Station) -> None:
