@@ -28,7 +28,8 @@ AT_ONCE = 0.001
 async def test_the_end_tells_every_session_1001(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central, "/ws/CP-1") as one, open_charger(central, "/ws/CP-2") as other:
         await one.call("Heartbeat")
-        session_of(central, "CP-2").end(1012, "the first reason counts")
+        for code, reason in ((1012, "the first reason counts"), (1008, "the second does not")):
+            session_of(central, "CP-2").end(code, reason)
         central.registry.end_all()
         with trio.fail_after(AT_ONCE):
             assert await one.wait_closed() == (1001, "the server is stopping")

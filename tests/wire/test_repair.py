@@ -449,9 +449,9 @@ def test_a_register_that_cannot_be_read_is_refused(register: object) -> None:
         ({"value": "1", "context": ""}, {"value": "1"}, ["context: blank"]),
         ({"value": "1", "x": 2}, {"value": "1"}, ["extra property"]),
         (  # a meter signs what it shows
+            {"value": "OCMF|{}", "format": "SignedData", "unit": None},
             {"value": "OCMF|{}", "format": "SignedData"},
-            {"value": "OCMF|{}", "format": "SignedData"},
-            [],
+            ["unit: null"],
         ),
     ],
 )
