@@ -273,7 +273,7 @@ class Writer:
 
     @property
     def is_behind(self) -> bool:
-        """Whether writes wait so long for their commits that no more chargers must come."""
+        """Whether writes wait so long for their commits that no further charger may connect."""
         if not self._unanswered:
             return False
         oldest = next(iter(self._unanswered.values()))
@@ -310,7 +310,8 @@ class Writer:
                 results = None
                 while results is None:
                     # A caller that was released sends again. Also, a large write that never fits on
-                    # a full disk must not block all others.
+                    # a full disk must not block all others. When all have left, commits are tried
+                    # all the same, until one shows that they succeed again.
                     batch = [job for job in batch if not job.is_given_up]
                     batch = batch or [Background(_touch)]
                     results = await self._try_to_commit(batch, thread)
@@ -337,6 +338,8 @@ class Writer:
             try:
                 results = await thread.run(self._store.commit, writes)
             finally:
+                # An attempt that fails learns from other servers, too; callers get their results
+                # after that.
                 for news in self._store.take_news():
                     self.sharing.learn(news)
         except DatabaseDamaged as error:

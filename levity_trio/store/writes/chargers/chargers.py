@@ -28,7 +28,7 @@ from levity_trio.store.writes.chargers.sessions import (
     record_sharing,
 )
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions.judging import look_again
+from levity_trio.store.writes.transactions.judging import judge_by_late_message
 from levity_trio.store.writes.transactions.states import (
     Sign,
     follow_free,
@@ -371,7 +371,7 @@ def _keep_skew(db: UnitOfWork, origin: Origin, report: ReportedStatus, is_live: 
             "WHERE id = ? AND coalesce(clock_skew_seconds, ?) <= ?"
         )
         db.execute(less, (skew, charger, skew, skew))
-    look_again(db, origin, report.moment)
+    judge_by_late_message(db, origin, report.moment)
 
 
 def _set_present(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:

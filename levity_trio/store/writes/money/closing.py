@@ -19,7 +19,7 @@ from levity_trio.store.billing.statements import FIGURES, OF_POSITION
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.money.wallets import LedgerEntry, enter_statement
-from levity_trio.store.writes.transactions.judging import ask_unsure
+from levity_trio.store.writes.transactions.judging import schedule_unsure
 from levity_trio.told import Day, Told
 
 MOST_SETTLED: Final = 20_000
@@ -106,7 +106,7 @@ def close(db: UnitOfWork, closable: Closable) -> Closed | None:
     db.execute("UPDATE billing SET next_number = ?", (before.next_number + len(statements),))
     if plan.account is None:
         db.execute(_SETTLED, (plan.revision, plan.since, plan.until, MOST_SETTLED))
-    ask_unsure(db, order.at)
+    schedule_unsure(db, order.at)
     numbers = [one.number for one in statements]
     closed = Closed(
         closing, len(statements), min(numbers, default=None), max(numbers, default=None)

@@ -26,7 +26,7 @@ from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_know
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
-from levity_trio.store.writes.transactions.judging import ask_unsure
+from levity_trio.store.writes.transactions.judging import schedule_unsure
 from levity_trio.told import N_, Amount, Day, Moment, Told, joined
 
 
@@ -219,7 +219,7 @@ def _record(
             by=said.by,
         )
     )
-    ask_unsure(db, said.at)
+    schedule_unsure(db, said.at)
 
 
 # Assignments
@@ -255,7 +255,7 @@ def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Sai
             by=said.by,
         )
     )
-    ask_unsure(db, said.at)
+    schedule_unsure(db, said.at)
     return ChangeResult(number, "added")
 
 

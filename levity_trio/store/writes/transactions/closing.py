@@ -147,7 +147,8 @@ def _close_orphan(
         _close_followed(db, origin, tx, silent_seconds)
         return
 
-    # Of a car without current, some chargers tell nothing.
+    # Some chargers send nothing while a car gets no current, so silence counts from when it gets
+    # some again.
     answered = answered_at(db.rows, tx.id)
     since = max(tx.suspended_at, answered)
     words = None

@@ -418,7 +418,7 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> StoredTra
     return load(db, tx.id)
 
 
-# Correct
+# Correct a figure
 
 
 @record(kw_only=False)

@@ -67,6 +67,7 @@ from levity_trio.store.cases.transaction import (
     ended_at,
     find_transaction,
 )
+from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.writes.chargers import oddities
@@ -143,7 +144,7 @@ def end(
         confidence = _confidence(db, tx, judgement)
     stored = _complete(db, ended, judgement, confidence, at)
     if clock != Dating() or ended.start_behind or tx.review is not None:
-        ask_later(db, date(db, ended, clock), at)
+        schedule_prices(db, date(db, ended, clock), at)
         stored = load(db, tx.id)
     learn(db, tx, case, by_judge, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
@@ -248,7 +249,7 @@ def _review_of(db: UnitOfWork, transaction: int) -> str | None:
     return None if review is None else str(review)
 
 
-# Again, after later facts
+# Judges ended transactions again, after later facts
 
 _SCHEDULE = """
     UPDATE tx
@@ -314,7 +315,7 @@ def _judge_due(db: UnitOfWork, at: str, tx: StoredTransaction, rule: Rule) -> No
     judge_now(db, Origin(tx.charger, None, at), tx, Cause.LATER, tx.judge_steps)
     judged = load(db, tx.id)
     if judged.is_clock_unsure:
-        ask(db, judged, at, rule)
+        ask_about_times(db, judged, at, rule)
 
 
 _SETTLED = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
@@ -349,7 +350,7 @@ def judge_now(
             open_review(db, tx.id, doubt, event, at)
             confidence = DOUBTFUL
         db.execute(_SETTLED, (confidence, at, tx.id))
-    ask_later(db, corrected, at)
+    schedule_prices(db, corrected, at)
 
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
@@ -515,18 +516,28 @@ def _following(
     between are empty, or the register fell to 0 among them
     (levity_trio/store/cases/neighbours.py)."""
     followers: list[StoredTransaction] = []
-    has_fallen = _has_fallen(tx)
-    for follower in later:
-        followers.append(follower)
-        has_fallen = has_fallen or _has_fallen(follower)
-        is_empty = follower.billed_from == follower.billed_until or follower.energy_delivered == 0
+    has_fallen = False
+    for other in (tx, *later):
+        begins_at_zero = other.meter_start == 0
+        ends_below_start = (other.meter_stop or 0) < (other.meter_start or 0)
+        has_fallen = has_fallen or begins_at_zero or ends_below_start
+        if other is tx:
+            continue
+        followers.append(other)
+        is_empty = other.billed_from == other.billed_until or other.energy_delivered == 0
         if not has_fallen and not is_empty:
             break
     return followers
 
 
-def _has_fallen(tx: StoredTransaction) -> bool:
-    return tx.meter_start == 0 or (tx.meter_stop or 0) < (tx.meter_start or 0)
+_END_OF_IMPORTED = "CASE tx.confidence WHEN 'certain' THEN tx.meter_stop END"
+_IMPORTED_BEFORE = f"""
+    SELECT {COLUMNS.replace("tx.billed_until_wh", _END_OF_IMPORTED)}
+    FROM tx INDEXED BY tx_by_charger
+    WHERE cp_id = ? AND conn_id = ? AND start_time < ? AND imported_id IS NOT NULL
+    ORDER BY start_time DESC
+    LIMIT 1
+"""  # noqa: S608 - our own names
 
 
 def compare_neighbours(
@@ -545,7 +556,24 @@ def compare_neighbours(
     history = history or ChargerHistory(db.rows, tx.charger)
     around = history.around(tx)
     earlier, later = around.before[:AROUND], around.after
-    previous = _previous(db, tx, earlier)
+    previous = earlier[0] if earlier else None
+    if previous is None:
+        # The first one here follows the last imported one.
+        place = (tx.charger, tx.connector, tx.start_time)
+        imported = db.row(_IMPORTED_BEFORE, place)
+        previous = None if imported is None else StoredTransaction(*imported)
+
+    # All of the previous ones may have been counted before: they end no higher than the one before
+    # them, from whose end on energy is then unbilled.
+    for number, before in enumerate(earlier):
+        is_counted = before.energy_delivered == 0 and before.billed_from != before.billed_until
+        if is_counted:
+            continue
+        end_wh = before.billed_until or 0
+        if all((repeated.billed_until or 0) < end_wh for repeated in earlier[:number]):
+            previous = before
+        break
+
     if previous is not None:
         _record_unbilled(db, origin, previous, tx)
     if later:
@@ -553,39 +581,6 @@ def compare_neighbours(
     for other in _concerned(db, history, tx, earlier, _following(tx, later)):
         judge_again(db, origin, other, Cause.LATER)
         history.forget()
-
-
-_END_OF_IMPORTED = "CASE tx.confidence WHEN 'certain' THEN tx.meter_stop END"
-_IMPORTED_BEFORE = f"""
-    SELECT {COLUMNS.replace("tx.billed_until_wh", _END_OF_IMPORTED)}
-    FROM tx INDEXED BY tx_by_charger
-    WHERE cp_id = ? AND conn_id = ? AND start_time < ? AND imported_id IS NOT NULL
-    ORDER BY start_time DESC
-    LIMIT 1
-"""  # noqa: S608 - our own names
-
-
-def _previous(
-    db: UnitOfWork, tx: StoredTransaction, earlier: Sequence[StoredTransaction]
-) -> StoredTransaction | None:
-    """Return the transaction from whose end on energy that no transaction has is counted."""
-    if not earlier:
-        # The first one here follows the last imported one.
-        place = (tx.charger, tx.connector, tx.start_time)
-        imported = db.row(_IMPORTED_BEFORE, place)
-        return None if imported is None else StoredTransaction(*imported)
-
-    # Of one whose range was all counted before, the end may be lower than that of the one before
-    # it.
-    for number, before in enumerate(earlier):
-        is_counted = before.energy_delivered == 0 and before.billed_from != before.billed_until
-        if not is_counted:
-            end_wh = before.billed_until or 0
-            skipped = earlier[:number]
-            if all((repeated.billed_until or 0) < end_wh for repeated in skipped):
-                return before
-            break
-    return earlier[0]
 
 
 _SHOWN_W = f"""
@@ -739,10 +734,13 @@ def _begins_at_another(db: UnitOfWork, previous: StoredTransaction, tx: StoredTr
 
 
 def _meeting(db: UnitOfWork, history: ChargerHistory, tx: StoredTransaction) -> Iterator[int]:
-    """Yield a transaction, and those on other connectors beside it whose registers meet its own."""
+    """Yield a transaction, and those on other connectors beside it whose registers meet its own, if
+    there are any. Those that have a review for it are left out."""
     own = span_of(tx)
     meeting = [span.id for span in history.beside(own) if may_share(own, span)]
-    for other in dict.fromkeys((tx.id, *meeting)) if meeting else ():
+    if not meeting:
+        return
+    for other in (tx.id, *meeting):
         if not _has_review(db, other, Code.SHARED_REGISTER):
             yield other
 
@@ -757,14 +755,17 @@ def _is_touched(tx: StoredTransaction, other: StoredTransaction) -> bool:
         return True
     if other.billed_from is None or other.billed_until is None:
         return False
-    if begin:  # at 0, it may count each transaction
-        # The judge knows whether they ran at once.
-        own = (begin, begin if tx.billed_until is None else tx.billed_until)
-        if overlap(own, (other.billed_from, other.billed_until), is_at_once=True):
+    # A register that begins at 0 may count each transaction, so it tells nothing about another one.
+    if begin:
+        end_wh = begin if tx.billed_until is None else tx.billed_until
+        theirs = (other.billed_from, other.billed_until)
+        # Whether they ran at once is the judge's question. Here, more overlaps count.
+        if overlap((begin, end_wh), theirs, is_at_once=True):
             return True
         # The register fell from the other to this one.
         if begin < other.billed_from and other.own_start_time < tx.own_start_time:
             return True
+    # If the system closed it, only the next start shows where it ended.
     is_earlier = (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
     return is_earlier and state(other) is State.CLOSED
 
@@ -814,14 +815,15 @@ _MAKE_DUE = """
     judge_after = coalesce(judge_after, ?1),
     judge_steps = CASE WHEN judge_after IS NULL THEN 0 ELSE judge_steps END
 """
-"""Has a transaction judged again by a fact of its own: no judgement of a neighbour led there."""
-_ASK = f"UPDATE tx SET {_MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
+"""Makes a transaction due to be judged again. `judge_steps` counts the judgements of neighbours
+that led there; here a fact of its own does."""
+_MAKE_ONE_DUE = f"UPDATE tx SET {_MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
 
 
-def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
-    """Have the last transactions of a charger judged again whose times are others by a message,
-    which is no reading, that is late: it may show, with others, that the clock is behind. Those
-    that are open are dated at once. Return whether the message is late."""
+def judge_by_late_message(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
+    """Correct the times of a charger's transactions if a late message shows, with others, that its
+    clock is behind: of open ones at once, of the last ended ones when they are judged again. The
+    message is no reading. Return whether it is late."""
     skew = moment.skew_seconds
     if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
         return False
@@ -835,36 +837,40 @@ def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> bool:
     for connector in connectors(db.rows, origin.charger, "tx"):
         rows = db.rows(_AS_LATE, (origin.charger, connector, NEWEST, least, least))
         as_late += map(StoredTransaction._make, rows)
+
+    # Most late messages only waited in a queue. If nothing around the newest of these transactions
+    # shows a clock that is behind, the others need no look.
     last = max(as_late, key=lambda tx: tx.stop_received_at or "", default=None)
-    if last is None or not shows_clock(db.rows, last, origin.received_at):  # most of them waited
+    if last is None or not shows_clock(db.rows, last, origin.received_at):
         return True
-    due = _due(origin.received_at, origin.received_at)
+    due = shifted_stamp(origin.received_at, timedelta(seconds=REJUDGE_SECONDS))
     for tx in as_late:
-        clock = dating(db.rows, tx)
-        if dated(tx, clock, is_settled=is_settled(db, tx.id)) is not tx:
-            db.execute(_ASK, (due, tx.id))
+        corrected = dated(tx, dating(db.rows, tx), is_settled=is_settled(db, tx.id))
+        if corrected is not tx:
+            db.execute(_MAKE_ONE_DUE, (due, tx.id))
     return True
 
 
-_ASK_UNSURE = f"""
+_MAKE_UNSURE_DUE = f"""
     UPDATE tx
     SET {_MAKE_DUE}
     WHERE id IN (SELECT tx_id FROM bill_work) AND is_clock_unsure = 1 AND status = 'Completed'
         AND review IS NULL AND judge_after IS NULL
 """  # noqa: S608 - our own names
+"""The transactions in bill_work are in no month that was closed."""
 
 
-def ask_unsure(db: UnitOfWork, at: str) -> None:
-    """Have the prices of all transactions compared again whose times are not sure, and that no
-    closing settled: by what is billed now, they may matter."""
-    db.execute(_ASK_UNSURE, (at,))
+def schedule_unsure(db: UnitOfWork, at: str) -> None:
+    """Have the prices of transactions compared again whose times are not sure and whose month was
+    not closed: what is billed has changed, so the difference may matter now."""
+    db.execute(_MAKE_UNSURE_DUE, (at,))
 
 
-def ask_later(db: UnitOfWork, tx: StoredTransaction, at: str) -> None:
-    """Have the prices of a transaction compared, if its times are not sure: whoever does so knows
-    by what is billed. If they are, resolve what was asked about them."""
+def schedule_prices(db: UnitOfWork, tx: StoredTransaction, at: str) -> None:
+    """Have the prices of a transaction compared if its times are not sure: later, where it is known
+    what is billed. If they are sure, resolve the review that asks about them."""
     if tx.is_clock_unsure:
-        db.execute(_ASK, (at, tx.id))
+        db.execute(_MAKE_ONE_DUE, (at, tx.id))
     elif tx.review is not None:
         _resolve_clock(db, tx, at)
 
@@ -874,10 +880,10 @@ def _resolve_clock(db: UnitOfWork, tx: StoredTransaction, at: str) -> None:
 
 
 _NEWEST_EVENT = "SELECT max(id) FROM tx_event WHERE tx_id = ?"
-_ASKED = "UPDATE tx SET judge_after = NULL WHERE id = ?"
+_NOT_DUE = "UPDATE tx SET judge_after = NULL WHERE id = ?"
 
 
-def ask(db: UnitOfWork, tx: StoredTransaction, at: str, rule: Rule) -> None:
+def ask_about_times(db: UnitOfWork, tx: StoredTransaction, at: str, rule: Rule) -> None:
     """Open a review if the price of a transaction, whose times are not sure, depends on them;
     resolve it if not."""
     prices = Pricer(db.rows, rule).by_both_times(tx.id)
@@ -891,7 +897,7 @@ def ask(db: UnitOfWork, tx: StoredTransaction, at: str, rule: Rule) -> None:
     if doubt is not None and not was_asked(db, tx.id, doubt):
         ((event,),) = db.rows(_NEWEST_EVENT, (tx.id,))
         open_review(db, tx.id, doubt, event, at)
-    db.execute(_ASKED, (tx.id,))
+    db.execute(_NOT_DUE, (tx.id,))
 
 
 # Habits: learned from sessions that another source confirms, ended by a contradiction
@@ -902,22 +908,26 @@ def learn(db: UnitOfWork, tx: StoredTransaction, case: Case, judgement: Judgemen
     if not judgement.is_confirmed:
         return
     if judgement.code is not None and judgement.is_sole:
-        factor = None if judgement.factor == 1 else round(judgement.factor * 1000)
+        per_mille = round(judgement.factor * 1000)
         why = Told("session {1} lacks another factor", tx.id)
-        other = "kind = ? AND coalesce(value, 1000) <> ?"
-        _revoke(db, tx, why, at, other, (judgement.code, factor or 1000))
-        _show(db, tx, judgement.code, factor, at)
+        # A factor of 1 is stored as NULL.
+        contradicted = "kind = ? AND coalesce(value, 1000) <> ?"
+        _revoke(db, tx, why, at, contradicted, (judgement.code, per_mille))
+        _show(db, tx, judgement.code, None if per_mille == 1000 else per_mille, at)
     elif judgement.is_power_scaled:
         _show(db, tx, POWER_TOO_HIGH, None, at)
     elif not judgement.doubts:
         if case.power:
             _show(db, tx, CEILING, round(case.power.most), at)
         # One whose start and stop are rounded does not contradict that this charger rounds them.
-        kept = (CEILING, Code.ENDS_ROUNDED if case.ends_digit > 1 else CEILING)
-        for code in case.habits.keys() - {*kept}:  # a sister may have proved it
+        kept = [CEILING]
+        if case.ends_digit > 1:
+            kept.append(Code.ENDS_ROUNDED)
+        # A habit that only a sister proved has no row here yet, which could be revoked.
+        for code in case.habits.keys() - {*kept}:
             _show(db, tx, code, None, at, times=0)
         why = Told("session {1} is certain as reported", tx.id)
-        _revoke(db, tx, why, at, "kind NOT IN (?, ?)", kept)
+        _revoke(db, tx, why, at, f"kind NOT IN ({marks(kept)})", kept)
 
 
 def learn_confirmed(
@@ -976,7 +986,7 @@ def _revoke(
     why: str,
     at: str,
     which: str,
-    values: tuple[object, ...],
+    values: Sequence[object],
 ) -> None:
     db.execute(
         f"""

@@ -23,8 +23,8 @@ from levity_trio.store.writes.origin import Message, Opening, Origin, Start, Sta
 from levity_trio.store.writes.people.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.transactions.judging import (
     compare_neighbours,
+    judge_by_late_message,
     judge_now,
-    look_again,
 )
 from levity_trio.store.writes.transactions.states import (
     EventEntry,
@@ -71,7 +71,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     history = ChargerHistory(db.rows, origin.charger)
     if request.moment.is_believable:
         tx = link_earlier(db, origin, tx, history)
-    if look_again(db, origin, request.moment):
+    if judge_by_late_message(db, origin, request.moment):
         tx = load(db, tx.id)
     compare_neighbours(db, origin, tx, history)
     return Started(tx.id, judged.verdict, judged.is_asked)
@@ -175,7 +175,8 @@ def insert(
     values = (origin.charger, origin.session, *times, *fields, *verdict, at, at, told_id)
     ((*row,),) = db.rows(_INSERT, values)
     db.execute(_TOUCH, (start_time, at, origin.charger))
-    show(db, origin.charger, origin.received_at, origin.session)  # it charges
+    # A hidden charger that charges is shown again.
+    show(db, origin.charger, origin.received_at, origin.session)
     return StoredTransaction(*row)
 
 

@@ -71,7 +71,7 @@ from levity_trio.store.writes.origin import (
 )
 from levity_trio.store.writes.people.authorization import is_stranger, judge
 from levity_trio.store.writes.transactions import unknown_starts
-from levity_trio.store.writes.transactions.judging import end, look_again
+from levity_trio.store.writes.transactions.judging import end, judge_by_late_message
 from levity_trio.store.writes.transactions.readings import (
     MessageReadings,
     called,
@@ -187,7 +187,7 @@ def _stop(
             )
             evidence = (energy_text(figure), energy_text(request.meter_stop))
             doubts.append(Doubt(Code.OPERATOR_OVERRULED, words, evidence))
-    if was_joined and not is_about(tx, request):
+    if was_joined and not is_nearly_equal(tx, request):
         # That stop waits again, and the readings that came with it are of no known transaction.
         reason = Told("it was joined to session {1}, whose own stop came later", tx.id)
         set_aside.put_back(db, origin, tx.id, reason)
@@ -197,7 +197,7 @@ def _stop(
         resolve(db, tx.id, Code.STOP_WITHOUT_ID, *answered)
         resolve(db, tx.id, Code.STOP_ELSEWHERE, *answered)
     _end(db, origin, origin, tx, request, cause, tuple(doubts), history)
-    look_again(db, origin, request.moment)
+    judge_by_late_message(db, origin, request.moment)
 
 
 def _end(
@@ -370,9 +370,9 @@ def is_equal(tx: StoredTransaction, request: Stop) -> bool:
     return stopped == (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
 
 
-def is_about(tx: StoredTransaction, request: Stop) -> bool:
-    """Whether a stop tells about what the one told that ended a transaction, so that it is the same
-    one."""
+def is_nearly_equal(tx: StoredTransaction, request: Stop) -> bool:
+    """Whether a stop has nearly the time and the register of the one that ended a transaction, so
+    that it is probably the same."""
     if is_equal(tx, request):
         return True
     if tx.own_stop_time is None or tx.meter_stop is None:
@@ -452,17 +452,23 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: StoredTransactio
     """Return what matching needs to know of a transaction."""
     is_exchanged = False
     if state(tx) is State.JOINED:
-        # A stop that named another transaction may have ended this one.
+        # If its stop named another transaction, it counts as stopped: only a stop that names this
+        # one can still mean it.
         is_exchanged = db.row(_ENDED_ELSEWHERE, (tx.id, Code.STOP_ELSEWHERE)) is not None
+    # A start without a plausible time may have been queued for any time. If the charger's clock was
+    # ahead at the start, our time is the earlier one.
     begun = -math.inf
     if tx.is_start_timed:
         begun = seconds(min(tx.own_start_time, tx.start_time))
     start_wh = tx.meter_start
     if start_wh is not None and start_wh < 0:
         start_wh = None
-    longest = received = seconds(origin.received_at) - seconds(tx.created_at)
+    longest = by_receipt = seconds(origin.received_at) - seconds(tx.created_at)
     if request.moment.skew_seconds is not None and tx.start_skew is not None:
-        longest = max(received, received + request.moment.skew_seconds - tx.start_skew)
+        by_its_clock = by_receipt + request.moment.skew_seconds - tx.start_skew
+        longest = max(by_receipt, by_its_clock)
+    # IDs below that are those that a charger makes itself.
+    is_own_id = request.transaction < WITHOUT_ID
 
     running = Running(
         id=tx.id,
@@ -481,7 +487,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: StoredTransactio
         ended_wh=tx.meter_stop,
         called=called(db, tx, request.moment.understood),
         is_exchanged=is_exchanged,
-        own_id=_own_id(db, tx) if request.transaction < WITHOUT_ID else None,
+        own_id=_own_id(db, tx) if is_own_id else None,
     )
     rows = _in_order(db, origin, request, tx)
     carriers = [row for row in rows if row[WH] is not None]
@@ -498,33 +504,40 @@ def _with_readings(
     carriers: Sequence[Row],
 ) -> Running:
     """Add what the readings of a transaction show: `carriers` are those with a register."""
-    powers = [row for row in rows if row[MEASURAND] == POWER and not row[PHASE]]
-    possible = [watts_of(row[VALUE], row[UNIT]) for row in powers]
-    watts = [power for power in possible if power is not None]
+    watts: list[float] = []
+    for row in rows:
+        if row[MEASURAND] == POWER and not row[PHASE]:
+            power = watts_of(row[VALUE], row[UNIT])
+            if power is not None:
+                watts.append(power)
     first, last = carriers[0], carriers[-1]
 
     last_at = seconds(last[TIMESTAMP])
     if tx.own_start_time == last[TIMESTAMP] == request.moment.understood:
         # By a clock that stands still, the receipts show how long before the stop it was.
         last_at -= seconds(origin.received_at) - seconds(last[RECEIVED_AT])
-    # If the clock was ahead at the start, the readings may have times of that clock, too.
+    # If the clock was ahead at the start, the readings may have times of that clock, too. Where
+    # their times are not comparable with that of the stop, only the start's is.
     is_ahead = (tx.start_skew or 0) > CLOCK_SECONDS
     is_later = last_at > seconds(request.moment.understood)
-    is_set = is_ahead or not tx.is_start_timed or is_later
+    are_comparable = tx.is_start_timed and not is_ahead and not is_later
 
     # Readings that begin below the start register count from 0 in each transaction.
     start_wh = max(0, tx.meter_start or 0)
     counts_each = _wh(first) < start_wh
     risen = [row for row in carriers if _wh(row) > (tx.meter_start or 0)]
+    pace_w = None
+    if are_comparable and not counts_each:
+        pace_w = _pace(tx, carriers, watts)
     return running._replace(
-        reached_at=running.begun if is_set else last_at,
+        reached_at=last_at if are_comparable else running.begun,
         reached_wh=_wh(last) + (start_wh if counts_each else 0),
         power_w=max(watts, default=0.0) or None,
         last_power_w=watts[-1] if watts else None,
         digit=digit_of(last[VALUE], last[UNIT]),
         reported=(_wh(first), _wh(last)),
         rose_at=seconds(risen[0][TIMESTAMP]) if risen else None,
-        pace_w=None if is_set or counts_each else _pace(tx, carriers, watts),
+        pace_w=pace_w,
     )
 
 
@@ -533,8 +546,8 @@ def _wh(row: Row) -> int:
 
 
 def _pace(tx: StoredTransaction, carriers: Sequence[Row], watts: Sequence[float]) -> float:
-    """Return the highest pace of the register up to a reading, or the highest reported power, in
-    W."""
+    """Return the highest pace of the register between two readings, or the highest reported power,
+    in W."""
     levels = [(seconds(row[TIMESTAMP]), _wh(row)) for row in carriers]
     if tx.is_start_timed and tx.meter_start is not None:
         levels.insert(0, (seconds(tx.own_start_time), tx.meter_start))

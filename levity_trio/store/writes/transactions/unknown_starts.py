@@ -126,7 +126,7 @@ def follow(db: UnitOfWork, origin: Origin, tx: StoredTransaction) -> None:
 
 def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Shown:
     """Return on which connector readings show the energy of a stop, and since when."""
-    # Those that have its transactionId, or else lead to it.
+    # Readings with its transactionId are its own; without any, those that lead to its register.
     name = reported_id(request.transaction)
     everywhere = list(_unassigned(db, origin, request))
     leading = [one for one in everywhere if one.name is not None and one.name == name]

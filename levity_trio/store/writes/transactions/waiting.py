@@ -351,8 +351,8 @@ def _read(message: Message, received_at: str) -> StopWithData | None:
     reason = text_in(message, "reason") or LOCAL
     stop = Stop(transaction, id_tag, register, moment, reason, message)
 
-    # The payload has only both ends of a large one; of its frame, elements that need a repair are
-    # left out.
+    # Of a large message the payload has only the beginning and the end, so its frame is read.
+    # Elements that are no JSON until they are repaired are left out.
     parts = parts_of(message.frame)
     if parts is not None:
         data = []
