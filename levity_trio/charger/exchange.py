@@ -19,6 +19,7 @@ import orjson
 
 from levity_trio.access.registration import Status
 from levity_trio.access.tags import Policy
+from levity_trio.charger.budget import LONG_BYTES
 from levity_trio.charger.central import Central
 from levity_trio.charger.large import LargeData
 from levity_trio.charger.registry import Visitor
@@ -124,6 +125,9 @@ class Exchange:
     async def in_turn(self, read: Callable[[], T]) -> T:
         """Read of this message what takes long if it is long, so that others are served
         meanwhile."""
+        # Nearly all messages are short, and need no turn.
+        if len(self.text) <= LONG_BYTES:
+            return read()
         return await self.central.budget.in_turn(self.charger, len(self.text), read)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
