@@ -187,8 +187,9 @@ class Book:
 
     def book(self, db: UnitOfWork) -> None:
         """Book what is listed; of more than AT_ONCE, the first."""
-        if found := db.rows(_LISTED, (AT_ONCE,)):
-            _store(db, [*_decided(db.rows, self.rule, [_Facts(*row) for row in found])])
+        listed = [_Facts(*row) for row in db.rows(_LISTED, (AT_ONCE,))]
+        if listed:
+            _store(db, [*_decided(db.rows, self.rule, listed)])
 
     def set_aside(self, db: UnitOfWork) -> None:
         """Note that what is listed could not be booked."""
@@ -242,10 +243,19 @@ def _decided(rows: Rows, rule: Rule, sessions: Sequence[_Facts]) -> Iterator[Boo
         for one in sessions
     ]
     owner_of, since = owners.decide_known(charged), bills_since(rows, rule.zone)
-    billed = _billed(rows, [one.id for one in sessions if one.is_on_statements])
+    billed: dict[int, list[_Billed]] = defaultdict(list)
+    for part in parts([one.id for one in sessions if one.is_on_statements]):
+        for number, *row in rows(_BILLED.format(marks(part)), part):
+            billed[number].append(_Billed(*row))
+
     for one, (_, at, _) in zip(sessions, charged, strict=True):
         owner, positions = owner_of[one.id], billed.get(one.id, ())
         state = _state(one, owner, positions, since)
+        price = "running" if state is BillState.OPEN else "due"
+        if any(position.account == owner.account for position in positions):
+            price = "billed"
+        elif owner.account is None or state in (BillState.BILLED_ELSEWHERE, BillState.HELD_BACK):
+            price = "none"
         yield Booked(
             transaction=one.id,
             charger=one.charger,
@@ -257,18 +267,10 @@ def _decided(rows: Rows, rule: Rule, sessions: Sequence[_Facts]) -> Iterator[Boo
             is_outside=int(owner.is_outside),
             key=at.tag,
             state=state,
-            price=_price_of(state, owner, positions),
+            price=price,
             costs=[*_costs_of_closed(one.id, positions)],
             had_costs=one.has_costs,
         )
-
-
-def _billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[_Billed]]:
-    found: dict[int, list[_Billed]] = defaultdict(list)
-    for part in parts(transactions):
-        for number, *row in rows(_BILLED.format(marks(part)), part):
-            found[number].append(_Billed(*row))
-    return found
 
 
 def _state(one: _Facts, owner: SessionOwner, positions: Sequence[_Billed], since: str) -> BillState:
@@ -316,15 +318,9 @@ def _state_of(positions: Sequence[_Billed]) -> BillState | None:
     return BillState.CHARGED if any(one.is_prepaid for one in positions) else BillState.BILLED
 
 
-def _price_of(state: BillState, owner: SessionOwner, positions: Sequence[_Billed]) -> str:
-    if any(one.account == owner.account for one in positions):
-        return "billed"
-    if owner.account is None or state in (BillState.BILLED_ELSEWHERE, BillState.HELD_BACK):
-        return "none"
-    return "running" if state is BillState.OPEN else "due"
-
-
 def _store(db: UnitOfWork, booked: Sequence[Booked]) -> None:
+    """Write sessions into the book. What is due gets its price in a second step, after the
+    commit."""
     for part in parts([one.transaction for one in booked if one.had_costs]):
         db.execute(f"DELETE FROM booked_cost WHERE tx_id IN ({marks(part)})", part)  # noqa: S608 - our own names
     for one in booked:

@@ -355,8 +355,8 @@ Run = Callable[[WritingConnection, Write], WriteResult]
 def _in_transaction(
     connection: WritingConnection, writes: Sequence[Write], run: Run, last: Last | None
 ) -> list[WriteResult]:
-    """Run the writes and commit them; where one meets a damaged page, nothing, and its result is
-    the last one."""
+    """Run the writes and the last one, and commit them; where one meets a damaged page, nothing,
+    and its result is the last one. Raises NotBooked if the last write fails."""
     results: list[WriteResult] = []
     try:
         _roll_back(connection)  # an earlier ROLLBACK may have failed
@@ -366,7 +366,14 @@ def _in_transaction(
             if isinstance(results[-1].error, DatabaseDamaged):
                 return results
         if last is not None:
-            _end(connection, last)
+            try:
+                last(UnitOfWork(connection))
+            except Exception as error:
+                # A full disk is the fault of the whole transaction.
+                is_refused = isinstance(error, sqlite3.Error) and is_the_databases(error)
+                if is_refused and not is_damage(error):
+                    raise
+                raise NotBooked from error
         connection.commit()
     except sqlite3.Error as error:
         if is_damage(error):
@@ -379,16 +386,6 @@ def _in_transaction(
     finally:
         _roll_back(connection)
     return results
-
-
-def _end(connection: WritingConnection, last: Last) -> None:
-    """Run the last write. Raises NotBooked; a full disk is the fault of the whole transaction."""
-    try:
-        last(UnitOfWork(connection))
-    except Exception as error:
-        if isinstance(error, sqlite3.Error) and is_the_databases(error) and not is_damage(error):
-            raise
-        raise NotBooked from error
 
 
 def _roll_back(connection: WritingConnection) -> None:
