@@ -58,7 +58,7 @@ def quarters(points: Sequence[Point], energy_wh: float | None = None) -> Quarter
     total = sum(rise for _, _, rise in rises)
 
     first, last = quarter_of(points[0][0]), quarter_of(points[-1][0])
-    # The energy was found in another way than by registers.
+    # No register shows when it flowed: the energy was found in another way.
     if energy_wh and not total:
         return Quarters(first, [None] * (last - first + 1))
     factor = 1.0 if energy_wh is None or not total else energy_wh / total

@@ -1,8 +1,9 @@
 """What the transactions before and after show of a figure (rules.md, Neighbours).
 
 A neighbour under review may have another start or stop than it sent: the judge put it in the place
-of one that did not fit. If the scale of its registers is in doubt, so is that of one that goes on
-from it and has neither readings nor power. Ranges of the register that overlap stand at the end.
+of one that did not fit. If the scale of its registers is in doubt, and this transaction goes on
+from these without readings or power of its own, its scale is in doubt, too. Ranges of the register
+that overlap stand at the end.
 """
 
 from __future__ import annotations
@@ -74,8 +75,9 @@ def outside_its_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Findi
     if not is_below and min(registers) <= after.begin + digit:
         return None
     if not is_below:
-        # Above the neighbours, their order must be known. It may also have had a register of its
-        # own, if the neighbours leave room for what it rose by.
+        # The order of the neighbours must be known to say that these registers lie above both.
+        # If the neighbours leave room for the figure, the transaction may also have been counted
+        # by a register of its own.
         is_ordered = before.is_end_known and before.is_in_order and after.is_in_order
         if not is_ordered or figure.wh <= room:
             return None
@@ -118,9 +120,9 @@ def swaps(case: Case, chain: Chain) -> list[int]:
         for number in range(1, len(chain.at)):
             if not chain.at[number - 1] <= swapped_at <= chain.at[number]:
                 continue
-            # A register may be of the old meter, though it was received after the swap. If it is a
-            # reading, the clock stood still: it rose to more than the new meter has at the next
-            # start.
+            # A register may be of the old meter, though it was received after the swap. Of a
+            # reading, this is possible only if the clock stood still: the new meter must not have
+            # reached it by the next start.
             is_of_old_meter = False
             if number == last and case.stop_wh is not None:
                 is_of_old_meter = case.is_stop_of_old_meter
@@ -184,7 +186,7 @@ def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
         words = Told("its start came before: {1} also belong to an earlier session", counted)
         since = Told("the register was higher since, and nothing shows a reset")
         figures = _from_next_register(begin, until, end)
-        return Finding((_from_to(begin, until), since), figures, words, until - begin)
+        return Finding((_from_to(begin, until), since), figures, words, taken=until - begin)
     passed = _passed_over(case, begin, end)
     if passed is not None:
         passing = _overlap(begin, passed, _from_next_register(begin, passed, end))
@@ -247,7 +249,7 @@ def _overlap_with_previous(case: Case, begin: int, end: int) -> Finding | None:
     )
     start = Told("start register {1}; others lay within the session before", in_wh(begin))
     last = Told("{1} last known there", in_wh(before.end))
-    return Finding((start, last), figures, words, until - begin)
+    return Finding((start, last), figures, words, taken=until - begin)
 
 
 def _end_of_previous(before: Neighbour, begin: int, end: int, view: View) -> int:

@@ -93,7 +93,7 @@ def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     likely = sum(also.rest for also in drawing if not also.is_unlikely)
     figures: dict[str, int] = {AS_REPORTED: figure.wh}
     figures[WITHOUT] = max(0, figure.wh - rest)
-    return Finding(evidence, figures, first.words, min(figure.wh, likely))
+    return Finding(evidence, figures, first.words, taken=min(figure.wh, likely))
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[AlsoCounted]:
