@@ -8,6 +8,7 @@ because browsers send the cookies of one port of a host to all.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
@@ -47,7 +48,12 @@ def find_browser(api: ApiParts, door: Door, scope: Scope, headers: Headers) -> B
     """Return who sends a request. The cookie of somebody who has no business at this door is
     none."""
     address = str((scope.get("client") or ["unknown"])[0])
-    presented = _presented(headers, cookie_name(scope))
+    presented = ""
+    with suppress(CookieError):
+        cookies = SimpleCookie(headers.get("cookie", ""))
+        morsel = cookies.get(cookie_name(scope))
+        if morsel is not None and len(morsel.value) <= LONGEST_ID:
+            presented = morsel.value
     login = api.logins.find(presented)
 
     # A demo lets everybody in, each door with a log-in of its own.
@@ -85,13 +91,3 @@ def cookie_header(scope: Scope, cookie: str, *, path: str, is_secure: bool) -> s
         f"{cookie_name(scope)}={cookie}; Path={path or '/'}; Max-Age={KEPT_SECONDS}; HttpOnly; "
         f"SameSite=Lax{secure}"
     )
-
-
-def _presented(headers: Headers, name: str) -> str:
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    if cookie is None or len(cookie.value) > LONGEST_ID:
-        return ""
-    return cookie.value

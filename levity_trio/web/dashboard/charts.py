@@ -595,7 +595,9 @@ def ticks(low: float, high: float) -> list[Tick]:
     if high - low < narrowest:
         high = low + max(1.0, narrowest)
 
-    wider_steps = _steps((high - low) / MOST_TICKS)
+    # Round steps, from the last one below the least that can do.
+    power = math.floor(math.log10((high - low) / MOST_TICKS))
+    wider_steps = (factor * 10.0**exponent for exponent in count(power) for factor in _ROUND)
     step = next(wider_steps)
     while math.ceil(high / step) - math.floor(low / step) >= MOST_TICKS:
         step = next(wider_steps)
@@ -608,14 +610,6 @@ def ticks(low: float, high: float) -> list[Tick]:
     while digits and all(round(value, digits - 1) == value for value in values):
         digits -= 1
     return [Tick(value, number(value, digits)) for value in values]
-
-
-def _steps(least: float) -> Iterator[float]:
-    """Yield round steps, from the last one below `least` on."""
-    power = math.floor(math.log10(least))
-    for exponent in count(power):
-        for factor in _ROUND:
-            yield factor * 10.0**exponent
 
 
 def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:

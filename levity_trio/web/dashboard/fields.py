@@ -20,7 +20,7 @@ import orjson
 from levity_trio.billing.money import typed_number
 from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.records import record
-from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody, schemas_of
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, StructBody, schemas_of
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
@@ -205,7 +205,11 @@ def fields_of(endpoint: Endpoint) -> tuple[FormField, ...]:
     """Return the fields of an endpoint: those of its body, then those of its query."""
     fields: list[FormField] = []
     if endpoint.body is not None:
-        schema, components = _body_schema(endpoint.body)
+        body = endpoint.body
+        if isinstance(body, StructBody):
+            schema, components = _struct_schema(body.kind)
+        else:
+            schema, components = body.schema(lambda kind: _struct_schema(kind)[0]), {}
         for field in _of_object(schema, components, "", is_enforced=True):
             label = OWN_LABELS.get((endpoint.path, field.name))
             fields.append(field if label is None else replace(field, label=_(label)))
@@ -315,13 +319,6 @@ def english_label(name: str) -> str:
 
 
 # From schemas
-
-
-def _body_schema(body: Body) -> tuple[Schema, Schema]:
-    """Return the schema of a body, and those that it refers to."""
-    if isinstance(body, StructBody):
-        return _struct_schema(body.kind)
-    return body.schema(lambda kind: _struct_schema(kind)[0]), {}
 
 
 def _struct_schema(kind: type[msgspec.Struct]) -> tuple[Schema, Schema]:
@@ -491,8 +488,22 @@ def texts(fields: tuple[FormField, ...], content: Any, zone: tzinfo) -> dict[str
         for part in leaf.name.split("."):
             members = value if isinstance(value, Mapping) else {}
             value = members.get(part, members.get(f"{part}_id"))
-        if value is not None:
-            shown[leaf.name] = _shown_of(leaf, value, zone)
+        if value is None:
+            continue
+
+        if leaf.kind == LINES and isinstance(value, list):
+            shown[leaf.name] = "\n".join(map(plain, value))
+        elif leaf.kind == ENERGY:
+            shown[leaf.name] = typed_kwh(value)
+        elif leaf.kind in DATED and "T" in value:
+            at = datetime.fromisoformat(value)
+            if leaf.kind == LAST_DAY:
+                # A stretch ends with the day before the one at which the API ends it.
+                at -= datetime.resolution
+            written = "%Y-%m-%dT%H:%M:%S" if leaf.kind == TIME else "%Y-%m-%d"
+            shown[leaf.name] = in_zone(at, zone).strftime(written)
+        else:
+            shown[leaf.name] = plain(value)
     return shown
 
 
@@ -602,20 +613,6 @@ def in_order(
                 raise WrongInput(leaf.name, words)
             made[leaf.name] = (second if which == "1" else first).isoformat()
     return made
-
-
-def _shown_of(field: FormField, value: Any, zone: tzinfo) -> str:
-    if field.kind == LINES and isinstance(value, list):
-        return "\n".join(map(plain, value))
-    if field.kind == ENERGY:
-        return typed_kwh(value)
-    if field.kind not in DATED or "T" not in value:
-        return plain(value)
-    at = datetime.fromisoformat(value)
-    if field.kind == LAST_DAY:
-        # A stretch ends with the day before the one at which the API ends it.
-        at -= datetime.resolution
-    return in_zone(at, zone).strftime("%Y-%m-%dT%H:%M:%S" if field.kind == TIME else "%Y-%m-%d")
 
 
 def _json_of(field: FormField, text: str, zone: tzinfo) -> Any:

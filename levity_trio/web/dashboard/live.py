@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NoReturn
 
 import orjson
@@ -29,7 +30,6 @@ from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, DashboardPage, Live, PageView
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
-from levity_trio.web.feed import JoinedStream
 from levity_trio.web.http.turns import TurnQueue
 
 SHORTEST_SECONDS: Final = 0.25
@@ -82,15 +82,14 @@ class Channel:
         """Return what changed since the last call. For readers who joined since then, that is
         everything."""
         now = trio.current_time()
-        found = (
-            EVERYTHING
-            if self.is_stale or self.joining or now >= self.whole_until
-            else frozenset(self.changed)
-        )
-        if found is EVERYTHING:
+        changed: Changed = frozenset(self.changed)
+        if self.is_stale or self.joining or now >= self.whole_until:
+            changed = EVERYTHING
             self.whole_until = now + WHOLE_SECONDS
-        self.changed, self.is_stale, self.news = set(), False, trio.Event()
-        return found
+        self.changed = set()
+        self.is_stale = False
+        self.news = trio.Event()
+        return changed
 
     async def send(self, html: Mapping[str, str], joining: frozenset[_Sender]) -> None:
         """Send the parts that differ; all of them to those who were joining when the parts were
@@ -99,7 +98,8 @@ class Channel:
         self.shown |= differing
         await self._send_to(self.readers, differing)
         await self._send_to(joining, html)
-        joined = joining & self.joining  # without those that were cut off
+        # Those who were cut off meanwhile join no more.
+        joined = joining & self.joining
         self.joining -= joined
         self.readers |= joined
 
@@ -115,7 +115,8 @@ class Channel:
             except (trio.WouldBlock, trio.BrokenResourceError):
                 self.leave(reader)
             except trio.ClosedResourceError:
-                pass  # it left meanwhile
+                # It left meanwhile.
+                pass
             await trio.sleep(GIVE_WAY_SECONDS)
 
     def leave(self, reader: _Sender) -> None:
@@ -179,8 +180,8 @@ class Channels:
             events.close()
 
     def _join(self, page: DashboardPage, view: PageView, live: Live, sender: _Sender) -> Channel:
+        # Drivers share nothing: what one asked for is not another's.
         caller = view.caller
-        # what one asked for is not another's
         who = (caller.account, caller.name) if caller.role is Role.DRIVER else None
         key: _Key = (
             language(),
@@ -193,9 +194,8 @@ class Channels:
         )
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = Channel(
-                view, live, rest=page.rest, seconds=page.seconds
-            )
+            channel = Channel(view, live, rest=page.rest, seconds=page.seconds)
+            self._channels[key] = channel
             self._tasks.start_soon(self._run, key, channel)
         channel.joining.add(sender)
         channel.news.set()
@@ -229,29 +229,29 @@ class Channels:
         """Join the feed, and stay until there are no channels or it cuts us off."""
         joined = await self._api.feed.join()
         try:
-            for channel in self._channels.values():  # of facts before this one, none was heard
+            # Of facts before this moment, none was heard.
+            for channel in self._channels.values():
                 channel.is_stale = True
                 channel.news.set()
-            await self._pass_on(joined)
+            while self._channels:
+                with trio.move_on_after(LONGEST_SECONDS):
+                    try:
+                        frame = await joined.frames.receive()
+                    except trio.EndOfChannel:
+                        return
+                    for channel in self._channels.values():
+                        channel.note(frame.charger)
         finally:
             self._api.feed.leave(joined)
-
-    async def _pass_on(self, joined: JoinedStream) -> None:
-        while self._channels:
-            with trio.move_on_after(LONGEST_SECONDS):
-                try:
-                    frame = await joined.frames.receive()
-                except trio.EndOfChannel:
-                    return
-                for channel in self._channels.values():
-                    channel.note(frame.charger)
 
     async def _run(self, key: _Key, channel: Channel) -> None:
         """Keep the readers of a channel up to date, for as long as it has any."""
         try:
             while channel.readers or channel.joining:
-                is_shown = await self._show(channel)
-                await trio.sleep(max(SHORTEST_SECONDS, channel.rest) if is_shown else FAULT_SECONDS)
+                rest = FAULT_SECONDS
+                if await self._show(channel):
+                    rest = max(SHORTEST_SECONDS, channel.rest)
+                await trio.sleep(rest)
                 with trio.move_on_after(channel.seconds) as waiting:
                     await channel.news.wait()
                 channel.is_stale |= waiting.cancelled_caught
@@ -261,32 +261,27 @@ class Channels:
     async def _show(self, channel: Channel) -> bool:
         """Send what changed; return whether that could be read and rendered. A failure ends nothing
         but this."""
+        html: Mapping[str, str] | None = None
         async with self._pace.turn():
             joining = frozenset(channel.joining)
-            html = await self._render(channel)
+            changed = channel.take_changed()
+            try:
+                async with self._api.places.work():
+                    parts = await channel.live(channel.view, changed)
+                render = partial(self._templates.render_parts, parts, channel.view, self._api.now())
+                html = await trio.to_thread.run_sync(render, limiter=self._renders)
+            except ApiRefused as refused:
+                log.debug("a page could not be read", status=refused.status, problem=str(refused))
+            except Exception:
+                log.exception("a live page failed")
         if html is None:
             channel.is_stale = True
             await channel.tell(channel.readers | channel.joining, FAULT)
         elif not self._api.chargers.are_sent_away:
-            # as readers should not be told that all chargers are away
+            # When this server stops, chargers are sent away: readers should not be told that all
+            # are away.
             await channel.send(html, joining)
         return html is not None
-
-    async def _render(self, channel: Channel) -> Mapping[str, str] | None:
-        """Return the parts that may have changed, or None if they cannot be read or rendered."""
-        changed = channel.take_changed()
-        try:
-            async with self._api.places.work():
-                parts = await channel.live(channel.view, changed)
-            now, render = self._api.now(), self._templates.render_parts
-            return await trio.to_thread.run_sync(
-                render, parts, channel.view, now, limiter=self._renders
-            )
-        except ApiRefused as refused:
-            log.debug("a page could not be read", status=refused.status, problem=str(refused))
-        except Exception:
-            log.exception("a live page failed")
-        return None
 
 
 def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -118,10 +118,9 @@ GROUPS: Final = N_(
         ),
     )
 )
+_REQUESTS: Final = [request for group in GROUPS for request in group.askings]
 ASKED: Final[Mapping[tuple[str, str], str]] = {
-    (request.method, request.endpoint): request.words
-    for group in GROUPS
-    for request in group.askings
+    (request.method, request.endpoint): request.words for request in _REQUESTS
 }
 """What each request about a charger does."""
 

@@ -141,25 +141,24 @@ def month_values(energy: Energy, history: History | None) -> Values:
         Compared(present, energy.month_wh),
         Compared(last, energy.last_month_wh, energy.last_month_so_far_wh, is_present=False),
     ]
-    return {"energy": compared, **_costs(history)}
+    if history is None or history.currency is None:
+        left = history.left if history else 0
+        return {"energy": compared, "costs": None, "without_price": 0, "left": left}
+
+    before_this, this_month = history.series[0].figures
+    now = _("This month: %(cost)s", cost=_cost(this_month, history.currency))
+    earlier = _("Last month: %(cost)s", cost=_cost(before_this, history.currency))
+    costs = [
+        Compared(now, max(0, this_month.amount or 0)),
+        Compared(earlier, max(0, before_this.amount or 0), is_present=False),
+    ]
+    unpriced = history.without_price
+    return {"energy": compared, "costs": costs, "without_price": unpriced, "left": 0}
 
 
 def _short(wh: int) -> str:
     """Return energy as the sums above it are written: of 100 kWh on without decimals."""
     return kwh(wh, 1 if wh < 100_000 else 0)
-
-
-def _costs(history: History | None) -> Values:
-    if history is None or history.currency is None:
-        return {"costs": None, "without_price": 0, "left": history.left if history else 0}
-    before, present = history.series[0].figures
-    now = _("This month: %(cost)s", cost=_cost(present, history.currency))
-    earlier = _("Last month: %(cost)s", cost=_cost(before, history.currency))
-    costs = [
-        Compared(now, max(0, present.amount or 0)),
-        Compared(earlier, max(0, before.amount or 0), is_present=False),
-    ]
-    return {"costs": costs, "without_price": history.without_price, "left": 0}
 
 
 def _cost(figures: Figures, currency: str) -> str:

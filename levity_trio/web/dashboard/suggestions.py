@@ -4,6 +4,7 @@ session it would end, and what it is about."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -106,8 +107,11 @@ class Suggestions:
         for field in leaves(fields):
             name = last_name(field.name)
             if name not in offered:
-                offered[name] = await self._offered(name, around)
-        values = {**await self._defaults(entered, around), **await self._of_money(fields)}
+                offered[name] = ()
+                with suppress(ApiRefused):
+                    read = _READERS.get(name, _nothing)
+                    offered[name] = tuple(await read(self, around))
+        values = await self._defaults(fields, entered, around)
 
         # `force` is an admin's, and of operations only where it changes anything.
         can_force = self.view.caller.role >= Role.ADMIN
@@ -126,17 +130,8 @@ class Suggestions:
             shown.append(filled)
         return tuple(shown)
 
-    async def _offered(self, name: str, around: Circumstances) -> tuple[Suggestion, ...]:
-        read = _READERS.get(name)
-        if read is None:
-            return ()
-        try:
-            return tuple(await read(self, around))
-        except ApiRefused:
-            return ()
-
     async def _defaults(
-        self, entered: Mapping[str, str], around: Circumstances
+        self, fields: tuple[FormField, ...], entered: Mapping[str, str], around: Circumstances
     ) -> Mapping[str, str]:
         """Return what fields hold at first, by their names."""
         now = in_zone(self.renderer.api.now(), self.renderer.zone)
@@ -152,15 +147,11 @@ class Suggestions:
         if key and self.endpoint.path.endswith("change-configuration"):
             present = {setting.value: setting.words for setting in await self._keys()}
             defaults["value"] = present.get(key, "").replace(MASKED, "")
+        if any(field.kind == MONEY for field in leaves(fields)):
+            request = self.endpoint.path.rpartition("/")[2]
+            defaults["reason"] = _(REASONS.get(request, ""))
+            defaults[CURRENCY] = await currency_of_site(self.view)
         return defaults
-
-    async def _of_money(self, fields: tuple[FormField, ...]) -> Mapping[str, str]:
-        """Return the site's currency, and why money mostly moves, for a form with an amount."""
-        if all(field.kind != MONEY for field in leaves(fields)):
-            return {}
-        request = self.endpoint.path.rpartition("/")[2]
-        reason = _(REASONS.get(request, ""))
-        return {CURRENCY: await currency_of_site(self.view), "reason": reason}
 
     def _filled(
         self,
@@ -261,6 +252,10 @@ class Suggestions:
             name, number = charger["name"], charger["id"]
             suggestions.append(Suggestion(name, number) if name else Suggestion(number))
         return suggestions
+
+
+async def _nothing(_suggestions: Suggestions, _around: Circumstances) -> Sequence[Suggestion]:
+    return ()
 
 
 def _named(path: str) -> Callable[[Suggestions, Circumstances], Awaitable[Sequence[Suggestion]]]:

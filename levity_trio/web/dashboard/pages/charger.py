@@ -4,6 +4,7 @@ for engineers."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -313,19 +314,18 @@ def _frames(look: Look, view: PageView) -> ListPage[LogEntry]:
 
 
 def _frames_part(frames: Sequence[LogEntry]) -> LivePart:
-    shown = [(frame, _opened(frame.payload)) for frame in frames]
+    shown: list[tuple[LogEntry, str]] = []
+    for frame in frames:
+        text = frame.payload
+        if len(text) > MOST_CHARACTERS:
+            words = N_("%(count)s characters in all; `levity-trio logs` shows them")
+            text = f"{text[:MOST_CHARACTERS]}\n… {_(words, count=len(text))}"
+        else:
+            # What is no JSON is shown as it came.
+            with suppress(orjson.JSONDecodeError):
+                text = json_text(orjson.loads(text))
+        shown.append((frame, text))
     return LivePart("frames", "charger/frame_rows.html", {"frames": shown})
-
-
-def _opened(frame: str) -> str:
-    """Return a frame as it is opened."""
-    if len(frame) > MOST_CHARACTERS:
-        more = _("%(count)s characters in all; `levity-trio logs` shows them", count=len(frame))
-        return f"{frame[:MOST_CHARACTERS]}\n… {more}"
-    try:
-        return json_text(orjson.loads(frame))
-    except orjson.JSONDecodeError:
-        return frame
 
 
 _page: Final = partial(DashboardPage, section=SECTION)

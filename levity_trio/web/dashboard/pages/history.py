@@ -131,7 +131,12 @@ def _rows(history: History) -> list[tuple[str, str, list[Figures]]]:
     for place, period in enumerate(history.periods):
         figures = [series.figures[place] for series in history.series]
         if any(figure.sessions for figure in figures):
-            first, last = _days(period.name, history.by)
+            if history.by == "day":
+                first = last = date.fromisoformat(period.name)
+            else:
+                month = Month.parse(period.name)
+                first = month.first_day
+                last = month.next.first_day - timedelta(days=1)
             query = urlencode({**whose, "ended_since": first, "ended_before": last})
             rows.append((label_of(period.name), f"/sessions?{query}", figures))
     return rows
@@ -145,14 +150,6 @@ def _whose(series: Series) -> dict[str, str | int]:
     if series.account is not None:
         whose["account"] = series.account
     return whose
-
-
-def _days(name: str, by: str) -> tuple[date, date]:
-    """Return the first and the last day of a period."""
-    if by == "day":
-        return date.fromisoformat(name), date.fromisoformat(name)
-    month = Month.parse(name)
-    return month.first_day, month.next.first_day - timedelta(days=1)
 
 
 PAGES: Final = N_(

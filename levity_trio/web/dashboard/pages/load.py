@@ -195,7 +195,12 @@ async def _feeder(view: PageView) -> Values:
     problem = ""
     if asked["amperes"] and view.may("PUT", SITE):
         try:
-            feeder = _entered(asked)
+            entered = ("amperes", "kept", "most")
+            amperes, kept, most = (float(asked[name].replace(",", ".") or 0) for name in entered)
+            house: float | str = asked["house"]
+            if house == "kept":
+                house = kept or "unknown"
+            feeder = {"amperes": amperes, "house": house, "address": asked["address"], "most": most}
             preview = await view.post(f"{SITE}/preview", feeder=feeder)
         except ApiRefused as refused:
             problem = refused.labelled
@@ -208,24 +213,6 @@ async def _feeder(view: PageView) -> Values:
         "preview": preview,
         "problem": problem,
     }
-
-
-def _entered(asked: Mapping[str, str]) -> Values:
-    """Return a feeder as it was typed. Raises ValueError."""
-    amperes = {name: _amperes(asked[name]) for name in ("amperes", "kept", "most")}
-    house: float | str = asked["house"]
-    if house == "kept":
-        house = amperes["kept"] or "unknown"
-    return {
-        "amperes": amperes["amperes"],
-        "house": house,
-        "address": asked["address"],
-        "most": amperes["most"],
-    }
-
-
-def _amperes(text: str) -> float:
-    return float(text.replace(",", ".") or 0)
 
 
 def _known(look: Look, view: PageView) -> Values:

@@ -129,13 +129,19 @@ def _parts(look: Look, view: PageView, changed: Changed) -> NowParts:
         is_whole = True
         now = _now(look, view, [])
 
+    # Newcomers have a card each, if they are few.
+    waiting = sum(entry.count for entry in now.attention if entry.kind == "newcomer")
+    shown_newcomers: Sequence[Newcomer] = ()
+    if 0 < waiting <= MOST_NEWCOMERS:
+        page = look(newcomers, WantedPage(limit=MOST_NEWCOMERS), is_waiting=True)
+        shown_newcomers = page.data
     entries = [(attention, _path(view, attention)) for attention in now.attention]
     site = {"site": now.site, "has_chargers": bool(now.chargers)}
     head = [
         LivePart("site", "now/site.html", site),
         LivePart("attention", "now/attention.html", {"entries": entries}),
         LivePart("feeder", "now/feeder.html", feeder(now.load)),
-        LivePart("newcomers", "now/newcomers.html", {"newcomers": _newcomers(look, now.attention)}),
+        LivePart("newcomers", "now/newcomers.html", {"newcomers": shown_newcomers}),
     ]
     if is_whole:
         head.append(LivePart("start", "now/start.html", _start(look, view, now)))
@@ -186,14 +192,6 @@ def _path(view: PageView, attention: Attention) -> str | None:
     page = path.partition("?")[0]
     needed = ROLES.get(page, Role.VIEWER)
     return path if view.caller.role >= needed else None
-
-
-def _newcomers(look: Look, attention: Sequence[Attention]) -> Sequence[Newcomer]:
-    """Return the newcomers that have a card, none if there are too many."""
-    waiting = sum(entry.count for entry in attention if entry.kind == "newcomer")
-    if not 0 < waiting <= MOST_NEWCOMERS:
-        return []
-    return look(newcomers, WantedPage(limit=MOST_NEWCOMERS), is_waiting=True).data
 
 
 # The feeder
@@ -355,26 +353,17 @@ def _card(
     connectors: list[CardPlace] = []
     for connector in charger.connectors:
         load = reasons.get((charger.id, connector.connector))
-        connectors.append(_connector(connector, load))
-    command = charger.command
-    return {
-        "charger": charger,
-        "site": site,
-        "path": f"/admin/chargers/{quote(charger.id, safe='')}",
-        "name": charger.name or charger.id,
-        "whole": _whole(charger),
-        "connectors": connectors,
-        "command": command,
-        "steps": command and short_steps(command),
-        "has_failed": command and has_failed(command),
-        "action": command and words_of(command.action),
-        "is_quiet": _is_quiet(charger),
-        "is_used": any(connector.transaction for connector in charger.connectors),
-    }
+        session = connector.transaction
+        if session is None:
+            place = CardPlace(of=connector, state=state_of(connector.status), load=load)
+        else:
+            state = state_of(connector.status, is_held=bool(session.held))
+            who = session.who or session.id_tag
+            curve = sparkline(session.curve)
+            place = CardPlace(of=connector, state=state, load=load, who=who, curve=curve)
+        connectors.append(place)
 
-
-def _whole(charger: ChargerNow) -> CardPlace:
-    """Return the charger itself, connector 0."""
+    # The charger itself is connector 0.
     itself = ConnectorNow(
         connector=0,
         type=None,
@@ -385,18 +374,21 @@ def _whole(charger: ChargerNow) -> CardPlace:
         info=None,
         transaction=None,
     )
-    return CardPlace(of=itself, state=state_of(charger.status))
-
-
-def _connector(connector: ConnectorNow, load: str | None) -> CardPlace:
-    """Return a connector with its session, if one is open."""
-    session = connector.transaction
-    if session is None:
-        return CardPlace(of=connector, state=state_of(connector.status), load=load)
-    state = state_of(connector.status, is_held=bool(session.held))
-    who = session.who or session.id_tag
-    curve = sparkline(session.curve)
-    return CardPlace(of=connector, state=state, load=load, who=who, curve=curve)
+    command = charger.command
+    return {
+        "charger": charger,
+        "site": site,
+        "path": f"/admin/chargers/{quote(charger.id, safe='')}",
+        "name": charger.name or charger.id,
+        "whole": CardPlace(of=itself, state=state_of(charger.status)),
+        "connectors": connectors,
+        "command": command,
+        "steps": command and short_steps(command),
+        "has_failed": command and has_failed(command),
+        "action": command and words_of(command.action),
+        "is_quiet": _is_quiet(charger),
+        "is_used": any(connector.transaction for connector in charger.connectors),
+    }
 
 
 def _is_quiet(charger: ChargerNow) -> bool:

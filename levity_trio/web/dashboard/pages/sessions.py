@@ -69,9 +69,9 @@ async def _read(view: PageView) -> Values:
     sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
 
     sessions = NO_SESSIONS
-    problem = wrong_way_round(view.query.get("from"), view.query.get("to")) or wrong_way_round(
-        view.query.get("ended_since"), view.query.get("ended_before")
-    )
+    given = view.query.get
+    problem = wrong_way_round(given("from"), given("to"))
+    problem = problem or wrong_way_round(given("ended_since"), given("ended_before"))
     if not problem:
         try:
             sessions = await view.look(_page, view, {**query, "sort": sorting.asked})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -54,7 +53,17 @@ async def _people(view: PageView) -> Values:
 async def _audit(view: PageView) -> Values:
     actions = await view.get(f"{ADMIN}/audit", before=view.query.get("before"), limit=FEW)
     chargers = await names_of_chargers(view)
-    shown = [{**action, "words": _done(action, chargers)} for action in actions]
+    shown: list[Values] = []
+    for action in actions:
+        # What is done by no form has no words.
+        words = None
+        done = deed(action["method"], action["path"])
+        if done is not None:
+            names = [*done.names]
+            if done.is_about_charger:
+                names[0] = chargers.get(names[0], names[0])
+            words = ": ".join([done.title, ", ".join(names)] if names else [done.title])
+        shown.append({**action, "words": words})
     older = actions[-1]["id"] if len(actions) == FEW else None
     return {"actions": shown, "older": older}
 
@@ -67,19 +76,6 @@ async def _trust(view: PageView) -> Values:
     digits = own["root"]["fingerprint"].upper()
     pairs = [digits[at : at + 2] for at in range(0, 64, 2)]
     return {"own": own, "fingerprint": " ".join(pairs)}
-
-
-def _done(action: Values, chargers: Mapping[str, str]) -> str | None:
-    """Return what was done, and to what; None for what is done by no form."""
-    done = deed(action["method"], action["path"])
-    if done is None:
-        return None
-    if not done.names:
-        return done.title
-    names = [*done.names]
-    if done.is_about_charger:
-        names[0] = chargers.get(names[0], names[0])
-    return f"{done.title}: {', '.join(names)}"
 
 
 _page: Final = partial(DashboardPage, section=SECTION, role=Role.ADMIN)
