@@ -93,9 +93,9 @@ async def serve(request: Request) -> Response:
 
 @cache
 def _assets() -> Mapping[str, Asset]:
-    found = [_joined(kind) for kind in KINDS]
-    found += [_icon(name) for name in ICONS]
-    return dict(found)
+    served = [_joined(kind) for kind in KINDS]
+    served += [_icon(name) for name in ICONS]
+    return dict(served)
 
 
 @cache

@@ -109,7 +109,8 @@ class StepsChart:
 def curve(course: CurveChart) -> Markup:
     """Return a curve with its axes, its bands, and its points for assets/chart.js."""
     seconds = _seconds(course)
-    points = reduced([(at, value) for at, value in course.points if 0 <= at <= seconds])
+    within = [(at, value) for at, value in course.points if 0 <= at <= seconds]
+    points = reduced(within)
     values = [value for _, value in points] or [0.0]
     scale = ticks(0.0 if course.is_area else min(values), max(values))
     low = scale[0].at
@@ -315,8 +316,8 @@ def _layer(layer: Layer, box: str, path: str) -> Markup:
 def _stepped(part: _Run, highest: float) -> str:
     """Return the outline of a layer: along its upper edge, and back along its lower one. Levels
     that stay are one."""
-    upper = _levels([(place, _height(top, highest)) for place, _, top in part])
-    lower = _levels([(place, _height(base, highest)) for place, base, _ in part])
+    upper = _levels([(place, _height(top, highest)) for place, _base, top in part])
+    lower = _levels([(place, _height(base, highest)) for place, base, _top in part])
     back = "".join(f"V{level}H{begin}" for begin, level in reversed(lower))
     first, *rest = upper
     over = "".join(f"H{begin}V{level}" for begin, level in rest)
@@ -627,10 +628,11 @@ def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:
             if len(moments) < LEAST_TICKS < len(narrower):
                 moments = narrower[::2]
             break
-    return [
-        Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds))
-        for at in moments
-    ]
+    shown: list[Tick] = []
+    for at in moments:
+        label = _label(in_zone(at, zone), step, seconds)
+        shown.append(Tick((at - since).total_seconds(), label))
+    return shown
 
 
 def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[datetime]:
@@ -641,7 +643,8 @@ def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[
         # Weeks begin on a Monday.
         midnight -= timedelta(days=(midnight.toordinal() - 1) % (step // DAY))
     first = math.floor(((begin - midnight).total_seconds() - HOUR) / step)
-    most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(3 * HOUR / step)
+    steps_within = math.ceil((until - since).total_seconds() / step)
+    most = steps_within + 2 + math.ceil(3 * HOUR / step)
     # In autumn, an hour comes twice: the wall clock goes back, too.
     folds = (0, 1) if step < HOUR else (0,)
     moments: set[datetime] = set()

@@ -224,5 +224,5 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
 def doubt(code: str) -> DoubtInWords:
     """Return what a code of a review means. The manual alone prints the exact meaning, in
     English."""
-    found = DOUBTS.get(code, OTHER)
-    return DoubtInWords(_(found.advice), found.meaning, said(name_of(code)))
+    known = DOUBTS.get(code, OTHER)
+    return DoubtInWords(_(known.advice), known.meaning, said(name_of(code)))

@@ -24,7 +24,7 @@ from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, StructBod
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
-from levity_trio.web.dashboard.words import sentence
+from levity_trio.web.dashboard.words import capital, sentence
 from levity_trio.wire.times import in_zone, stamp
 
 Schema = Mapping[str, Any]
@@ -249,7 +249,8 @@ def with_rows(
     shown: list[FormField] = []
     for each in fields:
         if each.kind == GROUP:
-            shown.append(replace(each, inner=with_rows(each.inner, known, spare, least)))
+            inner = with_rows(each.inner, known, spare, least)
+            shown.append(replace(each, inner=inner))
         elif each.kind == ROWS:
             numbers = _row_numbers(f"{each.name}[", known)
             count = least
@@ -282,14 +283,16 @@ def _row(field: FormField, number: int) -> FormField:
     if number == 0 and field.is_enforced and field.example:
         for key, value in orjson.loads(field.example)[0].items():
             values[f"{name}.{key}"] = plain(value)
-    return FormField(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
+    cells = filled(inner, values, {})
+    return FormField(name=name, kind=GROUP, label=str(number + 1), inner=cells)
 
 
 def _renamed(fields: tuple[FormField, ...], old: str, new: str) -> tuple[FormField, ...]:
     renamed: list[FormField] = []
     for each in fields:
         name = new + each.name.removeprefix(old)
-        renamed.append(replace(each, name=name, inner=_renamed(each.inner, old, new)))
+        inner = _renamed(each.inner, old, new)
+        renamed.append(replace(each, name=name, inner=inner))
     return tuple(renamed)
 
 
@@ -315,7 +318,7 @@ def english_label(name: str) -> str:
     """Return the name of a field in English words, which catalogues have, too."""
     last = last_name(name)
     words = " ".join(_WORDS.findall(last)).lower()
-    return LABELS.get(last) or (words[:1].upper() + words[1:]) or last
+    return LABELS.get(last) or capital(words) or last
 
 
 # From schemas

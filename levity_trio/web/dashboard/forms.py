@@ -126,7 +126,9 @@ class FilledForm:
     @property
     def home(self) -> str:
         """The page of the charger that it is about, "" if it is about none."""
-        return page_of(self.view.path["id"]) if self.endpoint.path.startswith(CHARGER) else ""
+        if not self.endpoint.path.startswith(CHARGER):
+            return ""
+        return page_of(self.view.path["id"])
 
     @property
     def topic(self) -> str:
@@ -304,12 +306,14 @@ class FilledForm:
     def told(self, words: str) -> str:
         """Return what the API says about a field, with its figures and times as people write
         them."""
-        return said(words, Reader(self.renderer.zone, self.renderer.api.now()))
+        now = self.renderer.api.now()
+        return said(words, Reader(self.renderer.zone, now))
 
 
 def _is_changed(entered: Mapping[str, str], name: str) -> bool:
     """Whether a field holds something else than what the form showed at first."""
-    return entered.get(name, "").strip() != entered.get(BEFORE + name, "").strip()
+    before = entered.get(BEFORE + name, "")
+    return entered.get(name, "").strip() != before.strip()
 
 
 def given_in(form: FormData) -> dict[str, str]:

@@ -100,21 +100,21 @@ def day(text: str | None) -> str:
     return UNKNOWN if text is None else _here().day(date.fromisoformat(text))
 
 
-def line(one: BillLine | LineDocument, code: str) -> str:
+def line(position: BillLine | LineDocument, code: str) -> str:
     """Return a line of a statement with its arithmetic."""
-    kind = one.kind
-    quantity = one.quantity
-    price = _here().number(Decimal(one.price))
-    total = amount(one.amount, code)
+    kind = position.kind
+    quantity = position.quantity
+    price = _here().number(Decimal(position.price))
+    total = amount(position.amount, code)
     if kind == "energy":
-        window = window_name(one.window) if one.window else _("Energy")
+        window = window_name(position.window) if position.window else _("Energy")
         return f"{window}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
         words = N_("Blocking fee: %(minutes)s min × %(price)s = %(total)s")
         return _(words, minutes=quantity, price=price, total=total)
-    if isinstance(one, LineDocument) and kind == "base fee":
+    if isinstance(position, LineDocument) and kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
-        return _(words, days=quantity, all=one.of_days, price=price, total=total)
+        return _(words, days=quantity, all=position.of_days, price=price, total=total)
     return f"{_(_SOLE[kind])}: {total}"
 
 

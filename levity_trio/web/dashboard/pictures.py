@@ -46,8 +46,8 @@ def day_values(day: DayPower, zone: tzinfo) -> Values:
         name = gap.name or gap.charger
         during = period(begin, end, begin, zone)
         words = _("%(charger)s: not known, %(period)s", charger=name, period=during)
-        band = Band((begin - since).total_seconds(), (end - since).total_seconds(), words)
-        gaps.append(band)
+        first, last = (begin - since).total_seconds(), (end - since).total_seconds()
+        gaps.append(Band(first, last, words))
     layers: list[Layer] = []
     for charger in day.chargers:
         words = f"{charger.name or charger.charger}: {kwh(charger.energy_wh)} kWh"
@@ -69,11 +69,12 @@ def day_values(day: DayPower, zone: tzinfo) -> Values:
     # The table has the Wh of each hour, today and yesterday.
     hours: list[tuple[str, int | None, int | None]] = []
     an_hour = HOUR // step
-    for place in range(max(len(day.quarters), len(day.before)) // an_hour):
+    steps = max(len(day.quarters), len(day.before))
+    for place in range(steps // an_hour):
         part = slice(place * an_hour, (place + 1) * an_hour)
         begin = in_zone(since + timedelta(hours=place), zone)
-        row = (f"{begin:%H:%M}", _known(day.quarters[part]), _known(day.before[part]))
-        hours.append(row)
+        today, yesterday = _known(day.quarters[part]), _known(day.before[part])
+        hours.append((f"{begin:%H:%M}", today, yesterday))
     return {"picture": course, "hours": hours, "chargers": day.chargers, "gaps": gaps}
 
 
@@ -205,7 +206,8 @@ def stacks(history: History, shown: str, name: str) -> list[Stack]:
             words = f"{_name(series, name)}: {kwh(series.total.energy_wh)} kWh"
             energies = [figures.energy_wh / KILO for figures in series.figures]
             layers.append(Layer(words, energies, series.number))
-        pictures.append(Stack(title=_("Energy"), layers=layers, labels=labels, unit="kWh"))
+        title = _("Energy")
+        pictures.append(Stack(title=title, layers=layers, labels=labels, unit="kWh"))
 
     currency = history.currency
     if shown != ENERGY and currency is not None:

@@ -61,8 +61,8 @@ def kilowatts(watts: float | None) -> str:
 
 def moment(stamp: str) -> datetime:
     """Return the moment of a time in the database's format."""
-    found = datetime.fromisoformat(stamp)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    at = datetime.fromisoformat(stamp)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def when(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -149,7 +149,8 @@ def json_text(value: Any) -> str:
 def words(name: str) -> str:
     """Return a name of a program in words: `stop_time` and `GroundFailure` are stop time and ground
     failure."""
-    return _INNER.sub(" ", name.replace("_", " ").replace("-", " ")).lower()
+    spaced = name.replace("_", " ").replace("-", " ")
+    return _INNER.sub(" ", spaced).lower()
 
 
 def whole_time(at: datetime, zone: tzinfo) -> str:

@@ -116,10 +116,10 @@ async def _as_it_is(view: PageView) -> Mapping[str, str]:
 
 def _session(look: Look, view: PageView) -> BilledTransaction:
     """Return the session of a form. Raises Problem."""
-    found = look(billed_transaction, view.number)
-    if found is None:
+    session = look(billed_transaction, view.number)
+    if session is None:
         raise not_found(Told("session {1}", view.number))
-    return found
+    return session
 
 
 def _times(session: BilledTransaction, zone: tzinfo) -> dict[str, str]:

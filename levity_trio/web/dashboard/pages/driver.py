@@ -275,7 +275,8 @@ async def _command(view: PageView, charger: str, spots: Sequence[Spot]) -> Value
 
 
 def _own_command(look: Look, view: PageView, number: str) -> DriversCommand:
-    return look(read_command, _household(view), view.caller.name, whole_number({"id": number}))
+    command = whole_number({"id": number})
+    return look(read_command, _household(view), view.caller.name, command)
 
 
 ROWS: Final = 50
@@ -294,7 +295,8 @@ async def _read_sessions(view: PageView) -> Values:
 def _sessions(look: Look, view: PageView, given: Mapping[str, str]) -> Some:
     """Return the own sessions, the newest first. Raises Problem."""
     before = asked(OwnQuery, given).before
-    sessions = look(mine.transactions, _household(view), view.api.server.now(), ROWS, before)
+    now = view.api.server.now()
+    sessions = look(mine.transactions, _household(view), now, ROWS, before)
     if sessions is None:
         raise not_found(Told("session {1}", before or ""))
     return sessions

@@ -253,7 +253,8 @@ def _sessions(look: Look, view: PageView, most: int) -> EntriesOfKind:
         if who:
             key = server.id_tags.policy.key(who)
             who = look(tags.name_of, key, server.stamp()) or who
-        entries.append(_session(item, tx, chargers.get(tx.charger, tx.charger), who))
+        place = chargers.get(tx.charger, tx.charger)
+        entries.append(_session(item, tx, place, who))
     return EntriesOfKind(entries=entries, cursor=queue.next_cursor, covered=covered)
 
 
@@ -371,7 +372,8 @@ def _queues(look: Look, view: PageView) -> Values:
         if kind in shown:
             found = kind.read(look, view, most)
             if found.entries:
-                queues.append(KindSection(kind=kind, count=kind.of(waiting).count, found=found))
+                count = kind.of(waiting).count
+                queues.append(KindSection(kind=kind, count=count, found=found))
 
     name = chosen[0].name if len(chosen) == 1 else ""
     newest = [at for kind in shown for at in kind.of(waiting).newest]

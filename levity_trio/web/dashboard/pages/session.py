@@ -281,7 +281,8 @@ def _rows(drawn: Curve, seconds: float) -> Sequence[CurveRow]:
     for stretch, at in sorted(times.items()):
         stamp = shifted_stamp(drawn.since, timedelta(seconds=at))
         lowest, highest = powers.get(stretch, (None, None))
-        rows.append(CurveRow(at=stamp, least=lowest, most=highest, wh=registers.get(stretch)))
+        register = registers.get(stretch)
+        rows.append(CurveRow(at=stamp, least=lowest, most=highest, wh=register))
     return rows
 
 

@@ -57,14 +57,19 @@ class Filter(NamedTuple):
 
 STATES: Final = (FilterChoice("Active", N_("in progress")), FilterChoice("Completed", N_("ended")))
 DOUBTS: Final = (FilterChoice("true", N_("in doubt")), FilterChoice("false", N_("not in doubt")))
-BILLS: Final = tuple(FilterChoice(one.value, one.value) for one in BillState)
+BILLS: Final = tuple(FilterChoice(state.value, state.value) for state in BillState)
 
 
 async def _read(view: PageView) -> Values:
     """Read the sessions that a filter chooses; a filter that cannot be read shows none, and why."""
     filters = await view.look(_filters, view)
-    chosen = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
-    words = [one.words(chosen[one.name]) for one in filters if one.name in chosen]
+    chosen: dict[str, str] = {}
+    words: list[str] = []
+    for each in filters:
+        value = view.query.get(each.name)
+        if value:
+            chosen[each.name] = value
+            words.append(each.words(value))
     query = {**chosen, **_moments(chosen, view.api.zone)}
     sorting = Sorting(view.query.get("sort", ""), chosen, NEWEST, {"time": (OLDEST, NEWEST)})
 
