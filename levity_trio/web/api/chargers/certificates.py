@@ -195,7 +195,7 @@ async def _adopt(request: TypedRequest[None, AdoptedBody]) -> Certificate:
     """Adopt a certificate of another authority: it opens the door of this charger, and of no
     other."""
     body = request.body
-    if not await request.read(partial(chargers.is_known, identity=body.charger)):
+    if not await request.read(chargers.is_known, identity=body.charger):
         raise not_found(Told("charger {1}", body.charger))
     try:
         described = await read_certificate(body.pem)

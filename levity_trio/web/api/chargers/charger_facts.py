@@ -79,7 +79,7 @@ class UseQuery(ClientInput):
 async def known_charger(request: Request, parameter: str = "id") -> str:
     """Return the charger in the path. Raises Problem if it is not known."""
     named = request.path[parameter]
-    if not await request.read(partial(chargers.is_known, identity=named)):
+    if not await request.read(chargers.is_known, identity=named):
         raise not_found(Told("charger {1}", named))
     return named
 
@@ -130,13 +130,13 @@ async def list_set_aside(
 ) -> ListPage[facts.SetAsideMessage]:
     charger, query = await whose(request), request.query
     read = partial(facts.set_aside, charger=charger, is_waiting=query.waiting)
-    return await page(request, partial(read, wanted=wanted(query)))
+    return await page(request, read, wanted=wanted(query))
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
 async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[links.Link]:
     charger = await whose(request)
-    return await page(request, partial(links.links, charger=charger, wanted=wanted(request.query)))
+    return await page(request, links.links, charger=charger, wanted=wanted(request.query))
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
@@ -164,19 +164,19 @@ def read_uptimes(
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
 async def list_repairs(request: TypedRequest[Whose, None]) -> ListPage[facts.Repair]:
     charger = await whose(request)
-    return whole(await request.read(partial(facts.repairs, charger=charger)))
+    return whole(await request.read(facts.repairs, charger=charger))
 
 
 @both(ENDPOINTS, "habits", "the habits")
 async def list_habits(request: TypedRequest[HabitsQuery, None]) -> ListPage[facts.Habit]:
     charger, is_valid = await whose(request), not request.query.revoked
-    return whole(await request.read(partial(facts.habits, charger=charger, is_valid=is_valid)))
+    return whole(await request.read(facts.habits, charger=charger, is_valid=is_valid))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")
 async def list_connectors(request: TypedRequest[Whose, None]) -> ListPage[chargers.Connector]:
     charger = await whose(request)
-    return whole(await request.read(partial(chargers.connectors, charger=charger)))
+    return whole(await request.read(chargers.connectors, charger=charger))
 
 
 @ENDPOINTS.get(f"{CHARGER}/use", Role.VIEWER, "invalid", "not_found")

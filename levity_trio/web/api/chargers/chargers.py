@@ -277,7 +277,7 @@ async def describe(request: TypedRequest[None, ConnectorBody]) -> Connector:
         await request.write(describe_connector, charger, number, request.body.data())
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
-    connectors = await request.read(partial(stored.connectors, charger=charger))
+    connectors = await request.read(stored.connectors, charger=charger)
     (described,) = (connector for connector in connectors if connector.connector == number)
     return described
 
@@ -287,7 +287,7 @@ async def list_readings(request: TypedRequest[ChargerReadingsQuery, None]) -> Li
     """List the readings of a charger, the newest first."""
     charger, query = request.path["id"], request.query
     since, before = moment(query.since, "from"), moment(query.before, "to")
-    if not await request.read(partial(stored.is_known, identity=charger)):
+    if not await request.read(stored.is_known, identity=charger):
         raise not_found(Told("charger {1}", charger))
 
     def read(db: Database) -> ListPage[Reading]:

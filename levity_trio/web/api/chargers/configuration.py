@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -113,7 +112,7 @@ async def list_configuration(request: TypedRequest[ConfigurationQuery, None]) ->
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
 async def list_readings(request: TypedRequest[PagedWhose, None]) -> ListPage[ConfigurationReading]:
     charger, query = await whose(request), request.query
-    return await page(request, partial(stored.readings, charger=charger, wanted=wanted(query)))
+    return await page(request, stored.readings, charger=charger, wanted=wanted(query))
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")
@@ -183,7 +182,7 @@ async def list_differences(request: TypedRequest[DifferencesQuery, None]) -> Lis
 async def read_all(request: TypedRequest[WaitQuery, None]) -> ConfigurationReading:
     """Read the whole configuration, in parts if the charger does not tell it at once."""
     api, charger = request.api, await known_charger(request)
-    reading = Reading(await request.read(partial(stored.before_reading, charger=charger)))
+    reading = Reading(await request.read(stored.before_reading, charger=charger))
     began_at = api.stamp()
     async with api.places.wait():
         commands = await _ask_all(request, charger, reading)
@@ -198,7 +197,7 @@ async def read_all(request: TypedRequest[WaitQuery, None]) -> ConfigurationReadi
         commands=commands,
     )
     number = await api.writer.run(add_reading, new)
-    return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
+    return await request.find(stored.reading, Told("reading {1}", number), number=number)
 
 
 async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]:
@@ -276,7 +275,7 @@ async def read_back(request: Sender, charger: str, results: Sequence[KeyResult])
     # If the charger has left, what it has stays as it was last read.
     with suppress(Problem):
         await read_keys(request, charger, changed)
-    now = await request.read(partial(stored.has, charger=charger))
+    now = await request.read(stored.has, charger=charger)
     read_results: list[KeyResult] = []
     for result in results:
         known = now.get(result.key.casefold())
@@ -286,7 +285,7 @@ async def read_back(request: Sender, charger: str, results: Sequence[KeyResult])
 
 async def read_keys(request: Sender, charger: str, keys: Sequence[str]) -> None:
     """Ask for some keys, as many at a time as the charger answers for. Raises Problem."""
-    before = await request.read(partial(stored.before_reading, charger=charger))
+    before = await request.read(stored.before_reading, charger=charger)
     most = before.most or USUAL_PART
     left = {key.casefold(): key for key in keys}
     while left:

@@ -7,7 +7,6 @@ read them.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -65,7 +64,7 @@ class NewFirmware(ClientInput):
 async def list_files(request: TypedRequest[FilesQuery, None]) -> ListPage[StoredFile]:
     """List files, the newest first"""
     query = request.query
-    return await page(request, partial(stored.files, charger=query.charger, wanted=wanted(query)))
+    return await page(request, stored.files, charger=query.charger, wanted=wanted(query))
 
 
 @ENDPOINTS.post(
@@ -80,7 +79,7 @@ async def add_firmware(
 ) -> StoredFile:
     """Add firmware, which the location of UpdateFirmware may then name"""
     api, title = request.api, request.query.title
-    if await request.read(partial(stored.firmware, title=title)) is not None:
+    if await request.read(stored.firmware, title=title) is not None:
         raise _taken(title)
     name = file_name(api.now(), FIRMWARE, title)
 
@@ -129,7 +128,7 @@ async def get_content(request: Request) -> Response:
 
 
 async def _shown(request: Request, number: int) -> StoredFile:
-    return await request.find(partial(stored.file, number=number), Told("file {1}", number))
+    return await request.find(stored.file, Told("file {1}", number), number=number)
 
 
 @ENDPOINTS.delete(FILE, Role.ADMIN, "not_found")

@@ -134,7 +134,7 @@ async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
 
 
 async def _has(request: Request) -> Mapping[str, Has]:
-    return await request.read(partial(configuration.has, charger=request.path["id"]))
+    return await request.read(configuration.has, charger=request.path["id"])
 
 
 # The local lists as they are kept at the chargers

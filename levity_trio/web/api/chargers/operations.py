@@ -227,9 +227,7 @@ async def prepare(
     check_role(request, role_for(operation, payload))
     api, body = request.api, payload
     is_connected = api.chargers.is_connected(charger)
-    known = await request.read(
-        partial(situation, charger=charger, now=api.now(), is_connected=is_connected)
-    )
+    known = await request.read(situation, charger=charger, now=api.now(), is_connected=is_connected)
     protocols = known.words("SupportedFileTransferProtocols")
     payload, url = await located(request, operation, payload, charger, protocols)
     for path, allotted in left_out(operation, payload):
@@ -239,7 +237,7 @@ async def prepare(
             except FieldProblem as problem:
                 raise conflict(str(problem), field=problem.field) from None
         else:
-            number = await request.read(partial(next_number, charger=charger, allotted=allotted))
+            number = await request.read(next_number, charger=charger, allotted=allotted)
         payload = filled(payload, path, number)
 
     in_the_way = transactions_in_the_way(operation, payload, known)
@@ -429,7 +427,7 @@ async def show_command(
     stored_one: Command | None = None,
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
-    row = stored_one or await request.read(partial(charger_facts.command, number=command))
+    row = stored_one or await request.read(charger_facts.command, number=command)
     # It was committed, so a reader sees it.
     if row is None:
         words = Told("command {1} cannot be read; look for it in a moment", command)
@@ -564,7 +562,7 @@ async def _send_to_many(request: TypedRequest[OperationQuery, BulkBody]) -> Bulk
     if body.chargers is not None:
         chargers = list(dict.fromkeys(body.chargers))
     elif body.model is not None:
-        chargers = await request.read(partial(of_model, model=body.model))
+        chargers = await request.read(of_model, model=body.model)
     else:
         chargers = sorted(request.api.chargers.known())
 
@@ -658,7 +656,7 @@ async def located(
     location: Any = payload
     for name in path:
         location = location[name]
-    file = await request.read(partial(firmware, title=str(location)))
+    file = await request.read(firmware, title=str(location))
     if file is None:
         return payload, None
     url = await _new_url(request, charger, protocols, path)
@@ -685,7 +683,7 @@ async def _new_url(
             "this server takes and gives no files; give the URL of another server, or start this "
             "one with --files-port"
         )
-    elif is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
+    elif is_local(url.text) and await request.read(_is_elsewhere, charger=charger):
         words = Told(
             "only programs on this machine reach {1}; say with --files-url where chargers reach "
             "this server",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from levity_trio import nouns
@@ -33,7 +32,7 @@ class StationBody(nouns.Station, ClientInput):
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
 async def list_stations(request: TypedRequest[Paged, None]) -> ListPage[Station]:
     """List stations, the newest first."""
-    return await page(request, partial(chargers.stations, wanted=wanted(request.query)))
+    return await page(request, chargers.stations, wanted=wanted(request.query))
 
 
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
@@ -71,4 +70,4 @@ async def delete_station(request: Request) -> None:
 
 
 async def _shown(request: Request, number: int) -> Station:
-    return await request.find(partial(chargers.station, number=number), Told("station {1}", number))
+    return await request.find(chargers.station, Told("station {1}", number), number=number)

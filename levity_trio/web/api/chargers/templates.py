@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -181,7 +180,7 @@ def _check_entries(request: Request, entries: dict[str, str]) -> None:
 
 async def _named(request: Request) -> Template:
     name = request.path["name"]
-    return await request.find(partial(templates.template, name=name), Told("template {1}", name))
+    return await request.find(templates.template, Told("template {1}", name), name=name)
 
 
 # The report
@@ -208,7 +207,7 @@ async def report(request: TypedRequest[ReportQuery, None]) -> TemplateReport:
 
 async def _among(request: Request, template: Template, chargers: Iterable[str]) -> list[str]:
     """Return the chargers, each once. Raises Problem for one that the template is not for."""
-    its_own = await request.read(partial(templates.chargers_of, template=template))
+    its_own = await request.read(templates.chargers_of, template=template)
     wanted = list(dict.fromkeys(chargers))
     others = [charger for charger in wanted if charger not in its_own]
     if others:

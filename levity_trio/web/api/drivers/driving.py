@@ -320,7 +320,7 @@ def _place(charger: PlacesOfCharger, connector: int) -> Place:
 async def tags_of(request: Request) -> list[OwnTag]:
     """Return the tags of the household as they are now. Raises Problem."""
     account, at = account_of(request), request.api.stamp()
-    return await request.read(partial(stored.tags_of, account=account, at=at))
+    return await request.read(stored.tags_of, account=account, at=at)
 
 
 def _connector(request: TypedRequest[None, StartBody], charger: PlacesOfCharger) -> int:
@@ -383,7 +383,7 @@ async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:
     words = why_not(request.api, tag)
     known = request.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
-        running = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
+        running = await request.read(stored.running, rule=own.rule, key=tag.key)
         if running >= known.most:
             words = Told("it is charging already")
     if words is not None:
@@ -505,7 +505,7 @@ async def get_command(request: Request) -> DriversCommand:
 
 async def _shown(request: Request, number: int) -> DriversCommand:
     own, name = household(request), request.caller.name
-    return await request.read(partial(read_command, household=own, asked_by=name, number=number))
+    return await request.read(read_command, household=own, asked_by=name, number=number)
 
 
 def read_command(

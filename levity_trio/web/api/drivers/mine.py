@@ -194,7 +194,7 @@ class DriversMoney:
 @ENDPOINTS.get(f"{ME}/money", Role.DRIVER, "conflict")
 async def get_money(request: Request) -> DriversMoney:
     """Show what your household owes or has left, and what this month and the one before come to"""
-    return await request.read(partial(read_money, server=request.api, account=account_of(request)))
+    return await request.read(read_money, server=request.api, account=account_of(request))
 
 
 def read_money(db: Database, server: Server, account: int) -> DriversMoney:
@@ -257,7 +257,7 @@ async def list_tags(request: Request) -> ListPage[DriversTag]:
 async def list_limits(request: Request) -> ListPage[DriversLimit]:
     """Show what your household, and each of its tags, may use in this month, and has used"""
     account = account_of(request)
-    return whole(await request.read(partial(read_limits, server=request.api, account=account)))
+    return whole(await request.read(read_limits, server=request.api, account=account))
 
 
 def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit]:
@@ -329,7 +329,7 @@ async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, what: st
 
 async def _vehicles(request: Request) -> list[DriversVehicle]:
     account = account_of(request)
-    return await request.read(partial(read_vehicles, server=request.api, account=account))
+    return await request.read(read_vehicles, server=request.api, account=account)
 
 
 def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVehicle]:

@@ -133,7 +133,7 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
             MOST_OF_DAY,
         )
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
-    (written,) = await request.read(partial(read_own, wanted=ReportFilters(number=number)))
+    (written,) = await request.read(read_own, wanted=ReportFilters(number=number))
     return written
 
 
@@ -149,7 +149,7 @@ async def _subject(request: TypedRequest[None, ReportBody], account: int) -> Rep
     if body.line is not None:
         fees: list[FeeLine] = []
         if body.statement is not None and body.transaction is None:
-            fees = await request.read(partial(fees_of, number=body.statement))
+            fees = await request.read(fees_of, number=body.statement)
         if body.line not in [fee.line for fee in fees]:
             words = Told("give a line of the statement that is no session, or the session")
             raise invalid("line", words)
@@ -172,7 +172,7 @@ async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[Dri
     """List what your household reported, with the answers, the newest first"""
     query = request.query
     wanted = ReportFilters(account_of(request), query.transaction, query.statement, query.charger)
-    return whole(await request.read(partial(read_own, wanted=wanted)))
+    return whole(await request.read(read_own, wanted=wanted))
 
 
 def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
@@ -211,7 +211,7 @@ async def list_reports(request: TypedRequest[ReportsQuery, None]) -> ListPage[Wa
     wanted = ReportFilters(
         query.account, query.transaction, id_tag=query.tag, is_waiting=query.waiting
     )
-    return whole(await request.read(partial(stored.waiting_reports, wanted=wanted)))
+    return whole(await request.read(stored.waiting_reports, wanted=wanted))
 
 
 @ENDPOINTS.post(f"{REPORTS}/{{id}}/answer", Role.OPERATOR, "not_found", "conflict")
@@ -225,5 +225,5 @@ async def answer_report(request: TypedRequest[None, AnswerBody]) -> WaitingRepor
     except AlreadyAnswered:
         raise conflict(Told("this was answered otherwise already")) from None
     filters = ReportFilters(number=number)
-    (answered,) = await request.read(partial(stored.waiting_reports, wanted=filters))
+    (answered,) = await request.read(stored.waiting_reports, wanted=filters)
     return answered

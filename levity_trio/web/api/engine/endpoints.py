@@ -10,8 +10,10 @@ from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import (
     Any,
+    Concatenate,
     Final,
     Generic,
+    ParamSpec,
     TypedDict,
     TypeVar,
     TypeVarTuple,
@@ -89,6 +91,7 @@ def whole_number(path: Mapping[str, str], name: str = "id") -> int:
 
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Ts = TypeVarTuple("Ts")
 Query_co = TypeVar("Query_co", covariant=True)
 Body_co = TypeVar("Body_co", covariant=True)
@@ -107,13 +110,22 @@ class TypedRequest(Generic[Query_co, Body_co]):
     body: Body_co
     headers: Headers
 
-    async def read(self, read: Callable[[Database], T]) -> T:
-        """Run a read of the database and return its result. Raises Unreadable."""
-        return await self.api.reader.run(read)
+    async def read(
+        self, read: Callable[Concatenate[Database, P], T], *args: P.args, **values: P.kwargs
+    ) -> T:
+        """Run a read of the database, with these values, and return its result. Raises
+        Unreadable."""
+        return await self.api.reader.run(lambda database: read(database, *args, **values))
 
-    async def find(self, read: Callable[[Database], T | None], what: str) -> T:
+    async def find(
+        self,
+        read: Callable[Concatenate[Database, P], T | None],
+        what: str,
+        *args: P.args,
+        **values: P.kwargs,
+    ) -> T:
         """Return what is read. Raises Problem if there is no such thing; `what` names it."""
-        row = await self.read(read)
+        row = await self.read(read, *args, **values)
         if row is None:
             raise not_found(what)
         return row

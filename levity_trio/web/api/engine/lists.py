@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
@@ -28,6 +28,7 @@ from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.wire.times import parse_time, stamp
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Cell = str | int | float | Decimal | None
 CSV: Final = "text/csv"
 OF_FORMAT: Final = "A page as JSON, or all rows as CSV in the usual order of the list."
@@ -69,10 +70,15 @@ def wanted(query: Paged) -> WantedPage:
     return WantedPage(query.page, query.limit, query.cursor)
 
 
-async def page(request: Request, read: Callable[[Database], ListPage[T]]) -> ListPage[T]:
+async def page(
+    request: Request,
+    read: Callable[Concatenate[Database, P], ListPage[T]],
+    *args: P.args,
+    **values: P.kwargs,
+) -> ListPage[T]:
     """Read a page. Raises Problem if there is no such page, or too much to be sorted."""
     try:
-        return await request.read(read)
+        return await request.read(read, *args, **values)
     except NoPage as error:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
 

@@ -216,7 +216,7 @@ def _known(now: str, database: Database) -> _SiteChecks:
 @ENDPOINTS.get(SITE, Role.VIEWER)
 async def get_load_site(request: Request) -> LoadSiteShown:
     """Show the circuits, the chargers at them and the meters, and what is wrong with them"""
-    return await request.read(partial(read_site, now=request.api.stamp()))
+    return await request.read(read_site, now=request.api.stamp())
 
 
 def read_site(db: Database, now: str) -> LoadSiteShown:
@@ -480,7 +480,7 @@ async def limit_by_grid(request: TypedRequest[None, GridBody]) -> ListPage[LoadO
     if body.amperes is not None and body.kilowatts is not None:
         raise invalid("kilowatts", Told("give the amperes or the kilowatts, not both"))
     await load.grid_limit(body.amperes, kilowatts=body.kilowatts, source=body.source)
-    return await request.read(partial(read_orders, server=request.api))
+    return await request.read(read_orders, server=request.api)
 
 
 class OrdersQuery(ClientInput):

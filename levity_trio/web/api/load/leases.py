@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -236,7 +235,7 @@ class LoadMemory:
 @ENDPOINTS.get("/api/load/memory", Role.VIEWER)
 async def list_load_memory(request: Request) -> ListPage[LoadMemory]:
     """List what load management remembers of circuits and chargers"""
-    return whole(await request.read(partial(read_memory, now=request.api.stamp())))
+    return whole(await request.read(read_memory, now=request.api.stamp()))
 
 
 def read_memory(db: Database, now: str) -> list[LoadMemory]:
@@ -321,4 +320,4 @@ async def cancel_load_trial(request: Request) -> None:
 
 
 async def _trial(request: Request, charger: str) -> LoadTrial:
-    return await request.find(partial(newest_trial, charger=charger), Told("trial of {1}", charger))
+    return await request.find(newest_trial, Told("trial of {1}", charger), charger=charger)

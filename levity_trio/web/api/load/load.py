@@ -56,7 +56,7 @@ async def get_load(request: Request) -> LoadNow:
 async def get_load_day(request: TypedRequest[LoadDayQuery, None]) -> LoadDayOfCars:
     """Show a day of load management by the quarter of an hour: each phase of each circuit, and who
     waited or was bound. Two years are kept."""
-    return await request.read(partial(read_load_day, server=request.api, wanted=request.query.day))
+    return await request.read(read_load_day, server=request.api, wanted=request.query.day)
 
 
 def read_load_day(db: Database, server: Server, wanted: str | None) -> LoadDayOfCars:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import partial
 from typing import Final
 
 from levity_trio.store.engine.database import Database
@@ -28,7 +27,7 @@ async def get_power(request: TypedRequest[PowerQuery, None]) -> DayPower:
     """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the
     day before. Two years are kept."""
     day = None if request.query.day is None else local_day(request.query.day, "day")
-    return await request.read(partial(read_power, server=request.api, wanted=day))
+    return await request.read(read_power, server=request.api, wanted=day)
 
 
 def read_power(db: Database, server: Server, wanted: date | None = None) -> DayPower:

@@ -247,7 +247,7 @@ async def get_first_bill(request: Request) -> FirstBill:
 async def list_months(request: TypedRequest[MonthsQuery, None]) -> ListPage[BillMonth]:
     """List the months since this system bills, the newest first: how far each is, and what it comes
     to."""
-    return await request.read(partial(read_months, server=request.api, query=request.query))
+    return await request.read(read_months, server=request.api, query=request.query)
 
 
 def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[BillMonth]:
@@ -263,7 +263,7 @@ def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[Bi
 @ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
 async def get_month(request: Request) -> BillMonth:
     """Show how far a month is, and what it comes to."""
-    return await request.read(partial(read_month, server=request.api, month=month_of(request)))
+    return await request.read(read_month, server=request.api, month=month_of(request))
 
 
 def read_month(db: Database, server: Server, month: Month) -> BillMonth:
@@ -300,4 +300,4 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
 async def list_held_back(request: Request) -> ListPage[HeldBackTransaction]:
     """List the sessions that the closed statements of a month did not ask for, and why."""
     month = str(month_of(request))
-    return whole(await request.read(partial(months.held_back_of_month, month=month)))
+    return whole(await request.read(months.held_back_of_month, month=month))

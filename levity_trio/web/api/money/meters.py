@@ -194,7 +194,7 @@ def _fields(request: Request, body: ClientInput) -> Values:
 async def list_meters(request: TypedRequest[MetersQuery, None]) -> ListPage[Meter]:
     """List the meters of the house, by their names."""
     query = request.query
-    return await page(request, partial(stored.meters, name=query.name, wanted=wanted(query)))
+    return await page(request, stored.meters, name=query.name, wanted=wanted(query))
 
 
 @ENDPOINTS.post(METERS, Role.ADMIN, "in_use", "conflict", "not_found", status=CREATED)
@@ -224,7 +224,7 @@ async def change_meter(request: TypedRequest[None, MeterChangeBody]) -> Meter:
 
 
 async def _shown(request: Request, number: int) -> Meter:
-    return await request.read(partial(read_meter, number=number))
+    return await request.read(read_meter, number=number)
 
 
 def read_meter(db: Database, number: int) -> Meter:
@@ -283,7 +283,7 @@ async def void_reading(request: TypedRequest[None, VoidBody]) -> MeterReading:
     who = said(request, request.body.reason)
     with refusals():
         await request.api.writer.run(writes.void, request.number(), number, who)
-    return await request.find(partial(stored.reading, number=number), Told("reading {1}", number))
+    return await request.find(stored.reading, Told("reading {1}", number), number=number)
 
 
 def _line(request: Request, cells: Cells) -> GivenReading:
@@ -317,7 +317,7 @@ async def get_reconciliation(request: Request) -> Reconciliation:
     """Reconcile a month: the registers' energy with that of transactions and of the house's
     meters."""
     month = month_of(request)
-    return await request.read(partial(read_reconciliation, server=request.api, month=month))
+    return await request.read(read_reconciliation, server=request.api, month=month)
 
 
 def read_reconciliation(db: Database, server: Server, month: Month) -> Reconciliation:

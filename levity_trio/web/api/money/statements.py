@@ -162,7 +162,7 @@ def read_statements(
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
 async def get_statement(request: Request) -> StatementDocument:
     """Show a closed statement with its lines."""
-    return await request.read(partial(read_statement, number=request.number("number")))
+    return await request.read(read_statement, number=request.number("number"))
 
 
 def read_statement(db: Database, number: int) -> StatementDocument:
@@ -186,7 +186,7 @@ async def get_document(request: TypedRequest[DocumentQuery, None]) -> Response:
 async def get_cover(request: TypedRequest[CoverQuery, None]) -> Response:
     """Download the covering sheet of a closed month."""
     month = str(month_of(request))
-    statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
+    statements = await request.read(stored.closed_after, month=month, number=0, most=MOST)
     if not statements:
         raise not_found(Told("closed statement of {1}", month))
     read = partial(read_cover, request.api, [row for row, _ in statements])

@@ -288,9 +288,7 @@ async def list_tariffs(request: TypedRequest[TariffsQuery, None]) -> ListPage[Ta
     """List tariffs, by their names."""
     query = request.query
     day = _today(request)
-    return await page(
-        request, partial(stored.tariffs, name=query.name, today=day, wanted=wanted(query))
-    )
+    return await page(request, stored.tariffs, name=query.name, today=day, wanted=wanted(query))
 
 
 @ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
@@ -378,7 +376,7 @@ def said_by(request: Correcting) -> Said:
 
 
 async def shown(request: Request, number: int) -> TariffWithVersions:
-    return await request.read(partial(read_tariff, server=request.api, number=number))
+    return await request.read(read_tariff, server=request.api, number=number)
 
 
 def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions:
@@ -436,7 +434,7 @@ async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
 
     with refusals():
         done, corrected = await made(request, change)
-    assigned = await request.read(partial(stored.assignment, number=done.id))
+    assigned = await request.read(stored.assignment, number=done.id)
     return extended(Assignment, assigned, result=done.word, corrected=corrected)
 
 
@@ -541,7 +539,7 @@ async def preview_price(request: TypedRequest[None, PreviewBody]) -> TariffPrevi
 async def preview_version(request: TypedRequest[None, VersionPreviewBody]) -> TariffPreview:
     """Show what a month would have cost with a version."""
     version = GivenVersion(request.body.toml, await parsed(request.body.toml))
-    usual = await request.read(partial(stored.usual_terms, name=version.tariff.name))
+    usual = await request.read(stored.usual_terms, name=version.tariff.name)
 
     def change(db: UnitOfWork) -> None:
         add = partial(writes.add, db, version, first_open_day(db.rows), said_by(request))
@@ -595,7 +593,7 @@ async def _entered(
     """Return what a request says. Raises Problem with all faults."""
     body = request.body
     since = local_day(body.since, "since")
-    usual = await request.read(partial(stored.usual_terms, name=body.name.strip()))
+    usual = await request.read(stored.usual_terms, name=body.name.strip())
     plain = _plain(body, since, usual)
     version = GivenVersion(plain.toml, await parsed(plain.toml, plain.places))
     who = said_by(request)

@@ -265,7 +265,7 @@ async def _enter(
     )
     with refusals():
         entered = await request.api.writer.run(_in_currency_of_site, entry)
-    return await request.read(partial(stored.entry, number=entered.id))
+    return await request.read(stored.entry, number=entered.id)
 
 
 def _in_currency_of_site(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:

@@ -243,11 +243,11 @@ async def import_vehicles(request: Upload) -> ImportedLines:
 @ENDPOINTS.get("/api/admin/vehicle-export", Role.OPERATOR, media_type=CSV)
 async def export_vehicles(request: Request) -> Response:
     """Download vehicles and whose they are as CSV, in the form of an import."""
-    owned = await request.read(partial(belongings, what=What.VEHICLE))
+    owned = await request.read(belongings, what=What.VEHICLE)
     nobodys = await request.read(stored.vehicles_of_nobody)
     return in_file(OF_VEHICLE, [*map(_vehicle_cells, owned), *map(_vehicle_cells, nobodys)])
 
 
 async def _belongings(request: Request, what: What, columns: Sequence[str]) -> Response:
-    rows = await request.read(partial(belongings, what=what))
+    rows = await request.read(belongings, what=what)
     return in_file(columns, map(_owned_cells, rows))

@@ -218,7 +218,7 @@ async def list_accounts(
     if query.format == "csv":
         filters = _filters(request.api, query)
         return as_csv(request, IN_FILE, partial(stored.accounts, filters=filters))
-    return await page(request, partial(read_accounts, server=request.api, query=query))
+    return await page(request, read_accounts, server=request.api, query=query)
 
 
 def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
@@ -271,7 +271,7 @@ async def _change(request: Request, fields: Values) -> AccountWithBelongings:
 
 
 async def _shown(request: Request, number: int) -> AccountWithBelongings:
-    return await request.read(partial(read_account, number=number))
+    return await request.read(read_account, number=number)
 
 
 def read_account(db: Database, number: int) -> AccountWithBelongings:

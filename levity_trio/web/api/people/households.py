@@ -344,9 +344,7 @@ async def preview_move_out(request: TypedRequest[MoveOutQuery, None]) -> Departu
     """Say what ends if a household moves out, and what is left to do."""
     until = local_moment(request.query.until, "until", request.zone)
     number = request.number()
-    return await request.read(
-        partial(read_departure, server=request.api, number=number, until=until)
-    )
+    return await request.read(read_departure, server=request.api, number=number, until=until)
 
 
 def read_departure(db: Database, server: Server, number: int, until: str | None) -> Departure:
@@ -392,7 +390,7 @@ class UndoResult(msgspec.Struct):
 async def list_tasks(request: TypedRequest[TasksQuery, None]) -> ListPage[Task]:
     """List what was done to a household by whole tasks, the newest first, and whether it can be
     undone."""
-    return whole(await request.read(partial(stored.tasks_of, account=request.query.account)))
+    return whole(await request.read(stored.tasks_of, account=request.query.account))
 
 
 @ENDPOINTS.post(f"{TASKS}/{{id}}/undo", Role.OPERATOR, "not_found", "conflict")

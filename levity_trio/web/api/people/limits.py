@@ -107,7 +107,7 @@ async def list_refused_cards(request: TypedRequest[RefusedQuery, None]) -> ListP
     only"""
     query = request.query
     space = AtSpace(query.charger, query.connector, query.account)
-    return whole(await request.read(partial(read_refused, server=request.api, space=space)))
+    return whole(await request.read(read_refused, server=request.api, space=space))
 
 
 def read_refused(db: Database, server: Server, space: AtSpace) -> list[RefusedCard]:
@@ -132,7 +132,7 @@ async def list_account_use(request: Request) -> ListPage[MonthUse]:
     """Show what a household has used in this month and in the one before, whether it has a limit or
     not"""
     filters = [TransactionFilters(account=request.number())]
-    return whole(await request.read(partial(read_use, server=request.api, wanted=filters)))
+    return whole(await request.read(read_use, server=request.api, wanted=filters))
 
 
 @ENDPOINTS.get("/api/admin/id-tag-use/{tag}", Role.OPERATOR, "not_found")
@@ -140,7 +140,7 @@ async def list_tag_use(request: Request) -> ListPage[MonthUse]:
     """Show what a card has used in this month and in the one before, whether it has a limit or
     not"""
     tag = request.path["tag"]
-    return whole(await request.read(partial(read_use_of_tag, server=request.api, tag=tag)))
+    return whole(await request.read(read_use_of_tag, server=request.api, tag=tag))
 
 
 def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
@@ -185,7 +185,7 @@ def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters])
 async def get_account_limits(request: Request) -> Limits:
     """Show where a household may charge, how much in a month, and how the month stands."""
     number = request.number()
-    await request.find(partial(accounts.account, number=number), Told("household {1}", number))
+    await request.find(accounts.account, Told("household {1}", number), number=number)
     return await _shown(request, ACCOUNT, str(number))
 
 

@@ -102,10 +102,10 @@ async def list_transactions_of(
     request: TypedRequest[EndedQuery, None],
 ) -> ListPage[OwnedTransaction]:
     number, query = request.number(), request.query
-    if await request.read(partial(stored.account, number=number)) is None:
+    if await request.read(stored.account, number=number) is None:
         raise not_found(Told("household {1}", number))
     filters = replace(query.filters(), account=number)
-    return await page(request, partial(transactions_of, filters=filters, wanted=query.wanted))
+    return await page(request, transactions_of, filters=filters, wanted=query.wanted)
 
 
 @ENDPOINTS.get(
@@ -113,7 +113,7 @@ async def list_transactions_of(
 )
 async def list_unowned(request: TypedRequest[UnownedQuery, None]) -> ListPage[Transaction]:
     query = request.query
-    return await page(request, partial(unowned, filters=query.filters(), wanted=query.wanted))
+    return await page(request, unowned, filters=query.filters(), wanted=query.wanted)
 
 
 @ENDPOINTS.get(

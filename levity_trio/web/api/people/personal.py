@@ -161,7 +161,7 @@ async def _decisions(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([EVENT])
     async for page in _owned(request, number):
         transactions = [row.transaction.id for row in page]
-        events = await request.read(partial(decided, transactions=transactions))
+        events = await request.read(decided, transactions=transactions)
         rows: list[list[object]] = []
         for transaction, event in events:
             who, reason = inert(event.who), inert(event.reason)
@@ -217,7 +217,7 @@ async def get_deletion(request: Request) -> PersonalDeletion:
     names."""
     number = request.number()
     what = Told("deletion of household {1}", number)
-    return await request.find(partial(deletion, account=number), what)
+    return await request.find(deletion, what, account=number)
 
 
 @ENDPOINTS.delete(
@@ -230,7 +230,7 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     zone = api.config.time_zone
     if not api.is_clock_trusted():
         raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
-    if await request.read(partial(stored.account, number=number)) is None:
+    if await request.read(stored.account, number=number) is None:
         raise not_found(Told("household {1}", number))
     look = partial(obstacles, account=number, rule=rule_of(api), now=api.now(), zone=zone)
     in_the_way = await request.read(look)

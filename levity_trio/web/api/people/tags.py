@@ -265,7 +265,7 @@ async def create_tag(request: TypedRequest[None, TagBody]) -> ChangedTag:
 @ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
 async def get_tag(request: Request) -> TagWithPeriods:
     """Show a tag as it is and as it was, also one that was removed."""
-    tag = await request.read(partial(read_tag, server=request.api, tag=request.path["tag"]))
+    tag = await request.read(read_tag, server=request.api, tag=request.path["tag"])
     if tag is None:
         raise _unknown(request)
     return tag
@@ -316,7 +316,7 @@ async def changed(request: Request, change: writes.TagChange) -> ChangedTag:
     commands: list[int] = []
     if policy.is_withdrawn(key, before, change.after.tag, request.api.stamp()):
         commands = await clear_caches(request)
-    tag, *_ = await request.read(partial(stored.periods, key=key))
+    tag, *_ = await request.read(stored.periods, key=key)
     return extended(ChangedTag, tag, commands=commands)
 
 
@@ -351,7 +351,7 @@ def _unknown(request: Request) -> Problem:
 @ENDPOINTS.get(ASKED, Role.VIEWER)
 async def list_asked(request: Request) -> ListPage[AskedTag]:
     """List the unknown tags that wait for an operator (--unknown-tags ask), the last one first."""
-    return whole(await request.read(partial(stored.asked_tags, now=request.api.stamp())))
+    return whole(await request.read(stored.asked_tags, now=request.api.stamp()))
 
 
 @ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -162,7 +161,7 @@ async def get_me(request: Request) -> CallerIdentity:
     login = None if caller.login is None else request.api.logins.get(caller.login)
     household = None
     if caller.account is not None:
-        household = await request.read(partial(account, number=caller.account))
+        household = await request.read(account, number=caller.account)
     return CallerIdentity(
         name=caller.name if login is None else login.name,
         role=caller.role.word,
@@ -222,7 +221,7 @@ async def add_user(request: TypedRequest[None, NewUserBody]) -> AddedUser:
 async def get_user(request: Request) -> UserRow:
     """Show a user"""
     number = request.number()
-    return await request.find(partial(stored.user, number=number), Told("user {1}", number))
+    return await request.find(stored.user, Told("user {1}", number), number=number)
 
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED)
@@ -303,7 +302,7 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
         raise conflict(Told("a letter would not lead a driver anywhere; {1}", SAY_WHERE))
 
     household = await request.find(
-        partial(account, number=user.account), Told("household {1}", user.account)
+        account, Told("household {1}", user.account), number=user.account
     )
     until = datetime.fromisoformat(user.invited_until)
     spoken = household.language or user.language or language()
@@ -331,7 +330,7 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
 async def list_logins(request: TypedRequest[LoginsQuery, None]) -> list[LoginRow]:
     """List the log-ins of browsers, the newest first"""
     query = request.query
-    return await request.read(partial(stored.logins, limit=query.limit, is_ended=query.ended))
+    return await request.read(stored.logins, limit=query.limit, is_ended=query.ended)
 
 
 @ENDPOINTS.delete(f"{LOGINS}/{{id}}", Role.ADMIN, "not_found")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -104,4 +103,4 @@ async def _revoke_token(request: Request) -> None:
 async def _list_actions(request: TypedRequest[BelowQuery, None]) -> list[ActionRow]:
     """List the changes that were asked for and the refused attempts, the newest first"""
     query = request.query
-    return await request.read(partial(actions, before=query.before, limit=query.limit))
+    return await request.read(actions, before=query.before, limit=query.limit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
@@ -83,7 +82,7 @@ async def get_history(request: TypedRequest[HistoryQuery, None]) -> History | Re
     if (is_by_household or query.costs) and not request.sees_all:
         words = Told("history by household, and costs, need a token with the role operator")
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
-    history = await request.read(partial(read_history, server=request.api, query=query))
+    history = await request.read(read_history, server=request.api, query=query)
     if query.format == "csv":
         return Response(encoded(_rows(history)), media_type=CSV)
     return history
@@ -153,7 +152,7 @@ async def get_week(request: TypedRequest[WeekQuery, None]) -> WeekHistory | Resp
     if query.account is not None and not request.sees_all:
         words = Told("history by household needs a token with the role operator")
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
-    week = await request.read(partial(read_week, server=request.api, query=query))
+    week = await request.read(read_week, server=request.api, query=query)
     if query.format != "csv":
         return week
     rows: list[tuple[str | int | Decimal, ...]] = [("weekday", "hour", "kwh")]

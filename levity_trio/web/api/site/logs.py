@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -58,7 +57,7 @@ async def list_frames(request: TypedRequest[LogsQuery, None]) -> ListPage[LogEnt
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
     may be empty without being the last: go on while there is a next_cursor.
     """
-    return await page(request, partial(read_frames, server=request.api, query=request.query))
+    return await page(request, read_frames, server=request.api, query=request.query)
 
 
 def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogEntry]:

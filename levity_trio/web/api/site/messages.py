@@ -233,7 +233,7 @@ class RecipientsQuery(ClientInput):
 @ENDPOINTS.get(RECIPIENTS, Role.OPERATOR)
 async def list_recipients(request: TypedRequest[RecipientsQuery, None]) -> list[RecipientRow]:
     """List who is told what, in the order in which they were added"""
-    return await request.read(partial(stored.recipients, account=request.query.account))
+    return await request.read(stored.recipients, account=request.query.account)
 
 
 @ENDPOINTS.post(RECIPIENTS, Role.OPERATOR, "not_found", status=CREATED)
@@ -243,7 +243,7 @@ async def add_recipient(request: TypedRequest[None, NewRecipientBody]) -> Recipi
     if (body.who == DRIVER) != (account is not None):
         raise invalid("account", Told("give the household of a driver, and none of others"))
     if account is not None:
-        await request.find(partial(read_account, number=account), Told("household {1}", account))
+        await request.find(read_account, Told("household {1}", account), number=account)
     data = _data(body, who=body.who, account=account)
     number = await request.api.writer.run(writes.add_once, data, request.api.key, _by(request))
     return await _recipient(request, number)
@@ -310,7 +310,7 @@ async def test_recipient(request: Request) -> SentTests:
 
 async def _recipient(request: Request, number: int) -> RecipientRow:
     what = Told("recipient {1}", number)
-    recipient = await request.find(partial(stored.recipient, number=number), what)
+    recipient = await request.find(stored.recipient, what, number=number)
     if recipient.ended_at is not None:
         raise not_found(what)
     return recipient
@@ -370,7 +370,7 @@ async def _end_topic(request: Request, number: int) -> None:
 async def list_messages(request: TypedRequest[BelowQuery, None]) -> list[MessageRow]:
     """List what was sent, to whom and when, and what still waits, the newest first"""
     query = request.query
-    return await request.read(partial(stored.messages, before=query.before, limit=query.limit))
+    return await request.read(stored.messages, before=query.before, limit=query.limit)
 
 
 @ENDPOINTS.post(f"{MESSAGES}/test", Role.ADMIN, "conflict", "unsent", "too_many_waiting")
@@ -407,7 +407,7 @@ async def mail_month(request: TypedRequest[None, StatementMailBody]) -> Statemen
 @ENDPOINTS.get("/api/admin/statements/{id}/messages", Role.OPERATOR)
 async def list_of_statement(request: Request) -> list[MessageRow]:
     """List what was sent of a closed statement, to whom and when, the newest first"""
-    return await request.read(partial(stored.messages_of_statement, number=request.number()))
+    return await request.read(stored.messages_of_statement, number=request.number())
 
 
 async def _mail(request: Request, to: str) -> MessageTest:
@@ -465,7 +465,7 @@ async def get_own(request: Request) -> OwnRecipient:
         quiet_until=None,
         gets_statements=False,
     )
-    for recipient in await request.read(partial(stored.recipients, account=account)):
+    for recipient in await request.read(stored.recipients, account=account):
         if recipient.user == user:
             return replace(
                 shown,

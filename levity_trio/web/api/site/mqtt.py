@@ -3,7 +3,6 @@ again."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from levity_trio.records import record
@@ -54,7 +53,7 @@ async def _replay(request: TypedRequest[None, ReplayBody]) -> Replay:
             "since",
             Told("it is in the future; give a time from which on the broker gets the facts again"),
         )
-    position, is_pruned = await request.read(partial(before, since=since))
+    position, is_pruned = await request.read(before, since=since)
     facts = await request.write(writes.replay, position, since)
     if facts is None:
         raise conflict(UNUSED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -32,4 +31,4 @@ async def find(request: TypedRequest[SearchQuery, None]) -> SearchResult:
     first."""
     query = request.query
     wanted = Searched(query.text, query.limit, rule_of(request.api), request.api.now())
-    return await request.read(partial(search, wanted=wanted))
+    return await request.read(search, wanted=wanted)

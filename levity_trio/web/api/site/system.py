@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -103,7 +102,7 @@ async def get_system(request: Request) -> System:
     """Show the server: version, database, retention, plugins; to admins its settings, and whence
     each came."""
     api, config = request.api, request.api.config
-    database = await request.read(partial(stored_data, path=config.shown_database, now=api.now()))
+    database = await request.read(stored_data, path=config.shown_database, now=api.now())
     backup = await trio.to_thread.run_sync(last_backup, config.database)
     settings: list[SettingRow] | None = None
     if request.caller.role >= Role.ADMIN:

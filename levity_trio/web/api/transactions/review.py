@@ -298,7 +298,7 @@ async def _decided(
 ) -> Transaction:
     """Make a decision about a transaction; return the transaction after it."""
     tx = await decide(request, write, *values)
-    return await request.find(partial(stored.transaction, number=tx.id), Told("session {1}", tx.id))
+    return await request.find(stored.transaction, Told("session {1}", tx.id), number=tx.id)
 
 
 async def decide(
@@ -321,7 +321,7 @@ async def _read_again(
     Problem."""
     number = request.number()
     what = Told("message {1} that was set aside", number)
-    kept = await request.find(partial(message, number=number), what)
+    kept = await request.find(message, what, number=number)
     known: dict[str, str | int] = {}
     if body.meter_stop_wh is not None:
         known["meterStop"] = body.meter_stop_wh

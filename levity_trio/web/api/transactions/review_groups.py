@@ -157,7 +157,7 @@ async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> Gro
     shown: list[GroupedTransaction] = []
     for begin in range(0, len(numbers), MOST_SHOWN):
         part = numbers[begin : begin + MOST_SHOWN]
-        shown += await request.read(partial(stored.grouped, numbers=part))
+        shown += await request.read(stored.grouped, numbers=part)
 
     figures: list[ShownFigure] = []
     outcomes: list[DecidedTransaction] = []
@@ -250,4 +250,4 @@ async def _changed(request: Request, *, is_habit: bool) -> Habit:
     number = request.number()
     if not is_habit:
         raise not_found(Told("habit {1} that makes figures certain", number))
-    return await request.find(partial(habit, number=number), Told("habit {1}", number))
+    return await request.find(habit, Told("habit {1}", number), number=number)

@@ -169,7 +169,7 @@ async def list_transactions(request: Listed) -> ListPage[BilledTransaction] | St
     if query.format == "csv":
         return StreamingResponse(_file(request, read), media_type=CSV)
     number = WantedPage(query.page, query.limit, query.cursor)
-    return await page(request, partial(read, wanted=number))
+    return await page(request, read, wanted=number)
 
 
 @ENDPOINTS.get("/api/admin/transaction-sums", Role.VIEWER, "invalid", "not_found")
@@ -177,7 +177,7 @@ async def get_sums(request: TypedRequest[FilterQuery, None]) -> TransactionSums:
     """Sum the transactions that fit a filter: energy, cost, and what of it is in doubt or not
     billed yet."""
     rule, now = rule_of(request.api), request.api.now()
-    return await request.read(partial(sums_of, filters=request.query.filters(), rule=rule, now=now))
+    return await request.read(sums_of, filters=request.query.filters(), rule=rule, now=now)
 
 
 def read_transactions(
@@ -217,14 +217,14 @@ async def list_readings(request: TypedRequest[ReadingsQuery, None]) -> ListPage[
 async def get_curve(request: Request) -> Curve:
     """Show the power and the register of a transaction over its time, with few points."""
     number = request.number()
-    return await request.find(partial(curve, number=number), Told("session {1}", number))
+    return await request.find(curve, Told("session {1}", number), number=number)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/events", Role.VIEWER, "not_found")
 async def list_events(request: Request) -> ListPage[TransactionEvent]:
     """List what happened to a transaction: who did it, why, and the message as sent."""
     number = request.number()
-    events = await request.read(partial(events_of, number=number))
+    events = await request.read(events_of, number=number)
     if not events:
         raise not_found(Told("session {1}", number))
     if not request.sees_all:
@@ -238,7 +238,7 @@ async def explain_transaction(request: TypedRequest[ExplainQuery, None]) -> Tran
     its bill."""
     number, sees_all, is_weighed = request.number(), request.sees_all, request.query.weighed
     read = partial(read_explanation, server=request.api, sees_all=sees_all, is_weighed=is_weighed)
-    return await request.find(partial(read, number=number), Told("session {1}", number))
+    return await request.find(read, Told("session {1}", number), number=number)
 
 
 def read_explanation(
