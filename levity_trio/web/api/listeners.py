@@ -203,7 +203,8 @@ def local_socket(database: Path) -> Iterator[trio.SocketListener | None]:
         return
     _remove_socket(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)  # so that it is never open to others, not even for a moment
+    # So that it is never open to others, not even for a moment.
+    before = os.umask(0o177)
     try:
         listening.bind(str(path))
     finally:

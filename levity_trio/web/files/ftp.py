@@ -208,11 +208,12 @@ class FtpSession:
     async def _obey_next(self) -> bool:
         """Obey the next command; return whether another may follow. Raises _FtpClientLeft."""
         with trio.move_on_after(IDLE_SECONDS) as patience:
-            verb, _, argument = (await self._line()).partition(" ")
+            line = await self._line()
         if patience.cancelled_caught:
             reply = 421, "nothing came for too long"
         else:
-            # XPWD is an older PWD
+            verb, _, argument = line.partition(" ")
+            # XPWD is an older PWD.
             reply = await self._obey(verb.upper().removeprefix("X"), argument.strip())
         await self.reply(*reply)
         return reply[0] not in LAST
@@ -223,11 +224,9 @@ class FtpSession:
         if verb in REPLIES:
             return REPLIES[verb]
         if verb in CHOICES:
-            return (
-                (200, "yes")
-                if argument.upper() in CHOICES[verb]
-                else (504, f"only {CHOICES[verb][-1]}")
-            )
+            if argument.upper() in CHOICES[verb]:
+                return 200, "yes"
+            return 504, f"only {CHOICES[verb][-1]}"
         if verb not in self._commands:
             return 502, "this is not done here"
         try:
@@ -279,17 +278,17 @@ class FtpSession:
         address = peer_of(self._here)
         if not isinstance(address, IPv4Address):
             return 425, "send EPSV"
-        if (port := await self._open_port()) is None:
+        port = await self._open_port()
+        if port is None:
             return NO_PORT
-        return (
-            227,
-            f"Entering Passive Mode ({str(address).replace('.', ',')},{port // 256},{port % 256})",
-        )
+        host = str(address).replace(".", ",")
+        return 227, f"Entering Passive Mode ({host},{port // 256},{port % 256})"
 
     async def _open_extended(self, argument: str) -> Reply:
         if argument.upper() == "ALL":
             return 200, "yes"
-        if (port := await self._open_port()) is None:
+        port = await self._open_port()
+        if port is None:
             return NO_PORT
         return 229, f"Entering Extended Passive Mode (|||{port}|)"
 
@@ -318,7 +317,8 @@ class FtpSession:
             with trio.move_on_after(DATA_SECONDS):
                 while True:
                     stream = await listener.accept()
-                    with suppress(OSError):  # it has left again
+                    # It may have left again.
+                    with suppress(OSError):
                         if stream.socket.getpeername()[0] == self._there:
                             return stream
                     await trio.aclose_forcefully(stream)
@@ -331,7 +331,8 @@ class FtpSession:
         if self._listener is None:
             return 425, "send EPSV or PASV first"
         await self.reply(150, "go on")
-        if (data := await self._accepted(self._listener)) is None:
+        data = await self._accepted(self._listener)
+        if data is None:
             return 425, "no connection came from your address"
         reply = ABORTED
         async with data, trio.open_nursery() as nursery:
@@ -359,22 +360,30 @@ class FtpSession:
 
     async def _size(self, path: str) -> Reply:
         file = await self._file(path)
-        return NO_FILE if file is None else (213, str((await trio.Path(file).stat()).st_size))
+        if file is None:
+            return NO_FILE
+        status = await trio.Path(file).stat()
+        return 213, str(status.st_size)
 
     async def _retrieve(self, path: str) -> Reply:
-        file, offset, self._offset = await self._file(path), self._offset, 0
-        return NO_FILE if file is None else await self._transfer(partial(_send, file, offset))
+        file = await self._file(path)
+        offset, self._offset = self._offset, 0
+        if file is None:
+            return NO_FILE
+        return await self._transfer(partial(_send, file, offset))
 
     async def _file(self, path: str) -> Path | None:
         """Return the file that is to be fetched, if this is its name, in whatever folder."""
-        url = await self._transfers.find(self._secret)  # whose time may be over meanwhile
+        # Its time may be over meanwhile.
+        url = await self._transfers.find(self._secret)
         if url is None or url.name is None or path.rpartition("/")[2] != url.title:
             return None
         file = self._transfers.shelf.folder.path(url.name)
         return file if await trio.Path(file).is_file() else None
 
     async def _store(self, _path: str) -> Reply:
-        url, offset, self._offset = await self._transfers.find(self._secret), self._offset, 0
+        url = await self._transfers.find(self._secret)
+        offset, self._offset = self._offset, 0
         if url is None or url.name is not None:
             return 550, "no file is expected"
         if offset:
@@ -394,9 +403,8 @@ async def _outcome(work: Awaitable[None]) -> Reply:
     try:
         await work
     except FAILURES as error:
-        return (552 if isinstance(error, BodyRefused) else 451), str(
-            error
-        ) or "nothing can be stored at present"
+        code = 552 if isinstance(error, BodyRefused) else 451
+        return code, str(error) or "nothing can be stored at present"
     except (OSError, trio.BrokenResourceError):
         return ABORTED
     return 226, "done"

@@ -21,7 +21,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from levity_trio.clock import Clock
 from levity_trio.config import FTP_DATA_PORTS, ServerConfig
@@ -72,23 +72,19 @@ async def _serve(transfers: Transfers, request: Request) -> Response:
         return await _refuse()
     if url.name is not None:
         return await file_response(transfers.shelf, url.name) or await _refuse()
-    try:
-        parts = _content(request)
-    except NotMultipart as error:
-        transfers.tell_lost(url, str(error))
-        raise
+
+    # The body is the file, or that of a form has it as a part.
+    parts: Parts = request.stream()
+    if request.method == "POST":
+        try:
+            boundary = boundary_of(request.headers.get("content-type", ""))
+        except NotMultipart as error:
+            transfers.tell_lost(url, str(error))
+            raise
+        if boundary is not None:
+            parts = file_in(parts, boundary)
     await transfers.receive(url, parts)
     return Response(status_code=HTTPStatus.CREATED)
-
-
-def _content(request: Request) -> Parts:
-    """Return the content of the file: the body, or a part of it if it is that of a form. Raises
-    NotMultipart."""
-    parts: Parts = request.stream()
-    boundary = (
-        boundary_of(request.headers.get("content-type", "")) if request.method == "POST" else None
-    )
-    return parts if boundary is None else file_in(parts, boundary)
 
 
 async def _refuse() -> Response:
@@ -98,9 +94,9 @@ async def _refuse() -> Response:
 
 async def _of_problem(_request: Request, error: Exception) -> Response:
     status = STATUS_OF[type(error)]
-    headers = {"connection": "close"} | (
-        {"retry-after": "30"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    )
+    headers = {"connection": "close"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = "30"
     return problem(status, str(error) or "nothing can be stored at present", headers=headers)
 
 
@@ -132,24 +128,18 @@ async def open_files(
         transfers = Transfers(shelf, writer, reader, clock)
         async with AsyncExitStack() as opened:
             if listeners.http:
-                app = _application(transfers)
-                port = await opened.enter_async_context(open_http(app, listeners.http, _limits()))
-                shelf = replace(shelf, base_url=_base_url(config, port))
+                limits = HttpLimits(send_seconds=SEND_SECONDS, is_streamed=lambda _scope: True)
+                served = open_http(_application(transfers), listeners.http, limits)
+                base_url = _base_url(config, await opened.enter_async_context(served))
+                log.info("serving files", address=f"{base_url()}{PATH}/…")
+                shelf = replace(shelf, base_url=base_url)
             if listeners.ftp:
-                port = await opened.enter_async_context(
-                    open_ftp(transfers, listeners.ftp, FTP_DATA_PORTS)
-                )
-                shelf = replace(shelf, ftp_place=_ftp_place(config, port))
-            _tell(shelf)
+                served = open_ftp(transfers, listeners.ftp, FTP_DATA_PORTS)
+                ftp_place = _ftp_place(config, await opened.enter_async_context(served))
+                log.info("serving files by FTP", address=f"ftp://{ftp_place()}")
+                shelf = replace(shelf, ftp_place=ftp_place)
             yield shelf
         tasks.cancel_scope.cancel()
-
-
-def _tell(shelf: Shelf) -> None:
-    if shelf.base_url is not None:
-        log.info("serving files", address=f"{shelf.base_url()}{PATH}/…")
-    if shelf.ftp_place is not None:
-        log.info("serving files by FTP", address=f"ftp://{shelf.ftp_place()}")
 
 
 def _application(transfers: Transfers) -> ASGIApp:
@@ -157,14 +147,6 @@ def _application(transfers: Transfers) -> ASGIApp:
     paths = (f"{PATH}/{{secret}}", f"{PATH}/{{secret}}/{{name:path}}")
     routes = [Route(path, partial(_serve, transfers), methods=methods) for path in paths]
     return application(routes, dict.fromkeys(STATUS_OF, _of_problem))
-
-
-def _limits() -> HttpLimits:
-    return HttpLimits(send_seconds=SEND_SECONDS, is_streamed=_is_streamed)
-
-
-def _is_streamed(_scope: Scope) -> bool:
-    return True
 
 
 def _base_url(config: ServerConfig, port: int) -> BaseUrl:

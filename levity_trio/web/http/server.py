@@ -143,7 +143,8 @@ async def open_http(
                 partial(trio.serve_listeners, handle, limited, handler_nursery=connections)
             )
             name = listeners[0].socket.getsockname()
-            yield 0 if isinstance(name, str) else int(name[1])  # a Unix socket has a path
+            # A Unix socket has a path.
+            yield 0 if isinstance(name, str) else int(name[1])
             accepting.cancel_scope.cancel()
         await server.context.terminated.set()
         connections.cancel_scope.deadline = trio.current_time() + limits.grace_seconds

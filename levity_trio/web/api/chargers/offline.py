@@ -163,7 +163,7 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
 async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
     query, charger = request.query, await known_charger(request)
-    policy, now = request.api.id_tags.policy, request.api.stamp()
+    policy, now = request.policy, request.api.stamp()
     read = partial(stored.left_out, charger=charger, policy=policy, at=now)
     tags = await request.read(read)
     begin = (query.page - 1) * query.limit

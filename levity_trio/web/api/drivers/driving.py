@@ -342,7 +342,7 @@ def _tag(request: TypedRequest[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     usable = [tag for tag in tags if why_not(request.api, tag) is None] or tags
     chosen = usable
     if request.body.id_tag is not None:
-        key = request.api.id_tags.policy.key(request.body.id_tag)
+        key = request.policy.key(request.body.id_tag)
         chosen = [tag for tag in tags if tag.key == key]
     if len(chosen) != 1:
         choices = ", ".join(tag.id_tag for tag in usable)

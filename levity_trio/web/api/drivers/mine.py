@@ -297,7 +297,7 @@ def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
 async def name_tag(request: TypedRequest[None, OwnNameBody]) -> DriversTag:
     """Give a tag of your household a name of your own; null takes it away"""
     text = request.path["tag"]
-    key = request.api.id_tags.policy.key(text)
+    key = request.policy.key(text)
     await _name(request, Thing(What.TAG, key), Told("card {1}", text))
     tags = {tag.key: tag for tag in await tags_of(request)}
     return shown_tag(request.api, tags[key])

@@ -188,7 +188,7 @@ def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
 @ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
 async def lose_tag(request: Request) -> DriversTag:
     """Block a lost card of your household at once; those who run the site are told"""
-    account, tag, policy = account_of(request), request.path["tag"], request.api.id_tags.policy
+    account, tag, policy = account_of(request), request.path["tag"], request.policy
     try:
         change = await request.write(writes.lose, policy, account, tag)
     except NotOwned:

@@ -29,6 +29,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from levity_trio.access.tags import Policy
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -139,6 +140,11 @@ class TypedRequest(Generic[Query_co, Body_co]):
     def zone(self) -> ZoneInfo:
         """The time zone of the site."""
         return self.api.config.time_zone
+
+    @property
+    def policy(self) -> Policy:
+        """How the site compares tags."""
+        return self.api.id_tags.policy
 
     @property
     def sees_all(self) -> bool:

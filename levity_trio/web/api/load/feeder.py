@@ -503,7 +503,8 @@ def read_orders(
     db: Database, server: Server, wanted: WantedPage | None = None
 ) -> ListPage[LoadOrder]:
     """Return the orders of the grid operator, the oldest first."""
-    del wanted  # there are few
+    # There are few: one page has all of them.
+    del wanted
     return whole(stored.orders(db, ago(server, ORDERS_DAYS)))
 
 

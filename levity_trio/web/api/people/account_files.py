@@ -105,7 +105,7 @@ def _period(request: Request, line: PeriodLine) -> Values:
 
 def _tag(request: Request, cells: Cells) -> OwnedLine:
     line = converted(cells, TagLine)
-    thing = Thing(What.TAG, request.api.id_tags.policy.key(line.id_tag))
+    thing = Thing(What.TAG, request.policy.key(line.id_tag))
     return OwnedLine(line.account, thing, line.id_tag, line.vehicle, **_period(request, line))
 
 
@@ -202,7 +202,7 @@ async def export_accounts(request: Request) -> Response:
 async def import_tags(request: Upload) -> ImportedLines:
     """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with
     each."""
-    read_line, policy = partial(_tag, request), request.api.id_tags.policy
+    read_line, policy = partial(_tag, request), request.policy
     sheet = CsvFormat(OF_TAG, ("account", "id_tag"), MOST_LINES, Told("card"), read_line)
     return await import_lines(request, sheet, partial(writes.import_owned, policy=policy))
 
@@ -217,7 +217,7 @@ async def export_tags(request: Request) -> Response:
 async def import_spaces(request: Upload) -> ImportedLines:
     """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with
     each."""
-    read_line, policy = partial(_space, request), request.api.id_tags.policy
+    read_line, policy = partial(_space, request), request.policy
     sheet = CsvFormat(OF_SPACE, ("account", "charger"), MOST_LINES, Told("space"), read_line)
     done = await import_lines(request, sheet, partial(writes.import_owned, policy=policy))
     # Other cards may not charge any longer at a space that is exclusive now.

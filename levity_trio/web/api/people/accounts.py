@@ -321,7 +321,7 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
             vehicles.find(db, belongs.vehicle)
         ownership.give(db, request.number(), belongs, span, who)
         if belongs.id_tag is not None:
-            tags.admit(db, request.api.id_tags.policy, belongs.id_tag, span.until, who.at, who.by)
+            tags.admit(db, request.policy, belongs.id_tag, span.until, who.at, who.by)
         if body.name is not None:
             ownership.name_space(db, belongs.thing, body.name.strip())
 
@@ -357,7 +357,7 @@ def _belongs(request: Request, body: ThingBody) -> Belongs:
             raise invalid("charger", Told("give the charger of the connector"))
         if body.tag is not None:
             tag = body.tag.strip()
-            thing = Thing(What.TAG, request.api.id_tags.policy.key(tag))
+            thing = Thing(What.TAG, request.policy.key(tag))
             return Belongs(thing, tag, body.vehicle)
         if body.vehicle is not None:
             return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)

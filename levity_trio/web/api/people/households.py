@@ -157,7 +157,7 @@ async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> Enter
     for row in body.rows:
         cells = {name: _cell(getattr(row, name)) for name in COLUMNS}
         rows.append(_row(request, cells, usual))
-    policy, who = request.api.id_tags.policy, said(request, None)
+    policy, who = request.policy, said(request, None)
     key = _key(request, body)
     try:
         done = await request.api.writer.run(writes.enter, rows, policy, who, key)
@@ -216,7 +216,7 @@ def _cell(text: str | None) -> str | None:
 async def import_households(request: Upload) -> ImportedLines:
     """Import households with their cards, spaces and cars as CSV: all lines, or none and what is
     wrong with each."""
-    policy = request.api.id_tags.policy
+    policy = request.policy
 
     def write(
         db: UnitOfWork, rows: Sequence[ListedHousehold | ChangeRefused], at: str, by: str
@@ -291,7 +291,7 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
         driver=body.driver,
         invitation=made and made.new,
     )
-    policy, who, key = request.api.id_tags.policy, said(request, None), _key(request, body)
+    policy, who, key = request.policy, said(request, None), _key(request, body)
     with managing():
         done = await logins.change(writes.move_in, new, policy, who, manager(request), key)
         code = done.invitation
@@ -396,7 +396,7 @@ async def list_tasks(request: TypedRequest[TasksQuery, None]) -> ListPage[Task]:
 @ENDPOINTS.post(f"{TASKS}/{{id}}/undo", Role.OPERATOR, "not_found", "conflict")
 async def undo_task(request: Request) -> UndoResult:
     """Take back all that a task did, until a statement with it was closed."""
-    policy, who = request.api.id_tags.policy, manager(request)
+    policy, who = request.policy, manager(request)
     with managing():
         done = await request.api.logins.change(writes.undo, request.number(), policy, who)
     await clear_caches(request)

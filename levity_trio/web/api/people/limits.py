@@ -202,13 +202,13 @@ async def limit_account(request: TypedRequest[None, LimitsBody]) -> Limits:
 @ENDPOINTS.get(OF_TAG, Role.VIEWER)
 async def get_tag_limits(request: Request) -> Limits:
     """Show where a card may charge, how much in a month, and how the month stands."""
-    return await _shown(request, TAG, request.api.id_tags.policy.key(request.path["tag"]))
+    return await _shown(request, TAG, request.policy.key(request.path["tag"]))
 
 
 @ENDPOINTS.put(OF_TAG, Role.OPERATOR, *PROBLEMS)
 async def limit_tag(request: TypedRequest[None, TagLimitsBody]) -> Limits:
     """Say where a card may charge, and how much in a month."""
-    policy, body = request.api.id_tags.policy, request.body
+    policy, body = request.policy, request.body
     key = policy.key(request.path["tag"])
     before = await _shown(request, TAG, key)
     wanted = _wanted(body)._replace(is_everywhere=body.everywhere)

@@ -85,7 +85,7 @@ class _ZipSink:
 async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
     number = request.number()
-    read = partial(about, account=number, policy=request.api.id_tags.policy)
+    read = partial(about, account=number, policy=request.policy)
     known = await request.find(read, Told("household {1}", number))
     headers = {
         "content-disposition": f'attachment; filename="account-{number}.zip"',

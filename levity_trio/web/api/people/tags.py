@@ -255,7 +255,7 @@ async def create_tag(request: TypedRequest[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
     data = request.body.data(request.zone)
     try:
-        change = await request.write(writes.add, request.api.id_tags.policy, data)
+        change = await request.write(writes.add, request.policy, data)
     except TagInUse as known:
         words = Told("the card {1} was added before; change it instead", str(known))
         raise Problem(HTTPStatus.CONFLICT, "in_use", words) from None
@@ -286,7 +286,7 @@ def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
 async def change_tag(request: TypedRequest[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
     caches."""
-    policy, tag = request.api.id_tags.policy, request.path["tag"]
+    policy, tag = request.policy, request.path["tag"]
     fields = request.body.fields(request.zone)
     try:
         change = await request.write(writes.change, policy, tag, fields)
@@ -298,7 +298,7 @@ async def change_tag(request: TypedRequest[None, ChangeBody]) -> ChangedTag:
 @ENDPOINTS.delete(ID_TAG, Role.ADMIN, "not_found")
 async def remove_tag(request: Request) -> None:
     """Remove a tag, which then is unknown; what it was stays."""
-    api, policy = request.api, request.api.id_tags.policy
+    api, policy = request.api, request.policy
     try:
         removed = await request.write(writes.remove, policy, request.path["tag"])
     except UnknownTag:
@@ -310,7 +310,7 @@ async def remove_tag(request: Request) -> None:
 async def changed(request: Request, change: writes.TagChange) -> ChangedTag:
     """Return a changed tag, and have the connected chargers forget it if it may not charge any
     longer."""
-    policy = request.api.id_tags.policy
+    policy = request.policy
     before = None if change.before is None else change.before.tag
     key = policy.key(change.after.id_tag)
     commands: list[int] = []
@@ -357,7 +357,7 @@ async def list_asked(request: Request) -> ListPage[AskedTag]:
 @ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")
 async def dismiss_asked(request: Request) -> None:
     """Forget an unknown tag until it is presented again."""
-    policy, tag = request.api.id_tags.policy, request.path["tag"]
+    policy, tag = request.policy, request.path["tag"]
     try:
         await request.api.writer.run(writes.dismiss, policy, tag)
     except UnknownTag:
