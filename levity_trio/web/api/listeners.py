@@ -201,6 +201,7 @@ def local_socket(database: Path) -> Iterator[trio.SocketListener | None]:
         log.warning("no local socket: the path of the database is too long for one", path=str(path))
         yield None
         return
+    # A server that was killed has left its socket, at which nobody could listen.
     _remove_socket(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # So that it is never open to others, not even for a moment.
@@ -228,6 +229,7 @@ async def open_api(
     api: ApiParts, listeners: ApiListeners, opening: ApiOpening
 ) -> AsyncIterator[None]:
     """Serve the API while the block runs; `opening` lets plug-ins in."""
+    # Nobody is let in before it is known who may ask.
     await _read_people(api)
     config = api.config
     app = application_of(api, ENDPOINTS, [*_documentation(config.guests)])

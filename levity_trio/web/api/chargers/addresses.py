@@ -122,6 +122,7 @@ async def get_codes(request: TypedRequest[CodesQuery, None]) -> Response:
     async def read() -> CodeSheet:
         by_charger = await api.reader.run(read_labels)
         counts = {charger: len(labels) for charger, labels in by_charger.items()}
+        # When the address of this machine changes, it is known which labels are wrong.
         await api.writer.run(note_labels, own_address(address), counts)
         return CodeSheet(tuple(chain.from_iterable(by_charger.values())), language())
 

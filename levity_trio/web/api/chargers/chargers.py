@@ -213,6 +213,7 @@ async def replace_charger(request: TypedRequest[None, ChargerBody]) -> Charger:
 async def retire_charger(request: Request) -> None:
     """Retire a charger: it is hidden until it charges again. Its data stays."""
     at = request.api.stamp()
+    # With the day it is a charger that was removed, and not a wrong identity.
     await _hide(request.api, hide, request.path["id"], at, at[:10])
 
 

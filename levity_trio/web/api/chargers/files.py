@@ -93,6 +93,7 @@ async def add_firmware(
             created_at=api.stamp(),
         )
         number = await api.writer.run(writes.add, new)
+        # Somebody may have taken the name while the file arrived.
         if number is None:
             raise _taken(title)
         return number

@@ -228,6 +228,7 @@ async def prepare(
     api, body = request.api, payload
     is_connected = api.chargers.is_connected(charger)
     known = await request.read(situation, charger=charger, now=api.now(), is_connected=is_connected)
+    # A charger may say by which protocols it transfers files.
     protocols = known.words("SupportedFileTransferProtocols")
     payload, url = await located(request, operation, payload, charger, protocols)
     for path, allotted in left_out(operation, payload):

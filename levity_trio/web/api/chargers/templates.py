@@ -166,6 +166,7 @@ async def delete_template(request: Request) -> None:
 
 def _check_entries(request: Request, entries: dict[str, str]) -> None:
     """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
+    # Chargers do not tell keys apart by case.
     counts = Counter(key.casefold() for key in entries)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:

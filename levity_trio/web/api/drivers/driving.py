@@ -307,6 +307,7 @@ async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> 
         at=request.api.stamp(),
         household=own,
     )
+    # Another household may own the place, and would then pay, whoever holds the card.
     if not await request.read(pays):
         raise conflict(NOT_YOURS)
     return await _send(request, charger.id, START, payload)

@@ -133,6 +133,7 @@ def is_of_own_page(headers: Headers, url: str | None = None) -> bool:
 def check_url(query: str) -> None:
     """Raise Problem for a token in a URL, which ends up in logs."""
     names = {part.partition("=")[0].casefold() for part in query.split("&")}
+    # Every token of ours begins like this, whatever its parameter is called.
     if names & TOKEN_PARAMETERS or "levity_" in query:
         words = Told("a token travels only in the header Authorization; revoke this one")
         raise Problem(HTTPStatus.BAD_REQUEST, "token_in_url", words)

@@ -114,6 +114,7 @@ async def every_page(
     reader: Reader, read: Callable[..., ListPage[T] | None], most: int
 ) -> AsyncIterator[list[T]]:
     """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
+    # By cursors, so that rows that are added meanwhile move nothing.
     next_page = WantedPage(limit=most)
     while True:
         listed = await reader.run(partial(read, wanted=next_page))
@@ -131,6 +132,7 @@ def masked(request: Request, rows: list[T], *names: str) -> list[T]:
         return rows
     shown: list[T] = []
     for row in rows:
+        # The columns stay, and are empty.
         hidden = dict.fromkeys((*for_operators(row), *names))
         shown.append(replace(row, **hidden))  # type: ignore[type-var]
     return shown

@@ -71,6 +71,7 @@ async def read(content: bytes, sheet: CsvFormat[T]) -> CsvTable[T]:
 def _read(content: bytes, sheet: CsvFormat[T]) -> CsvTable[T]:
     table: CsvTable[T] = CsvTable()
     try:
+        # Spreadsheets begin a file in UTF-8 with a byte order mark.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1

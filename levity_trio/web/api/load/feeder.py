@@ -369,6 +369,7 @@ async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSit
     sockets = {socket.place: socket for socket in every_socket(site, known.places)}
     if place not in sockets:
         raise not_found(Told("connector {1} of {2}", body.connector, body.charger))
+    # A connector that the site did not name hangs at its root, and is named from now on.
     turned = replace(sockets[place], rotation=body.rotation)
     others = (socket for socket in site.sockets if socket.place != place)
     toml = written(replace(site, sockets=(*others, turned)))
@@ -425,10 +426,13 @@ async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
     load, name, amperes = request.api.load, request.path["name"], request.body.amperes
     if not all(isfinite(current) and abs(current) <= MOST_AMPERES for current in amperes):
         raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
+    # A meter with one phase gives one value.
     one, two, three = [*amperes, 0.0, 0.0][:3]
     if load is not None and load.measured(name, (one, two, three)):
         return
 
+    # The duty may be at another server: then the meter is known here, too, and only cannot be
+    # heard.
     known = await request.read(partial(_known, request.api.stamp()))
     if known.version is None:
         raise _unmanaged()

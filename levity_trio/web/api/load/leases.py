@@ -188,6 +188,7 @@ async def _meant(request: TypedRequest[None, LimitBody]) -> list[str]:
     if version is None:
         return []
     chargers: set[str] = set()
+    # A site may name connectors of chargers that are not served.
     for socket in every_socket(parse(version.toml), places):
         if socket.place in places and body.circuit in (None, socket.circuit):
             chargers.add(socket.charger)

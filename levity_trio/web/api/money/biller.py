@@ -94,6 +94,7 @@ async def get_logo(request: Request) -> Response:
 async def set_logo(request: Upload) -> BillerRow:
     logo = await content_of(request, LARGEST_LOGO_BYTES)
     try:
+        # What is no picture is refused before a process is begun for it.
         media_type(logo)
         async with request.api.places.wait():
             await printing.check_logo(logo)

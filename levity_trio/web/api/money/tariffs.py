@@ -597,6 +597,7 @@ async def _entered(
     plain = _plain(body, since, usual)
     version = GivenVersion(plain.toml, await parsed(plain.toml, plain.places))
     who = said_by(request)
+    # Without a target, the price is only a version: nobody has it yet.
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) > 1:
         raise invalid("body", Told("give at most one of household, charger and site"))

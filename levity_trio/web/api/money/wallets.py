@@ -260,6 +260,7 @@ async def _enter(
         reason=body.reason.strip(),
         at=request.api.stamp(),
         by=request.caller.name,
+        # Only a refund may name a statement.
         statement=getattr(body, "statement", None),
         service_id=service_id,
     )

@@ -317,10 +317,12 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
             raise invalid(field, Told("only a space has this"))
 
     def write(db: UnitOfWork) -> None:
+        # A tag cannot name a car that does not exist, or was removed.
         if belongs.vehicle is not None:
             vehicles.find(db, belongs.vehicle)
         ownership.give(db, request.number(), belongs, span, who)
         if belongs.id_tag is not None:
+            # A tag that is given to a household may charge at once.
             tags.admit(db, request.policy, belongs.id_tag, span.until, who.at, who.by)
         if body.name is not None:
             ownership.name_space(db, belongs.thing, body.name.strip())

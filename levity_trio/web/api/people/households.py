@@ -366,6 +366,7 @@ async def move_out(request: TypedRequest[None, MoveOutBody]) -> DepartureResult:
     with managing():
         done = await api.logins.change(writes.move_out, leaving, api.id_tags.policy, who)
     if until <= api.stamp():
+        # Chargers may still remember the cards that have ended.
         await clear_caches(request)
     read = partial(accounts.account, number=number)
     account = await request.find(read, Told("household {1}", number))

@@ -226,6 +226,7 @@ async def _settled(request: Request, what: str, key: str, before: Limits) -> Lim
     """Return what holds now. Chargers where a card may charge no longer are asked to forget whom
     they let charge."""
     after = await _shown(request, what, key)
+    # A charger that remembers the card would let it charge without asking.
     if after.chargers is not None and after.chargers != before.chargers:
         await clear_caches(request, lambda charger: charger not in (after.chargers or ()))
     return after

@@ -96,6 +96,8 @@ async def get_everything(request: Request) -> StreamingResponse:
         sink = _ZipSink()
         archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         async for name, parts in _files(request, number, known):
+            # Nobody knows yet how large the member becomes, and ZIP must know before whether it is
+            # beyond 2 GiB.
             member = archive.open(name, "w", force_zip64=True)
             async for part in parts:
                 await trio.to_thread.run_sync(member.write, part)
@@ -247,6 +249,8 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     with refusals():
         await api.logins.change(writes.delete, number, order)
     async with api.places.wait():
+        # What was deleted is still in free pages of the file; forgetting something cleans them,
+        # too.
         if not await forget_due(api.writer, api.now, zone):
             await scrub(api.writer)
     return await get_deletion(request)

@@ -383,6 +383,7 @@ async def import_tags(request: Upload) -> TagImport:
         table = await read(await content_of(request, MOST_BYTES), sheet)
         rows = [[getattr(tag, name) for name in table.columns] for tag in table.rows]
         results, is_withdrawn = await request.write(writes.take, policy, table.columns, rows)
+        # Tags are judged in memory: the answer comes when the file counts there.
         await api.read_imported()
     commands = await clear_caches(request) if is_withdrawn else []
     lines = zip(table.lines, results[:MOST_TOLD], strict=False)

@@ -162,6 +162,7 @@ async def get_me(request: Request) -> CallerIdentity:
     household = None
     if caller.account is not None:
         household = await request.read(account, number=caller.account)
+    # The caller of a driver is named by a number, and the log-in by the name.
     return CallerIdentity(
         name=caller.name if login is None else login.name,
         role=caller.role.word,
@@ -293,6 +294,7 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
     api, number, code = request.api, request.number(), request.body.code
     user = await get_user(request)
     invitation = api.logins.invitations.find(code, api.stamp())
+    # A PIN would be too old before its letter is read.
     is_of_user = invitation is not None and invitation.user == number and not invitation.is_pin
     if not is_of_user or user.invited_until is None:
         raise conflict(Told("this is not a code of user {1} that works; make a new one", number))

@@ -172,6 +172,7 @@ def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
     if query.since is not None:
         first = local_day(query.since, "from")
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
+    # A span that would end before it begins is its last day.
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
     return hours_of_week(db, OfWeek(since, before, zone, query.charger, query.account))
 

@@ -299,6 +299,7 @@ async def test_recipient(request: Request) -> SentTests:
             tests.append(await _mail(request, recipient.mail))
         if recipient.has_push:
             read = partial(stored.topic, number=recipient.id, key=request.api.key)
+            # A topic is stored with a key that this server may lack.
             topic = await request.read(read)
             if topic is None:
                 raise conflict(Told("the topic is unknown here; make a new one"))

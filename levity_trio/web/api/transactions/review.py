@@ -219,6 +219,7 @@ async def preview_correction(request: TypedRequest[None, FigureBody]) -> Correct
     except Foreseen as foreseen:
         tx, priced = foreseen.tx, foreseen.priced
     else:
+        # The write ends with an error, so that nothing of it is kept.
         raise AssertionError("what was foreseen was kept")
 
     currency, prices = None, None
