@@ -127,9 +127,7 @@ async def _allow(request: TypedRequest[None, NameBody]) -> CertificateRequest:
     except (AuthorityProblem, NoRequest) as problem:
         raise conflict(str(problem)) from None
     at, by, reason = request.api.stamp(), request.caller.name, request.body.reason
-    words = await request.api.writer.run(
-        writes.allow_name, number, requested, organization, at, by, reason
-    )
+    words = await request.commit(writes.allow_name, number, requested, organization, at, by, reason)
     if words is not None:
         raise conflict(words)
     return rejected
@@ -212,7 +210,7 @@ async def _revoke(request: TypedRequest[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
     number = request.number()
     at, by, reason = request.api.stamp(), request.caller.name, request.body.reason
-    revoked = await request.api.writer.run(writes.revoke, number, at, by, reason)
+    revoked = await request.commit(writes.revoke, number, at, by, reason)
     certificate = await _shown(request, number)
     if revoked is None:
         revoked_at = Moment(certificate.revoked_at or "")

@@ -201,7 +201,7 @@ async def replace_charger(request: TypedRequest[None, ChargerBody]) -> Charger:
     """Replace the name and the station of a charger."""
     charger, body = request.path["id"], request.body
     try:
-        await request.api.writer.run(change_charger, charger, _data(body), request.api.stamp())
+        await request.commit(change_charger, charger, _data(body), request.api.stamp())
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except UnknownStation:

@@ -125,7 +125,7 @@ async def set_password(request: TypedRequest[None, PasswordBody]) -> MadePasswor
             credentials.drop_others(db, charger, password, at, by)
 
     try:
-        await request.api.writer.run(write)
+        await request.commit(write)
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     return MadePassword(charger, text)
@@ -139,7 +139,7 @@ async def readmit(request: TypedRequest[None, ReadmitBody]) -> Readmission:
     at, until = stamp(now), stamp(now + timedelta(minutes=READMITTED_MINUTES))
     by = request.caller.name
     try:
-        await request.api.writer.run(credentials.readmit, charger, profile, at, until, by)
+        await request.commit(credentials.readmit, charger, profile, at, until, by)
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     return Readmission(charger, profile, until)

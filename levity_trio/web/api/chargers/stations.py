@@ -38,7 +38,7 @@ async def list_stations(request: TypedRequest[Paged, None]) -> ListPage[Station]
 @ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
 async def create_station(request: TypedRequest[None, StationBody]) -> Station:
     """Add a station."""
-    number = await request.api.writer.run(add_station, request.body, request.api.stamp())
+    number = await request.commit(add_station, request.body, request.api.stamp())
     return await _shown(request, number)
 
 
@@ -53,7 +53,7 @@ async def replace_station(request: TypedRequest[None, StationBody]) -> Station:
     """Replace the data of a station."""
     number = request.number()
     try:
-        await request.api.writer.run(change_station, number, request.body, request.api.stamp())
+        await request.commit(change_station, number, request.body, request.api.stamp())
     except UnknownStation:
         raise not_found(Told("station {1}", number)) from None
     return await _shown(request, number)
@@ -64,7 +64,7 @@ async def delete_station(request: Request) -> None:
     """Delete a station. Its chargers then have none; its row stays, hidden."""
     number = request.number()
     try:
-        await request.api.writer.run(remove_station, number, request.api.stamp())
+        await request.commit(remove_station, number, request.api.stamp())
     except UnknownStation:
         raise not_found(Told("station {1}", number)) from None
 

@@ -323,7 +323,7 @@ async def _name(request: TypedRequest[None, OwnNameBody], thing: Thing, what: st
     account, at = account_of(request), request.api.stamp()
     words = (request.body.name or "").strip() or None
     write = partial(own_names.name, account=account, thing=thing, words=words, at=at)
-    if not await request.api.writer.run(write):
+    if not await request.commit(write):
         raise not_found(what)
 
 

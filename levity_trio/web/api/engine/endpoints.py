@@ -131,10 +131,14 @@ class TypedRequest(Generic[Query_co, Body_co]):
             raise not_found(what)
         return row
 
+    async def commit(self, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
+        """Run a write and return its result. Raises StoreUnavailable."""
+        return await self.api.writer.run(write, *values)
+
     async def write(self, write: Callable[[UnitOfWork, *Ts, str, str], T], *values: *Ts) -> T:
         """Run a write that ends with the time and with who asks for it; return its result. Raises
         StoreUnavailable."""
-        return await self.api.writer.run(write, *values, self.api.stamp(), self.caller.name)
+        return await self.commit(write, *values, self.api.stamp(), self.caller.name)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -210,7 +210,7 @@ async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
 
     for _ in range(TRIES):
         computed_month = await computed(request, read)
-        closed = await request.api.writer.run(closing.close, computed_month)
+        closed = await request.commit(closing.close, computed_month)
         if closed is not None:
             return ClosedMonth(
                 month=str(month),

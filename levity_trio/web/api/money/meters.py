@@ -264,7 +264,7 @@ async def enter_reading(request: TypedRequest[None, ReadingBody]) -> EnteredRead
     at = local_moment(body.at, "at", request.zone) or now
     taken = GivenReading(meter, at, _register(body.value), body.unit)
     with refusals():
-        added = await request.api.writer.run(writes.read, taken, HAND, now, request.caller.name)
+        added = await request.commit(writes.read, taken, HAND, now, request.caller.name)
 
     def read(db: Database) -> EnteredReading | None:
         reading = stored.reading(db, added.id)
@@ -282,7 +282,7 @@ async def void_reading(request: TypedRequest[None, VoidBody]) -> MeterReading:
     number = request.number("reading")
     who = said(request, request.body.reason)
     with refusals():
-        await request.api.writer.run(writes.void, request.number(), number, who)
+        await request.commit(writes.void, request.number(), number, who)
     return await request.find(stored.reading, Told("reading {1}", number), number=number)
 
 

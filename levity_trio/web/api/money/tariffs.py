@@ -321,7 +321,7 @@ async def made(
     def write(db: UnitOfWork) -> tuple[T, list[CorrectedStatement]]:
         return correcting(db, billed_by, partial(change, db), may_correct=may_correct)
 
-    return await request.api.writer.run(write)
+    return await request.commit(write)
 
 
 async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
@@ -631,7 +631,7 @@ class _Undone(Exception):
 async def _undone(request: Request, change: Callable[[UnitOfWork], None]) -> _Undone:
     """Make a change and undo it; return what it would do. Raises Refused."""
     try:
-        await request.api.writer.run(change)
+        await request.commit(change)
     except _Undone as undone:
         return undone
     raise AssertionError("a write that is tried is undone")

@@ -265,7 +265,7 @@ async def _enter(
         service_id=service_id,
     )
     with refusals():
-        entered = await request.api.writer.run(_in_currency_of_site, entry)
+        entered = await request.commit(_in_currency_of_site, entry)
     return await request.read(stored.entry, number=entered.id)
 
 
@@ -289,5 +289,5 @@ async def set_terms(request: TypedRequest[None, TermsBody]) -> WalletWithTerms:
     at, by = request.api.stamp(), request.caller.name
     new = NewTerms(WalletTerms(body.terms), body.limit, body.reason.strip(), at, by)
     with refusals():
-        await request.api.writer.run(writes.set_terms, request.number(), new)
+        await request.commit(writes.set_terms, request.number(), new)
     return await get_wallet(request)

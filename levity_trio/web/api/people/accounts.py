@@ -328,7 +328,7 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
             ownership.name_space(db, belongs.thing, body.name.strip())
 
     with refusals():
-        await request.api.writer.run(write)
+        await request.commit(write)
     # Other cards may not charge at an exclusive space, so its charger forgets whom it let charge.
     if body.exclusive:
         await clear_caches(request, lambda charger: charger == body.charger)
@@ -343,7 +343,7 @@ async def take(request: TypedRequest[None, TakeBody]) -> AccountWithBelongings:
     who = said(request, body.reason)
     since = local_moment(body.since, "since", request.zone) or who.at
     with refusals():
-        await request.api.writer.run(ownership.take, request.number(), thing, since, who)
+        await request.commit(ownership.take, request.number(), thing, since, who)
     return await _shown(request, request.number())
 
 
@@ -448,7 +448,7 @@ async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
     who = said(request, REMOVED)
     with refusals():
-        await request.api.writer.run(vehicles.remove, request.number(), who)
+        await request.commit(vehicles.remove, request.number(), who)
 
 
 async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:

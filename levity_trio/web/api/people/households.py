@@ -160,7 +160,7 @@ async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> Enter
     policy, who = request.policy, said(request, None)
     key = _key(request, body)
     try:
-        done = await request.api.writer.run(writes.enter, rows, policy, who, key)
+        done = await request.commit(writes.enter, rows, policy, who, key)
     except ImportRefused as refused:
         faults: list[Json] = [
             {"row": place, "field": field, "detail": words}

@@ -359,7 +359,7 @@ async def dismiss_asked(request: Request) -> None:
     """Forget an unknown tag until it is presented again."""
     policy, tag = request.policy, request.path["tag"]
     try:
-        await request.api.writer.run(writes.dismiss, policy, tag)
+        await request.commit(writes.dismiss, policy, tag)
     except UnknownTag:
         raise _unknown(request) from None
 

@@ -81,7 +81,7 @@ async def _import(request: Request, kind: str, line: bytes) -> ImportedRows:
             if not all(time is None or TIME.fullmatch(time) for time in times):
                 raise invalid(name, "give a time such as 2026-03-01T12:00:00.000Z")
     try:
-        return await request.api.writer.run(take, kind, rows, request.api.stamp())
+        return await request.commit(take, kind, rows, request.api.stamp())
     except ImpossibleRow as error:
         raise invalid("body", f"a row cannot be stored: {error}") from None
 

@@ -245,7 +245,7 @@ async def add_recipient(request: TypedRequest[None, NewRecipientBody]) -> Recipi
     if account is not None:
         await request.find(read_account, Told("household {1}", account), number=account)
     data = _data(body, who=body.who, account=account)
-    number = await request.api.writer.run(writes.add_once, data, request.api.key, _by(request))
+    number = await request.commit(writes.add_once, data, request.api.key, _by(request))
     return await _recipient(request, number)
 
 
@@ -260,7 +260,7 @@ async def change_recipient(request: TypedRequest[None, RecipientChangeBody]) -> 
     """Change what somebody is told, and where"""
     recipient = await _recipient(request, request.number())
     data = _data(request.body, who=recipient.who)
-    if not await request.api.writer.run(writes.change, recipient.id, data):
+    if not await request.commit(writes.change, recipient.id, data):
         raise not_found(Told("recipient {1}", recipient.id))
     return await _recipient(request, recipient.id)
 
@@ -268,7 +268,7 @@ async def change_recipient(request: TypedRequest[None, RecipientChangeBody]) -> 
 @ENDPOINTS.delete(RECIPIENT, Role.OPERATOR, "not_found")
 async def remove_recipient(request: Request) -> None:
     """Tell somebody nothing more; what still waits is not sent"""
-    if not await request.api.writer.run(writes.end, request.number(), _by(request)):
+    if not await request.commit(writes.end, request.number(), _by(request)):
         raise not_found(Told("recipient {1}", request.number()))
 
 
@@ -361,7 +361,7 @@ async def _topic(request: Request, number: int) -> MadeTopic:
 
 
 async def _end_topic(request: Request, number: int) -> None:
-    await request.api.writer.run(writes.set_topic, number, None, request.api.key)
+    await request.commit(writes.set_topic, number, None, request.api.key)
 
 
 # What was sent
@@ -512,7 +512,7 @@ async def make_own_topic(request: Request) -> MadeTopic:
     before"""
     if request.api.config.ntfy is None:
         raise conflict(Told("push messages are not set up here"))
-    number = await request.api.writer.run(writes.own, account_of(request), _user(request))
+    number = await request.commit(writes.own, account_of(request), _user(request))
     if number is None:
         number = await _keep(request, OwnRecipientBody(kinds=tuple(OF_DRIVER)))
     return await _topic(request, number)
@@ -521,7 +521,7 @@ async def make_own_topic(request: Request) -> MadeTopic:
 @ENDPOINTS.delete(f"{OWN}/topic", Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def end_own_topic(request: Request) -> None:
     """End your push messages"""
-    number = await request.api.writer.run(writes.own, account_of(request), _user(request))
+    number = await request.commit(writes.own, account_of(request), _user(request))
     if number is not None:
         await _end_topic(request, number)
 

@@ -309,7 +309,7 @@ async def decide(
     body = request.body
     decision = Decision(request.caller.name, body.reason, request.api.stamp(), body.event)
     try:
-        return await request.api.writer.run(write, *values, decision)
+        return await request.commit(write, *values, decision)
     except DecisionRefused as refused:
         members = {} if refused.field is None else {"field": refused.field}
         raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None

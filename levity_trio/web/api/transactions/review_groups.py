@@ -138,7 +138,7 @@ async def decide_group(request: TypedRequest[None, GroupBody]) -> GroupDecision:
         ShownFigure(session.transaction, session.event, session.figure_wh) for session in seen
     ]
     decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
-    decided = await request.api.writer.run(groups.decide, charger, figures, decision)
+    decided = await request.commit(groups.decide, charger, figures, decision)
     return await _outcome(request, decided)
 
 
@@ -173,7 +173,7 @@ async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> Gro
 
     for begin in range(0, len(figures), MOST_SHOWN):
         part_of_figures = figures[begin : begin + MOST_SHOWN]
-        outcomes += await request.api.writer.run(groups.decide, charger, part_of_figures, decision)
+        outcomes += await request.commit(groups.decide, charger, part_of_figures, decision)
     return await _outcome(request, outcomes)
 
 
@@ -242,7 +242,7 @@ async def ask_about_habit(request: Request) -> Habit:
 @ENDPOINTS.delete(HABIT, Role.OPERATOR, "not_found")
 async def stop_asking_about_habit(request: Request) -> Habit:
     """Let a known habit make figures certain again, without asking"""
-    is_habit = await request.api.writer.run(decisions.stop_asking, request.number())
+    is_habit = await request.commit(decisions.stop_asking, request.number())
     return await _changed(request, is_habit=is_habit)
 
 
