@@ -139,7 +139,8 @@ async def _authority(request: Request) -> Authority:
     folder = certificates_folder(request.api.config.beside)
     missing = Told("certificate authority; create one with `levity-trio certificate init`")
     own = await _read(folder, read_own, missing)
-    return Authority(own.organization, _own(own.root), [*map(_own, own.server)])
+    servers = [_own(certificate) for certificate in own.server]
+    return Authority(own.organization, _own(own.root), servers)
 
 
 async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str) -> T:

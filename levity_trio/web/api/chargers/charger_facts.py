@@ -120,8 +120,8 @@ async def list_statuses(request: TypedRequest[StatusesQuery, None]) -> ListPage[
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
 async def list_faults(request: TypedRequest[FaultsQuery, None]) -> ListPage[facts.Fault]:
     charger, query = await whose(request), request.query
-    rows = wanted(query)
-    return await page(request, lambda db: facts.faults(db, charger, rows, is_open=query.open))
+    read = partial(facts.faults, charger=charger, is_open=query.open)
+    return await page(request, read, wanted=wanted(query))
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
@@ -194,5 +194,6 @@ def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> Cha
     month = Month.of(in_zone(server.now(), zone).date())
     if query.month:
         month = Month.parse(query.month)
-    times = stamp(month.since(zone)), stamp(month.until(zone))
-    return use_of(db, AskedUse(charger, str(month), *times, server.stamp(), zone))
+    since, until = stamp(month.since(zone)), stamp(month.until(zone))
+    asked = AskedUse(charger, str(month), since, until, server.stamp(), zone)
+    return use_of(db, asked)

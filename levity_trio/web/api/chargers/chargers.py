@@ -201,7 +201,8 @@ async def replace_charger(request: TypedRequest[None, ChargerBody]) -> Charger:
     """Replace the name and the station of a charger."""
     charger, body = request.path["id"], request.body
     try:
-        await request.commit(change_charger, charger, _data(body), request.api.stamp())
+        data = _data(body)
+        await request.commit(change_charger, charger, data, request.api.stamp())
     except UnknownIdentity:
         raise not_found(Told("charger {1}", charger)) from None
     except UnknownStation:
@@ -239,7 +240,8 @@ async def forget_chargers(request: TypedRequest[None, ForgetBody]) -> ForgetRepo
     if not body.chargers and body.like is None:
         raise invalid("chargers", Told("name chargers, or give a pattern"))
     write = partial(hide_each, is_forced=body.force)
-    forgotten = await _hide(request.api, write, body.chargers, body.like, request.api.stamp())
+    at = request.api.stamp()
+    forgotten = await _hide(request.api, write, body.chargers, body.like, at)
     return ForgetReport(forgotten=forgotten)
 
 

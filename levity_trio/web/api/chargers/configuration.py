@@ -145,7 +145,8 @@ async def list_changes(request: TypedRequest[ChangesQuery, None]) -> ListPage[Ch
 async def list_history(request: TypedRequest[KeyHistoryQuery, None]) -> ListPage[Entry]:
     """List the values of one key, newest first."""
     charger = await known_charger(request)
-    entries = await request.read(lambda db: stored.history(db, charger, request.query.key))
+    key = request.query.key
+    entries = await request.read(lambda db: stored.history(db, charger, key))
     return whole([_seen(request, entry) for entry in entries])
 
 
@@ -153,15 +154,12 @@ async def list_history(request: TypedRequest[KeyHistoryQuery, None]) -> ListPage
 async def list_differences(request: TypedRequest[DifferencesQuery, None]) -> ListPage[Difference]:
     """Compare with another charger."""
     charger, other = await known_charger(request), request.query.other
+    rows = await request.read(lambda db: stored.differences(db, charger, other))
     differences: list[Difference] = []
-    for key, own, others in await request.read(lambda db: stored.differences(db, charger, other)):
-        differences.append(
-            Difference(
-                key=key,
-                one=own and _seen(request, own),
-                other=others and _seen(request, others),
-            )
-        )
+    for key, own, others in rows:
+        own_entry = own and _seen(request, own)
+        others_entry = others and _seen(request, others)
+        differences.append(Difference(key=key, one=own_entry, other=others_entry))
     return whole(differences)
 
 
@@ -255,10 +253,12 @@ class KeyResult:
 async def change_key(request: Sender, charger: str, key: KeyResult) -> KeyResult:
     """Send one key and return what came of it."""
     try:
-        order = await prepare(request, charger, CHANGE, {"key": key.key, "value": key.wanted})
+        payload = {"key": key.key, "value": key.wanted}
+        order = await prepare(request, charger, CHANGE, payload)
         command = await submit(request, order)
     except Problem as problem:
-        return replace(key, result=problem.code.replace("_", " "), detail=problem.detail)
+        words = problem.code.replace("_", " ")
+        return replace(key, result=words, detail=problem.detail)
     done = await request.api.chargers.wait(command)
     words = WORDS.get(status_of(done.answer) or "", done.state)
     return replace(key, result=words, command=command, detail=done.error_description)

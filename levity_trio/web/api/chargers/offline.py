@@ -167,7 +167,8 @@ async def list_left_out(request: TypedRequest[Paged, None]) -> ListPage[LeftOutT
     read = partial(stored.left_out, charger=charger, policy=policy, at=now)
     tags = await request.read(read)
     begin = (query.page - 1) * query.limit
-    return ListPage(tags[begin : begin + query.limit], query.page, query.limit, total=len(tags))
+    shown = tags[begin : begin + query.limit]
+    return ListPage(shown, query.page, query.limit, total=len(tags))
 
 
 @ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")

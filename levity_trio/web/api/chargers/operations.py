@@ -558,7 +558,8 @@ async def _send_to_many(request: TypedRequest[OperationQuery, BulkBody]) -> Bulk
         raise invalid("action", problem.words) from None
     payload = checked(operation, body.payload)
 
-    if [body.chargers is not None, body.model is not None, body.all].count(True) != 1:
+    ways = (body.chargers is not None, body.model is not None, body.all)
+    if ways.count(True) != 1:
         raise invalid("chargers", Told("give exactly one of chargers, model and all"))
     if body.chargers is not None:
         chargers = list(dict.fromkeys(body.chargers))

@@ -23,13 +23,15 @@ ENDPOINTS: Final = Endpoints(TAG)
 
 @both(ENDPOINTS, "reservations", "the reservations")
 async def list_reservations(request: TypedRequest[PagedWhose, None]) -> ListPage[Reservation]:
-    charger, rows, now = await whose(request), wanted(request.query), request.api.now()
+    charger = await whose(request)
+    rows, now = wanted(request.query), request.api.now()
     return await page(request, plans.reservations, charger=charger, wanted=rows, now=now)
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
 async def list_profiles(request: TypedRequest[PagedWhose, None]) -> ListPage[ChargingProfile]:
-    charger, rows, now = await whose(request), wanted(request.query), request.api.now()
+    charger = await whose(request)
+    rows, now = wanted(request.query), request.api.now()
     return await page(request, plans.profiles, charger=charger, wanted=rows, now=now)
 
 

@@ -135,7 +135,8 @@ async def set_password(request: TypedRequest[None, PasswordBody]) -> MadePasswor
 async def readmit(request: TypedRequest[None, ReadmitBody]) -> Readmission:
     """Let a charger in once below its required profile, within 10 minutes, as after a factory
     reset."""
-    charger, profile, now = request.path["id"], request.body.profile, request.api.now()
+    charger, profile = request.path["id"], request.body.profile
+    now = request.api.now()
     at, until = stamp(now), stamp(now + timedelta(minutes=READMITTED_MINUTES))
     by = request.caller.name
     try:

@@ -376,8 +376,8 @@ async def _same(request: Request, action: str, payload: Payload) -> int | None:
 
 
 async def _under_way(request: Request, charger: str, action: str) -> list[CommandUnderWay]:
-    read = partial(stored.under_way, charger=charger, action=action, now=request.api.now())
-    return await request.read(read)
+    now = request.api.now()
+    return await request.read(stored.under_way, charger=charger, action=action, now=now)
 
 
 async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:

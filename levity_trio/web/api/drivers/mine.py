@@ -233,8 +233,8 @@ def _payment(owing_now: Owing, owed: int) -> DriversPayment | None:
         reference = sheet_of(as_paper(newest)).reference
         if statement.closed_on is not None:
             # The last day of the calendar, if the last day to pay would lie beyond.
-            due = min(statement.closed_on.toordinal() + owner.payment_days, date.max.toordinal())
-            due_on = date.fromordinal(due).isoformat()
+            due = statement.closed_on.toordinal() + owner.payment_days
+            due_on = date.fromordinal(min(due, date.max.toordinal())).isoformat()
         code = payment_code(replace(statement, owner=owner, total=owed), reference or "")
     return DriversPayment(
         payee=owner.party.name,

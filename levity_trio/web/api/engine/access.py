@@ -126,13 +126,17 @@ def is_of_own_page(headers: Headers, url: str | None = None) -> bool:
     origin = headers.get("origin")
     if origin is None or (origin == "null" and site == "same-origin"):
         return True
-    own = {headers.get("host", "").casefold(), urlsplit(url or "").netloc.casefold()}
-    return origin.partition("://")[2].casefold() in own - {""}
+    own = {headers.get("host", "").casefold()}
+    if url is not None:
+        own.add(urlsplit(url).netloc.casefold())
+    _, _, host = origin.partition("://")
+    return host.casefold() in own - {""}
 
 
 def check_url(query: str) -> None:
     """Raise Problem for a token in a URL, which ends up in logs."""
-    names = {part.partition("=")[0].casefold() for part in query.split("&")}
+    parameters = [part.partition("=") for part in query.split("&")]
+    names = {name.casefold() for name, _, _ in parameters}
     # Every token of ours begins like this, whatever its parameter is called.
     if names & TOKEN_PARAMETERS or "levity_" in query:
         words = Told("a token travels only in the header Authorization; revoke this one")

@@ -260,7 +260,8 @@ def of_validation(error: msgspec.ValidationError, kind: type) -> Problem:
         keys = [inner.key_type for inner in kinds if isinstance(inner, inspect.DictType)]
         kinds = [inner for key in keys for inner in _unwrapped(key)]
 
-    place = ".".join(part for part in (path.strip("."), complaint["field"]) if part)
+    places = [path.strip("."), complaint["field"]]
+    place = ".".join(part for part in places if part)
     return invalid(place or "body", _advice(complaint, kinds))
 
 
@@ -313,9 +314,8 @@ def _advice(complaint: re.Match[str], kinds: list[inspect.Type]) -> Told:
     if complaint["step"]:
         return Told("give a multiple of {1}", _bound(complaint["step"]))
     if complaint["pattern"]:
-        written: list[Told] = [
-            mark.extra[WORDS] for mark in marks if mark.extra and WORDS in mark.extra
-        ]
+        extras = [mark.extra or {} for mark in marks]
+        written: list[Told] = [extra[WORDS] for extra in extras if WORDS in extra]
         return written[0] if written else Told("it is empty, or not written as it must be")
     return _TYPES.get(complaint["kind"], Told("this value cannot be used"))
 

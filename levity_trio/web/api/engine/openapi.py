@@ -222,8 +222,8 @@ def _either(schemas: Sequence[Schema]) -> Schema:
 
 def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
     method = endpoint.method.lower()
-    path = endpoint.path.removeprefix("/api/").replace("{", "by_").replace("}", "")
-    words = re.sub(r"\W+", "_", path)
+    path = endpoint.path.removeprefix("/api/").replace("{", "by_")
+    words = re.sub(r"\W+", "_", path.replace("}", ""))
     operation: dict[str, Any] = {
         "operationId": f"{method}_{words}".strip("_"),
         "tags": [endpoint.group],

@@ -159,7 +159,8 @@ def cover_of(statements: Sequence[Printed]) -> Paper:
         statement = printed_statement.statement
         all_energy = replace(_ENERGY_ONLY, energy_wh=statement.energy_wh)
         shown.append(replace(statement, positions=(all_energy,)))
-    return Paper(tuple(shown), statements[-1].templates, is_cover=True, language=of_reader())
+    templates = statements[-1].templates
+    return Paper(tuple(shown), templates, is_cover=True, language=of_reader())
 
 
 async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]:

@@ -70,12 +70,9 @@ def application_of(
     routes: list[LateRoute] = []
     for path in paths:
         of_path = by_path[path]
-        route = LateRoute(
-            path.replace("/{tag}", "/{tag:path}"),
-            _handler(api, of_path),
-            methods=[*of_path, "OPTIONS"],
-        )
-        routes.append(route)
+        handler = _handler(api, of_path)
+        pattern = path.replace("/{tag}", "/{tag:path}")
+        routes.append(LateRoute(pattern, handler, methods=[*of_path, "OPTIONS"]))
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
     return application([*routes, *others], handlers)
 
@@ -121,7 +118,8 @@ class Doorway:
 
 async def _send_with(send: Send, extra: list[tuple[bytes, bytes]], message: Message) -> None:
     if message["type"] == "http.response.start":
-        message = {**message, "headers": [*message.get("headers", []), *extra]}
+        headers = [*message.get("headers", []), *extra]
+        message = {**message, "headers": headers}
     await send(message)
 
 
@@ -169,8 +167,9 @@ async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Respons
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem
-    if caller.token is not None and api.tokens.uses.note(caller.token, api.clock()):
-        api.writer.coalesce(("token", caller.token), users.note_use, caller.token, api.stamp())
+    token = caller.token
+    if token is not None and api.tokens.uses.note(token, api.clock()):
+        api.writer.coalesce(("token", token), users.note_use, token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)
 

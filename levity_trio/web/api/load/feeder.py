@@ -201,7 +201,7 @@ class _SiteChecks(NamedTuple):
     learned: list[LearnedFact]
 
 
-def _known(now: str, database: Database) -> _SiteChecks:
+def _known(database: Database, now: str) -> _SiteChecks:
     state = stored.load_now(database)
     highest = stored.highest_other(database, now)
     return _SiteChecks(
@@ -213,6 +213,10 @@ def _known(now: str, database: Database) -> _SiteChecks:
     )
 
 
+async def _known_now(request: Request) -> _SiteChecks:
+    return await request.read(_known, now=request.api.stamp())
+
+
 @ENDPOINTS.get(SITE, Role.VIEWER)
 async def get_load_site(request: Request) -> LoadSiteShown:
     """Show the circuits, the chargers at them and the meters, and what is wrong with them"""
@@ -221,7 +225,7 @@ async def get_load_site(request: Request) -> LoadSiteShown:
 
 def read_site(db: Database, now: str) -> LoadSiteShown:
     """Return the site as it holds."""
-    known = _known(now, db)
+    known = _known(db, now)
     return _shown("" if known.version is None else known.version.toml, known)
 
 
@@ -230,7 +234,7 @@ async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
     """Enter the site, which is checked as a whole; limits that cannot last without this server are
     refused"""
     toml = _toml(request.body)
-    site = _shown(toml, await request.read(partial(_known, request.api.stamp())))
+    site = _shown(toml, await _known_now(request))
     if site.problems:
         problems = [{"text": problem.text, "advice": problem.advice} for problem in site.problems]
         first = site.problems[0]
@@ -246,7 +250,7 @@ async def preview_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteSh
     """Show what a site would be, what is wrong with it and which sites would fit; nothing is
     stored"""
     toml = _toml(request.body)
-    return _shown(toml, await request.read(partial(_known, request.api.stamp())))
+    return _shown(toml, await _known_now(request))
 
 
 def _toml(body: SiteBody) -> str:
@@ -318,14 +322,15 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
         )
         for way in ways_out(site, known.places, known.highest):
             without = [charger for charger, _ in way.without]
-            shown.offers.append(LoadOffer(words=way.words, toml=way.toml, without=without))
+            offer = LoadOffer(words=way.words, toml=way.toml, without=without)
+            shown.offers.append(offer)
 
     shown.circuits.extend(_circuit(circuit, site, known) for circuit in site.circuits)
     unknown: dict[Place, int] = {}
-    for socket in sorted(every_socket(site, known.places), key=lambda socket: socket.place):
-        shown.chargers.append(
-            replace(extended(LoadSocket, socket), rotation=socket.rotation or None)
-        )
+    sockets = every_socket(site, known.places)
+    for socket in sorted(sockets, key=lambda socket: socket.place):
+        shown_socket = extended(LoadSocket, socket)
+        shown.chargers.append(replace(shown_socket, rotation=socket.rotation or None))
         if not socket.rotation and socket.phases == len(NAMES):
             unknown[socket.place] = socket.most
     for fact in known.learned:
@@ -361,7 +366,7 @@ class RotationBody(ClientInput, kw_only=True):
 async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSiteShown:
     """Enter the rotation of a charger, such as the one that was learned"""
     body = request.body
-    known = await request.read(partial(_known, request.api.stamp()))
+    known = await _known_now(request)
     if known.version is None:
         raise _unmanaged()
     site = parse(known.version.toml)
@@ -433,7 +438,7 @@ async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
 
     # The duty may be at another server: then the meter is known here, too, and only cannot be
     # heard.
-    known = await request.read(partial(_known, request.api.stamp()))
+    known = await _known_now(request)
     if known.version is None:
         raise _unmanaged()
     meters = [meter.name for meter in parse(known.version.toml).meters]
@@ -566,7 +571,7 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     if not since < until <= since + MOST_DAYS:
         words = Told("give a day after since, at most {1} days later", MOST_DAYS.days)
         raise invalid("until", words)
-    known = await request.read(partial(_known, request.api.stamp()))
+    known = await _known_now(request)
     if known.version is None:
         raise _unmanaged()
     site = parse(known.version.toml)
@@ -574,8 +579,10 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     past = await request.read(lambda db: load_past(db, begin, end))
 
     def compute() -> Replayed:
-        places = [*known.places, *((stay.charger, stay.connector) for stay in past.stays)]
-        sockets = [replace(socket, safe=0) for socket in every_socket(site, dict.fromkeys(places))]
+        places = [*known.places]
+        places += [(stay.charger, stay.connector) for stay in past.stays]
+        named = every_socket(site, dict.fromkeys(places))
+        sockets = [replace(socket, safe=0) for socket in named]
         tree = Tree(site.circuits, sockets)
         tree, stays = with_more(tree, _stays(sockets, past), body.chargers, body.amperes)
         house = {name: loads for name, loads in past.house.items() if name in tree.circuits}
@@ -614,7 +621,8 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
         watts = 3600 / SECONDS * max(stay.quarters, default=0)
         if watts:
             lines = 1 if watts <= MOST_OF_ONE_LINE else lines
-            most = min(max(ceil(watts / (VOLTS * lines)), socket.least), most)
+            amperes = ceil(watts / (VOLTS * lines))
+            most = min(max(amperes, socket.least), most)
         replayed = ReplayedStay(
             place=socket.place,
             since=stay.since,

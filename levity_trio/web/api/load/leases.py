@@ -257,7 +257,9 @@ def read_memory(db: Database, now: str) -> list[LoadMemory]:
         trial = managed[charger].facts if charger in managed else {}
         if trial:
             words.append(Told("how it takes limits"))
-            words += [shown for (what, value), shown in _SHOWN.items() if trial.get(what) is value]
+            for (what, value), shown in _SHOWN.items():
+                if trial.get(what) is value:
+                    words.append(shown)
         if words:
             memories.append(LoadMemory(circuit=None, charger=charger, words=words, at=None))
     return memories

@@ -63,7 +63,8 @@ def read_load_day(db: Database, server: Server, wanted: str | None) -> LoadDayOf
     """Return a day. Raises Problem."""
     zone = server.config.time_zone
     day = today(server.now(), zone) if wanted is None else local_day(wanted, "day")
-    since, until, at = begins_at(day, zone), begins_at(day + DAY, zone), server.stamp()
+    since, until = begins_at(day, zone), begins_at(day + DAY, zone)
+    at = server.stamp()
     return load_day_of_cars(db, day=str(day), since=since, until=until, at=at, rule=rule_of(server))
 
 
@@ -196,7 +197,8 @@ def _is_at(car: LoadCar, line: LoadLine, places: _CircuitPlaces) -> bool:
 def _line(now: LoadNow, car: LoadCar, places: _CircuitPlaces) -> LoadLine | None:
     """Return the phase of the circuit that binds a car, else the one above it that has the least
     left."""
-    binding = [line for line in now.lines if (line.circuit, line.phase) == (car.circuit, car.phase)]
+    place = car.circuit, car.phase
+    binding = [line for line in now.lines if (line.circuit, line.phase) == place]
     own = [line for line in now.lines if _is_at(car, line, places)]
     candidates = binding or own or now.lines
     return min(candidates, key=lambda line: line.free_a, default=None)

@@ -290,8 +290,8 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
     Sessions without a tariff and those of nobody are known of the month to close next.
     """
     month = month_of(request)
-    terms = Terms(rule_of(request.api), 0)
-    read = partial(drafts.missing_of, month=month, terms=terms, now=request.api.now())
+    terms, now = Terms(rule_of(request.api), 0), request.api.now()
+    read = partial(drafts.missing_of, month=month, terms=terms, now=now)
     pieces = await computed(request, read)
     return whole(given_month(month, pieces))
 

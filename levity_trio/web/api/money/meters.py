@@ -244,8 +244,8 @@ async def list_readings(request: TypedRequest[MeterReadingsQuery, None]) -> List
     query, number = request.query, request.number()
     # A meter that does not exist is a problem, and not an empty list.
     await _shown(request, number)
-    read = partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid)
-    return await page(request, read)
+    read = partial(stored.readings, meter=number, is_valid=query.valid)
+    return await page(request, read, wanted=wanted(query))
 
 
 def _register(text: str) -> str:
@@ -260,11 +260,11 @@ async def enter_reading(request: TypedRequest[None, ReadingBody]) -> EnteredRead
     """Enter a reading of a meter. The same again changes nothing."""
     body = request.body
     meter = str(request.number())
-    now = request.api.stamp()
+    now, by = request.api.stamp(), request.caller.name
     at = local_moment(body.at, "at", request.zone) or now
     taken = GivenReading(meter, at, _register(body.value), body.unit)
     with refusals():
-        added = await request.commit(writes.read, taken, HAND, now, request.caller.name)
+        added = await request.commit(writes.read, taken, HAND, now, by)
 
     def read(db: Database) -> EnteredReading | None:
         reading = stored.reading(db, added.id)

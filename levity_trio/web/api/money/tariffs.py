@@ -381,7 +381,8 @@ async def shown(request: Request, number: int) -> TariffWithVersions:
 
 def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions:
     """Return a tariff with its versions and assignments. Raises Problem."""
-    rows = stored.tariff(db, number, today(server.now(), server.config.time_zone))
+    day = today(server.now(), server.config.time_zone)
+    rows = stored.tariff(db, number, day)
     if rows is None:
         raise not_found(Told("tariff {1}", number))
     tariff, versions, assignments = rows
@@ -398,8 +399,8 @@ async def list_assignments(
     """List for whom tariffs were assigned, the newest first."""
     query = request.query
     targets = _targets(query.account, query.charger, is_site=query.site)
-    read = partial(stored.assignments, targets=targets, tariff=query.tariff, wanted=wanted(query))
-    return await page(request, read)
+    read = partial(stored.assignments, targets=targets, tariff=query.tariff)
+    return await page(request, read, wanted=wanted(query))
 
 
 def _ways() -> list[Fields]:
@@ -569,7 +570,8 @@ async def _tried(
 ) -> TariffPreview:
     name = request.body.month
     month = Month.of(_today(request)).before if name is None else Month.parse(name)
-    read = partial(stored.tried, trial=trial, month=month, rule=rule_of(request.api))
+    rule = rule_of(request.api)
+    read = partial(stored.tried, trial=trial, month=month, rule=rule)
     households = await computed(request, read)
     tariff = version.tariff
     return TariffPreview(

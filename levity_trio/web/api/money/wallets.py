@@ -174,7 +174,8 @@ async def list_wallets(
 
 def read_wallets(db: Database, _server: Server, query: WalletsQuery) -> ListPage[WalletRow]:
     """Return a page of wallets. Raises NoPage."""
-    return stored.wallets(db, _filters(query), wanted(query), sort_by(WALLET_COLUMNS, query.sort))
+    sort = sort_by(WALLET_COLUMNS, query.sort)
+    return stored.wallets(db, _filters(query), wanted(query), sort)
 
 
 def _filters(query: WalletsQuery) -> WalletFilters:
@@ -201,8 +202,8 @@ async def get_wallet(request: Request) -> WalletWithTerms:
 async def list_entries(request: TypedRequest[EntriesQuery, None]) -> ListPage[EntryRow]:
     """List the entries of an account's ledger, the newest first."""
     query = request.query
-    read = partial(stored.entries, account=request.number(), kind=query.kind, wanted=wanted(query))
-    return await page(request, read)
+    read = partial(stored.entries, account=request.number(), kind=query.kind)
+    return await page(request, read, wanted=wanted(query))
 
 
 @ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)

@@ -349,7 +349,8 @@ async def take(request: TypedRequest[None, TakeBody]) -> AccountWithBelongings:
 
 def said(request: Request, reason: str | None) -> Said:
     """Return when who says something, and why."""
-    return Said(request.api.stamp(), request.caller.name, (reason or "").strip() or None)
+    why = (reason or "").strip() or None
+    return Said(request.api.stamp(), request.caller.name, why)
 
 
 def _belongs(request: Request, body: ThingBody) -> Belongs:
@@ -415,8 +416,8 @@ def vehicle_fields(request: Request, body: ClientInput) -> Values:
 async def list_vehicles(request: TypedRequest[VehiclesQuery, None]) -> ListPage[Vehicle]:
     """List vehicles, by their names."""
     query = request.query
-    read = partial(stored.vehicles, name=query.name, search=query.search, wanted=wanted(query))
-    return await page(request, read)
+    read = partial(stored.vehicles, name=query.name, search=query.search)
+    return await page(request, read, wanted=wanted(query))
 
 
 @ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED)

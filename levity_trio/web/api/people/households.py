@@ -187,8 +187,8 @@ def _key(request: Request, body: ClientInput) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    parts = (request.caller.name.encode(), key.encode(), msgspec.json.encode(body))
-    return sha256(b"\n".join(parts)).hexdigest()
+    known_by = f"{request.caller.name}\n{key}\n".encode()
+    return sha256(known_by + msgspec.json.encode(body)).hexdigest()
 
 
 def _row(request: Request, cells: Cells, usual: str) -> ListedHousehold | ChangeRefused:
@@ -224,7 +224,8 @@ async def import_households(request: Upload) -> ImportedLines:
         done = writes.enter(db, rows, policy, Said(at, by), None)
         return [result for _, result in done.results]
 
-    read = partial(_row, request, usual=midnight(request.api.now(), request.zone))
+    today = midnight(request.api.now(), request.zone)
+    read = partial(_row, request, usual=today)
     sheet = CsvFormat(COLUMNS, ("name",), MOST_LINES, Told("household"), read)
     return await import_lines(request, sheet, write)
 

@@ -303,7 +303,8 @@ async def remove_tag(request: Request) -> None:
         removed = await request.write(writes.remove, policy, request.path["tag"])
     except UnknownTag:
         raise _unknown(request) from None
-    if policy.is_withdrawn(policy.key(removed.id_tag), removed.tag, None, api.stamp()):
+    key = policy.key(removed.id_tag)
+    if policy.is_withdrawn(key, removed.tag, None, api.stamp()):
         await clear_caches(request)
 
 

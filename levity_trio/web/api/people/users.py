@@ -151,7 +151,8 @@ def managing() -> Iterator[None]:
 
 def manager(request: Request) -> Manager:
     """Return who manages users."""
-    return Manager(request.caller.name, request.caller.role >= Role.ADMIN, request.api.stamp())
+    caller = request.caller
+    return Manager(caller.name, caller.role >= Role.ADMIN, request.api.stamp())
 
 
 @ENDPOINTS.get("/api/me", Role.DRIVER)

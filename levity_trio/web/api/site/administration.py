@@ -79,7 +79,8 @@ async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
     """Make a token; its text is shown only in this answer"""
     body, api = request.body, request.api
     made = make()
-    new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), request.caller.name)
+    at, by = api.stamp(), request.caller.name
+    new = NewToken(body.name, body.role, made.salt, made.digest, at, by)
     token = await api.writer.run(users.create, new)
     if token is None:
         words = Told(

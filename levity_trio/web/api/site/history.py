@@ -182,7 +182,8 @@ def _days(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
     day = max(since, until - timedelta(days=MOST_DAYS - 1))
     while day <= until:
         after = day + DAY
-        yield Period(name=str(day), since=begins_at(day, zone), before=begins_at(after, zone))
+        begin, end = begins_at(day, zone), begins_at(after, zone)
+        yield Period(name=str(day), since=begin, before=end)
         day = after
 
 
@@ -190,7 +191,8 @@ def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
     """Yield the whole months with the days from the first to the last; if they are too many, the
     last ones."""
     last = Month.of(until)
-    month = max(Month.of(since), Month(last.year - MOST_YEARS, last.number).next)
+    first = Month(last.year - MOST_YEARS, last.number).next
+    month = max(Month.of(since), first)
     while since <= until and month <= last:
         begin, end = begins_at(month.first_day, zone), begins_at(month.next.first_day, zone)
         yield Period(name=str(month), since=begin, before=end)

@@ -540,5 +540,7 @@ async def list_own(request: TypedRequest[NewestQuery, None]) -> list[OwnMessage]
 
 def _user(request: Request) -> int | None:
     """Return the user who asks, None for one without a log-in."""
-    login = None if request.caller.login is None else request.api.logins.get(request.caller.login)
+    if request.caller.login is None:
+        return None
+    login = request.api.logins.get(request.caller.login)
     return None if login is None else login.user

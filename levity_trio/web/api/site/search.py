@@ -30,5 +30,6 @@ async def find(request: TypedRequest[SearchQuery, None]) -> SearchResult:
     """Find chargers, households, cards, cars, transactions and statements, the best of each kind
     first."""
     query = request.query
-    wanted = Searched(query.text, query.limit, rule_of(request.api), request.api.now())
+    rule, now = rule_of(request.api), request.api.now()
+    wanted = Searched(query.text, query.limit, rule, now)
     return await request.read(search, wanted=wanted)

@@ -123,11 +123,10 @@ async def get_system(request: Request) -> System:
         frames_megabytes=config.log_megabytes,
         events_days=config.event_days,
     )
-    load = Load(
-        chargers=len(api.chargers.connected()),
-        streams=int(api.streams.borrowed_tokens),
-        waiting_writes=api.writer.statistics().waiting,
-    )
+    connected = api.chargers.connected()
+    streams = int(api.streams.borrowed_tokens)
+    waiting = api.writer.statistics().waiting
+    load = Load(chargers=len(connected), streams=streams, waiting_writes=waiting)
     return System(
         program=program,
         at=api.stamp(),

@@ -90,7 +90,8 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
     kinds = tuple(body.kinds) if body.kinds else None
     new = NewWebhook(body.name, body.url, secret, kinds, body.charger)
     with needing_key():
-        added = await api.writer.run(writes.add, new, api.stamp(), request.caller.name, api.key)
+        at, by = api.stamp(), request.caller.name
+        added = await request.commit(writes.add, new, at, by, api.key)
     if added is None:
         words = Told(
             "a webhook named {1} is in use; remove it first, or choose another name", body.name

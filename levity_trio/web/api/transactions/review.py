@@ -307,7 +307,8 @@ async def decide(
 ) -> T:
     """Make a decision, of which the body has the reason. Raises Problem."""
     body = request.body
-    decision = Decision(request.caller.name, body.reason, request.api.stamp(), body.event)
+    at = request.api.stamp()
+    decision = Decision(request.caller.name, body.reason, at, body.event)
     try:
         return await request.commit(write, *values, decision)
     except DecisionRefused as refused:
