@@ -140,7 +140,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
     endpoint for room in ROOMS for endpoint in room.ENDPOINTS
 )
 STREAMED: Final = frozenset(
-    (one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody)
+    (endpoint.method, endpoint.path)
+    for endpoint in ENDPOINTS
+    if isinstance(endpoint.body, StreamedBody)
 )
 
 log = get_logger("system")

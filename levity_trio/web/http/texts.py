@@ -42,8 +42,8 @@ def decoded(content: Any, mark: str) -> Any:
         case str():
             return of_stored(content.removeprefix(mark)) if content.startswith(mark) else content
         case list():
-            return [decoded(one, mark) for one in content]
+            return [decoded(part, mark) for part in content]
         case dict():
-            return {name: decoded(one, mark) for name, one in content.items()}
+            return {name: decoded(part, mark) for name, part in content.items()}
         case _:
             return content

@@ -129,9 +129,9 @@ def form_value(cookie: str) -> str:
     return _form_value(cookie, token_hex(NONCE_BYTES))
 
 
-def is_form_value(cookie: str, given: str) -> bool:
-    own = _form_value(cookie, given[: 2 * NONCE_BYTES])
-    return hmac.compare_digest(own.encode(errors="replace"), given.encode(errors="replace"))
+def is_form_value(cookie: str, value: str) -> bool:
+    own = _form_value(cookie, value[: 2 * NONCE_BYTES])
+    return hmac.compare_digest(own.encode(errors="replace"), value.encode(errors="replace"))
 
 
 def _form_value(cookie: str, nonce: str) -> str:
@@ -382,18 +382,18 @@ class Logins:
         who: _Who,
         turn: AbstractAsyncContextManager[None],
         stored: Stretched,
-        given: str,
+        password: str,
     ) -> bool:
         """Whether a password is right. Raises Problem for one who tries too often."""
         self._check_wait(door, who)
         async with _held(turn):
             # Others may have failed meanwhile.
             self._check_wait(door, who)
-            return await self._is_right(door, who, stored, given)
+            return await self._is_right(door, who, stored, password)
 
-    async def _is_right(self, door: _LogInQueue, who: _Who, stored: Stretched, given: str) -> bool:
+    async def _is_right(self, door: _LogInQueue, who: _Who, stored: Stretched, secret: str) -> bool:
         """Whether a password or PIN is right, in a turn that is held."""
-        is_right: bool = await self._stretch(user_passwords.is_of, stored, given)
+        is_right: bool = await self._stretch(user_passwords.is_of, stored, secret)
         if is_right:
             door.failures.forget(who)
         else:

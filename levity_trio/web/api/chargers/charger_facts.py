@@ -195,5 +195,5 @@ def read_use(db: Database, server: Server, charger: str, query: UseQuery) -> Cha
     if query.month:
         month = Month.parse(query.month)
     since, until = stamp(month.since(zone)), stamp(month.until(zone))
-    asked = AskedUse(charger, str(month), since, until, server.stamp(), zone)
-    return use_of(db, asked)
+    wanted_use = AskedUse(charger, str(month), since, until, server.stamp(), zone)
+    return use_of(db, wanted_use)

@@ -173,7 +173,7 @@ async def get_charger(request: Request) -> PlacesOfCharger:
 class FoundPlaces(NamedTuple):
     """The chargers that were asked for, all of them, and the tags with which somebody looks."""
 
-    found: list[PlacesOfCharger]
+    shown: list[PlacesOfCharger]
     every: list[PlacesOfCharger]
     keys: list[str]
 
@@ -211,7 +211,7 @@ def seen_by(caller: Caller, server: Server, places: FoundPlaces) -> list[PlacesO
     charge."""
     limits, keys, at = server.id_tags.places, places.keys, server.stamp()
     if limits.are_for_all or (caller.account is None and caller.role is not Role.DRIVER):
-        return places.found
+        return places.shown
 
     def refusal(charger: str, connector: int) -> Reason | None:
         """Return why none of the tags may charge at a connector; None if one may, or if there is
@@ -238,7 +238,7 @@ def seen_by(caller: Caller, server: Server, places: FoundPlaces) -> list[PlacesO
         return replace(place, why_not=words, reason=reason, elsewhere=elsewhere)
 
     chargers: list[PlacesOfCharger] = []
-    for charger in places.found:
+    for charger in places.shown:
         connectors = [seen(charger.id, place) for place in charger.connectors]
         chargers.append(replace(charger, connectors=connectors))
     return chargers

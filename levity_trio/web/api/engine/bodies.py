@@ -213,9 +213,9 @@ def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> An
         raise of_validation(error, kind) from None
 
 
-def asked(kind: type[S], given: Mapping[str, str]) -> S:
+def asked(kind: type[S], parameters: Mapping[str, str]) -> S:
     """Return parameters as a struct, checked in the same way. Raises Problem."""
-    query: S = read_query(kind, QueryParams(given))
+    query: S = read_query(kind, QueryParams(parameters))
     return query
 
 

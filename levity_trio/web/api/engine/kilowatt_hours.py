@@ -78,7 +78,7 @@ def show(value: Any) -> Any:
     if is_dataclass(value):
         return _fields(value)
     if isinstance(value, list | tuple):
-        return [show(one) for one in value]
+        return [show(part) for part in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 

@@ -123,8 +123,8 @@ def _vehicle(request: Request, cells: Cells) -> VehicleLine:
     fields = vehicle_fields(request, converted(of_vehicle, VehicleBody))
     line = converted(others, OfVehicle)
     # What the file has no column for stays as it is.
-    given = {name.replace("_kwh", "_wh") for name in of_vehicle}
-    changes = {name: value for name, value in fields.items() if name in given}
+    columns = {name.replace("_kwh", "_wh") for name in of_vehicle}
+    changes = {name: value for name, value in fields.items() if name in columns}
     return VehicleLine(changes, OwnedLine(line.account, **_period(request, line)))
 
 

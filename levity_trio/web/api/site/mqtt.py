@@ -3,6 +3,7 @@ again."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 
 from levity_trio.records import record
@@ -37,10 +38,10 @@ class Replay:
 @ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
 async def _get(request: Request) -> MqttState:
     """Show whether the broker of MQTT is connected, since when, and how many facts wait for it"""
-    found = await request.read(state)
-    if found is None:
-        raise Problem(404, "not_found", UNUSED)
-    return found
+    connection = await request.read(state)
+    if connection is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", UNUSED)
+    return connection
 
 
 @ENDPOINTS.post(f"{PATH}/replay", Role.ADMIN, "conflict")
@@ -49,10 +50,10 @@ async def _replay(request: TypedRequest[None, ReplayBody]) -> Replay:
     since = local_moment(request.body.since, "since", request.zone)
     assert since is not None  # noqa: S101 - it was given
     if since > request.api.stamp():
-        raise invalid(
-            "since",
-            Told("it is in the future; give a time from which on the broker gets the facts again"),
+        words = Told(
+            "it is in the future; give a time from which on the broker gets the facts again"
         )
+        raise invalid("since", words)
     position, is_pruned = await request.read(before, since=since)
     facts = await request.write(writes.replay, position, since)
     if facts is None:
