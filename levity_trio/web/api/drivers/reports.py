@@ -193,6 +193,7 @@ async def lose_tag(request: Request) -> DriversTag:
         change = await request.write(writes.lose, policy, account, tag)
     except NotOwned:
         raise not_found(Told("card {1} of your household", tag)) from None
+    # Chargers that remember the card would let it charge on.
     await tags.changed(request, change)
     card, words = change.after, WHY_NOT[Status.BLOCKED]
     names = {own.key: own.own_name for own in await tags_of(request)}

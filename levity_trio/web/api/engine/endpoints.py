@@ -291,6 +291,7 @@ class Endpoints(list[Endpoint]):
         self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
     ) -> Callable[[H], H]:
         def declare(handle: H) -> H:
+            # What the decorator says counts more than the annotations.
             declared: Declared = {"group": self._group, **_by_annotations(handle), **more}
             endpoint = Endpoint(
                 method=method, path=path, role=role, handle=handle, problems=problems, **declared

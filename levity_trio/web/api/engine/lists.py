@@ -94,6 +94,7 @@ def as_csv(
         yield encoded([[*columns]])
         async for page_of_rows in every_page(request.api.reader, read, MOST_ROWS):
             rows = masked(request, page_of_rows)
+            # A spreadsheet would compute a text that begins like a formula.
             yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
 
     return StreamingResponse(parts(), media_type=CSV)

@@ -148,6 +148,7 @@ class Schemas:
         """
         if isinstance(schema.get("$ref"), str):
             return {"$ref": REFERENCE.format(name=_name(_referred(schema)))}
+        # What stands below these keywords is no schema, whatever it looks like.
         plain: Values = {}
         for name, part in schema.items():
             plain[name] = part if name in _VALUES else self._plain(part)

@@ -177,6 +177,7 @@ async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Respons
     body = await _recorded_body(endpoint, request)
     attempt = _attempt(api, caller, request.scope, identity, body)
     api.writer.note(users.record_attempt, attempt)
+    # What nobody expected is answered with this, outside the API.
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
     try:
         response = await _respond(api, endpoint, request, caller)

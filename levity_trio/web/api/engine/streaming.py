@@ -54,6 +54,7 @@ class EventStream(Response):
             await self._full(scope, receive, send)
             return
 
+        # Nothing is awaited in between, so the place that was free still is.
         holder = _Holder(self._who)
         self._places.acquire_on_behalf_of_nowait(holder)
         try:

@@ -252,6 +252,7 @@ async def _enter(
     if key is not None:
         if not 0 < len(key) <= LONGEST_KEY:
             raise invalid("Idempotency-Key", Told("give 1 to {1} characters", LONGEST_KEY))
+        # The same key of somebody else is another one.
         service_id = f"key of {request.caller.name}/{key}"
     entry = LedgerEntry(
         account=request.number(),

@@ -278,6 +278,7 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words, field="tariff")
     made = None
     if body.driver is not None:
+        # A driver as the first user would lock out whoever asks now.
         check_first(request.caller, DRIVER, has_password=False)
         made = await make_invitation(request, body.invite)
     tariff = None

@@ -230,6 +230,7 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     keeping."""
     api, number, query = request.api, request.number(), request.query
     zone = api.config.time_zone
+    # The years of keeping are counted by it.
     if not api.is_clock_trusted():
         raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
     if await request.read(stored.account, number=number) is None:

@@ -231,6 +231,7 @@ async def change_user(request: TypedRequest[None, UserChangeBody]) -> UserRow:
     """Change role, account, language or password of a user"""
     fields = request.body.given()
     logins = request.api.logins
+    # This takes long, and other writes would wait for it within a write.
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])
     with managing():

@@ -268,6 +268,7 @@ async def _file(request: Listed, read: Read) -> AsyncIterator[bytes]:
 
 def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:
     wh = transaction.energy_wh
+    # One that is open has no figure yet.
     if wh is None:
         wh = transaction.energy_so_far_wh
     stop = transaction.stop_time
