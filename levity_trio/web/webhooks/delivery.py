@@ -165,28 +165,27 @@ class Delivery:
         read = partial(after, last=self._position, upto=NEWEST, limit=PAGE)
         page = await self._parts.reader.run(read)
         for fact in page:
+            charger = fact.charger or ""
             # What waits comes first: the facts of a charger are delivered in their order.
-            if self._wants(fact) and (fact.charger or "") not in self._waiting:
-                await self._try(fact)
+            if self._wants(fact) and charger not in self._waiting:
+                problem = await self._send(fact, 1)
+                now = self._parts.clock()
+                at = stamp(now)
+                if problem is None:
+                    await self._store(writes.move_on, self._webhook.id, fact.id, at)
+                else:
+                    log.warning(
+                        "webhook: the delivery failed",
+                        webhook=self._webhook.name,
+                        cp=fact.charger,
+                        problem=problem,
+                    )
+                    next_at = stamp(now + SHORTEST_PAUSE)
+                    await self._wait(WaitingFacts(charger, fact.id - 1, 1, at, next_at, problem))
             self._position = fact.id
         if page:
             await self._store(writes.move_on, self._webhook.id, self._position, None)
         return bool(page)
-
-    async def _try(self, fact: StoredFact) -> None:
-        problem = await self._send(fact, 1)
-        now = self._parts.clock()
-        if problem is None:
-            await self._store(writes.move_on, self._webhook.id, fact.id, stamp(now))
-            return
-        log.warning(
-            "webhook: the delivery failed",
-            webhook=self._webhook.name,
-            cp=fact.charger,
-            problem=problem,
-        )
-        at, next_at = stamp(now), stamp(now + SHORTEST_PAUSE)
-        await self._wait(WaitingFacts(fact.charger or "", fact.id - 1, 1, at, next_at, problem))
 
     async def _deliver_waiting(self, charger: str) -> None:
         """Deliver a page of the facts of a charger that wait, up to the first that fails."""
