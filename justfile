@@ -48,7 +48,7 @@ lint: venv
     {{ bin }}/ruff format --check .
     {{ bin }}/mypy
     grep -rlwE --include='*.py' '{{ async_words }}' levity_trio tests | xargs grep -lw async | \
-        xargs -P {{ num_cpus() }} -n 20 \
+        xargs -P {{ num_cpus() }} -n 70 \
         {{ bin }}/python -m tests.tools.async_rules --disable-noqa --disable=ASYNC9,ASYNC124,{{ of_ruff }} \
         --startable-in-context-manager=_live,_let_charge,_run_trial,run_charger,listen,__call__
 
