@@ -4,6 +4,7 @@ keep account."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -83,22 +84,32 @@ def make_version(card: Path, script: str) -> str:
     present = (card / OPT / "current").resolve()
     digest = sha256(script.encode()).hexdigest()
     version = f"{present.name.partition('+')[0]}+{digest[:8]}"
-    shutil.copytree(present, folder := present.with_name(version), symlinks=True)
+    # Links, since a copy of each file of five versions would be a fifth of this test's CPU.
+    folder = present.with_name(version)
+    shutil.copytree(present, folder, symlinks=True, copy_function=os.link)
     (wheel,) = folder.glob("*.whl")
-    wheel.write_text(script)
+    write_anew(wheel, script)
     (package,) = folder.glob("lib/python*/site-packages/levity_trio")
     step = package / "schema" / "steps" / f"900_{script}.sql"
     step.write_text(SCRIPTS.get(script, NEW_TABLE))
     page = package / "schema" / "web.sql"
-    page.write_text(page.read_text() + NEW_TABLE)
+    write_anew(page, page.read_text() + NEW_TABLE)
     if script in DEFECTS:
         file, right, wrong = DEFECTS[script]
         text = (package / file).read_text()
         assert right in text
-        (package / file).write_text(text.replace(right, wrong))
+        write_anew(package / file, text.replace(right, wrong))
     program = folder / "bin" / "levity-trio"
-    program.write_text(program.read_text().replace(present.name, version))
+    write_anew(program, program.read_text().replace(present.name, version))
     return version
+
+
+def write_anew(file: Path, text: str) -> None:
+    """Replace a file that other versions have in common by one of this version's own."""
+    mode = file.stat().st_mode
+    file.unlink()
+    file.write_text(text)
+    file.chmod(mode)
 
 
 @contextmanager
