@@ -130,14 +130,19 @@ def stop_shared() -> None:
             _free.clear()
 
 
+def common_folder() -> Path:
+    """Return the folder that the processes of one run have in common."""
+    share()
+    (common,) = _places
+    return common
+
+
 @contextmanager
 def _place(name: str) -> Iterator[Path]:
     """A folder that all tests have together, and which no other process uses meanwhile."""
-    share()
-    (common,) = _places
-    with (common / f"{name}.lock").open("w") as lock:
+    with (common_folder() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder := common / name).mkdir(exist_ok=True)
+        (folder := common_folder() / name).mkdir(exist_ok=True)
         yield folder
 
 

@@ -264,10 +264,9 @@ class Workers:
         try:
             reports: list[Report] | None = connection.recv()
         except (EOFError, ConnectionResetError):
-            reports = []
-        if reports == []:
             self._bury(self._workers.pop(connection))
-        elif reports is None:
+            return
+        if reports is None:
             first = self._queues[worker.takes_first]
             queue = first or self._queues[1 - worker.takes_first]
             is_first = worker.file < 0  # it is run in any case: a run of no tests helps nobody
@@ -276,7 +275,8 @@ class Workers:
             with suppress(BrokenPipeError):
                 connection.send((worker.file, worker.place))
         else:
-            self._report(reports)
+            if reports:  # a twin may have been left out
+                self._report(reports)
             worker.place += 1
 
     def _bury(self, worker: _Worker) -> None:

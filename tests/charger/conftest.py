@@ -17,13 +17,11 @@ import trio.testing
 
 from levity_trio.charger import turns
 from levity_trio.charger.central import Central
-from tests.both_stores import both_with_file
 from tests.charger.parts import InlineWriter, make_central
-from tests.sizes import is_chosen
+from tests.replayed import replayed
 from tests.store.template import only_new
 
 LONGEST_SECONDS = 86_400.0
-EVERY = 8
 
 
 def run_in_virtual_time(test: Callable[[], Awaitable[object]], **options: Any) -> object:
@@ -63,17 +61,14 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InlineWriter]:
-    """A writer on SQLite and PostgreSQL at once; on SQLite alone for a test marked `sqlite`.
-
-    It is on both for one test of EVERY, and at full size: each write has tests of its own on both,
-    in tests/store.
-    """
-    path = tmp_path / "levity.db"
-    is_alone = request.node.get_closest_marker("sqlite") or not is_chosen(
-        request.node.nodeid, EVERY
-    )
-    with only_new(path) if is_alone else both_with_file(path) as connection:
-        yield InlineWriter(connection)
+    """A writer on SQLite. What it runs is then run on PostgreSQL, unless others did so, or the test
+    is marked `sqlite`."""
+    with only_new(tmp_path / "levity.db") as connection:
+        if request.node.get_closest_marker("sqlite"):
+            yield InlineWriter(connection)
+            return
+        with replayed(connection) as kept:
+            yield InlineWriter(kept)
 
 
 @pytest.fixture

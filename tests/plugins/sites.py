@@ -16,9 +16,10 @@ from levity_trio.store.engine.database import Database, WritingConnection
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.engine.unit_of_work import UnitOfWork, Write, commit
 from levity_trio.store.reads.reader import Reader, look
-from tests.both_stores import both_with_file
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger
+from tests.replayed import replayed
+from tests.store.template import only_new
 
 INTERVAL_SECONDS = 43_200
 """Long enough that no connection is closed for silence."""
@@ -141,8 +142,8 @@ class Served:
 @contextmanager
 def served(folder: Path) -> Iterator[Served]:
     path = folder / "levity.db"
-    with both_with_file(path) as connection:
-        yield Served(path, PublishingWriter(connection))
+    with only_new(path) as connection, replayed(connection) as kept:
+        yield Served(path, PublishingWriter(kept))
 
 
 class Answering:

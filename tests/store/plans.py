@@ -114,6 +114,7 @@ PASSED_ON = (
     "sqlite_utils",
     "levity_trio.store.engine.unit_of_work",
     "levity_trio.store.engine.connection",
+    "tests.replayed",
     "tests.store.reading",
 )
 """Modules that run the statements of other modules."""

@@ -4,12 +4,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database, DatabaseConnection
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
 from levity_trio.store.reads.reader import Reader
+from tests.replayed import ReplayedConnection
 from tests.store.books import Books
 
 T = TypeVar("T")
@@ -19,8 +20,8 @@ def view(connection: DatabaseConnection) -> Database:
     """A connection for reads."""
     if isinstance(connection, PostgresqlConnection):
         return PostgresqlDatabase(connection)
-    assert isinstance(connection, sqlite3.Connection)
-    return FileDatabase(connection)
+    assert isinstance(connection, sqlite3.Connection | ReplayedConnection)
+    return FileDatabase(cast(sqlite3.Connection, connection))
 
 
 @contextmanager

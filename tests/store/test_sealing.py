@@ -3,16 +3,15 @@ none half closed."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from levity_trio.store.billing.statements import content_of
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
-from levity_trio.store.postgresql.connection import PostgresqlConnection
 from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
@@ -211,14 +210,6 @@ def test_a_closing_is_whole_or_nothing(
     assert left[0] > 0 or statement < MORE_THAN_A_CLOSING_HAS
 
 
-def dump(connection: sqlite3.Connection | PostgresqlConnection) -> list[object]:
+def dump(connection: FileConnection) -> list[object]:
     """Return all rows of a database."""
-    if isinstance(connection, sqlite3.Connection):
-        return list(connection.iterdump())
-    tables = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-    ).fetchall()
-    return [
-        sorted(map(repr, connection.execute(f"SELECT * FROM {table}").fetchall()))
-        for (table,) in tables
-    ]
+    return list(connection.iterdump())
