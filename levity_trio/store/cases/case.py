@@ -169,14 +169,13 @@ def dating(rows: Rows, tx: StoredTransaction, until: str = LAST_TIME) -> Dating:
         started = behind_of(start, around_start.own, around_start.before, near)
     if stop is not None and around_stop is not None:
         stopped = behind_of(stop, around_stop.own, around_stop.before, near)
-    # Of one without a stop of its charger, the start shows the clock; of one without a start, the
-    # stop.
+    # Without a stop of its charger, the start shows the clock for both; without a start, the stop.
     return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
 
 
 def shows_clock(rows: Rows, tx: StoredTransaction, received_at: str) -> bool:
-    """Whether the messages around one, and those of a transaction, show that the clock was
-    behind."""
+    """Whether the messages around this receipt, with those of a transaction, show that the clock of
+    its charger was behind."""
     messages = _MessagesAround(rows, tx, LAST_TIME)
     around = messages.around(received_at, connections=1)
     return any(stretch.behind for stretch in around.own)
@@ -267,14 +266,14 @@ class _MessagesAround:
     def around(
         self, received_at: str, known: _ClockShown | None = None, connections: int = CONNECTIONS
     ) -> _ClockShown:
-        """Return what is known of the clock around a message; what is `known` of one that came just
-        before will do."""
+        """Return what is known of the clock around a message. `known` is that around an earlier
+        message, and is returned if that came just before."""
         if known is not None:
             apart = seconds(received_at) - seconds(known.received_at)
             if apart <= CLOCK_SECONDS:
                 return known
 
-        # That of the message comes first, then those before it.
+        # The connection of the message comes first, then those before it.
         latest = self._rows(_CONNECTIONS, (self._tx.charger, received_at, connections))
         connected = [_ChargerConnection(*row) for row in latest]
         in_time = [one._replace(until=min(one.until, self._until)) for one in connected]
@@ -315,8 +314,8 @@ class _MessagesAround:
 
 
 def _alike(messages: Sequence[Dated], shown: Sequence[Stretch]) -> list[Stretch]:
-    """Return the stretches of a later connection that also fit a message of this one, though it
-    alone shows none."""
+    """Return the stretches that a later connection has shown and that a message of this connection
+    fits, too, which shows none by itself."""
     alike: list[Stretch] = []
     for stretch in shown:
         fits = [
