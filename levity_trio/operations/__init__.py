@@ -12,7 +12,7 @@ from levity_trio.operations.catalogue import spelt as spelt
 from levity_trio.operations.fields import Field as Field
 from levity_trio.operations.fields import FieldProblem as FieldProblem
 from levity_trio.operations.operation import Operation as Operation
-from levity_trio.operations.operation import Role as Role
+from levity_trio.operations.operation import OperationRole as OperationRole
 from levity_trio.operations.operation import check as check
 from levity_trio.operations.outcomes import follow as follow
 from levity_trio.operations.situation import Situation as Situation

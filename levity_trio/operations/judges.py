@@ -12,7 +12,7 @@ from levity_trio.operations.answers import succeeded
 from levity_trio.operations.outcomes import (
     TRANSFER,
     USUAL,
-    Outcome,
+    OperationOutcome,
     OutcomeRule,
     SentCommand,
     contradicted,
@@ -52,7 +52,7 @@ def _until_connected(sent: SentCommand) -> datetime:
     return sent.since + (sent.connection_timeout or USUAL)
 
 
-def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:  # noqa: ARG001 - a Judge
     tag = str(sent.payload["idTag"]).casefold()
     connector = sent.payload.get("connectorId")
     for fact in facts:
@@ -68,7 +68,7 @@ def _started(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
     return None
 
 
-def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _stopped(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     transaction = sent.payload["transactionId"]
     late: list[ReadingSeen] = []
     for fact in facts:
@@ -112,7 +112,7 @@ REMOTE_STOP: Final = OutcomeRule(
 # Boot
 
 
-def _booted(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+def _booted(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:  # noqa: ARG001 - a Judge
     for fact in facts:
         if isinstance(fact, Booted):
             return fulfilled(Told("the charger booted"), fact.at)
@@ -127,7 +127,7 @@ RESET: Final = OutcomeRule(
 )
 
 
-def _configured(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _configured(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     if sent.status == "RebootRequired":
         # A boot before the answer did not put the value in force.
         later = [fact for fact in facts if fact.at >= sent.since]
@@ -165,7 +165,7 @@ def _concerned(sent: SentCommand, facts: Sequence[Seen]) -> list[StatusSeen]:
     return [last[number]] if number in last else []
 
 
-def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _changed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     wants_out = sent.payload["type"] == "Inoperative"
     statuses = _concerned(sent, facts)
     against = [status for status in statuses if (status.status == "Unavailable") != wants_out]
@@ -194,7 +194,7 @@ CHANGE_AVAILABILITY: Final = OutcomeRule(
 )
 
 
-def _unlocked(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+def _unlocked(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:  # noqa: ARG001 - a Judge
     if sent.status == "Unlocked":
         return fulfilled(Told("unlocked, by the charger's answer"), sent.answered_at)
     wanted = sent.payload["connectorId"]
@@ -211,7 +211,7 @@ UNLOCK: Final = OutcomeRule(
 )
 
 
-def _reserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+def _reserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:  # noqa: ARG001 - a Judge
     wanted = sent.payload["connectorId"]
     for fact in facts:
         if not isinstance(fact, StatusSeen) or fact.status != "Reserved":
@@ -226,7 +226,7 @@ RESERVE: Final = OutcomeRule(
 )
 
 
-def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _unreserved(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     statuses = _concerned(sent, facts)
     reserved = [status for status in statuses if status.status == "Reserved"]
     if statuses and not reserved and (_is_agreed(sent) or statuses[0] in facts):
@@ -259,8 +259,8 @@ TRIGGERED: Final[Mapping[str, tuple[str, ...]]] = {
 
 def _triggered(
     names: Mapping[str, tuple[str, ...]],
-) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
-    def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+) -> Callable[[SentCommand, Sequence[Seen], bool], OperationOutcome | None]:
+    def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:  # noqa: ARG001 - a Judge
         requested = sent.payload["requestedMessage"]
         connector = sent.payload.get("connectorId")
         actions = names.get(requested, (requested,))
@@ -286,7 +286,7 @@ EXTENDED_TRIGGER: Final = OutcomeRule(
 )
 
 
-def _listed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _listed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     version = sent.payload["listVersion"]
     if _is_agreed(sent):
         words = Told("list version {1}, by the charger's answer", version)
@@ -312,7 +312,7 @@ SEND_LOCAL_LIST: Final = OutcomeRule(
 # Charging profiles
 
 
-def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     """Compare readings with the limit in force at their time, until one obeys it."""
     profile, connector = sent.payload["csChargingProfiles"], sent.payload["connectorId"]
     unit = profile["chargingSchedule"]["chargingRateUnit"]
@@ -325,7 +325,7 @@ def _obeyed(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome 
         in_order = sorted(last.values(), key=lambda group: group[0].at)
         views = [in_order] if in_order and is_over else []
 
-    above: Outcome | None = None
+    above: OperationOutcome | None = None
     for view in views:
         compared = _compare(profile, view, sent.transaction_began_at)
         if compared is None:

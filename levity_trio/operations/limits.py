@@ -39,7 +39,7 @@ class Charging(NamedTuple):
 
 
 @record
-class Limit:
+class LimitInForce:
     """A limit in A for each phase, or in W; `profile` is the chargingProfileId of the profile that
     sets it."""
 
@@ -67,12 +67,12 @@ class Rules:
     now: datetime
     charging: Charging | None = None
 
-    def limit(self, at: datetime) -> Limit | None:
+    def limit(self, at: datetime) -> LimitInForce | None:
         """Return the limit at a time, None if no profile sets one."""
         least = self._limits().at(at)
         if least is None or least.profile is None:
             return None
-        return Limit(
+        return LimitInForce(
             limit=least.value,
             unit=least.unit,
             phases=least.phases,

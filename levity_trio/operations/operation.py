@@ -23,7 +23,7 @@ lower case."""
 SECRET_WORDS: Final = ("password", "secret", "token", "authorizationkey")
 
 
-class Role(StrEnum):
+class OperationRole(StrEnum):
     """Who may ask for an operation; an admin may do all that an operator may."""
 
     OPERATOR = "operator"
@@ -64,7 +64,7 @@ class Operation:
     feature_profile: FeatureProfile
     summary: str
     payload: Object = NO_FIELDS
-    role: Role = Role.OPERATOR
+    role: OperationRole = OperationRole.OPERATOR
     needs_force_under_transaction: bool = False
     warner: Warner = no_warnings
     outcome: OutcomeRule | None = None
@@ -160,12 +160,12 @@ def is_followed(operation: Operation, state: str) -> bool:
     return operation.outcome is not None and state in MAY_HAVE_ARRIVED
 
 
-def role_for(operation: Operation, payload: Payload) -> Role:
+def role_for(operation: Operation, payload: Payload) -> OperationRole:
     """Return who may send this payload: security keys of a configuration are an admin's."""
     if operation.action == "ChangeConfiguration":
         key = str(payload.get("key", "")).casefold()
         if key.strip() in SECURITY_KEYS or any(word in key for word in SECRET_WORDS):
-            return Role.ADMIN
+            return OperationRole.ADMIN
     return operation.role
 
 

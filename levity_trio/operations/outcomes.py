@@ -29,7 +29,7 @@ MAY_HAVE_ARRIVED: Final = frozenset({"sent", "accepted", "timed out", "gone"})
 late."""
 
 
-class State(StrEnum):
+class OutcomeState(StrEnum):
     """What is known of the outcome."""
 
     PENDING = "pending"
@@ -76,17 +76,17 @@ class SentCommand:
         return status_of(self.answer)
 
 
-class Outcome(NamedTuple):
+class OperationOutcome(NamedTuple):
     """What came of a command: `words` for people, the time of the deciding fact, its
     transaction."""
 
-    state: State
+    state: OutcomeState
     words: str
     at: datetime | None = None
     transaction: int | None = None
 
 
-Judge = Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]
+Judge = Callable[[SentCommand, Sequence[Seen], bool], OperationOutcome | None]
 """Look at the facts since sending, in order of time. True means that the deadline has passed: last
 chance to decide."""
 Until = Callable[[SentCommand], datetime | None]
@@ -107,7 +107,9 @@ class OutcomeRule(NamedTuple):
     until: Until = usually
 
 
-def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: datetime) -> Outcome:
+def follow(
+    rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: datetime
+) -> OperationOutcome:
     """Return the outcome of a command as known at `now`.
 
     Facts may be in any order; those before the sending or after the deadline are ignored. It
@@ -125,17 +127,21 @@ def follow(rule: OutcomeRule, sent: SentCommand, facts: Sequence[Seen], now: dat
         return outcome
     if until is None or not is_over:
         return PENDING
-    return Outcome(State.NOT_SEEN, Told("not seen until {1}", Moment(wire_time(until))))
+    return OperationOutcome(
+        OutcomeState.NOT_SEEN, Told("not seen until {1}", Moment(wire_time(until)))
+    )
 
 
-PENDING: Final = Outcome(State.PENDING, Told("not seen yet"))
+PENDING: Final = OperationOutcome(OutcomeState.PENDING, Told("not seen yet"))
 
 
-def fulfilled(words: str, at: datetime | None, transaction: int | None = None) -> Outcome:
+def fulfilled(words: str, at: datetime | None, transaction: int | None = None) -> OperationOutcome:
     """Return an outcome that agrees with what was asked for."""
-    return Outcome(State.FULFILLED, words, at, transaction)
+    return OperationOutcome(OutcomeState.FULFILLED, words, at, transaction)
 
 
-def contradicted(words: str, at: datetime | None, transaction: int | None = None) -> Outcome:
+def contradicted(
+    words: str, at: datetime | None, transaction: int | None = None
+) -> OperationOutcome:
     """Return an outcome against what was asked for."""
-    return Outcome(State.CONTRADICTED, words, at, transaction)
+    return OperationOutcome(OutcomeState.CONTRADICTED, words, at, transaction)

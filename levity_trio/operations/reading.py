@@ -36,7 +36,7 @@ class Before:
 
 
 @dataclass(slots=True)
-class Reading:
+class KeysReading:
     """One reading: which keys to ask for next, and what was answered so far. Keys are found by
     their lower case."""
 

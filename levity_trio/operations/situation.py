@@ -14,7 +14,7 @@ from levity_trio.told import Told
 from levity_trio.wire import configuration
 
 
-class Connector(NamedTuple):
+class KnownConnector(NamedTuple):
     """A connector with its last status. `current_type` is AC or DC, None if the operator has not
     told it."""
 
@@ -31,7 +31,7 @@ class OpenTransaction(NamedTuple):
     id_tag: str | None
 
 
-class Reservation(NamedTuple):
+class ReservationInForce(NamedTuple):
     """A reservation that is in force. `members` are the tags of its group."""
 
     id: int
@@ -53,15 +53,15 @@ class Situation:
     now: datetime
     is_connected: bool = True
     firmware: str | None = None
-    connectors: tuple[Connector, ...] = ()
+    connectors: tuple[KnownConnector, ...] = ()
     transactions: tuple[OpenTransaction, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
+    reservations: tuple[ReservationInForce, ...] = ()
     configuration: Mapping[str, str | None] = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
     list_version: int | None = None
     is_managed: bool = False
 
-    def connector(self, number: int) -> Connector | None:
+    def connector(self, number: int) -> KnownConnector | None:
         """Return a known connector."""
         return next(
             (connector for connector in self.connectors if connector.number == number), None

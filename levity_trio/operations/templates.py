@@ -10,7 +10,7 @@ from levity_trio.operations.configuration import is_same
 from levity_trio.records import record
 
 
-class Standing(StrEnum):
+class KeyStanding(StrEnum):
     """What is known of one key of a template at one charger, or of all of them together."""
 
     SAME = "same"
@@ -49,14 +49,14 @@ def compare(wanted: Mapping[str, str], has: Mapping[str, Has]) -> list[ComparedK
     for key, value in sorted(wanted.items()):
         reported = has.get(key.casefold())
         if reported is None:
-            compared.append(ComparedKey(key=key, standing=Standing.NEVER_READ, wanted=value))
+            compared.append(ComparedKey(key=key, standing=KeyStanding.NEVER_READ, wanted=value))
             continue
         if not reported.is_known:
-            standing = Standing.UNKNOWN_KEY
+            standing = KeyStanding.UNKNOWN_KEY
         elif is_same(reported.key, value, reported.value):
-            standing = Standing.SAME
+            standing = KeyStanding.SAME
         else:
-            standing = Standing.READ_ONLY if reported.readonly else Standing.DIFFERS
+            standing = KeyStanding.READ_ONLY if reported.readonly else KeyStanding.DIFFERS
         compared.append(
             ComparedKey(
                 key=key,
@@ -69,10 +69,10 @@ def compare(wanted: Mapping[str, str], has: Mapping[str, Has]) -> list[ComparedK
     return compared
 
 
-def together(compared: list[ComparedKey]) -> Standing:
+def together(compared: list[ComparedKey]) -> KeyStanding:
     """Return where the charger stands: it differs if any key does, and is the same if every key
     is."""
     standings = {key.standing for key in compared}
-    if Standing.DIFFERS in standings:
-        return Standing.DIFFERS
-    return Standing.SAME if standings <= {Standing.SAME} else Standing.NOT_KNOWN
+    if KeyStanding.DIFFERS in standings:
+        return KeyStanding.DIFFERS
+    return KeyStanding.SAME if standings <= {KeyStanding.SAME} else KeyStanding.NOT_KNOWN

@@ -10,10 +10,10 @@ from typing import Any, Final
 from levity_trio.operations.outcomes import (
     MAY_HAVE_ARRIVED,
     TRANSFER,
-    Outcome,
+    OperationOutcome,
     OutcomeRule,
+    OutcomeState,
     SentCommand,
-    State,
     contradicted,
     fulfilled,
 )
@@ -56,7 +56,7 @@ def is_url_valid(
     """
     may_be_obeyed = state == "queued" or state in MAY_HAVE_ARRIVED
     until = max(since, wanted_at or since) + TRANSFER
-    return may_be_obeyed and outcome in (None, State.PENDING) and now < until
+    return may_be_obeyed and outcome in (None, OutcomeState.PENDING) and now < until
 
 
 def wanted_at(payload: Mapping[str, Any]) -> datetime | None:
@@ -92,7 +92,7 @@ def _statuses(sent: SentCommand, facts: Sequence[Seen], message: str) -> list[Tr
 
 def _failure(
     sent: SentCommand, statuses: Sequence[TransferStatus], is_over: bool
-) -> Outcome | None:
+) -> OperationOutcome | None:
     """Return the contradiction by a failure that no further try can follow."""
     failures = [status for status in statuses if status.status in FAILED]
     if not failures or failures[-1] is not statuses[-1]:
@@ -104,8 +104,10 @@ def _failure(
     return contradicted(Told("the charger reports {1}", of_ocpp(last.status)), last.at)
 
 
-def _uploaded(message: str) -> Callable[[SentCommand, Sequence[Seen], bool], Outcome | None]:
-    def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _uploaded(
+    message: str,
+) -> Callable[[SentCommand, Sequence[Seen], bool], OperationOutcome | None]:
+    def judge(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
         statuses = _statuses(sent, facts, message)
         done = _first(statuses, UPLOADED)
         came = next((fact for fact in facts if isinstance(fact, FileCame)), None)
@@ -126,7 +128,7 @@ def _first(statuses: Sequence[TransferStatus], status: str) -> TransferStatus | 
     return next((sent for sent in statuses if sent.status == status), None)
 
 
-def _updated(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+def _updated(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> OperationOutcome | None:
     statuses = _statuses(sent, facts, "Firmware")
     installed = _first(statuses, INSTALLED)
     # What it boots after the next update was sent may be of that one.
@@ -147,7 +149,7 @@ def _updated(sent: SentCommand, facts: Sequence[Seen], is_over: bool) -> Outcome
             return contradicted(words, fact.at)
     if installed is not None and is_over:
         words = Told("Installed was reported, but no boot with another firmware")
-        return Outcome(State.NOT_SEEN, words, installed.at)
+        return OperationOutcome(OutcomeState.NOT_SEEN, words, installed.at)
     return _failure(sent, statuses, is_over)
 
 

@@ -25,7 +25,7 @@ from levity_trio.load.profiles import (
 )
 from levity_trio.load.tree import Socket
 from levity_trio.operations import OPERATIONS, check
-from levity_trio.operations.situation import Connector, OpenTransaction, Situation
+from levity_trio.operations.situation import KnownConnector, OpenTransaction, Situation
 from levity_trio.wire.charging_profiles import VOLTS, Installed, Limits
 from tests.wire.examples import schema_of
 
@@ -88,7 +88,7 @@ def sound(call: Call) -> Call:
     assert check(operation, payload) == payload
     situation = Situation(
         now=NOW,
-        connectors=(Connector(1, "Available"), Connector(2, "Charging")),
+        connectors=(KnownConnector(1, "Available"), KnownConnector(2, "Charging")),
         transactions=(OpenTransaction(TRANSACTION, 2, "tag"),),
         configuration={"ChargeProfileMaxStackLevel": "9", "SetCurrent": "32000"},
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from levity_trio.operations import OPERATIONS, check
-from levity_trio.operations.outcomes import Outcome, SentCommand, State, follow
+from levity_trio.operations.outcomes import OperationOutcome, OutcomeState, SentCommand, follow
 from levity_trio.operations.seen import ReadingSeen, Seen, StatusSeen
 
 SENT = datetime(2030, 1, 31, 22, tzinfo=UTC)
@@ -34,14 +34,14 @@ def asked(
     )
 
 
-def outcome(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> Outcome:
+def outcome(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> OperationOutcome:
     rule = OPERATIONS[command.action].outcome
     assert rule is not None
     assert {type(fact) for fact in facts} <= set(rule.reads), "the store would not load these"
     return follow(rule, command, facts, at(now))
 
 
-def state(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> State:
+def state(command: SentCommand, facts: Sequence[Seen] = (), now: float = 60) -> OutcomeState:
     return outcome(command, facts, now).state
 
 

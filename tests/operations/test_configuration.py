@@ -17,8 +17,8 @@ from levity_trio.operations.configuration import (
     unknown_in,
     values_in,
 )
-from levity_trio.operations.reading import MOST_CALLS, Before, Reading, limit
-from levity_trio.operations.templates import Has, Standing, compare, together
+from levity_trio.operations.reading import MOST_CALLS, Before, KeysReading, limit
+from levity_trio.operations.templates import Has, KeyStanding, compare, together
 
 
 def entries(*keys: str, **values: str) -> dict[str, Any]:
@@ -115,8 +115,8 @@ class Charger:
         return entries(*told) | {"unknownKey": [key for key in keys if key not in self.keys]}
 
 
-def read(charger: Charger, before: Before = Before()) -> Reading:  # noqa: B008 - it is frozen
-    reading = Reading(before)
+def read(charger: Charger, before: Before = Before()) -> KeysReading:  # noqa: B008 - it is frozen
+    reading = KeysReading(before)
     while (keys := reading.next_keys()) is not None:
         reading.take(charger.answer(keys))
     return reading
@@ -161,7 +161,7 @@ def test_one_bad_key_does_not_slow_down_the_others() -> None:
 
 
 def test_silence_is_not_waited_for_again_and_again() -> None:
-    reading, calls = Reading(Before()), 0
+    reading, calls = KeysReading(Before()), 0
     while reading.next_keys() is not None:
         reading.miss()
         calls += 1
@@ -170,7 +170,7 @@ def test_silence_is_not_waited_for_again_and_again() -> None:
 
 
 def test_one_that_always_answers_with_nothing_is_given_up() -> None:
-    reading, calls = Reading(Before()), 0
+    reading, calls = KeysReading(Before()), 0
     while reading.next_keys() is not None:
         reading.take({"configurationKey": []})
         calls += 1
@@ -179,7 +179,7 @@ def test_one_that_always_answers_with_nothing_is_given_up() -> None:
 
 
 def test_one_that_leaves_ends_the_reading() -> None:
-    reading = Reading(Before())
+    reading = KeysReading(Before())
     reading.next_keys()
     reading.take({})
     reading.next_keys()
@@ -206,16 +206,16 @@ def has(value: str | None, *, readonly: bool = False, is_known: bool = True) -> 
 @pytest.mark.parametrize(
     ("found", "standing", "whole"),
     [
-        ({"k": has("1")}, Standing.SAME, Standing.SAME),
-        ({"k": has("1", readonly=True)}, Standing.SAME, Standing.SAME),
-        ({"k": has("2")}, Standing.DIFFERS, Standing.DIFFERS),
-        ({"k": has("2", readonly=True)}, Standing.READ_ONLY, Standing.NOT_KNOWN),
-        ({"k": has(None, is_known=False)}, Standing.UNKNOWN_KEY, Standing.NOT_KNOWN),
-        ({}, Standing.NEVER_READ, Standing.NOT_KNOWN),
+        ({"k": has("1")}, KeyStanding.SAME, KeyStanding.SAME),
+        ({"k": has("1", readonly=True)}, KeyStanding.SAME, KeyStanding.SAME),
+        ({"k": has("2")}, KeyStanding.DIFFERS, KeyStanding.DIFFERS),
+        ({"k": has("2", readonly=True)}, KeyStanding.READ_ONLY, KeyStanding.NOT_KNOWN),
+        ({"k": has(None, is_known=False)}, KeyStanding.UNKNOWN_KEY, KeyStanding.NOT_KNOWN),
+        ({}, KeyStanding.NEVER_READ, KeyStanding.NOT_KNOWN),
     ],
 )
 def test_a_key_beside_its_template(
-    found: dict[str, Has], standing: Standing, whole: Standing
+    found: dict[str, Has], standing: KeyStanding, whole: KeyStanding
 ) -> None:
     (one,) = compared = compare({"K": "1"}, found)
     assert (one.standing, one.wanted) == (standing, "1")
@@ -223,4 +223,4 @@ def test_a_key_beside_its_template(
 
 
 def test_a_charger_differs_if_one_key_does() -> None:
-    assert together(compare({"K": "1", "L": "1"}, {"k": has("2")})) == Standing.DIFFERS
+    assert together(compare({"K": "1", "L": "1"}, {"k": has("2")})) == KeyStanding.DIFFERS

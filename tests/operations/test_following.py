@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations.operation import example, filled, left_out
-from levity_trio.operations.outcomes import SentCommand, State, follow
+from levity_trio.operations.outcomes import OutcomeState, SentCommand, follow
 from levity_trio.operations.seen import (
     Booted,
     ListVersion,
@@ -109,7 +109,7 @@ def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
 
     until = rule.until(asked)
     is_over = until is not None and at(now) >= until
-    assert found.state is not (State.PENDING if is_over else State.NOT_SEEN)
+    assert found.state is not (OutcomeState.PENDING if is_over else OutcomeState.NOT_SEEN)
     assert found.at is None or at(0) <= found.at <= (until or found.at)
     assert found.words
 
@@ -131,5 +131,5 @@ def test_what_was_decided_stays_so_as_time_passes(
     assert operation.outcome is not None
     known = [fact for fact in facts if fact.at <= at(now)]
     found = follow(operation.outcome, asked, known, at(now))
-    if found.state is not State.PENDING:
+    if found.state is not OutcomeState.PENDING:
         assert follow(operation.outcome, asked, known, at(now + later)).state == found.state

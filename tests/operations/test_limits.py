@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import limits
-from levity_trio.operations.outcomes import State
+from levity_trio.operations.outcomes import OutcomeState
 from levity_trio.operations.seen import ReadingSeen
 from tests.operations.asking import ACCEPTED, SENT, asked, at, current, outcome, power, state
 
-PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = State
+PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = OutcomeState
 DAY = 86_400
 
 
@@ -112,7 +112,7 @@ def sent(given: dict[str, Any], connector: int = 1) -> Any:
     ("amperes", "expected"),
     [(10, FULFILLED), (11, FULFILLED), (0, FULFILLED), (11.1, CONTRADICTED), (32, CONTRADICTED)],
 )
-def test_at_most_the_limit_and_a_tenth(amperes: float, expected: State) -> None:
+def test_at_most_the_limit_and_a_tenth(amperes: float, expected: OutcomeState) -> None:
     assert state(sent(profile()), [current(60, amperes)], 121) == expected
 
 
@@ -162,7 +162,7 @@ def test_phases_of_the_period_count() -> None:
     [("ChargePointMaxProfile", CONTRADICTED), ("TxDefaultProfile", FULFILLED)],
 )
 def test_connector_0_is_the_sum_of_all_or_the_default_of_each(
-    purpose: str, expected: State
+    purpose: str, expected: OutcomeState
 ) -> None:
     facts = [current(60, 8), current(61, 8, connector=2)]
     assert state(sent(profile(chargingProfilePurpose=purpose), 0), facts, 121) == expected

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import is_followed
-from levity_trio.operations.outcomes import State
+from levity_trio.operations.outcomes import OutcomeState
 from levity_trio.operations.seen import (
     Booted,
     ListVersion,
@@ -19,7 +19,7 @@ from levity_trio.operations.seen import (
 )
 from tests.operations.asking import ACCEPTED, asked, at, current, outcome, power, state, status
 
-PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = State
+PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = OutcomeState
 
 
 def test_which_operations_have_an_outcome_beyond_their_answer() -> None:
@@ -243,7 +243,7 @@ class TestReservations:
         ("connector", "reserved", "expected"),
         [(1, 1, FULFILLED), (1, 2, PENDING), (0, 2, FULFILLED)],
     )
-    def test_reserve(self, connector: int, reserved: int, expected: State) -> None:
+    def test_reserve(self, connector: int, reserved: int, expected: OutcomeState) -> None:
         values = {
             "connectorId": connector,
             "expiryDate": "2030-01-31T23:00:00Z",
@@ -308,7 +308,7 @@ class TestTriggers:
         ],
     )
     def test_the_message_that_follows(
-        self, action: str, requested: str, arrived: str, expected: State
+        self, action: str, requested: str, arrived: str, expected: OutcomeState
     ) -> None:
         command = asked(action, {"requestedMessage": requested}, ACCEPTED)
         assert state(command, [MessageSeen(at(-1), arrived)]) == PENDING
@@ -317,7 +317,7 @@ class TestTriggers:
     @pytest.mark.parametrize(
         ("connector", "expected"), [(1, PENDING), (2, FULFILLED), (None, FULFILLED)]
     )
-    def test_of_its_connector(self, connector: int | None, expected: State) -> None:
+    def test_of_its_connector(self, connector: int | None, expected: OutcomeState) -> None:
         command = asked(
             "TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": 2}, ACCEPTED
         )

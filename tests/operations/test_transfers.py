@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from levity_trio.operations.outcomes import State
+from levity_trio.operations.outcomes import OutcomeState
 from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
 from levity_trio.operations.transfers import is_url_valid, wanted_at
 from tests.operations.asking import ACCEPTED, asked, at, outcome, state
 
-PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = State
+PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = OutcomeState
 DAY = 86_400
 PLAIN = {"location": "x", "retrieveDate": "2000-01-01T00:00:00Z"}
 SIGNED = {
@@ -97,7 +97,7 @@ def test_installed_without_a_boot_is_not_seen() -> None:
         ([firmware(10, "DownloadFailed", 8)], 0, PENDING),
     ],
 )
-def test_failures(facts: list[Seen], retries: int, expected: State) -> None:
+def test_failures(facts: list[Seen], retries: int, expected: OutcomeState) -> None:
     assert state(update(retries=retries), facts) == expected
 
 
@@ -110,7 +110,7 @@ def test_a_failure_counts_at_the_end_even_if_tries_are_left() -> None:
     ("request_id", "expected"), [(8, CONTRADICTED), (None, PENDING), (7, PENDING)]
 )
 def test_signed_statuses_are_told_apart_by_their_request(
-    request_id: int | None, expected: State
+    request_id: int | None, expected: OutcomeState
 ) -> None:
     command = asked("SignedUpdateFirmware", SIGNED, ACCEPTED, firmware="1.0")
     assert state(command, [firmware(10, "InvalidSignature", request_id)]) == expected
@@ -171,7 +171,7 @@ CAME = FileCame(at(7), 3, 1200)
     ],
 )
 def test_a_file_that_is_sent_to_us_must_come(
-    facts: list[Seen], now: float, expected: tuple[State, str | None]
+    facts: list[Seen], now: float, expected: tuple[OutcomeState, str | None]
 ) -> None:
     command = asked("GetDiagnostics", {"location": "http://x/f/***"}, ACCEPTED, expects_file=True)
     found = outcome(command, facts, now)

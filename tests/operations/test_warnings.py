@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from levity_trio.operations import OPERATIONS, FieldProblem, Role, Situation, check
+from levity_trio.operations import OPERATIONS, FieldProblem, OperationRole, Situation, check
 from levity_trio.operations.operation import example, role_for, transactions_in_the_way
 from levity_trio.operations.situation import (
-    Connector,
+    KnownConnector,
     OpenTransaction,
-    Reservation,
+    ReservationInForce,
     only_transaction,
 )
 from tests.operations.asking import SENT
@@ -35,11 +35,11 @@ CONFIGURATION = {
 SITUATION = Situation(
     now=SENT,
     connectors=(
-        *(Connector(1, "Charging"), Connector(2, "Available", "DC")),
-        *(Connector(3, "Faulted"), Connector(4, "Reserved")),
+        *(KnownConnector(1, "Charging"), KnownConnector(2, "Available", "DC")),
+        *(KnownConnector(3, "Faulted"), KnownConnector(4, "Reserved")),
     ),
     transactions=(OpenTransaction(50, 1, "A"),),
-    reservations=(Reservation(9, 4, "Neighbour"),),
+    reservations=(ReservationInForce(9, 4, "Neighbour"),),
     configuration=CONFIGURATION,
     read_only=frozenset({"NumberOfConnectors"}),
     list_version=7,
@@ -66,7 +66,7 @@ def warned(action: str, values: dict[str, Any], situation: Situation = SITUATION
     return operation.warn(check(operation, values), situation)
 
 
-MANAGED = Situation(now=SENT, connectors=(Connector(1, "Available"),), is_managed=True)
+MANAGED = Situation(now=SENT, connectors=(KnownConnector(1, "Available"),), is_managed=True)
 
 
 def limited(connector: int, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -216,9 +216,9 @@ def test_warned(action: str, values: dict[str, Any], words: str) -> None:
 
 UNCONTENTIOUS = Situation(
     now=SENT,
-    connectors=(Connector(1, "Available"),),
+    connectors=(KnownConnector(1, "Available"),),
     transactions=(OpenTransaction(1, None, None),),
-    reservations=(Reservation(1, 1, "guest"),),
+    reservations=(ReservationInForce(1, 1, "guest"),),
     configuration={
         "ReserveConnectorZeroSupported": "true",
         "LocalAuthListEnabled": "true",
@@ -262,7 +262,7 @@ def test_what_fits_is_not_warned_of(action: str, values: dict[str, Any]) -> None
     situation = Situation(
         now=SENT,
         connectors=UNCONTENTIOUS.connectors,
-        reservations=(Reservation(5, 1, "a"),),
+        reservations=(ReservationInForce(5, 1, "a"),),
         configuration={**UNCONTENTIOUS.configuration}
         | {"ChargingScheduleAllowedChargingRateUnit": "A, W"},
     )
@@ -307,7 +307,9 @@ def test_only_transaction() -> None:
 
 
 def test_what_only_an_admin_may_send() -> None:
-    assert {action for action, operation in OPERATIONS.items() if operation.role is Role.ADMIN} == {
+    assert {
+        action for action, operation in OPERATIONS.items() if operation.role is OperationRole.ADMIN
+    } == {
         *(
             "UpdateFirmware",
             "SignedUpdateFirmware",
@@ -322,24 +324,26 @@ def test_what_only_an_admin_may_send() -> None:
     ("key", "role"),
     [
         *(
-            ("AuthorizationKey", Role.ADMIN),
-            ("authorizationkey ", Role.ADMIN),
-            ("SecurityProfile", Role.ADMIN),
+            ("AuthorizationKey", OperationRole.ADMIN),
+            ("authorizationkey ", OperationRole.ADMIN),
+            ("SecurityProfile", OperationRole.ADMIN),
         ),
         *(
-            ("CpoName", Role.ADMIN),
-            ("WifiPassword", Role.ADMIN),
-            ("HeartbeatInterval", Role.OPERATOR),
+            ("CpoName", OperationRole.ADMIN),
+            ("WifiPassword", OperationRole.ADMIN),
+            ("HeartbeatInterval", OperationRole.OPERATOR),
         ),
     ],
 )
-def test_security_keys_are_an_admin_s(key: str, role: Role) -> None:
+def test_security_keys_are_an_admin_s(key: str, role: OperationRole) -> None:
     assert role_for(OPERATIONS["ChangeConfiguration"], {"key": key, "value": "1"}) is role
-    assert role_for(OPERATIONS["GetConfiguration"], {"key": [key]}) is Role.OPERATOR
+    assert role_for(OPERATIONS["GetConfiguration"], {"key": [key]}) is OperationRole.OPERATOR
 
 
 @pytest.mark.parametrize("id_tag", ["ANNA", "berta", "Family"])
 def test_a_reservation_is_for_all_tags_of_its_group(id_tag: str) -> None:
-    held = Reservation(9, 2, "Anna", "FAMILY", ("Anna", "Berta"))
-    situation = Situation(now=SENT, connectors=(Connector(2, "Reserved"),), reservations=(held,))
+    held = ReservationInForce(9, 2, "Anna", "FAMILY", ("Anna", "Berta"))
+    situation = Situation(
+        now=SENT, connectors=(KnownConnector(2, "Reserved"),), reservations=(held,)
+    )
     assert warned("RemoteStartTransaction", {"idTag": id_tag, "connectorId": 2}, situation) == []

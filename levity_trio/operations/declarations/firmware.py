@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.operations import transfers
 from levity_trio.operations.declarations.common import RETRIES, RETRY_INTERVAL, time
 from levity_trio.operations.fields import Allotted, Field, Object, Text
-from levity_trio.operations.operation import FeatureProfile, Operation, Payload, Role
+from levity_trio.operations.operation import FeatureProfile, Operation, OperationRole, Payload
 from levity_trio.operations.situation import Situation
 from levity_trio.told import Told
 
@@ -68,7 +68,7 @@ UPDATE_FIRMWARE: Final = Operation(
     section="§5.19",
     feature_profile=FeatureProfile.FIRMWARE,
     summary="Make the charger download and install firmware.",
-    role=Role.ADMIN,
+    role=OperationRole.ADMIN,
     payload=Object(
         (
             Field(

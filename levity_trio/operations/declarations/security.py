@@ -20,7 +20,7 @@ from levity_trio.operations.declarations.trigger import (
     trigger_warnings,
 )
 from levity_trio.operations.fields import Allotted, Choice, Field, Object, Text
-from levity_trio.operations.operation import FeatureProfile, Operation, Role
+from levity_trio.operations.operation import FeatureProfile, Operation, OperationRole
 
 PEM: Final = Text(5500)
 HASH: Final = Text(128)
@@ -154,7 +154,7 @@ SIGNED_UPDATE_FIRMWARE: Final = Operation(
     section="L01",
     feature_profile=FeatureProfile.SECURITY,
     summary="Make the charger download, verify and install firmware.",
-    role=Role.ADMIN,
+    role=OperationRole.ADMIN,
     payload=Object(
         (
             RETRIES,
@@ -174,7 +174,7 @@ INSTALL_CERTIFICATE: Final = Operation(
     section="M05",
     feature_profile=FeatureProfile.SECURITY,
     summary="Install a root certificate on the charger.",
-    role=Role.ADMIN,
+    role=OperationRole.ADMIN,
     payload=Object(
         (
             CERTIFICATE_TYPE,
@@ -188,7 +188,7 @@ DELETE_CERTIFICATE: Final = Operation(
     section="M04",
     feature_profile=FeatureProfile.SECURITY,
     summary="Delete a root certificate from the charger.",
-    role=Role.ADMIN,
+    role=OperationRole.ADMIN,
     payload=Object(
         (
             Field(
@@ -214,7 +214,7 @@ CERTIFICATE_SIGNED: Final = Operation(
     section="A02",
     feature_profile=FeatureProfile.SECURITY,
     summary="Send the charger its new client certificate.",
-    role=Role.ADMIN,
+    role=OperationRole.ADMIN,
     payload=Object(
         (
             Field(

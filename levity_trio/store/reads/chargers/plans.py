@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.operations.limits import Charging, Limit, Rules, limit_reported
+from levity_trio.operations.limits import Charging, LimitInForce, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
@@ -175,7 +175,7 @@ class ConnectorLimit:
 
     connector: int
     transaction: int | None
-    in_force: Limit | None
+    in_force: LimitInForce | None
     until: str | None
     reported: ReportedSchedule | None
 

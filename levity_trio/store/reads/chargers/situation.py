@@ -8,7 +8,12 @@ from datetime import datetime
 from typing import Final
 
 from levity_trio.operations.fields import Allotted
-from levity_trio.operations.situation import Connector, OpenTransaction, Reservation, Situation
+from levity_trio.operations.situation import (
+    KnownConnector,
+    OpenTransaction,
+    ReservationInForce,
+    Situation,
+)
 from levity_trio.store.engine.database import Database
 from levity_trio.wire.times import stamp
 
@@ -46,7 +51,9 @@ def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) 
         now=now,
         is_connected=is_connected,
         firmware=firmware[0][0] if firmware else None,
-        connectors=tuple(Connector(*row) for row in db.execute(_CONNECTORS, (charger,)).fetchall()),
+        connectors=tuple(
+            KnownConnector(*row) for row in db.execute(_CONNECTORS, (charger,)).fetchall()
+        ),
         transactions=_open_transactions(db, charger),
         reservations=tuple(reservations_in_force(db, charger, now)),
         configuration={key: value for key, value, _ in configuration},
@@ -67,7 +74,7 @@ def _open_transactions(db: Database, charger: str) -> tuple[OpenTransaction, ...
     return tuple(OpenTransaction(*row) for row in rows.fetchall())
 
 
-def reservations_in_force(db: Database, charger: str, now: datetime) -> list[Reservation]:
+def reservations_in_force(db: Database, charger: str, now: datetime) -> list[ReservationInForce]:
     """Return the reservations of a charger that are in force."""
     rows = db.execute(
         "SELECT reservation_id, conn_id, id_tag, parent_id_tag FROM reservation"
@@ -75,7 +82,7 @@ def reservations_in_force(db: Database, charger: str, now: datetime) -> list[Res
         (charger, stamp(now)),
     )
     return [
-        Reservation(number, connector, id_tag, parent, _members(db, parent))
+        ReservationInForce(number, connector, id_tag, parent, _members(db, parent))
         for number, connector, id_tag, parent in rows.fetchall()
     ]
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.operations.situation import Reservation
+from levity_trio.operations.situation import ReservationInForce
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
@@ -282,7 +282,7 @@ class _DrivingRead:
             reserved[one.connector or int(is_single)] |= self._is_ours(one)
         return reserved
 
-    def _is_ours(self, one: Reservation) -> bool:
+    def _is_ours(self, one: ReservationInForce) -> bool:
         policy, group = self._household.rule.policy, (one.id_tag, one.parent_id_tag)
         return any(policy.are_together((tag.id_tag, tag.parent), group) for tag in self._tags)
 

@@ -13,7 +13,13 @@ from levity_trio.events import OutcomeKnown
 from levity_trio.log.output import get_logger
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared, is_followed
-from levity_trio.operations.outcomes import Outcome, OutcomeRule, SentCommand, State, follow
+from levity_trio.operations.outcomes import (
+    OperationOutcome,
+    OutcomeRule,
+    OutcomeState,
+    SentCommand,
+    follow,
+)
 from levity_trio.operations.transfers import TRANSFERS
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
@@ -31,8 +37,8 @@ LONGEST_NUMBER: Final = 6
 JUDGING_SECONDS: Final = 5.0
 REPLACED: Final = "replaced it"
 """What the words end with that say by which command another one was replaced."""
-OUTCOME_UNKNOWN: Final = Outcome(
-    State.NOT_SEEN, Told("it could not be judged; the log of the server tells why")
+OUTCOME_UNKNOWN: Final = OperationOutcome(
+    OutcomeState.NOT_SEEN, Told("it could not be judged; the log of the server tells why")
 )
 _FOLLOWED: Final = (
     "SELECT id, cp_id, action, payload, sent_at, answered_at, answer "
@@ -89,7 +95,7 @@ def replace(
             _store(
                 db,
                 row,
-                Outcome(State.NOT_SEEN, Told("command {1} replaced it", command)),
+                OperationOutcome(OutcomeState.NOT_SEEN, Told("command {1} replaced it", command)),
                 origin.received_at,
             )
 
@@ -102,7 +108,7 @@ def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
 def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
     """Judge one outcome; return whether it is decided. What judging it raises ends the following of
     this command, and of no other."""
-    outcome: Outcome | None = OUTCOME_UNKNOWN
+    outcome: OperationOutcome | None = OUTCOME_UNKNOWN
 
     def judge() -> None:
         nonlocal outcome
@@ -111,7 +117,7 @@ def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
             outcome = None
             return
         outcome = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
-        if outcome.state is State.PENDING:
+        if outcome.state is OutcomeState.PENDING:
             _note_deadline(db, row[0], rule, asked)
 
     if (error := db.attempt(judge, JUDGING_SECONDS)) is not None:
@@ -119,9 +125,9 @@ def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
         outcome = OUTCOME_UNKNOWN
     if outcome is None:
         return True
-    if outcome.state is not State.PENDING:
+    if outcome.state is not OutcomeState.PENDING:
         _store(db, row, outcome, at)
-    return outcome.state is not State.PENDING
+    return outcome.state is not OutcomeState.PENDING
 
 
 def _of(row: Row, asked: SentCommand) -> Followed:
@@ -138,7 +144,7 @@ def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: SentC
     )
 
 
-def _store(db: UnitOfWork, row: Row, outcome: Outcome, at: str) -> None:
+def _store(db: UnitOfWork, row: Row, outcome: OperationOutcome, at: str) -> None:
     known_at = stamp(outcome.at) if outcome.at else at
     db.execute(
         (

@@ -15,7 +15,7 @@ from msgspec import Meta
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.configuration import is_standard, unknown_in, values_in
-from levity_trio.operations.reading import USUAL_PART, Reading
+from levity_trio.operations.reading import USUAL_PART, KeysReading
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import configuration as stored
 from levity_trio.store.reads.chargers.configuration import (
@@ -180,7 +180,7 @@ async def list_differences(request: TypedRequest[DifferencesQuery, None]) -> Lis
 async def read_all(request: TypedRequest[WaitQuery, None]) -> ConfigurationReading:
     """Read the whole configuration, in parts if the charger does not tell it at once."""
     api, charger = request.api, await known_charger(request)
-    reading = Reading(await request.read(stored.before_reading, charger=charger))
+    reading = KeysReading(await request.read(stored.before_reading, charger=charger))
     began_at = api.stamp()
     async with api.places.wait():
         commands = await _ask_all(request, charger, reading)
@@ -198,7 +198,7 @@ async def read_all(request: TypedRequest[WaitQuery, None]) -> ConfigurationReadi
     return await request.find(stored.reading, Told("reading {1}", number), number=number)
 
 
-async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]:
+async def _ask_all(request: Sender, charger: str, reading: KeysReading) -> list[int]:
     """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could
     be sent."""
     commands: list[int] = []

@@ -28,11 +28,11 @@ from levity_trio.operations import (
     OPERATIONS,
     FieldProblem,
     Operation,
+    OperationRole,
     check,
     find,
     spelt,
 )
-from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import (
     Payload,

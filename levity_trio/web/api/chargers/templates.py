@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.operations.operation import role_for
-from levity_trio.operations.templates import ComparedKey, Standing
+from levity_trio.operations.templates import ComparedKey, KeyStanding
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import templates
 from levity_trio.store.reads.chargers.templates import ChargerStanding, Template
@@ -242,7 +242,7 @@ async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
         results: list[KeyResult] = []
         for key in keys_of[charger]:
             result = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
-            if key.standing == Standing.DIFFERS:
+            if key.standing == KeyStanding.DIFFERS:
                 result = await change_key(request, charger, result)
             results.append(result)
         return ChargerResult(charger=charger, keys=await read_back(request, charger, results))

@@ -19,7 +19,7 @@ from levity_trio.access.tags import Status
 from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
-from levity_trio.operations.outcomes import State
+from levity_trio.operations.outcomes import OutcomeState
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load.load import newest_site
@@ -95,8 +95,8 @@ _STARTING: Final[Mapping[str, str]] = {
     "accepted": Told("The charger agreed. Plug in the car, if it is not plugged in yet."),
     "rejected": Told("The charger refused to start."),
     "error": Told("The charger could not start."),
-    State.FULFILLED: Told("Your session has begun."),
-    State.NOT_SEEN: Told("The charger agreed, but no session began in time."),
+    OutcomeState.FULFILLED: Told("Your session has begun."),
+    OutcomeState.NOT_SEEN: Told("The charger agreed, but no session began in time."),
 }
 _STOPPING: Final[Mapping[str, str]] = {
     "queued": Told("Your stop waits to be sent to the charger."),
@@ -104,9 +104,9 @@ _STOPPING: Final[Mapping[str, str]] = {
     "accepted": Told("The charger agreed; your session ends in a moment."),
     "rejected": Told("The charger refused to stop."),
     "error": Told("The charger could not stop."),
-    State.FULFILLED: Told("Your session has ended."),
-    State.NOT_SEEN: Told("The charger agreed, but did not tell that your session ended."),
-    State.CONTRADICTED: Told("The charger agreed, but your car goes on charging."),
+    OutcomeState.FULFILLED: Told("Your session has ended."),
+    OutcomeState.NOT_SEEN: Told("The charger agreed, but did not tell that your session ended."),
+    OutcomeState.CONTRADICTED: Told("The charger agreed, but your car goes on charging."),
 }
 _LOST: Final[Mapping[str, str]] = {
     "timed out": Told("The charger did not answer."),
@@ -518,7 +518,7 @@ def read_command(
         raise not_found(Told("command {1}", number))
     command = own.command
     ended_at = None
-    if command.state in FINAL and command.outcome != State.PENDING:
+    if command.state in FINAL and command.outcome != OutcomeState.PENDING:
         ended_at = command.outcome_at or command.answered_at
     return DriversCommand(
         id=command.id,
@@ -538,6 +538,6 @@ def words_of(action: str, state: str, outcome: str | None) -> str:
     """Return what came of a start or a stop so far. An outcome that was seen says more than an
     answer that was not."""
     words = {**_LOST, **(_STARTING if action == START else _STOPPING)}
-    is_outcome = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
+    is_outcome = outcome == OutcomeState.FULFILLED or (state == "accepted" and outcome in words)
     key = outcome if outcome is not None and is_outcome else state
     return words.get(key, Told("Nothing is known about it."))
