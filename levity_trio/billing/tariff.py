@@ -90,12 +90,15 @@ class Tariff:
     @property
     def minutes(self) -> Iterator[int]:
         """The minutes of the day at which the window may change."""
-        return (minute for window in self.windows for minute in minutes_of(window.when))
+        for window in self.windows:
+            yield from minutes_of(window.when)
 
 
 def minutes_of(when: Recurrence | None) -> Iterator[int]:
-    """Return the minutes of the day at which a recurrence may begin or end."""
-    return (minute for times in (when.times if when else ()) for minute in times)
+    """Yield the minutes of the day at which a recurrence may begin or end. 1440 is the end of the
+    day."""
+    for times in when.times if when else ():
+        yield from times
 
 
 class NoVersion(LookupError):
@@ -149,11 +152,14 @@ class Versions:
 
 @record
 class WeekdayMinute:
-    """A minute of a weekday in a time of the year."""
+    """A minute of a weekday, on a day of the year: what windows can tell apart."""
 
     minute: int
+    """Since midnight."""
     weekday: int
+    """Monday is 0."""
     day: tuple[int, int]
+    """The month, and the day of the month."""
 
 
 def misfits(windows: Iterable[Window]) -> Iterator[tuple[WeekdayMinute, list[Window]]]:
@@ -172,12 +178,12 @@ def misfits(windows: Iterable[Window]) -> Iterator[tuple[WeekdayMinute, list[Win
 
 
 def comparisons(windows: Iterable[Window]) -> int:
-    """Return how many times of windows `misfits` compares with moments."""
+    """Return how many comparisons `misfits` makes: of each moment with each span of times of each
+    window."""
     recurrences = [window.when for window in windows if window.when is not None]
     days, minutes = _edges(recurrences)
-    return (
-        len(days) * len(ALL_WEEKDAYS) * len(minutes) * sum(len(when.times) for when in recurrences)
-    )
+    moments = len(days) * len(ALL_WEEKDAYS) * len(minutes)
+    return moments * sum(len(when.times) for when in recurrences)
 
 
 def _edges(recurrences: list[Recurrence]) -> tuple[set[tuple[int, int]], set[int]]:

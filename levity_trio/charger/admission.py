@@ -133,7 +133,7 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
 
 
 def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
-    config, registry, known = central.config, central.registry, central.has_charged
+    config, registry, has_charged = central.config, central.registry, central.has_charged
     if central.draining.is_closed:
         raise BadRequest(503, REFUSED, RETRY, UNAVAILABLE)
     if trio.current_time() < central.held_off.get(charger, 0.0):
@@ -144,11 +144,12 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
         raise BadRequest(503, "The server is busy; try again later.", RETRY, UNAVAILABLE)
     _check_registration(central, head, charger, visitor.address)
 
-    is_stranger = charger not in known
+    is_stranger = charger not in has_charged
     peer = peer_of(visitor.address)
-    if is_stranger and not (peer is not None and peer.is_loopback):
+    is_local = peer is not None and peer.is_loopback
+    if is_stranger and not is_local:
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
-        if registry.count_strangers(visitor.address, known) > most:
+        if registry.count_strangers(visitor.address, has_charged) > most:
             text = (
                 f"More than {most} connections from one address by chargers without transactions."
             )
@@ -156,14 +157,14 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
     has_room = registry.has_room(charger, config.max_connections)
     if not has_room and not is_stranger:
         # A stranger makes room for a charger that has charged.
-        has_room = registry.find_stranger(known) is not None
+        has_room = registry.find_stranger(has_charged) is not None
     if not has_room:
         raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
 
 
 async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
-    """Wait while another client of the identity is held: two clients would otherwise replace each
-    other every second.
+    """Wait while another client of the identity may not be replaced yet. A connection keeps its
+    place for some time, or two clients with one identity would replace each other every second.
 
     Raises:
         BadRequest: a newer handshake of the same identity waits instead.
@@ -180,10 +181,11 @@ async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
 
 
 def _check_registration(central: Central, head: Head, charger: str, address: str) -> None:
-    """Let in whom the mode of registration lets in.
+    """Check that the charger is registered, or may register itself in this mode.
 
     Raises:
-        BadRequest: 404, or 401 where the request carries a password, as for one that is wrong.
+        BadRequest: 404. Where registration is closed and the request carries a password, 401: the
+            answer is that to a wrong password, and tells nobody which identities exist.
     """
     registrations = central.registrations
     if registrations.is_registered(charger):
@@ -200,7 +202,8 @@ def _check_registration(central: Central, head: Head, charger: str, address: str
 
 
 async def begin_registration(central: Central) -> None:
-    """Prepare a run: with ask or closed, no charger that charged lately may be locked out.
+    """Prepare the start of a server. An open one takes any charger, so none waits to be adopted;
+    any other must lock out no charger that charged lately.
 
     Raises:
         ConfigError: such chargers are not adopted, and --adopt-existing was not given.

@@ -117,7 +117,8 @@ class Exchange:
             kept = frame
         else:
             if call.is_damaged and self.request is None:
-                # The same may have been read of another frame, which must not be taken for this.
+                # What could be read of two different damaged frames may be equal. The frame beside
+                # it tells them apart.
                 payload = payload | {"frame": frame}
             kept = orjson.dumps(payload).decode()
         return Message(call.action, kept, cut(call.raw_id), frame)
@@ -148,7 +149,7 @@ class Exchange:
         result, failures = await run(_with_more, more, bound, self.data, write, self.origin, args)
         self.evidence, self.repairs, self.amendment = None, (), None
         if self.data is not None:
-            # They were read while they were stored: only now it is known what that took.
+            # A large message is read while it is stored, so its repairs are known only now.
             self.mended += tuple([repair.kind for repair in self.data.repairs])
             self.data.repairs = []
         for failure in failures:

@@ -3,10 +3,11 @@
 Any byte from the charger is a sign of life (OCPP-J §5.3). Three heartbeat intervals without one end
 the session.
 
-Some chargers keep a longer interval of their own, whatever they are told, and answer no ping. Such
-a charger shows that it was alive when its connection is closed for silence: it answers. It is known
-from then on to send nothing for so long, and its next connection may be silent for three times
-that, which is at last longer than its interval. Its heartbeats then show the interval itself.
+Some chargers keep a longer interval of their own, whatever they are told, and answer no ping. When
+the server closes such a connection for silence, the charger answers the close frame, which shows
+that it was alive. From then on this silence counts as its interval: the next connection may be
+silent for three times as long. After some connections that is longer than the real interval, and
+its heartbeats are seen, which show it.
 
 Pings keep the path of a connection through routers open while few frames are sent. Nothing depends
 on them: some chargers cannot handle pings.

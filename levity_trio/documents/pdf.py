@@ -365,6 +365,7 @@ def _write_table(paper: _SheetPages, table: Table) -> None:
         if paper.make_room(grid.height(row)):
             grid.write(heads, size=_SMALL, colour=_SOFT)
         paper.rule(0.1, 170)
+        # A table without positions has one row, whose note says so.
         if any(row.cells):
             grid.write(row)
         for note in row.notes:

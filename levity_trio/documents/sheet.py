@@ -1,7 +1,8 @@
-"""What stands on a document, as texts in their order, and the logo: the one source of HTML and PDF.
+"""The sheet: all texts of a document in their order, and its logo. HTML and PDF are both made from
+it.
 
-That of a closed statement is kept as JSON, and later versions lay it out, too. They may add fields
-with a default.
+The sheet of a closed statement is stored as JSON, and later versions of this program read it. So a
+new field needs a default.
 """
 
 from __future__ import annotations
@@ -53,34 +54,42 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, tag="Table"):
 
 # Sheets that were kept name this class "Facts".
 class LabelledValues(msgspec.Struct, frozen=True, kw_only=True, tag="Facts"):
-    """Labels and their values, with a QR code beside them: what that says."""
+    """Labels and their values, beside a QR code if there is one."""
 
     title: str
     pairs: tuple[tuple[str, str], ...]
     is_number: bool = False
     """Whether the values are amounts, which stand below each other."""
     code: str = ""
+    """The text that is in the QR code."""
     code_label: str = ""
+    """What stands beneath the code."""
 
 
 @record
 class Sheet:
-    """A whole document. `mark` stands on every page ("Draft"); `figure` is the one large number."""
+    """A whole document."""
 
     language: str
     paper: str
+    """The size of its pages, such as A4."""
     mark: str | None
+    """A word on every page, such as "Draft"."""
     title: str
     sender: tuple[str, ...]
     recipient: tuple[str, ...]
     logo: bytes | None
     label: str
+    """What `figure` is, such as "Total"."""
     figure: str
+    """The one large number."""
     remark: str
+    """What the reader is to do, beneath the figure."""
     blocks: tuple[Table | LabelledValues, ...]
     small: tuple[str, ...]
+    """The small print at the end, a paragraph each."""
     page_words: str
-    """This text has the fields {page} and {pages}."""
+    """The foot of a page; it has the fields {page} and {pages}."""
     made_on: datetime | None
     """The beginning of the day of closing; a draft has none."""
     reference: str = ""
@@ -114,6 +123,7 @@ def kept(sheet: Sheet) -> str:
 
 def of_kept(text: str, digest: str, logo: bytes | None) -> Sheet:
     """Return the sheet of a statement that was stored."""
+    # The digest covers this text, so a sign that no name contains stands in its place.
     whole = text.replace(NO_DIGEST, in_groups(digest))
     sheet = msgspec.json.decode(whole, type=Sheet)
     return replace(sheet, logo=logo)

@@ -190,7 +190,8 @@ class ManagedChargers:
     trying: set[Place] = field(default_factory=set)
     """The connectors on trial, which are told nothing else, and booked with their maximum."""
     not_moved: dict[Place, float] = field(default_factory=dict)
-    """When connectors that were not opened, or closed, are asked again."""
+    """The connectors that refused to become available, or unavailable, and when each is asked
+    again."""
     unrecorded: set[Place] = field(default_factory=set)
     """The connectors whose lease could not be stored."""
     _behaviours: defaultdict[int, _CarBehaviour] = field(
@@ -198,18 +199,23 @@ class ManagedChargers:
     )
     """How the cars of transactions behave."""
     _obeyed: list[Place] = field(default_factory=list)
+    """The connectors that were seen to obey, until `obeyed` is asked."""
     _began: float | None = None
     """When it first looked."""
-    _has_spelled: bool = False
+    _has_told_spells: bool = False
     _bases: dict[Place, _LeaseBasis] = field(default_factory=dict)
-    """What the leases of connectors were made by."""
+    """From what the limit of each connector was computed when it was sent. If that changes, the
+    limit is sent anew."""
     _taught: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
-    """What chargers have shown by refusing limits of a transaction: so long it is believed. The
-    newest is the last."""
-    _sessions: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
-    """In which transactions a charger showed the same."""
+    """What refused limits have shown of a charger, by charger and transaction. It is believed until
+    that transaction ends. The newest is the last, and counts before the others."""
+    _confirmed: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
+    """The transactions in which a charger accepted a limit after refusals had taught some facts, by
+    charger and these facts as text."""
     _learned: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """What enough transactions have shown of chargers, until `learned` is asked."""
     _clocks: dict[str, _ClockLag] = field(default_factory=dict)
+    """How late the readings of each charger come."""
 
     @property
     def is_shadow(self) -> bool:
@@ -229,8 +235,8 @@ class ManagedChargers:
             self._hear_clock(charger, reading, skew, is_linked=links.get(charger) == link)
             links[charger] = link
         for lag in self._clocks.values():
-            # The skew of its other messages is as large as the lag: they have told of that clock,
-            # too, and the lag must not be taken off twice.
+            # A clock that is 60 s ahead makes readings come 60 s early. Where the skew of other
+            # messages says the same, the lag must not be taken off once more.
             if abs(lag.skew + lag.shown) <= SET_SECONDS:
                 lag.first = lag.shown
         for row in stored:
@@ -270,11 +276,11 @@ class ManagedChargers:
                 del self._taught[name, transaction]
         self.can = {name: self._ability(name) for name in present.managed}
         self.leases.floors = {name: can.floor for name, can in self.can.items()}
-        in_watts = {name for name, can in self.can.items() if can.is_in_watts}
+        limited_in_watts = {name for name, can in self.can.items() if can.is_in_watts}
         self.leases.in_watts = {
             place
             for place, socket in tree.sockets.items()
-            if place[0] in in_watts and socket.phases > 1 and place not in lines
+            if place[0] in limited_in_watts and socket.phases > 1 and place not in lines
         }
 
         # When it starts, a server does not know since when a charger has been away.
@@ -306,8 +312,9 @@ class ManagedChargers:
         return self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
 
     def way(self, place: Place) -> LimitWay:
-        """Return the way in which a connector has what holds there: what a refusal taught ends with
-        its transaction, and what was sent because of it does not."""
+        """Return the way in which the limit that holds at a connector was sent. What a refusal
+        taught ends with its transaction; what was sent because of it stays in the charger."""
+        # Ways stand in the order in which they are tried, so the later one holds.
         way, basis = self.can[place[0]].way, self._bases.get(place)
         return way if basis is None else max(way, basis.way)
 
@@ -316,7 +323,8 @@ class ManagedChargers:
         self._bases.pop(place, None)
 
     def leapt(self, seconds: float) -> None:
-        """Take that our clock was set forward by so much, and those of chargers were not."""
+        """Note that our clock was set forward by so many seconds. The clocks of chargers were
+        not, so they are now less far ahead of it."""
         self.leases.leapt(seconds)
         self.away = {name: since + seconds for name, since in self.away.items()}
         if self._began is not None:
@@ -331,12 +339,13 @@ class ManagedChargers:
             behaviour.leapt(seconds)
 
     def sent(self, place: Place, lines: int | None) -> None:
-        """Note what a lease was made by."""
+        """Note from what the limit that is now sent to a connector was computed."""
         self._bases[place] = _LeaseBasis(self.skew(place[0]), lines, self.way(place))
 
     def is_overruled(self, charger: str, transaction: int | None) -> bool:
-        """Return whether a profile for the transaction may stand before the default profile, which
-        is told because that was refused. One that is ignored, or heeded late, stays: it does no
+        """Return whether a profile for the transaction must be cleared. The charger refused one, so
+        it is limited by the default profile now, and an older one for the transaction would count
+        before that. Where such profiles were only ignored, or heeded late, an old one does no
         harm."""
         return self._taught.get((charger, transaction), {}).get("way") == LimitWay.DEFAULT
 
@@ -373,7 +382,7 @@ class ManagedChargers:
         facts = self._taught.get((charger, transaction))
         if facts is None:
             return
-        sessions = self._sessions.setdefault((charger, repr(facts)), set())
+        sessions = self._confirmed.setdefault((charger, repr(facts)), set())
         if transaction not in sessions:
             sessions.add(transaction)
             if len(sessions) == SESSIONS:
@@ -783,11 +792,11 @@ class ManagedChargers:
                 behaviour.why = why
                 behaviour.is_short = True
                 spells.append(Spell(car.transaction, why, at))
-            elif not why and (behaviour.is_short or not self._has_spelled):
+            elif not why and (behaviour.is_short or not self._has_told_spells):
                 # At first, an earlier run may have left one open.
                 behaviour.is_short = False
                 spells.append(Spell(car.transaction, "", at))
-        self._has_spelled = True
+        self._has_told_spells = True
         running = {car.transaction for car in present.cars}
         for transaction in self._behaviours.keys() - running:
             behaviour = self._behaviours.pop(transaction)

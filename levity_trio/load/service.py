@@ -361,8 +361,6 @@ class LoadManagement:
     def _wanted(self, place: Place) -> int:
         return 0 if self._site is None else self._site.wanted(place)
 
-    # What is carried out
-
     def _carry_out(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
         managed, sender = self._managed, self._sender
@@ -391,7 +389,7 @@ class LoadManagement:
         preparing.add(charger)
         try:
             await self._sending(act)
-            # One that fails is not tried without end.
+            # One that fails is tried again only after a pause.
             await trio.sleep(PAUSE_SECONDS / self._speed)
         finally:
             preparing.discard(charger)

@@ -101,13 +101,14 @@ def _id_tag_info(exchange: Exchange, id_tag: str | None, verdict: Verdict) -> di
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: store all readings, and publish those of energy, power and current to who watches."""
     read = partial(readings.read, request.meter_value, exchange.at)
-    found = await exchange.in_turn(read)
-    await _check_rate(exchange, len(found))
-    data = exchange.data or [found]
+    read_values = await exchange.in_turn(read)
+    await _check_rate(exchange, len(read_values))
+    # Of a large message, only the readings at both ends were read here; `data` has all of them.
+    data = exchange.data or [read_values]
     await exchange.write(waiting.store, request.connector_id, data, request.transaction_id)
 
     if exchange.central.hooks.readings_watched_by:
-        watched = [reading for reading in found if reading.measurand in WATCHED]
+        watched = [reading for reading in read_values if reading.measurand in WATCHED]
         values = [(one.measurand, one.phase, one.value, one.unit) for one in watched]
         if values:
             event = ReadingReceived(
@@ -143,6 +144,7 @@ async def _check_rate(exchange: Exchange, count: int) -> None:
     if exchange.data is not None:
         # Only those at both ends of its list were read.
         count = exchange.text.count('"value"')
+    # A long message with few readings counts as many, too.
     count = max(count, len(exchange.text) // READING_BYTES)
     day, before = counts.get(charger, (today, 0))
     if day != today:
@@ -153,13 +155,15 @@ async def _check_rate(exchange: Exchange, count: int) -> None:
     if before + count > most:
         raise RateExceeded(Told("more than {1} readings a day", most))
 
-    # New chargers share another limit, which is in the database: it is asked once in so many.
-    times = (before + count) // READINGS_AT_ONCE - before // READINGS_AT_ONCE
-    if times:
-        more = times * READINGS_AT_ONCE
+    # New chargers share another limit, which is in the database. It is asked only when the count
+    # passes a multiple of READINGS_AT_ONCE.
+    passed = (before + count) // READINGS_AT_ONCE - before // READINGS_AT_ONCE
+    if passed:
+        unasked = passed * READINGS_AT_ONCE
         try:
-            await exchange.central.writer.run(check_readings, exchange.origin, more, max_starts)
+            await exchange.central.writer.run(check_readings, exchange.origin, unasked, max_starts)
         except RateExceeded:
-            # Sent again, it counts again.
+            # The charger will send it again. With this count it would pass no multiple then, and be
+            # let through.
             counts[charger] = today, before
             raise
