@@ -136,7 +136,9 @@ async def _enter(
         if refused.status != TLS_FAILED:
             await stream.send_all(refusal(refused.status, refused.text, headers))
         return None
-    stream.account.charger = charger = admission.charger
+    charger = admission.charger
+    # From its first message on, the reserve of a known charger pays.
+    stream.account.charger = charger
     websocket = await accept(library, stream, head)
     if websocket is None:
         reason = (
@@ -160,8 +162,9 @@ async def _enter(
     session.transcript.connected(
         remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol
     )
-    bind_contextvars(cp=charger)  # in this task and those it starts
-    # ChargerConnected is the line at INFO
+    # It names the charger in the lines of this task and of those that it starts.
+    bind_contextvars(cp=charger)
+    # ChargerConnected is the line at INFO.
     log.debug("connected", remote_address=peer.remote_address)
     return session
 
@@ -171,7 +174,7 @@ def _record_refusal(
 ) -> float:
     """Count a refusal and log it with the request; return how long the peer is asked to wait.
 
-    Those of a peer that does not wait are only counted.
+    Refusals of a peer that does not wait are only counted.
     """
     event = HandshakeRefused(
         charger=None, status=refused.status, reason=refused.reason, kind=refused.kind
@@ -179,6 +182,7 @@ def _record_refusal(
     central.hooks.observe(event)
     charger = identity(head.target) if head else None
     who = stream.remote_address, charger
+    # Asked first, because this failure begins a wait of its own.
     is_waiting = central.failures.wait_seconds(who) > 0
     seconds = 0.0
     # That we have no room is no failure of the peer.

@@ -112,7 +112,9 @@ class Visitor:
         self.held_until = -math.inf
         """Until this time of trio's clock no other connection may replace it."""
         self._serial: str | None = None
+        """The serial number of its last boot."""
         self._rival_serial: str | None = None
+        """That of the connection which it replaced, if that was alive."""
 
     @property
     def is_shaking_hands(self) -> bool:
@@ -158,9 +160,7 @@ class ConnectionRegistry:
         return len(self._visitors)
 
     def __repr__(self) -> str:
-        return (
-            f"<ConnectionRegistry connections={len(self._visitors)} chargers={len(self._sessions)}>"
-        )
+        return f"<ConnectionRegistry {len(self._visitors)} chargers={len(self._sessions)}>"
 
     @contextmanager
     def enlisted(self, address: str, hurry: Callable[[], None]) -> Iterator[Visitor]:
