@@ -29,6 +29,7 @@ class Most(NamedTuple):
 OF_PACKAGE: Final = Most(tokens=11.8, packed=23, once_called=18.5)
 OF_ROOMS: Final[Mapping[str, Most]] = {
     "billing": Most(tokens=10.5, packed=20, once_called=5),
+    "charger": Most(tokens=10.5, packed=20, once_called=5),
     "charging": Most(tokens=11.5, packed=21, once_called=5),
     "documents": Most(tokens=10.5, packed=20, once_called=5),
     "load": Most(tokens=10.5, packed=20, once_called=5),
