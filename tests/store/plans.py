@@ -26,6 +26,7 @@ BOUNDED = {
         "station",
         "connector_data",
         "fact_count",
+        "event_sum",
         "simulated_time",
         "audit_cursor",
         "sqlite_schema",
@@ -99,6 +100,10 @@ PERMITTED = {
     "imported_from IS NULL": "a page of the newest; imported ones are one for each charger",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
     "FROM each": "a row for each connector",
+    "FROM load_order ORDER BY id DESC LIMIT 1": "only the newest",
+    "FROM event WHERE at < ? AND at >= ? ORDER BY id DESC LIMIT 1": (
+        "where a replay to a broker begins, which a person asks for"
+    ),
     "tx_by_time": "a page of a list, in the order of the index",
     "FROM booked WHERE": "lists of sessions, and their sums: 100,000 take 30 ms",
     "FROM habit": "a few for each connector",
