@@ -67,8 +67,8 @@ def _row(operation: Operation) -> tuple[str, ...]:
 
 
 def spelt(action: str) -> str:
-    """Return an action as OCPP spells it: a charger may be lenient, and what it may be asked
-    depends on it (§4.2)."""
+    """Return an action as OCPP spells it (§4.2). Roles and checks are found by that name: another
+    spelling would avoid them, and a lenient charger would obey it."""
     return _SPELT.get(action.strip().lower(), action)
 
 

@@ -56,10 +56,11 @@ class LimitInForce:
 
 @record(kw_only=False)
 class Rules:
-    """The profiles of a charger that concern one connector, at one time. Connector 0 is the charger
-    as a whole.
+    """The limits of one connector at one time, from all profiles that are installed at its charger.
+    Connector 0 is the charger as a whole.
 
-    Without an open transaction, it is as if one began at that time.
+    `charging` is the open transaction. Without one, the limits are those of a transaction that
+    begins `now`.
     """
 
     profiles: Sequence[Installed]

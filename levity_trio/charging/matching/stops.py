@@ -232,7 +232,8 @@ def _fits_better(stop: Stopping, other: Running, named: Running, is_possible: bo
         return True
     if _has_its_begin(stop, other) and not _has_its_begin(stop, named):
         return True
-    # The readings of each name the other one: the charger confuses the ids of two connectors.
+    # The readings of the other one name this one, and its own do not: the charger confuses the ids
+    # of two connectors.
     is_called_so = other.called == named.id != named.called
     return is_called_so and not _is_at_pace(stop, named)
 

@@ -223,27 +223,29 @@ def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -
 
 
 def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Iterator[float]:
-    """Yield the factors by which the power as sent may be too low."""
+    """Yield the factors by which the power as sent may have to be multiplied."""
     power = case.power
     if figure is not None:
         if power_in_kilowatts(case, bounds, figure) is not None:
             yield 1000
         is_beyond_ac = power.most > tolerances.AC_W and not case.is_dc_shown
+        # If power as sent confirms ten times the figure, a tenth of it confirms the figure itself.
         if is_beyond_ac and bounds.confirms(10 * figure.wh):
             yield 0.1
 
     factors = list[float]()
-    # Power may be that of one phase. It may also seem too low because the register counted a
-    # transaction on another connector, too.
+    # Power may be that of one phase: where their number is unknown, `low` to `high` covers that. It
+    # may also seem too low because the register counted a transaction on another connector, too.
     if power.high == power.low and not counted(case, case.start_wh, case.stop_wh):
         factors += (tolerances.PHASES - 1, tolerances.PHASES)
     if _is_below_any_car(case, power.most):
         factors += (10, 100)
     # A tenth of the power may still be enough for a car. Then the power is wrong, and not the
     # register, if it has been too high before, or if the scale of the register is known.
-    is_too_high = is_scale_known(case) or case.has_power_too_high
-    if is_too_high and not _is_below_any_car(case, 0.1 * power.most):
+    is_power_at_fault = is_scale_known(case) or case.has_power_too_high
+    if is_power_at_fault and not _is_below_any_car(case, 0.1 * power.most):
         factors.append(0.1)
+    # Power times a factor tracks the readings if power as sent tracks the readings divided by it.
     yield from (factor for factor in factors if bounds.is_tracked(1 / factor))
 
 
@@ -287,9 +289,10 @@ def _uncontradicted_part(
     words = conflict.words
     if wh == 0:
         most = most_possible(case, bounds)
-        highest = max(figures.values(), default=0)
-        if highest > 0:
-            most = min(most, highest)
+        # No explanation gives more than this, even if time and power would allow it.
+        highest_explanation = max(figures.values(), default=0)
+        if highest_explanation > 0:
+            most = min(most, highest_explanation)
         words = Told("{1}; at most {2}", words, in_wh(most))
     is_missing = conflict.code is Code.NO_REGISTER
     code = Code.NO_REGISTER if is_missing else Code.NOTHING_AGREES

@@ -77,8 +77,8 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     if case.is_dc:
         fast += gaps.beyond(gaps.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
 
-    # A car may have charged unseen in few of the gaps: while it charges for long, a report of power
-    # meets it. So their paces together stay below those of several gaps.
+    # A car that charges for long is met by a report of power, so it can have charged unseen in few
+    # of the gaps only.
     often = gaps.beyond(gaps.most, tolerances.FAR_MORE, spare) if beyond else []
     unseen = [gap.rise * HOUR / gap.seconds for gap in often if _may_be_unseen(case, gap)]
     least_w = max(tolerances.LEAST_AC_W, case.power.most, *unseen)

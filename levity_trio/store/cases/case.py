@@ -427,27 +427,31 @@ def length(seconds: float) -> Told:
 CEILING: Final = "ceiling"
 """The kind of the habit whose value is the charger's highest power in W."""
 POWER_TOO_HIGH: Final = "power_too_high"
-"""The kind of the habit of power that is ten times too high, unless the registers are a tenth of
-the energy."""
+"""The kind of the habit of reporting ten times the power. Registers of a tenth of the energy look
+the same; those whose scale is known tell them apart."""
 _OF_CHARGER: Final = """
     SELECT kind, value, transactions, asks_since
     FROM habit
     JOIN cp ON cp.id = habit.cp_id
     WHERE habit.cp_id = ?1 AND conn_id = ?2
-        AND firmware = coalesce({}cp.firmware_version, '')
-        AND meter_serial = coalesce({}cp.meter_serial_number, '')
+        AND firmware = coalesce({firmware}, '')
+        AND meter_serial = coalesce({meter}, '')
 """
-_BOOTED: Final = """(
-    SELECT {0}
+_FIRMWARE: Final = "cp.firmware_version"
+_METER: Final = "cp.meter_serial_number"
+_THEN: Final = """(
+    SELECT {column}
     FROM boot
-    WHERE boot.cp_id = ?1 AND received_at <= ?3 AND {0} IS NOT NULL
+    WHERE boot.cp_id = ?1 AND received_at <= {moment} AND {column} IS NOT NULL
     ORDER BY received_at DESC, id DESC
     LIMIT 1
-), """
-_VALID: Final = _OF_CHARGER.format("", "") + " AND revoked_at IS NULL"
-_THEN: Final = (_BOOTED.format("firmware_version"), _BOOTED.format("meter_serial_number"))
+), cp.{column}"""
+"""What a charger told in its last boot until a moment, else what it tells now."""
+_FIRMWARE_THEN: Final = _THEN.format(column="firmware_version", moment="?3")
+_METER_THEN: Final = _THEN.format(column="meter_serial_number", moment="?3")
+_VALID: Final = _OF_CHARGER.format(firmware=_FIRMWARE, meter=_METER) + " AND revoked_at IS NULL"
 _VALID_THEN: Final = f"""
-    {_OF_CHARGER.format(*_THEN)}
+    {_OF_CHARGER.format(firmware=_FIRMWARE_THEN, meter=_METER_THEN)}
         AND since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3)
     ORDER BY habit.id
 """
@@ -463,10 +467,10 @@ OF_SISTERS: Final = f"""
         AND sister.vendor = cp.vendor AND sister.model = cp.model
     WHERE {_IS_SERVED.format("sister")}
         AND firmware <> ''
-        AND firmware = coalesce({_THEN[0].replace("?3", "?2")}cp.firmware_version)
+        AND firmware = coalesce({_THEN.format(column="firmware_version", moment="?2")})
         AND transactions >= {tolerances.MANY}
         AND kind NOT IN ('{CEILING}', '{POWER_TOO_HIGH}')
-        AND since < ?2 AND coalesce(revoked_at, 'never') > ?2
+        AND since < ?2 AND (revoked_at IS NULL OR revoked_at > ?2)
         AND NOT EXISTS (
             SELECT 1
             FROM habit AS ended
@@ -485,9 +489,10 @@ OF_SISTERS: Final = f"""
                 AND asked.asks_since <= ?2
         )
 """  # noqa: S608 - our own names
-"""What enough sessions of chargers with the vendor, model and firmware of one proved, and none of
-these contradicted since then, nor did a person want to be asked. A highest power is of one alone.
-Parameters: that charger, a moment."""
+"""The habits that a charger may take over from its sisters, other served chargers of its vendor,
+model and firmware. MANY transactions of a sister must have shown the habit, none of them may have
+lost it since, and nobody may want to be asked about it. Habits of power are not taken over.
+Parameters: the charger, a moment."""
 _SISTERS_OF: Final = f"SELECT kind, value {OF_SISTERS} AND conn_id = ?3"
 _MOST_W: Final = """
     SELECT max_w
@@ -524,8 +529,8 @@ def habits_of(rows: Rows, tx: StoredTransaction, until: str) -> ChargerHabits:
     """Return the habits of a transaction's connector that enough others showed, now or at a moment
     in the past; and its highest power, as a person had said by then.
 
-    What its sisters proved is believed, too. How often a habit was shown by a past moment is not
-    stored, so it counts from its first transaction on.
+    What its sisters proved is believed, too. How often a habit was shown until a moment in the past
+    is not stored, so today's number of transactions counts.
     """
     connector = tx.connector or 0
     if until == LAST_TIME:
@@ -534,28 +539,28 @@ def habits_of(rows: Rows, tx: StoredTransaction, until: str) -> ChargerHabits:
         own = rows(_VALID_THEN, (tx.charger, connector, until))
     least = tolerances.MANY
     if tx.confidence == DOUBTFUL:
-        least += 1  # it may itself have shown it
-    kinds: dict[str, int | None] = {}
-    shown: dict[str, int | None] = {}
+        least += 1  # this transaction may itself be one of those that showed it
+    all_own: dict[str, int | None] = {}
+    reliable: dict[str, int | None] = {}
     for kind, value, transactions, asks_since in own:
-        kinds[kind] = value
+        all_own[kind] = value
         # A person who wants to be asked each time lets it make no figure certain.
         if transactions >= least and (asks_since is None or asks_since > until):
-            shown[kind] = value
+            reliable[kind] = value
 
     # Sisters that proved different factors contradict each other.
     of_sisters = set(rows(_SISTERS_OF, (tx.charger, until, connector)))
     proofs = Counter(kind for kind, _ in of_sisters)
     believed = {kind: value for kind, value in of_sisters if proofs[kind] == 1}
-    believed |= shown
+    believed |= reliable
     codes = set(Code)
     most_w = rows(_MOST_W, (tx.charger, connector, until))
-    factor = kinds.get(Code.WRONG_FACTOR)
+    factor = all_own.get(Code.WRONG_FACTOR)
     return ChargerHabits(
         {Code(kind): _factor(value) for kind, value in believed.items() if kind in codes},
-        (most_w[0][0] if most_w else None) or shown.get(CEILING),
-        reports_power=bool(kinds.keys() - {POWER_TOO_HIGH}),
-        has_power_too_high=POWER_TOO_HIGH in kinds,
+        (most_w[0][0] if most_w else None) or reliable.get(CEILING),
+        reports_power=bool(all_own.keys() - {POWER_TOO_HIGH}),
+        has_power_too_high=POWER_TOO_HIGH in all_own,
         shown_factor=None if factor is None else _factor(factor),
     )
 
@@ -830,7 +835,7 @@ def _longest(rows: Rows, tx: StoredTransaction, line: Timeline) -> float:
     charger's own clock."""
     ended = ended_at(tx)
     received = seconds(tx.stop_received_at or ended) - seconds(tx.created_at)
-    # A reading that names it after its stop shows that it went on.
+    # Readings after the stop show that charging went on, so the last of them counts.
     last_at = max(map(_TIMESTAMP, line.rows), default=ended)
     durations = [
         seconds(ended) - seconds(tx.own_start_time),

@@ -204,10 +204,10 @@ def preceding(history: ChargerHistory, tx: StoredTransaction) -> Neighbour | Non
         is_range_known = candidate.begin is not None and candidate.end is not None
         is_empty = candidate.begin == candidate.end or _is_zero(candidate)
         if not is_range_known or not is_empty:
-            break  # those before it do not matter
+            break  # energy flowed in it, so it is the previous one
 
-    # One that is empty and below another one had a wrong clock, or the register was reset, or it
-    # was sent again.
+    # An empty one below an earlier one is passed over: its clock was wrong, the register was reset,
+    # or it was sent again.
     previous = None
     while considered:
         previous = considered.pop(0)

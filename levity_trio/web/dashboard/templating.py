@@ -130,8 +130,9 @@ def _said(context: Context, words: str) -> str:
 
 
 @pass_context
-def _as_sent(context: Context, stamp: str) -> str:
-    """Return a time as a charger wrote it, at the site; what is no time stays as it is."""
+def _charger_time(context: Context, stamp: str) -> str:
+    """Return a time from a charger's message in the zone of the site; a text that is no time stays
+    as it is."""
     return _said(context, joined("", [Moment(stamp)]))
 
 
@@ -145,7 +146,8 @@ def _decimal(figure: str) -> str:
 
 
 def _known_words(name: str) -> str:
-    """Return a name of a program in words: those of a catalogue, otherwise its own."""
+    """Return the words for an identifier: its translation, else its own parts, translated."""
+    # `_` returns what it does not know.
     words = _(name)
     return words if words != name else _(shapes.words(name))
 
@@ -191,7 +193,8 @@ _kept: Final[dict[tuple[object, ...], str]] = {}
 
 
 def _content(environment: Environment, part: LivePart, shared: Mapping[str, Any]) -> str:
-    """Return the content of a part, once rendered if it has a key."""
+    """Return the content of a part. With a key it is rendered once for everybody (see
+    `LivePart.key`), so `now` and `view` are no part of what is kept."""
     key = (part.template, part.key, language(), str(shared["zone"]), shared["base"])
     if part.key and key in _kept:
         return _kept[key]
@@ -249,7 +252,7 @@ def _environment() -> Environment:
         "on_day": _on_day,
         "last_day": _last_day,
         "second": _second,
-        "as_sent": _as_sent,
+        "as_sent": _charger_time,
     }
     made.filters |= {
         "said": _said,

@@ -470,9 +470,13 @@ def tell_neighbours(
     steps: int = 1,
     history: ChargerHistory | None = None,
 ) -> None:
-    """Have the ended neighbours of a transaction judged again, unless all that they go by is as in
-    its `former` row: those next to it on its connector, over empty ones too, and those on others
-    that tell the same register."""
+    """Schedule another judgement of the ended neighbours of a transaction, unless what they depend
+    on is the same as in its `former` row.
+
+    Neighbours are the transactions next to it on its connector, where empty ones are passed over,
+    and those on other connectors that may count on the same register. `steps` is how many
+    judgements in a row led to this one.
+    """
     tx = load(db, transaction)
     if former is not None and _shown(former) == _shown(tx):
         return
@@ -501,7 +505,8 @@ def tell_neighbours(
 
 
 def _shown(tx: StoredTransaction) -> tuple[object, ...]:
-    """Return what neighbours go by of a judgement."""
+    """Return what the judgement of its neighbours depends on: of its energy, only whether there
+    was any, as they see its range of the register."""
     wh = tx.energy_delivered or 0
     rise = (tx.billed_until or 0) - (tx.billed_from or 0)
     factor = factor_of(tx.energy_method, wh, rise)
@@ -512,9 +517,10 @@ def _shown(tx: StoredTransaction) -> tuple[object, ...]:
 def _following(
     tx: StoredTransaction, later: Sequence[StoredTransaction]
 ) -> list[StoredTransaction]:
-    """Return the next transaction on its connector, and those after it that go by this one: all
-    between are empty, or the register fell to 0 among them
-    (levity_trio/store/cases/neighbours.py)."""
+    """Return the next transaction on its connector, and those after it that depend on this one: all
+    between are empty, or the register fell to 0 among them."""
+    # How often it fell is counted over all earlier ones (`neighbours.preceding`), so no transaction
+    # after a fall ends the search.
     followers: list[StoredTransaction] = []
     has_fallen = False
     for other in (tx, *later):
@@ -530,6 +536,7 @@ def _following(
     return followers
 
 
+# An imported transaction has no billed range; its stop register takes the place of the range's end.
 _END_OF_IMPORTED = "CASE tx.confidence WHEN 'certain' THEN tx.meter_stop END"
 _IMPORTED_BEFORE = f"""
     SELECT {COLUMNS.replace("tx.billed_until_wh", _END_OF_IMPORTED)}
@@ -563,15 +570,16 @@ def compare_neighbours(
         imported = db.row(_IMPORTED_BEFORE, place)
         previous = None if imported is None else StoredTransaction(*imported)
 
-    # All of the previous ones may have been counted before: they end no higher than the one before
-    # them, from whose end on energy is then unbilled.
-    for number, before in enumerate(earlier):
-        is_counted = before.energy_delivered == 0 and before.billed_from != before.billed_until
-        if is_counted:
+    # Transactions without energy, though their register rose, repeat a range that an earlier one
+    # has billed. Then that one is the previous one, from whose end on energy is unbilled, unless a
+    # repetition ended as high.
+    for number, candidate in enumerate(earlier):
+        has_risen = candidate.billed_from != candidate.billed_until
+        if candidate.energy_delivered == 0 and has_risen:
             continue
-        end_wh = before.billed_until or 0
-        if all((repeated.billed_until or 0) < end_wh for repeated in earlier[:number]):
-            previous = before
+        end_wh = candidate.billed_until or 0
+        if all((repetition.billed_until or 0) < end_wh for repetition in earlier[:number]):
+            previous = candidate
         break
 
     if previous is not None:
@@ -604,16 +612,17 @@ def _record_unbilled(
         stopped_at = first.stop_received_at or first.created_at
         by_ours = seconds(second.created_at) - seconds(stopped_at)
         hours = (max(by_its_clock, by_ours) + MOST_LAG) / HOUR
-        # What a charger has delivered once, it can deliver.
+        # A charger can deliver what it ever delivered, and what a person said of this connector.
         ((shown_w,),) = db.rows(_SHOWN_W, (second.charger,))
         ceiling_w = habits_of(db.rows, second, LAST_TIME).ceiling_w or 0
         is_impossible = unbilled > max(AC_W, shown_w, ceiling_w) * hours
 
     # The register is of another meter if a boot told so, or no charger delivers so much in the
-    # time. The first one may also have ended at an old register.
+    # time.
     between = (first.created_at, second.created_at)
     if unbilled and (is_impossible or is_other_meter(db.rows, first.charger, *between)):
         unbilled = 0
+        # If one figure is doubtful, its own register may be the wrong one.
         if first.confidence == second.confidence == CERTAIN:
             registers = (begin, second.connector or 0, first.billed_until)
             oddities.note(db, origin, "meter_exchanged", *registers)
@@ -634,8 +643,9 @@ def _concerned(
 ) -> Iterator[int]:
     """Yield the transactions that one is new evidence about; each is judged before the next one is
     looked for."""
-    # Those on other connectors that tell its register, or were held to, and such of an earlier one
-    # that is in question.
+    # On other connectors: those that may share its register, and those under review because of a
+    # shared register. The same is asked for earlier ones that are under such a review, or that it
+    # puts in question.
     reviewed = [previous for previous in earlier if previous.review is not None]
     doubted = [one for one in reviewed if _has_review(db, one.id, Code.SHARED_REGISTER)]
     doubted += _in_question(tx, earlier)

@@ -319,7 +319,7 @@ def _judge_with(
     wh = register_of(readings)
     is_outside = False
     if not is_ahead:
-        # The judge goes by the readings up to the last one.
+        # The judge reads no further than the last reading that is noted, so a later one moves that.
         db.execute(_REACH_LATER, (at, tx.id, at))
         is_outside = wh is not None and _is_outside(db, tx, wh)
     if wh is None or not is_outside:

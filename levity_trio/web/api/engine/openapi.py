@@ -211,12 +211,12 @@ def _references(node: Json) -> set[str]:
 
 
 def _either(schemas: Sequence[Schema]) -> Schema:
-    """Return what all of these fit: one of them, if it is the only one or the others are whole
-    numbers."""
+    """Return the schema of what fits at least one of these. Whole numbers are left out where
+    numbers are allowed."""
     distinct: list[Schema] = []
     for schema in schemas:
-        is_number = schema == _WHOLE and _NUMBER in schemas
-        if not is_number and schema not in distinct:
+        is_covered = schema == _WHOLE and _NUMBER in schemas
+        if not is_covered and schema not in distinct:
             distinct.append(schema)
     return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
@@ -235,10 +235,11 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
     }
     if endpoint.body is not None:
         schema = schemas.plain(endpoint.body.schema(schemas.of))
-        # A body may be left out if an empty one fits its schema, or one of its ways.
+        # A body may be left out if no field of it is required, or none of one of its alternatives.
         described = schemas.described(schema)
-        ways = map(schemas.described, described.get("anyOf", [{}]))
-        is_needed = bool(described.get("required")) or all(way.get("required") for way in ways)
+        alternatives = [schemas.described(each) for each in described.get("anyOf", [{}])]
+        is_needed = all(each.get("required") for each in alternatives)
+        is_needed = is_needed or bool(described.get("required"))
         content = {endpoint.body.media_type: {"schema": schema}}
         operation["requestBody"] = {"required": is_needed, "content": content}
     return operation
@@ -289,6 +290,7 @@ def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:
     codes.append("invalid")
     if endpoint.body is not None:
         codes.append("not_json")
+    # A cursor that belongs to another list is refused as a page that does not exist.
     if endpoint.query is not None and "cursor" in endpoint.query.__struct_fields__:
         codes.append("not_found")
     for status in sorted({OF_CODE[code] for code in codes}):

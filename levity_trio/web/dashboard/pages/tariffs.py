@@ -118,6 +118,7 @@ async def _change(view: PageView) -> Values:
         begun = [each for each in standing if next_since is None or each.since < next_since]
         of_today = begun[0] if begun else standing[-1]
         plain = show(of_today.plain)
+    # A tariff that was written as TOML may not fit into the fields of the form.
     if plain is None:
         return {"tariff": tariff, "form": None}
     fields = fields_of(view.api.endpoints["POST", PRICES])
@@ -127,22 +128,25 @@ async def _change(view: PageView) -> Values:
 
 async def _form(
     view: PageView,
-    usual: Mapping[str, str],
+    initial: Mapping[str, str],
     tariff: TariffWithVersions | None,
     problems: Mapping[str, str],
 ) -> Values:
-    """Return the form with what was typed, and what it would have cost if that is asked."""
+    """Return the form with what was typed over its initial values, which contain WHOM; with what
+    the price would have cost, if that is asked."""
     fields = fields_of(view.api.endpoints["POST", PRICES])
     tomorrow = _today(view) + timedelta(days=1)
     values = {field.name: field.value for field in fields}
     values |= {"since": str(tomorrow), "night_name": _("night"), "weekend_name": _("weekend")}
-    values |= usual
+    values |= initial
     values |= view.query
+    # These are not typed: a version of the same day is replaced, a tariff keeps its name, and the
+    # name of its price follows from the rest.
     values["replaces"] = "true"
     if tariff is not None:
-        values["name"] = usual["name"]
+        values["name"] = initial["name"]
     other_times = _("day") if values["night_price"] else _("other times")
-    values["price_name"] = usual.get("price_name") or other_times
+    values["price_name"] = initial.get("price_name") or other_times
 
     kind, _mark, key = values[WHOM].partition(":")
     values["site"] = "true" if kind == "site" else ""
@@ -187,14 +191,18 @@ async def _preview(
         return None, {unreadable.name: capital(str(unreadable))}
     except ApiRefused as refused:
         # Of several faults of one field, the first is shown.
-        told: dict[str, str] = {}
+        faults: dict[str, str] = {}
         for fault in refused.document.get("faults", ()):
             name, words = parted(fault)
-            told.setdefault(name, words)
+            faults.setdefault(name, words)
+        if not faults:
+            faults[refused.field] = refused.told
         names = {field.name for field in fields}
         problems: dict[str, str] = {}
-        for name, words in (told or {refused.field: refused.told}).items():
-            problems.setdefault(name if name in names else "", capital(said(words)))
+        for name, words in faults.items():
+            # What is wrong with no field of this form stands above it.
+            field_name = name if name in names else ""
+            problems.setdefault(field_name, capital(said(words)))
         return None, problems
 
 
