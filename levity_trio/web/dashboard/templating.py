@@ -13,6 +13,7 @@ from dataclasses import field
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from secrets import token_hex
+from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -190,21 +191,23 @@ def _part(context: Context, part: LivePart) -> Markup:
 MOST_KEPT: Final = 16
 """Contents of parts that are kept: a picture is the same for a quarter of an hour."""
 _kept: Final[dict[tuple[object, ...], str]] = {}
+_KEEPING: Final = Lock()
 
 
 def _content(environment: Environment, part: LivePart, shared: Mapping[str, Any]) -> str:
     """Return the content of a part. With a key it is rendered once for everybody (see
     `LivePart.key`), so `now` and `view` are no part of what is kept."""
     key = (part.template, part.key, language(), str(shared["zone"]), shared["base"])
-    if part.key and key in _kept:
-        return _kept[key]
+    content = _kept.get(key) if part.key else None
+    if content is not None:
+        return content
     content = environment.get_template(part.template).render({**shared, **part.values})
     if part.key:
-        # Threads render at once: another one may have taken the oldest out meanwhile.
-        while len(_kept) >= MOST_KEPT:
-            oldest = next(iter(_kept))
-            _kept.pop(oldest, None)
-        _kept[key] = content
+        # Threads render at once. A dict must not change while another one looks for its oldest key.
+        with _KEEPING:
+            while len(_kept) >= MOST_KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[key] = content
     return content
 
 
