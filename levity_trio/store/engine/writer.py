@@ -353,8 +353,9 @@ class Writer:
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
+        else:
+            self._note_success()
 
-        self._note_success()
         self._report_damage(results)
         if frames:
             of_frames = results.pop(0)

@@ -1,6 +1,7 @@
 """A page of the database file that is damaged under the open connection: only the writes that need
 it fail."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -166,3 +167,20 @@ async def test_where_nothing_can_be_written_all_are_told_at_once(site: Site) -> 
         site.damage("")
         await told_of_damage(writer, "never", None)
         await writer.hand_in(keep, "never either")
+
+
+async def test_damage_does_not_end_a_failure(site: Site, log_lines: list[Any]) -> None:
+    other = sqlite3.connect(site.path, isolation_level=None)
+    async with writing(site) as writer, trio.open_nursery() as tasks:
+        await writer.run(keep, "a")
+        site.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        other.execute("BEGIN IMMEDIATE")
+        tasks.start_soon(told_of_damage, writer, "never", None)
+        while not writer.is_failing:  # noqa: ASYNC110
+            await trio.sleep(0.005)
+        site.damage("")
+        other.close()
+        while not writer.is_damaged:  # noqa: ASYNC110
+            await trio.sleep(0.005)
+        assert writer.is_failing
+    assert "writes to the database succeed again" not in [line["event"] for line in log_lines]
