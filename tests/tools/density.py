@@ -120,13 +120,23 @@ class SourceFile:
             is_private = helper.name.startswith("_") and not helper.name.startswith("__")
             if not is_private or helper.decorator_list or self.words[helper.name] != 2:
                 continue
-            for caller in self.functions:
-                if caller is not helper and _calls(caller, helper):
-                    header = _body_lines(helper) - _lines_below(helper)
-                    lines = _body_lines(caller) + _body_lines(helper) - header - 1
-                    branches = complexity(caller) + complexity(helper) - 1
-                    if lines <= HOME_LINES and branches <= HOME_BRANCHES:
-                        yield OnceCalled(helper.name, helper.lineno, caller.name, lines, branches)
+            for caller in self._callers.get(helper.name, ()):
+                if caller is helper or helper in ast.walk(caller):
+                    continue
+                header = _body_lines(helper) - _lines_below(helper)
+                lines = _body_lines(caller) + _body_lines(helper) - header - 1
+                branches = complexity(caller) + complexity(helper) - 1
+                if lines <= HOME_LINES and branches <= HOME_BRANCHES:
+                    yield OnceCalled(helper.name, helper.lineno, caller.name, lines, branches)
+
+    @cached_property
+    def _callers(self) -> Mapping[str, Sequence[Function]]:
+        """The functions by the names of those that they call."""
+        callers: dict[str, list[Function]] = defaultdict(list)
+        for function in self.functions:
+            for name in _called(function):
+                callers[name].append(function)
+        return callers
 
 
 def docstring_of(node: ast.Module | ast.ClassDef | Function) -> ast.Constant | None:
@@ -154,19 +164,20 @@ def _lines_below(function: Function) -> int:
     return _body_lines(function) - header
 
 
-def _calls(caller: Function, helper: Function) -> bool:
-    """Whether a function calls another one that is not defined in it."""
-    waiting: list[ast.AST] = [*caller.body]
+def _called(function: Function) -> set[str]:
+    """Return the names of what a function calls itself."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [*function.body]
     for node in waiting:
         # What an inner function calls is not called by this one; one cannot be moved into it.
         if isinstance(node, FUNCTIONS):
             continue
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-            if name == helper.name:
-                return helper not in ast.walk(caller)
+            if name is not None:
+                names.add(name)
         waiting.extend(ast.iter_child_nodes(node))
-    return False
+    return names
 
 
 def complexity(function: Function) -> int:
