@@ -74,7 +74,7 @@ def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> CountedStay:
     """Return what a fee for blocking counts."""
     grace = terms.grace_minutes * _MINUTE
     since, until = stay.last_energy_at + grace, stay.stopped_at
-    # If it was never seen, only the stop is certain.
+    # If the connector was never seen Available after the stop, only the stop is certain.
     if terms.is_until_available and stay.available_at is not None:
         until = max(until, stay.available_at)
 
@@ -82,8 +82,8 @@ def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> CountedStay:
     if since < until and terms.free is not None:
         known = spans(since, until, zone, minutes_of(terms.free), terms.free.holds)
         free = [(span.since, span.until) for span in known if span.holds]
-    # The grace begins anew at the end of each: nobody could see before whether the car still
-    # wanted something.
+    # The grace begins anew when load management gives the car enough again: nobody could see
+    # before whether the car still wanted something.
     held = _union(((begin, end + grace) for begin, end in stay.held), since, until)
     excused = _union(stay.excused, since, until)
     return CountedStay(since, until, excused, held, free)

@@ -41,7 +41,8 @@ def typed_number(text: str) -> Decimal | None:
     """Return a number as a person types it, with comma or point before its decimals; None if it is
     none.
 
-    A sign between thousands is not understood: 1.234 may be meant as either.
+    A comma or point always begins the decimals, so 1.234 is a little more than one. A text with
+    two of them is no number.
     """
     found = _TYPED.fullmatch(text.strip())
     return None if found is None else Decimal(found[0].replace(",", "."))
@@ -74,7 +75,7 @@ def written(amount: int, currency: Currency) -> str:
 
 
 def told_amount(amount: int, currency: Currency) -> Amount:
-    """Return the same as a value of a text."""
+    """Return an amount for a field of a translated text, which writes it in its own language."""
     return Amount(units(amount, currency), currency.code)
 
 

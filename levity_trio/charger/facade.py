@@ -307,7 +307,7 @@ class Chargers:
         StoreUnavailable.
         """
         is_changed = await self._central.writer.run(registration.refuse, charger, decided, seen)
-        # The fact of a change has ended it already.
+        # After a change, its event has ended the connection already.
         if not is_changed:
             self._central.end_refused(charger)
         return RegistrationResult(is_changed)

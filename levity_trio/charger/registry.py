@@ -44,13 +44,15 @@ class RegisteredSession(Protocol):
     charger: str
     visitor: Visitor
     boot_due: float
+    """When it is asked to boot if no BootNotification has come, by trio's clock; inf if never."""
 
     @property
     def commands(self) -> Sender:
         """The task that sends the charger its commands."""
 
     async def prepare_for_commands(self) -> None:
-        """Make its charger known, if it is not."""
+        """Wait for the charger's first message, but not for ever, and begin the session's row.
+        Raises ChargerGone, NoRoom, StoreUnavailable."""
 
     @property
     def answers_pings(self) -> bool:

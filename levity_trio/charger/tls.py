@@ -76,10 +76,10 @@ class Tls:
             TlsFailed: the peer offered no common version or suite, a certificate that is not valid,
             or no TLS.
         """
-        offer = _Offer(self._common, has_tls_1_3=offers_tls_1_3(ahead))
+        context = _ContextByVersion(self._common, has_tls_1_3=offers_tls_1_3(ahead))
         stream = trio.SSLStream(
             _Beginning(transport, ahead),
-            offer,  # type: ignore[arg-type]  # what it uses of a context
+            context,  # type: ignore[arg-type]  # what it uses of a context
             server_side=True,
             https_compatible=True,
         )
@@ -92,7 +92,7 @@ class Tls:
             return stream
 
         # OpenSSL has written an alert that tells the peer why; trio's stream does not send it.
-        if offer.outgoing is not None and (alert := offer.outgoing.read()):
+        if context.outgoing is not None and (alert := context.outgoing.read()):
             with (
                 trio.move_on_after(ALERT_SECONDS),
                 suppress(trio.BrokenResourceError, trio.ClosedResourceError),
@@ -119,6 +119,7 @@ def load(files: Files, *, rsa_suites: bool) -> ssl.SSLContext:
 
     Raises EnvironmentProblem.
     """
+    # Connections of TLS 1.2 begin in another context, and take certificates and suites from this.
     context = _context(ssl.TLSVersion.TLSv1_3, verifies=bool(files.authorities))
     context.set_ciphers(":".join([*SUITES, *RSA_SUITES] if rsa_suites else SUITES))
     for pair in files.pairs:
@@ -144,9 +145,9 @@ def _context(minimum: ssl.TLSVersion, *, verifies: bool) -> ssl.SSLContext:
     return context
 
 
-class _Offer:
-    """What SSLStream uses of a context. For TLS 1.2 it is a fresh one with the certificates of the
-    common one."""
+class _ContextByVersion:
+    """What SSLStream uses of a context. A connection of TLS 1.3 uses the common context. One of TLS
+    1.2 begins with a fresh context, and then takes the certificates of the common one."""
 
     def __init__(self, common: ssl.SSLContext, *, has_tls_1_3: bool) -> None:
         self._common = common

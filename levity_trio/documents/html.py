@@ -19,7 +19,7 @@ def html(sheet: Sheet) -> str:
     """Return the page. Raises DocumentProblem if the logo is neither PNG nor JPEG."""
     logo = None
     if sheet.logo:
-        # In the page itself: it loads nothing.
+        # The logo stands in the page itself, so that the page loads nothing from elsewhere.
         content = b64encode(sheet.logo).decode()
         logo = f"data:{media_type(sheet.logo)};base64,{content}"
     return _page("page.html").render(sheet=sheet, logo=logo, modules=payment_modules)

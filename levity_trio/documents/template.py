@@ -119,7 +119,8 @@ class DocumentTemplate:
         return self.number(Decimal(energy_wh).scaleb(-3))
 
     def price(self, value: Decimal, places: int) -> str:
-        """Return a price of whole units of its currency, with so many decimals."""
+        """Return a price in units of its currency (euros, not cents), or any other number, with so
+        many decimals."""
         return self.number(value.quantize(Decimal(1).scaleb(-places)))
 
     def unit_price(self, value: Decimal, currency: Currency) -> str:
@@ -216,6 +217,7 @@ def parse(text: str) -> DocumentTemplate:
             "this is no template, which has {1}; begin with a copy of this program's own", entries
         )
         raise TemplateProblem(why)
+    # A file from before a text was added gets it without words of another language.
     for table, texts in _LATER.items():
         if isinstance(values.get(table), dict):
             values[table] = {**texts, **values[table]}
@@ -230,6 +232,7 @@ def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
     file."""
     if type(model) is not type(value):
         yield Told("{1} must be {2}", path, _TYPES[type(model)])
+    # In this table, the owner may add any entry: a sign for any currency.
     elif path == _OWN_ENTRIES:
         for name, text in value.items():
             if not isinstance(text, str):

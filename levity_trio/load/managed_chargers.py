@@ -506,7 +506,7 @@ class ManagedChargers:
             # Some chargers give nothing below 8 or 10 A.
             behaviour.least = min(limit + 2, MOST_TRIED)
 
-        # One that has not drawn since it may only wakes after a pause.
+        # A car that has drawn nothing since it was allowed to may sleep: a pause wakes it.
         has_drawn = behaviour.woke is not None and behaviour.woke == behaviour.may_since
         if has_drawn and car.status == measurements.FULL and 0 < limit < behaviour.charged:
             late = seconds(car.changed_at) - held.answered

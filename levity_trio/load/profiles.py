@@ -72,7 +72,8 @@ class Ability:
     takes_zero: bool = True
     """It pauses at 0 A."""
     waits: bool = True
-    """By its default profile, whoever starts without us waits."""
+    """Its default profile can begin with a pause: a car that starts without us waits at 0 A, then
+    gets the safe limit."""
     level: int = 0
     """The stackLevel of our profiles."""
     is_in_watts: bool = False
@@ -142,16 +143,17 @@ period, or Relative schedules only, or no 0 A."""
 
 
 def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what refused leases of a transaction teach of a charger, as `facts` of `ability`: it
-    takes the other kind of schedule, else no 0 A, else limits in another way.
+    """Return what a charger has taught by refusing the lease of a transaction, as `facts` of
+    `ability`. `taught` is what its earlier refusals have taught.
 
-    `taught` is what those before did: of the kind, it holds no more once 0 A was refused in both,
-    and nothing of it holds in another way.
+    After a first refusal, it is taken to want Relative schedules; after the next one, to take no
+    0 A, if 0 A was refused; then the next way is tried, from which nothing is known yet.
     """
     if not can.counts_from and can.way in WITH_DEFAULT:
         return {**taught, "counts_from": "start"}
     if 0 in (lease.amperes, lease.safe) and can.takes_zero and can.way is not LimitWay.KEY:
         facts = {**taught, "zero": False}
+        # With 0 A, both kinds of schedules were refused: this shows nothing of the kind.
         facts.pop("counts_from", None)
         return facts
     return {"way": int(next_way(can))}
@@ -160,9 +162,11 @@ def after_refusal(can: Ability, lease: Lease, taught: Mapping[str, Any]) -> dict
 def weaker(
     facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay
 ) -> Iterator[tuple[Mapping[str, Any], Ability]]:
-    """Yield in what words a charger may take its default, in one way after the other: what it has
-    shown if it refuses all before these, and what it can do then. In the last way nothing is
-    sent."""
+    """Yield the abilities for which a default profile is tried, until the charger accepts one.
+
+    Each comes with the facts that are shown if all before it were refused. All of WEAKER is tried
+    in one way, then in the next; in the last way nothing is sent.
+    """
     for later in LimitWay:
         if later >= way:
             for shown in WEAKER:
@@ -185,20 +189,22 @@ class ChargerTime:
     began: datetime | None = None
 
 
-def idle(can: Ability, socket: Socket, waits: float = LEASE_SECONDS) -> Call | None:
-    """Return what holds a car that starts without us, None where nothing can. `waits` is how long
-    it waits, in seconds.
+def idle(can: Ability, socket: Socket, pause_seconds: float = LEASE_SECONDS) -> Call | None:
+    """Return the CALL that limits a connector where no lease holds, None where nothing can.
 
-    It needs no clock: a car waits until all leases have ended, then gets the safe limit; where the
-    charger cannot wait, it gets that at once.
+    It needs no clock: a car that starts without us waits at 0 A for `pause_seconds`, until all
+    leases have ended, then gets the safe limit. Where the charger cannot wait, it gets that at
+    once.
     """
     if can.way >= LimitWay.KEY:
         return _key(can, socket.safe)
     safe = max(socket.safe, can.floor)
     periods = [(0, safe)]
     if can.waits and safe:
-        periods = [(0, 0), (round(waits), safe)]
+        periods = [(0, 0), (round(pause_seconds), safe)]
     schedule = _schedule(can, socket, periods, None)
+    # A pause must count from the start of each transaction, so its schedule is Relative. A limit
+    # that always holds may be Absolute.
     if not can.waits and not can.counts_from:
         schedule["startSchedule"] = ALWAYS
     return _profile(can, socket, CHARGER if can.way is LimitWay.CHARGER else DEFAULT, schedule)
@@ -212,7 +218,8 @@ def limit(
     if can.way >= LimitWay.KEY:
         return _key(can, lease.amperes)
 
-    # Offsets count from a while ago, from the start of the transaction, or from receipt.
+    # An Absolute schedule begins a while ago, so that it has begun by a clock that is behind. A
+    # Relative one counts from the start of the transaction, or from receipt.
     before = BEFORE if lease.amperes else PAUSED_BEFORE
     if can.counts_from == "start":
         before = when.now - (when.began or when.now)

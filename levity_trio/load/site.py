@@ -439,7 +439,8 @@ class SiteState:
         self.orders = self._compliance.look(self.present.order, decision, measured.grid)
         facts = [*self._silences(now), *self.overs.look(self._currents(now), decision)]
 
-        # What is above the limit for a minute may come back, whatever it was.
+        # Nobody has explained what was above the limit for a minute. It is booked at its meter for
+        # a while, because it may come back.
         for circuit, phase, amperes in self.overs.lasting(now):
             for meter in self._meters.values():
                 if meter.circuit == circuit and not meter.is_stale(now):
@@ -518,8 +519,8 @@ class SiteState:
         for meter in self._meters.values():
             circuit = meter.circuit
             if meter.at is not None and not meter.is_stale(now):
-                # Not what was seen of it once: that may be a car's, of which its charger tells only
-                # now.
+                # Once the house is known, only what was shown twice counts: what was shown once may
+                # be a car's, which its charger reports only now.
                 before = self._history.known(circuit, now)
                 if meter.house is not None:
                     before = self._history.confirmed(circuit)

@@ -118,8 +118,8 @@ class Lane:
                 await self._news.wait()
 
     async def _deliver(self) -> float:
-        """Deliver what is due, unless the server rests; return for how many seconds there is
-        nothing to do."""
+        """Deliver what is due, unless the server that takes messages is left to rest; return for
+        how many seconds there is nothing to do."""
         longest = self._parts.look_seconds
         while True:
             rest = self._seconds_until(self._rests_until)
@@ -154,6 +154,8 @@ class Lane:
 
     async def _send(self, number: int) -> None:
         """Send a message, and store what became of it."""
+        # Left out until its outcome is stored: else an error would send it again and again, and
+        # those behind it never.
         self._left_out.add(number)
         try:
             now = stamp(self._parts.clock())
@@ -181,7 +183,8 @@ class Lane:
             await self._fail(claimed, Unsent(why, is_refused=True))
             return
         except (DocumentProblem, MemoryError, OSError, RuntimeError, Unreadable) as problem:
-            # Others may be made: the server goes on with them.
+            # This says nothing about the server that takes messages, so the lane does not rest:
+            # it goes on with the next message.
             reason = str(problem)
             log.warning(
                 "a message cannot be made now; it is tried again",

@@ -32,15 +32,18 @@ ATTEMPTS: Final = 3
 LONGEST_NUMBER: Final = 64
 LONGEST_MENDED: Final = 10_000
 """Characters of a text whose wrong escapes are mended."""
-MENDING_TOKENS, MENDED_AT_ONCE = 4, 10
-"""A text that must be mended counts as so many tokens, and as one more for so many characters: it
-takes as long."""
+MENDING_TOKENS: Final = 4
+"""To mend the escapes of a text takes as long as to read so many tokens, and counts as these."""
+MENDED_AT_ONCE: Final = 10
+"""Characters whose mending counts as one token more."""
 
 # A string, a mark, or anything else up to the next of these. All quantifiers are possessive, so
 # that no text makes matching slow.
 _TOKEN = re.compile(
     r'\s*+(?:("(?:[^"\\]++|\\.)*+")|([\[\]{},:])|([^\s",:\[\]{}][^",:\[\]{}]*+))', re.DOTALL
 )
+# Group 1 is the closing quotation mark of a string, missing if the text ends first; group 2 is the
+# colon after it.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+(?:(")(\s*+:)?+)?+|[\[\]{}]', re.DOTALL)
 _COLON = re.compile(r"\s*+:")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -79,6 +82,7 @@ def element_at(text: str, start: int, max_depth: int) -> Element:
     except _Broken as fault:
         at = int(fault.args[0])
     else:
+        # An object that members follow was closed too early: they belong to it.
         if not isinstance(read[0], dict) or not _MORE_MEMBERS.match(text, reader.at):
             return Element(read[0], reader.at)
         at = reader.at
@@ -133,7 +137,8 @@ class _Reader:
                 self._next()
                 continue
             read: dict[str, Any] = {}
-            name, began = self._read_name(members, last), self.at
+            name = self._read_name(members, last)
+            began = self.at
             try:
                 self.read_into(read, name, depth)
                 self._expect_end_of_value("}", began)
@@ -162,11 +167,15 @@ class _Reader:
         self._next()
 
     def _read_name(self, members: dict[str, Any], last: str) -> str:
-        """Read a member's name and the colon. What follows a number is perhaps its fraction:
-        12,5."""
+        """Read a member's name and the colon. Raises _Broken if there is none.
+
+        `last` is the name of the member before, which is removed from `members` where its value may
+        be cut in two.
+        """
         began = self.at
         string, _, bare = self._next()
         if not _COLON.match(self._text, self.at):
+            # A number with a decimal comma: of 12,5, only the 12 was read as the value.
             if bare:
                 members.pop(last, None)
             raise _Broken(began)
@@ -258,7 +267,8 @@ def _first_member(text: str, marks: Sequence[re.Match[str]]) -> int | None:
         elif character in "]}":
             closing.append(character)
         elif closing == ["]", "}"] and character == "{":
-            # This payload begins before the fault. An element of a list is that of another frame.
+            # The payload itself begins before the fault. An object after a comma is the payload of
+            # a second frame in this text.
             before = text[max(0, mark.start() - LONGEST_NUMBER) : mark.start()]
             return None if before.rstrip().endswith(",") else first
         elif len(closing) <= 2 or _CLOSES[character] != closing.pop():

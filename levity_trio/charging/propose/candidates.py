@@ -110,6 +110,7 @@ def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield the candidate without what its register counted on other connectors, if power confirms
     the rest."""
     start, stop = case.start_wh, case.stop_wh
+    # Where another car drew next to nothing, `most` is 0. The `rest` is what this car did not draw.
     every = counted(case, start, stop)
     others = [other for other in every if other.most and not other.is_unlikely]
     if start is None or stop is None or not others:
@@ -150,13 +151,15 @@ def _rolled_over(
 
     # A register has one word, the digits of a display, two words with a sign, or two words.
     displayed = max(tolerances.LEAST_DISPLAY_WH, 10 ** len(str(before)))
-    two_words = tolerances.WORD_BITS << 1
-    for size in (1 << tolerances.WORD_BITS, displayed, 1 << (two_words - 1), 1 << two_words):
+    one_word, two_words = tolerances.WORD_BITS, 2 * tolerances.WORD_BITS
+    for size in (1 << one_word, displayed, 1 << (two_words - 1), 1 << two_words):
+        # Nine tenths of a register are nearly full. The share has nothing to do with power here.
         is_nearly_full = before < size <= before / (1 - tolerances.POWER_SHARE)
         if not is_nearly_full or not 0 < until < before:
             continue
         went_on = [wh + size for wh in chain.wh[fall:]]
         rolled = chain._replace(wh=[*chain.wh[:fall], *went_on])
+        # Up to TWICE what can have flowed is not unusual.
         half = round(rolled.rise_to(fall) / tolerances.TWICE)
         yield Candidate(
             Code.REGISTER_ROLLED_OVER,
@@ -227,8 +230,8 @@ def without_strays(chain: Chain, bounds: Bounds) -> Chain | None:
     if not 0 < len(numbers) - len(kept) <= len(kept[1:-1]):
         return None
 
-    # If outliers next to the start or stop lead to it, the longer step, whose time is less exact,
-    # would hide a leap.
+    # If the points left out next to the start or stop do not fall, a leap there may be real. One
+    # longer step over them, whose time is less exact, would hide it.
     for first, last in (kept[:2], kept[-2:]):
         if last - first > 1 and is_rising(chain.wh[first : last + 1]):
             return None

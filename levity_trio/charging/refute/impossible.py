@@ -79,7 +79,8 @@ def faster_at_an_end(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     power, slack = case.power, case.slack_of_ends(case.digit)
     is_steady = bounds.is_tracked_by_power and power.is_steady and not case.is_dc
     if is_steady and is_of_one_clock(case) and len(chain.at) > 2:
-        # The start is wrong by less than one interval. Both may be told in whole minutes.
+        # Start and first reading may have one time, as with a clock in whole minutes. Then up to
+        # one interval lies between them.
         rise, seconds = chain.rise_to(1), chain.seconds_to(1) or case.interval
         lasted = max((1 + tolerances.STEADY_SHARE) * seconds, seconds + tolerances.METER_AGE)
         if rise > power.most * lasted / HOUR + slack:

@@ -102,8 +102,8 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[AlsoCounted]
     if begin is None or end is None:
         return []
     if not case.is_timed:
-        # A power with the same time as one before, in whichever transaction, seems to be repeated,
-        # and is stored only with another register: so nothing limits what a car drew.
+        # If the clock stood still, all powers have one time. Most of them are then taken for
+        # repetitions and not stored, so those that are stored do not limit what a car drew.
         beside = [other._replace(power=Power()) for other in case.beside]
         case = replace(case, power=Power(), beside=beside)
     also_counted: list[AlsoCounted] = []

@@ -298,8 +298,8 @@ class _SetClock:
             return apart
         if apart == 0 and received > CLOCK_SECONDS:
             return received
-        # A clock that is wrong may have been set by less than a step: one that is shorter than
-        # usual is as long as the receipts are apart, but at most as usual.
+        # A wrong clock may have been set back by less than a step, which then seems too short. It
+        # lasted as long as the receipts are apart, but this lengthens it to the usual at most.
         return max(apart, min(received, self.usual))
 
 

@@ -447,9 +447,10 @@ async def change_vehicle(request: TypedRequest[None, VehicleChangeBody]) -> Vehi
 @ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found", "invalid")
 async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
-    who = said(request, REMOVED)
+    # Who removes it, when and why.
+    removal = said(request, REMOVED)
     with refusals():
-        await request.commit(vehicles.remove, request.number(), who)
+        await request.commit(vehicles.remove, request.number(), removal)
 
 
 async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:

@@ -49,6 +49,7 @@ LATELY_DAYS: Final = 90
 MOST_WH: Final = 10**9
 PROBLEMS: Final = (RefusalCode.NOT_FOUND, RefusalCode.INVALID, RefusalCode.CONFLICT)
 
+# A field that is left empty is null, and sets no limit; an empty list is refused.
 Chargers = Annotated[
     list[str],
     Meta(
@@ -76,8 +77,8 @@ class LimitsBody(ClientInput):
 
 
 class TagLimitsBody(LimitsBody):
-    """As of a household; one that works `everywhere` does so at spaces of others, too, as the
-    owner's card."""
+    """The limits of a card are like those of a household. With `everywhere`, it works at spaces
+    that are for other households only, too, like a card of the owner."""
 
     everywhere: bool = False
 
@@ -146,8 +147,9 @@ async def list_tag_use(request: Request) -> ListPage[MonthUse]:
 def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
     """Return what a card has used in this month and in the one before."""
     policy = server.id_tags.policy
-    forms = forms_as_sent(db, policy.key(tag), policy)
-    return read_use(db, server, [TransactionFilters(tag=form) for form in forms])
+    # A transaction has the tag as its charger sent it: one card may have several spellings.
+    spellings = forms_as_sent(db, policy.key(tag), policy)
+    return read_use(db, server, [TransactionFilters(tag=spelling) for spelling in spellings])
 
 
 def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters]) -> list[MonthUse]:
@@ -170,10 +172,11 @@ def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters])
             wh += sums.energy_wh + sums.open_wh
             for cost in sums.costs or ():
                 currencies.add(cost.currency)
+                # Null while more prices are due than one read computes.
                 are_priced = are_priced and cost.to_bill is not None
                 billed += cost.billed + (cost.to_bill or 0)
 
-        # Amounts of several currencies have no sum, and one without a tariff makes it unknown.
+        # Amounts of several currencies have no sum, and a part is not the whole.
         use = MonthUse(month=str(month), wh=wh, amount=None, currency=None)
         if are_priced and len(currencies) == 1:
             use = replace(use, amount=billed, currency=currencies.pop())
