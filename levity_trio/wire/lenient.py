@@ -180,7 +180,7 @@ class _Reader:
                 members.pop(last, None)
             raise _Broken(began)
         self._next()
-        return self._text_of(string) if string else bare or ""
+        return self._text_of(string) if string else (bare or "").strip()
 
     def _text_of(self, token: str) -> str:
         if "\\" not in token:

@@ -54,6 +54,7 @@ def in_call(payload: str) -> str:
 @pytest.mark.parametrize(
     ("payload", "understood"),
     [
+        ('{a : 1, b\t: "x"}', {"a": 1, "b": "x"}),
         ('{"a":NaN,"b":-Infinity,"c":1e999,"d":-nan,"e":inf}', dict.fromkeys("abcde")),
         (
             '{"a":01,"b":-007,"c":+5,"d":00.50,"e":5.,}',
