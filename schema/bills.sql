@@ -361,9 +361,12 @@ CREATE TABLE ledger (
     tx_id INTEGER REFERENCES tx (id),
     -- that a payment service gave to a top-up, as long as there were such services
     service_id TEXT UNIQUE,
-    reason TEXT NOT NULL,
+    reason TEXT NOT NULL,  -- what a person says, or the text of the transfer in the file of a bank
     entered_at TEXT NOT NULL,
     entered_by TEXT NOT NULL,
+    -- the local day on which the money moved; NULL: nothing did, or nobody said when
+    paid_on TEXT CHECK (paid_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    source TEXT CHECK (source IN ('hand', 'bank file')),  -- NULL: by the program itself, or unknown
     CHECK (kind <> 'statement' OR statement_id IS NOT NULL),
     CHECK (kind <> 'charge' OR tx_id IS NOT NULL)
 ) STRICT;
@@ -384,12 +387,6 @@ BEGIN
     INSERT INTO bill_work (account_id) VALUES (NEW.account_id);
 END;
 
--- A wrong entry is corrected by another one.
-CREATE TRIGGER ledger_stays
-BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, service_id,
-    entered_at, entered_by ON ledger
-BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
-
 -- A reason may name people, so it may go; nothing else takes its place.
 CREATE TRIGGER ledger_text_goes BEFORE UPDATE OF reason ON ledger
 WHEN NEW.reason <> ''
@@ -402,6 +399,12 @@ BEGIN
     DELETE FROM to_book WHERE tx_id = NEW.tx_id;
     INSERT INTO to_book (tx_id) VALUES (NEW.tx_id);
 END;
+
+-- A wrong entry is corrected by another one.
+CREATE TRIGGER ledger_stays
+BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, service_id,
+    entered_at, entered_by, paid_on, source ON ledger
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
 -- How a household pays, since when, and why; the newest row counts, and one without a row is

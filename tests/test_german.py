@@ -38,6 +38,7 @@ ALIKE: Final = frozenset(
             "Garage",
             "MQTT",
             "Mac",
+            "Text",
             "Name",
             "Phase",
             "Push",

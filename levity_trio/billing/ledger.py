@@ -37,6 +37,13 @@ class LedgerKind(StrEnum):
     CORRECTION = "correction"
 
 
+class EntrySource(StrEnum):
+    """How an entry came into the ledger."""
+
+    HAND = "hand"
+    BANK_FILE = "bank file"
+
+
 class WalletTerms(StrEnum):
     """When an account pays."""
 

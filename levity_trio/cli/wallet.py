@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.billing.ledger import exact_minor_units, typed_amount
+from levity_trio.billing.ledger import EntrySource, exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, present, together
@@ -35,9 +35,11 @@ ENTRIES: Final = (
     "kind",
     "amount",
     "reason",
+    "paid_on",
     "transaction",
     "statement",
     "entered_by",
+    "source",
 )
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
 EXAMPLES: Final = """\
@@ -116,6 +118,20 @@ def show(operator: Operator, named: str, limit: int) -> None:
     )
 
 
+_MOVED: Final = together(
+    click.option(
+        "--paid-on",
+        metavar="DAY",
+        help="When the money moved, such as 2026-10-01; today if left out.",
+    ),
+    click.option(
+        "--source",
+        type=click.Choice([one.value for one in EntrySource]),
+        help="How it came here; by hand if left out.",
+    ),
+)
+
+
 def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str = "") -> None:
     """Add the command that enters something by hand."""
 
@@ -129,16 +145,16 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
     enter.help = words
 
 
-_entering("pay", "payment", "Enter a payment of what a household owes.")
-_entering("top-up", "top-up", "Enter money that a household pays in advance.")
-_entering("chargeback", "chargeback", "Enter money that a bank took back.")
+_entering("pay", "payment", "Enter a payment of what a household owes.", _MOVED)
+_entering("top-up", "top-up", "Enter money that a household pays in advance.", _MOVED)
+_entering("chargeback", "chargeback", "Enter money that a bank took back.", _MOVED)
 _STATEMENT: Final = click.option(
     "--statement",
     type=click.IntRange(1),
     metavar="NUMBER",
     help="Of the credit that the statement with this number carried on.",
 )
-_entering("refund", "refund", "Enter money that was paid out to a household.", _STATEMENT)
+_entering("refund", "refund", "Enter money that was paid out to a household.", _MOVED, _STATEMENT)
 _entering(
     "correct",
     "correction",

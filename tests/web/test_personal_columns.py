@@ -54,6 +54,7 @@ REASONS: Final = {
     "household_task.results": "numbers and words",
     "household_task.steps": "numbers, and the normal forms of cards",
     "ledger.service_id": "made by a machine",
+    "ledger.source": "a word",
     "message.not_before": "a time",
     "operator_action.body": "recorded without what is marked as Personal in its kind",
     "operator_action.method": "a word",

@@ -87,6 +87,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "updateType": "Whole list or changes",
         "localAuthorizationList": "Cards",
         "idTagInfo": "What it may do",
+        "paid_on": "Day",
         "max_a": "Maximum current (A)",
         "battery_kwh": "Battery (kWh)",
         "chargers": "Only at these chargers (one a line)",
@@ -118,6 +119,10 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/chargers/{id}/change-availability", "type"): "From now on",
         ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
         ("/api/admin/load/site", "toml"): "The site",
+        **{
+            (f"/api/admin/wallets/{{id}}/{kind}", "reason"): "Text"
+            for kind in ("payment", "top-up", "refund", "chargeback")
+        },
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
@@ -131,6 +136,8 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "Hard": "Hard: like switching it off and on",
         "Operative": "Operative: in use",
         "Inoperative": "Inoperative: out of use",
+        "hand": "By hand",
+        "bank file": "From a file of the bank",
     }
 )
 """What OCPP's own words mean that people choose from."""
@@ -139,6 +146,13 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
     "/api/admin/chargers": ("vendor", "model"),
     "/api/admin/meters": ("topic", "path", "unit"),
     "/api/admin/meters/{id}": ("topic", "path", "unit"),
+    **dict.fromkeys(
+        [
+            f"/api/admin/wallets/{{id}}/{kind}"
+            for kind in ("payment", "top-up", "refund", "chargeback")
+        ],
+        ("source",),
+    ),
     "/api/admin/load/site": ("feeder",),
     "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),
     "/api/admin/id-tags": ("expires_at", "parent_id_tag", "max_transactions", "notes"),

@@ -150,6 +150,7 @@ class Suggestions:
         if any(field.kind == MONEY for field in leaves(fields)):
             request = self.endpoint.path.rpartition("/")[2]
             defaults["reason"] = _(REASONS.get(request, ""))
+            defaults["paid_on"] = now.date().isoformat()
             defaults[CURRENCY] = await currency_of_site(self.view)
         return defaults
 

@@ -51,8 +51,12 @@ class WalletRow:
 
 @record
 class EntryRow:
-    """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave
-    which id to it, `statement` the number of a statement as it stands on the paper."""
+    """An entry of a ledger; `amount` is positive in the account's favour.
+
+    `reason` is its text, `paid_on` the local day on which the money moved, `source` how the entry
+    came here, `statement` the number of a statement as it stands on the paper. `service_id` is who
+    gave which id to it.
+    """
 
     id: int
     account: int
@@ -65,6 +69,8 @@ class EntryRow:
     reason: Personal[str]
     entered_at: str
     entered_by: str
+    paid_on: str | None
+    source: str | None
 
 
 @record

@@ -13,9 +13,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from levity_trio.billing.ledger import LARGEST, LedgerKind, WalletTerms, objection, refund_objection
+from levity_trio.billing.ledger import (
+    LARGEST,
+    EntrySource,
+    LedgerKind,
+    WalletTerms,
+    objection,
+    refund_objection,
+)
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
+from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.lookups.wallets import (
     currency_of,
@@ -238,9 +246,8 @@ def stop(db: UnitOfWork, transaction: int, now: datetime) -> tuple[CallMessage |
 
 _COLUMNS: Final = (
     "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, "
-    "service_id"
+    "service_id, paid_on, source"
 )
-_ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"  # noqa: S608 - ours
 _CREDIT: Final = "SELECT account_id, total, is_carried, number FROM statement WHERE id = ?"
 _PAID_OUT: Final = (
     "SELECT coalesce(sum(amount), 0) FROM ledger WHERE statement_id = ? AND kind = 'refund'"
@@ -250,8 +257,9 @@ _PAID_OUT: Final = (
 class LedgerEntry(NamedTuple):
     """What is to be entered. `amount` is in minor units, positive in the account's favour.
 
-    `service_id` is the id that whoever asks gave to this: a second entry with it is the first one
-    again.
+    `reason` is its text: what a person says, or what the file of a bank has. `service_id` is the id
+    that whoever asks gave to this: a second entry with it is the first one again. `paid_on` is the
+    local day on which the money moved.
     """
 
     account: int
@@ -264,6 +272,11 @@ class LedgerEntry(NamedTuple):
     statement: int | None = None
     transaction: int | None = None
     service_id: str | None = None
+    paid_on: str | None = None
+    source: EntrySource | None = None
+
+
+_ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({marks(LedgerEntry._fields)}) RETURNING id"  # noqa: S608 - ours
 
 
 class EntryResult(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 from starlette.responses import StreamingResponse
 
-from levity_trio.billing.ledger import LARGEST, PAID_OUT, LedgerKind, WalletTerms
+from levity_trio.billing.ledger import LARGEST, PAID_OUT, EntrySource, LedgerKind, WalletTerms
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
@@ -54,6 +54,7 @@ from levity_trio.web.api.engine.lists import (
     page,
     wanted,
 )
+from levity_trio.web.api.engine.local_times import DAY, local_day, today
 from levity_trio.web.api.engine.problems import invalid
 from levity_trio.web.api.people.accounts import Id, refusals
 
@@ -93,12 +94,20 @@ Why = Annotated[
 ]
 
 
+PaidOn = Annotated[
+    str,
+    Meta(description="The day on which the money moved; today by default.", extra_json_schema=DAY),
+]
+
+
 class EntryBody(ClientInput, kw_only=True):
-    """What is entered, and why."""
+    """What is entered, its text, and the day on which the money moved."""
 
     amount: Amount
     currency: Currency | None = None
     reason: Why
+    paid_on: PaidOn | None = None
+    source: Annotated[EntrySource, Meta(description="How it came here.")] = EntrySource.HAND
 
 
 class RefundBody(EntryBody, kw_only=True):
@@ -265,10 +274,24 @@ async def _enter(
         # Only a refund may name a statement.
         statement=getattr(body, "statement", None),
         service_id=service_id,
+        paid_on=_paid_on(request),
+        source=getattr(body, "source", EntrySource.HAND),
     )
     with refusals():
         entered = await request.commit(_in_currency_of_site, entry)
     return await request.read(stored.entry, number=entered.id)
+
+
+def _paid_on(request: TypedRequest[None, EntryBody | CorrectionBody]) -> str | None:
+    """Return the day on which money moved, None for a correction. Raises Problem."""
+    if isinstance(request.body, CorrectionBody):
+        return None
+    given = request.body.paid_on
+    now = today(request.api.now(), request.zone)
+    day = now if given is None else local_day(given, "paid_on")
+    if day > now:
+        raise invalid("paid_on", Told("this day is to come"))
+    return day.isoformat()
 
 
 def _in_currency_of_site(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:

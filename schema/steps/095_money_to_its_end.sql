@@ -1,0 +1,9 @@
+-- A payment has its day, and says how it came here.
+ALTER TABLE ledger ADD COLUMN paid_on TEXT
+    CHECK (paid_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]');
+ALTER TABLE ledger ADD COLUMN source TEXT CHECK (source IN ('hand', 'bank file'));
+DROP TRIGGER ledger_stays;
+CREATE TRIGGER ledger_stays
+BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, service_id,
+    entered_at, entered_by, paid_on, source ON ledger
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
