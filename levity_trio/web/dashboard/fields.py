@@ -381,7 +381,11 @@ def _field(
         kind = LAST_DAY if IS_END in schema else TIME
 
     default = schema.get("const", schema.get("default"))
-    value = "" if default is None or kind in (JSON, ROWS) else plain(default)
+    value = ""
+    if kind == LINES:
+        value = "\n".join(map(plain, default or ()))
+    elif default is not None and kind not in (JSON, ROWS):
+        value = plain(default)
     # How an API writes a time is no example of how a person enters it.
     examples = schema.get("examples") or [""]
     example = "" if kind in DATED else plain(examples[0])

@@ -220,6 +220,7 @@ def test_what_is_to_be_changed_comes_back_as_it_was() -> None:
 def test_a_default_is_filled_in() -> None:
     of_name = {one.name: one for one in fields_of(KINDS)}
     assert of_name["word"].value == "usual"
+    assert of_name["lines"].value == ""
     assert of_name["anything"].kind == JSON
 
 
