@@ -4,7 +4,8 @@ write."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
@@ -53,7 +54,7 @@ class ImportReport(msgspec.Struct):
         self.ids += part.ids
 
 
-async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield the lines of a body as they arrive. Raises Problem for one that is too long."""
     rest = b""
     async for part in body:
@@ -98,9 +99,9 @@ def _declare(kind: str) -> None:
         """Import the parts of a body, one line each. What came before a faulty line stays: it may
         be imported again."""
         report = ImportReport()
-        async with request.api.places.wait():
+        async with request.api.places.wait(), aclosing(_lines(request.body)) as lines:
             with of_upload():
-                async for line in _lines(request.body):
+                async for line in lines:
                     began = trio.current_time()
                     report.add(await _import(request, kind, line))
                     await trio.sleep(REST * (trio.current_time() - began))
