@@ -67,9 +67,11 @@ class Closed(NamedTuple):
 
 
 def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
-    """Say since when this system bills. It can be said again until the first month is closed.
+    """Say since when this system bills. Another day can be said until the first month is closed.
     Raises Refused."""
     known = begun(db.rows)
+    if known is not None and known.on == day:
+        return
     if known is not None and db.row("SELECT 1 FROM closing LIMIT 1") is not None:
         words = Told(
             "this system has billed since {1}, and a month is closed; the day stays", Day(known.on)
