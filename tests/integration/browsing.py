@@ -149,7 +149,8 @@ class _Reading(HTMLParser):
             if given.get("type") == "checkbox" and name in form.names:
                 form.switches.add(name)
             form.names.append(name)
-            is_given = tag == "input" and (given.get("type") != "checkbox" or "checked" in given)
+            is_box = given.get("type") in ("checkbox", "radio")
+            is_given = tag == "input" and (not is_box or "checked" in given)
             if is_given and given.get("value"):
                 form.values[name] = given["value"]
             self._filling = name if tag in ("select", "textarea") else None

@@ -30,7 +30,10 @@ from levity_trio.wire.times import in_zone, stamp
 Schema = Mapping[str, Any]
 GROUP, ROWS, TEXT, AREA = "group", "rows", "text", "area"
 NUMBER, MONEY, ENERGY = "number", "money", "energy"
-CHOICE, SWITCH, YES_OR_NO, LINES, JSON = "choice", "switch", "yes or no", "lines", "json"
+CHOICE, SWITCH, YES_OR_NO = "choice", "switch", "yes or no"
+LINES, NUMBERS, PAIRS, JSON = "lines", "numbers", "pairs", "json"
+NUMBER_OR_WORD: Final = "number-or-word"
+LISTED_IN_LINES: Final = (LINES, NUMBERS)
 TIME, DAY, LAST_DAY = "time", "day", "last-day"
 DATED: Final = (TIME, DAY, LAST_DAY)
 LONGEST_LINE: Final = 500
@@ -110,6 +113,9 @@ LABELS: Final[Mapping[str, str]] = N_(
         "is_trusted": "Trusted without a trial",
         "topic": "Publishes on this topic of MQTT",
         "most": "What one charger can draw (A per phase)",
+        "entries": "Settings",
+        "rows": "Households",
+        "pem": "Certificate (PEM)",
     }
 )
 """Labels of fields whose names do not say it in words of people."""
@@ -123,6 +129,8 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
             (f"/api/admin/wallets/{{id}}/{kind}", "reason"): "Text"
             for kind in ("payment", "top-up", "refund", "chargeback")
         },
+        ("/api/admin/load/site/preview", "toml"): "The site",
+        ("/api/admin/load/what-if", "chargers"): "More chargers",
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
@@ -377,18 +385,22 @@ def _field(
 ) -> FormField:
     schema = _resolved(member, components)
     kind = _kind(schema, components, is_nullable="anyOf" in member)
-    if kind == DAY and DATES in schema and last_name(name) != "since":
-        kind = LAST_DAY if IS_END in schema else TIME
+    if kind == DAY and IS_END in schema:
+        kind = LAST_DAY
+    elif kind == DAY and DATES in schema and last_name(name) != "since":
+        kind = TIME
 
     default = schema.get("const", schema.get("default"))
     value = ""
-    if kind == LINES:
+    if kind in LISTED_IN_LINES:
         value = "\n".join(map(plain, default or ()))
-    elif default is not None and kind not in (JSON, ROWS):
+    elif default is not None and kind not in (PAIRS, JSON, ROWS):
         value = plain(default)
     # How an API writes a time is no example of how a person enters it.
     examples = schema.get("examples") or [""]
     example = "" if kind in DATED else plain(examples[0])
+    if kind == PAIRS and examples[0]:
+        example = _lines_with_pairs(examples[0])
     choices = [plain(choice) for choice in schema.get("enum", ()) if choice is not None]
 
     inner: tuple[FormField, ...] = ()
@@ -440,16 +452,26 @@ def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
             return YES_OR_NO if is_nullable else SWITCH
         case "integer" | "number":
             return _BY_FORMAT.get(schema.get("format", ""), NUMBER)
-        case "array" if _resolved(items, components).get("properties"):
-            return ROWS
-        case "array" if items.get("type") in SCALARS:
-            return LINES
+        case "array":
+            return _kind_of_list(_resolved(items, components))
+        case "object" if schema.get("additionalProperties") == {"type": "string"}:
+            return PAIRS
         case _ if "enum" in schema:
             return CHOICE
+        case _ if {way.get("type") for way in schema.get("anyOf", ())} == {"number", "string"}:
+            return NUMBER_OR_WORD
         case "string":
             return _kind_of_text(schema)
         case _:
             return JSON
+
+
+def _kind_of_list(items: Schema) -> str:
+    if items.get("properties"):
+        return ROWS
+    if items.get("type") in ("integer", "number"):
+        return NUMBERS
+    return LINES if items.get("type") in SCALARS else JSON
 
 
 def _kind_of_text(schema: Schema) -> str:
@@ -512,8 +534,10 @@ def texts(fields: tuple[FormField, ...], content: Any, zone: tzinfo) -> dict[str
         if value is None:
             continue
 
-        if leaf.kind == LINES and isinstance(value, list):
+        if leaf.kind in LISTED_IN_LINES and isinstance(value, list):
             shown[leaf.name] = "\n".join(map(plain, value))
+        elif leaf.kind == PAIRS and isinstance(value, Mapping):
+            shown[leaf.name] = _lines_with_pairs(value)
         elif leaf.kind == ENERGY:
             shown[leaf.name] = typed_kwh(value)
         elif leaf.kind in DATED and "T" in value:
@@ -641,8 +665,8 @@ def _json_of(field: FormField, text: str, zone: tzinfo) -> Any:
     match field.kind:
         case "switch" | "yes or no":
             return text == "true"
-        case "lines":
-            return [line.strip() for line in text.splitlines() if line.strip()]
+        case "lines" | "numbers" | "pairs":
+            return _read_lines(field, text)
         case "area":
             return "\n".join(text.splitlines())
         case "energy":
@@ -656,7 +680,7 @@ def _json_of(field: FormField, text: str, zone: tzinfo) -> Any:
                 raise ValueError(_("give a date and a time")) from None
         case "last-day":
             return day_after(text)
-        case "number" | "json":
+        case "number" | "number-or-word" | "json":
             return _read(field, text)
         case _:
             return text
@@ -670,13 +694,31 @@ def day_after(text: str) -> str:
         raise ValueError(_("give a day")) from None
 
 
+def _lines_with_pairs(pairs: Mapping[str, str]) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in pairs.items())
+
+
+def _read_lines(field: FormField, text: str) -> Any:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if field.kind == NUMBERS:
+        return [_read(field, line) for line in lines]
+    if field.kind == LINES:
+        return lines
+    pairs = [line.partition("=") for line in lines]
+    if not all(sign for _name, sign, _value in pairs):
+        raise ValueError(_("give a name, =, and a value in each line"))
+    return {name.strip(): value.strip() for name, _sign, value in pairs}
+
+
 def _read(field: FormField, text: str) -> Any:
     problem = N_("this is not JSON")
-    if field.kind == NUMBER:
+    if field.kind != JSON:
         problem = N_("give a number")
         number = typed_number(text)
         if number is not None:
             return int(number) if number == number.to_integral_value() else float(number)
+    if field.kind == NUMBER_OR_WORD:
+        return text
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

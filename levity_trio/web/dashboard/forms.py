@@ -7,7 +7,7 @@ was filled in.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from secrets import token_hex
@@ -33,6 +33,7 @@ from levity_trio.web.api.site.messages import OWN, RECIPIENT
 from levity_trio.web.dashboard.fields import (
     LABELS,
     LEAST_ROWS,
+    LINES,
     MONEY,
     MORE_ROWS,
     QUERY,
@@ -274,12 +275,13 @@ class FilledForm:
         currency = await self._currency(entered)
         body = body_of(fields, in_order(fields, changed, zone), zone, currency)
 
-        # What is left empty is left out: a field that a PATCH empties is null instead.
+        # What is left empty is left out: a field that a PATCH empties is null instead, and a list
+        # has nothing in it.
         if is_patch:
             for field in leaves(self.fields):
                 is_emptied = not entered.get(field.name, "").strip()
                 if is_emptied and entered.get(BEFORE + field.name) and field.name[:1] != QUERY:
-                    body[field.name] = None
+                    body[field.name] = [] if field.kind == LINES else None
         return {"body": orjson.dumps(body)}
 
     async def _currency(self, entered: Mapping[str, str]) -> str:
@@ -335,17 +337,16 @@ def given_in(form: FormData) -> dict[str, str]:
 
 def _receive(upload: UploadFile | str | None) -> Receive:
     """Return what yields an uploaded file, or the text of a field instead of one."""
+    text = upload if isinstance(upload, str) else ""
 
-    async def parts() -> AsyncIterator[Message]:
+    async def receive() -> Message:
+        nonlocal text
+        part, text = text.encode(), ""
         if isinstance(upload, UploadFile):
-            while part := await upload.read(FILE_BYTES):
-                yield {"type": "http.request", "body": part, "more_body": True}
-        elif upload:
-            yield {"type": "http.request", "body": upload.encode(), "more_body": True}
-        yield {"type": "http.request", "body": b"", "more_body": False}
+            part = await upload.read(FILE_BYTES)
+        return {"type": "http.request", "body": part, "more_body": bool(part)}
 
-    iterator = parts()
-    return iterator.__anext__
+    return receive
 
 
 # A form is sent
@@ -362,15 +363,15 @@ async def perform(form: FilledForm, request: Request) -> Response:
     foreign = {"": _(FOREIGN)}
     if not form.renderer.mount.is_own_origin(request):
         return await form.show({}, foreign, HTTPStatus.FORBIDDEN)
-    content = await request.form()
-    entered = given_in(content)
-    form_value = entered.pop(FORM_VALUE, "")
-    entered.pop(TARGET, None)
-    if not form.renderer.is_own_form(request, form_value) or not form.is_meant(content):
-        return await form.show(entered, foreign, HTTPStatus.FORBIDDEN)
-    if MORE in content:
-        return await form.show(entered, {})
-    return await _send(form, request, content, entered)
+    async with request.form() as content:
+        entered = given_in(content)
+        form_value = entered.pop(FORM_VALUE, "")
+        entered.pop(TARGET, None)
+        if not form.renderer.is_own_form(request, form_value) or not form.is_meant(content):
+            return await form.show(entered, foreign, HTTPStatus.FORBIDDEN)
+        if MORE in content:
+            return await form.show(entered, {})
+        return await _send(form, request, content, entered)
 
 
 async def _send(

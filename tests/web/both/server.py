@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import trio
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope
 from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
@@ -79,12 +79,26 @@ class Server:
 
     async def open(self, cookie: str, path: str, query: Mapping[str, Any]) -> Reply:
         """Open a page with the cookie of one who has logged in."""
+        scope = _scope(cookie, path, query, self.accept_language)
+        return await self._browse(scope, _nothing_more)
+
+    async def submit(self, cookie: str, path: str, content_type: str, body: bytes) -> Reply:
+        """Send a form, as the one who has logged in with a cookie."""
+        scope = _scope(cookie, path, {}, self.accept_language)
+        scope["method"] = "POST"
+        scope["headers"].append((b"content-type", content_type.encode()))
+        parts = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            return parts.pop() if parts else await _nothing_more()
+
+        return await self._browse(scope, receive)
+
+    async def _browse(self, scope: Scope, receive: Receive) -> Reply:
         self.books.now += BETWEEN
         reply = Reply()
         with trio.fail_after(SECONDS):
-            await self.pages(
-                _scope(cookie, path, query, self.accept_language), _nothing_more, reply.take
-            )
+            await self.pages(scope, receive, reply.take)
         return reply
 
     @asynccontextmanager

@@ -224,6 +224,35 @@ def test_a_default_is_filled_in() -> None:
     assert of_name["anything"].kind == JSON
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "given", "made"),
+    [
+        ("load/meters/{name}", "POST", {"amperes": "1,5\n2"}, {"amperes": [1.5, 2]}),
+        ("load/site", "PUT", {"feeder.house": "none"}, {"feeder": {"house": "none"}}),
+        ("load/site", "PUT", {"feeder.house": "8,5"}, {"feeder": {"house": 8.5}}),
+        (
+            "configuration-templates/{name}",
+            "PUT",
+            {"entries": "HeartbeatInterval = 300\nLimit=a=b"},
+            {"entries": {"HeartbeatInterval": "300", "Limit": "a=b"}},
+        ),
+    ],
+)
+def test_lists_of_numbers_settings_and_numbers_or_words_are_typed_without_json(
+    path: str, method: str, given: dict[str, str], made: dict[str, Any]
+) -> None:
+    fields = fields_of(endpoint(f"/api/admin/{path}", method))
+    assert body_of(fields, given, BERLIN, "EUR") == made
+
+
+def test_a_line_without_a_value_is_told() -> None:
+    fields = fields_of(endpoint("/api/admin/configuration-templates/{name}", "PUT"))
+    with pytest.raises(WrongInput, match="a name, =, and a value"):
+        body_of(fields, {"entries": "HeartbeatInterval"}, BERLIN, "EUR")
+    shown = texts(fields, {"entries": {"A": "1", "B": "2"}}, BERLIN)
+    assert shown == {"entries": "A = 1\nB = 2"}
+
+
 def test_a_pattern_is_that_of_the_whole_text() -> None:
     """HTML compares all of a value with it, JSON Schema looks for it in the value."""
     (reason,) = [

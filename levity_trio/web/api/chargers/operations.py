@@ -560,7 +560,7 @@ async def _send_to_many(request: TypedRequest[OperationQuery, BulkBody]) -> Bulk
 
     ways = (body.chargers is not None, body.model is not None, body.all)
     if ways.count(True) != 1:
-        raise invalid("chargers", Told("give exactly one of chargers, model and all"))
+        raise invalid("chargers", Told("choose one: some chargers, a model or all"))
     if body.chargers is not None:
         chargers = list(dict.fromkeys(body.chargers))
     elif body.model is not None:

@@ -63,7 +63,12 @@ class TemplateBody(ClientInput):
 
     entries: Annotated[
         dict[str, str],
-        Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
+        Meta(
+            min_length=1,
+            max_length=MOST_KEYS,
+            description="Each setting with its value.",
+            examples=[{"MeterValueSampleInterval": "60"}],
+        ),
     ]
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
@@ -146,7 +151,7 @@ async def put_template(request: TypedRequest[None, TemplateBody]) -> Template:
         words = Told("give at most 64 letters, digits, dots, hyphens and underscores")
         raise invalid("name", words)
     if (body.model is None) == (body.chargers is None):
-        raise invalid("chargers", Told("give exactly one of chargers and model"))
+        raise invalid("chargers", Told("choose one: some chargers or a model"))
     _check_entries(request, body.entries)
     chargers = None if body.chargers is None else list(dict.fromkeys(body.chargers))
     template = NewTemplate(name=name, model=body.model, chargers=chargers, entries=body.entries)
@@ -229,7 +234,7 @@ async def apply(request: TypedRequest[WaitQuery, ApplyBody]) -> ApplyReport:
     """Bring chargers into line: change exactly the keys that differ, and report each."""
     template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:
-        raise invalid("chargers", Told("give exactly one of chargers and all"))
+        raise invalid("chargers", Told("choose one: some chargers or all"))
     # Whoever may read a template may not set every key in it.
     _check_entries(request, template.entries)
     chargers = None if body.chargers is None else await _among(request, template, body.chargers)

@@ -534,7 +534,7 @@ class WhatIfBody(ClientInput, kw_only=True):
     or more chargers."""
 
     since: LocalDay
-    until: LocalDay
+    until: Annotated[LocalDay, Meta(extra_json_schema={"x-until": True})]
     amperes: Amperes | None = None
     chargers: Annotated[int, Meta(ge=0, le=MOST_MORE, description="More than there are.")] = 0
 
@@ -569,7 +569,7 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     body, zone = request.body, request.zone
     since, until = local_day(body.since, "since"), local_day(body.until, "until")
     if not since < until <= since + MOST_DAYS:
-        words = Told("give a day after since, at most {1} days later", MOST_DAYS.days)
+        words = Told("choose a stretch of at most {1} days", MOST_DAYS.days)
         raise invalid("until", words)
     known = await _known_now(request)
     if known.version is None:

@@ -427,7 +427,7 @@ async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
     who = said_by(request)
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) != 1:
-        raise invalid("body", Told("give exactly one of household, charger and site"))
+        raise invalid("body", Told("choose one: a household, a charger or the whole site"))
     assigning = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
 
     def change(db: UnitOfWork) -> ChangeResult:
