@@ -387,7 +387,7 @@ def _field(
     kind = _kind(schema, components, is_nullable="anyOf" in member)
     if kind == DAY and IS_END in schema:
         kind = LAST_DAY
-    elif kind == DAY and DATES in schema and last_name(name) != "since":
+    elif kind == DAY and _may_be_time(schema) and last_name(name) != "since":
         kind = TIME
 
     default = schema.get("const", schema.get("default"))
@@ -477,9 +477,14 @@ def _kind_of_list(items: Schema) -> str:
 def _kind_of_text(schema: Schema) -> str:
     if schema.get("maxLength", 0) > LONGEST_LINE:
         return AREA
-    if {"format": "date"} in schema.get(DATES, ()):
+    if _may_be_time(schema):
         return DAY
     return {"date-time": TIME, "date": DAY}.get(schema.get("format", ""), TEXT)
+
+
+def _may_be_time(schema: Schema) -> bool:
+    """Whether a text is a day or a time, as whoever gives it likes."""
+    return {"format": "date"} in schema.get(DATES, ())
 
 
 def _limits(schema: Schema, kind: str) -> dict[str, Any]:
