@@ -57,6 +57,7 @@ from levity_trio.web.dashboard.fields import (
 from levity_trio.web.dashboard.money import in_currency
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import PageView, currency_of_site, open_sessions
+from levity_trio.web.dashboard.pages import section_of
 from levity_trio.web.dashboard.pages.review import count_part
 from levity_trio.web.dashboard.refusals import ApiRefused, answered
 from levity_trio.web.dashboard.renderer import Note, Renderer
@@ -203,7 +204,17 @@ class FilledForm:
                 shown |= await task.read(self.view, values)
             except ApiRefused as refused:
                 return await self.renderer.refused(self.view, refused)
-        return await self.renderer.page(template, self.view, shown, status=status)
+        return await self.page(template, shown, status)
+
+    async def page(
+        self, template: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK
+    ) -> Response:
+        """Return a page of the form, in the section where it goes next, or that it is about."""
+        _root, _api, _admin, room, *_rest = [*self.path.split("/"), ""]
+        section = section_of(self.view.caller.role, shown["next"], f"/{room}")
+        return await self.renderer.page(
+            template, self.view, {"section": section, **shown}, status=status
+        )
 
     async def _present(self) -> Mapping[str, str]:
         """Return what is to be changed, as the form shows it."""
@@ -433,16 +444,15 @@ async def _after(form: FilledForm, request: Request, content: FormData, reply: R
     following = next_of(content, form.home)
 
     # What is shown only once has a page of its own.
-    page = form.renderer.page
     invitation = await _invitation(form, answer)
     if invitation is not None:
         return await _hand_out(form, invitation, onward(following, answer))
     if form.endpoint.path in TOPICS_OF_PUSH and answer is not None:
-        return await page("topic.html", form.view, {"made": answer, "next": following})
+        return await form.page("topic.html", {"made": answer, "next": following})
     has_secret = any(members.get(name) for name in SECRETS)
     if has_secret or isinstance(form.endpoint.body, StreamedBody):
         result = {"form": form, "answer": answer, "next": following}
-        return await page("result.html", form.view, result)
+        return await form.page("result.html", result)
 
     # The course of a command says it all, what the charger answered, too.
     if following.endswith(COURSE) and isinstance(members.get("id"), int):
@@ -628,8 +638,8 @@ async def _hand_out(form: FilledForm, made: Mapping[str, Any], following: str) -
     household."""
     shown = {**made, "next": following}
     if made["invitation"]["kind"] != LETTER or not made["rows"]:
-        return await form.renderer.page("invited.html", form.view, shown)
+        return await form.page("invited.html", shown)
     account = await form.view.get(f"/api/admin/accounts/{made['user']['account']}")
     with speaking(account["language"] or language()):
         shown |= {"household": account["name"], "address": account["address"] or ""}
-        return await form.renderer.page("letter.html", form.view, shown)
+        return await form.page("letter.html", shown)

@@ -32,6 +32,8 @@ class RequestGroup(NamedTuple):
 
     title: str
     askings: tuple[ChargerRequest, ...]
+    tab: str = "commands"
+    """The tab of the charger that offers them."""
 
 
 GROUPS: Final = N_(
@@ -48,6 +50,7 @@ GROUPS: Final = N_(
                 ChargerRequest("cancel-reservation", "End a reservation"),
                 ChargerRequest("trigger-message", "Request a message now"),
             ),
+            tab="",
         ),
         RequestGroup(
             "Charging profiles",
@@ -108,6 +111,7 @@ GROUPS: Final = N_(
                 ChargerRequest("", "Retire", "DELETE"),
                 ChargerRequest("forget", "Forget"),
             ),
+            tab="settings",
         ),
         RequestGroup(
             "Raw",
@@ -125,10 +129,12 @@ ASKED: Final[Mapping[tuple[str, str], str]] = {
 """What each request about a charger does."""
 
 
-def groups_for(view: PageView) -> list[RequestGroup]:
-    """Return what this reader may ask for."""
+def groups_for(view: PageView, *tabs: str) -> list[RequestGroup]:
+    """Return what this reader may ask for on these tabs."""
     allowed: list[RequestGroup] = []
     for group in GROUPS:
+        if group.tab not in tabs:
+            continue
         requests = [
             request._replace(words=_(request.words))
             for request in group.askings

@@ -190,7 +190,7 @@ class DashboardPage:
     """The live parts are read again after so many seconds without a fact: for what no fact tells
     of, such as time."""
     section: str = ""
-    """The entry of the navigation that leads here."""
+    """The entry of the navigation that leads here, or HELP or SEARCH, which stand in the head."""
     help: str = ""
     """The topic of the manual that is about it; "" leads to the contents."""
 
@@ -321,9 +321,14 @@ async def currency_of_site(view: PageView) -> str:
     return await view.look(currency)
 
 
+FEW: Final = 5
+ON_A_PHONE, IN_A_ROW = 4, 6
+"""Of more than a few sections, so many are shown on a phone and on a wide screen. The others are
+behind a button."""
+
+
 class Section(NamedTuple):
-    """An entry of the navigation. Of more than five, a phone shows the first four, and the others
-    behind a button."""
+    """An entry of the navigation."""
 
     name: str
     path: str
@@ -336,8 +341,8 @@ SECTIONS: Final = N_(
         Section("Sessions", "/sessions"),
         Section("Review", "/review"),
         Section("Bills", "/bills", Role.OPERATOR),
-        Section("Chargers", "/chargers"),
         Section("Households", "/accounts", Role.OPERATOR),
+        Section("Chargers", "/chargers"),
         Section("Cards", "/tags", Role.OPERATOR),
         Section("Tariffs", "/tariffs", Role.OPERATOR),
         Section("History", "/history"),
@@ -354,9 +359,39 @@ OF_DRIVERS: Final = N_(
 )
 
 
+SEARCH, HELP = N_("Search"), N_("Help")
+
+
+class Navigation(NamedTuple):
+    """The sections that somebody sees: those that are always shown, those that are behind the
+    button on a phone only, and those that always are."""
+
+    first: Sequence[Section] = ()
+    wide: Sequence[Section] = ()
+    others: Sequence[Section] = ()
+
+
+def navigation_of(role: Role) -> Navigation:
+    """Return the navigation of those who have a role."""
+    sections = sections_of(role)
+    if len(sections) <= FEW:
+        return Navigation(sections)
+    wide, others = sections[ON_A_PHONE:IN_A_ROW], sections[IN_A_ROW:]
+    return Navigation(sections[:ON_A_PHONE], wide, others)
+
+
 def sections_of(role: Role) -> list[Section]:
+    """Return what those who have a role are shown of the site."""
     sections = OF_DRIVERS if role is Role.DRIVER else SECTIONS
     return [section for section in sections if role >= section.role]
+
+
+def shown_section(role: Role, section: str) -> str:
+    """Return the section that is highlighted on a page of a section: the first one, where those who
+    have the role do not see its own."""
+    sections = sections_of(role)
+    names = ["", SEARCH, HELP, *(one.name for one in sections)]
+    return section if section in names else sections[0].name
 
 
 def start_of(role: Role) -> str:

@@ -22,7 +22,14 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.browser import Browser
 from levity_trio.web.dashboard.mount import Mount
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, sections_of, start_of
+from levity_trio.web.dashboard.page import (
+    DashboardPage,
+    PageView,
+    Values,
+    navigation_of,
+    shown_section,
+    start_of,
+)
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.dashboard.words import sentence
@@ -73,7 +80,7 @@ class Renderer:
             notes = self._notes.take(reader.cookie)
         shown = {
             "page": page,
-            "sections": sections_of(view.caller.role),
+            "navigation": navigation_of(view.caller.role),
             "assets": assets.names(),
             "site": self.api.config.server_name,
             "guests": self.api.config.guests,
@@ -81,6 +88,8 @@ class Renderer:
             "notes": notes,
             **values,
         }
+        section = page.section if page is not None else shown.get("section", "")
+        shown["section"] = shown_section(view.caller.role, section)
         render = partial(self.templates.render, template, view, self.api.now(), shown)
         html = await trio.to_thread.run_sync(render, limiter=self._renders)
         return _HtmlPage(html, status)

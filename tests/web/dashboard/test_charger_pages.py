@@ -3,6 +3,7 @@ facts change a page."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +21,8 @@ from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.operations import groups_for, words_of
-from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
+from levity_trio.web.dashboard.operations import GROUPS, groups_for, words_of
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, Navigation, PageView
 from levity_trio.web.dashboard.pages import charger, charger_facts
 from levity_trio.web.dashboard.progress import steps
 from levity_trio.web.dashboard.snapshots import Snapshots
@@ -34,10 +35,16 @@ from tests.web.api.conftest import Site, site, station
 
 __all__ = ["site", "station"]
 TEMPLATES = Templates(base="", zone=ZoneInfo("Europe/Berlin"))
-CHARGER, USE, CHARGERS, *_COMMANDS, FRAMES = charger.PAGES
-OF_ENGINEERS = [FRAMES, *_COMMANDS, *(one for one in charger_facts.PAGES if "security" in one.path)]
+CHARGER, USE, CHARGERS, SETTINGS, ALL_COMMANDS, COMMAND, FRAMES = charger.PAGES
+OF_ENGINEERS = [
+    FRAMES,
+    ALL_COMMANDS,
+    COMMAND,
+    *(one for one in charger_facts.PAGES if "security" in one.path),
+]
 SEEN_BY_ALL = [one for one in charger_facts.PAGES if one.role is Role.VIEWER]
 ADDRESS = "10.0.0.1"
+ALL = {group.tab for group in GROUPS}
 LINKS = {"show": "links"}
 
 
@@ -58,7 +65,7 @@ async def look(
     view = view_of(site, role, query)
     frame = {
         "page": page,
-        "sections": [],
+        "navigation": Navigation(),
         "assets": assets.names(),
         "site": "levity",
         "notes": [],
@@ -115,9 +122,10 @@ async def test_an_operator_sees_addresses(site: Site) -> None:
 
 
 async def test_an_operator_is_offered_what_an_operator_may(site: Site) -> None:
-    page = await look(site, CHARGER, Role.OPERATOR)
+    pages = [await look(site, each, Role.OPERATOR) for each in (CHARGER, SETTINGS, ALL_COMMANDS)]
     paths = {
-        one.rpartition("CP-1/")[2]
+        one.partition("CP-1/")[2].partition("?")[0]
+        for page in pages
         for one in page.links
         if one.startswith("/do/post/admin/chargers/CP-1/")
     }
@@ -127,7 +135,9 @@ async def test_an_operator_is_offered_what_an_operator_may(site: Site) -> None:
 
 def test_each_role_is_offered_what_it_may_and_an_admin_everything(site: Site) -> None:
     asked = {
-        role: {one.words for group in groups_for(view_of(site, role)) for one in group.askings}
+        role: {
+            one.words for group in groups_for(view_of(site, role), *ALL) for one in group.askings
+        }
         for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
     }
     assert asked[Role.VIEWER] == set()
@@ -281,3 +291,42 @@ class TestUse:
         assert "No session ended in this month." in shown.words
         assert {"?month=2025-12", "?month=2026-02"} <= set(shown.links)
         assert "<svg class" not in shown.html
+
+
+class TestTheTabs:
+    """What an owner needs is on three of them."""
+
+    async def test_an_owner_sees_three_and_the_way_to_the_others(self, site: Site) -> None:
+        for page, current in ((CHARGER, "State"), (USE, "Sessions"), (SETTINGS, "Settings")):
+            (tabs,) = tabs_of(await look(site, page))
+            assert tabs == ["State", "Sessions", "Settings", "For technicians"]
+            html = (await look(site, page)).html
+            assert f'aria-current="page">{current}<' in html
+
+    async def test_technicians_see_theirs_beneath(self, site: Site) -> None:
+        for page in (ALL_COMMANDS, FRAMES, *charger_facts.PAGES):
+            shown = await look(site, page)
+            _first, second = tabs_of(shown)
+            assert second[:2] == ["Commands", "History"]
+            assert 'aria-current="true">For technicians<' in shown.html
+        _first, second = tabs_of(await look(site, SEEN_BY_ALL[0], Role.VIEWER))
+        assert "Frames" not in second
+
+    async def test_settings_say_who_may_charge_and_how_much(self, site: Site) -> None:
+        shown = await look(site, SETTINGS)
+        assert "Who may charge while the charger is not connected" in shown.words
+        assert "The feeder does not limit it." in shown.words
+        links = [one.partition("?")[0] for one in shown.links]
+        assert "/do/put/admin/load/limits" in links
+        assert "/do/put/admin/chargers/CP-1" in links
+
+    async def test_its_sessions_are_listed(self, site: Site, session: int) -> None:
+        shown = await look(site, USE)
+        assert f"/sessions/{session}" in shown.links
+        assert "/sessions?charger=CP-1" in shown.links
+
+
+def tabs_of(shown: Shown) -> list[list[str]]:
+    """Return the names in each row of tabs."""
+    rows = shown.html.split('<nav class="tabs"')[1:]
+    return [re.findall(r">\s*([^<>]+)</a>", row.partition("</nav>")[0]) for row in rows]

@@ -19,6 +19,8 @@ from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
+from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.charger_facts import UseQuery, read_uptimes, read_use
 from levity_trio.web.api.engine.bodies import asked
@@ -46,6 +48,8 @@ from levity_trio.web.dashboard.snapshots import Look
 SECTION: Final = N_("Chargers")
 PATH: Final = "/chargers/{id}"
 LAST_COMMANDS: Final = 5
+NEWEST: Final = 10
+"""Sessions that are shown."""
 FAULTS: Final = 10
 """Open faults that are shown."""
 STATE: Final = "state"
@@ -63,7 +67,12 @@ class Tab(NamedTuple):
 TABS: Final = N_(
     (
         Tab("", "State"),
-        Tab("use", "Use"),
+        Tab("use", "Sessions"),
+        Tab("settings", "Settings"),
+    )
+)
+TECHNICAL: Final = N_(
+    (
         Tab("commands", "Commands", Role.OPERATOR),
         Tab("history", "History"),
         Tab("configuration", "Configuration"),
@@ -86,8 +95,14 @@ def the_charger(look: Look, view: PageView) -> Charger:
 def head(look: Look, view: PageView, tab: str) -> Values:
     """Return what all pages about a charger show at their top. Raises Problem."""
     charger = the_charger(look, view)
-    tabs = [each for each in TABS if view.caller.role >= each.role]
-    return {"charger": charger, "home": page_of(charger.id), "tab": tab, "tabs": tabs}
+    technical = [each for each in TECHNICAL if view.caller.role >= each.role]
+    return {
+        "charger": charger,
+        "home": page_of(charger.id),
+        "tab": tab,
+        "tabs": TABS,
+        "technical": technical,
+    }
 
 
 def _shown(look: Look, view: PageView) -> Values:
@@ -106,27 +121,44 @@ def _shown(look: Look, view: PageView) -> Values:
         "links": connected.links,
         "of": length(known.total_seconds()),
     }
-
-    # Whose its spaces are; and what its own list of cards does not know of that yet.
-    spaces: list[tuple[SpaceRow, Sequence[RefusedCard]]] = []
-    behind = 0
-    if view.may("GET", SPACES):
-        of_charger = look(places.spaces, now=server.stamp(), charger=charger.id)
-        spaces = [(space, refused_at(look, view, space)) for space in of_charger]
-    if spaces:
-        policy = server.id_tags.policy
-        for status in look(local_lists.statuses, charger.id, policy, server.now(), (), is_on=True):
-            if (status.version or 0) > 0:
-                behind += status.behind
     return {
         **head(look, view, ""),
         "parts": {part.id: part for part in _parts(look, view, charger)},
-        "groups": groups_for(view),
+        "groups": groups_for(view, ""),
         "uptime": uptime,
         "station": station and station.name,
-        "spaces": spaces,
-        "behind": behind,
     }
+
+
+def _settings(look: Look, view: PageView) -> Values:
+    """Return whose the spaces of a charger are, how it is limited, and who may charge there while
+    it is away."""
+    page = head(look, view, "settings")
+    charger = page["charger"]
+    server = view.api.server
+    policy = server.id_tags.policy
+    lists = look(local_lists.statuses, charger.id, policy, server.now(), (), is_on=True)
+
+    # What its own list of cards does not know yet matters where a space is for one household.
+    spaces: list[tuple[SpaceRow, Sequence[RefusedCard]]] = []
+    if view.may("GET", SPACES):
+        of_charger = look(places.spaces, now=server.stamp(), charger=charger.id)
+        spaces = [(space, refused_at(look, view, space)) for space in of_charger]
+    behind = sum(status.behind for status in lists if (status.version or 0) > 0)
+    return {
+        **page,
+        "groups": groups_for(view, "settings"),
+        "spaces": spaces,
+        "behind": behind if spaces else 0,
+        "limited": limited_charger(look, view, charger.id),
+    }
+
+
+async def _read_settings(view: PageView) -> Values:
+    shown = await view.look(_settings, view)
+    charger = shown["charger"].id
+    policy = await view.get(f"/api/admin/chargers/{charger}/offline-policy")
+    return {**shown, "policy": policy}
 
 
 async def _live(view: PageView, changed: Changed) -> Sequence[LivePart]:
@@ -176,8 +208,8 @@ def commands_part(commands: Sequence[Command]) -> LivePart:
 
 
 def _use(look: Look, view: PageView) -> Values:
-    """Return a month of the charger: its days, how long cars charged and stayed, its faults, and
-    its habits."""
+    """Return the newest sessions of the charger, and a month of it: its days, how long cars charged
+    and stayed, its faults, and its habits."""
     page = head(look, view, "use")
     server = view.api.server
     wanted = view.query.get("month")
@@ -186,8 +218,10 @@ def _use(look: Look, view: PageView) -> Values:
     month = Month.parse(use.month)
     first_day, before = str(month.first_day), str(month.next.first_day)
     days = HistoryQuery(charger=use.charger, since=first_day, before=before)
+    filters = TransactionFilters(charger=use.charger)
     return {
         **page,
+        "newest": look(billed_transactions, filters, WantedPage(limit=NEWEST)).data,
         "use": use,
         "month": month.first_day,
         "before": str(month.before),
@@ -234,7 +268,11 @@ COMMAND_PART: Final = "charger/command.html"
 
 def _every_command(look: Look, view: PageView) -> Values:
     page = _commands(look, view)
-    values = {"list": commands_part(page.data), "cursor": page.next_cursor}
+    values = {
+        "list": commands_part(page.data),
+        "cursor": page.next_cursor,
+        "groups": groups_for(view, "commands"),
+    }
     return {**head(look, view, "commands"), **values}
 
 
@@ -339,7 +377,13 @@ PAGES: Final = N_(
             help="tasks/a-charger-is-away",
             live=_live,
         ),
-        _page(f"{PATH}/use", "Use", "charger/use.html", reading(_use), help="tasks/does-it-add-up"),
+        _page(
+            f"{PATH}/use",
+            "Sessions",
+            "charger/use.html",
+            reading(_use),
+            help="tasks/does-it-add-up",
+        ),
         _page(
             "/chargers",
             "Chargers",
@@ -347,6 +391,13 @@ PAGES: Final = N_(
             _read_all,
             help="start/first-charger",
             live=_live_all,
+        ),
+        _page(
+            f"{PATH}/settings",
+            "Settings",
+            "charger/settings.html",
+            _read_settings,
+            help="tasks/household#one-moves-in",
         ),
         _page(
             f"{PATH}/commands",

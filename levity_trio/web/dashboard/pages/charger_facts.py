@@ -340,7 +340,6 @@ async def _read_configuration(view: PageView) -> Values:
         "readings": newest["data"],
         "changes": changes,
         "templates": compared,
-        "policy": await view.get(f"{api_of(view)}/offline-policy"),
     }
 
 

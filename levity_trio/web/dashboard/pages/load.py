@@ -389,7 +389,7 @@ PAGES: Final = N_(
             "load_why.html",
             reading(_whys),
             help="tasks/feeder",
-            section="Now",
+            section="Chargers",
         ),
         DashboardPage(
             "/load/day",
@@ -397,7 +397,7 @@ PAGES: Final = N_(
             "load_day.html",
             _read,
             help="tasks/feeder",
-            section="History",
+            section="Chargers",
         ),
     )
 )

@@ -18,6 +18,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document, in_full
 from levity_trio.web.dashboard.fields import FormField, every, fields_of
 from levity_trio.web.dashboard.mount import HELP
+from levity_trio.web.dashboard.page import HELP as SECTION
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
 from levity_trio.web.dashboard.refusals import ApiRefused
 
@@ -121,12 +122,11 @@ def _may_see(view: PageView, page: manual.ManualPage) -> bool:
     return view.caller.role > Role.DRIVER or page.folder == manual.OF_DRIVERS
 
 
+_manual: Final = partial(DashboardPage, section=SECTION)
 PAGES: Final = N_(
     (
-        DashboardPage(HELP, "Help", "help.html", _contents, role=Role.DRIVER),
-        DashboardPage(
-            f"{HELP}/api", "The API", "help/api.html", _requests, help="tasks/call-the-api"
-        ),
-        DashboardPage(f"{HELP}/{{topic:path}}", "Help", "help/page.html", _page, role=Role.DRIVER),
+        _manual(HELP, "Help", "help.html", _contents, role=Role.DRIVER),
+        _manual(f"{HELP}/api", "The API", "help/api.html", _requests, help="tasks/call-the-api"),
+        _manual(f"{HELP}/{{topic:path}}", "Help", "help/page.html", _page, role=Role.DRIVER),
     )
 )

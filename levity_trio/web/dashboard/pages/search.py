@@ -11,7 +11,7 @@ from levity_trio.store.reads.site.search import Searched, search
 from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.search import USUAL
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
+from levity_trio.web.dashboard.page import SEARCH, DashboardPage, PageView, Values
 from levity_trio.web.dashboard.snapshots import Look
 
 LONGEST: Final = 200
@@ -43,6 +43,7 @@ PAGES: Final = N_(
             _read,
             role=Role.OPERATOR,
             help="tasks/a-neighbour-asks#1-find-the-session",
+            section=SEARCH,
         ),
     )
 )

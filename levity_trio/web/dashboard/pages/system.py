@@ -89,7 +89,14 @@ PAGES: Final = N_(
             _people,
             help="tasks/phone#1-add-yourself",
         ),
-        DashboardPage(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
+        _page(
+            TRUST,
+            "Trust this site",
+            "trust.html",
+            _trust,
+            role=Role.VIEWER,
+            help="tasks/phone#2-at-home",
+        ),
         _page(
             "/system/audit",
             "Who did what",
