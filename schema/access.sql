@@ -236,10 +236,12 @@ CREATE TABLE tag (
     created_at TEXT NOT NULL,
     created_by TEXT NOT NULL,
     ended_at TEXT,
-    ended_by TEXT
+    ended_by TEXT,
+    same_as TEXT  -- the key of the card that a charger reads so, as somebody confirmed
 ) STRICT;
 CREATE UNIQUE INDEX tag_key ON tag (key) WHERE ended_at IS NULL;
 CREATE INDEX tag_period ON tag (key, id);
+CREATE INDEX tag_same ON tag (same_as) WHERE ended_at IS NULL AND same_as IS NOT NULL;
 
 -- Sessions are explained by the card as it was then. A period ends once.
 CREATE TRIGGER tag_is_kept BEFORE DELETE ON tag

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -20,6 +21,11 @@ LONGEST_TAG: Final = 20
 """Characters of an idToken (§7.28)."""
 REMOVED: Final = "removed"
 """The change of a TagChanged that ends a tag."""
+_PRINTED: Final = re.compile(r"[0-9A-F]{2}([ :.-])([0-9A-F]{2}\1){2,}[0-9A-F]{2}")
+"""The number of a card as it is printed: bytes with one sign between them."""
+_HEX: Final = re.compile(r"[0-9a-f]{7,20}")
+_LEAST_BYTES: Final = 4
+"""Bytes of the shortest number of a card. Fewer that are alike are chance."""
 LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -39,6 +45,58 @@ class Unknown(StrEnum):
     ACCEPT = "accept"
     REFUSE = "refuse"
     ASK = "ask"
+
+
+def printed(id_tag: str) -> str:
+    """Return a tag as chargers send it, given as it is printed: 04 A2 B3 C9, or 04:a2:b3:c9."""
+    found = _PRINTED.fullmatch(id_tag.upper())
+    return id_tag if found is None else found[0].replace(found[1], "")
+
+
+class LookAlikes:
+    """The cards that are known, by what chargers may read of them."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._whole: dict[bytes, set[str]] = defaultdict(set)
+        self._cut: dict[bytes, set[str]] = defaultdict(set)
+        for key in known:
+            for number in _numbers(key):
+                self._whole[number].add(key)
+                for part in _cut(number):
+                    self._cut[part].add(key)
+
+    def of(self, key: str) -> dict[str, str]:
+        """Return those that may be the same card as this one, and how one of the two is read:
+        backwards, short (without its first or last bytes), or otherwise (with other zeros, or as a
+        decimal number). All are given by their normal forms."""
+        found: dict[str, str] = {}
+        for number in _numbers(key):
+            for read, how in ((number, "otherwise"), (number[::-1], "backwards")):
+                for part in _cut(read):
+                    found |= dict.fromkeys(self._whole.get(part, ()), "short")
+                found |= dict.fromkeys(self._cut.get(read, ()), "short")
+                found |= dict.fromkeys(self._whole.get(read, ()), how)
+        found.pop(key, None)
+        return found
+
+
+def _numbers(key: str) -> set[bytes]:
+    """Return what number a tag may be, in hexadecimal or decimal digits, without zeros around
+    it."""
+    if not _HEX.fullmatch(key):
+        return set()
+    numbers = {bytes.fromhex(key.zfill(len(key) + len(key) % 2))}
+    if key.isdecimal():
+        numbers.add(int(key).to_bytes(LONGEST_TAG))
+    stripped = (number.strip(b"\0") for number in numbers)
+    return {number for number in stripped if len(number) >= _LEAST_BYTES - 1}
+
+
+def _cut(number: bytes) -> set[bytes]:
+    """Return what readers leave of a number: a byte less, or four bytes."""
+    if len(number) <= _LEAST_BYTES:
+        return set()
+    return {number[1:], number[:-1], number[:_LEAST_BYTES], number[-_LEAST_BYTES:]}
 
 
 class Verdict(NamedTuple):
@@ -185,6 +243,13 @@ class Index:
     def find(self, key: str) -> Tag | None:
         """Return the tag with this normal form, None if nobody added it."""
         return self._tags.get(key)
+
+    def entered(self, id_tag: str) -> str:
+        """Return a tag as its charger sends it, as somebody entered it. One that is known as it was
+        entered stays so: a charger may send what is printed."""
+        key = self.policy.key(id_tag)
+        is_known = key in self._tags or self.wallets.is_given(key)
+        return id_tag if is_known else printed(id_tag)
 
     def put(self, key: str, tag: Tag | None) -> None:
         """Keep what holds for a tag from now on; None removes it."""

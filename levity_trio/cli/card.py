@@ -20,7 +20,7 @@ COLUMNS: Final = names_of(Card)
 NO_CARD: Final = "no card yet; add one: levity-trio card add NUMBER --name NAME"
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
 STATUSES: Final = ("Accepted", "Blocked")
-ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count")
+ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count", "looks_like")
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -30,6 +30,7 @@ Examples:
   levity-trio card unblock 04A1B2C3
   levity-trio card list --search anna
   levity-trio card asked
+  levity-trio card same C3B2A104 04A1B2C3
   levity-trio card dismiss 04A1B2C3
   levity-trio card export > cards.csv
   levity-trio card import cards.csv
@@ -172,7 +173,23 @@ def show_asked(operator: Operator) -> None:
     empty = (
         "no unknown card waits; with `serve --unknown-tags ask`, one that is held to a charger does"
     )
-    operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"), empty=empty)
+    operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"), _with_words, empty=empty)
+
+
+def _with_words(asked: Mapping[str, Any]) -> dict[str, Any]:
+    cards = [f"{card} ({how})" for card, how in (asked["looks_like"] or {}).items()]
+    return {**asked, "looks_like": ", ".join(cards)}
+
+
+@command("same", group=card, epilog=an_example("card same C3B2A104 04A1B2C3"))
+@_CARD
+@click.argument("known", metavar="KNOWN")
+def make_same(operator: Operator, id_tag: str, known: str) -> None:
+    """Make an unknown card the KNOWN one, which a charger reads so.
+
+    It may what the known one may, and is blocked with it. To take it back, remove it.
+    """
+    _say(operator, operator.post("asked-id-tags", id_tag, "same", body={"id_tag": known}))
 
 
 @command("dismiss", group=card)

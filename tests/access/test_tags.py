@@ -10,7 +10,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from levity_trio.access.tags import Index, Policy, Status, Tag, Unknown, Verdict, concurrent
+from levity_trio.access.tags import (
+    Index,
+    LookAlikes,
+    Policy,
+    Status,
+    Tag,
+    Unknown,
+    Verdict,
+    concurrent,
+    printed,
+)
 from levity_trio.events import TagChanged
 from levity_trio.wire.times import stamp
 
@@ -195,3 +205,72 @@ def test_the_index_follows_facts() -> None:
             )
         )
         assert index.policy.judge("card", index.find("card"), AT) == verdict
+
+
+# As printed, and as other readers read it
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("04 A2 B3 C9", "04A2B3C9"),
+        ("04:a2:b3:c9:d1:5e:80", "04A2B3C9D15E80"),
+        ("04-a2-b3-c9", "04A2B3C9"),
+        ("04A2B3C9", "04A2B3C9"),
+        ("04A1B2C3-12", "04A1B2C3-12"),
+        ("04 A2:B3 C9", "04 A2:B3 C9"),
+        ("Flat 3", "Flat 3"),
+        ("12-34-56", "12-34-56"),
+    ],
+)
+def test_a_card_is_taken_as_it_is_printed(text: str, sent: str) -> None:
+    assert printed(text) == sent
+
+
+def test_a_card_that_is_known_with_signs_stays_so() -> None:
+    index = Index(Policy())
+    index.put("04:a2:b3:c9", Tag("Accepted", None, None, None))
+    assert index.entered("04:A2:B3:C9") == "04:A2:B3:C9"
+    assert index.entered("04:A2:B3:CA") == "04A2B3CA"
+
+
+CARD = "04a2b3c9d15e80"
+
+
+@pytest.mark.parametrize(
+    ("read", "how"),
+    [
+        ("805ed1c9b3a204", "backwards"),
+        ("000004a2b3c9d15e80", "otherwise"),
+        ("4a2b3c9d15e80", "otherwise"),
+        ("04a2b3c9d15e800000", "otherwise"),
+        ("04a2b3c9d15e", "short"),
+        ("a2b3c9d15e80", "short"),
+        ("04a2b3c9", "short"),
+        ("c9b3a204", "short"),
+        ("c9d15e80", "short"),
+        (str(0x04A2B3C9D15E80), "otherwise"),
+        (str(0x805ED1C9B3A204), "backwards"),
+        (CARD, None),
+        ("04a2b3c9d15e81", None),
+        ("04a2b3", None),
+        ("b3c9d15e", None),
+        ("flat 3", None),
+        ("00000000", None),
+    ],
+)
+def test_what_another_reader_makes_of_a_card(read: str, how: str | None) -> None:
+    found = LookAlikes([CARD, "0badc0de", "00000000", "anna"]).of(read)
+    assert found == ({} if how is None else {CARD: how})
+
+
+def test_a_longer_reading_of_a_short_card() -> None:
+    assert LookAlikes(["04a2b3c9"]).of(CARD) == {"04a2b3c9": "short"}
+    assert [*LookAlikes(["04a2b3c9", CARD]).of("04a2b3c9d1")] == ["04a2b3c9"]
+
+
+@given(st.binary(min_size=4, max_size=7), st.lists(st.binary(min_size=4, max_size=7), max_size=20))
+def test_a_card_read_backwards_is_found_among_others(card: bytes, others: list[bytes]) -> None:
+    found = LookAlikes([card.hex(), *(one.hex() for one in others)]).of(card[::-1].hex())
+    is_found = card != card[::-1] and len(card.strip(b"\0")) >= 3
+    assert not is_found or card.hex() in found

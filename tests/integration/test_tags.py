@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio.cli import main
 from levity_trio.client import Refusal
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, environment, serving
@@ -227,6 +228,26 @@ def test_an_unknown_tag_waits_for_an_operator(tmp_path: Path) -> None:
         assert api.ask("GET", "admin", "id-tags", "New/1 é")["id_tag"] == "new/1 é"
         api.ask("DELETE", "admin", "asked-id-tags", "Newer")
         assert api.ask("GET", "admin", "asked-id-tags")["data"] == []
+
+
+def test_a_card_that_a_charger_reads_backwards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        serving(tmp_path / "site.db", "--unknown-tags", "ask") as server,
+        driver(server) as charger,
+    ):
+        at = ["--api", f"unix:{server.database}.sock"]
+        assert main(["card", "add", "04 a1 b2 c3", *at]) == 0
+        assert charger.authorize("04A1B2C3")["status"] == "Accepted"
+        assert charger.authorize("C3B2A104")["status"] == "Invalid"
+        wait_for(lambda: bool(api_of(server).ask("GET", "admin", "asked-id-tags")["data"]))
+        assert main(["card", "asked", *at]) == 0
+        assert "04A1B2C3 (backwards)" in capsys.readouterr().out
+        assert main(["card", "same", "C3B2A104", "04:A1:B2:C3", *at]) == 0
+        assert charger.authorize("C3B2A104")["status"] == "Accepted"
+        assert main(["card", "block", "04A1B2C3", *at]) == 0
+        assert charger.authorize("C3B2A104")["status"] == "Blocked"
 
 
 # The start of a server

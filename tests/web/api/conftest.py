@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import trio
 
+from levity_trio.access.tags import Index
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
@@ -83,7 +84,7 @@ class Site:
                 ),
                 **RETENTION,
             ),
-            id_tags=SimpleNamespace(policy=books.policy),
+            id_tags=Index(books.policy),
             key=SecretKey("A" * 43 + "="),
             refusals=Refusals(),
             tokens=tokens,

@@ -12,7 +12,7 @@ from levity_trio.store.writes.people import tags as writes
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.people import accounts, owned, tags
+from levity_trio.web.api.people import accounts, limits, owned, tags
 from levity_trio.web.api.people.tags import ChangeBody, TagBody
 from tests.store.books import Station
 from tests.store.owning import House
@@ -22,6 +22,11 @@ from tests.web.api.conftest import Site
 (OWNED,) = [one for one in owned.ENDPOINTS if one.path == owned.OWNED_TAGS]
 (GIVE,) = [one for one in accounts.ENDPOINTS if one.path.endswith("/give")]
 (ASKED,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ASKED)]
+(SAME,) = [one for one in tags.ENDPOINTS if one.path.endswith("/same")]
+(CREATE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("POST", tags.ID_TAGS)]
+(CHANGE,) = [one for one in tags.ENDPOINTS if one.method == "PATCH"]
+(REMOVE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("DELETE", tags.ID_TAG)]
+(LIMIT,) = [one for one in limits.ENDPOINTS if one.method == "PUT" and "tag" in one.path]
 (ONE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAG)]
 
 
@@ -178,3 +183,95 @@ def test_a_tag_expires_at_the_time_of_the_site(given: str, expires: str) -> None
     zone = ZoneInfo("Europe/Berlin")
     assert TagBody(id_tag="CARD", expires_at=given).data(zone).expires_at == expires
     assert ChangeBody(expires_at=given).fields(zone) == {"expires_at": expires}
+
+
+# As printed, and as other readers read it
+
+
+async def test_a_card_is_entered_and_found_as_it_is_printed(site: Site) -> None:
+    House(site.books)
+    added = await site.call(CREATE, body={"id_tag": "04:a2:b3:c9"})
+    assert added["id_tag"] == "04A2B3C9"
+    assert (await site.call(ONE, tag="04 A2 B3 C9"))["id_tag"] == "04A2B3C9"
+    await site.call(CHANGE, tag="04-a2-b3-c9", body={"status": "Blocked"})
+    found = await site.call(LIST, query={"search": "04 a2 b3 c9"}, role=Role.OPERATOR)
+    assert [one["status"] for one in found["data"]] == ["Blocked"]
+    await site.call(GIVE, id="1", body={"tag": "04 A2 B3 C9"})
+    assert (await site.call(ONE, tag="04A2B3C9"))["account_name"] == "Anna"
+
+
+async def test_a_card_that_waits_is_added_as_its_charger_sent_it(
+    site: Site, station: Station
+) -> None:
+    ask(station, "04:A2:B3:C9")
+    added = await site.call(CREATE, body={"id_tag": "04:A2:B3:C9"})
+    assert added["id_tag"] == "04:A2:B3:C9"
+
+
+def ask(station: Station, id_tag: str) -> None:
+    station.books.run(writes.ask, station.origin, id_tag.lower(), id_tag)
+
+
+async def test_a_card_read_backwards_is_made_the_same(site: Site, station: Station) -> None:
+    house = House(site.books)
+    add(site, "04A2B3C9")
+    house.give(1, "04A2B3C9")
+    await site.call(LIMIT, tag="04A2B3C9", body={"month_wh": 100_000})
+    use(site)
+    ask(station, "C9B3A204")
+    (asked,) = (await site.call(ASKED, role=Role.OPERATOR))["data"]
+    assert asked["looks_like"] == {"04A2B3C9": "backwards"}
+    assert (await site.call(ASKED, role=Role.VIEWER))["data"][0]["looks_like"] is None
+    assert verdict(site, "C9B3A204") == "Invalid"  # never by itself
+
+    made = await site.call(SAME, tag="C9B3A204", body={"id_tag": "04 A2 B3 C9"})
+    assert (made["id_tag"], made["same_as"], made["created_by"]) == (
+        "C9B3A204",
+        "04a2b3c9",
+        "anna",
+    )
+    assert verdict(site, "C9B3A204") == "Accepted"
+    assert (await site.call(ASKED))["data"] == []
+    assert [one["id_tag"] for one in await listed(site)] == ["04A2B3C9"]
+    station.books.wait(60)
+    assert house.whose(station.start(1000, tag="C9B3A204")) == 1
+    card = await site.call(ONE, tag="04A2B3C9")
+    assert (card["same_cards"], card["sent_as"]) == (["c9b3a204"], ["C9B3A204"])
+    limited = site.books.rows("SELECT key, month_wh FROM usage_limit ORDER BY id")
+    assert limited == [("04a2b3c9", 100_000), ("c9b3a204", 100_000)]
+
+
+async def test_what_is_done_with_a_card_is_done_with_its_other_readings(
+    site: Site, station: Station
+) -> None:
+    house = House(site.books)
+    add(site, "04A2B3C9")
+    house.give(1, "04A2B3C9")
+    use(site)
+    await site.call(SAME, tag="C9B3A204", body={"id_tag": "04A2B3C9"})
+    await site.call(CHANGE, tag="04A2B3C9", body={"status": "Blocked"})
+    assert verdict(site, "C9B3A204") == "Blocked"
+    await site.call(CHANGE, tag="C9B3A204", body={"status": "Accepted"})  # the card, too
+    assert verdict(site, "04A2B3C9") == verdict(site, "C9B3A204") == "Accepted"
+    site.books.wait(60)
+    house.give(2, "04A2B3C9", site.books.at)
+    station.books.wait(60)
+    assert house.whose(station.start(1000, tag="C9B3A204")) == 2
+    await site.call(REMOVE, tag="C9B3A204")
+    assert (verdict(site, "C9B3A204"), verdict(site, "04A2B3C9")) == ("Invalid", "Accepted")
+    await site.call(SAME, tag="C9B3A204", body={"id_tag": "04A2B3C9"})
+    await site.call(REMOVE, tag="04A2B3C9")
+    assert verdict(site, "C9B3A204") == "Invalid"
+
+
+async def test_only_the_one_card_that_fits(site: Site) -> None:
+    for card in ("04A2B3C9", "04A2B3C9D1", "0BADC0DE"):
+        add(site, card)
+    use(site)
+    for unknown, card in (("C9B3A204", "0BADC0DE"), ("04A2B3C9D15E", "04A2B3C9")):
+        with pytest.raises(Problem) as refused:
+            await site.call(SAME, tag=unknown, body={"id_tag": card})
+        assert refused.value.code == "conflict"
+        assert verdict(site, unknown) == "Invalid"
+    with pytest.raises(Problem):
+        await site.call(SAME, tag="C9B3A204", body={"id_tag": "04A2B3C9"}, role=Role.VIEWER)

@@ -90,6 +90,22 @@ async def test_a_viewer_sees_what_waits_and_no_buttons(site: Site, station: Stat
     assert ("Anna" in html, "UNKNOWN" in html) == (True, True)
 
 
+async def test_an_unknown_card_that_looks_like_a_known_one_is_offered_once(
+    site: Site, station: Station
+) -> None:
+    add(site, "04A2B3C9", "Anna")
+    site.books.run(tags.ask, station.origin, "c9b3a204", "C9B3A204")
+    button = "/do/post/admin/asked-id-tags/C9B3A204/same"
+    html = await seen(site, Role.OPERATOR, REVIEW)
+    assert "Perhaps it is 04A2B3C9, read backwards." in html
+    assert button in html
+    assert "Perhaps" not in await seen(site, Role.VIEWER, REVIEW)
+    add(site, "C9B3A204D1", "Ben")
+    html = await seen(site, Role.OPERATOR, REVIEW)
+    assert "Perhaps it is C9B3A204D1: one of the two has lost bytes." in html
+    assert button not in html
+
+
 async def test_the_oldest_is_first(site: Site, station: Station) -> None:
     first = doubtful(station)
     station.books.wait(60)

@@ -3,6 +3,8 @@ that nobody knows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,6 +17,7 @@ from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.people import accounts, users
 from levity_trio.store.reads.people.belongings import Belonging, belongings_of
+from levity_trio.store.reads.people.tags import look_alikes
 from levity_trio.told import N_, Told
 from levity_trio.wire.times import in_zone
 
@@ -99,12 +102,14 @@ class Task:
 
 @record
 class UnknownCard:
-    """A card that was presented and that nobody knows: at which charger, and when last."""
+    """A card that was presented and that nobody knows: at which charger, and when last.
+    `looks_like` as of those that wait for an operator."""
 
     id_tag: str
     charger: str
     charger_name: str | None
     at: str
+    looks_like: Mapping[str, str]
 
 
 def tasks_of(db: Database, account: int) -> list[Task]:
@@ -142,8 +147,11 @@ def unknown_cards(
         if not db.execute(_IS_KNOWN, (key, since)).fetchall():
             names = db.execute("SELECT name FROM cp WHERE id = ?", (at_charger,)).fetchall()
             name = names[0][0] if names else None
-            found[key] = UnknownCard(id_tag=id_tag, charger=at_charger, charger_name=name, at=at)
-    return list(found.values())
+            found[key] = UnknownCard(
+                id_tag=id_tag, charger=at_charger, charger_name=name, at=at, looks_like={}
+            )
+    alike = look_alikes(db, [*found])
+    return [replace(one, looks_like=alike[key]) for key, one in found.items()]
 
 
 # Moving out

@@ -113,10 +113,17 @@ def unowned(db: Database, filters: TransactionFilters, wanted: WantedPage) -> Li
 
 def forms_as_sent(db: Database, key: str, policy: Policy) -> Iterator[str]:
     """Yield the tags of transactions, as sent, with this normal form. They begin with it, or are
-    it."""
-    last: Row | None = (key, "")
-    highest = key if policy.strip is None else key + HIGHEST_CHARACTER
-    while last is not None:
-        last = next(iter(db.execute(_FORMS, (*last, highest)).fetchall()), None)
-        if last is not None and policy.key(last[1]) == key:
-            yield last[1]
+    it. What some chargers read instead of a card is the card."""
+    for form in (key, *same_cards(db, key)):
+        last: Row | None = (form, "")
+        highest = form if policy.strip is None else form + HIGHEST_CHARACTER
+        while last is not None:
+            last = next(iter(db.execute(_FORMS, (*last, highest)).fetchall()), None)
+            if last is not None and policy.key(last[1]) == form:
+                yield last[1]
+
+
+def same_cards(db: Database, key: str) -> list[str]:
+    """Return the normal forms of what some chargers read instead of a card."""
+    found = db.execute("SELECT key FROM tag WHERE same_as = ? AND ended_at IS NULL", (key,))
+    return [form for (form,) in found.fetchall()]

@@ -4,11 +4,11 @@ wait for an operator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Final
 
-from levity_trio.access.tags import Policy, Tag
+from levity_trio.access.tags import LookAlikes, Policy, Tag
 from levity_trio.nouns import Card
 from levity_trio.records import ForOperators, noun, record
 from levity_trio.store.engine.database import Database
@@ -33,19 +33,25 @@ class TagRow(Card):
     """A tag, for the time in which it was valid as it stands here: from `created_at` until
     `ended_at`, if it has ended.
 
-    `max_transactions` is how many transactions it may have at once, null for any number.
+    `max_transactions` is how many transactions it may have at once, null for any number. `same_as`
+    is the card that a charger reads so.
     """
 
     created_at: str
     created_by: ForOperators[str | None]
     ended_at: str | None
     ended_by: ForOperators[str | None]
+    same_as: ForOperators[str | None]
 
 
 @record
 class AskedTag:
     """An unknown tag that waits for an operator: where it was presented last (`charger`), and whose
-    it is now."""
+    it is now.
+
+    `looks_like` are the known cards that it may be, and how one of the two is read: backwards,
+    short (without its first or last bytes), or otherwise.
+    """
 
     id_tag: str
     charger: str
@@ -54,6 +60,7 @@ class AskedTag:
     first_at: str
     last_at: str
     count: int
+    looks_like: ForOperators[Mapping[str, str] | None]
 
 
 @record
@@ -70,9 +77,15 @@ class TagFilters:
 
 
 OF_NOW: Final = "ended_at IS NULL"
+OF_CARDS: Final = f"{OF_NOW} AND same_as IS NULL"
+"""Each card once, however chargers read it."""
 _TAG: Final = Shape(TagRow)
 _ASKED: Final = Shape(
-    AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag"
+    AskedTag,
+    account="account.id",
+    account_name="account.name",
+    id_tag="asked_tag.id_tag",
+    looks_like="NULL",
 )
 
 
@@ -120,7 +133,7 @@ def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> S
 
 
 def _conditions(filters: TagFilters) -> list[WhereCondition]:
-    conditions = [WhereCondition(OF_NOW)]
+    conditions = [WhereCondition(OF_CARDS)]
     conditions += given(
         ("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent)
     )
@@ -143,7 +156,7 @@ def periods(db: Database, key: str) -> list[TagRow]:
 
 def tags_in_order(db: Database) -> list[TagRow]:
     """Return all tags of now, by their normal form."""
-    return _TAG.every(db, f"FROM tag INDEXED BY tag_key WHERE {OF_NOW} ORDER BY key")
+    return _TAG.every(db, f"FROM tag INDEXED BY tag_key WHERE {OF_CARDS} ORDER BY key")
 
 
 def asked_tags(db: Database, now: str) -> list[AskedTag]:
@@ -154,7 +167,25 @@ def asked_tags(db: Database, now: str) -> list[AskedTag]:
         "AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1 "
         "LEFT JOIN account ON account.id = account_id"
     )
-    return _ASKED.every(db, f"FROM asked_tag {owner} ORDER BY last_at DESC, asked_tag.key", (now,))
+    rows = f"FROM asked_tag {owner} ORDER BY last_at DESC, asked_tag.key"
+    found = db.execute(f"SELECT asked_tag.key, {_ASKED.columns} {rows}", (now,)).fetchall()
+    alike = look_alikes(db, [key for key, *_ in found])
+    return [replace(_ASKED.read(row), looks_like=alike[key]) for key, *row in found]
+
+
+def look_alikes(db: Database, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return for each tag, by its normal form, the known cards that it may be, and how it is
+    read."""
+    if not keys:
+        return {}
+    cards = dict(db.execute(f"SELECT key, id_tag FROM tag WHERE {OF_CARDS}").fetchall())  # noqa: S608 - our own words
+    known = LookAlikes(cards)
+    return {key: {cards[other]: how for other, how in known.of(key).items()} for key in keys}
+
+
+def is_asked(db: Database, key: str) -> bool:
+    """Whether an unknown tag waits for an operator."""
+    return db.execute("SELECT 1 FROM asked_tag WHERE key = ?", (key,)).fetchone() is not None
 
 
 _OWNER: Final = (

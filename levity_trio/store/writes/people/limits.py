@@ -22,6 +22,7 @@ from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.commands import CallMessage
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
 from levity_trio.store.writes.money.wallets import ASK_AGAIN
+from levity_trio.store.writes.people import tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
 from levity_trio.told import Told
 from levity_trio.wire.times import in_zone, stamp
@@ -31,7 +32,10 @@ def limit_tag(
     db: UnitOfWork, policy: Policy, id_tag: str, wanted: UsageLimit, at: str, by: str
 ) -> bool:
     """Say what holds for a card from now on; return whether that is news. Raises ChangeRefused."""
-    return _limit(db, (TAG, policy.key(id_tag), id_tag), wanted, at, by)
+    key = policy.key(id_tag)
+    for of_form, form in tags.other_forms(db, key).items():
+        _limit(db, (TAG, of_form, form.id_tag), wanted, at, by)
+    return _limit(db, (TAG, key, id_tag), wanted, at, by)
 
 
 def limit_account(db: UnitOfWork, account: int, wanted: UsageLimit, at: str, by: str) -> bool:

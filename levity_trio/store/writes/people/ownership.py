@@ -6,9 +6,10 @@ say what holds instead (billing/ownership.py plans both).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from levity_trio.access.tags import Policy
+from levity_trio.access.tags import LookAlikes, Policy
 from levity_trio.billing.ownership import (
     OwnershipChange,
     OwnershipPeriod,
@@ -21,15 +22,22 @@ from levity_trio.events import OwnershipChanged
 from levity_trio.store.billing.booking import list_all
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.ownership import periods_of
+from levity_trio.store.lookups.places import usage_limit
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
+from levity_trio.store.writes.people import limits, tags
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode, check_known, find
+from levity_trio.store.writes.people.tags import TagChange, TagData
 from levity_trio.told import N_, Moment, Told
 
 _COLUMNS: Final = (
     "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, "
     "reason, is_exclusive"
 )
+
+
+class NotAlike(Exception):
+    """A tag does not look like this card, or not like this one only."""
 
 
 class SameTag(Exception):
@@ -91,7 +99,11 @@ def give(
     if is_exclusive is None:
         is_exclusive = before is not None and before.is_exclusive
     wanted = OwnershipPeriod(account, span, vehicle, is_exclusive=is_exclusive)
-    return _apply(db, belonging, plan(known, span, wanted, said.at), span, said)
+    touched = _apply(db, belonging, plan(known, span, wanted, said.at), span, said)
+    for key, form in _other_forms(db, belonging.thing).items():
+        read = belonging._replace(thing=Thing(What.TAG, key), id_tag=form.id_tag)
+        touched += give(db, account, read, span, said)
+    return touched
 
 
 def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> None:
@@ -112,9 +124,38 @@ def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> 
 def leave(db: UnitOfWork, thing: Thing, span: TimeSpan, said: Said) -> list[Touched]:
     """Make a thing belong to nobody for a span; return which periods that changed. Raises
     ChangeRefused."""
-    return _apply(
+    touched = _apply(
         db, NamedThing(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said
     )
+    for key in _other_forms(db, thing):
+        touched += leave(db, Thing(What.TAG, key), span, said)
+    return touched
+
+
+def _other_forms(db: UnitOfWork, thing: Thing) -> dict[str, TagData]:
+    """Return what chargers read instead of a card: it belongs to whom the card belongs to."""
+    return tags.other_forms(db, thing.key) if thing.what is What.TAG else {}
+
+
+def make_same(
+    db: UnitOfWork, policy: Policy, id_tag: str, card: str, at: str, by: str
+) -> TagChange:
+    """Let an unknown tag be a known card, which a charger reads so: it may what the card may, and
+    belongs to the same household. Raises UnknownTag, TagInUse, and NotAlike unless this is the only
+    card that it looks like."""
+    key, of_card = policy.key(id_tag), policy.key(card)
+    known = tags.find(db, of_card)
+    rows = db.rows("SELECT key FROM tag WHERE ended_at IS NULL AND same_as IS NULL")
+    alike = LookAlikes(one for (one,) in rows).of(key)
+    if known is None or [*alike] != [of_card]:
+        raise NotAlike(id_tag)
+    change = tags.add(db, policy, replace(known, id_tag=id_tag, same_as=of_card), at, by)
+    limits.limit_tag(db, policy, card, usage_limit(db.rows, What.TAG, of_card), at, by)
+    for period in periods_of(db.rows, Thing(What.TAG, of_card)):
+        if period.span.covers(at):
+            belonging = NamedThing(Thing(What.TAG, key), id_tag, period.vehicle)
+            give(db, period.account, belonging, TimeSpan(at, period.span.until), Said(at, by))
+    return change
 
 
 def name_space(db: UnitOfWork, thing: Thing, name: str) -> None:

@@ -30,7 +30,10 @@ class TagInUse(Exception):
 
 @noun
 class TagData(Card):
-    """A tag as an operator gives it. Times are in the database's format."""
+    """A tag as an operator gives it. Times are in the database's format. `same_as` is the normal
+    form of the card that a charger reads so."""
+
+    same_as: str | None = None
 
     @property
     def tag(self) -> Tag:
@@ -80,13 +83,18 @@ def admit(db: UnitOfWork, policy: Policy, id_tag: str, until: str | None, at: st
 def change(
     db: UnitOfWork, policy: Policy, id_tag: str, fields: Mapping[str, Any], at: str, by: str
 ) -> TagChange:
-    """Change fields of a tag, named as in TagData. Raises UnknownTag."""
+    """Change fields of a tag, named as in TagData: of a card, however it is read. Raises
+    UnknownTag."""
     key = policy.key(id_tag)
     before = _known(db, key, id_tag)
+    if before.same_as is not None:
+        key = before.same_as
+        before = _known(db, key, id_tag)
     after = replace(before, **fields)
     if after != before:
         _put(db, key, before, after, at, by)
-        _record(db, after, _words(before, after), at, by)
+        for form in (after, *other_forms(db, key).values()):
+            _record(db, form, _words(before, after), at, by)
     return TagChange(before, after)
 
 
@@ -100,14 +108,21 @@ def remove(db: UnitOfWork, policy: Policy, id_tag: str, at: str, by: str) -> Tag
     """Remove a tag and return it; its periods stay. Raises UnknownTag."""
     key = policy.key(id_tag)
     before = _known(db, key, id_tag)
-    _end(db, key, at, by)
-    _record(db, before, REMOVED, at, by)
+    for of_form, form in {key: before, **other_forms(db, key)}.items():
+        _end(db, of_form, at, by)
+        _record(db, form, REMOVED, at, by)
     return before
 
 
 def find(db: UnitOfWork, key: str) -> TagData | None:
     """Return the tag with this normal form as it is now."""
     return TAG.find(db, "key = ? AND ended_at IS NULL", (key,))
+
+
+def other_forms(db: UnitOfWork, key: str) -> dict[str, TagData]:
+    """Return the tags that some chargers read instead of a card, by their normal forms."""
+    rows = db.rows("SELECT key FROM tag WHERE same_as = ? AND ended_at IS NULL", (key,))
+    return {form: _known(db, form, form) for (form,) in rows}
 
 
 def _known(db: UnitOfWork, key: str, id_tag: str) -> TagData:
@@ -120,12 +135,15 @@ def _known(db: UnitOfWork, key: str, id_tag: str) -> TagData:
 def _put(
     db: UnitOfWork, key: str, before: TagData | None, after: TagData, at: str, by: str
 ) -> None:
-    """End what held until now, if anything, and store what holds from now on."""
+    """End what held until now, if anything, and store what holds from now on, also for what
+    chargers read instead of a card."""
     if before is None:
         db.execute("DELETE FROM asked_tag WHERE key = ?", (key,))
     else:
         _end(db, key, at, by)
     TAG.put(db, after, key=key, created_at=at, created_by=by)
+    for of_form, form in other_forms(db, key).items():
+        _put(db, of_form, form, replace(after, id_tag=form.id_tag, same_as=key), at, by)
 
 
 def _end(db: UnitOfWork, key: str, at: str, by: str) -> None:
@@ -203,7 +221,10 @@ def take(
         given = dict(zip(fields, row, strict=True))
         key = policy.key(given["id_tag"])
         before = known.get(key)
-        change = TagChange(before, TagData(**given) if before is None else replace(before, **given))
+        after = TagData(**given) if before is None else replace(before, **given)
+        if before is not None and before.same_as is not None:
+            after = before  # its card says what holds
+        change = TagChange(before, after)
         words.append(change.word)
         if change.after != before:
             _put(db, key, before, change.after, at, by)
@@ -223,16 +244,18 @@ def rekey(db: UnitOfWork, policy: Policy) -> None:
         "SELECT id, key, id_tag FROM tag INDEXED BY tag_key WHERE ended_at IS NULL ORDER BY key"
     )
     changed = [
-        (policy.key(id_tag), number, id_tag)
+        (policy.key(id_tag), number, id_tag, key)
         for number, key, id_tag in tags
         if policy.key(id_tag) != key
     ]
-    for _, number, _ in changed:  # no two may have the same one, not even meanwhile
+    for _, number, *_ in changed:  # no two may have the same one, not even meanwhile
         db.execute("UPDATE tag SET key = ? WHERE id = ?", (f"\n{number}", number))
-    for key, number, id_tag in changed:
+    for key, number, id_tag, before in changed:
         if find(db, key) is not None:
             raise TagInUse(id_tag)
         db.execute("UPDATE tag SET key = ? WHERE id = ?", (key, number))
+        same = "UPDATE tag SET same_as = ? WHERE same_as = ? AND ended_at IS NULL"
+        db.execute(same, (key, before))
     for key, id_tag in db.rows("SELECT key, id_tag FROM asked_tag"):
         if key != policy.key(id_tag):
             db.execute("DELETE FROM asked_tag WHERE key = ?", (key,))

@@ -151,6 +151,11 @@ class TypedRequest(Generic[Query_co, Body_co]):
         return self.api.id_tags.policy
 
     @property
+    def card(self) -> str:
+        """The card in the path, as chargers send it; people may write it as it is printed."""
+        return self.api.id_tags.entered(self.path["tag"].strip())
+
+    @property
     def sees_all(self) -> bool:
         """Whether the caller sees more than a viewer: frames, addresses, and what operators did."""
         return self.caller.role >= Role.OPERATOR

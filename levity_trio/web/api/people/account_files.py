@@ -105,8 +105,9 @@ def _period(request: Request, line: PeriodLine) -> Values:
 
 def _tag(request: Request, cells: Cells) -> OwnedLine:
     line = converted(cells, TagLine)
-    thing = Thing(What.TAG, request.policy.key(line.id_tag))
-    return OwnedLine(line.account, thing, line.id_tag, line.vehicle, **_period(request, line))
+    id_tag = request.api.id_tags.entered(line.id_tag)
+    thing = Thing(What.TAG, request.policy.key(id_tag))
+    return OwnedLine(line.account, thing, id_tag, line.vehicle, **_period(request, line))
 
 
 def _space(request: Request, cells: Cells) -> OwnedLine:

@@ -359,7 +359,7 @@ def _belongs(request: Request, body: ThingBody) -> Belongs:
         if body.connector is not None:
             raise invalid("charger", Told("give the charger of the connector"))
         if body.tag is not None:
-            tag = body.tag.strip()
+            tag = request.api.id_tags.entered(body.tag.strip())
             thing = Thing(What.TAG, request.policy.key(tag))
             return Belongs(thing, tag, body.vehicle)
         if body.vehicle is not None:

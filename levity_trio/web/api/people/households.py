@@ -199,7 +199,8 @@ def _row(request: Request, cells: Cells, usual: str) -> ListedHousehold | Change
     except Problem as problem:
         field = str(problem.members.get("field", ""))
         return ChangeRefused(RefusalCode.INVALID, without(f"{field}: ", problem.detail), field)
-    return ListedHousehold(row.name, since, row.card, row.space, row.car)
+    card = row.card and request.api.id_tags.entered(row.card)
+    return ListedHousehold(row.name, since, card, row.space, row.car)
 
 
 def _cell(text: str | None) -> str | None:
@@ -285,9 +286,10 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
     if body.tariff is not None:
         tariff = partial(_assigning, request, body.tariff, since)
     space, car = _cell(body.space), _cell(body.car)
+    card = body.card and request.api.id_tags.entered(body.card)
     new = MovingIn(
         account=AccountData(**fields | {"since": since, "language": body.language}),
-        household=ListedHousehold(fields["name"], since, body.card, space, car, body.exclusive),
+        household=ListedHousehold(fields["name"], since, card, space, car, body.exclusive),
         plate=body.plate,
         tariff=tariff,
         driver=body.driver,

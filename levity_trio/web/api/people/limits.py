@@ -140,7 +140,7 @@ async def list_account_use(request: Request) -> ListPage[MonthUse]:
 async def list_tag_use(request: Request) -> ListPage[MonthUse]:
     """Show what a card has used in this month and in the one before, whether it has a limit or
     not"""
-    tag = request.path["tag"]
+    tag = request.card
     return whole(await request.read(read_use_of_tag, server=request.api, tag=tag))
 
 
@@ -205,18 +205,18 @@ async def limit_account(request: TypedRequest[None, LimitsBody]) -> Limits:
 @ENDPOINTS.get(OF_TAG, Role.VIEWER)
 async def get_tag_limits(request: Request) -> Limits:
     """Show where a card may charge, how much in a month, and how the month stands."""
-    return await _shown(request, TAG, request.policy.key(request.path["tag"]))
+    return await _shown(request, TAG, request.policy.key(request.card))
 
 
 @ENDPOINTS.put(OF_TAG, Role.OPERATOR, *PROBLEMS)
 async def limit_tag(request: TypedRequest[None, TagLimitsBody]) -> Limits:
     """Say where a card may charge, and how much in a month."""
     policy, body = request.policy, request.body
-    key = policy.key(request.path["tag"])
+    key = policy.key(request.card)
     before = await _shown(request, TAG, key)
     wanted = _wanted(body)._replace(is_everywhere=body.everywhere)
     with refusals():
-        await request.write(writes.limit_tag, policy, request.path["tag"].strip(), wanted)
+        await request.write(writes.limit_tag, policy, request.card, wanted)
     return await _settled(request, TAG, key, before)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from http import HTTPStatus
 from operator import attrgetter
@@ -15,13 +15,14 @@ import trio
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
-from levity_trio.access.tags import LONGEST_TAG
+from levity_trio.access.tags import LONGEST_TAG, printed
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.nouns import Card
 from levity_trio.records import names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import tags as stored
+from levity_trio.store.reads.people.owned import same_cards
 from levity_trio.store.reads.people.tags import (
     AskedTag,
     TagFilters,
@@ -31,7 +32,9 @@ from levity_trio.store.reads.people.tags import (
     use_of,
     with_use,
 )
+from levity_trio.store.writes.people import ownership
 from levity_trio.store.writes.people import tags as writes
+from levity_trio.store.writes.people.ownership import NotAlike
 from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
@@ -60,7 +63,7 @@ from levity_trio.web.api.engine.lists import (
 )
 from levity_trio.web.api.engine.lists import wanted as wanted_of
 from levity_trio.web.api.engine.local_times import UNTIL, local_moment
-from levity_trio.web.api.engine.problems import Problem, not_found
+from levity_trio.web.api.engine.problems import Problem, conflict, not_found
 from levity_trio.web.api.engine.sheets import CsvFormat, converted, read
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.secrets import MASK
@@ -135,6 +138,8 @@ def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
     """Return fields as they are stored: times in the database's format, texts of people trimmed.
     Raises Problem."""
     kept = dict(fields)
+    if kept.get("parent_id_tag"):
+        kept["parent_id_tag"] = printed(kept["parent_id_tag"])
     for name in ("name", "notes"):
         if kept.get(name) is not None:
             kept[name] = kept[name].strip() or None
@@ -174,9 +179,11 @@ class TagsQuery(Paged):
 
 @noun
 class TagWithPeriods(UsedTag):
-    """A tag, what was valid for it and when, the newest first, and its forms in transactions."""
+    """A tag, what was valid for it and when, the newest first, its forms in transactions, and what
+    some chargers read instead of it."""
 
     sent_as: list[str]
+    same_cards: list[str]
     periods: list[TagRow]
 
 
@@ -240,7 +247,7 @@ def read_tags(
     filters = TagFilters(
         status=query.status,
         parent=query.parent,
-        search=query.search,
+        search=query.search and printed(query.search),
         sees_names=sees_all,
         expired=query.expired,
         now=now,
@@ -254,11 +261,13 @@ def read_tags(
 async def create_tag(request: TypedRequest[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
     data = request.body.data(request.zone)
+    # One that waits is as its charger sent it.
+    if not await request.read(stored.is_asked, key=request.policy.key(data.id_tag)):
+        data = _entered(request.api, data)
     try:
         change = await request.write(writes.add, request.policy, data)
     except TagInUse as known:
-        words = Told("the card {1} was added before; change it instead", str(known))
-        raise Problem(HTTPStatus.CONFLICT, "in_use", words) from None
+        raise _in_use(known) from None
     return await changed(request, change)
 
 
@@ -274,19 +283,20 @@ async def get_tag(request: Request) -> TagWithPeriods:
 def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
     """Return a tag, None if nobody has added it."""
     policy = server.id_tags.policy
-    key = policy.key(tag)
+    key = policy.key(server.id_tags.entered(tag))
     periods = stored.periods(db, key)
     if not periods:
         return None
     use = asdict(use_of(db, key, policy, server.stamp()))
-    return extended(TagWithPeriods, periods[0], periods=periods, **use)
+    same = same_cards(db, key)
+    return extended(TagWithPeriods, periods[0], periods=periods, same_cards=same, **use)
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
 async def change_tag(request: TypedRequest[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
     caches."""
-    policy, tag = request.policy, request.path["tag"]
+    policy, tag = request.policy, request.card
     fields = request.body.fields(request.zone)
     try:
         change = await request.write(writes.change, policy, tag, fields)
@@ -300,7 +310,7 @@ async def remove_tag(request: Request) -> None:
     """Remove a tag, which then is unknown; what it was stays."""
     api, policy = request.api, request.policy
     try:
-        removed = await request.write(writes.remove, policy, request.path["tag"])
+        removed = await request.write(writes.remove, policy, request.card)
     except UnknownTag:
         raise _unknown(request) from None
     key = policy.key(removed.id_tag)
@@ -319,6 +329,10 @@ async def changed(request: Request, change: writes.TagChange) -> ChangedTag:
         commands = await clear_caches(request)
     tag, *_ = await request.read(stored.periods, key=key)
     return extended(ChangedTag, tag, commands=commands)
+
+
+def _entered(server: Server, tag: TagData) -> TagData:
+    return replace(tag, id_tag=server.id_tags.entered(tag.id_tag))
 
 
 def _every(_charger: str) -> bool:
@@ -340,6 +354,11 @@ async def clear_caches(request: Request, concerns: Callable[[str], bool] = _ever
         for charger in filter(concerns, chargers.connected()):
             tasks.start_soon(ask, charger)
     return sorted(commands)
+
+
+def _in_use(known: TagInUse) -> Problem:
+    words = Told("the card {1} was added before; change it instead", str(known))
+    return Problem(HTTPStatus.CONFLICT, "in_use", words)
 
 
 def _unknown(request: Request) -> Problem:
@@ -365,6 +384,28 @@ async def dismiss_asked(request: Request) -> None:
         raise _unknown(request) from None
 
 
+class SameBody(ClientInput):
+    """The known card that it is."""
+
+    id_tag: IdTag
+
+
+@ENDPOINTS.post(f"{ASKED}/{{tag}}/same", Role.OPERATOR, "not_found", "conflict", "in_use")
+async def make_same(request: TypedRequest[None, SameBody]) -> ChangedTag:
+    """Let an unknown tag be the only known card that it looks like: whatever is done with the card
+    is done with it, too."""
+    card = request.api.id_tags.entered(request.body.id_tag)
+    tag = request.path["tag"]
+    try:
+        change = await request.write(ownership.make_same, request.policy, tag, card)
+    except NotAlike:
+        words = Told("{1} does not look like {2}, or not like this card only", tag, card)
+        raise conflict(words) from None
+    except TagInUse as known:
+        raise _in_use(known) from None
+    return await changed(request, change)
+
+
 # Files
 
 
@@ -377,7 +418,7 @@ async def import_tags(request: Upload) -> TagImport:
     policy = api.id_tags.policy
     sheet = CsvFormat(
         *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card")),
-        read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
+        read=lambda cells: _entered(api, converted(cells, TagBody).data(api.config.time_zone)),
         key=lambda tag: policy.key(tag.id_tag),
     )
     async with api.places.wait():
