@@ -407,6 +407,18 @@ BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, se
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
+-- What a closed statement asks for, and what is paid of it. Derived from the ledger, in the commit
+-- of each change.
+CREATE TABLE settlement (
+    statement_id INTEGER PRIMARY KEY REFERENCES statement (id),
+    asked INTEGER NOT NULL CHECK (asked >= 0),  -- 0: it is carried on, or leaves a credit
+    paid INTEGER NOT NULL CHECK (paid >= 0 AND paid <= asked),
+    -- the last local day to pay
+    due_on TEXT NOT NULL CHECK (due_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')
+) STRICT;
+CREATE INDEX settlement_open ON settlement (due_on, statement_id) WHERE paid < asked;
+
+
 -- How a household pays, since when, and why; the newest row counts, and one without a row is
 -- postpaid. Written by an operator.
 CREATE TABLE wallet_terms (

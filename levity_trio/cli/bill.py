@@ -57,7 +57,9 @@ DRAFT_COLUMNS: Final = (
     "amount",
     "carried_in",
 )
-COLUMNS: Final = ("number", "month", "name", "kwh", "total", "remarks", "account")
+COLUMNS: Final = (
+    *("number", "month", "name", "total", "state", "open", "due_on", "kwh", "remarks", "account"),
+)
 HEAD: Final = (
     "statement",
     "month",
@@ -339,23 +341,27 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 @command("list", group=bill, epilog=an_example("bill list", "bill list --json"))
 @click.option("account", "--household", metavar="HOUSEHOLD", help="Only of this household.")
 @click.option("--month", metavar="MONTH", help="Only of this month, such as 2026-10.")
+@click.option("--unpaid", is_flag=True, help="Only those of which something is open.")
 @limit("How many, the newest.")
-def show_all(operator: Operator, account: str | None, month: str | None, limit: int) -> None:
+def show_all(
+    operator: Operator, account: str | None, month: str | None, limit: int, *, unpaid: bool
+) -> None:
     """List closed statements, the newest first."""
     number = account and operator.number("accounts", account)
-    page = operator.get("statements", account=number, month=month or None, limit=limit)
+    state = "unpaid" if unpaid else None
+    page = operator.get("statements", account=number, month=month or None, state=state, limit=limit)
     operator.show_page(
-        COLUMNS, page, _row, narrower=" with --month or --household", empty=NO_STATEMENT
+        COLUMNS, page, _row, narrower=" with --month, --household or --unpaid", empty=NO_STATEMENT
     )
 
 
 def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
-    remarks = ["carried on"] if statement["is_carried"] else []
     counts = {name: statement[name] for name in ("corrections", "held_back")}
-    remarks += [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+    remarks = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
     texts = {
         "kwh": _kwh(statement),
         "total": _money(statement, "total"),
+        "open": _money(statement, "open"),
         "remarks": ", ".join(remarks) or None,
     }
     return {**statement, **texts}

@@ -47,7 +47,7 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio wallet list --spent
   levity-trio wallet show "Flat 3, Anna"
-  levity-trio wallet pay 7 84.20 --reason "statement 12, by bank"
+  levity-trio wallet pay 7 84.20 --statement 12 --reason "by bank"
   levity-trio wallet prepaid 7 --limit 5.00 --reason "as agreed"
   levity-trio wallet top-up 7 50.00 --reason "in cash"
   levity-trio wallet refund 7 12.50 --reason "moved out"
@@ -145,9 +145,15 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
     enter.help = words
 
 
-_entering("pay", "payment", "Enter a payment of what a household owes.", _MOVED)
+_SETTLES: Final = click.option(
+    "--statement",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="The statement that it is for; the oldest ones if left out.",
+)
+_entering("pay", "payment", "Enter a payment of what a household owes.", _MOVED, _SETTLES)
 _entering("top-up", "top-up", "Enter money that a household pays in advance.", _MOVED)
-_entering("chargeback", "chargeback", "Enter money that a bank took back.", _MOVED)
+_entering("chargeback", "chargeback", "Enter money that a bank took back.", _MOVED, _SETTLES)
 _STATEMENT: Final = click.option(
     "--statement",
     type=click.IntRange(1),
@@ -159,6 +165,7 @@ _entering(
     "correct",
     "correction",
     "Correct the balance of a household; a negative amount stands after --.",
+    _SETTLES,
     epilog='\b\nExample:\n  levity-trio wallet correct --reason "typed twice" 7 -- -12.50\n',
 )
 

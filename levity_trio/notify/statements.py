@@ -21,7 +21,7 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.money import closing, wallets
 from levity_trio.store.writes.people.messages import NewMessage, add
 from levity_trio.wire.times import stamp
 
@@ -144,6 +144,9 @@ async def keep_sheets(reader: Reader, writer: Writer) -> None:
     def sheet(db: Database, statement: int) -> str:
         return sheet_text(next(printed(rows_of(db), (statement,))))
 
+    with surviving("what is paid of earlier statements could not be noted"):
+        for account in await reader.run(lambda db: wallets.unsettled(rows_of(db))):
+            await writer.run(wallets.note_settlement, account)
     with surviving("what earlier statements say could not be kept"):
         rows = await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall())
         for (statement,) in rows:

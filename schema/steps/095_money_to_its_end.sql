@@ -7,3 +7,12 @@ CREATE TRIGGER ledger_stays
 BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, service_id,
     entered_at, entered_by, paid_on, source ON ledger
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+-- Filled at the first start, by the same rule as after each entry.
+CREATE TABLE settlement (
+    statement_id INTEGER PRIMARY KEY REFERENCES statement (id),
+    asked INTEGER NOT NULL CHECK (asked >= 0),
+    paid INTEGER NOT NULL CHECK (paid >= 0 AND paid <= asked),
+    due_on TEXT NOT NULL CHECK (due_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')
+) STRICT;
+CREATE INDEX settlement_open ON settlement (due_on, statement_id) WHERE paid < asked;

@@ -252,9 +252,10 @@ def test_a_closed_month_is_paid_and_proved(
 ) -> None:
     transaction = charge(charger, "TAG-1", 0, 4000)
     page = browser.send(preview(browser).form(CLOSE))
-    assert "owes 1.28 EUR" in page.words
-    assert "Number Household kWh Total, EUR Paper Paid" in page.words
+    assert "1.28 PDF ○ open to pay by" in page.words
+    assert "Number Household kWh Total, EUR Paper State" in page.words
     statement = browser.get("/statements/1")
+    assert "1.28 EUR ○ open to pay by" in statement.words
     assert "Space 1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
     assert "All with TAG-1." in statement.words
     assert f"/sessions/{transaction}" in statement.links
@@ -266,10 +267,13 @@ def test_a_closed_month_is_paid_and_proved(
         assert browser.ask("GET", f"/get/admin/{path}").status == 200
     (link,) = [link for link in page.links if "/do/post/admin/wallets/1/payment" in link]
     form = browser.get(link).form("/do/post/admin/wallets/1/payment")
-    assert (form.values["amount"], form.values["reason"]) == ("1.28", "Statement 1")
-    assert "Settled" in browser.send(form).words
+    assert (form.values["amount"], form.values["reason"]) == ("1.28", "paid")
+    assert (form.values["statement"], form.values["source"]) == ("1", "hand")
+    page = browser.send(form)
+    assert "1.28 PDF ● paid" in page.words
+    assert "1.28 EUR ● paid" in browser.get("/statements/1").words
     ledger = browser.get("/accounts/1").words.split("The newest entries")[1].split("Statements")[0]
-    assert ledger.lower().count("statement 1") == 2  # its entry, and the reason of the payment
+    assert ledger.lower().count("statement 1") == 2  # its entry, and the payment that names it
     assert server.query("SELECT sum(amount) FROM ledger") == [(0,)]
 
 

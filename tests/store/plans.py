@@ -87,6 +87,7 @@ OF_THE_PRESENT = {
     "credential_open": "only passwords of now",
     "cause_open": "only what lasts now",
     "message_waiting": "only what waits to be sent",
+    "settlement_open": "only what is not paid",
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.ledger import LARGEST, LedgerKind
 from levity_trio.events import WalletEntered
-from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet, wallets
+from levity_trio.store.reads.money.statements import StatementFilters, closed_statements
+from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet
+from levity_trio.store.reads.money.wallets import wallets as wallets_of
 from levity_trio.store.reads.pages import WantedPage
+from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money.wallets import enter, statement_with
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store.books import Books, Station, in_memory
@@ -98,7 +101,7 @@ def test_an_entry_with_an_id_is_made_once(purses: Purses) -> None:
 
 
 def test_a_refund_of_a_carried_credit_is_at_most_that_credit(purses: Purses) -> None:
-    credit, debit = purses.statement(-500), purses.statement(500)
+    debit, credit = purses.statement(500), purses.statement(-500)
     draft = purses.statement(-500, **NOT_CLOSED)
     assert refused(purses, LedgerKind.REFUND, -1, statement=draft) == ("conflict", "statement")
     assert refused(purses, LedgerKind.REFUND, -501, statement=credit) == ("conflict", "amount")
@@ -107,6 +110,44 @@ def test_a_refund_of_a_carried_credit_is_at_most_that_credit(purses: Purses) -> 
     assert refused(purses, LedgerKind.REFUND, -301, statement=credit) == ("conflict", "amount")
     purses.enter(LedgerKind.REFUND, -300, statement=credit)
     assert refused(purses, LedgerKind.REFUND, -1, statement=credit) == ("conflict", "amount")
+    purses.statement(100)
+    assert refused(purses, LedgerKind.REFUND, -1, statement=credit) == ("conflict", "statement")
+
+
+def standing(purses: Purses) -> list[tuple[int, str, int]]:
+    """Return the number, state and open amount of each statement of Anna on the first of May."""
+    with reading(purses.books) as db:
+        filters = StatementFilters(today="2026-05-01", account=ANNA)
+        found = closed_statements(db, filters, WantedPage()).data
+    return [(one.number, one.state, one.open) for one in found[::-1]]
+
+
+def test_a_payment_that_came_back_opens_the_statement_that_it_named(purses: Purses) -> None:
+    statements = [purses.statement(total) for total in (8000, 6000)]
+    for number, total in zip(statements, (8000, 6000), strict=True):
+        purses.enter(LedgerKind.STATEMENT, -total, statement=number)
+    purses.enter(LedgerKind.PAYMENT, 8000)
+    purses.enter(LedgerKind.PAYMENT, 6000, statement=statements[1])
+    assert standing(purses) == [(1, "paid", 0), (2, "paid", 0)]
+    for _ in range(2):  # the second is the first one again
+        purses.enter(LedgerKind.CHARGEBACK, -6000, service_id="bank/1")
+    assert standing(purses) == [(1, "paid", 0), (2, "overdue", 6000)]
+    purses.enter(LedgerKind.CHARGEBACK, -8000)
+    purses.enter(LedgerKind.PAYMENT, 100)
+    assert standing(purses) == [(1, "overdue", 7900), (2, "overdue", 6000)]
+
+
+def test_what_was_paid_before_this_was_stored_is_noted(purses: Purses) -> None:
+    for total in (8000, -300):
+        purses.enter(LedgerKind.STATEMENT, -total, statement=purses.statement(total))
+    purses.enter(LedgerKind.PAYMENT, 1000)
+    known = [(1, "overdue", 7000), (2, "credited", 0)]
+    assert standing(purses) == known
+    purses.books.connection.execute("DELETE FROM settlement")
+    assert purses.books.run(lambda db: wallets.unsettled(db.rows)) == [ANNA]
+    purses.books.run(wallets.note_settlement, ANNA)
+    assert standing(purses) == known
+    assert purses.books.run(lambda db: wallets.unsettled(db.rows)) == []
 
 
 def test_a_refund_is_at_most_the_balance(purses: Purses) -> None:
@@ -146,7 +187,7 @@ def test_balances_and_entries_page_by_page(purses: Purses) -> None:
     with reading(purses.books) as db:
         newest = entries(db, ANNA, None, WantedPage(limit=3))
         rest = entries(db, ANNA, "payment", WantedPage(limit=50, cursor=newest.next_cursor))
-        every = wallets(db, WalletFilters(), WantedPage())
+        every = wallets_of(db, WalletFilters(), WantedPage())
         assert wallet(db, 7) is None
     assert [one.amount for one in (*newest.data, *rest.data)] == [7, 6, 5, 4, 3, 2, 1]
     assert (newest.total, {one.account for one in rest.data}) == (7, {ANNA})

@@ -176,7 +176,7 @@ def ready(books: Books) -> Biller:
     return biller
 
 
-MORE_THAN_A_CLOSING_HAS = 20
+MORE_THAN_A_CLOSING_HAS = 24
 
 
 @pytest.mark.logs_errors  # where sessions are booked

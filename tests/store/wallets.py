@@ -52,7 +52,10 @@ class Purses(House):
         of_closing = (
             "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
         )
-        add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-03', 1, '', 1, '', '', '', '')")
+        add(
+            f"INSERT INTO closing ({of_closing}) VALUES ('2026-03', 1, '', 1, '', '', ?, '')",
+            (self.books.at,),
+        )
         values: dict[str, object] = {
             "month": "2026-03",
             "zone": "UTC",

@@ -70,7 +70,7 @@ stay English."""
 _SENTENCE: Final = re.compile(r"[a-z]{2}[,:;.]? [a-z(“{]")
 _CODE: Final = re.compile(
     r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER "
-    r"BY|AND|JOIN|SET|NULL)\b|[(<]\w+[>(]|\w_\w+, \w"
+    r"BY|AND|JOIN|SET|NULL|CASE)\b|[(<]\w+[>(]|\w_\w+, \w"
     r"|\n|^coalesce\(|^'[a-z ]+'$|; filename=|-src '|^(?:\w[\w-]*, ){2,}\w[\w-]*$|^(?:\w{16,} "
     r"){3,}"
     r"|=\"\w+_\w+\"$|^\w+ = |^<|--\w+ \{"

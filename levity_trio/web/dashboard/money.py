@@ -3,7 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -95,9 +95,11 @@ def month(text: str) -> str:
     return _here().day(date.fromisoformat(f"{text[:7]}-01"), "month")
 
 
-def day(text: str | None) -> str:
-    """Return a day that is written as 2026-10-01 in words."""
-    return UNKNOWN if text is None else _here().day(date.fromisoformat(text))
+def day(text: str | None, later: int = 0) -> str:
+    """Return a day that is written as 2026-10-01 in words, or the one so many days later."""
+    if text is None:
+        return UNKNOWN
+    return _here().day(date.fromisoformat(text) + timedelta(later))
 
 
 def line(position: BillLine | LineDocument, code: str) -> str:

@@ -27,6 +27,7 @@ from levity_trio.web.dashboard.fields import (
     last_name,
     leaves,
 )
+from levity_trio.web.dashboard.money import money, month
 from levity_trio.web.dashboard.operations import CHARGER
 from levity_trio.web.dashboard.page import PageView, Values, currency_of_site, open_sessions
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -44,7 +45,7 @@ MASKED: Final = "***"
 SOLE: Final = frozenset({"connectorId", "transactionId", "reservationId"})
 """Fields of which the only possible value is meant."""
 ENDING: Final = ("remote-stop",)
-LISTED: Final = frozenset({"account", "station", "tariff"})
+LISTED: Final = frozenset({"account", "station", "tariff", "statement"})
 """Fields whose values are numbers that nobody knows by heart: they are chosen by name."""
 OF_SOME: Final = frozenset({"station"})
 """Fields that are left out where there is nothing to choose: most sites do without."""
@@ -247,6 +248,22 @@ class Suggestions:
             if file["kind"] == "firmware" and file["deleted_at"] is None
         ]
 
+    async def _statements(self, _around: Circumstances) -> list[Suggestion]:
+        """Return the statements that money of a household can be for: what came in settles open
+        ones, what went out is about any."""
+        if not self.endpoint.path.startswith(WALLET):
+            return []
+        query: dict[str, object] = {"account": self.view.path["id"]}
+        if self.endpoint.path.endswith("/payment"):
+            query["state"] = "unpaid"
+        words = N_("Statement %(number)s, %(month)s: %(amount)s, %(open)s open")
+        suggestions: list[Suggestion] = []
+        for one in await self._rows("/api/admin/statements", **query):
+            amount, left = (money(one[name], one["currency"]) for name in ("total", "open"))
+            names = {"number": one["number"], "month": month(one["month"]), "amount": amount}
+            suggestions.append(Suggestion(str(one["number"]), _(words, **names, open=left)))
+        return suggestions
+
     async def _places(self, _around: Circumstances) -> list[Suggestion]:
         suggestions: list[Suggestion] = []
         for charger in await self._rows("/api/admin/chargers"):
@@ -283,6 +300,7 @@ _READERS: Final[
     "tariff": _named("/api/admin/tariffs"),
     "space": Suggestions._places,
     "station": _named("/api/admin/stations"),
+    "statement": Suggestions._statements,
 }
 """What reads the suggestions of a field, by the last part of its name."""
 

@@ -192,6 +192,9 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
         "currency": "EUR",
         "carried_in": 0,
         "is_carried": False,
+        "state": "open",
+        "open": 32,
+        "due_on": "2026-11-14",
     }
     both = [
         {**each, "number": number, "account": number, "name": name}

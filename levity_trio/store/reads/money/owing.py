@@ -26,7 +26,15 @@ from levity_trio.store.billing.statements import (
     printed,
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.reads.money.statements import (
+    UNPAID,
+    ClosedStatement,
+    StatementFilters,
+    closed_among,
+    closed_statements,
+)
 from levity_trio.store.reads.money.wallets import WalletRow, wallet
+from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.transactions.bill.shape import BillTax
 from levity_trio.wire.times import in_zone, stamp
 
@@ -36,9 +44,10 @@ _OF_MONTH: Final = (
 )
 _POSITIONS: Final = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ?"  # noqa: S608
 _NEWEST: Final = (
-    "SELECT id FROM statement "
+    "SELECT statement.id FROM statement "
+    "LEFT JOIN settlement ON settlement.statement_id = statement.id "
     "WHERE account_id = ? AND number IS NOT NULL AND total > 0 AND is_carried = 0 "
-    "ORDER BY number DESC LIMIT 1"
+    "ORDER BY paid = asked, number DESC LIMIT 1"
 )
 
 
@@ -50,7 +59,7 @@ class MonthsBill:
     `sessions`, `base_fee` and `corrections` are sums of lines, net or gross as `prices` says.
     `charged` is what all of it comes to with tax, `from_wallet` what of that the wallet pays. With
     `carried_in`, what earlier statements left, the rest is `total`; if that is carried, it asks for
-    nothing.
+    nothing. `state` says how a statement stands, `open` what of it is not paid.
     """
 
     statement: int | None
@@ -65,6 +74,9 @@ class MonthsBill:
     carried_in: int
     total: int
     is_carried: bool
+    state: str | None
+    open: int
+    due_on: str | None
 
 
 @record
@@ -85,19 +97,20 @@ class MonthOfHousehold:
 
 
 class Owing(NamedTuple):
-    """How a household stands, its months, who bills, and the newest statement that asked it to
-    pay."""
+    """How a household stands, its months, who bills, the newest statement that asks it to pay, and
+    all of which something is open."""
 
     wallet: WalletRow
     months: list[MonthOfHousehold]
     owner: Owner | None
     asked: Printed | None
+    unpaid: Sequence[ClosedStatement]
 
 
 class _StatementRows(NamedTuple):
-    """A statement as its rows."""
+    """A statement as its rows, and how it stands if it is closed."""
 
-    number: int | None
+    standing: ClosedStatement | None
     figures: Figures
     positions: Sequence[PositionRow]
 
@@ -111,27 +124,38 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
         return None
     asked = [*printed(rows, (found for (found,) in rows(_NEWEST, (account,))))]
     known = begun(rows)
-    months = [] if known is None else [*_months(rows, account, known, rule, now)]
-    return Owing(stands, months, None if biller is None else biller.owner, next(iter(asked), None))
+    months = [] if known is None else [*_months(db, account, known, rule, now)]
+    filters = StatementFilters(today=_today(rule, now), account=account, state=UNPAID)
+    unpaid = closed_statements(db, filters, WantedPage(limit=MOST_ROWS)).data[::-1]
+    owner = None if biller is None else biller.owner
+    return Owing(stands, months, owner, next(iter(asked), None), unpaid)
+
+
+def _today(rule: Rule, now: datetime) -> str:
+    return in_zone(now, rule.zone).date().isoformat()
 
 
 def _months(
-    rows: Rows, account: int, known: Begun, rule: Rule, now: datetime
+    db: Database, account: int, known: Begun, rule: Rule, now: datetime
 ) -> Iterator[MonthOfHousehold]:
     """Yield the present month, and the one before."""
+    rows, today = rows_of(db), _today(rule, now)
     present = Month.of(in_zone(now, rule.zone).date())
     for month in (present, present.before):
         if month >= Month.of(known.on):
             is_closed = month < known.open_month
             drafted = [] if is_closed else _drafted(rows, account, known, month, rule, now)
-            yield _month(month, [*_closed(rows, account, month), *drafted], is_closed=is_closed)
+            yield _month(
+                month, [*_closed(db, account, month, today), *drafted], is_closed=is_closed
+            )
 
 
-def _closed(rows: Rows, account: int, month: Month) -> Iterator[_StatementRows]:
+def _closed(db: Database, account: int, month: Month, today: str) -> Iterator[_StatementRows]:
+    rows = rows_of(db)
     for found, number, *figures in rows(_OF_MONTH, (account, str(month))):
-        yield _StatementRows(
-            number, Figures(*figures), [PositionRow(*row) for row in rows(_POSITIONS, (found,))]
-        )
+        (standing,) = closed_among(db, (number,), today)
+        positions = [PositionRow(*row) for row in rows(_POSITIONS, (found,))]
+        yield _StatementRows(standing, Figures(*figures), positions)
 
 
 def _drafted(
@@ -164,9 +188,9 @@ def _month(month: Month, bills: Sequence[_StatementRows], *, is_closed: bool) ->
 
 
 def _bill(bill: _StatementRows) -> MonthsBill:
-    figures = bill.figures
+    figures, standing = bill.figures, bill.standing
     return MonthsBill(
-        statement=bill.number,
+        statement=None if standing is None else standing.number,
         currency=figures.currency,
         prices=figures.prices,
         sessions=_sum(bill.positions, PositionKind.SESSION),
@@ -181,6 +205,9 @@ def _bill(bill: _StatementRows) -> MonthsBill:
         carried_in=figures.carried_in,
         total=figures.total,
         is_carried=bool(figures.is_carried),
+        state=None if standing is None else standing.state,
+        open=0 if standing is None else standing.open,
+        due_on=None if standing is None else standing.due_on,
     )
 
 

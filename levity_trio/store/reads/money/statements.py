@@ -12,6 +12,7 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Row,
     Sort,
     WantedPage,
     WhereCondition,
@@ -45,11 +46,25 @@ class StatementSums:
 
 @record
 class ClosedStatement(StatementSums):
-    """A closed statement."""
+    """A closed statement, and how it stands today: `open` is what of its total is not paid yet,
+    `due_on` the last day to pay, null where nothing is asked."""
 
     number: int
     closed_at: str
     digest: str
+    state: str
+    open: int
+    due_on: str | None
+
+
+@record
+class StatementFilters:
+    """Which closed statements, and the local day on which they are looked at; None means all."""
+
+    today: str
+    account: int | None = None
+    month: str | None = None
+    state: str | None = None
 
 
 _OF_POSITIONS: Final = "(SELECT {} FROM position WHERE statement_id = statement.id{})"
@@ -80,17 +95,33 @@ CLOSED_COLUMNS: Final[Mapping[str, str]] = {
         "(SELECT json_extract(party, '$.name') FROM statement_party WHERE statement_id = "
         "statement.id)"
     ),
-    "paid": (
-        "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = "
-        "statement.account_id)"
-    ),
+    "paid": "coalesce(paid - asked, 0)",
 }
 """The columns by which closed statements can be sorted."""
-_CLOSED: Final = Shape(ClosedStatement, **_SUMS | {"name": "json_extract(party, '$.name')"})
+_STATE: Final = (
+    "CASE WHEN total < 0 THEN 'credited' WHEN is_carried = 1 THEN 'carried on' "
+    "WHEN total = 0 THEN 'nothing to pay' WHEN paid = asked THEN 'paid' WHEN due_on < TODAY "
+    "THEN 'overdue' WHEN paid > 0 THEN 'partly paid' ELSE 'open' END"
+)
+_CLOSED: Final = Shape(
+    ClosedStatement,
+    **_SUMS,
+    name="json_extract(party, '$.name')",
+    state=_STATE.replace("TODAY", "?1"),
+    open="coalesce(asked - paid, 0)",
+    due_on="CASE WHEN asked > 0 THEN due_on END",
+)
+UNPAID: Final = "unpaid"
+"""Stands for all states in which something is open."""
+_OPEN: Final = (UNPAID, "open", "partly paid", "overdue")
+_FROM_OPEN: Final = (
+    "settlement INDEXED BY settlement_open JOIN statement ON statement.id = settlement.statement_id"
+)
+_SETTLED: Final = "LEFT JOIN settlement ON settlement.statement_id = statement.id"
 _FROM_CLOSED: Final = (
     "FROM statement JOIN closing ON closing.id = closing_id LEFT "
-    "JOIN statement_party ON statement_id = statement.id "
-    "WHERE number = ?"
+    f"JOIN statement_party ON statement_party.statement_id = statement.id {_SETTLED} "
+    "WHERE number = ?2"
 )
 _FEES: Final = (
     "SELECT position.id, kind, amount FROM position "
@@ -103,22 +134,32 @@ _IS_CLOSED: Final = WhereCondition("number IS NOT NULL")
 
 def closed_statements(
     db: Database,
-    account: int | None,
-    month: str | None,
+    filters: StatementFilters,
     wanted: WantedPage,
     sort: Sort | None = None,
 ) -> ListPage[ClosedStatement]:
     """Return a page of closed statements, the newest first if nothing else is asked for. Raises
     NoPage."""
-    conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
-    listing = ListKeys([Branch("statement", conditions)], ("number",), sort=sort)
-    return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key[-1:])[0])
+    found = given(("account_id = ?", filters.account), ("month = ?", filters.month))
+    source = f"statement {_SETTLED}"
+    if filters.state in _OPEN:
+        source = _FROM_OPEN
+        found.append(WhereCondition("paid < asked"))
+    if filters.state not in (None, UNPAID):
+        stands = f"{_STATE.replace('TODAY', '?')} = ?"
+        found.append(WhereCondition(stands, (filters.today, filters.state)))
+    listing = ListKeys([Branch(source, [_IS_CLOSED, *found])], ("number",), sort=sort)
+
+    def load(key: Row) -> ClosedStatement:
+        return _CLOSED.every(db, _FROM_CLOSED, (filters.today, key[-1]))[0]
+
+    return read_page(db, listing, wanted, load)
 
 
-def closed_among(db: Database, numbers: Sequence[int]) -> list[ClosedStatement]:
+def closed_among(db: Database, numbers: Sequence[int], today: str) -> list[ClosedStatement]:
     """Return these closed statements in their order, within a read that has begun; unknown ones are
     left out."""
-    return [one for number in numbers for one in _CLOSED.every(db, _FROM_CLOSED, (number,))]
+    return [one for number in numbers for one in _CLOSED.every(db, _FROM_CLOSED, (today, number))]
 
 
 def id_of_number(db: Database, number: int) -> int | None:

@@ -157,7 +157,7 @@ def search(db: Database, wanted: Searched) -> SearchResult:
     accounts = [row[0] for row in households[:BROUGHT_ALONG]]
     tags = [card.id_tag for card in cards[:BROUGHT_ALONG] if looking.is_in(card.id_tag, card.name)]
     transactions = _transactions(db, looking, wanted, accounts, tags)
-    statements = _statements(db, looking, accounts, most)
+    statements = _statements(db, looking, wanted, accounts, most)
     found: Mapping[str, Sequence[object]] = {
         "chargers": chargers,
         "households": households,
@@ -316,7 +316,7 @@ LEAST: Final = 3
 
 
 def _statements(
-    db: Database, looking: _SearchText, accounts: Sequence[int], most: int
+    db: Database, looking: _SearchText, wanted: Searched, accounts: Sequence[int], most: int
 ) -> list[ClosedStatement]:
     """Return the statement with this number, those of this month, and the newest ones of these
     households."""
@@ -325,4 +325,5 @@ def _statements(
         numbers += [number for (number,) in db.execute(_OF_MONTH, (looking.text, most)).fetchall()]
     for one in accounts:
         numbers += [number for (number,) in db.execute(_OF_ACCOUNT, (one, most)).fetchall()]
-    return [*islice(closed_among(db, [*dict.fromkeys(numbers)]), most)]
+    today = in_zone(wanted.now, wanted.rule.zone).date().isoformat()
+    return [*islice(closed_among(db, [*dict.fromkeys(numbers)], today), most)]

@@ -18,7 +18,11 @@ from levity_trio.store.billing.numbering import Closable, Numbered, Order
 from levity_trio.store.billing.statements import FIGURES, OF_POSITION
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.money.wallets import LedgerEntry, enter_statement
+from levity_trio.store.writes.money.wallets import (
+    LedgerEntry,
+    enter_statement,
+    note_settlement,
+)
 from levity_trio.store.writes.transactions.judging import schedule_unsure
 from levity_trio.told import Day, Told
 
@@ -105,6 +109,8 @@ def close(db: UnitOfWork, closable: Closable) -> Closed | None:
     )
     for one in statements:
         _store(db, closing, one, order)
+    for account in {one.rows.figures.account_id for one in statements}:
+        note_settlement(db, account)
     db.execute("UPDATE billing SET next_number = ?", (before.next_number + len(statements),))
     if plan.account is None:
         db.execute(_SETTLED, (plan.revision, plan.since, plan.until, MOST_SETTLED))

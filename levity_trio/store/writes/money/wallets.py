@@ -23,7 +23,8 @@ from levity_trio.billing.ledger import (
 )
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
-from levity_trio.store.engine.database import marks
+from levity_trio.store.billing.settling import standing_of_statements
+from levity_trio.store.engine.database import Rows, marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.lookups.wallets import (
     currency_of,
@@ -248,7 +249,26 @@ _COLUMNS: Final = (
     "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, "
     "service_id, paid_on, source"
 )
-_CREDIT: Final = "SELECT account_id, total, is_carried, number FROM statement WHERE id = ?"
+_SETTLEMENT: Final = (
+    "INSERT INTO settlement (statement_id, asked, paid, due_on) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (statement_id) DO UPDATE "
+    "SET asked = excluded.asked, paid = excluded.paid, due_on = excluded.due_on"
+)
+_UNSETTLED: Final = (
+    "SELECT id FROM account WHERE EXISTS (SELECT 1 FROM statement "
+    "WHERE account_id = account.id AND number IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM settlement WHERE statement_id = statement.id))"
+)
+_PAYMENT_BEFORE: Final = (
+    "SELECT statement_id FROM ledger "
+    "WHERE account_id = ? AND kind = 'payment' AND amount = ? ORDER BY id DESC LIMIT 1"
+)
+_CREDIT: Final = (
+    "SELECT account_id, total, is_carried, number, EXISTS (SELECT 1 FROM statement AS later "
+    "WHERE later.account_id = statement.account_id AND later.number > statement.number "
+    "AND later.closing_id > statement.closing_id) "
+    "FROM statement WHERE id = ?"
+)
 _PAID_OUT: Final = (
     "SELECT coalesce(sum(amount), 0) FROM ledger WHERE statement_id = ? AND kind = 'refund'"
 )
@@ -293,6 +313,7 @@ def enter(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
         return EntryResult(known, False)
     find(db, entry.account)
     _check(db, entry)
+    entry = _named_by(db, entry)
     number = db.insert(_ADD, entry)
     fact = WalletEntered(
         charger=None,
@@ -304,8 +325,32 @@ def enter(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
         by=entry.by,
     )
     db.record(fact)
+    note_settlement(db, entry.account)
     assess(db, entry.account, entry.at)
     return EntryResult(number, True)
+
+
+def note_settlement(db: UnitOfWork, account: int) -> None:
+    """Store what is paid of each statement of an account, whose ledger or statements changed."""
+    for one in standing_of_statements(db.rows, account).statements:
+        present = (one.asked, one.paid, one.due_on)
+        if present != one.stored:
+            db.execute(_SETTLEMENT, (one.id, *present))
+
+
+def unsettled(rows: Rows) -> list[int]:
+    """Return the accounts with closed statements of which it is not stored what is paid: those of
+    before it was."""
+    return [account for (account,) in rows(_UNSETTLED, ())]
+
+
+def _named_by(db: UnitOfWork, entry: LedgerEntry) -> LedgerEntry:
+    """Return an entry with the statement that it is about: a payment that comes back as a whole
+    opens the one that it named."""
+    if entry.kind is not LedgerKind.CHARGEBACK or entry.statement is not None:
+        return entry
+    row = db.row(_PAYMENT_BEFORE, (entry.account, -entry.amount))
+    return entry if row is None else entry._replace(statement=row[0])
 
 
 def statement_with(db: UnitOfWork, account: int, number: int) -> int:
@@ -338,7 +383,9 @@ def _known(db: UnitOfWork, entry: LedgerEntry) -> int | None:
     row = db.row(same, (entry.service_id,))
     if row is None:
         return None
-    if row[1:] != (entry.account, entry.kind, entry.amount, entry.currency, entry.statement):
+    # One that came back as a whole was given the statement of its payment.
+    statement = row[-1] if entry.statement is None else entry.statement
+    if row[1:] != (entry.account, entry.kind, entry.amount, entry.currency, statement):
         raise ChangeRefused(
             RefusalCode.CONFLICT, Told("this id was used for another entry; give a new one"), "id"
         )
@@ -384,12 +431,16 @@ def _check_statement(db: UnitOfWork, entry: LedgerEntry) -> None:
 def _check_credit(db: UnitOfWork, entry: LedgerEntry, statement: Row) -> None:
     """Check that a refund of a carried credit is at most what was not paid out yet. Raises
     ChangeRefused."""
-    _, total, is_carried, number = statement
+    _, total, is_carried, number, is_passed_on = statement
     if number is None or not is_carried or total >= 0:
         raise ChangeRefused(
             RefusalCode.CONFLICT,
             Told("this statement left no credit that was carried on"),
             "statement",
+        )
+    if is_passed_on:
+        raise ChangeRefused(
+            RefusalCode.CONFLICT, Told("a later statement has taken off this credit"), "statement"
         )
     ((paid_out,),) = db.rows(_PAID_OUT, (entry.statement,))
     if words := refund_objection(entry.amount, -total + paid_out, CURRENCIES[entry.currency]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -24,6 +24,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
     FeeLine,
+    StatementFilters,
     closed_statements,
     fees_of,
     id_of_own,
@@ -39,7 +40,7 @@ from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import Paged, page, wanted, whole
@@ -135,7 +136,7 @@ class DriversLimit:
 @record
 class DriversStatement:
     """A closed statement of the household. `total` is in minor units of its currency, `date` the
-    day of its closing.
+    day of its closing. `open` is what of it is not paid, `due_on` the last day to pay.
 
     One that is carried asks for nothing: the next one does. `fees` are its lines that are no
     sessions.
@@ -150,6 +151,9 @@ class DriversStatement:
     sessions: int
     energy_wh: int
     fees: list[FeeLine]
+    state: str
+    open: int
+    due_on: str | None
 
 
 @record
@@ -171,13 +175,27 @@ class DriversPayment:
 
 
 @record
+class OpenStatement:
+    """A statement of which something is open. Amounts are minor units of its currency."""
+
+    number: int
+    month: str
+    currency: str
+    total: int
+    state: str
+    open: int
+    due_on: str | None
+
+
+@record
 class DriversMoney:
     """What your household owes or has left. Amounts are minor units of `currency`, null while
     nothing is known of it.
 
     `balance` is positive in your favour. Prepaid, `available` is what is left without what charging
     has `reserved`; `spent_since` is when nothing was left. `months` are the present one and the one
-    before. `payment` is null unless it is known who bills, and to which bank account.
+    before. `unpaid` are the statements of which something is open, the oldest first. `payment` is
+    null unless it is known who bills, and to which bank account.
     """
 
     currency: str | None
@@ -189,6 +207,7 @@ class DriversMoney:
     spent_since: str | None
     payment: DriversPayment | None
     months: list[MonthOfHousehold]
+    unpaid: list[OpenStatement]
 
 
 @ENDPOINTS.get(f"{ME}/money", Role.DRIVER, "conflict")
@@ -214,6 +233,9 @@ def read_money(db: Database, server: Server, account: int) -> DriversMoney:
         spent_since=wallet.spent_since,
         payment=_payment(owing_now, owed),
         months=owing_now.months,
+        unpaid=[
+            msgspec.convert(one, OpenStatement, from_attributes=True) for one in owing_now.unpaid
+        ],
     )
 
 
@@ -231,10 +253,7 @@ def _payment(owing_now: Owing, owed: int) -> DriversPayment | None:
     if newest is not None:
         statement = newest.statement
         reference = sheet_of(as_paper(newest)).reference
-        if statement.closed_on is not None:
-            # The last day of the calendar, if the last day to pay would lie beyond.
-            due = statement.closed_on.toordinal() + owner.payment_days
-            due_on = date.fromordinal(min(due, date.max.toordinal())).isoformat()
+        due_on = owing_now.unpaid[0].due_on if owing_now.unpaid else None
         code = payment_code(replace(statement, owner=owner, total=owed), reference or "")
     return DriversPayment(
         payee=owner.party.name,
@@ -392,7 +411,8 @@ def read_statements(
     db: Database, server: Server, account: int, wanted: WantedPage
 ) -> ListPage[DriversStatement]:
     """Return a page of the closed statements of a household. Raises NoPage."""
-    closed = closed_statements(db, account, None, wanted)
+    filters = StatementFilters(today=local_today(server), account=account)
+    closed = closed_statements(db, filters, wanted)
     statements: list[DriversStatement] = []
     for row in closed.data:
         closed_at = in_zone(datetime.fromisoformat(row.closed_at), server.config.time_zone)
@@ -406,6 +426,9 @@ def read_statements(
             sessions=row.sessions,
             energy_wh=row.energy_wh,
             fees=fees_of(db, row.number),
+            state=row.state,
+            open=row.open,
+            due_on=row.due_on,
         )
         statements.append(statement)
     return closed.of_rows(statements)

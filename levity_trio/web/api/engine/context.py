@@ -33,7 +33,7 @@ from levity_trio.web.http.turns import TurnQueue
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
 from levity_trio.web.webhooks.delivery import Webhooks
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 AT_WORK: Final = 8
 """Requests at work at once."""
@@ -176,6 +176,11 @@ class ApiParts:
     def stamp(self) -> str:
         """Return the present time in the database's format."""
         return stamp(self.clock())
+
+
+def local_today(server: Server) -> str:
+    """Return the present day of the site."""
+    return in_zone(server.now(), server.config.time_zone).date().isoformat()
 
 
 def rule_of(server: Server) -> Rule:

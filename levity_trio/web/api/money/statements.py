@@ -20,11 +20,11 @@ from levity_trio.store.billing.statements import Printed, statement
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money import drafts
 from levity_trio.store.reads.money import statements as stored
-from levity_trio.store.reads.money.statements import ClosedStatement
+from levity_trio.store.reads.money.statements import ClosedStatement, StatementFilters
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Declared, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import (
@@ -96,7 +96,9 @@ IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
     "amount": lambda row: in_units(row.amount, row.currency),
     "carried_in": lambda row: in_units(row.carried_in, row.currency),
     "total": lambda row: in_units(row.total, row.currency),
-    **{name: attrgetter(name) for name in ("currency", "closed_at")},
+    **{name: attrgetter(name) for name in ("currency", "closed_at", "state")},
+    "open": lambda row: in_units(row.open, row.currency),
+    "due_on": attrgetter("due_on"),
 }
 """The columns of a file of them."""
 
@@ -104,6 +106,22 @@ IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
 class StatementsQuery(Paged):
     account: Annotated[int, Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
     month: MonthName | None = None
+    state: (
+        Annotated[
+            Literal[
+                "unpaid",
+                "open",
+                "partly paid",
+                "overdue",
+                "paid",
+                "credited",
+                "carried on",
+                "nothing to pay",
+            ],
+            Meta(description="Only those that stand so; unpaid are the first three."),
+        ]
+        | None
+    ) = None
     sort: Annotated[SortOfClosed, Meta(description=OF_SORT)] | None = None
     format: OneFormat = "json"
 
@@ -146,17 +164,26 @@ async def list_statements(
     """List closed statements, the newest first or by a column; CSV too."""
     query = request.query
     if query.format == "csv":
-        read = partial(stored.closed_statements, account=query.account, month=query.month)
+        read = partial(stored.closed_statements, filters=_filters(request.api, query))
         return as_csv(request, IN_FILE, read)
     return await page(request, lambda db: read_statements(db, request.api, query))
 
 
 def read_statements(
-    db: Database, _server: Server, query: StatementsQuery
+    db: Database, server: Server, query: StatementsQuery
 ) -> ListPage[ClosedStatement]:
     """Return a page of closed statements. Raises NoPage."""
     sort = sort_by(stored.CLOSED_COLUMNS, query.sort)
-    return stored.closed_statements(db, query.account, query.month, wanted(query), sort)
+    return stored.closed_statements(db, _filters(server, query), wanted(query), sort)
+
+
+def _filters(server: Server, query: StatementsQuery) -> StatementFilters:
+    return StatementFilters(
+        today=local_today(server),
+        account=query.account,
+        month=query.month,
+        state=query.state,
+    )
 
 
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")

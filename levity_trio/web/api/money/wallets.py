@@ -110,6 +110,12 @@ class EntryBody(ClientInput, kw_only=True):
     source: Annotated[EntrySource, Meta(description="How it came here.")] = EntrySource.HAND
 
 
+class PaymentBody(EntryBody, kw_only=True):
+    """A payment, or one that a bank took back, and the number of the statement that it is for."""
+
+    statement: Annotated[Id, Meta(description="The oldest ones if left out.")] | None = None
+
+
 class RefundBody(EntryBody, kw_only=True):
     """What is paid out: of the balance, or of the credit that the statement with this number left
     and carried on."""
@@ -118,13 +124,15 @@ class RefundBody(EntryBody, kw_only=True):
 
 
 class CorrectionBody(ClientInput, kw_only=True):
-    """What is entered, positive in the account's favour, and why."""
+    """What is entered, positive in the account's favour, and why; with a statement that is settled
+    or opened by it."""
 
     amount: Annotated[
         int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})
     ]
     currency: Currency | None = None
     reason: Why
+    statement: Id | None = None
 
 
 class TermsBody(ClientInput, kw_only=True):
@@ -216,9 +224,9 @@ async def list_entries(request: TypedRequest[EntriesQuery, None]) -> ListPage[En
 
 
 @ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_payment(request: TypedRequest[None, EntryBody]) -> EntryRow:
-    """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is
-    that entry again."""
+async def enter_payment(request: TypedRequest[None, PaymentBody]) -> EntryRow:
+    """Enter a payment of what the account owes, which settles the statement that it names, then the
+    oldest. With an Idempotency-Key that was used before it is that entry again."""
     return await _enter(request, LedgerKind.PAYMENT)
 
 
@@ -237,9 +245,9 @@ async def enter_refund(request: TypedRequest[None, RefundBody]) -> EntryRow:
 
 
 @ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_chargeback(request: TypedRequest[None, EntryBody]) -> EntryRow:
-    """Enter money that a bank took back. With an Idempotency-Key that was used before it is that
-    entry again."""
+async def enter_chargeback(request: TypedRequest[None, PaymentBody]) -> EntryRow:
+    """Enter money that a bank took back: what it had settled is open again. With an Idempotency-Key
+    that was used before it is that entry again."""
     return await _enter(request, LedgerKind.CHARGEBACK)
 
 
@@ -271,7 +279,6 @@ async def _enter(
         reason=body.reason.strip(),
         at=request.api.stamp(),
         by=request.caller.name,
-        # Only a refund may name a statement.
         statement=getattr(body, "statement", None),
         service_id=service_id,
         paid_on=_paid_on(request),

@@ -16,9 +16,11 @@ from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import meters
 from levity_trio.store.reads.money.billing import biller, first_bill
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
-from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
+from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
+from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.bodies import asked
+from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Role, whole_number
 from levity_trio.web.api.money.billing import (
     MonthsQuery,
@@ -64,7 +66,18 @@ Values = dict[str, Any]
 def _bills(look: Look, view: PageView) -> Values:
     query = asked(MonthsQuery, {} if view.cursor is None else {"cursor": view.cursor})
     page = look(read_months, view.api.server, query)
-    return {"first": look(first_bill), "months": page.data, "next_cursor": page.next_cursor}
+    return {
+        "first": look(first_bill),
+        "overdue": _standing_so(look, view, "overdue"),
+        "months": page.data,
+        "next_cursor": page.next_cursor,
+    }
+
+
+def _standing_so(look: Look, view: PageView, state: str) -> list[ClosedStatement]:
+    """Return the closed statements that stand so, the oldest first."""
+    query = asked(StatementsQuery, {"state": state, "sort": "number", "limit": str(MOST)})
+    return look(read_statements, view.api.server, query).data
 
 
 # One month
@@ -154,7 +167,6 @@ async def _closed(view: PageView, month: str) -> Values:
 def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     server = view.api.server
     row = look(read_month, server, month_named(month))
-    wallets = look(read_wallets, server, WalletsQuery(limit=MOST_ROWS)).data
     mailed: set[int] = set()
     for recipient in look(messages.recipients):
         if recipient.account and recipient.mail:
@@ -162,7 +174,6 @@ def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     return {
         "nobody": _nobody(look, view, row),
         "held_back": look(held_back_of_month, month),
-        "balances": {wallet.account: wallet for wallet in wallets},
         "can_mail": server.config.mail is not None,
         "mailed": mailed,
     }
@@ -213,6 +224,7 @@ def _statement(look: Look, view: PageView) -> Values:
     statement = look(read_statement, number)
     return {
         "one": statement,
+        "standing": look(closed_among, [number], local_today(view.api.server))[0],
         "cards": _cards(statement),
         "names": look(chargers.names),
         "sent": look(messages.messages_of_statement, number),
@@ -226,6 +238,7 @@ async def _drafted(view: PageView) -> Values:
     statement = statement_of(await view.get(f"/api{path}", **terms))
     return {
         "one": statement,
+        "standing": None,
         "cards": _cards(statement),
         "names": await names_of_chargers(view),
         "sent": [],
@@ -250,7 +263,8 @@ def _biller(look: Look, _view: PageView) -> Values:
 async def _payments(view: PageView) -> Values:
     sorting = Sorting(view.query.get("sort", ""), {}, "name")
     wallets, _why = await read_sorted(view, read_wallets, WalletsQuery, sorting, limit=MOST)
-    return {"wallets": wallets, "sorting": sorting}
+    unpaid = await view.look(_standing_so, view, "unpaid")
+    return {"wallets": wallets, "sorting": sorting, "unpaid": unpaid}
 
 
 def _meters(look: Look, _view: PageView) -> Values:

@@ -19,6 +19,7 @@ from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.people.places import RefusedCard, limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.people.accounts import AccountsQuery, read_account, read_accounts
 from levity_trio.web.api.people.households import read_departure
@@ -98,6 +99,7 @@ def _household(look: Look, view: PageView, number: int) -> Values:
     filters = TransactionFilters(account=number)
     waiting = reports.ReportFilters(account=number, is_waiting=True)
     history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
+    of_household = statements.StatementFilters(today=local_today(server), account=number)
     drivers = look(users.drivers_of, number)
     return {
         "household": household,
@@ -107,7 +109,7 @@ def _household(look: Look, view: PageView, number: int) -> Values:
         "reports": look(reports.reports, waiting),
         "months": months_values(history),
         "sessions": look(transactions_of, filters, FEW).data,
-        "statements": look(statements.closed_statements, number, None, FEW).data,
+        "statements": look(statements.closed_statements, of_household, FEW).data,
         "wallet": look(wallets.wallet, number),
         "entries": look(wallets.entries, number, None, FEW).data,
         "drivers": [driver for driver in drivers if driver.removed_at is None],
