@@ -277,6 +277,11 @@ CREATE TABLE position (
     lines TEXT NOT NULL,  -- its amounts in their order, in JSON
     amount INTEGER NOT NULL,
     told TEXT,  -- the reason as a text of the program
+    begin_wh INTEGER,  -- the registers of the figure; of a correction, those of the new figure
+    end_wh INTEGER,
+    meter_serial TEXT,  -- as the charger told it; several if the meter was exchanged
+    charger_serial TEXT,  -- of the charger, where that of its meter is not known
+    measured TEXT,  -- how the figure was measured, as billing/statement.py names it
     CHECK ((kind = 'correction') = (corrects IS NOT NULL)),
     CHECK ((tx_id IS NULL) <> (month IS NULL))
 ) STRICT;

@@ -40,6 +40,30 @@ class Split(StrEnum):
     EVENLY = "evenly"
 
 
+class Measured(StrEnum):
+    """How the energy of a charging session was measured."""
+
+    REGISTER = "register"
+    """It is the difference of the meter's registers at its begin and end."""
+    READINGS = "readings"
+    """It was put together from single readings."""
+    COUNT = "count"
+    """The charger counts each session from 0."""
+    RESET = "reset"
+    """The meter began again at 0 in between."""
+    ROLLOVER = "rollover"
+    SCALED = "scaled"
+    """The charger tells the meter in another unit."""
+    EXCHANGED = "exchanged"
+    """The meter was exchanged in between."""
+    POWER = "power"
+    """The meter counted other cars, too; power shows what this one drew."""
+    PART = "part"
+    """Other sessions have the rest of the difference."""
+    SET = "set"
+    """A person set it."""
+
+
 @record
 class Currency:
     """A currency (ISO 4217) and the number of its decimals: 0, 2 or 3."""
@@ -95,6 +119,15 @@ class Position:
     reason: str | None = None
     is_prepaid: bool = False
     """A position that was charged to the wallet is listed, and asks for nothing."""
+    begin_wh: int | None = None
+    """With `end_wh`, the registers of the meter, as far as they are known: of a correction, those
+    of the new figure."""
+    end_wh: int | None = None
+    meter_serial: str | None = None
+    charger_serial: str | None = None
+    """That of the charger, where the serial number of its meter is not known."""
+    measured: Measured | None = None
+    """This is None for what was closed before it was kept."""
 
     @property
     def amount(self) -> int:

@@ -21,6 +21,7 @@ from levity_trio.billing.statement import Line, LineKind, Position, Statement
 from levity_trio.documents.cells import inert
 from levity_trio.documents.statement_sheet import TAX_NAMES
 from levity_trio.documents.template import tidy
+from levity_trio.locale.texts import Reader, said
 from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
@@ -30,10 +31,12 @@ COLUMNS: Final = (
     "kind", "tariff", "version", "window", "quantity", "unit", "price", "tax_rate", "amount",
     "from_wallet",
     "net", "tax", "gross", "carried_in", "total", "is_carried",
+    "meter_begin", "meter_end", "meter_serial", "charger_serial", "measured",
 )  # fmt: skip
 _OF_POSITIONS: Final = (
     "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space",
-    "tag", "vehicle", "started_at", "ended_at", "is_prepaid",
+    "tag", "vehicle", "started_at", "ended_at", "is_prepaid", "meter_serial", "charger_serial",
+    "measured",
 )  # fmt: skip
 _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
@@ -50,7 +53,7 @@ def csv_text(statement: Statement, separator: str, decimal: str) -> str:
             return in_zone(value, zone).isoformat(timespec="seconds")
         if isinstance(value, bool):
             return int(value)
-        return inert(tidy(value)) if isinstance(value, str) else value
+        return inert(tidy(said(value, Reader(zone)))) if isinstance(value, str) else value
 
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, COLUMNS, delimiter=separator)
@@ -120,12 +123,14 @@ def _line(line: Line) -> Cells:
 
 
 def _session(position: Position) -> Cells:
-    """Return what was charged: the columns that are named as the fields of a position, and two
+    """Return what was charged: the columns that are named as the fields of a position, and
     others."""
     cells: Cells = {name: getattr(position, name) for name in _OF_POSITIONS}
     cells["position"] = position.id
     if position.split:
         cells["split"] = position.split.value
+    for column, register in (("meter_begin", position.begin_wh), ("meter_end", position.end_wh)):
+        cells[column] = None if register is None else _kwh(register)
     return cells
 
 

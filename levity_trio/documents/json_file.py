@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from levity_trio.billing.statement import LineKind, Split, Statement
+from levity_trio.billing.statement import LineKind, Measured, Split, Statement
 
 
 class CurrencyDocument(msgspec.Struct, frozen=True):
@@ -54,7 +54,12 @@ class LineDocument(msgspec.Struct, frozen=True):
 
 
 class PositionDocument(msgspec.Struct, frozen=True):
-    """A charging session or a base fee. A prepaid one asks for nothing."""
+    """A charging session or a base fee. A prepaid one asks for nothing.
+
+    `begin_wh` and `end_wh` are the meter's registers, if they are known; their difference is the
+    energy if it was `measured` by `register`, but for a correction: that has the registers of the
+    new figure.
+    """
 
     id: int
     transaction: int | None
@@ -73,6 +78,11 @@ class PositionDocument(msgspec.Struct, frozen=True):
     corrected_statement: str | None
     reason: str | None
     is_prepaid: bool
+    begin_wh: int | None = None
+    end_wh: int | None = None
+    meter_serial: str | None = None
+    charger_serial: str | None = None
+    measured: Measured | None = None
 
 
 class TaxDocument(msgspec.Struct, frozen=True):

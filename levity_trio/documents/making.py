@@ -16,8 +16,8 @@ from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper
 from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import DocumentTemplate, chosen
-from levity_trio.locale import SOURCE, languages, speaking
+from levity_trio.documents.template import DocumentTemplate, chosen, known_language
+from levity_trio.locale import speaking
 from levity_trio.told import Told
 
 Maker = Callable[[Any], object]
@@ -76,10 +76,7 @@ def sheet_of(paper: Paper) -> Sheet:
     if paper.sheet is not None:
         return of_kept(paper.sheet, first.digest or "", first.owner.logo)
     template = _template(paper)
-    language = template.values["language"]
-    if language not in languages():
-        language = SOURCE
-    with speaking(language):
+    with speaking(known_language(template.values["language"])):
         if paper.is_cover:
             return covering_sheet(paper.statements, template)
         return statement_sheet(first, template)
@@ -93,8 +90,9 @@ def _html(paper: Paper | CodeSheet) -> bytes:
 
 
 def _csv(paper: Paper) -> bytes:
-    separator, decimal = sheet_of(paper).csv
-    return csv_text(paper.first, separator, decimal).encode()
+    sheet = sheet_of(paper)
+    with speaking(known_language(sheet.language)):
+        return csv_text(paper.first, *sheet.csv).encode()
 
 
 def _json(paper: Paper) -> bytes:

@@ -14,6 +14,7 @@ from levity_trio.billing.statement import (
     Currency,
     Line,
     LineKind,
+    Measured,
     Position,
     Split,
     Statement,
@@ -22,7 +23,7 @@ from levity_trio.billing.statement import (
 )
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableColumn, TableRow
 from levity_trio.documents.template import DocumentTemplate, price_decimals, tidy, window_name
-from levity_trio.locale.texts import said
+from levity_trio.locale.texts import Reader, said
 from levity_trio.wire.times import in_zone
 
 _KINDS: Final = {
@@ -271,6 +272,8 @@ class Positions:
         lines: list[Line] = []
         for position in statement.positions:
             lines.extend(position.lines)
+        meters = {_meter(one, template) for one in statement.positions if one.measured}
+        self._only_meter = meters.pop() if len(meters) == 1 else None
         self._has_tariffs = len(_tariffs(statement)) > 1
         self._has_rates = len({line.tax_rate for line in lines}) > 1
         self._places = price_decimals((line.price for line in lines), statement.currency)
@@ -280,8 +283,7 @@ class Positions:
         statement, template = self._statement, self._template
         title = template.say("lines")
         only_card = tidy(self._only_card or "")
-        if only_card:
-            title = f"{title} · {only_card}"
+        title = " · ".join(filter(None, (title, only_card, self._only_meter)))
 
         price = TableColumn(head=template.column("price"), share=13, is_number=True)
         symbol = template.symbol(statement.currency)
@@ -365,6 +367,7 @@ class Positions:
             number = tidy(position.corrected_statement or "–")
             notes.append(template.say("correction", line=position.corrects, statement=number))
         notes.extend(self._reason(position))
+        notes.extend(self._measured(position))
         how = [] if is_plain else [self._computed(line) for line in lines]
         of_energy = [line for line in lines if line.kind is LineKind.ENERGY]
         if position.split in _SPLITS and len(of_energy) > 1:
@@ -380,8 +383,24 @@ class Positions:
 
     def _reason(self, position: Position) -> Iterator[str]:
         if position.reason:
-            reason = tidy(said(position.reason))
+            reason = tidy(said(position.reason, Reader(self._zone)))
             yield self._template.say("reason", reason=reason)
+
+    def _measured(self, position: Position) -> Iterator[str]:
+        """Yield the meter's registers, and how the energy was measured if it is not their
+        difference."""
+        template = self._template
+        parts: list[str] = []
+        if position.begin_wh is not None and position.end_wh is not None:
+            begin, end = map(template.kilowatt_hours, (position.begin_wh, position.end_wh))
+            parts.append(template.say("registers", begin=begin, end=end))
+        if position.measured not in (None, Measured.REGISTER):
+            parts.append(template.say(f"measured_{position.measured}"))
+        if position.measured and not self._only_meter:
+            parts.append(_meter(position, template))
+        text = "; ".join(filter(None, parts))
+        if text:
+            yield text[:1].upper() + text[1:]
 
     def _computed(self, line: Line) -> str:
         """Return how the amount of a line was computed."""
@@ -412,6 +431,15 @@ class Positions:
 def _asked_for(position: Position) -> int:
     """Return what a position asks for: what was charged to the wallet is only listed."""
     return 0 if position.is_prepaid else position.amount
+
+
+def _meter(position: Position, template: DocumentTemplate) -> str:
+    """Return by which number the meter of a position is known; empty if by none."""
+    if position.meter_serial:
+        return template.say("meter_number", number=tidy(position.meter_serial))
+    if position.charger_serial:
+        return template.say("charger_number", number=tidy(position.charger_serial))
+    return ""
 
 
 def _window(line: Line) -> str:

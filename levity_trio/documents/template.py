@@ -19,10 +19,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import units
-from levity_trio.billing.statement import Currency, Party, Statement
+from levity_trio.billing.statement import Currency, Measured, Party, Statement
 from levity_trio.billing.tariff_values import USUAL_WINDOWS
 from levity_trio.documents import DocumentProblem
-from levity_trio.locale import SOURCE, _, speaking
+from levity_trio.locale import SOURCE, _, languages, speaking
 from levity_trio.locale.formats import tables
 from levity_trio.locale.texts import said
 from levity_trio.records import record
@@ -45,11 +45,15 @@ _CHOICES: Final = {
     "csv.decimal": _DECIMALS,
 }
 _UNEQUAL: Final = (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator"))
-_LATER: Final[Mapping[str, Mapping[str, str]]] = {
-    "words": {"payment_reference": "{number}, {household}"}
+_REFERENCE: Final = "{number}, {household}"
+"""The reference for a file that lacks it, without words of another language."""
+_LATER: Final[Mapping[str, frozenset[str]]] = {
+    "words": frozenset(
+        ("registers", "meter_number", "charger_number", *(f"measured_{one}" for one in Measured))
+    ),
 }
-"""What came after the first files were written: a file that lacks it gets this, without words of
-another language."""
+"""What came after the first files were written: a file that lacks it gets the words of this
+program, in its language if that is known."""
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that override the direction of the text after them. Names do not need them; they could
 turn an amount round. The marks U+200E and U+200F stay: they are needed, and harmless."""
@@ -217,10 +221,12 @@ def parse(text: str) -> DocumentTemplate:
             "this is no template, which has {1}; begin with a copy of this program's own", entries
         )
         raise TemplateProblem(why)
-    # A file from before a text was added gets it without words of another language.
-    for table, texts in _LATER.items():
-        if isinstance(values.get(table), dict):
-            values[table] = {**texts, **values[table]}
+    for table, names in _LATER.items():
+        if isinstance(values.get(table), dict) and not names <= values[table].keys():
+            own = of_program(known_language(str(values.get("language")))).values[table]
+            values[table] = {**{name: own[name] for name in names}, **values[table]}
+    if isinstance(values.get("words"), dict):
+        values["words"].setdefault("payment_reference", _REFERENCE)
     faults = [*_differences(_ENGLISH_VALUES, values, ""), *_wrong_values(values)]
     if faults:
         raise TemplateProblem(*faults)
@@ -348,6 +354,12 @@ _ENGLISH_VALUES: Final = tomllib.loads(ENGLISH_TEXT)
 ENGLISH: Final = parse(ENGLISH_TEXT)
 TRANSLATED: Final = ("columns", "words")
 """The tables whose texts are in the catalogues."""
+
+
+def known_language(tag: str) -> str:
+    """Return the language of this program for that of a template, such as de-AT."""
+    language = tag.partition("-")[0]
+    return language if language in languages() else SOURCE
 
 
 @cache

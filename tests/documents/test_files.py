@@ -18,6 +18,7 @@ from levity_trio.documents.csv_file import COLUMNS, csv_text
 from levity_trio.documents.json_file import StatementDocument, json_bytes, json_schema
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH_TEXT, parse
+from levity_trio.locale import speaking
 from levity_trio.told import Quantity, Told
 from tests.documents import statements as forms
 
@@ -116,11 +117,13 @@ def test_json_follows_its_schema_and_has_the_figures(made: Statement) -> None:
     assert "logo" not in plain_document["owner"]
 
 
-def test_a_reason_that_is_told_as_data_is_english_in_files() -> None:
+def test_a_reason_that_is_told_as_data_is_english_in_json_and_for_people_in_csv() -> None:
     reason = Told("less than {1}", Quantity(100, "Wh"))
     made = forms.statement([replace(forms.position(7, energy_wh=50), reason=reason)])
     assert msgspec.json.decode(json_bytes(made))["positions"][0]["reason"] == "less than 100 Wh"
-    assert "less than 100 Wh" in csv_text(made, ",", ".")
+    assert "less than 0.1 kWh" in csv_text(made, ",", ".")
+    with speaking("de"):
+        assert "weniger als 0,1 kWh" in csv_text(made, ";", ",")
 
 
 def test_the_names_of_json_are_stable() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.billing.statements import content_of
+from levity_trio.store.billing.statements import OF_POSITION, UNREAD, UNTOLD, content_of
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
@@ -63,7 +63,7 @@ def behind_the_guards(books: Books, sql: str) -> None:
 ADD = (
     "INSERT INTO position "
     "SELECT 99, 1, 1, 'session', tx_id, month, NULL, '', cp_id, conn_id, id_tag, vehicle_id, "
-    "started_at, ended_at, 5, split, 0, '[]', 0, NULL "
+    "started_at, ended_at, 5, split, 0, '[]', 0, NULL, NULL, NULL, NULL, NULL, NULL "
     "FROM position WHERE id = 1"
 )
 
@@ -87,6 +87,8 @@ ADD = (
             "statement 1: its taxes are not",
         ),
         ("UPDATE position SET told = '\"free\"' WHERE statement_id = 1", "statement 1 was changed"),
+        ("UPDATE position SET end_wh = 9 WHERE statement_id = 1", "statement 1 was changed"),
+        ("UPDATE position SET meter_serial = 'X' WHERE statement_id = 1", "statement 1 was"),
         ("DELETE FROM position WHERE statement_id = 1", "statement 1 was changed"),
         (ADD, "statement 1 was changed"),
         (
@@ -128,12 +130,15 @@ def test_a_statement_that_was_made_anew_with_new_digests_does_not_follow(biller:
     )
 
 
+WITHOUT_REGISTERS = ", ".join(f"{name} = NULL" for name in OF_POSITION[UNREAD:])
+
+
 @pytest.fixture
 def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seals are those of before reasons were texts."""
 
     def content(figures: Sequence[object], positions: Sequence[Sequence[object]]) -> str:
-        return content_of(figures, [row[:-1] for row in positions])
+        return content_of(figures, [row[:UNTOLD] for row in positions])
 
     monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
 
@@ -142,8 +147,12 @@ def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("sealed_as_before")
 def test_a_seal_of_before_holds_although_reasons_are_texts_now(biller: Biller) -> None:
     books = biller.books
+    behind_the_guards(books, f"UPDATE position SET {WITHOUT_REGISTERS}")
     behind_the_guards(books, "UPDATE position SET told = '\"x\"' WHERE statement_id = 2")
     assert found(books) == []
+    behind_the_guards(books, "UPDATE position SET end_wh = 1 WHERE statement_id = 1")
+    assert found(books) == ["statement 1 was changed after it was closed"]
+    behind_the_guards(books, f"UPDATE position SET {WITHOUT_REGISTERS}")
     books.connection.execute("UPDATE position SET reason = 'x' WHERE statement_id = 2")
     assert found(books) == ["statement 2 was changed after it was closed"]
 

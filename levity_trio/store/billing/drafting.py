@@ -22,6 +22,7 @@ from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
+from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
@@ -382,8 +383,14 @@ class Drafter:
             among = f"IN ({marks(part)})"
             billed = self._billed(account, "tx_id", among, part)
             charged = {number for (number,) in self._rows(f"{_CHARGED} {among}", (account, *part))}
+            registers = registers_of(self._rows, part)
             for number, priced in sorted(self._pricer.price(part).items(), key=_by_end):
-                for item in self._session(account, priced, billed.get(number)):
+                known = priced
+                is_billed = priced.kind in (PositionKind.SESSION, PositionKind.FREE)
+                if is_billed and priced.account == account:
+                    metered = replace(priced.position, **registers[number]._asdict())
+                    known = priced._replace(position=metered)
+                for item in self._session(account, known, billed.get(number)):
                     yield _prepaid(item) if number in charged else item
 
     def _session(self, account: int, priced: Priced, billed: _Billed | None) -> Iterator[_Item]:
@@ -588,6 +595,11 @@ def _row(item: _Item) -> PositionRow:
         is_prepaid=int(position.is_prepaid),
         lines=lines_text(position.lines),
         amount=position.amount,
+        begin_wh=position.begin_wh,
+        end_wh=position.end_wh,
+        meter_serial=position.meter_serial,
+        charger_serial=position.charger_serial,
+        measured=position.measured,
     )
 
 

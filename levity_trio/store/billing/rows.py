@@ -28,6 +28,8 @@ class Names:
     spaces: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """By charger and connector; connector 0 is the charger as a whole."""
     vehicles: Mapping[int, str] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    """What the owner wrote about charging sessions; it may name people."""
 
     def space(self, charger: str | None, connector: int | None) -> str | None:
         """Return the name of a connector, or else that of its charger."""
@@ -101,6 +103,7 @@ def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
                 for (charger, connector), name in names.spaces.items()
             },
             "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
+            "reasons": {str(transaction): text for transaction, text in names.reasons.items()},
             **({} if sheet is None else {"sheet": sheet}),
         }
     )
@@ -113,6 +116,7 @@ def names_of(text: str) -> Names:
         party=Party(name=row["name"], address=tuple(row["address"]), contact=row["contact"]),
         spaces={_connector(key): name for key, name in row["spaces"].items()},
         vehicles={int(vehicle): name for vehicle, name in row["vehicles"].items()},
+        reasons={int(transaction): text for transaction, text in row.get("reasons", {}).items()},
     )
 
 

@@ -25,11 +25,19 @@ import orjson
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.statement import NO_DIGEST, Owner, Party, Position, Split, Statement
+from levity_trio.billing.statement import (
+    NO_DIGEST,
+    Measured,
+    Owner,
+    Party,
+    Position,
+    Split,
+    Statement,
+)
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
 from levity_trio.store.engine.database import Rows, marks
-from levity_trio.told import with_told
+from levity_trio.told import joined, with_told
 from levity_trio.wire.times import in_zone
 
 BEGINNING: Final = ""
@@ -72,13 +80,23 @@ class PositionRow(NamedTuple):
     lines: str
     amount: int
     told: str | None
-    """The reason as a text. Seals of before covered it not."""
+    """The reason as a text. Seals of before covered it not, nor what follows."""
+    begin_wh: int | None = None
+    end_wh: int | None = None
+    meter_serial: str | None = None
+    charger_serial: str | None = None
+    measured: str | None = None
 
 
 FIGURES: Final = Figures._fields
 OF_POSITION: Final = PositionRow._fields
 TOLD_VERSION: Final = 91
 """The first version of the schema whose positions have reasons as texts."""
+REGISTERS_VERSION: Final = 93
+"""The first version of the schema whose positions have registers."""
+UNTOLD: Final = OF_POSITION.index("told")
+UNREAD: Final = OF_POSITION.index("begin_wh")
+"""How many columns of a position the seals of before these versions cover."""
 UNASKED: Final = (PositionKind.HELD_BACK, PositionKind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
@@ -103,6 +121,21 @@ _LINE: Final = (
 _ACCOUNT: Final = "SELECT name, address, contact, language FROM account WHERE id = ?"
 _SPACES: Final = "SELECT cp_id, conn_id, name FROM space WHERE cp_id IN ({})"
 _VEHICLES: Final = "SELECT id, name FROM vehicle WHERE id IN ({})"
+_CHARGERS: Final = (
+    "SELECT id, coalesce(name, id), (SELECT count(*) FROM cp_conn WHERE cp_id = cp.id "
+    "AND conn_id > 0) FROM cp WHERE id IN ({})"
+)
+_REASONS: Final = (
+    "SELECT tx_id, reason, received_at FROM tx_event JOIN tx ON tx.id = tx_id "
+    "WHERE tx_id IN ({}) AND reason <> '' AND who NOT IN ('charger', 'system') "
+    "AND (kind IN ('attach', 'correct') OR (kind = 'close' AND stopped_by = 'system')) "
+    "ORDER BY kind = 'correct', tx_event.id"
+)
+"""What a person decided, the decisive one last."""
+_CLOSED_AT: Final = (
+    "SELECT closed_at FROM position JOIN statement ON statement.id = statement_id "
+    "JOIN closing ON closing.id = closing_id WHERE position.id = ?"
+)
 
 
 class Printed(NamedTuple):
@@ -188,18 +221,41 @@ def names_now(
     places = {(one.cp_id, connector) for one in positions for connector in (one.conn_id, 0)}
     chargers = {one.cp_id for one in positions if one.cp_id is not None}
     vehicles = {one.vehicle_id for one in positions if one.vehicle_id is not None}
+    spaces = {
+        (charger, connector): space
+        for charger, connector, space in rows(
+            _SPACES.format(marks(chargers) or "NULL"), [*chargers]
+        )
+        if (charger, connector) in places
+    }
+    for charger, called, connectors in rows(
+        _CHARGERS.format(marks(chargers) or "NULL"), [*chargers]
+    ):
+        if connectors == 1:
+            spaces.setdefault((charger, 0), called)
+        elif called != charger and (charger, 0) not in spaces:
+            for at, connector in places:
+                if at == charger and connector:
+                    spaces.setdefault((charger, connector), f"{called} · {connector}")
     names = Names(
         party=Party(name=name, address=address_lines(address), contact=contact),
-        spaces={
-            (charger, connector): space
-            for charger, connector, space in rows(
-                _SPACES.format(marks(chargers) or "NULL"), [*chargers]
-            )
-            if (charger, connector) in places
-        },
+        spaces=spaces,
         vehicles=dict(rows(_VEHICLES.format(marks(vehicles) or "NULL"), [*vehicles])),
+        reasons=_reasons(rows, positions),
     )
     return names, language
+
+
+def _reasons(rows: Rows, positions: Sequence[PositionRow]) -> dict[int, str]:
+    """Return why a person set, closed or completed sessions; of a correction, only what he did
+    since the statement that it corrects."""
+    asked = {one.tx_id: one for one in positions if one.tx_id and one.kind not in UNASKED}
+    reasons = dict[int, str]()
+    for number, reason, at in rows(_REASONS.format(marks(asked) or "NULL"), [*asked]):
+        corrected = asked[number].corrects
+        if corrected is None or at >= rows(_CLOSED_AT, (corrected,))[0][0]:
+            reasons[number] = reason
+    return reasons
 
 
 def line_of_position(rows: Rows, position_id: int) -> LineNumber:
@@ -265,9 +321,21 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         lines=lines_of(row.lines),
         corrects=corrected.line if corrected else None,
         corrected_statement=str(corrected.number) if corrected else None,
-        reason=with_told(row.reason, row.told),
+        reason=_reason(row, names),
         is_prepaid=bool(row.is_prepaid),
+        begin_wh=row.begin_wh,
+        end_wh=row.end_wh,
+        meter_serial=row.meter_serial,
+        charger_serial=row.charger_serial,
+        measured=Measured(row.measured) if row.measured else None,
     )
+
+
+def _reason(row: PositionRow, names: Names | None) -> str | None:
+    """Return why a line is as it is: in the words of the program, and of the owner."""
+    owners = names.reasons.get(row.tx_id) if names and row.tx_id else None
+    told = [one for one in (with_told(row.reason, row.told), owners) if one]
+    return joined(": ", told) if len(told) > 1 else next(iter(told), None)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -16,7 +16,10 @@ from levity_trio.store.billing.statements import (
     BEGINNING,
     FIGURES,
     OF_POSITION,
+    REGISTERS_VERSION,
     TOLD_VERSION,
+    UNREAD,
+    UNTOLD,
     content_of,
     party_digest,
     seal_of,
@@ -85,18 +88,23 @@ def sealed(db: Database) -> Iterator[str]:
 
 
 def _of_position(db: Database) -> str:
-    return (
-        _POSITIONS if db.version() >= TOLD_VERSION else _POSITIONS.replace("position.told", "NULL")
-    )
+    kept, sql = db.version(), _POSITIONS
+    for name in OF_POSITION[UNTOLD:]:
+        if kept < (TOLD_VERSION if name == "told" else REGISTERS_VERSION):
+            sql = sql.replace(f"position.{name}", "NULL")
+    return sql
 
 
 def _is_content(content: str, figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> bool:
-    """Whether a content is that of a statement. One of before does not cover the last column, of
-    reasons as texts."""
-    return content in (
-        content_of(figures, positions),
-        content_of(figures, [row[:-1] for row in positions]),
-    )
+    """Whether a content is that of a statement. One of before does not cover the last columns:
+    registers, which are empty then, and reasons as texts."""
+    if content == content_of(figures, positions):
+        return True
+    if any(value is not None for row in positions for value in row[UNREAD:]):
+        return False
+    return content in [
+        content_of(figures, [row[:covered] for row in positions]) for covered in (UNREAD, UNTOLD)
+    ]
 
 
 def _changed_texts(
