@@ -40,7 +40,7 @@ class Split(StrEnum):
     EVENLY = "evenly"
 
 
-class Measured(StrEnum):
+class MeasuringMethod(StrEnum):
     """How the energy of a charging session was measured."""
 
     REGISTER = "register"
@@ -126,7 +126,7 @@ class Position:
     meter_serial: str | None = None
     charger_serial: str | None = None
     """That of the charger, where the serial number of its meter is not known."""
-    measured: Measured | None = None
+    measured: MeasuringMethod | None = None
     """This is None for what was closed before it was kept."""
 
     @property

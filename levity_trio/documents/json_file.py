@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from levity_trio.billing.statement import LineKind, Measured, Split, Statement
+from levity_trio.billing.statement import LineKind, MeasuringMethod, Split, Statement
 
 
 class CurrencyDocument(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ class PositionDocument(msgspec.Struct, frozen=True):
     end_wh: int | None = None
     meter_serial: str | None = None
     charger_serial: str | None = None
-    measured: Measured | None = None
+    measured: MeasuringMethod | None = None
 
 
 class TaxDocument(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from levity_trio.billing.statement import (
     Currency,
     Line,
     LineKind,
-    Measured,
     Position,
     Split,
     Statement,
@@ -390,17 +389,9 @@ class Positions:
         """Yield the meter's registers, and how the energy was measured if it is not their
         difference."""
         template = self._template
-        parts: list[str] = []
-        if position.begin_wh is not None and position.end_wh is not None:
-            begin, end = map(template.kilowatt_hours, (position.begin_wh, position.end_wh))
-            parts.append(template.say("registers", begin=begin, end=end))
-        if position.measured not in (None, Measured.REGISTER):
-            parts.append(template.say(f"measured_{position.measured}"))
-        if position.measured and not self._only_meter:
-            parts.append(_meter(position, template))
-        text = "; ".join(filter(None, parts))
-        if text:
-            yield text[:1].upper() + text[1:]
+        text = template.metered(position.begin_wh, position.end_wh, position.measured)
+        meter = _meter(position, template) if not self._only_meter else ""
+        yield from filter(None, ["; ".join(filter(None, (text, meter)))])
 
     def _computed(self, line: Line) -> str:
         """Return how the amount of a line was computed."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import units
-from levity_trio.billing.statement import Currency, Measured, Party, Statement
+from levity_trio.billing.statement import Currency, MeasuringMethod, Party, Statement
 from levity_trio.billing.tariff_values import USUAL_WINDOWS
 from levity_trio.documents import DocumentProblem
 from levity_trio.locale import SOURCE, _, languages, speaking
@@ -49,7 +49,12 @@ _REFERENCE: Final = "{number}, {household}"
 """The reference for a file that lacks it, without words of another language."""
 _LATER: Final[Mapping[str, frozenset[str]]] = {
     "words": frozenset(
-        ("registers", "meter_number", "charger_number", *(f"measured_{one}" for one in Measured))
+        (
+            "registers",
+            "meter_number",
+            "charger_number",
+            *(f"measured_{one}" for one in MeasuringMethod),
+        )
     ),
 }
 """What came after the first files were written: a file that lacks it gets the words of this
@@ -121,6 +126,18 @@ class DocumentTemplate:
     def kilowatt_hours(self, energy_wh: int) -> str:
         """Return energy in kWh, to the Wh."""
         return self.number(Decimal(energy_wh).scaleb(-3))
+
+    def metered(self, begin_wh: int | None, end_wh: int | None, measured: str | None) -> str:
+        """Return the meter's registers, and how the energy was measured if it is not their
+        difference; empty if nothing is known of it."""
+        parts: list[str] = []
+        if begin_wh is not None and end_wh is not None:
+            begin, end = self.kilowatt_hours(begin_wh), self.kilowatt_hours(end_wh)
+            parts.append(self.say("registers", begin=begin, end=end))
+        if measured not in (None, MeasuringMethod.REGISTER):
+            parts.append(self.say(f"measured_{measured}"))
+        text = "; ".join(parts)
+        return text[:1].upper() + text[1:]
 
     def price(self, value: Decimal, places: int) -> str:
         """Return a price in units of its currency (euros, not cents), or any other number, with so

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from levity_trio.billing.statement import Measured
+from levity_trio.billing.statement import MeasuringMethod
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.figures import (
     CORRECTED,
@@ -21,16 +21,18 @@ from levity_trio.store.engine.database import Rows, marks, parts
 
 _BOOT: Final = (
     "(SELECT {} FROM boot WHERE boot.cp_id = tx.cp_id AND received_at <= tx.{} "
-    "ORDER BY received_at DESC LIMIT 1)"
+    "{} ORDER BY received_at DESC LIMIT 1)"
 )
 """What the newest boot before a time told."""
+_METER: Final = "AND meter_serial_number IS NOT NULL"
+_CHARGER: Final = "coalesce(serial_number, charge_box_serial_number)"
 _COLUMNS: Final = (
     "SELECT id, energy_method, coalesce(billed_from_wh, meter_start), "  # noqa: S608 - our own names
     "coalesce(billed_until_wh, meter_stop), meter_start, "
     "CASE WHEN stopped_by <> 'system' THEN meter_stop END, energy_delivered, "
-    f"{_BOOT.format('meter_serial_number', 'start_time')}, "
-    f"{_BOOT.format('meter_serial_number', 'stop_time')}, "
-    f"{_BOOT.format('coalesce(serial_number, charge_box_serial_number)', 'stop_time')}, "
+    f"{_BOOT.format('meter_serial_number', 'start_time', _METER)}, "
+    f"{_BOOT.format('meter_serial_number', 'stop_time', _METER)}, "
+    f"{_BOOT.format(_CHARGER, 'stop_time', _METER)}, {_BOOT.format(_CHARGER, 'stop_time', '')}, "
     "(SELECT code FROM review WHERE tx_id = tx.id ORDER BY id DESC LIMIT 1) "
     "FROM tx WHERE id IN ({})"
 )
@@ -38,19 +40,19 @@ _IS_READ: Final = (
     "SELECT 1 FROM meter_val "
     "WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ? AND wh = ? LIMIT 1"
 )
-_BY_METHOD: Final[Mapping[str, Measured]] = {
-    REGISTER: Measured.PART,
-    SEGMENTS: Measured.READINGS,
-    SESSION_READINGS: Measured.COUNT,
-    ROLLOVER: Measured.ROLLOVER,
-    SCALED: Measured.SCALED,
-    CORRECTED: Measured.SET,
+_BY_METHOD: Final[Mapping[str, MeasuringMethod]] = {
+    REGISTER: MeasuringMethod.PART,
+    SEGMENTS: MeasuringMethod.READINGS,
+    SESSION_READINGS: MeasuringMethod.COUNT,
+    ROLLOVER: MeasuringMethod.ROLLOVER,
+    SCALED: MeasuringMethod.SCALED,
+    CORRECTED: MeasuringMethod.SET,
 }
-_BY_DOUBT: Final[Mapping[str, Measured]] = {
-    Code.SESSION_COUNT: Measured.COUNT,
-    Code.REGISTER_RESET: Measured.RESET,
-    Code.METER_SWAPPED: Measured.EXCHANGED,
-    Code.SHARED_REGISTER: Measured.POWER,
+_BY_DOUBT: Final[Mapping[str, MeasuringMethod]] = {
+    Code.SESSION_COUNT: MeasuringMethod.COUNT,
+    Code.REGISTER_RESET: MeasuringMethod.RESET,
+    Code.METER_SWAPPED: MeasuringMethod.EXCHANGED,
+    Code.SHARED_REGISTER: MeasuringMethod.POWER,
 }
 """What a doubt says of a figure that was put together."""
 
@@ -63,7 +65,7 @@ class MeterRegisters(NamedTuple):
     end_wh: int | None
     meter_serial: str | None
     charger_serial: str | None
-    measured: Measured
+    measured: MeasuringMethod
 
 
 def registers_of(rows: Rows, transactions: Sequence[int]) -> dict[int, MeterRegisters]:
@@ -83,7 +85,7 @@ def _registers(
     end: int | None,
     *rest: Any,
 ) -> MeterRegisters:
-    start, stop, wh, earlier_serial, serial, charger_serial, doubt = rest
+    start, stop, wh, *serials, of_meter, of_charger, doubt = rest
     is_difference = None not in (begin, end) and (end or 0) - (begin or 0) == max(wh or 0, 0)
     # A figure may rest on a register that nobody sent: 8 kWh after the start, for instance. What a
     # person entered was read by him.
@@ -91,17 +93,19 @@ def _registers(
     if method != REGISTER and not is_entered:
         begin = begin if begin == start or _is_read(rows, number, begin) else None
         end = end if end == stop or _is_read(rows, number, end) else None
-    measured = _BY_METHOD.get(method or "", Measured.READINGS)
+    measured = _BY_METHOD.get(method or "", MeasuringMethod.READINGS)
     if is_difference and None not in (begin, end):
-        measured = Measured.REGISTER
+        measured = MeasuringMethod.REGISTER
     elif method == SEGMENTS:
         measured = _BY_DOUBT.get(doubt, measured)
-    serials = dict.fromkeys(one for one in (earlier_serial, serial) if one)
+    # Another charger under the same name has another meter, of which it may tell nothing.
+    is_same = None in (of_meter, of_charger) or of_meter == of_charger
+    meters = dict.fromkeys(one for one in serials if one and is_same)
     return MeterRegisters(
         begin_wh=begin,
         end_wh=end,
-        meter_serial=", ".join(serials) or None,
-        charger_serial=None if serials else charger_serial,
+        meter_serial=", ".join(meters) or None,
+        charger_serial=None if meters else of_charger,
         measured=measured,
     )
 

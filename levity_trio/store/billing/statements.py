@@ -27,7 +27,7 @@ from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import (
     NO_DIGEST,
-    Measured,
+    MeasuringMethod,
     Owner,
     Party,
     Position,
@@ -228,15 +228,13 @@ def names_now(
         )
         if (charger, connector) in places
     }
-    for charger, called, connectors in rows(
-        _CHARGERS.format(marks(chargers) or "NULL"), [*chargers]
-    ):
-        if connectors == 1:
+    for charger, called, known in rows(_CHARGERS.format(marks(chargers) or "NULL"), [*chargers]):
+        used = [connector for at, connector in places if at == charger and connector]
+        if known <= 1 and max(used, default=1) == 1:
             spaces.setdefault((charger, 0), called)
         elif called != charger and (charger, 0) not in spaces:
-            for at, connector in places:
-                if at == charger and connector:
-                    spaces.setdefault((charger, connector), f"{called} · {connector}")
+            for connector in used:
+                spaces.setdefault((charger, connector), f"{called} · {connector}")
     names = Names(
         party=Party(name=name, address=address_lines(address), contact=contact),
         spaces=spaces,
@@ -327,7 +325,7 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         end_wh=row.end_wh,
         meter_serial=row.meter_serial,
         charger_serial=row.charger_serial,
-        measured=Measured(row.measured) if row.measured else None,
+        measured=MeasuringMethod(row.measured) if row.measured else None,
     )
 
 

@@ -94,6 +94,7 @@ async def test_a_session_as_its_driver_sees_it(yard: Yard, plug: Station) -> Non
         "cost": None,
         "price": None,
         "refused": None,
+        "is_corrected": False,
         "load": None,
     }
     assert (

@@ -27,6 +27,7 @@ MONTH = {
     "state": MonthState.READY,
     "since": "2026-10-01T00:00:00.000Z",
     "sessions": 3,
+    "corrections": 0,
     "until": "2026-11-01T00:00:00.000Z",
     "energy_wh": 1000,
     "held_back": 0,

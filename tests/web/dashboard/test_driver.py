@@ -296,7 +296,7 @@ async def test_the_cost_so_far_and_its_proof(yard: Yard) -> None:
     for part in (
         "How the cost comes about day: 7.200 kWh × 0.32 = 2.30 Fee for the session: 0.50",
         "Total 2.80 EUR Includes 19 % tax: 0.45 EUR",
-        "The meter went from 1.000 to 8.200 kWh. The tariff is With blocking fee.",
+        "Meter from 1.000 to 8.200 kWh. The tariff is With blocking fee.",
         "These lines will be on the statement of the month",
     ):
         assert part in words

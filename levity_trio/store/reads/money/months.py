@@ -35,7 +35,8 @@ class BillMonth:
     `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
 
     Until it is closed, statements and amount are null, and charging sessions are all that ended in
-    it. `held_back` are those that wait for a person or a tariff; their energy is not counted.
+    it; `corrections` are those of earlier statements. `held_back` are those that wait for a person
+    or a tariff; their energy is not counted.
     """
 
     month: str
@@ -49,6 +50,7 @@ class BillMonth:
     closed_at: str | None
     closed_by: str | None
     sessions: int
+    corrections: int
     energy_wh: int
     held_back: int
 
@@ -77,7 +79,7 @@ _CLOSED: Final = (
     "FROM statement WHERE month = ? AND number IS NOT NULL"
 )
 _OF_CLOSED: Final = (
-    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), "
+    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), coalesce(sum(kind = 'correction'), 0), "
     "coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN ('held back', 'unpriced')), 0), "
     "coalesce(sum(kind IN ('held back', 'unpriced')), 0) "
     "FROM statement CROSS "
@@ -89,7 +91,7 @@ DOUBT: Final = (
 )
 """Whether the figure of a charging session waits for a person or for the judge."""
 _ENDED: Final = (
-    f"SELECT count(*), coalesce(sum(energy_delivered) FILTER (WHERE NOT {DOUBT}), 0),"  # noqa: S608 - our own names
+    f"SELECT count(*), 0, coalesce(sum(energy_delivered) FILTER (WHERE NOT {DOUBT}), 0),"  # noqa: S608 - our own names
     f" coalesce(sum({DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
     " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
 )
@@ -156,7 +158,7 @@ def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime
         sessions = rows(_OF_CLOSED, (str(month),))
     else:
         sessions = rows(_ENDED, (stamp(since), stamp(until)))
-    ((number, energy_wh, held_back),) = sessions
+    ((number, corrections, energy_wh, held_back),) = sessions
     return BillMonth(
         month=str(month),
         state=state,
@@ -169,6 +171,7 @@ def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime
         closed_at=closed_at,
         closed_by=closed_by,
         sessions=number,
+        corrections=corrections,
         energy_wh=energy_wh,
         held_back=held_back,
     )

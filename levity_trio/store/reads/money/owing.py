@@ -91,6 +91,7 @@ class MonthOfHousehold:
     month: str
     is_closed: bool
     sessions: int
+    corrections: int
     energy_wh: int
     held_back: int
     bills: tuple[MonthsBill, ...]
@@ -181,6 +182,7 @@ def _month(month: Month, bills: Sequence[_StatementRows], *, is_closed: bool) ->
         month=str(month),
         is_closed=is_closed,
         sessions=sum(one.kind in (PositionKind.SESSION, PositionKind.FREE) for one in positions),
+        corrections=sum(one.kind == PositionKind.CORRECTION for one in positions),
         energy_wh=sum(one.energy_wh for one in asked),
         held_back=len(positions) - len(asked),
         bills=tuple(map(_bill, bills)),

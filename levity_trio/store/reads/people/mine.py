@@ -4,14 +4,14 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.states import BillState
 from levity_trio.records import record
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.reads.load.load import says_to_driver
 from levity_trio.store.reads.money.prices import DriversPrice, Prices
 from levity_trio.store.reads.pages import WantedPage, cursor_of
@@ -47,7 +47,9 @@ class DriversTransaction:
     `power_w` is that of an open one, as of `last_reading_at`. `cost` is null while it is in review,
     or without a tariff; `price` is what a kWh of an open one costs now and next. `refused` is why
     the card might not charge: space, chargers, spent, month, or the verdict; null if it might.
-    `load` is what load management says of an open one, null where nothing is short.
+    If `is_corrected`, its energy or price is another one today: energy and cost are still those of
+    closed statements, and the next one corrects them. `load` is what load management says
+    of an open one, null where nothing is short.
     """
 
     id: int
@@ -63,6 +65,7 @@ class DriversTransaction:
     cost: DriversCost | None
     price: DriversPrice | None
     refused: str | None
+    is_corrected: bool
     load: str | None
 
 
@@ -83,6 +86,12 @@ class Some(NamedTuple):
 
 
 _CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
+_BILLED: Final = (
+    "SELECT tx_id, sum(energy_wh) FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE tx_id IN ({}) AND position.account_id = ? AND number IS NOT NULL "
+    "AND kind IN ('session', 'free', 'correction') GROUP BY tx_id"
+)
+"""What closed statements of an account say of its sessions, corrections included."""
 _MIGHT: Final = ("Accepted", "")
 _STATES: Final[Mapping[str, DriversState]] = {
     BillState.OPEN: DriversState.OPEN,
@@ -127,9 +136,11 @@ def transaction(
         return None
     bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
     cost = None if bill is None else costs_of(rows_of(db), *household, [number], now).get(number)
-    shown = _one(
-        found, cost, Prices(rows_of(db), household.rule, household.account, now), says_to_driver(db)
-    )
+    prices = Prices(rows_of(db), household.rule, household.account, now)
+    billed = _billed(db, household, [number])
+    shown = _one(found, cost, prices, says_to_driver(db), billed.get(number))
+    if bill is not None and bill.pending and bill.positions:
+        shown = replace(shown, is_corrected=True)
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))
     card = names[0][0] if names else found.id_tag
@@ -150,7 +161,17 @@ def _shown(
     rows = rows_of(db)
     costs = costs_of(rows, *household, [one.id for one in found], now)
     prices, load = Prices(rows, household.rule, household.account, now), says_to_driver(db)
-    return [_one(each, costs.get(each.id), prices, load) for each in found]
+    billed = _billed(db, household, [one.id for one in found])
+    return [_one(each, costs.get(each.id), prices, load, billed.get(each.id)) for each in found]
+
+
+def _billed(db: Database, household: HouseholdView, numbers: Sequence[int]) -> dict[int, int]:
+    """Return the energy of sessions on closed statements of their household."""
+    energy: dict[int, int] = {}
+    for some in parts(numbers):
+        found = rows_of(db)(_BILLED.format(marks(some)), (*some, household.account))
+        energy |= dict(found)
+    return energy
 
 
 def _one(
@@ -158,9 +179,12 @@ def _one(
     cost: DriversCost | None,
     prices: Prices,
     load: Mapping[int, str],
+    billed_wh: int | None,
 ) -> DriversTransaction:
     state = _STATES.get(transaction.bill, DriversState.ENDED)
-    of_ended = None if state is DriversState.IN_REVIEW else transaction.energy_wh
+    today = None if state is DriversState.IN_REVIEW else transaction.energy_wh
+    # Its cost is that of closed statements, so its energy is, too.
+    of_ended = today if today is None or billed_wh is None else billed_wh
     return DriversTransaction(
         id=transaction.id,
         charger=transaction.charger,
@@ -179,5 +203,6 @@ def _one(
         refused=None
         if transaction.verdict in _MIGHT
         else transaction.verdict_reason or transaction.verdict.lower(),
+        is_corrected=of_ended != today,
         load=load.get(transaction.id) if state is DriversState.OPEN else None,
     )

@@ -149,6 +149,7 @@ class DriversStatement:
     total: int
     is_carried: bool
     sessions: int
+    corrections: int
     energy_wh: int
     fees: list[FeeLine]
     state: str
@@ -424,6 +425,7 @@ def read_statements(
             total=row.total,
             is_carried=row.is_carried,
             sessions=row.sessions,
+            corrections=row.corrections,
             energy_wh=row.energy_wh,
             fees=fees_of(db, row.number),
             state=row.state,

@@ -67,7 +67,14 @@ Id = Annotated[int, Meta(ge=1, le=2**62)]
 
 
 Reason = Annotated[
-    Personal[str], Meta(min_length=1, max_length=500, pattern=r"\S", extra=NOT_BLANK)
+    Personal[str],
+    Meta(
+        description="The household of the session can read it.",
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        extra=NOT_BLANK,
+    ),
 ]
 
 

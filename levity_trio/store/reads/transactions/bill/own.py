@@ -10,25 +10,24 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.billing.statement import MeasuringMethod
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.registers import registers_of
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.shape import Bill, BillPosition, BillPrice
+from levity_trio.store.reads.transactions.transactions import ACTIVE
 from levity_trio.told import with_told
 from levity_trio.wire.times import stamp
 
-_METER: Final = (
-    "SELECT coalesce(billed_from_wh, meter_start), CASE "
-    "WHEN status = 'Active' THEN last_register_wh "
-    "ELSE coalesce(billed_until_wh, meter_stop) END, stop_time "
-    "FROM tx WHERE id = ?"
-)
+_METER: Final = "SELECT status, meter_start, last_register_wh, stop_time FROM tx WHERE id = ?"
 _DECIDED: Final = (
     "SELECT kind, received_at, who, reason, told, payload FROM tx_event WHERE tx_id = ? AND kind IN"
-    " ('confirm', 'correct', 'dismiss', 'give', 'take back', 'rejudge') ORDER BY id"
+    " ('confirm', 'correct', 'close', 'attach', 'dismiss', 'give', 'take back', 'rejudge')"
+    " ORDER BY id"
 )
 _VERSION: Final = (
     "SELECT added_at, added_by, tariff_version.reason "
@@ -52,8 +51,8 @@ LONGEST_STAY: Final = timedelta(days=1)
 @record
 class OwnChange:
     """What was decided about a session, or changed what it costs after its end; `kind` is
-    `confirm`, `correct`, `dismiss`, `give`, `take back`, `rejudge` (later messages), `tariff` (its
-    version) or `assignment` (its tariff).
+    `confirm`, `correct`, `close`, `attach` (what its charger sent), `dismiss`, `give`, `take back`,
+    `rejudge` (later messages), `tariff` (its version) or `assignment` (its tariff).
 
     `by` is the person who did it, null if nobody did. `energy_wh` is the figure that was decided.
     """
@@ -71,7 +70,8 @@ class OwnBill:
 
     `price` is by today's facts; `positions` are its lines on closed statements, and `pending` is
     what the next statement adds to them (negative: gives back). `meter_start_wh` and
-    `meter_stop_wh` are the registers that its energy is the difference of, as far as that is so.
+    `meter_stop_wh` are the meter's registers, and `measured` is `register` if its energy is their
+    difference; null while it is open.
     `charged` is what was taken from the wallet. Amounts are minor units. `goes_on` is whether the
     fee for staying still grows after the stop, because the cable is in.
     """
@@ -79,6 +79,7 @@ class OwnBill:
     state: str
     meter_start_wh: int | None
     meter_stop_wh: int | None
+    measured: MeasuringMethod | None
     tariff: str | None
     price: BillPrice | None
     positions: tuple[BillPosition, ...]
@@ -93,13 +94,17 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
     that has begun."""
     rows = rows_of(db)
     bill = bill_of(db, number, rule, now)
-    ((begin, end, stopped_at),) = rows(_METER, (number,))
+    ((status, begin, end, stopped_at),) = rows(_METER, (number,))
+    measured = None
+    if status != ACTIVE:
+        begin, end, _, _, measured = registers_of(rows, (number,))[number]
     charges = [one.amount for one in bill.charges if one.account == account]
     later = [] if stopped_at is None else [*_new_tariffs(rows, bill, stopped_at)]
     return OwnBill(
         state=bill.state,
         meter_start_wh=begin,
         meter_stop_wh=end,
+        measured=measured,
         tariff=None if bill.tariff is None else bill.tariff.tariff,
         price=bill.price,
         positions=tuple(one for one in bill.positions if one.account == account),

@@ -1,0 +1,204 @@
+"""The registers of a line, the serial number of its meter, and how its energy was measured: on
+paper, in files, on pages and under the seal."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from levity_trio.billing.statement import MeasuringMethod
+from levity_trio.documents.making import sheet_of
+from levity_trio.documents.sheet import Table
+from levity_trio.store.billing.registers import registers_of
+from levity_trio.store.engine.database import rows_of
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Correction, Decision
+from tests.sizes import size
+from tests.store.bills import HOUR, Biller, charge, correct, house_of_two, month_is_over
+from tests.store.books import Books, Station
+from tests.store.lies import LIES, liar_story
+from tests.store.reading import reading
+from tests.store.stories import play
+from tests.store.test_kept_sheets import paper
+
+
+@pytest.fixture
+def biller(books: Books) -> Biller:
+    return Biller(house_of_two(books))
+
+
+def close(biller: Biller, month: int) -> None:
+    month_is_over(biller.books, month)
+    biller.close(f"2026-{month:02}")
+
+
+def decided(books: Books, transaction: int, **correction: int) -> None:
+    decision = Decision("cleo", "read at the meter", books.at)
+    if correction:
+        books.run(decisions.correct, transaction, Correction(**correction), decision)
+    else:
+        books.run(decisions.confirm, transaction, decision)
+
+
+def notes(biller: Biller, number: int) -> list[str]:
+    """Return what stands beneath the lines of a closed statement, and the title above them."""
+    sheet = sheet_of(paper(biller.books, number))
+    table = next(block for block in sheet.blocks if isinstance(block, Table))
+    return [table.title, *(note for row in table.rows for note in row.notes)]
+
+
+def test_a_line_has_the_registers_and_the_paper_the_number_of_the_meter(
+    biller: Biller, station: Station
+) -> None:
+    station.boot(meter_serial_number="Z-77", serial_number="ELVI-1")
+    charge(station, 4000)
+    charge(station, 1500)
+    close(biller, 3)
+    assert notes(biller, 1) == [
+        "Charging and fees · Card · Meter no. Z-77",
+        "Meter from 1.000 to 5.000 kWh",
+        "Meter from 5.000 to 6.500 kWh",
+    ]
+
+
+def test_without_a_number_of_the_meter_that_of_the_charger_stands_for_it(
+    biller: Biller, station: Station
+) -> None:
+    station.boot(charge_box_serial_number="BOX-9")
+    charge(station, 4000)
+    close(biller, 3)
+    assert notes(biller, 1)[0] == "Charging and fees · Card · Meter of the charger no. BOX-9"
+
+
+def test_another_charger_under_the_name_has_not_the_meter_of_the_one_before(
+    biller: Biller, station: Station
+) -> None:
+    station.boot(meter_serial_number="Z-77", serial_number="ELVI-1")
+    charge(station, 4000)
+    biller.books.wait(HOUR)
+    station.boot(serial_number="ELVI-2")
+    charge(station, 4000)
+    close(biller, 3)
+    assert notes(biller, 1)[1:] == [
+        "Meter from 1.000 to 5.000 kWh; Meter no. Z-77",
+        "Meter from 5.000 to 9.000 kWh; Meter of the charger no. ELVI-2",
+    ]
+
+
+def test_a_correction_has_the_registers_of_the_new_figure(biller: Biller, station: Station) -> None:
+    number = charge(station, 4000)
+    close(biller, 3)
+    decided(biller.books, number, meter_start=1000, meter_stop=3500)
+    close(biller, 4)
+    assert notes(biller, 2)[1:] == [
+        "Correction of line 1 on statement 1",
+        "Reason: its energy was corrected from 4 to 2.5 kWh: read at the meter",
+        "Meter from 1.000 to 3.500 kWh",
+    ]
+    (line,) = biller.statement(2).positions
+    assert (line.energy_wh, line.begin_wh, line.end_wh) == (-1500, 1000, 3500)
+
+
+def test_a_figure_that_a_person_set_says_so(biller: Biller, station: Station) -> None:
+    correct(biller.books, charge(station, 4000), 3000)
+    close(biller, 3)
+    assert notes(biller, 1)[1:] == [
+        "Reason: read from its display",
+        "Meter from 1.000 to 5.000 kWh; set by the owner",
+    ]
+
+
+def test_a_session_that_went_to_another_household_has_no_registers_where_it_is_taken_back(
+    biller: Biller, station: Station
+) -> None:
+    number = charge(station, 4000)
+    close(biller, 3)
+    biller.house.give_by_hand(number, 2)
+    close(biller, 4)
+    (taken,) = biller.statement(2).positions
+    (given,) = biller.statement(3).positions
+    assert (taken.corrects, taken.begin_wh, taken.measured) == (1, None, None)
+    assert (given.begin_wh, given.end_wh) == (1000, 5000)
+
+
+def test_the_reason_of_a_session_that_was_closed_by_hand_is_on_the_paper(
+    biller: Biller, station: Station
+) -> None:
+    books = biller.books
+    number = station.start(1000, 1, "Card")
+    books.wait(HOUR)
+    station.tell(station.register(3000), transaction=number)
+    books.wait(1)
+    books.run(decisions.close, number, Decision("cleo", "the plug was out", books.at))
+    decided(books, number)
+    close(biller, 3)
+    assert notes(biller, 1)[1:] == ["Reason: the plug was out", "Meter from 1.000 to 3.000 kWh"]
+
+
+def test_an_old_reason_is_no_reason_of_a_later_correction(biller: Biller, station: Station) -> None:
+    number = charge(station, 4000)
+    correct(biller.books, number, 3000)
+    close(biller, 3)
+    biller.house.give_by_hand(number, 2)
+    close(biller, 4)
+    assert "Reason: it belongs to another household" in notes(biller, 2)
+
+
+def test_a_reason_goes_with_the_names(biller: Biller, station: Station) -> None:
+    correct(biller.books, charge(station, 4000), 3000)
+    close(biller, 3)
+    gone = "UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo'"
+    biller.books.connection.execute(gone)
+    assert biller.statement(1).positions[0].reason is None
+
+
+# Where a car stood
+
+
+def test_a_charger_with_one_connector_is_named_alone(biller: Biller, station: Station) -> None:
+    station.status("Preparing")
+    charge(station, 4000)
+    close(biller, 3)
+    assert biller.statement(1).positions[0].space == "CP-1"
+
+
+def test_a_charger_is_named_as_the_owner_does(biller: Biller, station: Station) -> None:
+    station.status("Preparing")
+    biller.books.connection.execute("UPDATE cp SET name = 'Space 1'")
+    charge(station, 4000)
+    close(biller, 3)
+    charge(station, 4000)
+    station.status("Preparing", connector=2)
+    close(biller, 4)
+    places = [biller.statement(number).positions[0].space for number in (1, 2)]
+    assert places == ["Space 1", "Space 1 · 1"]
+
+
+# Whatever a charger tells
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("name", sorted(LIES))
+def test_two_registers_show_the_figure_or_a_word_says_why_not(books: Books, name: str) -> None:
+    sent = set[int]()
+    for number in range(size(6, 2)):
+        books.wait(60)
+        story, _ = liar_story([name], Random(number))
+        play(story, books, f"CP-{number}")
+    books.settle()
+    numbers = [number for (number,) in books.rows("SELECT id FROM tx WHERE status = 'Completed'")]
+    for number in numbers:
+        decided(books, number)
+    sent |= {wh for (wh,) in books.rows("SELECT wh FROM meter_val WHERE wh IS NOT NULL")}
+    of_chargers = "SELECT meter_start, meter_stop FROM tx WHERE stopped_by <> 'system'"
+    in_kwh = "SELECT sent_meter_start, sent_meter_stop FROM tx"
+    sent |= {wh for some in books.rows(of_chargers) for wh in some if wh is not None}
+    sent |= {round(1000 * float(kwh)) for some in books.rows(in_kwh) for kwh in some if kwh}
+    with reading(books) as db:
+        found = registers_of(rows_of(db), numbers)
+    for number, wh in books.rows("SELECT id, energy_delivered FROM tx WHERE status = 'Completed'"):
+        begin, end, *_, measured = found[number]
+        is_shown = None not in (begin, end) and (end or 0) - (begin or 0) == wh
+        assert is_shown == (measured is MeasuringMethod.REGISTER), (found[number], wh)
+        assert {begin, end} - {None} <= sent, found[number]
