@@ -3,24 +3,41 @@ paper, in files, on pages and under the seal."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
 from random import Random
+from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from levity_trio.billing.statement import MeasuringMethod
-from levity_trio.documents.making import sheet_of
-from levity_trio.documents.sheet import Table
+from levity_trio.documents.making import open_maker, sheet_of
+from levity_trio.documents.paper import DocumentForm, Paper
+from levity_trio.documents.sheet import LabelledValues, Table, kept
+from levity_trio.documents.template import DocumentTemplate, of_program
 from levity_trio.store.billing.registers import registers_of
+from levity_trio.store.billing.statements import UNREAD, content_of
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import rows_of
+from levity_trio.store.keeping import statements
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
+from tests.documents.reading import pdf_text, squashed
 from tests.sizes import size
 from tests.store.bills import HOUR, Biller, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.lies import LIES, liar_story
-from tests.store.reading import reading
+from tests.store.older import program_of
+from tests.store.reading import reading, view
 from tests.store.stories import play
-from tests.store.test_kept_sheets import paper
+from tests.store.test_kept_sheets import OWNER, bill_by, paper
+from tests.store.test_statement_stories import EVENTS, Event, Year
 
 
 @pytest.fixture
@@ -192,9 +209,9 @@ def test_two_registers_show_the_figure_or_a_word_says_why_not(books: Books, name
         decided(books, number)
     sent |= {wh for (wh,) in books.rows("SELECT wh FROM meter_val WHERE wh IS NOT NULL")}
     of_chargers = "SELECT meter_start, meter_stop FROM tx WHERE stopped_by <> 'system'"
-    in_kwh = "SELECT sent_meter_start, sent_meter_stop FROM tx"
+    in_kwh = "SELECT round(1000 * sent_meter_start), round(1000 * sent_meter_stop) FROM tx"
     sent |= {wh for some in books.rows(of_chargers) for wh in some if wh is not None}
-    sent |= {round(1000 * float(kwh)) for some in books.rows(in_kwh) for kwh in some if kwh}
+    sent |= {int(wh) for some in books.rows(in_kwh) for wh in some if wh}
     with reading(books) as db:
         found = registers_of(rows_of(db), numbers)
     for number, wh in books.rows("SELECT id, energy_delivered FROM tx WHERE status = 'Completed'"):
@@ -202,3 +219,143 @@ def test_two_registers_show_the_figure_or_a_word_says_why_not(books: Books, name
         is_shown = None not in (begin, end) and (end or 0) - (begin or 0) == wh
         assert is_shown == (measured is MeasuringMethod.REGISTER), (found[number], wh)
         assert {begin, end} - {None} <= sent, found[number]
+
+
+# All papers say the same
+
+
+@pytest.mark.sqlite
+@settings(max_examples=size(40, 10), deadline=None)
+@given(EVENTS, st.sampled_from(("en", "de")))
+def test_page_csv_json_and_pdf_have_the_same_registers_and_sums(
+    events: list[Event], language: str
+) -> None:
+    year = Year()
+    year.books.connection.execute("UPDATE account SET language = ?", (language,))
+    for number, event in enumerate(events):
+        if year.month < 11:
+            if number % 7 == 3:
+                year.station.boot(meter_serial_number=f"Z-{number}")
+            year.live(event)
+    year.close()
+    numbers = [one for (one,) in year.books.rows("SELECT number FROM statement ORDER BY number")]
+    for number in numbers[-2:]:
+        compare(year, number, has_pdf=number == numbers[-1])
+
+
+def compare(year: Year, number: int, *, has_pdf: bool) -> None:
+    one = paper(year.books, number)
+    template = of_program(one.language)
+    told = json.loads(made(one, DocumentForm.JSON))
+    *rows, total = csv.DictReader(
+        io.StringIO(made(one, DocumentForm.CSV).decode()),
+        delimiter=template.values["csv"]["separator"],
+    )
+    said = [squashed(made(one, DocumentForm.HTML).decode())]
+    if has_pdf:
+        said.append(squashed(pdf_text(made(one, DocumentForm.PDF))))
+
+    def number_of(cell: str) -> Decimal:
+        return Decimal(cell.replace(template.values["csv"]["decimal"], "."))
+
+    lines = [row for row in rows if row["row"] == "line"]
+    gross = sum(number_of(row["gross"]) for row in rows if row["row"] == "tax")
+    assert sum(number_of(row["amount"]) for row in lines if row["amount"]) == gross
+    assert 100 * number_of(total["total"]) == told["total"]
+    amount = template.money(abs(told["total"]), one.first.currency)
+    assert all(squashed(amount) in text for text in said)
+    for position in told["positions"]:
+        row = next(row for row in lines if int(row["position"]) == position["id"])
+        begin, end = (position[name] for name in ("begin_wh", "end_wh"))
+        assert row["measured"] == (position["measured"] or "")
+        assert row["meter_serial"] == (position["meter_serial"] or "")
+        assert all(position["meter_serial"] or "" in text for text in said)
+        if begin is None or end is None:
+            continue
+        read = [number_of(row[name]) for name in ("meter_begin", "meter_end")]
+        assert [1000 * kwh for kwh in read] == [begin, end]
+        if position["measured"] == "register" and not position["corrects"]:
+            assert end - begin == position["energy_wh"]
+        words = squashed(template.metered(begin, end, position["measured"]))
+        assert all(words in text for text in said)
+
+
+def made(one: Paper, form: DocumentForm) -> bytes:
+    with open_maker(form, None) as make:
+        content = make(one)
+    assert isinstance(content, bytes)
+    return content
+
+
+# Closed before
+
+
+OLD: Final = 92
+
+
+@pytest.mark.sqlite
+def test_a_statement_that_was_closed_before_stays_as_it_was(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database of the schema before, with two closed months, goes through the later steps."""
+
+    def content(figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> str:
+        return content_of(figures, [row[:UNREAD] for row in positions])
+
+    monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
+    monkeypatch.setattr(DocumentTemplate, "metered", lambda *_: "")
+    biller = Biller(house_of_two(books))
+    bill_by(books, OWNER)
+    station = Station(books)
+    number = charge(station, 4000)
+    close(biller, 3)
+    correct(books, number, 3000)
+    charge(station, 20_000, "Ben")
+    close(biller, 4)
+    monkeypatch.undo()
+    path = tmp_path / "site.db"
+    with program_of(OLD), open_database(path) as old:
+        copy(books.connection, old)
+    before = [printout_of(books, number) for number in (1, 2, 3)]
+    with open_database(path) as connection:
+        site = Books.__new__(Books)
+        site.connection = connection
+        assert [*statements.sealed(view(connection)), *statements.sums(view(connection))] == []
+        assert [printout_of(site, number) for number in (1, 2, 3)] == before
+        assert connection.execute(
+            "SELECT DISTINCT begin_wh, end_wh, meter_serial, charger_serial, measured FROM position"
+        ).fetchall() == [(None,) * 5]
+
+
+def printout_of(books: Books, number: int) -> tuple[str, ...]:
+    """Return what a closed statement says, reference, bank code and figures."""
+    one = paper(books, number)
+    sheet = sheet_of(one)
+    codes = [block.code for block in sheet.blocks if isinstance(block, LabelledValues)]
+    figures = books.rows(
+        "SELECT number, total, taxes, digest FROM statement WHERE number = ?", number
+    )
+    return (kept(sheet), sheet.reference, *codes, *map(str, figures))
+
+
+def copy(new: Any, old: Any) -> None:
+    """Fill a database of an earlier schema with those rows of one of today that it knows."""
+    triggers = old.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    old.execute("PRAGMA foreign_keys = OFF")
+    for name, _ in triggers:
+        old.execute(f"DROP TRIGGER {name}")
+    tables = old.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    for (table,) in tables:
+        of_old, of_new = (
+            [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for db in (old, new)
+        )
+        columns = [name for name in of_old if name in of_new]
+        old.execute(f"DELETE FROM {table}")
+        rows = new.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+        marks = ", ".join("?" * len(columns))
+        for row in rows:
+            old.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", row)
+    for _, sql in triggers:
+        old.execute(sql)
