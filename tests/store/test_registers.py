@@ -50,10 +50,10 @@ def close(biller: Biller, month: int) -> None:
     biller.close(f"2026-{month:02}")
 
 
-def decided(books: Books, transaction: int, **correction: int) -> None:
+def decided(books: Books, transaction: int, correction: Correction | None = None) -> None:
     decision = Decision("cleo", "read at the meter", books.at)
     if correction:
-        books.run(decisions.correct, transaction, Correction(**correction), decision)
+        books.run(decisions.correct, transaction, correction, decision)
     else:
         books.run(decisions.confirm, transaction, decision)
 
@@ -106,7 +106,7 @@ def test_another_charger_under_the_name_has_not_the_meter_of_the_one_before(
 def test_a_correction_has_the_registers_of_the_new_figure(biller: Biller, station: Station) -> None:
     number = charge(station, 4000)
     close(biller, 3)
-    decided(biller.books, number, meter_start=1000, meter_stop=3500)
+    decided(biller.books, number, Correction(meter_start=1000, meter_stop=3500))
     close(biller, 4)
     assert notes(biller, 2)[1:] == [
         "Correction of line 1 on statement 1",
