@@ -138,3 +138,12 @@ CREATE TABLE secret_key (
     -- 1: no page of the file has old secrets any more; NULL: there were none
     is_erased INTEGER CHECK (is_erased IN (0, 1))
 ) STRICT;
+
+
+-- The settings that were made in the browser, as text; a secret is encrypted. Written by an
+-- operator.
+CREATE TABLE own_setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    CHECK (name NOT IN ('mail', 'ntfy', 'ping-url') OR substr(value, 1, 7) = 'sealed:')
+) STRICT;

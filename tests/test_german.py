@@ -45,6 +45,7 @@ ALIKE: Final = frozenset(
         ),
         *("Python, SQLite", "Standard"),
         *(
+            "Server",
             "Status",
             "System",
             "Token",

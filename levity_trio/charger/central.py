@@ -35,6 +35,7 @@ from levity_trio.events import (
 from levity_trio.plugins.base import Hooks, Load
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.transactions.charges import policy_of
+from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.store.writes.chargers.credentials import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
@@ -103,8 +104,11 @@ class Central:
     """Asks outside about a tag that nobody added; returns None if no answer came in time."""
     load: Load | None = None
     """Load management, once the server has begun."""
+    live: LiveConfig = field(init=False)
+    """The configuration with what is set in the browser."""
 
     def __post_init__(self) -> None:
+        self.live = LiveConfig(self.config)
         self.budget = Budget(self.has_charged)
         self.doors = Doors(self.writer)
         self.turned_away = TurnedAway(self.writer, self.clock, self.known)

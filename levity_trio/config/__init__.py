@@ -20,6 +20,7 @@ from levity_trio.config.settings import (
     ENDPOINT,
     FILE,
     FILES,
+    FOLDER,
     MAIL,
     MQTT,
     NAMES,
@@ -454,6 +455,14 @@ class ServerConfig(WebConfig):
             "URL that is requested every minute while the server is healthy, as Healthchecks and "
             "Uptime Kuma expect."
         ),
+    )
+    backup_folder: Path | None = setting(
+        *(None, "backup-folder", "Backup", FOLDER),
+        "Folder that gets a checked copy of a database in a file each night at 02:30.",
+    )
+    backup_keep: int = setting(
+        *(14, "backup-keep", "Backup", whole(1, 10_000)),
+        "Number of copies that --backup-folder keeps, one a day.",
     )
     mqtt: str | None = setting(
         *(None, "mqtt", "MQTT", MQTT),

@@ -108,7 +108,8 @@ class Setting:
 class InForce:
     """A setting in force: its text as it was given, or that of its default, and where it came from.
 
-    `origin` is flag, environment, file or default. A secret text is not to be shown.
+    `origin` is flag, environment, file, browser or default, `source` says where that is. A secret
+    text is not to be shown. `is_lost`: it was set in the browser, and cannot be read here.
     """
 
     name: str
@@ -117,6 +118,8 @@ class InForce:
     origin: str
     is_secret: bool
     help: str
+    source: str = ""
+    is_lost: bool = False
 
 
 def environment_name(name: str) -> str:
@@ -389,6 +392,14 @@ def _read_file(value: object) -> Path:
     return path
 
 
+def _read_folder(value: object) -> Path:
+    """Return the path of a folder. Whether there is one is seen when it is used: a stick may be
+    pulled out."""
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
+        raise Unusable("give the whole path of a folder, such as /mnt/stick")
+    return Path(value)
+
+
 def _read_files(value: object) -> tuple[Path, ...]:
     """Return the paths in a list, or in a text that separates them by commas."""
     paths = value if isinstance(value, list | tuple) else str(value).split(",")
@@ -425,6 +436,7 @@ def _read_database(value: object) -> DatabaseAddress:
 
 ADDRESS = Kind("ADDRESS", _read_address)
 FILE = Kind("FILE", _read_file)
+FOLDER = Kind("FOLDER", _read_folder)
 DATABASE = Kind("DATABASE", _read_database)
 FILES = Kind("FILE", _read_files, is_repeatable=True)
 SWITCH = Kind("", read_switch)

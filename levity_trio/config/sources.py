@@ -6,9 +6,9 @@ Every error is one line that says what to do, before any port or file is opened.
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.config import (
     OTHER_VARIABLES,
@@ -29,6 +29,8 @@ from levity_trio.config.settings import (
 )
 
 T = TypeVar("T")
+OWN: Final = ("mail", "mail-from", "ntfy", "ping-url", "backup-folder", "backup-keep")
+"""The settings that can be made in the browser, where nothing else gives them."""
 
 
 def load(
@@ -62,6 +64,31 @@ def load(
     return server, log
 
 
+def with_own(config: ServerConfig, own: Mapping[str, str | None]) -> ServerConfig:
+    """Return a configuration with what was set in the browser, by the names of settings; None: its
+    secret is unknown here. What was given elsewhere wins."""
+    rows = {row.name: row for row in config.in_force}
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        if setting.name not in OWN:
+            continue
+        value = getattr(config, setting.attribute)
+        row = rows.get(setting.name)
+        if row is None:  # of a configuration that no source was read for
+            given = None if value == setting.default else _Given(value, "flag", setting.flag)
+            row = _in_force(setting, given)
+        if row.origin == "default" and setting.name in own:
+            text, is_lost = own[setting.name], False
+            try:
+                values[setting.attribute] = setting.kind.read(text)
+            except Unusable:  # its secret is unknown, or its folder of mails is gone
+                text, is_lost = None, True
+            shown = text and setting.kind.masked(text)
+            row = replace(row, text=shown, origin="browser", is_lost=is_lost)
+        rows[setting.name] = row
+    return replace(config, in_force=tuple(rows.values()), **values)
+
+
 class _Given(NamedTuple):
     """A value that was given: where it came from, and how an error names that."""
 
@@ -88,10 +115,11 @@ def _given(
 
 def _in_force(setting: Setting, given: _Given | None) -> InForce:
     if given is None:
-        text, origin = setting.default_text or None, "default"
+        text, origin, source = setting.default_text or None, "default", ""
     else:
         parts = given.value if isinstance(given.value, list | tuple) else [given.value]
         text, origin = setting.kind.masked(",".join(map(str, parts))), given.origin
+        source = given.source
     return InForce(
         name=setting.name,
         group=setting.group,
@@ -99,6 +127,7 @@ def _in_force(setting: Setting, given: _Given | None) -> InForce:
         origin=origin,
         is_secret=setting.kind.is_secret,
         help=setting.help,
+        source=source,
     )
 
 

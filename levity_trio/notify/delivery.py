@@ -24,7 +24,7 @@ from levity_trio.documents import DocumentProblem
 from levity_trio.events import Event, MessageTried
 from levity_trio.log.output import get_logger
 from levity_trio.notify.letter import Attachment, Letter, Notice, Unsent
-from levity_trio.notify.rounds import MAIL, URGENT
+from levity_trio.notify.rounds import MAIL, PUSH, URGENT
 from levity_trio.notify.sending import push, send_mail
 from levity_trio.notify.statements import attached
 from levity_trio.records import record
@@ -34,6 +34,7 @@ from levity_trio.store.engine.retrying import persist, surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.people.messages import DueMessages, due
 from levity_trio.store.reads.reader import Reader
+from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.store.writes.people import messages as writes
 from levity_trio.store.writes.people.messages import ClaimedMessage, DeliveryFailure
 from levity_trio.told import Told
@@ -64,11 +65,17 @@ NO_TOPIC: Final = Told("its topic is unknown here")
 log = get_logger("system")
 
 
+def channels_of(config: ServerConfig) -> list[str]:
+    """Return the channels by which messages leave."""
+    servers = {MAIL: config.mail, PUSH: config.ntfy}
+    return [channel for channel, server in servers.items() if server is not None]
+
+
 @record
 class LaneParts:
     """What deliveries work with. While messages wait, they are looked at each `look_seconds`."""
 
-    config: ServerConfig
+    live: LiveConfig
     reader: Reader
     writer: Writer
     clock: Clock
@@ -84,6 +91,7 @@ class Lane:
         self._parts = parts
         self._channel = channel
         self._news = trio.Event()
+        self._is_set = True
         self._failing_since: datetime | None = None
         self._rests_until: datetime | None = None
         self._in_a_row = 0
@@ -103,6 +111,13 @@ class Lane:
         """Look at once for messages that are due."""
         self._news.set()
 
+    async def begin_again(self) -> None:
+        """Try at once again what failed: settings have changed."""
+        self._rests_until = self._failing_since = None
+        now = stamp(self._parts.clock())
+        await self._parts.writer.run(writes.try_soon, self._channel, now)
+        self._news.set()
+
     def stop(self) -> None:
         """Let what is being sent end soon."""
         self._until = self._sending.deadline = trio.current_time() + GOODBYE_SECONDS
@@ -113,9 +128,20 @@ class Lane:
             self._news = trio.Event()
             rest = RETRY_SECONDS
             with surviving("messages could not be delivered", channel=self._channel):
-                rest = await self._deliver()
+                rest = await self._look()
             with trio.move_on_after(rest):
                 await self._news.wait()
+
+    async def _look(self) -> float:
+        """Deliver, if the channel is set; return for how many seconds there is nothing to do."""
+        was_set = self._is_set
+        self._is_set = self._channel in channels_of(self._parts.live.now)
+        # What waits for a way that was not set must not come out of the blue after a year.
+        if not (was_set and self._is_set):
+            now = self._parts.clock()
+            before = stamp(now - GIVEN_UP_AFTER)
+            await self._parts.writer.run(writes.give_up_old, self._channel, before, stamp(now))
+        return await self._deliver() if self._is_set else inf
 
     async def _deliver(self) -> float:
         """Deliver what is due, unless the server that takes messages is left to rest; return for
@@ -218,7 +244,7 @@ class Lane:
                 link=message.link,
                 is_urgent=message.kind in URGENT and message.part == "begin",
             )
-            await push(notice, parts.config)
+            await push(notice, parts.live.now)
             return None
 
         if message.mail is None:
@@ -226,7 +252,7 @@ class Lane:
         attachments: list[Attachment] = []
         if message.statement is not None and message.part == "statement":
             try:
-                pdf = await attached(parts.reader, message.statement, parts.config.font)
+                pdf = await attached(parts.reader, message.statement, parts.live.now.font)
             except LookupError:
                 raise Unsent(Told("there is no such statement any more"), is_refused=True) from None
             attachments.append(pdf)
@@ -239,7 +265,7 @@ class Lane:
             at=parts.clock(),
             attachments=attachments,
         )
-        await send_mail(letter, parts.config)
+        await send_mail(letter, parts.live.now)
         return message.mail
 
     async def _fail(self, message: ClaimedMessage, problem: Unsent) -> None:

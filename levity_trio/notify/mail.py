@@ -44,8 +44,8 @@ Sender = tuple[str, str]
 """The name and the address."""
 
 
-async def send(letter: Letter, sender: Sender, settings: ServerConfig) -> None:
-    """Hand a mail to the server of the settings. Raises Unsent."""
+async def send(letter: Letter, sender: Sender, settings: ServerConfig) -> str:
+    """Hand a mail to the server of the settings; return its answer. Raises Unsent."""
     # A limiter belongs to one run of trio.
     try:
         places = _PLACES.get()
@@ -59,7 +59,7 @@ async def send(letter: Letter, sender: Sender, settings: ServerConfig) -> None:
             await trio.to_thread.run_sync(work, limiter=places, abandon_on_cancel=True)
         finally:
             conversation.cut()
-    conversation.check()
+    return conversation.answer()
 
 
 def _message(letter: Letter, sender: Sender) -> bytes:
@@ -110,7 +110,7 @@ class _Conversation:
         self._smtp: smtplib.SMTP | None = None
         self._is_cut = False
         self._is_under_way = False
-        self._is_taken = False
+        self._answer: str | None = None
         self._problem: Unsent | None = None
 
     def cut(self) -> None:
@@ -122,17 +122,17 @@ class _Conversation:
             with suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
 
-    def check(self) -> None:
-        """Raise Unsent unless the server has taken the message."""
-        if self._is_taken:
-            return
+    def answer(self) -> str:
+        """Return how the server took the message. Raises Unsent if it did not."""
+        if self._answer is not None:
+            return self._answer
         if self._problem is not None:
             raise self._problem
         late = Told("no answer within {1}", Quantity(MAIL_SECONDS, "s"))
         raise Unsent(late, is_perhaps_sent=self._is_under_way)
 
     def run(self, sender: str, to: str, message: bytes) -> None:
-        """Hand a message over; `check` tells what came of it."""
+        """Hand a message over; `answer` tells what came of it."""
         try:
             smtp = self._open()
             if not self._is_cut:
@@ -232,7 +232,7 @@ class _Conversation:
             refusal = Told("the mail server refuses the message: {1}", _said(code, result))
             raise Unsent(refusal, is_refused=code >= PERMANENT)
         self._is_under_way = False
-        self._is_taken = True
+        self._answer = _said(code, result)
         # The answer to this changes nothing.
         with suppress(OSError, smtplib.SMTPException):
             smtp.putcmd("quit")

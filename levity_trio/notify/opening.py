@@ -14,7 +14,7 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
-from levity_trio.notify.delivery import GIVEN_UP_AFTER, Lane, LaneParts
+from levity_trio.notify.delivery import Lane, LaneParts, channels_of
 from levity_trio.notify.rounds import MAIL, PUSH, Ways
 from levity_trio.notify.statements import Mailed, MailingOrder, keep_sheets, mail_statements
 from levity_trio.notify.telling import Looks, Telling
@@ -27,6 +27,7 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.reader import Reader
+from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.store.writes.people import messages, recipients
 from levity_trio.wire.times import stamp
 
@@ -46,7 +47,7 @@ class LinkAddresses(NamedTuple):
 class Around:
     """What messages work with. `rule` is by what sessions are billed."""
 
-    config: ServerConfig
+    live: LiveConfig
     reader: Reader
     writer: Writer
     clock: Clock
@@ -54,6 +55,11 @@ class Around:
     rule: Rule
     addresses: LinkAddresses
     is_clock_trusted: Callable[[], bool]
+
+    @property
+    def config(self) -> ServerConfig:
+        """The configuration as it is now."""
+        return self.live.now
 
 
 class NoMailServer(Exception):
@@ -91,30 +97,29 @@ def new_topic() -> str:
 def ways_of(around: Around) -> Ways:
     """Return by which ways messages leave."""
     config = around.config
-    channels: list[str] = []
-    if config.mail is not None:
-        channels.append(MAIL)
-    if config.ntfy is not None:
-        channels.append(PUSH)
     owners, drivers = around.addresses
-    return Ways(channels=channels, zone=config.time_zone, owners_url=owners, drivers_url=drivers)
+    return Ways(
+        channels=channels_of(config),
+        zone=config.time_zone,
+        owners_url=owners,
+        drivers_url=drivers,
+    )
 
 
 @asynccontextmanager
 async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]:
     """Tell people, at the server that has the duties of the site, while the block runs."""
-    config = around.config
-    look_seconds = config.check_interval_seconds
+    look_seconds = around.config.check_interval_seconds
     begun_at = stamp(around.clock())
 
     def machine(db: Database) -> MachineState:
         is_trusted = around.is_clock_trusted()
         return MachineState.seen_by(
-            around.writer, db, config, begun_at, is_clock_trusted=is_trusted
+            around.writer, db, around.config, begun_at, is_clock_trusted=is_trusted
         )
 
     parts = LaneParts(
-        config=config,
+        live=around.live,
         reader=around.reader,
         writer=around.writer,
         clock=around.clock,
@@ -122,7 +127,7 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
         publish=hooks.observe,
         look_seconds=look_seconds,
     )
-    lanes = tuple(Lane(parts, channel) for channel in ways_of(around).channels)
+    lanes = tuple(Lane(parts, channel) for channel in (MAIL, PUSH))
     opened = Messages(around, lanes)
     looks = Looks(
         reader=around.reader,
@@ -160,13 +165,19 @@ async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
                     recipients=lost,
                 )
         await writer.run(messages.begin_again)
-        # What waits for a way that is set no longer must not come out of the blue after a year.
-        now = around.clock()
-        before = stamp(now - GIVEN_UP_AFTER)
-        for channel in {MAIL, PUSH} - set(ways_of(around).channels):
-            await writer.run(messages.give_up_old, channel, before, stamp(now))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keep_sheets, around.reader, writer)
         nursery.start_soon(telling.run)
         for lane in lanes:
             nursery.start_soon(lane.run)
+        nursery.start_soon(_follow_changes, around.live, lanes)
+
+
+async def _follow_changes(live: LiveConfig, lanes: Sequence[Lane]) -> None:
+    changed = live.changed
+    while True:
+        await changed.wait()
+        changed = live.changed
+        for lane in lanes:
+            with surviving("messages could not be tried again"):
+                await lane.begin_again()

@@ -40,8 +40,9 @@ def sender_of(settings: ServerConfig) -> tuple[str, str] | None:
     return sender_parts(user)
 
 
-async def send_mail(letter: Letter, settings: ServerConfig) -> None:
-    """Send a mail. It is sent when this returns. Raises Unsent."""
+async def send_mail(letter: Letter, settings: ServerConfig) -> str:
+    """Send a mail. It is sent when this returns what the server answered, or the folder that has
+    it. Raises Unsent."""
     if settings.mail is None:
         raise Unsent(Told("no mail server is set (--mail)"))
     sender = sender_of(settings)
@@ -50,13 +51,15 @@ async def send_mail(letter: Letter, settings: ServerConfig) -> None:
     from levity_trio.notify import mail  # noqa: PLC0415 - its libraries are a megabyte, and a site may have none
 
     if settings.mail.startswith(FOLDER_OF_MAIL):
-        await mail.put(letter, sender, Path(settings.mail.removeprefix(FOLDER_OF_MAIL)))
-    else:
-        await mail.send(letter, sender, settings)
+        folder = settings.mail.removeprefix(FOLDER_OF_MAIL)
+        await mail.put(letter, sender, Path(folder))
+        return folder
+    return await mail.send(letter, sender, settings)
 
 
-async def push(notice: Notice, settings: ServerConfig) -> None:
-    """Publish a push message as JSON, as ntfy documents it. Raises Unsent."""
+async def push(notice: Notice, settings: ServerConfig) -> int:
+    """Publish a push message as JSON, as ntfy documents it; return the status of its answer. Raises
+    Unsent."""
     if settings.ntfy is None:
         raise Unsent(Told("no ntfy server is set (--ntfy)"))
     text = notice.body.encode()[:PUSH_BYTES].decode(errors="ignore")
@@ -77,7 +80,7 @@ async def push(notice: Notice, settings: ServerConfig) -> None:
     except Unanswered as problem:
         raise Unsent(Told("ntfy at {1}: {2}", to.host, str(problem))) from None
     if 200 <= response.status < 300:
-        return
+        return response.status
 
     # ntfy says in its answer what is wrong.
     answer = f"{response.status}"

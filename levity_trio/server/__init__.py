@@ -68,11 +68,13 @@ from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.site.beginning import StartState, beginning
+from levity_trio.store.reads.site.own_settings import own_settings
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
 from levity_trio.store.upkeep.metering import open_metering
+from levity_trio.store.upkeep.nightly import keep_backing_up
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
 from levity_trio.store.writes.chargers import commands, credentials, sessions
@@ -169,6 +171,8 @@ async def serve(
                     clock, known.newest and datetime.fromisoformat(known.newest.at)
                 )
                 central = await _central(config, writer, machine, known, hooks, ports.context)
+                own = await reader.run(partial(own_settings, key=key))
+                central.live.take(own)
                 pages: dict[str, PluginPage] = {}
                 inside = services.ApiOfPlugins()
                 central.load = load = LoadManagement(
@@ -352,8 +356,8 @@ async def _serve_chargers(
             accepting.start_soon(
                 partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers)
             )
-            if central.config.ping_url is not None:
-                accepting.start_soon(keep_pinging, central.config.ping_url, central.writer)
+            accepting.start_soon(keep_pinging, central.live, central.writer)
+            accepting.start_soon(keep_backing_up, central.live, central.clock)
             if central.tls is not None:
                 accepting.start_soon(watch_tls, central.config, central.tls)
             if ports.tls:

@@ -86,7 +86,7 @@ async def open_web(
 def around_of(central: Central, reader: Reader, key: SecretKey) -> Around:
     """Return what messages to people work with."""
     return Around(
-        config=central.config,
+        live=central.live,
         reader=reader,
         writer=central.writer,
         clock=central.clock,
@@ -110,7 +110,7 @@ def api_of(
     """Return what the endpoints of the API work with."""
     tokens = Tokens()
     return ApiParts(
-        config=central.config,
+        live=central.live,
         clock=central.clock,
         writer=central.writer,
         reader=reader,

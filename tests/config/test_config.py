@@ -147,6 +147,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "ntfy": "https://:token@ntfy.example.org",
         "ntfy-token-file": str(tmp_path / "token"),
         "ping-url": "https://hc-ping.com/1e8a",
+        "backup-folder": "/mnt/stick",
         "mqtt": "mqtts://levity:word@broker.example.org:8884/haus",
         "mqtt-names": "true",
         "local-list": "on",

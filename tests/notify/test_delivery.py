@@ -30,6 +30,7 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
+from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.store.writes.people import messages as writes
 from levity_trio.store.writes.people import recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
@@ -71,7 +72,7 @@ class Site:
     @asynccontextmanager
     async def running(self, key: SecretKey = KEY) -> AsyncIterator[Messages]:
         around = Around(
-            config=self.config,
+            live=LiveConfig(self.config),
             reader=self.reader,
             writer=cast(Writer, self.writer),
             clock=lambda: self.books.now,

@@ -307,6 +307,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "station",
         "webhook_waiting",
         "secret_key",
+        "own_setting",
         "asked_tag",
         "local_list_kept",
         "security",

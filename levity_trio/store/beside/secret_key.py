@@ -1,9 +1,9 @@
-"""Secrets that are used again, those of webhooks, are stored encrypted.
+"""Secrets that are used again, those of webhooks and of settings, are stored encrypted.
 
 The key is in a file of its own, so that no backup and no replica has both. Without it, or with
 another one, these secrets are unknown: their webhooks stay off until each is added again under its
-name, which gives it a new secret. Several servers of one database have the same key; another one is
-refused.
+name, which gives it a new secret, and their settings until they are entered again. Several servers
+of one database have the same key; another one is refused.
 
 `cryptography` takes 9 MB. It is imported with the first secret, in the thread of a read or a write.
 """
@@ -30,6 +30,8 @@ from levity_trio.writing import mend, replace
 SEALED: Final = "sealed:"
 SECRETS_VERSION: Final = 52
 """The first version of the schema that has encrypted secrets."""
+OWN_SETTINGS_VERSION: Final = 99
+"""The first version that has settings made in the browser."""
 _KEY_BYTES: Final = 32
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 _COPY: Final = (
@@ -116,6 +118,12 @@ def unknown(rows: Rows, key: SecretKey) -> list[str]:
     return [f"webhook {name}" for name, secret in in_use if key.opened(secret) is None]
 
 
+def unknown_settings(rows: Rows, key: SecretKey) -> list[str]:
+    """Return the settings made in the browser whose secrets a key does not open."""
+    own = rows("SELECT name, value FROM own_setting ORDER BY name", ())
+    return [name for name, value in own if key.opened(value) is None]
+
+
 def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
     """Return the key of a database, which is made if need be; from then on the database has no
     plain secret.
@@ -187,7 +195,8 @@ def _adopt(db: UnitOfWork, key: SecretKey, *, is_shared: bool) -> _Adopted:
         "RETURNING is_erased",
         (key.digest, 0 if plain else None),
     )
-    return _Adopted(is_right=True, must_erase=is_erased == 0, unknown=unknown(db.rows, key))
+    needing = [*unknown(db.rows, key), *unknown_settings(db.rows, key)]
+    return _Adopted(is_right=True, must_erase=is_erased == 0, unknown=needing)
 
 
 def _known(db: UnitOfWork) -> str | None:

@@ -19,8 +19,14 @@ from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.beside import secret_key
-from levity_trio.store.beside.secret_key import SECRETS_VERSION, SecretKey, read_key
+from levity_trio.store.beside.secret_key import (
+    OWN_SETTINGS_VERSION,
+    SECRETS_VERSION,
+    SecretKey,
+    read_key,
+)
 from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import DamagedFile, NewerSchema, check_ownership, look
 from levity_trio.store.keeping.checking import ExaminedFile, check_schema, numbered
@@ -178,12 +184,13 @@ def restore(
 
 def _unknown(source: sqlite3.Connection, held: Content, key_file: Path | None) -> Sequence[str]:
     key = (read_key(key_file) if key_file else None) or SecretKey(None)
-    is_sealed = held.schema >= SECRETS_VERSION
-    return (
-        secret_key.unknown(lambda sql, values: source.execute(sql, values).fetchall(), key)
-        if is_sealed
-        else ()
-    )
+    rows = rows_of(FileDatabase(source))
+    needing: list[str] = []
+    if held.schema >= SECRETS_VERSION:
+        needing += secret_key.unknown(rows, key)
+    if held.schema >= OWN_SETTINGS_VERSION:
+        needing += secret_key.unknown_settings(rows, key)
+    return needing
 
 
 def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:

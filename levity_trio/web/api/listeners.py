@@ -76,6 +76,7 @@ from levity_trio.web.api.site import (
     messages,
     mqtt,
     now,
+    own_settings,
     search,
     system,
     webhooks,
@@ -134,7 +135,7 @@ ROOMS: Final = (
     wallets,
     feeder,
     leases,
-    *(users, driving, mine, reports, messages),
+    *(users, driving, mine, reports, messages, own_settings),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
     endpoint for room in ROOMS for endpoint in room.ENDPOINTS

@@ -112,6 +112,10 @@ LABELS: Final[Mapping[str, str]] = N_(
         "to": "To this address",
         "is_trusted": "Trusted without a trial",
         "topic": "Publishes on this topic of MQTT",
+        "sender": "Mails come from",
+        "url": "Address",
+        "folder": "Folder on this machine",
+        "keep": "Copies that are kept",
         "most": "What one charger can draw (A per phase)",
         "entries": "Settings",
         "rows": "Households",
@@ -146,9 +150,11 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "Inoperative": "Inoperative: out of use",
         "hand": "By hand",
         "bank file": "From a file of the bank",
+        "smtps": "TLS from the beginning (port 465)",
+        "smtp": "STARTTLS (port 587)",
     }
 )
-"""What OCPP's own words mean that people choose from."""
+"""What the words of protocols mean that people choose from."""
 RARE: Final[Mapping[str, Sequence[str]]] = {
     # A charger tells them itself.
     "/api/admin/chargers": ("vendor", "model"),

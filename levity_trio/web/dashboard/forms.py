@@ -29,7 +29,7 @@ from levity_trio.web.api.engine.bodies import StreamedBody
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.money.tariffs import TARIFFS
 from levity_trio.web.api.people.users import USER, USERS
-from levity_trio.web.api.site.messages import OWN, RECIPIENT
+from levity_trio.web.api.site.messages import OWN, RECIPIENT, TEST
 from levity_trio.web.dashboard.fields import (
     LABELS,
     LEAST_ROWS,
@@ -411,8 +411,8 @@ async def _send(
         note = Note("problem", _("Nothing was done. %(words)s", words=words))
         return _go_on(form, request, following, [note])
 
-    # The page that would show the course has the button, too: it says what is wrong.
-    if following.endswith(COURSE):
+    # The page that would show what comes of it has the button, too: it says what is wrong.
+    if following.endswith(COURSE) or (form.endpoint.path == TEST and content.get(NEXT)):
         note = Note("problem", refused.sentence)
         return _go_on(form, request, following.removesuffix(COURSE), [note])
     return await form.show(entered, await _problems(form, refused, entered), refused.status)
@@ -479,6 +479,8 @@ async def _done(form: FilledForm, reply: Reply) -> Note:
         if "has_push" in values and not (values["mail"] or values["has_push"]):
             words = _("Saved, but no message arrives yet: give an address, or make a code for push")
             return Note("warning", words)
+        if form.endpoint.path == TEST:
+            return Note("done", sentence(said(values["words"])))
         done = done_of(form.endpoint.method, form.endpoint.path, values)
         return Note("done", done or _("Done: %(title)s", title=title))
     if form.view.caller.role is Role.DRIVER:

@@ -176,7 +176,12 @@ TITLES: Final = _by_request(
             "POST /recipients/{id}/topic": "Make a code for push messages",
             "DELETE /recipients/{id}/topic": "End push messages",
             "POST /recipients/{id}/test": "Send somebody a test",
-            "POST /messages/test": "Test messages",
+            "POST /messages/test": "Try it",
+            "PUT /own-settings/mail": "Set the mail server",
+            "PUT /own-settings/push": "Set the server of push messages",
+            "PUT /own-settings/ping": "Set who gets a sign of life",
+            "PUT /own-settings/backup": "Set where a copy goes each night",
+            "DELETE /own-settings/{way}": "Set it no more",
             "POST /closings/{month}/mail": "Mail the statements",
             "POST /drain": "Drain this server",
             "POST /imports/levity/chargers": "Import chargers from Levity",
@@ -271,6 +276,21 @@ HELPS: Final = _by_request(
             "POST /recipients/{id}/topic": "It is shown only once. The code before it ends.",
             "POST /api/me/recipient/topic": "It is shown only once. The code before it ends.",
             "POST /messages/test": "Without an address, a mail goes to the sender's own mailbox.",
+            "PUT /own-settings/mail": (
+                "It holds at once. The password is stored encrypted, and never shown."
+            ),
+            "PUT /own-settings/push": (
+                "It holds at once. An access token is a password without a user. It is stored "
+                "encrypted, and never shown."
+            ),
+            "PUT /own-settings/ping": (
+                "Once a minute while all is well. If it stays away, that service tells you. The "
+                "address is stored encrypted, and never shown."
+            ),
+            "PUT /own-settings/backup": (
+                "At 02:30, or once the server runs again. Choose another disk than that of the "
+                "database, such as a stick."
+            ),
             "PUT /chargers/{id}/security": "The profile rises by itself. It is lowered only here.",
             "POST /chargers/{id}/password": "Enter it at the charger. It is shown only once.",
             "POST /chargers/{id}/readmit": (
@@ -379,7 +399,6 @@ DONE: Final = _by_request(
             "PATCH /id-tags/{tag}": "Changed: {id_tag} {can}",
             "DELETE /id-tags/{tag}": "Removed: {tag}",
             "POST /reports/{id}/answer": "Answered: {household} reads it where the report was made",
-            "POST /messages/test": "The test went to {to}",
             "POST /closings/{month}/mail": (
                 "Mails that go out now: {mails}. Mails that wait or were sent already: {earlier}"
             ),

@@ -72,6 +72,7 @@ class Site:
                 port=9000,
                 tls_port=None,
                 mqtt=None,
+                in_force=(),
                 **dict.fromkeys(
                     (
                         "mail",

@@ -81,6 +81,7 @@ class AttentionKind(StrEnum):
     CERTIFICATE = "certificate"
     CHARGER_CLOCK = "charger_clock"
     BACKUP = "backup"
+    SETTING = "setting"
     LOST_CARD = "lost_card"
     WALLET = "wallet"
     REPORT = "report"
@@ -163,7 +164,8 @@ class Storing(Protocol):
 class MachineState(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right,
     its disk, and when the database was last backed up. `is_saved_elsewhere`: by another program,
-    which is watched elsewhere too. `has_mqtt`: a broker of MQTT is set. `has_address` is whether an
+    which is watched elsewhere too. `lost_settings` were made in the browser, and the key of their
+    secrets is missing. `has_mqtt`: a broker of MQTT is set. `has_address` is whether an
     address is one of this machine, `address` returns its present one, if it can be told.
     """
 
@@ -174,6 +176,7 @@ class MachineState(NamedTuple):
     space: DatabaseSpace
     backup: LastBackup | None
     is_saved_elsewhere: bool
+    lost_settings: Sequence[str] = ()
     has_mqtt: bool = False
     has_address: Callable[[str], bool] = lambda _address: True
     address: Callable[[], str | None] = lambda: None
@@ -198,6 +201,7 @@ class MachineState(NamedTuple):
             space=db.space(),
             backup=last_backup(config.database),
             is_saved_elsewhere=saved_by(config.database) is not None,
+            lost_settings=[row.name for row in config.in_force if row.is_lost],
             has_mqtt=config.mqtt is not None,
             has_address=is_of_this_machine if writer.sharing.is_alone else lambda _address: True,
         )
@@ -248,6 +252,7 @@ def attention(
     found += [*_certificates(db, now, names), *_ignored(db, names), *_odd(db, now, names)]
     found += _asked_tags(db)
     found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
+    found += _lost_settings(machine)
     if sees_all:
         found += [*_webhooks(db, now), *_reports(db), *_limits(db, now)]
         found += _mqtt(db, now) if machine.has_mqtt else []
@@ -307,6 +312,15 @@ def _of_backup(db: Database, now: datetime, machine: MachineState) -> Iterator[A
         yield _entry(
             AttentionKind.BACKUP, Told("No backup is known; make one with: levity-trio backup FILE")
         )
+
+
+def _lost_settings(machine: MachineState) -> Iterator[Attention]:
+    if machine.lost_settings:
+        names = ", ".join(machine.lost_settings)
+        words = Told(
+            "The key of secrets is missing, so this is off until it is set again: {1}", names
+        )
+        yield _entry(AttentionKind.SETTING, words)
 
 
 def _of_chargers(chargers: ServedChargers) -> Iterator[Attention]:

@@ -25,6 +25,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.now.attention import Storing
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.reads.reader import Reader
+from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.told import Told
 from levity_trio.web.api.engine.problems import busy
 from levity_trio.web.feed import Feed
@@ -139,7 +140,7 @@ class Server(Protocol):
 class ApiParts:
     """The parts of the server that endpoints use."""
 
-    config: ServerConfig
+    live: LiveConfig
     clock: Clock
     writer: Writer
     reader: Reader
@@ -168,6 +169,11 @@ class ApiParts:
     begun_at: str
     """The time when this run of the server began."""
     sessions: OpenSessions = field(default_factory=OpenSessions)
+
+    @property
+    def config(self) -> ServerConfig:
+        """The configuration as it is now."""
+        return self.live.now
 
     def now(self) -> datetime:
         """Return the present time."""

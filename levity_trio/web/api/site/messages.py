@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,13 +27,15 @@ from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
 from levity_trio.notify.statements import MailingOrder
 from levity_trio.nouns import Recipient
+from levity_trio.outgoing.request import Unanswered
 from levity_trio.records import Personal, names_of, record, whole_text
 from levity_trio.store.reads.people import messages as stored
 from levity_trio.store.reads.people.accounts import account as read_account
 from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
+from levity_trio.store.upkeep.nightly import NotBackedUp, back_up, is_same_disk
 from levity_trio.store.writes.people import recipients as writes
 from levity_trio.store.writes.people.recipients import By, RecipientData
-from levity_trio.told import Told
+from levity_trio.told import Figure, Told
 from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.engine.bodies import ClientInput
@@ -50,10 +52,17 @@ OWN: Final = f"{ME}/recipient"
 TEST_BYTES: Final = 16
 TEST_TITLE: Final = N_("Test of messages")
 TEST_TEXT: Final = N_("This is a test. Messages of the chargers reach you here.")
-NO_MAIL: Final = Told("no mail server is set; start the server with --mail")
-NO_PUSH: Final = Told("no ntfy server is set; start the server with --ntfy")
+NO_MAIL: Final = Told("no mail server is set: an admin sets it under Messages and backup")
+NO_PUSH: Final = Told("no ntfy server is set: an admin sets it under Messages and backup")
+SAME_DISK: Final = Told(
+    "the copies are on the disk of the database: if that disk dies, both are lost. Choose another "
+    "disk"
+)
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
+BACKUP: Final = "backup"
+TEST: Final = f"{MESSAGES}/test"
+T = TypeVar("T")
 
 MailAddress = Annotated[
     Personal[str],
@@ -118,10 +127,10 @@ class MadeTopic(msgspec.Struct):
 
 
 class TestBody(ClientInput, kw_only=True):
-    """The way that is tried. A mail goes to the address that is given, else to the sender's own
-    mailbox."""
+    """The way that is tried; `backup` makes a copy. A mail goes to the address that is given, else
+    to the sender's own mailbox."""
 
-    way: Literal["mail", "push", "ping"]
+    way: Literal["mail", "push", "ping", "backup"]
     to: MailAddress | None = None
 
 
@@ -144,10 +153,12 @@ class StatementMails(msgspec.Struct):
 
 
 class MessageTest(msgspec.Struct):
-    """A test that was sent, and where it went."""
+    """A test, where it went, what came of it, and what to think of."""
 
     way: str
     to: str
+    words: str
+    warnings: tuple[str, ...] = ()
 
 
 class SentTests(msgspec.Struct):
@@ -374,22 +385,32 @@ async def list_messages(request: TypedRequest[BelowQuery, None]) -> list[Message
     return await request.read(stored.messages, before=query.before, limit=query.limit)
 
 
-@ENDPOINTS.post(f"{MESSAGES}/test", Role.ADMIN, "conflict", "unsent", "too_many_waiting")
+@ENDPOINTS.post(TEST, Role.ADMIN, "conflict", "unsent", "too_many_waiting")
 async def test_way(request: TypedRequest[None, TestBody]) -> MessageTest:
-    """Try a way out now: a mail, a push message to nobody, or a sign of life"""
+    """Try a way out now: a mail, a push message to nobody, a sign of life, or a backup"""
     body, config = request.body, request.api.config
     if body.way == MAIL:
         sender = sender_of(config)
         return await _mail(request, body.to or (sender[1] if sender else ""))
     if body.way == PUSH:
         return await _push(request, new_topic())
+    if body.way == BACKUP:
+        return await _backup(request)
     if config.ping_url is None:
-        raise conflict(Told("no URL is set; start the server with --ping-url"))
-    async with request.api.places.wait():
-        problem = await ping(config.ping_url)
-    if problem is not None:
-        raise _unsent(problem)
-    return MessageTest(PING, urlsplit(config.ping_url).hostname or "")
+        raise conflict(Told("no URL is set: an admin sets it under Messages and backup"))
+    host = urlsplit(config.ping_url).hostname or ""
+    status = await _send(request, partial(ping, config.ping_url))
+    return MessageTest(PING, host, Told("{1} answered: {2}", host, str(status)))
+
+
+async def _backup(request: Request) -> MessageTest:
+    config = request.api.config
+    made = await _send(request, partial(back_up, config))
+    file = made["file"]
+    size = Figure(made["bytes"] / 1e6, 1)
+    words = Told("A copy of {1} MB was written to {2}, and checked: it is sound", size, file)
+    warnings = (SAME_DISK,) if is_same_disk(config) else ()
+    return MessageTest(BACKUP, file, words, warnings)
 
 
 @ENDPOINTS.post(f"{CLOSING}/mail", Role.OPERATOR, "conflict")
@@ -422,8 +443,8 @@ async def _mail(request: Request, to: str) -> MessageTest:
         link=request.api.config.public_url,
         at=request.api.now(),
     )
-    await _send(request, partial(send_mail, letter, request.api.config))
-    return MessageTest(MAIL, to)
+    answer = await _send(request, partial(send_mail, letter, request.api.config))
+    return MessageTest(MAIL, to, Told("A mail to {1} was handed over. Answer: {2}", to, answer))
 
 
 async def _push(request: Request, topic: str) -> MessageTest:
@@ -431,20 +452,21 @@ async def _push(request: Request, topic: str) -> MessageTest:
     if config.ntfy is None:
         raise conflict(NO_PUSH)
     notice = Notice(topic=topic, title=_(TEST_TITLE), body=_(TEST_TEXT), link=config.public_url)
-    await _send(request, partial(push, notice, config))
-    return MessageTest(PUSH, urlsplit(config.ntfy).hostname or "")
+    status = await _send(request, partial(push, notice, config))
+    host = urlsplit(config.ntfy).hostname or ""
+    words = Told("A push message was handed over. {1} answered: {2}", host, str(status))
+    return MessageTest(PUSH, host, words)
 
 
-async def _send(request: Request, message: Callable[[], Awaitable[None]]) -> None:
+async def _send(request: Request, message: Callable[[], Awaitable[T]]) -> T:
     async with request.api.places.wait():
         try:
-            await message()
+            return await message()
         except Unsent as problem:
-            raise _unsent(problem.problem) from None
-
-
-def _unsent(problem: str) -> Problem:
-    return Problem(HTTPStatus.BAD_GATEWAY, "unsent", problem)
+            words = problem.problem
+        except (NotBackedUp, Unanswered) as problem:
+            words = problem.args[0]
+    raise Problem(HTTPStatus.BAD_GATEWAY, "unsent", words)
 
 
 # Of drivers

@@ -32,9 +32,9 @@ STATUS: Final = Path("/proc/self/status")
 @record
 class SettingRow:
     """A setting in force: as it was given, or its default; null: none. `origin` is flag,
-    environment, file or default.
+    environment, file, browser or default, `source` where it was given.
 
-    A switch that was not given has neither.
+    A switch that was not given has neither. `is_lost`: the key of its secret is missing.
     """
 
     name: str
@@ -42,6 +42,8 @@ class SettingRow:
     value: str | None
     origin: str
     help: str
+    source: str
+    is_lost: bool
 
 
 @record
@@ -167,6 +169,8 @@ def _shown_setting(setting: InForce) -> SettingRow:
         value=value,
         origin=setting.origin,
         help=setting.help,
+        source=setting.source,
+        is_lost=setting.is_lost,
     )
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+import trio
+
 from levity_trio.locale import N_, _
+from levity_trio.notify.sending import sender_of
+from levity_trio.store.upkeep.nightly import is_same_disk
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site.own_settings import known_server
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
 
@@ -14,6 +19,7 @@ ADMIN: Final = "/api/admin"
 FEW: Final = 20
 SECTION: Final = N_("System")
 TRUST: Final = "/trust"
+WAYS_PAGE: Final = "/system/ways"
 
 
 async def _system(view: PageView) -> Values:
@@ -33,9 +39,25 @@ async def _system(view: PageView) -> Values:
         "given": sum(setting["origin"] != "default" for setting in settings),
         "webhooks": [webhook for webhook in webhooks if webhook["removed_at"] is None],
         "mqtt": await view.find(f"{ADMIN}/mqtt"),
-        "ways": await view.get(f"{ADMIN}/messages/ways"),
         "values": {setting["name"]: setting["value"] for setting in settings},
         "stations": stations["data"],
+    }
+
+
+async def _ways(view: PageView) -> Values:
+    config = view.api.server.config
+    return {
+        "rows": {row.name: row for row in config.in_force},
+        "mail": known_server(config.mail),
+        "password_file": config.mail_password_file,
+        "sender": sender_of(config),
+        "mail_from": config.mail_from,
+        "push": known_server(config.ntfy),
+        "ping": known_server(config.ping_url).server.partition("/")[0],
+        "folder": config.backup_folder,
+        "keep": config.backup_keep,
+        "is_same_disk": await trio.to_thread.run_sync(is_same_disk, config),
+        "system": await view.get("/api/system"),
     }
 
 
@@ -82,6 +104,13 @@ _page: Final = partial(DashboardPage, section=SECTION, role=Role.ADMIN)
 PAGES: Final = N_(
     (
         _page("/system", "System", "system.html", _system, help="reference/settings"),
+        _page(
+            WAYS_PAGE,
+            "Messages and backup",
+            "system/ways.html",
+            _ways,
+            help="tasks/be-told",
+        ),
         _page(
             "/system/people",
             "Who has access",
