@@ -4,6 +4,9 @@
 A page has a topic, its path without `.md`. README.md lists all pages, in their order, so that a
 code host shows it as the first page of the folder. Comments are for those who write the pages, and
 nobody else sees them.
+
+Pages are written in English. `TOPIC.de.md` is a page in German, with the same headings in the same
+order, so that the anchors of the English page lead to its sections, too.
 """
 
 from __future__ import annotations
@@ -20,6 +23,15 @@ FOLDER: Final = Path(__file__).parent
 CONTENTS: Final = "README"
 OF_DRIVERS: Final = "drivers"
 """The folder for those who charge. They see no others."""
+WRITTEN: Final = "en"
+SECTION: Final = 2
+"""The level of headings that divide a page."""
+TRANSLATED: Final[Mapping[str, Sequence[str]]] = {
+    "drivers/charge-and-stop": ("de",),
+    "drivers/what-i-pay": ("de",),
+    "drivers/card-log-in-trouble": ("de",),
+}
+"""The pages that stand in other languages, too."""
 NEAREST: Final = 5
 ALIKE: Final = 0.7
 LONGEST_LINE: Final = 200
@@ -49,6 +61,8 @@ class ManualPage:
     text: str
     title: str
     sections: Mapping[str, str]
+    anchors: Sequence[str] = ()
+    """Those of all headings, in their order."""
 
     @property
     def folder(self) -> str:
@@ -62,14 +76,14 @@ def topics() -> tuple[str, ...]:
     return tuple(_LISTED.findall(_read(CONTENTS)))
 
 
-def find(topic: str) -> ManualPage:
+def find(topic: str, language: str = WRITTEN) -> ManualPage:
     """Return the page with this topic, or the only one of that name in any folder. Raises
     UnknownTopic."""
     wanted = topic.strip("/").removesuffix(".md").lower()
     named = [one for one in topics() if wanted in (one, one.rpartition("/")[2])]
     if wanted not in named and len(named) != 1:
         raise UnknownTopic(topic, named or _nearest(wanted))
-    return _page(wanted if wanted in named else named[0])
+    return _page(wanted if wanted in named else named[0], language)
 
 
 def contents() -> ManualPage:
@@ -77,17 +91,19 @@ def contents() -> ManualPage:
     return _page(CONTENTS)
 
 
-def pages() -> Iterator[ManualPage]:
-    """Yield all pages, in the order of the contents."""
-    return map(_page, topics())
+def pages(language: str = WRITTEN) -> Iterator[ManualPage]:
+    """Yield all pages, in the order of the contents; in this language, where a page has it."""
+    return (_page(topic, language) for topic in topics())
 
 
-def search(words: str) -> Iterator[tuple[ManualPage, str]]:
+def search(words: str, language: str = WRITTEN) -> Iterator[tuple[ManualPage, str]]:
     """Yield each page that has all these words, with the line that has most of them; titles go
     first."""
     wanted = words.lower().split()
     fitting = [
-        one for one in pages() if wanted and all(word in one.text.lower() for word in wanted)
+        one
+        for one in pages(language)
+        if wanted and all(word in one.text.lower() for word in wanted)
     ]
     for page in sorted(fitting, key=lambda one: -sum(word in one.title.lower() for word in wanted)):
         told = max(
@@ -131,13 +147,24 @@ def _nearest(wanted: str) -> list[str]:
 
 
 @cache
-def _page(topic: str) -> ManualPage:
-    text = _COMMENT.sub("", _read(topic)).lstrip()
+def _page(topic: str, language: str = WRITTEN) -> ManualPage:
+    text = written = _text(topic)
+    if language in TRANSLATED.get(topic, ()):
+        text = _text(f"{topic}.{language}")
     headings = list(_headings(text))
+    anchors = [anchor(words) for _level, words in _headings(written)]
     title = next((words for level, words in headings if level == 1), topic)
-    return ManualPage(
-        topic, text, title, {words: anchor(words) for level, words in headings if level == 2}
-    )
+    sections = {
+        words: place
+        for (level, words), place in zip(headings, anchors, strict=True)
+        if level == SECTION
+    }
+    return ManualPage(topic, text, title, sections, anchors)
+
+
+def _text(name: str) -> str:
+    """Return the text of a file without its comments."""
+    return _COMMENT.sub("", _read(name)).lstrip()
 
 
 def _headings(text: str) -> Iterator[tuple[int, str]]:

@@ -29,10 +29,11 @@ def to_html(page: ManualPage, base: str) -> str:
     markdown.add_render_rule("fence", _block)
     tokens = markdown.parse(page.text)
     heading = page.title
+    anchors = iter(page.anchors)
     for token, inside in pairwise([*tokens, *tokens[-1:]]):
         if token.type == "heading_open":
             heading = inside.content.replace("`", "")
-            token.attrSet("id", anchor(heading))
+            token.attrSet("id", next(anchors, anchor(heading)))
         token.meta["heading"] = heading
     _lead(tokens, page, base)
     return str(markdown.renderer.render(tokens, markdown.options, {}))
@@ -40,7 +41,7 @@ def to_html(page: ManualPage, base: str) -> str:
 
 def _open_table(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
     """Begin a table in a box that the keyboard reaches, because it may be wider than the screen."""
-    name = escape(f"Table: {tokens[index].meta['heading']}")
+    name = escape(tokens[index].meta["heading"])
     return f'<div class="table" tabindex="0" role="region" aria-label="{name}"><table>\n'
 
 

@@ -12,6 +12,7 @@ from levity_trio.cli.help import rendered
 from levity_trio.manual import FOLDER, ManualPage, rendering
 
 PAGES = [*manual.pages()]
+GERMAN = [one for one in manual.pages("de") if one.folder == manual.OF_DRIVERS]
 LINES = 300
 DRIVERS_LINES = 60
 WORDS = 20_000
@@ -43,31 +44,31 @@ class Links(HTMLParser):
 
 
 def test_the_contents_list_each_page_once_by_its_title() -> None:
-    files = {str(one.relative_to(FOLDER).with_suffix("")) for one in FOLDER.rglob("*.md")} - {
-        manual.CONTENTS
-    }
-    assert sorted(manual.topics()) == sorted(files)
+    found = {str(one.relative_to(FOLDER).with_suffix("")) for one in FOLDER.rglob("*.md")}
+    others = {f"{topic}.{one}" for topic, names in manual.TRANSLATED.items() for one in names}
+    assert sorted(manual.topics()) == sorted(found - others - {manual.CONTENTS})
+    assert others < found
     listed = dict(
         re.findall(r"^- \[([^]]+)\]\(([^)]+)\.md\)", manual.contents().text, re.MULTILINE)
     )
     assert listed == {page.title: page.topic for page in PAGES}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
+@pytest.mark.parametrize("page", [*PAGES, *GERMAN], ids=lambda page: page.title)
 def test_each_link_leads_to_a_page_or_a_heading(page: ManualPage) -> None:
     shown = Links(rendering.to_html(page, "/help"))
     assert len(set(shown.ids)) == len(shown.ids), "two headings have one anchor"
     for href in shown.hrefs:
         path, _, part = href.partition("#")
-        target = manual.find(path.removeprefix("/help/")) if path else page
+        target = manual.find(path.removeprefix("/help/") if path else page.topic)
         assert path in ("", f"/help/{target.topic}"), "it leads out of the manual"
         assert not part or part in anchors(target)
         assert page.folder != manual.OF_DRIVERS or target.folder == manual.OF_DRIVERS
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
+@pytest.mark.parametrize("page", [*PAGES, *GERMAN], ids=lambda page: page.title)
 def test_a_page_is_short_and_plain(page: ManualPage) -> None:
-    lines = (FOLDER / f"{page.topic}.md").read_text(encoding="utf-8").splitlines()
+    lines = page.text.splitlines()
     assert len(lines) <= (DRIVERS_LINES if page.folder == manual.OF_DRIVERS else LINES)
     assert page.text.startswith("# ")
     words = re.sub(r"^ *```.*?^ *```$|`[^`]*`", "", page.text, flags=re.MULTILINE | re.DOTALL)
@@ -98,6 +99,29 @@ def test_files_that_a_page_names_exist(page: ManualPage) -> None:
 def test_all_that_is_written_by_hand_is_read_in_two_hours() -> None:
     by_hand = [page for page in PAGES if page.folder != "reference"]
     assert sum(len(page.text.split()) for page in by_hand) <= WORDS
+
+
+@pytest.mark.parametrize("page", GERMAN, ids=lambda page: page.title)
+def test_a_neighbour_reads_the_same_sections_in_german(page: ManualPage) -> None:
+    """The ways from pages to a section lead there in both languages."""
+    english = manual.find(page.topic)
+    assert page.text != english.text
+    assert page.title != english.title
+    marks = [re.findall(r"^(?:#+ |\||\d\. |- )", one.text, re.MULTILINE) for one in (page, english)]
+    assert marks[0] == marks[1]
+    assert list(page.sections.values()) == list(english.sections.values())
+    shown = [Links(rendering.to_html(one, "/help")) for one in (page, english)]
+    assert shown[0].ids == shown[1].ids
+    assert shown[0].hrefs == shown[1].hrefs
+
+
+def test_others_are_read_in_english() -> None:
+    assert len(GERMAN) == len(manual.TRANSLATED)
+    assert manual.find("tasks/cards", "de") is not None
+    assert manual.find("tasks/cards", "de").text == manual.find("tasks/cards").text
+    assert [page.topic for page, _line in manual.search("Ladekarte verloren", "de")] == [
+        "drivers/card-log-in-trouble"
+    ]
 
 
 def test_a_topic_is_found_by_its_last_part() -> None:

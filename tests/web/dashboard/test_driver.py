@@ -12,6 +12,7 @@ import pytest
 
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import LedgerKind
+from levity_trio.billing.ownership import Thing, What
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.load import load
@@ -185,6 +186,57 @@ async def test_the_own_session_stands_on_top_and_others_show_nothing(yard: Yard)
             assert secret not in shown.html
 
 
+async def test_the_own_space_stands_before_the_others(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    async with yard.charger() as plug, yard.charger("CP-2") as other:
+        await plug.status("Available")
+        await other.status("Preparing")
+        assert "Your space" not in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+        yard.house.give(1, Thing(What.SPACE, "CP-2", 1))
+        words = (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+        own, others = words.index("Your space CP-2 ◐ Plugged in"), words.index("Other chargers")
+        assert own < others < words.index("CP-1 ✓ Free")
+        assert words.count("CP-2") == 1
+        assert "Your space" not in (await Opening(yard, yard.ben.caller).open(CHARGE)).words
+
+
+async def test_it_says_where_the_car_is_and_whether_it_charges(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    opening = Opening(yard, yard.anna.caller)
+    assert "None of your cars is in a session." in (await opening.open(CHARGE)).words
+    async with yard.charger() as plug:
+        await plug.begin("ANNA")
+        assert "Your car is at CP-1 ◐ Not charging now" in (await opening.open(CHARGE)).words
+
+
+@pytest.mark.usefixtures("day_and_night")
+async def test_money_and_the_last_sessions_stand_before_other_chargers(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    station = Station(yard.books)
+    number = station.start(1000, tag="ANNA")
+    yard.books.wait(60)
+    station.stop(number, 5000)
+    shown = await Opening(yard, yard.anna.caller).open(CHARGE)
+    assert f"/d/sessions/{number}" in shown.links
+    assert shown.words.index("Nothing to pay.") < shown.words.index("Your last sessions")
+    assert shown.words.index("4.00 kWh") < shown.words.index("All chargers")
+
+
+async def test_an_answer_of_the_owner_stands_first_for_two_weeks(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    Station(yard.books)
+    opening = Opening(yard, yard.anna.caller)
+    await yard.anna.post("/reports", {"words": "It smells.", "charger": "CP-1"})
+    assert "It smells." not in (await opening.open(CHARGE)).words
+    await yard.writer.run(reports.answer, 1, "It is mended", yard.books.at, "cleo")
+    words = (await opening.open(CHARGE)).words
+    assert words.index("The owner answers: It is mended") < words.index("You wrote: It smells.")
+    assert words.index("You wrote") < words.index("None of your cars")
+    assert "It is mended" not in (await Opening(yard, yard.ben.caller).open(CHARGE)).words
+    yard.books.wait(15 * 24 * 60)
+    assert "It is mended" not in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+
+
 async def test_a_start_is_one_page_further_where_the_place_is_named(yard: Yard) -> None:
     """On the wrong row it would charge the car of somebody else."""
     await yard.add_tag("ANNA")
@@ -200,7 +252,7 @@ async def test_a_start_is_one_page_further_where_the_place_is_named(yard: Yard) 
 async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
     async with yard.charger():
         opening = Opening(yard, yard.anna.caller)
-        assert [*await opening.parts(CHARGE)] == ["running", "places"]
+        assert [*await opening.parts(CHARGE)] == ["answers", "running", "own", "places"]
         for changed, expected in (
             (None, ["place"]),
             ({"CP-1"}, ["place"]),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from levity_trio import manual
+from levity_trio.locale import speaking
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import DashboardPage
@@ -42,6 +43,16 @@ async def test_drivers_see_what_is_written_for_them_and_nothing_else(site: Site)
     assert (await opening.open(PAGE, topic="what-i-pay")).status == 200
     with pytest.raises(ApiRefused, match="no page changelog"):
         await opening.open(PAGE, topic="changelog")
+
+
+async def test_a_german_neighbour_reads_it_in_german(site: Site) -> None:
+    opening = Opening(site, Role.DRIVER)
+    with speaking("de"):
+        contents = await opening.open(CONTENTS)
+        assert "Was ich zahle und warum" in contents.words
+        assert "/help/drivers/what-i-pay#look-at-a-statement" in contents.links
+        shown = await opening.open(PAGE, topic="drivers/what-i-pay")
+        assert '<h2 id="look-at-a-statement">Eine Abrechnung ansehen</h2>' in shown.html
 
 
 async def test_an_unknown_page_is_told(site: Site) -> None:

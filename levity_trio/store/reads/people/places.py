@@ -126,11 +126,18 @@ _STANDING: Final = (
 )
 
 
-def spaces(db: Database, now: str, charger: str | None) -> list[SpaceRow]:
-    """Return the spaces that belong to households now, of one charger or of all."""
-    one, values = (" AND ownership.key = ?", (charger,)) if charger is not None else ("", ())
+def spaces(
+    db: Database, now: str, charger: str | None, account: int | None = None
+) -> list[SpaceRow]:
+    """Return the spaces that belong to households now, of one charger or of all, of one household
+    or of all."""
+    wanted, values = "", list[object]()
+    for condition, value in (("ownership.key = ?", charger), ("account_id = ?", account)):
+        if value is not None:
+            wanted += f" AND {condition}"
+            values.append(value)
     return _SPACE.every(
-        db, f"{_SPACES}{one} ORDER BY ownership.key, ownership.conn_id", (now, now, *values)
+        db, f"{_SPACES}{wanted} ORDER BY ownership.key, ownership.conn_id", (now, now, *values)
     )
 
 

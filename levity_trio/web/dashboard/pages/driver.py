@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -27,6 +28,8 @@ from levity_trio.store.reads.people.driving import (
     tags_of,
 )
 from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction, Some
+from levity_trio.store.reads.people.places import SpaceRow
+from levity_trio.store.reads.people.places import spaces as spaces_of_household
 from levity_trio.store.reads.people.reports import ReportFilters as Reports
 from levity_trio.store.reads.transactions.bill.own import OwnChange
 from levity_trio.store.reads.transactions.curve import Curve
@@ -48,7 +51,7 @@ from levity_trio.web.api.drivers.mine import (
     read_vehicles,
     shown_tag,
 )
-from levity_trio.web.api.drivers.reports import read_own
+from levity_trio.web.api.drivers.reports import DriversReport, read_own
 from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role, whole_number
@@ -67,24 +70,37 @@ from levity_trio.web.dashboard.pages.session import curves
 from levity_trio.web.dashboard.progress import progress
 from levity_trio.web.dashboard.refusals import ApiRefused, refusals
 from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.wire.times import stamp
 
 SECTION: Final = N_("Charge")
 SITE: Final = ""
 """Among what changed: a fact about no charger."""
 MOST: Final = 20
 """Own sessions that go on at once, and reports that are shown."""
+NEWEST: Final = 2
+"""Own sessions that have ended, on the first page."""
+ANSWERED: Final = timedelta(days=14)
+"""So long an answer of the owner stands on the first page."""
 
 
 class DriversView(NamedTuple):
     """What who looks sees of the chargers, and what is the own household's: its tags that may
-    charge now, its sessions that go on, with a small curve of each, and what it may use in this
-    month."""
+    charge now, its sessions that go on, with a small curve of each, what it may use in this month,
+    and its spaces."""
 
     chargers: Sequence[PlacesOfCharger]
     tags: Sequence[DriversTag] = ()
     sessions: Sequence[DriversTransaction] = ()
     curves: Mapping[int, Sparkline | None] = MappingProxyType({})
     limits: Sequence[DriversLimit] = ()
+    spaces: Sequence[SpaceRow] = ()
+
+    def own_space(self, charger: str, connector: str) -> SpaceRow | None:
+        """Return the own space that a connector is, None if it is none."""
+        for space in self.spaces:
+            if space.charger == charger and str(space.connector or connector) == connector:
+                return space
+        return None
 
 
 class Spot(NamedTuple):
@@ -121,7 +137,8 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
             power = () if curve is None else curve.power
             curves[session.id] = sparkline([(at, most) for at, _least, most in power])
         limits = look(read_limits, server, account)
-        seen = DriversView((), sessions=sessions, curves=curves, limits=limits)
+        own_spaces = look(spaces_of_household, server.stamp(), charger, account)
+        seen = DriversView((), (), sessions, curves, limits, own_spaces)
         return places, look(tags_of, account, server.stamp()), seen
 
     # A read has a thread of its own, in which nothing of the server's memory is looked at.
@@ -132,8 +149,22 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
 
 
 async def _read_all(view: PageView) -> Values:
-    running, places = await _all(view)
-    return {"running": running, "places": places}
+    answers, running, own, places = await _all(view)
+    account = view.caller.account
+    money = None
+    newest: Sequence[DriversTransaction] = ()
+    if account is not None:
+        money = await view.look(lambda look: look(read_money, view.api.server, account))
+        found = await view.look(_sessions, view, {})
+        newest = [one for one in found.data if one.ended_at is not None][:NEWEST]
+    return {
+        "answers": answers,
+        "running": running,
+        "own": own,
+        "places": places,
+        "money": money,
+        "newest": newest,
+    }
 
 
 async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
@@ -142,12 +173,25 @@ async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
 
 async def _all(view: PageView) -> Sequence[LivePart]:
     seen = await _look(view)
+    answers = [] if is_nobody(view) else await view.look(_answers, view)
     running = [{"one": session, "curve": seen.curves[session.id]} for session in seen.sessions]
     places: list[Values] = []
+    own: list[Values] = []
     for charger in seen.chargers:
-        connectors = _spots(charger, seen)
-        place = {"charger": charger, "connectors": connectors, "path": _path(charger.id)}
-        places.append(place)
+        # The own space stands first, so it is not among the others.
+        others: list[Spot] = []
+        name = charger.name or charger.id
+        place = {"charger": charger, "path": _path(charger.id), "name": name, "key": charger.id}
+        for spot in _spots(charger, seen):
+            space = seen.own_space(charger.id, spot.id)
+            if space is None:
+                others.append(spot)
+            else:
+                key = f"{charger.id}-{spot.id}"
+                called = space.name or name
+                own.append({**place, "connectors": [spot], "name": called, "key": key})
+        if others or not charger.connectors:
+            places.append({**place, "connectors": others})
 
     # If one price holds at all chargers, it is said once.
     price = seen.chargers[0].price if seen.chargers else None
@@ -159,11 +203,21 @@ async def _all(view: PageView) -> Sequence[LivePart]:
         "tags": seen.tags,
         "limits": seen.limits,
         "is_nobody": is_nobody(view),
+        "is_rest": bool(own),
     }
     return [
-        LivePart("running", "driver/running.html", {"running": running}),
+        LivePart("answers", "driver/answers.html", {"answers": answers}),
+        LivePart("running", "driver/running.html", {"running": running, **shown}),
+        LivePart("own", "driver/own.html", {"own": own, **shown}),
         LivePart("places", "driver/places.html", shown),
     ]
+
+
+def _answers(look: Look, view: PageView) -> list[DriversReport]:
+    """Return what the owner answered the household in the last days."""
+    since = stamp(view.api.server.now() - ANSWERED)
+    reports = look(read_own, Reports(view.caller.account, is_waiting=False))
+    return [report for report in reports if report.answer and (report.answered_at or "") > since]
 
 
 async def _read_place(view: PageView) -> Values:

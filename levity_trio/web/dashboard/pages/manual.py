@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from levity_trio import manual
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, language
 from levity_trio.manual import rendering
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document, in_full
@@ -44,10 +44,12 @@ async def _contents(view: PageView) -> Values:
         """Read the pages from their files, in a thread."""
         folders: dict[str, list[manual.ManualPage]] = {name: [] for name in FOLDERS}
         folders[""] = []
-        for page in manual.pages():
+        for page in manual.pages(language()):
             if page.folder in folders and _may_see(view, page):
                 folders[page.folder].append(page)
-        found = [hit for hit in manual.search(words[:LONGEST]) if _may_see(view, hit[0])]
+        found = [
+            hit for hit in manual.search(words[:LONGEST], language()) if _may_see(view, hit[0])
+        ]
         titles = {**FOLDERS, "": OTHERS}
         by_title = {_(titles[name]): pages for name, pages in folders.items()}
         return {"folders": by_title, "words": words, "found": found}
@@ -58,7 +60,7 @@ async def _contents(view: PageView) -> Values:
 async def _page(view: PageView) -> Values:
     topic = view.path["topic"]
     try:
-        page = await trio.to_thread.run_sync(manual.find, topic)
+        page = await trio.to_thread.run_sync(manual.find, topic, language())
     except manual.UnknownTopic:
         page = None
     if page is None or not _may_see(view, page):
