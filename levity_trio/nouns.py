@@ -6,7 +6,7 @@ and what goes with personal data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -130,6 +130,11 @@ class Recipient:
     ] = False
 
 
+TaxKind = Literal["taxed", "exempt", "small business", "no business"]
+"""How who bills is taxed. Exempt is by § 4 UStG, a small business by § 19, and so on elsewhere. No
+business: neighbours who share costs."""
+
+
 @noun
 class Biller:
     """Who bills, as it stands on statements. `payment_days` are counted from the closing."""
@@ -143,4 +148,22 @@ class Biller:
     bank_account: Line = None
     bank_name: Line = None
     tax_number: Line = None
+    vat_number: Line = None
+    tax_kind: TaxKind | None = None
+    tax_note: Annotated[
+        Line,
+        Meta(description="Why there is no tax, as it stands on each statement. Exempt: needed."),
+    ] = None
+    number_prefix: (
+        Annotated[
+            str,
+            whole_text(
+                max_length=12,
+                pattern=r"^([A-Za-z0-9/.-]*[A-Za-z/.-])?$",
+                words=Told("give letters, digits, - / or ., with no digit at the end: 2026-"),
+                description="Before the numbers of statements, such as 2026-.",
+            ),
+        ]
+        | None
+    ) = None
     payment_days: Annotated[int, Meta(ge=0, le=365, description="After closing.")] = 14

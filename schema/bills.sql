@@ -147,7 +147,12 @@ CREATE TABLE biller (
     logo BLOB,  -- a PNG or a JPEG
     template TEXT,  -- words and formats of papers, in TOML; NULL: those of the program
     set_at TEXT NOT NULL,
-    set_by TEXT NOT NULL
+    set_by TEXT NOT NULL,
+    -- NULL: nobody said it yet
+    tax_kind TEXT CHECK (tax_kind IN ('taxed', 'exempt', 'small business', 'no business')),
+    tax_note TEXT,  -- why there is no tax, in the owner's words
+    vat_number TEXT,
+    number_prefix TEXT  -- stands before the numbers of its statements
 ) STRICT;
 
 -- A closed statement names it.

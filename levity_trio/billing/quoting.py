@@ -43,6 +43,7 @@ class Quote:
     maximum: Decimal | None
     blocking: Blocking | None
     free_below_wh: int
+    has_tax: bool
 
 
 def quote(versions: Versions, now: datetime, zone: tzinfo) -> Quote:
@@ -62,6 +63,7 @@ def quote(versions: Versions, now: datetime, zone: tzinfo) -> Quote:
         maximum=_or_none(version, LineKind.MAXIMUM, version.maximum),
         blocking=blocking,
         free_below_wh=version.free_below_wh,
+        has_tax=version.has_tax,
     )
 
 

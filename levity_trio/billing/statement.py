@@ -9,11 +9,12 @@ differ.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from levity_trio.nouns import TaxKind
 from levity_trio.records import record
 
 
@@ -117,6 +118,8 @@ class Position:
     corrects: int | None = None
     corrected_statement: str | None = None
     reason: str | None = None
+    corrected_number: str | None = None
+    """`corrected_statement` as it stands on the paper."""
     is_prepaid: bool = False
     """A position that was charged to the wallet is listed, and asks for nothing."""
     begin_wh: int | None = None
@@ -161,12 +164,17 @@ class Party:
 
 @record
 class Owner:
-    """Who bills: name, address, bank details, and tax number."""
+    """Who bills: name, address, bank details, and taxes."""
 
     party: Party
     bank_account: str | None = None
     bank_name: str | None = None
     tax_number: str | None = None
+    vat_number: str | None = None
+    tax_kind: TaxKind | None = None
+    """None: nobody said it yet."""
+    tax_note: str | None = None
+    number_prefix: str | None = None
     payment_days: int = 14
     logo: bytes | None = None
     """PNG or JPEG."""
@@ -202,6 +210,32 @@ class Statement:
     closed_on: date | None = None
     digest: str | None = None
     previous_digest: str | None = None
+    left_on: date | None = None
+    """The last day of a household that moved out in the month."""
+
+    @property
+    def printed_number(self) -> str | None:
+        """The number as it stands on the paper. `number` is how it is looked up."""
+        return printed_number(self.owner.number_prefix, self.number)
+
+    @property
+    def last_day(self) -> date:
+        """The last day that it is about; the first one is that of the month."""
+        after = (self.month + timedelta(days=31)).replace(day=1)
+        return self.left_on or after - timedelta(days=1)
+
+    @property
+    def due_on(self) -> date | None:
+        """The last day for the payment that is asked for."""
+        if self.closed_on is None or self.total <= 0 or self.is_carried:
+            return None
+        return self.closed_on + timedelta(self.owner.payment_days)
+
+    @property
+    def is_untaxed(self) -> bool:
+        """Whether it has no tax, and its sender said why: then it says nothing of rates."""
+        said_so = self.owner.tax_kind not in (None, "taxed")
+        return said_so and not any(tax.rate for tax in self.taxes)
 
     def names(self) -> Iterator[str]:
         """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and
@@ -236,6 +270,12 @@ class Statement:
             if one.transaction is not None and (one.card or not one.corrects)
         }
         return cards.pop() if len(cards) == 1 else None
+
+
+def printed_number(prefix: str | None, number: str | None) -> str | None:
+    """Return a number of a statement as it stands on paper. A prefix never ends in a digit, so no
+    two are equal."""
+    return None if number is None else f"{prefix or ''}{number}"
 
 
 NO_DIGEST: Final = "\ufdd0"

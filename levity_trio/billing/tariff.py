@@ -88,6 +88,11 @@ class Tariff:
         )
 
     @property
+    def has_tax(self) -> bool:
+        """Whether any of its lines is taxed."""
+        return any(rate for _kind, rate in self.tax_rates)
+
+    @property
     def minutes(self) -> Iterator[int]:
         """The minutes of the day at which the window may change."""
         for window in self.windows:

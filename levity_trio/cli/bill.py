@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
 
 import click
@@ -36,7 +37,7 @@ from levity_trio.cli.transfers import read_file
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.documents.paper import file_name
 from levity_trio.documents.template import ENGLISH_TEXT
-from levity_trio.nouns import Biller
+from levity_trio.nouns import Biller, TaxKind
 from levity_trio.output import is_terminal
 from levity_trio.records import names_of
 from levity_trio.wire.times import in_zone
@@ -47,6 +48,8 @@ PATIENCE_SECONDS: Final = 600.0
 BILLER_SECONDS: Final = 120.0
 MINUTE: Final = timedelta(minutes=1)
 FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
+_DRAFT: Final = re.compile(r" draft( \d+)?\.(html|pdf|csv|json)$")
+"""The end of the name of a draft's file."""
 DRAFT_COLUMNS: Final = (
     "account",
     "name",
@@ -134,7 +137,8 @@ Examples:
 
 There is a file for each statement, named by its number, and the covering sheet.
 A closed statement always gives the same file, so a print that was interrupted
-can be repeated; a file that differs is never replaced.
+can be repeated; a file that differs is never replaced. --draft makes all drafts of
+the month anew and removes those that were printed before.
 """
 OWNER_EXAMPLES: Final = """\
 \b
@@ -196,13 +200,14 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
     draft = _draft(operator, month, terms)
     path = ("admin", "drafts", month, "problems")
     problems = operator.ask("GET", *path, query=terms, patience=PATIENCE_SECONDS)["problems"]
+    lacks = [lack["words"] for lack in draft["missing"] if lack["words"]]
     statements = draft.pop("data")
     if operator.is_told({**draft, "statements": statements, "problems": problems}):
         return
     if statements:
         show_table(DRAFT_COLUMNS, map(_draft_row, statements))
     nothing = _nothing(operator, month, draft)
-    for line in [*([nothing] if nothing else _sums(draft["sums"])), *problems]:
+    for line in [*([nothing] if nothing else _sums(draft["sums"])), *lacks, *problems]:
         say(fill(line))
 
 
@@ -406,7 +411,7 @@ def _show(statement: Mapping[str, Any]) -> None:
     currency, zone = CURRENCIES[statement["currency"]["code"]], ZoneInfo(statement["zone"])
     amounts = {name: money(statement[name], currency) for name in ("carried_in", "total")}
     name = statement["to"] and statement["to"]["name"]
-    head = {"statement": statement["number"], "month": statement["month"][:7], "name": name}
+    head = {"statement": statement["printed_number"], "month": statement["month"][:7], "name": name}
     show_record({**statement, **amounts, **head}, *HEAD)
     say("")
     rows = [_line(position, zone, currency) for position in statement["positions"]]
@@ -423,7 +428,8 @@ def _show(statement: Mapping[str, Any]) -> None:
         {**tax, **{name: money(tax[name], currency) for name in names}}
         for tax in statement["taxes"]
     ]
-    show_table(("rate", *names), taxes)
+    if not statement["is_untaxed"]:
+        show_table(("rate", *names), taxes)
 
 
 def _line(
@@ -438,7 +444,7 @@ def _line(
     remarks = ["held back"] if is_held_back else []
     if position["corrects"]:
         remarks.append(
-            f"corrects line {position['corrects']} of statement {position['corrected_statement']}"
+            f"corrects line {position['corrects']} of statement {position['corrected_number']}"
         )
     if position["is_prepaid"]:
         remarks.append(f"from the wallet: {amount}")
@@ -478,24 +484,37 @@ def _kwh(record: Mapping[str, Any]) -> str:
     "--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements."
 )
 @click.option("--draft", "is_draft", is_flag=True, help="What bill preview shows.")
-def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
+@_CARRY
+def print_month(
+    operator: Operator,
+    month: str,
+    folder: Path,
+    form: str,
+    carry_below: str | None,
+    *,
+    is_draft: bool,
+) -> None:
     """Print the statements of a closed month, and its covering sheet."""
-    kind, which, papers = (
-        ("drafts", " draft", _drafts) if is_draft else ("closings", "", _statements)
-    )
-    statements = (
-        _draft(operator, month, {})["data"]
-        if is_draft
-        else list(operator.rows("statements", month=month))
-    )
+    if carry_below is not None and not is_draft:
+        raise click.UsageError("--carry-below is for --draft: a closed month has carried already")
+    terms = _terms(operator, carry_below, None)
+    kind, which = "closings", ""
+    if is_draft:
+        kind, which = "drafts", " draft"
+        statements = _draft(operator, month, terms)["data"]
+        papers = _drafts(operator, month, form, statements, terms)
+        _remove_drafts(folder, month)
+    else:
+        statements = list(operator.rows("statements", month=month))
+        papers = _statements(operator, month, form, statements)
     if not statements and not is_draft:
         raise ConfigError(f"no statement of {month} is closed; see levity-trio bill list")
     with CountProgress("statements", is_json=operator.is_json) as progress:
-        for done, (name, content) in enumerate(papers(operator, month, form, statements), 1):
+        for done, (name, content) in enumerate(papers, 1):
             write_into(folder, name, content, replaces=is_draft)
             progress(done, len(statements))
     cover = "html" if form == "html" else "pdf"
-    content = _document(operator, kind, month, form=cover)
+    content = _document(operator, kind, month, form=cover, **terms)
     write_into(folder, f"{month} covering sheet{which}.{cover}", content, replaces=is_draft)
     words = (
         f"{counted(len(statements), 'statement')} of {month} and the covering sheet are in {folder}"
@@ -503,31 +522,39 @@ def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_d
     operator.tell({"month": month, "statements": len(statements), "folder": str(folder)}, words)
 
 
+def _remove_drafts(folder: Path, month: str) -> None:
+    """Remove the drafts of a month that were printed before: a household may have another name, or
+    no statement any longer."""
+    try:
+        for path in place(folder).glob(f"{month} *"):
+            if _DRAFT.search(path.name):
+                path.unlink()
+    except OSError as problem:
+        raise EnvironmentProblem(f"{folder} cannot be used: {problem.strerror}") from None
+
+
 def _statements(
-    operator: Operator, month: str, form: str, _statements: object
+    operator: Operator, month: str, form: str, statements: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of the files of a closed month; they come some at once."""
-    after = 0
-    while True:
-        query = {"format": form, "after": after}
-        try:
-            archive = operator.send(
-                "GET", "closings", month, "archive", query=query, patience=PATIENCE_SECONDS
-            )
-        except RefusedByApi as refused:
-            if refused.code == "not_found" and after:
-                return
-            raise
+    numbers = sorted(statement["number"] for statement in statements)
+    done = 0
+    while done < len(numbers):
+        query = {"format": form, "after": numbers[done] - 1}
+        path = ("closings", month, "archive")
+        archive = operator.send("GET", *path, query=query, patience=PATIENCE_SECONDS)
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
             files = [(Path(name).name, zipped.read(name)) for name in zipped.namelist()]
-        if not files:
-            return
         yield from files
-        after = int(Path(files[-1][0]).stem.rpartition(" ")[2])
+        done += len(files)
 
 
 def _drafts(
-    operator: Operator, month: str, form: str, statements: list[Mapping[str, Any]]
+    operator: Operator,
+    month: str,
+    form: str,
+    statements: Sequence[Mapping[str, Any]],
+    terms: Mapping[str, Any],
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of the files of a draft. Households may have the same name, but
     for its case."""
@@ -536,16 +563,14 @@ def _drafts(
         name = file_name(month, statement["name"] or f"household {statement['account']}", "draft")
         named[name.casefold()] += 1
         further = f" {named[name.casefold()]}" if named[name.casefold()] > 1 else ""
-        content = _document(
-            operator, "drafts", month, "statements", str(statement["id"]), form=form
-        )
+        path = ("drafts", month, "statements", str(statement["id"]))
+        content = _document(operator, *path, form=form, **terms)
         yield f"{name}{further}.{form}", content
 
 
-def _document(operator: Operator, *path: str, form: str) -> bytes:
-    return operator.send(
-        "GET", *path, "document", query={"format": form}, patience=PATIENCE_SECONDS
-    )
+def _document(operator: Operator, *path: str, form: str, **terms: Any) -> bytes:
+    query = {"format": form, **terms}
+    return operator.send("GET", *path, "document", query=query, patience=PATIENCE_SECONDS)
 
 
 def write_into(folder: Path, name: str, content: bytes, *, replaces: bool) -> None:
@@ -582,7 +607,11 @@ def show_owner(operator: Operator) -> None:
 @click.option("--contact", help="Whom to ask about a line.")
 @click.option("--bank-account", metavar="ACCOUNT", help="Where to pay to; an IBAN is checked.")
 @click.option("--bank-name", metavar="NAME", help="The bank.")
+@click.option("--tax-kind", type=click.Choice(get_args(TaxKind)), help="How you are taxed.")
+@click.option("--tax-note", metavar="SENTENCE", help="Why there is no tax.")
 @click.option("--tax-number", metavar="NUMBER", help="As it must stand on a bill.")
+@click.option("--vat-number", metavar="NUMBER", help="Such as DE123456789.")
+@click.option("--number-prefix", metavar="TEXT", help="Before the numbers, such as 2026-.")
 @click.option(
     "--payment-days", type=click.IntRange(0, 365), help="Days to pay after closing; 14 by default."
 )

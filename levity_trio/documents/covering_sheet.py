@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from msgspec import structs
 
@@ -37,9 +38,9 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     figure = template.money(asked, currency)
     month = template.day(first.month, "month")
 
-    blocks = [_sums(statements, template, figure), _table(statements, template)]
+    blocks = [_sums(statements, template), _table(statements, template)]
     taxes = _taxes(statements)
-    if taxes:
+    if taxes and _is_taxed(statements):
         table = tax_table(taxes, currency, template)
         blocks.append(structs.replace(table, title=template.say("cover_taxes")))
     blocks.extend(_held_back(statements, template))
@@ -73,9 +74,11 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     )
 
 
-def _sums(
-    statements: Sequence[Statement], template: DocumentTemplate, asked: str
-) -> Table | LabelledValues:
+def _is_taxed(statements: Sequence[Statement]) -> bool:
+    return not all(statement.is_untaxed for statement in statements)
+
+
+def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table | LabelledValues:
     """Return what all statements add up to."""
     paid_out = carried_credits = carried_debts = 0
     waiting = waiting_wh = 0
@@ -101,7 +104,6 @@ def _sums(
     energy_wh = sum(statement.energy_wh for statement in statements)
     pairs = [(template.say("cover_count"), str(len(statements)))]
     pairs.append((template.say("energy"), kwh(energy_wh)))
-    pairs.append((template.say("cover_figure"), asked))
     for word, minor in sums.items():
         amount = template.money(minor, statements[0].currency)
         pairs.append((template.say(word), amount))
@@ -116,7 +118,9 @@ def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table
     def column(name: str, share: int, *, is_number: bool = False) -> TableColumn:
         return TableColumn(head=template.column(name), share=share, is_number=is_number)
 
-    taxes = tax_columns(template, statements[0].currency, 12)
+    taxes: tuple[TableColumn, ...] = ()
+    if _is_taxed(statements):
+        taxes = tax_columns(template, statements[0].currency, 12)
     columns = (
         column("number", 14),
         column("name", 28),
@@ -126,18 +130,21 @@ def _table(statements: Sequence[Statement], template: DocumentTemplate) -> Table
         column("total", 12, is_number=True),
     )
     rows: list[TableRow] = []
+    figures = partial(_figures, template=template, is_taxed=bool(taxes))
     for statement in statements:
-        number = tidy(statement.number or "–")
+        number = tidy(statement.printed_number or "–")
         name = tidy(template.household(statement).name)
-        cells = (number, name, *_figures([statement], template))
+        cells = (number, name, *figures([statement]))
         notes = (template.say("cover_carried"),) if statement.is_carried else ()
         rows.append(TableRow(cells=cells, notes=notes))
-    total = TableRow(cells=("", template.say("sum"), *_figures(statements, template)))
+    total = TableRow(cells=("", template.say("sum"), *figures(statements)))
     title = template.say("cover_statements")
     return Table(title=title, columns=columns, rows=tuple(rows), total=total)
 
 
-def _figures(statements: Sequence[Statement], template: DocumentTemplate) -> Iterator[str]:
+def _figures(
+    statements: Sequence[Statement], template: DocumentTemplate, *, is_taxed: bool
+) -> Iterator[str]:
     """Yield the cells of numbers of some statements together: energy, tax, carried in, total."""
     energy_wh = sum(statement.energy_wh for statement in statements)
     yield template.kilowatt_hours(energy_wh)
@@ -145,7 +152,7 @@ def _figures(statements: Sequence[Statement], template: DocumentTemplate) -> Ite
     taxes: list[TaxSum] = []
     for statement in statements:
         taxes.extend(statement.taxes)
-    for name in TAX_NAMES:
+    for name in TAX_NAMES if is_taxed else ():
         minor = sum(getattr(tax, name) for tax in taxes)
         yield template.amount(minor, currency)
     carried_in = sum(statement.carried_in for statement in statements)
@@ -185,7 +192,7 @@ def _chain(
     if not closed:
         return
     first, last = closed[0], closed[-1]
-    first_number, last_number = tidy(first.number or ""), tidy(last.number or "")
+    first_number, last_number = (tidy(one.printed_number or "") for one in (first, last))
     numbers = template.say("cover_range", first=first_number, last=last_number)
     yield template.say("cover_numbers"), numbers
     # Each digest covers the one before it: these two prove all statements between them.

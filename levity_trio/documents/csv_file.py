@@ -92,7 +92,7 @@ def _rows(statement: Statement) -> Iterator[Cells]:
         energy: Cells = {"quantity": _kwh(position.energy_wh), "unit": "kWh"}
         yield {**whole, "row": "held back", **_session(position), **energy}
 
-    for tax in statement.taxes:
+    for tax in () if statement.is_untaxed else statement.taxes:
         sums: Cells = {name: units(getattr(tax, name), currency) for name in TAX_NAMES}
         yield {**whole, "row": "tax", "tax_rate": tax.rate, **sums}
 

@@ -36,6 +36,10 @@ class OwnerDocument(msgspec.Struct, frozen=True):
     bank_account: str | None
     bank_name: str | None
     tax_number: str | None
+    vat_number: str | None
+    tax_kind: str | None
+    tax_note: str | None
+    number_prefix: str | None
     payment_days: int
 
 
@@ -76,6 +80,7 @@ class PositionDocument(msgspec.Struct, frozen=True):
     amount: int
     corrects: int | None
     corrected_statement: str | None
+    corrected_number: str | None
     reason: str | None
     is_prepaid: bool
     begin_wh: int | None = None
@@ -95,14 +100,18 @@ class TaxDocument(msgspec.Struct, frozen=True):
 
 
 class StatementDocument(msgspec.Struct, frozen=True):
-    """A whole statement; a draft has no number, digest and day of closing."""
+    """A whole statement; a draft has no number, digest and days. `printed_number` stands on the
+    paper; by `number` it is looked up."""
 
     number: str | None
+    printed_number: str | None
     account: int
     month: date
+    last_day: date
     zone: str
     currency: CurrencyDocument
     prices_are_gross: bool
+    is_untaxed: bool
     to: PartyDocument | None
     owner: OwnerDocument
     positions: tuple[PositionDocument, ...]
@@ -113,6 +122,7 @@ class StatementDocument(msgspec.Struct, frozen=True):
     energy_wh: int
     held_back: tuple[PositionDocument, ...]
     closed_on: date | None
+    due_on: date | None
     digest: str | None
     previous_digest: str | None
 

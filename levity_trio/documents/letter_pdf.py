@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from levity_trio.billing.statement import Party
 from levity_trio.documents.fonts import Fonts
 from levity_trio.documents.paper import LogInLetter
-from levity_trio.documents.pdf import QUIET, PdfPages
+from levity_trio.documents.pdf import QUIET, SUBJECT, PdfPages
 from levity_trio.documents.qr import text_code
-from levity_trio.documents.template import tidy
+from levity_trio.documents.template import ENGLISH, tidy
 from levity_trio.locale import _, language
 
 # All lengths are in mm.
 _PAPER: Final = "A4"
-_ADDRESS: Final = 45.0
-"""A window envelope shows what stands here."""
-_SUBJECT: Final = 100.0
 _SIDE: Final = 50.0
 _GAP: Final = 4.0
 _BODY = 11.0
@@ -30,12 +28,11 @@ def letter_pdf(letter: LogInLetter, fonts: Fonts) -> bytes:
     paper = PdfPages(_PAPER, title, language(), fonts)
     try:
         paper.add_page()
-        paper.set_y(_ADDRESS)
-        for line in (letter.household, *letter.address.splitlines()):
-            paper.paragraph(tidy(line), _BODY)
+        party = Party(name=letter.household, address=tuple(letter.address.splitlines()))
+        paper.window(letter.sender, ENGLISH.in_window(party))
 
         # A long address pushes the rest down.
-        paper.set_y(max(_SUBJECT, paper.get_y() + _GAP))
+        paper.set_xy(paper.l_margin, max(SUBJECT, paper.get_y() + _GAP))
         paper.paragraph(title, _TITLE, bold=True, kind="H1")
         paper.ln(_GAP)
         purpose = _(

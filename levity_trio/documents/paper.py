@@ -78,7 +78,7 @@ class CodeSheet:
 @record
 class LogInLetter:
     """A letter that logs the driver of a household in: to whom, the name for the log-in, the code,
-    and where and until which day it is typed. `url` does that by itself."""
+    and where and until which day it is typed. `url` does that by itself. `sender` is one line."""
 
     household: str
     address: str
@@ -89,13 +89,15 @@ class LogInLetter:
     url: str
     until: str
     language: str = SOURCE
+    sender: str = ""
 
 
 def name_of(statement: Statement) -> str:
     """Return the name of a statement's file without its ending. That of a closed one ends in its
     number."""
     name = statement.to.name if statement.to else f"household {statement.account}"
-    what = "draft" if statement.number is None else f"statement {statement.number}"
+    number = statement.printed_number
+    what = "draft" if number is None else f"statement {number.replace('/', '-')}"
     return file_name(f"{statement.month:%Y-%m}", name, what)
 
 

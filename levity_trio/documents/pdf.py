@@ -30,7 +30,7 @@ from levity_trio.told import Told
 
 _FAMILY: Final = "sheet"
 _MARGIN: Final = 16.0  # all lengths are in mm
-_FOOT: Final = 18.0
+_FOOT: Final = 15.0
 _GAP: Final = 1.5
 _PADDING: Final = 0.4
 """Above and below the text of a row."""
@@ -53,6 +53,17 @@ that is known."""
 _FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
 """FiraGO's contextual alternates tear figures and letters apart, as in digests."""
 _LABEL_SHARE: Final = 0.35
+_WINDOW_LEFT, _WINDOW_WIDTH = 25.0, 75.0
+_ADDRESS_TOP, _ADDRESS_BOTTOM = 62.7, 90.0
+"""Where the window of an envelope shows the recipient: DIN 5008, form B. The field begins 20 mm
+from the left and 45 mm from the top, and is 85 × 45 mm. Its lower part is for the address."""
+SUBJECT: Final = 98.5
+"""What follows the window begins here."""
+_BESIDE = 125.0
+"""Where the block beside the window begins."""
+_SENDER_LINE = 6.5
+_FACT_LABEL = 26.0
+_WINDOW_GAP = 6.0
 _HEADS: Final = 16.0
 """A table's title and the heads of its columns, in two lines."""
 
@@ -190,6 +201,24 @@ class PdfPages(FPDF):
         self._divided[key] = lines
         return lines
 
+    def window(self, sender: str, recipient: Sequence[str]) -> None:
+        """Write to whom it goes where the window of an envelope shows it, below its sender in one
+        small line."""
+        left, width = _WINDOW_LEFT, _WINDOW_WIDTH
+        lines = len(self.lines(sender, width, _SENDER_LINE)) if sender else 0
+        self.set_xy(left, _ADDRESS_TOP - 1 - lines * _SENDER_LINE * _LINE)
+        if sender:
+            self.paragraph(sender, _SENDER_LINE, width=width, colour=_SOFT)
+
+        # A long address is written smaller. What is too long even so goes on below the window.
+        for size in (_HEAD, _BODY, _SMALL):
+            count = sum(len(self.lines(line, width, size, True)) for line in recipient)
+            if count * size * _LINE <= _ADDRESS_BOTTOM - _ADDRESS_TOP:
+                break
+        self.set_xy(left, _ADDRESS_TOP)
+        for index, line in enumerate(recipient):
+            self.paragraph(line, size, width=width, bold=index == 0)
+
     def rule(self, width: float, grey: int = 0) -> None:
         """Draw a line over the whole width."""
         self.set_line_width(width)
@@ -242,7 +271,7 @@ class _SheetPages(PdfPages):
                 self.ln(2)
 
     def footer(self) -> None:
-        self.set_y(-_FOOT + 6)
+        self.set_y(-_FOOT + 4)
         words = self._sheet.page_words.format(page=self.page_no(), pages=_PAGES)
         # No font has what stands for the number of pages.
         parts = [self._fonts.printable(part) for part in words.split(_PAGES)]
@@ -253,38 +282,59 @@ class _SheetPages(PdfPages):
 
 
 def _write_head(paper: _SheetPages, sheet: Sheet) -> None:
-    """Write the sender on the left, the recipient on the right, and beneath both what is asked."""
-    half = paper.epw / 2 - 4
-    top = paper.get_y()
-    if sheet.logo:
-        width, height = check_logo(sheet.logo)
-        scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
-        with paper.tagged("Figure", sheet.sender[0]):
-            paper.image(io.BytesIO(sheet.logo), w=width * scale, h=height * scale)
-        paper.ln(2)
-    for index, line in enumerate(sheet.sender):
-        is_name = index == 0
-        colour = _INK if is_name else _SOFT
-        paper.paragraph(line, _SMALL, width=half, bold=is_name, colour=colour)
-
-    # A sender may be longer than a page: then the recipient follows beneath.
-    below = paper.get_y()
+    """Write the recipient into the window, the sender and the facts beside it, and beneath both
+    what is asked."""
+    top, below = paper.get_y(), 0.0
+    if sheet.recipient:
+        paper.window(sheet.sender_line, sheet.recipient)
+        below = max(paper.get_y() + _WINDOW_GAP, SUBJECT)
+    # An address may be longer than a page: then the rest follows beneath.
+    left = paper.l_margin
+    if paper.page == 1:
+        paper.set_xy(_BESIDE, top)
+        left = _BESIDE
     page = paper.page
-    if page == 1:
-        paper.set_xy(paper.l_margin + half + 8, top)
-    for index, line in enumerate(sheet.recipient):
-        paper.paragraph(line, _HEAD, width=half, bold=index == 0)
-    is_beside = paper.page == page
-    below = max(below, paper.get_y()) if is_beside else paper.get_y()
-    paper.set_xy(paper.l_margin, below)
+    _write_sender(paper, sheet, left)
+    below = max(below, paper.get_y() + _WINDOW_GAP) if paper.page == page else paper.get_y()
 
-    paper.ln(6)
-    paper.paragraph(sheet.title, _TITLE, bold=True, kind="H1")
-    paper.ln(2)
+    paper.set_xy(paper.l_margin, below)
+    page = paper.page
+    paper.paragraph(sheet.title, _TITLE, width=_BESIDE - paper.l_margin - 4, bold=True, kind="H1")
+    title_ends = paper.get_y()
+    beside = paper.l_margin
+    if paper.page == page:
+        beside = _BESIDE
+        paper.set_y(below)
+    paper.set_x(beside)
     paper.paragraph(sheet.label, _BODY, colour=_SOFT)
     paper.paragraph(sheet.figure, _LARGE, bold=True)
     if sheet.remark:
         paper.paragraph(sheet.remark)
+    paper.set_xy(paper.l_margin, max(title_ends, paper.get_y()))
+
+
+def _write_sender(paper: _SheetPages, sheet: Sheet, left: float) -> None:
+    """Write logo, sender and facts into a column that begins here."""
+    if sheet.logo:
+        width, height = check_logo(sheet.logo)
+        scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
+        with paper.tagged("Figure", sheet.sender[0]):
+            paper.image(io.BytesIO(sheet.logo), x=left, w=width * scale, h=height * scale)
+        paper.ln(2)
+        paper.set_x(left)
+    for index, line in enumerate(sheet.sender):
+        is_name = index == 0
+        paper.paragraph(line, _SMALL, bold=is_name, colour=_INK if is_name else _SOFT)
+    paper.set_xy(left, paper.get_y() + 2)
+    for label, value in sheet.facts:
+        paper.make_room(_BODY * _LINE)
+        top = paper.get_y()
+        paper.set_x(left)
+        paper.paragraph(label, _BODY, width=_FACT_LABEL - 1, colour=_SOFT)
+        ends = paper.get_y()
+        paper.set_xy(left + _FACT_LABEL, top)
+        paper.paragraph(value, _BODY)
+        paper.set_xy(left, max(ends, paper.get_y()))
 
 
 def check_logo(logo: bytes) -> tuple[int, int]:

@@ -96,10 +96,16 @@ class Sheet:
     """What a household writes on its payment."""
     csv: tuple[str, str] = (",", ".")
     """The separator and the decimal sign of a file for spreadsheets."""
+    sender_line: str = ""
+    """The sender in one small line above the recipient, in the window of an envelope."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Number, date and the like at the head, with their labels."""
 
     def texts(self) -> tuple[str, ...]:
         """Return all its texts in reading order."""
-        texts = [self.mark or "", *self.sender, *self.recipient]
+        texts = [self.mark or "", self.sender_line, *self.recipient, *self.sender]
+        for fact in self.facts:
+            texts += fact
         texts += [self.title, self.label, self.figure, self.remark]
         for block in self.blocks:
             texts.append(block.title)

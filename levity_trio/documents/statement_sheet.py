@@ -4,7 +4,7 @@ and digest."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -58,12 +58,13 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     if statement.number is None:
         mark = template.say("draft")
     sender = [*template.address(owner.party)]
-    if owner.tax_number:
-        sender.append(template.say("tax_number", number=tidy(owner.tax_number)))
+    for word, number in (("tax_number", owner.tax_number), ("vat_number", owner.vat_number)):
+        if number:
+            sender.append(template.say(word, number=tidy(number)))
 
     positions = Positions(statement, template)
     blocks: list[Table | LabelledValues] = [positions.table()]
-    if statement.taxes:
+    if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
     # Without this, the total stands at the head and beneath the lines already.
     if statement.carried_in:
@@ -75,6 +76,9 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     if is_asked(statement):
         reference = payment_reference(statement, template)
         blocks.append(_payment(statement, template, reference))
+    if statement.number is None:
+        # Nobody pays by a draft.
+        reference = ""
 
     month = template.day(statement.month, "month")
     table = values["csv"]
@@ -84,7 +88,9 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         mark=mark,
         title=template.say("title", month=month),
         sender=tuple(sender),
-        recipient=template.address(template.household(statement)),
+        sender_line=template.in_one_line(owner.party),
+        recipient=template.in_window(template.household(statement)),
+        facts=tuple(_head(statement, template)),
         logo=owner.logo,
         label=template.say("total"),
         # The figure shows the size of a credit, and the remark that it is one.
@@ -107,9 +113,21 @@ def closed_at(statement: Statement) -> datetime | None:
     return datetime.combine(statement.closed_on, time(), zone)
 
 
+def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[str, str]]:
+    """Yield what a bookkeeper looks for first; a draft has no number and no days yet."""
+    yield template.column("number"), tidy(statement.printed_number or "–")
+    closed_on = statement.closed_on
+    yield template.column("date"), template.day(closed_on) if closed_on else "–"
+    month = template.day(statement.month, "month")
+    days = template.say("days_of_month", first=1, last=statement.last_day.day, month=month)
+    yield template.say("period"), days
+    if statement.due_on is not None:
+        yield template.say("due"), template.day(statement.due_on)
+
+
 def is_asked(statement: Statement) -> bool:
-    """Whether the household is asked to pay now; a draft asks for nothing."""
-    return statement.number is not None and statement.total > 0 and not statement.is_carried
+    """Whether the household is asked to pay, of a draft: would be."""
+    return statement.total > 0 and not statement.is_carried
 
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:
@@ -148,11 +166,9 @@ def _what_to_do(statement: Statement, template: DocumentTemplate) -> str:
         return template.say("nothing")
     if statement.is_carried:
         return template.say("carried_on")
-    days = statement.owner.payment_days
-    if statement.closed_on is None:
-        return template.say("to_pay_within", days=days)
-    last_day = template.day(statement.closed_on + timedelta(days))
-    return template.say("to_pay_by", date=last_day)
+    if statement.due_on is None:
+        return template.say("to_pay_within", days=statement.owner.payment_days)
+    return template.say("to_pay_by", date=template.day(statement.due_on))
 
 
 def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
@@ -197,7 +213,7 @@ def payment_reference(statement: Statement, template: DocumentTemplate) -> str:
     Banks take LONGEST_REFERENCE characters.
     """
     name = tidy(template.household(statement).name)
-    number = tidy(statement.number or "")
+    number = tidy(statement.printed_number or "–")
     reference = template.say("payment_reference", number=number, household=name)
     return tidy(reference)[:LONGEST_REFERENCE].strip()
 
@@ -211,7 +227,7 @@ def payment_code(statement: Statement, reference: str) -> str:
     """
     owner = statement.owner
     iban = bank_accounts.compact(owner.bank_account or "")
-    if not is_asked(statement) or statement.total > HIGHEST_CENTS:
+    if statement.number is None or not is_asked(statement) or statement.total > HIGHEST_CENTS:
         return ""
     if statement.currency.code != "EUR" or not bank_accounts.is_iban(iban):
         return ""
@@ -229,14 +245,19 @@ def payment_code(statement: Statement, reference: str) -> str:
 
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
-    yield template.say("prices_gross" if statement.prices_are_gross else "prices_net")
+    if not statement.is_untaxed:
+        yield template.say("prices_gross" if statement.prices_are_gross else "prices_net")
+    elif statement.owner.tax_note:
+        yield tidy(statement.owner.tax_note)
+    elif statement.owner.tax_kind == "small business":
+        yield template.say("small_business")
     for tariff, version in _tariffs(statement):
         yield template.say("tariff", tariff=tidy(tariff), date=template.day(version))
 
     if statement.number is None or statement.closed_on is None:
         yield template.say("open", zone=statement.zone)
     else:
-        number = tidy(statement.number)
+        number = tidy(statement.printed_number or "")
         day = template.day(statement.closed_on)
         yield template.say("closed", number=number, date=day, zone=statement.zone)
 
@@ -363,7 +384,7 @@ class Positions:
 
         notes: list[str] = []
         if position.corrects is not None:
-            number = tidy(position.corrected_statement or "–")
+            number = tidy(position.corrected_number or position.corrected_statement or "–")
             notes.append(template.say("correction", line=position.corrects, statement=number))
         notes.extend(self._reason(position))
         notes.extend(self._measured(position))

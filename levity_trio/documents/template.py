@@ -7,9 +7,11 @@ the same tables and names, and in each text the same fields.
 
 from __future__ import annotations
 
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -35,6 +37,8 @@ ADDRESS_PARTS: Final = ("name", "address", "contact")
 _OWN_ENTRIES: Final = "money.symbols"
 """The table that may have any entries."""
 _LONGEST_SIGN: Final = 1
+LONGEST_SENDER_LINE: Final = 120
+_WORDS: Final = re.compile(r"\w+")
 UNIT_PRICE_DECIMALS: Final = 4
 _CHOSEN_FIELDS: Final = ("dates.day", "dates.short", "dates.month")
 _DECIMALS: Final = (".", ",", "٫")
@@ -54,6 +58,7 @@ _LATER: Final[Mapping[str, frozenset[str]]] = {
             "meter_number",
             "charger_number",
             *(f"measured_{one}" for one in MeasuringMethod),
+            *("vat_number", "small_business", "period", "due", "days_of_month"),
         )
     ),
 }
@@ -207,6 +212,23 @@ class DocumentTemplate:
         for part in self.values["address"]["order"]:
             lines.extend(map(tidy, parts[part]))
         return tuple(filter(None, lines))
+
+    def in_window(self, party: Party) -> tuple[str, ...]:
+        """Return to whom a paper goes, as it stands on an envelope: without contact. A name with
+        which the address begins stands there once, as the longer of both is written."""
+        first, *rest = party.address or ("",)
+        name, line = (" ".join(_WORDS.findall(text.casefold())) for text in (party.name, first))
+        is_within = f" {name} " in f" {line} " or f" {line} " in f" {name} "
+        # A line with a house number is a street, whatever it is called.
+        if line and is_within and (name == line or not any(map(str.isdigit, line))):
+            longer = max(party.name, tidy(first), key=len)
+            party = Party(name=longer, address=tuple(rest))
+        return self.address(replace(party, contact=None))
+
+    def in_one_line(self, party: Party) -> str:
+        """Return a sender as it stands above the recipient."""
+        parts = self.address(replace(party, contact=None))
+        return " · ".join(parts)[:LONGEST_SENDER_LINE].rstrip(" ·")
 
 
 def window_name(name: str) -> str:

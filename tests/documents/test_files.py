@@ -129,9 +129,10 @@ def test_a_reason_that_is_told_as_data_is_english_in_json_and_for_people_in_csv(
 def test_the_names_of_json_are_stable() -> None:
     document = msgspec.json.decode(json_bytes(forms.correction()))
     assert set(document) == {
-        "number", "account", "month", "zone", "currency", "prices_are_gross", "to", "owner",
-        "positions", "taxes", "carried_in", "total", "is_carried", "energy_wh", "held_back",
-        "closed_on", "digest", "previous_digest",
+        "number", "printed_number", "account", "month", "last_day", "zone", "currency",
+        "prices_are_gross", "is_untaxed", "to", "owner", "positions", "taxes", "carried_in",
+        "total", "is_carried", "energy_wh", "held_back", "closed_on", "due_on", "digest",
+        "previous_digest",
     }  # fmt: skip
     position = document["positions"][-1]
     assert position["started_at"] == "2026-10-22T16:04:00Z"

@@ -206,7 +206,10 @@ def test_who_bills_is_said_and_changed(server: Serving, browser: Browser) -> Non
     )
     assert page.status == 422
     assert page.form(path).values["name"] == HOSTILE
-    page = browser.send(form, name=HOSTILE, address="Bauhof 12\r\n10115 Berlin")
+    sender = {"name": HOSTILE, "address": "Bauhof 12\r\n10115 Berlin"}
+    assert "Choose one of these" in browser.send(form, **sender).words
+    assert "each statement must say it" in browser.send(form, **sender, tax_kind="exempt").words
+    page = browser.send(form, **sender, tax_kind="no business")
     assert page.path == "/biller"
     assert HOSTILE in page.words
     assert scripts(page) == []
@@ -216,7 +219,7 @@ def test_who_bills_is_said_and_changed(server: Serving, browser: Browser) -> Non
 
 def test_a_logo_is_uploaded_shown_and_removed(browser: Browser) -> None:
     path = "/do/put/admin/biller"
-    browser.send(browser.get(path).form(path), name="Bauhof 12")
+    browser.send(browser.get(path).form(path), name="Bauhof 12", tax_kind="taxed")
     upload = browser.get(f"{path}/logo", next="/biller").form(f"{path}/logo")
     assert browser.upload(upload, png()).status == 200
     page = browser.get("/biller")

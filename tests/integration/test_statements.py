@@ -257,12 +257,15 @@ def test_a_preview_tells_what_the_papers_lack(tmp_path: Path) -> None:
         with_fees(connection, date(2026, 10, 1))
     with serving(path) as server:
         found = ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"]
-        assert found[0] == "the bills have no sender: enter it with levity-trio bill owner set"
-        assert "the font lacks 王 (U+738B), as in 'Wang 王'" in found[1]
+        assert "the font lacks 王 (U+738B), as in 'Wang 王'" in found[0]
         assert get(server, f"{DRAFTS}/2026-10/statements/100/document").status == 200
         ask(server, "PUT", "/api/admin/biller", body={"name": "House"})
-        (first, _) = ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"]
-        assert "do not say how to pay" in first
+        # One list, whoever asks for it.
+        missing = ask(server, "GET", "/api/admin/months/2026-10/missing").document["data"]
+        assert missing == ask(server, "GET", f"{DRAFTS}/2026-10").document["missing"]
+        words = [lack["words"] for lack in missing if lack["words"]]
+        assert "do not say how to pay" in words[-1]
+        assert len(words) == 3
     with serving(path, "--font", str(tmp_path / "none.ttf")) as server:
         told = ask(server, "GET", f"{DRAFTS}/2026-10/document?format=pdf")
         assert (told.status, told.document["code"]) == (409, "not_made")

@@ -148,7 +148,7 @@ class Papers:
             sheet_text(as_closed(said, number, previous, CLOSED_AT)) if self.keeps_sheets else None
         )
         seal = None if sheet is None else party_digest(f"salt{sheet}")
-        names, _ = names_now(self.rows, figures.account_id, positions)
+        names, _ = names_now(self.rows, figures, positions)
         party = names_text(names, "salt", seal)
         add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
         self.rows(add, [statement_id, party, sheet])

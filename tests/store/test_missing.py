@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pytest
+
 from levity_trio.billing.months import Month
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.reads.money.drafts import missing_of
-from levity_trio.store.reads.money.missing import MissingPiece
+from levity_trio.store.reads.money.missing import MissingPiece, lacks_of_sender
 from levity_trio.store.writes.money import closing
-from levity_trio.store.writes.people import accounts
-from levity_trio.store.writes.people.accounts import AccountData
 from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, rule_of
 from tests.store.books import Books, Station
 from tests.store.reading import reading
@@ -29,12 +29,21 @@ def weights(books: Books, month: str = "2026-03") -> dict[str, str]:
     return {code: one.weight for code, one in missing(books, month).items()}
 
 
+def bill_by(books: Books, **fields: str | None) -> None:
+    """Let somebody bill of whom nothing is missing, but for these fields."""
+    sender: dict[str, str | None] = {"name": "Owner", "address": "Weg 1", "bank_account": "DE02"}
+    sender |= {"tax_kind": "taxed", "tax_number": "30/1", "set_at": "", "set_by": "cleo"}
+    sender |= fields
+    marks = ", ".join("?" for _ in sender)
+    books.connection.execute(
+        f"INSERT INTO biller (payment_days, {', '.join(sender)}) VALUES (14, {marks})",
+        [*sender.values()],
+    )
+
+
 def test_nothing_is_missing_of_a_month_that_is_ready(books: Books, station: Station) -> None:
     biller = Biller(house_of_two(books))
-    books.connection.execute(
-        "INSERT INTO biller (name, bank_account, payment_days, set_at, set_by) "
-        "VALUES ('Owner', 'DE02', 14, '', 'cleo')"
-    )
+    bill_by(books)
     charge(station)
     books.now = OVER
     assert missing(books) == {}
@@ -59,7 +68,9 @@ def test_who_bills_and_where_to_pay(books: Books) -> None:
     books.connection.execute(
         "INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, '', '')"
     )
-    assert weights(books) == {"no_bank_account": "paper"}
+    assert weights(books) == dict.fromkeys(
+        ("no_tax_kind", "no_sender_address", "no_bank_account"), "paper"
+    )
 
 
 def test_sessions_in_doubt_and_of_nobody_come_later(books: Books, station: Station) -> None:
@@ -104,16 +115,70 @@ def test_a_charger_that_went_away_before_the_end_may_have_sessions(
     assert "away" not in missing(books)
 
 
+def test_neighbours_who_share_costs_need_no_address(books: Books, station: Station) -> None:
+    biller = Biller(house_of_two(books))
+    free = FLAT.replace("Flat", "Free").replace("19", "0").replace("0.30", "3.00")
+    biller.assign(biller.add(free), date(2026, 1, 1))
+    correct(books, charge(station), 400_000)
+    books.connection.execute("UPDATE account SET address = NULL")
+    bill_by(books, tax_kind="no business", address=None, tax_number=None)
+    books.now = OVER
+    assert missing(books) == {}
+
+
+def test_above_250_euros_a_bill_needs_both_numbers_and_names(
+    books: Books, station: Station
+) -> None:
+    biller = Biller(house_of_two(books))
+    dear = FLAT.replace("Flat", "Dear").replace("0.30", "3.00")
+    biller.assign(biller.add(dear), date(2026, 1, 1))
+    transaction = charge(station, 4000)
+    books.connection.execute("UPDATE account SET address = NULL")
+    bill_by(books, tax_number=None)
+    books.now = OVER
+    # 250.00 EUR
+    correct(books, transaction, 83_333)
+    assert missing(books) == {}
+    correct(books, transaction, 83_337)
+    assert [*missing(books)] == ["no_tax_number", "no_address"]
+    assert [one.name for one in missing(books)["no_address"].things] == ["Anna"]
+    bill_by(books, tax_number=None, vat_number="DE123456789")
+    assert [*missing(books)] == ["no_address"]
+
+
+@pytest.mark.parametrize("kind", ["exempt", "small business", "no business"])
+def test_a_tariff_with_tax_of_a_sender_without_is_named(books: Books, kind: str) -> None:
+    biller = Biller(house_of_two(books))
+    biller.add(FLAT.replace('"Flat"', '"Unused"'))
+    bill_by(books, tax_kind=kind, tax_note="why")
+    books.now = OVER
+    found = missing(books)["tax_unwanted"]
+    assert [one.name for one in found.things] == ["Flat"]
+    assert "who shows tax owes it" in found.words
+    # From April on it has none, but this is March.
+    april = FLAT.replace("2026-01-01", "2026-04-01").replace("tax = 19", "tax = 0")
+    biller.add(april)
+    assert "tax_unwanted" in missing(books)
+    with reading(books) as db:
+        assert lacks_of_sender(db, date(2026, 3, 31))
+        assert not lacks_of_sender(db, date(2026, 4, 1))
+
+
+def test_a_taxed_sender_without_any_rate_is_told(books: Books) -> None:
+    biller = Biller(house_of_two(books))
+    bill_by(books)
+    biller.assign(biller.add(FLAT.replace("Flat", "Free").replace("19", "0")), date(2026, 1, 1))
+    books.now = OVER
+    assert [one.name for one in missing(books)["no_tax_rate"].things] == ["Free"]
+
+
 def test_what_the_papers_lack(books: Books) -> None:
     Biller(house_of_two(books))
-    nameless = AccountData(name="Flat 9", since="2026-01-01T00:00:00.000Z")
-    books.run(accounts.add, nameless, books.at, "cleo")
     books.connection.execute(
         "INSERT INTO meter (name, class_percent, chargers_percent, since, created_at, created_by, "
         "updated_at) "
         "VALUES ('Yard', 1, 1, '2026-01-01T00:00:00.000Z', '', 'cleo', '')"
     )
-    assert [one.name for one in missing(books)["no_address"].things] == ["Flat 9"]
     assert "unread_meter" not in missing(books)
     books.now = OVER
     assert [one.name for one in missing(books)["unread_meter"].things] == ["Yard"]

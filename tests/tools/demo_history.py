@@ -348,7 +348,8 @@ def _move_in(database: Path) -> None:
 
 def _furnish(ask: Callable[..., Any]) -> None:
     since = str(BEGIN.date())
-    ask("PUT", "biller", name=f"House {NAME} (demo)", bank_account="DE75512108001245126199")
+    sender = {"name": f"House {NAME} (demo)", "address": "Bauhof 12\n10115 Berlin"}
+    ask("PUT", "biller", **sender, bank_account="DE75512108001245126199", tax_kind="taxed")
     tariff = ask("POST", "tariffs", toml=DAY_AND_NIGHT.replace("2026-10-01", since))["id"]
     ask("POST", "tariff-assignments", tariff=tariff, since=since, site=True)
     station = ask("POST", "stations", name=NAME)["id"]

@@ -7,9 +7,18 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.statement import Owner, Party
 from levity_trio.store.engine.database import Rows
 
-_COLUMNS: Final = (
-    "id, name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
+_OF_OWNER: Final = (
+    "bank_account",
+    "bank_name",
+    "tax_number",
+    "vat_number",
+    "tax_kind",
+    "tax_note",
+    "number_prefix",
+    "payment_days",
+    "logo",
 )
+_COLUMNS: Final = ", ".join(("id", "template", "name", "address", "contact", *_OF_OWNER))
 NOBODY: Final = Owner(party=Party(name="", address=()))
 """Stands on a draft as long as nobody said who bills."""
 
@@ -34,27 +43,9 @@ def newest_biller(rows: Rows) -> Biller | None:
 
 
 def _biller(row: tuple[Any, ...]) -> Biller:
-    (
-        number,
-        name,
-        address,
-        contact,
-        bank_account,
-        bank_name,
-        tax_number,
-        payment_days,
-        logo,
-        template,
-    ) = row
-    owner = Owner(
-        party=Party(name=name, address=address_lines(address), contact=contact),
-        bank_account=bank_account,
-        bank_name=bank_name,
-        tax_number=tax_number,
-        payment_days=payment_days,
-        logo=logo,
-    )
-    return Biller(number, owner, template)
+    number, template, name, address, contact, *rest = row
+    party = Party(name=name, address=address_lines(address), contact=contact)
+    return Biller(number, Owner(party=party, **dict(zip(_OF_OWNER, rest, strict=True))), template)
 
 
 def address_lines(address: str | None) -> tuple[str, ...]:

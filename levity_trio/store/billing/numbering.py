@@ -122,7 +122,7 @@ def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered
     salt = hashlib.sha256(order.salt + str(number).encode()).hexdigest()
     language = said.language or order.language
     sheet = order.sheet_of(said._replace(language=language))
-    names, _ = names_now(rows, one.figures.account_id, one.positions)
+    names, _ = names_now(rows, one.figures, one.positions)
     party = names_text(names, salt, party_digest(salt + sheet))
     content, of_names = content_of(one.figures, one.positions), party_digest(party)
     return Numbered(

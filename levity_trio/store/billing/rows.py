@@ -30,6 +30,8 @@ class Names:
     vehicles: Mapping[int, str] = field(default_factory=dict)
     reasons: Mapping[int, str] = field(default_factory=dict)
     """What the owner wrote about charging sessions; it may name people."""
+    left_on: date | None = None
+    """The last day of a household that moved out in the month."""
 
     def space(self, charger: str | None, connector: int | None) -> str | None:
         """Return the name of a connector, or else that of its charger."""
@@ -104,6 +106,7 @@ def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
             },
             "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
             "reasons": {str(transaction): text for transaction, text in names.reasons.items()},
+            **({} if names.left_on is None else {"left_on": names.left_on.isoformat()}),
             **({} if sheet is None else {"sheet": sheet}),
         }
     )
@@ -112,11 +115,13 @@ def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
 def names_of(text: str) -> Names:
     """Return the names of a text of `statement_party.party`."""
     row = orjson.loads(text)
+    left_on = row.get("left_on")
     return Names(
         party=Party(name=row["name"], address=tuple(row["address"]), contact=row["contact"]),
         spaces={_connector(key): name for key, name in row["spaces"].items()},
         vehicles={int(vehicle): name for vehicle, name in row["vehicles"].items()},
         reasons={int(transaction): text for transaction, text in row.get("reasons", {}).items()},
+        left_on=date.fromisoformat(left_on) if left_on else None,
     )
 
 

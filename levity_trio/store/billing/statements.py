@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -33,6 +33,7 @@ from levity_trio.billing.statement import (
     Position,
     Split,
     Statement,
+    printed_number,
 )
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
@@ -110,15 +111,17 @@ _POSITIONS: Final = (
     f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
 )
 _LINE: Final = (
-    "SELECT statement_id, number, (SELECT count(*) FROM position AS other "
+    "SELECT statement_id, number, number_prefix, (SELECT count(*) FROM position AS other "
     "WHERE other.statement_id = one.statement_id "
     "AND (other.kind IN ('held back', 'unpriced'), other.id) <= (one.kind IN ('held back', "
     "'unpriced'), one.id)) "
     "FROM position AS one "
     "JOIN statement ON statement.id = statement_id "
+    "LEFT JOIN closing ON closing.id = closing_id "
+    "LEFT JOIN biller ON biller.id = biller_id "
     "WHERE one.id = ?"
 )
-_ACCOUNT: Final = "SELECT name, address, contact, language FROM account WHERE id = ?"
+_ACCOUNT: Final = "SELECT name, address, contact, language, until FROM account WHERE id = ?"
 _SPACES: Final = "SELECT cp_id, conn_id, name FROM space WHERE cp_id IN ({})"
 _VEHICLES: Final = "SELECT id, name FROM vehicle WHERE id IN ({})"
 _CHARGERS: Final = (
@@ -154,10 +157,12 @@ class Printed(NamedTuple):
 
 
 class LineNumber(NamedTuple):
-    """Where a position stands: the closed statement, and the number of the line on it."""
+    """Where a position stands: the closed statement, what stands before its number on the paper,
+    and the number of the line on it."""
 
     statement_id: int
     number: int
+    prefix: str | None
     line: int
 
 
@@ -198,7 +203,7 @@ def not_closed(
     """Yield statements that are not closed, with the names of now."""
     newest = newest_biller(rows)
     for figures, positions in statements:
-        names, language = names_now(rows, figures.account_id, positions)
+        names, language = names_now(rows, figures, positions)
         one = _statement(rows, figures, positions, names, _owner(newest))
         yield Printed(one, _templates(newest), language)
 
@@ -213,11 +218,14 @@ def as_closed(one: Printed, number: int, previous: str, at: str) -> Printed:
 
 
 def names_now(
-    rows: Rows, account: int, positions: Sequence[PositionRow]
+    rows: Rows, figures: Figures, positions: Sequence[PositionRow]
 ) -> tuple[Names, str | None]:
-    """Return the names that a statement of this account would have if it were closed now, and its
-    language."""
-    ((name, address, contact, language),) = rows(_ACCOUNT, (account,))
+    """Return the names that a statement with these figures would have if it were closed now, and
+    its language."""
+    ((name, address, contact, language, until),) = rows(_ACCOUNT, (figures.account_id,))
+    left_on = _local_day(until, figures.zone, timedelta(microseconds=1))
+    if left_on is not None and f"{left_on:%Y-%m}" != figures.month:
+        left_on = None
     places = {(one.cp_id, connector) for one in positions for connector in (one.conn_id, 0)}
     chargers = {one.cp_id for one in positions if one.cp_id is not None}
     vehicles = {one.vehicle_id for one in positions if one.vehicle_id is not None}
@@ -240,6 +248,7 @@ def names_now(
         spaces=spaces,
         vehicles=dict(rows(_VEHICLES.format(marks(vehicles) or "NULL"), [*vehicles])),
         reasons=_reasons(rows, positions),
+        left_on=left_on,
     )
     return names, language
 
@@ -297,11 +306,13 @@ def _statement(
         total=figures.total,
         is_carried=bool(figures.is_carried),
         held_back=tuple(one for is_unasked, one in shown if is_unasked),
+        left_on=names.left_on if names else None,
     )
 
 
 def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> Position:
     corrected = line_of_position(rows, row.corrects) if row.corrects else None
+    number = str(corrected.number) if corrected else None
     return Position(
         id=line,
         transaction=row.tx_id,
@@ -318,7 +329,8 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         split=Split(row.split) if row.split else None,
         lines=lines_of(row.lines),
         corrects=corrected.line if corrected else None,
-        corrected_statement=str(corrected.number) if corrected else None,
+        corrected_statement=number,
+        corrected_number=printed_number(corrected.prefix, number) if corrected else None,
         reason=_reason(row, names),
         is_prepaid=bool(row.is_prepaid),
         begin_wh=row.begin_wh,
@@ -340,9 +352,9 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _local_day(text: str | None, zone: str) -> date | None:
+def _local_day(text: str | None, zone: str, before: timedelta = timedelta()) -> date | None:
     moment = _moment(text)
-    return in_zone(moment, ZoneInfo(zone)).date() if moment else None
+    return in_zone(moment - before, ZoneInfo(zone)).date() if moment else None
 
 
 def content_of(figures: Sequence[Any], positions: Iterable[Sequence[Any]]) -> str:

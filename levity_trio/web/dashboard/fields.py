@@ -120,6 +120,10 @@ LABELS: Final[Mapping[str, str]] = N_(
         "entries": "Settings",
         "rows": "Households",
         "pem": "Certificate (PEM)",
+        "vat_number": "VAT number",
+        "tax_kind": "How are you taxed?",
+        "tax_note": "Why there is no tax",
+        "number_prefix": "Before the numbers of statements",
     }
 )
 """Labels of fields whose names do not say it in words of people."""
@@ -152,9 +156,13 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "bank file": "From a file of the bank",
         "smtps": "TLS from the beginning (port 465)",
         "smtp": "STARTTLS (port 587)",
+        "taxed": "Taxed: the prices have a tax rate",
+        "exempt": "Exempt: no tax, for a reason that stands on the bills",
+        "small business": "Small business (§ 19 UStG): no tax",
+        "no business": "No business: neighbours share the costs",
     }
 )
-"""What the words of protocols mean that people choose from."""
+"""What words mean that people choose from."""
 RARE: Final[Mapping[str, Sequence[str]]] = {
     # A charger tells them itself.
     "/api/admin/chargers": ("vendor", "model"),
@@ -172,6 +180,8 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
     "/api/admin/id-tags": ("expires_at", "parent_id_tag", "max_transactions", "notes"),
 }
 """Fields that few people need, by the paths of requests: their forms show them on demand."""
+ASKED: Final = frozenset({"tax_kind"})
+"""Choices that a form insists on, though programs may leave them out."""
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
@@ -408,6 +418,7 @@ def _field(
     if kind == PAIRS and examples[0]:
         example = _lines_with_pairs(examples[0])
     choices = [plain(choice) for choice in schema.get("enum", ()) if choice is not None]
+    is_asked = name in ASKED
 
     inner: tuple[FormField, ...] = ()
     if kind == GROUP:
@@ -421,8 +432,8 @@ def _field(
         kind=kind,
         label=label_of(name),
         help=_help(schema, kind),
-        is_required=is_required,
-        is_enforced=is_enforced,
+        is_required=is_required or is_asked,
+        is_enforced=is_enforced or is_asked,
         value=value,
         example=example,
         choices=tuple(choices),
@@ -571,6 +582,8 @@ def body_of(
     made: dict[str, Any] = {}
     for leaf in leaves(fields):
         text = values.get(leaf.name, "").strip()
+        if leaf.name in ASKED and not text:
+            raise WrongInput(leaf.name, _("choose one of these"))
         if leaf.name.startswith(QUERY) or not text:
             continue
         try:

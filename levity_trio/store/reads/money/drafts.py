@@ -58,13 +58,14 @@ def preview(
     rows = rows_of(db)
     found = draft(rows, month, account, terms)
     sums = _sums(rows, found)
+    shown = of_month(rows, found.plan.begun, month, terms.rule.zone, now)
     return MonthPreview(
         month=str(month),
         account=account,
         sums=sums,
         data=[_shown(number, one) for number, one in _numbered(found)],
         held_back=sorted(_held_back(found), key=lambda one: one.kind, reverse=True),
-        missing=missing(db, of_month(rows, found.plan.begun, month, terms.rule.zone, now), sums),
+        missing=missing(db, shown, sums, found),
     )
 
 
@@ -81,10 +82,10 @@ def missing_of(
         return None
     rows = rows_of(db)
     try:
-        sums = _sums(rows, draft(rows, month, None, terms))
+        found = draft(rows, month, None, terms)
     except Refused:
-        sums = None
-    return missing(db, shown, sums)
+        return missing(db, shown, None, None)
+    return missing(db, shown, _sums(rows, found), found)
 
 
 def drafted(

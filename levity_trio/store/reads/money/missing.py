@@ -4,16 +4,22 @@ would lack."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
 from levity_trio.billing.months import Month
+from levity_trio.billing.statement import Owner
 from levity_trio.records import in_order, record
+from levity_trio.store.billing.biller import newest_biller
+from levity_trio.store.billing.drafting import Draft
 from levity_trio.store.billing.months import begun
-from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.billing.tariffs import parsed
+from levity_trio.store.engine.database import Database, Rows, marks, rows_of
 from levity_trio.store.reads.chargers.served import served
 from levity_trio.store.reads.money.billing import DraftSums
 from levity_trio.store.reads.money.months import DOUBT, BillMonth, MonthState
+from levity_trio.told import Told
 
 NAMED: Final = 20
 """Things of a kind that are named; `count` is of all."""
@@ -40,14 +46,19 @@ class Lack(StrEnum):
     MESSAGES = "messages"
     NOBODYS = "nobodys"
     AWAY = "away"
+    NO_TAX_KIND = "no_tax_kind"
+    TAX_UNWANTED = "tax_unwanted"
+    NO_TAX_RATE = "no_tax_rate"
+    NO_SENDER_ADDRESS = "no_sender_address"
     NO_BANK_ACCOUNT = "no_bank_account"
+    NO_TAX_NUMBER = "no_tax_number"
     NO_ADDRESS = "no_address"
     UNREAD_METER = "unread_meter"
 
 
 @record
 class MissingSubject:
-    """A charger, household or meter that it is about; `since` is since when it is away."""
+    """A charger, household, tariff or meter that it is about; `since` is since when it is away."""
 
     id: str
     name: str
@@ -58,7 +69,7 @@ class MissingSubject:
 class MissingPiece:
     """Something that is missing: how many there are, of how much energy, and which.
 
-    `month` is the one to close before, `at` when this one is over.
+    `month` is the one to close before, `at` when this one is over. `words` say what papers lack.
     """
 
     code: Lack
@@ -68,9 +79,11 @@ class MissingPiece:
     month: str | None = None
     at: str | None = None
     things: tuple[MissingSubject, ...] = ()
+    words: str = ""
 
 
-_BILLER: Final = "SELECT bank_account IS NOT NULL FROM biller ORDER BY id DESC LIMIT 1"
+SMALL_BILL: Final = 25_000
+"""§ 33 UStDV: up to 250 EUR, a bill needs neither the sender's tax number nor to whom it goes."""
 _TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
 _DOUBTFUL: Final = (
     "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM cp "  # noqa: S608
@@ -82,9 +95,17 @@ _MESSAGES: Final = (
     "SELECT count(*) FROM set_aside WHERE looked_at IS NULL AND received_at < ?"
     " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
 )
-_WITHOUT_ADDRESS: Final = (
-    "FROM account WHERE coalesce(address, '') = '' AND since < ? AND coalesce(until, '9999') > ?"
+_WITHOUT_ADDRESS: Final = "FROM account WHERE coalesce(address, '') = '' AND id IN ({})"
+_HOLDING: Final = (
+    "SELECT tariff.id, name, toml FROM tariff CROSS JOIN tariff_version AS version "
+    "ON tariff_id = tariff.id WHERE withdrawn_at IS NULL AND NOT EXISTS (SELECT 1 "
+    "FROM tariff_version AS later WHERE later.tariff_id = tariff.id AND withdrawn_at IS NULL "
+    "AND later.since > version.since AND later.since <= ?) AND EXISTS (SELECT 1 "
+    "FROM tariff_assignment AS one WHERE one.tariff_id = tariff.id AND NOT EXISTS (SELECT 1 "
+    "FROM tariff_assignment AS later WHERE later.scope = one.scope AND later.key = one.key "
+    "AND (later.since, later.id) > (one.since, one.id) AND later.since <= ?)) ORDER BY name"
 )
+"""The versions of tariffs that somebody has on a day or later."""
 _UNREAD: Final = (
     "FROM meter "
     "WHERE since < ? AND coalesce(until, '9999') > ? AND NOT EXISTS (SELECT 1 FROM meter_reading "
@@ -92,15 +113,22 @@ _UNREAD: Final = (
 )
 
 
-def missing(db: Database, month: BillMonth, sums: DraftSums | None) -> list[MissingPiece]:
+def missing(
+    db: Database, month: BillMonth, sums: DraftSums | None, found: Draft | None
+) -> list[MissingPiece]:
     """Return what is missing before a month can be closed; nothing of one that is closed.
 
-    `sums` is what it would come to, None if it is not its turn, or nothing has a price.
+    `found` are its statements, and `sums` what they come to: None if it is not its turn, or nothing
+    has a price.
     """
     if month.state is MonthState.CLOSED:
         return []
     rows = rows_of(db)
-    lacks = [*_blocking(rows, month, sums), *_later(db, rows, month, sums), *_on_paper(rows, month)]
+    lacks = [
+        *_blocking(rows, month, sums),
+        *_later(db, rows, month, sums),
+        *_on_paper(rows, month, found),
+    ]
     return [lack for lack in lacks if lack.count]
 
 
@@ -112,7 +140,7 @@ def _blocking(rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[
         yield MissingPiece(
             code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month)
         )
-    if not rows(_BILLER, ()):
+    if newest_biller(rows) is None:
         yield MissingPiece(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
     if not rows(_TARIFF, ()):
         yield MissingPiece(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
@@ -136,32 +164,92 @@ def _later(
     yield _of_things(Lack.AWAY, Weight.LATER, away, len(away))
 
 
-def _on_paper(rows: Rows, month: BillMonth) -> Iterator[MissingPiece]:
-    biller = rows(_BILLER, ())
-    if biller and not biller[0][0]:
-        yield MissingPiece(code=Lack.NO_BANK_ACCOUNT, weight=Weight.PAPER)
-    span = (month.until, month.since)
-    yield _named(rows, Lack.NO_ADDRESS, _WITHOUT_ADDRESS, span)
+def _on_paper(rows: Rows, month: BillMonth, found: Draft | None) -> Iterator[MissingPiece]:
+    biller = newest_biller(rows)
+    if biller is not None:
+        owner = biller.owner
+        yield from _of_sender(rows, owner, Month.parse(month.month).first_day)
+        yield from _of_large_bills(rows, owner, found)
     if month.state is not MonthState.RUNNING:
-        yield _named(rows, Lack.UNREAD_METER, _UNREAD, (*span, month.until))
+        words = Told("to check the energy, read at the end of the month the meter")
+        span = (month.until, month.since, month.until)
+        yield _named(rows, Lack.UNREAD_METER, words, _UNREAD, span)
+
+
+def lacks_of_sender(db: Database, day: date) -> list[MissingPiece]:
+    """Return what the sender of bills lacks on each paper from a day on."""
+    rows = rows_of(db)
+    biller = newest_biller(rows)
+    lacks = [] if biller is None else [*_of_sender(rows, biller.owner, day)]
+    return [lack for lack in lacks if lack.count]
+
+
+def _of_sender(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:
+    if owner.tax_kind is None:
+        yield _lack(Lack.NO_TAX_KIND, Told("nobody said yet how the sender is taxed"))
+    yield from _against_tariffs(rows, owner, day)
+    if owner.tax_kind != "no business" and not owner.party.address:
+        words = Told("the sender has no address, which stands on each bill")
+        yield _lack(Lack.NO_SENDER_ADDRESS, words)
+    if not owner.bank_account:
+        words = Told("the sender has no bank account, so the statements do not say how to pay")
+        yield _lack(Lack.NO_BANK_ACCOUNT, words)
+
+
+def _against_tariffs(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:
+    """Yield tariffs whose tax rates say something else than the sender."""
+    taxed: dict[int, MissingSubject] = {}
+    untaxed: dict[int, MissingSubject] = {}
+    for number, name, toml in rows(_HOLDING, (day.isoformat(), day.isoformat())):
+        of_kind = taxed if parsed(toml).has_tax else untaxed
+        of_kind[number] = MissingSubject(id=str(number), name=name)
+    if owner.tax_kind in ("exempt", "small business", "no business"):
+        words = Told(
+            "the sender charges no tax, but these tariffs have some. The statements show it, and "
+            "who shows tax owes it. Set it to 0 there, or change how the sender is taxed"
+        )
+        yield _of_things(Lack.TAX_UNWANTED, Weight.PAPER, [*taxed.values()], len(taxed), words)
+    if owner.tax_kind == "taxed" and not taxed:
+        words = Told(
+            "the sender is taxed, but no tariff has a tax rate. Enter the rate there, or change "
+            "how the sender is taxed"
+        )
+        yield _of_things(Lack.NO_TAX_RATE, Weight.PAPER, [*untaxed.values()], len(untaxed), words)
+
+
+def _of_large_bills(rows: Rows, owner: Owner, found: Draft | None) -> Iterator[MissingPiece]:
+    if found is None or owner.tax_kind == "no business":
+        return
+    in_euros = [one.figures for one in found.statements if one.figures.currency == "EUR"]
+    large = [figures.account_id for figures in in_euros if figures.charged > SMALL_BILL]
+    if large and not owner.tax_number and not owner.vat_number:
+        words = Told("above 250 EUR, a bill has the tax number or the VAT number of its sender")
+        yield _lack(Lack.NO_TAX_NUMBER, words)
+    words = Told("above 250 EUR, a bill has the address of the household")
+    among = _WITHOUT_ADDRESS.format(marks(large) or "NULL")
+    yield _named(rows, Lack.NO_ADDRESS, words, among, large)
+
+
+def _lack(code: Lack, words: str) -> MissingPiece:
+    return MissingPiece(code=code, weight=Weight.PAPER, words=words)
 
 
 def _counted(code: Lack, weight: Weight, count: int, energy_wh: int) -> MissingPiece:
     return MissingPiece(code=code, weight=weight, count=count, energy_wh=energy_wh)
 
 
-def _named(rows: Rows, code: Lack, among: str, values: Sequence[Any]) -> MissingPiece:
+def _named(rows: Rows, code: Lack, words: str, among: str, values: Sequence[Any]) -> MissingPiece:
     """Return households or meters, by their names."""
     ((count,),) = rows(f"SELECT count(*) {among}", values)
     found = sorted(rows(f"SELECT id, name {among}", values), key=lambda row: in_order(row[1]))[
         :NAMED
     ]
-    return _of_things(
-        code, Weight.PAPER, [MissingSubject(id=str(key), name=name) for key, name in found], count
-    )
+    things = [MissingSubject(id=str(key), name=name) for key, name in found]
+    return _of_things(code, Weight.PAPER, things, count, words)
 
 
 def _of_things(
-    code: Lack, weight: Weight, things: Sequence[MissingSubject], count: int
+    code: Lack, weight: Weight, things: Sequence[MissingSubject], count: int, words: str = ""
 ) -> MissingPiece:
-    return MissingPiece(code=code, weight=weight, count=count, things=tuple(things[:NAMED]))
+    named = tuple(things[:NAMED])
+    return MissingPiece(code=code, weight=weight, count=count, things=named, words=words)

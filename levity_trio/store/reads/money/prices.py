@@ -48,7 +48,7 @@ class DriversPrice:
     """What a session that starts now costs. Prices are in units of `currency`, tax included.
 
     `price` is that of a kWh now, `next` are those that follow within a day. Of the others, null is
-    none.
+    none. Without `has_tax` there is none to include.
     """
 
     tariff: str
@@ -61,6 +61,7 @@ class DriversPrice:
     maximum: str | None
     blocking: BlockingPrice | None
     free_below_wh: int
+    has_tax: bool
 
 
 class Prices:
@@ -116,6 +117,7 @@ def _shown(quoted: Quote) -> DriversPrice:
         maximum=_or_none(quoted.maximum),
         blocking=None if quoted.blocking is None else _blocking(quoted.blocking),
         free_below_wh=quoted.free_below_wh,
+        has_tax=quoted.has_tax,
     )
 
 

@@ -25,7 +25,6 @@ from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
-from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.told import Told
@@ -164,17 +163,8 @@ def cover_of(statements: Sequence[Printed]) -> Paper:
 
 
 async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]:
-    """Return what would be wrong with the documents of statements: for a preview. Raises
-    Problem."""
-    biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
+    """Return what the documents of statements could not show: for a preview. Raises Problem."""
     problems: list[str] = []
-    if biller is None:
-        problems.append(Told("the bills have no sender: enter it with levity-trio bill owner set"))
-    elif biller.owner.bank_account is None:
-        words = Told(
-            "statements do not say how to pay: add a bank account with levity-trio bill owner set"
-        )
-        problems.append(words)
     if not statements:
         return problems
 

@@ -149,7 +149,7 @@ class ArchiveQuery(ClientInput):
 
 @record
 class DraftProblems:
-    """What would be wrong with the documents of a month: what its biller or its font lacks."""
+    """What the documents of a month could not show. What they lack is told with its preview."""
 
     problems: tuple[str, ...]
 
@@ -268,7 +268,7 @@ async def get_cover_of_draft(request: TypedRequest[DraftCoverQuery, None]) -> Re
 
 @ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
 async def get_problems(request: TypedRequest[TermsOfMonth, None]) -> Response:
-    """List what would be wrong with the documents of a month, such as characters that the font
+    """List what the documents of a month could not show, such as characters that the font
     lacks."""
     statements = await _drafted(request, may_be_none=True)
 

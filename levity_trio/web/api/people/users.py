@@ -13,10 +13,13 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.documents.paper import DocumentForm, LogInLetter, file_name
+from levity_trio.documents.template import ENGLISH
 from levity_trio.locale import language, speaking
 from levity_trio.locale.formats import short_day
 from levity_trio.nouns import User
 from levity_trio.records import Personal
+from levity_trio.store.billing.biller import newest_biller
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.people import users as stored
 from levity_trio.store.reads.people.accounts import account
 from levity_trio.store.reads.people.users import LoginRow, UserRow
@@ -308,6 +311,7 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
     household = await request.find(
         account, Told("household {1}", user.account), number=user.account
     )
+    biller = await request.read(lambda db: newest_biller(rows_of(db)))
     until = datetime.fromisoformat(user.invited_until)
     spoken = household.language or user.language or language()
     with speaking(spoken):
@@ -324,6 +328,7 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
             url=f"{page}#{code}",
             until=day,
             language=spoken,
+            sender=ENGLISH.in_one_line(biller.owner.party) if biller else "",
         )
 
     name = file_name("", household.name, "letter")

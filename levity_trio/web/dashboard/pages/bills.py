@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from levity_trio.billing.months import Month
 from levity_trio.billing.states import BillState
 from levity_trio.documents.json_file import StatementDocument, statement_of
 from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import meters
-from levity_trio.store.reads.money.billing import biller, first_bill
+from levity_trio.store.reads.money.billing import biller, billing, first_bill
+from levity_trio.store.reads.money.missing import Lack, lacks_of_sender
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
 from levity_trio.store.reads.pages import WantedPage
@@ -22,6 +24,7 @@ from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Role, whole_number
+from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.billing import (
     MonthsQuery,
     month_named,
@@ -212,8 +215,12 @@ def _reconciliation(look: Look, view: PageView) -> Values:
 
 async def _papers(view: PageView) -> Values:
     month = view.path["month"]
+    _row, shown = await view.look(_of_month, view, month)
     papers = await view.get(f"/api/admin/drafts/{month}/problems")
-    return {"month": month, "problems": papers["problems"]}
+    found = await view.get(f"/api/admin/months/{month}/missing")
+    lacks = [lack for lack in found["data"] if lack["words"] or lack["code"] == Lack.NO_BILLER]
+    here = f"/bills/{month}/papers"
+    return {**shown, "problems": papers["problems"], "missing": lacks, "here": here}
 
 
 # One statement
@@ -256,8 +263,12 @@ def _cards(statement: StatementDocument) -> list[str]:
     return list(cards)
 
 
-def _biller(look: Look, _view: PageView) -> Values:
-    return {"biller": look(biller)}
+def _biller(look: Look, view: PageView) -> Values:
+    begun = look(billing)
+    day = today(view.api.server.now(), view.api.server.config.time_zone)
+    if begun is not None:
+        day = Month.parse(begun.open_month).first_day
+    return {"biller": look(biller), "lacks": look(lacks_of_sender, day)}
 
 
 async def _payments(view: PageView) -> Values:

@@ -12,7 +12,8 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.chargers import chargers
-from levity_trio.store.reads.money.billing import billing
+from levity_trio.store.reads.money.billing import biller, billing
+from levity_trio.store.reads.money.missing import lacks_of_sender
 from levity_trio.store.reads.money.tariffs import TariffRow, TariffVersion, assignments, tariffs
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
@@ -75,7 +76,12 @@ def _tariff(look: Look, view: PageView) -> Values:
     tariff = look(read_tariff, view.api.server, view.number)
     standing = _standing(tariff)
     newest = standing[0] if standing else None
-    return {"tariff": tariff, "newest": newest, "chargers": look(chargers.names)}
+    lacks = [
+        lack
+        for lack in look(lacks_of_sender, _today(view))
+        if str(tariff.id) in [thing.id for thing in lack.things]
+    ]
+    return {"tariff": tariff, "newest": newest, "lacks": lacks, "chargers": look(chargers.names)}
 
 
 def _standing(tariff: TariffWithVersions) -> list[TariffVersion]:
@@ -175,7 +181,9 @@ def _beside_form(look: Look, view: PageView, currency: str) -> Values:
     known = _known(look, view)
     begun = look(billing)
     least_day = f"{begun.open_month}-01" if begun and begun.closings else ""
-    shown = {"is_first": not known, "least_day": least_day, **_targets(look)}
+    shown: dict[str, Any] = {"is_first": not known, "least_day": least_day, **_targets(look)}
+    sender = look(biller)
+    shown["tax_kind"] = sender and sender.tax_kind
     shown["currency"] = known[0].currency if known else currency or USUAL
     return shown
 
