@@ -237,7 +237,9 @@ CREATE TABLE tag (
     created_by TEXT NOT NULL,
     ended_at TEXT,
     ended_by TEXT,
-    same_as TEXT  -- the key of the card that a charger reads so, as somebody confirmed
+    same_as TEXT,  -- the key of the card that a charger reads so, as somebody confirmed
+    -- 1: no card, but as what a household charges that starts by phone
+    is_phone INTEGER NOT NULL DEFAULT 0 CHECK (is_phone IN (0, 1))
 ) STRICT;
 CREATE UNIQUE INDEX tag_key ON tag (key) WHERE ended_at IS NULL;
 CREATE INDEX tag_period ON tag (key, id);

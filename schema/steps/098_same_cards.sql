@@ -1,3 +1,4 @@
--- A card that a charger reads in another way than others do.
+-- A card that a charger reads in another way than others do, and what a household is without a card.
 ALTER TABLE tag ADD COLUMN same_as TEXT;
+ALTER TABLE tag ADD COLUMN is_phone INTEGER NOT NULL DEFAULT 0 CHECK (is_phone IN (0, 1));
 CREATE INDEX tag_same ON tag (same_as) WHERE ended_at IS NULL AND same_as IS NOT NULL;

@@ -405,3 +405,11 @@ def test_whatever_happened_an_honest_charger_gets_the_list(steps: list[tuple[Any
         assert keeping.status().state in ("up to date", "too long")
         versions = [version for _, version, _ in keeping.lists()]
         assert versions == sorted(set(versions))
+
+
+def test_what_a_household_is_by_phone_is_on_no_list(keeping: Keeping) -> None:
+    """Whoever copied it from there could charge with it."""
+    some_tags(keeping, "CARD")
+    some_tags(keeping, "PHONE", is_phone=True)
+    keeping.settle()
+    assert keeping.lists() == [("Full", 1, ["CARD"])]

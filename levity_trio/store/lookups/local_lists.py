@@ -30,7 +30,7 @@ _LIMIT: Final = (
 )
 _TAGS: Final = (
     f"SELECT key, id_tag, status, expires_at, {PARENT} "  # noqa: S608
-    "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL "
+    "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL AND is_phone = 0 "
     "ORDER BY (SELECT min(id) FROM tag AS first WHERE first.key = tag.key)"
 )
 _OWNED: Final = (

@@ -12,6 +12,8 @@ import trio
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.billing.ownership import BillBy, Thing, What
+from levity_trio.store.writes.people.households import MovingOut, move_out
+from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.drivers.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -234,7 +236,7 @@ async def test_one_who_does_not_wait_is_told_where_to_look(yard: Yard) -> None:
 
 async def test_which_tag(yard: Yard) -> None:
     async with yard.charger() as plug:
-        assert await yard.anna.refused("POST", START, {}) == (*CONFLICT, NO_TAG)
+        assert await yard.anna.refused("POST", START, {"id_tag": "BEN"}) == (*CONFLICT, NO_TAG)
         await yard.add_tag("BEN", 2)
         await yard.add_tag("FREE", None)
         await yard.add_tag("BLOCKED", status="Blocked")
@@ -255,6 +257,48 @@ async def test_which_tag(yard: Yard) -> None:
         assert not plug.asked
         await plug.while_answering(yard.anna, START, {"id_tag": "  sECOND "})
         assert plug.asked[0][1]["idTag"] == "Second"
+
+
+async def test_who_lost_the_only_card_starts_by_phone(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    await yard.anna.post("/tags/ANNA/lost")
+    async with yard.charger() as plug:
+        begun = await plug.while_answering(yard.anna, START, {})
+        phone = plug.asked[0][1]["idTag"]
+        assert len(phone) == 20
+        assert phone != "ANNA"
+        number = await plug.begin(phone)
+        await yard.follow()
+        assert (await yard.anna.get(f"/commands/{begun['id']}"))["transaction"] == number
+        assert yard.house.whose(number) == 1
+        session = await yard.anna.get(f"/transactions/{number}")
+        assert session["card"] is None
+        assert (await plug.while_answering(yard.anna, f"/transactions/{number}/stop"))[
+            "state"
+        ] == "accepted"
+        await plug.end(number)
+
+        # It is no card that could be lost, and each start by phone is the same household.
+        assert [one["id_tag"] for one in (await yard.anna.get("/tags"))["data"]] == ["ANNA"]
+        await plug.while_answering(yard.anna, START, {}, "Rejected")
+        assert plug.asked[-1][1]["idTag"] == phone
+        await yard.add_tag("NEW")
+        await plug.while_answering(yard.anna, START, {})
+        assert plug.asked[-1][1]["idTag"] == "NEW"
+
+
+async def test_a_phone_may_what_its_household_may(yard: Yard) -> None:
+    async with yard.charger() as plug:
+        await plug.while_answering(yard.anna, START, {}, "Rejected")
+        phone = plug.asked[0][1]["idTag"]
+        assert yard.api.id_tags.judge(phone, yard.books.at).is_accepted
+        await plug.while_answering(yard.ben, START, {}, "Rejected")
+        assert plug.asked[1][1]["idTag"] != phone
+        yard.books.wait(600)
+        leaving = MovingOut(1, yard.books.at)
+        said = Said(yard.books.at, "cleo")
+        await yard.writer.run(move_out, leaving, yard.books.policy, said)
+        assert not yard.api.id_tags.judge(phone, yard.books.at).is_accepted
 
 
 async def test_which_connector(yard: Yard) -> None:

@@ -106,7 +106,22 @@ async def test_a_tag_is_chosen_only_where_there_are_several(yard: Yard) -> None:
         assert "BEN" not in shown.html
 
 
-async def test_without_a_tag_it_says_whom_to_ask(yard: Yard) -> None:
+async def test_who_has_no_card_or_lost_it_starts_by_phone(yard: Yard) -> None:
+    async with yard.charger():
+        assert "You start by phone" in (await at(yard, yard.anna)).words
+        me = await Opening(yard, yard.anna.caller).open(ME)
+        assert "Your household has no card. Ask the owner for one." in me.words
+        await yard.add_tag("ANNA")
+        assert "by phone" not in (await at(yard, yard.anna)).words
+        await yard.anna.post("/tags/ANNA/lost")
+        assert values(await at(yard, yard.anna))["connector_id"] == "1"
+        assert "Start…" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
+        me = await Opening(yard, yard.anna.caller).open(ME)
+        assert "the owner knows that you need another one. Until then, start by phone" in me.words
+
+
+async def test_whose_card_was_blocked_reads_whom_to_ask(yard: Yard) -> None:
+    await yard.add_tag("ANNA", status="Blocked")
     async with yard.charger():
         for shown in (
             await at(yard, yard.anna),

@@ -33,6 +33,7 @@ from levity_trio.store.reads.chargers.served import (
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.now.away import listed, together
 from levity_trio.store.reads.now.present import CERTIFICATES, OperatorItems, waiting
+from levity_trio.store.reads.people.driving import tags_of
 from levity_trio.store.reads.people.reports import ReportFilters, reports, still_listed
 from levity_trio.store.reads.people.tags import look_alikes
 from levity_trio.store.reads.site import mqtt
@@ -254,7 +255,7 @@ def attention(
     found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
     found += _lost_settings(machine)
     if sees_all:
-        found += [*_webhooks(db, now), *_reports(db), *_limits(db, now)]
+        found += [*_webhooks(db, now), *_reports(db, stamp(now)), *_limits(db, now)]
         found += _mqtt(db, now) if machine.has_mqtt else []
     return sorted(
         found,
@@ -611,12 +612,15 @@ def _asked_tags(db: Database) -> Iterator[Attention]:
         yield replace(_entry(AttentionKind.TAGS, words, since, tags), advice=advice)
 
 
-def _reports(db: Database) -> Iterator[Attention]:
+def _reports(db: Database, at: str) -> Iterator[Attention]:
     """Yield what households reported and nobody answered: each lost card, and how many other
     reports there are."""
     waiting = [*reversed(reports(db, ReportFilters(is_waiting=True)))]
     for lost in (one for one in waiting if one.id_tag is not None):
-        words = Told("{1} lost the card {2}, which is blocked", lost.household, str(lost.id_tag))
+        template = N_("{1} lost the card {2}, which is blocked")
+        if all(card.is_lost for card in tags_of(db, lost.account, at)):
+            template = N_("{1} lost the card {2}, which is blocked, and needs another one")
+        words = Told(template, lost.household, str(lost.id_tag))
         names = still_listed(db, str(lost.id_tag))
         away = Told("Away, and may still let it charge: {1}", listed(names)) if names else None
         yield replace(_entry(AttentionKind.LOST_CARD, words, lost.written_at), advice=away)

@@ -95,10 +95,17 @@ _EXPORTED: Final = Shape(
 )
 
 
-def belongings_of(db: Database, account: int) -> list[Belonging]:
+_IS_SEEN: Final = (
+    "NOT EXISTS (SELECT 1 FROM tag WHERE what = 'tag' AND tag.key = ownership.key "
+    "AND (same_as IS NOT NULL OR is_phone = 1))"
+)
+"""Whether it is something that people know: no phone, and no other reading of a card."""
+
+
+def belongings_of(db: Database, account: int, which: str = _IS_SEEN) -> list[Belonging]:
     """Return what belongs to an account now and did before, the newest first."""
     return _BELONGING.every(
-        db, f"{_FROM} WHERE account_id = ? ORDER BY ownership.id DESC", (account,)
+        db, f"{_FROM} WHERE account_id = ? AND {which} ORDER BY ownership.id DESC", (account,)
     )
 
 
@@ -115,7 +122,7 @@ def belongings(db: Database, what: str) -> list[Exported]:
     """Return the periods of tags, spaces or vehicles that were not voided, in the order of their
     rows."""
     joined = f"{_FROM} JOIN account ON account.id = account_id"
-    is_kept = "voided_at IS NULL AND (what <> 'vehicle' OR removed_at IS NULL)"
+    is_kept = f"voided_at IS NULL AND (what <> 'vehicle' OR removed_at IS NULL) AND {_IS_SEEN}"
     return _EXPORTED.every(
         db, f"{joined} WHERE what = ? AND {is_kept} ORDER BY ownership.id", (what,)
     )

@@ -106,14 +106,15 @@ class HouseholdView(NamedTuple):
 
 
 class OwnTag(NamedTuple):
-    """A tag of a household: its normal form, its text, its name, its parent, and what the household
-    calls it."""
+    """A card of a household: its normal form, its text, its name, its parent, what the household
+    calls it, and whether the household reported it as lost."""
 
     key: str
     id_tag: str
     name: str | None
     parent: str | None
     own_name: str | None
+    is_lost: bool = False
 
 
 class OwnVehicle(NamedTuple):
@@ -137,7 +138,8 @@ class OpenOne(NamedTuple):
 
 _TAGS: Final = (
     "SELECT ownership.key, coalesce(tag.id_tag, ownership.id_tag), tag.name, parent_id_tag, "
-    "own_name.name "
+    "own_name.name, status = 'Blocked' AND EXISTS (SELECT 1 FROM report WHERE about = 'card' "
+    "AND report.account_id = ownership.account_id AND report.id_tag = tag.id_tag) "
     "FROM ownership LEFT "
     "JOIN tag ON tag.key = ownership.key AND tag.ended_at IS NULL "
     "LEFT "
@@ -145,6 +147,7 @@ _TAGS: Final = (
     "AND own_name.key = ownership.key "
     "WHERE ownership.account_id = ? AND ownership.what = 'tag' AND voided_at IS NULL "
     "AND since <= ? AND coalesce(until, '9999') > ? "
+    "AND same_as IS NULL AND coalesce(is_phone, 0) = 0 "
     "ORDER BY ownership.id"
 )
 _VEHICLES: Final = (

@@ -72,7 +72,7 @@ class DriversTransaction:
 @record
 class DriversSession(DriversTransaction):
     """A session of a household, and how its cost comes about. `card` is what the household calls
-    its card, else the tag."""
+    its card, else the tag; null if it was started by phone."""
 
     card: str | None
     bill: OwnBill | None
@@ -85,7 +85,10 @@ class Some(NamedTuple):
     next: int | None
 
 
-_CARD: Final = "SELECT name FROM own_name WHERE account_id = ? AND what = 'tag' AND key = ?"
+_CARD: Final = (
+    "SELECT name FROM own_name WHERE account_id = ?1 AND what = 'tag' AND key = ?2 "
+    "UNION ALL SELECT NULL FROM tag WHERE key = ?2 AND is_phone = 1"
+)
 _BILLED: Final = (
     "SELECT tx_id, sum(energy_wh) FROM position JOIN statement ON statement.id = statement_id "
     "WHERE tx_id IN ({}) AND position.account_id = ? AND number IS NOT NULL "

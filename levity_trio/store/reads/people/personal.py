@@ -270,7 +270,7 @@ def about(db: Database, account: int, policy: Policy) -> PersonalData | None:
     row = accounts.account(db, account)
     if row is None:
         return None
-    belongings = belongings_of(db, account)
+    belongings = belongings_of(db, account, which="1 = 1")
     vehicles = [
         accounts.vehicle(db, one)
         for one in sorted({one.vehicle for one in belongings if one.vehicle})

@@ -77,7 +77,7 @@ class TagFilters:
 
 
 OF_NOW: Final = "ended_at IS NULL"
-OF_CARDS: Final = f"{OF_NOW} AND same_as IS NULL"
+OF_CARDS: Final = f"{OF_NOW} AND same_as IS NULL AND is_phone = 0"
 """Each card once, however chargers read it."""
 _TAG: Final = Shape(TagRow)
 _ASKED: Final = Shape(

@@ -53,7 +53,7 @@ _CHARGERS: Final = (
 _HOUSEHOLDS: Final = "SELECT id, name, contact FROM account WHERE undone_at IS NULL"
 _CARDS: Final = (
     "SELECT key, id_tag, name, status, expires_at "
-    "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL "
+    "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL AND is_phone = 0 "
     "ORDER BY key LIMIT ?"
 )
 _NOBODYS: Final = (None, None, None)

@@ -145,7 +145,9 @@ def make_same(
     card that it looks like."""
     key, of_card = policy.key(id_tag), policy.key(card)
     known = tags.find(db, of_card)
-    rows = db.rows("SELECT key FROM tag WHERE ended_at IS NULL AND same_as IS NULL")
+    rows = db.rows(
+        "SELECT key FROM tag WHERE ended_at IS NULL AND same_as IS NULL AND is_phone = 0"
+    )
     alike = LookAlikes(one for (one,) in rows).of(key)
     if known is None or [*alike] != [of_card]:
         raise NotAlike(id_tag)
@@ -156,6 +158,42 @@ def make_same(
             belonging = NamedThing(Thing(What.TAG, key), id_tag, period.vehicle)
             give(db, period.account, belonging, TimeSpan(at, period.span.until), Said(at, by))
     return change
+
+
+def remove_card(db: UnitOfWork, policy: Policy, id_tag: str, at: str, by: str) -> TagData:
+    """Remove a card and return it. What chargers read instead of it goes with it, and is nobody's.
+    Raises UnknownTag."""
+    key = policy.key(id_tag)
+    forms = [*tags.other_forms(db, key)]
+    removed = tags.remove(db, policy, id_tag, at, by)
+    if removed.same_as is not None:
+        forms.append(key)
+    for form in forms:
+        leave(db, Thing(What.TAG, form), TimeSpan(at), Said(at, by))
+    return removed
+
+
+_PHONE: Final = (
+    "SELECT tag.id_tag FROM ownership JOIN tag ON tag.key = ownership.key "
+    "WHERE account_id = ?1 AND what = 'tag' AND voided_at IS NULL "
+    "AND coalesce(until, '9999') > ?2 AND is_phone = 1 AND tag.ended_at IS NULL "
+    "AND status = 'Accepted' AND coalesce(expires_at, '9999') > ?2"
+)
+
+
+def phone(db: UnitOfWork, policy: Policy, account: int, new: str, at: str, _by: str) -> str:
+    """Return the tag as which a household charges that starts by phone: a new one, if it has
+    none."""
+    known = db.row(_PHONE, (account, at))
+    if known is not None:
+        return str(known[0])
+    # what names a driver can be deleted, but the periods of a tag cannot
+    said = Said(at, f"household {account}")
+    tags.add(db, policy, TagData(id_tag=new, is_phone=True), at, said.by)
+    # Chargers' clocks differ, so it holds since the household is there.
+    thing, since = Thing(What.TAG, policy.key(new)), find(db, account).since
+    give(db, account, NamedThing(thing, new), TimeSpan(since), said)
+    return new
 
 
 def name_space(db: UnitOfWork, thing: Thing, name: str) -> None:

@@ -31,9 +31,10 @@ class TagInUse(Exception):
 @noun
 class TagData(Card):
     """A tag as an operator gives it. Times are in the database's format. `same_as` is the normal
-    form of the card that a charger reads so."""
+    form of the card that a charger reads so, `is_phone` whether a household starts so by phone."""
 
     same_as: str | None = None
+    is_phone: bool = False
 
     @property
     def tag(self) -> Tag:

@@ -7,14 +7,17 @@ that does not exist, and warnings for operators stay theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from secrets import choice
+from string import ascii_uppercase
 from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta
 
 from levity_trio.access.places import Reason
+from levity_trio.access.tags import LONGEST_TAG as LONGEST_ID_TAG
 from levity_trio.access.tags import Status
 from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
@@ -37,6 +40,7 @@ from levity_trio.store.reads.people.driving import (
     PlaceState,
 )
 from levity_trio.store.writes.chargers.commands import FINAL
+from levity_trio.store.writes.people import ownership
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import (
     WaitQuery,
@@ -63,6 +67,9 @@ from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_
 TAG: Final = "drivers"
 ENDPOINTS: Final = Endpoints(TAG)
 ME: Final = "/api/me"
+_PHONE: Final = "PHONE"
+"""How what a household is without a card begins. Nobody can guess the rest, or hold it to a
+charger."""
 LONGEST_TAG: Final = 255
 MOST_WANTED_WH: Final = 200_000
 
@@ -202,7 +209,7 @@ def read_places(
     if charger is not None and not server.id_tags.places.are_for_all:
         every = stored.places(db, own, server.now(), tag=tag)
     tags = [] if account is None else stored.tags_of(db, account, server.stamp())
-    keys = [own_tag.key for own_tag in tags if tag in (None, own_tag.key)]
+    keys = [own_tag.key for own_tag in tags] if tag is None else [tag]
     return FoundPlaces(places, every, keys)
 
 
@@ -283,7 +290,8 @@ async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> 
     place = _place(charger, connector)
     if place.state is PlaceState.PRIVATE:
         raise conflict(place.why_not or NOT_HERE[Reason.SPACE])
-    tag = _tag(request, await tags_of(request))
+    tags = await tags_of(request)
+    tag = await _phone(request) if _is_by_phone(request, tags) else _tag(request, tags)
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
     number = await repeated(request, request.path["id"], OPERATIONS[START], payload)
     if number is None:
@@ -334,6 +342,23 @@ def _connector(request: TypedRequest[None, StartBody], charger: PlacesOfCharger)
     if chosen is None or chosen not in known:
         raise invalid("connector_id", Told("choose one of {1}", ", ".join(map(str, known))))
     return chosen
+
+
+def _is_by_phone(request: TypedRequest[None, StartBody], tags: list[OwnTag]) -> bool:
+    return request.body.id_tag is None and may_start_by_phone(tags)
+
+
+def may_start_by_phone(tags: Sequence[OwnTag]) -> bool:
+    """Whether a log-in is enough to start: the household has no card, or lost each that it has. One
+    whose card the owner blocked is to ask him."""
+    return all(tag.is_lost for tag in tags)
+
+
+async def _phone(request: Request) -> OwnTag:
+    new = _PHONE + "".join(choice(ascii_uppercase) for _ in range(LONGEST_ID_TAG - len(_PHONE)))
+    account = account_of(request)
+    id_tag = await request.write(ownership.phone, request.policy, account, new)
+    return OwnTag(request.policy.key(id_tag), id_tag, None, None, None)
 
 
 def _tag(request: TypedRequest[None, StartBody], tags: list[OwnTag]) -> OwnTag:

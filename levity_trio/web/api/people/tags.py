@@ -310,7 +310,7 @@ async def remove_tag(request: Request) -> None:
     """Remove a tag, which then is unknown; what it was stays."""
     api, policy = request.api, request.policy
     try:
-        removed = await request.write(writes.remove, policy, request.card)
+        removed = await request.write(ownership.remove_card, policy, request.card)
     except UnknownTag:
         raise _unknown(request) from None
     key = policy.key(removed.id_tag)

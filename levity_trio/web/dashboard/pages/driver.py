@@ -37,6 +37,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (
     DriversCommand,
     FoundPlaces,
+    may_start_by_phone,
     read_command,
     read_places,
     seen_by,
@@ -85,8 +86,8 @@ ANSWERED: Final = timedelta(days=14)
 
 class DriversView(NamedTuple):
     """What who looks sees of the chargers, and what is the own household's: its tags that may
-    charge now, its sessions that go on, with a small curve of each, what it may use in this month,
-    and its spaces."""
+    charge now, whether it starts without one, its sessions that go on, with a small curve of each,
+    what it may use in this month, and its spaces."""
 
     chargers: Sequence[PlacesOfCharger]
     tags: Sequence[DriversTag] = ()
@@ -94,6 +95,7 @@ class DriversView(NamedTuple):
     curves: Mapping[int, Sparkline | None] = MappingProxyType({})
     limits: Sequence[DriversLimit] = ()
     spaces: Sequence[SpaceRow] = ()
+    is_by_phone: bool = False
 
     def own_space(self, charger: str, connector: str) -> SpaceRow | None:
         """Return the own space that a connector is, None if it is none."""
@@ -145,7 +147,9 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
     places, tags, seen = await view.look(read)
     chargers = seen_by(view.caller, server, places)
     shown = [shown_tag(server, tag) for tag in tags]
-    return seen._replace(chargers=chargers, tags=[tag for tag in shown if tag.is_valid])
+    valid = [tag for tag in shown if tag.is_valid]
+    is_by_phone = not is_nobody(view) and may_start_by_phone(tags)
+    return seen._replace(chargers=chargers, tags=valid, is_by_phone=is_by_phone)
 
 
 async def _read_all(view: PageView) -> Values:
@@ -201,6 +205,7 @@ async def _all(view: PageView) -> Sequence[LivePart]:
         "places": places,
         "price": price,
         "tags": seen.tags,
+        "is_by_phone": seen.is_by_phone,
         "limits": seen.limits,
         "is_nobody": is_nobody(view),
         "is_rest": bool(own),
@@ -267,6 +272,7 @@ async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
         "connectors": spots,
         "here": _here(view, charger),
         "tags": seen.tags,
+        "is_by_phone": seen.is_by_phone,
         "command": await _command(view, charger.id, spots),
         "is_nobody": is_nobody(view),
     }
@@ -442,7 +448,14 @@ async def _read_me(view: PageView) -> Values:
     own = await view.look(read)
     tags = [shown_tag(server, tag) for tag in own["tags"]]
     reports = await _reports(view, "card")
-    return {"is_nobody": False, "name": name, "reports": reports, **own, "tags": tags}
+    return {
+        **own,
+        "is_nobody": False,
+        "name": name,
+        "reports": reports,
+        "tags": tags,
+        "is_by_phone": may_start_by_phone(own["tags"]),
+    }
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
