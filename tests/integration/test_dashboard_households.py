@@ -60,8 +60,8 @@ def test_a_household_gets_a_tag_and_its_sessions(server: Serving) -> None:
     assert "5.00 kWh" in page.words
 
 
-def _give(page: Page) -> str:
-    return next(one for one in page.links if "/give?" in one)
+def _give(page: Page, what: str = "card") -> str:
+    return next(one for one in page.links if f"/give?what={what}&" in one)
 
 
 def test_a_charger_that_belongs_to_a_household_has_its_name(server: Serving) -> None:
@@ -70,9 +70,42 @@ def test_a_charger_that_belongs_to_a_household_has_its_name(server: Serving) -> 
         charger.boot()
     api_of(server).ask("PUT", "admin", "chargers", "CP-7", given={"name": "Space 7"})
     page = make(operator, "Clara")
-    page = operator.send(operator.get(_give(page)).form("/give"), charger="CP-7", since=LONG_AGO)
+    giving = operator.get(_give(page, "space"))
+    assert [name for name in giving.form("/give").names if name == "place"]
+    page = operator.send(giving.form("/give"), place="CP-7", since=LONG_AGO)
     assert "✓ Done: Give a household a card, space or car" in page.words
     assert "Spaces Space 7" in page.words
+    assert "for this household only" in page.words
+
+    # Whoever gets it next is told from whom it is taken.
+    giving = operator.get(_give(make(operator, "Emil"), "space"))
+    assert "Space 7 · now of Clara, who loses it" in giving.words
+
+
+def test_a_space_may_be_a_connector(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    with Charger(server.port, "CP-8") as charger:
+        charger.boot()
+        for connector in (1, 2):
+            charger.call(
+                "StatusNotification",
+                connectorId=connector,
+                errorCode="NoError",
+                status="Available",
+            )
+    giving = operator.get(_give(make(operator, "Fritz"), "space"))
+    assert "CP-8, connector 1" in giving.words
+    page = operator.send(giving.form("/give"), place="CP-8/2", exclusive="false")
+    assert "connector 2" in page.words
+    assert "for everybody" in page.words
+
+
+def test_a_car_is_added_by_its_name(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    page = make(operator, "Gerd")
+    page = operator.send(operator.get(_give(page, "car")).form("/vehicles"), name="Gerd's van")
+    assert page.path.startswith("/accounts/")
+    assert "Cars Gerd's van" in page.words
 
 
 def test_what_is_taken_away_stands_under_what_did_belong(server: Serving) -> None:

@@ -249,6 +249,8 @@ class FilledForm:
     async def send(self, form: FormData, below: str = "") -> Reply:
         """Send the request, or the one below it. Raises WrongInput."""
         entered = given_in(form)
+        if self.task is not None:
+            entered = dict(self.task.meant(entered))
         headers = {
             "prefer": "respond-async",
             "idempotency-key": entered.get(KEY) or token_hex(KEY_BYTES),

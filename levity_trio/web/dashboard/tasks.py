@@ -3,13 +3,20 @@ fields."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from levity_trio.locale import _
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
+from levity_trio.store.reads.chargers import chargers
+from levity_trio.store.reads.chargers.chargers import Charger
+from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
+from levity_trio.store.reads.people import places
+from levity_trio.store.reads.people.accounts import vehicles_of_nobody
 from levity_trio.store.reads.people.household_tasks import Departure, UnknownCard
+from levity_trio.store.reads.people.places import SpaceRow
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
@@ -19,6 +26,7 @@ from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.local_times import local_moment
 from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.people.accounts import read_account
 from levity_trio.web.api.people.households import (
     UnknownCardsQuery,
     read_departure,
@@ -33,6 +41,7 @@ from levity_trio.wire.times import in_zone
 
 HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"
 MOVE_OUT: Final = "/api/admin/accounts/{id}/move-out"
+GIVE: Final = "/api/admin/accounts/{id}/give"
 SESSION: Final = "/api/admin/transactions/{id}"
 TARIFFS: Final = "/api/admin/tariffs"
 RECIPIENTS: Final = "/api/admin/recipients"
@@ -51,7 +60,8 @@ class FormTask:
     """The page of a form: its template, what it reads beside, and how many rows it shows at least.
 
     `present` returns what its fields have at first; those that are left so are not sent. `preview`
-    ends the path of the request that says what sending it would change.
+    ends the path of the request that says what sending it would change. `meant` returns the fields
+    of the request for what was filled in.
     """
 
     template: str
@@ -59,6 +69,7 @@ class FormTask:
     rows: int = ROWS
     present: Callable[[PageView], Awaitable[Mapping[str, str]]] | None = None
     preview: str = ""
+    meant: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
 
 
 async def unknown_cards(view: PageView, _changed: Changed = None) -> Sequence[LivePart]:
@@ -97,6 +108,68 @@ def _departure(look: Look, view: PageView, until: str | None) -> Departure:
     server = view.api.server
     moment_of_leaving = local_moment(until, "until", server.config.time_zone)
     return look(read_departure, server, view.number, moment_of_leaving)
+
+
+# Give a household something
+
+PLACE: Final = "place"
+"""The field with a space: its charger, and after a slash its connector."""
+
+
+class OfferedSpace(NamedTuple):
+    """A space that can be given: its value in the form, what it is called, and whose it is now."""
+
+    value: str
+    name: str
+    owner: str | None
+
+
+async def _giving(view: PageView, entered: Values) -> Values:
+    """Return what can be given: spaces, cars that nobody has, and cards that were held to a
+    charger."""
+    what = entered.get("what") or "card"
+    (cards,) = await unknown_cards(view)
+    offered = await view.look(_offered, view)
+    return {"what": what, "cards": cards, "live": f"{CARDS}?since=", **offered}
+
+
+def _offered(look: Look, view: PageView) -> Values:
+    household = look(read_account, view.number)
+    now = view.api.server.stamp()
+    page = WantedPage(limit=MOST_ROWS)
+    free: list[OfferedSpace] = []
+    taken: list[OfferedSpace] = []
+    owned = look(places.spaces, now, None)
+    for charger in look(chargers.chargers, None, None, page, is_hidden=False).data:
+        of_charger = [space for space in owned if space.charger == charger.id]
+        for space in _spaces_of(charger, of_charger):
+            (taken if space.owner else free).append(space)
+    cars = look(vehicles_of_nobody)
+    return {"household": household, "free": free, "taken": taken, "cars": cars}
+
+
+def _spaces_of(charger: Charger, owned: Sequence[SpaceRow]) -> Iterator[OfferedSpace]:
+    """Yield the spaces of a charger: its connectors, or itself if it has one."""
+    name = charger.name or charger.id
+    numbers = [one.connector for one in charger.connectors if one.connector]
+    for connector in numbers if len(numbers) > 1 else [None]:
+        owner = None
+        for space in owned:
+            if connector is None or space.connector in (None, connector):
+                owner = space.account_name
+        if connector is None:
+            yield OfferedSpace(charger.id, name, owner)
+        else:
+            words = _("%(name)s, connector %(connector)s", name=name, connector=connector)
+            yield OfferedSpace(f"{charger.id}/{connector}", words, owner)
+
+
+def _of_place(entered: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the fields of a request that gives a space."""
+    charger, _slash, connector = entered.get(PLACE, "").partition("/")
+    if not charger:
+        return entered
+    return {**entered, "charger": charger, "connector": connector}
 
 
 # Correct a session
@@ -181,6 +254,7 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
     ("POST", HOUSEHOLDS): FormTask("tasks/households.html", _with_cards),
     ("POST", MOVE_INS): FormTask("tasks/move_in.html", _with_cards),
     ("POST", MOVE_OUT): FormTask("tasks/move_out.html", _leaving),
+    ("POST", GIVE): FormTask("tasks/give.html", _giving, meant=_of_place),
     ("POST", RECIPIENTS): _RECIPIENT,
     ("PUT", f"{RECIPIENTS}/{{id}}"): _RECIPIENT,
     ("PUT", "/api/me/recipient"): _RECIPIENT,

@@ -386,6 +386,12 @@ class VehicleBody(Car, ClientInput):
     battery_kwh: Battery = None
 
 
+class NewVehicleBody(VehicleBody):
+    """A new vehicle, and whose it is from now on."""
+
+    account: Id | None = None
+
+
 @changes_of(VehicleBody)
 class VehicleChangeBody(ClientInput):
     """What is to change of a vehicle; the rest stays."""
@@ -420,12 +426,23 @@ async def list_vehicles(request: TypedRequest[VehiclesQuery, None]) -> ListPage[
     return await page(request, read, wanted=wanted(query))
 
 
-@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED)
-async def create_vehicle(request: TypedRequest[None, VehicleBody]) -> VehicleWithPeriods:
-    """Add a vehicle."""
-    data = VehicleData(**vehicle_fields(request, request.body))
+@ENDPOINTS.post(VEHICLES, Role.OPERATOR, *PROBLEMS, "in_use", status=CREATED)
+async def create_vehicle(request: TypedRequest[None, NewVehicleBody]) -> VehicleWithPeriods:
+    """Add a vehicle, which may belong to a household at once."""
+    fields = vehicle_fields(request, request.body)
+    account = fields.pop("account", None)
+    data = VehicleData(**fields)
+    who = said(request, None)
+
+    def write(db: UnitOfWork) -> int:
+        number = vehicles.add(db, data, who.at, who.by)
+        if account is not None:
+            belongs = Belongs(Thing(What.VEHICLE, str(number)), vehicle=number)
+            ownership.give(db, account, belongs, TimeSpan(who.at, None), who)
+        return number
+
     with refusals():
-        number = await request.write(vehicles.add, data)
+        number = await request.commit(write)
     return await _vehicle(request, number)
 
 

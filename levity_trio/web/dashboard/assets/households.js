@@ -1,6 +1,7 @@
 // A list of households: Enter goes to the next row, rows from a spreadsheet are pasted, a card is taken from a charger.
 
 {
+  const CARD = 'input[name="card"], input[name$=".card"], .giving input[name="tag"]';
   const list = document.getElementById("list");
   const table = list && list.querySelector("tbody");
   let aimed = null; // the cell for a card
@@ -56,14 +57,14 @@
   }
 
   document.addEventListener("focusin", (event) => {
-    if (event.target.matches('input[name="card"], input[name$=".card"]')) aimed = event.target;
+    if (event.target.matches(CARD)) aimed = event.target;
   });
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-card], [data-print]");
     if (!button) return;
     if (button.hasAttribute("data-print")) return print();
-    const every = [...document.querySelectorAll('input[name="card"], input[name$=".card"]')];
+    const every = [...document.querySelectorAll(CARD)];
     const into = aimed && !aimed.value ? aimed : every.find((one) => !one.value);
     if (!into) return;
     into.value = button.dataset.card;
@@ -74,6 +75,6 @@
     for (const button of document.querySelectorAll("[data-card][hidden], [data-print][hidden]")) button.hidden = false;
   };
   const live = document.getElementById("unknown-cards");
-  if (live && document.querySelector('input[name="card"], input[name$=".card"]')) new MutationObserver(offer).observe(live, { childList: true, subtree: true, attributes: true });
-  if (document.querySelector('input[name="card"], input[name$=".card"], [data-print]')) offer();
+  if (live && document.querySelector(CARD)) new MutationObserver(offer).observe(live, { childList: true, subtree: true, attributes: true });
+  if (document.querySelector(`${CARD}, [data-print]`)) offer();
 }
