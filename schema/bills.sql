@@ -227,6 +227,9 @@ CREATE TABLE statement (
     digest TEXT UNIQUE,
     -- it keeps the one with which it was closed; '': it was closed before there were several
     language TEXT,
+    -- what was open then, and what was paid since the one before, in JSON; NULL: it is said by
+    -- another one of the closing, or was not stored yet
+    before TEXT,
     CHECK (
         (closing_id IS NULL) = (number IS NULL)
         AND (number IS NULL) = (party_digest IS NULL)

@@ -1,4 +1,4 @@
-"""Which statements are paid. Money settles the statement that it names, then the oldest ones.
+"""Settles statements: money pays the statement that it names, then the oldest ones.
 
 Amounts are minor units, positive in the household's favour.
 """

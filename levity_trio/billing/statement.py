@@ -181,6 +181,41 @@ class Owner:
 
 
 @record
+class OpenBefore:
+    """What of an earlier statement was open when the next one was made."""
+
+    number: int
+    month: date
+    due_on: date
+    amount: int
+
+
+@record
+class MoneyMoved:
+    """A payment or another entry by hand since the statement before, positive in the household's
+    favour."""
+
+    day: date
+    kind: str
+    amount: int
+    statement: int | None
+
+
+@record
+class AccountBefore:
+    """How the account of a household stood before a statement.
+
+    `credit` is what was left over after all earlier statements; negative: what was owed beside
+    them. `newest` is the id of its newest entry in the ledger.
+    """
+
+    open: tuple[OpenBefore, ...]
+    moved: tuple[MoneyMoved, ...]
+    credit: int
+    newest: int
+
+
+@record
 class Statement:
     """What one account owes for one month.
 
@@ -212,6 +247,8 @@ class Statement:
     previous_digest: str | None = None
     left_on: date | None = None
     """The last day of a household that moved out in the month."""
+    before: AccountBefore | None = None
+    """This is None on a statement of before it was stored."""
 
     @property
     def printed_number(self) -> str | None:
@@ -236,6 +273,14 @@ class Statement:
         """Whether it has no tax, and its sender said why: then it says nothing of rates."""
         said_so = self.owner.tax_kind not in (None, "taxed")
         return said_so and not any(tax.rate for tax in self.taxes)
+
+    @property
+    def to_pay_in_all(self) -> int:
+        """What the household had to pay on the day of closing, with what was open before."""
+        total = 0 if self.is_carried else self.total
+        if self.before is None:
+            return max(0, total)
+        return max(0, total + sum(one.amount for one in self.before.open) - self.before.credit)
 
     def names(self) -> Iterator[str]:
         """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and

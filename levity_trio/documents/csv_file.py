@@ -32,6 +32,7 @@ COLUMNS: Final = (
     "from_wallet",
     "net", "tax", "gross", "carried_in", "total", "is_carried",
     "meter_begin", "meter_end", "meter_serial", "charger_serial", "measured",
+    "day", "of_statement", "paid", "open",
 )  # fmt: skip
 _OF_POSITIONS: Final = (
     "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space",
@@ -100,6 +101,25 @@ def _rows(statement: Statement) -> Iterator[Cells]:
     total = units(statement.total, currency)
     sums = {"carried_in": carried_in, "total": total, "is_carried": statement.is_carried}
     yield {**whole, "row": "total", **sums}
+    for row in _account(statement):
+        yield {**whole, **row}
+
+
+def _account(statement: Statement) -> Iterator[Cells]:
+    """Yield which payments came since the statement before, what was open from before, and what
+    that makes."""
+    before, currency = statement.before, statement.currency
+    if before is None:
+        return
+    for entry in before.moved:
+        row: Cells = {"row": "moved", "day": entry.day.isoformat(), "kind": entry.kind}
+        yield {**row, "of_statement": entry.statement, "paid": units(entry.amount, currency)}
+    for one in before.open:
+        row = {"row": "open", "day": one.due_on.isoformat(), "of_statement": one.number}
+        yield {**row, "open": units(one.amount, currency)}
+    if before.credit:
+        yield {"row": "credit", "open": units(-before.credit, currency)}
+    yield {"row": "to pay in all", "open": units(statement.to_pay_in_all, currency)}
 
 
 def _line(line: Line) -> Cells:

@@ -99,6 +99,33 @@ class TaxDocument(msgspec.Struct, frozen=True):
     gross: int
 
 
+class OpenDocument(msgspec.Struct, frozen=True):
+    """What of an earlier statement was open on the day of closing."""
+
+    number: int
+    month: date
+    due_on: date
+    amount: int
+
+
+class MovedDocument(msgspec.Struct, frozen=True):
+    """A payment or another entry since the statement before, positive in the household's favour."""
+
+    day: date
+    kind: str
+    amount: int
+    statement: int | None
+
+
+class BeforeDocument(msgspec.Struct, frozen=True):
+    """How the account stood before this statement. `credit` is what was left over, negative what
+    was owed beside statements."""
+
+    open: tuple[OpenDocument, ...]
+    moved: tuple[MovedDocument, ...]
+    credit: int
+
+
 class StatementDocument(msgspec.Struct, frozen=True):
     """A whole statement; a draft has no number, digest and days. `printed_number` stands on the
     paper; by `number` it is looked up."""
@@ -125,6 +152,8 @@ class StatementDocument(msgspec.Struct, frozen=True):
     due_on: date | None
     digest: str | None
     previous_digest: str | None
+    before: BeforeDocument | None
+    to_pay_in_all: int
 
 
 def statement_of(content: object) -> StatementDocument:

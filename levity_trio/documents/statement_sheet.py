@@ -19,6 +19,7 @@ from levity_trio.billing.statement import (
     Statement,
     TaxSum,
     in_groups,
+    printed_number,
 )
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableColumn, TableRow
 from levity_trio.documents.template import DocumentTemplate, price_decimals, tidy, window_name
@@ -71,6 +72,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         blocks.append(_sums(statement, template))
     if statement.held_back:
         blocks.append(positions.held_back())
+    blocks += _account(statement, template)
 
     reference = ""
     if is_asked(statement):
@@ -184,6 +186,48 @@ def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
         amount = template.money(minor, statement.currency)
         pairs.append((template.say(word), amount))
     return LabelledValues(title=template.say("sums"), pairs=tuple(pairs), is_number=True)
+
+
+def _account(statement: Statement, template: DocumentTemplate) -> Iterator[LabelledValues]:
+    """Yield which payments came since the statement before, and what is to be paid with what is
+    open from before."""
+    before, currency = statement.before, statement.currency
+    if before is None:
+        return
+
+    def block(title: str, rows: list[tuple[str, int]]) -> LabelledValues:
+        pairs: list[tuple[str, str]] = []
+        for words, minor in rows:
+            amount = template.money(minor, currency)
+            pairs.append((words, amount))
+        heading = template.say(title)
+        return LabelledValues(title=heading, pairs=tuple(pairs), is_number=True)
+
+    if before.moved:
+        moved: list[tuple[str, int]] = []
+        for entry in before.moved:
+            kind = entry.kind.replace("-", "_")
+            day = template.day(entry.day)
+            words = template.say(f"moved_{kind}", date=day)
+            moved.append((words, entry.amount))
+        yield block("moved", moved)
+
+    if before.open or before.credit:
+        asked = 0 if statement.is_carried else statement.total
+        words = template.say("this_statement")
+        rows = [(words, asked)]
+        for one in before.open:
+            month = template.day(one.month, "month")
+            due = template.day(one.due_on)
+            number = printed_number(statement.owner.number_prefix, str(one.number))
+            words = template.say("open_before", number=number, month=month, date=due)
+            rows.append((words, one.amount))
+        if before.credit:
+            words = template.say("in_favour" if before.credit > 0 else "other_debts")
+            rows.append((words, -before.credit))
+        words = template.say("to_pay_in_all")
+        rows.append((words, statement.to_pay_in_all))
+        yield block("account_sums", rows)
 
 
 def _payment(statement: Statement, template: DocumentTemplate, reference: str) -> LabelledValues:

@@ -59,6 +59,9 @@ _LATER: Final[Mapping[str, frozenset[str]]] = {
             "charger_number",
             *(f"measured_{one}" for one in MeasuringMethod),
             *("vat_number", "small_business", "period", "due", "days_of_month"),
+            *("moved", "moved_payment", "moved_top_up", "moved_refund", "moved_chargeback"),
+            *("moved_correction", "account_sums", "this_statement", "open_before"),
+            *("other_debts", "in_favour", "to_pay_in_all"),
         )
     ),
 }

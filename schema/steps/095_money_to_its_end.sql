@@ -8,6 +8,9 @@ BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, se
     entered_at, entered_by, paid_on, source ON ledger
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
+-- Closed statements of before say nothing of it.
+ALTER TABLE statement ADD COLUMN before TEXT;
+
 -- Filled at the first start, by the same rule as after each entry.
 CREATE TABLE settlement (
     statement_id INTEGER PRIMARY KEY REFERENCES statement (id),

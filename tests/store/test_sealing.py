@@ -89,6 +89,7 @@ ADD = (
         ("UPDATE position SET told = '\"free\"' WHERE statement_id = 1", "statement 1 was changed"),
         ("UPDATE position SET end_wh = 9 WHERE statement_id = 1", "statement 1 was changed"),
         ("UPDATE position SET meter_serial = 'X' WHERE statement_id = 1", "statement 1 was"),
+        ("UPDATE statement SET before = NULL WHERE number = 1", "statement 1 was changed"),
         ("DELETE FROM position WHERE statement_id = 1", "statement 1 was changed"),
         (ADD, "statement 1 was changed"),
         (
@@ -135,10 +136,10 @@ WITHOUT_REGISTERS = ", ".join(f"{name} = NULL" for name in OF_POSITION[UNREAD:])
 
 @pytest.fixture
 def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seals are those of before reasons were texts."""
+    """Seals are those of before reasons were texts, and before it was stored what is open."""
 
     def content(figures: Sequence[object], positions: Sequence[Sequence[object]]) -> str:
-        return content_of(figures, [row[:UNTOLD] for row in positions])
+        return content_of(figures[:-1], [row[:UNTOLD] for row in positions])
 
     monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
 
@@ -148,6 +149,7 @@ def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_seal_of_before_holds_although_reasons_are_texts_now(biller: Biller) -> None:
     books = biller.books
     behind_the_guards(books, f"UPDATE position SET {WITHOUT_REGISTERS}")
+    behind_the_guards(books, "UPDATE statement SET before = NULL")
     behind_the_guards(books, "UPDATE position SET told = '\"x\"' WHERE statement_id = 2")
     assert found(books) == []
     behind_the_guards(books, "UPDATE position SET end_wh = 1 WHERE statement_id = 1")

@@ -23,7 +23,8 @@ from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
 from levity_trio.store.billing.registers import registers_of
-from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
+from levity_trio.store.billing.rows import before_text, lines_of, lines_text, taxes_text
+from levity_trio.store.billing.settling import account_before
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.engine.database import Rows, marks, parts
@@ -333,6 +334,8 @@ class Drafter:
             self._figures(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below)
             for kind in kinds
         ]
+        before = account_before(self._rows, account, self._plan.rule.zone)
+        made[0] = made[0]._replace(before=before_text(before))
         return [
             Drafted(name, one, [*map(_row, by_kind[kind])])
             for kind, one in zip(kinds, made, strict=True)

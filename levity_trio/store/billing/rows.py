@@ -15,7 +15,15 @@ from typing import Any
 
 import orjson
 
-from levity_trio.billing.statement import Line, LineKind, Party, TaxSum
+from levity_trio.billing.statement import (
+    AccountBefore,
+    Line,
+    LineKind,
+    MoneyMoved,
+    OpenBefore,
+    Party,
+    TaxSum,
+)
 from levity_trio.records import record
 
 
@@ -84,6 +92,36 @@ def taxes_of(text: str) -> tuple[TaxSum, ...]:
     rows = orjson.loads(text)
     return tuple(
         TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows
+    )
+
+
+def before_text(before: AccountBefore) -> str:
+    """Return how an account stood as the text of `statement.before`."""
+    return _text(
+        {
+            "open": [[one.number, one.month, one.due_on, one.amount] for one in before.open],
+            "moved": [[one.day, one.kind, one.amount, one.statement] for one in before.moved],
+            "credit": before.credit,
+            "newest": before.newest,
+        }
+    )
+
+
+def before_of(text: str | None) -> AccountBefore | None:
+    """Return how an account stood by a text of `statement.before`."""
+    if text is None:
+        return None
+    row, day_of = orjson.loads(text), date.fromisoformat
+    still_open: list[OpenBefore] = []
+    for number, month, due_on, amount in row["open"]:
+        one = OpenBefore(number=number, month=day_of(month), due_on=day_of(due_on), amount=amount)
+        still_open.append(one)
+    moved: list[MoneyMoved] = []
+    for day, kind, amount, statement in row["moved"]:
+        entry = MoneyMoved(day=day_of(day), kind=kind, amount=amount, statement=statement)
+        moved.append(entry)
+    return AccountBefore(
+        open=tuple(still_open), moved=tuple(moved), credit=row["credit"], newest=row["newest"]
     )
 
 

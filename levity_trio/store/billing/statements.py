@@ -36,7 +36,7 @@ from levity_trio.billing.statement import (
     printed_number,
 )
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
-from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
+from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, taxes_of
 from levity_trio.store.engine.database import Rows, marks
 from levity_trio.told import joined, with_told
 from levity_trio.wire.times import in_zone
@@ -58,6 +58,8 @@ class Figures(NamedTuple):
     carried_in: int
     total: int
     is_carried: int
+    before: str | None = None
+    """How the account stood. Seals of before covered it not."""
 
 
 class PositionRow(NamedTuple):
@@ -98,6 +100,8 @@ REGISTERS_VERSION: Final = 93
 UNTOLD: Final = OF_POSITION.index("told")
 UNREAD: Final = OF_POSITION.index("begin_wh")
 """How many columns of a position the seals of before these versions cover."""
+BEFORE_VERSION: Final = 95
+"""The first version of the schema whose statements say how the account stood."""
 UNASKED: Final = (PositionKind.HELD_BACK, PositionKind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
@@ -307,6 +311,7 @@ def _statement(
         is_carried=bool(figures.is_carried),
         held_back=tuple(one for is_unasked, one in shown if is_unasked),
         left_on=names.left_on if names else None,
+        before=before_of(figures.before),
     )
 
 

@@ -13,6 +13,7 @@ import orjson
 from levity_trio.billing.money import tax_sums
 from levity_trio.store.billing.rows import lines_of, taxes_text
 from levity_trio.store.billing.statements import (
+    BEFORE_VERSION,
     BEGINNING,
     FIGURES,
     OF_POSITION,
@@ -67,7 +68,7 @@ def sealed(db: Database) -> Iterator[str]:
         return
     before, expected, lost, of_position = BEGINNING, 1, _lost(db), _of_position(db)
     for statement, number, content, of_party, previous, digest, party, *figures in db.execute(
-        _STATEMENTS
+        _statements(db)
     ):
         positions = db.execute(of_position, (statement,)).fetchall()
         if (
@@ -87,6 +88,12 @@ def sealed(db: Database) -> Iterator[str]:
     yield from _closings(db)
 
 
+def _statements(db: Database) -> str:
+    if db.version() >= BEFORE_VERSION:
+        return _STATEMENTS
+    return _STATEMENTS.replace(" before ", " NULL ")
+
+
 def _of_position(db: Database) -> str:
     kept, sql = db.version(), _POSITIONS
     for name in OF_POSITION[UNTOLD:]:
@@ -97,14 +104,16 @@ def _of_position(db: Database) -> str:
 
 def _is_content(content: str, figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> bool:
     """Whether a content is that of a statement. One of before does not cover the last columns:
-    registers, which are empty then, and reasons as texts."""
-    if content == content_of(figures, positions):
-        return True
-    if any(value is not None for row in positions for value in row[UNREAD:]):
-        return False
-    return content in [
-        content_of(figures, [row[:covered] for row in positions]) for covered in (UNREAD, UNTOLD)
-    ]
+    registers and how the account stood, which are empty then, and reasons as texts."""
+    every = [figures] if figures[-1] is not None else [figures, figures[:-1]]
+    covered = [len(OF_POSITION)]
+    if all(value is None for row in positions for value in row[UNREAD:]):
+        covered += [UNREAD, UNTOLD]
+    return any(
+        content == content_of(some, [row[:columns] for row in positions])
+        for some in every
+        for columns in covered
+    )
 
 
 def _changed_texts(
@@ -144,7 +153,7 @@ def sums(db: Database) -> Iterator[str]:
         {name: place for place, name in enumerate(FIGURES, 7)},
         _of_position(db),
     )
-    for row in db.execute(_STATEMENTS):
+    for row in db.execute(_statements(db)):
         figures = {name: row[place] for name, place in of_figures.items()}
         positions = [
             dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(of_position, (row[0],))

@@ -59,7 +59,7 @@ class ClosedStatement(StatementSums):
 
 @record
 class StatementFilters:
-    """Which closed statements, and the local day on which they are looked at; None means all."""
+    """A filter of closed statements; None means all. `today` is the local day of the reader."""
 
     today: str
     account: int | None = None

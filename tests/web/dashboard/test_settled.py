@@ -1,0 +1,155 @@
+"""Anna owes two statements and pays a part: each place says the same of each statement."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import trio
+
+from levity_trio.documents.csv_file import csv_text
+from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.template import ENGLISH
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.listeners import ENDPOINTS
+from levity_trio.web.dashboard.page import DashboardPage
+from levity_trio.web.dashboard.pages import bills, driver, households
+from tests.store.bills import ANNA, Biller, charge, house_of_two, month_is_over
+from tests.store.books import Station
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+DEAR = """
+name = "Dear"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[energy]
+price = 40.52
+"""
+DRIVER = Caller("Anna", Role.DRIVER, "127.0.0.1", account=ANNA)
+
+
+def page(path: str) -> DashboardPage:
+    every = (*bills.PAGES, *households.PAGES, *driver.PAGES)
+    return next(one for one in every if one.path == path)
+
+
+def endpoint(method: str, path: str) -> Endpoint:
+    return next(one for one in ENDPOINTS if (one.method, one.path) == (method, path))
+
+
+STATEMENTS, PAYMENT = (
+    endpoint("GET", "/api/admin/statements"),
+    endpoint("POST", "/api/admin/wallets/{id}/payment"),
+)
+CHARGEBACK = endpoint("POST", "/api/admin/wallets/{id}/chargeback")
+
+
+async def two_months(site: Site, station: Station) -> Biller:
+    """March and April are closed; Anna owes 162.08 for the first, and 76.06 for the second."""
+    biller = Biller(house_of_two(site.books))
+    biller.assign(biller.add(DEAR), date(2026, 1, 1), ANNA)
+    for month, wh in ((3, 4000), (4, 1877)):
+        charge(station, wh)
+        month_is_over(site.books, month)
+        await trio.to_thread.run_sync(biller.close, f"2026-{month:02}")
+    return biller
+
+
+async def enter(site: Site, amount: int, to: Endpoint = PAYMENT, **more: Any) -> Any:
+    body = {"amount": amount, "reason": "transfer"} | more
+    return await site.call(to, body=body, role=Role.OPERATOR, id=str(ANNA))
+
+
+async def everywhere(site: Site, *words: str) -> None:
+    """Check what each page, list and file says of the statements of March and April."""
+    of_owner, of_anna = Opening(site), Opening(site, DRIVER)
+    household = (await of_owner.open(page("/accounts/{id}"), id=ANNA)).words
+    statements = (await of_anna.open(page("/d/statements"))).words
+    for number, said in enumerate(words, 1):
+        month = ("2026-03", "2026-04")[number - 1]
+        assert said in (await of_owner.open(page("/bills/{month}"), month=month)).words
+        assert said in (await of_owner.open(page("/statements/{number}"), number=number)).words
+    of_months = household.split("Statements")[-1]
+    for text in (of_months, statements.split("Statements")[-1]):
+        assert text.index(words[1]) < text.index(words[0]) or words[0] == words[1]
+
+
+async def states(site: Site, **query: str) -> list[tuple[int, str, int]]:
+    found = (await site.call(STATEMENTS, query=query))["data"]
+    return [(one["number"], one["state"], one["open"]) for one in found][::-1]
+
+
+async def test_each_place_says_the_same(site: Site, station: Station) -> None:
+    await two_months(site, station)
+    site.books.now = datetime(2026, 5, 10, 9, tzinfo=UTC)
+    late, due = "▲ overdue since 17 April 2026", "○ open to pay by 16 May 2026"
+    await everywhere(site, late, due)
+    assert await states(site) == [(1, "overdue", 16208), (2, "open", 7606)]
+
+    await enter(site, 15000, paid_on="2026-05-04")
+    await everywhere(site, f"{late} 12.08 EUR open", due)
+    assert await states(site, state="overdue") == [(1, "overdue", 1208)]
+    assert await states(site, state="unpaid", sort="-paid")  # it narrows, and sorts
+    rows = (await site.ask(STATEMENTS, query={"format": "csv"}, role=Role.OPERATOR)).body.decode()
+    assert ",overdue,12.08,2026-04-16" in rows
+
+    await enter(site, 7606, statement=2)
+    await everywhere(site, f"{late} 12.08 EUR open", "● paid")
+    await enter(site, 7606, CHARGEBACK)  # which opens the one that it had named
+    await enter(site, 2208)
+    await everywhere(site, "● paid", "◐ partly paid 66.06 EUR open to pay by 16 May 2026")
+    await enter(site, 7000)
+    await everywhere(site, "● paid", "● paid")
+    assert (
+        "To be paid" not in (await Opening(site).open(page("/statements/{number}"), number=1)).words
+    )
+
+
+async def test_what_is_overdue_stands_on_bills_and_is_paid_by_name(
+    site: Site, station: Station
+) -> None:
+    await two_months(site, station)
+    site.books.now = datetime(2026, 6, 1, 9, tzinfo=UTC)
+    shown = await Opening(site).open(page("/bills"))
+    assert "Overdue: 238.14 EUR" in shown.words
+    assert "162.08 EUR for statement 1 has arrived" in shown.words
+    values = shown.form("for statement 1 has arrived").values
+    assert (values["amount"], values["statement"]) == ("162.08", "1")
+    await enter(site, 16208, statement=1)
+    await enter(site, 7606)
+    assert "Overdue" not in (await Opening(site).open(page("/bills"))).words
+
+
+async def test_the_next_statement_says_what_is_open_and_what_came(
+    site: Site, station: Station
+) -> None:
+    biller = await two_months(site, station)
+    await enter(site, 15000, paid_on="2026-04-30")
+    charge(station, 1000)
+    month_is_over(site.books, 5)
+    await trio.to_thread.run_sync(biller.close, "2026-05")
+    (first, second, third) = await trio.to_thread.run_sync(
+        lambda: [biller.statement(number) for number in (1, 2, 3)]
+    )
+    assert first.before is not None
+    assert (first.before.open, first.before.moved, first.to_pay_in_all) == ((), (), 16208)
+    assert second.to_pay_in_all == 16208 + 7606
+    assert (third.total, third.to_pay_in_all) == (4052, 1208 + 7606 + 4052)
+
+    texts = [text.replace("\xa0", " ") for text in statement_sheet(third, ENGLISH).texts()]
+    assert texts[texts.index("Paid on 30 April 2026") + 1] == "150.00 EUR"
+    opened = "Still open: statement 1 of March 2026, due on 16 April 2026"
+    assert texts[texts.index(opened) + 1] == "12.08 EUR"
+    assert texts[texts.index("To pay in all") + 1] == "128.66 EUR"
+    rows = csv_text(third, ",", ".").splitlines()
+    assert [row.split(",")[0] for row in rows[-4:]] == ["moved", "open", "open", "to pay in all"]
+    assert rows[-1].endswith(",128.66")
+
+    # What comes later changes nothing of it.
+    await enter(site, 20000)
+    again = await trio.to_thread.run_sync(biller.statement, 3)
+    assert again.before == third.before
