@@ -3,6 +3,7 @@ times by them."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -113,6 +114,21 @@ def test_another_file_is_one_short_fault() -> None:
     (fault,) = caught.value.args
     assert fault.startswith("this is no template, which has language, paper, ")
     assert len(fault) < 160
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("de-AT", "Zählerstand 1,5 bis 4"), ("nl", "Meter from 1,5 to 4 kWh")]
+)
+def test_an_older_file_gets_later_words_in_its_language(language: str, words: str) -> None:
+    older = re.sub(
+        "^(registers|meter_number|charger_number|measured_.*) = .*\n",
+        "",
+        ENGLISH_TEXT,
+        flags=re.MULTILINE,
+    )
+    found = parse(older.replace('language = "en"', f'language = "{language}"'))
+    assert found.say("registers", begin="1,5", end="4").startswith(words)
+    assert found.say("lines") == "Charging and fees"
 
 
 def test_another_language_with_its_own_formats() -> None:

@@ -27,7 +27,7 @@ _INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 def kwh(wh: float | None, digits: int = 1) -> str:
     """Return energy in kWh, without its unit."""
-    return UNKNOWN if wh is None else number(wh / 1000, digits)
+    return UNKNOWN if wh is None else number(wh / 1000, digits).replace("-", "\N{MINUS SIGN}")
 
 
 def typed_kwh(wh: int) -> str:

@@ -19,13 +19,14 @@ from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import reports
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.pages import driver
+from levity_trio.web.dashboard.pages.bills import PAGES as OF_BILLS
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
 from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
 from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
-from tests.store.bills import Biller, correct
+from tests.store.bills import Biller, charge, correct, month_is_over
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE
 from tests.store.papers import Papers
@@ -40,6 +41,10 @@ CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
 NAMING = r"Give it a name Name Save |I lost this card… Block .*? now "
 REVIEW = OF_REVIEW[0]
 OF_SESSION = OF_SESSIONS[0]
+MONTH, STATEMENT = (
+    next(page for page in OF_BILLS if page.path == path)
+    for path in ("/bills/{month}", "/statements/{number}")
+)
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -505,6 +510,55 @@ async def test_what_is_left_in_a_wallet(yard: Yard) -> None:
     words = (await Opening(yard, yard.anna.caller).open(STATEMENTS)).words
     assert "50.00 EUR left in your wallet" in words
     assert "March 2026 so far 0 sessions, 0.0 kWh" in words
+
+
+# What a statement has is corrected later
+
+
+async def test_energy_and_cost_are_both_as_billed_until_the_next_statement_corrects_both(
+    yard: Yard,
+) -> None:
+    await yard.add_tag("ANNA")
+    biller, opening = Biller(yard.house), Opening(yard, yard.anna.caller)
+    number = charge(Station(yard.books), 4000, "ANNA")
+    month_is_over(yard.books, 3)
+    biller.close("2026-03")
+    correct(yard.books, number, 3000)
+    for page, kwh in ((SESSIONS, "4.00 kWh 1.20 EUR"), (SESSION, "4.00 kWh 1.20 EUR")):
+        words = (await opening.open(page, id=number)).words
+        assert kwh in words
+        assert "Correction follows" in words
+    told = await yard.anna.get(f"/transactions/{number}")
+    assert (told["energy_wh"], told["cost"]["gross"], told["is_corrected"]) == (4000, 120, True)
+    month_is_over(yard.books, 4)
+    biller.close("2026-04")
+    words = (await opening.open(SESSIONS)).words
+    assert "3.00 kWh 0.90 EUR" in words
+    assert "Correction follows" not in words
+    words = (await opening.open(SESSION, id=number)).words
+    assert "Meter from 1.000 to 5.000 kWh; set by the owner." in words
+
+
+async def test_a_month_that_only_corrects_has_no_sessions(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    biller, opening = Biller(yard.house), Opening(yard, yard.anna.caller)
+    number = charge(Station(yard.books), 4000, "ANNA")
+    month_is_over(yard.books, 3)
+    biller.close("2026-03")
+    correct(yard.books, number, 3000)
+    month_is_over(yard.books, 4)
+    biller.close("2026-04")
+    words = (await opening.open(STATEMENTS)).words
+    assert words.count("1 correction, −1.0 kWh") == 2
+    assert words.count("0 sessions") == 1
+    owner = Opening(yard)
+    for page, given in ((OF_BILLS[0], {}), (MONTH, {"month": "2026-04"})):
+        words = (await owner.open(page, **given)).words
+        assert "0 sessions" not in words.partition("April")[2].partition("March")[0]
+    assert "1 statement, 1 correction, −1.0 kWh" in words
+    words = (await owner.open(STATEMENT, number=2)).words
+    assert "Only corrections of earlier statements." in words
+    assert "kWh in April" not in words
 
 
 # Later
