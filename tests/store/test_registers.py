@@ -121,7 +121,7 @@ def test_a_figure_that_a_person_set_says_so(biller: Biller, station: Station) ->
     correct(biller.books, charge(station, 4000), 3000)
     close(biller, 3)
     assert notes(biller, 1)[1:] == [
-        "Reason: read from its display",
+        "Reason: corrected: read from its display",
         "Meter from 1.000 to 5.000 kWh; set by the owner",
     ]
 
@@ -150,7 +150,10 @@ def test_the_reason_of_a_session_that_was_closed_by_hand_is_on_the_paper(
     books.run(decisions.close, number, Decision("cleo", "the plug was out", books.at))
     decided(books, number)
     close(biller, 3)
-    assert notes(biller, 1)[1:] == ["Reason: the plug was out", "Meter from 1.000 to 3.000 kWh"]
+    assert notes(biller, 1)[1:] == [
+        "Reason: closed by hand: the plug was out; confirmed: read at the meter",
+        "Meter from 1.000 to 3.000 kWh",
+    ]
 
 
 def test_an_old_reason_is_no_reason_of_a_later_correction(biller: Biller, station: Station) -> None:

@@ -25,6 +25,7 @@ from levity_trio.billing.statement import (
     TaxSum,
 )
 from levity_trio.records import record
+from levity_trio.told import of_stored, stored
 
 
 @record
@@ -37,7 +38,7 @@ class Names:
     """By charger and connector; connector 0 is the charger as a whole."""
     vehicles: Mapping[int, str] = field(default_factory=dict)
     reasons: Mapping[int, str] = field(default_factory=dict)
-    """What the owner wrote about charging sessions; it may name people."""
+    """What the owner decided about charging sessions, and wrote about it; it may name people."""
     left_on: date | None = None
     """The last day of a household that moved out in the month."""
 
@@ -143,7 +144,7 @@ def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
                 for (charger, connector), name in names.spaces.items()
             },
             "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
-            "reasons": {str(transaction): text for transaction, text in names.reasons.items()},
+            "reasons": {str(one): stored(text) for one, text in names.reasons.items()},
             **({} if names.left_on is None else {"left_on": names.left_on.isoformat()}),
             **({} if sheet is None else {"sheet": sheet}),
         }
@@ -158,7 +159,7 @@ def names_of(text: str) -> Names:
         party=Party(name=row["name"], address=tuple(row["address"]), contact=row["contact"]),
         spaces={_connector(key): name for key, name in row["spaces"].items()},
         vehicles={int(vehicle): name for vehicle, name in row["vehicles"].items()},
-        reasons={int(transaction): text for transaction, text in row.get("reasons", {}).items()},
+        reasons={int(one): of_stored(text) for one, text in row.get("reasons", {}).items()},
         left_on=date.fromisoformat(left_on) if left_on else None,
     )
 

@@ -14,6 +14,7 @@ hexadecimal digits.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -35,10 +36,11 @@ from levity_trio.billing.statement import (
     Statement,
     printed_number,
 )
+from levity_trio.charging.lifecycle import Kind
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, taxes_of
 from levity_trio.store.engine.database import Rows, marks
-from levity_trio.told import joined, with_told
+from levity_trio.told import N_, Told, joined, with_told
 from levity_trio.wire.times import in_zone
 
 BEGINNING: Final = ""
@@ -133,12 +135,23 @@ _CHARGERS: Final = (
     "AND conn_id > 0) FROM cp WHERE id IN ({})"
 )
 _REASONS: Final = (
-    "SELECT tx_id, reason, received_at FROM tx_event JOIN tx ON tx.id = tx_id "
+    "SELECT tx_id, kind, reason, received_at FROM tx_event JOIN tx ON tx.id = tx_id "
     "WHERE tx_id IN ({}) AND reason <> '' AND who NOT IN ('charger', 'system') "
-    "AND (kind IN ('attach', 'correct') OR (kind = 'close' AND stopped_by = 'system')) "
-    "ORDER BY kind = 'correct', tx_event.id"
+    "AND (kind <> 'close' OR stopped_by = 'system') "
+    "ORDER BY tx_event.id"
 )
-"""What a person decided, the decisive one last."""
+"""What a person decided."""
+_DECIDED: Final = N_(
+    {
+        Kind.CONFIRM: "confirmed: {1}",
+        Kind.CORRECT: "corrected: {1}",
+        Kind.CLOSE: "closed by hand: {1}",
+        Kind.ATTACH: "a message of the charger was added: {1}",
+        Kind.START: "made of a message of the charger: {1}",
+        Kind.DISMISS: "confirmed: {1}",
+    }
+)
+"""The decisions whose reason the household may read, as their forms say."""
 _CLOSED_AT: Final = (
     "SELECT closed_at FROM position JOIN statement ON statement.id = statement_id "
     "JOIN closing ON closing.id = closing_id WHERE position.id = ?"
@@ -258,15 +271,19 @@ def names_now(
 
 
 def _reasons(rows: Rows, positions: Sequence[PositionRow]) -> dict[int, str]:
-    """Return why a person set, closed or completed sessions; of a correction, only what he did
-    since the statement that it corrects."""
+    """Return what a person decided about sessions, and why, the newest of each kind; of a
+    correction, only what he did since the statement that it corrects."""
     asked = {one.tx_id: one for one in positions if one.tx_id and one.kind not in UNASKED}
-    reasons = dict[int, str]()
-    for number, reason, at in rows(_REASONS.format(marks(asked) or "NULL"), [*asked]):
+    reasons: dict[int, dict[str, str]] = defaultdict(dict)
+    for number, kind, reason, at in rows(_REASONS.format(marks(asked) or "NULL"), [*asked]):
         corrected = asked[number].corrects
-        if corrected is None or at >= rows(_CLOSED_AT, (corrected,))[0][0]:
-            reasons[number] = reason
-    return reasons
+        if kind not in _DECIDED:
+            continue
+        if corrected is None:
+            reasons[number][kind] = Told(_DECIDED[kind], reason)
+        elif at >= rows(_CLOSED_AT, (corrected,))[0][0]:
+            reasons[number][kind] = reason
+    return {number: joined("; ", of_kinds.values()) for number, of_kinds in reasons.items()}
 
 
 def line_of_position(rows: Rows, position_id: int) -> LineNumber:
