@@ -236,6 +236,25 @@ def test_nobody_bills_yet(server: Serving, browser: Browser) -> None:
     assert not can_be_closed(page)
 
 
+def test_what_papers_lack_is_one_list_that_leads_to_what_mends_it(
+    browser: Browser, charger: Charger
+) -> None:
+    charge(charger, "TAG-1", 0, 4000)
+    of_month, of_papers = (browser.get(f"/bills/{MONTH}{page}") for page in ("", "/papers"))
+    for page in (of_month, of_papers):
+        assert "Missing on the papers:" in page.words
+        assert "Nobody said yet how the sender is taxed. Change the sender" in page.words
+        assert "The sender has no address, which stands on each bill." in page.words
+        assert any(link.startswith("/do/put/admin/biller?next=") for link in page.links)
+    assert can_be_closed(of_month)
+    sender = {"name": "House", "address": "Weg 1", "bank_account": "DE02", "tax_kind": "exempt"}
+    path = "/do/put/admin/biller"
+    form = browser.get(path, next=f"/bills/{MONTH}/papers").form(path)
+    page = browser.send(form, **sender | {"bank_account": "GB1"}, tax_note="Free by law.")
+    assert page.path == f"/bills/{MONTH}/papers"
+    assert "Yes: sender, bank account, words and all characters are there." in page.words
+
+
 def test_without_a_tariff_there_is_no_preview(browser: Browser) -> None:
     browser.send(browser.get("/bills").form("/do/put/admin/billing"), begun_on=BEGUN)
     page = preview(browser)

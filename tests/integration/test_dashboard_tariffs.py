@@ -217,6 +217,30 @@ def test_who_bills_is_said_and_changed(server: Serving, browser: Browser) -> Non
     assert server.query("SELECT address FROM biller") == [("Bauhof 12\n10115 Berlin",)]
 
 
+def test_tax_that_the_sender_does_not_charge_is_told_where_it_is_entered(browser: Browser) -> None:
+    path = "/do/put/admin/biller"
+    sender = {"name": "Bauhof 12", "tax_kind": "small business"}
+    browser.send(browser.get(path).form(path), **sender)
+    given = {"name": "House", "price": "0,32", "since": "2026-03-01", "whom": "site", "show": "1"}
+    assert "so enter 0" in browser.get("/tariffs/new", **given).words
+    assert "who shows tax owes it" not in browser.get("/tariffs/new", **given, tax="0").words
+    page = browser.get("/tariffs/new", **given, tax="19")
+    assert "who shows tax owes it" in page.words
+    page = browser.send(page.form(PRICES))
+    assert page.path == "/tariffs/1"
+    assert "Set it to 0 there, or change how the sender is taxed: House" in page.words
+    page = browser.get("/biller")
+    assert "Set it to 0 there, or change how the sender is taxed: House" in page.words
+    assert "/tariffs/1" in page.links
+    given = {"price": "0,32", "since": "2026-03-01", "whom": "", "show": "1", "tax": "0"}
+    browser.send(browser.get("/tariffs/1/change", **given).form(PRICES))
+    assert "change how the sender is taxed" not in browser.get("/biller").words
+
+    browser.send(browser.get(path).form(path), **sender | {"tax_kind": "taxed"})
+    assert "no tariff has a tax rate" in browser.get("/biller").words
+    assert "but this price has no tax" in browser.get("/tariffs/1/change", **given).words
+
+
 def test_a_logo_is_uploaded_shown_and_removed(browser: Browser) -> None:
     path = "/do/put/admin/biller"
     browser.send(browser.get(path).form(path), name="Bauhof 12", tax_kind="taxed")

@@ -88,7 +88,7 @@ def put_statements(path: Path) -> None:
     with open_database(path) as connection:
         with_fees(connection, date(2026, 10, 1))
         papers = Papers(connection)
-        biller = papers.biller(forms.OWNER)
+        biller = papers.biller(replace(forms.OWNER, number_prefix="R-"))
         anna, ben, cleo = (
             papers.account(Party(name=name, address=())) for name in ("Anna", HOSTILE, "Cleo")
         )
@@ -139,7 +139,7 @@ def test_each_form_of_a_statement_is_a_safe_file(server: Serving) -> None:
     ):
         file = get(server, f"{STATEMENTS}/2/document?format={form}")
         assert (file.status, file.headers["content-type"]) == (200, kind)
-        name = f"2026-10 script alert(1) script Ben statement 2.{form}"
+        name = f"2026-10 script alert(1) script Ben statement R-2.{form}"
         assert file.headers["content-disposition"] == f'{how}; filename="{name}"'
         assert (file.headers["cache-control"], file.headers["x-content-type-options"]) == (
             "no-store",
@@ -161,6 +161,7 @@ def test_each_form_of_a_statement_is_a_safe_file(server: Serving) -> None:
     told = get(server, f"{STATEMENTS}/2/document?format=json").document
     assert told == ask(server, "GET", f"{STATEMENTS}/2").document
     assert (told["number"], told["to"]["name"], told["total"]) == ("2", HOSTILE, 397)
+    assert (told["printed_number"], told["last_day"]) == ("R-2", "2026-10-31")
 
 
 def test_what_is_not_there_is_not_found(server: Serving) -> None:
@@ -194,6 +195,7 @@ def test_statements_are_listed_with_their_sums(server: Serving) -> None:
         (2, HOSTILE, False),
     ]
     (first,) = ask(server, "GET", f"{STATEMENTS}?account=1").document["data"]
+    assert first["printed_number"] == "R-1"
     assert (first["sessions"], first["held_back"], first["carried_in"]) == (3, 1, -250)
     assert first["amount"] + first["carried_in"] == first["total"]
     assert rows["next_cursor"]
@@ -222,7 +224,7 @@ def test_names_are_for_operators(server: Serving) -> None:
 def test_the_covering_sheet_has_all_statements_of_the_month(server: Serving) -> None:
     page = get(server, f"{CLOSINGS}/2026-10/document").content.decode()
     texts = html_texts(page)
-    assert {"Anna", HOSTILE, "Cleo", "1 to 3"} <= set(texts)
+    assert {"Anna", HOSTILE, "Cleo", "R-1 to R-3"} <= set(texts)
     file = get(server, f"{CLOSINGS}/2026-10/document?format=pdf")
     assert file.headers["content-disposition"] == 'inline; filename="2026-10 covering sheet.pdf"'
     energy = sum(one["energy_wh"] for one in ask(server, "GET", STATEMENTS).document["data"])
@@ -320,10 +322,11 @@ def test_statements_in_the_shell(
     shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     listed = table(shell, capsys, "bill", "list", "--wide", "--month", "2026-10")
-    assert "carried on, 1 corrections" in listed
+    assert "carried on" in listed
+    assert "1 corrections" in listed
     assert len(shown(shell, capsys, "bill", "list", "--household", "Anna")["data"]) == 1
     told = table(shell, capsys, "bill", "show", 3)
-    assert "corrects line 2 of statement 1; Meter 4 ran fast" in told
+    assert "corrects line 2 of statement R-1; Meter 4 ran fast" in told
     assert "from the wallet: 1.75 EUR" in told
     assert shown(shell, capsys, "bill", "show", 3)["number"] == "3"
     assert "held back; the meter ran backwards" in table(shell, capsys, "bill", "show", 1)
@@ -345,7 +348,7 @@ def test_a_month_is_printed_into_a_folder_and_again(
     told = table(shell, capsys, "bill", "print", "2026-10", "--to", folder)
     assert told == f"3 statements of 2026-10 and the covering sheet are in {folder}\n"
     names = sorted(path.name for path in folder.iterdir())
-    (second,) = [name for name in names if name.endswith(" statement 2.pdf")]
+    (second,) = [name for name in names if name.endswith(" statement R-2.pdf")]
     assert [name for name in names if "statement" not in name] == ["2026-10 covering sheet.pdf"]
     assert (len(names), {name[:8] for name in names}) == (4, {"2026-10 "})
     assert shown(shell, capsys, "bill", "print", "2026-10", "--to", folder)["statements"] == 3
@@ -360,7 +363,11 @@ def test_a_month_is_printed_into_a_folder_and_again(
 def test_a_draft_is_printed_over_an_older_one(
     shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "2026-11 Anna draft.html").write_text("older")
+    for name in ("Anna draft", "Gone draft", "Anna draft 2", "covering sheet draft"):
+        (tmp_path / f"2026-11 {name}.html").write_text("older")
+    kept = ("2026-10 Gone draft.html", "2026-11 Draft draft statement 7.html", "2026-11 draft.txt")
+    for name in kept:
+        (tmp_path / name).write_text("not ours to remove")
     table(shell, capsys, "bill", "print", "2026-11", "--draft", "--to", tmp_path, "--as", "html")
     assert {path.name for path in tmp_path.glob("2026-11 *")} == {
         *(
@@ -369,8 +376,16 @@ def test_a_draft_is_printed_over_an_older_one(
             "2026-11 Cleo draft.html",
             "2026-11 covering sheet draft.html",
         ),
+        *kept[1:],
     }
+    assert (tmp_path / kept[0]).exists()
     assert "Draft, not a bill" in (tmp_path / "2026-11 Anna draft.html").read_text()
+    terms = ("--draft", "--carry-below", "50.00", "--as", "html")
+    table(shell, capsys, "bill", "print", "2026-11", *terms, "--to", tmp_path)
+    carried = (tmp_path / "2026-11 Anna draft.html").read_text()
+    assert "added to the next statement" in carried
+    assert shell("bill", "print", "2026-10", "--carry-below", "5", "--to", tmp_path) == 2
+    assert "for --draft" in capsys.readouterr().err
     assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path / "none") == 2
     assert not (tmp_path / "none").exists()
     assert "2026-11 is the month to close next" in capsys.readouterr().err

@@ -100,6 +100,10 @@ async def test_the_best_comes_first_and_more_is_said(site: Site) -> None:
 
 async def test_sessions_and_statements(site: Site, station: Station) -> None:
     biller = Biller(house_of_two(site.books))
+    site.books.connection.execute(
+        "INSERT INTO biller (name, number_prefix, payment_days, set_at, set_by) "
+        "VALUES ('House', 'R-26-', 14, '', 'cleo')"
+    )
     first, second, third = (
         charge(station),
         charge(station, tag="Ben"),
@@ -122,6 +126,9 @@ async def test_sessions_and_statements(site: Site, station: Station) -> None:
         "2026-03": {"statements": [1, 2]},
         "Statement 2": {"statements": [2]},
         "Abrechnung 2, Wohnung": {"statements": [2]},
+        "R-26-2": {"statements": [2]},
+        "Abrechnung R-26-2, Wohnung": {"statements": [2]},
+        "R-27-2": {},
         "Space 2": {},
         "9" * 18: {},
     }.items():

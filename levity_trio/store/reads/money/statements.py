@@ -46,10 +46,11 @@ class StatementSums:
 
 @record
 class ClosedStatement(StatementSums):
-    """A closed statement, and how it stands today: `open` is what of its total is not paid yet,
-    `due_on` the last day to pay, null where nothing is asked."""
+    """A closed statement, its number as printed, and how it stands today: `open` is what of its
+    total is not paid yet, `due_on` the last day to pay, null where nothing is asked."""
 
     number: int
+    printed_number: str
     closed_at: str
     digest: str
     state: str
@@ -77,6 +78,9 @@ _COUNTED: Final = {
     )
 }
 _SUMS: Final = _COUNTED | {
+    "printed_number": (
+        "coalesce((SELECT number_prefix FROM biller WHERE biller.id = biller_id), '') || number"
+    ),
     "account": "statement.account_id",
     "month": "statement.month",
     "digest": "statement.digest",

@@ -45,6 +45,10 @@ _NUMBER: Final = re.compile(
 )
 """The number of a statement, as people type it or as a bank shows its reference: 7, Statement 7,
 Nr. 7, Statement 7, Flat 1."""
+_PRINTED: Final = re.compile(
+    r"(?:(?:statement|abrechnung) )?(?P<whole>\S*\D(?P<number>\d{1,18}))(?:,.*)?", re.IGNORECASE
+)
+"""The same as it stands on a paper with a prefix: 2026-7, Statement 2026-7, Flat 1."""
 _CHARGERS: Final = (
     "SELECT id, name, serial_number, (SELECT group_concat(name, ' ') FROM space "  # noqa: S608 - ours
     "WHERE cp_id = cp.id) "
@@ -321,9 +325,13 @@ def _statements(
     """Return the statement with this number, those of this month, and the newest ones of these
     households."""
     numbers = [] if looking.number is None else [looking.number]
+    today = in_zone(wanted.now, wanted.rule.zone).date().isoformat()
+    printed = _PRINTED.fullmatch(looking.text)
+    if printed is not None:
+        found = closed_among(db, [int(printed["number"])], today)
+        numbers += [one.number for one in found if one.printed_number == printed["whole"]]
     if _MONTH.fullmatch(looking.text):
         numbers += [number for (number,) in db.execute(_OF_MONTH, (looking.text, most)).fetchall()]
     for one in accounts:
         numbers += [number for (number,) in db.execute(_OF_ACCOUNT, (one, most)).fetchall()]
-    today = in_zone(wanted.now, wanted.rule.zone).date().isoformat()
     return [*islice(closed_among(db, [*dict.fromkeys(numbers)], today), most)]

@@ -143,6 +143,7 @@ class DriversStatement:
     """
 
     number: int
+    printed_number: str
     month: str
     date: str
     currency: str
@@ -419,6 +420,7 @@ def read_statements(
         closed_at = in_zone(datetime.fromisoformat(row.closed_at), server.config.time_zone)
         statement = DriversStatement(
             number=row.number,
+            printed_number=row.printed_number,
             month=row.month,
             date=closed_at.date().isoformat(),
             currency=row.currency,

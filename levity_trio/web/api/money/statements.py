@@ -98,7 +98,7 @@ IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
     "total": lambda row: in_units(row.total, row.currency),
     **{name: attrgetter(name) for name in ("currency", "closed_at", "state")},
     "open": lambda row: in_units(row.open, row.currency),
-    "due_on": attrgetter("due_on"),
+    **{name: attrgetter(name) for name in ("due_on", "printed_number")},
 }
 """The columns of a file of them."""
 
