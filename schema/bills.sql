@@ -432,6 +432,41 @@ CREATE TABLE settlement (
 CREATE INDEX settlement_open ON settlement (due_on, statement_id) WHERE paid < asked;
 
 
+-- A line of a bank's file that was decided on; in another file, it changes nothing. Written when an
+-- operator takes lines.
+CREATE TABLE bank_line (
+    -- of account, day, amount and texts, and which of several equal ones it is
+    digest TEXT PRIMARY KEY,
+    ledger_id INTEGER REFERENCES ledger (id),  -- NULL: it is no payment of a household
+    payer TEXT,  -- a part of the digest of the account that paid: it is known again
+    decided_at TEXT NOT NULL,
+    decided_by TEXT NOT NULL
+) STRICT;
+CREATE INDEX bank_line_of_entry ON bank_line (ledger_id) WHERE ledger_id IS NOT NULL;
+
+-- Without it, the same payment would be entered again.
+CREATE TRIGGER bank_line_is_kept BEFORE DELETE ON bank_line
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER bank_line_stays
+BEFORE UPDATE OF digest, ledger_id, decided_at, decided_by ON bank_line
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+-- It goes with the household.
+CREATE TRIGGER bank_line_payer_goes BEFORE UPDATE OF payer ON bank_line
+WHEN NEW.payer IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
+-- Which column of a bank's file is what, for files with the same head. Written when an operator
+-- chooses them.
+CREATE TABLE bank_columns (
+    head TEXT PRIMARY KEY,  -- the digest of the names of the columns
+    columns TEXT NOT NULL,  -- their names, by what they are, in JSON
+    set_at TEXT NOT NULL,
+    set_by TEXT NOT NULL
+) STRICT;
+
+
 -- How a household pays, since when, and why; the newest row counts, and one without a row is
 -- postpaid. Written by an operator.
 CREATE TABLE wallet_terms (

@@ -47,7 +47,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("listening", "charging.refute"),
     ("charging.propose",),
     ("charging",),
-    ("access", "billing", "operations", "charging.matching"),
+    ("access", "bank", "billing", "operations", "charging.matching"),
     ("authority", "documents", "store.engine"),
     ("store",),
     ("store.cases",),
@@ -179,6 +179,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "web": (
         "access",
         "authority",
+        "bank",
         "listening",
         "billing",
         "documents",
@@ -198,6 +199,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log",
     ),
+    "bank": (),
     "outgoing": (),
     "operations": (
         "charging",
@@ -261,6 +263,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "store": (
         "access",
+        "bank",
         "billing",
         "charging",
         "listening.own_addresses",
@@ -378,6 +381,7 @@ IMPURE = (
     "logging",
 )
 PURE = (
+    "bank",
     "wire",
     "billing",
     "charging",

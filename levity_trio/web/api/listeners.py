@@ -56,7 +56,15 @@ from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Doorway, application_of
 from levity_trio.web.api.load import feeder, leases, load, power
-from levity_trio.web.api.money import biller, billing, meters, statements, tariffs, wallets
+from levity_trio.web.api.money import (
+    bank_files,
+    biller,
+    billing,
+    meters,
+    statements,
+    tariffs,
+    wallets,
+)
 from levity_trio.web.api.people import (
     account_files,
     accounts,
@@ -133,6 +141,7 @@ ROOMS: Final = (
         meters,
     ),
     wallets,
+    bank_files,
     feeder,
     leases,
     *(users, driving, mine, reports, messages, own_settings),

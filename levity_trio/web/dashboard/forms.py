@@ -454,7 +454,8 @@ async def _after(form: FilledForm, request: Request, content: FormData, reply: R
     has_secret = any(members.get(name) for name in SECRETS)
     if has_secret or isinstance(form.endpoint.body, StreamedBody):
         result = {"form": form, "answer": answer, "next": following}
-        return await form.page("result.html", result)
+        template = "result.html" if form.task is None else form.task.result
+        return await form.page(template, result)
 
     # The course of a command says it all, what the charger answered, too.
     if following.endswith(COURSE) and isinstance(members.get("id"), int):

@@ -26,6 +26,7 @@ from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.local_times import local_moment
 from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.money.bank_files import BANK_FILES, BANK_LINES
 from levity_trio.web.api.people.accounts import read_account
 from levity_trio.web.api.people.households import (
     UnknownCardsQuery,
@@ -61,7 +62,7 @@ class FormTask:
 
     `present` returns what its fields have at first; those that are left so are not sent. `preview`
     ends the path of the request that says what sending it would change. `meant` returns the fields
-    of the request for what was filled in.
+    of the request for what was filled in. `result` is the template that shows what a file said.
     """
 
     template: str
@@ -70,6 +71,7 @@ class FormTask:
     present: Callable[[PageView], Awaitable[Mapping[str, str]]] | None = None
     preview: str = ""
     meant: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
+    result: str = "result.html"
 
 
 async def unknown_cards(view: PageView, _changed: Changed = None) -> Sequence[LivePart]:
@@ -262,6 +264,10 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
         "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
     ),
     ("POST", TARIFFS): FormTask("tasks/version.html", _nothing, preview="/preview"),
+    ("POST", BANK_FILES): FormTask(
+        "tasks/bank_file.html", _nothing, result="tasks/bank_lines.html"
+    ),
+    ("POST", BANK_LINES): FormTask("tasks/bank_file.html", _nothing),
 }
 
 

@@ -158,6 +158,8 @@ TITLES: Final = _by_request(
             "POST /wallets/{id}/chargeback": "Enter a payment that the bank took back",
             "POST /wallets/{id}/correction": "Correct a balance",
             "POST /wallets/{id}/terms": "Choose how a household pays",
+            "POST /bank-files": "Read a file of the bank",
+            "POST /bank-lines": "Enter payments of a file of the bank",
             "POST /users": "Add a user",
             "PATCH /users/{id}": "Change a user",
             "DELETE /users/{id}": "Remove a user",
@@ -370,6 +372,7 @@ HELPS: Final = _by_request(
 DONE: Final = _by_request(
     N_(
         {
+            "POST /bank-lines": "Entered: {entered}. No payments of households: {nobodys}",
             "POST /transactions/{id}/confirm": "Confirmed: {energy_kwh} kWh",
             "POST /transactions/{id}/correct": "Corrected: the session has {energy_kwh} kWh",
             "POST /transactions/{id}/close": "Closed: the session has {energy_kwh} kWh",

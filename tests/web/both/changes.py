@@ -640,6 +640,14 @@ async def _wallets(life: Life) -> None:
         await life.send(
             "POST", "/api/admin/wallets/3/top-up", body, status=201, idempotency_key="bank 7"
         )
+    text = "Tag;Wieviel;Wer\n2026-03-10;12,00;Somebody\n2026-03-11;1,00;Nobody\n"
+    columns = {"day": "Tag", "amount": "Wieviel", "name": "Wer"}
+    await life.send("POST", "/api/admin/bank-files", text.encode(), query=columns)
+    read = await life.send("POST", "/api/admin/bank-files", text.encode())
+    fields = ("key", "day", "amount", "text", "payer")
+    lines = [{name: line[name] for name in fields} for line in read["lines"]]
+    lines[0]["to"] = "account:3"
+    await ask("POST", "bank-lines", lines=lines, rest=True)
 
 
 async def _imports(life: Life) -> None:

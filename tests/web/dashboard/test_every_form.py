@@ -51,6 +51,7 @@ FILES: Final[Mapping[str, bytes]] = {
     "vehicle-import": b"name\nCoupe\n",
     "household-import": b"name\nFlat 32\n",
     "meter-reading-import": b"meter,at,value\nHouse,2026-03-17,102002\n",
+    "bank-files": b"Datum;Betrag;Text\n2026-03-10;1,00;Abrechnung 1\n",
     "logo": LOGO.read_bytes(),
     "template": ENGLISH_TEXT.encode(),
 }
@@ -128,6 +129,7 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
 NOT_SENT: Final[Mapping[str, str]] = {
     "POST /api/admin/review/groups/{charger}/{cause}/decide": _OF_A_PAGE,
     "POST /api/admin/review/groups/{charger}/{cause}/decide-all": _OF_A_PAGE,
+    "POST /api/admin/bank-lines": _OF_A_PAGE,
     "POST /api/admin/habits/{id}/ask": "a habit needs months",
     "DELETE /api/admin/habits/{id}/ask": "a habit needs months",
     "POST /api/admin/certificates/{id}/revoke": "keys are random",

@@ -4,9 +4,10 @@ everywhere.
 At once go its name, address, contact and notes; the names of vehicles and spaces that were only its
 own; the names and notes that its tags had, also those of its own; the names of its drivers, who can
 no longer log in, and where they did; the addresses of its recipients, and what was sent to them or
-about its reports; what they reported, with the answers; and the reasons that were given for what
-belonged to it. What stands on closed statements, what was written about entries of its ledger, and
-why a figure or a price is what it is, stays for the years of keeping (`forget_due`).
+about its reports; what they reported, with the answers; by what its bank accounts are known again;
+and the reasons that were given for what belonged to it. What stands on closed statements, what was
+written about entries of its ledger, and why a figure or a price is what it is, stays for the years
+of keeping (`forget_due`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from levity_trio.store.cases.settled import NO_PERSONS, SYSTEM
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.money.wallets import EntryRow, TermsRow
 from levity_trio.store.reads.people.belongings import Belonging
+from levity_trio.store.writes.money import bank_files
 from levity_trio.store.writes.people import (
     accounts,
     own_names,
@@ -119,6 +121,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
     _forget_texts(db, account, told)
     own_names.forget(db, account)
     recipients.forget(db, account, recipients.By(told.at, told.by))
+    bank_files.forget(db, account)
     db.execute(
         (
             "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, "

@@ -1,0 +1,72 @@
+"""A file that an owner gives: what kind it is, and its movements; or what it is instead."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Mapping
+from typing import Final
+from zipfile import BadZipFile, ZipFile
+
+from levity_trio.bank import BankFile, BankFileProblem, BankLine, keys
+from levity_trio.bank.camt import read_camt
+from levity_trio.bank.table import read_table
+from levity_trio.told import Told
+
+MOST_BYTES: Final = 8 * 2**20
+"""A year of a busy account, unpacked."""
+MOST_MEMBERS: Final = 400
+OTHERS: Final[Mapping[bytes, str]] = {
+    b"%PDF": "PDF",
+    b":20:": "MT940",
+    b"{1:": "MT940",
+    b"\xd0\xcf\x11\xe0": "Excel",
+}
+"""How files of other kinds begin."""
+
+
+def read(
+    content: bytes, chosen: Mapping[str, str], kept: Mapping[str, Mapping[str, str]]
+) -> BankFile:
+    """Read a file of a bank. `chosen` are columns by what they are, `kept` those that were chosen
+    for a head with this digest. Raises BankFileProblem."""
+    begin = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not begin:
+        raise BankFileProblem(Told("this file is empty"))
+    for marker, kind in OTHERS.items():
+        if begin.startswith(marker):
+            raise BankFileProblem(Told("this is {1}; give CSV or CAMT.053", kind))
+    if begin.startswith(b"PK"):
+        return _unpacked(content)
+    if begin.startswith(b"<") or content.startswith((b"\xff\xfe<", b"\xfe\xff\x00<")):
+        return read_camt(content)
+    return read_table(content, chosen, kept)
+
+
+def _unpacked(content: bytes) -> BankFile:
+    """Read the statements in a ZIP, as banks send one a day."""
+    left = MOST_BYTES
+    found: list[BankFile] = []
+    try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            members = [one for one in archive.infolist() if one.filename.lower().endswith(".xml")]
+            if any(one.filename.startswith("xl/") for one in members):
+                raise BankFileProblem(Told("this is {1}; give CSV or CAMT.053", "Excel"))
+            for member in members[: MOST_MEMBERS + 1]:
+                # What a member says of its size may be a lie.
+                with archive.open(member) as file:
+                    part = file.read(left + 1)
+                left -= len(part)
+                if left < 0 or len(members) > MOST_MEMBERS:
+                    raise BankFileProblem(Told("this file is too large; take a shorter time"))
+                found.append(read_camt(part))
+    except (BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error):
+        raise BankFileProblem(Told("this ZIP is damaged or locked")) from None
+    if not found:
+        raise BankFileProblem(Told("this ZIP has no CAMT.053"))
+
+    # Statements of one archive may overlap: what a later one repeats is the same movement.
+    lines: dict[str, BankLine] = {}
+    for one in found:
+        lines |= dict(zip(keys(one.lines), one.lines, strict=True))
+    return BankFile([*lines.values()], sum(one.pending for one in found))

@@ -1,0 +1,212 @@
+"""Files of banks: what they say is proposed for households, and entered when an operator says so.
+
+A file is read and forgotten: what is kept of a line is its digest, and with a payment its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import trio
+from msgspec import Meta
+from msgspec.structs import asdict, astuple
+
+from levity_trio.bank import BankFile, BankFileProblem, BankLine, keys, payer_of
+from levity_trio.bank.matching import Matching, UnpaidStatement
+from levity_trio.bank.reading import MOST_BYTES, read
+from levity_trio.billing.ledger import LARGEST, exact_minor_units
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.records import Personal, record, whole_text
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.reads.money import bank_files as stored
+from levity_trio.store.writes.money import bank_files as writes
+from levity_trio.store.writes.money.bank_files import NOBODY, DecidedLine, TakenLines
+from levity_trio.told import Told
+from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput, StreamedBody
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    UPLOAD,
+    Endpoints,
+    Role,
+    TypedRequest,
+    content_of,
+)
+from levity_trio.web.api.engine.local_times import LocalDay, local_day
+from levity_trio.web.api.engine.problems import Problem, invalid
+from levity_trio.web.api.money.wallets import PROBLEMS, TAG
+from levity_trio.web.api.people.accounts import refusals
+
+ENDPOINTS: Final = Endpoints(TAG)
+BANK_FILES: Final = "/api/admin/bank-files"
+BANK_LINES: Final = "/api/admin/bank-lines"
+MOST_DECIDED: Final = 500
+LONGEST: Final = 500
+"""Characters of a text in the ledger."""
+DECISIONS: Final = "^(?:(?:statement|account):[1-9][0-9]{0,17}|nobody)?$"
+
+ColumnName = Annotated[str, Meta(max_length=200)] | None
+
+
+class ColumnsQuery(ClientInput):
+    """The names of the columns, if they are not found or others are meant. They are kept for files
+    with the same head."""
+
+    day: ColumnName = None
+    amount: ColumnName = None
+    name: ColumnName = None
+    text: ColumnName = None
+    iban: ColumnName = None
+
+
+@record
+class BankLineRow:
+    """A booked movement; `amount` is in minor units, `payer` a part of the digest of its account.
+
+    `account` and `to` are the proposal: a household, and `statement:12`, `account:7`, or empty.
+    `state`: open (to be decided), entered or nobody (decided before), debit, or currency (another
+    one than the site's).
+    """
+
+    key: str
+    day: str
+    amount: int
+    currency: str
+    name: Personal[str]
+    text: Personal[str]
+    payer: str | None
+    state: str
+    account: int | None = None
+    to: str = ""
+    is_sure: bool = False
+
+
+@record
+class BankFileRow:
+    """What a file says. `columns` are those that were used, by what they are; without day and
+    amount nothing was read, and `sample` shows the first rows. `pending` movements are not booked
+    yet, and the lines `unread` have no day or no amount. `open` is what `households` owe."""
+
+    currency: str
+    head: tuple[str, ...]
+    sample: tuple[tuple[str, ...], ...]
+    columns: dict[str, str]
+    pending: int
+    unread: tuple[int, ...]
+    lines: list[BankLineRow]
+    households: dict[int, str]
+    open: list[UnpaidStatement]
+
+
+@ENDPOINTS.post(BANK_FILES, Role.OPERATOR, "invalid", "conflict", *UPLOAD, body=StreamedBody())
+async def read_bank_file(
+    request: TypedRequest[ColumnsQuery, AsyncGenerator[bytes, None]],
+) -> BankFileRow:
+    """Read a bank's file (CSV or CAMT.053, also as ZIP), and propose whose its payments are.
+    Nothing is entered."""
+    chosen = {name: column for name, column in asdict(request.query).items() if column}
+    content = await content_of(request, MOST_BYTES)
+    kept = await request.read(stored.kept_columns)
+    try:
+        file = await trio.to_thread.run_sync(read, content, chosen, kept)
+    except BankFileProblem as problem:
+        raise invalid("body", problem.args[0]) from None
+    if chosen and file.table is not None:
+        await request.write(writes.keep_columns, file.table.digest, file.table.columns)
+    return await request.read(_proposed, file=file)
+
+
+def _proposed(db: Database, file: BankFile) -> BankFileRow:
+    """Return a file with its lines beside what households owe. Raises Problem."""
+    code = currency_of(rows_of(db))
+    if code is None:
+        words = Told("this site has no currency yet: nothing was billed")
+        raise Problem(HTTPStatus.CONFLICT, "conflict", words)
+    books = stored.books(db)
+    decided = stored.decided_lines(db)
+    matching = Matching(books)
+    lines: list[BankLineRow] = []
+    for key, line in zip(keys(file.lines), file.lines, strict=True):
+        row = _row(key, line, code)
+        if key in decided:
+            row = replace(row, state="entered" if decided[key] else NOBODY)
+        elif row.state == "open" and (found := matching.propose(line, row.amount)) is not None:
+            to = f"account:{found.account}"
+            if found.statement is not None:
+                to = f"statement:{found.statement}"
+            row = replace(row, account=found.account, to=to, is_sure=found.is_sure)
+        lines.append(row)
+    return BankFileRow(
+        currency=code,
+        head=file.table.head if file.table else (),
+        sample=file.table.sample if file.table else (),
+        columns=dict(file.table.columns) if file.table else {},
+        pending=file.pending,
+        unread=file.unread,
+        lines=lines,
+        households=dict(books.names),
+        open=books.open,
+    )
+
+
+def _row(key: str, line: BankLine, code: str) -> BankLineRow:
+    """Return a line that nobody decided on. Raises Problem."""
+    state = "open" if line.amount > 0 or line.is_return else "debit"
+    currency = line.currency or code
+    if currency != code:
+        state = "currency"
+    try:
+        unit = CURRENCIES.get(currency, CURRENCIES[code])
+        amount = exact_minor_units(line.amount.normalize(), unit)
+    except ValueError as error:
+        raise invalid("body", str(error)) from None
+    return BankLineRow(
+        key=key,
+        day=str(line.day),
+        amount=amount,
+        currency=currency,
+        name=line.name,
+        text=line.text,
+        payer=payer_of(line.iban),
+        state=state,
+    )
+
+
+class DecidedBody(ClientInput):
+    """A line as it was proposed, and whose it is: `statement:12`, `account:7` (what is open
+    longest), or `nobody`, if it is no payment of a household. Empty: not decided yet."""
+
+    key: Annotated[str, whole_text(pattern="^[0-9a-f]{64}$", words=Told("the key of a line"))]
+    day: LocalDay
+    amount: Annotated[int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS)]
+    text: Annotated[Personal[str], Meta(max_length=LONGEST)] = ""
+    payer: Annotated[Personal[str], Meta(max_length=64)] | None = None
+    to: Annotated[
+        str, whole_text(pattern=DECISIONS, words=Told("statement:12, account:7 or nobody"))
+    ] = ""
+
+
+class DecidedLinesBody(ClientInput):
+    """Lines of a file. With `rest`, those that are not decided are no payments of households."""
+
+    lines: Annotated[list[DecidedBody], Meta(min_length=1, max_length=MOST_DECIDED)]
+    rest: bool = False
+
+
+@ENDPOINTS.post(BANK_LINES, Role.OPERATOR, *PROBLEMS, status=CREATED)
+async def take_bank_lines(request: TypedRequest[None, DecidedLinesBody]) -> TakenLines:
+    """Enter lines of a bank's file in the ledgers of households: all, or none. Those that were
+    decided before change nothing."""
+    lines: list[DecidedLine] = []
+    for line in request.body.lines:
+        local_day(line.day, "day")
+        decided = DecidedLine(*astuple(line))
+        if request.body.rest and not decided.to:
+            decided = decided._replace(to=NOBODY)
+        if decided.to:
+            lines.append(decided)
+    with refusals():
+        return await request.write(writes.take, lines)

@@ -1,0 +1,144 @@
+"""CAMT.053 as banks send it, and files that are not what they seem."""
+
+import io
+import zipfile
+from decimal import Decimal
+
+import pytest
+
+from levity_trio.bank import BankFileProblem, keys, payer_of
+from levity_trio.bank.reading import MOST_BYTES, read
+from tests.bank.files import IBAN, camt, details, entry
+
+
+@pytest.mark.parametrize("version", ["02", "08"])
+def test_a_statement_of_either_version_is_read(version: str) -> None:
+    paid = entry("76.05", details("Anna Müller", "Abrechnung 12", version=version), version=version)
+    debit = entry("9.90", side="DBIT", version=version)
+    pending = entry("5.00", status="PDNG", version=version)
+    info = entry("5.00", status="INFO", version=version)
+    found = read(camt(paid, debit, pending, info, version=version).encode(), {}, {})
+    first, second = found.lines
+    assert (first.amount, first.name, first.iban) == (Decimal("76.05"), "Anna Müller", IBAN)
+    assert (first.text, str(first.day)) == ("Abrechnung 12", "2026-03-02")
+    assert (first.account, first.currency) == ("DE19120300000000202053", "EUR")
+    assert (second.amount, second.text) == (Decimal("-9.90"), "SEPA-Überweisung")
+    assert not first.is_return
+    assert not second.is_return
+    assert found.pending == 2
+
+
+@pytest.mark.parametrize("version", ["02", "08"])
+def test_a_collective_entry_is_its_transactions(version: str) -> None:
+    parts = [
+        details("Anna", "12", "76.05", version=version),
+        details("Ben", "13", "23.95", version=version),
+    ]
+    found = read(
+        camt(entry("100.00", *parts, version=version), version=version).encode(), {}, {}
+    ).lines
+    assert [(line.name, line.amount) for line in found] == [
+        ("Anna", Decimal("76.05")),
+        ("Ben", Decimal("23.95")),
+    ]
+
+
+def test_a_collective_entry_whose_transactions_are_not_the_whole_is_one_line() -> None:
+    parts = [details("Anna", "12", "76.05"), details("Ben", "13", "20.00")]
+    (line,) = read(camt(entry("100.00", *parts)).encode(), {}, {}).lines
+    assert line.amount == 100
+    (line,) = read(
+        camt(entry("100.00", details("Anna", "12"), details("Ben", "1"))).encode(), {}, {}
+    ).lines
+    assert line.amount == 100
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        entry("76.05", details("Anna", "12"), side="DBIT", more="<RvslInd>true</RvslInd>"),
+        entry("76.05", details("Anna", "12"), side="DBIT", code="NRTI+109+00931"),
+        entry(
+            "76.05",
+            details("Anna", "12", more="<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>"),
+            side="DBIT",
+        ),
+        entry("76.05", details("Anna", "12"), side="DBIT").replace("ESCT", "UPDD"),
+    ],
+)
+def test_money_that_a_bank_took_back_is_a_return(returned: str) -> None:
+    (line,) = read(camt(returned).encode(), {}, {}).lines
+    assert (line.amount, line.name, line.iban, line.is_return) == (
+        Decimal("-76.05"),
+        "Anna",
+        IBAN,
+        True,
+    )
+
+
+def zipped(**members: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(f"{name}.xml", text)
+    return content.getvalue()
+
+
+def test_statements_of_an_archive_may_overlap() -> None:
+    paid = entry("76.05", details("Anna", "12"))
+    archive = zipped(monday=camt(paid, paid), week=camt(paid, paid, entry("5.00")))
+    found = read(archive, {}, {}).lines
+    assert [line.amount for line in found] == [Decimal("76.05"), Decimal("76.05"), Decimal(5)]
+    assert keys(found[:2]) == keys(read(camt(paid, paid).encode(), {}, {}).lines)
+
+
+BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+OUTSIDE = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+
+
+@pytest.mark.parametrize("declared", [BOMB, OUTSIDE, '<!DOCTYPE a SYSTEM "http://evil.example/">'])
+def test_a_file_that_declares_entities_is_refused(declared: str) -> None:
+    text = camt(entry("5.00", details("Anna", "&a;"))).replace("<Document", f"{declared}<Document")
+    with pytest.raises(BankFileProblem, match="entities"):
+        read(text.encode(), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf \r\n", "empty"),
+        (b"%PDF-1.7", "this is PDF"),
+        (b"\r\n:20:STARTUMSE\r\n:25:12030000/202053", "MT940"),
+        (b"{1:F01BYLADEM1001}", "MT940"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel"),
+        (camt().replace("camt.053.001.08", "camt.052.001.08").encode(), r"camt\.052\.001\.08"),
+        (camt().replace("camt.053.001.08", "camt.054.001.08").encode(), r"camt\.054\.001\.08"),
+        (camt().replace("camt.053.001.08", "camt.053.001.13").encode(), r"camt\.053\.001\.13"),
+        (b"<html><body>Log in</body></html>", "html"),
+        (camt(entry("5.00"))[:-30].encode(), "damaged"),
+        (b"<a>" * 500_000, "too large"),
+        (camt(entry("five")).encode(), "no amount"),
+        (
+            camt(entry("5.00"))
+            .replace("<Dt>2026-03-02</Dt>", "")
+            .replace("2026-03-03", "x")
+            .encode(),
+            "no day",
+        ),
+        (b"hello", "no file of account movements"),
+        (zipped(), "no CAMT"),
+        (b"PK\x03\x04garbage", "damaged"),
+        (zipped(bomb="0" * (MOST_BYTES + 1)), "too large"),
+        (zipped(**{f"d{n}": camt() for n in range(401)}), "too large"),
+        (zipped(**{"xl/workbook": "<a/>"}), "Excel"),
+    ],
+)
+def test_another_file_is_called_by_its_name(content: bytes, words: str) -> None:
+    with pytest.raises(BankFileProblem, match=words):
+        read(content, {}, {})
+
+
+def test_an_account_is_known_again_however_it_is_written() -> None:
+    assert payer_of(IBAN) == payer_of("de02 1203 0000 0000 2020 51")
+    assert payer_of(" ") is None

@@ -1,0 +1,136 @@
+"""Who paid what: what two pieces of evidence show is sure, what one shows is asked for."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.bank import BankLine, payer_of
+from levity_trio.bank.matching import Books, Matching, Payment, Proposal, UnpaidStatement
+from tests.bank.files import IBAN
+
+DAY = date(2026, 3, 2)
+ANNA, BEN, CEM = 1, 2, 3
+
+
+def books(*more: Payment) -> Books:
+    return Books(
+        names={
+            ANNA: "Wohnung 4, Anna Müller",
+            BEN: "Wohnung 5, Ben",
+            CEM: "Wohnung 6, Cem und Anna",
+        },
+        open=[
+            UnpaidStatement(account=account, number=number, printed=f"HV-{number}", open=amount)
+            for account, number, amount in (
+                (ANNA, 12, 7605),
+                (BEN, 13, 7605),
+                (CEM, 14, 999),
+                (ANNA, 22, 16208),
+            )
+        ],
+        payments=[Payment(BEN, 4000, DAY, 3), *more],
+        known={payer_of(IBAN) or "": ANNA},
+    )
+
+
+def propose(
+    amount: int, text: str, name: str = "", iban: str = "", *, is_return: bool = False
+) -> Proposal | None:
+    euros = Decimal(amount) / 100
+    line = BankLine(DAY, euros, "EUR", name, iban, text, is_return=is_return)
+    return Matching(books()).propose(line, amount)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HV-12",
+        "hv 12",
+        "HV12 WOHNUNG 4",
+        "Rechnung HV-12 vom 3.2.2026",
+        "Abrechnung 12",
+        "abrechung12",
+        "Abr echnung 0012, Wohnung 4",
+        "ABRECHNG 12",
+        "Statement 12, Flat 4",
+        "Statment no. 12".replace("no. ", ""),
+        "SVWZ+ABRECHNUNG HV-12 WOHNUNG",
+    ],
+)
+def test_a_statement_is_known_by_its_number_as_people_type_it(text: str) -> None:
+    assert propose(7605, text) == (ANNA, 12, True)
+    # A part of it needs the name beside.
+    assert propose(5000, text) == (ANNA, 12, False)
+    assert propose(5000, text, "ANNA MUELLER") == (ANNA, 12, True)
+    # It is too much, or somebody else's name stands there.
+    assert propose(9000, text, "ANNA MUELLER") == (ANNA, 12, False)
+    assert propose(7605, text, "Ben") == (ANNA, 12, False)
+
+
+@pytest.mark.parametrize("name", ["Anna Müller", "MUELLER, A.", "Fam. Muller", "Müller"])
+def test_a_name_and_the_amount_are_enough(name: str) -> None:
+    assert propose(16208, "Strom", name) == (ANNA, 22, True)
+    assert propose(7605 + 16208, "Strom", name) == (ANNA, None, True)
+    assert propose(1000, "Strom", name) == (ANNA, None, False)
+
+
+def test_an_account_is_known_from_an_earlier_payment() -> None:
+    assert propose(16208, "Strom", "Oma", IBAN) == (ANNA, 22, True)
+    # The account says more than the name.
+    assert propose(16208, "Strom", "Ben", IBAN) == (ANNA, 22, True)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text", "found"),
+    [
+        # Two households have this amount open, and one has that.
+        (7605, "Strom", None),
+        (999, "Strom", (CEM, 14, False)),
+        (500, "Miete Wohnung 4", None),
+        # Two households have an Anna; a number in an address is no statement.
+        (1234, "Anna", None),
+        (1234, "Hauptstr. 12", None),
+        (7605, "Hauptstr. 13", None),
+        (7605, "Abrechnung 112", None),
+        (-500, "Strom Ben", None),
+    ],
+)
+def test_one_hint_alone_is_never_sure(
+    amount: int, text: str, found: tuple[int, int, bool] | None
+) -> None:
+    assert propose(amount, text) == found
+
+
+def test_what_was_paid_is_not_open_for_the_next_line() -> None:
+    matching = Matching(books())
+    line = BankLine(DAY, Decimal("76.05"), "EUR", "Anna Müller", "", "Abrechnung 12")
+    assert matching.propose(line, 7605) == (ANNA, 12, True)
+    again = matching.propose(line, 7605)
+    assert again is not None
+    assert not again.is_sure
+
+
+def test_money_that_was_entered_already_is_asked_for() -> None:
+    known = books(Payment(ANNA, 7605, DAY, None))
+    line = BankLine(DAY, Decimal("76.05"), "EUR", "", "", "HV-12")
+    assert Matching(known).propose(line, 7605) == (ANNA, 12, False)
+
+
+def test_a_return_names_what_the_payment_had_settled() -> None:
+    assert propose(-4000, "Retoure Abrechnung 3", is_return=True) == (BEN, 3, True)
+    assert propose(-4000, "Retoure", "Ben", is_return=True) == (BEN, 3, True)
+    assert propose(-4000, "Retoure", is_return=True) is None
+    assert propose(-4500, "Retoure", "Ben", is_return=True) is None
+    # What comes back to the owner's account is no payment.
+    found = propose(7605, "HV-12", is_return=True)
+    assert found is not None
+    assert not found.is_sure
+
+
+@given(st.text(max_size=80), st.text(max_size=40), st.integers(-(10**6), 10**6))
+def test_any_text_is_matched_with_at_most_one_household(text: str, name: str, amount: int) -> None:
+    found = propose(amount, text, name)
+    assert found is None or found.account in (ANNA, BEN, CEM)

@@ -1,0 +1,127 @@
+"""Exports of banks as they write them, made by hand after public examples: which column is what is
+found, and each row is a line."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from levity_trio.bank import BankFile, BankFileProblem, keys
+from levity_trio.bank.reading import read
+from tests.bank.files import BANKS
+
+
+def read_text(content: str, encoding: str = "utf-8", **chosen: str) -> BankFile:
+    return read(content.encode(encoding), chosen, {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("bank", BANKS)
+def test_the_columns_of_a_bank_are_found(bank: str, encoding: str) -> None:
+    """Each file has Anna's 76.05 of 2 March, and what the account paid on 27 February."""
+    found = read_text(BANKS[bank], encoding)
+    paid, debit = found.lines
+    assert (paid.day, paid.amount) == (date(2026, 3, 2), Decimal("76.05"))
+    assert (debit.day, debit.amount) == (date(2026, 2, 27), Decimal("-1234.5"))
+    assert {line.currency for line in found.lines} <= {"EUR", ""}
+    # Some banks have no column for the name: then it stands in the text.
+    assert "MÜLLER" in f"{paid.name} {paid.text}".upper()
+    assert "Abrechnung 12" in paid.text
+    assert paid.iban in ("", "DE02120300000000202051")
+    assert not found.unread
+    assert found.table is not None
+    assert {"day", "amount", "text"} <= {*found.table.columns}
+
+
+def test_what_is_not_booked_is_counted() -> None:
+    assert read_text(BANKS["dkb"]).pending == 1
+    assert read_text(BANKS["comdirect"]).pending == 1
+    assert read_text(BANKS["sparkasse"]).pending == 1
+
+
+def test_a_day_or_an_amount_that_cannot_be_read_is_named() -> None:
+    text = "Datum;Betrag;Text\n31.02.2026;5,00;a\n02.03.2026;fünf;b\n02.03.2026;5,00;c\nEnde;;\n"
+    found = read_text(text)
+    assert found.unread == (2, 3)
+    assert [line.text for line in found.lines] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        ("1.234,56 €", "1234.56"),
+        ("-1.234,56", "-1234.56"),
+        ("1234,5", "1234.5"),
+        ("+5,00 EUR", "5"),
+        ("5,00-", "-5"),
+        ("−5,00", "-5"),
+        ("1'234,50", "1234.5"),
+        ("1.234", "1234"),
+        ("12,00", "12"),
+        # These are in another notation than the rest of the column.
+        ("76.05", None),
+        ("1,234.56", None),
+        ("1.2.3,00", None),
+        ("12.34,00", None),
+    ],
+)
+def test_amounts_are_read_in_the_notation_of_their_column(written: str, amount: str | None) -> None:
+    found = read_text(f"Datum;Betrag\n02.03.2026;1,00\n03.03.2026;2,00\n04.03.2026;{written}\n")
+    assert [line.amount for line in found.lines[2:]] == (
+        [] if amount is None else [Decimal(amount)]
+    )
+    assert found.unread == (() if amount is not None else (4,))
+
+
+@pytest.mark.parametrize(
+    ("days", "first"),
+    [
+        (("02.03.2026", "13.03.2026"), date(2026, 3, 2)),
+        (("02/03/26", "13/03/26"), date(2026, 3, 2)),
+        (("03/02/2026", "03/13/2026"), date(2026, 3, 2)),
+        (("2026-03-02", "2026-03-13"), date(2026, 3, 2)),
+        (("2.3.2026", "13.3.2026"), date(2026, 3, 2)),
+        (("2026-03-02 10:00:00", "2026-03-13 10:00:00"), date(2026, 3, 2)),
+    ],
+)
+def test_the_order_of_dates_is_that_of_their_column(days: tuple[str, str], first: date) -> None:
+    found = read_text("".join(["Date;Amount\n", *(f"{day};1.00\n" for day in days)]))
+    assert [line.day for line in found.lines] == [first, date(2026, 3, 13)]
+
+
+def test_columns_with_other_names_are_chosen_and_kept() -> None:
+    text = "Meine Bank\n\nWann|Wieviel|Wer|Wofür\n02.03.2026|76,05|Anna|Abrechnung 12\n"
+    found = read_text(text)
+    assert found.lines == ()
+    assert found.table is not None
+    assert found.table.head == ("Wann", "Wieviel", "Wer", "Wofür")
+    assert found.table.sample == (("02.03.2026", "76,05", "Anna", "Abrechnung 12"),)
+    chosen = {"day": "Wann", "amount": "Wieviel", "name": "Wer", "text": "Wofür"}
+    (line,) = read_text(text, **chosen).lines
+    assert (line.name, line.text) == ("Anna", "Abrechnung 12")
+    assert read(text.encode(), {}, {found.table.digest: chosen}).lines == [line]
+    with pytest.raises(BankFileProblem, match="not all of these columns"):
+        read_text(text, **{**chosen, "text": "Wieso"})
+
+
+def test_a_sign_in_a_cell_of_its_own_counts() -> None:
+    found = read_text("Buchungstag;Umsatz;\n02.03.2026;76,05;H\n03.03.2026;12,00;S\n")
+    assert [line.amount for line in found.lines] == [Decimal("76.05"), Decimal(-12)]
+
+
+def test_a_debit_that_a_bank_took_back_is_a_return() -> None:
+    rows = "02.03.2026;-76,05;Rücklastschrift Anna\n02.03.2026;-5,00;Strom\n"
+    text = f"Datum;Betrag;Buchungstext\n{rows}"
+    assert [line.is_return for line in read_text(text).lines] == [True, False]
+
+
+def test_a_quotation_mark_that_is_not_closed_swallows_nothing() -> None:
+    with pytest.raises(BankFileProblem):
+        read_text('"Datum";"Betrag"\n"02.03.2026";"5,00\n"03.03.2026";"6,00"\n')
+
+
+def test_equal_lines_are_several_payments_and_known_again() -> None:
+    row = "02.03.2026;5,00;Anna\n"
+    one, two = (keys(read_text(f"Datum;Betrag;Text\n{row * n}").lines) for n in (1, 2))
+    assert len({*two}) == len(two) == 2
+    assert one == two[:1]
