@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import trio
 
+from levity_trio.locale.formats import typed_day
 from levity_trio.store.reads.site.search import folded
 from levity_trio.store.writes.people import tags, vehicles
 from levity_trio.store.writes.people.tags import TagData
@@ -133,6 +136,49 @@ async def test_sessions_and_statements(site: Site, station: Station) -> None:
         "9" * 18: {},
     }.items():
         assert await found(site, text) == expected, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2 Mar", "2. März", "2. Maerz 2026", "2.3.", "02.03.26", "Mar 2", "March 2, 2026"),
+        *("2026-3-2", "2nd march", "YESTERDAY", "gestern"),
+    ],
+)
+async def test_a_day_is_found_as_people_write_it(site: Site, station: Station, text: str) -> None:
+    house_of_two(site.books)
+    number = charge(station)
+    site.books.wait(20 * 60)
+    assert (await found(site, text)) == {"transactions": [number]}
+    shown = await Opening(site, Role.OPERATOR).open(PAGE, f"/search?text={quote(text)}")
+    assert f"/sessions/{number}" in shown.links
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("6 Jan", date(2026, 1, 6)),
+        ("7 Jan", date(2026, 1, 7)),
+        ("8. Januar", date(2025, 1, 8)),
+        ("29 Feb", date(2024, 2, 29)),
+        ("Heute", date(2026, 1, 7)),
+        ("31 Apr", None),
+        ("12 Flat", None),
+        ("6.1", None),
+        ("Jan", None),
+    ],
+)
+def test_a_day_without_a_year_is_the_last_one_that_there_was(text: str, day: date | None) -> None:
+    assert typed_day(text, date(2026, 1, 7)) == day
+
+
+async def test_of_a_day_with_many_sessions_a_link_leads_to_all(
+    site: Site, station: Station
+) -> None:
+    for _ in range(7):
+        charge(station)
+    shown = await Opening(site, Role.OPERATOR).open(PAGE, "/search?text=2026-03-01")
+    assert "/sessions?from=2026-03-01&to=2026-03-01" in shown.links
 
 
 async def test_the_page_says_the_state_first(site: Site, station: Station) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
@@ -31,10 +30,6 @@ LOOKED_AT: Final = 20_000
 BROUGHT_ALONG: Final = 3
 """Households and cards whose sessions and statements are found, too."""
 _SHARP: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-_DAYS: Final = (
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)"),
-    re.compile(r"(?P<day>\d\d?)\.\s?(?P<month>\d\d?)\.\s?(?P<year>\d{4})"),
-)
 _MONTH: Final = re.compile(r"\d{4}-\d\d")
 _NUMBER: Final = re.compile(
     (
@@ -140,12 +135,13 @@ class SearchResult:
 
 class Searched(NamedTuple):
     """What is looked for: a text, so many of each kind, and by what rule and now transactions have
-    owners."""
+    owners. `day` is the one that the text is."""
 
     text: str
     most: int
     rule: Rule
     now: datetime
+    day: date | None = None
 
 
 def search(db: Database, wanted: Searched) -> SearchResult:
@@ -201,15 +197,6 @@ class _SearchText:
         self.text = text.strip()
         self._whole = folded(text) - {""}
         self._words = [forms for word in text.split() if (forms := folded(word) - {""})]
-
-    @property
-    def day(self) -> date | None:
-        """The day that the text is."""
-        for form in _DAYS:
-            if (found := form.fullmatch(self.text)) is not None:
-                with suppress(ValueError):  # the 31st of April
-                    return date(*(int(found[part]) for part in ("year", "month", "day")))
-        return None
 
     @property
     def number(self) -> int | None:
@@ -281,8 +268,8 @@ def _transactions(
         return found
     most = wanted.most + 1
     starts: dict[int, str] = {}
-    if (day := looking.day) is not None:
-        starts.update(db.execute(_OF_DAY, (*_span(day, wanted.rule), most)).fetchall())
+    if wanted.day is not None:
+        starts.update(db.execute(_OF_DAY, (*_span(wanted.day, wanted.rule), most)).fetchall())
     for tag in dict.fromkeys([*_sent_as(db, tags, wanted.rule), *_sent(db, looking)]):
         starts.update(db.execute(_OF_TAG, (tag, most)).fetchall())
     for number in accounts:

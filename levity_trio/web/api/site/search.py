@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Final
 
 from msgspec import Meta
 
+from levity_trio.locale.formats import typed_day
 from levity_trio.store.reads.site.search import Searched, SearchResult, search
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
 
 ENDPOINTS: Final = Endpoints("search")
 MOST: Final = 50
 USUAL: Final = 5
 OF_TEXT: Final = (
-    "A part of a name or number, a day, a month such as 2026-10; case, accents and blanks do not "
-    "matter."
+    "A part of a name or number, a day such as 6 Jan, a month such as 2026-10; case, accents and "
+    "blanks do not matter."
 )
 
 
@@ -30,6 +32,11 @@ async def find(request: TypedRequest[SearchQuery, None]) -> SearchResult:
     """Find chargers, households, cards, cars, transactions and statements, the best of each kind
     first."""
     query = request.query
-    rule, now = rule_of(request.api), request.api.now()
-    wanted = Searched(query.text, query.limit, rule, now)
+    wanted = wanted_by(request.api, query.text, query.limit)
     return await request.read(search, wanted=wanted)
+
+
+def wanted_by(server: Server, text: str, most: int) -> Searched:
+    """Return what a text looks for; a day is read as people of any language write it."""
+    day = typed_day(text, date.fromisoformat(local_today(server)))
+    return Searched(text, most, rule_of(server), server.now(), day)

@@ -7,10 +7,9 @@ from urllib.parse import urlencode
 
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers.chargers import names
-from levity_trio.store.reads.site.search import Searched, search
-from levity_trio.web.api.engine.context import rule_of
+from levity_trio.store.reads.site.search import search
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.api.site.search import USUAL
+from levity_trio.web.api.site.search import USUAL, wanted_by
 from levity_trio.web.dashboard.page import SEARCH, DashboardPage, PageView, Values
 from levity_trio.web.dashboard.snapshots import Look
 
@@ -25,8 +24,9 @@ async def _read(view: PageView) -> Values:
 
 
 def _found(look: Look, view: PageView, text: str) -> Values:
-    wanted = Searched(text, USUAL, rule_of(view.api.server), view.api.server.now())
+    wanted = wanted_by(view.api.server, text, USUAL)
     return {
+        "day": wanted.day,
         "text": text,
         "found": look(search, wanted),
         "query": urlencode({"search": text}),
