@@ -161,7 +161,7 @@ class Biller:
                 max_length=12,
                 pattern=r"^([A-Za-z0-9/.-]*[A-Za-z/.-])?$",
                 words=Told("give letters, digits, - / or ., with no digit at the end: 2026-"),
-                description="Before the numbers of statements, such as 2026-.",
+                description="What stands before the numbers of statements, such as 2026-.",
             ),
         ]
         | None

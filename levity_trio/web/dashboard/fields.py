@@ -123,7 +123,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "vat_number": "VAT number",
         "tax_kind": "How are you taxed?",
         "tax_note": "Why there is no tax",
-        "number_prefix": "Before the numbers of statements",
+        "number_prefix": "Numbers begin with",
     }
 )
 """Labels of fields whose names do not say it in words of people."""
