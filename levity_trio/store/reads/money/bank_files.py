@@ -10,12 +10,12 @@ from typing import Final
 
 from levity_trio.bank.matching import Books, Payment, UnpaidStatement
 from levity_trio.billing.statement import printed_number
-from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.engine.database import Database, rows_of
 
 _OPEN: Final = (
-    "SELECT statement.account_id, number, asked - paid FROM settlement "
-    "JOIN statement ON statement.id = statement_id "
+    "SELECT statement.account_id, number, number_prefix, asked - paid FROM settlement "
+    "JOIN statement ON statement.id = statement_id JOIN closing ON closing.id = closing_id "
+    "LEFT JOIN biller ON biller.id = biller_id "
     "WHERE paid < asked ORDER BY number"
 )
 _PAYMENTS: Final = (
@@ -33,10 +33,8 @@ _KNOWN: Final = (
 def books(db: Database) -> Books:
     """Return all households, what they owe, and what they paid."""
     rows = rows_of(db)
-    biller = newest_biller(rows)
-    prefix = None if biller is None else biller.owner.number_prefix
     found = Books(dict(rows("SELECT id, name FROM account ORDER BY name", ())))
-    for account, number, amount in rows(_OPEN, ()):
+    for account, number, prefix, amount in rows(_OPEN, ()):
         printed = printed_number(prefix, str(number)) or ""
         found.open.append(
             UnpaidStatement(account=account, number=number, printed=printed, open=amount)
