@@ -99,7 +99,8 @@ CREATE TABLE cp (
     -- our address that it dialled last; NULL: a name, or an address before this machine
     dialled TEXT,
     labelled TEXT,  -- the address on its printed labels
-    labels INTEGER NOT NULL DEFAULT 0  -- how many were printed then
+    labels INTEGER NOT NULL DEFAULT 0,  -- how many were printed then
+    replaced_by TEXT REFERENCES cp (id)  -- the one that took its place; NULL: none, or it is back
 ) STRICT;
 CREATE INDEX cp_visible ON cp (registration) WHERE hidden_at IS NULL;
 

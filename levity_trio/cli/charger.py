@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group, limit, present
+from levity_trio.cli.declaring import WIDE, Group, an_example, limit, present
 from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import (
     cell,
+    confirm,
     fill,
     local_minute,
     say,
@@ -176,6 +177,26 @@ def refuse(operator: Operator, identity: str, reason: str) -> None:
 
 def _is(done: dict[str, Any]) -> str:
     return "is" if done["is_changed"] else "was already"
+
+
+@command("replace", group=charger, epilog=an_example("charger replace CP-7 CP-9"))
+@_CHARGER
+@click.argument("new", metavar="NEW")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
+    """Put a NEW charger into the place of one, which is retired (admin).
+
+    Name, space, household, prices and settings of the place follow; sessions stay.
+    """
+    shown = operator.get("chargers", charger, "replacement")
+    if not (yes or operator.is_json):
+        for words in shown["moves"]:
+            say(f"{cell(new)} takes over {words}")
+        for session in shown["open_sessions"]:
+            say(f"session {session} is still open, and stays with {cell(charger)}")
+        confirm(f"Replace {cell(charger)} by {cell(new)}, and retire it?")
+    done = operator.post("chargers", charger, "replacement", body={"charger": new})
+    operator.tell(done, f"{cell(charger)} is replaced by {cell(done['id'])}")
 
 
 @command("security", group=charger, epilog=SECURITY_EXAMPLES)

@@ -393,6 +393,17 @@ def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:
     return written(replace(site, sockets=named))
 
 
+def with_other_charger(text: str, old: str, new: str) -> str:
+    """Return a document in which a charger has the place of another one. Raises DocumentRefused."""
+    site = parse(text)
+    if all(socket.charger != old for socket in site.sockets):
+        return text
+    sockets = [
+        replace(socket, charger=new) if socket.charger == old else socket for socket in site.sockets
+    ]
+    return written(replace(site, sockets=tuple(sockets)))
+
+
 def _root(site: LoadSite) -> str:
     roots = (circuit.name for circuit in site.circuits if not circuit.parent)
     return next(roots, site.circuits[0].name)

@@ -2,3 +2,6 @@
 ALTER TABLE tag ADD COLUMN same_as TEXT;
 ALTER TABLE tag ADD COLUMN is_phone INTEGER NOT NULL DEFAULT 0 CHECK (is_phone IN (0, 1));
 CREATE INDEX tag_same ON tag (same_as) WHERE ended_at IS NULL AND same_as IS NOT NULL;
+
+-- Which charger took the place of a retired one.
+ALTER TABLE cp ADD COLUMN replaced_by TEXT REFERENCES cp (id);

@@ -44,7 +44,7 @@ PATTERNS: Final = {
     r"(status|state|cause|code|resolution|about)": "a word",
     r"language": "a word",
     r"(.*_)?(digest|salt|message_id)": "made by a machine",
-    r"(cp_id|id_tag|parent_id_tag|same_as|chargers)": (
+    r"(cp_id|replaced_by|id_tag|parent_id_tag|same_as|chargers)": (
         "a charger, or the number of a card: a fact of sessions"
     ),
     r"(taxes|terms|split|lines|content)": "of a closed statement, for the years of keeping",

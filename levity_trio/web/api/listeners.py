@@ -72,6 +72,7 @@ from levity_trio.web.api.people import (
     limits,
     owned,
     personal,
+    replacing,
     tags,
     users,
 )
@@ -134,6 +135,7 @@ ROOMS: Final = (
         account_files,
         households,
         personal,
+        replacing,
         tariffs,
         billing,
         biller,

@@ -108,6 +108,7 @@ GROUPS: Final = N_(
                 ChargerRequest("", "Rename, or move to a station", "PUT"),
                 ChargerRequest("adopt", "Adopt"),
                 ChargerRequest("refuse", "Refuse"),
+                ChargerRequest("replacement", "Replace by another charger"),
                 ChargerRequest("", "Retire", "DELETE"),
                 ChargerRequest("forget", "Forget"),
             ),

@@ -12,6 +12,7 @@ from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.chargers import Charger
+from levity_trio.store.reads.chargers.replacement import replacement
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.store.reads.people.accounts import vehicles_of_nobody
@@ -33,6 +34,7 @@ from levity_trio.web.api.people.households import (
     read_departure,
     read_unknown_cards,
 )
+from levity_trio.web.api.people.replacing import REPLACEMENT
 from levity_trio.web.dashboard.fields import WHICH, day_after
 from levity_trio.web.dashboard.page import Changed, LivePart, PageView, names_of_chargers
 from levity_trio.web.dashboard.refusals import ApiRefused
@@ -227,6 +229,22 @@ def _bill(look: Look, view: PageView) -> Bill | None:
     return None if explained is None else explained.bill
 
 
+async def _replacing(view: PageView, _entered: Values) -> Values:
+    """Return what follows a charger, and the chargers that nobody has yet."""
+
+    def read(look: Look) -> Values:
+        server, charger = view.api.server, view.path["id"]
+        moving = look(replacement, charger, server.stamp())
+        if moving is None:
+            raise not_found(Told("charger {1}", charger))
+        taken = {space.charger for space in look(places.spaces, server.stamp(), None)}
+        known = look(chargers.names)
+        free = {one: name for one, name in known.items() if one not in {*taken, charger}}
+        return {"moving": moving, "free": free}
+
+    return await view.look(read)
+
+
 async def _nothing(_view: PageView, _entered: Values) -> Values:
     return {}
 
@@ -263,6 +281,7 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
     ("POST", f"{SESSION}/correct"): FormTask(
         "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
     ),
+    ("POST", REPLACEMENT): FormTask("tasks/replace.html", _replacing),
     ("POST", TARIFFS): FormTask("tasks/version.html", _nothing, preview="/preview"),
     ("POST", BANK_FILES): FormTask(
         "tasks/bank_file.html", _nothing, result="tasks/bank_lines.html"

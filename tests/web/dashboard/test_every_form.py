@@ -95,6 +95,7 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "POST /api/admin/closings/{month}": ("is not over", "it is the month of today"),
     "POST /api/admin/chargers/{id}/remote-stop": ("no session is open", "nobody charges there"),
     "DELETE /api/admin/chargers/{id}/security-profile": ("under way", "none is raised"),
+    "POST /api/admin/chargers/{id}/replacement": ("has a household", "that charger has one"),
     "POST /api/admin/load/trials": ("does not limit", "load management does nothing yet"),
     "POST /api/admin/load/meters/{name}": ("has just begun", "it has"),
     "DELETE /api/admin/load/trials/{charger}": ("no trial", "load management does nothing yet"),
@@ -135,6 +136,7 @@ NOT_SENT: Final[Mapping[str, str]] = {
     "POST /api/admin/certificates/{id}/revoke": "keys are random",
     "POST /api/admin/certificate-requests/{id}/allow": "keys are random",
     "POST /api/admin/webhooks/{id}/test": "it sends to a server outside",
+    "POST /api/admin/asked-id-tags/{tag}/same": "no card was read backwards",
 }
 """Forms of what this house has not."""
 FORMS: Final = [request for request in CHANGING if request not in NOT_SENT]
@@ -151,6 +153,7 @@ MADE: Final[Mapping[str, tuple[str, str, Mapping[str, object]]]] = {
     "DELETE /api/admin/recipients/{id}": ("recipients", "id", {"mail": "x@example.org"}),
     "DELETE /api/admin/chargers/{id}": ("chargers", "id", {"id": "{}"}),
     "POST /api/admin/chargers/{id}/forget": ("chargers", "id", {"id": "{}"}),
+    "POST /api/admin/chargers/{id}/replacement": ("chargers", "id", {"id": "{}"}),
     "DELETE /api/admin/id-tags/{tag}": ("id-tags", "id_tag", {"id_tag": "{}"}),
     "POST /api/admin/accounts/{id}/close": ("accounts", "id", {}),
     "POST /api/admin/accounts/{id}/move-out": ("accounts", "id", {}),

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import orjson
+
 from levity_trio.operations.configuration import Value, unknown_in, values_in
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS, UnitOfWork
@@ -122,6 +124,22 @@ def remove_template(db: UnitOfWork, name: str, at: str, by: str) -> None:
     """End a template. Raises UnknownTemplate."""
     if not _end_template(db, name, at, by):
         raise UnknownTemplate(name)
+
+
+def replace_charger(db: UnitOfWork, old: str, new: str, at: str, by: str) -> None:
+    """Let the templates of a charger hold for the one that took its place."""
+    templates = (
+        "SELECT name, model, chargers, entries FROM configuration_template "
+        "WHERE ended_at IS NULL AND chargers IS NOT NULL"
+    )
+    for name, model, named, entries in db.rows(templates):
+        chargers = orjson.loads(named)
+        if old in chargers:
+            others = [new if one == old else one for one in chargers]
+            template = NewTemplate(
+                name=name, model=model, chargers=others, entries=orjson.loads(entries)
+            )
+            set_template(db, template, at, by)
 
 
 def _end_template(db: UnitOfWork, name: str, at: str, by: str) -> int:

@@ -109,7 +109,8 @@ def show(db: UnitOfWork, charger: str, at: str, session: int | None = None) -> N
     if db.row("SELECT 1 FROM cp WHERE id = ? AND hidden_at IS NOT NULL", (charger,)) is None:
         return
     db.execute(
-        "UPDATE cp SET hidden_at = NULL, retired_on = NULL, updated_at = ? WHERE id = ?",
+        "UPDATE cp SET hidden_at = NULL, retired_on = NULL, replaced_by = NULL, updated_at = ? "
+        "WHERE id = ?",
         (at, charger),
     )
     db.record(ChargerShown(charger=charger, at=at), session)

@@ -92,7 +92,8 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: st
     else:
         db.execute(
             "UPDATE cp "
-            "SET hidden_at = NULL, retired_on = NULL, name = ?, station_id = ?, "
+            "SET hidden_at = NULL, retired_on = NULL, replaced_by = NULL, name = ?, "
+            "station_id = ?, "
             "vendor = coalesce(?, vendor), model = coalesce(?, model), updated_at = ? "
             "WHERE id = ?",
             (*data, at, charger),

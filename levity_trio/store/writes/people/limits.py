@@ -16,7 +16,7 @@ from levity_trio.billing.money import half_up
 from levity_trio.billing.months import Month, MonthLimit, UsedInMonth
 from levity_trio.events import LimitChanged, MonthLimitLifted, MonthLimitNear, MonthLimitReached
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.lookups.places import UsageLimit, usage_limit
+from levity_trio.store.lookups.places import NEWEST, UsageLimit, usage_limit
 from levity_trio.store.reads.money.month_use import LIMITED, MILLION, CountedTransaction
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.chargers.commands import CallMessage
@@ -73,6 +73,16 @@ def _limit(
     )
     db.record(fact)
     return True
+
+
+def replace_charger(db: UnitOfWork, old: str, new: str, at: str, by: str) -> None:
+    """Let who may charge at a charger do so at the one that took its place."""
+    limits = db.rows(f"SELECT what, key, id_tag FROM usage_limit WHERE {NEWEST}")  # noqa: S608
+    for what, key, id_tag in limits:
+        limit = usage_limit(db.rows, what, key)
+        chargers = tuple(new if one == old else one for one in limit.chargers or ())
+        if old in (limit.chargers or ()):
+            _limit(db, (what, key, id_tag), limit._replace(chargers=chargers), at, by)
 
 
 def _check(db: UnitOfWork, wanted: UsageLimit) -> None:

@@ -78,20 +78,23 @@ class ChargerBody(ClientInput):
     model: Word = None
 
 
+Identity = Annotated[
+    str,
+    whole_text(
+        description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
+        pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
+        words=Told("use letters, digits and signs of ASCII, but no /"),
+        max_length=MAX_IDENTITY,
+        examples=["CP-7"],
+    ),
+]
+
+
 class NewCharger(ClientInput):
     """A charger that is going to connect. Its identity comes first, as it is asked first: so
     nothing is inherited."""
 
-    id: Annotated[
-        str,
-        whole_text(
-            description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
-            pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
-            words=Told("use letters, digits and signs of ASCII, but no /"),
-            max_length=MAX_IDENTITY,
-            examples=["CP-7"],
-        ),
-    ]
+    id: Identity
     name: Name = None
     station: Station = None
     vendor: Word = None

@@ -25,6 +25,7 @@ from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import OutcomeState
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.chargers.replacement import successor
 from levity_trio.store.reads.load.load import newest_site
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as stored
@@ -203,6 +204,7 @@ def read_places(
     """Return the chargers, or one, for `seen_by`: anybody may look, but not at what is others'
     only."""
     own = HouseholdView(account, rule_of(server))
+    charger = charger and successor(db, charger)
     places = stored.places(db, own, server.now(), tag=tag, charger=charger)
     every = places
     # Where a tag may not charge here, the words name the other chargers.

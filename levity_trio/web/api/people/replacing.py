@@ -1,0 +1,60 @@
+"""A charger takes the place of another one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from levity_trio.load.document import with_other_charger
+from levity_trio.store.reads.chargers import chargers as stored
+from levity_trio.store.reads.chargers.chargers import Charger
+from levity_trio.store.reads.chargers.replacement import Replacement, replacement
+from levity_trio.store.reads.load.load import newest_site
+from levity_trio.store.writes.chargers.hiding import UnknownIdentity
+from levity_trio.store.writes.chargers.replacing import Replaced, replace
+from levity_trio.told import Told
+from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Identity
+from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.local_times import begins_at, today
+from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.people.accounts import refusals
+
+ENDPOINTS: Final = Endpoints(TAG)
+REPLACEMENT: Final = f"{CHARGER}/replacement"
+
+
+class ReplacementBody(ClientInput):
+    """The charger that takes the place. It need not have connected."""
+
+    charger: Identity
+
+
+@ENDPOINTS.get(REPLACEMENT, Role.OPERATOR, "not_found")
+async def get_replacement(request: Request) -> Replacement:
+    """Show what follows a charger to the one that takes its place."""
+    charger = request.path["id"]
+    what = Told("charger {1}", charger)
+    return await request.find(replacement, what, charger, request.api.stamp())
+
+
+@ENDPOINTS.post(REPLACEMENT, Role.ADMIN, "not_found", "conflict", "invalid")
+async def replace_by(request: TypedRequest[None, ReplacementBody]) -> Charger:
+    """Let another charger take the place of one, which is retired. What belongs to the place
+    follows from now on; sessions stay with the old one."""
+    old, new = request.path["id"], request.body.charger
+    site = await request.read(newest_site)
+    toml = "" if site is None else site.toml
+    replaced = Replaced(
+        old=old,
+        new=new,
+        today=today(request.api.now(), request.zone),
+        begins_at=partial(begins_at, zone=request.zone),
+        site=(toml, with_other_charger(toml, old, new) if toml else toml),
+    )
+    try:
+        with refusals():
+            await request.write(replace, replaced)
+    except UnknownIdentity:
+        raise not_found(Told("charger {1}", old)) from None
+    return await request.find(stored.charger, Told("charger {1}", new), new)
