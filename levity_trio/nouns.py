@@ -61,7 +61,8 @@ class Household:
 
     name: Name
     address: Annotated[Text, Help("Where statements go.")] = None
-    contact: Annotated[Text, Help("Mail, telephone.")] = None
+    mail: Annotated[Personal[str] | None, Help("Where its statements are mailed.")] = None
+    contact: Annotated[Text, Help("Telephone, anything.")] = None
     notes: Annotated[Text, Help("Anything else.")] = None
     language: str | None = None
 

@@ -18,6 +18,7 @@ CREATE TABLE account (
     updated_at TEXT NOT NULL,
     undone_at TEXT,  -- the task that entered it was undone
     language TEXT,  -- of its pages and papers; NULL: what the browser prefers
+    mail TEXT,  -- where its statements are mailed
     CHECK (until > since)
 ) STRICT;
 

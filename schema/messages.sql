@@ -29,6 +29,8 @@ CREATE TABLE recipient (
     added_by TEXT NOT NULL,
     ended_at TEXT,
     ended_by TEXT,
+    -- 1: it stands for a household, and its address is that of the household
+    is_household INTEGER NOT NULL DEFAULT 0 CHECK (is_household IN (0, 1)),
     CHECK ((who = 'driver') = (account_id IS NOT NULL)),
     CHECK ((quiet_from IS NULL) = (quiet_until IS NULL))
 ) STRICT;
@@ -37,12 +39,12 @@ CREATE INDEX recipient_of_account ON recipient (account_id);
 -- Messages refer to it. It ends once.
 CREATE TRIGGER recipient_is_kept BEFORE DELETE ON recipient
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
-CREATE TRIGGER recipient_stays
-BEFORE UPDATE OF id, who, user_id, account_id, added_at, added_by ON recipient
-BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 CREATE TRIGGER recipient_is_ended_once BEFORE UPDATE OF ended_at, ended_by ON recipient
 WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
+CREATE TRIGGER recipient_stays
+BEFORE UPDATE OF id, who, user_id, account_id, added_at, added_by, is_household ON recipient
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
 -- How far facts were turned into messages, one row. Written with each round.

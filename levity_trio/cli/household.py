@@ -90,7 +90,7 @@ Examples:
   levity-trio household show 7
   levity-trio household sessions 7
   levity-trio household whose 1000017
-  levity-trio household change 7 --contact anna@example.org
+  levity-trio household change 7 --mail anna@example.org
   levity-trio household close 7 --until 2026-10-31
   levity-trio household unowned
   levity-trio household export households > households.csv
@@ -137,8 +137,8 @@ Examples:
   levity-trio household export cards > cards.csv
   levity-trio household import cards cards.csv
 
-A line of a `list` is one of a list on paper: name, card, space, car and since
-(today by default); a space is named as you call it. The other columns are those
+A line of a `list` is one of a list on paper: name, card, space, car, since
+(today by default), address and mail; a space is named as you call it. The other columns are those
 of export. Import households first, then cars, then cards and spaces. What a file
 does not have stays as it is, and a file that is imported again changes nothing.
 Without `since`, a line of these holds from now on.

@@ -100,6 +100,8 @@ class MessageRecipient:
     with_names: bool
     gets_statements: bool
     added_at: str
+    is_household: bool
+    """Whether it stands for its household, and is told nothing else."""
 
 
 class Cursor(NamedTuple):
@@ -181,7 +183,7 @@ _RECIPIENTS: Final = """
         who = 'driver',
         recipient.account_id,
         coalesce(recipient.language, account.language, person.language),
-        mail,
+        CASE is_household WHEN 1 THEN account.mail ELSE recipient.mail END,
         topic IS NOT NULL,
         kinds,
         away_minutes,
@@ -189,7 +191,8 @@ _RECIPIENTS: Final = """
         quiet_until,
         with_names,
         gets_statements,
-        recipient.added_at
+        recipient.added_at,
+        is_household
     FROM recipient
     LEFT JOIN account ON account.id = recipient.account_id
     LEFT JOIN "user" AS person ON person.id = user_id
@@ -307,7 +310,8 @@ def recipients_of(db: Database) -> list[MessageRecipient]:
     recipients: list[MessageRecipient] = []
     for row in db.execute(_RECIPIENTS).fetchall():
         number, is_driver, account, language, mail, has_push, kinds, *rest = row
-        away_minutes, quiet_from, quiet_until, with_names, gets_statements, added_at = rest
+        away_minutes, quiet_from, quiet_until, with_names, *rest = rest
+        gets_statements, added_at, is_household = rest
         recipient = MessageRecipient(
             id=number,
             is_driver=bool(is_driver),
@@ -321,6 +325,7 @@ def recipients_of(db: Database) -> list[MessageRecipient]:
             with_names=bool(with_names),
             gets_statements=bool(gets_statements),
             added_at=added_at,
+            is_household=bool(is_household),
         )
         recipients.append(recipient)
     return recipients

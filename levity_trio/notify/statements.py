@@ -23,6 +23,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money import closing, wallets
 from levity_trio.store.writes.people.messages import NewMessage, add
+from levity_trio.store.writes.people.recipients import stand_for_households
 from levity_trio.wire.times import stamp
 
 _CLOSED: Final = """
@@ -74,6 +75,7 @@ async def mail_statements(
     """Hand in the statements of a closed month to be mailed. The same twice in a row makes no
     second mail."""
     at = stamp(clock())
+    await writer.run(stand_for_households, at, order.by)
     plan = partial(_planned, order=order, ways=ways, at=at)
     mails, earlier, without_address = await reader.run(plan)
 
@@ -98,7 +100,9 @@ def _planned(
     earlier = 0
     for row in db.execute(_CLOSED, (order.month, order.account)).fetchall():
         statement = ClosedOne(*row)
-        recipients = [person for person in drivers if person.account == statement.account]
+        all_of_it = [person for person in drivers if person.account == statement.account]
+        chosen = [person for person in all_of_it if not person.is_household]
+        recipients = chosen or all_of_it
         if not recipients:
             without_address.append(statement.account)
         for recipient in recipients:

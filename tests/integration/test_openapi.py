@@ -57,6 +57,7 @@ LEFT_OUT += ("/api/admin/drain", "/api/admin/households")
 LEFT_OUT += tuple(f"/api/admin/{name}-import" for name in IMPORTS)
 LEFT_OUT += tuple(f"/api/admin/imports/levity/{kind}" for kind in KINDS)
 LEFT_OUT += ("/api/admin/recipients", "/api/admin/recipients/{id}")
+LEFT_OUT += tuple(f"/api/admin/own-settings/{way}" for way in ("mail", "push", "ping", "backup"))
 LEFT_OUT += tuple(
     f"/api/admin/load/{name}"
     for name in ("site", "site/preview", "what-if", "grid-limit", "forget")
@@ -64,8 +65,8 @@ LEFT_OUT += tuple(
 LEFT_OUT += ("/api/admin/tariffs",) if CASES != "0" else ()
 """A stream has no end, the run would revoke its own token and send its chargers away, a schema does
 not describe CSV, lines, cells of a list on paper, which fields of a recipient, a feeder, an order
-or a span of days need each other or (at random) TOML, and each command to a charger that was
-created and never connects would wait for its deadline."""
+or a span of days need each other, what is a server or a folder, or (at random) TOML, and each
+command to a charger that was created and never connects would wait for its deadline."""
 
 
 @pytest.fixture

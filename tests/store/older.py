@@ -53,3 +53,23 @@ def program_of(version: int) -> Iterator[None]:
         then.setattr(of_postgresql, "creation", lambda: steps)
         then.setattr(of_postgresql, "migration", migration)
         yield
+
+
+_CONTACTS: Final = (
+    ("Anna", "anna.b+flat@mail.example.org"),
+    ("Ben", "0151 2345 or ben@example.org"),
+    ("Cleo", "cleo@example"),
+    ("Dora", "dora@example.org, dan@example.org"),
+    ("Emil", None),
+    ("Finn", "finn..x@example.org"),
+)
+CONTACTS: Final = (
+    "INSERT INTO account (name, contact, since, created_at, created_by, updated_at) VALUES "
+    + ", ".join(
+        f"('{name}', {'NULL' if contact is None else repr(contact)}, '', '', '', '')"
+        for name, contact in _CONTACTS
+    )
+)
+"""Adds households of before they had a mail address."""
+MAILS: Final = [(name, contact if name == "Anna" else None, contact) for name, contact in _CONTACTS]
+"""What these have afterwards: name, mail and contact."""

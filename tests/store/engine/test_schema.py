@@ -27,7 +27,7 @@ from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.writes.chargers.chargers import IDENTIFICATION
 from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
-from tests.store.older import program_of
+from tests.store.older import CONTACTS, MAILS, program_of
 from tests.tools.house import PACKAGE
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +48,8 @@ PRESENT = (
     "booked booked_cost to_book book wallet wallet_reservation invitation availability "
     "turned_away secret_key household_task household_task_account refused_card month_use "
     "month_standing own_name message_cursor power power_work load_state load_quarter "
-    "load_car_quarter load_learned load_charger load_lease load_model load_trial mqtt oddity"
+    "load_car_quarter load_learned load_charger load_lease load_model load_trial mqtt oddity "
+    "own_setting"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
@@ -313,6 +314,17 @@ def test_the_frames_kept_so_far_become_evidence(tmp_path: Path) -> None:
             "INSERT INTO log (cp_id, at, direction, frame) VALUES ('', '2026', 'refuse', '')"
         )
         assert connection.execute("SELECT id FROM log").fetchall() == [(3,)]
+
+
+def test_what_is_an_address_of_a_contact_becomes_the_mail_address(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    with program_of(98):
+        with open_database(path):
+            pass
+        make_ours(path, CONTACTS)
+    with open_database(path) as connection:
+        found = connection.execute("SELECT name, mail, contact FROM account ORDER BY id").fetchall()
+    assert found == MAILS
 
 
 def test_statements() -> None:

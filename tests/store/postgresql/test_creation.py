@@ -36,7 +36,7 @@ from levity_trio.store.reads.reader import look
 from tests.postgresql import MODEL, USER, Server
 from tests.store import old_texts
 from tests.store.batches import keep
-from tests.store.older import program_of
+from tests.store.older import CONTACTS, MAILS, program_of
 from tests.store.postgresql.relay import relayed
 from tests.store.postgresql.stored import change, empty_database, kept, name_of, new_database, query
 
@@ -139,6 +139,15 @@ def test_a_migration_that_fails_changes_nothing(server: Server) -> None:
     assert parts(address) == before
     change(address, "ALTER TABLE levity.migrated DROP CONSTRAINT fails")
     assert_whole(server, address)
+
+
+def test_what_is_an_address_of_a_contact_becomes_the_mail_address(server: Server) -> None:
+    address = empty_database(server)
+    with closing(PostgresqlConnection(connect(address))) as connection, program_of(98):
+        migrate(connection)
+    change(address, CONTACTS)
+    with open_store(address, "levity"):
+        assert query(address, "SELECT name, mail, contact FROM account ORDER BY id") == MAILS
 
 
 def test_sentences_of_an_older_database_become_texts(server: Server) -> None:

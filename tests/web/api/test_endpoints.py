@@ -88,7 +88,8 @@ WORDS_ABOUT_THINGS = {
     "address": ("stations", "chargers/{id}/security-profile"),
     "name": ("tokens", "stations", "chargers", "webhooks"),
     "reason": ("newcomers", "chargers/{id}", "certificate", "meters", "load/limits", "load/boosts"),
-    "password": ("chargers/{id}/password",),  # which is masked, as all passwords of chargers are
+    "password": ("chargers/{id}/password", "own-settings"),  # which is masked, as all are
+    "folder": ("own-settings",),
 }
 """Words about chargers, meters, prices and programs, by where they are sent."""
 

@@ -438,3 +438,28 @@ async def test_space_4_comes_before_space_12(yard_of_two: Site) -> None:
         "Space 12",
         "Space 100",
     ]
+
+
+async def test_address_and_mail_stand_on_the_list_and_are_undone_with_it(
+    yard_of_two: Site,
+) -> None:
+    site = yard_of_two
+    row = {"name": "Flat 3", "address": "Bauhof 3, 10115 Berlin", "mail": "anna@example.org"}
+    done = await enter(site, row)
+    shown = await site.call(SHOWN, id=str(done["rows"][0]["account"]))
+    assert (shown["address"], shown["mail"]) == ("Bauhof 3\n10115 Berlin", "anna@example.org")
+    # What lives here already gets what is new, and nothing is overwritten.
+    bare = await enter(site, {"name": "Flat 4"})
+    filled = await enter(site, {"name": "Flat 4", "mail": "ben@example.org"})
+    assert filled["rows"][0]["result"] == "changed"
+    assert (await enter(site, {"name": "Flat 4", "mail": "ben@example.org"}))["same"] == 1
+    for mail, words in (
+        ("cleo@example.org", "has another one"),
+        ("none", "give a mail address"),
+    ):
+        with pytest.raises(Problem, match=words):
+            await enter(site, {"name": "Flat 4", "mail": mail})
+    assert "ben@" not in site.books.rows("SELECT steps FROM household_task ORDER BY id DESC")[0][0]
+    await site.call(UNDO, body={}, id=str(filled["task"]))
+    flat = await site.call(SHOWN, id=str(bare["rows"][0]["account"]))
+    assert (flat["mail"], flat["undone_at"]) == (None, None)

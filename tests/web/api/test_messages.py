@@ -16,6 +16,7 @@ from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
 from levity_trio.notify.opening import Around, LinkAddresses, Messages
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.upkeep.live_config import LiveConfig
+from levity_trio.store.writes.people.messages import claim
 from levity_trio.told import stored
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
@@ -211,6 +212,39 @@ async def test_statements_of_a_closed_month_are_mailed_once(site: Site) -> None:
     assert (first["mails"], second["mails"], second["earlier"]) == (1, 0, 1)
     (message,) = await site.call(sent, id="1")
     assert (message["part"], message["name"], message["sent_at"]) == ("statement", "Cleo", None)
+
+
+async def test_statements_go_to_the_address_of_the_household_unless_one_is_set(site: Site) -> None:
+    mail = declared("POST", f"{CLOSING}/mail")
+    vars(site.api.config).update(mail="smtps://haus@mail.example.org")
+    vars(site.api).update(messages=sending(site))
+    site.books.connection.execute(
+        "INSERT INTO account (name, mail, since, created_at, created_by, updated_at) "
+        "VALUES ('Anna', 'anna@example.org', '', '', '', '')"
+    )
+    closed_statement(site.books)
+    first, second = [await site.call(mail, body={}, month="2026-10") for _ in range(2)]
+    assert (first["mails"], second["mails"], second["earlier"]) == (1, 0, 1)
+    assert await site.call(declared("GET", RECIPIENTS)) == []
+    # It goes to the address that the household has when it leaves.
+    site.books.connection.execute("UPDATE account SET mail = 'new@example.org'")
+    (number,) = site.books.rows("SELECT id FROM message")[0]
+    claimed = site.books.run(claim, number, site.books.at)
+    assert claimed is not None
+    assert claimed.mail == "new@example.org"
+    (sent,) = await site.call(declared("GET", messages.MESSAGES))
+    assert sent["name"] == "Anna"
+    await added(site, who="driver", account=1, mail="ben@example.org", kinds=[])
+    again = await site.call(mail, body={"again": True}, month="2026-10")
+    assert again["mails"] == 1
+    newest = site.books.run(claim, number + 1, site.books.at)
+    assert newest is not None
+    assert newest.mail == "ben@example.org"
+    # Without an address of any kind, nothing can be mailed.
+    site.books.connection.execute("UPDATE account SET mail = NULL")
+    site.books.connection.execute("UPDATE recipient SET ended_at = '2026' WHERE is_household = 0")
+    nobody = await site.call(mail, body={"again": True}, month="2026-10")
+    assert nobody["without_address"] == [1]
 
 
 def sending(site: Site) -> Messages:

@@ -62,6 +62,7 @@ class AccountFilters:
 ACCOUNT_COLUMNS: Final[Mapping[str, str]] = {
     "name": "name",
     "contact": "contact",
+    "mail": "mail",
     "since": "since",
     "balance": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = account.id)",
 }

@@ -85,7 +85,11 @@ _RECIPIENT: Final = Shape(
     has_push="topic IS NOT NULL",
     must_scan="(topic IS NOT NULL AND topic_shown_at IS NULL)",
 ).with_texts("mail_problem")
-_NAME: Final = "(SELECT recipient.name FROM recipient WHERE recipient.id = recipient_id)"
+_NAME: Final = (
+    "(SELECT CASE is_household WHEN 1 THEN account.name ELSE recipient.name END "
+    "FROM recipient LEFT JOIN account ON account.id = account_id "
+    "WHERE recipient.id = recipient_id)"
+)
 _MESSAGE: Final = Shape(
     MessageRow,
     recipient="recipient_id",
@@ -101,7 +105,8 @@ def recipients(db: Database, account: int | None = None) -> list[RecipientRow]:
     added."""
     wanted = (
         "FROM recipient "
-        "WHERE ended_at IS NULL AND (CAST(?1 AS INTEGER) IS NULL OR account_id = ?1) "
+        "WHERE ended_at IS NULL AND is_household = 0 "
+        "AND (CAST(?1 AS INTEGER) IS NULL OR account_id = ?1) "
         "ORDER BY id"
     )
     return _RECIPIENT.every(db, wanted, (account,))

@@ -49,7 +49,10 @@ _CHARGERS: Final = (
     "WHERE cp_id = cp.id) "
     f"FROM cp WHERE {SERVED}"
 )
-_HOUSEHOLDS: Final = "SELECT id, name, contact FROM account WHERE undone_at IS NULL"
+_HOUSEHOLDS: Final = (
+    "SELECT id, name, CASE WHEN contact IS NULL OR contact = mail THEN mail "
+    "ELSE coalesce(mail || ', ', '') || contact END FROM account WHERE undone_at IS NULL"
+)
 _CARDS: Final = (
     "SELECT key, id_tag, name, status, expires_at "
     "FROM tag INDEXED BY tag_key WHERE ended_at IS NULL AND is_phone = 0 "

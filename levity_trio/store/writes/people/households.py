@@ -64,6 +64,8 @@ class ListedHousehold(NamedTuple):
     vehicle: str | None = None
     is_exclusive: bool | None = None
     """Whether the space is for this household only; None: as it is."""
+    address: str | None = None
+    mail: str | None = None
 
 
 class MovingIn(NamedTuple):
@@ -226,12 +228,28 @@ class _HouseholdEntering:
             raise ChangeRefused(RefusalCode.IN_USE, words, "name")
         before = len(self.steps)
         if known is None:
-            data = AccountData(name=row.name, since=row.since)
+            data = AccountData(name=row.name, since=row.since, address=row.address, mail=row.mail)
             known = (accounts.add(self._db, data, self._said.at, self._said.by),)
             self.steps.append(("account", known[0]))
         word = ADDED if len(self.steps) > before else CHANGED
+        self._fill(known[0], {"address": row.address, "mail": row.mail})
         self.give(known[0], row)
         return known[0], word if len(self.steps) > before else SAME
+
+    def _fill(self, account: int, given: Mapping[str, str | None]) -> None:
+        """Enter what an account has not yet. Raises ChangeRefused for what it has otherwise."""
+        known = accounts.find(self._db, account)
+        new: dict[str, str] = {}
+        for name, value in given.items():
+            before = getattr(known, name)
+            if value and before and before != value:
+                words = Told("this household has another one; change it on its page")
+                raise ChangeRefused(RefusalCode.CONFLICT, words, name)
+            if value and not before:
+                new[name] = value
+        if new:
+            accounts.change(self._db, account, new, self._said.at, self._said.by)
+            self.steps.append(("filled", account, *new))
 
     def give(self, account: int, row: ListedHousehold, plate: str | None = None) -> None:
         """Give an account what its row names. Raises ChangeRefused, with the field of what is
@@ -423,6 +441,11 @@ def _undo_account(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> 
     accounts.undo(db, values[0], said.at, said.by)
 
 
+def _undo_filled(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
+    number, *names = values
+    accounts.change(db, number, dict.fromkeys(names), said.at, said.by)
+
+
 def _undo_closed(db: UnitOfWork, values: Step, _policy: Policy, said: Said) -> None:
     number, before = values
     accounts.change(db, number, {"until": before}, said.at, said.by)
@@ -474,6 +497,7 @@ def _undo_period(change: str) -> _Undoing:
 _Undoing = Callable[[UnitOfWork, Step, Policy, Said], None]
 _UNDOING: Final[Mapping[str, _Undoing]] = {
     "account": _undo_account,
+    "filled": _undo_filled,
     "closed": _undo_closed,
     "card": _undo_card,
     "card added": _undo_added_card,

@@ -181,8 +181,9 @@ _CLAIM: Final = (
 )
 _CLAIMED: Final = (
     "SELECT message.id, message_id, part, kind, statement_id, coalesce(subject, ''), "
-    "coalesce(body, ''), link, mail, topic, failing_since "
+    "coalesce(body, ''), link, coalesce(recipient.mail, account.mail), topic, failing_since "
     "FROM message JOIN recipient ON recipient.id = recipient_id "
+    "LEFT JOIN account ON account.id = recipient.account_id AND is_household = 1 "
     "WHERE message.id = ?"
 )
 _SENT: Final = (

@@ -1,13 +1,13 @@
 """Deletes what is personal of an account that has moved out. Its number stays, and stands for it
 everywhere.
 
-At once go its name, address, contact and notes; the names of vehicles and spaces that were only its
-own; the names and notes that its tags had, also those of its own; the names of its drivers, who can
-no longer log in, and where they did; the addresses of its recipients, and what was sent to them or
-about its reports; what they reported, with the answers; by what its bank accounts are known again;
-and the reasons that were given for what belonged to it. What stands on closed statements, what was
-written about entries of its ledger, and why a figure or a price is what it is, stays for the years
-of keeping (`forget_due`).
+At once go its name, address, mail, contact and notes; the names of vehicles and spaces that were
+only its own; the names and notes that its tags had, also those of its own; the names of its
+drivers, who can no longer log in, and where they did; the addresses of its recipients, and what was
+sent to them or about its reports; what they reported, with the answers; by what its bank accounts
+are known again; and the reasons that were given for what belonged to it. What stands on closed
+statements, what was written about entries of its ledger, and why a figure or a price is what it is,
+stays for the years of keeping (`forget_due`).
 """
 
 from __future__ import annotations

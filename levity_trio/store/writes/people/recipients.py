@@ -33,6 +33,19 @@ class By(NamedTuple):
 
 
 _RECIPIENT: Final = RecordTable("recipient", Recipient)
+_PERSON: Final = "ended_at IS NULL AND is_household = 0"
+_STAND_FOR: Final = (
+    "INSERT INTO recipient (who, account_id, kinds, away_minutes, with_names, gets_statements, "
+    "added_at, added_by, is_household) "
+    "SELECT 'driver', account.id, '[]', 10, 0, 0, ?, ?, 1 FROM account WHERE mail IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM recipient WHERE account_id = account.id AND is_household = 1)"
+)
+
+
+def stand_for_households(db: UnitOfWork, at: str, by: str) -> None:
+    """Let each household with an address have a recipient that stands for it: messages refer to
+    one, and go to the address that the household has then."""
+    db.execute(_STAND_FOR, (at, by))
 
 
 def add(db: UnitOfWork, data: RecipientData, topic: str | None, key: SecretKey, by: By) -> int:
@@ -50,7 +63,7 @@ def add_once(db: UnitOfWork, data: RecipientData, key: SecretKey, by: By) -> int
     somebody clicked twice."""
     values = _RECIPIENT.values(data) | _whose(data)
     alike = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in values)
-    which = f"SELECT max(id) FROM recipient WHERE ended_at IS NULL AND topic IS NULL AND {alike}"  # noqa: S608
+    which = f"SELECT max(id) FROM recipient WHERE {_PERSON} AND topic IS NULL AND {alike}"  # noqa: S608
     same = db.row(which, tuple(values.values()))
     return add(db, data, None, key, by) if same is None or same[0] is None else int(same[0])
 
@@ -59,9 +72,8 @@ def own(db: UnitOfWork, account: int, user: int | None) -> int | None:
     """Return the recipient of a household that a driver has made, None if there is none."""
     found = db.row(
         (
-            "SELECT id FROM recipient "
-            "WHERE account_id = ? AND user_id IS NOT DISTINCT "
-            "FROM ? AND ended_at IS NULL"
+            f"SELECT id FROM recipient WHERE {_PERSON} "  # noqa: S608
+            "AND account_id = ? AND user_id IS NOT DISTINCT FROM ?"
         ),
         (account, user),
     )

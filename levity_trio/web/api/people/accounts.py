@@ -14,9 +14,10 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Thing, TimeSpan, What
+from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
-from levity_trio.records import Personal, noun
+from levity_trio.records import Personal, noun, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.pages import ListPage, sort_by
@@ -92,9 +93,20 @@ Reason = Annotated[
 ]
 
 
+MailAddress = Annotated[
+    Personal[str],
+    whole_text(
+        max_length=200,
+        pattern=f"^{MAIL_ADDRESS.pattern}$",
+        words=Told("give a mail address such as anna@example.org"),
+    ),
+]
+
+
 class AccountBody(Household, ClientInput):
     """A household, open since today if nothing else is given."""
 
+    mail: MailAddress | None = None
     language: Language | None = None
     since: LocalTime = None
     until: LocalEnd = None
@@ -165,7 +177,16 @@ class AccountsQuery(Paged):
     sort: (
         Annotated[
             Literal[
-                "name", "-name", "contact", "-contact", "since", "-since", "balance", "-balance"
+                "name",
+                "-name",
+                "contact",
+                "-contact",
+                "mail",
+                "-mail",
+                "since",
+                "-since",
+                "balance",
+                "-balance",
             ],
             Meta(description=OF_SORT),
         ]

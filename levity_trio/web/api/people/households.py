@@ -63,6 +63,7 @@ from levity_trio.web.api.people.accounts import (
     TAG,
     Id,
     Language,
+    MailAddress,
     Reason,
     said,
     stored_fields,
@@ -86,7 +87,7 @@ MOVE_OUT: Final = f"{ACCOUNT}/move-out"
 TASKS: Final = "/api/admin/household-tasks"
 UNKNOWN_CARDS: Final = "/api/admin/unknown-cards"
 MOST_ROWS: Final = 500
-COLUMNS: Final = ("name", "card", "space", "car", "since")
+COLUMNS: Final = ("name", "card", "space", "car", "since", "address", "mail")
 CELL, LINE = 200, 500
 """Characters of a cell, before it is looked at, and of a line."""
 CarName = Annotated[
@@ -104,6 +105,8 @@ class HouseholdCells(ClientInput):
     space: Annotated[str, Meta(max_length=CELL)] | None = None
     car: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
     since: LocalTime = None
+    address: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
+    mail: Annotated[Personal[str], Meta(max_length=CELL)] | None = None
 
 
 class HouseholdsBody(ClientInput):
@@ -122,6 +125,8 @@ class _HouseholdRow(ClientInput):
     space: Annotated[str, Meta(min_length=1, max_length=CELL)] | None = None
     car: CarName | None = None
     since: LocalTime = None
+    address: Text = None
+    mail: MailAddress | None = None
 
 
 @record
@@ -200,7 +205,10 @@ def _row(request: Request, cells: Cells, usual: str) -> ListedHousehold | Change
         field = str(problem.members.get("field", ""))
         return ChangeRefused(RefusalCode.INVALID, without(f"{field}: ", problem.detail), field)
     card = row.card and request.api.id_tags.entered(row.card)
-    return ListedHousehold(row.name, since, card, row.space, row.car)
+    address = row.address and row.address.replace(", ", "\n")
+    return ListedHousehold(
+        row.name, since, card, row.space, row.car, address=address, mail=row.mail
+    )
 
 
 def _cell(text: str | None) -> str | None:
@@ -242,6 +250,7 @@ class MoveInBody(ClientInput):
     """
 
     name: Name
+    mail: MailAddress | None = None
     contact: Annotated[Personal[str], Meta(max_length=LINE)] | None = None
     address: Text = None
     language: Language | None = None
@@ -271,7 +280,7 @@ class Arrival(msgspec.Struct):
 async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
     """Add a household with its card, space, car and tariff, and invite its driver."""
     body, logins = request.body, request.api.logins
-    names = ("name", "contact", "address", "since")
+    names = ("name", "mail", "contact", "address", "since")
     fields = stored_fields(request, {name: getattr(body, name) for name in names})
     since = fields["since"] or midnight(request.api.now(), request.zone)
     if body.tariff is not None and request.caller.role < Role.ADMIN:

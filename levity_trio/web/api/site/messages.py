@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.config import ServerConfig
-from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import N_, _, speaking
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
@@ -28,7 +27,7 @@ from levity_trio.notify.sending import push, send_mail, sender_of
 from levity_trio.notify.statements import MailingOrder
 from levity_trio.nouns import Recipient
 from levity_trio.outgoing.request import Unanswered
-from levity_trio.records import Personal, names_of, record, whole_text
+from levity_trio.records import names_of, record, whole_text
 from levity_trio.store.reads.people import messages as stored
 from levity_trio.store.reads.people.accounts import account as read_account
 from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
@@ -42,7 +41,7 @@ from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, needing_key, not_found
 from levity_trio.web.api.money.billing import CLOSING, month_of
-from levity_trio.web.api.people.accounts import Id, Language
+from levity_trio.web.api.people.accounts import Id, Language, MailAddress
 from levity_trio.web.api.site.administration import BelowQuery
 
 ENDPOINTS: Final = Endpoints("messages")
@@ -64,14 +63,6 @@ BACKUP: Final = "backup"
 TEST: Final = f"{MESSAGES}/test"
 T = TypeVar("T")
 
-MailAddress = Annotated[
-    Personal[str],
-    whole_text(
-        max_length=200,
-        pattern=f"^{MAIL_ADDRESS.pattern}$",
-        words=Told("give a mail address such as anna@example.org"),
-    ),
-]
 LocalTimeOfDay = Annotated[
     str,
     whole_text(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", words=Told("give a time such as 22:30")),
