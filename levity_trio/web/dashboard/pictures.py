@@ -26,6 +26,9 @@ from levity_trio.wire.times import in_zone
 
 HOUR: Final = 3600
 KILO: Final = 1000.0
+LASTING, SEVERAL = timedelta(days=27), 4
+"""So long, and on so many days of the week, somebody must have charged before a picture says when
+most is charged. A month has an hour less in spring."""
 HOUSE: Final = 7
 CARS: Final = 0
 """Their colours."""
@@ -196,35 +199,29 @@ class Stack:
 
 
 def stacks(history: History, shown: str, name: str) -> list[Stack]:
-    """Return the pictures of a history: energy, costs, or both. `name` is that of the site or what
-    stands for it."""
+    """Return the pictures of a history with one series, of what is called so: energy, costs, or
+    both."""
+    (series,) = history.series
     labels = [label_of(each.name) for each in history.periods]
     pictures: list[Stack] = []
     if shown != COST:
-        layers: list[Layer] = []
-        for series in history.series:
-            words = f"{_name(series, name)}: {kwh(series.total.energy_wh)} kWh"
-            energies = [figures.energy_wh / KILO for figures in series.figures]
-            layers.append(Layer(words, energies, series.number))
+        words = f"{name}: {kwh(series.total.energy_wh)} kWh"
+        energies = [figures.energy_wh / KILO for figures in series.figures]
+        layers = [Layer(words, energies, 0)]
         title = _("Energy")
         pictures.append(Stack(title=title, layers=layers, labels=labels, unit="kWh"))
 
     currency = history.currency
     if shown != ENERGY and currency is not None:
-        layers = []
-        for series in history.series:
-            layers += _cost_layers(series, history.of, name, currency)
+        layers = list(_cost_layers(series, currency))
         title = _("Costs of sessions")
         pictures.append(Stack(title=title, layers=layers, labels=labels, unit=currency))
     return pictures
 
 
-def _cost_layers(series: Series, grouping: str, name: str, currency: str) -> Iterator[Layer]:
-    """Yield the costs of a series; those of the site in two layers, billed and not billed yet."""
+def _cost_layers(series: Series, currency: str) -> Iterator[Layer]:
+    """Yield the costs of a series: what is billed, and what is not yet."""
     amounts = [figures.amount or 0 for figures in series.figures]
-    if grouping != "site":
-        yield _cost_layer(_name(series, name), amounts, series.number, currency)
-        return
     unbilled = [figures.unbilled or 0 for figures in series.figures]
     billed = [amount - rest for amount, rest in zip(amounts, unbilled, strict=True)]
     if any(billed):
@@ -238,10 +235,19 @@ def _cost_layer(name: str, amounts: Sequence[int], colour: int, currency: str) -
     return Layer(f"{name}: {money(sum(amounts), currency)}", values, colour)
 
 
-def _name(series: Series, name: str) -> str:
-    if series.charger is None and series.account is None:
-        return name
-    return str(series.name or series.charger or series.account)
+def shares(history: History, shown: str) -> list[tuple[Series, float]]:
+    """Return the series of a history, the largest first, with the length of a bar in percent of the
+    longest one; what is nobody's comes last."""
+
+    def size(series: Series) -> int:
+        total = series.total
+        return max(0, (total.amount or 0) if shown == COST else total.energy_wh)
+
+    highest = max(map(size, history.series), default=0) or 1
+    ordered = sorted(
+        history.series, key=lambda one: (one.charger is None and one.account is None, -size(one))
+    )
+    return [(one, round(100 * size(one) / highest, 1)) for one in ordered]
 
 
 def label_of(name: str) -> str:
@@ -283,7 +289,12 @@ def week_values(week: WeekHistory) -> Values:
     hours = week.hours
     most = hours.index(max(hours))
     day = weekday(A_WEEK[most // 24])
+
+    # A day or two show no habit.
+    lasted = moment(week.before) - moment(week.since)
+    used = sum(any(hours[first : first + 24]) for first in range(0, len(hours), 24))
     return {
+        "is_habit": lasted >= LASTING and used >= SEVERAL,
         "hours": hours,
         "busiest": (day, f"{most % 24:02}:00", f"{(most + 1) % 24:02}:00"),
         "days": [weekday(day) for day in A_WEEK],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,7 @@ import pytest
 
 from levity_trio.locale import speaking
 from levity_trio.store.reads.transactions import power
+from levity_trio.store.reads.transactions.power import WeekHistory
 from levity_trio.store.writes.load.power import keep
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site import history
@@ -17,6 +19,7 @@ from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import households
 from levity_trio.web.dashboard.pages.history import PAGES
 from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
+from levity_trio.web.dashboard.pictures import week_values
 from tests.store.bills import Biller
 from tests.store.books import Station
 from tests.store.owning import House
@@ -26,6 +29,7 @@ from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening, with_class
 
 (HISTORY,) = PAGES
+FOUR_WEEKS = ("2026-02-02T00:00:00.000Z", "2026-03-02T00:00:00.000Z")
 OF_HOUSEHOLD = next(page for page in households.PAGES if page.path == "/accounts/{id}")
 (SESSIONS,) = OF_SESSIONS
 
@@ -127,14 +131,25 @@ def charged(site: Site, station: Station) -> None:
 
 @pytest.mark.usefixtures("charged")
 class TestPictures:
-    async def test_households_stand_on_each_other_with_their_colours(self, site: Site) -> None:
-        shown = await Opening(site).open(HISTORY, "?of=account&by=month&show=both")
-        assert "Anna: 14.4 kWh" in shown.words
-        assert "Ben: 2.16 EUR" in shown.words
+    async def test_each_household_has_a_bar_the_longest_first(self, site: Site) -> None:
+        shown = await Opening(site).open(HISTORY, "?of=account&by=month")
+        first, second = shown.words.index("Anna 14.4 4.32 2"), shown.words.index("Ben 7.2 2.16 1")
+        assert first < second
         assert {"/accounts/1", "/accounts/2"} <= set(shown.links)
-        assert len(with_class(shown, "c1")) == len(with_class(shown, "c2")) == 4, (
-            "energy and costs, layers and legends"
-        )
+        assert [given["width"] for given in with_class(shown, "bar")] == ["100.0", "50.0"]
+        assert not with_class(shown, "stack")
+        viewed = await Opening(site, Role.VIEWER).open(HISTORY, "?of=charger&by=month")
+        assert "14.4 2" in viewed.words
+        assert "4.32" not in viewed.words
+
+    async def test_one_household_has_one_colour_everywhere(self, site: Site) -> None:
+        for page, link, path in (
+            (HISTORY, "?of=account&account=2&by=month", {}),
+            (OF_HOUSEHOLD, "", {"id": 2}),
+        ):
+            shown = await Opening(site).open(page, link, **path)
+            assert with_class(shown, "c0")
+            assert not with_class(shown, "c2")
 
     async def test_costs_of_the_site_say_what_is_not_billed_yet(self, site: Site) -> None:
         shown = await Opening(site).open(HISTORY, "?show=cost")
@@ -151,12 +166,31 @@ class TestPictures:
 
     async def test_the_hours_of_the_week(self, site: Site) -> None:
         shown = await Opening(site).open(HISTORY, "?by=hour")
-        assert "Most is charged on Sun from 12:00 to 13:00" in shown.words
+        assert "When energy flowed, by the hour of the week" in shown.words
+        assert "Most is charged" not in shown.words, "one day shows no habit"
         assert "12:00 0.0 0.0 0.0 0.0 0.0 0.0 7.2" in shown.words
         assert (
             "Nothing was measured"
             in (await Opening(site).open(HISTORY, "?by=hour&to=2026-02-01")).words
         )
+
+    async def test_weeks_say_when_most_is_charged(self) -> None:
+        hours = [0] * 168
+        for day in range(4):
+            hours[24 * day + 18] = 1000 + day
+        week = WeekHistory(
+            time_zone="UTC",
+            since=FOUR_WEEKS[0],
+            before=FOUR_WEEKS[1],
+            hours=hours,
+            energy_wh=sum(hours),
+            unknown_wh=0,
+        )
+        assert week_values(week)["is_habit"]
+        assert week_values(week)["busiest"] == ("Thu", "18:00", "19:00")
+        a_day = replace(week, hours=[0] * 18 + [1000] + [0] * 149)
+        assert not week_values(a_day)["is_habit"]
+        assert not week_values(replace(week, since=FOUR_WEEKS[1]))["is_habit"]
 
     async def test_a_household_has_its_months_with_what_is_not_billed_yet(self, site: Site) -> None:
         shown = await Opening(site).open(OF_HOUSEHOLD, id=1)

@@ -3,7 +3,7 @@ hour of the week."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -20,7 +20,15 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site.history import HistoryQuery, WeekQuery, read_history, read_week
 from levity_trio.web.dashboard.fields import day_after
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
-from levity_trio.web.dashboard.pictures import ENERGY, SHOWN, label_of, stacks, week_values
+from levity_trio.web.dashboard.pictures import (
+    ENERGY,
+    SHOWN,
+    Stack,
+    label_of,
+    shares,
+    stacks,
+    week_values,
+)
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.web.dashboard.snapshots import Look
@@ -57,7 +65,8 @@ async def _read(view: PageView) -> Values:
     with suppress(KeyError, ValueError):
         # There may be none, or one that the API refuses with words.
         query["to"] = day_after(filters["to"])
-    if path == HISTORY and shown != ENERGY:
+    # Beside the bars of households and chargers stands what they cost.
+    if path == HISTORY and (shown != ENERGY or (group != "site" and sees_all)):
         query["costs"] = "true"
 
     problem = wrong_way_round(filters.get("from"), filters.get("to"))
@@ -106,17 +115,23 @@ def _shown(
     if by == "hour":
         return {"week": week_values(look(read_week, server, asked(WeekQuery, query)))}
     history = look(read_history, server, asked(HistoryQuery, query))
-    name = _("The site") if history.of == "site" else _("No household")
-    series: list[tuple[Series, str, str]] = []
-    for each in history.series:
+    series: list[tuple[Series, str, str, float]] = []
+    for each, share in shares(history, shown):
         # The page of a charger or a household; the site, and nobody, have none.
         page = "" if each.account is None else f"/accounts/{each.account}"
         if each.charger is not None:
             page = f"/chargers/{quote(each.charger, safe='')}"
-        series.append((each, f"/sessions?{urlencode(_whose(each))}", page))
+        series.append((each, f"/sessions?{urlencode(_whose(each))}", page, share))
+
+    # Twenty layers of colours tell nothing: of several, each has a bar.
+    pictures: Sequence[Stack] = ()
+    if len(history.series) == 1:
+        only = history.series[0]
+        name = _("The site") if history.of == "site" else _("No household")
+        pictures = stacks(history, shown, only.name or only.charger or name)
     values = {
         "of": history,
-        "pictures": stacks(history, shown, name),
+        "pictures": pictures,
         "series": series,
         "rows": _rows(history)[::-1],
     }
