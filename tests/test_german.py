@@ -59,7 +59,13 @@ ALIKE: Final = frozenset(
             "iPhone, iPad",
             "In OCPP",
         ),
-        *("%(count)s h", "%(count)s min", "%(number)s kWh", "%(sessions)s, %(kwh)s kWh"),
+        *(
+            "%(count)s h",
+            "%(count)s min",
+            "%(count)s: %(amount)s.",
+            "%(number)s kWh",
+            "%(sessions)s, %(kwh)s kWh",
+        ),
         *("%(words)s (%(since)s).", "%(words)s (%(since)s): %(why)s."),
         *(
             "Firmware %(firmware_version)s.",

@@ -8,15 +8,15 @@ question. Nothing is entered without a person.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
+from unicodedata import combining, normalize
 
 from levity_trio.bank import BankLine, payer_of
-from levity_trio.bank.table import UMLAUTS
+from levity_trio.bank.table import LETTERS
 from levity_trio.records import record
 
 WORDS: Final = ("statement", "abrechnung", "rechnung", "invoice")
@@ -73,12 +73,15 @@ class Matching:
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._open = [*books.open]
-        words = {account: {*_names(name)} for account, name in books.names.items()}
-        count = Counter(word for each in words.values() for word in each)
-        self._names = {
-            account: {word for word in each if count[word] == 1} for account, each in words.items()
-        }
+        self._open = {one.number: one for one in books.open}
+        self._printed = {_compact(one.printed): one.number for one in books.open}
+        self._prefixes = {printed.rstrip("0123456789") for printed in self._printed}
+        self._paid_before = {payment[:3] for payment in books.payments}
+        self._owner_of: dict[str, int | None] = {}
+        for account, name in books.names.items():
+            for word in set(_names(name)):
+                # A word that two households share names neither.
+                self._owner_of[word] = None if word in self._owner_of else account
 
     def propose(self, line: BankLine, amount: int) -> Proposal | None:
         """Return whose a line of this amount in minor units seems to be, None without a hint."""
@@ -90,13 +93,12 @@ class Matching:
             return found
 
         # The same money may have been entered by hand, or from a file of another kind.
-        again = (found.account, amount, line.day)
-        if line.is_return or again in [payment[:3] for payment in self._books.payments]:
+        if line.is_return or (found.account, amount, line.day) in self._paid_before:
             return found._replace(is_sure=False)
-        for place, one in enumerate(self._open):
+        for one in self._open.values():
             if one.account == found.account and found.statement in (None, one.number):
                 paid = min(amount, one.open)
-                self._open[place] = replace(one, open=one.open - paid)
+                self._open[one.number] = replace(one, open=one.open - paid)
                 amount -= paid
         return found
 
@@ -106,13 +108,13 @@ class Matching:
         known = self._books.known.get(payer_of(line.iban) or "")
         if known is not None:
             return {known}
-        words = {*_words(line.name), *_words(line.text)}
-        return {account for account, names in self._names.items() if names & words}
+        owners = (self._owner_of.get(word) for word in _words(f"{line.name} {line.text}"))
+        return {owner for owner in owners if owner is not None}
 
     def _paid(self, line: BankLine, amount: int, who: set[int]) -> Proposal | None:
-        numbers, compact = [*_numbers(line.text)], _compact(line.text)
-        unpaid = [one for one in self._open if one.open]
-        named = [one for one in unpaid if _is_named(one, compact, numbers)]
+        unpaid = [one for one in self._open.values() if one.open]
+        numbers = self._numbers(line.text)
+        named = [one for one in unpaid if one.number in numbers]
         if len(named) == 1:
             (one,) = named
             is_equal = one.open == amount and who <= {one.account}
@@ -129,6 +131,23 @@ class Matching:
             return Proposal(equal[0].account, equal[0].number, bool(own) and not named)
         return None
 
+    def _numbers(self, text: str) -> set[int]:
+        """Return the numbers of statements that a text names: as they are printed, or behind a word
+        for a statement that may be misspelt."""
+        words = (*WORDS, *self._prefixes)
+        found = {
+            number
+            for letters, number in _numbers(text)
+            if any(_is_like(letters, word) for word in words)
+        }
+        compact = _compact(text)
+        for printed, number in self._printed.items():
+            has_prefix = printed in compact and printed != str(number)
+            # More digits would be another number.
+            if has_prefix and re.search(rf"(?<!\d){printed}(?!\d)", compact):
+                found.add(number)
+        return found
+
     def _taken_back(self, line: BankLine, amount: int, who: set[int]) -> Proposal | None:
         """Return the payment that a bank took back, as far as one fits."""
         numbers = [number for _letters, number in _numbers(line.text)]
@@ -142,8 +161,11 @@ class Matching:
 
 
 def _folded(text: str) -> str:
-    """Return a text as banks may write it: Müller, MUELLER and MULLER are one name."""
-    return re.sub(r"([aou])e", r"\1", text.casefold().translate(UMLAUTS))
+    """Return a text as banks may write it: Müller, MUELLER and MULLER are one name, and so are
+    François and FRANCOIS."""
+    apart = normalize("NFKD", normalize("NFC", text).casefold().translate(LETTERS))
+    bare = "".join(letter for letter in apart if not combining(letter))
+    return re.sub(r"([aou])e", r"\1", bare)
 
 
 def _words(text: str) -> list[str]:
@@ -168,18 +190,6 @@ def _numbers(text: str) -> Iterator[tuple[str, int]]:
             letters = ""
         else:
             letters += part
-
-
-def _is_named(one: UnpaidStatement, compact: str, numbers: Sequence[tuple[str, int]]) -> bool:
-    """Whether a text names a statement: by its number as printed, or behind a word for it that may
-    be misspelt."""
-    printed = _compact(one.printed)
-    words = (*WORDS, printed.rstrip("0123456789"))
-    for letters, number in numbers:
-        if number == one.number and any(_is_like(letters, word) for word in words):
-            return True
-    is_plain = printed == str(one.number)
-    return not is_plain and re.search(rf"(?<!\d){printed}(?!\d)", compact) is not None
 
 
 def _is_like(letters: str, word: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
+from itertools import islice
 from typing import Final, NamedTuple
 
 from levity_trio.bank import MOST_LINES, BankFile, BankFileProblem, BankLine, BankTable
@@ -35,12 +36,16 @@ GUESSES: Final[Mapping[str, str]] = {
 counts."""
 TEXTS: Final = ("name", "text", "iban", "account")
 SEPARATORS: Final = ";,\t|"
+MOST_COLUMNS: Final = 200
 HEAD_WITHIN: Final = 40
 """Rows at the begin, among which the names of columns are looked for."""
 SAMPLE: Final = 5
 PENDING: Final = frozenset({"vorgemerkt", "umsatz vorgemerkt", "offen", "pending"})
 EARLIEST: Final = 2000
-UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+LETTERS: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ı": "i", "ł": "l", "ø": "o"}
+)
+"""How banks write letters that they do not have."""
 _UNIT: Final = re.compile(r"\((?:([A-Z]{3})|.*?)\)| in ([A-Z]{3})$")
 """What stands behind the name of a column, such as its currency."""
 _DAY: Final = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{2,4})(?!\d)")
@@ -118,12 +123,15 @@ def _table(text: str, chosen: Columns, kept: Mapping[str, Columns]) -> _HeadedTa
         # A quotation mark that is never closed would swallow payments: then nothing is read.
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         try:
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+            rows = [(reader.line_num, row) for row in islice(reader, MOST_LINES + 1)]
         except csv.Error:
             continue
         if len(rows) > MOST_LINES:
             words = Told("there are more than {1} lines; divide the file", MOST_LINES)
             raise BankFileProblem(words)
+        if max([len(row) for _number, row in rows], default=0) > MOST_COLUMNS:
+            continue
+        rows = [(number, [cell.strip() for cell in row]) for number, row in rows]
         for place, (_number, head) in enumerate(rows[:HEAD_WITHIN]):
             columns = {**_columns(head), **(chosen or kept.get(_digest(head), {}))}
             is_head = {"day", "amount"} <= {*columns} and {*columns.values()} <= {*head}
@@ -140,7 +148,7 @@ def _columns(head: Sequence[str]) -> dict[str, str]:
     """Return the column of each field that the names of columns show."""
     names: dict[str, str] = {}
     for name in head:
-        bare = _UNIT.sub("", name).casefold().translate(UMLAUTS)
+        bare = _UNIT.sub("", name).casefold().translate(LETTERS)
         names.setdefault(re.sub(r"[^a-z]", "", bare), name)
     found: dict[str, str] = {}
     for field, guesses in GUESSES.items():

@@ -77,6 +77,13 @@ def test_a_name_and_the_amount_are_enough(name: str) -> None:
     assert propose(1000, "Strom", name) == (ANNA, None, False)
 
 
+def test_letters_that_banks_do_not_have_are_no_hindrance() -> None:
+    names = {1: "Cem Yılmaz", 2: "Łukasz François", 3: "Mu\u0308ller"}
+    for name, account in (("CEM YILMAZ", 1), ("FRANCOIS L.", 2), ("MUELLER", 3), ("LUKASZ", 2)):
+        line = BankLine(DAY, Decimal(1), "EUR", name, "", "")
+        assert Matching(Books(names)).propose(line, 100) == (account, None, False)
+
+
 def test_an_account_is_known_from_an_earlier_payment() -> None:
     assert propose(16208, "Strom", "Oma", IBAN) == (ANNA, 22, True)
     # The account says more than the name.

@@ -125,3 +125,17 @@ def test_equal_lines_are_several_payments_and_known_again() -> None:
     one, two = (keys(read_text(f"Datum;Betrag;Text\n{row * n}").lines) for n in (1, 2))
     assert len({*two}) == len(two) == 2
     assert one == two[:1]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Datum;Betrag\n" + "02.03.2026;1,00\n" * 5000, "more than 5000"),
+        (";" * 1_000_000, "no file"),
+        ("\x00" * 1000, "no file"),
+        ("Datum;Betrag\n" + "1." * 1_000_000, "no file"),
+    ],
+)
+def test_a_hostile_file_is_refused_at_once(content: str, words: str) -> None:
+    with pytest.raises(BankFileProblem, match=words):
+        read_text(content)
