@@ -446,6 +446,15 @@ def test_who_bills_is_said_in_the_shell(
         *("New", None, 30),
         "Bauhof 12\n10115 Berlin",
     )
+    for option, text, why in (
+        ("--number-prefix", "2026", "with no digit at the end"),
+        ("--number-prefix", "2026 ", "give letters, digits"),
+        ("--vat-number", "30/123/45678", "begin with the letters of its country"),
+        ("--tax-kind", "exempt", "each statement must say it"),
+        ("--tax-kind", "none", "'taxed', 'exempt', 'small business', 'no business'"),
+    ):
+        assert shell("bill", "owner", "set", option, text) == 2
+        assert why in " ".join(capsys.readouterr().err.split())
     assert shell("bill", "owner", "set") == 2
     assert shell("bill", "owner", "set", "--name", "") == 2
     facts = server.query("SELECT data FROM event WHERE kind = 'BillerChanged'")

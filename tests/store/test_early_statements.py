@@ -10,6 +10,7 @@ import pytest
 from levity_trio.billing.assignments import SITE
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.keeping import statements
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import (
     Assigning,
@@ -20,6 +21,7 @@ from levity_trio.store.writes.money.tariffs import (
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from tests.store.bills import ANNA, FLAT, Biller, charge, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
+from tests.store.reading import view
 
 DEARER = FLAT.replace("0.30", "0.50").replace("2026-01-01", "2026-03-02")
 NEXT_MONTH = DEARER.replace("2026-03-02", "2026-04-01")
@@ -94,3 +96,14 @@ def test_an_assignment_that_reaches_back_is_refused_too(biller: Biller) -> None:
 
     with pytest.raises(ChangeRefused, match=r"by \+0\.80 EUR"):
         biller.books.run(change)
+
+
+def test_it_says_until_when_and_goes_on_saying_it(biller: Biller) -> None:
+    books = biller.books
+    assert biller.statement(1).last_day == date(2026, 3, 15)
+    books.connection.execute("UPDATE account SET until = NULL WHERE id = ?", (ANNA,))
+    assert biller.statement(1).last_day == date(2026, 3, 15)
+    assert [*statements.sealed(view(books.connection))] == []
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    assert biller.statement(2).last_day == date(2026, 3, 31)

@@ -26,7 +26,7 @@ from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
-from tests.store.bills import Biller, charge, correct, month_is_over
+from tests.store.bills import FLAT, Biller, charge, correct, month_is_over
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE
 from tests.store.papers import Papers
@@ -348,6 +348,24 @@ async def test_before_a_start_the_price_of_the_household_is_told(yard: Yard) -> 
             "0.30 EUR per kWh"
             in (await Opening(yard, Role.OPERATOR).open(CHARGER, charger="CP-1")).words
         )
+
+
+async def test_without_tax_no_page_speaks_of_it(yard: Yard) -> None:
+    biller = Biller(yard.house)
+    untaxed = FLAT.replace("Flat", "Untaxed").replace("tax = 19", "tax = 0")
+    biller.assign(biller.add(untaxed), date(2026, 1, 1))
+    await yard.add_tag("ANNA")
+    async with yard.charger():
+        shown = (await at(yard, yard.anna)).words
+        assert "0.30 EUR per kWh" in shown
+        assert "tax included" not in shown
+    station = Station(yard.books)
+    number = station.start(1000, tag="ANNA")
+    station.stop(number, 8200)
+    yard.books.wait(1)
+    words = (await Opening(yard, yard.anna.caller).open(SESSION, id=number)).words
+    assert "Total 2.16 EUR" in words
+    assert " % tax" not in words
 
 
 @pytest.mark.usefixtures("day_and_night")
