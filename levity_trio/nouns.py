@@ -168,3 +168,9 @@ class Biller:
         | None
     ) = None
     payment_days: Annotated[int, Meta(ge=0, le=365, description="After closing.")] = 14
+    reminder_after: Annotated[
+        int,
+        Meta(ge=0, le=365, description="After the last day to pay, the page Now tells of it."),
+    ] = 7
+    reminder_en: Lines = None
+    reminder_de: Lines = None

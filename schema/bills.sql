@@ -152,7 +152,12 @@ CREATE TABLE biller (
     tax_kind TEXT CHECK (tax_kind IN ('taxed', 'exempt', 'small business', 'no business')),
     tax_note TEXT,  -- why there is no tax, in the owner's words
     vat_number TEXT,
-    number_prefix TEXT  -- stands before the numbers of its statements
+    number_prefix TEXT,  -- stands before the numbers of its statements
+    -- so many days after their last day to pay, the page Now tells of overdue statements
+    reminder_after INTEGER NOT NULL DEFAULT 7 CHECK (reminder_after >= 0),
+    -- the owner's own words of reminders, by language; NULL: those of the program
+    reminder_en TEXT,
+    reminder_de TEXT
 ) STRICT;
 
 -- A closed statement names it.

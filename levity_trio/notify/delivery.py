@@ -23,7 +23,9 @@ from levity_trio.config import ServerConfig
 from levity_trio.documents import DocumentProblem
 from levity_trio.events import Event, MessageTried
 from levity_trio.log.output import get_logger
+from levity_trio.notify.kinds import MessageKind
 from levity_trio.notify.letter import Attachment, Letter, Notice, Unsent
+from levity_trio.notify.overdue import is_paid
 from levity_trio.notify.rounds import MAIL, PUSH, URGENT
 from levity_trio.notify.sending import push, send_mail
 from levity_trio.notify.statements import attached
@@ -249,6 +251,9 @@ class Lane:
 
         if message.mail is None:
             raise Unsent(NO_ADDRESS, is_refused=True)
+        paid = partial(is_paid, statement_id=message.statement)
+        if message.kind == MessageKind.REMINDER and await parts.reader.run(paid):
+            raise Unsent(Told("it was paid meanwhile"), is_refused=True)
         attachments: list[Attachment] = []
         if message.statement is not None and message.part == "statement":
             try:

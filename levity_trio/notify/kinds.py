@@ -35,6 +35,8 @@ class MessageKind(StrEnum):
     STOPPED = "stopped"
     """A session ended early, and not because its household wanted that."""
     STATEMENT = "statement"
+    REMINDER = "reminder"
+    """A statement is overdue; an owner asked for it."""
     LIMIT = "limit"
     """A card or the household has used four fifths of what it may in the month, or all of it."""
 

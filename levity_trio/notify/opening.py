@@ -15,8 +15,15 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.notify.delivery import Lane, LaneParts, channels_of
+from levity_trio.notify.overdue import ReminderOrder
 from levity_trio.notify.rounds import MAIL, PUSH, Ways
-from levity_trio.notify.statements import Mailed, MailingOrder, keep_sheets, mail_statements
+from levity_trio.notify.statements import (
+    Mailed,
+    MailingOrder,
+    keep_sheets,
+    mail_reminder,
+    mail_statements,
+)
 from levity_trio.notify.telling import Looks, Telling
 from levity_trio.plugins.base import Hooks
 from levity_trio.records import record
@@ -87,6 +94,16 @@ class Messages:
         mailed = await mail_statements(around.reader, around.writer, around.clock, ways, order)
         self.wake()
         return mailed
+
+    async def mail_reminder(self, order: ReminderOrder) -> int:
+        """Mail the reminder of a statement. Raises NoMailServer and NotReminded."""
+        around = self._around
+        if around.config.mail is None:
+            raise NoMailServer
+        ways = ways_of(around)
+        made = await mail_reminder(around.reader, around.writer, around.clock, ways, order)
+        self.wake()
+        return made
 
 
 def new_topic() -> str:

@@ -31,6 +31,7 @@ from levity_trio.locale import SOURCE, languages, speaking
 from levity_trio.notify import texts
 from levity_trio.notify.causes import MessageCause, changed
 from levity_trio.notify.kinds import MessageKind
+from levity_trio.notify.overdue import OverdueOne
 from levity_trio.notify.reading import ClosedOne, LookFindings, MessageRecipient, NewFact, left_out
 from levity_trio.notify.texts import DoubtsAt, DriverSession, MessageText, Where
 from levity_trio.records import record
@@ -337,6 +338,20 @@ def statement_mail(
         text = texts.of_statement(month, is_attached=True)
     now = datetime.fromisoformat(at)
     message = _message(recipient, MAIL, topic, text, ways, now)
+    return replace(message, created_by=by)
+
+
+def reminder_mail(
+    recipient: MessageRecipient, overdue: OverdueOne, ways: Ways, at: str, by: str
+) -> NewMessage:
+    """Return the mail of a reminder, with the statement."""
+    key = (overdue.id, recipient.mail, overdue.earlier)
+    path = "/d/statements"
+    topic = Topic(MessageKind.REMINDER, "statement", key, path, statement=overdue.id)
+    spoken = _language(recipient)
+    with speaking(spoken):
+        text = texts.of_reminder(overdue, overdue.own_words.get(spoken))
+    message = _message(recipient, MAIL, topic, text, ways, datetime.fromisoformat(at))
     return replace(message, created_by=by)
 
 

@@ -12,8 +12,9 @@ from levity_trio.documents import printing
 from levity_trio.documents.paper import DocumentForm, Paper, name_of
 from levity_trio.documents.sheet import kept
 from levity_trio.notify.letter import Attachment
+from levity_trio.notify.overdue import NotReminded, ReminderOrder, overdue
 from levity_trio.notify.reading import ClosedOne, recipients_of
-from levity_trio.notify.rounds import Ways, statement_mail
+from levity_trio.notify.rounds import Ways, reminder_mail, statement_mail
 from levity_trio.records import record
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database, rows_of
@@ -24,7 +25,8 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money import closing, wallets
 from levity_trio.store.writes.people.messages import NewMessage, add
 from levity_trio.store.writes.people.recipients import stand_for_households
-from levity_trio.wire.times import stamp
+from levity_trio.told import Told
+from levity_trio.wire.times import in_zone, stamp
 
 _CLOSED: Final = """
     SELECT id, number, account_id, month, digest
@@ -45,7 +47,7 @@ _EARLIER: Final = """
         count(CASE WHEN sent_at IS NULL AND given_up_at IS NULL THEN 1 END),
         count(sent_at)
     FROM message
-    WHERE statement_id = ? AND recipient_id = ? AND part = 'statement'
+    WHERE statement_id = ? AND recipient_id = ? AND kind = 'statement' AND part = 'statement'
 """
 
 
@@ -112,6 +114,26 @@ def _planned(
                 continue
             mails.append(statement_mail(recipient, statement, ways, at, order.by, copies))
     return mails, earlier, without_address
+
+
+async def mail_reminder(
+    reader: Reader, writer: Writer, clock: Clock, ways: Ways, order: ReminderOrder
+) -> int:
+    """Hand in the reminder of a statement to each mail address of its household; return how many
+    there are. Raises NotReminded."""
+    now = clock()
+    await writer.run(stand_for_households, stamp(now), order.by)
+
+    def plan(db: Database) -> list[NewMessage]:
+        one = overdue(db, order, in_zone(now, ways.zone).date())
+        drivers = [person for person in recipients_of(db) if person.is_driver]
+        addressed = [person for person in drivers if person.account == one.account and person.mail]
+        if not addressed:
+            raise NotReminded(Told("this household has no mail address"))
+        return [reminder_mail(person, one, ways, stamp(now), order.by) for person in addressed]
+
+    mails = await reader.run(plan)
+    return await writer.run(lambda db: sum(add(db, mail, stamp(now)) for mail in mails))
 
 
 async def attached(reader: Reader, statement: int, font: Path | None) -> Attachment:

@@ -11,12 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
+from levity_trio.documents.template import of_program
 from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
 from levity_trio.locale import N_, _, _n, language
 from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.locale.texts import Reader, said
 from levity_trio.notify.causes import CausePlace, MessageCause
 from levity_trio.notify.kinds import MessageKind
+from levity_trio.notify.overdue import OverdueOne
 from levity_trio.store.reads.now.attention import odd_words
 from levity_trio.store.reads.now.away import SEVERAL, listed
 from levity_trio.wire.times import in_zone
@@ -252,6 +254,21 @@ def of_limit(fact: Fact) -> MessageText:
         )
     subject = _("You have used four fifths of what you may in this month")
     return MessageText(subject, f"{subject}.")
+
+
+def of_reminder(overdue: OverdueOne, own: str | None) -> MessageText:
+    """Return what a household is told of a statement that it did not pay, in the owner's words if
+    there are."""
+    here = of_program(language())
+    month, day = here.day(overdue.month, "month"), here.day(overdue.due_on)
+    amount = here.money(overdue.left, overdue.currency)
+    subject = _("Reminder: statement %(number)s for %(month)s", number=overdue.number, month=month)
+    words = own or _(
+        "Perhaps this bill was overlooked. Please transfer what is open. If you have paid "
+        "meanwhile, you need do nothing."
+    )
+    facts = _("%(amount)s open; the last day to pay was %(day)s.", amount=amount, day=day)
+    return MessageText(subject, f"{words}\n\n{facts}")
 
 
 def of_statement(month: date, *, is_attached: bool) -> MessageText:

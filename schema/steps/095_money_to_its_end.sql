@@ -19,3 +19,9 @@ CREATE TABLE settlement (
     due_on TEXT NOT NULL CHECK (due_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')
 ) STRICT;
 CREATE INDEX settlement_open ON settlement (due_on, statement_id) WHERE paid < asked;
+
+-- From when on the owner is told that statements are overdue, and his own words of reminders.
+ALTER TABLE biller ADD COLUMN reminder_after INTEGER NOT NULL DEFAULT 7
+    CHECK (reminder_after >= 0);
+ALTER TABLE biller ADD COLUMN reminder_en TEXT;
+ALTER TABLE biller ADD COLUMN reminder_de TEXT;

@@ -53,7 +53,8 @@ def watched(*looks: tuple[float, list[Condition]]) -> list[MessageCause]:
 
 
 def test_each_kind_can_be_chosen_by_its_words() -> None:
-    assert sorted((*OF_SITE, *OF_DRIVER)) == sorted(MessageKind)
+    # A reminder is what an owner sends.
+    assert sorted((*OF_SITE, *OF_DRIVER, MessageKind.REMINDER)) == sorted(MessageKind)
 
 
 def test_what_is_gone_in_a_moment_is_no_cause() -> None:

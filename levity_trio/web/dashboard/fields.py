@@ -124,6 +124,9 @@ LABELS: Final[Mapping[str, str]] = N_(
         "tax_kind": "How are you taxed?",
         "tax_note": "Why there is no tax",
         "number_prefix": "Numbers begin with",
+        "reminder_after": "Days after which Now tells of what is overdue",
+        "reminder_en": "Own words of reminders in English",
+        "reminder_de": "Own words of reminders in German",
     }
 )
 """Labels of fields whose names do not say it in words of people."""
@@ -175,6 +178,7 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
         ],
         ("source",),
     ),
+    "/api/admin/biller": ("reminder_after", "reminder_en", "reminder_de"),
     "/api/admin/load/site": ("feeder",),
     "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),
     "/api/admin/id-tags": ("expires_at", "parent_id_tag", "max_transactions", "notes"),

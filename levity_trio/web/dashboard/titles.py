@@ -160,6 +160,7 @@ TITLES: Final = _by_request(
             "POST /wallets/{id}/terms": "Choose how a household pays",
             "POST /bank-files": "Read a file of the bank",
             "POST /bank-lines": "Enter payments of a file of the bank",
+            "POST /statements/{id}/reminder": "Mail a reminder",
             "POST /users": "Add a user",
             "PATCH /users/{id}": "Change a user",
             "DELETE /users/{id}": "Remove a user",

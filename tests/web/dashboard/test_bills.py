@@ -196,9 +196,16 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
         "state": "open",
         "open": 32,
         "due_on": "2026-11-14",
+        "reminded_at": None,
     }
     both = [
-        {**each, "number": number, "account": number, "name": name}
+        {
+            **each,
+            "number": number,
+            "printed_number": str(number),
+            "account": number,
+            "name": name,
+        }
         for number, name in ((1, "Anna"), (2, "Ben"))
     ]
     answers = {

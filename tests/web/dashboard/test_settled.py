@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, cast
 
+import pytest
 import trio
 
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH
+from levity_trio.notify.overdue import NotReminded, ReminderOrder
+from levity_trio.notify.rounds import MAIL, Ways
+from levity_trio.notify.statements import mail_reminder
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.people import recipients
+from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import bills, driver, households
-from tests.store.bills import ANNA, Biller, charge, house_of_two, month_is_over
+from levity_trio.web.dashboard.suggestions import subject_of
+from tests.store.bills import (
+    ANNA,
+    BERLIN,
+    Biller,
+    InlineReader,
+    charge,
+    house_of_two,
+    month_is_over,
+)
 from tests.store.books import Station
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
@@ -153,3 +169,55 @@ async def test_the_next_statement_says_what_is_open_and_what_came(
     await enter(site, 20000)
     again = await trio.to_thread.run_sync(biller.statement, 3)
     assert again.before == third.before
+
+
+async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
+    site: Site, station: Station
+) -> None:
+    biller = await two_months(site, station)
+    books, reader = site.books, cast("Reader", InlineReader(site.books))
+    recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org", language="de")
+    books.run(recipients.add, recipient, None, site.api.key, By(books.at, "cleo"))
+    ways = Ways(channels=(MAIL,), zone=BERLIN)
+
+    async def remind(number: int, *, again: bool = False) -> int:
+        order = ReminderOrder(number, "cleo", again)
+        return await mail_reminder(reader, biller._writer, lambda: books.now, ways, order)
+
+    with pytest.raises(NotReminded, match="statement 2 is not overdue"):
+        await remind(2)
+    assert await remind(1) == 1
+    with pytest.raises(NotReminded, match="a reminder of statement 1 was mailed already"):
+        await remind(1)
+    assert await remind(1, again=True) == 1
+    mails = books.rows("SELECT subject, body, created_by FROM message WHERE kind = 'reminder'")
+    subject, body, by = mails[0]
+    assert (subject, by) == ("Erinnerung: Abrechnung 1 für März 2026", "cleo")
+    assert "zahlbar bis 16. April 2026" in body
+    assert len(mails) == 2
+    assert "reminded" in (await Opening(site).open(page("/bills"))).words
+
+    await enter(site, 16208)
+    with pytest.raises(NotReminded, match="statement 1 is not overdue"):
+        await remind(1, again=True)
+
+
+async def test_now_tells_of_what_is_overdue_for_some_days(site: Site, station: Station) -> None:
+    await two_months(site, station)
+    site.books.now = datetime(2026, 4, 23, 9, tzinfo=UTC)  # the seventh day
+
+    async def overdue() -> list[str]:
+        now = await site.call(endpoint("GET", "/api/now"))
+        return [one["words"] for one in now["attention"] if one["kind"] == "overdue"]
+
+    assert await overdue() == []
+    site.books.now = datetime(2026, 4, 24, 9, tzinfo=UTC)
+    assert await overdue() == ["1 statement is overdue: 162.08 EUR"]
+
+
+async def test_who_owes_and_is_made_prepaid_is_told_before(site: Site, station: Station) -> None:
+    await two_months(site, station)
+    view = Opening(site).view("", {"id": ANNA})
+    subject = await subject_of(view, endpoint("POST", "/api/admin/wallets/{id}/terms"))
+    assert subject is not None
+    assert [one["number"] for one in subject.unpaid] == [2, 1]

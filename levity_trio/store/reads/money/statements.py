@@ -47,7 +47,8 @@ class StatementSums:
 @record
 class ClosedStatement(StatementSums):
     """A closed statement, its number as printed, and how it stands today: `open` is what of its
-    total is not paid yet, `due_on` the last day to pay, null where nothing is asked."""
+    total is not paid yet, `due_on` the last day to pay, null where nothing is asked.
+    `reminded_at` is when a reminder was last mailed."""
 
     number: int
     printed_number: str
@@ -56,6 +57,7 @@ class ClosedStatement(StatementSums):
     state: str
     open: int
     due_on: str | None
+    reminded_at: str | None
 
 
 @record
@@ -114,6 +116,10 @@ _CLOSED: Final = Shape(
     state=_STATE.replace("TODAY", "?1"),
     open="coalesce(asked - paid, 0)",
     due_on="CASE WHEN asked > 0 THEN due_on END",
+    reminded_at=(
+        "(SELECT max(created_at) FROM message WHERE message.statement_id = statement.id "
+        "AND kind = 'reminder')"
+    ),
 )
 UNPAID: Final = "unpaid"
 """Stands for all states in which something is open."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from levity_trio.access.places import Reason
 from levity_trio.access.tags import Policy
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
+from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
@@ -38,7 +39,7 @@ from levity_trio.store.reads.people.reports import ReportFilters, reports, still
 from levity_trio.store.reads.people.tags import look_alikes
 from levity_trio.store.reads.site import mqtt
 from levity_trio.store.reads.transactions.open import RunningTransaction
-from levity_trio.told import N_, Clock, Day, Figure, Told, joined, of_stored
+from levity_trio.told import N_, Amount, Clock, Day, Figure, Told, joined, of_stored
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.wire.words import of_ocpp
 
@@ -90,6 +91,7 @@ class AttentionKind(StrEnum):
     SET_ASIDE = "set_aside"
     NEWCOMER = "newcomer"
     REFUSED = "refused"
+    OVERDUE = "overdue"
     LIMIT = "limit"
     TAGS = "tags"
     MQTT = "mqtt"
@@ -140,6 +142,13 @@ class AttentionPlace(NamedTuple):
 
 
 NOTHING: Final = AttentionPlace()
+_REMINDER_AFTER: Final = "SELECT reminder_after FROM biller ORDER BY id DESC LIMIT 1"
+_OVERDUE: Final = (
+    "SELECT count(*), sum(asked - paid), max(currency) "
+    "FROM settlement INDEXED BY settlement_open "
+    "JOIN statement ON statement.id = settlement.statement_id "
+    "WHERE paid < asked AND due_on < ?"
+)
 _GIVEN_UP: Final = (
     "SELECT name, sum(facts), min(at) FROM webhook_given_up JOIN webhook ON webhook.id = webhook_id"
     " WHERE at >= ? AND removed_at IS NULL GROUP BY webhook_id, name ORDER BY name"
@@ -256,6 +265,7 @@ def attention(
     found += _lost_settings(machine)
     if sees_all:
         found += [*_webhooks(db, now), *_reports(db, stamp(now)), *_limits(db, now)]
+        found += _overdue(db, in_zone(now, zone).date())
         found += _mqtt(db, now) if machine.has_mqtt else []
     return sorted(
         found,
@@ -719,6 +729,20 @@ def _limits(db: Database, now: datetime) -> Iterator[Attention]:
                 Told("{1} has used four fifths of what it may in this month", name),
                 warned_at,
             )
+
+
+def _overdue(db: Database, today: date) -> Iterator[Attention]:
+    """Yield the statements that are overdue for so long that the owner wants to be told."""
+    days = db.execute(_REMINDER_AFTER).fetchone()
+    before = today - timedelta(days[0] if days else 0)
+    count, total, currency = db.execute(_OVERDUE, (before.isoformat(),)).fetchone()
+    if count:
+        words = Told(
+            "{1} statement is overdue: {2}",
+            *(count, Amount(units(total, CURRENCIES[currency]), currency)),
+            many="{1} statements are overdue: {2}",
+        )
+        yield _entry(AttentionKind.OVERDUE, words, count=count)
 
 
 def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:

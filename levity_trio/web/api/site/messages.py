@@ -22,6 +22,7 @@ from levity_trio.locale import N_, _, speaking
 from levity_trio.notify.kinds import DRIVER, OF_DRIVER, OF_SITE, kinds_for
 from levity_trio.notify.letter import Letter, Notice, Unsent
 from levity_trio.notify.opening import new_topic
+from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.ping import ping
 from levity_trio.notify.sending import push, send_mail, sender_of
 from levity_trio.notify.statements import MailingOrder
@@ -131,6 +132,19 @@ class StatementMailBody(ClientInput, kw_only=True):
 
     account: Id | None = None
     again: bool = False
+
+
+class ReminderBody(ClientInput, kw_only=True):
+    """A second reminder is mailed only if that is wanted."""
+
+    again: bool = False
+
+
+class ReminderMails(msgspec.Struct):
+    """How many mails of a reminder were handed over."""
+
+    statement: int
+    mails: int
 
 
 class StatementMails(msgspec.Struct):
@@ -415,6 +429,19 @@ async def mail_month(request: TypedRequest[None, StatementMailBody]) -> Statemen
     if not (mailed.mails or mailed.earlier or mailed.without_address):
         raise conflict(Told("there is no closed statement of {1}", month))
     return StatementMails(month, mailed.mails, mailed.earlier, [*mailed.without_address])
+
+
+@ENDPOINTS.post("/api/admin/statements/{id}/reminder", Role.OPERATOR, "conflict")
+async def mail_reminder(request: TypedRequest[None, ReminderBody]) -> ReminderMails:
+    """Mail a reminder of a statement that is overdue, to the addresses of its household"""
+    api, number = request.api, request.number()
+    if api.config.mail is None:
+        raise conflict(NO_MAIL)
+    order = ReminderOrder(number, request.caller.name, request.body.again)
+    try:
+        return ReminderMails(number, await api.messages.mail_reminder(order))
+    except NotReminded as why:
+        raise conflict(why.args[0]) from None
 
 
 @ENDPOINTS.get("/api/admin/statements/{id}/messages", Role.OPERATOR)

@@ -79,6 +79,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
     "limit": "/accounts",
+    "overdue": "/bills",
 }
 """The pages where something that wants a look is mended, if not at its charger or session."""
 AMONG_OTHERS: Final = ("ignored", "unlimited")
