@@ -81,6 +81,11 @@ _ANY_WITHHELD: Final = (
     f" SELECT 1 {_REACHED} WHERE reached_at IS NOT NULL LIMIT 1"
 )
 _HAS_REACHED: Final = f"SELECT 1 {_REACHED} WHERE what = ?2 AND key = ?3 AND {_IS_REACHED}"
+_NAMED: Final = (
+    "SELECT id, id FROM cp WHERE hidden_at IS NULL "
+    "UNION SELECT id, name FROM cp WHERE hidden_at IS NULL AND name IS NOT NULL "
+    "UNION SELECT cp_id, space.name FROM space JOIN cp ON cp.id = cp_id WHERE hidden_at IS NULL"
+)
 _IS_KNOWN: Final = "SELECT 1 FROM tag WHERE key = ? AND ended_at IS NULL"
 
 
@@ -111,6 +116,18 @@ def _usage_limit(chargers: str | None, is_everywhere: int, *month: int | None) -
     return UsageLimit(
         None if chargers is None else tuple(orjson.loads(chargers)), bool(is_everywhere), *month
     )
+
+
+def folded(name: str) -> str:
+    """Return a name as it is compared with what people type."""
+    return " ".join(name.split()).casefold()
+
+
+def called(rows: Rows, text: str) -> list[str]:
+    """Return the chargers that have this identity or name, or a space of this name."""
+    named = rows(_NAMED, ())
+    wanted = folded(text)
+    return sorted({charger for charger, name in named if folded(name) == wanted})
 
 
 def spaces(rows: Rows) -> Iterator[Space]:

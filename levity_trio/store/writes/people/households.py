@@ -20,6 +20,7 @@ from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.nouns import User
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.lookups.places import folded
 from levity_trio.store.reads.people.household_tasks import obstacle
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
@@ -330,7 +331,10 @@ class PlaceFinder:
 
     def __init__(self, db: UnitOfWork) -> None:
         chargers = db.rows("SELECT id, name FROM cp WHERE hidden_at IS NULL ORDER BY id")
-        spaces = db.rows("SELECT cp_id, conn_id, name FROM space ORDER BY cp_id, conn_id")
+        spaces = db.rows(
+            "SELECT cp_id, conn_id, space.name FROM space JOIN cp ON cp.id = cp_id "
+            "WHERE hidden_at IS NULL ORDER BY cp_id, conn_id"
+        )
         self._named = [
             (name, Thing(What.SPACE, charger, connector)) for charger, connector, name in spaces
         ]
@@ -362,8 +366,8 @@ class PlaceFinder:
         return found.pop()
 
     def _called(self, text: str) -> set[Thing]:
-        wanted = _folded(text)
-        return {thing for name, thing in self._every if _folded(name) == wanted}
+        wanted = folded(text)
+        return {thing for name, thing in self._every if folded(name) == wanted}
 
     def _connector(self, text: str) -> set[Thing]:
         parts = _NUMBERED.fullmatch(text.strip())
@@ -381,10 +385,6 @@ class PlaceFinder:
         number = text.strip().lstrip("0")
         by_name = {thing for name, thing in self._named if _number_of(name) == number}
         return by_name or {thing for name, thing in self._every if _number_of(name) == number}
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()
 
 
 def _number_of(name: str) -> str | None:

@@ -6,8 +6,10 @@ Host → CORS → token → place → role → record → query and body → end
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -21,7 +23,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.records import personal_in, record
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.lookups.places import called
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import RecordedRequest
 from levity_trio.told import Told
@@ -36,8 +40,9 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
+from levity_trio.web.api.engine.endpoints import Request as Asked
 from levity_trio.web.api.engine.kilowatt_hours import show
-from levity_trio.web.api.engine.problems import Problem, of_problem, of_store
+from levity_trio.web.api.engine.problems import Problem, conflict, of_problem, of_store
 from levity_trio.web.http.problems import application
 from levity_trio.web.http.routes import LateRoute
 from levity_trio.web.http.texts import as_json
@@ -45,6 +50,8 @@ from levity_trio.web.masks import masked
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
 from levity_trio.wire.texts import cut
 
+_CHARGERS: Final = re.compile(r"(?<=/charge-points/{)id|(?<=/chargers/{)id|(?<=/{)charger(?=})")
+"""The parameters of paths that name chargers."""
 RECORDED_CHARACTERS: Final = 4000
 REQUEST_ID_BYTES: Final = 8
 CORS_SECONDS: Final = "600"
@@ -226,7 +233,7 @@ async def _respond(api: ApiParts, endpoint: Endpoint, request: Request, caller: 
     elif endpoint.body is not None:
         body = endpoint.body.read(await request.body())
     typed = TypedRequest(api, caller, request.path_params, query, body, request.headers)
-    content = await endpoint.handle(typed)
+    content = await _answer(endpoint, typed)
     if isinstance(content, Response):
         return content
 
@@ -238,6 +245,49 @@ async def _respond(api: ApiParts, endpoint: Endpoint, request: Request, caller: 
     if caller.role is Role.VIEWER:
         content = masked(content)
     return Response(_encode(show(content)), status, headers, media_type="application/json")
+
+
+async def _answer(endpoint: Endpoint, request: Asked) -> object:
+    """Have a request handled, which may name a charger as people do. Raises Problem."""
+    query = request.query
+    charger = getattr(query, "charger", None)
+    if isinstance(query, msgspec.Struct) and charger is not None:
+        query = msgspec.structs.replace(query, charger=await _charger(request, charger))
+        request = replace(request, query=query)
+    try:
+        return await endpoint.handle(request)
+    except Problem as problem:
+        if problem.code != "not_found":
+            raise
+        # Nothing was done: there is no charger of this identity. It may be its name.
+        named = await _with_charger(endpoint, request)
+        if (named.path, named.body) == (request.path, request.body):
+            raise
+    return await endpoint.handle(named)
+
+
+async def _with_charger(endpoint: Endpoint, request: Asked) -> Asked:
+    """Return a request with the identity of the charger that it names by its name or space."""
+    path, body = request.path, request.body
+    for parameter in _CHARGERS.findall(endpoint.path):
+        path = {**path, parameter: await _charger(request, path[parameter])}
+    charger = getattr(body, "charger", None)
+    if isinstance(body, msgspec.Struct) and isinstance(charger, str):
+        body = msgspec.structs.replace(body, charger=await _charger(request, charger))
+    return replace(request, path=path, body=body)
+
+
+async def _charger(request: Asked, text: str) -> str:
+    """Return the identity of the charger that is called so, else the text. Raises Problem if there
+    are several."""
+    found = await request.read(lambda db: called(rows_of(db), text))
+    if len(found) > 1 and text not in found:
+        words = Told(
+            "several chargers are called {1}: {2}; give the identity of one",
+            *(text, ", ".join(found)),
+        )
+        raise conflict(words)
+    return found[0] if found and text not in found else text
 
 
 def _record_refusal(api: ApiParts, caller: Caller | None, scope: Scope, problem: Problem) -> None:
