@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from levity_trio.store.writes.chargers.stations import ChargerData, change_charger
 from levity_trio.store.writes.people import ownership
 from levity_trio.web.api.chargers import chargers
+from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.people import accounts
 from levity_trio.web.api.transactions import transactions
@@ -27,10 +31,10 @@ from tests.web.api.conftest import Site
 
 
 @pytest.fixture(autouse=True)
-async def named(site: Site, station: Station) -> None:
-    assert station.name == "CP-1"
+def named(site: Site, station: Station) -> None:
     House(site.books)
-    await site.call(RENAME, id="CP-1", body={"name": "Garage left"})
+    data = ChargerData("Garage left", None)
+    site.books.run(change_charger, station.name, data, site.books.at)
     site.books.run(ownership.name_space, SPACE._replace(connector=1), "Space 4")
 
 
@@ -47,15 +51,16 @@ async def test_by_identity_name_or_space(site: Site, station: Station, text: str
 async def test_of_several_with_one_name_none_is_taken(site: Site) -> None:
     Station(site.books, "CP-2")
     await site.call(RENAME, id="CP-2", body={"name": "Space 4"})
-    for call in (
-        site.call(ONE, id="Space 4"),
-        site.call(RETIRE, id="Space 4"),
-        site.call(SESSIONS, query={"charger": "Space 4"}),
-        site.call(GIVE, id="1", body={"charger": "Space 4"}),
-    ):
+    calls: list[tuple[Endpoint, dict[str, Any]]] = [
+        (ONE, {"id": "Space 4"}),
+        (RETIRE, {"id": "Space 4"}),
+        (SESSIONS, {"query": {"charger": "Space 4"}}),
+        (GIVE, {"id": "1", "body": {"charger": "Space 4"}}),
+    ]
+    for endpoint, asked in calls:
         with pytest.raises(Problem) as refused:
-            await call
-        assert "CP-1, CP-2" in str(refused.value.detail)
+            await site.call(endpoint, **asked)
+        assert "CP-1, CP-2" in refused.value.detail
 
 
 async def test_an_identity_goes_before_a_name(site: Site) -> None:
