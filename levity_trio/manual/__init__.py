@@ -26,12 +26,6 @@ OF_DRIVERS: Final = "drivers"
 WRITTEN: Final = "en"
 SECTION: Final = 2
 """The level of headings that divide a page."""
-TRANSLATED: Final[Mapping[str, Sequence[str]]] = {
-    "drivers/charge-and-stop": ("de",),
-    "drivers/what-i-pay": ("de",),
-    "drivers/card-log-in-trouble": ("de",),
-}
-"""The pages that stand in other languages, too."""
 NEAREST: Final = 5
 ALIKE: Final = 0.7
 LONGEST_LINE: Final = 200
@@ -149,7 +143,7 @@ def _nearest(wanted: str) -> list[str]:
 @cache
 def _page(topic: str, language: str = WRITTEN) -> ManualPage:
     text = written = _text(topic)
-    if language in TRANSLATED.get(topic, ()):
+    if (FOLDER / f"{topic}.{language}.md").exists():
         text = _text(f"{topic}.{language}")
     headings = list(_headings(text))
     anchors = [anchor(words) for _level, words in _headings(written)]

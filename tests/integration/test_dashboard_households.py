@@ -72,7 +72,7 @@ def test_a_charger_that_belongs_to_a_household_has_its_name(server: Serving) -> 
     page = make(operator, "Clara")
     giving = operator.get(_give(page, "space"))
     assert [name for name in giving.form("/give").names if name == "place"]
-    page = operator.send(giving.form("/give"), place="CP-7", since=LONG_AGO)
+    page = operator.send(giving.form("/give"), place="CP-7/0", since=LONG_AGO)
     assert "✓ Done: Give a household a card, space or car" in page.words
     assert "Spaces Space 7" in page.words
     assert "for this household only" in page.words

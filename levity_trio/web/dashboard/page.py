@@ -321,12 +321,6 @@ async def currency_of_site(view: PageView) -> str:
     return await view.look(currency)
 
 
-FEW: Final = 5
-ON_A_PHONE, IN_A_ROW = 4, 6
-"""Of more than a few sections, so many are shown on a phone and on a wide screen. The others are
-behind a button."""
-
-
 class Section(NamedTuple):
     """An entry of the navigation."""
 
@@ -360,24 +354,6 @@ OF_DRIVERS: Final = N_(
 
 
 SEARCH, HELP = N_("Search"), N_("Help")
-
-
-class Navigation(NamedTuple):
-    """The sections that somebody sees: those that are always shown, those that are behind the
-    button on a phone only, and those that always are."""
-
-    first: Sequence[Section] = ()
-    wide: Sequence[Section] = ()
-    others: Sequence[Section] = ()
-
-
-def navigation_of(role: Role) -> Navigation:
-    """Return the navigation of those who have a role."""
-    sections = sections_of(role)
-    if len(sections) <= FEW:
-        return Navigation(sections)
-    wide, others = sections[ON_A_PHONE:IN_A_ROW], sections[IN_A_ROW:]
-    return Navigation(sections[:ON_A_PHONE], wide, others)
 
 
 def sections_of(role: Role) -> list[Section]:

@@ -26,7 +26,7 @@ from levity_trio.web.dashboard.page import (
     DashboardPage,
     PageView,
     Values,
-    navigation_of,
+    sections_of,
     shown_section,
     start_of,
 )
@@ -80,7 +80,7 @@ class Renderer:
             notes = self._notes.take(reader.cookie)
         shown = {
             "page": page,
-            "navigation": navigation_of(view.caller.role),
+            "sections": sections_of(view.caller.role),
             "assets": assets.names(),
             "site": self.api.config.server_name,
             "guests": self.api.config.guests,

@@ -3,11 +3,10 @@ fields."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import _
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
@@ -17,7 +16,6 @@ from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.store.reads.people.accounts import vehicles_of_nobody
 from levity_trio.store.reads.people.household_tasks import Departure, UnknownCard
-from levity_trio.store.reads.people.places import SpaceRow
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transaction
 from levity_trio.store.reads.transactions.explain import explain
@@ -121,59 +119,44 @@ PLACE: Final = "place"
 
 
 class OfferedSpace(NamedTuple):
-    """A space that can be given: its value in the form, what it is called, and whose it is now."""
+    """A space that can be given: a charger or its connector, 0 for the only one, and whose it is
+    now."""
 
-    value: str
-    name: str
+    charger: Charger
+    connector: int
     owner: str | None
 
 
 async def _giving(view: PageView, entered: Values) -> Values:
     """Return what can be given: spaces, cars that nobody has, and cards that were held to a
     charger."""
-    what = entered.get("what") or "card"
-    (cards,) = await unknown_cards(view)
     offered = await view.look(_offered, view)
-    return {"what": what, "cards": cards, "live": f"{CARDS}?since=", **offered}
+    return {**await _with_cards(view, entered), **offered, "what": entered.get("what") or "card"}
 
 
 def _offered(look: Look, view: PageView) -> Values:
-    household = look(read_account, view.number)
-    now = view.api.server.stamp()
+    spaces: list[OfferedSpace] = []
+    owned = look(places.spaces, view.api.server.stamp(), None)
     page = WantedPage(limit=MOST_ROWS)
-    free: list[OfferedSpace] = []
-    taken: list[OfferedSpace] = []
-    owned = look(places.spaces, now, None)
     for charger in look(chargers.chargers, None, None, page, is_hidden=False).data:
-        of_charger = [space for space in owned if space.charger == charger.id]
-        for space in _spaces_of(charger, of_charger):
-            (taken if space.owner else free).append(space)
-    cars = look(vehicles_of_nobody)
-    return {"household": household, "free": free, "taken": taken, "cars": cars}
-
-
-def _spaces_of(charger: Charger, owned: Sequence[SpaceRow]) -> Iterator[OfferedSpace]:
-    """Yield the spaces of a charger: its connectors, or itself if it has one."""
-    name = charger.name or charger.id
-    numbers = [one.connector for one in charger.connectors if one.connector]
-    for connector in numbers if len(numbers) > 1 else [None]:
-        owner = None
-        for space in owned:
-            if connector is None or space.connector in (None, connector):
-                owner = space.account_name
-        if connector is None:
-            yield OfferedSpace(charger.id, name, owner)
-        else:
-            words = _("%(name)s, connector %(connector)s", name=name, connector=connector)
-            yield OfferedSpace(f"{charger.id}/{connector}", words, owner)
+        numbers = [one.connector for one in charger.connectors if one.connector]
+        for connector in numbers if len(numbers) > 1 else [0]:
+            owner = None
+            for space in owned:
+                if space.charger == charger.id:
+                    is_it = not connector or space.connector in (None, connector)
+                    owner = space.account_name if is_it else owner
+            spaces.append(OfferedSpace(charger, connector, owner))
+    household = look(read_account, view.number)
+    return {"household": household, "spaces": spaces, "cars": look(vehicles_of_nobody)}
 
 
 def _of_place(entered: Mapping[str, str]) -> Mapping[str, str]:
     """Return the fields of a request that gives a space."""
-    charger, _slash, connector = entered.get(PLACE, "").partition("/")
-    if not charger:
+    charger, slash, connector = entered.get(PLACE, "").rpartition("/")
+    if not slash:
         return entered
-    return {**entered, "charger": charger, "connector": connector}
+    return {**entered, "charger": charger, "connector": "" if connector == "0" else connector}
 
 
 # Correct a session

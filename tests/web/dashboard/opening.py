@@ -11,7 +11,7 @@ from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, Navigation, PageView
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
 from levity_trio.web.dashboard.snapshots import Snapshots
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
@@ -41,7 +41,7 @@ class Opening:
         view = self.view(link, path)
         frame = {
             "page": page,
-            "navigation": Navigation(),
+            "sections": [],
             "assets": assets.names(),
             "site": "levity",
             "notes": [],

@@ -17,7 +17,7 @@ from levity_trio.store.reads.money.months import MonthState
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import money
-from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, Navigation, PageView
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
 from levity_trio.web.dashboard.pages import bills, tariffs
 from levity_trio.web.dashboard.templating import Templates
 
@@ -136,7 +136,7 @@ async def shown(
     view = view_of(role, {"month": "2026-10"}, answers, **query)
     frame = {
         "page": page,
-        "navigation": Navigation(),
+        "sections": [],
         "assets": defaultdict(str),
         "site": "Bauhof",
         "notes": (),

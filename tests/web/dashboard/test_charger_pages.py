@@ -22,7 +22,7 @@ from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.operations import GROUPS, groups_for, words_of
-from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, Navigation, PageView
+from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
 from levity_trio.web.dashboard.pages import charger, charger_facts
 from levity_trio.web.dashboard.progress import steps
 from levity_trio.web.dashboard.snapshots import Snapshots
@@ -65,7 +65,7 @@ async def look(
     view = view_of(site, role, query)
     frame = {
         "page": page,
-        "navigation": Navigation(),
+        "sections": [],
         "assets": assets.names(),
         "site": "levity",
         "notes": [],

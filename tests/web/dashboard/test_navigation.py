@@ -13,7 +13,7 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.web.api.engine.endpoints import Caller, Role
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.page import PageView, navigation_of, sections_of, shown_section
+from levity_trio.web.dashboard.page import PageView, sections_of, shown_section
 from levity_trio.web.dashboard.pages import PAGES, section_of
 from tests.integration.browsing import Page as Shown
 from tests.web.dashboard.opening import TEMPLATES, attributes
@@ -39,7 +39,7 @@ def rendered(name: str, role: Role, section: str = "") -> str:
     )
     frame = {
         "page": page,
-        "navigation": navigation_of(role),
+        "sections": sections_of(role),
         "section": shown_section(role, section),
         "assets": assets.names(),
         "site": "levity",

@@ -153,7 +153,7 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
 
 
 async def _read_all(view: PageView) -> Values:
-    answers, running, own, places = await _all(view)
+    shown: dict[str, object] = {part.id: part for part in await _all(view)}
     account = view.caller.account
     money = None
     newest: Sequence[DriversTransaction] = ()
@@ -161,14 +161,7 @@ async def _read_all(view: PageView) -> Values:
         money = await view.look(lambda look: look(read_money, view.api.server, account))
         found = await view.look(_sessions, view, {})
         newest = [one for one in found.data if one.ended_at is not None][:NEWEST]
-    return {
-        "answers": answers,
-        "running": running,
-        "own": own,
-        "places": places,
-        "money": money,
-        "newest": newest,
-    }
+    return {**shown, "money": money, "newest": newest}
 
 
 async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
