@@ -269,6 +269,12 @@ def compare(year: Year, number: int, *, has_pdf: bool) -> None:
     assert all(squashed(amount) in text for text in said)
     for position in told["positions"]:
         row = next(row for row in lines if int(row["position"]) == position["id"])
+        own = [one for one in lines if int(one["position"]) == position["id"] and one["amount"]]
+        assert 100 * sum(number_of(one["amount"]) for one in own) == position["amount"]
+        figures = [template.amount(position["amount"], one.first.currency)]
+        if position["transaction"]:
+            figures.append(template.kilowatt_hours(position["energy_wh"]))
+        assert all(figure in text for text in said for figure in figures)
         begin, end = (position[name] for name in ("begin_wh", "end_wh"))
         assert row["measured"] == (position["measured"] or "")
         assert row["meter_serial"] == (position["meter_serial"] or "")

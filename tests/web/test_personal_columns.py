@@ -61,6 +61,8 @@ REASONS: Final = {
     "operator_action.path": "numbers, and cards",
     "operator_action.request": "made by a machine",
     "personal_deletion.reason": "why the rest is gone",
+    **dict.fromkeys(("position.meter_serial", "position.charger_serial"), "numbers of devices"),
+    "position.measured": "a word",
     "position.reason": "of a closed statement, for the years of keeping",
     "recipient.quiet_from": "an hour",
     "recipient.quiet_until": "an hour",
