@@ -73,6 +73,7 @@ from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
+from levity_trio.store.upkeep.live_config import open_live
 from levity_trio.store.upkeep.metering import open_metering
 from levity_trio.store.upkeep.nightly import keep_backing_up
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
@@ -171,14 +172,14 @@ async def serve(
                     clock, known.newest and datetime.fromisoformat(known.newest.at)
                 )
                 central = await _central(config, writer, machine, known, hooks, ports.context)
-                own = await reader.run(partial(own_settings, key=key))
-                central.live.take(own)
+                read = partial(reader.run, partial(own_settings, key=key))
                 pages: dict[str, PluginPage] = {}
                 inside = services.ApiOfPlugins()
                 central.load = load = LoadManagement(
                     writer, reader, Chargers(central), central.clock, config.clock_speed
                 )
                 async with (
+                    open_live(central.live, read, is_alone=writer.sharing.is_alone),
                     _open_upkeep(central, reader),
                     open_load(load, hooks),
                     open_plugins(hooks, _site(central, reader, pages, load, inside)),

@@ -42,7 +42,7 @@ BOUNDED = {
         "webhook",
         "webhook_waiting",
     ),
-    *("webhook_given_up", "asked_tag", "security", "account", "vehicle", "space"),
+    *("webhook_given_up", "own_setting", "asked_tag", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
     *("wallet", "personal_deletion", "lost_statements"),

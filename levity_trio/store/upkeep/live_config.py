@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
 
 import trio
 
 from levity_trio.config import ServerConfig
 from levity_trio.config.sources import with_own
+from levity_trio.store.engine.retrying import surviving
+
+LOOK_SECONDS: Final = 30.0
+"""How often it is looked at what other servers of the database have set."""
+OwnSettings = Mapping[str, str | None]
 
 
 class LiveConfig:
@@ -24,7 +31,7 @@ class LiveConfig:
     def __repr__(self) -> str:
         return f"<LiveConfig {[one.name for one in self.now.in_force if one.origin == 'browser']}>"
 
-    def take(self, own: Mapping[str, str | None]) -> None:
+    def take(self, own: OwnSettings) -> None:
         """Let these settings hold, which are all that are set in the browser."""
         now = with_own(self._given, own)
         if (now, now.in_force) == (self.now, self.now.in_force):
@@ -32,3 +39,23 @@ class LiveConfig:
         self.now = now
         changed, self.changed = self.changed, trio.Event()
         changed.set()
+
+
+@asynccontextmanager
+async def open_live(
+    live: LiveConfig, read: Callable[[], Awaitable[OwnSettings]], *, is_alone: bool
+) -> AsyncIterator[None]:
+    """Let hold what is set in the browser, while the block runs also what other servers set."""
+    live.take(await read())
+    async with trio.open_nursery() as nursery:
+        if not is_alone:
+            nursery.start_soon(_follow, live, read)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _follow(live: LiveConfig, read: Callable[[], Awaitable[OwnSettings]]) -> None:
+    while True:
+        await trio.sleep(LOOK_SECONDS)
+        with surviving("what is set in the browser could not be read"):
+            live.take(await read())

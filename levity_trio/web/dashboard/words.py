@@ -109,11 +109,13 @@ ORIGINS: Final = (
     N_("default"),
     N_("flag"),
     N_("environment"),
+    N_("browser"),
     N_("file"),
 )
 SETTINGS: Final = (
     N_("API"),
     N_("Access"),
+    N_("Backup"),
     N_("Billing"),
     N_("Files"),
     N_("Monitoring"),
