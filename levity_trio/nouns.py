@@ -149,7 +149,17 @@ class Biller:
     bank_account: Line = None
     bank_name: Line = None
     tax_number: Line = None
-    vat_number: Line = None
+    vat_number: (
+        Annotated[
+            Personal[str],
+            whole_text(
+                max_length=30,
+                pattern=r"^([A-Za-z]{2}[0-9A-Za-z .+*-]+)?$",
+                words=Told("begin with the letters of its country, such as DE123456789"),
+            ),
+        ]
+        | None
+    ) = None
     tax_kind: TaxKind | None = None
     tax_note: Annotated[
         Line,

@@ -208,8 +208,11 @@ ON_STATEMENTS = {
         f"statement_party.{part}",
         what,
     ): f"{BY_LAW} after its month, under a seal of its own, with the texts of the paper"
-    for part in ("party", "sheet")
-    for what in ("name", "address", "contact")
+    for part, texts in {
+        "party": ("name", "address", "contact", "corrected"),
+        "sheet": ("name", "address", "corrected"),
+    }.items()
+    for what in texts
 }
 FACTS = {("event.data", "corrected"): "facts go after --event-days, all of them"}
 REASONS = {

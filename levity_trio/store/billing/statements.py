@@ -182,6 +182,10 @@ class LineNumber(NamedTuple):
     prefix: str | None
     line: int
 
+    @property
+    def printed(self) -> str:
+        return printed_number(self.prefix, str(self.number)) or ""
+
 
 def statement(rows: Rows, statement_id: int) -> Statement:
     """Return a closed statement by the id of its row. Raises LookupError if there is none."""
@@ -206,9 +210,11 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
             [PositionRow(*row) for row in rows(_POSITIONS, (statement_id,))],
         )
         biller = billers(biller_id) if biller_id else newest
-        one = _statement(
-            rows, figures, positions, names_of(party) if party else None, _owner(biller)
-        )
+        owner = _owner(biller)
+        if not biller_id:
+            # Nobody had said who bills, so no prefix stood before its number.
+            owner = replace(owner, number_prefix=None)
+        one = _statement(rows, figures, positions, names_of(party) if party else None, owner)
         closed = replace(one, number=str(number), closed_on=_local_day(closed_at, figures.zone))
         sealed = replace(closed, digest=digest, previous_digest=previous_digest)
         yield Printed(sealed, _templates(biller, newest), language, sheet)
@@ -334,7 +340,6 @@ def _statement(
 
 def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> Position:
     corrected = line_of_position(rows, row.corrects) if row.corrects else None
-    number = str(corrected.number) if corrected else None
     return Position(
         id=line,
         transaction=row.tx_id,
@@ -351,8 +356,8 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         split=Split(row.split) if row.split else None,
         lines=lines_of(row.lines),
         corrects=corrected.line if corrected else None,
-        corrected_statement=number,
-        corrected_number=printed_number(corrected.prefix, number) if corrected else None,
+        corrected_statement=str(corrected.number) if corrected else None,
+        corrected_number=corrected.printed if corrected else None,
         reason=_reason(row, names),
         is_prepaid=bool(row.is_prepaid),
         begin_wh=row.begin_wh,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
@@ -35,7 +34,6 @@ class BillerData(Biller):
 
 
 _BILLER: Final = RecordTable("biller", BillerData)
-_VAT_NUMBER: Final = re.compile(r"[A-Za-z]{2} ?[0-9A-Za-z .+*-]{2,}")
 
 
 def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:
@@ -56,9 +54,6 @@ def _check(data: BillerData) -> None:
         raise BillerRefused("name", Told("give a name: the bills have no sender yet"))
     if data.bank_account is not None and (words := fault(data.bank_account)) is not None:
         raise BillerRefused("bank_account", words)
-    if data.vat_number is not None and not _VAT_NUMBER.fullmatch(data.vat_number):
-        words = Told("begin with the letters of its country, such as DE123456789")
-        raise BillerRefused("vat_number", words)
     if data.tax_kind == "exempt" and not data.tax_note:
         words = Told("write why there is no tax: each statement must say it")
         raise BillerRefused("tax_note", words)

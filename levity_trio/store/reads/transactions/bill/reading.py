@@ -240,15 +240,18 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
         *seal,
     ) = of_position
     place = line_of_position(rows, number)
+    corrected = None if corrects is None else line_of_position(rows, corrects)
     closed_at, digest = seal
     return BillPosition(
         statement=place.number or 0,
+        printed_number=place.printed,
         line=place.line,
         month=month,
         account=account,
         kind=kind,
         reason=with_told(reason, told),
-        corrects=None if corrects is None else line_of_position(rows, corrects).number,
+        corrects=None if corrected is None else corrected.number,
+        corrected_number=None if corrected is None else corrected.printed,
         prepaid=bool(prepaid),
         energy_wh=energy_wh,
         amount=amount,

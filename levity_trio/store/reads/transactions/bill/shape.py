@@ -123,15 +123,17 @@ class BillTariff:
 @record
 class BillPosition:
     """A line of a closed statement, as it is stored. A correction names the statement that it
-    corrects."""
+    corrects. Both numbers are there as printed, too."""
 
     statement: int
+    printed_number: str
     line: int
     month: str
     account: int
     kind: str
     reason: str | None
     corrects: int | None
+    corrected_number: str | None
     prepaid: bool
     energy_wh: int
     amount: int
