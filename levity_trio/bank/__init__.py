@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 MOST_LINES: Final = 5_000
@@ -41,10 +42,10 @@ class BankTable(NamedTuple):
     """How a file of columns was read: its names of columns, the first rows, and which column is
     what; without columns for day and amount, somebody must choose them."""
 
-    head: tuple[str, ...]
-    digest: str
-    sample: tuple[tuple[str, ...], ...]
-    columns: Mapping[str, str]
+    head: tuple[str, ...] = ()
+    digest: str = ""
+    sample: tuple[tuple[str, ...], ...] = ()
+    columns: Mapping[str, str] = MappingProxyType({})
 
 
 class BankFile(NamedTuple):
@@ -54,7 +55,7 @@ class BankFile(NamedTuple):
     lines: Sequence[BankLine]
     pending: int = 0
     unread: tuple[int, ...] = ()
-    table: BankTable | None = None
+    table: BankTable = BankTable()
 
 
 def keys(lines: Iterable[BankLine]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
@@ -22,6 +22,7 @@ NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:"
 VERSIONS: Final = ("camt.053.001.02", "camt.053.001.08")
 MOST_ELEMENTS: Final = 400_000
 BOOKED: Final = "BOOK"
+AMOUNT: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,5})?")
 RETURNED: Final = re.compile(r"\b(?:UPDD|PRDD|RRTN|RPCR)\b|\+(?:108|109|159|181|184)\+")
 """Codes of ISO 20022 and of German banks for a direct debit or a transfer that comes back."""
 
@@ -85,8 +86,7 @@ def _lines(entry: Element, account: str) -> Iterator[BankLine]:
     whole of it."""
     parts = [*entry.iter("TxDtls")]
     whole = _amount(entry, "Amt")
-    side = _text(entry, "CdtDbtInd")
-    amounts = [_amount(part, "Amt", "AmtDtls/TxAmt/Amt", side=side) for part in parts]
+    amounts = [_amount(part, "Amt", "AmtDtls/TxAmt/Amt") for part in parts]
     if len(parts) == 1 or None in amounts or sum(filter(None, amounts)) != whole:
         yield _line(entry, entry, whole, account)
         return
@@ -133,10 +133,7 @@ def _text(element: Element, *paths: str) -> str:
     return ""
 
 
-def _amount(element: Element, *paths: str, side: str = "") -> Decimal | None:
-    """Return an amount, negative if it is of another side than this; None if there is none."""
-    try:
-        amount = Decimal(_text(element, *paths))
-    except InvalidOperation:
-        return None
-    return amount if _text(element, "CdtDbtInd") in ("", side) or not side else -amount
+def _amount(element: Element, *paths: str) -> Decimal | None:
+    """Return an amount, None if there is none."""
+    text = _text(element, *paths)
+    return Decimal(text) if AMOUNT.fullmatch(text) else None

@@ -195,4 +195,4 @@ def _numbers(text: str) -> Iterator[tuple[str, int]]:
 def _is_like(letters: str, word: str) -> bool:
     """Whether letters end with a word, as well as people type."""
     end = letters[-len(word) :]
-    return bool(word) and SequenceMatcher(None, word, end, autojunk=False).ratio() >= ALIKE
+    return len(word) > 1 and SequenceMatcher(None, word, end, autojunk=False).ratio() >= ALIKE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zlib
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +18,11 @@ from levity_trio.told import Told
 MOST_BYTES: Final = 8 * 2**20
 """A year of a busy account, unpacked."""
 MOST_MEMBERS: Final = 400
+DAMAGES: Final = (
+    *(BadZipFile, RuntimeError, OSError, EOFError, ValueError, OverflowError),
+    *(zlib.error, lzma.LZMAError, struct.error),
+)
+"""What reading a damaged ZIP raises."""
 OTHERS: Final[Mapping[bytes, str]] = {
     b"%PDF": "PDF",
     b":20:": "MT940",
@@ -44,29 +51,36 @@ def read(
 
 
 def _unpacked(content: bytes) -> BankFile:
-    """Read the statements in a ZIP, as banks send one a day."""
-    left = MOST_BYTES
-    found: list[BankFile] = []
+    """Read the statements in a ZIP, as banks send one a day. Raises BankFileProblem."""
     try:
-        with ZipFile(io.BytesIO(content)) as archive:
-            members = [one for one in archive.infolist() if one.filename.lower().endswith(".xml")]
-            if any(one.filename.startswith("xl/") for one in members):
-                raise BankFileProblem(Told("this is {1}; give CSV or CAMT.053", "Excel"))
-            for member in members[: MOST_MEMBERS + 1]:
-                # What a member says of its size may be a lie.
-                with archive.open(member) as file:
-                    part = file.read(left + 1)
-                left -= len(part)
-                if left < 0 or len(members) > MOST_MEMBERS:
-                    raise BankFileProblem(Told("this file is too large; take a shorter time"))
-                found.append(read_camt(part))
-    except (BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error):
+        members = _members(content)
+    except DAMAGES:
         raise BankFileProblem(Told("this ZIP is damaged or locked")) from None
-    if not found:
+    if len(members) > MOST_MEMBERS or sum(map(len, members.values())) > MOST_BYTES:
+        raise BankFileProblem(Told("this file is too large; take a shorter time"))
+    if any(name.startswith("xl/") for name in members):
+        raise BankFileProblem(Told("this is {1}; give CSV or CAMT.053", "Excel"))
+    if not members:
         raise BankFileProblem(Told("this ZIP has no CAMT.053"))
+    found = [read_camt(member) for member in members.values()]
 
     # Statements of one archive may overlap: what a later one repeats is the same movement.
     lines: dict[str, BankLine] = {}
     for one in found:
         lines |= dict(zip(keys(one.lines), one.lines, strict=True))
     return BankFile([*lines.values()], sum(one.pending for one in found))
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    """Return the XML of a ZIP by its names: one file, or one byte, more than there may be tells
+    that there is more."""
+    left = MOST_BYTES + 1
+    members: dict[str, bytes] = {}
+    with ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if name.lower().endswith(".xml")]
+        for name in names[: MOST_MEMBERS + 1]:
+            # What a member says of its size may be a lie.
+            with archive.open(name) as file:
+                members[name] = file.read(left)
+            left -= len(members[name])
+    return members

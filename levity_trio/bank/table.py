@@ -172,8 +172,8 @@ class _Cells:
         marks = [decimals[1] for decimals in map(_DECIMALS.search, amounts) if decimals]
         decimal, thousands = (",", ".") if marks.count(",") >= marks.count(".") else (".", ",")
         # A mark that is misread would make it a hundred times more: then it is no amount.
-        digits = rf"\d+|\d{{1,3}}(?:[{thousands}']\d{{3}})+"
-        self._amount = re.compile(rf"([+-]?)({digits})(?:{re.escape(decimal)}(\d+))?(-?)")
+        digits = rf"\d{{1,15}}|\d{{1,3}}(?:[{thousands}']\d{{3}}){{1,4}}"
+        self._amount = re.compile(rf"([+-]?)({digits})(?:{re.escape(decimal)}(\d{{1,5}}))?(-?)")
         days = [_DAY.match(self.text(row, "day")) for _number, row in found.rows]
         firsts, seconds = ([int(day[place]) for day in days if day] for place in (1, 2))
         self._is_month_first = max(firsts, default=0) <= 12 < max(seconds, default=0)

@@ -29,7 +29,6 @@ def test_the_columns_of_a_bank_are_found(bank: str, encoding: str) -> None:
     assert "Abrechnung 12" in paid.text
     assert paid.iban in ("", "DE02120300000000202051")
     assert not found.unread
-    assert found.table is not None
     assert {"day", "amount", "text"} <= {*found.table.columns}
 
 
@@ -63,6 +62,7 @@ def test_a_day_or_an_amount_that_cannot_be_read_is_named() -> None:
         ("1,234.56", None),
         ("1.2.3,00", None),
         ("12.34,00", None),
+        ("9" * 30, None),
     ],
 )
 def test_amounts_are_read_in_the_notation_of_their_column(written: str, amount: str | None) -> None:
@@ -93,7 +93,6 @@ def test_columns_with_other_names_are_chosen_and_kept() -> None:
     text = "Meine Bank\n\nWann|Wieviel|Wer|Wofür\n02.03.2026|76,05|Anna|Abrechnung 12\n"
     found = read_text(text)
     assert found.lines == ()
-    assert found.table is not None
     assert found.table.head == ("Wann", "Wieviel", "Wer", "Wofür")
     assert found.table.sample == (("02.03.2026", "76,05", "Anna", "Abrechnung 12"),)
     chosen = {"day": "Wann", "amount": "Wieviel", "name": "Wer", "text": "Wofür"}

@@ -114,7 +114,7 @@ async def read_bank_file(
         file = await trio.to_thread.run_sync(read, content, chosen, kept)
     except BankFileProblem as problem:
         raise invalid("body", problem.args[0]) from None
-    if chosen and file.table is not None:
+    if chosen and file.table.head:
         await request.write(writes.keep_columns, file.table.digest, file.table.columns)
     return await request.read(_proposed, file=file)
 
@@ -141,9 +141,9 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
         lines.append(row)
     return BankFileRow(
         currency=code,
-        head=file.table.head if file.table else (),
-        sample=file.table.sample if file.table else (),
-        columns=dict(file.table.columns) if file.table else {},
+        head=file.table.head,
+        sample=file.table.sample,
+        columns=dict(file.table.columns),
         pending=file.pending,
         unread=file.unread,
         lines=lines,
