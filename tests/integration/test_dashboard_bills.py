@@ -272,10 +272,10 @@ def test_a_closed_month_is_paid_and_proved(
 ) -> None:
     transaction = charge(charger, "TAG-1", 0, 4000)
     page = browser.send(preview(browser).form(CLOSE))
-    assert "1.28 PDF ○ open to pay by" in page.words
+    assert "1.28 PDF ○ open · to pay by" in page.words
     assert "Number Household kWh Total, EUR Paper State" in page.words
     statement = browser.get("/statements/1")
-    assert "1.28 EUR ○ open to pay by" in statement.words
+    assert "1.28 EUR ○ open · to pay by" in statement.words
     assert "Space 1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
     assert "All with TAG-1." in statement.words
     assert f"/sessions/{transaction}" in statement.links

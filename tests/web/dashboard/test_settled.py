@@ -102,22 +102,22 @@ async def states(site: Site, **query: str) -> list[tuple[int, str, int]]:
 async def test_each_place_says_the_same(site: Site, station: Station) -> None:
     await two_months(site, station)
     site.books.now = datetime(2026, 5, 10, 9, tzinfo=UTC)
-    late, due = "▲ overdue since 17 April 2026", "○ open to pay by 16 May 2026"
+    late, due = "▲ overdue since 17 April 2026", "○ open · to pay by 16 May 2026"
     await everywhere(site, late, due)
     assert await states(site) == [(1, "overdue", 16208), (2, "open", 7606)]
 
     await enter(site, 15000, paid_on="2026-05-04")
-    await everywhere(site, f"{late} 12.08 EUR open", due)
+    await everywhere(site, f"{late} · 12.08 EUR open", due)
     assert await states(site, state="overdue") == [(1, "overdue", 1208)]
     assert await states(site, state="unpaid", sort="-paid")  # it narrows, and sorts
     rows = (await site.ask(STATEMENTS, query={"format": "csv"}, role=Role.OPERATOR)).body.decode()
     assert ",overdue,12.08,2026-04-16" in rows
 
     await enter(site, 7606, statement=2)
-    await everywhere(site, f"{late} 12.08 EUR open", "● paid")
+    await everywhere(site, f"{late} · 12.08 EUR open", "● paid")
     await enter(site, 7606, CHARGEBACK)  # which opens the one that it had named
     await enter(site, 2208)
-    await everywhere(site, "● paid", "◐ partly paid 66.06 EUR open to pay by 16 May 2026")
+    await everywhere(site, "● paid", "◐ partly paid · 66.06 EUR open · to pay by 16 May 2026")
     await enter(site, 7000)
     await everywhere(site, "● paid", "● paid")
     assert (

@@ -107,7 +107,13 @@ class EntryBody(ClientInput, kw_only=True):
     currency: Currency | None = None
     reason: Why
     paid_on: PaidOn | None = None
-    source: Annotated[EntrySource, Meta(description="How it came here.")] = EntrySource.HAND
+    source: (
+        Annotated[
+            Literal["hand", "bank file"],
+            Meta(description="How it came here; by hand if left out."),
+        ]
+        | None
+    ) = None
 
 
 class PaymentBody(EntryBody, kw_only=True):
@@ -282,7 +288,7 @@ async def _enter(
         statement=getattr(body, "statement", None),
         service_id=service_id,
         paid_on=_paid_on(request),
-        source=getattr(body, "source", EntrySource.HAND),
+        source=EntrySource(getattr(body, "source", None) or EntrySource.HAND),
     )
     with refusals():
         entered = await request.commit(_in_currency_of_site, entry)
