@@ -23,7 +23,7 @@ REMOVED: Final = "removed"
 """The change of a TagChanged that ends a tag."""
 _PRINTED: Final = re.compile(r"[0-9A-F]{2}([ :.-])([0-9A-F]{2}\1){2,}[0-9A-F]{2}")
 """The number of a card as it is printed: bytes with one sign between them."""
-_HEX: Final = re.compile(r"[0-9a-f]{7,20}")
+_HEX: Final = re.compile(r"[0-9a-f]{6,20}")
 _LEAST_BYTES: Final = 4
 """Bytes of the shortest number of a card. Fewer that are alike are chance."""
 LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -94,9 +94,9 @@ def _numbers(key: str) -> set[bytes]:
 
 def _cut(number: bytes) -> set[bytes]:
     """Return what readers leave of a number: a byte less, or four bytes."""
-    if len(number) <= _LEAST_BYTES:
+    if len(number) < _LEAST_BYTES:
         return set()
-    return {number[1:], number[:-1], number[:_LEAST_BYTES], number[-_LEAST_BYTES:]}
+    return {number[1:], number[:-1], number[:_LEAST_BYTES], number[-_LEAST_BYTES:]} - {number}
 
 
 class Verdict(NamedTuple):

@@ -266,6 +266,7 @@ def test_what_another_reader_makes_of_a_card(read: str, how: str | None) -> None
 
 def test_a_longer_reading_of_a_short_card() -> None:
     assert LookAlikes(["04a2b3c9"]).of(CARD) == {"04a2b3c9": "short"}
+    assert LookAlikes(["04a2b3c9"]).of("04a2b3") == {"04a2b3c9": "short"}
     assert [*LookAlikes(["04a2b3c9", CARD]).of("04a2b3c9d1")] == ["04a2b3c9"]
 
 

@@ -12,6 +12,9 @@ import trio
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.billing.ownership import BillBy, Thing, What
+from levity_trio.store.writes.chargers import hiding
+from levity_trio.store.writes.chargers.replacing import Replaced
+from levity_trio.store.writes.chargers.replacing import replace as replace_charger
 from levity_trio.store.writes.people.households import MovingOut, move_out
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.drivers.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
@@ -537,3 +540,18 @@ async def test_a_tag_that_moved_to_another_household_meanwhile(yard: Yard) -> No
             404,
             "not_found",
         )
+
+
+async def test_a_label_of_a_replaced_charger_leads_to_the_new_one(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    async with yard.charger("CP-1"):
+        pass
+    async with yard.charger("CP-9") as plug:
+        today = yard.books.now.date()
+        replaced = Replaced("CP-1", "CP-9", today, lambda day: f"{day}T00:00:00.000Z", ("", ""))
+        await yard.writer.run(replace_charger, replaced, yard.books.at, "cleo")
+        assert (await yard.anna.get("/chargers/CP-1"))["id"] == "CP-9"
+        begun = await plug.while_answering(yard.anna, START, {})
+        assert begun["charger"] == "CP-9"
+        await yard.writer.run(hiding.show, "CP-1", yard.books.at)
+        assert (await yard.anna.get("/chargers/CP-1"))["id"] == "CP-1"

@@ -295,9 +295,9 @@ async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> 
     tags = await tags_of(request)
     tag = await _phone(request) if _is_by_phone(request, tags) else _tag(request, tags)
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
-    number = await repeated(request, request.path["id"], OPERATIONS[START], payload)
+    number = await repeated(request, charger.id, OPERATIONS[START], payload)
     if number is None:
-        number = await _same(request, START, payload)
+        number = await _same(request, charger.id, START, payload)
     if number is not None:
         return number
 
@@ -391,10 +391,10 @@ def why_not(server: Server, tag: OwnTag) -> str | None:
     return WHY_NOT.get(verdict.status, Told("it is refused here"))
 
 
-async def _same(request: Request, action: str, payload: Payload) -> int | None:
+async def _same(request: Request, charger: str, action: str, payload: Payload) -> int | None:
     """Return the command of the same driver that asks for the same and is under way. Raises Problem
     for another start at the same connector: what it begins is not an open transaction yet."""
-    for command in await _under_way(request, request.path["id"], action):
+    for command in await _under_way(request, charger, action):
         if command.asked_by == request.caller.name and command.payload == payload:
             return command.id
         if command.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
