@@ -19,6 +19,9 @@ TASKS: Final = tuple(
         "households",
         "move-ins",
         "accounts/{id}/move-out",
+        "accounts/{id}/give?what=card",
+        "accounts/{id}/give?what=space",
+        "accounts/{id}/give?what=car",
         "transactions/{id}/correct",
         "recipients",
     )
