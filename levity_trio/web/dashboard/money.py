@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.json_file import LineDocument, PositionDocument
-from levity_trio.documents.template import ENGLISH, DocumentTemplate, of_program, window_name
+from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
 from levity_trio.store.reads.transactions.bill.own import OwnBill
@@ -45,7 +45,11 @@ def _here() -> DocumentTemplate:
 
 def metered(one: PositionDocument | OwnBill, begin_wh: int | None, end_wh: int | None) -> str:
     """Return a session's registers, and how its energy was measured, as its statement says it."""
-    return of_program(language()).metered(begin_wh, end_wh, one.measured)
+    words = ENGLISH.values["words"]
+    here = {name: _(words[name]) for name in words if name.startswith(("registers", "measured_"))}
+    return DocumentTemplate({**_here().values, "words": here}).metered(
+        begin_wh, end_wh, one.measured
+    )
 
 
 def money(minor: int | None, code: str | None) -> str:
