@@ -72,15 +72,16 @@ def _unpacked(content: bytes) -> BankFile:
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """Return the XML of a ZIP by its names: one file, or one byte, more than there may be tells
-    that there is more."""
+    """Return the XML of a ZIP by its names and places. If there is more than there may be, one file
+    or one byte of that is among it."""
     left = MOST_BYTES + 1
     members: dict[str, bytes] = {}
     with ZipFile(io.BytesIO(content)) as archive:
-        names = [name for name in archive.namelist() if name.lower().endswith(".xml")]
-        for name in names[: MOST_MEMBERS + 1]:
-            # What a member says of its size may be a lie.
-            with archive.open(name) as file:
-                members[name] = file.read(left)
-            left -= len(members[name])
+        every = [one for one in archive.infolist() if one.filename.lower().endswith(".xml")]
+        for one in every[: MOST_MEMBERS + 1]:
+            # What a member says of its size may be a lie, and two may have one name.
+            with archive.open(one) as file:
+                content = file.read(left)
+            members[f"{one.filename} {one.header_offset}"] = content
+            left -= len(content)
     return members

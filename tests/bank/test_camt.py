@@ -92,6 +92,16 @@ def test_statements_of_an_archive_may_overlap() -> None:
     assert keys(found[:2]) == keys(read(camt(paid, paid).encode(), {}, {}).lines)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_of_an_archive_may_have_one_name() -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for amount in ("5.00", "6.00"):
+            archive.writestr("day.xml", camt(entry(amount)))
+    found = read(content.getvalue(), {}, {}).lines
+    assert [line.amount for line in found] == [5, 6]
+
+
 BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 OUTSIDE = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
 
