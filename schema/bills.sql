@@ -669,3 +669,31 @@ BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
 CREATE TRIGGER meter_reading_stays
 BEFORE UPDATE OF id, meter_id, at, value, unit, wh, source, entered_at, entered_by ON meter_reading
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
+-- By what a household counts the electricity of its company car for its employer. Written by a driver
+-- or an operator; the newest row of a month counts, from that month on until the end of the year.
+CREATE TABLE car_price (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES account (id),
+    vehicle_id INTEGER NOT NULL REFERENCES vehicle (id),
+    month TEXT NOT NULL CHECK (month GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
+    -- flat: so much for each kWh. bill: what the statements of the household ask for. contract: what it
+    -- pays elsewhere
+    way TEXT NOT NULL CHECK (way IN ('flat', 'bill', 'contract')),
+    currency TEXT NOT NULL,
+    price TEXT,  -- of a kWh, tax included
+    base_fee INTEGER CHECK (base_fee >= 0),  -- of a year
+    year_wh INTEGER CHECK (year_wh > 0),  -- what the household uses in a year, the car included
+    chosen_at TEXT NOT NULL,
+    chosen_by TEXT NOT NULL,
+    CHECK ((way = 'bill') = (price IS NULL)),
+    CHECK ((base_fee IS NULL) = (year_wh IS NULL))
+) STRICT;
+CREATE INDEX car_price_of_car ON car_price (account_id, vehicle_id, month, id);
+
+-- An employer has paid by it.
+CREATE TRIGGER car_price_is_kept BEFORE DELETE ON car_price
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER car_price_stays BEFORE UPDATE ON car_price
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;

@@ -178,7 +178,8 @@ CREATE TABLE connector_data (
     max_a INTEGER,
     max_w INTEGER,  -- the ceiling of plausible energy as of said_at
     said_at TEXT NOT NULL,
-    said_by TEXT NOT NULL
+    said_by TEXT NOT NULL,
+    meter TEXT CHECK (meter IN ('MID', 'calibrated'))  -- of its meter; NULL: nobody said
 ) STRICT;
 CREATE INDEX connector_data_newest ON connector_data (cp_id, conn_id, id);
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.bill import write_into
 from levity_trio.cli.declaring import (
     HOUSEHOLD,
     OF_CHARGER,
@@ -153,6 +154,15 @@ The file has the household and what belonged to it (account.json), its ledger,
 sessions, readings and the decisions about them as CSV, and each closed
 statement as HTML, CSV and JSON.
 """
+SHEET_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio household sheet "Flat 3, Anna" --car Kombi --month 2026-10 --flat 0.34
+  levity-trio household sheet 7 --car Kombi --month 2026-10 -o october.pdf
+
+One way holds for a calendar year: a flat price, what the statements ask for, or
+what a contract costs. Its base fee is entered on the page of the car.
+"""
 DELETE_EXAMPLES: Final = """\
 \b
 Examples:
@@ -211,6 +221,32 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
     )
     done = {"account": int(number), "path": str(target), "size_bytes": target.stat().st_size}
     operator.tell(done, f"everything about household {number} is now in {target}")
+
+
+@command("sheet", group=household, epilog=SHEET_EXAMPLES)
+@HOUSEHOLD
+@click.option("--car", required=True, metavar="CAR", help="The company car, by number or name.")
+@click.option("--month", required=True, metavar="MONTH", help="Such as 2026-10.")
+@click.option("--flat", metavar="PRICE", help="Choose a flat price of a kWh for the year.")
+@click.option("--bill", is_flag=True, help="Choose what the statements ask for.")
+@click.option("--contract", metavar="PRICE", help="Choose what a supplier is paid for a kWh.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where it goes: a .pdf, .html or .csv; by default car-MONTH.pdf.")  # fmt: skip
+def sheet(
+    operator: Operator, named: str, car: str, month: str, output: Path | None, **ways: str | None
+) -> None:
+    """Print the electricity of a company car in a month, for its employer."""
+    number, vehicle = operator.number("accounts", named), operator.number("vehicles", car)
+    path = ("accounts", number, "vehicles", vehicle)
+    for way, price in ways.items():
+        if price:
+            given = {} if way == "bill" else {"price": price}
+            operator.post(*path, "price", body={"month": month, "way": way, **given})
+    target = output or Path(f"car-{month}.pdf")
+    query = {"format": target.suffix.removeprefix(".")}
+    content = operator.send("GET", *path, "sheets", month, query=query, patience=PATIENCE_SECONDS)
+    write_into(target.parent, target.name, content, replaces=True)
+    operator.tell({"path": str(target)}, f"the sheet of {month} is now in {target}")
 
 
 @command("delete-personal", group=household, epilog=DELETE_EXAMPLES)

@@ -87,7 +87,7 @@ def _rows(statement: Statement) -> Iterator[Cells]:
                 asked = {"amount": units(0, currency), "from_wallet": amount}
             yield {**session, **_line(line), **asked}
         if not position.lines:
-            yield session
+            yield {**session, "quantity": _kwh(position.energy_wh), "unit": "kWh"}
 
     for position in statement.held_back:
         energy: Cells = {"quantity": _kwh(position.energy_wh), "unit": "kWh"}

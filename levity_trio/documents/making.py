@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.documents import NotInstalled
+from levity_trio.documents.car_paper import car_sheet
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
-from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper
+from levity_trio.documents.paper import AnyPaper, CarPaper, CodeSheet, DocumentForm, Paper
 from levity_trio.documents.sheet import Sheet, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import DocumentTemplate, chosen, known_language
@@ -52,8 +53,8 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         return
     with open_fonts(font) as fonts:
 
-        def make_pdf(paper: Paper | CodeSheet | LogInLetter) -> bytes:
-            if isinstance(paper, Paper):
+        def make_pdf(paper: AnyPaper) -> bytes:
+            if isinstance(paper, (Paper, CarPaper)):
                 return pdf(sheet_of(paper), fonts)
             with speaking(paper.language):
                 if isinstance(paper, CodeSheet):
@@ -70,8 +71,11 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         yield make_pdf if task == DocumentForm.PDF else find_missing
 
 
-def sheet_of(paper: Paper) -> Sheet:
+def sheet_of(paper: Paper | CarPaper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
+    if isinstance(paper, CarPaper):
+        with speaking(paper.language):
+            return car_sheet(paper)
     first = paper.first
     if paper.sheet is not None:
         return of_kept(paper.sheet, first.digest or "", first.owner.logo)
@@ -82,17 +86,18 @@ def sheet_of(paper: Paper) -> Sheet:
         return statement_sheet(first, template)
 
 
-def _html(paper: Paper | CodeSheet) -> bytes:
-    if isinstance(paper, Paper):
+def _html(paper: Paper | CarPaper | CodeSheet) -> bytes:
+    if isinstance(paper, (Paper, CarPaper)):
         return html(sheet_of(paper)).encode()
     with speaking(paper.language):
         return codes_html(paper).encode()
 
 
-def _csv(paper: Paper) -> bytes:
+def _csv(paper: Paper | CarPaper) -> bytes:
     sheet = sheet_of(paper)
+    statement = paper.sheet.statement if isinstance(paper, CarPaper) else paper.first
     with speaking(known_language(sheet.language)):
-        return csv_text(paper.first, *sheet.csv).encode()
+        return csv_text(statement, *sheet.csv).encode()
 
 
 def _json(paper: Paper) -> bytes:

@@ -7,6 +7,7 @@ import unicodedata
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.billing.car_sheet import CarSheet
 from levity_trio.billing.statement import Statement
 from levity_trio.locale import N_, SOURCE
 from levity_trio.records import record
@@ -52,6 +53,13 @@ class Paper(NamedTuple):
         return self.statements[0]
 
 
+class CarPaper(NamedTuple):
+    """What a household tells an employer about its company car, in a language."""
+
+    sheet: CarSheet
+    language: str
+
+
 @record
 class Label:
     """A label: the names of its site and of its charger, which connector ("" where there is one
@@ -90,6 +98,9 @@ class LogInLetter:
     until: str
     language: str = SOURCE
     sender: str = ""
+
+
+AnyPaper = Paper | CarPaper | CodeSheet | LogInLetter
 
 
 def name_of(statement: Statement) -> str:

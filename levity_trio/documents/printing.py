@@ -16,7 +16,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper
+from levity_trio.documents.paper import AnyPaper, DocumentForm, Paper
 from levity_trio.told import Quantity, Told
 
 DEADLINE_SECONDS: Final = 60.0
@@ -32,7 +32,9 @@ def waiting() -> int:
 
 
 async def documents(
-    papers: Sequence[Paper | CodeSheet | LogInLetter], form: DocumentForm, font: Path | None = None
+    papers: Sequence[AnyPaper],
+    form: DocumentForm,
+    font: Path | None = None,
 ) -> list[bytes]:
     """Return a file of each paper; all are in memory at once, so give some dozens. Raises
     DocumentProblem."""
@@ -61,7 +63,9 @@ async def check_logo(logo: bytes) -> None:
 
 
 async def _run(
-    task: str, papers: Sequence[Paper | CodeSheet | LogInLetter | bytes | str], font: Path | None
+    task: str,
+    papers: Sequence[AnyPaper | bytes | str],
+    font: Path | None,
 ) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]

@@ -3,10 +3,12 @@ and digest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from msgspec import structs
 
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.money import units
@@ -336,7 +338,7 @@ class Positions:
         lines: list[Line] = []
         for position in statement.positions:
             lines.extend(position.lines)
-        meters = {_meter(one, template) for one in statement.positions if one.measured}
+        meters = {meter_number(one, template) for one in statement.positions if one.measured}
         self._only_meter = meters.pop() if len(meters) == 1 else None
         self._has_tariffs = len(_tariffs(statement)) > 1
         self._has_rates = len({line.tax_rate for line in lines}) > 1
@@ -370,11 +372,23 @@ class Positions:
 
     def held_back(self) -> Table:
         """Return the charging sessions that wait for a review."""
-        rows: list[TableRow] = []
-        for position in self._statement.held_back:
-            notes = tuple(self._reason(position))
-            rows.append(TableRow(cells=self._cells(position), notes=notes))
         title = self._template.say("held_back")
+        return self._without_amounts(title, self._statement.held_back)
+
+    def metered(self, title: str) -> Table:
+        """Return all positions with the registers of their meter, and their energy."""
+        template = self._template
+        title = " · ".join(filter(None, (title, self._only_meter)))
+        table = self._without_amounts(title, self._statement.positions)
+        energy = template.kilowatt_hours(self._statement.energy_wh)
+        total = TableRow(cells=("", "", template.say("sum"), "", energy))
+        return structs.replace(table, total=total)
+
+    def _without_amounts(self, title: str, positions: Sequence[Position]) -> Table:
+        rows: list[TableRow] = []
+        for position in positions:
+            notes = (*self._corrected(position), *self._reason(position), *self._measured(position))
+            rows.append(TableRow(cells=self._cells(position), notes=notes))
         return Table(title=title, columns=self._columns(), rows=tuple(rows), is_sessions=True)
 
     def _columns(self) -> tuple[TableColumn, ...]:
@@ -427,9 +441,7 @@ class Positions:
             price = f"{window} {price}"
 
         notes: list[str] = []
-        if position.corrects is not None:
-            number = tidy(position.corrected_number or position.corrected_statement or "–")
-            notes.append(template.say("correction", line=position.corrects, statement=number))
+        notes.extend(self._corrected(position))
         notes.extend(self._reason(position))
         notes.extend(self._measured(position))
         how = [] if is_plain else [self._computed(line) for line in lines]
@@ -445,6 +457,11 @@ class Positions:
         amount = template.amount(_asked_for(position), currency)
         return TableRow(cells=(*self._cells(position), price, amount), notes=tuple(notes))
 
+    def _corrected(self, position: Position) -> Iterator[str]:
+        if position.corrects is not None:
+            number = tidy(position.corrected_number or position.corrected_statement or "–")
+            yield self._template.say("correction", line=position.corrects, statement=number)
+
     def _reason(self, position: Position) -> Iterator[str]:
         if position.reason:
             reason = tidy(said(position.reason, Reader(self._zone)))
@@ -455,7 +472,7 @@ class Positions:
         difference."""
         template = self._template
         text = template.metered(position.begin_wh, position.end_wh, position.measured)
-        meter = _meter(position, template) if not self._only_meter else ""
+        meter = meter_number(position, template) if not self._only_meter else ""
         yield from filter(None, ["; ".join(filter(None, (text, meter)))])
 
     def _computed(self, line: Line) -> str:
@@ -489,7 +506,7 @@ def _asked_for(position: Position) -> int:
     return 0 if position.is_prepaid else position.amount
 
 
-def _meter(position: Position, template: DocumentTemplate) -> str:
+def meter_number(position: Position, template: DocumentTemplate) -> str:
     """Return by which number the meter of a position is known; empty if by none."""
     if position.meter_serial:
         return template.say("meter_number", number=tidy(position.meter_serial))

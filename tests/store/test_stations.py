@@ -174,6 +174,7 @@ def test_what_is_said_of_a_connector_replaces_what_was_said_before(
         max_w=50_000,
         said_at=books.at,
         said_by="anna",
+        meter=None,
     )
     with pytest.raises(UnknownIdentity):
         books.run(

@@ -49,6 +49,7 @@ _IS_CHANGED: Final = (
 )
 """Whether an account was changed after the last month was closed."""
 _CURRENCY: Final = "SELECT currency FROM tariff ORDER BY id LIMIT 1"
+USUAL_CURRENCY: Final = "EUR"
 _CARRIED: Final = (
     "SELECT currency, sum(total - coalesce((SELECT sum(amount) FROM ledger "
     "WHERE ledger.statement_id = statement.id AND kind <> 'statement'), 0)) "
@@ -167,6 +168,12 @@ class Draft(NamedTuple):
     plan: Plan
     statements: Sequence[Drafted]
     nobodys: Sequence[int]
+
+
+def currency_of(rows: Rows) -> str:
+    """Return in which currency a site counts what no tariff says."""
+    found = rows(_CURRENCY, ())
+    return str(found[0][0]) if found else USUAL_CURRENCY
 
 
 def newest_revision(rows: Rows) -> int:
@@ -342,8 +349,7 @@ class Drafter:
         ]
 
     def _any_kind(self) -> _Kind:
-        ((currency,),) = self._rows(_CURRENCY, ())
-        return _Kind(currency, "gross")
+        return _Kind(currency_of(self._rows), "gross")
 
     def cost(self, account: int, transactions: Sequence[int]) -> Cost:
         """Return what a month costs an account, whatever was billed of it."""

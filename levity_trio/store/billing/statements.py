@@ -214,7 +214,7 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         if not biller_id:
             # Nobody had said who bills, so no prefix stood before its number.
             owner = replace(owner, number_prefix=None)
-        one = _statement(rows, figures, positions, names_of(party) if party else None, owner)
+        one = statement_of(rows, figures, positions, names_of(party) if party else None, owner)
         closed = replace(one, number=str(number), closed_on=_local_day(closed_at, figures.zone))
         sealed = replace(closed, digest=digest, previous_digest=previous_digest)
         yield Printed(sealed, _templates(biller, newest), language, sheet)
@@ -227,7 +227,7 @@ def not_closed(
     newest = newest_biller(rows)
     for figures, positions in statements:
         names, language = names_now(rows, figures, positions)
-        one = _statement(rows, figures, positions, names, _owner(newest))
+        one = statement_of(rows, figures, positions, names, _owner(newest))
         yield Printed(one, _templates(newest), language)
 
 
@@ -305,7 +305,7 @@ def _templates(*billers: Biller | None) -> tuple[str | None, ...]:
     return tuple(dict.fromkeys(one.template for one in billers if one is not None)) or (None,)
 
 
-def _statement(
+def statement_of(
     rows: Rows,
     figures: Figures,
     positions: Sequence[PositionRow],

@@ -119,6 +119,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "most": "What one charger can draw (A per phase)",
         "entries": "Settings",
         "rows": "Households",
+        "year_wh": "What the household uses in a year, the car included (kWh)",
         "pem": "Certificate (PEM)",
         "vat_number": "VAT number",
         "tax_kind": "How are you taxed?",
@@ -142,6 +143,19 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         },
         ("/api/admin/load/site/preview", "toml"): "The site",
         ("/api/admin/load/what-if", "chargers"): "More chargers",
+        **{
+            (f"{car}/price", name): label
+            for car in (
+                "/api/admin/accounts/{id}/vehicles/{vehicle}",
+                "/api/me/vehicles/{vehicle}",
+            )
+            for name, label in (
+                ("way", "How it is counted"),
+                ("month", "From this month on"),
+                ("price", "Price of a kWh, tax included"),
+                ("base_fee", "Base fee of a year, tax included"),
+            )
+        },
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
@@ -155,6 +169,9 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "Hard": "Hard: like switching it off and on",
         "Operative": "Operative: in use",
         "Inoperative": "Inoperative: out of use",
+        "flat": "a flat price of the year",
+        "bill": "what the household's statements ask for",
+        "contract": "what the household pays its supplier",
         "hand": "By hand",
         "bank file": "From a file of the bank",
         "smtps": "TLS from the beginning (port 465)",

@@ -16,6 +16,7 @@ from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes.load import leases
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.money.car_sheets import CAR, OWN_CAR
 from levity_trio.web.in_process import Question
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET
 from tests.store.books import Books, Station, meter_value
@@ -205,6 +206,8 @@ async def _move_in(life: Life) -> None:
     spare = (await ask("POST", "vehicles", name="Spare"))["id"]
     await ask("DELETE", f"vehicles/{spare}")
     await ask("POST", "accounts/1/give", vehicle=vehicle)
+    company_car = (await ask("POST", "vehicles", name="Wagen", plate="B-AG 7"))["id"]
+    await ask("POST", "accounts/2/give", tag=HOUSEHOLDS[1].tag, vehicle=company_car, since=SINCE)
     await ask(
         "POST",
         "accounts/2/give",
@@ -220,8 +223,15 @@ async def _move_in(life: Life) -> None:
     await ask("POST", "accounts/3/give", charger="SPACE-03", exclusive=True)
     await ask("PUT", "accounts/3/limits", chargers=["SPACE-03", "SPACE-04"], month_wh=200_000)
     await ask("PUT", f"id-tag-limits/{ONE.tag}", everywhere=True, month_amount=9000)
+    sheet = f"/api/admin/accounts/2/vehicles/{company_car}/sheets/2026-02"
+    own_sheet = f"/api/me/vehicles/{vehicle}/sheets/2026-02"
+    for path, shown in ((CAR, sheet), (OWN_CAR, own_sheet)):
+        life.shown[f"{path}/sheets/{{month}}"] = shown
     life.shown |= {
         "stations": station,
+        "cars": vehicle,
+        "/accounts/{id}/cars/{vehicle}": f"/accounts/2/cars/{company_car}",
+        "car": company_car,
         "vehicles": vehicle,
         "tariffs": tariff,
         "accounts": 1,
@@ -607,6 +617,20 @@ async def _bills(life: Life) -> None:
     text = "meter,value,unit,at\nHouse,102001,kWh,2026-03-16\n"
     await life.send("POST", "/api/admin/meter-reading-import", text.encode(), content_type=CSV)
     await ask("POST", "closings/2026-02")
+    path = f"accounts/2/vehicles/{life.shown['car']}"
+    await ask(
+        "POST",
+        f"{path}/price",
+        month="2026-02",
+        way="contract",
+        price="0,31",
+        base_fee=12_000,
+        year_wh=3_000_000,
+    )
+    own = b'{"month": "2026-02", "way": "flat", "price": "0.34"}'
+    await life.send(
+        "POST", f"/api/me/vehicles/{life.shown['vehicles']}/price", own, role=Role.DRIVER
+    )
     price = {
         "price": "0,30",
         "since": "2026-04-01",

@@ -55,6 +55,8 @@ class Connector:
     max_w: int | None
     said_at: str | None
     said_by: ForOperators[str | None]
+    meter: str | None
+    """MID or calibrated, as far as somebody said so of its meter."""
 
 
 @record

@@ -40,6 +40,8 @@ class ConnectorData(NamedTuple):
     phases: int | None
     max_a: int | None
     max_w: int | None
+    meter: str | None = None
+    """MID or calibrated, as far as somebody said so of its meter."""
 
 
 # Stations
@@ -137,7 +139,7 @@ def describe_connector(
     UnknownIdentity."""
     check_known(db, charger)
     db.execute(
-        "INSERT INTO connector_data (cp_id, conn_id, type, phases, max_a, max_w, said_at, said_by)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO connector_data (cp_id, conn_id, type, phases, max_a, max_w, meter, said_at, "
+        "said_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (charger, connector, *data, at, by),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Final, TypeVar, TypeVarTuple
+from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import msgspec
@@ -136,6 +136,9 @@ class ForgetReport(msgspec.Struct):
     forgotten: list[str]
 
 
+ProvedMeter = Literal["MID", "calibrated"]
+
+
 class ConnectorBody(ClientInput):
     """What a person says about a connector; it replaces what was said before."""
 
@@ -143,10 +146,13 @@ class ConnectorBody(ClientInput):
     phases: Annotated[int, Meta(ge=1, le=3)] | None = None
     max_a: Annotated[int, Meta(ge=1, le=2000, description="Maximum current, in A.")] | None = None
     max_kw: Annotated[float, Meta(gt=0, le=1000, description="Maximum power, in kW.")] | None = None
+    meter: Annotated[ProvedMeter, Meta(description="How its meter is proved, if it is.")] | None = (
+        None
+    )
 
     def data(self) -> ConnectorData:
         max_w = None if self.max_kw is None else round(1000 * self.max_kw)
-        return ConnectorData(self.type, self.phases, self.max_a, max_w)
+        return ConnectorData(self.type, self.phases, self.max_a, max_w, self.meter)
 
 
 class ChargerReadingsQuery(Paged, rename={"since": "from", "before": "to"}):

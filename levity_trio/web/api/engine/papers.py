@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import CodeSheet, DocumentForm, LogInLetter, Paper, name_of
+from levity_trio.documents.paper import AnyPaper, DocumentForm, Paper, name_of
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.statements import Printed, printed
@@ -82,7 +82,7 @@ class DocumentResponse(Response):
 
 def document(
     api: ApiParts,
-    read: Callable[[], Awaitable[Paper | CodeSheet | LogInLetter]] | Paper,
+    read: Callable[[], Awaitable[AnyPaper]] | Paper,
     form: DocumentForm,
     name: str | None = None,
     *,

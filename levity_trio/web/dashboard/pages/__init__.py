@@ -12,6 +12,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import DashboardPage, sections_of
 from levity_trio.web.dashboard.pages import (
     bills,
+    cars,
     charger,
     charger_facts,
     driver,
@@ -40,6 +41,7 @@ ROOMS: Final = (
         session,
         review,
         bills,
+        cars,
         households,
         tags,
         tariffs,

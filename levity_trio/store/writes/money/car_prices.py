@@ -1,0 +1,46 @@
+"""What a household chooses for its company car: one way for a calendar year."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from levity_trio.billing.car_sheet import CarPrice, PriceWay
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.money.car_sheets import car_prices, name_of_car
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
+from levity_trio.told import Told
+
+_CHOSEN: Final = (
+    "INSERT INTO car_price (account_id, vehicle_id, month, way, currency, price, base_fee, "
+    "year_wh, chosen_at, chosen_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_WAYS: Final = {
+    PriceWay.FLAT: Told("the flat price"),
+    PriceWay.BILL: Told("what the statements ask for"),
+    PriceWay.CONTRACT: Told("what the supplier is paid"),
+}
+
+
+def choose(db: UnitOfWork, account: int, vehicle: int, price: CarPrice, at: str, by: str) -> None:
+    """Choose by what the electricity of a car is counted. Raises ChangeRefused."""
+    if name_of_car(db.rows, account, vehicle) is None:
+        words = Told("household {1} has no car {2}", account, vehicle)
+        raise ChangeRefused(RefusalCode.NOT_FOUND, words)
+
+    # The tax office lets nobody choose for each month what is more.
+    year = int(price.month[:4])
+    for chosen in car_prices(db.rows, account, vehicle, year):
+        if chosen.way is not price.way:
+            words = Told(
+                "in {1}, {2} holds for this car: one way holds for a calendar year",
+                *(year, _WAYS[chosen.way]),
+            )
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "way")
+    exact = None if price.price is None else f"{price.price:f}"
+    db.execute(
+        _CHOSEN,
+        (
+            *(account, vehicle, price.month, price.way.value, price.currency, exact),
+            *(price.base_fee, price.year_wh, at, by),
+        ),
+    )
