@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.billing.car_sheet import CarCost, CarSheet, PriceWay
 from levity_trio.documents.paper import CarPaper
@@ -27,43 +28,44 @@ def car_sheet(paper: CarPaper) -> Sheet:
     sheet, template = paper.sheet, of_program(paper.language)
     statement = sheet.statement
     energy = template.say("kwh", number=template.kilowatt_hours(statement.energy_wh))
-    label, figure, remark = _("Energy"), energy, _("No price has been chosen yet.")
+    # It looks like a statement, and has other words.
+    words: dict[str, Any] = {"label": _("Energy"), "figure": energy}
+    words["remark"] = _("No price has been chosen yet.")
 
-    pairs = [(_("Car"), tidy(sheet.car))]
+    facts = {_("Car"): tidy(sheet.car)}
     if sheet.plate:
-        pairs.append((_("Number plate"), tidy(sheet.plate)))
+        facts[_("Number plate")] = tidy(sheet.plate)
     for place, meter in sheet.meters:
-        proved = _("calibrated") if meter == "calibrated" else meter
-        pairs.append((_("Meter"), f"{tidy(place)}: {proved}"))
+        label_of_meter = _("Meter of %(place)s", place=tidy(place))
+        facts[label_of_meter] = _("calibrated") if meter == "calibrated" else meter
+    if sheet.price is not None:
+        year = statement.month.year
+        facts[_("Price")] = _(_WAYS[sheet.price.way], year=year)
+
     positions = Positions(statement, template)
-    blocks: list[Table | LabelledValues] = [positions.metered(_("Sessions"))]
-    if sheet.price is not None and sheet.cost is not None:
-        pairs.append((_("Price"), _(_WAYS[sheet.price.way], year=statement.month.year)))
-        label, remark = _("Amount"), energy
-        figure = template.money(sheet.cost.amount, statement.currency)
+    blocks: list[Table | LabelledValues] = [_values(_("Car and price"), facts)]
+    blocks.append(positions.metered(_("Sessions")))
+    if sheet.cost is not None:
+        words["label"] = _("Amount")
+        words["figure"] = template.money(sheet.cost.amount, statement.currency)
+        words["remark"] = energy
         blocks.append(_costs(sheet, sheet.cost, energy, template))
     if statement.held_back:
         blocks.append(positions.held_back())
-    blocks.insert(0, LabelledValues(title=_("Car and price"), pairs=tuple(pairs)))
-    signature = ((_("Place and date"), LINE), (_("Signature"), LINE))
-    blocks.append(LabelledValues(title=_("I confirm these figures"), pairs=signature))
+    signature = {_("Place and date"): LINE, _("Signature"): LINE}
+    blocks.append(_values(_("I confirm these figures"), signature))
 
     month = template.day(statement.month, "month")
-    mark = _("Draft: the month is not closed") if sheet.is_draft else None
-    return replace(
-        statement_sheet(statement, template),
-        mark=mark,
-        title=_("Electricity of a company car, %(month)s", month=month),
-        sender=template.in_window(statement.owner.party),
-        sender_line="",
-        recipient=(),
-        facts=(),
-        label=label,
-        figure=figure,
-        remark=remark,
-        blocks=tuple(blocks),
-        small=(template.say("zone", zone=statement.zone),),
-    )
+    words["title"] = _("Electricity of a company car, %(month)s", month=month)
+    words["mark"] = _("Draft: the month is not closed") if sheet.is_draft else None
+    words["sender"] = template.in_window(statement.owner.party)
+    words["sender_line"] = ""
+    words["recipient"] = ()
+    words["facts"] = ()
+    words["blocks"] = tuple(blocks)
+    zone = template.say("zone", zone=statement.zone)
+    words["small"] = (zone,)
+    return replace(statement_sheet(statement, template), **words)
 
 
 def _costs(
@@ -75,13 +77,18 @@ def _costs(
     if price is not None and price.price is not None:
         kilowatt_hour = template.unit_price(price.price, currency)
         words = f"{words} × {kilowatt_hour}"
-    pairs = [(words, template.money(cost.energy, currency))]
+    amounts = {words: cost.energy}
     if cost.base_share:
         all_energy = template.kilowatt_hours(cost.of_wh)
         fee = template.money(cost.base_fee, currency)
         share = N_("Share of the base fee: %(energy)s of %(all)s kWh, of %(fee)s")
         words = _(share, energy=energy, all=all_energy, fee=fee)
-        pairs.append((words, template.money(cost.base_share, currency)))
-    amount = template.money(cost.amount, currency)
-    pairs.append((_("Amount"), amount))
-    return LabelledValues(title=_("Costs"), pairs=tuple(pairs), is_number=True)
+        amounts[words] = cost.base_share
+    amounts[_("Amount")] = cost.amount
+    written = {words: template.money(minor, currency) for words, minor in amounts.items()}
+    return _values(_("Costs"), written, is_number=True)
+
+
+def _values(title: str, values: Mapping[str, str], *, is_number: bool = False) -> LabelledValues:
+    pairs = tuple(values.items())
+    return LabelledValues(title=title, pairs=pairs, is_number=is_number)

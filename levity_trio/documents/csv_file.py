@@ -69,13 +69,10 @@ def _rows(statement: Statement) -> Iterator[Cells]:
     currency = statement.currency
     household = statement.to.name if statement.to else None
     month = statement.month.isoformat()[:7]
-    whole: Cells = {
-        "statement": statement.number,
-        "month": month,
-        "account": statement.account,
-        "name": household,
-        "currency": currency.code,
-    }
+    whole: Cells = {"statement": statement.number, "month": month}
+    whole["account"] = statement.account
+    whole["name"] = household
+    whole["currency"] = currency.code
 
     for position in statement.positions:
         session = {**whole, "row": "line", **_session(position)}
@@ -130,16 +127,14 @@ def _line(line: Line) -> Cells:
         quantity = _kwh(line.quantity)
     elif line.kind is LineKind.BASE:
         unit = f"of {line.of_days} days"
-    return {
-        "kind": line.kind.value,
-        "tariff": line.tariff,
-        "version": line.version.isoformat(),
-        "window": line.window,
-        "quantity": quantity,
-        "unit": unit,
-        "price": line.price,
-        "tax_rate": line.tax_rate,
-    }
+    cells: Cells = {"quantity": quantity, "unit": unit}
+    cells["kind"] = line.kind.value
+    cells["tariff"] = line.tariff
+    cells["version"] = line.version.isoformat()
+    cells["window"] = line.window
+    cells["price"] = line.price
+    cells["tax_rate"] = line.tax_rate
+    return cells
 
 
 def _session(position: Position) -> Cells:

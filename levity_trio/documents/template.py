@@ -169,15 +169,12 @@ class DocumentTemplate:
         """Return a day by one of the patterns day, short, month."""
         dates = self.values["dates"]
         day, month = when.day, when.month
-        fields = {
-            "day": day,
-            "day2": f"{day:02}",
-            "month": dates["months"][month - 1],
-            "short": dates["short_months"][month - 1],
-            "number": month,
-            "number2": f"{month:02}",
-            "year": when.year,
-        }
+        fields: dict[str, object] = {"day": day, "number": month}
+        fields["year"] = when.year
+        fields["day2"] = f"{day:02}"
+        fields["number2"] = f"{month:02}"
+        fields["month"] = dates["months"][month - 1]
+        fields["short"] = dates["short_months"][month - 1]
         return str(dates[pattern].format(**fields))
 
     def span(self, start: datetime, end: datetime | None, zone: ZoneInfo) -> str:

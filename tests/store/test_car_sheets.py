@@ -119,7 +119,7 @@ def test_only_sessions_with_the_car_count_and_all_papers_say_the_same(books: Boo
         assert isinstance(content, bytes)
         made[form] = content
     texts = html_texts(made["html"].decode())
-    for text in ("9,871", "Zählerstand 1,000 bis 5,321 kWh", "CP-1: geeicht", "B-AG 7"):
+    for text in ("9,871", "Zählerstand 1,000 bis 5,321 kWh", "Zähler von CP-1", "B-AG 7"):
         assert text in texts
         assert text in pdf_text(made["pdf"])
     assert "Ladevorgänge · Zähler Nr. M-77" in texts
