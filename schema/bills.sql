@@ -671,15 +671,15 @@ BEFORE UPDATE OF id, meter_id, at, value, unit, wh, source, entered_at, entered_
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
--- By what a household counts the electricity of its company car for its employer. Written by a driver
--- or an operator; the newest row of a month counts, from that month on until the end of the year.
+-- By what a household counts the electricity of its company car for its employer. Written by a
+-- driver or an operator; the newest row of a month counts, from that month on in its year.
 CREATE TABLE car_price (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES account (id),
     vehicle_id INTEGER NOT NULL REFERENCES vehicle (id),
     month TEXT NOT NULL CHECK (month GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
-    -- flat: so much for each kWh. bill: what the statements of the household ask for. contract: what it
-    -- pays elsewhere
+    -- flat: so much for each kWh. bill: what the statements of the household ask for. contract:
+    -- what it pays elsewhere
     way TEXT NOT NULL CHECK (way IN ('flat', 'bill', 'contract')),
     currency TEXT NOT NULL,
     price TEXT,  -- of a kWh, tax included

@@ -40,7 +40,7 @@ BY_KEY: Final = (
 PATTERNS: Final = {
     r"(.*_)?(at|on|since|until|month|day)": "a time",
     r"(.*_)?(by|who|role)": "an operator, or a driver by the number",
-    r"(kinds?|what|scope|channel|part|key|zone|currency|prices)": "a word",
+    r"(kinds?|what|way|scope|channel|part|key|zone|currency|prices?)": "a word",
     r"(status|state|cause|code|resolution|about)": "a word",
     r"language": "a word",
     r"(.*_)?(digest|salt|message_id)": "made by a machine",

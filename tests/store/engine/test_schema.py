@@ -39,7 +39,7 @@ FACTS = (
     "ownership biller closing statement position statement_party ledger tariff tariff_version "
     "tariff_assignment meter_reading certificate_name wallet_terms personal_deletion "
     "lost_statements user login evidence_pruning report usage_limit recipient cause message "
-    "load_site load_wish load_order load_span load_forgotten"
+    "load_site load_wish load_order load_span load_forgotten car_price"
 )
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (

@@ -71,6 +71,7 @@ OF_THINGS = {
     ),
     *(
         "pem",
+        "price",
         "quiet_from",
         "quiet_until",
         "rotation",
