@@ -114,6 +114,7 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "POST /api/me/recipient/topic": ("not set up here", _NOT_GIVEN),
     "POST /api/admin/recipients/{id}/test": ("No mail server is set", _NOT_GIVEN),
     "POST /api/admin/closings/{month}/mail": ("No mail server is set", _NOT_GIVEN),
+    "POST /api/admin/statements/{id}/reminder": ("No mail server is set", _NOT_GIVEN),
     "POST /api/admin/messages/test": ("is set", _NOT_GIVEN),
     "PUT /api/admin/own-settings/mail": (
         "address from which mails come",
