@@ -48,7 +48,7 @@ from levity_trio.web.api.chargers import (
     stations,
     templates,
 )
-from levity_trio.web.api.drivers import driving, mine, reports
+from levity_trio.web.api.drivers import car_sheets, driving, mine, reports
 from levity_trio.web.api.engine.access import Door
 from levity_trio.web.api.engine.bodies import StreamedBody
 from levity_trio.web.api.engine.context import ApiParts
@@ -60,7 +60,6 @@ from levity_trio.web.api.money import (
     bank_files,
     biller,
     billing,
-    car_sheets,
     meters,
     statements,
     tariffs,

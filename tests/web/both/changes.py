@@ -15,8 +15,8 @@ from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes.load import leases
+from levity_trio.web.api.drivers.car_sheets import CAR, OWN_CAR
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.api.money.car_sheets import CAR, OWN_CAR
 from levity_trio.web.in_process import Question
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET
 from tests.store.books import Books, Station, meter_value

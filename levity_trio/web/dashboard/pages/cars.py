@@ -7,10 +7,10 @@ from typing import Final
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_
 from levity_trio.store.reads.money.car_sheets import OfCar
+from levity_trio.web.api.drivers.car_sheets import read_sheet
 from levity_trio.web.api.engine.endpoints import Role, whole_number
 from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.billing import month_named
-from levity_trio.web.api.money.car_sheets import read_sheet
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
 from levity_trio.web.dashboard.snapshots import Look
 
