@@ -387,6 +387,8 @@ async def _chargers(life: Life) -> None:
     )
     await ask("PUT", "chargers/SPACE-01/connectors/1", type="Type2", max_a=32)
     await ask("DELETE", "chargers/NOISE")
+    await ask("POST", "chargers", id="BROKEN", name="The corner")
+    await ask("POST", "chargers/BROKEN/replacement", charger="MENDED")
     await ask("POST", "chargers/SPACE-04/password")
     await ask("POST", "chargers/SPACE-04/password", keep_old=True)
     await ask("PUT", "chargers/SPACE-04/security", profile=1)
@@ -509,6 +511,8 @@ async def _drivers(life: Life) -> None:
         await charger.send_call("Authorize", {"idTag": STRANGER})
         await until(lambda: books.rows("SELECT 1 FROM asked_tag"))
     await ask("DELETE", f"asked-id-tags/{STRANGER}")
+    await ask("POST", "id-tags", id_tag="04D1D2D3", name="A wallet")
+    await ask("POST", "asked-id-tags/D3D2D104/same", id_tag="04 D1 D2 D3")
 
 
 def _open(books: Books, charger: str) -> int:
