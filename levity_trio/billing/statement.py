@@ -266,7 +266,9 @@ class Statement:
         """The last day for the payment that is asked for."""
         if self.closed_on is None or self.total <= 0 or self.is_carried:
             return None
-        return self.closed_on + timedelta(self.owner.payment_days)
+        # A clock that was wrong may have closed it on one of the last days that there are.
+        days = min(self.owner.payment_days, (date.max - self.closed_on).days)
+        return self.closed_on + timedelta(days)
 
     @property
     def is_untaxed(self) -> bool:
