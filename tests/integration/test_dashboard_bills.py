@@ -276,7 +276,9 @@ def test_a_closed_month_is_paid_and_proved(
     assert "Number Household kWh Total, EUR Paper State" in page.words
     statement = browser.get("/statements/1")
     assert "1.28 EUR ○ open · to pay by" in statement.words
-    assert "Space 1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
+    assert "Space 1 4.000 Meter from 0.000 to 4.000 kWh. Energy: 4.000 kWh × 0.32 = 1.28" in (
+        statement.words
+    )
     assert "All with TAG-1." in statement.words
     assert f"/sessions/{transaction}" in statement.links
     for path in (
@@ -288,7 +290,7 @@ def test_a_closed_month_is_paid_and_proved(
     (link,) = [link for link in page.links if "/do/post/admin/wallets/1/payment" in link]
     form = browser.get(link).form("/do/post/admin/wallets/1/payment")
     assert (form.values["amount"], form.values["reason"]) == ("1.28", "paid")
-    assert (form.values["statement"], form.values["source"]) == ("1", "hand")
+    assert form.values["statement"] == "1"
     page = browser.send(form)
     assert "1.28 PDF ● paid" in page.words
     assert "1.28 EUR ● paid" in browser.get("/statements/1").words
