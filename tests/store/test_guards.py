@@ -75,7 +75,7 @@ CHANGEABLE: dict[str, set[str]] = {
         "last_received_at",
         "is_late",
     },
-    "tag": {"key", "name", "notes", "ended_at", "ended_by"},
+    "tag": {"key", "same_as", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"reason", "count", "last_received_at"},
     "household_task": {"undone_at", "undone_by"},
