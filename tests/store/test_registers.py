@@ -22,7 +22,7 @@ from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.documents.sheet import LabelledValues, Table, kept
 from levity_trio.documents.template import DocumentTemplate, of_program
 from levity_trio.store.billing.registers import registers_of
-from levity_trio.store.billing.statements import UNREAD, content_of
+from levity_trio.store.billing.statements import FIGURES, UNREAD, content_of
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import statements
@@ -154,6 +154,22 @@ def test_the_reason_of_a_session_that_was_closed_by_hand_is_on_the_paper(
         "Reason: closed by hand: the plug was out; confirmed: read at the meter",
         "Meter from 1.000 to 3.000 kWh",
     ]
+
+
+def test_a_register_that_nobody_read_is_not_printed(biller: Biller, station: Station) -> None:
+    """Its readings count from 0 in each session, and no stop came: the meter's end is unknown."""
+    books = biller.books
+    number = station.start(500_000, 1, "Card")
+    for wh in (900, 1800, 2700):
+        books.wait(15)
+        station.tell(station.register(wh), transaction=number)
+    books.wait(1)
+    books.run(decisions.close, number, Decision("cleo", "the plug was out", books.at))
+    decided(books, number)
+    close(biller, 3)
+    (line,) = biller.statement(1).positions
+    assert (line.energy_wh, line.begin_wh, line.end_wh) == (2700, 500_000, None)
+    assert notes(biller, 1)[2] == "Counted by the charger for each session"
 
 
 def test_an_old_reason_is_no_reason_of_a_later_correction(biller: Biller, station: Station) -> None:
@@ -309,7 +325,8 @@ def test_a_statement_that_was_closed_before_stays_as_it_was(
     """A database of the schema before, with two closed months, goes through the later steps."""
 
     def content(figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> str:
-        return content_of(figures, [row[:UNREAD] for row in positions])
+        of_then = figures[: FIGURES.index("before")]
+        return content_of(of_then, [row[:UNREAD] for row in positions])
 
     monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
     monkeypatch.setattr(DocumentTemplate, "metered", lambda *_: "")
