@@ -251,15 +251,17 @@ BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
 CREATE TRIGGER tag_ends_once BEFORE UPDATE OF ended_at, ended_by ON tag
 WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
-CREATE TRIGGER tag_stays
-BEFORE UPDATE OF id, id_tag, status, expires_at, parent_id_tag, max_transactions, created_at,
-    created_by ON tag
-BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 -- Names and notes are personal: they may go, and nothing else takes their place.
 CREATE TRIGGER tag_texts_go BEFORE UPDATE OF name, notes ON tag
 WHEN (NEW.name IS NOT NULL AND NEW.name IS NOT OLD.name)
     OR (NEW.notes IS NOT NULL AND NEW.notes IS NOT OLD.notes)
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+-- All else stays as it was.
+CREATE TRIGGER tag_stays
+BEFORE UPDATE OF id, id_tag, status, expires_at, parent_id_tag, max_transactions, created_at,
+    created_by, is_phone ON tag
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
