@@ -157,7 +157,7 @@ statement as HTML, CSV and JSON.
 SHEET_EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio household sheet "Flat 3, Anna" --car Kombi --month 2026-10 --flat 0.34
+  levity-trio household sheet 7 --car Kombi --month 2026-10 --flat 0.34
   levity-trio household sheet 7 --car Kombi --month 2026-10 -o october.pdf
 
 One way holds for a calendar year: a flat price, what the statements ask for, or

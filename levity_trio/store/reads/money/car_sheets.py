@@ -72,7 +72,7 @@ RUNNING: Final = Told("it has not ended")
 
 
 class OfCar(NamedTuple):
-    """Which sheet: the household, its car, and the month."""
+    """A sheet is of a household, its car, and a month."""
 
     account: int
     vehicle: int
