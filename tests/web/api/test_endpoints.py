@@ -65,6 +65,8 @@ OF_THINGS = {
         "like",
         "model",
         "month",
+        "number_prefix",
+        "paid_on",
         "parent_id_tag",
         "path",
         "payload",
