@@ -368,6 +368,7 @@ async def _told(life: Life) -> None:
     await life.send("POST", "/api/me/recipient/topic", role=Role.DRIVER, status=409)
     await life.send("DELETE", "/api/me/recipient/topic", role=Role.DRIVER)
     await life.send("POST", "/api/admin/closings/2026-01/mail", status=409)
+    await life.send("POST", "/api/admin/statements/1/reminder", status=409)
     life.shown["recipients"] = ours
 
 

@@ -83,7 +83,7 @@ WINDOW: Final = re.compile(r'name = "([^"]+)"')
 UNITS: Final = frozenset(
     (
         *("kWh", "kW", "Wh", "MB", "GB", "kB", "min", "CSV", "PDF"),
-        *("JSON", "TOML", "ZIP", "OCPP", "levity", "EUR"),
+        *("JSON", "TOML", "ZIP", "OCPP", "levity", "EUR", "MID"),
         *ROTATIONS,
     )
 )
