@@ -45,6 +45,7 @@ def _say_who_bills(page: Page) -> None:
         "link", name="Sender of the bills"
     ).click()
     page.get_by_label("Name", exact=True).fill("Hausverein Bauhof 12")
+    page.get_by_label("How are you taxed?").select_option("no business")
     page.locator("main form button.strong").click()
     expect(page.get_by_text("The statements name their sender.")).to_be_visible()
 
