@@ -266,10 +266,9 @@ def compare(year: Year, number: int, *, has_pdf: bool) -> None:
     one = paper(year.books, number)
     template = of_program(one.language)
     told = json.loads(made(one, DocumentForm.JSON))
-    *rows, total = csv.DictReader(
-        io.StringIO(made(one, DocumentForm.CSV).decode()),
-        delimiter=template.values["csv"]["separator"],
-    )
+    file = io.StringIO(made(one, DocumentForm.CSV).decode())
+    rows = [*csv.DictReader(file, delimiter=template.values["csv"]["separator"])]
+    (total,) = (row for row in rows if row["row"] == "total")
     said = [squashed(made(one, DocumentForm.HTML).decode())]
     if has_pdf:
         said.append(squashed(pdf_text(made(one, DocumentForm.PDF))))

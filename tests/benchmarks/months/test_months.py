@@ -140,7 +140,7 @@ def test_a_figure_that_recheck_would_change_is_printed(day: Outcome, tmp_path: P
         day.order,
         copy,
     )
-    (page,) = Rechecking(copy, None).pages()
+    (page,) = Rechecking(copy, None).pages(seconds=600)
     found = replace(day, differences=page.differences[-1:])
     assert not found.is_clean
     assert next(faults(found)).startswith(f"seed {SEED}: [recheck] ")

@@ -224,6 +224,7 @@ def of_drivers(run: Run) -> Iterator[Figure]:
         "/d/at/{charger}": f"/d/at/{identity(0)}",
         "/d/at/{charger}/{connector}": f"/d/at/{identity(0)}/1",
         "/d/sessions/{id}": f"/d/sessions/{own}",
+        "cars": _car(api, "Estate"),
         "/help/{topic:path}": "/help/drivers/what-i-pay",
     }
     for page in PAGES:
@@ -300,6 +301,7 @@ def _shown(run: Run) -> dict[str, object]:
         "sessions": transaction,
         "bills": first,
         "accounts": 1,
+        "cars": _car(api, "Van"),
         "tariffs": 1,
         "tags": "TAG-1",
         **dict.fromkeys(("why", "try"), identity(0)),
@@ -312,6 +314,13 @@ def _shown(run: Run) -> dict[str, object]:
         "/bills/{month}/papers": f"{drafted}/papers",
         "/bills/{month}/draft/{number}": f"{drafted}/draft/{draft}",
     }
+
+
+def _car(api: Api, name: str) -> object:
+    """Give the first household a car; return its id."""
+    return api.ask(
+        "POST", "admin", "vehicles", given={"name": name, "account": 1}, patience=PATIENCE
+    )["id"]
 
 
 # Pictures
