@@ -259,10 +259,11 @@ async def _answer(endpoint: Endpoint, request: Asked) -> object:
     except Problem as problem:
         if problem.code != "not_found":
             raise
-        # Nothing was done: there is no charger of this identity. It may be its name.
-        named = await _with_charger(endpoint, request)
-        if (named.path, named.body) == (request.path, request.body):
-            raise
+        not_found = problem
+    # Nothing was done: there is no charger of this identity. It may be its name.
+    named = await _with_charger(endpoint, request)
+    if (named.path, named.body) == (request.path, request.body):
+        raise not_found
     return await endpoint.handle(named)
 
 
