@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from levity_trio.billing.settling import StatementState
 from levity_trio.records import record
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.engine.database import Database, rows_of
@@ -105,9 +106,12 @@ CLOSED_COLUMNS: Final[Mapping[str, str]] = {
 }
 """The columns by which closed statements can be sorted."""
 _STATE: Final = (
-    "CASE WHEN total < 0 THEN 'credited' WHEN is_carried = 1 THEN 'carried on' "
-    "WHEN total = 0 THEN 'nothing to pay' WHEN paid = asked THEN 'paid' WHEN due_on < TODAY "
-    "THEN 'overdue' WHEN paid > 0 THEN 'partly paid' ELSE 'open' END"
+    f"CASE WHEN total < 0 THEN '{StatementState.CREDITED}' "
+    f"WHEN is_carried = 1 THEN '{StatementState.CARRIED_ON}' "
+    f"WHEN total = 0 THEN '{StatementState.NOTHING}' "
+    f"WHEN paid = asked THEN '{StatementState.PAID}' "
+    f"WHEN due_on < TODAY THEN '{StatementState.OVERDUE}' "
+    f"WHEN paid > 0 THEN '{StatementState.PARTLY_PAID}' ELSE '{StatementState.OPEN}' END"
 )
 _CLOSED: Final = Shape(
     ClosedStatement,
@@ -123,7 +127,12 @@ _CLOSED: Final = Shape(
 )
 UNPAID: Final = "unpaid"
 """Stands for all states in which something is open."""
-_OPEN: Final = (UNPAID, "open", "partly paid", "overdue")
+_OPEN: Final = (
+    UNPAID,
+    StatementState.OPEN,
+    StatementState.PARTLY_PAID,
+    StatementState.OVERDUE,
+)
 _FROM_OPEN: Final = (
     "settlement INDEXED BY settlement_open JOIN statement ON statement.id = settlement.statement_id"
 )
