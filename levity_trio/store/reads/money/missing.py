@@ -11,7 +11,7 @@ from typing import Any, Final
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Owner
 from levity_trio.records import in_order, record
-from levity_trio.store.billing.biller import newest_biller
+from levity_trio.store.billing.biller import Biller, newest_biller
 from levity_trio.store.billing.drafting import Draft
 from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.tariffs import parsed
@@ -124,15 +124,18 @@ def missing(
     if month.state is MonthState.CLOSED:
         return []
     rows = rows_of(db)
+    biller = newest_biller(rows)
     lacks = [
-        *_blocking(rows, month, sums),
+        *_blocking(rows, month, sums, biller),
         *_later(db, rows, month, sums),
-        *_on_paper(rows, month, found),
+        *_on_paper(rows, month, found, biller),
     ]
     return [lack for lack in lacks if lack.count]
 
 
-def _blocking(rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[MissingPiece]:
+def _blocking(
+    rows: Rows, month: BillMonth, sums: DraftSums | None, biller: Biller | None
+) -> Iterator[MissingPiece]:
     known = begun(rows)
     if month.state is MonthState.RUNNING:
         yield MissingPiece(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
@@ -140,7 +143,7 @@ def _blocking(rows: Rows, month: BillMonth, sums: DraftSums | None) -> Iterator[
         yield MissingPiece(
             code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month)
         )
-    if newest_biller(rows) is None:
+    if biller is None:
         yield MissingPiece(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
     if not rows(_TARIFF, ()):
         yield MissingPiece(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
@@ -164,8 +167,9 @@ def _later(
     yield _of_things(Lack.AWAY, Weight.LATER, away, len(away))
 
 
-def _on_paper(rows: Rows, month: BillMonth, found: Draft | None) -> Iterator[MissingPiece]:
-    biller = newest_biller(rows)
+def _on_paper(
+    rows: Rows, month: BillMonth, found: Draft | None, biller: Biller | None
+) -> Iterator[MissingPiece]:
     if biller is not None:
         owner = biller.owner
         yield from _of_sender(rows, owner, Month.parse(month.month).first_day)
