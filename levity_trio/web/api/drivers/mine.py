@@ -413,7 +413,7 @@ def read_statements(
     db: Database, server: Server, account: int, wanted: WantedPage
 ) -> ListPage[DriversStatement]:
     """Return a page of the closed statements of a household. Raises NoPage."""
-    filters = StatementFilters(today=local_today(server), account=account)
+    filters = StatementFilters(today=local_today(server).isoformat(), account=account)
     closed = closed_statements(db, filters, wanted)
     statements: list[DriversStatement] = []
     for row in closed.data:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Protocol
 
 import trio
@@ -184,9 +184,9 @@ class ApiParts:
         return stamp(self.clock())
 
 
-def local_today(server: Server) -> str:
+def local_today(server: Server) -> date:
     """Return the present day of the site."""
-    return in_zone(server.now(), server.config.time_zone).date().isoformat()
+    return in_zone(server.now(), server.config.time_zone).date()
 
 
 def rule_of(server: Server) -> Rule:

@@ -179,7 +179,7 @@ def read_statements(
 
 def _filters(server: Server, query: StatementsQuery) -> StatementFilters:
     return StatementFilters(
-        today=local_today(server),
+        today=local_today(server).isoformat(),
         account=query.account,
         month=query.month,
         state=query.state,

@@ -44,7 +44,7 @@ from levity_trio.store.writes.people.accounts import ChangeResult
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, ClientInput, Fields, StructBody
-from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
@@ -381,7 +381,7 @@ async def shown(request: Request, number: int) -> TariffWithVersions:
 
 def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions:
     """Return a tariff with its versions and assignments. Raises Problem."""
-    day = today(server.now(), server.config.time_zone)
+    day = local_today(server)
     rows = stored.tariff(db, number, day)
     if rows is None:
         raise not_found(Told("tariff {1}", number))

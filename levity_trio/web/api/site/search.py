@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -38,5 +37,5 @@ async def find(request: TypedRequest[SearchQuery, None]) -> SearchResult:
 
 def wanted_by(server: Server, text: str, most: int) -> Searched:
     """Return what a text looks for; a day is read as people of any language write it."""
-    day = typed_day(text, date.fromisoformat(local_today(server)))
+    day = typed_day(text, local_today(server))
     return Searched(text, most, rule_of(server), server.now(), day)

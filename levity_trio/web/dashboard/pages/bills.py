@@ -24,7 +24,6 @@ from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Role, whole_number
-from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.billing import (
     MonthsQuery,
     month_named,
@@ -231,7 +230,7 @@ def _statement(look: Look, view: PageView) -> Values:
     statement = look(read_statement, number)
     return {
         "one": statement,
-        "standing": look(closed_among, [number], local_today(view.api.server))[0],
+        "standing": look(closed_among, [number], local_today(view.api.server).isoformat())[0],
         "cards": _cards(statement),
         "names": look(chargers.names),
         "sent": look(messages.messages_of_statement, number),
@@ -265,7 +264,7 @@ def _cards(statement: StatementDocument) -> list[str]:
 
 def _biller(look: Look, view: PageView) -> Values:
     begun = look(billing)
-    day = today(view.api.server.now(), view.api.server.config.time_zone)
+    day = local_today(view.api.server)
     if begun is not None:
         day = Month.parse(begun.open_month).first_day
     return {"biller": look(biller), "lacks": look(lacks_of_sender, day)}

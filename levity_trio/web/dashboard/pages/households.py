@@ -99,7 +99,8 @@ def _household(look: Look, view: PageView, number: int) -> Values:
     filters = TransactionFilters(account=number)
     waiting = reports.ReportFilters(account=number, is_waiting=True)
     history = look(read_history, server, HistoryQuery(by="month", account=number, costs=True))
-    of_household = statements.StatementFilters(today=local_today(server), account=number)
+    today = local_today(server).isoformat()
+    of_household = statements.StatementFilters(today=today, account=number)
     drivers = look(users.drivers_of, number)
     return {
         "household": household,
