@@ -91,6 +91,7 @@ Examples:
   levity-trio bill show 17
   levity-trio bill show 17 --as pdf -o anna.pdf
   levity-trio bill print 2026-10 --to october
+  levity-trio bill year 2026
 """
 BEGIN_EXAMPLES: Final = """\
 \b
@@ -139,6 +140,15 @@ There is a file for each statement, named by its number, and the covering sheet.
 A closed statement always gives the same file, so a print that was interrupted
 can be repeated; a file that differs is never replaced. --draft makes all drafts of
 the month anew and removes those that were printed before.
+"""
+YEAR_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill year 2026
+  levity-trio bill year 2026 -o 2026.csv
+
+The file is for a tax adviser: a line for each statement and tax rate, and for each
+payment. Statements count on the day of their invoice, payments on theirs.
 """
 OWNER_EXAMPLES: Final = """\
 \b
@@ -465,6 +475,47 @@ def _line(
 
 def _kwh(record: Mapping[str, Any]) -> str:
     return f"{Decimal(record['energy_wh']).scaleb(-3):f}"
+
+
+# A year
+
+
+@command("year", group=bill, epilog=YEAR_EXAMPLES)
+@click.argument("year", metavar="YEAR", type=click.IntRange(2000, 2199))
+@click.option("--by-energy", is_flag=True, help="Statements count in the month of their energy.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="All bookings into a CSV file.",
+)
+@WIDE
+def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:
+    """Show what was billed and paid in a year."""
+    query = {"by": "energy" if by_energy else "invoice"}
+    path = ("years", str(year))
+    if output is not None:
+        content = operator.send("GET", *path, query={**query, "format": "csv"})
+        _write(output, content, replaces=True)
+        told = {"year": year, "path": str(output)}
+        operator.tell(told, f"the bookings of {year} are now {output}")
+        return
+    found = operator.get(*path, **query)
+    if operator.is_told(found):
+        return
+    amounts = ["gross", "paid", "corrected", "open"]
+    if not found["is_untaxed"]:
+        amounts[:0] = ["net", "tax"]
+    if not found["periods"][-1]["corrected"]:
+        amounts.remove("corrected")
+    for head in ("period", "name"):
+        rows = found["periods" if head == "period" else "households"]
+        shown: list[dict[str, Any]] = []
+        for row in rows:
+            texts = {name: _money({**found, **row}, name) for name in amounts}
+            shown.append({**row, **texts, "kwh": _kwh(row)})
+        show_table((head, "kwh", *amounts), shown)
 
 
 # Paper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -26,8 +27,10 @@ _MOVED: Final = (
     "CASE WHEN kind <> 'statement' THEN statement_id END AS named "
     "FROM ledger WHERE account_id = ?) AS entry GROUP BY named, amount > 0"
 )
-
-
+_MOVED_ON: Final = (
+    "SELECT kind, amount, CASE WHEN kind <> 'statement' THEN statement_id END, paid_on, entered_at "
+    "FROM ledger WHERE account_id = ?"
+)
 _NEWEST: Final = (
     "SELECT before, closed_at FROM statement JOIN closing ON closing.id = closing_id "
     "WHERE statement.account_id = ? AND number IS NOT NULL "
@@ -79,6 +82,35 @@ def standing_of_statements(rows: Rows, account: int) -> AccountStanding:
             StatementStanding(one.id, number, first_day, one.asked, paid_now, due, stored)
         )
     return AccountStanding(statements, settlement)
+
+
+def days_paid(rows: Rows, account: int, since: date, zone: ZoneInfo) -> dict[int, date]:
+    """Return when the statements of a household that are paid came to be so, by their numbers: the
+    day of the last money that they needed, from a day on."""
+    found = rows(_STATEMENTS, (account,))
+    billed = [BilledTotal(row[0], row[1], row[2], bool(row[3])) for row in found]
+    # All statements are there from the beginning: money that came before one waits for it.
+    moved = Counter[tuple[int | None, bool]]()
+    by_day: dict[date, list[Moved]] = defaultdict(list)
+    for kind, amount, statement, paid_on, entered_at in rows(_MOVED_ON, (account,)):
+        day = in_zone(datetime.fromisoformat(entered_at), zone).date()
+        if paid_on is not None:
+            day = date.fromisoformat(paid_on)
+        by_day[since if kind == "statement" else max(day, since)].append(Moved(amount, statement))
+
+    paid_on_day: dict[int, date] = {}
+    for day, entries in sorted(by_day.items()):
+        for amount, statement in entries:
+            moved[statement, amount > 0] += amount
+        entered = [Moved(amount, statement) for (statement, _sign), amount in moved.items()]
+        paid = settle(billed, entered).paid
+        for one in billed:
+            if paid.get(one.id, 0) < one.asked:
+                paid_on_day.pop(one.id, None)
+            else:
+                paid_on_day.setdefault(one.id, day)
+    numbers = {row[0]: row[4] for row in found}
+    return {numbers[one]: day for one, day in paid_on_day.items()}
 
 
 def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:

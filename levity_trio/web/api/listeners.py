@@ -64,6 +64,7 @@ from levity_trio.web.api.money import (
     statements,
     tariffs,
     wallets,
+    years,
 )
 from levity_trio.web.api.people import (
     account_files,
@@ -140,6 +141,7 @@ ROOMS: Final = (
         billing,
         biller,
         statements,
+        years,
         car_sheets,
         meters,
     ),

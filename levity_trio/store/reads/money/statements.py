@@ -137,11 +137,11 @@ _FROM_OPEN: Final = (
     "settlement INDEXED BY settlement_open JOIN statement ON statement.id = settlement.statement_id"
 )
 _SETTLED: Final = "LEFT JOIN settlement ON settlement.statement_id = statement.id"
-_FROM_CLOSED: Final = (
+_FROM_ANY: Final = (
     "FROM statement JOIN closing ON closing.id = closing_id LEFT "
     f"JOIN statement_party ON statement_party.statement_id = statement.id {_SETTLED} "
-    "WHERE number = ?2"
 )
+_FROM_CLOSED: Final = f"{_FROM_ANY}WHERE number = ?2"
 _FEES: Final = (
     "SELECT position.id, kind, amount FROM position "
     "JOIN statement ON statement.id = statement_id "
@@ -179,6 +179,16 @@ def closed_among(db: Database, numbers: Sequence[int], today: str) -> list[Close
     """Return these closed statements in their order, within a read that has begun; unknown ones are
     left out."""
     return [one for number in numbers for one in _CLOSED.every(db, _FROM_CLOSED, (today, number))]
+
+
+def closed_between(
+    db: Database, span: tuple[str, str], today: str, *, by_month: bool
+) -> list[ClosedStatement]:
+    """Return the statements that were closed in a span of time, or are of one of months, in the
+    order of their numbers."""
+    column = "statement.month" if by_month else "closed_at"
+    rest = f"{_FROM_ANY}WHERE number IS NOT NULL AND {column} >= ?2 AND {column} < ?3 "
+    return _CLOSED.every(db, f"{rest}ORDER BY number", (today, *span))
 
 
 def id_of_number(db: Database, number: int) -> int | None:

@@ -34,6 +34,7 @@ from levity_trio.web.api.money.billing import (
 from levity_trio.web.api.money.meters import read_meter, read_reconciliation
 from levity_trio.web.api.money.statements import StatementsQuery, read_statement, read_statements
 from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
+from levity_trio.web.api.money.years import read_year
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
@@ -80,6 +81,18 @@ def _standing_so(look: Look, view: PageView, state: str) -> list[ClosedStatement
     """Return the closed statements that stand so, the oldest first."""
     query = asked(StatementsQuery, {"state": state, "sort": "number", "limit": str(MOST)})
     return look(read_statements, view.api.server, query).data
+
+
+# A year
+
+
+def _year(look: Look, view: PageView) -> Values:
+    server = view.api.server
+    by = "energy" if view.query.get("by") == "energy" else "invoice"
+    year = today(server.now(), server.config.time_zone).year
+    if "year" in view.path:
+        year = whole_number(view.path, "year")
+    return {"one": look(read_year, server, year, by)}
 
 
 # One month
@@ -292,6 +305,16 @@ _page: Final = partial(DashboardPage, role=Role.OPERATOR, section=SECTION)
 PAGES: Final = N_(
     (
         _page("/bills", "Bills", "bills.html", reading(_bills), help="tasks/close-a-month"),
+        *(
+            _page(
+                path,
+                "Bills of a year",
+                "bills/year.html",
+                reading(_year),
+                help="tasks/close-a-month#7-the-year-for-the-tax-adviser",
+            )
+            for path in ("/bills/year", "/bills/year/{year}")
+        ),
         _page(
             "/bills/{month}",
             "Bills of a month",

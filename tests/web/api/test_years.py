@@ -1,0 +1,182 @@
+"""A year of bills: its sums, its file of bookings, all statements and the ledger are equal to the
+cent."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from random import Random
+from typing import Any
+
+import pytest
+
+from levity_trio.billing.ledger import LedgerKind
+from levity_trio.billing.money import tax_sums
+from levity_trio.documents.csv_file import csv_text
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.listeners import ENDPOINTS
+from tests.store.bills import FLAT, charge, correct
+from tests.store.books import Station
+from tests.store.test_charges import Charging
+from tests.store.wallets import ANNA, BEN
+from tests.web.api.conftest import Site
+
+YEAR = next(one for one in ENDPOINTS if one.path == "/api/admin/years/{year}")
+AMOUNTS = ("net", "tax", "gross", "energy_wh", "paid", "corrected", "open")
+BY = ("invoice", "energy")
+
+
+class Owner:
+    """An owner with a household that pays in advance, and one that does not, from March 2026 on."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.books = site.books
+        self.charging = Charging(site.books)
+        self.biller = self.charging.biller
+        self.station = Station(site.books)
+
+    def over(self, month: int) -> None:
+        """Wait until a month of the year is over and can be closed."""
+        after = datetime(2026 + month // 12, month % 12 + 1, 2, 9, tzinfo=UTC)
+        self.books.now = max(self.books.now, after)
+        self.books.settle()
+        self.charging.look()
+
+    def close(self, month: int) -> None:
+        self.over(month)
+        self.biller.close(f"2026-{month:02}")
+
+    def enter(self, kind: LedgerKind, amount: int, account: int, **given: Any) -> None:
+        self.charging.enter(kind, amount, account, **given)
+
+    async def year(self, year: int = 2026, by: str = "invoice") -> Any:
+        return await self.site.call(YEAR, year=str(year), query={"by": by}, role=Role.OPERATOR)
+
+    async def bookings(
+        self, year: int = 2026, by: str = "invoice", language: str = "en"
+    ) -> list[dict[str, str]]:
+        query = {"format": "csv", "by": by}
+        headers = {"accept-language": language}
+        reply = await self.site.ask(YEAR, year=str(year), query=query, headers=headers)
+        text = reply.body.decode()
+        return list(csv.DictReader(StringIO(text), delimiter=";" if language == "de" else ","))
+
+
+@pytest.fixture
+def owner(site: Site) -> Owner:
+    return Owner(site)
+
+
+def cents(text: str) -> int:
+    return int(Decimal(text or "0") * 100)
+
+
+def play(owner: Owner, random: Random) -> None:
+    """Let months pass with sessions, other prices and taxes, corrections and money."""
+    biller, books = owner.biller, owner.books
+    prices = random.choice(("gross", "net"))
+    flat = FLAT.replace('prices = "gross"', f'prices = "{prices}"').replace("Flat", "Other")
+    base = flat.replace("Other", "Base").replace("tax = 19", "tax = 19\nbase_fee = 3.33")
+    biller.assign(biller.add(base), date(2026, 3, 1), BEN)
+    seven = flat.replace("Other", "Seven").replace("tax = 19", "tax = 7")
+    other = biller.add(seven)
+    sessions: list[int] = []
+    for month in range(3, 13):
+        books.now = max(books.now, datetime(2026, month, 3, 9, tzinfo=UTC))
+        if month == 6:
+            biller.assign(other, date(2026, 6, 15), random.choice((ANNA, BEN)))
+        for day in (4, 20):
+            books.now = max(books.now, datetime(2026, month, day, 9, tzinfo=UTC))
+            for tag in random.sample(("Card", "Other"), random.randint(0, 2)):
+                sessions.append(charge(owner.station, random.randint(50, 19_999), tag))
+                owner.charging.look()
+        account = random.choice((ANNA, BEN))
+        day = f"2026-{month:02}-{random.randint(10, 20)}"
+        if random.random() < 0.7:
+            kind = LedgerKind.TOP_UP if account == ANNA else LedgerKind.PAYMENT
+            owner.enter(kind, random.randint(1, 2000), account, paid_on=day)
+        if random.random() < 0.2:
+            owner.enter(LedgerKind.CHARGEBACK, -random.randint(1, 99), account, paid_on=day)
+        if random.random() < 0.2:
+            owner.enter(LedgerKind.CORRECTION, random.choice((-7, 5)), account)
+        if sessions and random.random() < 0.5:
+            correct(books, random.choice(sessions), random.randint(0, 9999))
+            owner.charging.look()
+        biller.carry_below = random.choice((0, 300))
+        owner.close(month)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_sums_of_random_houses_are_equal_to_the_cent(owner: Owner, seed: int) -> None:
+    play(owner, Random(seed))
+    books = owner.books
+    for by in BY:
+        years = [await owner.year(year, by) for year in (2026, 2027)]
+        lines: list[dict[str, str]] = []
+        for year in years:
+            _check_parts(year)
+            own = await owner.bookings(year["year"], by)
+            whole = year["periods"][-1]
+            for name in ("net", "tax", "gross"):
+                assert sum(cents(line[name.title()]) for line in own) == whole[name]
+            money = whole["paid"] + whole["corrected"]
+            assert sum(cents(line["Payment"]) for line in own) == money
+            lines += own
+
+        # Each statement, as its JSON, its CSV and its row have it.
+        numbers = [number for (number,) in books.rows("SELECT number FROM statement")]
+        assert numbers
+        for number in numbers:
+            _check_statement(
+                owner, number, [one for one in lines if one["Document"] == str(number)]
+            )
+
+        # The ledger, and what of it is open.
+        sums = Counter[str]()
+        for year in years:
+            sums.update({name: year["periods"][-1][name] for name in AMOUNTS})
+        balance = books.value("SELECT sum(amount) FROM ledger")
+        assert sums["paid"] + sums["corrected"] - sums["gross"] == balance
+        assert sums["open"] == books.value("SELECT sum(asked - paid) FROM settlement")
+        assert sums["gross"] == books.value("SELECT sum(charged) FROM statement")
+        energy = books.value(
+            "SELECT sum(energy_wh) FROM position WHERE kind NOT IN ('held back', 'unpriced')"
+        )
+        assert sums["energy_wh"] == energy
+
+
+def _check_parts(year: Any) -> None:
+    """Hold months against quarters, these and households against the year, and rates against
+    each."""
+    *parts, whole = year["periods"]
+    months = [one for one in parts if "Q" not in one["period"]]
+    quarters = [one for one in parts if "Q" in one["period"]]
+    for name in AMOUNTS:
+        for some in (months, quarters, year["households"]):
+            assert sum(one[name] for one in some) == whole[name]
+    for one in year["periods"]:
+        for name in ("net", "tax", "gross"):
+            assert sum(tax[name] for tax in one["taxes"]) == one[name]
+        assert one["net"] + one["tax"] == one["gross"]
+
+
+def _check_statement(owner: Owner, number: int, lines: list[dict[str, str]]) -> None:
+    statement = owner.biller.statement(number)
+    asked = [line for line in lines if line["Kind"] == "statement"]
+    told = [(Decimal(line["Tax rate"]), cents(line["Net"]), cents(line["Tax"])) for line in asked]
+    taxes = [(tax.rate, tax.net, tax.tax) for tax in statement.taxes]
+    prepaid = [
+        line for position in statement.positions if position.is_prepaid for line in position.lines
+    ]
+    assert told == taxes or (not taxes and all(sum(row[1:]) == 0 for row in told))
+    from_wallet = tax_sums(prepaid, are_gross=statement.prices_are_gross)
+    in_file = [cents(line["Gross"]) for line in lines if line["Kind"] == "prepaid"]
+    assert in_file == [tax.gross for tax in from_wallet]
+    rows = list(csv.DictReader(StringIO(csv_text(statement, ",", "."))))
+    assert sum(cents(row["gross"]) for row in rows) == sum(cents(line["Gross"]) for line in asked)
+    assert sum(cents(line["Gross"]) for line in asked) == statement.total - statement.carried_in
+    assert {line["Month of energy"] for line in lines} == {f"{statement.month:%Y-%m}"}
