@@ -8,7 +8,7 @@ question. Nothing is entered without a person.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import SequenceMatcher
@@ -21,6 +21,9 @@ from levity_trio.records import record
 
 WORDS: Final = ("statement", "abrechnung", "rechnung", "invoice")
 """What people write before the number of a statement, in their own spelling."""
+TOP_UPS: Final = ("prepaid", "guthaben")
+"""The words before the number of a household that pays in advance, in our references, in all
+languages."""
 ALIKE: Final = 0.75
 SHORTEST_NAME: Final = 3
 NO_NAMES: Final = " flat house familie family wohnung whg haus herr frau und and "
@@ -120,6 +123,12 @@ class Matching:
             is_equal = one.open == amount and who <= {one.account}
             is_part = amount <= one.open and who == {one.account}
             return Proposal(one.account, one.number, is_equal or is_part)
+        topped_up = set(_behind(TOP_UPS, line.text)) & self._books.names.keys()
+        if len(topped_up) == 1 and not named:
+            (account,) = topped_up
+            name = _compact(self._books.names[account])
+            is_named = bool(who) or (name != "" and name in _compact(line.text))
+            return Proposal(account, None, is_named and who <= {account})
 
         own = [one for one in unpaid if who == {one.account}]
         equal = [one for one in own or unpaid if one.open == amount]
@@ -134,12 +143,7 @@ class Matching:
     def _numbers(self, text: str) -> set[int]:
         """Return the numbers of statements that a text names: as they are printed, or behind a word
         for a statement that may be misspelt."""
-        words = (*WORDS, *self._prefixes)
-        found = {
-            number
-            for letters, number in _numbers(text)
-            if any(_is_like(letters, word) for word in words)
-        }
+        found = set(_behind((*WORDS, *self._prefixes), text))
         compact = _compact(text)
         for printed, number in self._printed.items():
             has_prefix = printed in compact and printed != str(number)
@@ -190,6 +194,13 @@ def _numbers(text: str) -> Iterator[tuple[str, int]]:
             letters = ""
         else:
             letters += part
+
+
+def _behind(words: Iterable[str], text: str) -> Iterator[int]:
+    """Yield the numbers of a text that stand behind one of some words, which may be misspelt."""
+    for letters, number in _numbers(text):
+        if any(_is_like(letters, word) for word in words):
+            yield number
 
 
 def _is_like(letters: str, word: str) -> bool:

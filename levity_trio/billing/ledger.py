@@ -89,6 +89,14 @@ def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | N
     return Told("only {1} is in its favour", told_amount(in_favour, currency))
 
 
+def suggested_top_up(lacking: int, used: int, currency: Currency) -> int:
+    """Return what an account that pays in advance best pays: what it lacks, and what a month of it
+    costs, at least 20 units of the currency, in whole tens."""
+    ten = minor_units(Decimal(10), currency)
+    wanted = max(0, lacking) + max(used, 2 * ten)
+    return -(-wanted // ten) * ten
+
+
 def typed_amount(text: str) -> Decimal:
     """Return a number that a person typed, with comma or point before its decimals. Raises
     ValueError."""

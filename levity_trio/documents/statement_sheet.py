@@ -16,6 +16,7 @@ from levity_trio.billing.statement import (
     Currency,
     Line,
     LineKind,
+    Owner,
     Position,
     Split,
     Statement,
@@ -265,29 +266,33 @@ def payment_reference(statement: Statement, template: DocumentTemplate) -> str:
 
 
 def payment_code(statement: Statement, reference: str) -> str:
+    """Return what the QR code of a closed statement that asks for money says, empty without one."""
+    if statement.number is None or not is_asked(statement):
+        return ""
+    return transfer_code(statement.owner, statement.currency, statement.total, reference)
+
+
+def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str) -> str:
     """Return what the QR code of a payment says: EPC069-12 ("GiroCode"), which banking apps in the
     SEPA area read.
 
-    There is one where it can be right only: a closed statement in EUR that asks for money, and an
-    IBAN whose check digits fit. Other accounts and currencies are paid by hand: then it is empty.
+    There is one where it can be right only: an amount in EUR, and an IBAN whose check digits fit.
+    Other accounts and currencies are paid by hand: then it is empty.
     """
-    owner = statement.owner
     iban = bank_accounts.compact(owner.bank_account or "")
-    if statement.number is None or not is_asked(statement) or statement.total > HIGHEST_CENTS:
-        return ""
-    if statement.currency.code != "EUR" or not bank_accounts.is_iban(iban):
+    if amount > HIGHEST_CENTS or currency.code != "EUR" or not bank_accounts.is_iban(iban):
         return ""
 
     name = tidy(owner.party.name)[:LONGEST_NAME].strip()
-    # A reference begins with the statement's number, so its end is what can be missed.
+    # A reference begins with a number, so its end is what can be missed.
     kept = reference.encode()[:LONGEST_REMITTANCE_BYTES]
     remittance = kept.decode(errors="ignore").strip()
     if not name or not remittance or len(name.encode()) > LONGEST_NAME_BYTES:
         return ""
 
-    euros = f"{units(statement.total, statement.currency)}"
-    amount = euros.rstrip("0").rstrip(".")
-    return f"BCD\n002\n1\nSCT\n\n{name}\n{iban}\nEUR{amount}\n\n\n{remittance}"
+    euros = f"{units(amount, currency)}"
+    written = euros.rstrip("0").rstrip(".")
+    return f"BCD\n002\n1\nSCT\n\n{name}\n{iban}\nEUR{written}\n\n\n{remittance}"
 
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:

@@ -77,6 +77,18 @@ def test_a_name_and_the_amount_are_enough(name: str) -> None:
     assert propose(1000, "Strom", name) == (ANNA, None, False)
 
 
+@pytest.mark.parametrize("word", ["Prepaid", "Guthaben", "SVWZ+GUTHABEN", "gutaben"])
+def test_who_pays_in_advance_is_known_by_his_number_and_name(word: str) -> None:
+    assert propose(4100, f"{word} 2, Wohnung 5, Ben") == (BEN, None, True)
+    assert propose(7605, f"{word} 2", "Ben") == (BEN, None, True)
+    # One alone is a question, and so is what speaks for another one.
+    assert propose(4321, f"{word} 2") == (BEN, None, False)
+    assert propose(4321, f"{word} 2", "Müller") == (BEN, None, False)
+    assert propose(4321, f"{word} 99") is None
+    # A statement that is named goes before.
+    assert propose(7605, f"{word} 2, HV-12", "Anna Müller") == (ANNA, 12, True)
+
+
 def test_letters_that_banks_do_not_have_are_no_hindrance() -> None:
     names = {1: "Cem Yılmaz", 2: "Łukasz François", 3: "Mu\u0308ller"}
     for name, account in (("CEM YILMAZ", 1), ("FRANCOIS L.", 2), ("MUELLER", 3), ("LUKASZ", 2)):

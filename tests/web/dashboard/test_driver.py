@@ -6,13 +6,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from levity_trio.bank import BankLine
+from levity_trio.bank.matching import Books, Matching
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.ownership import Thing, What
+from levity_trio.events import WalletCovered
+from levity_trio.locale import speaking
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.load import load
@@ -45,6 +50,7 @@ MONTH, STATEMENT = (
     next(page for page in OF_BILLS if page.path == path)
     for path in ("/bills/{month}", "/statements/{number}")
 )
+PREPAID = {"en": "Prepaid 1, Anna", "de": "Guthaben 1, Anna"}
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -528,6 +534,46 @@ async def test_what_is_left_in_a_wallet(yard: Yard) -> None:
     words = (await Opening(yard, yard.anna.caller).open(STATEMENTS)).words
     assert "50.00 EUR left in your wallet" in words
     assert "March 2026 so far 0 sessions, 0.0 kWh" in words
+
+
+@pytest.mark.usefixtures("day_and_night")
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_who_has_spent_all_pays_where_he_stands(yard: Yard, language: str) -> None:
+    await yard.add_tag("ANNA")
+    purses, papers = Purses(yard.books), Papers(yard.books.connection)
+    papers.biller(forms.OWNER)
+    purses.prepay()
+    purses.enter(LedgerKind.CORRECTION, -1234)
+    with reading(yard.books) as db:
+        yard.central.tags.wallets.load(owned_tags(db), [1])
+    async with yard.charger() as plug:
+        await plug.status("Available")
+        with speaking(language):
+            shown = await at(yard, yard.anna)
+            first = await at(yard, yard.anna, connector=1)
+        money = await yard.anna.get("/money")
+        payment, reference = money["payment"], PREPAID[language]
+        assert payment["reference"] == PREPAID["en"]
+        # What is lacking, and a usual month.
+        assert payment["amount"] == 4000
+        said = "BCD", "002", "1", "SCT", "", "Bauhof 12 eG", forms.IBAN, "EUR40"
+        assert tuple(payment["code"]) == matrix("\n".join((*said, "", "", PREPAID["en"])))
+        for page in (shown, first):
+            assert {"en": "Nothing is left", "de": "Das Guthaben"}[language] in page.words
+            assert forms.IBAN in page.words.replace(" ", "")
+            assert reference in page.words
+            assert "40" in page.words
+            assert not starts(page)
+            assert "Ask the owner" not in page.words
+        # The bank's file knows the household by it, whatever the amount.
+        line = BankLine(date(2026, 3, 2), Decimal(7), "EUR", "", "", reference)
+        found = Matching(Books(names={1: "Anna", 2: "Ben"})).propose(line, 700)
+        assert found == (1, None, True)
+
+        purses.enter(LedgerKind.TOP_UP, payment["amount"])
+        (covered,) = yard.books.recorded(WalletCovered)
+        yard.central.tags.wallets.observe(covered)
+        assert starts(await at(yard, yard.anna))
 
 
 # What a statement has is corrected later

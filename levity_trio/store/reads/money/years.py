@@ -173,15 +173,20 @@ def year_of_bills(db: Database, wanted: BookYear) -> YearOfBills:
         households.append(HouseholdSums(account=account, name=name, **_sums(own)))
     households.sort(key=lambda one: (in_order(one.name or ""), one.account))
 
-    billed = [line for line in lines if line.taxes is not None]
     return YearOfBills(
         year=wanted.year,
         by=wanted.by,
         currency=currency_of(rows_of(db)),
-        is_untaxed=bool(billed) and all(line.is_untaxed for line in billed),
+        is_untaxed=are_untaxed(lines),
         periods=periods,
         households=households,
     )
+
+
+def are_untaxed(lines: Sequence[Booking]) -> bool:
+    """Whether statements are among the lines of a year, and none has tax, as their sender said."""
+    billed = [line for line in lines if line.taxes is not None]
+    return bool(billed) and all(line.is_untaxed for line in billed)
 
 
 def bookings(db: Database, wanted: BookYear) -> list[Booking]:

@@ -96,7 +96,9 @@ WHY_NOT: Final[Mapping[str, str]] = {
     Status.INVALID: Told("it is not enabled here"),
 }
 USED_UP: Final = Told("it has used what it may in this month, or your household has")
-SPENT: Final = Told("nothing is left of what your household paid in advance")
+SPENT: Final = Told(
+    "nothing is left of what your household paid in advance; Costs has a code to pay by"
+)
 _STARTING: Final[Mapping[str, str]] = {
     "queued": Told("Your start waits to be sent to the charger."),
     "sent": Told("Your start was sent; the charger has not answered yet."),

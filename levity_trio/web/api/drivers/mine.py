@@ -16,8 +16,12 @@ from starlette.responses import Response
 from levity_trio.access.places import ACCOUNT
 from levity_trio.access.places import TAG as CARD
 from levity_trio.billing import bank_accounts
+from levity_trio.billing.ledger import WalletTerms, suggested_top_up
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.documents.statement_sheet import payment_code
+from levity_trio.documents.statement_sheet import LONGEST_REFERENCE, payment_code, transfer_code
+from levity_trio.documents.template import tidy
+from levity_trio.locale import _
 from levity_trio.notify.statements import as_paper
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
@@ -161,7 +165,7 @@ class DriversStatement:
 @record
 class DriversPayment:
     """How to pay: to whom, how much (null: nothing is owed), until when, and which reference to
-    name.
+    name. Prepaid, `amount` is a suggestion, and the reference names the household.
 
     `code` are the rows of an EPC QR code, dark modules as 1, for banking apps; empty where there is
     none.
@@ -250,9 +254,18 @@ def _payment(owing_now: Owing, owed: int) -> DriversPayment | None:
     owner = owing_now.owner
     if owner is None or owner.bank_account is None:
         return None
-    reference, due_on, code = None, None, ""
+    amount, reference, due_on, code = owed or None, None, None, ""
+    wallet = owing_now.wallet
     newest = owing_now.asked if owed else None
-    if newest is not None:
+    if wallet.terms == WalletTerms.PREPAID and wallet.currency is not None:
+        currency = CURRENCIES[wallet.currency]
+        months = [sum(bill.charged for bill in month.bills) for month in owing_now.months]
+        lacking = wallet.limit - wallet.available
+        amount = suggested_top_up(lacking, max(months, default=0), currency)
+        words = _("Prepaid %(number)s, %(household)s", number=wallet.account, household=wallet.name)
+        reference = tidy(words)[:LONGEST_REFERENCE].strip()
+        code = transfer_code(owner, currency, amount, reference)
+    elif newest is not None:
         statement = newest.statement
         reference = sheet_of(as_paper(newest)).reference
         due_on = owing_now.unpaid[0].due_on if owing_now.unpaid else None
@@ -261,7 +274,7 @@ def _payment(owing_now: Owing, owed: int) -> DriversPayment | None:
         payee=owner.party.name,
         account=bank_accounts.grouped(owner.bank_account),
         bank=owner.bank_name,
-        amount=owed or None,
+        amount=amount,
         reference=reference,
         due_on=due_on,
         code=payment_modules(code),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 from starlette.responses import Response
 
-from levity_trio.billing.statement import TaxSum
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, _p
 from levity_trio.locale.texts import said
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
@@ -28,6 +26,31 @@ ENDPOINTS: Final = Endpoints(TAG)
 YEAR: Final = "/api/admin/years/{year}"
 YEARS: Final = range(2000, 2200)
 """Months are of these years."""
+HEADS: Final[Mapping[str, str]] = N_(
+    {
+        "day": "Date",
+        "kind": "Kind",
+        "document": "Document",
+        "account": "Household no.",
+        "name": "Household",
+        "text": "Text",
+        "net": "Net",
+        "rate": "Tax rate",
+        "tax": "Tax",
+        "gross": "Gross",
+        "paid": "Payment",
+        "currency": "Currency",
+        "kwh": "kWh",
+        "month": "Month of energy",
+        "due_on": "Payable by",
+        "state": "State",
+        "paid_on": "Paid on",
+    }
+)
+"""The columns of the file; people read their heads in their language."""
+OF_TAX: Final = ("net", "rate", "tax")
+_WORDS: Final[Mapping[str, str]] = N_({"prepaid": "from wallet", "overdue": "overdue"})
+"""What is told in other words than it is kept."""
 
 
 class YearQuery(ClientInput):
@@ -42,67 +65,6 @@ class YearQuery(ClientInput):
     ] = "json"
 
 
-def _of_tax(name: str) -> Callable[[Booking, str], Cell]:
-    """Return what tells one amount of what is billed; nothing for money."""
-
-    def cell(line: Booking, currency: str) -> Cell:
-        amount: int | None = getattr(line.taxes, name, None)
-        return None if amount is None else in_units(amount, currency)
-
-    return cell
-
-
-def _plain(name: str) -> Callable[[Booking, str], Cell]:
-    def cell(line: Booking, _currency: str) -> Cell:
-        value = getattr(line, name)
-        return value if value is None else str(value)
-
-    return cell
-
-
-def _word(name: str) -> Callable[[Booking, str], Cell]:
-    """Return what tells a word of the program in the language of the reader."""
-
-    def cell(line: Booking, _currency: str) -> Cell:
-        word = getattr(line, name)
-        return None if word is None else _(word)
-
-    return cell
-
-
-def _rate(line: Booking, _currency: str) -> Cell:
-    return None if line.taxes is None else line.taxes.rate
-
-
-def _paid(line: Booking, currency: str) -> Cell:
-    return in_units(line.paid, currency) if line.taxes is None else None
-
-
-_OF_TAX: Final[Mapping[str, Callable[[Booking, str], Cell]]] = N_(
-    {"Net": _of_tax("net"), "Tax rate": _rate, "Tax": _of_tax("tax")}
-)
-IN_FILE: Final[Mapping[str, Callable[[Booking, str], Cell]]] = N_(
-    {
-        "Date": _plain("day"),
-        "Kind": _word("kind"),
-        "Document": _plain("document"),
-        "Household no.": _plain("account"),
-        "Household": _plain("name"),
-        "Text": lambda line, _currency: said(line.text),
-        **_OF_TAX,
-        "Gross": _of_tax("gross"),
-        "Payment": _paid,
-        "Currency": lambda _line, currency: currency,
-        "kWh": lambda line, _currency: line.energy_wh / 1000 if line.taxes else None,
-        "Month of energy": _plain("month"),
-        "Due": _plain("due_on"),
-        "State": _word("state"),
-        "Paid on": _plain("paid_on"),
-    }
-)
-"""The columns of the file, whose heads are in the language of the reader."""
-
-
 @ENDPOINTS.get(YEAR, Role.OPERATOR, "not_found", other_media_types=(CSV,))
 async def get_year(request: TypedRequest[YearQuery, None]) -> YearOfBills | Response:
     """Show what was billed and paid in a year, by month, quarter and household. As CSV it has a
@@ -112,12 +74,38 @@ async def get_year(request: TypedRequest[YearQuery, None]) -> YearOfBills | Resp
         return await request.read(read_year, server=request.api, year=year, by=query.by)
     wanted = wanted_year(request.api, year, query.by)
     lines, currency = await request.read(_bookings, wanted=wanted)
-    is_untaxed = all(line.is_untaxed for line in lines if line.taxes is not None)
+    is_untaxed = stored.are_untaxed(lines)
+    columns = [name for name in HEADS if not (is_untaxed and name in OF_TAX)]
     rows: list[dict[str, Cell]] = []
-    heads = [head for head in IN_FILE if not (is_untaxed and head in _OF_TAX)]
     for line in lines:
-        rows.append({_(head): IN_FILE[head](line, currency) for head in heads})
-    return in_file([_(head) for head in heads], rows)
+        cells = _cells(line, currency)
+        rows.append({_(HEADS[name]): cells.get(name) for name in columns})
+    return in_file([_(HEADS[name]) for name in columns], rows)
+
+
+def _cells(line: Booking, currency: str) -> dict[str, Cell]:
+    """Return what a line of the file says, by the names of its columns."""
+    state = line.state and _(_WORDS.get(line.state, line.state))
+    if line.state == "open":
+        state = _p("statement", "open")
+    cells: dict[str, Cell] = {
+        "day": str(line.day),
+        "kind": _(_WORDS.get(line.kind, line.kind)),
+        "document": line.document,
+        "account": line.account,
+        "name": line.name,
+        "text": said(line.text),
+        "currency": currency,
+        "month": line.month,
+        "due_on": line.due_on,
+        "state": state,
+        "paid_on": line.paid_on and str(line.paid_on),
+    }
+    tax = line.taxes
+    if tax is None:
+        return {**cells, "paid": in_units(line.paid, currency)}
+    amounts = {name: in_units(getattr(tax, name), currency) for name in ("net", "tax", "gross")}
+    return {**cells, **amounts, "rate": tax.rate, "kwh": line.energy_wh / 1000}
 
 
 def wanted_year(server: Server, year: int, by: str) -> BookYear:

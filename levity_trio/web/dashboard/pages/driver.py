@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts, mine
 from levity_trio.store.reads.people.driving import (
@@ -44,6 +45,7 @@ from levity_trio.web.api.drivers.driving import (
 )
 from levity_trio.web.api.drivers.mine import (
     DriversLimit,
+    DriversMoney,
     DriversTag,
     OwnQuery,
     read_limits,
@@ -268,8 +270,18 @@ async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
         "is_by_phone": seen.is_by_phone,
         "command": await _command(view, charger.id, spots),
         "is_nobody": is_nobody(view),
+        "money": await view.look(_spent, view),
     }
     return charger, LivePart("place", "driver/place.html", values)
+
+
+def _spent(look: Look, view: PageView) -> DriversMoney | None:
+    """Return how a household pays that pays in advance and has nothing left; None for others."""
+    account = view.caller.account
+    stands = None if account is None else look(wallet, account)
+    if stands is None or stands.spent_since is None:
+        return None
+    return look(read_money, view.api.server, stands.account)
 
 
 def is_nobody(view: PageView) -> bool:
