@@ -106,12 +106,12 @@ def play(owner: Owner, random: Random) -> None:
                 sessions.append(charge(owner.station, random.randint(50, 19_999), tag))
                 owner.charging.look()
         account = random.choice((ANNA, BEN))
-        day = f"2026-{month:02}-{random.randint(10, 20)}"
+        paid_on = f"2026-{month:02}-{random.randint(10, 20)}"
         if random.random() < 0.7:
             kind = LedgerKind.TOP_UP if account == ANNA else LedgerKind.PAYMENT
-            owner.enter(kind, random.randint(1, 2000), account, paid_on=day)
+            owner.enter(kind, random.randint(1, 2000), account, paid_on=paid_on)
         if random.random() < 0.2:
-            owner.enter(LedgerKind.CHARGEBACK, -random.randint(1, 99), account, paid_on=day)
+            owner.enter(LedgerKind.CHARGEBACK, -random.randint(1, 99), account, paid_on=paid_on)
         if random.random() < 0.2:
             owner.enter(LedgerKind.CORRECTION, random.choice((-7, 5)), account)
         if sessions and random.random() < 0.5:

@@ -99,7 +99,7 @@ def _cells(line: Booking, currency: str) -> dict[str, Cell]:
         "month": line.month,
         "due_on": line.due_on,
         "state": state,
-        "paid_on": line.paid_on and str(line.paid_on),
+        "paid_on": None if line.paid_on is None else str(line.paid_on),
     }
     tax = line.taxes
     if tax is None:
