@@ -279,8 +279,11 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
     There is one where it can be right only: an amount in EUR, and an IBAN whose check digits fit.
     Other accounts and currencies are paid by hand: then it is empty.
     """
-    iban = bank_accounts.compact(owner.bank_account or "")
-    if amount > HIGHEST_CENTS or currency.code != "EUR" or not bank_accounts.is_iban(iban):
+    account = owner.bank_account or ""
+    iban = bank_accounts.compact(account)
+    has_iban = bank_accounts.is_iban(iban)
+    has_code = has_iban and currency.code == "EUR"
+    if not has_code or amount > HIGHEST_CENTS:
         return ""
 
     name = tidy(owner.party.name)[:LONGEST_NAME].strip()

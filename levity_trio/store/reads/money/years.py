@@ -64,7 +64,7 @@ class YearBy(StrEnum):
 
 
 class BookYear(NamedTuple):
-    """Which year is wanted, and how: `today` is the local day of the reader."""
+    """A year that is wanted, and how. `today` is the local day of the reader."""
 
     year: int
     by: YearBy
@@ -73,7 +73,7 @@ class BookYear(NamedTuple):
 
 
 @record
-class Booking:
+class BookedLine:
     """A line of the books: what a statement bills at one tax rate, or an entry of money.
 
     `kind` is statement, prepaid (a statement lists it, a wallet paid), or that of the entry.
@@ -147,8 +147,8 @@ class YearOfBills:
 def year_of_bills(db: Database, wanted: BookYear) -> YearOfBills:
     """Return what a year comes to; months and quarters in which nothing happened are left out."""
     lines = [*_statements(db, wanted), *_money(db, wanted)]
-    by_month: dict[int, list[Booking]] = defaultdict(list)
-    by_account: dict[int, list[Booking]] = defaultdict(list)
+    by_month: dict[int, list[BookedLine]] = defaultdict(list)
+    by_account: dict[int, list[BookedLine]] = defaultdict(list)
     for line in lines:
         by_account[line.account].append(line)
         is_by_energy = wanted.by is YearBy.ENERGY and line.month is not None
@@ -156,7 +156,7 @@ def year_of_bills(db: Database, wanted: BookYear) -> YearOfBills:
         by_month[month].append(line)
 
     periods: list[PeriodSums] = []
-    of_quarter: list[Booking] = []
+    of_quarter: list[BookedLine] = []
     for number in range(1, 13):
         if by_month[number]:
             periods.append(_period(f"{wanted.year}-{number:02}", by_month[number]))
@@ -183,13 +183,13 @@ def year_of_bills(db: Database, wanted: BookYear) -> YearOfBills:
     )
 
 
-def are_untaxed(lines: Sequence[Booking]) -> bool:
+def are_untaxed(lines: Sequence[BookedLine]) -> bool:
     """Whether statements are among the lines of a year, and none has tax, as their sender said."""
     billed = [line for line in lines if line.taxes is not None]
     return bool(billed) and all(line.is_untaxed for line in billed)
 
 
-def bookings(db: Database, wanted: BookYear) -> list[Booking]:
+def bookings(db: Database, wanted: BookYear) -> list[BookedLine]:
     """Return the lines of a year in the order of their days, with the days on which statements were
     paid."""
     lines = [*_money(db, wanted)]
@@ -206,7 +206,7 @@ def bookings(db: Database, wanted: BookYear) -> list[Booking]:
     return sorted(lines, key=lambda line: line.day)
 
 
-def _statements(db: Database, wanted: BookYear) -> Iterator[Booking]:
+def _statements(db: Database, wanted: BookYear) -> Iterator[BookedLine]:
     """Yield what statements bill, in their order: a line for each tax rate of what they ask for,
     and of what wallets paid."""
     # Times are UTC, and the day of a statement is that of its own zone.
@@ -237,10 +237,10 @@ def _statements(db: Database, wanted: BookYear) -> Iterator[Booking]:
 
 def _lines(
     one: ClosedStatement, day: date, sums: list[tuple[str, TaxSum]], *, is_untaxed: bool
-) -> Iterator[Booking]:
+) -> Iterator[BookedLine]:
     """Yield the lines of a statement; the first one has what it has once."""
     for place, (kind, tax) in enumerate(sums):
-        yield Booking(
+        yield BookedLine(
             day=day,
             kind=kind,
             account=one.account,
@@ -258,7 +258,7 @@ def _lines(
         )
 
 
-def _money(db: Database, wanted: BookYear) -> Iterator[Booking]:
+def _money(db: Database, wanted: BookYear) -> Iterator[BookedLine]:
     """Yield payments and other entries of people."""
     span = (f"{wanted.year - 1}-12-31", f"{wanted.year + 1}-01-02")
     rows = rows_of(db)
@@ -269,7 +269,7 @@ def _money(db: Database, wanted: BookYear) -> Iterator[Booking]:
         if day.year != wanted.year:
             continue
         kind, account, name, amount, reason, number, prefix = entry
-        yield Booking(
+        yield BookedLine(
             day=day,
             kind=kind,
             account=account,
@@ -280,7 +280,7 @@ def _money(db: Database, wanted: BookYear) -> Iterator[Booking]:
         )
 
 
-def _period(period: str, lines: Sequence[Booking]) -> PeriodSums:
+def _period(period: str, lines: Sequence[BookedLine]) -> PeriodSums:
     by_rate: dict[Decimal, list[TaxSum]] = defaultdict(list)
     months: set[str] = set()
     for line in lines:
@@ -297,7 +297,7 @@ def _period(period: str, lines: Sequence[Booking]) -> PeriodSums:
     )
 
 
-def _sums(lines: Sequence[Booking]) -> dict[str, int]:
+def _sums(lines: Sequence[BookedLine]) -> dict[str, int]:
     """Return the fields of sums."""
     sums = dict.fromkeys(names_of(YearSums), 0)
     for line in lines:

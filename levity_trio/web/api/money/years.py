@@ -13,7 +13,7 @@ from levity_trio.locale.texts import said
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money import years as stored
-from levity_trio.store.reads.money.years import Booking, BookYear, YearBy, YearOfBills
+from levity_trio.store.reads.money.years import BookedLine, BookYear, YearBy, YearOfBills
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today
@@ -83,7 +83,7 @@ async def get_year(request: TypedRequest[YearQuery, None]) -> YearOfBills | Resp
     return in_file([_(HEADS[name]) for name in columns], rows)
 
 
-def _cells(line: Booking, currency: str) -> dict[str, Cell]:
+def _cells(line: BookedLine, currency: str) -> dict[str, Cell]:
     """Return what a line of the file says, by the names of its columns."""
     state = line.state and _(_WORDS.get(line.state, line.state))
     if line.state == "open":
@@ -120,5 +120,5 @@ def read_year(db: Database, server: Server, year: int, by: str) -> YearOfBills:
     return stored.year_of_bills(db, wanted_year(server, year, by))
 
 
-def _bookings(db: Database, wanted: BookYear) -> tuple[list[Booking], str]:
+def _bookings(db: Database, wanted: BookYear) -> tuple[list[BookedLine], str]:
     return stored.bookings(db, wanted), currency_of(rows_of(db)) or ""
