@@ -505,14 +505,11 @@ def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: 
     if operator.is_told(found):
         return
     amounts = ["gross", "paid", "corrected", "open"]
-    if not found["is_untaxed"]:
+    if found["periods"][-1]["taxes"]:
         amounts[:0] = ["net", "tax"]
-    if not found["periods"][-1]["corrected"]:
-        amounts.remove("corrected")
-    for head in ("period", "name"):
-        rows = found["periods" if head == "period" else "households"]
+    for head, kind in (("period", "periods"), ("name", "households")):
         shown: list[dict[str, Any]] = []
-        for row in rows:
+        for row in found[kind]:
             texts = {name: _money({**found, **row}, name) for name in amounts}
             shown.append({**row, **texts, "kwh": _kwh(row)})
         show_table((head, "kwh", *amounts), shown)

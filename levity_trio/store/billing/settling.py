@@ -84,33 +84,36 @@ def standing_of_statements(rows: Rows, account: int) -> AccountStanding:
     return AccountStanding(statements, settlement)
 
 
-def days_paid(rows: Rows, account: int, since: date, zone: ZoneInfo) -> dict[int, date]:
+def days_paid(rows: Rows, account: int, zone: ZoneInfo) -> dict[int, str]:
     """Return when the statements of a household that are paid came to be so, by their numbers: the
-    day of the last money that they needed, from a day on."""
+    day of the last money that they needed."""
     found = rows(_STATEMENTS, (account,))
     billed = [BilledTotal(row[0], row[1], row[2], bool(row[3])) for row in found]
-    # All statements are there from the beginning: money that came before one waits for it.
-    moved = Counter[tuple[int | None, bool]]()
-    by_day: dict[date, list[Moved]] = defaultdict(list)
+    by_day: dict[str, list[Moved]] = defaultdict(list)
     for kind, amount, statement, paid_on, entered_at in rows(_MOVED_ON, (account,)):
-        day = in_zone(datetime.fromisoformat(entered_at), zone).date()
-        if paid_on is not None:
-            day = date.fromisoformat(paid_on)
-        by_day[since if kind == "statement" else max(day, since)].append(Moved(amount, statement))
+        # All statements are there from the beginning: money that came before one waits for it.
+        day = "" if kind == "statement" else paid_on or local_day(entered_at, zone)
+        by_day[day].append(Moved(amount, statement))
 
-    paid_on_day: dict[int, date] = {}
+    moved = Counter[tuple[int | None, bool]]()
+    days: dict[int, str] = {}
     for day, entries in sorted(by_day.items()):
         for amount, statement in entries:
             moved[statement, amount > 0] += amount
         entered = [Moved(amount, statement) for (statement, _sign), amount in moved.items()]
         paid = settle(billed, entered).paid
-        for one in billed:
+        for one, row in zip(billed, found, strict=True):
+            number = row[4]
             if paid.get(one.id, 0) < one.asked:
-                paid_on_day.pop(one.id, None)
+                days.pop(number, None)
             else:
-                paid_on_day.setdefault(one.id, day)
-    numbers = {row[0]: row[4] for row in found}
-    return {numbers[one]: day for one, day in paid_on_day.items()}
+                days.setdefault(number, day)
+    return days
+
+
+def local_day(at: str, zone: ZoneInfo) -> str:
+    """Return the local day of a stored time."""
+    return in_zone(datetime.fromisoformat(at), zone).date().isoformat()
 
 
 def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
@@ -133,9 +136,7 @@ def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
         known, closed_at = (0, closed) if before is None else (before.newest, "")
     moved: list[MoneyMoved] = []
     for paid_on, entered_at, kind, amount, statement in rows(_SINCE, (account, known, closed_at)):
-        day = in_zone(datetime.fromisoformat(entered_at), zone).date()
-        if paid_on is not None:
-            day = date.fromisoformat(paid_on)
+        day = date.fromisoformat(paid_on or local_day(entered_at, zone))
         moved.append(MoneyMoved(day=day, kind=kind, amount=amount, statement=statement))
     ((newest,),) = rows(_NEWEST_ENTRY, (account,))
     return AccountBefore(
@@ -148,6 +149,6 @@ def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
 
 def due_day(closed_at: str, zone: str, payment_days: int) -> str:
     """Return the last day to pay, at most the last one of the calendar."""
-    closed_on = in_zone(datetime.fromisoformat(closed_at), ZoneInfo(zone)).date()
+    closed_on = date.fromisoformat(local_day(closed_at, ZoneInfo(zone)))
     due = min(closed_on.toordinal() + payment_days, date.max.toordinal())
     return date.fromordinal(due).isoformat()

@@ -13,7 +13,7 @@ from levity_trio.locale.texts import said
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money import years as stored
-from levity_trio.store.reads.money.years import BookedLine, BookYear, YearBy, YearOfBills
+from levity_trio.store.reads.money.years import BookedLine, WantedYear, YearOfBills
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today
@@ -40,7 +40,7 @@ HEADS: Final[Mapping[str, str]] = N_(
         "gross": "Gross",
         "paid": "Payment",
         "currency": "Currency",
-        "kwh": "kWh",
+        "energy_wh": "kWh",
         "month": "Month of energy",
         "due_on": "Payable by",
         "state": "State",
@@ -72,53 +72,40 @@ async def get_year(request: TypedRequest[YearQuery, None]) -> YearOfBills | Resp
     year, query = request.number("year"), request.query
     if query.format == "json":
         return await request.read(read_year, server=request.api, year=year, by=query.by)
-    wanted = wanted_year(request.api, year, query.by)
-    lines, currency = await request.read(_bookings, wanted=wanted)
-    is_untaxed = stored.are_untaxed(lines)
-    columns = [name for name in HEADS if not (is_untaxed and name in OF_TAX)]
-    rows: list[dict[str, Cell]] = []
-    for line in lines:
-        cells = _cells(line, currency)
-        rows.append({_(HEADS[name]): cells.get(name) for name in columns})
-    return in_file([_(HEADS[name]) for name in columns], rows)
+    wanted = _wanted(request.api, year, query.by)
+    lines = await request.read(stored.booked_lines, wanted=wanted)
+    currency = await request.read(lambda db: currency_of(rows_of(db)))
+    has_tax = any(line.rate is not None for line in lines)
+    columns = [name for name in HEADS if has_tax or name not in OF_TAX]
+    heads = [_(HEADS[name]) for name in columns]
+    rows = ([_cell(line, name, currency) for name in columns] for line in lines)
+    return in_file(heads, (dict(zip(heads, cells, strict=True)) for cells in rows))
 
 
-def _cells(line: BookedLine, currency: str) -> dict[str, Cell]:
-    """Return what a line of the file says, by the names of its columns."""
-    state = line.state and _(_WORDS.get(line.state, line.state))
-    if line.state == "open":
-        state = _p("statement", "open")
-    cells: dict[str, Cell] = {
-        "day": str(line.day),
-        "kind": _(_WORDS.get(line.kind, line.kind)),
-        "document": line.document,
-        "account": line.account,
-        "name": line.name,
-        "text": said(line.text),
-        "currency": currency,
-        "month": line.month,
-        "due_on": line.due_on,
-        "state": state,
-        "paid_on": None if line.paid_on is None else str(line.paid_on),
-    }
-    tax = line.taxes
-    if tax is None:
-        return {**cells, "paid": in_units(line.paid, currency)}
-    amounts = {name: in_units(getattr(tax, name), currency) for name in ("net", "tax", "gross")}
-    return {**cells, **amounts, "rate": tax.rate, "kwh": line.energy_wh / 1000}
+def _cell(line: BookedLine, name: str, currency: str | None) -> Cell:
+    """Return what a line says in a column."""
+    is_money = line.month is None
+    if name == "currency":
+        return currency
+    if name == "paid":
+        return in_units(line.paid + line.corrected, currency) if is_money else None
+    value: Cell = getattr(line, name)
+    if name in ("net", "tax", "gross"):
+        return None if is_money else in_units(getattr(line, name), currency)
+    if name == "energy_wh":
+        return None if is_money else line.energy_wh / 1000
+    if name in ("kind", "state") and isinstance(value, str):
+        return _p("statement", "open") if value == "open" else _(_WORDS.get(value, value))
+    return said(value) if isinstance(value, str) else value
 
 
-def wanted_year(server: Server, year: int, by: str) -> BookYear:
+def _wanted(server: Server, year: int, by: str) -> WantedYear:
     """Return a year that can be read. Raises Problem."""
     if year not in YEARS:
         raise not_found(Told("year {1}", year))
-    return BookYear(year, YearBy(by), local_today(server), server.config.time_zone)
+    return WantedYear(year, by, local_today(server), server.config.time_zone)
 
 
 def read_year(db: Database, server: Server, year: int, by: str) -> YearOfBills:
     """Return what a year comes to. Raises Problem."""
-    return stored.year_of_bills(db, wanted_year(server, year, by))
-
-
-def _bookings(db: Database, wanted: BookYear) -> tuple[list[BookedLine], str]:
-    return stored.bookings(db, wanted), currency_of(rows_of(db)) or ""
+    return stored.year_of_bills(db, _wanted(server, year, by))
