@@ -179,6 +179,13 @@ _PATH: Final = click.argument(
     required=False,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
+_OUTPUT: Final = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Into a file.",
+)
 _REMOVE: Final = click.option("--remove", is_flag=True, help="Go on without it.")
 
 
@@ -385,13 +392,7 @@ def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
 @command("show", group=bill, epilog=SHOW_EXAMPLES)
 @click.argument("number", type=click.IntRange(1))
 @click.option("--as", "form", type=FORMS, help="As a document.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Into a file.",
-)
+@_OUTPUT
 @WIDE
 def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
     """Show a closed statement, or make a document of it."""
@@ -481,15 +482,9 @@ def _kwh(record: Mapping[str, Any]) -> str:
 
 
 @command("year", group=bill, epilog=YEAR_EXAMPLES)
-@click.argument("year", metavar="YEAR", type=click.IntRange(2000, 2199))
+@click.argument("year", metavar="YEAR", type=int)
 @click.option("--by-energy", is_flag=True, help="Statements count in the month of their energy.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="All bookings into a CSV file.",
-)
+@_OUTPUT
 @WIDE
 def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:
     """Show what was billed and paid in a year."""

@@ -64,7 +64,6 @@ from levity_trio.web.api.money import (
     statements,
     tariffs,
     wallets,
-    years,
 )
 from levity_trio.web.api.people import (
     account_files,
@@ -141,7 +140,6 @@ ROOMS: Final = (
         billing,
         biller,
         statements,
-        years,
         car_sheets,
         meters,
     ),

@@ -36,8 +36,8 @@ _PREPAID: Final = (
     "WHERE number BETWEEN ? AND ? AND is_prepaid = 1"
 )
 _MONEY: Final = (
-    "SELECT paid_on, entered_at, kind, ledger.account_id, account.name, amount, reason, number, "
-    "number_prefix FROM ledger JOIN account ON account.id = ledger.account_id "
+    "SELECT paid_on, entered_at, kind, ledger.account_id, account.name, ledger.currency, amount, "
+    "reason, number, number_prefix FROM ledger JOIN account ON account.id = ledger.account_id "
     "LEFT JOIN statement ON statement.id = statement_id "
     "LEFT JOIN closing ON closing.id = closing_id LEFT JOIN biller ON biller.id = biller_id "
     "WHERE kind NOT IN ('statement', 'charge') AND tx_id IS NULL "
@@ -82,6 +82,7 @@ class BookedLine(YearSums):
     kind: str
     account: int
     name: str | None
+    currency: str
     number: int | None
     document: str | None
     text: str
@@ -180,8 +181,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     """Yield what statements bill, in their order: a line for each tax rate of what they ask for,
     and of what wallets paid."""
     is_by_energy = wanted.by == "energy"
-    span = (f"{wanted.year}-01", f"{wanted.year + 1}-01") if is_by_energy else _span(wanted)
-    closed = closed_between(db, span, wanted.today, by_month=is_by_energy)
+    closed = closed_between(db, _span(wanted), wanted.today, by_month=is_by_energy)
     if not closed:
         return
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)
@@ -193,7 +193,8 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
         day = local_day(one.closed_at, ZoneInfo(zone))
-        if not (is_by_energy or day.startswith(str(wanted.year))):
+        counted = one.month if is_by_energy else day
+        if not counted.startswith(f"{wanted.year}-"):
             continue
         from_wallet = tax_sums(prepaid[one.number], are_gross=prices == "gross")
         sums = [("statement", tax) for tax in taxes_of(taxes)]
@@ -206,6 +207,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 kind=kind,
                 account=one.account,
                 name=one.name,
+                currency=one.currency,
                 number=one.number,
                 document=one.printed_number,
                 text=Told("Charging {1}", one.month),
@@ -226,15 +228,16 @@ def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     rows = rows_of(db)
     for paid_on, entered_at, *entry in rows(_MONEY, _span(wanted)):
         day = paid_on or local_day(entered_at, wanted.zone)
-        if not day.startswith(str(wanted.year)):
+        if not day.startswith(f"{wanted.year}-"):
             continue
-        kind, account, name, amount, reason, number, prefix = entry
+        kind, account, name, currency, amount, reason, number, prefix = entry
         is_correction = kind == LedgerKind.CORRECTION
         yield BookedLine(
             day=day,
             kind=kind,
             account=account,
             name=name,
+            currency=currency,
             number=number,
             document=printed_number(prefix, number),
             text=reason,

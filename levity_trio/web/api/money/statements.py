@@ -12,8 +12,11 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
+from levity_trio.documents.cells import inert
 from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import DocumentForm, Paper
+from levity_trio.locale import N_, _, _p
+from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, statement
@@ -21,6 +24,13 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money import drafts
 from levity_trio.store.reads.money import statements as stored
 from levity_trio.store.reads.money.statements import ClosedStatement, StatementFilters
+from levity_trio.store.reads.money.years import (
+    BookedLine,
+    WantedYear,
+    YearOfBills,
+    booked_lines,
+    year_of_bills,
+)
 from levity_trio.store.reads.pages import ListPage, sort_by
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
@@ -53,6 +63,7 @@ from levity_trio.web.api.engine.papers import (
     read_papers,
 )
 from levity_trio.web.api.engine.problems import not_found
+from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.money.billing import NOT_DRAFTED, TermsOfMonth, computed, month_of
 from levity_trio.web.http.texts import as_json
 
@@ -60,6 +71,7 @@ TAG: Final = "statements"
 ENDPOINTS: Final = Endpoints(TAG)
 STATEMENTS: Final = "/api/admin/statements"
 STATEMENT: Final = f"{STATEMENTS}/{{number}}"
+YEAR: Final = "/api/admin/years/{year}"
 CLOSING: Final = "/api/admin/closings/{month}"
 DRAFT: Final = "/api/admin/drafts/{month}"
 OF_DRAFT: Final = f"{DRAFT}/statements/{{id}}"
@@ -101,6 +113,45 @@ IN_FILE: Final[Mapping[str, Callable[[ClosedStatement], Cell]]] = {
     **{name: attrgetter(name) for name in ("due_on", "printed_number")},
 }
 """The columns of a file of them."""
+
+
+HEADS: Final[Mapping[str, str]] = N_(
+    {
+        "day": "Date",
+        "kind": "Kind",
+        "document": "Document",
+        "account": "Household no.",
+        "name": "Household",
+        "text": "Text",
+        "net": "Net",
+        "rate": "Tax rate",
+        "tax": "Tax",
+        "gross": "Gross",
+        "paid": "Payment",
+        "currency": "Currency",
+        "energy_wh": "kWh",
+        "month": "Month of energy",
+        "due_on": "Payable by",
+        "state": "State",
+        "paid_on": "Paid on",
+    }
+)
+"""The columns of the file of a year; people read their heads in their language."""
+OF_TAX: Final = ("net", "rate", "tax")
+_WORDS: Final[Mapping[str, str]] = N_({"prepaid": "from wallet", "overdue": "overdue"})
+"""What that file tells in other words than it is kept."""
+
+
+class YearQuery(ClientInput):
+    """What counts as of the year, and in which form it is told."""
+
+    by: Annotated[
+        Literal["invoice", "energy"],
+        Meta(description="The day of the invoice, or the month of the energy."),
+    ] = "invoice"
+    format: Annotated[
+        Literal["json", "csv"], Meta(description="Sums as JSON, or each booking as CSV.")
+    ] = "json"
 
 
 class StatementsQuery(Paged):
@@ -239,6 +290,46 @@ async def get_archive(request: TypedRequest[ArchiveQuery, None]) -> Response:
     (_, first), (_, last) = statements[0], statements[-1]
     name = f"{month} statements {first}-{last}"
     return archive(request.api, read, request.query.format, name)
+
+
+# A year
+
+
+@ENDPOINTS.get(YEAR, Role.OPERATOR, other_media_types=(CSV,))
+async def get_year(request: TypedRequest[YearQuery, None]) -> YearOfBills | Response:
+    """Show what was billed and paid in a year, by month, quarter and household. As CSV it has a
+    line for each statement and tax rate, and for each payment."""
+    wanted_year = of_year(request.api, request.number("year"), request.query.by)
+    if request.query.format == "json":
+        return await request.read(year_of_bills, wanted=wanted_year)
+    lines = await request.read(booked_lines, wanted=wanted_year)
+    has_tax = any(line.rate is not None for line in lines)
+    columns = [name for name in HEADS if has_tax or name not in OF_TAX]
+    heads = [_(HEADS[name]) for name in columns]
+    rows = ([inert(_cell(line, name)) for name in columns] for line in lines)
+    return Response(encoded([heads, *rows]), media_type=CSV)
+
+
+def of_year(server: Server, year: int, by: str) -> WantedYear:
+    """Return what is wanted of a year."""
+    return WantedYear(year, by, local_today(server), server.config.time_zone)
+
+
+def _cell(line: BookedLine, name: str) -> Cell:
+    """Return what a line says in a column."""
+    is_money = line.month is None
+    value: Cell = getattr(line, name)
+    match name:
+        case "paid":
+            return in_units(line.paid + line.corrected, line.currency) if is_money else None
+        case "net" | "tax" | "gross":
+            return None if is_money else in_units(getattr(line, name), line.currency)
+        case "energy_wh":
+            return None if is_money else line.energy_wh / 1000
+        case "kind" | "state" if value:
+            word = str(value)
+            return _p("statement", "open") if word == "open" else _(_WORDS.get(word, word))
+    return said(value) if isinstance(value, str) else value
 
 
 # Statements of a preview

@@ -19,6 +19,7 @@ from levity_trio.store.reads.money.billing import biller, billing, first_bill
 from levity_trio.store.reads.money.missing import Lack, lacks_of_sender
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
+from levity_trio.store.reads.money.years import year_of_bills
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages
 from levity_trio.web.api.engine.bodies import asked
@@ -32,9 +33,13 @@ from levity_trio.web.api.money.billing import (
     read_months,
 )
 from levity_trio.web.api.money.meters import read_meter, read_reconciliation
-from levity_trio.web.api.money.statements import StatementsQuery, read_statement, read_statements
+from levity_trio.web.api.money.statements import (
+    StatementsQuery,
+    of_year,
+    read_statement,
+    read_statements,
+)
 from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
-from levity_trio.web.api.money.years import read_year
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
@@ -92,7 +97,7 @@ def _year(look: Look, view: PageView) -> Values:
     year = today(server.now(), server.config.time_zone).year
     if "year" in view.path:
         year = whole_number(view.path, "year")
-    return {"one": look(read_year, server, year, by)}
+    return {"one": look(year_of_bills, of_year(server, year, by))}
 
 
 # One month
