@@ -113,6 +113,10 @@ def play(owner: Owner, random: Random) -> None:
             owner.enter(LedgerKind.CHARGEBACK, -random.randint(1, 99), account, paid_on=paid_on)
         if random.random() < 0.2:
             owner.enter(LedgerKind.CORRECTION, random.choice((-7, 5)), account)
+        if sessions and random.random() < 0.4:
+            # It may be another household's now; a wallet that was charged gets it back.
+            owner.charging.give_by_hand(sessions[-1], random.choice((ANNA, BEN)))
+            owner.charging.look()
         if sessions and random.random() < 0.5:
             correct(books, random.choice(sessions), random.randint(0, 9999))
             owner.charging.look()
