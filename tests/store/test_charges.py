@@ -367,3 +367,21 @@ def test_what_a_closed_statement_held_back_is_charged_after_its_review(
         transaction,
         {},
     )
+
+
+def test_what_was_given_back_is_charged_by_the_statement_that_has_it_again(
+    house: Charging, station: Station
+) -> None:
+    """A session that others were billed for comes back to the wallet that was charged for it."""
+    transaction = charge(station)
+    house.look()
+    house.give_by_hand(transaction, BEN)
+    house.look()
+    house.books.now += timedelta(days=40)
+    house.biller.close("2026-03")
+    assert (house.standing().balance, house.standing(BEN).balance) == (1000, -120)
+    house.give_by_hand(transaction, ANNA)
+    house.look()
+    house.books.now += timedelta(days=40)
+    house.biller.close("2026-04")
+    assert (house.standing().balance, house.standing(BEN).balance) == (880, 0)

@@ -30,8 +30,9 @@ from levity_trio.told import Told
 
 _PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(amount), 0) FROM ledger "
-    "WHERE kind = 'charge' AND account_id = ? AND tx_id IN ({})"
+    "WHERE kind IN ('charge', 'correction') AND account_id = ? AND tx_id IN ({})"
 )
+"""What was charged, less what was given back while the session was another account's."""
 
 
 class Order(NamedTuple):
