@@ -169,6 +169,20 @@ def test_one_that_moved_to_another_account(biller: Biller, station: Station) -> 
     assert (found.billed_amount, found.billed_wh, found.pending) == (120, 4000, ())
 
 
+def test_one_that_is_given_on_by_hand(biller: Biller, station: Station) -> None:
+    transaction = charge(station, tag="Stranger")
+    biller.house.give_by_hand(transaction, ANNA)
+    close(biller, 3)
+    biller.house.give_by_hand(transaction, BEN)
+    close(biller, 4)
+    found = bill(biller, transaction)
+    assert [(one.account, one.kind, one.amount) for one in found.positions] == [
+        (ANNA, "session", 120),
+        (ANNA, "correction", -120),
+        (BEN, "session", 120),
+    ]
+
+
 def test_one_that_became_nobodys_is_given_back(biller: Biller, station: Station) -> None:
     transaction = charge(station, tag="Stranger")
     biller.house.give_by_hand(transaction, ANNA)

@@ -383,5 +383,6 @@ def test_what_was_given_back_is_charged_by_the_statement_that_has_it_again(
     house.give_by_hand(transaction, ANNA)
     house.look()
     house.books.now += timedelta(days=40)
+    house.books.settle()
     house.biller.close("2026-04")
     assert (house.standing().balance, house.standing(BEN).balance) == (880, 0)

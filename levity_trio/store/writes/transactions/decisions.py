@@ -618,9 +618,6 @@ _EXISTS: Final = "SELECT 1 FROM account WHERE id = ?"
 _GIVE: Final = """
     INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason)
     VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (tx_id) DO UPDATE
-    SET account_id = excluded.account_id, given_at = excluded.given_at,
-        given_by = excluded.given_by, reason = excluded.reason
 """
 _TAKE_BACK: Final = "DELETE FROM tx_account WHERE tx_id = ?"
 
@@ -635,6 +632,8 @@ def give(db: UnitOfWork, transaction: int, account: int, decision: Decision) -> 
         words = Told("there is no household {1}", account)
         raise DecisionRefused(DecisionProblem.NOT_FOUND, words, "account")
     enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": former})
+    # A row that changed in place would not be billed anew.
+    db.execute(_TAKE_BACK, (transaction,))
     db.execute(_GIVE, (transaction, account, decision.at, decision.by, decision.reason))
     _record_given(db, tx.charger, transaction, account, decision)
 
