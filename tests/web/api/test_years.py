@@ -16,6 +16,8 @@ import pytest
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.money import tax_sums
 from levity_trio.documents.csv_file import csv_text
+from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.template import ENGLISH
 from levity_trio.locale import speaking
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
@@ -200,6 +202,11 @@ def _check_statement(owner: Owner, number: int, lines: list[dict[str, str]]) -> 
     rows = list(csv.DictReader(StringIO(csv_text(statement, ",", "."))))
     assert sum(cents(row["gross"]) for row in rows) == sum(cents(line["Gross"]) for line in asked)
     assert sum(cents(line["Gross"]) for line in asked) == statement.total - statement.carried_in
+    # The PDF is made of this sheet.
+    texts = set(statement_sheet(statement, ENGLISH).texts())
+    for tax in statement.taxes:
+        for amount in (tax.net, tax.tax, tax.gross):
+            assert ENGLISH.amount(amount, statement.currency) in texts
     assert {line["Month of energy"] for line in lines} == {f"{statement.month:%Y-%m}"}
 
 
