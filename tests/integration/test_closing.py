@@ -4,6 +4,7 @@ its API."""
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(
 )
 MONTH = f"{LAST:%Y-%m}"
 THIS = f"{TODAY:%Y-%m}"
+YEAR = f"{TODAY.astimezone(BERLIN):%Y}"
 
 
 @pytest.fixture
@@ -71,6 +73,7 @@ def test_a_month_from_preview_to_the_next_statement(
     shell: Shell,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     assert shell("bill", "preview", MONTH) != 0
     assert "bill begin DATE" in capsys.readouterr().err
@@ -90,6 +93,11 @@ def test_a_month_from_preview_to_the_next_statement(
     )
     closed = shown(shell, capsys, "bill", "close", MONTH, "--yes")
     assert closed == {"month": MONTH, "account": None, "statements": 2, "first": 1, "last": 2}
+    year = table(shell, capsys, "bill", "year", YEAR)
+    assert re.search(r"Anna +4\.000 +1\.01 EUR +0\.19 EUR +1\.20 EUR", year)
+    books = tmp_path / "books.csv"
+    assert f"are now {books}" in table(shell, capsys, "bill", "year", YEAR, "-o", books)
+    assert len(books.read_text().splitlines()) == 3
     assert shell("bill", "close", MONTH, "--yes") != 0
     assert (
         f"{MONTH} is closed already; {THIS} is the month to close next" in capsys.readouterr().err
