@@ -551,6 +551,7 @@ async def test_who_has_spent_all_pays_where_he_stands(yard: Yard, language: str)
         with speaking(language):
             shown = await at(yard, yard.anna)
             first = await at(yard, yard.anna, connector=1)
+            every = await Opening(yard, yard.anna.caller).open(CHARGE)
         money = await yard.anna.get("/money")
         payment, reference = money["payment"], PREPAID[language]
         assert payment["reference"] == PREPAID["en"]
@@ -565,6 +566,9 @@ async def test_who_has_spent_all_pays_where_he_stands(yard: Yard, language: str)
             assert "40" in page.words
             assert not starts(page)
             assert "Ask the owner" not in page.words
+        assert {"en": "Nothing is left", "de": "Das Guthaben"}[language] in every.words
+        assert "sk the owner" not in every.words
+        assert "Fragen Sie" not in every.words
         # The bank's file knows the household by it, whatever the amount.
         line = BankLine(date(2026, 3, 2), Decimal(7), "EUR", "", "", reference)
         found = Matching(Books(names={1: "Anna", 2: "Ben"})).propose(line, 700)

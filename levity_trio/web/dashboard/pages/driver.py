@@ -45,7 +45,6 @@ from levity_trio.web.api.drivers.driving import (
 )
 from levity_trio.web.api.drivers.mine import (
     DriversLimit,
-    DriversMoney,
     DriversTag,
     OwnQuery,
     read_limits,
@@ -98,6 +97,8 @@ class DriversView(NamedTuple):
     limits: Sequence[DriversLimit] = ()
     spaces: Sequence[SpaceRow] = ()
     is_by_phone: bool = False
+    is_spent: bool = False
+    """Whether it pays in advance, and has nothing left."""
 
     def own_space(self, charger: str, connector: str) -> SpaceRow | None:
         """Return the own space that a connector is, None if it is none."""
@@ -142,7 +143,9 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
             curves[session.id] = sparkline([(at, most) for at, _least, most in power])
         limits = look(read_limits, server, account)
         own_spaces = look(spaces_of_household, server.stamp(), charger, account)
-        seen = DriversView((), (), sessions, curves, limits, own_spaces)
+        stands = look(wallet, account)
+        is_spent = stands is not None and stands.spent_since is not None
+        seen = DriversView((), (), sessions, curves, limits, own_spaces, is_spent=is_spent)
         return places, look(tags_of, account, server.stamp()), seen
 
     # A read has a thread of its own, in which nothing of the server's memory is looked at.
@@ -204,6 +207,7 @@ async def _all(view: PageView) -> Sequence[LivePart]:
         "limits": seen.limits,
         "is_nobody": is_nobody(view),
         "is_rest": bool(own),
+        "is_spent": seen.is_spent,
     }
     return [
         LivePart("answers", "driver/answers.html", {"answers": answers}),
@@ -270,18 +274,12 @@ async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
         "is_by_phone": seen.is_by_phone,
         "command": await _command(view, charger.id, spots),
         "is_nobody": is_nobody(view),
-        "money": await view.look(_spent, view),
+        "money": None,
     }
-    return charger, LivePart("place", "driver/place.html", values)
-
-
-def _spent(look: Look, view: PageView) -> DriversMoney | None:
-    """Return how a household pays that pays in advance and has nothing left; None for others."""
     account = view.caller.account
-    stands = None if account is None else look(wallet, account)
-    if stands is None or stands.spent_since is None:
-        return None
-    return look(read_money, view.api.server, stands.account)
+    if seen.is_spent and account is not None:
+        values["money"] = await view.look(lambda look: look(read_money, view.api.server, account))
+    return charger, LivePart("place", "driver/place.html", values)
 
 
 def is_nobody(view: PageView) -> bool:
