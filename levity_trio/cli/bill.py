@@ -499,7 +499,7 @@ def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: 
     found = operator.get(*path, **query)
     if operator.is_told(found):
         return
-    amounts = ["gross", "paid", "corrected", "open"]
+    amounts = ["gross", "paid", "open", "corrected"]
     if found["periods"][-1]["taxes"]:
         amounts[:0] = ["net", "tax"]
     for head, kind in (("period", "periods"), ("name", "households")):
@@ -507,7 +507,7 @@ def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: 
         for row in found[kind]:
             texts = {name: _money({**found, **row}, name) for name in amounts}
             shown.append({**row, **texts, "kwh": _kwh(row)})
-        show_table((head, "kwh", *amounts), shown)
+        show_table((head, *amounts[:-1], "kwh", "corrected"), shown)
 
 
 # Paper

@@ -94,7 +94,7 @@ def test_a_month_from_preview_to_the_next_statement(
     closed = shown(shell, capsys, "bill", "close", MONTH, "--yes")
     assert closed == {"month": MONTH, "account": None, "statements": 2, "first": 1, "last": 2}
     year = table(shell, capsys, "bill", "year", YEAR)
-    assert re.search(r"Anna +4\.000 +1\.01 EUR +0\.19 EUR +1\.20 EUR", year)
+    assert re.search(r"Anna +1\.01 EUR +0\.19 EUR +1\.20 EUR +0\.00 EUR +1\.20 EUR", year)
     books = tmp_path / "books.csv"
     assert f"are now {books}" in table(shell, capsys, "bill", "year", YEAR, "-o", books)
     assert len(books.read_text().splitlines()) == 3
