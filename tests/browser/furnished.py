@@ -226,6 +226,7 @@ def _bill(site: Site, month: str) -> dict[str, Any]:
     draft = site.ask("GET", "admin", "drafts", now)["data"][0]["id"]
     return {
         "bills": month,
+        "year": now[:4],
         "statements": site.ask("GET", "admin", "statements")["data"][0]["number"],
         "/bills/{month}/papers": f"/bills/{now}/papers",
         "/bills/{month}/draft/{number}": f"/bills/{now}/draft/{draft}",

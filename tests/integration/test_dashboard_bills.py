@@ -341,6 +341,7 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
 def test_each_role_sees_what_the_api_lets_it_do(server: Serving) -> None:
     paths = (
         "/bills",
+        "/bills/year",
         f"/bills/{MONTH}",
         f"/bills/{MONTH}/reconciliation",
         "/tariffs",
@@ -358,7 +359,7 @@ def test_each_role_sees_what_the_api_lets_it_do(server: Serving) -> None:
             assert not {"/bills", "/tariffs"} & set(page.links)
             assert [
                 browser.get(path).status for path in (*paths, "/statements/1", "/tariffs/1")
-            ] == [403] * 9
+            ] == [403] * 10
             continue
         pages = [browser.get(path) for path in paths]
         assert [page.status for page in pages] == [200] * len(paths)

@@ -196,6 +196,7 @@ def shown_of(past: Past) -> dict[str, Any]:
         "chargers": HOUSEHOLDS[0].charger,
         "drafts": "2026-03",
         "statements": 1,
+        **dict.fromkeys(("year", "years"), 2026),
         "wallets": 2,
         **dict.fromkeys(("id-tags", "id-tag-limits", "id-tag-use"), HOUSEHOLDS[0].tag),
         "/api/admin/accounts/{id}/personal": "/api/admin/accounts/8/personal",
