@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -573,6 +574,10 @@ async def test_who_has_spent_all_pays_where_he_stands(yard: Yard, language: str)
         line = BankLine(date(2026, 3, 2), Decimal(7), "EUR", "", "", reference)
         found = Matching(Books(names={1: "Anna", 2: "Ben"})).propose(line, 700)
         assert found == (1, None, True)
+
+        # Nobody said to which account.
+        papers.biller(replace(forms.OWNER, bank_account=None))
+        assert "Ask the owner how to pay." in (await at(yard, yard.anna)).words
 
         purses.enter(LedgerKind.TOP_UP, payment["amount"])
         (covered,) = yard.books.recorded(WalletCovered)

@@ -172,7 +172,7 @@ def booked_lines(db: Database, wanted: WantedYear) -> list[BookedLine]:
             if line.account not in days:
                 days[line.account] = days_paid(rows_of(db), line.account, wanted.zone)
             # What money in advance pays is paid on the day of its invoice.
-            paid_on = max(line.day, days[line.account][line.number])
+            paid_on = max(line.day, days[line.account].get(line.number, ""))
         lines.append(replace(line, paid_on=paid_on))
     return sorted(lines, key=lambda line: line.day)
 
