@@ -524,3 +524,19 @@ def test_what_was_closed_before_papers_had_a_language_is_marked(
         assert connection.execute("SELECT language FROM statement").fetchall() == [(language,)]
         with pytest.raises(sqlite3.IntegrityError, match="never rewritten"):
             connection.execute("UPDATE statement SET language = 'de' WHERE number = 1")
+
+
+def test_what_was_given_by_hand_is_billed_anew() -> None:
+    with closing(made(99)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        given = {"account_id": 1, "given_at": AT, "given_by": "owner", "reason": "a visit"}
+        insert(connection, "tx_account", tx_id=7, **given)
+        ended = ENDED | {"conn_id": 1, "session_id": 1, "id_tag": "TAG", "verdict": "Accepted"}
+        ended |= {"start_time": AT, "sent_start_time": AT, "meter_start": 1000}
+        ended |= {"own_start_time": AT, "created_at": AT, "updated_at": LATER}
+        for number in (7, 8):
+            insert(connection, "tx", id=number, cp_id="CP-1", **ended)
+        (known,) = connection.execute("SELECT max(revision) FROM bill_work").fetchone()
+        migrate(connection)
+        later = "SELECT tx_id FROM bill_work WHERE revision > ?"
+        assert connection.execute(later, (known,)).fetchall() == [(7,)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -51,7 +52,7 @@ class WantedYear(NamedTuple):
 
     year: int
     by: str
-    today: str
+    today: date
     zone: ZoneInfo
 
 
@@ -181,7 +182,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     """Yield what statements bill, in their order: a line for each tax rate of what they ask for,
     and of what wallets paid."""
     is_by_energy = wanted.by == "energy"
-    closed = closed_between(db, _span(wanted), wanted.today, by_month=is_by_energy)
+    closed = closed_between(db, _span(wanted), wanted.today.isoformat(), by_month=is_by_energy)
     if not closed:
         return
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)

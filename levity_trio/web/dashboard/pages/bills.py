@@ -94,7 +94,7 @@ def _standing_so(look: Look, view: PageView, state: str) -> list[ClosedStatement
 def _year(look: Look, view: PageView) -> Values:
     server = view.api.server
     by = "energy" if view.query.get("by") == "energy" else "invoice"
-    year = today(server.now(), server.config.time_zone).year
+    year = local_today(server).year
     if "year" in view.path:
         year = whole_number(view.path, "year")
     return {"one": look(year_of_bills, of_year(server, year, by))}
