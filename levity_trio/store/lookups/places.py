@@ -124,7 +124,10 @@ def folded(name: str) -> str:
 
 
 def called(rows: Rows, text: str) -> list[str]:
-    """Return the chargers that have this identity or name, or a space of this name."""
+    """Return the charger that has this identity, else those of this name, or with a space of this
+    name."""
+    if rows("SELECT 1 FROM cp WHERE id = ?", (text,)):
+        return [text]
     named = rows(_NAMED, ())
     wanted = folded(text)
     return sorted({charger for charger, name in named if folded(name) == wanted})

@@ -233,7 +233,7 @@ async def _respond(api: ApiParts, endpoint: Endpoint, request: Request, caller: 
     elif endpoint.body is not None:
         body = endpoint.body.read(await request.body())
     typed = TypedRequest(api, caller, request.path_params, query, body, request.headers)
-    content = await _answer(endpoint, typed)
+    content = await endpoint.handle(await _with_charger(endpoint, typed))
     if isinstance(content, Response):
         return content
 
@@ -247,48 +247,30 @@ async def _respond(api: ApiParts, endpoint: Endpoint, request: Request, caller: 
     return Response(_encode(show(content)), status, headers, media_type="application/json")
 
 
-async def _answer(endpoint: Endpoint, request: Asked) -> object:
-    """Have a request handled, which may name a charger as people do. Raises Problem."""
-    query = request.query
-    charger = getattr(query, "charger", None)
-    if isinstance(query, msgspec.Struct) and charger is not None:
-        query = msgspec.structs.replace(query, charger=await _charger(request, charger))
-        request = replace(request, query=query)
-    try:
-        return await endpoint.handle(request)
-    except Problem as problem:
-        if problem.code != "not_found":
-            raise
-        not_found = problem
-    # Nothing was done: there is no charger of this identity. It may be its name.
-    named = await _with_charger(endpoint, request)
-    if (named.path, named.body) == (request.path, request.body):
-        raise not_found
-    return await endpoint.handle(named)
-
-
 async def _with_charger(endpoint: Endpoint, request: Asked) -> Asked:
-    """Return a request with the identity of the charger that it names by its name or space."""
-    path, body = request.path, request.body
+    """Return a request with the identity of each charger that it names by a name or a space. Raises
+    Problem if several are called so."""
+    path = dict(request.path)
     for parameter in _CHARGERS.findall(endpoint.path):
-        path = {**path, parameter: await _charger(request, path[parameter])}
-    charger = getattr(body, "charger", None)
-    if isinstance(body, msgspec.Struct) and isinstance(charger, str):
-        body = msgspec.structs.replace(body, charger=await _charger(request, charger))
-    return replace(request, path=path, body=body)
+        path[parameter] = await _charger(request, path[parameter])
+    parts: dict[str, Any] = {"query": request.query, "body": request.body}
+    for name, given in parts.items():
+        charger = getattr(given, "charger", None)
+        if isinstance(given, msgspec.Struct) and isinstance(charger, str):
+            identity = await _charger(request, charger)
+            parts[name] = msgspec.structs.replace(given, charger=identity)
+    return replace(request, path=path, **parts)
 
 
 async def _charger(request: Asked, text: str) -> str:
-    """Return the identity of the charger that is called so, else the text. Raises Problem if there
-    are several."""
     found = await request.read(lambda db: called(rows_of(db), text))
-    if len(found) > 1 and text not in found:
+    if len(found) > 1:
         words = Told(
             "several chargers are called {1}: {2}; give the identity of one",
             *(text, ", ".join(found)),
         )
         raise conflict(words)
-    return found[0] if found and text not in found else text
+    return found[0] if found else text
 
 
 def _record_refusal(api: ApiParts, caller: Caller | None, scope: Scope, problem: Problem) -> None:
