@@ -29,8 +29,7 @@ Checks a backup, or the database of a stopped server. Nothing is written, not ev
   sums          positions, taxes and ledgers add up
   book          each session has the household, state and price that follow
 
-Says up to which minute the database goes, how many transactions and kWh it holds, and what was set
-in the browser. A file in
+Says up to which minute the database goes, and how many transactions and kWh it holds. A file in
 use, and one whose newest data is still in its WAL, are not checked: make a backup and check that.
 
 A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no dead
@@ -59,7 +58,6 @@ def check(*, database: DatabaseAddress, is_json: bool) -> int:
             "problems": [problem._asdict() for problem in report.problems],
             "checks": report.checks,
             "unchecked": report.unchecked,
-            "settings": report.settings,
         }
         say_json(result | ({} if report.content is None else report.content._asdict()))
     else:
@@ -68,8 +66,6 @@ def check(*, database: DatabaseAddress, is_json: bool) -> int:
         state = "has problems" if report.problems else "is sound"
         held = in_words(report.content) if report.content else "its facts cannot be read"
         say(f"{cell(str(database))} {state}: {held}.")
-        for name, value in report.settings.items():
-            say(f"Set in the browser: {name}: {cell(value)}")
         for text in report.unchecked:
             say(f"Not checked: {cell(text)}")
     return 1 if report.problems else 0

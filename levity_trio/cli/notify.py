@@ -9,8 +9,14 @@ import click
 
 from levity_trio.cli.declaring import WIDE, Group
 from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, command
+from levity_trio.cli.transfers import PATIENCE_SECONDS
 
-WAYS: Final = {"mail": "--mail", "push": "--ntfy", "ping": "--ping-url"}
+WAYS: Final = {
+    "mail": "--mail",
+    "push": "--ntfy",
+    "ping": "--ping-url",
+    "backup": "--backup-folder",
+}
 COLUMNS: Final = ("created_at", "state", "to", "subject", "problem", "id")
 EXAMPLES: Final = """\
 \b
@@ -33,14 +39,14 @@ notify = Group("notify", help="Try the messages to people, and see what was sent
     help="Mail the test to this address, not to the sender's own mailbox.",
 )
 def test(operator: Operator, way: str | None, to: str | None) -> int:
-    """Send a test by mail, push or ping; without a way, by each that is set.
+    """Try mail, push, ping or backup, which makes a copy; without a way, each that is set.
 
-    The exit status is 1 if one was not sent.
+    The exit status is 1 if one failed.
     """
     known = operator.get("messages", "ways")
     ways = [way] if way else [name for name in WAYS if known[name]]
     results = [_tried(operator, name, to) for name in ways]
-    words = [f"{one['way']}: {one['problem'] or 'sent to ' + one['to']}" for one in results]
+    words = [f"{one['way']}: {one['problem'] or one['words']}" for one in results]
     operator.tell(
         results,
         "\n".join(words) or f"nothing is set; start the server with {' or '.join(WAYS.values())}",
@@ -51,7 +57,10 @@ def test(operator: Operator, way: str | None, to: str | None) -> int:
 def _tried(operator: Operator, way: str, to: str | None) -> Mapping[str, Any]:
     body = {"way": way, "to": to} if way == "mail" and to else {"way": way}
     try:
-        return {**operator.post("messages", "test", body=body), "problem": None}
+        return {
+            **operator.post("messages", "test", body=body, patience=PATIENCE_SECONDS),
+            "problem": None,
+        }
     except RefusedByApi as refused:
         return {"way": way, "to": None, "problem": str(refused)}
 

@@ -12,7 +12,6 @@ from levity_trio.cli.charger import NO_CHARGER
 from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_table
-from levity_trio.config.sources import OWN
 
 NONE_OF_THEM: Final = ","
 """This names no charger, because no card of a charger is wanted."""
@@ -52,8 +51,7 @@ Examples:
 )
 @WIDE
 def status(operator: Operator, watch: bool, every: float) -> None:
-    """Show what each connector does: its status, who charges, energy and power; to admins also how
-    messages and backups leave."""
+    """Show what each connector does: its status, who charges, energy and power."""
     while True:
         if watch and not operator.is_json:
             click.clear()
@@ -82,9 +80,8 @@ def _show(operator: Operator) -> None:
         for charger in chargers
         for connector in _connectors(charger, (charger["id"], None) in of_connector)
     ]
-    role = operator.ask("GET", "me")["role"]
-    settings = _settings(operator) if role == "admin" else []
-    doubtful = None if role == "viewer" else _count(operator.get("review", limit=1))
+    is_viewer = operator.ask("GET", "me")["role"] == "viewer"
+    doubtful = None if is_viewer else _count(operator.get("review", limit=1))
     newcomers, turned_away = (
         _count(operator.get("newcomers", waiting="true", limit=1)),
         _turned_away(now),
@@ -94,7 +91,6 @@ def _show(operator: Operator) -> None:
         "waiting_for_a_person": doubtful,
         "newcomers_waiting": newcomers,
         "turned_away": turned_away,
-        "settings": settings,
     }
     if operator.is_told(whole):
         return
@@ -105,15 +101,6 @@ def _show(operator: Operator) -> None:
         say(f"\n{charger['words']}.\n  {charger['advice']}.")
     if newcomers:
         say(f"\n{newcomers} waiting to be adopted or refused: levity-trio chargers --newcomers")
-    for one in settings:
-        value = "its key is missing; set it again" if one["is_lost"] else one["value"]
-        say(f"{one['name']}: {value} ({one['source'] or one['origin']})")
-
-
-def _settings(operator: Operator) -> list[Mapping[str, Any]]:
-    """Return by which ways messages and copies leave, as far as they are set."""
-    settings = operator.ask("GET", "system")["settings"]
-    return [one for one in settings if one["name"] in OWN and one["origin"] != "default"]
 
 
 def _now(operator: Operator, charging: Sequence[str]) -> Mapping[str, Any]:

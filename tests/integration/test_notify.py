@@ -61,21 +61,29 @@ def ask(server: Serving, method: str, *path: str, body: Any = None) -> Any:
 def test_each_way_out_is_tried_from_the_shell_and_lost_topics_are_replaced(tmp_path: Path) -> None:
     mails = tmp_path / "mails"
     mails.mkdir()
+    (copies := tmp_path / "copies").mkdir()
     with receiving() as (pings, pushed, url):
-        flags = ("--mail", f"folder:{mails}", "--ntfy", url, "--ping-url", f"{url}/uuid")
+        ways = ("--mail", f"folder:{mails}", "--ntfy", url, "--ping-url", f"{url}/uuid")
+        flags = (*ways, "--backup-folder", str(copies))
         with serving(tmp_path / "site.db", *flags) as server:
             wait_for(lambda: pings == ["/uuid"])  # at once, and then every minute
             status, said = notify(server, "test", "mail", "--to", "anna@example.org")
-            assert (status, said) == (0, "mail: sent to anna@example.org\n")
+            assert (status, said) == (
+                0,
+                f"mail: A mail to anna@example.org was handed over. Answer: {mails}\n",
+            )
             status, said = notify(server, "test")
-            assert (status, said.splitlines()) == (
+            *sent, backup = said.splitlines()
+            assert (status, sent) == (
                 0,
                 [
-                    "mail: sent to levity-trio@localhost",
-                    "push: sent to 127.0.0.1",
-                    "ping: sent to 127.0.0.1",
+                    f"mail: A mail to levity-trio@localhost was handed over. Answer: {mails}",
+                    "push: A push message was handed over. 127.0.0.1 answered: 200",
+                    "ping: 127.0.0.1 answered: 200",
                 ],
             )
+            (copy,) = copies.iterdir()
+            assert f"MB was written to {copy}, and checked: it is sound" in backup
             assert (len([*mails.glob("*.eml")]), len(pushed), len(pings)) == (2, 1, 2)
             assert notify(server, "log") == (0, "no message yet\n")
             assert ask(server, "POST", "recipients", body={"name": "Cleo"})["must_scan"] is False

@@ -24,14 +24,20 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.engine.faults import DatabaseFault
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.engine.unit_of_work import Store, UnitOfWork
 from levity_trio.writing import mend, replace
 
 SEALED: Final = "sealed:"
 SECRETS_VERSION: Final = 52
 """The first version of the schema that has encrypted secrets."""
-OWN_SETTINGS_VERSION: Final = 99
-"""The first version that has settings made in the browser."""
+_SECRETS: Final = {
+    SECRETS_VERSION: (
+        "SELECT 'webhook ' || name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id"
+    ),
+    99: "SELECT name, value FROM own_setting ORDER BY name",
+}
+"""What is in use, and its secret, by the first version of the schema that has it."""
 _KEY_BYTES: Final = 32
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 _COPY: Final = (
@@ -112,16 +118,13 @@ def _make_key(path: Path) -> SecretKey:
     return SecretKey(text)
 
 
-def unknown(rows: Rows, key: SecretKey) -> list[str]:
-    """Return the webhooks in use whose secrets a key does not open."""
-    in_use = rows("SELECT name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id", ())
-    return [f"webhook {name}" for name, secret in in_use if key.opened(secret) is None]
-
-
-def unknown_settings(rows: Rows, key: SecretKey) -> list[str]:
-    """Return the settings made in the browser whose secrets a key does not open."""
-    own = rows("SELECT name, value FROM own_setting ORDER BY name", ())
-    return [name for name, value in own if key.opened(value) is None]
+def unknown(rows: Rows, key: SecretKey, version: int) -> list[str]:
+    """Return the webhooks and settings of a database whose secrets a key does not open."""
+    names: list[str] = []
+    for since, sql in _SECRETS.items():
+        in_use = rows(sql, ()) if version >= since else ()
+        names += [name for name, secret in in_use if key.opened(secret) is None]
+    return names
 
 
 def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
@@ -155,7 +158,7 @@ def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
 
 def _no_key(store: Store) -> SecretKey:
     key = SecretKey(None)
-    needing = _commit(store, lambda db: unknown(db.rows, key))
+    needing = _commit(store, lambda db: unknown(db.rows, key, newest_version()))
     _check(
         not needing,
         (
@@ -195,7 +198,7 @@ def _adopt(db: UnitOfWork, key: SecretKey, *, is_shared: bool) -> _Adopted:
         "RETURNING is_erased",
         (key.digest, 0 if plain else None),
     )
-    needing = [*unknown(db.rows, key), *unknown_settings(db.rows, key)]
+    needing = unknown(db.rows, key, newest_version())
     return _Adopted(is_right=True, must_erase=is_erased == 0, unknown=needing)
 
 

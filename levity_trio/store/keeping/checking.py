@@ -17,7 +17,6 @@ from typing import Final, NamedTuple, Protocol
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.beside.secret_key import OWN_SETTINGS_VERSION, SEALED
 from levity_trio.store.billing.booking import compared, rule_of_book
 from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database, rows_of
@@ -65,14 +64,13 @@ class CheckProblem(NamedTuple):
 
 class CheckReport(NamedTuple):
     """What was found. `content` is None if the database is too damaged to be read. `unchecked`:
-    what no check asked for, and which tool does. `settings`: what was set in the browser.
+    what no check asked for, and which tool does.
     """
 
     content: Content | None
     checks: Sequence[str]
     problems: Sequence[CheckProblem]
     unchecked: Sequence[str]
-    settings: Mapping[str, str]
 
 
 def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
@@ -90,11 +88,7 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
                 told(one.name)
                 problems += [CheckProblem(one.name, text) for text in _found(one, subject)]
             return CheckReport(
-                _content(subject),
-                [one.name for one in CHECKS],
-                problems,
-                examined.unchecked,
-                _settings(subject, address),
+                _content(subject), [one.name for one in CHECKS], problems, examined.unchecked
             )
     except sqlite3.Error as error:
         raise EnvironmentProblem(f"cannot check {address}: {error}{advice(error)}") from error
@@ -139,21 +133,6 @@ def _content(subject: CheckSubject) -> Content | None:
     except sqlite3.DatabaseError as error:
         subject.examined.recover(error)
         return None
-
-
-def _settings(subject: CheckSubject, address: DatabaseAddress) -> Mapping[str, str]:
-    """Return what was set in the browser; of a secret, only whether its key is beside the file."""
-    if subject.db.version() < OWN_SETTINGS_VERSION:
-        return {}
-    key = Path(f"{address}.key")
-    secret = "is set" if key.exists() else f"is set; its key, {key.name}, is not beside this file"
-    settings: dict[str, str] = {}
-    try:
-        for name, value in subject.db.execute("SELECT name, value FROM own_setting ORDER BY name"):
-            settings[name] = secret if value.startswith(SEALED) else value
-    except sqlite3.DatabaseError as error:
-        subject.examined.recover(error)
-    return settings
 
 
 def _integrity(subject: CheckSubject) -> Iterable[str]:

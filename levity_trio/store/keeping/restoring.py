@@ -19,12 +19,7 @@ from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.beside import secret_key
-from levity_trio.store.beside.secret_key import (
-    OWN_SETTINGS_VERSION,
-    SECRETS_VERSION,
-    SecretKey,
-    read_key,
-)
+from levity_trio.store.beside.secret_key import SecretKey, read_key
 from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.engine.opening import of_postgresql
@@ -173,24 +168,15 @@ def restore(
             with open_partial(database, RESTORING) as partial:
                 copy(source, partial, progress, lambda: None)
                 last = _renumber(partial.path, standing.highest, IdLeap.since(held.until), billed)
-                unknown = _unknown(source, held, key_file)
+                key = (read_key(key_file) if key_file else None) or SecretKey(None)
+                rows = rows_of(FileDatabase(source))
+                unknown = secret_key.unknown(rows, key, held.schema)
                 kept = swap(partial, database)
             return Restored(
                 held, kept, standing.lost, last, billed.last if billed else None, unknown
             )
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
-
-
-def _unknown(source: sqlite3.Connection, held: Content, key_file: Path | None) -> Sequence[str]:
-    key = (read_key(key_file) if key_file else None) or SecretKey(None)
-    rows = rows_of(FileDatabase(source))
-    needing: list[str] = []
-    if held.schema >= SECRETS_VERSION:
-        needing += secret_key.unknown(rows, key)
-    if held.schema >= OWN_SETTINGS_VERSION:
-        needing += secret_key.unknown_settings(rows, key)
-    return needing
 
 
 def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:

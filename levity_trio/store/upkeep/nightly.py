@@ -7,11 +7,10 @@ touches no lock of its database.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, time, timedelta
-from math import inf
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -24,7 +23,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.config.settings import PREFIX
 from levity_trio.log.output import get_logger
-from levity_trio.store.beside.backup_note import last_backup
+from levity_trio.store.beside.backup_note import last_backup, note_failure
 from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.told import Told
 from levity_trio.wire.times import in_zone
@@ -33,7 +32,7 @@ NIGHT: Final = time(2, 30)
 """Of the site's time zone."""
 AGAIN: Final = timedelta(hours=1)
 """So long after a failure it is tried again, and at the latest the first time."""
-LONGEST_SECONDS: Final = 3600.0
+LOOK_SECONDS: Final = 60.0
 """The clock of this machine may be set meanwhile."""
 
 log = get_logger("system")
@@ -48,25 +47,28 @@ async def keep_backing_up(live: LiveConfig, clock: Clock) -> None:
     begun = retry_at = clock()
     while True:
         changed, config = live.changed, live.now
-        wait = inf
         if config.backup_folder is not None and isinstance(config.database, Path):
             last = await trio.to_thread.run_sync(last_backup, config.database)
             due = begun + AGAIN
             if last is not None:
                 due = night_after(datetime.fromisoformat(last.at), config.time_zone)
-            left = max(due, retry_at) - clock()
-            wait = min(left.total_seconds(), LONGEST_SECONDS)
-        if wait <= 0:
-            retry_at = clock() + AGAIN
-            try:
-                made = await back_up(config)
-                log.info("the copy of this night was made", **made)
-            except NotBackedUp as problem:
-                log.warning("the copy of this night could not be made", reason=str(problem))
-            continue
-        with trio.move_on_after(wait / config.clock_speed):
+            if clock() >= max(due, retry_at):
+                await _back_up_of_night(config, config.database)
+                retry_at = clock() + AGAIN
+        with trio.move_on_after(LOOK_SECONDS / config.clock_speed):
             await changed.wait()
             begun = retry_at = clock()
+
+
+async def _back_up_of_night(config: ServerConfig, database: Path) -> None:
+    """Make a copy, or let the page Now say why there is none."""
+    try:
+        made = await back_up(config)
+        log.info("the copy of this night was made", **made)
+    except NotBackedUp as problem:
+        log.warning("the copy of this night could not be made", reason=str(problem))
+        with suppress(OSError):
+            await trio.to_thread.run_sync(note_failure, database, problem.args[0])
 
 
 def night_after(at: datetime, zone: ZoneInfo) -> datetime:
@@ -89,15 +91,16 @@ async def back_up(config: ServerConfig) -> Mapping[str, Any]:
         process = await trio.run_process(
             command,
             env=variables,
+            check=False,
             capture_stdout=True,
             capture_stderr=True,
             start_new_session=True,  # a Ctrl-C is for the server alone
         )
-    except subprocess.CalledProcessError as failure:
-        words = bytes(failure.stderr).decode(errors="replace").strip().rpartition("\n")[2]
-        raise NotBackedUp(Told("the copy failed: {1}", words)) from None
     except OSError as failure:
         raise NotBackedUp(Told("the copy failed: {1}", str(failure))) from None
+    if process.returncode:
+        words = bytes(process.stderr).decode(errors="replace").strip().rpartition("\n")[2]
+        raise NotBackedUp(Told("the copy failed: {1}", words))
     made = orjson.loads(bytes(process.stdout).splitlines()[-1])
     return {name: made[name] for name in ("file", "bytes")}
 

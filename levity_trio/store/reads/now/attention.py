@@ -17,7 +17,12 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
-from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
+from levity_trio.store.beside.backup_note import (
+    LastBackup,
+    last_backup,
+    last_problem,
+    saved_by,
+)
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Database, DatabaseSpace, rows_of
 from levity_trio.store.engine.writer import Sharing
@@ -173,10 +178,11 @@ class Storing(Protocol):
 
 class MachineState(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right,
-    its disk, and when the database was last backed up. `is_saved_elsewhere`: by another program,
-    which is watched elsewhere too. `lost_settings` were made in the browser, and the key of their
-    secrets is missing. `has_mqtt`: a broker of MQTT is set. `has_address` is whether an
-    address is one of this machine, `address` returns its present one, if it can be told.
+    its disk, and when the database was last backed up, or why it could not be since.
+    `is_saved_elsewhere`: by another program, which is watched elsewhere too. `lost_settings` were
+    made in the browser, and the key of their secrets is missing. `has_mqtt`: a broker of MQTT is
+    set. `has_address` is whether an address is one of this machine, `address` returns its present
+    one, if it can be told.
     """
 
     begun_at: str
@@ -186,6 +192,7 @@ class MachineState(NamedTuple):
     space: DatabaseSpace
     backup: LastBackup | None
     is_saved_elsewhere: bool
+    backup_problem: str | None = None
     lost_settings: Sequence[str] = ()
     has_mqtt: bool = False
     has_address: Callable[[str], bool] = lambda _address: True
@@ -211,6 +218,7 @@ class MachineState(NamedTuple):
             space=db.space(),
             backup=last_backup(config.database),
             is_saved_elsewhere=saved_by(config.database) is not None,
+            backup_problem=last_problem(config.database) if config.backup_folder else None,
             lost_settings=[row.name for row in config.in_force if row.is_lost],
             has_mqtt=config.mqtt is not None,
             has_address=is_of_this_machine if writer.sharing.is_alone else lambda _address: True,
@@ -314,7 +322,11 @@ def _of_machine(machine: MachineState) -> Iterator[Attention]:
 
 
 def _of_backup(db: Database, now: datetime, machine: MachineState) -> Iterator[Attention]:
-    if machine.is_saved_elsewhere:
+    if machine.backup_problem is not None:
+        words = Told("The nightly copy could not be made: {1}", machine.backup_problem)
+        since = None if machine.backup is None else machine.backup.at
+        yield _entry(AttentionKind.BACKUP, words, since)
+    elif machine.is_saved_elsewhere:
         return
     if machine.backup is not None:
         if machine.backup.at <= stamp(now - timedelta(days=BACKUP_DAYS)):

@@ -173,12 +173,13 @@ class SentTests(msgspec.Struct):
 
 
 class MessageWays(msgspec.Struct, kw_only=True):
-    """What the settings allow: mail, push, and signs of life. `sender` has the mailbox to which
-    mails bounce."""
+    """What the settings allow: mail, push, signs of life, and nightly copies. `sender` has the
+    mailbox to which mails bounce."""
 
     mail: bool
     push: bool
     ping: bool
+    backup: bool
     sender: str | None
 
 
@@ -238,6 +239,7 @@ def ways_of(config: ServerConfig) -> MessageWays:
         mail=config.mail is not None,
         push=config.ntfy is not None,
         ping=config.ping_url is not None,
+        backup=config.backup_folder is not None,
         sender=sender and sender[1],
     )
 
