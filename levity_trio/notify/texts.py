@@ -172,7 +172,8 @@ def of_owner(fact: Fact, where: Where, household: str | None) -> MessageText | N
     if isinstance(fact, HouseholdReported):
         who = household or _("A household")
         at = where.time(datetime.fromisoformat(fact.at))
-        subject = _(_REPORTED.get(fact.about, _REPORTED["charger"]), who=who)
+        about = "new card" if fact.about == "card" and fact.id_tag is None else fact.about
+        subject = _(_REPORTED.get(about, _REPORTED["charger"]), who=who)
         return MessageText(subject, _("%(words)s (%(since)s).", words=subject, since=at))
     return None
 
@@ -196,6 +197,7 @@ such as a driver."""
 _REPORTED: Final = N_(
     {
         "card": "%(who)s lost a card, which is blocked now",
+        "new card": "%(who)s asks for a new card",
         "session": "%(who)s asks about a session",
         "statement": "%(who)s asks about a statement",
         "charger": "%(who)s reports something about a charger",

@@ -53,7 +53,7 @@ def test_what_is_told(site: Site) -> None:
             account=ANNA,
             about="card",
             transaction=None,
-            id_tag=None,
+            id_tag="ANNA",
         ),
         MonthLimitNear(
             charger=None, at=site.books.at, what="tag", key="tag", month="2026-03", until="2026-04"

@@ -103,7 +103,7 @@ class Site:
             account=1,
             about="card",
             transaction=None,
-            id_tag=None,
+            id_tag="ANNA",
         )
         self.books.run(lambda db: db.record(fact))
         self.hooks.observe(fact)

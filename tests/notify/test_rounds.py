@@ -165,7 +165,7 @@ def test_limits_of_the_month() -> None:
     assert (near > home.books.at, reached) == (True, home.books.at)
 
 
-def reported(books: Books, number: int, about: str) -> HouseholdReported:
+def reported(books: Books, number: int, about: str, id_tag: str | None = None) -> HouseholdReported:
     return HouseholdReported(
         charger=None,
         at=books.at,
@@ -173,16 +173,18 @@ def reported(books: Books, number: int, about: str) -> HouseholdReported:
         account=ANNA,
         about=about,
         transaction=None,
-        id_tag=None,
+        id_tag=id_tag,
     )
 
 
 def test_names_of_households_only_for_owners_who_want_them() -> None:
     home = Home()
     named = home.add(who="caretaker", mail="c@example.org", kinds=["report"], with_names=True)
-    home.fact(reported(home.books, 1, "card"))
+    home.fact(reported(home.books, 1, "card", "ANNA"))
     assert home.told() == [("report", "note", "A household lost a card, which is blocked now")]
     assert home.told(named) == [("report", "note", "Anna lost a card, which is blocked now")]
+    home.fact(reported(home.books, 2, "card"))
+    assert home.told(named)[-1] == ("report", "note", "Anna asks for a new card")
     assert home.told(home.driver) == []
 
 

@@ -129,7 +129,7 @@ async def test_who_has_no_card_or_lost_it_starts_by_phone(yard: Yard) -> None:
         assert values(await at(yard, yard.anna))["connector_id"] == "1"
         assert "Start…" in (await Opening(yard, yard.anna.caller).open(CHARGE)).words
         me = await Opening(yard, yard.anna.caller).open(ME)
-        assert "the owner knows that you need another one. Until then, start by phone" in me.words
+        assert "is blocked, and the owner knows it. Until then, start by phone" in me.words
 
 
 async def test_whose_card_was_blocked_reads_whom_to_ask(yard: Yard) -> None:
@@ -713,6 +713,26 @@ async def test_a_lost_card_is_blocked_by_one_button(yard: Yard) -> None:
     shown = await opening.open(ME)
     assert not [one for one in shown.forms if one.action.endswith("/lost")]
     assert "Card ANNA is lost" in shown.words
+
+
+async def test_who_asks_for_a_new_card_sees_the_answer(yard: Yard) -> None:
+    """The report of a lost card is none: whoever has two cards may not need another one."""
+    await yard.add_tag("ANNA")
+    await yard.anna.post("/tags/ANNA/lost")
+    opening = Opening(yard, yard.anna.caller)
+    form = (await opening.open(ME)).form("/me/reports")
+    assert "Ask for a card" in form.words
+    assert form.values["next"] == "/d/me"
+    told = await yard.anna.post("/reports", {"words": form.values["words"], "card": True})
+    shown = await opening.open(ME)
+    assert "The owner has your message" in shown.words.partition("I need a new card.")[2]
+    assert not [one for one in shown.forms if one.action.endswith("/me/reports")]
+    review = await Opening(yard, Role.OPERATOR).open(REVIEW)
+    assert "Anna reports I need a new card." in review.words
+    answer = "Come by on Friday."
+    await yard.writer.run(reports.answer, told["id"], answer, yard.books.at, "cleo")
+    assert f"Answer: {answer}" in (await opening.open(ME)).words
+    assert "You wrote: I need a new card." in (await opening.open(CHARGE)).words
 
 
 async def test_an_answer_stands_where_it_was_asked(yard: Yard) -> None:

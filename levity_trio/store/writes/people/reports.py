@@ -33,7 +33,7 @@ class ReportTopic(StrEnum):
 
 class ReportSubject(NamedTuple):
     """What a report is about: a session, a statement (or a session or another line of it), a
-    charger; else a card."""
+    charger; else a card: a lost one, or a new one."""
 
     transaction: int | None = None
     statement: int | None = None
@@ -73,7 +73,7 @@ _SAME: Final = (
     "ORDER BY id LIMIT 1"
 )
 _OF_DAY: Final = (
-    "SELECT count(*) FROM report WHERE account_id = ? AND written_at >= ? AND about <> 'card'"
+    "SELECT count(*) FROM report WHERE account_id = ? AND written_at >= ? AND id_tag IS NULL"
 )
 _OWNED: Final = (
     "SELECT 1 FROM ownership "

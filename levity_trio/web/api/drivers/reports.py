@@ -62,13 +62,14 @@ OF_WAITING: Final = "Whether only those that wait for an answer, or only answere
 
 class ReportBody(ClientInput):
     """What is wrong, in one sentence, about one of: a session of the household, a statement of it,
-    a charger. With a statement, the session is that of its line; `line` is the number of a line
-    without one, such as a base fee."""
+    a charger, a new card that it needs. With a statement, the session is that of its line; `line`
+    is the number of a line without one, such as a base fee."""
 
     words: Words
     transaction: Id | None = None
     statement: Id | None = None
     charger: Annotated[str, Meta(max_length=100)] | None = None
+    card: bool = False
     line: Annotated[int, Meta(ge=1, le=HIGHEST_ID)] | None = None
 
 
@@ -140,7 +141,7 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
 async def _subject(request: TypedRequest[None, ReportBody], account: int) -> ReportSubject:
     """Return what a report is about. Raises Problem for what does not belong to the household."""
     body, charger = request.body, request.body.charger
-    if body.transaction is None and body.statement is None and charger is None:
+    if not (body.transaction or body.statement or charger or body.card):
         raise invalid("words", Told("say which session, statement or charger it is about"))
     if body.statement is not None:
         of_own = partial(id_of_own, account=account, number=body.statement)
