@@ -8,9 +8,9 @@ question. Nothing is entered without a person.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 from unicodedata import combining, normalize
@@ -26,7 +26,7 @@ TOP_UPS: Final = ("prepaid", "guthaben")
 languages."""
 ALIKE: Final = 0.75
 SHORTEST_NAME: Final = 3
-NO_NAMES: Final = " flat house familie family wohnung whg haus herr frau und and "
+NO_NAMES: Final = "flat house familie family wohnung whg haus herr frau und and"
 """Parts of what households are called that name nobody."""
 
 
@@ -41,34 +41,37 @@ class UnpaidStatement:
     open: int
 
 
-class Payment(NamedTuple):
-    """What a household paid before, in minor units. `statement` is the number of the one that it
-    named."""
+class BookedSum(NamedTuple):
+    """What a household owes or paid, in minor units, negative if it was taken back. `to` is
+    `statement:` or `account:` with its number: one statement, or whichever is the oldest."""
 
     account: int
+    to: str
     amount: int
-    paid_on: date | None
-    statement: int | None
+    paid_on: str | None = None
 
 
 @dataclass(slots=True)
 class Books:
-    """Households with their names, what they owe, the oldest first, and what they paid; `known` has
-    the households of bank accounts that paid."""
+    """Households with their names, what they owe and what they paid, the oldest first; `prefixes`
+    stand before the numbers of statements, `known` has the households of bank accounts that
+    paid."""
 
     names: Mapping[int, str]
     open: list[UnpaidStatement] = field(default_factory=list)
-    payments: list[Payment] = field(default_factory=list)
+    payments: list[BookedSum] = field(default_factory=list)
+    prefixes: Sequence[str] = ()
     known: Mapping[str, int] = field(default_factory=dict)
 
 
 class Proposal(NamedTuple):
-    """The household that a line seems to be of, and the statement that it pays or takes back; None:
-    the oldest."""
+    """The household that a line seems to be of, and what it pays or takes back. One that seems
+    entered has the day, amount and household of an earlier entry."""
 
     account: int
-    statement: int | None
+    to: str
     is_sure: bool
+    seems_entered: bool = False
 
 
 class Matching:
@@ -76,34 +79,72 @@ class Matching:
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._open = {one.number: one for one in books.open}
-        self._printed = {_compact(one.printed): one.number for one in books.open}
-        self._prefixes = {printed.rstrip("0123456789") for printed in self._printed}
-        self._paid_before = {payment[:3] for payment in books.payments}
+        self._open = [
+            BookedSum(one.account, f"statement:{one.number}", one.open) for one in books.open
+        ]
+        self._entered: dict[tuple[int, str | None], set[int]] = defaultdict(set)
+        for payment in books.payments:
+            self._entered[payment.amount, payment.paid_on].add(payment.account)
+        bare = filter(None, (_bare(_folded(prefix)) for prefix in books.prefixes))
+        prefixes = "|".join(r"[\W_]*".join(prefix) for prefix in bare) or "(?!)"
+        # The year of a date is no prefix.
+        self._prefixed = re.compile(rf"(?<!\w)(?<!\d\.)(?:{prefixes})[\W_]*(\d{{1,18}})")
         self._owner_of: dict[str, int | None] = {}
         for account, name in books.names.items():
-            for word in set(_names(name)):
-                # A word that two households share names neither.
-                self._owner_of[word] = None if word in self._owner_of else account
+            for part in _names(name):
+                # A part that two households share names neither.
+                self._owner_of[part] = None if part in self._owner_of else account
 
     def propose(self, line: BankLine, amount: int) -> Proposal | None:
         """Return whose a line of this amount in minor units seems to be, None without a hint."""
-        who = self._who(line)
-        if amount < 0:
-            return self._taken_back(line, -amount, who) if line.is_return else None
-        found = self._paid(line, amount, who)
-        if found is None or not found.is_sure:
-            return found
-
-        # The same money may have been entered by hand, or from a file of another kind.
-        if line.is_return or (found.account, amount, line.day) in self._paid_before:
-            return found._replace(is_sure=False)
-        for one in self._open.values():
-            if one.account == found.account and found.statement in (None, one.number):
-                paid = min(amount, one.open)
-                self._open[one.number] = replace(one, open=one.open - paid)
-                amount -= paid
+        if amount < 0 and not line.is_return:
+            return None
+        found = self._best(line, amount)
+        # By hand, or from a file of another kind, whose lines have other keys.
+        entered = self._entered.get((amount, str(line.day)), set())
+        if entered and found is None:
+            found = Proposal(min(entered), f"account:{min(entered)}", False)
+        if found is not None and found.account in entered:
+            return found._replace(is_sure=False, seems_entered=True)
+        if found is not None and found.is_sure:
+            self._settle(found, amount)
         return found
+
+    def _best(self, line: BankLine, amount: int) -> Proposal | None:
+        """Return what most evidence speaks for, None if it speaks for several households."""
+        who = self._who(line)
+        in_advance = _behind(TOP_UPS, line.text) & self._books.names.keys()
+        printed = self._prefixed.findall(_folded(line.text))
+        numbers = _behind(WORDS, line.text).union(map(int, printed))
+        named = {f"account:{number}" for number in in_advance}
+        named |= {f"statement:{number}" for number in numbers}
+        if amount < 0:
+            subjects = self._books.payments[::-1]
+        else:
+            subjects = [one for one in self._open if one.amount]
+            for account in who | in_advance:
+                owed = sum(one.amount for one in self._open if one.account == account)
+                subjects.append(BookedSum(account, f"account:{account}", owed))
+
+        by_evidence: dict[tuple[int, bool, bool], list[BookedSum]] = defaultdict(list)
+        for one in subjects:
+            is_named, is_his = one.to in named, who == {one.account}
+            pieces = is_named + is_his + (one.amount == abs(amount))
+            by_evidence[pieces, is_named, is_his].append(one)
+        most, best = max(by_evidence.items(), default=((0,), []))
+        if not most[0] or len({one.account for one in best}) > 1:
+            return None
+        named_ones = [one.account for one in subjects if one.to in named]
+        is_undisputed = {*who, *named_ones} == {best[0].account}
+        is_sure = most[0] > 1 and is_undisputed and line.is_return == (amount < 0)
+        return Proposal(best[0].account, best[0].to, is_sure)
+
+    def _settle(self, found: Proposal, amount: int) -> None:
+        for place, one in enumerate(self._open):
+            if one.account == found.account and found.to in (one.to, f"account:{one.account}"):
+                paid = min(amount, one.amount)
+                self._open[place] = one._replace(amount=one.amount - paid)
+                amount -= paid
 
     def _who(self, line: BankLine) -> set[int]:
         """Return the households that a line names: by a bank account that is known, else by parts
@@ -111,57 +152,8 @@ class Matching:
         known = self._books.known.get(payer_of(line.iban) or "")
         if known is not None:
             return {known}
-        owners = (self._owner_of.get(word) for word in _words(f"{line.name} {line.text}"))
+        owners = (self._owner_of.get(part) for part in _names(f"{line.name} {line.text}"))
         return {owner for owner in owners if owner is not None}
-
-    def _paid(self, line: BankLine, amount: int, who: set[int]) -> Proposal | None:
-        unpaid = [one for one in self._open.values() if one.open]
-        numbers = self._numbers(line.text)
-        named = [one for one in unpaid if one.number in numbers]
-        if len(named) == 1:
-            (one,) = named
-            is_equal = one.open == amount and who <= {one.account}
-            is_part = amount <= one.open and who == {one.account}
-            return Proposal(one.account, one.number, is_equal or is_part)
-        topped_up = set(_behind(TOP_UPS, line.text)) & self._books.names.keys()
-        if len(topped_up) == 1 and not named:
-            (account,) = topped_up
-            name = _compact(self._books.names[account])
-            is_named = bool(who) or (name != "" and name in _compact(line.text))
-            return Proposal(account, None, is_named and who <= {account})
-
-        own = [one for one in unpaid if who == {one.account}]
-        equal = [one for one in own or unpaid if one.open == amount]
-        if len(who) == 1 and not (own and equal):
-            is_all = bool(own) and amount == sum(one.open for one in own)
-            (account,) = who
-            return Proposal(account, None, is_all and not named)
-        if own or len(equal) == 1:
-            return Proposal(equal[0].account, equal[0].number, bool(own) and not named)
-        return None
-
-    def _numbers(self, text: str) -> set[int]:
-        """Return the numbers of statements that a text names: as they are printed, or behind a word
-        for a statement that may be misspelt."""
-        found = set(_behind((*WORDS, *self._prefixes), text))
-        compact = _compact(text)
-        for printed, number in self._printed.items():
-            has_prefix = printed in compact and printed != str(number)
-            # More digits would be another number.
-            if has_prefix and re.search(rf"(?<!\d){printed}(?!\d)", compact):
-                found.add(number)
-        return found
-
-    def _taken_back(self, line: BankLine, amount: int, who: set[int]) -> Proposal | None:
-        """Return the payment that a bank took back, as far as one fits."""
-        numbers = [number for _letters, number in _numbers(line.text)]
-        equal = [one for one in self._books.payments if one.amount == amount]
-        fitting = [one for one in equal if one.account in who or one.statement in numbers]
-        if not fitting:
-            return None
-        newest = fitting[-1]
-        accounts = {one.account for one in fitting} | who
-        return Proposal(newest.account, newest.statement, len(accounts) == 1)
 
 
 def _folded(text: str) -> str:
@@ -172,38 +164,26 @@ def _folded(text: str) -> str:
     return re.sub(r"([aou])e", r"\1", bare)
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W\d_]+", _folded(text))
+def _bare(text: str) -> str:
+    return re.sub(r"[\W_]", "", text)
 
 
-def _names(name: str) -> list[str]:
-    words = _words(name)
-    return [word for word in words if len(word) >= SHORTEST_NAME and f" {word} " not in NO_NAMES]
+def _names(text: str) -> set[str]:
+    """Return the parts of a text by which a household may be known: words, and a word with the
+    number behind it, such as that of a flat."""
+    folded = _folded(text)
+    words = {word for word in re.findall(r"[^\W\d_]+", folded) if len(word) >= SHORTEST_NAME}
+    numbered = re.findall(r"[^\W\d_]+[\W_]*\d+", folded)
+    return words - {*NO_NAMES.split()} | set(map(_bare, numbered))
 
 
-def _compact(text: str) -> str:
-    return re.sub(r"[\W_]", "", _folded(text))
-
-
-def _numbers(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the numbers of a text with the letters before them, however they are separated."""
-    letters = ""
-    for part in re.findall(r"\d{1,18}|[^\W\d_]+", _folded(text)):
-        if part.isdecimal():
-            yield letters, int(part)
-            letters = ""
-        else:
-            letters += part
-
-
-def _behind(words: Iterable[str], text: str) -> Iterator[int]:
-    """Yield the numbers of a text that stand behind one of some words, which may be misspelt."""
-    for letters, number in _numbers(text):
-        if any(_is_like(letters, word) for word in words):
-            yield number
-
-
-def _is_like(letters: str, word: str) -> bool:
-    """Whether letters end with a word, as well as people type."""
-    end = letters[-len(word) :]
-    return len(word) > 1 and SequenceMatcher(None, word, end, autojunk=False).ratio() >= ALIKE
+def _behind(words: Iterable[str], text: str) -> set[int]:
+    """Return the numbers of a text that stand behind one of some words, which may be misspelt."""
+    found: set[int] = set()
+    for before, number in re.findall(r"(\D*)(\d{1,18})", _folded(text)):
+        letters = _bare(before)
+        for word in words:
+            end = letters[-len(word) :]
+            if SequenceMatcher(None, word, end, autojunk=False).ratio() >= ALIKE:
+                found.add(int(number))
+    return found

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from levity_trio.config import EnvironmentProblem
+from tests.bank.files import camt, details, entry
 from tests.integration.browsing import Browser
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
@@ -78,6 +79,11 @@ def test_forty_lines_are_entered_with_few_taps(tmp_path: Path) -> None:
         page = browser.upload(browser.get(FORM).form(FORM), text.encode())
         assert "Nothing is left to decide in this file." in page.words
         assert "Entered before: 16" in page.words
+
+        # The same payment by another file of the bank.
+        again = camt(entry("6.41", details("Anna", "x"))).replace("03-02", "04-02")
+        page = browser.upload(browser.get(FORM).form(FORM), again.encode())
+        assert "it seems entered before: Anna, same day and amount" in page.words
 
         page = browser.upload(browser.get(FORM).form(FORM), b"%PDF-1.7")
         assert (page.status, "This is PDF" in page.words) == (422, True)

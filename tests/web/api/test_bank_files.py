@@ -114,6 +114,17 @@ async def test_two_equal_lines_are_two_payments(bank: Bank) -> None:
     assert sum(entry[2] for entry in bank.entries) == 1200
 
 
+async def test_a_month_in_another_format_is_not_proposed_twice(bank: Bank) -> None:
+    text = HEAD + row("12,00", "Abrechnung 1", day="02.03.2026")
+    await bank.take((await bank.read(text))["lines"])
+    same = camt(entry("12.00", details("Anna", "Abrechnung 1")), entry("1.00"))
+    seen, other = (await bank.read(same))["lines"]
+    assert (seen["state"], seen["account"], seen["is_sure"]) == ("open", ANNA, False)
+    assert (seen["seems_entered"], other["seems_entered"]) == (True, False)
+    # The owner knows better.
+    assert (await bank.take([{**seen, "to": "account:1"}]))["entered"] == 1
+
+
 async def test_a_line_that_is_nobodys_is_not_asked_for_again(bank: Bank) -> None:
     found = await bank.read(HEAD + row("500,00", "Miete", "Cem") + row("3,00", "Pfand", "Dora"))
     first, second = found["lines"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from levity_trio.bank import BankLine
-from levity_trio.bank.matching import Books, Matching
+from levity_trio.bank.matching import Books, Matching, Proposal
 from levity_trio.billing.examples import BLOCKING, NET
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.ownership import Thing, What
@@ -573,7 +573,7 @@ async def test_who_has_spent_all_pays_where_he_stands(yard: Yard, language: str)
         # The bank's file knows the household by it, whatever the amount.
         line = BankLine(date(2026, 3, 2), Decimal(7), "EUR", "", "", reference)
         found = Matching(Books(names={1: "Anna", 2: "Ben"})).propose(line, 700)
-        assert found == (1, None, True)
+        assert found == Proposal(1, "account:1", True)
 
         # Nobody said to which account.
         papers.biller(replace(forms.OWNER, bank_account=None))

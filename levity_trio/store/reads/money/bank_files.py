@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Final
 
-from levity_trio.bank.matching import Books, Payment, UnpaidStatement
+from levity_trio.bank.matching import BookedSum, Books, UnpaidStatement
 from levity_trio.billing.statement import printed_number
 from levity_trio.store.engine.database import Database, rows_of
 
@@ -19,9 +18,14 @@ _OPEN: Final = (
     "WHERE paid < asked ORDER BY number"
 )
 _PAYMENTS: Final = (
-    "SELECT ledger.account_id, amount, paid_on, number FROM ledger "
-    "LEFT JOIN statement ON statement.id = statement_id "
-    "WHERE kind IN ('payment', 'top-up') ORDER BY ledger.id"
+    "SELECT ledger.account_id, "
+    "coalesce('statement:' || number, 'account:' || ledger.account_id), amount, paid_on "
+    "FROM ledger LEFT JOIN statement ON statement.id = statement_id "
+    "WHERE kind IN ('payment', 'top-up', 'chargeback') ORDER BY ledger.id"
+)
+_PREFIXES: Final = "SELECT DISTINCT number_prefix FROM biller WHERE number_prefix IS NOT NULL"
+_DECIDED: Final = (
+    "SELECT digest, CASE WHEN ledger_id IS NULL THEN 'nobody' ELSE 'entered' END FROM bank_line"
 )
 _KNOWN: Final = (
     "SELECT payer, account_id FROM bank_line "
@@ -39,16 +43,16 @@ def books(db: Database) -> Books:
         found.open.append(
             UnpaidStatement(account=account, number=number, printed=printed, open=amount)
         )
-    for account, amount, paid_on, number in rows(_PAYMENTS, ()):
-        day = None if paid_on is None else date.fromisoformat(paid_on)
-        found.payments.append(Payment(account, amount, day, number))
+    for account, to, amount, paid_on in rows(_PAYMENTS, ()):
+        found.payments.append(BookedSum(account, to, amount, paid_on))
+    found.prefixes = [prefix for (prefix,) in rows(_PREFIXES, ())]
     found.known = dict(rows(_KNOWN, ()))
     return found
 
 
-def decided_lines(db: Database) -> Mapping[str, bool]:
-    """Return the lines that were decided before, and whether each is in the ledger."""
-    return dict(rows_of(db)("SELECT digest, ledger_id IS NOT NULL FROM bank_line", ()))
+def decided_lines(db: Database) -> Mapping[str, str]:
+    """Return the states of lines that were decided before, by their keys."""
+    return dict(rows_of(db)(_DECIDED, ()))
 
 
 def kept_columns(db: Database) -> Mapping[str, Mapping[str, str]]:

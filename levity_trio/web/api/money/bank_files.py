@@ -68,7 +68,8 @@ class BankLineRow:
 
     `account` and `to` are the proposal: a household, and `statement:12`, `account:7`, or empty.
     `state`: open (to be decided), entered or nobody (decided before), debit, or currency (another
-    one than the site's).
+    one than the site's). One that seems entered has the day, amount and household of an earlier
+    payment.
     """
 
     key: str
@@ -82,6 +83,7 @@ class BankLineRow:
     account: int | None = None
     to: str = ""
     is_sure: bool = False
+    seems_entered: bool = False
 
 
 @record
@@ -132,12 +134,9 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
     for key, line in zip(keys(file.lines), file.lines, strict=True):
         row = _row(key, line, code)
         if key in decided:
-            row = replace(row, state="entered" if decided[key] else NOBODY)
+            row = replace(row, state=decided[key])
         elif row.state == "open" and (found := matching.propose(line, row.amount)) is not None:
-            to = f"account:{found.account}"
-            if found.statement is not None:
-                to = f"statement:{found.statement}"
-            row = replace(row, account=found.account, to=to, is_sure=found.is_sure)
+            row = replace(row, **found._asdict())
         lines.append(row)
     return BankFileRow(
         currency=code,
@@ -200,13 +199,11 @@ class DecidedLinesBody(ClientInput):
 async def take_bank_lines(request: TypedRequest[None, DecidedLinesBody]) -> TakenLines:
     """Enter lines of a bank's file in the ledgers of households: all, or none. Those that were
     decided before change nothing."""
+    default = NOBODY if request.body.rest else ""
     lines: list[DecidedLine] = []
     for line in request.body.lines:
         local_day(line.day, "day")
-        decided = DecidedLine(*astuple(line))
-        if request.body.rest and not decided.to:
-            decided = decided._replace(to=NOBODY)
-        if decided.to:
-            lines.append(decided)
+        if to := line.to or default:
+            lines.append(DecidedLine(*astuple(line))._replace(to=to))
     with refusals():
         return await request.write(writes.take, lines)
