@@ -24,6 +24,8 @@ class StatementState(StrEnum):
     CARRIED_ON = "carried on"
     """It is too small to be asked for, and goes to the next one."""
     NOTHING = "nothing to pay"
+    UNPAID = "unpaid"
+    """A list can be asked for it: open, partly paid or overdue."""
 
 
 class BilledTotal(NamedTuple):

@@ -185,6 +185,7 @@ class OpenBefore:
     """What of an earlier statement was open when the next one was made."""
 
     number: int
+    printed_number: str
     month: date
     due_on: date
     amount: int
@@ -266,9 +267,7 @@ class Statement:
         """The last day for the payment that is asked for."""
         if self.closed_on is None or self.total <= 0 or self.is_carried:
             return None
-        # A clock that was wrong may have closed it on one of the last days that there are.
-        days = min(self.owner.payment_days, (date.max - self.closed_on).days)
-        return self.closed_on + timedelta(days)
+        return due_day(self.closed_on, self.owner.payment_days)
 
     @property
     def is_untaxed(self) -> bool:
@@ -317,6 +316,13 @@ class Statement:
             if one.transaction is not None and (one.card or not one.corrects)
         }
         return cards.pop() if len(cards) == 1 else None
+
+
+def due_day(closed_on: date, payment_days: int) -> date:
+    """Return the last day to pay what was closed on a day."""
+    # A clock that was wrong may have closed it on one of the last days that there are.
+    days_left = (date.max - closed_on).days
+    return closed_on + timedelta(min(payment_days, days_left))
 
 
 def printed_number(prefix: str | None, number: str | None) -> str | None:

@@ -485,29 +485,18 @@ def _kwh(record: Mapping[str, Any]) -> str:
 @click.argument("year", metavar="YEAR", type=int)
 @click.option("--by-energy", is_flag=True, help="Statements count in the month of their energy.")
 @_OUTPUT
-@WIDE
 def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:
-    """Show what was billed and paid in a year."""
-    query = {"by": "energy" if by_energy else "invoice"}
-    path = ("years", str(year))
-    if output is not None:
-        content = operator.send("GET", *path, query={**query, "format": "csv"})
-        _write(output, content, replaces=True)
-        told = {"year": year, "path": str(output)}
-        operator.tell(told, f"the bookings of {year} are now {output}")
+    """Give the bookings of a year as CSV; with --json its sums."""
+    path, by = ("years", str(year)), "energy" if by_energy else "invoice"
+    if output is None and operator.is_json:
+        operator.is_told(operator.get(*path, by=by))
         return
-    found = operator.get(*path, **query)
-    if operator.is_told(found):
+    content = operator.send("GET", *path, query={"by": by, "format": "csv"})
+    if output is None:
+        say(content, ends_line=False)
         return
-    amounts = ["gross", "paid", "open", "corrected"]
-    if found["periods"][-1]["taxes"]:
-        amounts[:0] = ["net", "tax"]
-    for head, kind in (("period", "periods"), ("name", "households")):
-        shown: list[dict[str, Any]] = []
-        for row in found[kind]:
-            texts = {name: _money({**found, **row}, name) for name in amounts}
-            shown.append({**row, **texts, "kwh": _kwh(row)})
-        show_table((head, *amounts[:-1], "kwh", "corrected"), shown)
+    _write(output, content, replaces=True)
+    operator.tell({"year": year, "path": str(output)}, f"the bookings of {year} are now {output}")
 
 
 # Paper

@@ -103,6 +103,7 @@ class OpenDocument(msgspec.Struct, frozen=True):
     """What of an earlier statement was open on the day of closing."""
 
     number: int
+    printed_number: str
     month: date
     due_on: date
     amount: int

@@ -22,7 +22,6 @@ from levity_trio.billing.statement import (
     Statement,
     TaxSum,
     in_groups,
-    printed_number,
 )
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableColumn, TableRow
 from levity_trio.documents.template import DocumentTemplate, price_decimals, tidy, window_name
@@ -222,7 +221,7 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
         for one in before.open:
             month = template.day(one.month, "month")
             due = template.day(one.due_on)
-            number = printed_number(statement.owner.number_prefix, str(one.number))
+            number = tidy(one.printed_number)
             words = template.say("open_before", number=number, month=month, date=due)
             rows.append((words, one.amount))
         if before.credit:

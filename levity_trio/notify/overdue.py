@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
-from levity_trio.billing.statement import Currency
-from levity_trio.store.billing.statements import statement
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.billing.settling import StatementState
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.money.billing import BillerRow, biller
+from levity_trio.store.reads.money.statements import ClosedStatement, closed_among, id_of_number
 from levity_trio.told import Told
 
-_OVERDUE: Final = """
-    SELECT
-        statement.id,
-        account_id,
-        asked - paid,
-        due_on,
-        (
-            SELECT count(*)
-            FROM message
-            WHERE message.statement_id = statement.id AND kind = 'reminder'
-        )
-    FROM statement
-    JOIN settlement ON settlement.statement_id = statement.id
-    WHERE number = ? AND paid < asked AND due_on < ?
-"""
 _OPEN: Final = "SELECT 1 FROM settlement WHERE statement_id = ? AND paid < asked"
-_OWN_WORDS: Final = "SELECT reminder_en, reminder_de FROM biller ORDER BY id DESC LIMIT 1"
 
 
 class NotReminded(Exception):
@@ -43,41 +27,22 @@ class ReminderOrder(NamedTuple):
 
 
 class OverdueOne(NamedTuple):
-    """A closed statement that is overdue. `number` is that on the paper, `left` what is open,
-    `earlier` how many reminders there were, `own_words` are the owner's by language."""
+    """A statement that is overdue: the id of its row, how it stands, and who bills."""
 
     id: int
-    account: int
-    number: str
-    month: date
-    left: int
-    currency: Currency
-    due_on: date
-    earlier: int
-    own_words: Mapping[str, str | None]
+    standing: ClosedStatement
+    biller: BillerRow | None
 
 
 def overdue(db: Database, order: ReminderOrder, today: date) -> OverdueOne:
     """Return a statement of which its household is to be reminded. Raises NotReminded."""
-    row = db.execute(_OVERDUE, (order.number, today.isoformat())).fetchone()
-    if row is None:
+    statement_id = id_of_number(db, order.number)
+    found = closed_among(db, [order.number], today.isoformat())
+    if statement_id is None or found[0].state != StatementState.OVERDUE:
         raise NotReminded(Told("statement {1} is not overdue", order.number))
-    statement_id, account, left, due_on, earlier = row
-    if earlier and not order.again:
+    if found[0].reminded_at and not order.again:
         raise NotReminded(Told("a reminder of statement {1} was mailed already", order.number))
-    one = statement(rows_of(db), statement_id)
-    own = db.execute(_OWN_WORDS).fetchone() or (None, None)
-    return OverdueOne(
-        id=statement_id,
-        account=account,
-        number=one.printed_number or "",
-        month=one.month,
-        left=left,
-        currency=one.currency,
-        due_on=date.fromisoformat(due_on),
-        earlier=earlier,
-        own_words=dict(zip(("en", "de"), own, strict=True)),
-    )
+    return OverdueOne(statement_id, found[0], biller(db))
 
 
 def is_paid(db: Database, statement_id: int | None) -> bool:

@@ -345,12 +345,13 @@ def reminder_mail(
     recipient: MessageRecipient, overdue: OverdueOne, ways: Ways, at: str, by: str
 ) -> NewMessage:
     """Return the mail of a reminder, with the statement."""
-    key = (overdue.id, recipient.mail, overdue.earlier)
+    key = (overdue.id, recipient.mail, overdue.standing.reminded_at)
     path = "/d/statements"
     topic = Topic(MessageKind.REMINDER, "statement", key, path, statement=overdue.id)
     spoken = _language(recipient)
     with speaking(spoken):
-        text = texts.of_reminder(overdue, overdue.own_words.get(spoken))
+        own: str | None = getattr(overdue.biller, f"reminder_{spoken}", None)
+        text = texts.of_reminder(overdue.standing, own)
     message = _message(recipient, MAIL, topic, text, ways, datetime.fromisoformat(at))
     return replace(message, created_by=by)
 

@@ -22,7 +22,7 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.money import closing, wallets
+from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.people.messages import NewMessage, add
 from levity_trio.store.writes.people.recipients import stand_for_households
 from levity_trio.told import Told
@@ -126,8 +126,9 @@ async def mail_reminder(
 
     def plan(db: Database) -> list[NewMessage]:
         one = overdue(db, order, in_zone(now, ways.zone).date())
+        account = one.standing.account
         drivers = [person for person in recipients_of(db) if person.is_driver]
-        addressed = [person for person in drivers if person.account == one.account and person.mail]
+        addressed = [person for person in drivers if person.account == account and person.mail]
         if not addressed:
             raise NotReminded(Told("this household has no mail address"))
         return [reminder_mail(person, one, ways, stamp(now), order.by) for person in addressed]
@@ -170,9 +171,6 @@ async def keep_sheets(reader: Reader, writer: Writer) -> None:
     def sheet(db: Database, statement: int) -> str:
         return sheet_text(next(printed(rows_of(db), (statement,))))
 
-    with surviving("what is paid of earlier statements could not be noted"):
-        for account in await reader.run(lambda db: wallets.unsettled(rows_of(db))):
-            await writer.run(wallets.note_settlement, account)
     with surviving("what earlier statements say could not be kept"):
         rows = await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall())
         for (statement,) in rows:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents.template import of_program
 from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
 from levity_trio.locale import N_, _, _n, language
@@ -18,7 +19,7 @@ from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.locale.texts import Reader, said
 from levity_trio.notify.causes import CausePlace, MessageCause
 from levity_trio.notify.kinds import MessageKind
-from levity_trio.notify.overdue import OverdueOne
+from levity_trio.store.reads.money.statements import ClosedStatement
 from levity_trio.store.reads.now.attention import odd_words
 from levity_trio.store.reads.now.away import SEVERAL, listed
 from levity_trio.wire.times import in_zone
@@ -258,13 +259,15 @@ def of_limit(fact: Fact) -> MessageText:
     return MessageText(subject, f"{subject}.")
 
 
-def of_reminder(overdue: OverdueOne, own: str | None) -> MessageText:
+def of_reminder(overdue: ClosedStatement, own: str | None) -> MessageText:
     """Return what a household is told of a statement that it did not pay, in the owner's words if
     there are."""
     here = of_program(language())
-    month, day = here.day(overdue.month, "month"), here.day(overdue.due_on)
-    amount = here.money(overdue.left, overdue.currency)
-    subject = _("Reminder: statement %(number)s for %(month)s", number=overdue.number, month=month)
+    month = here.day(date.fromisoformat(f"{overdue.month}-01"), "month")
+    day = here.day(date.fromisoformat(overdue.due_on or ""))
+    amount = here.money(overdue.open, CURRENCIES[overdue.currency])
+    number = overdue.printed_number
+    subject = _("Reminder: statement %(number)s for %(month)s", number=number, month=month)
     words = own or _(
         "Perhaps this bill was overlooked. Please transfer what is open. If you have paid "
         "meanwhile, you need do nothing."

@@ -10,22 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import date
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import orjson
 
-from levity_trio.billing.statement import (
-    AccountBefore,
-    Line,
-    LineKind,
-    MoneyMoved,
-    OpenBefore,
-    Party,
-    TaxSum,
-)
+from levity_trio.billing.statement import AccountBefore, Line, Party, TaxSum
+from levity_trio.records import names_of as fields_of
 from levity_trio.records import record
 from levity_trio.told import of_stored, stored
+
+_OF_LINE: Final = fields_of(Line)
+_OF_TAX: Final = fields_of(TaxSum)
 
 
 @record
@@ -59,18 +55,7 @@ def line_row(line: Line) -> list[Any]:
 
 def line_of(row: Iterable[Any]) -> Line:
     """Return the line of a row."""
-    kind, tariff, version, window, quantity, of_days, price, amount, tax_rate = row
-    return Line(
-        kind=LineKind(kind),
-        tariff=tariff,
-        version=date.fromisoformat(version),
-        window=window,
-        quantity=quantity,
-        of_days=of_days,
-        price=Decimal(price),
-        amount=amount,
-        tax_rate=Decimal(tax_rate),
-    )
+    return msgspec.convert(dict(zip(_OF_LINE, row, strict=True)), Line)
 
 
 def lines_text(lines: Iterable[Line]) -> str:
@@ -90,40 +75,18 @@ def taxes_text(taxes: Iterable[TaxSum]) -> str:
 
 def taxes_of(text: str) -> tuple[TaxSum, ...]:
     """Return the sums of a text of `statement.taxes`."""
-    rows = orjson.loads(text)
-    return tuple(
-        TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows
-    )
+    rows = [dict(zip(_OF_TAX, row, strict=True)) for row in orjson.loads(text)]
+    return msgspec.convert(rows, tuple[TaxSum, ...])
 
 
 def before_text(before: AccountBefore) -> str:
     """Return how an account stood as the text of `statement.before`."""
-    return _text(
-        {
-            "open": [[one.number, one.month, one.due_on, one.amount] for one in before.open],
-            "moved": [[one.day, one.kind, one.amount, one.statement] for one in before.moved],
-            "credit": before.credit,
-            "newest": before.newest,
-        }
-    )
+    return msgspec.json.encode(before, order="sorted").decode()
 
 
 def before_of(text: str | None) -> AccountBefore | None:
     """Return how an account stood by a text of `statement.before`."""
-    if text is None:
-        return None
-    row, day_of = orjson.loads(text), date.fromisoformat
-    still_open: list[OpenBefore] = []
-    for number, month, due_on, amount in row["open"]:
-        one = OpenBefore(number=number, month=day_of(month), due_on=day_of(due_on), amount=amount)
-        still_open.append(one)
-    moved: list[MoneyMoved] = []
-    for day, kind, amount, statement in row["moved"]:
-        entry = MoneyMoved(day=day_of(day), kind=kind, amount=amount, statement=statement)
-        moved.append(entry)
-    return AccountBefore(
-        open=tuple(still_open), moved=tuple(moved), credit=row["credit"], newest=row["newest"]
-    )
+    return None if text is None else msgspec.json.decode(text, type=AccountBefore)
 
 
 def names_text(names: Names, salt: str, sheet: str | None = None) -> str:

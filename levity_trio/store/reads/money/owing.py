@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import PositionKind
+from levity_trio.billing.settling import StatementState
 from levity_trio.billing.statement import Owner
 from levity_trio.records import record
 from levity_trio.store.billing.biller import newest_biller
@@ -27,7 +28,6 @@ from levity_trio.store.billing.statements import (
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.money.statements import (
-    UNPAID,
     ClosedStatement,
     StatementFilters,
     closed_among,
@@ -126,7 +126,9 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
     asked = [*printed(rows, (found for (found,) in rows(_NEWEST, (account,))))]
     known = begun(rows)
     months = [] if known is None else [*_months(db, account, known, rule, now)]
-    filters = StatementFilters(today=_today(rule, now), account=account, state=UNPAID)
+    filters = StatementFilters(
+        today=_today(rule, now), account=account, state=StatementState.UNPAID
+    )
     unpaid = closed_statements(db, filters, WantedPage(limit=MOST_ROWS)).data[::-1]
     owner = None if biller is None else biller.owner
     return Owing(stands, months, owner, next(iter(asked), None), unpaid)

@@ -125,10 +125,8 @@ _CLOSED: Final = Shape(
         "AND kind = 'reminder')"
     ),
 )
-UNPAID: Final = "unpaid"
-"""Stands for all states in which something is open."""
 _OPEN: Final = (
-    UNPAID,
+    StatementState.UNPAID,
     StatementState.OPEN,
     StatementState.PARTLY_PAID,
     StatementState.OVERDUE,
@@ -164,7 +162,7 @@ def closed_statements(
     if filters.state in _OPEN:
         source = _FROM_OPEN
         found.append(WhereCondition("paid < asked"))
-    if filters.state not in (None, UNPAID):
+    if filters.state not in (None, StatementState.UNPAID):
         stands = f"{_STATE.replace('TODAY', '?')} = ?"
         found.append(WhereCondition(stands, (filters.today, filters.state)))
     listing = ListKeys([Branch(source, [_IS_CLOSED, *found])], ("number",), sort=sort)

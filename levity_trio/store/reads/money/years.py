@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -20,7 +19,7 @@ from levity_trio.billing.money import tax_sums
 from levity_trio.billing.statement import Line, TaxSum, printed_number
 from levity_trio.records import in_order, names_of, record
 from levity_trio.store.billing.rows import lines_of, taxes_of
-from levity_trio.store.billing.settling import days_paid, local_day
+from levity_trio.store.billing.settling import local_day
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money.statements import closed_between
@@ -84,14 +83,12 @@ class BookedLine(YearSums):
     account: int
     name: str | None
     currency: str
-    number: int | None
     document: str | None
     text: str
     month: str | None = None
     rate: Decimal | None = None
     due_on: str | None = None
     state: str | None = None
-    paid_on: str | None = None
 
 
 @record
@@ -126,25 +123,23 @@ class YearOfBills:
 
 def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
     """Return what a year comes to."""
-    lines = [*_statements(db, wanted), *_money(db, wanted)]
+    lines = booked_lines(db, wanted)
     by_month: dict[int, list[BookedLine]] = defaultdict(list)
     by_account: dict[int, list[BookedLine]] = defaultdict(list)
     for line in lines:
         by_account[line.account].append(line)
-        day = line.day
-        if wanted.by == "energy" and line.month is not None:
-            day = line.month
-        by_month[int(day[5:7])].append(line)
+        counted = line.month if wanted.by == "energy" and line.month else line.day
+        by_month[int(counted[5:7])].append(line)
 
     periods: list[PeriodSums] = []
-    of_quarter: list[BookedLine] = []
-    for month in range(1, 13):
-        if by_month[month]:
-            periods.append(_period(f"{wanted.year}-{month:02}", by_month[month]))
-        of_quarter += by_month[month]
-        if month % 3 == 0 and of_quarter:
-            periods.append(_period(f"{wanted.year}-Q{month // 3}", of_quarter))
-            of_quarter = []
+    for quarter in range(1, 5):
+        of_quarter: list[BookedLine] = []
+        for month in range(3 * quarter - 2, 3 * quarter + 1):
+            of_quarter += by_month[month]
+            if by_month[month]:
+                periods.append(_period(f"{wanted.year}-{month:02}", by_month[month]))
+        if of_quarter:
+            periods.append(_period(f"{wanted.year}-Q{quarter}", of_quarter))
     periods.append(_period(str(wanted.year), lines))
 
     households: list[HouseholdSums] = []
@@ -163,19 +158,8 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
 
 
 def booked_lines(db: Database, wanted: WantedYear) -> list[BookedLine]:
-    """Return the lines of a year in the order of their days, with the days on which statements were
-    paid."""
-    lines = [*_money(db, wanted)]
-    days: dict[int, dict[int, str]] = {}
-    for line in _statements(db, wanted):
-        paid_on = None
-        if line.state == "paid" and line.number is not None:
-            if line.account not in days:
-                days[line.account] = days_paid(rows_of(db), line.account, wanted.zone)
-            # What money in advance pays is paid on the day of its invoice.
-            paid_on = max(line.day, days[line.account].get(line.number, ""))
-        lines.append(replace(line, paid_on=paid_on))
-    return sorted(lines, key=lambda line: line.day)
+    """Return the lines of a year in the order of their days."""
+    return sorted([*_statements(db, wanted), *_money(db, wanted)], key=lambda line: line.day)
 
 
 def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
@@ -193,7 +177,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
 
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
-        day = local_day(one.closed_at, ZoneInfo(zone))
+        day = local_day(one.closed_at, ZoneInfo(zone)).isoformat()
         counted = one.month if is_by_energy else day
         if not counted.startswith(f"{wanted.year}-"):
             continue
@@ -209,7 +193,6 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 account=one.account,
                 name=one.name,
                 currency=one.currency,
-                number=one.number,
                 document=one.printed_number,
                 text=Told("Charging {1}", one.month),
                 month=one.month,
@@ -228,7 +211,7 @@ def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     """Yield payments and other entries of people."""
     rows = rows_of(db)
     for paid_on, entered_at, *entry in rows(_MONEY, _span(wanted)):
-        day = paid_on or local_day(entered_at, wanted.zone)
+        day = paid_on or local_day(entered_at, wanted.zone).isoformat()
         if not day.startswith(f"{wanted.year}-"):
             continue
         kind, account, name, currency, amount, reason, number, prefix = entry
@@ -239,7 +222,6 @@ def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
             account=account,
             name=name,
             currency=currency,
-            number=number,
             document=printed_number(prefix, number),
             text=reason,
             paid=0 if is_correction else amount,

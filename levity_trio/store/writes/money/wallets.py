@@ -24,7 +24,7 @@ from levity_trio.billing.ledger import (
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
 from levity_trio.store.billing.settling import standing_of_statements
-from levity_trio.store.engine.database import Rows, marks
+from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.lookups.wallets import (
     currency_of,
@@ -252,7 +252,9 @@ _COLUMNS: Final = (
 _SETTLEMENT: Final = (
     "INSERT INTO settlement (statement_id, asked, paid, due_on) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (statement_id) DO UPDATE "
-    "SET asked = excluded.asked, paid = excluded.paid, due_on = excluded.due_on"
+    "SET asked = excluded.asked, paid = excluded.paid, due_on = excluded.due_on "
+    "WHERE (settlement.asked, settlement.paid, settlement.due_on) "
+    "<> (excluded.asked, excluded.paid, excluded.due_on)"
 )
 _UNSETTLED: Final = (
     "SELECT id FROM account WHERE EXISTS (SELECT 1 FROM statement "
@@ -332,16 +334,15 @@ def enter(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
 
 def note_settlement(db: UnitOfWork, account: int) -> None:
     """Store what is paid of each statement of an account, whose ledger or statements changed."""
-    for one in standing_of_statements(db.rows, account).statements:
-        present = (one.asked, one.paid, one.due_on)
-        if present != one.stored:
-            db.execute(_SETTLEMENT, (one.id, *present))
+    statements, _credit = standing_of_statements(db.rows, account)
+    for one in statements:
+        db.execute(_SETTLEMENT, (one.id, one.asked, one.paid, one.due_on.isoformat()))
 
 
-def unsettled(rows: Rows) -> list[int]:
-    """Return the accounts with closed statements of which it is not stored what is paid: those of
-    before it was."""
-    return [account for (account,) in rows(_UNSETTLED, ())]
+def note_missing_settlements(db: UnitOfWork) -> None:
+    """Store what is paid of the statements that were closed before this was stored."""
+    for (account,) in db.rows(_UNSETTLED):
+        note_settlement(db, account)
 
 
 def _named_by(db: UnitOfWork, entry: LedgerEntry) -> LedgerEntry:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
+from levity_trio.billing.settling import StatementState
 from levity_trio.documents.cells import inert
 from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import DocumentForm, Paper
@@ -133,7 +134,6 @@ HEADS: Final[Mapping[str, str]] = N_(
         "month": "Month of energy",
         "due_on": "Payable by",
         "state": "State",
-        "paid_on": "Paid on",
     }
 )
 """The columns of the file of a year; people read their heads in their language."""
@@ -159,17 +159,8 @@ class StatementsQuery(Paged):
     month: MonthName | None = None
     state: (
         Annotated[
-            Literal[
-                "unpaid",
-                "open",
-                "partly paid",
-                "overdue",
-                "paid",
-                "credited",
-                "carried on",
-                "nothing to pay",
-            ],
-            Meta(description="Only those that stand so; unpaid are the first three."),
+            StatementState,
+            Meta(description="Only those that stand so; unpaid: open, partly paid or overdue."),
         ]
         | None
     ) = None
