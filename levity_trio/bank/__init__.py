@@ -10,7 +10,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-MOST_LINES: Final = 5_000
+SAMPLE: Final = 5
 PAYER_DIGITS: Final = 8
 """Digits of the digest of a payer's account: enough to know him again among some hundred, too few
 to find out his account."""
@@ -38,14 +38,27 @@ class BankLine(NamedTuple):
     is_return: bool = False
 
 
-class BankTable(NamedTuple):
-    """How a file of columns was read: its names of columns, the first rows, and which column is
-    what; without columns for day and amount, somebody must choose them."""
+Columns = Mapping[str, str]
+"""The names of columns by what they are."""
 
-    head: tuple[str, ...] = ()
-    digest: str = ""
-    sample: tuple[tuple[str, ...], ...] = ()
-    columns: Mapping[str, str] = MappingProxyType({})
+
+class BankTable(NamedTuple):
+    """A file of columns: their names, which is what, and the numbered rows. Without columns for day
+    and amount, somebody must choose them."""
+
+    head: Sequence[str] = ()
+    columns: Columns = MappingProxyType({})
+    rows: Sequence[tuple[int, Sequence[str]]] = ()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it has a day and an amount."""
+        return {"day", "amount"} <= {*self.columns} and {*self.columns.values()} <= {*self.head}
+
+    @property
+    def sample(self) -> Sequence[Sequence[str]]:
+        """The first rows."""
+        return [row for _number, row in self.rows[:SAMPLE]]
 
 
 class BankFile(NamedTuple):
@@ -56,6 +69,11 @@ class BankFile(NamedTuple):
     pending: int = 0
     unread: tuple[int, ...] = ()
     table: BankTable = BankTable()
+
+
+def digest_of(head: Sequence[str]) -> str:
+    """Return by what files with these names of columns are known again."""
+    return sha256("\n".join(head).encode()).hexdigest()
 
 
 def keys(lines: Iterable[BankLine]) -> list[str]:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
-from hashlib import sha256
-from itertools import islice
-from typing import Final, NamedTuple
+from itertools import chain
+from time import strptime
+from typing import Final
 
-from levity_trio.bank import MOST_LINES, BankFile, BankFileProblem, BankLine, BankTable
+from levity_trio.bank import BankFile, BankFileProblem, BankLine, BankTable, Columns, digest_of
 from levity_trio.told import Told
 
 GUESSES: Final[Mapping[str, str]] = {
@@ -34,72 +35,47 @@ GUESSES: Final[Mapping[str, str]] = {
 }
 """The names of columns that banks use, without what is not a letter; the first that is there
 counts."""
-TEXTS: Final = ("name", "text", "iban", "account")
+MOST_LINES: Final = 5_000
 SEPARATORS: Final = ";,\t|"
 MOST_COLUMNS: Final = 200
 HEAD_WITHIN: Final = 40
 """Rows at the begin, among which the names of columns are looked for."""
-SAMPLE: Final = 5
 PENDING: Final = frozenset({"vorgemerkt", "umsatz vorgemerkt", "offen", "pending"})
-EARLIEST: Final = 2000
+DAYS: Final = ("%d-%m-%Y", "%d-%m-%y", "%Y-%m-%d", "%m-%d-%Y", "%m-%d-%y")
 LETTERS: Final = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ı": "i", "ł": "l", "ø": "o"}
 )
 """How banks write letters that they do not have."""
-_UNIT: Final = re.compile(r"\((?:([A-Z]{3})|.*?)\)| in ([A-Z]{3})$")
+_UNIT: Final = re.compile(r"\(.*?\)| in [A-Z]{3}$")
 """What stands behind the name of a column, such as its currency."""
-_DAY: Final = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{2,4})(?!\d)")
-_NUMBER: Final = re.compile(r"[+-]?[\d.,']*\d-?")
-_DECIMALS: Final = re.compile(r"([.,])\d{1,2}\D*$")
 _RETURN: Final = re.compile(
     r"r(?:ü|ue)ck(?:lastschrift|buchung|gabe|zahlung|weisung)|retoure|storn|zur(?:ü|ue)ckgewiesen"
     r"|returned|chargeback|reversal",
     re.IGNORECASE,
 )
 
-Columns = Mapping[str, str]
-
-
-class _HeadedTable(NamedTuple):
-    """A line that may be the head of a table, the columns by what they are, and the numbered rows
-    below it. Heads are compared by whether they have a day and an amount, then by their length."""
-
-    is_head: bool
-    cells: int
-    head: list[str]
-    columns: Columns
-    rows: list[tuple[int, list[str]]]
-
 
 def read_table(content: bytes, chosen: Columns, kept: Mapping[str, Columns]) -> BankFile:
     """Read a file. `chosen` are columns by what they are, `kept` those that were chosen for a head
     with this digest. Raises BankFileProblem."""
-    found = _table(_decoded(content), chosen, kept)
-    sample = tuple(tuple(row) for _number, row in found.rows[:SAMPLE])
-    table = BankTable(tuple(found.head), _digest(found.head), sample, found.columns)
-    if not found.is_head:
-        if chosen:
-            raise BankFileProblem(Told("this file has not all of these columns"))
-        return BankFile((), table=table)
-
-    cells = _Cells(found)
-    lines: list[BankLine] = []
-    unread: list[int] = []
-    pending = 0
-    for number, row in found.rows:
-        if PENDING.intersection(cell.casefold() for cell in row):
-            pending += 1
-            continue
-        day, amount = cells.day(row), cells.amount(row)
-        if day is not None and amount is not None:
-            is_return = amount < 0 and _RETURN.search(" ".join(row)) is not None
-            currency = cells.text(row, "currency").upper() or cells.currency
-            name, text, iban, account = (cells.text(row, field) for field in TEXTS)
-            line = BankLine(day, amount, currency, name, iban, text, account, is_return=is_return)
-            lines.append(line)
-        elif day is not None or amount is not None:
-            unread.append(number)
-    return BankFile(lines, pending, tuple(unread), table)
+    text = _decoded(content)
+    if text.count("\n") > MOST_LINES:
+        words = Told("there are more than {1} lines; divide the file", MOST_LINES)
+        raise BankFileProblem(words)
+    # Above its table, a bank writes what it wants.
+    table = max(
+        _tables(text, chosen, kept),
+        key=lambda one: (one.is_readable, sum(map(bool, one.head))),
+        default=BankTable(),
+    )
+    if sum(map(bool, table.head)) < 2:
+        words = Told("this is no file of account movements; give CSV or CAMT.053 of your bank")
+        raise BankFileProblem(words)
+    if table.is_readable:
+        return _read(table)
+    if chosen:
+        raise BankFileProblem(Told("this file has not all of these columns"))
+    return BankFile((), table=table)
 
 
 def _decoded(content: bytes) -> str:
@@ -112,36 +88,20 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _digest(head: Sequence[str]) -> str:
-    return sha256("\n".join(head).encode()).hexdigest()
-
-
-def _table(text: str, chosen: Columns, kept: Mapping[str, Columns]) -> _HeadedTable:
-    """Return the table of a file; above it, banks write what they want. Raises BankFileProblem."""
-    best = _HeadedTable(False, 1, [], {}, [])
+def _tables(text: str, chosen: Columns, kept: Mapping[str, Columns]) -> Iterator[BankTable]:
+    """Yield each line that may be the head of a table, with the rows below it."""
     for separator in SEPARATORS:
         # A quotation mark that is never closed would swallow payments: then nothing is read.
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        try:
-            rows = [(reader.line_num, row) for row in islice(reader, MOST_LINES + 1)]
-        except csv.Error:
-            continue
-        if len(rows) > MOST_LINES:
-            words = Told("there are more than {1} lines; divide the file", MOST_LINES)
-            raise BankFileProblem(words)
-        if max([len(row) for _number, row in rows], default=0) > MOST_COLUMNS:
-            continue
-        rows = [(number, [cell.strip() for cell in row]) for number, row in rows]
-        for place, (_number, head) in enumerate(rows[:HEAD_WITHIN]):
-            columns = {**_columns(head), **(chosen or kept.get(_digest(head), {}))}
-            is_head = {"day", "amount"} <= {*columns} and {*columns.values()} <= {*head}
-            found = _HeadedTable(is_head, sum(map(bool, head)), head, columns, rows[place + 1 :])
-            if found[:2] > best[:2]:
-                best = found
-    if not best.head:
-        words = Told("this is no file of account movements; give CSV or CAMT.053 of your bank")
-        raise BankFileProblem(words)
-    return best._replace(rows=[row for row in best.rows if any(row[1])])
+        rows: list[tuple[int, list[str]]] = []
+        with suppress(csv.Error):
+            for row in reader:
+                cells = [cell.strip() for cell in row[:MOST_COLUMNS]]
+                if any(cells):
+                    rows.append((reader.line_num, cells))
+            for place, (_number, head) in enumerate(rows[:HEAD_WITHIN], 1):
+                columns = {**_columns(head), **(chosen or kept.get(digest_of(head), {}))}
+                yield BankTable(head, columns, rows[place:])
 
 
 def _columns(head: Sequence[str]) -> dict[str, str]:
@@ -152,69 +112,87 @@ def _columns(head: Sequence[str]) -> dict[str, str]:
         names.setdefault(re.sub(r"[^a-z]", "", bare), name)
     found: dict[str, str] = {}
     for field, guesses in GUESSES.items():
-        known = [names[guess] for guess in guesses.split() if guess in names]
-        if known:
-            found[field] = known[0]
+        for guess in guesses.split():
+            if guess in names:
+                found.setdefault(field, names[guess])
     # Where what came in has a column of its own, that is the amount.
     if "credit" in found:
         found.setdefault("amount", found["credit"])
     return found
 
 
-class _Cells:
-    """The cells of rows by what they are, in the notation that their whole column shows."""
+def _read(table: BankTable) -> BankFile:
+    cells: dict[str, list[str]] = {}
+    for field in GUESSES:
+        place = len(table.head)
+        if field in table.columns:
+            place = table.head.index(table.columns[field])
+        cells[field] = [" ".join("".join(row[place : place + 1]).split()) for _n, row in table.rows]
+    unit = re.search(r"(?:\(| in )([A-Z]{3})(?:\)|$)", table.columns["amount"])
+    currency = unit[1] if unit is not None else ""
+    days = _days(cells["day"])
+    outgoing = [f"-{cell.strip('-')}" for cell in cells["debit"]]
+    amounts = _amounts(cells["amount"], cells["credit"], outgoing)
 
-    def __init__(self, found: _HeadedTable) -> None:
-        self._places = {field: found.head.index(name) for field, name in found.columns.items()}
-        amounts: list[str] = []
-        for field in ("amount", "credit", "debit"):
-            amounts += [self.text(row, field) for _number, row in found.rows]
-        marks = [decimals[1] for decimals in map(_DECIMALS.search, amounts) if decimals]
-        decimal, thousands = (",", ".") if marks.count(",") >= marks.count(".") else (".", ",")
-        # A mark that is misread would make it a hundred times more: then it is no amount.
-        digits = rf"\d{{1,15}}|\d{{1,3}}(?:[{thousands}']\d{{3}}){{1,4}}"
-        self._amount = re.compile(rf"([+-]?)({digits})(?:{re.escape(decimal)}(\d{{1,5}}))?(-?)")
-        days = [_DAY.match(self.text(row, "day")) for _number, row in found.rows]
-        firsts, seconds = ([int(day[place]) for day in days if day] for place in (1, 2))
-        self._is_month_first = max(firsts, default=0) <= 12 < max(seconds, default=0)
-        unit = _UNIT.search(found.columns["amount"])
-        self.currency = "EUR" if "€" in found.columns["amount"] else ""
-        if unit is not None:
-            self.currency = unit[1] or unit[2] or self.currency
-
-    def text(self, row: Sequence[str], field: str) -> str:
-        """Return a cell without needless space, "" if there is none."""
-        place = self._places.get(field, len(row))
-        return " ".join(row[place].split()) if place < len(row) else ""
-
-    def day(self, row: Sequence[str]) -> date | None:
-        """Return the day of a row, None if there is none."""
-        found = _DAY.match(self.text(row, "day"))
-        if found is None:
-            return None
-        day, month, year = [int(part) for part in found.groups()]
-        if len(found[1]) == len("2026"):
-            year, day = day, year
-        elif self._is_month_first:
-            day, month = month, day
-        if year < 100:
-            year += EARLIEST
-        try:
-            return date(year, month, day) if year >= EARLIEST else None
-        except ValueError:
-            return None
-
-    def amount(self, row: Sequence[str]) -> Decimal | None:
-        """Return what came in, negative if it went out, None if there is none."""
-        for field in ("amount", "credit", "debit"):
-            found = _NUMBER.search(re.sub(r"\s", "", self.text(row, field)).replace("−", "-"))
-            parts = self._amount.fullmatch(found[0]) if found is not None else None
-            if parts is None:
-                continue
-            sign, whole, decimals, sign_behind = parts.groups()
-            digits = re.sub(r"\D", "", whole)
-            amount = Decimal(f"{digits}.{decimals or 0}")
+    lines: list[BankLine] = []
+    unread: list[int] = []
+    pending = 0
+    for place, (number, row) in enumerate(table.rows):
+        day, amount = days[place], amounts[place]
+        if PENDING.intersection(cell.casefold() for cell in row):
+            pending += 1
+        elif day is not None and amount is not None:
             # Some banks write amounts without a sign, and in a cell of its own S for what went out.
-            is_out = "-" in (sign, sign_behind) or field == "debit" or "S" in row
-            return -amount if is_out else amount
+            amount = -abs(amount) if "S" in row else amount
+            line = BankLine(
+                day,
+                amount,
+                cells["currency"][place].upper() or currency,
+                cells["name"][place],
+                cells["iban"][place],
+                cells["text"][place],
+                cells["account"][place],
+                is_return=amount < 0 and _RETURN.search(" ".join(row)) is not None,
+            )
+            lines.append(line)
+        elif day is not None or amount is not None:
+            unread.append(number)
+    return BankFile(lines, pending, tuple(unread), table)
+
+
+def _days(cells: Sequence[str]) -> Sequence[date | None]:
+    """Return days as most cells of a column write them, None where there is none."""
+    bare = [re.sub(r"[^\d./-].*", "", cell) for cell in cells]
+    written = [re.sub(r"[./]", "-", text) for text in bare]
+    read = [[_day(text, notation) for text in written] for notation in DAYS]
+    return max(read, key=lambda days: len(days) - days.count(None))
+
+
+def _day(text: str, notation: str) -> date | None:
+    try:
+        return date(*strptime(text, notation)[:3])
+    except ValueError:
         return None
+
+
+def _amounts(*columns: Sequence[str]) -> Sequence[Decimal | None]:
+    """Return the first amount of each row, None where there is none, in the notation that the
+    columns show. A mark that is misread would make it a hundred times more: then there is none."""
+    rows = [
+        [re.sub(r"[^\d.,'+-]", "", cell.replace("−", "-")) for cell in row]
+        for row in zip(*columns, strict=True)
+    ]
+    text = "\n".join(chain.from_iterable(rows))
+    marks = re.findall(r"([.,])\d\d?-?$", text, re.MULTILINE)
+    decimal, thousands = ",." if marks.count(",") >= marks.count(".") else ".,"
+    digits = rf"\d{{1,15}}|\d{{1,3}}(?:[{thousands}']\d{{3}}){{1,4}}"
+    notation = re.compile(rf"[+-]?(?:{digits})(?:[{decimal}]\d{{1,5}})?-?")
+    found: list[Decimal | None] = []
+    for row in rows:
+        cell = next(filter(notation.fullmatch, row), None)
+        amount = None
+        if cell is not None:
+            bare = re.sub(rf"[{thousands}'+-]", "", cell)
+            amount = Decimal(bare.replace(decimal, ".")) * (-1 if "-" in cell else 1)
+        found.append(amount)
+    return found

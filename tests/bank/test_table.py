@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from levity_trio.bank import BankFile, BankFileProblem, keys
+from levity_trio.bank import BankFile, BankFileProblem, digest_of, keys
 from levity_trio.bank.reading import read
 from tests.bank.files import BANKS
 
@@ -93,12 +93,12 @@ def test_columns_with_other_names_are_chosen_and_kept() -> None:
     text = "Meine Bank\n\nWann|Wieviel|Wer|Wofür\n02.03.2026|76,05|Anna|Abrechnung 12\n"
     found = read_text(text)
     assert found.lines == ()
-    assert found.table.head == ("Wann", "Wieviel", "Wer", "Wofür")
-    assert found.table.sample == (("02.03.2026", "76,05", "Anna", "Abrechnung 12"),)
+    assert found.table.head == ["Wann", "Wieviel", "Wer", "Wofür"]
+    assert found.table.sample == [["02.03.2026", "76,05", "Anna", "Abrechnung 12"]]
     chosen = {"day": "Wann", "amount": "Wieviel", "name": "Wer", "text": "Wofür"}
     (line,) = read_text(text, **chosen).lines
     assert (line.name, line.text) == ("Anna", "Abrechnung 12")
-    assert read(text.encode(), {}, {found.table.digest: chosen}).lines == [line]
+    assert read(text.encode(), {}, {digest_of(found.table.head): chosen}).lines == [line]
     with pytest.raises(BankFileProblem, match="not all of these columns"):
         read_text(text, **{**chosen, "text": "Wieso"})
 

@@ -5,7 +5,7 @@ A file is read and forgotten: what is kept of a line is its digest, and with a p
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -14,7 +14,7 @@ import trio
 from msgspec import Meta
 from msgspec.structs import asdict, astuple
 
-from levity_trio.bank import BankFile, BankFileProblem, BankLine, keys, payer_of
+from levity_trio.bank import BankFile, BankFileProblem, BankLine, digest_of, keys, payer_of
 from levity_trio.bank.matching import Matching, UnpaidStatement
 from levity_trio.bank.reading import MOST_BYTES, read
 from levity_trio.billing.ledger import LARGEST, exact_minor_units
@@ -93,8 +93,8 @@ class BankFileRow:
     yet, and the lines `unread` have no day or no amount. `open` is what `households` owe."""
 
     currency: str
-    head: tuple[str, ...]
-    sample: tuple[tuple[str, ...], ...]
+    head: Sequence[str]
+    sample: Sequence[Sequence[str]]
     columns: dict[str, str]
     pending: int
     unread: tuple[int, ...]
@@ -117,7 +117,7 @@ async def read_bank_file(
     except BankFileProblem as problem:
         raise invalid("body", problem.args[0]) from None
     if chosen and file.table.head:
-        await request.write(writes.keep_columns, file.table.digest, file.table.columns)
+        await request.write(writes.keep_columns, digest_of(file.table.head), file.table.columns)
     return await request.read(_proposed, file=file)
 
 
