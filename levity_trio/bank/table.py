@@ -8,10 +8,9 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
-from time import strptime
 from typing import Final
 
 from levity_trio.bank import BankFile, BankFileProblem, BankLine, BankTable, Columns, digest_of
@@ -170,7 +169,7 @@ def _days(cells: Sequence[str]) -> Sequence[date | None]:
 
 def _day(text: str, notation: str) -> date | None:
     try:
-        return date(*strptime(text, notation)[:3])
+        return datetime.strptime(text, notation).replace(tzinfo=UTC).date()
     except ValueError:
         return None
 

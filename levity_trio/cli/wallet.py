@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.billing.ledger import EntrySource, exact_minor_units, typed_amount
+from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, present, together
@@ -129,17 +129,10 @@ def show(operator: Operator, named: str, limit: int) -> None:
     )
 
 
-_MOVED: Final = together(
-    click.option(
-        "--paid-on",
-        metavar="DAY",
-        help="When the money moved, such as 2026-10-01; today if left out.",
-    ),
-    click.option(
-        "--source",
-        type=click.Choice([one.value for one in EntrySource]),
-        help="How it came here; by hand if left out.",
-    ),
+_MOVED: Final = click.option(
+    "--paid-on",
+    metavar="DAY",
+    help="When the money moved, such as 2026-10-01; today if left out.",
 )
 
 

@@ -74,10 +74,10 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
     for day in ("2026-13-01", "2999-01-01"):
         assert shell("wallet", "pay", 1, "2.00", *why, "--paid-on", day) == 2
     paid_back = ("wallet", "refund", 1, "13.50", *why, "--paid-on", "2026-02-27")
-    assert "-13.50 EUR" in table(shell, capsys, *paid_back, "--source", "bank file")
+    assert "-13.50 EUR" in table(shell, capsys, *paid_back)
     entries = shown(shell, capsys, "wallet", "show", 1)["entries"]
     newest = [(one["paid_on"], one["source"], one["reason"]) for one in entries]
-    assert newest[0] == ("2026-02-27", "bank file", "why")
+    assert newest[0] == ("2026-02-27", "hand", "why")
     assert newest[1] == (entries[1]["entered_at"][:10], "hand", "why")
     table(shell, capsys, "wallet", "correct", *why, 1, "--", "-0.01")
     assert "-0.01 EUR" in table(shell, capsys, "wallet", "show", "Flat 3")

@@ -172,8 +172,6 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "flat": "a flat price of the year",
         "bill": "what the household's statements ask for",
         "contract": "what the household pays its supplier",
-        "hand": "By hand",
-        "bank file": "From a file of the bank",
         "smtps": "TLS from the beginning (port 465)",
         "smtp": "STARTTLS (port 587)",
         "taxed": "Taxed: the prices have a tax rate",
@@ -188,13 +186,6 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
     "/api/admin/chargers": ("vendor", "model"),
     "/api/admin/meters": ("topic", "path", "unit"),
     "/api/admin/meters/{id}": ("topic", "path", "unit"),
-    **dict.fromkeys(
-        [
-            f"/api/admin/wallets/{{id}}/{kind}"
-            for kind in ("payment", "top-up", "refund", "chargeback")
-        ],
-        ("source",),
-    ),
     "/api/admin/biller": ("reminder_after", "reminder_en", "reminder_de"),
     "/api/admin/load/site": ("feeder",),
     "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),

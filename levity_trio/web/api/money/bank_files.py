@@ -132,10 +132,11 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
     matching = Matching(books)
     lines: list[BankLineRow] = []
     for key, line in zip(keys(file.lines), file.lines, strict=True):
-        row = _row(key, line, code)
-        if key in decided:
-            row = replace(row, state=decided[key])
-        elif row.state == "open" and (found := matching.propose(line, row.amount)) is not None:
+        state = "open" if line.amount > 0 or line.is_return else "debit"
+        if line.currency not in ("", code):
+            state = "currency"
+        row = _row(key, line, code, decided.get(key, state))
+        if row.state == "open" and (found := matching.propose(line, row.amount)) is not None:
             row = replace(row, **found._asdict())
         lines.append(row)
     return BankFileRow(
@@ -151,12 +152,9 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
     )
 
 
-def _row(key: str, line: BankLine, code: str) -> BankLineRow:
-    """Return a line that nobody decided on. Raises Problem."""
-    state = "open" if line.amount > 0 or line.is_return else "debit"
+def _row(key: str, line: BankLine, code: str, state: str) -> BankLineRow:
+    """Return a line of which nothing is proposed. Raises Problem."""
     currency = line.currency or code
-    if currency != code:
-        state = "currency"
     try:
         unit = CURRENCIES.get(currency, CURRENCIES[code])
         amount = exact_minor_units(line.amount.normalize(), unit)

@@ -107,13 +107,6 @@ class EntryBody(ClientInput, kw_only=True):
     currency: Currency | None = None
     reason: Why
     paid_on: PaidOn | None = None
-    source: (
-        Annotated[
-            Literal["hand", "bank file"],
-            Meta(description="How it came here; by hand if left out."),
-        ]
-        | None
-    ) = None
 
 
 class PaymentBody(EntryBody, kw_only=True):
@@ -288,7 +281,7 @@ async def _enter(
         statement=getattr(body, "statement", None),
         service_id=service_id,
         paid_on=_paid_on(request),
-        source=EntrySource(getattr(body, "source", None) or EntrySource.HAND),
+        source=EntrySource.HAND,
     )
     with refusals():
         entered = await request.commit(_in_currency_of_site, entry)
