@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from levity_trio.billing.car_sheet import CarCost, CarSheet, PriceWay
 from levity_trio.documents.paper import CarPaper
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table
-from levity_trio.documents.statement_sheet import Positions, statement_sheet
+from levity_trio.documents.statement_sheet import Positions
 from levity_trio.documents.template import DocumentTemplate, of_program, tidy
 from levity_trio.locale import N_, _
 
@@ -26,12 +25,7 @@ _WAYS: Final = N_(
 def car_sheet(paper: CarPaper) -> Sheet:
     """Return what stands on the paper, in the language that is spoken."""
     sheet, template = paper.sheet, of_program(paper.language)
-    statement = sheet.statement
-    energy = template.say("kwh", number=template.kilowatt_hours(statement.energy_wh))
-    # It looks like a statement, and has other words.
-    words: dict[str, Any] = {"label": _("Energy"), "figure": energy}
-    words["remark"] = _("No price has been chosen yet.")
-
+    statement, values = sheet.statement, template.values
     facts = {_("Car"): tidy(sheet.car)}
     if sheet.plate:
         facts[_("Number plate")] = tidy(sheet.plate)
@@ -39,16 +33,16 @@ def car_sheet(paper: CarPaper) -> Sheet:
         label_of_meter = _("Meter of %(place)s", place=tidy(place))
         facts[label_of_meter] = _("calibrated") if meter == "calibrated" else meter
     if sheet.price is not None:
-        year = statement.month.year
-        facts[_("Price")] = _(_WAYS[sheet.price.way], year=year)
+        facts[_("Price")] = _(_WAYS[sheet.price.way], year=statement.month.year)
 
     positions = Positions(statement, template)
     blocks: list[Table | LabelledValues] = [_values(_("Car and price"), facts)]
     blocks.append(positions.metered(_("Sessions")))
+    energy = template.say("kwh", number=template.kilowatt_hours(statement.energy_wh))
+    label, figure, remark = _("Energy"), energy, _("No price has been chosen yet.")
     if sheet.cost is not None:
-        words["label"] = _("Amount")
-        words["figure"] = template.money(sheet.cost.amount, statement.currency)
-        words["remark"] = energy
+        label, remark = _("Amount"), energy
+        figure = template.money(sheet.cost.amount, statement.currency)
         blocks.append(_costs(sheet, sheet.cost, energy, template))
     if statement.held_back:
         blocks.append(positions.held_back())
@@ -56,16 +50,24 @@ def car_sheet(paper: CarPaper) -> Sheet:
     blocks.append(_values(_("I confirm these figures"), signature))
 
     month = template.day(statement.month, "month")
-    words["title"] = _("Electricity of a company car, %(month)s", month=month)
-    words["mark"] = _("Draft: the month is not closed") if sheet.is_draft else None
-    words["sender"] = template.in_window(statement.owner.party)
-    words["sender_line"] = ""
-    words["recipient"] = ()
-    words["facts"] = ()
-    words["blocks"] = tuple(blocks)
-    zone = template.say("zone", zone=statement.zone)
-    words["small"] = (zone,)
-    return replace(statement_sheet(statement, template), **words)
+    table = values["csv"]
+    return Sheet(
+        language=values["language"],
+        paper=values["paper"],
+        mark=_("Draft: the month is not closed") if sheet.is_draft else None,
+        title=_("Electricity of a company car, %(month)s", month=month),
+        sender=template.in_window(statement.owner.party),
+        recipient=(),
+        logo=None,
+        label=label,
+        figure=figure,
+        remark=remark,
+        blocks=tuple(blocks),
+        small=(template.say("zone", zone=statement.zone),),
+        page_words=values["words"]["page"],
+        made_on=None,
+        csv=(table["separator"], table["decimal"]),
+    )
 
 
 def _costs(

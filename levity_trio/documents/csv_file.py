@@ -43,8 +43,8 @@ _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
 
 
-def csv_text(statement: Statement, separator: str, decimal: str) -> str:
-    """Return the file. Times are local with their offset."""
+def csv_text(statement: Statement, separator: str, decimal: str, **facts: object) -> str:
+    """Return the file. Times are local with their offset. Each row has these facts, too."""
     zone = ZoneInfo(statement.zone)
 
     def cell(value: object) -> object:
@@ -57,10 +57,10 @@ def csv_text(statement: Statement, separator: str, decimal: str) -> str:
         return inert(tidy(said(value, Reader(zone)))) if isinstance(value, str) else value
 
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, COLUMNS, delimiter=separator)
+    writer = csv.DictWriter(file, dict.fromkeys((*COLUMNS, *facts)), delimiter=separator)
     writer.writeheader()
     for row in _rows(statement):
-        writer.writerow({name: cell(value) for name, value in row.items()})
+        writer.writerow({name: cell(value) for name, value in {**facts, **row}.items()})
     return file.getvalue()
 
 

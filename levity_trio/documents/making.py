@@ -95,9 +95,12 @@ def _html(paper: Paper | CarPaper | CodeSheet) -> bytes:
 
 def _csv(paper: Paper | CarPaper) -> bytes:
     sheet = sheet_of(paper)
-    statement = paper.sheet.statement if isinstance(paper, CarPaper) else paper.first
     with speaking(known_language(sheet.language)):
-        return csv_text(statement, *sheet.csv).encode()
+        if isinstance(paper, Paper):
+            return csv_text(paper.first, *sheet.csv).encode()
+        car = paper.sheet
+        price = car.price and car.price.price
+        return csv_text(car.statement, *sheet.csv, plate=car.plate, price=price).encode()
 
 
 def _json(paper: Paper) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -40,7 +40,6 @@ from levity_trio.store.billing.statements import (
     statement_of,
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.told import Told, beside
 from levity_trio.wire.times import stamp
 
 _CAR: Final = (
@@ -55,20 +54,20 @@ _IS_CLOSED: Final = (
     "SELECT 1 FROM closing WHERE month = ? AND (account_id IS NULL OR account_id = ?) LIMIT 1"
 )
 _CLOSED: Final = (
-    "SELECT statement.currency, prices, "  # noqa: S608 - our own names
+    "SELECT prices, "  # noqa: S608 - our own names
     f"{', '.join(f'position.{name}' for name in OF_POSITION)} "
     "FROM position JOIN statement ON statement.id = statement_id "
     "WHERE statement.account_id = ? AND statement.month = ? AND number IS NOT NULL "
     "ORDER BY position.id"
 )
-_OF_MONTH: Final = (
-    "SELECT tx_id, is_open FROM booked WHERE account_id = ? AND is_imported = 0 "
-    "AND ((is_open = 0 AND month = ?) OR (is_open = 1 AND started_at < ?)) ORDER BY started_at"
+_ENDED: Final = (
+    "SELECT tx_id FROM booked WHERE account_id = ? AND month = ? AND is_imported = 0 "
+    "AND is_open = 0 ORDER BY started_at"
 )
-_METER: Final = (
-    "SELECT meter FROM connector_data WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
+_METERS: Final = (
+    "SELECT cp_id, conn_id, meter FROM connector_data "
+    "WHERE id IN (SELECT max(id) FROM connector_data GROUP BY cp_id, conn_id)"
 )
-RUNNING: Final = Told("it has not ended")
 
 
 class OfCar(NamedTuple):
@@ -80,9 +79,8 @@ class OfCar(NamedTuple):
 
 
 class BilledPosition(NamedTuple):
-    """A position of a statement, closed or next, with the currency and the prices of that."""
+    """A position of a statement, closed or next, and whether its prices are gross or net."""
 
-    currency: str
     prices: str
     position: PositionRow
 
@@ -111,105 +109,91 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     car = name_of_car(rows, of.account, of.vehicle)
     if car is None:
         return None
-    price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
-    currency = currency_of(rows) if price is None else price.currency
 
     # What is closed has its positions; of any other month they are what a statement would have.
     is_closed = bool(rows(_IS_CLOSED, (str(of.month), of.account)))
     every = _closed(rows, of) if is_closed else _next(rows, of, rule)
     of_car = [one for one in every if one.position.vehicle_id == of.vehicle]
+    price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
     needs_tariff = price is not None and price.way is PriceWay.BILL
     shown = [_shown(rows, one.position, needs_tariff=needs_tariff) for one in of_car]
-    energy_wh = sum(one.energy_wh for one in shown if one.kind not in UNASKED)
 
-    cost = None
+    currency, cost = currency_of(rows), None
     if price is not None:
-        billed = _billed(of, currency, of_car, every)
-        cost = cost_of(price, CURRENCIES[currency], energy_wh, billed)
+        currency = price.currency
+        base = [one for one in every if one.position.month == str(of.month)]
+        all_wh = _energy_wh(one.position for one in every)
+        billed = BilledMonth(_gross(of_car), _gross(base), all_wh)
+        cost = cost_of(price, CURRENCIES[currency], _energy_wh(shown), billed)
     total = 0 if cost is None else cost.amount
     figures = Figures(
         *(of.account, str(of.month), str(rule.zone), currency, "gross"),
         *("[]", total, 0, total, 0),
     )
     names, _language = names_now(rows, figures, shown)
-    may_change = any(one.kind in UNASKED for one in shown) or _may_change(rows, of, rule, now)
-    meters: dict[tuple[str, str], None] = {}
-    for one in shown:
-        for (meter,) in rows(_METER, (one.cp_id, one.conn_id)):
-            place = names.space(one.cp_id, one.conn_id) or one.cp_id or ""
-            meters |= {} if meter is None else {(place, meter): None}
+    statement = statement_of(rows, figures, shown, names, Owner(party=names.party))
+
+    # Where nothing is billed, no month is ever closed.
+    known = begun(rows)
+    is_billed = known is not None and of.month >= Month.of(known.on)
+    is_over = now >= of.month.until(rule.zone) and not is_billed and not statement.held_back
+    known_meters = {(charger, connector): meter for charger, connector, meter in rows(_METERS, ())}
+    meters = dict.fromkeys(
+        (one.space or one.charger or "", known_meters.get((one.charger, one.connector)))
+        for one in statement.positions
+    )
     return CarSheet(
-        statement=statement_of(rows, figures, shown, names, Owner(party=names.party)),
+        statement=statement,
         car=car[0],
         plate=car[1],
         price=price,
         cost=cost,
-        is_draft=not is_closed and may_change,
-        meters=tuple(meters),
+        is_draft=not (is_closed or is_over),
+        meters=tuple((place, meter) for place, meter in meters if meter is not None),
     )
-
-
-def _may_change(rows: Rows, of: OfCar, rule: Rule, now: datetime) -> bool:
-    """Whether a month that is not closed may still change. Where nothing is billed, none is ever
-    closed."""
-    known = begun(rows)
-    is_billed = known is not None and of.month >= Month.of(known.on)
-    return is_billed or now < of.month.until(rule.zone)
 
 
 def _closed(rows: Rows, of: OfCar) -> list[BilledPosition]:
     found = rows(_CLOSED, (of.account, str(of.month)))
-    return [BilledPosition(currency, prices, PositionRow(*row)) for currency, prices, *row in found]
+    return [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
 
 
 def _next(rows: Rows, of: OfCar, rule: Rule) -> list[BilledPosition]:
-    """Return what the statement of a month would have by now; what has not ended is held back."""
+    """Return what the statement of a month would have by now."""
     known = begun(rows) or Begun(of.month.first_day, of.month, False)
     until = stamp(of.month.until(rule.zone))
     plan = Plan(known, of.month, None, Terms(rule, 0), until, newest_revision(rows))
-    found: dict[int | None, int] = dict(rows(_OF_MONTH, (of.account, str(of.month), until)))
+    ended = [number for (number,) in rows(_ENDED, (of.account, str(of.month)))]
     positions: list[BilledPosition] = []
-    for one in Drafter(rows, plan).draft(of.account, [number for number in found if number]):
-        for row in one.positions:
-            position = row
-            if found.get(row.tx_id):
-                held = PositionKind.HELD_BACK.value
-                position = row._replace(kind=held, reason=RUNNING, told=beside(RUNNING))
-            positions.append(BilledPosition(one.figures.currency, one.figures.prices, position))
+    for one in Drafter(rows, plan).draft(of.account, ended):
+        positions += [BilledPosition(one.figures.prices, row) for row in one.positions]
     return positions
 
 
 def _shown(rows: Rows, row: PositionRow, *, needs_tariff: bool) -> PositionRow:
     """Return a position as it stands on the sheet: without lines, and with its registers, which
     statements have not that were closed before they had any."""
-    kind = row.kind
-    if kind == PositionKind.UNPRICED and not needs_tariff:
-        kind = PositionKind.SESSION.value
-    reason, told = (row.reason, row.told) if kind in UNASKED else (None, None)
-    shown = row._replace(kind=kind, lines="[]", reason=reason, told=told)
-    if shown.measured is None and kind not in UNASKED:
-        for read in registers_of(rows, [row.tx_id or 0]).values():
-            shown = shown._replace(**read._asdict())
-    return shown
+    if row.kind == PositionKind.UNPRICED and not needs_tariff:
+        row = row._replace(kind=PositionKind.SESSION.value)
+    if row.kind not in UNASKED:
+        row = row._replace(reason=None, told=None)
+        read = {} if row.measured else registers_of(rows, [row.tx_id or 0])
+        for registers in read.values():
+            row = row._replace(**registers._asdict())
+    return row._replace(lines="[]")
 
 
-def _billed(
-    of: OfCar, currency: str, of_car: Iterable[BilledPosition], every: Sequence[BilledPosition]
-) -> BilledMonth:
-    """Return what statements ask for: a fee for staying is no electricity."""
-    base = [one for one in every if one.position.month == str(of.month)]
-    energy_wh = sum(one.position.energy_wh for one in every if one.position.kind not in UNASKED)
-    return BilledMonth(_gross(currency, of_car), _gross(currency, base), energy_wh)
+def _energy_wh(positions: Iterable[PositionRow]) -> int:
+    return sum(one.energy_wh for one in positions if one.kind not in UNASKED)
 
 
-def _gross(currency: str, positions: Iterable[BilledPosition]) -> int:
-    """Return what some positions ask for, tax included."""
+def _gross(positions: Iterable[BilledPosition]) -> int:
+    """Return what some positions ask for, tax included. A fee for staying is no electricity."""
     lines: dict[str, list[Line]] = defaultdict(list)
     for one in positions:
-        if one.currency == currency:
-            for line in lines_of(one.position.lines):
-                lines[one.prices] += [] if line.kind is LineKind.BLOCKING else [line]
+        every = lines_of(one.position.lines)
+        lines[one.prices] += [line for line in every if line.kind is not LineKind.BLOCKING]
     amount = 0
-    for prices, every in lines.items():
-        amount += sum(tax.gross for tax in tax_sums(every, are_gross=prices == "gross"))
+    for prices, asked in lines.items():
+        amount += sum(tax.gross for tax in tax_sums(asked, are_gross=prices == "gross"))
     return amount

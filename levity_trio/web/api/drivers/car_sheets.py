@@ -3,7 +3,6 @@ their own household, and operators for any."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -62,12 +61,10 @@ def read_sheet(db: Database, server: Server, of: OfCar) -> CarSheet:
     return sheet
 
 
-def _of_household(request: Request) -> tuple[int, int]:
-    return request.number(), request.number("vehicle")
-
-
-def _own(request: Request) -> tuple[int, int]:
-    return account_of(request), request.number("vehicle")
+def _car(request: Request) -> tuple[int, int]:
+    """Return the household, the own one where the path names none, and its car. Raises Problem."""
+    account = request.number() if "id" in request.path else account_of(request)
+    return account, request.number("vehicle")
 
 
 def _chosen(body: CarPriceBody, currency: str) -> CarPrice:
@@ -85,7 +82,7 @@ def _chosen(body: CarPriceBody, currency: str) -> CarPrice:
     return CarPrice(body.month, way, currency, price, *fee)
 
 
-def _declare(path: str, role: Role, group: str, of: Callable[[Request], tuple[int, int]]) -> None:
+def _declare(path: str, role: Role, group: str) -> None:
     @ENDPOINTS.get(
         f"{path}/sheets/{{month}}",
         *(role, *NOT_MADE, "conflict"),
@@ -95,9 +92,8 @@ def _declare(path: str, role: Role, group: str, of: Callable[[Request], tuple[in
     )
     async def get_document(request: TypedRequest[CarDocumentQuery, None]) -> Response:
         """Download the electricity of a company car in a month as HTML, PDF or CSV"""
-        account, vehicle = of(request)
         month = month_of(request)
-        wanted = OfCar(account, vehicle, month)
+        wanted = OfCar(*_car(request), month)
         sheet = await request.read(read_sheet, server=request.api, of=wanted)
         paper = CarPaper(sheet, of_reader() or SOURCE)
         name = file_name(str(month), sheet.statement.owner.party.name, sheet.car)
@@ -112,11 +108,10 @@ def _declare(path: str, role: Role, group: str, of: Callable[[Request], tuple[in
         """Choose by what the electricity of a company car is counted"""
         currency = await request.read(lambda db: currency_of(rows_of(db)))
         price = _chosen(request.body, currency)
-        account, vehicle = of(request)
         with refusals():
-            await request.write(car_prices.choose, account, vehicle, price)
+            await request.write(car_prices.choose, *_car(request), price)
         return price
 
 
-_declare(CAR, Role.OPERATOR, TAG, _of_household)
-_declare(OWN_CAR, Role.DRIVER, OF_DRIVERS, _own)
+_declare(CAR, Role.OPERATOR, TAG)
+_declare(OWN_CAR, Role.DRIVER, OF_DRIVERS)

@@ -8,46 +8,39 @@ from levity_trio.billing.months import Month
 from levity_trio.locale import N_
 from levity_trio.store.reads.money.car_sheets import OfCar
 from levity_trio.web.api.drivers.car_sheets import read_sheet
+from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Role, whole_number
-from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.billing import month_named
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values
-from levity_trio.web.dashboard.snapshots import Look
 
 
 async def _read(view: PageView) -> Values:
-    account = view.number
-    here = f"/accounts/{account}/cars/{view.path['vehicle']}"
-    path = f"/admin/accounts/{account}/vehicles/{view.path['vehicle']}"
-    return await _shown(view, account, here, path)
-
-
-async def _read_own(view: PageView) -> Values:
+    """Return the sheet of the month before, or of the one that was chosen; the own one where the
+    path names no household."""
+    vehicle = whole_number(view.path, "vehicle")
     account = view.caller.account
+    here, path = f"/d/cars/{vehicle}", f"/me/vehicles/{vehicle}"
+    if "id" in view.path:
+        account = view.number
+        here = f"/accounts/{account}/cars/{vehicle}"
+        path = f"/admin/accounts/{account}/vehicles/{vehicle}"
     if account is None:
         return {"sheet": None}
-    here = f"/d/cars/{view.path['vehicle']}"
-    return await _shown(view, account, here, f"/me/vehicles/{view.path['vehicle']}")
 
-
-async def _shown(view: PageView, account: int, here: str, path: str) -> Values:
-    """Return the sheet of the month before, or of the one that was chosen."""
     server = view.api.server
-    present = Month.of(today(server.now(), server.config.time_zone))
-
-    def read(look: Look) -> Values:
-        wanted = view.query.get("month")
-        month = present.before if wanted is None else month_named(wanted)
-        of = OfCar(account, whole_number(view.path, "vehicle"), month)
-        sheet = look(read_sheet, server, of)
-        return {
-            "sheet": sheet,
-            "month": str(month),
-            "before": str(month.before),
-            "next": None if month >= present else str(month.next),
-        }
-
-    return {"here": here, "path": path, "account": account, **await view.look(read)}
+    present = Month.of(local_today(server))
+    wanted = view.query.get("month")
+    month = present.before if wanted is None else month_named(wanted)
+    of = OfCar(account, vehicle, month)
+    return {
+        "here": here,
+        "path": path,
+        "account": account,
+        "sheet": await view.look(lambda look: look(read_sheet, server, of)),
+        "month": str(month),
+        "before": str(month.before),
+        "next": None if month >= present else str(month.next),
+    }
 
 
 _help: Final = "tasks/company-car"
@@ -66,7 +59,7 @@ PAGES: Final = N_(
             "/d/cars/{vehicle}",
             "Company car",
             "car.html",
-            _read_own,
+            _read,
             role=Role.DRIVER,
             section="Me",
             help="drivers/what-i-pay",
