@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -37,7 +37,6 @@ class Format(NamedTuple):
     weekdays: Sequence[str]
     months: Sequence[str]
     short_months: Sequence[str]
-    recent: Sequence[str]
     symbols: Sequence[str]
     """What stands for the code of a currency."""
     zones: Sequence[str]
@@ -72,7 +71,6 @@ ENGLISH: Final = Format(
         "Nov",
         "Dec",
     ),
-    recent=("today", "yesterday"),
     symbols=("EUR", "GBP", "USD"),
     zones=("CET", "CEST", "UTC"),
 )
@@ -225,18 +223,22 @@ LEAP_YEARS: Final = 8
 
 
 def typed_day(text: str, today: date) -> date | None:
-    """Return the day that a text is in any language, such as 6 Jan, 6. Januar, 6.1., Jan 6 or
-    yesterday; None for none. Without a year it is the last one that there was."""
+    """Return the day that a text is in any language, such as 6 Jan, 6. Januar, 6.1. or Jan 6; None
+    for none. Without a year it is the last one that there was."""
     plain = " ".join(text.casefold().replace(",", " ").split())
-    for name in languages():
-        recent = [word.casefold() for word in format_of(name).recent]
-        if plain in recent:
-            return today - timedelta(days=recent.index(plain))
-    for form in _TYPED_DAYS:
-        found = form.fullmatch(plain)
-        month = None if found is None else _typed_month(found["month"])
-        if found is not None and month is not None:
-            return _past_day(found["year"], month, int(found["day"]), today)
+    found = next(filter(None, (form.fullmatch(plain) for form in _TYPED_DAYS)), None)
+    month = None if found is None else _typed_month(found["month"])
+    if found is None or month is None:
+        return None
+
+    years: Iterable[int] = range(today.year, today.year - LEAP_YEARS - 1, -1)
+    if found["year"]:
+        years = [CENTURY + int(found["year"][-2:])]
+    for year in years:
+        with suppress(ValueError):  # the 31st of April
+            day = date(year, month, int(found["day"]))
+            if found["year"] or day <= today:
+                return day
     return None
 
 
@@ -246,26 +248,8 @@ def _typed_month(text: str) -> int | None:
     if text.isdecimal():
         return int(text)
     for name in languages():
-        here = format_of(name)
-        for number, names in enumerate(zip(here.months, here.short_months, strict=True), 1):
-            known = [word.casefold().rstrip(".") for word in names]
-            known += [word.replace("ä", "ae") for word in known]
-            if any(word.startswith(text) for word in known):
+        for number, month in enumerate(format_of(name).months, 1):
+            known = month.casefold()
+            if known.startswith(text) or known.replace("ä", "ae").startswith(text):
                 return number
-    return None
-
-
-def _past_day(year: str | None, month: int, day: int, today: date) -> date | None:
-    """Return a day, of the last year in which it had come if no year is said; None for one that
-    does not exist."""
-    if year is not None:
-        said = int(year) if len(year) > len("26") else CENTURY + int(year)
-        years = [said]
-    else:
-        years = [today.year - back for back in range(LEAP_YEARS + 1)]
-    for each in years:
-        with suppress(ValueError):  # the 31st of April
-            found = date(each, month, day)
-            if year is not None or found <= today:
-                return found
     return None

@@ -142,7 +142,7 @@ async def test_sessions_and_statements(site: Site, station: Station) -> None:
     "text",
     [
         *("2 Mar", "2. März", "2. Maerz 2026", "2.3.", "02.03.26", "Mar 2", "March 2, 2026"),
-        *("2026-3-2", "2nd march", "YESTERDAY", "gestern"),
+        *("2026-3-2", "2nd march"),
     ],
 )
 async def test_a_day_is_found_as_people_write_it(site: Site, station: Station, text: str) -> None:
@@ -161,7 +161,6 @@ async def test_a_day_is_found_as_people_write_it(site: Site, station: Station, t
         ("7 Jan", date(2026, 1, 7)),
         ("8. Januar", date(2025, 1, 8)),
         ("29 Feb", date(2024, 2, 29)),
-        ("Heute", date(2026, 1, 7)),
         ("31 Apr", None),
         ("12 Flat", None),
         ("6.1", None),
