@@ -81,11 +81,12 @@ _ANY_WITHHELD: Final = (
     f" SELECT 1 {_REACHED} WHERE reached_at IS NOT NULL LIMIT 1"
 )
 _HAS_REACHED: Final = f"SELECT 1 {_REACHED} WHERE what = ?2 AND key = ?3 AND {_IS_REACHED}"
-_NAMED: Final = (
-    "SELECT id, id FROM cp WHERE hidden_at IS NULL "
-    "UNION SELECT id, name FROM cp WHERE hidden_at IS NULL AND name IS NOT NULL "
-    "UNION SELECT cp_id, space.name FROM space JOIN cp ON cp.id = cp_id WHERE hidden_at IS NULL"
+NAMED: Final = (
+    "SELECT space.name, cp_id, conn_id FROM space JOIN cp ON cp.id = cp_id WHERE hidden_at IS NULL "
+    "UNION SELECT name, id, 0 FROM cp WHERE hidden_at IS NULL AND name IS NOT NULL "
+    "UNION SELECT id, id, 0 FROM cp WHERE hidden_at IS NULL"
 )
+"""What spaces and chargers are called, identities too, with charger and connector, 0 for all."""
 _IS_KNOWN: Final = "SELECT 1 FROM tag WHERE key = ? AND ended_at IS NULL"
 
 
@@ -128,9 +129,8 @@ def called(rows: Rows, text: str) -> list[str]:
     name."""
     if rows("SELECT 1 FROM cp WHERE id = ?", (text,)):
         return [text]
-    named = rows(_NAMED, ())
-    wanted = folded(text)
-    return sorted({charger for charger, name in named if folded(name) == wanted})
+    named, wanted = rows(NAMED, ()), folded(text)
+    return sorted({charger for name, charger, _connector in named if folded(name) == wanted})
 
 
 def spaces(rows: Rows) -> Iterator[Space]:

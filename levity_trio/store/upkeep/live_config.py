@@ -28,9 +28,6 @@ class LiveConfig:
         self.now = with_own(given, {})
         self.changed = trio.Event()
 
-    def __repr__(self) -> str:
-        return f"<LiveConfig {[one.name for one in self.now.in_force if one.origin == 'browser']}>"
-
     def take(self, own: OwnSettings) -> None:
         """Let these settings hold, which are all that are set in the browser."""
         now = with_own(self._given, own)

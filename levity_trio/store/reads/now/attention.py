@@ -41,7 +41,6 @@ from levity_trio.store.reads.now.away import listed, together
 from levity_trio.store.reads.now.present import CERTIFICATES, OperatorItems, waiting
 from levity_trio.store.reads.people.driving import tags_of
 from levity_trio.store.reads.people.reports import ReportFilters, reports, still_listed
-from levity_trio.store.reads.people.tags import look_alikes
 from levity_trio.store.reads.site import mqtt
 from levity_trio.store.reads.transactions.open import RunningTransaction
 from levity_trio.told import N_, Amount, Clock, Day, Figure, Told, joined, of_stored
@@ -622,16 +621,7 @@ def _asked_tags(db: Database) -> Iterator[Attention]:
     ((tags, since),) = db.execute("SELECT count(*), min(first_at) FROM asked_tag").fetchall()
     if tags:
         words = Told("{1} unknown card was refused", tags, many="{1} unknown cards were refused")
-        keys = [key for (key,) in db.execute("SELECT key FROM asked_tag").fetchall()]
-        alike = sum(map(bool, look_alikes(db, keys).values()))
-        advice = None
-        if alike:
-            advice = Told(
-                "{1} looks like a card that you know, read in another way",
-                alike,
-                many="{1} look like cards that you know, read in another way",
-            )
-        yield replace(_entry(AttentionKind.TAGS, words, since, tags), advice=advice)
+        yield _entry(AttentionKind.TAGS, words, since, tags)
 
 
 def _reports(db: Database, at: str) -> Iterator[Attention]:

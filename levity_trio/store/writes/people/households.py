@@ -20,7 +20,7 @@ from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.nouns import User
 from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.lookups.places import folded
+from levity_trio.store.lookups.places import NAMED, folded
 from levity_trio.store.reads.people.household_tasks import obstacle
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
@@ -330,19 +330,11 @@ class PlaceFinder:
     """Finds chargers and spaces by what people call them."""
 
     def __init__(self, db: UnitOfWork) -> None:
-        chargers = db.rows("SELECT id, name FROM cp WHERE hidden_at IS NULL ORDER BY id")
-        spaces = db.rows(
-            "SELECT cp_id, conn_id, space.name FROM space JOIN cp ON cp.id = cp_id "
-            "WHERE hidden_at IS NULL ORDER BY cp_id, conn_id"
-        )
-        self._named = [
-            (name, Thing(What.SPACE, charger, connector)) for charger, connector, name in spaces
-        ]
-        self._named += [(name, Thing(What.SPACE, charger)) for charger, name in chargers if name]
         self._every = [
-            *self._named,
-            *((charger, Thing(What.SPACE, charger)) for charger, _ in chargers),
+            (name, Thing(What.SPACE, charger, connector))
+            for name, charger, connector in db.rows(NAMED)
         ]
+        self._named = [(name, thing) for name, thing in self._every if name != thing.key]
 
     def find(self, text: str) -> Thing:
         """Return what has this name or identity, a connector behind it, or this number in its name.
