@@ -44,6 +44,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (lambda: money.money(123_456, "EUR"), "1\u202f234.56\u00a0EUR", "1.234,56\u00a0€"),
         (lambda: money.money(-5, "CHF"), "−0.05\u00a0CHF", "−0,05\u00a0CHF"),
         (lambda: money.typed(500, "EUR"), "5.00", "5,00"),
+        (lambda: money.percent("7.50"), "7.5 %", "7,5 %"),
         (lambda: money.day("2026-03-01"), "1 March 2026", "1. März 2026"),
         (lambda: money.month("2026-03"), "March 2026", "März 2026"),
         (lambda: shapes.when(AT, AT, BERLIN), "18:04", "18:04"),

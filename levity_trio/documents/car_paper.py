@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.billing.car_sheet import CarCost, CarSheet, PriceWay
 from levity_trio.documents.paper import CarPaper
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table
-from levity_trio.documents.statement_sheet import Positions
+from levity_trio.documents.statement_sheet import Positions, amounts
 from levity_trio.documents.template import DocumentTemplate, of_program, tidy
 from levity_trio.locale import N_, _
 
@@ -79,18 +79,16 @@ def _costs(
     if price is not None and price.price is not None:
         kilowatt_hour = template.unit_price(price.price, currency)
         words = f"{words} × {kilowatt_hour}"
-    amounts = {words: cost.energy}
+    parts = {words: cost.energy}
     if cost.base_share:
         all_energy = template.kilowatt_hours(cost.of_wh)
         fee = template.money(cost.base_fee, currency)
         share = N_("Share of the base fee: %(energy)s of %(all)s kWh, of %(fee)s")
         words = _(share, energy=energy, all=all_energy, fee=fee)
-        amounts[words] = cost.base_share
-    amounts[_("Amount")] = cost.amount
-    written = {words: template.money(minor, currency) for words, minor in amounts.items()}
-    return _values(_("Costs"), written, is_number=True)
+        parts[words] = cost.base_share
+    parts[_("Amount")] = cost.amount
+    return amounts(_("Costs"), parts.items(), currency, template)
 
 
-def _values(title: str, values: Mapping[str, str], *, is_number: bool = False) -> LabelledValues:
-    pairs = tuple(values.items())
-    return LabelledValues(title=title, pairs=pairs, is_number=is_number)
+def _values(title: str, values: Mapping[str, str]) -> LabelledValues:
+    return LabelledValues(title=title, pairs=tuple(values.items()))

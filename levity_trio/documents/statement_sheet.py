@@ -3,7 +3,7 @@ and digest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -80,9 +80,6 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     if is_asked(statement):
         reference = payment_reference(statement, template)
         blocks.append(_payment(statement, template, reference))
-    if statement.number is None:
-        # Nobody pays by a draft.
-        reference = ""
 
     month = template.day(statement.month, "month")
     table = values["csv"]
@@ -104,7 +101,8 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         small=tuple(_small_print(statement, template)),
         page_words=values["words"]["page"],
         made_on=closed_at(statement),
-        reference=reference,
+        # Nobody pays by a draft.
+        reference=reference if statement.number else "",
         csv=(table["separator"], table["decimal"]),
     )
 
@@ -183,11 +181,16 @@ def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
         "carried_in": statement.carried_in,
         "total": statement.total,
     }
-    pairs: list[tuple[str, str]] = []
-    for word, minor in sums.items():
-        amount = template.money(minor, statement.currency)
-        pairs.append((template.say(word), amount))
-    return LabelledValues(title=template.say("sums"), pairs=tuple(pairs), is_number=True)
+    rows = [(template.say(word), minor) for word, minor in sums.items()]
+    return amounts(template.say("sums"), rows, statement.currency, template)
+
+
+def amounts(
+    title: str, rows: Iterable[tuple[str, int]], currency: Currency, template: DocumentTemplate
+) -> LabelledValues:
+    """Return amounts in minor units with what they are."""
+    pairs = tuple((words, template.money(minor, currency)) for words, minor in rows)
+    return LabelledValues(title=title, pairs=pairs, is_number=True)
 
 
 def _account(statement: Statement, template: DocumentTemplate) -> Iterator[LabelledValues]:
@@ -197,27 +200,17 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
     if before is None:
         return
 
-    def block(title: str, rows: list[tuple[str, int]]) -> LabelledValues:
-        pairs: list[tuple[str, str]] = []
-        for words, minor in rows:
-            amount = template.money(minor, currency)
-            pairs.append((words, amount))
-        heading = template.say(title)
-        return LabelledValues(title=heading, pairs=tuple(pairs), is_number=True)
-
-    if before.moved:
-        moved: list[tuple[str, int]] = []
-        for entry in before.moved:
-            kind = entry.kind.replace("-", "_")
-            day = template.day(entry.day)
-            words = template.say(f"moved_{kind}", date=day)
-            moved.append((words, entry.amount))
-        yield block("moved", moved)
+    moved: list[tuple[str, int]] = []
+    for entry in before.moved:
+        kind = entry.kind.replace("-", "_")
+        words = template.say(f"moved_{kind}", date=template.day(entry.day))
+        moved.append((words, entry.amount))
+    if moved:
+        yield amounts(template.say("moved"), moved, currency, template)
 
     if before.open or before.credit:
         asked = 0 if statement.is_carried else statement.total
-        words = template.say("this_statement")
-        rows = [(words, asked)]
+        rows = [(template.say("this_statement"), asked)]
         for one in before.open:
             month = template.day(one.month, "month")
             due = template.day(one.due_on)
@@ -227,9 +220,8 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
         if before.credit:
             words = template.say("in_favour" if before.credit > 0 else "other_debts")
             rows.append((words, -before.credit))
-        words = template.say("to_pay_in_all")
-        rows.append((words, statement.to_pay_in_all))
-        yield block("account_sums", rows)
+        rows.append((template.say("to_pay_in_all"), statement.to_pay_in_all))
+        yield amounts(template.say("account_sums"), rows, currency, template)
 
 
 def _payment(statement: Statement, template: DocumentTemplate, reference: str) -> LabelledValues:
@@ -394,7 +386,7 @@ class Positions:
     def _without_amounts(self, title: str, positions: Sequence[Position]) -> Table:
         rows: list[TableRow] = []
         for position in positions:
-            notes = (*self._corrected(position), *self._reason(position), *self._measured(position))
+            notes = tuple(self._notes(position))
             rows.append(TableRow(cells=self._cells(position), notes=notes))
         return Table(title=title, columns=self._columns(), rows=tuple(rows), is_sessions=True)
 
@@ -447,10 +439,7 @@ class Positions:
         if window:
             price = f"{window} {price}"
 
-        notes: list[str] = []
-        notes.extend(self._corrected(position))
-        notes.extend(self._reason(position))
-        notes.extend(self._measured(position))
+        notes = [*self._notes(position)]
         how = [] if is_plain else [self._computed(line) for line in lines]
         of_energy = [line for line in lines if line.kind is LineKind.ENERGY]
         if position.split in _SPLITS and len(of_energy) > 1:
@@ -464,23 +453,21 @@ class Positions:
         amount = template.amount(_asked_for(position), currency)
         return TableRow(cells=(*self._cells(position), price, amount), notes=tuple(notes))
 
-    def _corrected(self, position: Position) -> Iterator[str]:
+    def _notes(self, position: Position) -> Iterator[str]:
+        """Yield what a position corrects and why, the meter's registers, and how the energy was
+        measured if it is not their difference."""
+        template = self._template
         if position.corrects is not None:
             number = tidy(position.corrected_number or position.corrected_statement or "–")
-            yield self._template.say("correction", line=position.corrects, statement=number)
-
-    def _reason(self, position: Position) -> Iterator[str]:
+            yield template.say("correction", line=position.corrects, statement=number)
         if position.reason:
             reason = tidy(said(position.reason, Reader(self._zone)))
-            yield self._template.say("reason", reason=reason)
-
-    def _measured(self, position: Position) -> Iterator[str]:
-        """Yield the meter's registers, and how the energy was measured if it is not their
-        difference."""
-        template = self._template
-        text = template.metered(position.begin_wh, position.end_wh, position.measured)
-        meter = meter_number(position, template) if not self._only_meter else ""
-        yield from filter(None, ["; ".join(filter(None, (text, meter)))])
+            yield template.say("reason", reason=reason)
+        measured = [template.metered(position.begin_wh, position.end_wh, position.measured)]
+        if not self._only_meter:
+            measured.append(meter_number(position, template))
+        if any(measured):
+            yield "; ".join(filter(None, measured))
 
     def _computed(self, line: Line) -> str:
         """Return how the amount of a line was computed."""

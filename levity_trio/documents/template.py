@@ -51,21 +51,15 @@ _CHOICES: Final = {
 _UNEQUAL: Final = (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator"))
 _REFERENCE: Final = "{number}, {household}"
 """The reference for a file that lacks it, without words of another language."""
-_LATER: Final[Mapping[str, frozenset[str]]] = {
-    "words": frozenset(
-        (
-            "registers",
-            "meter_number",
-            "charger_number",
-            *(f"measured_{one}" for one in MeasuringMethod),
-            *("vat_number", "small_business", "period", "due", "days_of_month"),
-            *("moved", "moved_payment", "moved_top_up", "moved_refund", "moved_chargeback"),
-            *("moved_correction", "account_sums", "this_statement", "open_before"),
-            *("other_debts", "in_favour", "to_pay_in_all"),
-        )
-    ),
-}
-"""What came after the first files were written: a file that lacks it gets the words of this
+_LATER: Final = (
+    *("registers", "meter_number", "charger_number"),
+    *(f"measured_{one}" for one in MeasuringMethod),
+    *("vat_number", "small_business", "period", "due", "days_of_month"),
+    *("moved", "moved_payment", "moved_top_up", "moved_refund", "moved_chargeback"),
+    *("moved_correction", "account_sums", "this_statement", "open_before"),
+    *("other_debts", "in_favour", "to_pay_in_all"),
+)
+"""Words that came after the first files were written: a file that lacks them gets those of this
 program, in its language if that is known."""
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that override the direction of the text after them. Names do not need them; they could
@@ -260,12 +254,12 @@ def parse(text: str) -> DocumentTemplate:
             "this is no template, which has {1}; begin with a copy of this program's own", entries
         )
         raise TemplateProblem(why)
-    for table, names in _LATER.items():
-        if isinstance(values.get(table), dict) and not names <= values[table].keys():
-            own = of_program(known_language(str(values.get("language")))).values[table]
-            values[table] = {**{name: own[name] for name in names}, **values[table]}
-    if isinstance(values.get("words"), dict):
-        values["words"].setdefault("payment_reference", _REFERENCE)
+    words = values.get("words")
+    if isinstance(words, dict):
+        words.setdefault("payment_reference", _REFERENCE)
+        for name in set(_LATER) - words.keys():
+            own = of_program(known_language(str(values.get("language"))))
+            words[name] = own.values["words"][name]
     faults = [*_differences(_ENGLISH_VALUES, values, ""), *_wrong_values(values)]
     if faults:
         raise TemplateProblem(*faults)

@@ -175,12 +175,12 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "smtps": "TLS from the beginning (port 465)",
         "smtp": "STARTTLS (port 587)",
         "taxed": "Taxed: the prices have a tax rate",
-        "exempt": "Exempt: no tax, for a reason that stands on the bills",
         "small business": "Small business (§ 19 UStG): no tax",
+        "exempt": "Exempt: no tax, for a reason that stands on the bills",
         "no business": "No business: neighbours share the costs",
     }
 )
-"""What words mean that people choose from."""
+"""What words mean that people choose from, in the order in which they stand."""
 RARE: Final[Mapping[str, Sequence[str]]] = {
     # A charger tells them itself.
     "/api/admin/chargers": ("vendor", "model"),
@@ -429,7 +429,9 @@ def _field(
     example = "" if kind in DATED else plain(examples[0])
     if kind == PAIRS and examples[0]:
         example = _lines_with_pairs(examples[0])
+    # A schema has them by the alphabet.
     choices = [plain(choice) for choice in schema.get("enum", ()) if choice is not None]
+    choices.sort(key=[*CHOICES, *choices].index)
     is_asked = name in ASKED
 
     inner: tuple[FormField, ...] = ()

@@ -112,6 +112,11 @@ def day(text: str | None, later: int = 0) -> str:
     return _here().day(date.fromisoformat(text) + timedelta(later))
 
 
+def percent(rate: str | Decimal) -> str:
+    """Return a tax rate."""
+    return _here().percent(Decimal(rate))
+
+
 def line(position: BillLine | LineDocument, code: str) -> str:
     """Return a line of a statement with its arithmetic."""
     kind = position.kind

@@ -211,7 +211,10 @@ def _content(environment: Environment, part: LivePart, shared: Mapping[str, Any]
     return content
 
 
-OF_MONEY: Final = ("metered", "money", "amount", "price", "typed", "month", "day", "line", "times")
+OF_MONEY: Final = (
+    *("metered", "money", "amount", "price", "percent"),
+    *("typed", "month", "day", "line", "times"),
+)
 """Filters of these names are functions of money.py."""
 PICTURES: Final = vars(charts) | vars(pictures)
 OF_PICTURES: Final = ("compared", "stack", "steps", "day_values", "month_values", "phase_values")

@@ -54,6 +54,12 @@ CORRECT = endpoint("/api/admin/transactions/{id}/correct")
 CORRECTION = endpoint("/api/admin/wallets/{id}/correction")
 
 
+def test_choices_stand_in_the_order_of_their_words() -> None:
+    biller = fields_of(endpoint("/api/admin/biller", "PUT"))
+    (kinds,) = [one.choices for one in leaves(biller) if one.name == "tax_kind"]
+    assert kinds == ("taxed", "small business", "exempt", "no business")
+
+
 @pytest.mark.parametrize("one", CHANGING, ids=lambda one: f"{one.method} {one.path}")
 def test_every_endpoint_has_fields_with_names_of_their_own(one: Endpoint) -> None:
     names = [field.name for field in leaves(fields_of(one))]

@@ -147,6 +147,11 @@ async def test_the_next_statement_says_what_is_open_and_what_came(
     await enter(site, 15000, paid_on="2026-04-30")
     charge(station, 1000)
     month_is_over(site.books, 5)
+    # Statements that are open keep the numbers that are printed on them.
+    site.books.connection.execute(
+        "INSERT INTO biller (name, number_prefix, payment_days, set_at, set_by) "
+        "VALUES ('Owner', 'B-', 14, '', 'cleo')"
+    )
     await trio.to_thread.run_sync(biller.close, "2026-05")
     (first, second, third) = await trio.to_thread.run_sync(
         lambda: [biller.statement(number) for number in (1, 2, 3)]
@@ -154,6 +159,7 @@ async def test_the_next_statement_says_what_is_open_and_what_came(
     assert first.before is not None
     assert (first.before.open, first.before.moved, first.to_pay_in_all) == ((), (), 16208)
     assert second.to_pay_in_all == 16208 + 7606
+    assert third.printed_number == "B-3"
     assert (third.total, third.to_pay_in_all) == (4052, 1208 + 7606 + 4052)
 
     texts = [text.replace("\xa0", " ") for text in statement_sheet(third, ENGLISH).texts()]
