@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from unicodedata import combining, normalize
 
@@ -51,17 +51,16 @@ class BookedSum(NamedTuple):
     paid_on: str | None = None
 
 
-@dataclass(slots=True)
-class Books:
+class Books(NamedTuple):
     """Households with their names, what they owe and what they paid, the oldest first; `prefixes`
     stand before the numbers of statements, `known` has the households of bank accounts that
     paid."""
 
     names: Mapping[int, str]
-    open: list[UnpaidStatement] = field(default_factory=list)
-    payments: list[BookedSum] = field(default_factory=list)
+    open: Sequence[UnpaidStatement] = ()
+    payments: Sequence[BookedSum] = ()
     prefixes: Sequence[str] = ()
-    known: Mapping[str, int] = field(default_factory=dict)
+    known: Mapping[str, int] = MappingProxyType({})
 
 
 class Proposal(NamedTuple):

@@ -17,7 +17,6 @@ from levity_trio.told import Told
 
 MOST_BYTES: Final = 8 * 2**20
 """A year of a busy account, unpacked."""
-MOST_MEMBERS: Final = 400
 DAMAGES: Final = (
     *(BadZipFile, RuntimeError, OSError, EOFError, ValueError, OverflowError),
     *(zlib.error, lzma.LZMAError, struct.error),
@@ -53,35 +52,24 @@ def read(
 def _unpacked(content: bytes) -> BankFile:
     """Read the statements in a ZIP, as banks send one a day. Raises BankFileProblem."""
     try:
-        members = _members(content)
+        with ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            members = [one for one in archive.infolist() if one.filename.lower().endswith(".xml")]
+            is_small = sum(one.file_size for one in members) <= MOST_BYTES
+            # What a member says of its size may be a lie: no more than that is unpacked.
+            files = [archive.open(one).read(one.file_size) for one in members if is_small]
     except DAMAGES:
         raise BankFileProblem(Told("this ZIP is damaged or locked")) from None
-    if len(members) > MOST_MEMBERS or sum(map(len, members.values())) > MOST_BYTES:
+    if not is_small:
         raise BankFileProblem(Told("this file is too large; take a shorter time"))
-    if any(name.startswith("xl/") for name in members):
+    if any(name.startswith("xl/") for name in names):
         raise BankFileProblem(Told("this is {1}; give CSV or CAMT.053", "Excel"))
-    if not members:
+    if not files:
         raise BankFileProblem(Told("this ZIP has no CAMT.053"))
-    found = [read_camt(member) for member in members.values()]
+    found = [read_camt(file) for file in files]
 
     # Statements of one archive may overlap: what a later one repeats is the same movement.
     lines: dict[str, BankLine] = {}
     for one in found:
         lines |= dict(zip(keys(one.lines), one.lines, strict=True))
     return BankFile([*lines.values()], sum(one.pending for one in found))
-
-
-def _members(content: bytes) -> dict[str, bytes]:
-    """Return the XML of a ZIP by its names and places. If there is more than there may be, one file
-    or one byte of that is among it."""
-    left = MOST_BYTES + 1
-    members: dict[str, bytes] = {}
-    with ZipFile(io.BytesIO(content)) as archive:
-        every = [one for one in archive.infolist() if one.filename.lower().endswith(".xml")]
-        for one in every[: MOST_MEMBERS + 1]:
-            # What a member says of its size may be a lie, and two may have one name.
-            with archive.open(one) as file:
-                content = file.read(left)
-            members[f"{one.filename} {one.header_offset}"] = content
-            left -= len(content)
-    return members

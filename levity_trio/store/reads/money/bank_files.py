@@ -37,17 +37,17 @@ _KNOWN: Final = (
 def books(db: Database) -> Books:
     """Return all households, what they owe, and what they paid."""
     rows = rows_of(db)
-    found = Books(dict(rows("SELECT id, name FROM account ORDER BY name", ())))
+    unpaid: list[UnpaidStatement] = []
     for account, number, prefix, amount in rows(_OPEN, ()):
         printed = printed_number(prefix, str(number)) or ""
-        found.open.append(
-            UnpaidStatement(account=account, number=number, printed=printed, open=amount)
-        )
-    for account, to, amount, paid_on in rows(_PAYMENTS, ()):
-        found.payments.append(BookedSum(account, to, amount, paid_on))
-    found.prefixes = [prefix for (prefix,) in rows(_PREFIXES, ())]
-    found.known = dict(rows(_KNOWN, ()))
-    return found
+        unpaid.append(UnpaidStatement(account=account, number=number, printed=printed, open=amount))
+    return Books(
+        names=dict(rows("SELECT id, name FROM account ORDER BY name", ())),
+        open=unpaid,
+        payments=[BookedSum(*row) for row in rows(_PAYMENTS, ())],
+        prefixes=[prefix for (prefix,) in rows(_PREFIXES, ())],
+        known=dict(rows(_KNOWN, ())),
+    )
 
 
 def decided_lines(db: Database) -> Mapping[str, str]:

@@ -100,7 +100,7 @@ class BankFileRow:
     unread: tuple[int, ...]
     lines: list[BankLineRow]
     households: dict[int, str]
-    open: list[UnpaidStatement]
+    open: Sequence[UnpaidStatement]
 
 
 @ENDPOINTS.post(BANK_FILES, Role.OPERATOR, "invalid", "conflict", *UPLOAD, body=StreamedBody())
