@@ -7,6 +7,7 @@ Every error is one line that says what to do, before any port or file is opened.
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -29,8 +30,14 @@ from levity_trio.config.settings import (
 )
 
 T = TypeVar("T")
-OWN: Final = ("mail", "mail-from", "ntfy", "ping-url", "backup-folder", "backup-keep")
-"""The settings that can be made in the browser, where nothing else gives them."""
+WAYS: Final[Mapping[str, Sequence[str]]] = {
+    "mail": ("mail", "mail-from"),
+    "push": ("ntfy",),
+    "ping": ("ping-url",),
+    "backup": ("backup-folder", "backup-keep"),
+}
+"""The settings that can be made in the browser, where nothing else gives them, by what they are of;
+who gives the first gives all."""
 
 
 def load(
@@ -70,7 +77,7 @@ def with_own(config: ServerConfig, own: Mapping[str, str | None]) -> ServerConfi
     rows = {row.name: row for row in config.in_force}
     values: dict[str, Any] = {}
     for setting in SETTINGS:
-        if setting.name not in OWN:
+        if setting.name not in chain(*WAYS.values()):
             continue
         value = getattr(config, setting.attribute)
         row = rows.get(setting.name)

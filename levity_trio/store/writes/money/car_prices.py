@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.billing.car_sheet import CarPrice, PriceWay
+from levity_trio.billing.car_sheet import CarPrice
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.money.car_sheets import car_prices, name_of_car
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
@@ -14,11 +14,6 @@ _CHOSEN: Final = (
     "INSERT INTO car_price (account_id, vehicle_id, month, way, currency, price, base_fee, "
     "year_wh, chosen_at, chosen_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_WAYS: Final = {
-    PriceWay.FLAT: Told("the flat price"),
-    PriceWay.BILL: Told("what the statements ask for"),
-    PriceWay.CONTRACT: Told("what the supplier is paid"),
-}
 
 
 def choose(db: UnitOfWork, account: int, vehicle: int, price: CarPrice, at: str, by: str) -> None:
@@ -32,8 +27,7 @@ def choose(db: UnitOfWork, account: int, vehicle: int, price: CarPrice, at: str,
     for chosen in car_prices(db.rows, account, vehicle, year):
         if chosen.way is not price.way:
             words = Told(
-                "in {1}, {2} holds for this car: one way holds for a calendar year",
-                *(year, _WAYS[chosen.way]),
+                "another way was chosen for this car in {1}: one holds for a calendar year", year
             )
             raise ChangeRefused(RefusalCode.CONFLICT, words, "way")
     exact = None if price.price is None else f"{price.price:f}"

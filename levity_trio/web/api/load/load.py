@@ -27,10 +27,10 @@ from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_car
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import Figure, Quantity, Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import whole
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("load")
@@ -62,7 +62,7 @@ async def get_load_day(request: TypedRequest[LoadDayQuery, None]) -> LoadDayOfCa
 def read_load_day(db: Database, server: Server, wanted: str | None) -> LoadDayOfCars:
     """Return a day. Raises Problem."""
     zone = server.config.time_zone
-    day = today(server.now(), zone) if wanted is None else local_day(wanted, "day")
+    day = local_today(server) if wanted is None else local_day(wanted, "day")
     since, until = begins_at(day, zone), begins_at(day + DAY, zone)
     at = server.stamp()
     return load_day_of_cars(db, day=str(day), since=since, until=until, at=at, rule=rule_of(server))

@@ -8,9 +8,9 @@ from typing import Final
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.transactions.power import DayPower, power_of_day
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.context import Server, local_today
 from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
 
 ENDPOINTS: Final = Endpoints("history")
 DAY: Final = timedelta(days=1)
@@ -33,6 +33,6 @@ async def get_power(request: TypedRequest[PowerQuery, None]) -> DayPower:
 def read_power(db: Database, server: Server, wanted: date | None = None) -> DayPower:
     """Return the energy of a day; by default, of today."""
     zone = server.config.time_zone
-    day = wanted or today(server.now(), zone)
+    day = wanted or local_today(server)
     times = [begins_at(begin, zone) for begin in (day - DAY, day, day + DAY)]
     return power_of_day(db, day=str(day), zone=str(zone), times=times, now=server.stamp())

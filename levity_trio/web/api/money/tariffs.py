@@ -61,7 +61,6 @@ from levity_trio.web.api.engine.local_times import (
     MonthName,
     begins_at,
     local_day,
-    today,
 )
 from levity_trio.web.api.engine.problems import Problem, invalid, not_found
 from levity_trio.web.api.money.billing import computed
@@ -287,7 +286,7 @@ class VersionWithdrawal(TariffWithVersions):
 async def list_tariffs(request: TypedRequest[TariffsQuery, None]) -> ListPage[TariffRow]:
     """List tariffs, by their names."""
     query = request.query
-    day = _today(request)
+    day = local_today(request.api)
     return await page(request, stored.tariffs, name=query.name, today=day, wanted=wanted(query))
 
 
@@ -450,15 +449,11 @@ def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list
     return targets
 
 
-def _today(request: Request) -> date:
-    return today(request.api.now(), request.zone)
-
-
 @ENDPOINTS.get(IN_FORCE, Role.OPERATOR, "not_found", "invalid")
 async def get_in_force(request: TypedRequest[InForceQuery, None]) -> TariffInForce:
     """Say which tariff holds for an account at a charger on a day, and why."""
     query = request.query
-    day = _today(request) if query.day is None else local_day(query.day, "day")
+    day = local_today(request.api) if query.day is None else local_day(query.day, "day")
     read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
     try:
         return await request.read(read)
@@ -569,7 +564,7 @@ async def _tried(
     undone: _Undone,
 ) -> TariffPreview:
     name = request.body.month
-    month = Month.of(_today(request)).before if name is None else Month.parse(name)
+    month = Month.of(local_today(request.api)).before if name is None else Month.parse(name)
     rule = rule_of(request.api)
     read = partial(stored.tried, trial=trial, month=month, rule=rule)
     households = await computed(request, read)

@@ -33,7 +33,7 @@ from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import LONGEST_KEY
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.context import Server, local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Declared,
@@ -54,7 +54,7 @@ from levity_trio.web.api.engine.lists import (
     page,
     wanted,
 )
-from levity_trio.web.api.engine.local_times import DAY, local_day, today
+from levity_trio.web.api.engine.local_times import DAY, local_day
 from levity_trio.web.api.engine.problems import invalid
 from levity_trio.web.api.people.accounts import Id, refusals
 
@@ -293,7 +293,7 @@ def _paid_on(request: TypedRequest[None, EntryBody | CorrectionBody]) -> str | N
     if isinstance(request.body, CorrectionBody):
         return None
     given = request.body.paid_on
-    now = today(request.api.now(), request.zone)
+    now = local_today(request.api)
     day = now if given is None else local_day(given, "paid_on")
     if day > now:
         raise invalid("paid_on", Told("this day is to come"))

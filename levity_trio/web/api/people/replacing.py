@@ -15,8 +15,9 @@ from levity_trio.store.writes.chargers.replacing import Replaced, replace
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Identity
 from levity_trio.web.api.engine.bodies import ClientInput
+from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.local_times import begins_at, today
+from levity_trio.web.api.engine.local_times import begins_at
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.accounts import refusals
 
@@ -48,7 +49,7 @@ async def replace_by(request: TypedRequest[None, ReplacementBody]) -> Charger:
     replaced = Replaced(
         old=old,
         new=new,
-        today=today(request.api.now(), request.zone),
+        today=local_today(request.api),
         begins_at=partial(begins_at, zone=request.zone),
         site=(toml, with_other_charger(toml, old, new) if toml else toml),
     )

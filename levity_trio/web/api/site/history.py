@@ -27,10 +27,10 @@ from levity_trio.store.reads.transactions.history import (
 from levity_trio.store.reads.transactions.power import OfWeek, WeekHistory, hours_of_week
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OfCharger
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.sheets import encoded
 
@@ -92,7 +92,7 @@ def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
     """Return the energy of each period. Raises Problem."""
     zone = server.config.time_zone
     wanted = WantedSeries(query.of, query.charger, query.account)
-    until = today(server.now(), zone)
+    until = local_today(server)
     if query.before is not None:
         until = local_day(query.before, "to") - DAY
     if query.since is not None:
@@ -165,7 +165,7 @@ async def get_week(request: TypedRequest[WeekQuery, None]) -> WeekHistory | Resp
 def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
     """Return the energy by the hour of the week. Raises Problem."""
     zone = server.config.time_zone
-    last = today(server.now(), zone)
+    last = local_today(server)
     if query.before is not None:
         last = local_day(query.before, "to") - DAY
     first = last - timedelta(days=WEEKS_DAYS - 1)

@@ -32,7 +32,7 @@ from levity_trio.records import names_of, record, whole_text
 from levity_trio.store.reads.people import messages as stored
 from levity_trio.store.reads.people.accounts import account as read_account
 from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
-from levity_trio.store.upkeep.nightly import NotBackedUp, back_up, is_same_disk
+from levity_trio.store.upkeep.nightly import NotBackedUp, back_up
 from levity_trio.store.writes.people import recipients as writes
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.told import Figure, Told
@@ -54,10 +54,6 @@ TEST_TITLE: Final = N_("Test of messages")
 TEST_TEXT: Final = N_("This is a test. Messages of the chargers reach you here.")
 NO_MAIL: Final = Told("no mail server is set: an admin sets it under Messages and backup")
 NO_PUSH: Final = Told("no ntfy server is set: an admin sets it under Messages and backup")
-SAME_DISK: Final = Told(
-    "the copies are on the disk of the database: if that disk dies, both are lost. Choose another "
-    "disk"
-)
 FEW: Final = 20
 MAIL, PUSH, PING = "mail", "push", "ping"
 BACKUP: Final = "backup"
@@ -158,12 +154,11 @@ class StatementMails(msgspec.Struct):
 
 
 class MessageTest(msgspec.Struct):
-    """A test, where it went, what came of it, and what to think of."""
+    """A test, where it went, and what came of it."""
 
     way: str
     to: str
     words: str
-    warnings: tuple[str, ...] = ()
 
 
 class SentTests(msgspec.Struct):
@@ -411,13 +406,11 @@ async def test_way(request: TypedRequest[None, TestBody]) -> MessageTest:
 
 
 async def _backup(request: Request) -> MessageTest:
-    config = request.api.config
-    made = await _send(request, partial(back_up, config))
+    made = await _send(request, partial(back_up, request.api.config))
     file = made["file"]
     size = Figure(made["bytes"] / 1e6, 1)
     words = Told("A copy of {1} MB was written to {2}, and checked: it is sound", size, file)
-    warnings = (SAME_DISK,) if is_same_disk(config) else ()
-    return MessageTest(BACKUP, file, words, warnings)
+    return MessageTest(BACKUP, file, words)
 
 
 @ENDPOINTS.post(f"{CLOSING}/mail", Role.OPERATOR, "conflict")

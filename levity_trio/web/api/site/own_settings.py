@@ -6,7 +6,6 @@ never come out; `/api/system` shows what is in force.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -16,6 +15,7 @@ from msgspec import Meta
 
 from levity_trio.config import SETTINGS
 from levity_trio.config.settings import Unusable, sender_parts
+from levity_trio.config.sources import WAYS
 from levity_trio.records import Personal
 from levity_trio.store.reads.site.own_settings import own_settings
 from levity_trio.store.upkeep.nightly import NotBackedUp, check_folder
@@ -27,13 +27,6 @@ from levity_trio.web.api.engine.problems import conflict, invalid, needing_key, 
 
 ENDPOINTS: Final = Endpoints("messages")
 OWN: Final = "/api/admin/own-settings"
-WAYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "mail": ("mail", "mail-from"),
-    "push": ("ntfy",),
-    "ping": ("ping-url",),
-    "backup": ("backup-folder", "backup-keep"),
-}
-"""The settings of each way; who gives the first gives all."""
 _KINDS: Final = {setting.name: setting.kind for setting in SETTINGS}
 
 Line = Annotated[Personal[str], Meta(max_length=100)]

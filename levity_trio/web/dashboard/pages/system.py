@@ -47,15 +47,12 @@ async def _system(view: PageView) -> Values:
 async def _ways(view: PageView) -> Values:
     config = view.api.server.config
     return {
+        "config": config,
         "rows": {row.name: row for row in config.in_force},
         "mail": known_server(config.mail),
-        "password_file": config.mail_password_file,
         "sender": sender_of(config),
-        "mail_from": config.mail_from,
         "push": known_server(config.ntfy),
         "ping": known_server(config.ping_url).server.partition("/")[0],
-        "folder": config.backup_folder,
-        "keep": config.backup_keep,
         "is_same_disk": await trio.to_thread.run_sync(is_same_disk, config),
         "system": await view.get("/api/system"),
     }

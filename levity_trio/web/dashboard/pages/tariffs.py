@@ -4,7 +4,7 @@ would have cost."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -18,9 +18,9 @@ from levity_trio.store.reads.money.tariffs import TariffRow, TariffVersion, assi
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
+from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.kilowatt_hours import show
-from levity_trio.web.api.engine.local_times import today
 from levity_trio.web.api.money.tariffs import TariffWithVersions, read_tariff
 from levity_trio.web.dashboard.fields import (
     FormField,
@@ -61,11 +61,7 @@ def _list(look: Look, view: PageView) -> Values:
 
 
 def _known(look: Look, view: PageView) -> Sequence[TariffRow]:
-    return look(tariffs, None, _today(view), WantedPage(limit=MOST)).data
-
-
-def _today(view: PageView) -> date:
-    return today(view.api.server.now(), view.api.server.config.time_zone)
+    return look(tariffs, None, local_today(view.api.server), WantedPage(limit=MOST)).data
 
 
 def _targets(look: Look) -> Values:
@@ -78,7 +74,7 @@ def _tariff(look: Look, view: PageView) -> Values:
     newest = standing[0] if standing else None
     lacks = [
         lack
-        for lack in look(lacks_of_sender, _today(view))
+        for lack in look(lacks_of_sender, local_today(view.api.server))
         if str(tariff.id) in [thing.id for thing in lack.things]
     ]
     return {"tariff": tariff, "newest": newest, "lacks": lacks, "chargers": look(chargers.names)}
@@ -105,7 +101,7 @@ async def _new(view: PageView) -> Values:
     # The first price holds from the beginning, so that no session is without one.
     if not known:
         begun = await view.look(lambda look: look(billing))
-        usual["since"] = begun.begun_on if begun else f"{_today(view):%Y-%m}-01"
+        usual["since"] = begun.begun_on if begun else f"{local_today(view.api.server):%Y-%m}-01"
     problems = {}
     if view.query.get("name", "").strip() in known:
         problems["name"] = _(
@@ -141,7 +137,7 @@ async def _form(
     """Return the form with what was typed over its initial values, which contain WHOM; with what
     the price would have cost, if that is asked."""
     fields = fields_of(view.api.endpoints["POST", PRICES])
-    tomorrow = _today(view) + timedelta(days=1)
+    tomorrow = local_today(view.api.server) + timedelta(days=1)
     values = {field.name: field.value for field in fields}
     values |= {"since": str(tomorrow), "night_name": _("night"), "weekend_name": _("weekend")}
     values |= initial
