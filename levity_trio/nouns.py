@@ -154,7 +154,7 @@ class Biller:
             Personal[str],
             whole_text(
                 max_length=30,
-                pattern=r"^([A-Za-z]{2}[0-9A-Za-z .+*-]+)?$",
+                pattern=r"^([A-Za-z]{2}[0-9A-Za-z .+*\-]+)?$",
                 words=Told("begin with the letters of its country, such as DE123456789"),
             ),
         ]
@@ -170,7 +170,7 @@ class Biller:
             str,
             whole_text(
                 max_length=12,
-                pattern=r"^([A-Za-z0-9/.-]*[A-Za-z/.-])?$",
+                pattern=r"^([A-Za-z0-9\/.\-]*[A-Za-z\/.\-])?$",
                 words=Told("give letters, digits, - / or ., with no digit at the end: 2026-"),
                 description="What stands before the numbers of statements, such as 2026-.",
             ),

@@ -101,6 +101,16 @@ def account(db: Database, number: int) -> Account | None:
     return found[0] if found else None
 
 
+def to_bill_last(db: Database, open_month: str, at: str) -> list[Account]:
+    """Return the accounts that moved out since this month began, and whose last statement may not
+    be closed yet."""
+    wanted = (
+        "FROM account WHERE until <= ? AND substr(until, 1, 7) >= ? AND undone_at IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM closing WHERE account_id = account.id) ORDER BY id"
+    )
+    return _ACCOUNT.every(db, wanted, (at, open_month))
+
+
 def vehicles(
     db: Database, name: str | None, search: str | None, wanted: WantedPage
 ) -> ListPage[Vehicle]:

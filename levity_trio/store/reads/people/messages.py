@@ -112,6 +112,16 @@ def recipients(db: Database, account: int | None = None) -> list[RecipientRow]:
     return _RECIPIENT.every(db, wanted, (account,))
 
 
+def accounts_with_mail(db: Database) -> set[int]:
+    """Return the accounts to which mail can go: by an address of their own, or of a recipient."""
+    found = db.execute(
+        "SELECT id FROM account WHERE mail IS NOT NULL "
+        "UNION SELECT account_id FROM recipient WHERE ended_at IS NULL "
+        "AND account_id IS NOT NULL AND is_household = 0 AND mail IS NOT NULL"
+    )
+    return {account for (account,) in found.fetchall()}
+
+
 def recipients_of(db: Database, account: int) -> list[RecipientRow]:
     """Return all recipients that an account has or had."""
     return _RECIPIENT.every(db, "FROM recipient WHERE account_id = ? ORDER BY id", (account,))

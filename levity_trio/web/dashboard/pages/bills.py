@@ -187,15 +187,11 @@ async def _closed(view: PageView, month: str) -> Values:
 def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     server = view.api.server
     row = look(read_month, server, month_named(month))
-    mailed: set[int] = set()
-    for recipient in look(messages.recipients):
-        if recipient.account and recipient.mail:
-            mailed.add(recipient.account)
     return {
         "nobody": _nobody(look, view, row),
         "held_back": look(held_back_of_month, month),
         "can_mail": server.config.mail is not None,
-        "mailed": mailed,
+        "mailed": look(messages.accounts_with_mail),
     }
 
 

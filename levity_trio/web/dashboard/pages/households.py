@@ -11,9 +11,11 @@ from levity_trio.access.places import ACCOUNT
 from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import statements, wallets
+from levity_trio.store.reads.money.billing import billing
 from levity_trio.store.reads.money.wallets import WalletFilters, WalletRow
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.people import messages, personal, reports, users
+from levity_trio.store.reads.people.accounts import Account, to_bill_last
 from levity_trio.store.reads.people.household_tasks import tasks_of
 from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.people.places import RefusedCard, limits_of
@@ -62,6 +64,7 @@ async def _list(view: PageView) -> Values:
         "file": urlencode({**query, "format": "csv"}),
         "page_of": page,
         "balances": await view.look(_balances),
+        "leavers": await view.look(_leavers, view),
         "search": search,
         "who": who,
     }
@@ -70,6 +73,14 @@ async def _list(view: PageView) -> Values:
 def _balances(look: Look) -> Mapping[int, WalletRow]:
     page = look(wallets.wallets, WalletFilters(), WantedPage(limit=MOST_ROWS))
     return {wallet.account: wallet for wallet in page.data}
+
+
+def _leavers(look: Look, view: PageView) -> Sequence[Account]:
+    """Return who has moved out, and gets a last bill."""
+    begun = look(billing)
+    if begun is None:
+        return ()
+    return look(to_bill_last, begun.open_month, view.api.server.stamp())
 
 
 async def _show(view: PageView) -> Values:
