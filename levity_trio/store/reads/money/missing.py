@@ -3,7 +3,7 @@ would lack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -82,6 +82,29 @@ class MissingPiece:
     words: str = ""
 
 
+BLOCKING: Final = frozenset(
+    {Lack.NOT_OVER, Lack.EARLIER_MONTH, Lack.NO_BILLER, Lack.NO_TARIFF, Lack.UNPRICED}
+)
+ON_PAPER: Final[Mapping[Lack, str]] = {
+    Lack.NO_TAX_KIND: Told("nobody said yet how the sender is taxed"),
+    Lack.TAX_UNWANTED: Told(
+        "the sender charges no tax, but these tariffs have some. The statements show it, and "
+        "who shows tax owes it. Set it to 0 there, or change how the sender is taxed"
+    ),
+    Lack.NO_TAX_RATE: Told(
+        "the sender is taxed, but no tariff has a tax rate. Enter the rate there, or change "
+        "how the sender is taxed"
+    ),
+    Lack.NO_SENDER_ADDRESS: Told("the sender has no address, which stands on each bill"),
+    Lack.NO_BANK_ACCOUNT: Told(
+        "the sender has no bank account, so the statements do not say how to pay"
+    ),
+    Lack.NO_TAX_NUMBER: Told(
+        "above 250 EUR, a bill has the tax number or the VAT number of its sender"
+    ),
+    Lack.NO_ADDRESS: Told("above 250 EUR, a bill has the address of the household"),
+    Lack.UNREAD_METER: Told("to check the energy, read at the end of the month the meter"),
+}
 SMALL_BILL: Final = 25_000
 """§ 33 UStDV: up to 250 EUR, a bill needs neither the sender's tax number nor to whom it goes."""
 _TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
@@ -95,7 +118,9 @@ _MESSAGES: Final = (
     "SELECT count(*) FROM set_aside WHERE looked_at IS NULL AND received_at < ?"
     " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
 )
-_WITHOUT_ADDRESS: Final = "FROM account WHERE coalesce(address, '') = '' AND id IN ({})"
+_WITHOUT_ADDRESS: Final = (
+    "SELECT id, name FROM account WHERE coalesce(address, '') = '' AND id IN ({})"
+)
 _HOLDING: Final = (
     "SELECT tariff.id, name, toml FROM tariff CROSS JOIN tariff_version AS version "
     "ON tariff_id = tariff.id WHERE withdrawn_at IS NULL AND NOT EXISTS (SELECT 1 "
@@ -107,7 +132,7 @@ _HOLDING: Final = (
 )
 """The versions of tariffs that somebody has on a day or later."""
 _UNREAD: Final = (
-    "FROM meter "
+    "SELECT id, name FROM meter "
     "WHERE since < ? AND coalesce(until, '9999') > ? AND NOT EXISTS (SELECT 1 FROM meter_reading "
     "WHERE meter_id = meter.id AND voided_at IS NULL AND at >= ?)"
 )
@@ -138,33 +163,32 @@ def _blocking(
 ) -> Iterator[MissingPiece]:
     known = begun(rows)
     if month.state is MonthState.RUNNING:
-        yield MissingPiece(code=Lack.NOT_OVER, weight=Weight.BLOCKS, at=month.until)
+        yield _piece(Lack.NOT_OVER, at=month.until)
     if known is not None and known.open_month != Month.parse(month.month):
-        yield MissingPiece(
-            code=Lack.EARLIER_MONTH, weight=Weight.BLOCKS, month=str(known.open_month)
-        )
+        yield _piece(Lack.EARLIER_MONTH, month=str(known.open_month))
     if biller is None:
-        yield MissingPiece(code=Lack.NO_BILLER, weight=Weight.BLOCKS)
+        yield _piece(Lack.NO_BILLER)
     if not rows(_TARIFF, ()):
-        yield MissingPiece(code=Lack.NO_TARIFF, weight=Weight.BLOCKS)
+        yield _piece(Lack.NO_TARIFF)
     if sums is not None:
-        yield _counted(Lack.UNPRICED, Weight.BLOCKS, sums.unpriced, sums.unpriced_wh)
+        yield _piece(Lack.UNPRICED, sums.unpriced, energy_wh=sums.unpriced_wh)
 
 
 def _later(
     db: Database, rows: Rows, month: BillMonth, sums: DraftSums | None
 ) -> Iterator[MissingPiece]:
-    yield _counted(Lack.DOUBTFUL, Weight.LATER, *rows(_DOUBTFUL, (month.since, month.until))[0])
+    ((doubtful, doubtful_wh),) = rows(_DOUBTFUL, (month.since, month.until))
+    yield _piece(Lack.DOUBTFUL, doubtful, energy_wh=doubtful_wh)
     ((messages,),) = rows(_MESSAGES, (month.until,))
-    yield MissingPiece(code=Lack.MESSAGES, weight=Weight.LATER, count=messages)
+    yield _piece(Lack.MESSAGES, messages)
     if sums is not None:
-        yield _counted(Lack.NOBODYS, Weight.LATER, sums.nobody, sums.nobody_wh)
+        yield _piece(Lack.NOBODYS, sums.nobody, energy_wh=sums.nobody_wh)
     away = [
         MissingSubject(id=charger.id, name=charger.name or charger.id, since=charger.since)
         for charger in served(db)
         if not charger.is_connected and charger.since is not None and charger.since < month.until
     ]
-    yield _of_things(Lack.AWAY, Weight.LATER, away, len(away))
+    yield _about(Lack.AWAY, away)
 
 
 def _on_paper(
@@ -175,9 +199,8 @@ def _on_paper(
         yield from _of_sender(rows, owner, Month.parse(month.month).first_day)
         yield from _of_large_bills(rows, owner, found)
     if month.state is not MonthState.RUNNING:
-        words = Told("to check the energy, read at the end of the month the meter")
-        span = (month.until, month.since, month.until)
-        yield _named(rows, Lack.UNREAD_METER, words, _UNREAD, span)
+        unread = rows(_UNREAD, (month.until, month.since, month.until))
+        yield _about(Lack.UNREAD_METER, _named(unread))
 
 
 def lacks_of_sender(db: Database, day: date) -> list[MissingPiece]:
@@ -190,35 +213,25 @@ def lacks_of_sender(db: Database, day: date) -> list[MissingPiece]:
 
 def _of_sender(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:
     if owner.tax_kind is None:
-        yield _lack(Lack.NO_TAX_KIND, Told("nobody said yet how the sender is taxed"))
+        yield _piece(Lack.NO_TAX_KIND)
     yield from _against_tariffs(rows, owner, day)
     if owner.tax_kind != "no business" and not owner.party.address:
-        words = Told("the sender has no address, which stands on each bill")
-        yield _lack(Lack.NO_SENDER_ADDRESS, words)
+        yield _piece(Lack.NO_SENDER_ADDRESS)
     if not owner.bank_account:
-        words = Told("the sender has no bank account, so the statements do not say how to pay")
-        yield _lack(Lack.NO_BANK_ACCOUNT, words)
+        yield _piece(Lack.NO_BANK_ACCOUNT)
 
 
 def _against_tariffs(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:
     """Yield tariffs whose tax rates say something else than the sender."""
-    taxed: dict[int, MissingSubject] = {}
-    untaxed: dict[int, MissingSubject] = {}
+    taxed: dict[int, str] = {}
+    untaxed: dict[int, str] = {}
     for number, name, toml in rows(_HOLDING, (day.isoformat(), day.isoformat())):
         of_kind = taxed if parsed(toml).has_tax else untaxed
-        of_kind[number] = MissingSubject(id=str(number), name=name)
+        of_kind[number] = name
     if owner.tax_kind in ("exempt", "small business", "no business"):
-        words = Told(
-            "the sender charges no tax, but these tariffs have some. The statements show it, and "
-            "who shows tax owes it. Set it to 0 there, or change how the sender is taxed"
-        )
-        yield _of_things(Lack.TAX_UNWANTED, Weight.PAPER, [*taxed.values()], len(taxed), words)
+        yield _about(Lack.TAX_UNWANTED, _named(taxed.items()))
     if owner.tax_kind == "taxed" and not taxed:
-        words = Told(
-            "the sender is taxed, but no tariff has a tax rate. Enter the rate there, or change "
-            "how the sender is taxed"
-        )
-        yield _of_things(Lack.NO_TAX_RATE, Weight.PAPER, [*untaxed.values()], len(untaxed), words)
+        yield _about(Lack.NO_TAX_RATE, _named(untaxed.items()))
 
 
 def _of_large_bills(rows: Rows, owner: Owner, found: Draft | None) -> Iterator[MissingPiece]:
@@ -227,33 +240,24 @@ def _of_large_bills(rows: Rows, owner: Owner, found: Draft | None) -> Iterator[M
     in_euros = [one.figures for one in found.statements if one.figures.currency == "EUR"]
     large = [figures.account_id for figures in in_euros if figures.charged > SMALL_BILL]
     if large and not owner.tax_number and not owner.vat_number:
-        words = Told("above 250 EUR, a bill has the tax number or the VAT number of its sender")
-        yield _lack(Lack.NO_TAX_NUMBER, words)
-    words = Told("above 250 EUR, a bill has the address of the household")
+        yield _piece(Lack.NO_TAX_NUMBER)
     among = _WITHOUT_ADDRESS.format(marks(large) or "NULL")
-    yield _named(rows, Lack.NO_ADDRESS, words, among, large)
+    yield _about(Lack.NO_ADDRESS, _named(rows(among, large)))
 
 
-def _lack(code: Lack, words: str) -> MissingPiece:
-    return MissingPiece(code=code, weight=Weight.PAPER, words=words)
+def _piece(code: Lack, count: int = 1, **more: Any) -> MissingPiece:
+    weight = Weight.PAPER if code in ON_PAPER else Weight.LATER
+    if code in BLOCKING:
+        weight = Weight.BLOCKS
+    words = ON_PAPER.get(code, "")
+    return MissingPiece(code=code, weight=weight, count=count, words=words, **more)
 
 
-def _counted(code: Lack, weight: Weight, count: int, energy_wh: int) -> MissingPiece:
-    return MissingPiece(code=code, weight=weight, count=count, energy_wh=energy_wh)
+def _about(code: Lack, things: Sequence[MissingSubject]) -> MissingPiece:
+    return _piece(code, len(things), things=tuple(things[:NAMED]))
 
 
-def _named(rows: Rows, code: Lack, words: str, among: str, values: Sequence[Any]) -> MissingPiece:
-    """Return households or meters, by their names."""
-    ((count,),) = rows(f"SELECT count(*) {among}", values)
-    found = sorted(rows(f"SELECT id, name {among}", values), key=lambda row: in_order(row[1]))[
-        :NAMED
-    ]
-    things = [MissingSubject(id=str(key), name=name) for key, name in found]
-    return _of_things(code, Weight.PAPER, things, count, words)
-
-
-def _of_things(
-    code: Lack, weight: Weight, things: Sequence[MissingSubject], count: int, words: str = ""
-) -> MissingPiece:
-    named = tuple(things[:NAMED])
-    return MissingPiece(code=code, weight=weight, count=count, things=named, words=words)
+def _named(rows: Iterable[Sequence[Any]]) -> list[MissingSubject]:
+    """Return households, tariffs or meters, by their names."""
+    found = sorted(rows, key=lambda row: in_order(row[1]))
+    return [MissingSubject(id=str(key), name=name) for key, name in found]
