@@ -324,8 +324,6 @@ class FormSubject(NamedTuple):
     session: Values | None = None
     wallet: Values | None = None
     """The wallet of a household."""
-    unpaid: Sequence[Values] = ()
-    """The statements of the household of which something is open."""
     tag: Values | None = None
 
 
@@ -335,11 +333,7 @@ async def subject_of(view: PageView, endpoint: Endpoint) -> FormSubject | None:
         if f"{endpoint.path}/".startswith(f"{begin}/"):
             try:
                 subject = await view.get(path.format(**view.path))
-                unpaid: Sequence[Values] = ()
-                if begin == WALLET:
-                    of_household = {"account": view.path["id"], "state": "unpaid"}
-                    unpaid = (await view.get("/api/admin/statements", **of_household))["data"]
             except ApiRefused:
                 return None
-            return FormSubject(**{name: subject}, unpaid=unpaid)
+            return FormSubject(**{name: subject})
     return None

@@ -226,4 +226,5 @@ async def test_who_owes_and_is_made_prepaid_is_told_before(site: Site, station: 
     view = Opening(site).view("", {"id": ANNA})
     subject = await subject_of(view, endpoint("POST", "/api/admin/wallets/{id}/terms"))
     assert subject is not None
-    assert [one["number"] for one in subject.unpaid] == [2, 1]
+    assert subject.wallet is not None
+    assert subject.wallet["balance"] == -23814
