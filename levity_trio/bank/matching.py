@@ -125,17 +125,21 @@ class Matching:
                 owed = sum(one.amount for one in self._open if one.account == account)
                 subjects.append(BookedSum(account, f"account:{account}", owed))
 
+        whole = abs(amount)
+        payer = min(who) if len(who) == 1 else None
+        spoken_for = set(who)
         by_evidence: dict[tuple[int, bool, bool], list[BookedSum]] = defaultdict(list)
         for one in subjects:
-            is_named, is_his = one.to in named, who == {one.account}
-            pieces = is_named + is_his + (one.amount == abs(amount))
-            by_evidence[pieces, is_named, is_his].append(one)
-        most, best = max(by_evidence.items(), default=((0,), []))
-        if not most[0] or len({one.account for one in best}) > 1:
+            is_named, is_his = one.to in named, one.account == payer
+            pieces = is_named + is_his + (one.amount == whole)
+            if pieces:
+                by_evidence[pieces, is_named, is_his].append(one)
+            if is_named:
+                spoken_for.add(one.account)
+        (pieces, *_), best = max(by_evidence.items(), default=((0,), []))
+        if len({one.account for one in best}) != 1:
             return None
-        named_ones = [one.account for one in subjects if one.to in named]
-        is_undisputed = {*who, *named_ones} == {best[0].account}
-        is_sure = most[0] > 1 and is_undisputed and line.is_return == (amount < 0)
+        is_sure = pieces > 1 and len(spoken_for) == 1 and line.is_return == (amount < 0)
         return Proposal(best[0].account, best[0].to, is_sure)
 
     def _settle(self, found: Proposal, amount: int) -> None:

@@ -149,22 +149,16 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
     enter.help = words
 
 
-_SETTLES: Final = click.option(
-    "--statement",
-    type=click.IntRange(1),
-    metavar="NUMBER",
-    help="The statement that it is for; the oldest ones if left out.",
-)
+def _of_statement(words: str) -> Decorator:
+    return click.option("--statement", type=click.IntRange(1), metavar="NUMBER", help=words)
+
+
+_SETTLES: Final = _of_statement("The statement that it is for; the oldest ones if left out.")
 _entering("pay", "payment", "Enter a payment of what a household owes.", _MOVED, _SETTLES)
 _entering("top-up", "top-up", "Enter money that a household pays in advance.", _MOVED)
 _entering("chargeback", "chargeback", "Enter money that a bank took back.", _MOVED, _SETTLES)
-_STATEMENT: Final = click.option(
-    "--statement",
-    type=click.IntRange(1),
-    metavar="NUMBER",
-    help="Of the credit that the statement with this number carried on.",
-)
-_entering("refund", "refund", "Enter money that was paid out to a household.", _MOVED, _STATEMENT)
+_CREDIT: Final = _of_statement("Of the credit that the statement with this number carried on.")
+_entering("refund", "refund", "Enter money that was paid out to a household.", _MOVED, _CREDIT)
 _entering(
     "correct",
     "correction",
