@@ -62,7 +62,7 @@ SUBJECT: Final = 98.5
 _BESIDE = 125.0
 """Where the block beside the window begins."""
 _SENDER_LINE = 6.5
-_FACT_LABEL = 26.0
+_FACT_LABEL = 31.0
 _WINDOW_GAP = 6.0
 _HEADS: Final = 16.0
 """A table's title and the heads of its columns, in two lines."""

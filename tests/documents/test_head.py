@@ -153,7 +153,7 @@ def test_the_head_has_number_date_period_and_the_day_to_pay_by() -> None:
     assert sheet.facts == (
         ("Number", "2026/7"),
         ("Date", "3 November 2026"),
-        ("Period", "1–31 October 2026"),
+        ("Period of supply", "1–31 October 2026"),
         ("To be paid by", "17 November 2026"),
     )
     assert sheet.reference == "Statement 2026/7, Anna Schäfer"
@@ -168,7 +168,7 @@ def test_the_head_has_number_date_period_and_the_day_to_pay_by() -> None:
 def test_who_moved_out_is_billed_until_that_day_and_nobody_pays_what_is_carried() -> None:
     made = replace(forms.one_line(), left_on=date(2026, 10, 12), is_carried=True)
     facts = dict(statement_sheet(made, of_program("de")).facts)
-    assert facts["Zeitraum"] == "1.–12. Oktober 2026"
+    assert facts["Leistungszeitraum"] == "1.–12. Oktober 2026"
     assert len(facts) == 3
 
 
@@ -250,11 +250,11 @@ def test_an_own_file_of_before_gets_the_new_words_in_its_language() -> None:
     later = ("vat_number", "small_business", "period", "due", "days_of_month")
     lines = [line for line in ENGLISH_TEXT.splitlines() if line.partition(" =")[0] not in later]
     text = "\n".join(lines)
-    assert parse(text).say("period") == "Period"
+    assert parse(text).say("period") == "Period of supply"
     german = text.replace('language = "en"', 'language = "de-AT"')
-    assert parse(german).say("period") == "Zeitraum"
+    assert parse(german).say("period") == "Leistungszeitraum"
     danish = text.replace('language = "en"', 'language = "da"')
-    assert parse(danish).say("period") == "Period"
+    assert parse(danish).say("period") == "Period of supply"
 
 
 def test_nobody_bills_yet() -> None:

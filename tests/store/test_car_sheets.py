@@ -122,7 +122,7 @@ def test_only_sessions_with_the_car_count_and_all_papers_say_the_same(books: Boo
     for text in ("9,871", "Zählerstand 1,000 bis 5,321 kWh", "Zähler von CP-1", "B-AG 7"):
         assert text in texts
         assert text in pdf_text(made["pdf"])
-    assert "Ladevorgänge · Zähler Nr. M-77" in texts
+    assert "Ladevorgänge · Zählernummer M-77" in texts
     shown = "3,36\N{NO-BREAK SPACE}€"
     assert texts.count(shown) == 2 + 1  # large, for the electricity, and as the amount
     assert pdf_text(made["pdf"]).count("3,36 €") == 3

@@ -142,6 +142,16 @@ class TestPictures:
         assert "14.4 2" in viewed.words
         assert "4.32" not in viewed.words
 
+    async def test_the_figures_of_a_table_stand_below_their_names(self, site: Site) -> None:
+        third = Station(site.books, "CP-3")
+        transaction, register = third.start(1000, tag="B"), 1000
+        for _ in range(2):
+            register = during(third, transaction, register)
+        third.stop(transaction, register)
+        shown = await Opening(site).open(HISTORY, "?of=account&by=month")
+        names, figures = shown.words.index("Ben Anna"), shown.words.index("21.6 14.4")
+        assert names < figures
+
     async def test_one_household_has_one_colour_everywhere(self, site: Site) -> None:
         for page, link, path in (
             (HISTORY, "?of=account&account=2&by=month", {}),

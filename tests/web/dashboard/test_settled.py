@@ -198,8 +198,8 @@ async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
     assert await remind(1, again=True) == 1
     mails = books.rows("SELECT subject, body, created_by FROM message WHERE kind = 'reminder'")
     subject, body, by = mails[0]
-    assert (subject, by) == ("Erinnerung: Abrechnung 1 für März 2026", "cleo")
-    assert "zahlbar bis 16. April 2026" in body
+    assert (subject, by) == ("Zahlungserinnerung: Abrechnung 1 für März 2026", "cleo")
+    assert "bis zum 16. April 2026 zu zahlen" in body
     assert len(mails) == 2
     assert "reminded" in (await Opening(site).open(page("/bills"))).words
 

@@ -133,18 +133,18 @@ def _shown(
         "of": history,
         "pictures": pictures,
         "series": series,
-        "rows": _rows(history)[::-1],
+        "rows": _rows(history, [each for each, *_ in series])[::-1],
     }
     return {"history": values}
 
 
-def _rows(history: History) -> list[tuple[str, str, list[Figures]]]:
+def _rows(history: History, shown: Sequence[Series]) -> list[tuple[str, str, list[Figures]]]:
     """Return the label of each period in which somebody charged, the way to the sessions of all,
-    and the figures of each series."""
+    and the figures of each series in the order in which they are shown."""
     whose = _whose(history.series[0]) if len(history.series) == 1 else {}
     rows: list[tuple[str, str, list[Figures]]] = []
     for place, period in enumerate(history.periods):
-        figures = [series.figures[place] for series in history.series]
+        figures = [series.figures[place] for series in shown]
         if any(figure.sessions for figure in figures):
             if history.by == "day":
                 first = last = date.fromisoformat(period.name)
