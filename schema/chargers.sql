@@ -222,6 +222,34 @@ CREATE TRIGGER boot_stays BEFORE UPDATE ON boot
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
+-- Another serial number of a charger than before, and whether it is another charger since. Written
+-- by the charger's session, once for two numbers, and at each further change between those of two
+-- chargers; answered by an operator.
+CREATE TABLE serial_change (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cp_id TEXT NOT NULL REFERENCES cp (id),
+    at TEXT NOT NULL,  -- when the boot came that told it
+    earlier TEXT NOT NULL,  -- in capitals and without blanks, like `serial`
+    serial TEXT NOT NULL,
+    is_other INTEGER,  -- NULL: nobody has answered yet
+    answered_at TEXT,
+    answered_by TEXT,
+    reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX serial_change_at ON serial_change (cp_id, at);
+CREATE INDEX serial_change_asked ON serial_change (cp_id) WHERE answered_at IS NULL;
+
+-- Figures rest on it.
+CREATE TRIGGER serial_change_is_kept BEFORE DELETE ON serial_change
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER serial_change_stays BEFORE UPDATE OF id, cp_id, at, earlier, serial ON serial_change
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+CREATE TRIGGER serial_change_is_answered_once
+BEFORE UPDATE OF is_other, answered_at, answered_by, reason ON serial_change
+WHEN OLD.answered_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
+
+
 -- Each change of a status. Written with each StatusNotification; one that repeats the one before is
 -- counted there.
 CREATE TABLE status (

@@ -199,6 +199,18 @@ def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
     operator.tell(done, f"{cell(charger)} is replaced by {cell(done['id'])}")
 
 
+@command("serial", group=charger, epilog=an_example("charger serial CP-7 SN-2 --same"))
+@_CHARGER
+@click.argument("serial", metavar="SERIAL")
+@click.option("--replaced/--same", "is_other", required=True, help="What it is since then.")
+@_REASON
+def serial(operator: Operator, charger: str, serial: str, *, is_other: bool, reason: str) -> None:
+    """Say whether a charger with a new SERIAL number is another one."""
+    body = {"serial_number": serial, "replaced": is_other, "reason": reason}
+    done = operator.post("chargers", charger, "serial", body=body)
+    operator.tell(done, f"{cell(charger)} {'was replaced' if is_other else 'is the same'}")
+
+
 @command("security", group=charger, epilog=SECURITY_EXAMPLES)
 @_CHARGER
 @WIDE

@@ -231,9 +231,10 @@ class EnergyUnbilled(Fact):
 class ChargerOdd(Fact):
     """Something is odd about a charger, and its owner is told once. `cause` is comes_and_goes (it
     connected more than `figure` times in a day), measures_nothing (it reported Charging in `figure`
-    sessions in a row, which have 0 Wh) or meter_exchanged: between two transactions, its register
-    went from `earlier` to `figure` Wh, more than any charger delivers in that time. Connector 0 is
-    the charger itself.
+    sessions in a row, which have 0 Wh), new_serial (it told another serial number than before, and
+    may be another charger) or meter_exchanged: between two transactions, its register went from
+    `earlier` to `figure` Wh, more than any charger delivers in that time. Connector 0 is the
+    charger itself.
     """
 
     cause: str

@@ -160,6 +160,25 @@ def test_our_own_simulated_charger(server: Serving, tmp_path: Path) -> None:
     assert server.query("SELECT answer FROM boot") == [("Pending",), ("Accepted",)]
 
 
+def test_a_charger_that_was_replaced_under_its_name(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    charge(server, "CP-1")
+    for serial in ("SN-1", "SN-2"):
+        with Charger(server.port, "CP-1") as charger:
+            kind = {"chargePointVendor": "V", "chargePointModel": "M"}
+            charger.call("BootNotification", **kind, chargePointSerialNumber=serial)
+    assert shell("charger", "adopt", "CP-1") == 0
+    capsys.readouterr()
+    asked = "CP-1 has a new serial number: SN-1 before, SN-2 now. Is it another charger?"
+    assert asked in [one["words"] for one in api_of(server).ask("GET", "now")["attention"]]
+    answer = ("charger", "serial", "CP-1", "SN-2", "--replaced", "--reason", "the fuse blew")
+    assert said(shell, capsys, *answer) == "CP-1 was replaced\n"
+    assert shell(*answer) == 2
+    rows = server.query("SELECT earlier, serial, is_other, reason FROM serial_change")
+    assert rows == [("SN-1", "SN-2", 1, "the fuse blew")]
+
+
 def test_the_shell(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     with Charger(server.port, "CP-1") as known, Charger(server.port, "cp-1") as stranger:
         assert (boot(known), boot(stranger)) == ("Pending", "Pending")

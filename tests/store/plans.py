@@ -73,6 +73,7 @@ OF_THE_PRESENT = {
     "review_waiting": "only what waits for a person",
     "set_aside_waiting": "only what waits for a person",
     "report_waiting": "only what waits for a person",
+    "serial_change_asked": "only what waits for a person",
     "tx_doubtful": "only what waits for a person",
     "booked_open": "only what is open",
     "booked_in_review": "only what waits for a person",

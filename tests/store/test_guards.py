@@ -59,6 +59,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "repair": {"count", "last_at"},
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
     "run": {"ended_at", "clean"},
+    "serial_change": {"is_other", "answered_at", "answered_by", "reason"},
     "session": {"ended_at", "close_code", "close_reason"},
     "set_aside": {
         "tx_id",
@@ -608,6 +609,7 @@ AGAIN = {
     "user": "UPDATE user SET removed_by = 'x' WHERE removed_at IS NOT NULL",
     "login": "UPDATE login SET ended_by = 'x' WHERE ended_at IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
+    "serial_change": "UPDATE serial_change SET reason = 'x' WHERE answered_at IS NOT NULL",
     "certificate_request": "UPDATE certificate_request SET attempts = 2 WHERE result IS NOT NULL",
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
     "configuration_template": (

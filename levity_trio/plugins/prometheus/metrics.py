@@ -332,7 +332,8 @@ class Metrics:
             Counter,
             "ocpp_charger_odd_total",
             ("cp_id", "cause"),
-            "Facts ChargerOdd by cause: meter_exchanged, measures_nothing, comes_and_goes.",
+            "Facts ChargerOdd by cause: meter_exchanged, measures_nothing, comes_and_goes, "
+            "new_serial.",
         )
         self.corrected = site(
             Counter,

@@ -478,7 +478,7 @@ OF_SISTERS: Final = f"""
             WHERE {_IS_SERVED.format("other")}
                 AND other.vendor = cp.vendor AND other.model = cp.model
                 AND ended.firmware = habit.firmware AND ended.kind = habit.kind
-                AND ended.revoked_at BETWEEN habit.since AND ?2
+                AND ended.revoked_by = 'system' AND ended.revoked_at BETWEEN habit.since AND ?2
         )
         AND NOT EXISTS (
             SELECT 1

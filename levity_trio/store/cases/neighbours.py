@@ -481,10 +481,23 @@ _SERIAL: Final = """
 """
 
 
+_REPLACED: Final = """
+    SELECT at FROM serial_change WHERE cp_id = ? AND at > ? AND at <= ? AND is_other = 1
+"""
+
+
+def is_other_charger(rows: Rows, charger: str, first: str, last: str) -> bool:
+    """Whether another charger took the place of one between two times, under its name."""
+    return bool(rows(_REPLACED, (charger, first, last)))
+
+
 def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
-    """Whether a boot between two times reported another meter than a boot before them."""
+    """Whether a boot between two times reported another meter than a boot before them, or was that
+    of another charger."""
     if not rows(_BOOT_BETWEEN, (charger, first, last)):
         return False
+    if is_other_charger(rows, charger, first, last):
+        return True
     before = rows(_SERIAL, (charger, first))
     after = rows(_SERIAL, (charger, last))
     return bool(before and after) and before[0][0] != after[0][0]
@@ -506,10 +519,11 @@ def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bo
         return []
     before = rows(_SERIAL, (charger, first))
     serial = before[0][0] if before else None
+    replaced = rows(_REPLACED, (charger, first, last))
     every: list[tuple[str, bool]] = []
     for at, reported in times:
         is_other = reported is not None and serial is not None and reported != serial
-        every.append((at, is_other and at > first))
+        every.append((at, (is_other and at > first) or (at,) in replaced))
         serial = reported or serial
     return every
 

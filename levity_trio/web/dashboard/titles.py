@@ -108,6 +108,7 @@ TITLES: Final = _by_request(
             "DELETE /stations/{id}": "Delete a station",
             "POST /chargers": "Add a charger",
             "PUT /chargers/{id}/connectors/{connector}": "Describe a connector",
+            "POST /chargers/{id}/serial": "Say whether it was replaced",
             "POST /newcomers/adopt": "Adopt all new chargers with a session",
             "POST /chargers/forget": "Forget wrong names and trials",
             "POST /bulk": "Send a command to many chargers",

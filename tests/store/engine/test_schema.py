@@ -35,11 +35,12 @@ FACTS = (
     "tx_event boot status configuration repair set_aside session command log evidence run event "
     "audit_cursor review connector_data token operator_action reservation charging_profile "
     "local_list webhook webhook_given_up configuration_reading configuration_template file "
-    "file_url tag credential certificate registration certificate_request securing securing_step "
-    "ownership biller closing statement position statement_party ledger tariff tariff_version "
-    "tariff_assignment meter_reading certificate_name wallet_terms personal_deletion "
-    "lost_statements user login evidence_pruning report usage_limit recipient cause message "
-    "load_site load_wish load_order load_span load_forgotten car_price bank_line"
+    "file_url tag credential certificate registration serial_change certificate_request "
+    "securing securing_step ownership biller closing statement position statement_party ledger "
+    "tariff tariff_version tariff_assignment meter_reading certificate_name wallet_terms "
+    "personal_deletion lost_statements user login evidence_pruning report usage_limit "
+    "recipient cause message load_site load_wish load_order load_span load_forgotten "
+    "car_price bank_line"
 )
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (

@@ -534,7 +534,10 @@ async def _oddities(life: Life) -> None:
     life.server.central.known.add("SPACE-12")
     await ask("POST", "chargers/SPACE-12/adopt")
     station.boot()
+    station.boot(serial_number="SN-1")
     doubtful = _doubtful(station, 0)
+    station.boot(serial_number="SN-2")
+    await ask("POST", "chargers/SPACE-12/serial", serial_number="SN-2", replaced=True)
     await ask("POST", f"transactions/{doubtful[0]}/confirm", reason="seen")
     # a good one takes numbers on PostgreSQL
     of_preview = f"/api/admin/transactions/{doubtful[1]}/correct/preview"

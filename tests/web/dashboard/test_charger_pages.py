@@ -18,6 +18,7 @@ from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.power import keep
 from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
@@ -81,6 +82,25 @@ def session(site: Site, station: Station) -> int:
     api.chargers, api.config.local_list = SimpleNamespace(links=list, connected=set), "off"
     station.status("Charging")
     return station.start(1000)
+
+
+async def test_a_new_serial_number_asks_whether_it_is_another_charger(
+    site: Site, station: Station
+) -> None:
+    station.boot(serial_number="SN-1")
+    site.books.wait(1)
+    station.boot(serial_number="SN-2")
+    words = "SN-1 before, SN-2 since 13:01 . Is it another charger?"
+    assert words in (await look(site, CHARGER, Role.VIEWER)).words
+    shown = await look(site, CHARGER, Role.OPERATOR)
+    asked = [one.values for one in shown.forms if one.action.endswith("/CP-1/serial")]
+    assert [one["replaced"] for one in asked] == ["true", "false"]
+    (answer,) = [one for one in ENDPOINTS if one.path.endswith("/chargers/{id}/serial")]
+    body = {"serial_number": asked[1]["serial_number"], "replaced": False, "reason": "new board"}
+    assert (await site.call(answer, id="CP-1", body=body))["serial_number"] == "SN-2"
+    assert "another charger" not in (await look(site, CHARGER)).words
+    with pytest.raises(Problem, match="nobody asks about the serial number SN-2"):
+        await site.call(answer, id="CP-1", body=body)
 
 
 class TestAViewer:

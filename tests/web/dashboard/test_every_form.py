@@ -98,6 +98,7 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "POST /api/admin/chargers/{id}/remote-stop": ("no session is open", "nobody charges there"),
     "DELETE /api/admin/chargers/{id}/security-profile": ("under way", "none is raised"),
     "POST /api/admin/chargers/{id}/replacement": ("has a household", "that charger has one"),
+    "POST /api/admin/chargers/{id}/serial": ("Nobody asks", _OF_A_PAGE),
     "POST /api/admin/load/trials": ("does not limit", "load management does nothing yet"),
     "POST /api/admin/load/meters/{name}": ("has just begun", "it has"),
     "DELETE /api/admin/load/trials/{charger}": ("no trial", "load management does nothing yet"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
@@ -88,6 +88,25 @@ def replacement(db: Database, charger: str, now: str) -> Replacement | None:
     found = db.execute(_OPEN, (charger,)).fetchall()
     open_sessions = [number for (number,) in found]
     return Replacement(charger=charger, name=known[0], moves=moves, open_sessions=open_sessions)
+
+
+class NewSerial(NamedTuple):
+    """A charger that tells another serial number than before, and nobody has said whether it is
+    another charger."""
+
+    charger: str
+    earlier: str
+    serial: str
+    at: str
+
+
+def new_serials(db: Database, charger: str | None = None) -> list[NewSerial]:
+    """Return which chargers may be others than before; those of one, if it is given."""
+    sql = (
+        "SELECT cp_id, earlier, serial, at FROM serial_change "
+        "WHERE answered_at IS NULL AND cp_id = coalesce(?, cp_id) ORDER BY cp_id, id"
+    )
+    return [NewSerial(*row) for row in db.execute(sql, (charger,)).fetchall()]
 
 
 def successor(db: Database, charger: str) -> str:

@@ -28,6 +28,7 @@ from levity_trio.store.engine.database import Database, DatabaseSpace, rows_of
 from levity_trio.store.engine.writer import Sharing
 from levity_trio.store.lookups import places
 from levity_trio.store.lookups.connectors import differing
+from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.chargers.served import (
     FAULTED,
     KnownCharger,
@@ -790,6 +791,14 @@ def _odd(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Atte
         if charger in names:
             words = odd_words(cause, names[charger], figure, earlier)
             yield _entry(AttentionKind.ODD, words, since, about=AttentionPlace(charger))
+    for change in new_serials(db):
+        if change.charger in names:
+            words = Told(
+                "{1} has a new serial number: {2} before, {3} now. Is it another charger?",
+                *(names[change.charger], change.earlier, change.serial),
+            )
+            about = AttentionPlace(change.charger)
+            yield _entry(AttentionKind.ODD, words, change.at, about=about)
 
 
 def odd_words(cause: str, where: str, figure: int, earlier: int) -> Told:
@@ -809,6 +818,8 @@ def odd_words(cause: str, where: str, figure: int, earlier: int) -> Told:
             where,
             figure,
         )
+    if cause == "new_serial":
+        return Told("{1} has a new serial number; say whether it is another charger", where)
     return Told(
         (
             "{1} has another meter: between two sessions its register went from {2} to {3} kWh, "

@@ -17,8 +17,9 @@ from levity_trio.records import record
 from levity_trio.store.cases.case import CHARGING
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.seen import NEWEST_STATUSES, clock_skew
-from levity_trio.store.writes.chargers import availability
+from levity_trio.store.writes.chargers import availability, oddities
 from levity_trio.store.writes.chargers.effects import end_unusable
+from levity_trio.store.writes.chargers.hiding import CHARGED
 from levity_trio.store.writes.chargers.sessions import (
     SHARING_MINUTES,
     SHARING_ROWS,
@@ -81,6 +82,10 @@ class ReportedStatus:
     moment: Moment
 
 
+_SERIALS: Final = (
+    "SELECT serial_number, charge_box_serial_number FROM cp "  # noqa: S608 - our own words
+    f"WHERE id = ? AND {CHARGED}"
+)
 _BOOT: Final = '{"requestedMessage":"BootNotification"}'
 _ASKED_TO_BOOT: Final = (
     "SELECT 1 FROM command "
@@ -104,6 +109,7 @@ def boot(
     so is no restart.
     """
     at, values = origin.received_at, [getattr(report, name) for name in IDENTIFICATION]
+    serials = db.row(_SERIALS, (origin.charger,))
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
     db.execute(
         (
@@ -142,6 +148,9 @@ def boot(
         ),
     )
     _look_for_sharing(db, origin)
+    if serials is not None:
+        told = report.serial_number, report.charge_box_serial_number
+        oddities.follow_serial(db, origin, serials, told)
 
 
 def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:

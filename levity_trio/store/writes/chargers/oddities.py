@@ -9,6 +9,7 @@ is plugged in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Final
@@ -70,6 +71,46 @@ def note(
             charger=charger, at=at, cause=cause, connector=connector, figure=figure, earlier=earlier
         )
         db.record(fact, session)
+
+
+_CHANGED: Final = (
+    "SELECT is_other, answered_at, answered_by, reason FROM serial_change "
+    "WHERE cp_id = ?1 AND ?2 IN (earlier, serial) AND ?3 IN (earlier, serial) ORDER BY at LIMIT 1"
+)
+_CHANGE: Final = (
+    "INSERT INTO serial_change "
+    "(cp_id, at, earlier, serial, is_other, answered_at, answered_by, reason) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+
+
+def follow_serial(
+    db: UnitOfWork, origin: Origin, before: Sequence[str | None], told: Sequence[str | None]
+) -> None:
+    """Ask once for two serial numbers whether a charger is another one since it told the second.
+    If a person said so, each further change between them is such a change, too. Of the serial
+    numbers of charger and box, the first that was told both times counts."""
+    for earlier, serial in zip(map(_plain, before), map(_plain, told), strict=True):
+        if not (earlier and serial):
+            continue
+        charger, session, at = origin
+        known = db.row(_CHANGED, (charger, earlier, serial))
+        if earlier == serial or (known and not known[0]):
+            return
+        answer = known or (None,) * 4
+        db.execute(_CHANGE, (charger, at, earlier, serial, *answer))
+        if known is None:
+            fact = ChargerOdd(
+                charger=charger, at=at, cause="new_serial", connector=0, figure=0, earlier=0
+            )
+            db.record(fact, session)
+        return
+
+
+def _plain(serial: str | None) -> str:
+    """Return a serial number without what charger and label write otherwise; "" for zeros."""
+    plain = "".join((serial or "").split()).upper()
+    return plain if plain.strip("0") else ""
 
 
 def left(db: UnitOfWork, origin: Origin) -> None:

@@ -1,27 +1,32 @@
 """A charger takes the place of another one: what belongs to the place follows from now on, and what
-was stays with the old one."""
+was stays with the old one. Under the same name, only what is known of the old one ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
 from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.billing.ownership import Thing, TimeSpan, What
+from levity_trio.charging.lifecycle import Cause
 from levity_trio.store.billing.tariffs import first_open_day
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.chargers.hiding import check_known, hide
+from levity_trio.store.writes.chargers.oddities import follow_serial
 from levity_trio.store.writes.chargers.registration import DecidedBy, adopt
 from levity_trio.store.writes.chargers.stations import ChargerData, add_charger, change_charger
 from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.load.load import change_site
 from levity_trio.store.writes.money import tariffs
 from levity_trio.store.writes.money.tariffs import Assigning
+from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.people import limits, ownership
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.people.ownership import NamedThing, Said
+from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_again
+from levity_trio.store.writes.transactions.states import load
 from levity_trio.told import Told
 
 _OWNED: Final = (
@@ -122,3 +127,70 @@ def _limit(db: UnitOfWork, replaced: Replaced, at: str, by: str) -> None:
     leases.let_go(db, [replaced.old], at, by)
     if db.row("SELECT 1 FROM cp WHERE id = ? AND is_connected = 0", (replaced.old,)) is not None:
         leases.gone(db, replaced.old, at)
+
+
+_ANSWER: Final = (
+    "UPDATE serial_change SET is_other = ?, answered_at = ?, answered_by = ?, reason = ? "
+    "WHERE cp_id = ? AND serial = ? AND answered_at IS NULL RETURNING at"
+)
+_TOLD_SINCE: Final = (
+    "SELECT received_at, serial_number, charge_box_serial_number FROM boot "
+    "WHERE cp_id = ? AND received_at >= ? ORDER BY id"
+)
+_REPLACED_AT: Final = (
+    "SELECT at FROM serial_change WHERE cp_id = ? AND is_other = 1 AND at >= ? ORDER BY at"
+)
+_HABITS: Final = (
+    "UPDATE habit SET revoked_at = ?2, revoked_by = ?3, reason = ?4 "
+    "WHERE cp_id = ?1 AND revoked_at IS NULL AND since < ?2"
+)
+_KNOWN_OF_IT: Final = (
+    "DELETE FROM ping WHERE cp_id = ?",
+    "DELETE FROM oddity WHERE cp_id = ?",
+    "UPDATE cp SET kept_interval = NULL WHERE id = ?",
+)
+_AROUND: Final = (
+    "SELECT max(CASE WHEN created_at <= ?2 THEN id END), min(CASE WHEN created_at > ?2 THEN id END)"
+    " FROM tx WHERE cp_id = ?1 GROUP BY conn_id"
+)
+"""The transactions beside a time, on each connector."""
+
+
+def answer_serial(
+    db: UnitOfWork, charger: str, serial: str, decided: DecidedBy, *, is_other: bool
+) -> None:
+    """Say whether a charger is another one since it told a new serial number. If it is, no register
+    leads from one to the other, and what is known of the old one does not count. Raises
+    ChangeRefused."""
+    answer = (int(is_other), decided.at, decided.by, decided.reason, charger, serial)
+    asked = db.rows(_ANSWER, answer)
+    if not asked:
+        words = Told("nobody asks about the serial number {1}", serial)
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "serial_number")
+    if not is_other:
+        return
+
+    # It may have told the earlier number again meanwhile.
+    since = min(asked)[0]
+    before: Sequence[str | None] = (None, None)
+    for booted_at, *told in db.rows(_TOLD_SINCE, (charger, since)):
+        follow_serial(db, Origin(charger, None, booted_at), before, told)
+        before = [new or old for new, old in zip(told, before, strict=True)]
+
+    for statement in _KNOWN_OF_IT:
+        db.execute(statement, (charger,))
+    if leases.forgive(db, charger, 1):
+        leases.trust(db, charger, None)
+    for (at,) in db.rows(_REPLACED_AT, (charger, since)):
+        db.execute(_HABITS, (charger, at, decided.by, Told("the charger was replaced")))
+        _judge_around(db, Origin(charger, None, decided.at), at)
+
+
+def _judge_around(db: UnitOfWork, origin: Origin, at: str) -> None:
+    """Have the transactions judged again that stood beside each other at a time."""
+    for previous, following in db.rows(_AROUND, (origin.charger, at)):
+        for number in (previous, following):
+            if number is not None:
+                judge_again(db, origin, number, Cause.LATER)
+        if following is not None:
+            compare_neighbours(db, origin, load(db, following))

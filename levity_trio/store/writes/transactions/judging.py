@@ -54,6 +54,7 @@ from levity_trio.store.cases.neighbours import (
     ChargerHistory,
     RegisterSpan,
     factor_of,
+    is_other_charger,
     is_other_meter,
     may_share,
     newest_beside,
@@ -623,7 +624,8 @@ def _record_unbilled(
     if unbilled and (is_impossible or is_other_meter(db.rows, first.charger, *between)):
         unbilled = 0
         # If one figure is doubtful, its own register may be the wrong one.
-        if first.confidence == second.confidence == CERTAIN:
+        is_replaced = is_other_charger(db.rows, first.charger, *between)
+        if first.confidence == second.confidence == CERTAIN and not is_replaced:
             registers = (begin, second.connector or 0, first.billed_until)
             oddities.note(db, origin, "meter_exchanged", *registers)
     recorded = second.unbilled_wh or 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 from levity_trio.load.document import with_other_charger
 from levity_trio.store.reads.chargers import chargers as stored
@@ -11,7 +13,8 @@ from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.chargers.replacement import Replacement, replacement
 from levity_trio.store.reads.load.load import newest_site
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity
-from levity_trio.store.writes.chargers.replacing import Replaced, replace
+from levity_trio.store.writes.chargers.registration import DecidedBy
+from levity_trio.store.writes.chargers.replacing import Replaced, answer_serial, replace
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG, Identity
 from levity_trio.web.api.engine.bodies import ClientInput
@@ -29,6 +32,14 @@ class ReplacementBody(ClientInput):
     """The charger that takes the place. It need not have connected."""
 
     charger: Identity
+
+
+class SerialBody(ClientInput):
+    """The new serial number, whether it is that of another charger, and why."""
+
+    serial_number: Annotated[str, Meta(max_length=50)]
+    replaced: bool
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 @ENDPOINTS.get(REPLACEMENT, Role.OPERATOR, "not_found")
@@ -59,3 +70,15 @@ async def replace_by(request: TypedRequest[None, ReplacementBody]) -> Charger:
     except UnknownIdentity:
         raise not_found(Told("charger {1}", old)) from None
     return await request.find(stored.charger, Told("charger {1}", new), new)
+
+
+@ENDPOINTS.post(f"{CHARGER}/serial", Role.OPERATOR, "not_found", "conflict", "invalid")
+async def answer(request: TypedRequest[None, SerialBody]) -> Charger:
+    """Say whether a charger with a new serial number is another one. Then its register begins anew,
+    and what is known of the old one does not count; all else stays."""
+    charger, body = request.path["id"], request.body
+    decided = DecidedBy(request.api.stamp(), request.caller.name, body.reason)
+    write = partial(answer_serial, is_other=body.replaced)
+    with refusals():
+        await request.commit(write, charger, body.serial_number, decided)
+    return await request.find(stored.charger, Told("charger {1}", charger), charger)

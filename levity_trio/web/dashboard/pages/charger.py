@@ -16,6 +16,7 @@ from levity_trio.store.reads.chargers import charger_facts, chargers, local_list
 from levity_trio.store.reads.chargers.charger_facts import Command, Fault
 from levity_trio.store.reads.chargers.chargers import Charger
 from levity_trio.store.reads.chargers.links import links
+from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
@@ -194,6 +195,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
         "sessions": {session.connector: session for session in sessions},
         "others": [session for session in sessions if session.connector not in connectors],
         "limited": limited_charger(look, view, charger.id),
+        "serials": look(new_serials, charger.id),
     }
     parts = [LivePart(STATE, "charger/state.html", state)]
     if view.caller.role >= Role.OPERATOR:
