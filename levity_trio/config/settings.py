@@ -109,7 +109,7 @@ class InForce:
     """A setting in force: its text as it was given, or that of its default, and where it came from.
 
     `origin` is flag, environment, file, browser or default, `source` says where that is. A secret
-    text is not to be shown. `is_lost`: it was set in the browser, and cannot be read here.
+    text is not to be shown.
     """
 
     name: str
@@ -119,7 +119,11 @@ class InForce:
     is_secret: bool
     help: str
     source: str = ""
-    is_lost: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was set in the browser, and cannot be read here."""
+        return self.origin == "browser" and self.text is None
 
 
 def environment_name(name: str) -> str:

@@ -85,13 +85,13 @@ def with_own(config: ServerConfig, own: Mapping[str, str | None]) -> ServerConfi
             given = None if value == setting.default else _Given(value, "flag", setting.flag)
             row = _in_force(setting, given)
         if row.origin == "default" and setting.name in own:
-            text, is_lost = own[setting.name], False
+            text = own[setting.name]
             try:
                 values[setting.attribute] = setting.kind.read(text)
             except Unusable:  # its secret is unknown, or its folder of mails is gone
-                text, is_lost = None, True
+                text = None
             shown = text and setting.kind.masked(text)
-            row = replace(row, text=shown, origin="browser", is_lost=is_lost)
+            row = replace(row, text=shown, origin="browser")
         rows[setting.name] = row
     return replace(config, in_force=tuple(rows.values()), **values)
 

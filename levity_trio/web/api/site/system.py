@@ -32,9 +32,9 @@ STATUS: Final = Path("/proc/self/status")
 @record
 class SettingRow:
     """A setting in force: as it was given, or its default; null: none. `origin` is flag,
-    environment, file, browser or default, `source` where it was given.
+    environment, file, browser or default.
 
-    A switch that was not given has neither. `is_lost`: the key of its secret is missing.
+    A switch that was not given has neither.
     """
 
     name: str
@@ -42,8 +42,6 @@ class SettingRow:
     value: str | None
     origin: str
     help: str
-    source: str
-    is_lost: bool
 
 
 @record
@@ -169,8 +167,6 @@ def _shown_setting(setting: InForce) -> SettingRow:
         value=value,
         origin=setting.origin,
         help=setting.help,
-        source=setting.source,
-        is_lost=setting.is_lost,
     )
 
 

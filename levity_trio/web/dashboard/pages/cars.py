@@ -43,7 +43,6 @@ async def _read(view: PageView) -> Values:
     }
 
 
-_help: Final = "tasks/company-car"
 PAGES: Final = N_(
     (
         DashboardPage(
@@ -53,7 +52,7 @@ PAGES: Final = N_(
             _read,
             role=Role.OPERATOR,
             section="Households",
-            help=_help,
+            help="tasks/company-car",
         ),
         DashboardPage(
             "/d/cars/{vehicle}",
