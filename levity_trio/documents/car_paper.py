@@ -31,18 +31,24 @@ def car_sheet(paper: CarPaper) -> Sheet:
         facts[_("Number plate")] = tidy(sheet.plate)
     for place, meter in sheet.meters:
         label_of_meter = _("Meter of %(place)s", place=tidy(place))
-        facts[label_of_meter] = _("calibrated") if meter == "calibrated" else meter
+        facts[label_of_meter] = meter
+        if meter == "calibrated":
+            facts[label_of_meter] = _("calibrated")
     if sheet.price is not None:
-        facts[_("Price")] = _(_WAYS[sheet.price.way], year=statement.month.year)
+        year = statement.month.year
+        facts[_("Price")] = _(_WAYS[sheet.price.way], year=year)
 
     positions = Positions(statement, template)
     blocks: list[Table | LabelledValues] = [_values(_("Car and price"), facts)]
     blocks.append(positions.metered(_("Sessions")))
-    energy = template.say("kwh", number=template.kilowatt_hours(statement.energy_wh))
-    label, figure, remark = _("Energy"), energy, _("No price has been chosen yet.")
+    kilowatt_hours = template.kilowatt_hours(statement.energy_wh)
+    energy = template.say("kwh", number=kilowatt_hours)
+    label, figure = _("Energy"), energy
+    remark = _("No price has been chosen yet.")
     if sheet.cost is not None:
-        label, remark = _("Amount"), energy
+        label = _("Amount")
         figure = template.money(sheet.cost.amount, statement.currency)
+        remark = energy
         blocks.append(_costs(sheet, sheet.cost, energy, template))
     if statement.held_back:
         blocks.append(positions.held_back())
@@ -50,20 +56,26 @@ def car_sheet(paper: CarPaper) -> Sheet:
     blocks.append(_values(_("I confirm these figures"), signature))
 
     month = template.day(statement.month, "month")
+    title = _("Electricity of a company car, %(month)s", month=month)
+    mark = None
+    if sheet.is_draft:
+        mark = _("Draft: the month is not closed")
+    sender = template.in_window(statement.owner.party)
+    zone = template.say("zone", zone=statement.zone)
     table = values["csv"]
     return Sheet(
         language=values["language"],
         paper=values["paper"],
-        mark=_("Draft: the month is not closed") if sheet.is_draft else None,
-        title=_("Electricity of a company car, %(month)s", month=month),
-        sender=template.in_window(statement.owner.party),
+        mark=mark,
+        title=title,
+        sender=sender,
         recipient=(),
         logo=None,
         label=label,
         figure=figure,
         remark=remark,
         blocks=tuple(blocks),
-        small=(template.say("zone", zone=statement.zone),),
+        small=(zone,),
         page_words=values["words"]["page"],
         made_on=None,
         csv=(table["separator"], table["decimal"]),

@@ -43,8 +43,9 @@ _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
 
 
-def csv_text(statement: Statement, separator: str, decimal: str, **facts: object) -> str:
+def csv_text(statement: Statement, separator: str, decimal: str, facts: Cells | None = None) -> str:
     """Return the file. Times are local with their offset. Each row has these facts, too."""
+    facts = facts or {}
     zone = ZoneInfo(statement.zone)
 
     def cell(value: object) -> object:
@@ -57,10 +58,12 @@ def csv_text(statement: Statement, separator: str, decimal: str, **facts: object
         return inert(tidy(said(value, Reader(zone)))) if isinstance(value, str) else value
 
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, dict.fromkeys((*COLUMNS, *facts)), delimiter=separator)
+    columns = dict.fromkeys((*COLUMNS, *facts))
+    writer = csv.DictWriter(file, columns, delimiter=separator)
     writer.writeheader()
     for row in _rows(statement):
-        writer.writerow({name: cell(value) for name, value in {**facts, **row}.items()})
+        cells = {**facts, **row}
+        writer.writerow({name: cell(value) for name, value in cells.items()})
     return file.getvalue()
 
 

@@ -95,12 +95,15 @@ def _html(paper: Paper | CarPaper | CodeSheet) -> bytes:
 
 def _csv(paper: Paper | CarPaper) -> bytes:
     sheet = sheet_of(paper)
-    with speaking(known_language(sheet.language)):
+    language = known_language(sheet.language)
+    with speaking(language):
         if isinstance(paper, Paper):
             return csv_text(paper.first, *sheet.csv).encode()
         car = paper.sheet
-        price = car.price and car.price.price
-        return csv_text(car.statement, *sheet.csv, plate=car.plate, price=price).encode()
+        facts: dict[str, object] = {"plate": car.plate}
+        if car.price is not None:
+            facts["price"] = car.price.price
+        return csv_text(car.statement, *sheet.csv, facts).encode()
 
 
 def _json(paper: Paper) -> bytes:
