@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -15,8 +14,7 @@ from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, present, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.terminal import money, say, show_below, show_record, show_table
-from levity_trio.cli.transfers import FILE, send_file
+from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
 
 AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
@@ -65,15 +63,6 @@ Examples:
   levity-trio wallet {name} "Flat 3" 12.50 --reason "why" --id 21-7
 
 With --id, a repeat enters nothing again.
-"""
-
-BANK_LINES: Final = ("day", "amount", "name", "text", "state", "to", "is_sure")
-DECIDED: Final = ("key", "day", "amount", "text", "payer", "to")
-BANK_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio wallet bank movements.csv
-  levity-trio wallet bank movements.zip --take
 """
 
 wallet = Group(
@@ -259,25 +248,3 @@ def _in_units(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: money(value, currency) if name in AMOUNTS else value for name, value in record.items()
     }
-
-
-@command("bank", group=wallet, epilog=BANK_EXAMPLES)
-@FILE
-@click.option("--take", is_flag=True, help="Enter what is sure.")
-def bank(operator: Operator, path: Path, *, take: bool) -> None:
-    """Read a bank's file (CSV or CAMT.053, also as ZIP), and show whose its payments are.
-
-    Each line is entered once, in whichever file it comes again.
-    """
-    file = send_file(operator, "bank-files", path)
-    if file["head"] and not {"day", "amount"} <= {*file["columns"]}:
-        raise ConfigError("say once which column is what, on the page Payments of the dashboard")
-    sure = [line for line in file["lines"] if line["state"] == "open" and line["is_sure"]]
-    taken = None
-    if take and sure:
-        lines = [{field: line[field] for field in DECIDED} for line in sure]
-        taken = operator.post("bank-lines", body={"lines": lines})
-    if operator.is_told({**file, "taken": taken}):
-        return
-    show_table(BANK_LINES, map(_in_units, file["lines"]))
-    say(f"entered: {taken['entered']}" if taken else f"sure: {len(sure)}; --take enters them")

@@ -6,25 +6,20 @@ import json
 import os
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-
-import pytest
 
 from levity_trio.config import EnvironmentProblem
 from tests.bank.files import camt, details, entry
 from tests.integration.browsing import Browser
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
-from tests.integration.test_shell import Shell, shell, shown, table
 from tests.store.bills import Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.template import new_database
-
-__all__ = ["shell"]
 
 ROUNDS: Final = int(os.environ.get("KILL_ROUNDS", "2"))
 LONGEST_SECONDS: Final = 0.1
@@ -106,28 +101,6 @@ def test_columns_are_chosen_once(tmp_path: Path) -> None:
         assert "Please choose: 1" in page.words
         page = browser.upload(browser.get(FORM).form(FORM), text)
         assert "Please choose: 1" in page.words
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Serving]:
-    path = tmp_path / "site.db"
-    (tmp_path / "movements.csv").write_text(bill_sixteen(path))
-    with serving(path) as running:
-        yield running
-
-
-def test_a_command_takes_what_is_sure(
-    shell: Shell, server: Serving, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("wallet", "bank", tmp_path / "movements.csv")
-    assert "sure: 16; --take enters them" in table(shell, capsys, *command)
-    assert shown(shell, capsys, *command, "--take")["taken"]["entered"] == 16
-    assert not server.query("SELECT 1 FROM settlement WHERE paid < asked")
-    assert "sure: 0" in table(shell, capsys, *command, "--take")
-    odd = tmp_path / "odd.csv"
-    odd.write_text("Wann;Wieviel\n02.04.2026;1,00\n")
-    assert shell("wallet", "bank", odd) == 2
-    assert "which column is what" in capsys.readouterr().err
 
 
 def read(server: Serving, text: str) -> Sequence[Any]:
