@@ -41,19 +41,17 @@ class DecidedLine(NamedTuple):
 
 @record
 class TakenLines:
-    """How many entries were made, and the sum of them; how many lines are nobody's, and how many
-    were decided before."""
+    """How many entries were made, and how many lines are nobody's; the others were decided
+    before."""
 
     entered: int
-    amount: int
     nobodys: int
-    known: int
 
 
 def take(db: UnitOfWork, lines: Sequence[DecidedLine], at: str, by: str) -> TakenLines:
     """Enter lines, all or none; those that were decided before are left as they are. Raises
     ChangeRefused."""
-    entered = nobodys = amount = 0
+    entered = nobodys = 0
     for line in lines:
         if db.row("SELECT 1 FROM bank_line WHERE digest = ?", (line.key,)) is not None:
             continue
@@ -64,9 +62,7 @@ def take(db: UnitOfWork, lines: Sequence[DecidedLine], at: str, by: str) -> Take
         number = enter(db, _entry(db, line, at, by)).id
         db.execute(_ADD, (line.key, number, line.payer, at, by))
         entered += 1
-        amount += line.amount
-    known = len(lines) - entered - nobodys
-    return TakenLines(entered=entered, amount=amount, nobodys=nobodys, known=known)
+    return TakenLines(entered=entered, nobodys=nobodys)
 
 
 def _entry(db: UnitOfWork, line: DecidedLine, at: str, by: str) -> LedgerEntry:
