@@ -20,8 +20,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 PRINT: Final = """
 import json
-from levity_trio.web.api.openapi import document
-from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.engine.openapi import document
+from levity_trio.web.api.listeners import ENDPOINTS
 print(json.dumps(document(ENDPOINTS)))
 """
 Node = Mapping[str, Any]
