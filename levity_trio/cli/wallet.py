@@ -3,8 +3,7 @@ they charge."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -41,6 +40,7 @@ ENTRIES: Final = (
     "entered_by",
     "source",
 )
+NO_LIMIT: Final = "0"
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
 EXAMPLES: Final = """\
 \b
@@ -160,7 +160,7 @@ _entering(
 @command("prepaid", group=wallet)
 @HOUSEHOLD
 @click.option(
-    "--limit", "limit", default="0", show_default=True, help="Spent at or below this amount."
+    "--limit", "limit", default=NO_LIMIT, show_default=True, help="Spent at or below this amount."
 )
 @_REASON
 def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
@@ -176,7 +176,7 @@ def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
 @_REASON
 def postpaid(operator: Operator, named: str, reason: str) -> None:
     """Bill a household afterwards."""
-    _set_terms(operator, named, "postpaid", reason, "0")
+    _set_terms(operator, named, "postpaid", reason, NO_LIMIT)
 
 
 def _enter(
@@ -190,12 +190,8 @@ def _enter(
     **more: Any,
 ) -> None:
     """Enter an amount. Raises ConfigError."""
-    with _amounts():
-        typed = typed_amount(amount)
     number = operator.number("accounts", named)
-    unit = _currency(operator, number, currency)
-    with _amounts():
-        minor = exact_minor_units(typed, unit)
+    minor, unit = _minor_units(operator, number, amount, currency)
     headers = {} if key is None else {"Idempotency-Key": key}
     body = present(more) | {"amount": minor, "currency": unit.code}
     entered = operator.post("wallets", number, path, body=body, headers=headers)
@@ -208,12 +204,9 @@ def _enter(
 
 
 def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: str) -> None:
-    with _amounts():
-        typed = typed_amount(limit)
     number = operator.number("accounts", named)
-    currency = _currency(operator, number, None) if typed else None
-    with _amounts():
-        minor = exact_minor_units(typed, currency) if currency else 0
+    # A site without a currency has a limit of nothing.
+    minor = 0 if limit == NO_LIMIT else _minor_units(operator, number, limit, None)[0]
     record = operator.post(
         "wallets", number, "terms", body={"terms": terms, "reason": reason, "limit": minor}
     )
@@ -221,23 +214,20 @@ def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: s
         show_record(_in_units(record), *COLUMNS)
 
 
-@contextmanager
-def _amounts() -> Iterator[None]:
-    """Refuse an amount that cannot be. Raises ConfigError."""
-    try:
-        yield
-    except ValueError as wrong:
-        raise ConfigError(str(wrong)) from None
-
-
-def _currency(operator: Operator, account: str, typed: str | None) -> Currency:
-    """Return the currency that was given, or that of the site. Raises ConfigError."""
+def _minor_units(
+    operator: Operator, account: str, amount: str, typed: str | None
+) -> tuple[int, Currency]:
+    """Return an amount in minor units of a currency: that which was given, or that of the site.
+    Raises ConfigError."""
     code = typed.upper() if typed else operator.get("wallets", account)["currency"]
     if code is None:
         raise ConfigError("this site has no currency yet; give --currency, such as EUR")
     if code not in CURRENCIES:
         raise ConfigError(f"{code} is no currency (ISO 4217)")
-    return CURRENCIES[code]
+    try:
+        return exact_minor_units(typed_amount(amount), CURRENCIES[code]), CURRENCIES[code]
+    except ValueError as wrong:
+        raise ConfigError(str(wrong)) from None
 
 
 def _in_units(record: Mapping[str, Any]) -> dict[str, Any]:
