@@ -192,7 +192,7 @@ class OpenBefore:
 
 
 @record
-class MoneyMoved:
+class MoneyEntry:
     """A payment or another entry by hand since the statement before, positive in the household's
     favour."""
 
@@ -211,7 +211,7 @@ class AccountBefore:
     """
 
     open: tuple[OpenBefore, ...]
-    moved: tuple[MoneyMoved, ...]
+    moved: tuple[MoneyEntry, ...]
     credit: int
     newest: int
 

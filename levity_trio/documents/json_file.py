@@ -7,32 +7,26 @@ and rates are texts with decimals, times are UTC.
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
 
 import msgspec
 
-from levity_trio.billing.statement import LineKind, MeasuringMethod, Split, Statement
-
-
-class CurrencyDocument(msgspec.Struct, frozen=True):
-    """ISO 4217."""
-
-    code: str
-    exponent: int
-
-
-class PartyDocument(msgspec.Struct, frozen=True):
-    """A name and an address."""
-
-    name: str
-    address: tuple[str, ...]
-    contact: str | None
+from levity_trio.billing.statement import (
+    Currency,
+    Line,
+    MeasuringMethod,
+    MoneyEntry,
+    OpenBefore,
+    Party,
+    Split,
+    Statement,
+    TaxSum,
+)
 
 
 class OwnerDocument(msgspec.Struct, frozen=True):
     """Who bills. The logo stands on HTML and PDF only."""
 
-    party: PartyDocument
+    party: Party
     bank_account: str | None
     bank_name: str | None
     tax_number: str | None
@@ -41,20 +35,6 @@ class OwnerDocument(msgspec.Struct, frozen=True):
     tax_note: str | None
     number_prefix: str | None
     payment_days: int
-
-
-class LineDocument(msgspec.Struct, frozen=True):
-    """Quantity × price = amount, rounded half up once."""
-
-    kind: LineKind
-    tariff: str
-    version: date
-    window: str | None
-    quantity: int
-    of_days: int | None
-    price: Decimal
-    amount: int
-    tax_rate: Decimal
 
 
 class PositionDocument(msgspec.Struct, frozen=True):
@@ -76,7 +56,7 @@ class PositionDocument(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     energy_wh: int
     split: Split | None
-    lines: tuple[LineDocument, ...]
+    lines: tuple[Line, ...]
     amount: int
     corrects: int | None
     corrected_statement: str | None
@@ -90,40 +70,12 @@ class PositionDocument(msgspec.Struct, frozen=True):
     measured: MeasuringMethod | None = None
 
 
-class TaxDocument(msgspec.Struct, frozen=True):
-    """net + tax = gross, for one rate in percent."""
-
-    rate: Decimal
-    net: int
-    tax: int
-    gross: int
-
-
-class OpenDocument(msgspec.Struct, frozen=True):
-    """What of an earlier statement was open on the day of closing."""
-
-    number: int
-    printed_number: str
-    month: date
-    due_on: date
-    amount: int
-
-
-class MovedDocument(msgspec.Struct, frozen=True):
-    """A payment or another entry since the statement before, positive in the household's favour."""
-
-    day: date
-    kind: str
-    amount: int
-    statement: int | None
-
-
 class BeforeDocument(msgspec.Struct, frozen=True):
     """How the account stood before this statement. `credit` is what was left over, negative what
     was owed beside statements."""
 
-    open: tuple[OpenDocument, ...]
-    moved: tuple[MovedDocument, ...]
+    open: tuple[OpenBefore, ...]
+    moved: tuple[MoneyEntry, ...]
     credit: int
 
 
@@ -137,13 +89,13 @@ class StatementDocument(msgspec.Struct, frozen=True):
     month: date
     last_day: date
     zone: str
-    currency: CurrencyDocument
+    currency: Currency
     prices_are_gross: bool
     is_untaxed: bool
-    to: PartyDocument | None
+    to: Party | None
     owner: OwnerDocument
     positions: tuple[PositionDocument, ...]
-    taxes: tuple[TaxDocument, ...]
+    taxes: tuple[TaxSum, ...]
     carried_in: int
     total: int
     is_carried: bool

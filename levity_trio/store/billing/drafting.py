@@ -22,7 +22,7 @@ from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
-from levity_trio.store.billing.registers import registers_of
+from levity_trio.store.billing.registers import MeterRegisters, registers_of
 from levity_trio.store.billing.rows import before_text, lines_of, lines_text, taxes_text
 from levity_trio.store.billing.settling import account_before
 from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
@@ -604,11 +604,7 @@ def _row(item: _Item) -> PositionRow:
         is_prepaid=int(position.is_prepaid),
         lines=lines_text(position.lines),
         amount=position.amount,
-        begin_wh=position.begin_wh,
-        end_wh=position.end_wh,
-        meter_serial=position.meter_serial,
-        charger_serial=position.charger_serial,
-        measured=position.measured,
+        **{name: getattr(position, name) for name in MeterRegisters._fields},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.settling import BilledTotal, Moved, settle
-from levity_trio.billing.statement import AccountBefore, MoneyMoved, OpenBefore, due_day
+from levity_trio.billing.statement import AccountBefore, MoneyEntry, OpenBefore, due_day
 from levity_trio.store.billing.rows import before_of
 from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import in_zone
@@ -91,10 +91,10 @@ def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
     for text, closed in rows(_NEWEST, (account,)):
         before = before_of(text)
         known, closed_at = (0, closed) if before is None else (before.newest, "")
-    moved: list[MoneyMoved] = []
+    moved: list[MoneyEntry] = []
     for paid_on, entered_at, kind, amount, statement in rows(_SINCE, (account, known, closed_at)):
         day = date.fromisoformat(paid_on) if paid_on else local_day(entered_at, zone)
-        moved.append(MoneyMoved(day=day, kind=kind, amount=amount, statement=statement))
+        moved.append(MoneyEntry(day=day, kind=kind, amount=amount, statement=statement))
     ((newest,),) = rows(_NEWEST_ENTRY, (account,))
     return AccountBefore(open=tuple(open_before), moved=tuple(moved), credit=credit, newest=newest)
 

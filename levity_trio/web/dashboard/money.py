@@ -10,7 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
-from levity_trio.documents.json_file import LineDocument, PositionDocument
+from levity_trio.billing.statement import Line
+from levity_trio.documents.json_file import PositionDocument
 from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
@@ -117,7 +118,7 @@ def percent(rate: str | Decimal) -> str:
     return _here().percent(Decimal(rate))
 
 
-def line(position: BillLine | LineDocument, code: str) -> str:
+def line(position: BillLine | Line, code: str) -> str:
     """Return a line of a statement with its arithmetic."""
     kind = position.kind
     quantity = position.quantity
@@ -129,7 +130,7 @@ def line(position: BillLine | LineDocument, code: str) -> str:
     if kind == "blocking fee":
         words = N_("Blocking fee: %(minutes)s min × %(price)s = %(total)s")
         return _(words, minutes=quantity, price=price, total=total)
-    if isinstance(position, LineDocument) and kind == "base fee":
+    if isinstance(position, Line) and kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
         return _(words, days=quantity, all=position.of_days, price=price, total=total)
     return f"{_(_SOLE[kind])}: {total}"

@@ -276,7 +276,7 @@ async def test_the_own_statements(yard: Yard) -> None:
             *(number, str(forms.MONTH)[:7], "EUR", False),
         )
         assert len(shown["date"]) == len("2026-11-01")
-        assert "name" not in shown
+        assert shown["account"] == number
         document = json.loads((await driver.ask("GET", f"/statements/{number}?format=json")).body)
         assert (document["number"], document["total"]) == (str(number), shown["total"])
 

@@ -59,7 +59,7 @@ class MonthsBill:
     `sessions`, `base_fee` and `corrections` are sums of lines, net or gross as `prices` says.
     `charged` is what all of it comes to with tax, `from_wallet` what of that the wallet pays. With
     `carried_in`, what earlier statements left, the rest is `total`; if that is carried, it asks for
-    nothing. `state` says how a statement stands, `open` what of it is not paid.
+    nothing. `standing` says what of a statement is paid.
     """
 
     statement: int | None
@@ -74,9 +74,7 @@ class MonthsBill:
     carried_in: int
     total: int
     is_carried: bool
-    state: str | None
-    open: int
-    due_on: str | None
+    standing: ClosedStatement | None
 
 
 @record
@@ -105,7 +103,7 @@ class Owing(NamedTuple):
     months: list[MonthOfHousehold]
     owner: Owner | None
     asked: Printed | None
-    unpaid: Sequence[ClosedStatement]
+    unpaid: list[ClosedStatement]
 
 
 class _StatementRows(NamedTuple):
@@ -209,9 +207,7 @@ def _bill(bill: _StatementRows) -> MonthsBill:
         carried_in=figures.carried_in,
         total=figures.total,
         is_carried=bool(figures.is_carried),
-        state=None if standing is None else standing.state,
-        open=0 if standing is None else standing.open,
-        due_on=None if standing is None else standing.due_on,
+        standing=standing,
     )
 
 

@@ -27,6 +27,7 @@ from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
+    ClosedStatement,
     FeeLine,
     StatementFilters,
     closed_statements,
@@ -46,7 +47,7 @@ from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, 
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.kilowatt_hours import show
+from levity_trio.web.api.engine.kilowatt_hours import extended, show
 from levity_trio.web.api.engine.lists import Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document
 from levity_trio.web.api.engine.problems import not_found
@@ -138,28 +139,15 @@ class DriversLimit:
 
 
 @record
-class DriversStatement:
-    """A closed statement of the household. `total` is in minor units of its currency, `date` the
-    day of its closing. `open` is what of it is not paid, `due_on` the last day to pay.
+class DriversStatement(ClosedStatement):
+    """A closed statement of the household. `date` is the day of its closing, `fees` are its lines
+    that are no sessions.
 
-    One that is carried asks for nothing: the next one does. `fees` are its lines that are no
-    sessions.
+    One that is carried asks for nothing: the next one does.
     """
 
-    number: int
-    printed_number: str
-    month: str
     date: str
-    currency: str
-    total: int
-    is_carried: bool
-    sessions: int
-    corrections: int
-    energy_wh: int
     fees: list[FeeLine]
-    state: str
-    open: int
-    due_on: str | None
 
 
 @record
@@ -178,19 +166,6 @@ class DriversPayment:
     reference: str | None
     due_on: str | None
     code: tuple[str, ...]
-
-
-@record
-class OpenStatement:
-    """A statement of which something is open. Amounts are minor units of its currency."""
-
-    number: int
-    month: str
-    currency: str
-    total: int
-    state: str
-    open: int
-    due_on: str | None
 
 
 @record
@@ -213,7 +188,7 @@ class DriversMoney:
     spent_since: str | None
     payment: DriversPayment | None
     months: list[MonthOfHousehold]
-    unpaid: list[OpenStatement]
+    unpaid: list[ClosedStatement]
 
 
 @ENDPOINTS.get(f"{ME}/money", Role.DRIVER, "conflict")
@@ -239,9 +214,7 @@ def read_money(db: Database, server: Server, account: int) -> DriversMoney:
         spent_since=wallet.spent_since,
         payment=_payment(owing_now, owed),
         months=owing_now.months,
-        unpaid=[
-            msgspec.convert(one, OpenStatement, from_attributes=True) for one in owing_now.unpaid
-        ],
+        unpaid=owing_now.unpaid,
     )
 
 
@@ -431,23 +404,8 @@ def read_statements(
     statements: list[DriversStatement] = []
     for row in closed.data:
         closed_at = in_zone(datetime.fromisoformat(row.closed_at), server.config.time_zone)
-        statement = DriversStatement(
-            number=row.number,
-            printed_number=row.printed_number,
-            month=row.month,
-            date=closed_at.date().isoformat(),
-            currency=row.currency,
-            total=row.total,
-            is_carried=row.is_carried,
-            sessions=row.sessions,
-            corrections=row.corrections,
-            energy_wh=row.energy_wh,
-            fees=fees_of(db, row.number),
-            state=row.state,
-            open=row.open,
-            due_on=row.due_on,
-        )
-        statements.append(statement)
+        day, fees = closed_at.date().isoformat(), fees_of(db, row.number)
+        statements.append(extended(DriversStatement, row, date=day, fees=fees))
     return closed.of_rows(statements)
 
 
