@@ -3,11 +3,11 @@ out."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from secrets import token_hex
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import trio
 
@@ -69,15 +69,6 @@ class Around:
         return self.live.now
 
 
-T = TypeVar("T")
-OrderT = TypeVar("OrderT", MailingOrder, ReminderOrder)
-Mailing = Callable[[Reader, Writer, Clock, Ways, OrderT], Awaitable[T]]
-
-
-class NoMailServer(Exception):
-    """No mail server is set (--mail)."""
-
-
 class Messages:
     """What the rest of the server asks of messages."""
 
@@ -91,21 +82,18 @@ class Messages:
             lane.wake()
 
     async def mail_statements(self, order: MailingOrder) -> Mailed:
-        """Mail the statements of a closed month. Raises NoMailServer."""
-        return await self._mail(mail_statements, order)
+        """Mail the statements of a closed month."""
+        around, ways = self._around, ways_of(self._around)
+        mailed = await mail_statements(around.reader, around.writer, around.clock, ways, order)
+        self.wake()
+        return mailed
 
     async def mail_reminder(self, order: ReminderOrder) -> int:
-        """Mail the reminder of a statement. Raises NoMailServer and NotReminded."""
-        return await self._mail(mail_reminder, order)
-
-    async def _mail(self, mail: Mailing[OrderT, T], order: OrderT) -> T:
-        """Hand in mails, and send them at once. Raises NoMailServer."""
-        around = self._around
-        if around.config.mail is None:
-            raise NoMailServer
-        made = await mail(around.reader, around.writer, around.clock, ways_of(around), order)
+        """Mail the reminder of a statement. Raises NotReminded."""
+        around, ways = self._around, ways_of(self._around)
+        mailed = await mail_reminder(around.reader, around.writer, around.clock, ways, order)
         self.wake()
-        return made
+        return mailed
 
 
 def new_topic() -> str:

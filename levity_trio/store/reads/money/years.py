@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.money import tax_sums
-from levity_trio.billing.statement import Line, TaxSum, printed_number
+from levity_trio.billing.statement import Line, TaxSum
 from levity_trio.records import in_order, names_of, record
 from levity_trio.store.billing.rows import lines_of, taxes_of
 from levity_trio.store.billing.settling import local_day
@@ -37,7 +37,8 @@ _PREPAID: Final = (
 )
 _MONEY: Final = (
     "SELECT paid_on, entered_at, kind, ledger.account_id, account.name, ledger.currency, amount, "
-    "reason, number, number_prefix FROM ledger JOIN account ON account.id = ledger.account_id "
+    "reason, coalesce(number_prefix, '') || number "
+    "FROM ledger JOIN account ON account.id = ledger.account_id "
     "LEFT JOIN statement ON statement.id = statement_id "
     "LEFT JOIN closing ON closing.id = closing_id LEFT JOIN biller ON biller.id = biller_id "
     "WHERE kind NOT IN ('statement', 'charge') AND tx_id IS NULL "
@@ -128,8 +129,7 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
     by_account: dict[int, list[BookedLine]] = defaultdict(list)
     for line in lines:
         by_account[line.account].append(line)
-        counted = line.month if wanted.by == "energy" and line.month else line.day
-        by_month[int(counted[5:7])].append(line)
+        by_month[int(_counted(line, wanted)[5:7])].append(line)
 
     periods: list[PeriodSums] = []
     for quarter in range(1, 5):
@@ -159,14 +159,21 @@ def year_of_bills(db: Database, wanted: WantedYear) -> YearOfBills:
 
 def booked_lines(db: Database, wanted: WantedYear) -> list[BookedLine]:
     """Return the lines of a year in the order of their days."""
-    return sorted([*_statements(db, wanted), *_money(db, wanted)], key=lambda line: line.day)
+    lines = [*_statements(db, wanted), *_money(db, wanted)]
+    of_year = [line for line in lines if _counted(line, wanted).startswith(f"{wanted.year}-")]
+    return sorted(of_year, key=lambda line: line.day)
+
+
+def _counted(line: BookedLine, wanted: WantedYear) -> str:
+    """Return the day or the month in which a line counts."""
+    return line.month if wanted.by == "energy" and line.month else line.day
 
 
 def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     """Yield what statements bill, in their order: a line for each tax rate of what they ask for,
     and of what wallets paid."""
-    is_by_energy = wanted.by == "energy"
-    closed = closed_between(db, _span(wanted), wanted.today.isoformat(), by_month=is_by_energy)
+    today, by_month = wanted.today.isoformat(), wanted.by == "energy"
+    closed = closed_between(db, _span(wanted), today, by_month=by_month)
     if not closed:
         return
     rows, numbers = rows_of(db), (closed[0].number, closed[-1].number)
@@ -177,10 +184,6 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
 
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
-        day = local_day(one.closed_at, ZoneInfo(zone)).isoformat()
-        counted = one.month if is_by_energy else day
-        if not counted.startswith(f"{wanted.year}-"):
-            continue
         from_wallet = tax_sums(prepaid[one.number], are_gross=prices == "gross")
         sums = [("statement", tax) for tax in taxes_of(taxes)]
         sums += [("prepaid", tax) for tax in from_wallet]
@@ -188,7 +191,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
         for place, (kind, tax) in enumerate(sums or [("statement", nothing)]):
             yield BookedLine(
-                day=day,
+                day=local_day(one.closed_at, ZoneInfo(zone)).isoformat(),
                 kind=kind,
                 account=one.account,
                 name=one.name,
@@ -211,18 +214,15 @@ def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     """Yield payments and other entries of people."""
     rows = rows_of(db)
     for paid_on, entered_at, *entry in rows(_MONEY, _span(wanted)):
-        day = paid_on or local_day(entered_at, wanted.zone).isoformat()
-        if not day.startswith(f"{wanted.year}-"):
-            continue
-        kind, account, name, currency, amount, reason, number, prefix = entry
+        kind, account, name, currency, amount, reason, document = entry
         is_correction = kind == LedgerKind.CORRECTION
         yield BookedLine(
-            day=day,
+            day=paid_on or local_day(entered_at, wanted.zone).isoformat(),
             kind=kind,
             account=account,
             name=name,
             currency=currency,
-            document=printed_number(prefix, number),
+            document=document,
             text=reason,
             paid=0 if is_correction else amount,
             corrected=amount if is_correction else 0,
