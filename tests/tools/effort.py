@@ -1,18 +1,23 @@
-"""What two tasks of an owner cost: `python -m tests.tools.effort`, in Chromium on the demo.
+"""What tasks of an owner cost: `python -m tests.tools.effort`, in Chromium.
 
-Sixteen households with card and space are typed from a list, row by row; keys beside those of names
-and card numbers are counted, Tab and the button too. Equal reviews are settled from the first page
-on; clicks are counted.
+On the demo, sixteen households with card and space are typed from a list, row by row; keys beside
+those of names and card numbers are counted, Tab and the button too. Equal reviews are settled from
+the first page on; clicks are counted. Then the tasks of an owner's year (tests/browser/owner.py
+says how they are counted), and a month: its bank's file of 40 lines, closing, papers and mails.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Setting, launched, opened, send
+from tests.browser.site import Site
+from tests.browser.stories.year import in_english_on_a_wide_screen
 from tests.demo.running import running_demo
 
 HOUSEHOLDS: Final = 16
@@ -30,7 +35,20 @@ def main() -> int:
         f"most {MOST_KEYS}"
     )
     print(f"equal reviews: {clicks} clicks, at most {MOST_CLICKS}")
+    print_year()
     return int(keys > MOST_KEYS or clicks > MOST_CLICKS)
+
+
+def print_year() -> None:
+    """Print what each task of the year takes, in English on a wide screen."""
+    with (
+        TemporaryDirectory() as folder,
+        launched() as browser,
+        opened(browser, Setting()) as (page, _),
+    ):
+        told = in_english_on_a_wide_screen(page, Site(Path(folder)))
+    for task, took in told.items():
+        print(f"{task:45}{took['taps']:3} taps{took['seconds']:7} s")
 
 
 def typed(page: Page, url: str) -> int:

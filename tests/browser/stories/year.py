@@ -6,7 +6,7 @@ owner.py says what a tap is. Each kind of page is looked at in both widths.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
@@ -37,6 +37,8 @@ MOST_OF_A_MONTH: Final = 17
 """Taps."""
 MOVES_OUT, REPLACED, CORRECTED = 2, 5, 7
 """Numbers of households and of their spaces."""
+MAILED: Final = UNPAID[:2]
+"""Who has a mail address."""
 UNSETTLED: Final = "SELECT count(*) FROM settlement WHERE paid < asked"
 BOOKINGS: Final = (
     "SELECT count(*) FROM ledger WHERE kind IN ('statement', 'payment') AND amount <> 0"
@@ -51,33 +53,31 @@ def open_site(folder: Path) -> Iterator[Site]:
 
 
 def in_english_on_a_wide_screen(page: Page, site: Site) -> dict[str, Any]:
-    """The whole year, with all papers and mails."""
-    return _walk(page, site.folder / "wide", "en", mailed=FAMILIES, months=12)
+    """The whole year, with the papers of a whole month."""
+    return _walk(page, site.folder / "wide", "en", printed="archive", months=12)
 
 
 @seen(locale="de-DE", viewport=PHONE, is_mobile=True, has_touch=True)
 def in_german_on_a_phone(page: Page, site: Site) -> dict[str, Any]:
-    """The first months, with few papers: each takes a third of a second."""
-    return _walk(page, site.folder / "phone", "de", mailed=UNPAID[:2], months=5)
+    """The first months, with one paper: a page of paper takes long to make."""
+    return _walk(page, site.folder / "phone", "de", printed="statements/20/document", months=5)
 
 
-def _walk(
-    page: Page, folder: Path, language: str, *, mailed: Sequence[str], months: int
-) -> dict[str, Any]:
+def _walk(page: Page, folder: Path, language: str, *, printed: str, months: int) -> dict[str, Any]:
     """Live through the year; return what each task takes, and what a month does."""
     folder.mkdir()
     with opened_house(folder) as house:
         owner = Owner(page, house.url, language)
         with _visit(owner, house, date(YEAR, 2, 3), 1):
-            _begin(owner, house, mailed)
+            _begin(owner, house)
             _close(owner, f"{YEAR}-01")
         with _visit(owner, house, date(YEAR, 3, 4), 2):
             _set_the_mail_server(owner, house)
             _remind(owner, house)
             _enter_a_bank_file(owner, house)
             _close(owner, MONTH)
-            _print(owner, "archive" if mailed == FAMILIES else "statements/20/document")
-            _mail(owner, house, len(mailed))
+            _print(owner, printed)
+            _mail(owner, house)
             _pay_by_hand(owner, house)
             _correct(owner)
         with _visit(owner, house, date(YEAR, 4, 22), 3, 4):
@@ -118,7 +118,7 @@ def _visit(owner: Owner, house: House, day: date, *months: int) -> Iterator[None
 # February: the first bills
 
 
-def _begin(owner: Owner, house: House, mailed: Sequence[str]) -> None:
+def _begin(owner: Owner, house: House) -> None:
     with owner.task("enter sixteen households"):
         owner.section("Households")
         owner.link("Enter a list…")
@@ -129,7 +129,7 @@ def _begin(owner: Owner, house: House, mailed: Sequence[str]) -> None:
             owner.type(f"{row}.card", tag_of(number))
             owner.type(f"{row}.space", str(number))
             owner.type(f"{row}.address", f"Bauhof 12, Wohnung {number}, 10115 Berlin")
-            owner.type(f"{row}.mail", f"wohnung{number}@example.org" if name in mailed else "")
+            owner.type(f"{row}.mail", f"wohnung{number}@example.org" if name in MAILED else "")
         owner.send()
         expect(owner.main.locator("tbody th")).to_have_count(len(FAMILIES))
     with owner.task("say who bills, and how he is taxed"):
@@ -220,12 +220,12 @@ def _print(owner: Owner, statements: str) -> None:
         assert owner.download(f"/{statements}").startswith((b"%PDF-", b"PK"))
 
 
-def _mail(owner: Owner, house: House, statements: int) -> None:
+def _mail(owner: Owner, house: House) -> None:
     with owner.task("mail them"):
         owner.section("Bills")
         owner.follow(f"/bills/{MONTH}")
         owner.tap(owner.main.locator("form[action$='/mail'] button"))
-    for _ in range(statements):
+    for _ in MAILED:
         assert house.taken_mail()["attachments"][0][1] == "application/pdf"
 
 

@@ -74,7 +74,7 @@ READ: Mapping[str, Any] = {
     **dict.fromkeys(
         ("read_statements", "read_wallets", "read_months", "tariffs", "assignments"), NOTHING
     ),
-    **dict.fromkeys(("held_back_of_month", "recipients"), ()),
+    **dict.fromkeys(("held_back_of_month", "accounts_with_mail"), ()),
     "read_history": {"series": []},
 }
 ANSWERS: Mapping[str, Any] = {
@@ -212,15 +212,14 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
         "read_month": month,
         "read_history": {"series": []},
         "read_statements": {**NOTHING, "data": both},
-        "recipients": [
-            {"account": 1, "mail": "a@example.org"},
-            {"account": None, "mail": "c@example.org"},
-        ],
+        "accounts_with_mail": [1],
     }
     html = await shown("/bills/{month}", answers=answers)
     assert ">Mail 1 statement</button>" in html
     assert "What was mailed is not mailed again. Without a mail address: Ben." in html
-    assert "/mail" not in await shown("/bills/{month}", answers={**answers, "recipients": []})
+    assert "/mail" not in await shown(
+        "/bills/{month}", answers={**answers, "accounts_with_mail": []}
+    )
 
 
 async def test_what_wallets_pay_of_a_month_is_said() -> None:
