@@ -19,7 +19,7 @@ from tests.tools.benchmarks.servers_cost import compare_costs
 from tests.tools.benchmarks.servers_outage import ENDS, end_database
 from tests.tools.benchmarks.servers_trials import Size, Trial, kill_one, scene, upgrade
 
-SMALL = Size(chargers=15, every=1, seconds=1, joining=100)
+SMALL = Size(chargers=9, every=1, seconds=1, joining=100)
 TRIGGERS_OFF = "SET session_replication_role = replica;"
 AGAIN = """
 INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,
@@ -51,7 +51,7 @@ def assert_all_well(trial: Trial) -> None:
 
 
 def test_the_cost_of_a_second_server(site: postgresql.Server, tmp_path: Path) -> None:
-    costs = compare_costs(site, tmp_path, chargers=20, rate=40, seconds=2, rounds=1)
+    costs = compare_costs(site, tmp_path, chargers=10, rate=20, seconds=0.5, rounds=1)
     for kind, (one,) in costs.rounds.items():
         assert not one.faults, kind
         assert (

@@ -70,7 +70,7 @@ async def say(central: Central, texts: list[str]) -> None:
             await ended.wait()
 
 
-@settings(max_examples=size(150, 60), deadline=None)
+@settings(max_examples=size(150, 30), deadline=None)
 @given(texts=TEXTS)
 def test_no_text_ends_a_session(central: Central, texts: list[str]) -> None:
     with capture_logs() as lines:

@@ -131,7 +131,7 @@ def test_a_certain_figure_is_the_reported_one_without_habits(known: Case) -> Non
         assert judgement.wh in (known.view.wh[-1] - known.start_wh, known.view.wh[-1])
 
 
-@settings(max_examples=size(2000, 300))
+@settings(max_examples=size(2000, 150))
 @given(wild_cases())
 def test_all_that_is_said_of_a_figure_is_data(known: Case) -> None:
     """A text that was put together in another way has no template, and would be English on a German

@@ -23,7 +23,7 @@ from tests.store.importing import history, import_levity, rows
 from tests.store.levity_file import REGISTER, OldFile
 
 Capsys = pytest.CaptureFixture[str]
-READINGS = size(60_000, 30_000)
+READINGS = size(60_000, 12_000)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def import_all(history: LevityHistory, ours: FileConnection) -> list[tuple[int, 
     return found
 
 
-@settings(max_examples=size(150, 60), deadline=None)
+@settings(max_examples=size(150, 30), deadline=None)
 @given(ROWS)
 def test_each_row_is_imported_or_told(rows: list[tuple[str, dict[str, Any]]]) -> None:
     with closing(sqlite3.connect(":memory:")) as old, closing(in_memory()) as ours:

@@ -12,8 +12,8 @@ from schemathesis import Case, GenerationMode, HookContext
 
 from tests.sizes import size
 
-VALID: Final = size(1, 3)
-INVALID: Final = size(1, 36)
+VALID: Final = size(1, 5)
+INVALID: Final = size(1, 90)
 _invalid = count()
 _valid: defaultdict[str, count[int]] = defaultdict(count)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.integration.growing import flood_all
 from tests.sizes import size
 
-SECONDS, STARTS, LOG_MEGABYTES, MOST_MEGABYTES = size(60, 20), 20, 16, 250
+SECONDS, STARTS, LOG_MEGABYTES, MOST_MEGABYTES = size(60, 10), 20, 16, 250
 
 
 def test_all_floods_at_once_grow_nothing_beyond_its_bound(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.sizes import size
 from tests.store.importing import history, import_levity, rows
 from tests.store.levity_file import OldFile
 
-READINGS = size(60_000, 20_000)
+READINGS = size(60_000, 8_000)
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from tests.integration.simulating import simulate
 
 README = (ROOT / "README.md").read_text()
 LINES, WORDS, WIDEST_TABLE, PICTURE_BYTES = 200, 1_800, 160, 100_000
-NOT_CLONED = shutil.ignore_patterns(".*", "*.db*", "node_modules", "__pycache__")
+NOT_CLONED = shutil.ignore_patterns(".*", "*.db*", "node_modules", "tests")
+"""What is compiled stays: to compile it again says nothing more."""
 START_SECONDS = 300
 
 

@@ -29,7 +29,7 @@ from tests.integration.test_operations import command, wait_for
 from tests.sizes import size
 
 DRIVER = Path(__file__).with_name("ocpp_driver.py")
-MANY = size(20_000, 4_000)
+MANY = size(20_000, 2_000)
 LONG_AGO = "2020-01-01"
 
 

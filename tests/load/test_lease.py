@@ -40,7 +40,7 @@ B: Place = ("B", 1)
 C: Place = ("C", 1)
 LETTERS = ("R", "S", "T")
 
-examples = settings(max_examples=size(2000, 60), deadline=None, database=None)
+examples = settings(max_examples=size(2000, 30), deadline=None, database=None)
 amperes = st.sampled_from([0, 6, 7, 10, 16, 32])
 safe_limits = st.sampled_from([0, 6, 8])
 

@@ -9,7 +9,7 @@ from levity_trio.simulator.feeder import Breaker
 from tests.sizes import size
 from tests.tools.load.nights import Block, run
 
-NIGHTS = size(30, 4)
+NIGHTS = size(30, 2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.sizes import size
 from tests.tools.load.nights import FEEDER, STEP, Battery, Block, Night
 from tests.tools.load.nights import Stay as Charging
 
-NIGHTS = size(30, 3)
+NIGHTS = size(30, 2)
 ENOUGH = 120.0
 """A per phase at which every car gets what it wants."""
 ENERGY, PEAK = 0.03, 5.0

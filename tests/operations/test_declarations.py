@@ -56,7 +56,7 @@ def test_the_declared_schema_is_that_of_the_package(action: str) -> None:
         lambda action: st.tuples(st.just(action), near(schema_of(action)))
     )
 )
-@settings(max_examples=size(600, 240), deadline=None)
+@settings(max_examples=size(600, 120), deadline=None)
 def test_check_and_schema_agree(drawn: tuple[str, Any]) -> None:
     action, values = drawn
     if allows(expected(action), values):

@@ -98,7 +98,7 @@ def commands(draw: st.DrawFn) -> tuple[Operation, SentCommand]:
     st.integers(0, 300_000),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=size(500, 200), deadline=None)
+@settings(max_examples=size(500, 100), deadline=None)
 def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
     command: tuple[Operation, SentCommand], facts: list[Seen], now: int, dice: random.Random
 ) -> None:
@@ -123,7 +123,7 @@ def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
 
 
 @given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.integers(0, 300_000))
-@settings(max_examples=size(300, 120), deadline=None)
+@settings(max_examples=size(300, 60), deadline=None)
 def test_what_was_decided_stays_so_as_time_passes(
     command: tuple[Operation, SentCommand], facts: list[Seen], now: int, later: int
 ) -> None:

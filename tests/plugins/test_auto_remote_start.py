@@ -149,7 +149,7 @@ async def test_a_session_of_many_statuses_is_not_started_again(server: Served) -
     async with plugged(server) as charger:
         await trio.sleep(5)
         transaction = await start(charger)
-        for _ in range(size(150, 50)):
+        for _ in range(size(150, 20)):
             for status in ("Charging", "SuspendedEV"):
                 await tell(charger, status)
                 await trio.sleep(60)

@@ -124,7 +124,7 @@ class AnyCharger:
         return self._random.choice(likely if self._random.random() < 0.8 else ODD_TIMES)
 
 
-@pytest.mark.parametrize("seed", range(size(60, 12)))
+@pytest.mark.parametrize("seed", range(size(60, 6)))
 def test_no_message_makes_a_write_fail(books: Books, seed: int) -> None:
     charger = AnyCharger(books, seed)
     for _ in range(40):

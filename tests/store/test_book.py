@@ -86,7 +86,7 @@ def _live(year: Year, events: list[Event]) -> None:
     assert wrong(year.books) == []
 
 
-@settings(max_examples=size(40, 16), deadline=None)
+@settings(max_examples=size(40, 8), deadline=None)
 @given(EVENTS)
 def test_after_months_of_a_house_the_book_is_as_if_all_were_booked_anew(
     events: list[Event],
@@ -202,7 +202,7 @@ class Busy(Year):
             self.books.run(wallets.enter, entry)
 
 
-@settings(max_examples=size(40, 16), deadline=None)
+@settings(max_examples=size(40, 8), deadline=None)
 @given(MORE)
 def test_after_whatever_changes_it_is_as_if_all_were_booked_anew(events: list[Event]) -> None:
     _live(Busy(), events)

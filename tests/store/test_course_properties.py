@@ -27,7 +27,7 @@ from tests.store.test_stays import UNTIL_AVAILABLE, full
 
 COURSE = Needs(course=True, stay=False)
 by_seed = settings(
-    max_examples=size(60, 24),
+    max_examples=size(60, 12),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -76,7 +76,7 @@ def test_the_parts_of_any_session_add_up(names: list[str], seed: int) -> None:
                 reached(books, billed, seams_of(billed, Random(seed)))
 
 
-@pytest.mark.parametrize("seed", range(size(160, 24)))
+@pytest.mark.parametrize("seed", range(size(160, 12)))
 def test_each_part_of_an_honest_session_lies_between_its_readings(seed: int) -> None:
     """Of 2,500 such stories, 16 have a part beyond the readings: mostly, the register of a new
     meter is low, so that its readings could also count from 0."""
@@ -154,7 +154,7 @@ steps = st.lists(
 
 
 @given(steps, steps, st.sampled_from([0, 0, -2, -180, 3, 200]))
-@settings(by_seed, max_examples=size(40, 16))
+@settings(by_seed, max_examples=size(40, 8))
 def test_no_minute_is_counted_that_is_uncertain(
     before: list[tuple[str, int]], after: list[tuple[str, int]], behind: int
 ) -> None:

@@ -24,7 +24,7 @@ from tests.store.books import Books, in_memory
 from tests.store.deciding import Operator, open_codes
 from tests.store.lives import ACTS, PAUSE_MINUTES, Living
 
-LIVES = int(os.environ.get("LIVES", size(100, 40)))
+LIVES = int(os.environ.get("LIVES", size(100, 20)))
 LENGTH = 12
 SEED = 10
 HARMLESS = LASTING - OF_THE_MATCH

@@ -16,7 +16,7 @@ from tests.store.telling import HOUR, assert_figure, charge, charge_state, settl
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
-SESSIONS = size(300, 100)
+SESSIONS = size(300, 50)
 SHARE_FLAGGED = 0.01
 SUN: Curve = (
     (7, 1400),

@@ -26,7 +26,7 @@ from tests.store.telling import close_silent
 
 FROZEN = "2022-01-01T00:00:00Z"
 WAITING = "SELECT count(*) FROM tx WHERE judge_after IS NOT NULL"
-CHAINS = size(120, 40)
+CHAINS = size(120, 20)
 
 
 def until_quiet(books: Books) -> int:

@@ -17,7 +17,7 @@ from tests.store.books import Books, in_memory
 from tests.store.lives import ACTS, Living, by_the_table, lived
 
 LONGEST = 5
-SAMPLES = size(2000, 700)
+SAMPLES = size(2000, 350)
 SEED = 8
 WAYS: dict[State, tuple[Cause, ...]] = {
     State.OPEN: (),

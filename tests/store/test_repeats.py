@@ -114,7 +114,7 @@ def books_after(steps: list[tuple[str, int, int, int]], clock: str, times: int) 
     return conversation.ids, bills, told, readings, aside
 
 
-@settings(max_examples=size(60, 24), deadline=None)
+@settings(max_examples=size(60, 12), deadline=None)
 @given(conversations, st.sampled_from(CLOCKS[:3]))
 def test_a_repeat_of_every_message_changes_nothing(
     steps: list[tuple[str, int, int, int]], clock: str
@@ -122,7 +122,7 @@ def test_a_repeat_of_every_message_changes_nothing(
     assert books_after(steps, clock, times=1) == books_after(steps, clock, times=2)
 
 
-@settings(max_examples=size(60, 24), deadline=None)
+@settings(max_examples=size(60, 12), deadline=None)
 @given(conversations)
 def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> None:
     """Readings are not compared: without a time two equal ones may be one
@@ -132,7 +132,7 @@ def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> 
     assert (ids, bills, told, aside) == (again[0], again[1], again[2], again[4])
 
 
-@settings(max_examples=size(60, 24), deadline=None)
+@settings(max_examples=size(60, 12), deadline=None)
 @given(conversations, st.sampled_from(CLOCKS))
 def test_no_bill_is_negative_or_absurd(steps: list[tuple[str, int, int, int]], clock: str) -> None:
     ids, bills, _, _, _ = books_after(steps, clock, times=1)

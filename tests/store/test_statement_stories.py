@@ -99,7 +99,7 @@ class Year:
         self.month += 1
 
 
-@settings(max_examples=size(60, 24), deadline=None)
+@settings(max_examples=size(60, 12), deadline=None)
 @given(EVENTS)
 def test_all_statements_together_ask_for_what_is_right_in_the_end(events: list[Event]) -> None:
     year = Year()

@@ -17,7 +17,7 @@ from tests.store.honest_stories import honest_story
 from tests.store.lies import LIES, PAIRS, liar_story
 from tests.store.stories import Outcome, Played, Session, Story, Verdict, play, timeline
 
-EXAMPLES = int(os.environ.get("STORIES", size(40, 16)))
+EXAMPLES = int(os.environ.get("STORIES", size(40, 8)))
 by_seed = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -311,7 +311,7 @@ def test_any_json(action: str, is_answer: bool, payload: object, strict: bool) -
     st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))),
     st.booleans(),
 )
-@settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
+@settings(max_examples=size(300, 60), deadline=timedelta(seconds=2))
 def test_nothing_that_we_count_or_say_was_chosen_by_the_charger(
     sent: tuple[tuple[str, bool], object], strict: bool
 ) -> None:
@@ -328,7 +328,7 @@ def test_nothing_that_we_count_or_say_was_chosen_by_the_charger(
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
-@settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
+@settings(max_examples=size(300, 60), deadline=timedelta(seconds=2))
 def test_strict_refuses_what_another_validator_refuses(sent: tuple[tuple[str, bool], Any]) -> None:
     (action, is_answer), payload = sent
     formats = FormatChecker(formats=())

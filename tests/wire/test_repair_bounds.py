@@ -210,7 +210,7 @@ def relaxed(schema: Schema) -> Schema:
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
-@settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
+@settings(max_examples=size(300, 60), deadline=timedelta(seconds=2))
 def test_what_is_understood_has_the_types_of_the_schema(
     sent: tuple[tuple[str, bool], object],
 ) -> None:
@@ -226,7 +226,7 @@ def test_what_is_understood_has_the_types_of_the_schema(
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
-@settings(max_examples=size(200, 80), deadline=timedelta(seconds=2))
+@settings(max_examples=size(200, 40), deadline=timedelta(seconds=2))
 def test_what_was_repaired_needs_no_second_repair_of_shape(
     sent: tuple[tuple[str, bool], object],
 ) -> None:

@@ -410,6 +410,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=size(60, 12), stateful_step_count=40, deadline=None
+    max_examples=size(60, 8), stateful_step_count=40, deadline=None
 )
 TestAnyOrder = AnyOrder.TestCase

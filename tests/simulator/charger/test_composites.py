@@ -171,7 +171,7 @@ def of_anything(placed: list[tuple[int, dict[str, Any]]]) -> Profiles:
     connector=st.integers(0, 2),
     unit=st.sampled_from(["A", "W"]),
 )
-@settings(max_examples=size(60, 24), deadline=None)
+@settings(max_examples=size(60, 12), deadline=None)
 def test_a_composite_agrees_with_the_limit_at_every_second(
     placed: list[tuple[int, dict[str, Any]]],
     now: datetime,
@@ -200,7 +200,7 @@ def test_a_composite_agrees_with_the_limit_at_every_second(
 
 
 @given(placed=PLACED, now=NOWS, began_before=BEGINS, share=st.floats(0, 1))
-@settings(max_examples=size(150, 60), deadline=None)
+@settings(max_examples=size(150, 30), deadline=None)
 def test_the_limit_holds_until_the_next_change(
     placed: list[tuple[int, dict[str, Any]]], now: datetime, began_before: int | None, share: float
 ) -> None:

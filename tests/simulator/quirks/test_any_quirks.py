@@ -74,7 +74,7 @@ def check(driven: Driven) -> None:
     assert charger.tally.unanswered == charger.tally.unreadable == charger.tally.discarded == 0
 
 
-@settings(max_examples=size(40, 16), deadline=None)
+@settings(max_examples=size(40, 8), deadline=None)
 @given(subsets)
 def test_any_quirks_together(names: tuple[str, ...]) -> None:
     driven = a_day(names)

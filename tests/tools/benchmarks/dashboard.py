@@ -300,6 +300,7 @@ def _shown(run: Run) -> dict[str, object]:
         "transactions": transaction,
         "sessions": transaction,
         "bills": first,
+        "year": first.year,
         "accounts": 1,
         "cars": _car(api, "Van"),
         "tariffs": 1,

@@ -163,25 +163,24 @@ async def test_each_page_of_each_order_has_a_number(
     lived(site, station)
     other = Station(site.books, "CP-2")
     charge(other, 2500, "Ben"), charge(other, 4000), charge(other, 700, "Lost")
-    for sort in (column, f"-{column}"):
-        for query in (
-            {},
-            {"charger": "CP-1"},
-            {"status": "Completed"},
-            {"account": "1"},
-            {"review": "false"},
-        ):
+    for query in (
+        {},
+        {"charger": "CP-1"},
+        {"status": "Completed"},
+        {"account": "1"},
+        {"review": "false"},
+    ):
+        newest = await listed(site, TRANSACTIONS, "id", Role.OPERATOR, **query)
+        for sort in (column, f"-{column}"):
             every = await listed(site, TRANSACTIONS, "id", Role.OPERATOR, sort=sort, **query)
             found = []
-            for number in range(1, 9):
+            for number in range(1, len(every) // 2 + 3):  # the last one or two are empty
                 asked = {"sort": sort, "limit": "2", "page": str(number), **query}
                 page = await site.call(get(TRANSACTIONS), query=asked)
                 assert page["total"] == len(every)
                 found += [one["id"] for one in page["data"]]
             assert found == every, (sort, query)
-            assert sorted(every) == sorted(
-                await listed(site, TRANSACTIONS, "id", Role.OPERATOR, **query)
-            )
+            assert sorted(every) == sorted(newest)
 
 
 async def test_a_session_that_could_not_be_booked_is_listed_in_each_order(

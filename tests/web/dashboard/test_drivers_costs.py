@@ -9,18 +9,20 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
+import pytest
 import trio
 
 from levity_trio.store.reads.people.mine import DriversSession
 from levity_trio.web.api.engine.context import RequestPlaces
 from levity_trio.web.api.engine.endpoints import Caller
 from levity_trio.web.dashboard.pages import driver as pages
-from tests.sizes import size
+from tests.sizes import IS_FULL, size
 from tests.store.bills import ANNA, BEN, BERLIN, month_is_over
 from tests.store.books import Station
 from tests.store.test_drivers_costs import SESSIONS, Driver, billed, plans, play, with_tariffs
 from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening
+from tests.web.stores import STORES
 
 SESSION: Final = next(one for one in pages.PAGES if one.path == "/d/sessions/{id}")
 AMOUNT: Final = re.compile(r"(−?\d+\.\d\d)(?: EUR)?")
@@ -45,6 +47,7 @@ class AtTheDoors(Driver):
         return await driver.get(f"/transactions/{number}"), page.words
 
 
+@pytest.mark.parametrize("stored", [*STORES.values()][: None if IS_FULL else 1], indirect=True)
 def test_the_last_cost_at_each_door_is_that_of_the_statement(yard: Yard) -> None:
     """Nights around a change of version, of tariff and of the clock, and some other sessions."""
     books = yard.books
