@@ -121,9 +121,10 @@ async def open_messages(around: Around, hooks: Hooks) -> AsyncIterator[Messages]
 
     def machine(db: Database) -> MachineState:
         is_trusted = around.is_clock_trusted()
-        return MachineState.seen_by(
+        seen = MachineState.seen_by(
             around.writer, db, around.config, begun_at, is_clock_trusted=is_trusted
         )
+        return seen._replace(backup_problem=around.live.backup_problem)
 
     parts = LaneParts(
         live=around.live,

@@ -3,21 +3,18 @@ writes nothing into what it copies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.records import record
-from levity_trio.told import of_stored, stored
 from levity_trio.writing import give, replacing
 
 LITESTREAM: Final = "litestream"
 POSTGRESQL: Final = "postgresql"
-PROBLEM: Final = "problem"
 
 
 @record(kw_only=False)
@@ -38,36 +35,15 @@ def note(database: Path, backup: LastBackup) -> None:
         give(file.fileno(), database.stat())
 
 
-def note_failure(database: Path, problem: str) -> None:
-    """Note why no copy could be made; the next complete backup ends that. Raises OSError."""
-    with replacing(_path(database)) as file:
-        file.write(orjson.dumps({**_noted(database), PROBLEM: stored(problem)}))
-        give(file.fileno(), database.stat())
-
-
 def last_backup(database: DatabaseAddress) -> LastBackup | None:
     """Return what is noted; None where nothing is, or where it cannot be read."""
-    try:
-        found = _noted(database)
-        return LastBackup(str(found["at"]), str(found["file"]), int(found["bytes"]))
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def last_problem(database: DatabaseAddress) -> str | None:
-    """Return why no copy could be made since the last complete backup; None if none failed."""
-    problem = _noted(database).get(PROBLEM)
-    return of_stored(problem) if isinstance(problem, str) else None
-
-
-def _noted(database: DatabaseAddress) -> Mapping[str, Any]:
     if isinstance(database, PostgresqlAddress):
-        return {}
+        return None
     try:
         found = orjson.loads(_path(database).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, Mapping) else {}
+        return LastBackup(str(found["at"]), str(found["file"]), int(found["bytes"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def saved_by(database: DatabaseAddress) -> str | None:

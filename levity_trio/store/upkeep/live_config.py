@@ -27,6 +27,8 @@ class LiveConfig:
         self._given = given
         self.now = with_own(given, {})
         self.changed = trio.Event()
+        self.backup_problem: str | None = None
+        """Why the nightly copy that is due could not be made."""
 
     def take(self, own: OwnSettings) -> None:
         """Let these settings hold, which are all that are set in the browser."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -23,7 +22,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.config.settings import PREFIX
 from levity_trio.log.output import get_logger
-from levity_trio.store.beside.backup_note import last_backup, note_failure
+from levity_trio.store.beside.backup_note import last_backup
 from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.told import Told
 from levity_trio.wire.times import in_zone
@@ -46,29 +45,32 @@ async def keep_backing_up(live: LiveConfig, clock: Clock) -> None:
     """Make a copy each night; after a night without power, as soon as there is some."""
     begun = retry_at = clock()
     while True:
-        changed, config = live.changed, live.now
+        changed, config, problem = live.changed, live.now, None
         if config.backup_folder is not None and isinstance(config.database, Path):
             last = await trio.to_thread.run_sync(last_backup, config.database)
             due = begun + AGAIN
             if last is not None:
                 due = night_after(datetime.fromisoformat(last.at), config.time_zone)
-            if clock() >= max(due, retry_at):
-                await _back_up_of_night(config, config.database)
-                retry_at = clock() + AGAIN
+            if clock() >= due:
+                problem = live.backup_problem
+                if clock() >= retry_at:
+                    problem = await _back_up_of_night(config)
+                    retry_at = clock() + AGAIN
+        live.backup_problem = problem
         with trio.move_on_after(LOOK_SECONDS / config.clock_speed):
             await changed.wait()
             begun = retry_at = clock()
 
 
-async def _back_up_of_night(config: ServerConfig, database: Path) -> None:
-    """Make a copy, or let the page Now say why there is none."""
+async def _back_up_of_night(config: ServerConfig) -> str | None:
+    """Make a copy, or return why there is none."""
     try:
         made = await back_up(config)
-        log.info("the copy of this night was made", **made)
     except NotBackedUp as problem:
         log.warning("the copy of this night could not be made", reason=str(problem))
-        with suppress(OSError):
-            await trio.to_thread.run_sync(note_failure, database, problem.args[0])
+        return cast(str, problem.args[0])
+    log.info("the copy of this night was made", **made)
+    return None
 
 
 def night_after(at: datetime, zone: ZoneInfo) -> datetime:

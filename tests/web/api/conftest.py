@@ -58,6 +58,7 @@ class Site:
             reader=Reader(address),
             places=RequestPlaces(),
             computing=trio.Lock(),
+            live=SimpleNamespace(backup_problem=None),
             config=SimpleNamespace(
                 public_url="",
                 drivers_url="",

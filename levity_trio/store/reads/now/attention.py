@@ -17,12 +17,7 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import record
-from levity_trio.store.beside.backup_note import (
-    LastBackup,
-    last_backup,
-    last_problem,
-    saved_by,
-)
+from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Database, DatabaseSpace, rows_of
 from levity_trio.store.engine.writer import Sharing
@@ -178,7 +173,7 @@ class Storing(Protocol):
 
 class MachineState(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right,
-    its disk, and when the database was last backed up, or why it could not be since.
+    its disk, and when the database was last backed up, or why a copy that is due could not be made.
     `is_saved_elsewhere`: by another program, which is watched elsewhere too. `lost_settings` were
     made in the browser, and the key of their secrets is missing. `has_mqtt`: a broker of MQTT is
     set. `has_address` is whether an address is one of this machine, `address` returns its present
@@ -218,7 +213,6 @@ class MachineState(NamedTuple):
             space=db.space(),
             backup=last_backup(config.database),
             is_saved_elsewhere=saved_by(config.database) is not None,
-            backup_problem=last_problem(config.database) if config.backup_folder else None,
             lost_settings=[row.name for row in config.in_force if row.is_lost],
             has_mqtt=config.mqtt is not None,
             has_address=is_of_this_machine if writer.sharing.is_alone else lambda _address: True,

@@ -114,6 +114,9 @@ class Server(Protocol):
     def config(self) -> ServerConfig: ...
 
     @property
+    def live(self) -> LiveConfig: ...
+
+    @property
     def id_tags(self) -> Index: ...
 
     @property

@@ -49,7 +49,9 @@ def read_now(
     machine = MachineState.seen_by(
         server.writer, db, config, server.begun_at, is_clock_trusted=trusted
     )
-    machine = machine._replace(address=partial(present_address, config.host))
+    machine = machine._replace(
+        backup_problem=server.live.backup_problem, address=partial(present_address, config.host)
+    )
     terms, name, tag = rule_of(server), config.server_name, config.auto_start_id_tag
     wanted = AskedNow(server.now(), terms, name, tag, machine, sees_all, chosen)
     return now(db, wanted, server.sessions)
