@@ -131,3 +131,18 @@ def test_what_waits_for_one_who_was_removed_is_not_sent(
     assert (message.subject, message.body, message.sent_to) == (None, None, None)
     assert look(tmp_path / "site.db", reads.recipients) == []
     assert look(tmp_path / "site.db", lambda db: reads.messages(db, None, 10)) == [message]
+
+
+def test_mail_goes_to_the_address_of_a_household_or_of_its_recipient(
+    store: Store, key: SecretKey, tmp_path: Path
+) -> None:
+    def with_mail() -> set[int]:
+        return look(tmp_path / "site.db", reads.accounts_with_mail)
+
+    assert with_mail() == set()
+    number = added(store, key)
+    assert with_mail() == {1}
+    commit(store, lambda db: writes.end(db, number, ANNA))
+    assert with_mail() == set()
+    commit(store, lambda db: db.execute("UPDATE account SET mail = 'a@example.org'"))
+    assert with_mail() == {1}
