@@ -62,7 +62,9 @@ def car_sheet(paper: CarPaper) -> Sheet:
         mark = _("Draft: the month is not closed")
     sender = template.in_window(statement.owner.party)
     zone = template.say("zone", zone=statement.zone)
+    page_words = values["words"]["page"]
     table = values["csv"]
+    csv = (table["separator"], table["decimal"])
     return Sheet(
         language=values["language"],
         paper=values["paper"],
@@ -76,9 +78,9 @@ def car_sheet(paper: CarPaper) -> Sheet:
         remark=remark,
         blocks=tuple(blocks),
         small=(zone,),
-        page_words=values["words"]["page"],
+        page_words=page_words,
         made_on=None,
-        csv=(table["separator"], table["decimal"]),
+        csv=csv,
     )
 
 

@@ -56,20 +56,24 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     days = [day for day in map(closed_at, statements) if day is not None]
     if len(days) == len(statements):
         made_on = max(days)
+    title = template.say("cover_title", month=month)
+    sender = template.address(first.owner.party)
+    zone = template.say("zone", zone=first.zone)
+    page_words = template.values["words"]["page"]
     return Sheet(
         language=template.values["language"],
         paper=template.values["paper"],
         mark=mark,
-        title=template.say("cover_title", month=month),
-        sender=template.address(first.owner.party),
+        title=title,
+        sender=sender,
         recipient=(),
         logo=first.owner.logo,
         label=template.say("cover_figure"),
         figure=figure,
         remark="",
         blocks=tuple(blocks),
-        small=(template.say("zone", zone=first.zone),),
-        page_words=template.values["words"]["page"],
+        small=(zone,),
+        page_words=page_words,
         made_on=made_on,
     )
 

@@ -55,7 +55,10 @@ def csv_text(statement: Statement, separator: str, decimal: str, facts: Cells | 
             return in_zone(value, zone).isoformat(timespec="seconds")
         if isinstance(value, bool):
             return int(value)
-        return inert(tidy(said(value, Reader(zone)))) if isinstance(value, str) else value
+        if isinstance(value, str):
+            text = said(value, Reader(zone))
+            return inert(tidy(text))
+        return value
 
     file = io.StringIO(newline="")
     columns = dict.fromkeys((*COLUMNS, *facts))

@@ -82,28 +82,39 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         blocks.append(_payment(statement, template, reference))
 
     month = template.day(statement.month, "month")
+    title = template.say("title", month=month)
+    sender_line = template.in_one_line(owner.party)
+    household = template.household(statement)
+    recipient = template.in_window(household)
+    facts = tuple(_head(statement, template))
+    # The figure shows the size of a credit, and the remark that it is one.
+    size = abs(statement.total)
+    figure = template.money(size, statement.currency)
+    remark = _what_to_do(statement, template)
+    small = tuple(_small_print(statement, template))
+    page_words = values["words"]["page"]
     table = values["csv"]
+    csv = (table["separator"], table["decimal"])
     return Sheet(
         language=values["language"],
         paper=values["paper"],
         mark=mark,
-        title=template.say("title", month=month),
+        title=title,
         sender=tuple(sender),
-        sender_line=template.in_one_line(owner.party),
-        recipient=template.in_window(template.household(statement)),
-        facts=tuple(_head(statement, template)),
+        sender_line=sender_line,
+        recipient=recipient,
+        facts=facts,
         logo=owner.logo,
         label=template.say("total"),
-        # The figure shows the size of a credit, and the remark that it is one.
-        figure=template.money(abs(statement.total), statement.currency),
-        remark=_what_to_do(statement, template),
+        figure=figure,
+        remark=remark,
         blocks=tuple(blocks),
-        small=tuple(_small_print(statement, template)),
-        page_words=values["words"]["page"],
+        small=small,
+        page_words=page_words,
         made_on=closed_at(statement),
         # Nobody pays by a draft.
         reference=reference if statement.number else "",
-        csv=(table["separator"], table["decimal"]),
+        csv=csv,
     )
 
 
