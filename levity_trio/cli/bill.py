@@ -53,7 +53,7 @@ _DRAFT: Final = re.compile(r" draft( \d+)?\.(html|pdf|csv|json)$")
 DRAFT_COLUMNS: Final = (
     "account",
     "name",
-    "energy_kwh",
+    "kwh",
     "total",
     "remarks",
     "sessions",
@@ -222,7 +222,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
     if operator.is_told({**draft, "statements": statements, "problems": problems}):
         return
     if statements:
-        show_table(DRAFT_COLUMNS, map(_draft_row, statements))
+        show_table(DRAFT_COLUMNS, map(_row, statements))
     nothing = _nothing(operator, month, draft)
     for line in [*([nothing] if nothing else _sums(draft["sums"])), *lacks, *problems]:
         say(fill(line))
@@ -308,17 +308,22 @@ def _terms(operator: Operator, carry_below: str | None, account: str | None) -> 
     return terms | {"carry_below": exact}
 
 
-def _draft_row(statement: Mapping[str, Any]) -> dict[str, Any]:
-    amounts = {name: _money(statement, name) for name in ("amount", "carried_in", "total")}
+def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a closed statement, or one that is not, as a row of a table."""
+    amounts = ("amount", "carried_in", "total", "open")
+    texts = {name: _money(statement, name) for name in amounts if name in statement}
     counts = {
         "held_back": "held back",
         "unpriced": "without a tariff",
         "corrections": "corrections",
     }
-    remarks = [f"{statement[name]} {words}" for name, words in counts.items() if statement[name]]
-    remarks += ["carried on"] if statement["is_carried"] else []
-    energy = figure(statement["energy_wh"] / 1000, 3)
-    return {**statement, **amounts, "energy_kwh": energy, "remarks": ", ".join(remarks)}
+    remarks = [
+        f"{statement[name]} {words}" for name, words in counts.items() if statement.get(name)
+    ]
+    # The state of a closed one says it.
+    if statement["is_carried"] and "state" not in statement:
+        remarks.append("carried on")
+    return {**statement, **texts, "kwh": _kwh(statement), "remarks": ", ".join(remarks) or None}
 
 
 def _sums(sums: Mapping[str, Any]) -> list[str]:
@@ -375,18 +380,6 @@ def show_all(
     operator.show_page(
         COLUMNS, page, _row, narrower=" with --month, --household or --unpaid", empty=NO_STATEMENT
     )
-
-
-def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
-    counts = {name: statement[name] for name in ("corrections", "held_back")}
-    remarks = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
-    texts = {
-        "kwh": _kwh(statement),
-        "total": _money(statement, "total"),
-        "open": _money(statement, "open"),
-        "remarks": ", ".join(remarks) or None,
-    }
-    return {**statement, **texts}
 
 
 @command("show", group=bill, epilog=SHOW_EXAMPLES)

@@ -22,6 +22,7 @@ from levity_trio.documents.cells import inert
 from levity_trio.documents.statement_sheet import TAX_NAMES
 from levity_trio.documents.template import tidy
 from levity_trio.locale.texts import Reader, said
+from levity_trio.records import names_of
 from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
@@ -34,11 +35,7 @@ COLUMNS: Final = (
     "meter_begin", "meter_end", "meter_serial", "charger_serial", "measured",
     "day", "of_statement", "paid", "open",
 )  # fmt: skip
-_OF_POSITIONS: Final = (
-    "corrects", "corrected_statement", "reason", "transaction", "charger", "connector", "space",
-    "tag", "vehicle", "started_at", "ended_at", "is_prepaid", "meter_serial", "charger_serial",
-    "measured",
-)  # fmt: skip
+_OF_POSITIONS: Final = [name for name in names_of(Position) if name in COLUMNS]
 _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
 
@@ -148,8 +145,6 @@ def _session(position: Position) -> Cells:
     others."""
     cells: Cells = {name: getattr(position, name) for name in _OF_POSITIONS}
     cells["position"] = position.id
-    if position.split:
-        cells["split"] = position.split.value
     for column, register in (("meter_begin", position.begin_wh), ("meter_end", position.end_wh)):
         cells[column] = None if register is None else _kwh(register)
     return cells
