@@ -179,16 +179,22 @@ class Owner:
     logo: bytes | None = None
     """PNG or JPEG."""
 
+    @property
+    def charges_no_tax(self) -> bool:
+        """Whether the sender said that there is no tax on its bills."""
+        return self.tax_kind not in (None, "taxed")
+
 
 @record
 class OpenBefore:
     """What of an earlier statement was open when the next one was made."""
 
     number: int
-    printed_number: str
     month: date
     due_on: date
     amount: int
+    printed_number: str = ""
+    """The number as it stands on its paper; empty where this was not kept yet."""
 
 
 @record
@@ -250,6 +256,8 @@ class Statement:
     """The last day of a household that moved out in the month."""
     before: AccountBefore | None = None
     """This is None on a statement of before it was stored."""
+    tariffs: tuple[tuple[str, date, str], ...] = ()
+    """Name, first day, and prices in words of the tariffs by which it was computed."""
 
     @property
     def printed_number(self) -> str | None:
@@ -263,17 +271,21 @@ class Statement:
         return self.left_on or after - timedelta(days=1)
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the household is asked to pay; of a draft: would be."""
+        return self.total > 0 and not self.is_carried
+
+    @property
     def due_on(self) -> date | None:
         """The last day for the payment that is asked for."""
-        if self.closed_on is None or self.total <= 0 or self.is_carried:
+        if self.closed_on is None or not self.is_asked:
             return None
         return due_day(self.closed_on, self.owner.payment_days)
 
     @property
     def is_untaxed(self) -> bool:
         """Whether it has no tax, and its sender said why: then it says nothing of rates."""
-        said_so = self.owner.tax_kind not in (None, "taxed")
-        return said_so and not any(tax.rate for tax in self.taxes)
+        return self.owner.charges_no_tax and not any(tax.rate for tax in self.taxes)
 
     @property
     def to_pay_in_all(self) -> int:

@@ -15,7 +15,6 @@ from levity_trio.documents.statement_sheet import (
     TAX_NAMES,
     Positions,
     closed_at,
-    is_asked,
     tax_columns,
     tax_table,
 )
@@ -34,7 +33,7 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
         )
     first = statements[0]
     currency = first.currency
-    asked = sum(statement.total for statement in statements if is_asked(statement))
+    asked = sum(statement.total for statement in statements if statement.is_asked)
     figure = template.money(asked, currency)
     month = template.day(first.month, "month")
 
@@ -95,11 +94,14 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
         waiting += len(statement.held_back)
         waiting_wh += sum(position.energy_wh for position in statement.held_back)
     carried_in = sum(statement.carried_in for statement in statements)
+    befores = [one.before for one in statements if one.before is not None]
     sums = {
         "cover_paid_out": paid_out,
         "cover_carried_credits": carried_credits,
         "cover_carried_debts": carried_debts,
         "cover_carried_in": carried_in,
+        "cover_open_before": sum(one.amount for before in befores for one in before.open),
+        "cover_in_favour": -sum(max(before.credit, 0) for before in befores),
     }
 
     def kwh(energy_wh: int) -> str:

@@ -57,6 +57,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     """Return what stands on a statement."""
     owner = statement.owner
     values = template.values
+    asked = asked_for(statement)
     mark = None
     if statement.number is None:
         mark = template.say("draft")
@@ -77,7 +78,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks += _account(statement, template)
 
     reference = ""
-    if is_asked(statement):
+    if statement.is_asked and asked:
         reference = payment_reference(statement, template)
         blocks.append(_payment(statement, template, reference))
 
@@ -88,9 +89,10 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     recipient = template.in_window(household)
     facts = tuple(_head(statement, template))
     # The figure shows the size of a credit, and the remark that it is one.
-    size = abs(statement.total)
+    label = template.say("total" if asked == statement.total else "to_pay_in_all")
+    size = abs(asked)
     figure = template.money(size, statement.currency)
-    remark = _what_to_do(statement, template)
+    remark = _what_to_do(statement, asked, template)
     small = tuple(_small_print(statement, template))
     page_words = values["words"]["page"]
     table = values["csv"]
@@ -105,7 +107,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         recipient=recipient,
         facts=facts,
         logo=owner.logo,
-        label=template.say("total"),
+        label=label,
         figure=figure,
         remark=remark,
         blocks=tuple(blocks),
@@ -138,9 +140,10 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
         yield template.say("due"), template.day(statement.due_on)
 
 
-def is_asked(statement: Statement) -> bool:
-    """Whether the household is asked to pay, of a draft: would be."""
-    return statement.total > 0 and not statement.is_carried
+def asked_for(statement: Statement) -> int:
+    """Return what stands at the head: what is to be paid with what is open from before, or a total
+    that is a credit or is carried on."""
+    return statement.to_pay_in_all if statement.is_asked else statement.total
 
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:
@@ -171,11 +174,11 @@ def tax_columns(
     return tuple(TableColumn(head=head, share=share, is_number=True) for head in heads)
 
 
-def _what_to_do(statement: Statement, template: DocumentTemplate) -> str:
-    """Return what the household does about the total."""
-    if statement.total < 0:
+def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) -> str:
+    """Return what the household does about the figure at the head."""
+    if asked < 0:
         return template.say("credit_carried" if statement.is_carried else "credit")
-    if statement.total == 0:
+    if asked == 0:
         return template.say("nothing")
     if statement.is_carried:
         return template.say("carried_on")
@@ -211,21 +214,24 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
     if before is None:
         return
 
-    moved: list[tuple[str, int]] = []
-    for entry in before.moved:
-        kind = entry.kind.replace("-", "_")
-        words = template.say(f"moved_{kind}", date=template.day(entry.day))
-        moved.append((words, entry.amount))
-    if moved:
+    if before.moved:
+        owed = sum(one.amount for one in before.open) - before.credit
+        owed_then = owed + sum(entry.amount for entry in before.moved)
+        moved = [(template.say("owed_then"), owed_then)]
+        for entry in before.moved:
+            kind = entry.kind.replace("-", "_")
+            words = template.say(f"moved_{kind}", date=template.day(entry.day))
+            moved.append((words, -entry.amount))
+        moved.append((template.say("owed_now"), owed))
         yield amounts(template.say("moved"), moved, currency, template)
 
     if before.open or before.credit:
-        asked = 0 if statement.is_carried else statement.total
-        rows = [(template.say("this_statement"), asked)]
+        total = 0 if statement.is_carried else statement.total
+        rows = [(template.say("this_statement"), total)]
         for one in before.open:
             month = template.day(one.month, "month")
             due = template.day(one.due_on)
-            number = tidy(one.printed_number)
+            number = tidy(one.printed_number or str(one.number))
             words = template.say("open_before", number=number, month=month, date=due)
             rows.append((words, one.amount))
         if before.credit:
@@ -269,9 +275,10 @@ def payment_reference(statement: Statement, template: DocumentTemplate) -> str:
 
 def payment_code(statement: Statement, reference: str) -> str:
     """Return what the QR code of a closed statement that asks for money says, empty without one."""
-    if statement.number is None or not is_asked(statement):
+    asked = asked_for(statement)
+    if statement.number is None or not statement.is_asked or not asked:
         return ""
-    return transfer_code(statement.owner, statement.currency, statement.total, reference)
+    return transfer_code(statement.owner, statement.currency, asked, reference)
 
 
 def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str) -> str:
@@ -307,8 +314,12 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
         yield tidy(statement.owner.tax_note)
     elif statement.owner.tax_kind == "small business":
         yield template.say("small_business")
+    prices = {(name, day): words for name, day, words in statement.tariffs}
     for tariff, version in _tariffs(statement):
         yield template.say("tariff", tariff=tidy(tariff), date=template.day(version))
+        words = prices.get((tariff, version))
+        if words:
+            yield f"{tidy(said(words))}."
 
     if statement.number is None or statement.closed_on is None:
         yield template.say("open", zone=statement.zone)
@@ -415,7 +426,11 @@ class Positions:
         start = position.started_at
         day = times = energy = ""
         if start is not None:
-            day = template.day(in_zone(start, self._zone).date(), "short")
+            local = in_zone(start, self._zone).date()
+            day = template.day(local, "short")
+            # The head of a statement says of which year the others are.
+            if local.year != self._statement.month.year:
+                day = f"{day} {local.year}"
             times = template.span(start, position.ended_at, self._zone)
         if start is not None or position.energy_wh:
             energy = template.kilowatt_hours(position.energy_wh)
@@ -474,7 +489,9 @@ class Positions:
         if position.reason:
             reason = tidy(said(position.reason, Reader(self._zone)))
             yield template.say("reason", reason=reason)
-        measured = [template.metered(position.begin_wh, position.end_wh, position.measured)]
+        energy_wh = position.energy_wh if position.corrects is None else None
+        registers = (position.begin_wh, position.end_wh, position.measured)
+        measured = [template.metered(*registers, energy_wh)]
         if not self._only_meter:
             measured.append(meter_number(position, template))
         if any(measured):

@@ -52,7 +52,8 @@ _UNEQUAL: Final = (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "cs
 _REFERENCE: Final = "{number}, {household}"
 """The reference for a file that lacks it, without words of another language."""
 _LATER: Final = (
-    *("registers", "meter_number", "charger_number"),
+    *("registers", "registers_again", "meter_number", "charger_number"),
+    *("owed_then", "owed_now", "cover_open_before", "cover_in_favour"),
     *(f"measured_{one}" for one in MeasuringMethod),
     *("vat_number", "small_business", "period", "due", "days_of_month"),
     *("moved", "moved_payment", "moved_top_up", "moved_refund", "moved_chargeback"),
@@ -129,13 +130,25 @@ class DocumentTemplate:
         """Return energy in kWh, to the Wh."""
         return self.number(Decimal(energy_wh).scaleb(-3))
 
-    def metered(self, begin_wh: int | None, end_wh: int | None, measured: str | None) -> str:
+    def metered(
+        self,
+        begin_wh: int | None,
+        end_wh: int | None,
+        measured: str | None,
+        energy_wh: int | None = None,
+    ) -> str:
         """Return the meter's registers, and how the energy was measured if it is not their
-        difference; empty if nothing is known of it."""
+        difference; empty if nothing is known of it. With its energy, a register that began again
+        at 0 is shown up to there, too."""
         parts: list[str] = []
         if begin_wh is not None and end_wh is not None:
             begin, end = self.kilowatt_hours(begin_wh), self.kilowatt_hours(end_wh)
-            parts.append(self.say("registers", begin=begin, end=end))
+            if measured == MeasuringMethod.RESET and energy_wh is not None:
+                last = self.kilowatt_hours(begin_wh + energy_wh - end_wh)
+                parts.append(self.say("registers", begin=begin, end=last))
+                parts.append(self.say("registers_again", end=end))
+            else:
+                parts.append(self.say("registers", begin=begin, end=end))
         if measured not in (None, MeasuringMethod.REGISTER):
             parts.append(self.say(f"measured_{measured}"))
         text = "; ".join(parts)

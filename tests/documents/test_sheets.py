@@ -321,10 +321,10 @@ def test_the_covering_sheet_adds_up() -> None:
     }
     asked = sum(one.total for one in several[:2])
     assert (sheet.label, sheet.figure.replace("\N{NO-BREAK SPACE}", " ")) == (
-        "To be paid by households",
+        "Asked for this month",
         f"{asked / 100:.2f} EUR",
     )
-    assert "To be paid by households" not in sums
+    assert "Asked for this month" not in sums
     assert sums["Carried on: credits"] == "−7.00 EUR"
     assert sums["Sessions held back for a review"] == "1 (7.250 kWh)"
     proof = facts_of(sheet, "Proof")

@@ -140,8 +140,10 @@ def test_a_corrected_one(biller: Biller, station: Station) -> None:
     close(biller, 4)
     after = told(biller, transaction)
     assert "It is billed: 0.90 EUR for 3.000 kWh.\n" in after
-    words = "gives back a part of statement 1: its energy was corrected from 3412 to 3000 Wh."
-    assert f"Statement 2 of 2026-04 to household 1, line 1, {words}\n" in after
+    assert (
+        "Statement 2 of 2026-04 to household 1, line 1, gives back a part of statement 1: its "
+        "energy was corrected from 3412 to 3000 Wh; it cost 1.02 EUR, now it costs 0.90 EUR.\n"
+    ) in after
     assert "  energy: -0.412 kWh × 0.30 EUR = -0.12 EUR\n" in after
     assert "not what was billed" not in after
     assert "By what is known today" not in after

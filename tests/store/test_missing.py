@@ -8,8 +8,9 @@ import pytest
 
 from levity_trio.billing.months import Month
 from levity_trio.store.billing.drafting import Terms
+from levity_trio.store.billing.months import Refused
 from levity_trio.store.reads.money.drafts import missing_of
-from levity_trio.store.reads.money.missing import MissingPiece, lacks_of_sender
+from levity_trio.store.reads.money.missing import MissingPiece, Weight, lacks_of_sender
 from levity_trio.store.writes.money import closing
 from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, rule_of
 from tests.store.books import Books, Station
@@ -147,12 +148,19 @@ def test_above_250_euros_a_bill_needs_both_numbers_and_names(
 
 
 @pytest.mark.parametrize("kind", ["exempt", "small business", "no business"])
-def test_a_tariff_with_tax_of_a_sender_without_is_named(books: Books, kind: str) -> None:
+def test_a_tariff_with_tax_of_a_sender_without_is_named(
+    books: Books, station: Station, kind: str
+) -> None:
     biller = Biller(house_of_two(books))
     biller.add(FLAT.replace('"Flat"', '"Unused"'))
     bill_by(books, tax_kind=kind, tax_note="why")
+    charge(station, 4000)
     books.now = OVER
+    books.settle()
+    with pytest.raises(Refused, match="who shows tax owes it"):
+        biller.close("2026-03")
     found = missing(books)["tax_unwanted"]
+    assert found.weight == Weight.BLOCKS
     assert [one.name for one in found.things] == ["Flat"]
     assert "who shows tax owes it" in found.words
     # From April on it has none, but this is March.

@@ -138,5 +138,6 @@ def test_a_corrected_figure_is_in_kwh_in_the_language_of_the_household(
     biller.close("2026-04")
     (line,) = biller.statement(2).positions
     assert said_on_paper(line.reason or "", "de") == (
-        "die Energie wurde von 29 auf 20,5 kWh berichtigt: Stecker war lose"
+        "die Energie wurde von 29 auf 20,5 kWh berichtigt; der Vorgang kostete 8,70 €, "
+        "jetzt kostet er 6,15 €: Stecker war lose"
     )

@@ -110,7 +110,10 @@ def test_a_correction_has_the_registers_of_the_new_figure(biller: Biller, statio
     close(biller, 4)
     assert notes(biller, 2)[1:] == [
         "Correction of line 1 on statement 1",
-        "Reason: its energy was corrected from 4 to 2.5 kWh: read at the meter",
+        (
+            "Reason: its energy was corrected from 4 to 2.5 kWh; it cost 1.20 EUR, "
+            "now it costs 0.75 EUR: read at the meter"
+        ),
         "Meter from 1.000 to 3.500 kWh",
     ]
     (line,) = biller.statement(2).positions
@@ -170,6 +173,33 @@ def test_a_register_that_nobody_read_is_not_printed(biller: Biller, station: Sta
     (line,) = biller.statement(1).positions
     assert (line.energy_wh, line.begin_wh, line.end_wh) == (2700, 500_000, None)
     assert notes(biller, 1)[2] == "Counted by the charger for each session"
+
+
+def test_a_register_that_began_again_at_0_is_shown_up_to_there(
+    biller: Biller, station: Station
+) -> None:
+    books = biller.books
+    number = station.start(5000, 1, "Card")
+    for wh in (6000, 0, 2000):
+        books.wait(15)
+        station.tell(station.register(wh), transaction=number)
+    books.wait(15)
+    station.stop(number, 2500)
+    decided(books, number)
+    close(biller, 3)
+    (line,) = biller.statement(1).positions
+    assert (line.energy_wh, line.begin_wh, line.end_wh) == (3500, 5000, 2500)
+    assert notes(biller, 1)[2] == (
+        "Meter from 5.000 to 6.000 kWh; then from 0 to 2.500 kWh; "
+        "the meter began again at 0 in between"
+    )
+
+
+def test_the_prices_of_the_tariff_stand_on_the_paper(biller: Biller, station: Station) -> None:
+    charge(station, 4000)
+    close(biller, 3)
+    small = sheet_of(paper(biller.books, 1)).small
+    assert small[small.index("Tariff: Flat of 1 January 2026.") + 1] == "0.30 EUR per kWh."
 
 
 def test_an_old_reason_is_no_reason_of_a_later_correction(biller: Biller, station: Station) -> None:
@@ -300,7 +330,8 @@ def compare(year: Year, number: int, *, has_pdf: bool) -> None:
         assert [1000 * kwh for kwh in read] == [begin, end]
         if position["measured"] == "register" and not position["corrects"]:
             assert end - begin == position["energy_wh"]
-        words = squashed(template.metered(begin, end, position["measured"]))
+        energy_wh = None if position["corrects"] else position["energy_wh"]
+        words = squashed(template.metered(begin, end, position["measured"], energy_wh))
         assert all(words in text for text in said)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.billing.corrections import correction
-from levity_trio.billing.money import Foot, foot, tax_sums
+from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, units
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import base_fee
@@ -29,7 +29,7 @@ from levity_trio.store.billing.statements import UNASKED, Figures, PositionRow
 from levity_trio.store.billing.tariffs import Trial
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.lookups.wallets import is_prepaid
-from levity_trio.told import Bare, Quantity, Told, beside
+from levity_trio.told import Amount, Bare, Quantity, Told, beside
 from levity_trio.wire.times import in_zone, shifted, stamp
 
 _DAY: Final = timedelta(days=1)
@@ -157,6 +157,12 @@ class Drafted(NamedTuple):
         return bool(self.figures.carried_in) or any(
             one.kind not in UNASKED for one in self.positions
         )
+
+    @property
+    def is_taxed(self) -> bool:
+        """Whether anything new has tax. A correction has the tax of what it corrects."""
+        new = [one for one in self.positions if one.kind != PositionKind.CORRECTION]
+        return any(line.tax_rate for one in new for line in lines_of(one.lines))
 
 
 class Draft(NamedTuple):
@@ -539,13 +545,19 @@ def _correction(billed: _Billed, now: Position, words: str) -> Iterator[_Item]:
 
 def _difference(billed: _Billed, priced: Priced) -> str:
     before = sum(position.energy_wh for position in billed.positions)
+    words = Told("its course was corrected")
     if before != priced.position.energy_wh:
-        return Told(
+        words = Told(
             "its energy was corrected from {1} to {2}",
             Bare(before, "Wh"),
             Quantity(priced.position.energy_wh, "Wh"),
         )
-    return Told("its course was corrected")
+    currency = CURRENCIES[billed.of.currency]
+    was, costs = (
+        Amount(units(minor, currency), currency.code)
+        for minor in (sum(one.amount for one in billed.positions), priced.position.amount)
+    )
+    return words if was == costs else Told("{1}; it cost {2}, now it costs {3}", words, was, costs)
 
 
 def _month_position(lines: tuple[Line, ...]) -> Position:

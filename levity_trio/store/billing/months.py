@@ -21,6 +21,7 @@ class Code(StrEnum):
     """Something changed while it was computed, or since it was shown."""
     NO_TARIFF = "no_tariff"
     NO_BILLER = "no_biller"
+    TAX_UNWANTED = "tax_unwanted"
 
 
 class Refused(Exception):

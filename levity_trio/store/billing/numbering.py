@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import PositionKind
+from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import Drafted, Grounds, Plan, Terms, draft, grounds
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.rows import names_text
@@ -100,6 +101,14 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
             Code.NO_BILLER,
             Told("the bills have no sender; enter it with levity-trio bill owner set"),
         )
+    biller = newest_biller(rows)
+    is_taxed = any(one.is_taxed for one in found.statements)
+    if is_taxed and biller is not None and biller.owner.charges_no_tax:
+        words = Told(
+            "the sender charges no tax, but the tariffs have some, and who shows tax owes it: set "
+            "it to 0 in the tariffs, or change how the sender is taxed"
+        )
+        raise Refused(Code.TAX_UNWANTED, words)
     billed = [one for one in found.statements if one.gets_number]
     charged = sum(one.figures.charged for one in billed)
     if order.statements not in (None, len(billed)) or order.charged not in (None, charged):

@@ -22,6 +22,11 @@ from levity_trio.told import of_stored, stored
 
 _OF_LINE: Final = fields_of(Line)
 _OF_TAX: Final = fields_of(TaxSum)
+_FIRST_FIELDS: Final = {
+    "open": ("number", "month", "due_on", "amount"),
+    "moved": ("day", "kind", "amount", "statement"),
+}
+"""The first version stored these as lists."""
 
 
 @record
@@ -86,7 +91,15 @@ def before_text(before: AccountBefore) -> str:
 
 def before_of(text: str | None) -> AccountBefore | None:
     """Return how an account stood by a text of `statement.before`."""
-    return None if text is None else msgspec.json.decode(text, type=AccountBefore)
+    if text is None:
+        return None
+    row = orjson.loads(text)
+    for name, fields in _FIRST_FIELDS.items():
+        row[name] = [
+            dict(zip(fields, one, strict=True)) if isinstance(one, list) else one
+            for one in row[name]
+        ]
+    return msgspec.convert(row, AccountBefore)
 
 
 def names_text(names: Names, salt: str, sheet: str | None = None) -> str:

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from levity_trio.billing.describing import in_short
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import (
@@ -39,6 +40,7 @@ from levity_trio.billing.statement import (
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, taxes_of
+from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Rows, marks
 from levity_trio.told import N_, Told, joined, with_told
 from levity_trio.wire.times import in_zone
@@ -152,6 +154,10 @@ _DECIDED: Final = N_(
     }
 )
 """The decisions whose reason the household may read, as their forms say."""
+_TARIFF: Final = (
+    "SELECT toml FROM tariff_version JOIN tariff ON tariff.id = tariff_id "
+    "WHERE name = ? AND since = ? ORDER BY tariff_version.id DESC LIMIT 1"
+)
 _CLOSED_AT: Final = (
     "SELECT closed_at FROM position JOIN statement ON statement.id = statement_id "
     "JOIN closing ON closing.id = closing_id WHERE position.id = ?"
@@ -335,7 +341,16 @@ def statement_of(
         held_back=tuple(one for is_unasked, one in shown if is_unasked),
         left_on=names.left_on if names else None,
         before=before_of(figures.before),
+        tariffs=tuple(_tariffs(rows, [one for _, one in shown])),
     )
+
+
+def _tariffs(rows: Rows, positions: Iterable[Position]) -> Iterator[tuple[str, date, str]]:
+    """Yield the tariffs by which positions were computed, with their prices in words."""
+    used = {(line.tariff, line.version) for one in positions for line in one.lines}
+    for name, since in sorted(used):
+        for (text,) in rows(_TARIFF, (name, since.isoformat())):
+            yield name, since, in_short(parsed(text))
 
 
 def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> Position:

@@ -4,6 +4,7 @@ would lack."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -88,8 +89,8 @@ BLOCKING: Final = frozenset(
 ON_PAPER: Final[Mapping[Lack, str]] = {
     Lack.NO_TAX_KIND: Told("nobody said yet how the sender is taxed"),
     Lack.TAX_UNWANTED: Told(
-        "the sender charges no tax, but these tariffs have some. The statements show it, and "
-        "who shows tax owes it. Set it to 0 there, or change how the sender is taxed"
+        "the sender charges no tax, but these tariffs have some, and who shows tax owes it. "
+        "Set it to 0 there, or change how the sender is taxed"
     ),
     Lack.NO_TAX_RATE: Told(
         "the sender is taxed, but no tariff has a tax rate. Enter the rate there, or change "
@@ -196,7 +197,10 @@ def _on_paper(
 ) -> Iterator[MissingPiece]:
     if biller is not None:
         owner = biller.owner
-        yield from _of_sender(rows, owner, Month.parse(month.month).first_day)
+        is_taxed = found is not None and any(one.is_taxed for one in found.statements)
+        for piece in _of_sender(rows, owner, Month.parse(month.month).first_day):
+            is_refused = is_taxed and piece.code is Lack.TAX_UNWANTED
+            yield replace(piece, weight=Weight.BLOCKS) if is_refused else piece
         yield from _of_large_bills(rows, owner, found)
     if month.state is not MonthState.RUNNING:
         unread = rows(_UNREAD, (month.until, month.since, month.until))
@@ -228,7 +232,7 @@ def _against_tariffs(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPie
     for number, name, toml in rows(_HOLDING, (day.isoformat(), day.isoformat())):
         of_kind = taxed if parsed(toml).has_tax else untaxed
         of_kind[number] = name
-    if owner.tax_kind in ("exempt", "small business", "no business"):
+    if owner.charges_no_tax:
         yield _about(Lack.TAX_UNWANTED, _named(taxed.items()))
     if owner.tax_kind == "taxed" and not taxed:
         yield _about(Lack.NO_TAX_RATE, _named(untaxed.items()))

@@ -242,7 +242,8 @@ def _payment(owing_now: Owing, owed: int) -> DriversPayment | None:
         statement = newest.statement
         reference = sheet_of(as_paper(newest)).reference
         due_on = owing_now.unpaid[0].due_on if owing_now.unpaid else None
-        code = payment_code(replace(statement, owner=owner, total=owed), reference or "")
+        due = replace(statement, owner=owner, total=owed, before=None)
+        code = payment_code(due, reference or "")
     return DriversPayment(
         payee=owner.party.name,
         account=bank_accounts.grouped(owner.bank_account),
