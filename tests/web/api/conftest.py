@@ -60,6 +60,7 @@ class Site:
             computing=trio.Lock(),
             live=SimpleNamespace(backup_problem=None),
             config=SimpleNamespace(
+                backup_folder=None,
                 public_url="",
                 drivers_url="",
                 time_zone=ZoneInfo("UTC"),
