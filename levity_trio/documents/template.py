@@ -51,17 +51,6 @@ _CHOICES: Final = {
 _UNEQUAL: Final = (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator"))
 _REFERENCE: Final = "{number}, {household}"
 """The reference for a file that lacks it, without words of another language."""
-_LATER: Final = (
-    *("registers", "registers_again", "meter_number", "charger_number"),
-    *("owed_then", "owed_now", "cover_open_before", "cover_in_favour"),
-    *(f"measured_{one}" for one in MeasuringMethod),
-    *("vat_number", "small_business", "period", "due", "days_of_month"),
-    *("moved", "moved_payment", "moved_top_up", "moved_refund", "moved_chargeback"),
-    *("moved_correction", "account_sums", "this_statement", "open_before"),
-    *("other_debts", "in_favour", "to_pay_in_all"),
-)
-"""Words that came after the first files were written: a file that lacks them gets those of this
-program, in its language if that is known."""
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that override the direction of the text after them. Names do not need them; they could
 turn an amount round. The marks U+200E and U+200F stay: they are needed, and harmless."""
@@ -270,7 +259,8 @@ def parse(text: str) -> DocumentTemplate:
     words = values.get("words")
     if isinstance(words, dict):
         words.setdefault("payment_reference", _REFERENCE)
-        for name in set(_LATER) - words.keys():
+        # Words that came after the file was written are those of this program.
+        for name in _ENGLISH_VALUES["words"].keys() - words.keys():
             own = of_program(known_language(str(values.get("language"))))
             words[name] = own.values["words"][name]
     faults = [*_differences(_ENGLISH_VALUES, values, ""), *_wrong_values(values)]

@@ -278,12 +278,12 @@ async def test_usual_names_of_prices_are_translated() -> None:
 
 async def test_a_template_that_is_outdated_gives_way_to_the_next() -> None:
     old, new = (
-        ENGLISH_TEXT.replace('draft = "Draft, not a bill"', ""),
+        ENGLISH_TEXT.replace('energy = "kWh"', ""),
         ENGLISH_TEXT.replace("How to pay", "Bezahlen"),
     )
     (file,) = await documents([Paper((forms.one_line(),), (old, new))], DocumentForm.HTML)
     assert b"Bezahlen" in file
-    with pytest.raises(DocumentProblem, match=r"words\.draft is missing"):
+    with pytest.raises(DocumentProblem, match=r"columns\.energy is missing"):
         await documents([Paper((forms.one_line(),), (old, old))], DocumentForm.HTML)
 
 

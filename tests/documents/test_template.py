@@ -44,9 +44,9 @@ def test_the_english_file_is_right() -> None:
     ("old", "new", "fault"),
     [
         (
-            'credit = "',
-            'credit_ = "',
-            "words.credit is missing (in English: 'Your credit: we pay it to you')",
+            'energy = "kWh"',
+            'enegy = "kWh"',
+            "columns.energy is missing (in English: 'kWh')",
         ),
         (
             'credit = "',

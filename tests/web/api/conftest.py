@@ -69,7 +69,6 @@ class Site:
                 auto_start_id_tag="anonymous",
                 database=address,
                 beside=beside,
-                backup_folder=None,
                 shown_database=str(address),
                 host="192.0.2.7",
                 port=9000,
