@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 import trio
 
-from levity_trio.billing.statement import MoneyMoved, OpenBefore
+from levity_trio.billing.statement import MoneyEntry, OpenBefore
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.statement_sheet import payment_code, statement_sheet
 from levity_trio.documents.template import ENGLISH
@@ -196,7 +196,7 @@ def test_how_an_account_stood_is_read_as_the_first_version_stored_it() -> None:
     assert before is not None
     month, due_on, day = date(2026, 3, 1), date(2026, 4, 16), date(2026, 4, 30)
     assert before.open == (OpenBefore(number=1, month=month, due_on=due_on, amount=1208),)
-    assert before.moved == (MoneyMoved(day=day, kind="payment", amount=15000, statement=None),)
+    assert before.moved == (MoneyEntry(day=day, kind="payment", amount=15000, statement=None),)
 
 
 async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
