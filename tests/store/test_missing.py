@@ -12,7 +12,7 @@ from levity_trio.store.billing.months import Refused
 from levity_trio.store.reads.money.drafts import missing_of
 from levity_trio.store.reads.money.missing import MissingPiece, Weight, lacks_of_sender
 from levity_trio.store.writes.money import closing
-from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, rule_of
+from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 
@@ -170,6 +170,22 @@ def test_a_tariff_with_tax_of_a_sender_without_is_named(
     with reading(books) as db:
         assert lacks_of_sender(db, date(2026, 3, 31))
         assert not lacks_of_sender(db, date(2026, 4, 1))
+
+
+def test_what_began_before_a_month_without_tax_has_the_tax_of_then(
+    books: Books, station: Station
+) -> None:
+    biller = Biller(house_of_two(books))
+    books.now = datetime(2026, 3, 31, 21, 30, tzinfo=UTC)
+    charge(station, 4000)
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    biller.add(FLAT.replace("2026-01-01", "2026-04-01").replace("tax = 19", "tax = 0"))
+    bill_by(books, tax_kind="small business")
+    charge(station, 4000)
+    month_is_over(books, 4)
+    biller.close("2026-04")
+    assert [tax.rate for tax in biller.statement(1).taxes] == [0, 19]
 
 
 def test_a_taxed_sender_without_any_rate_is_told(books: Books) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -160,9 +161,16 @@ class Drafted(NamedTuple):
 
     @property
     def is_taxed(self) -> bool:
-        """Whether anything new has tax. A correction has the tax of what it corrects."""
-        new = [one for one in self.positions if one.kind != PositionKind.CORRECTION]
-        return any(line.tax_rate for one in new for line in lines_of(one.lines))
+        """Whether anything of its month has tax. A correction has the tax of what it corrects, and
+        what began before the month that of then."""
+        first_day = date.fromisoformat(f"{self.figures.month}-01")
+        since = stamp(beginning(first_day, ZoneInfo(self.figures.zone)))
+        return any(
+            line.tax_rate
+            for one in self.positions
+            if one.kind != PositionKind.CORRECTION and (one.started_at or since) >= since
+            for line in lines_of(one.lines)
+        )
 
 
 class Draft(NamedTuple):
