@@ -308,12 +308,7 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
 
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
-    if not statement.is_untaxed:
-        yield template.say("prices_gross" if statement.prices_are_gross else "prices_net")
-    elif statement.owner.tax_note:
-        yield tidy(statement.owner.tax_note)
-    elif statement.owner.tax_kind == "small business":
-        yield template.say("small_business")
+    yield from _of_tax(statement, template)
     prices = {(name, day): words for name, day, words in statement.tariffs}
     for tariff, version in _tariffs(statement):
         yield template.say("tariff", tariff=tidy(tariff), date=template.day(version))
@@ -337,6 +332,20 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
     contact = tidy(party.contact or party.name)
     if contact:
         yield template.say("ask", contact=contact)
+
+
+def _of_tax(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
+    """Yield whether the tax is in the prices, and why there is none."""
+    owner = statement.owner
+    if not statement.is_untaxed:
+        yield template.say("prices_gross" if statement.prices_are_gross else "prices_net")
+    has_untaxed = statement.is_untaxed or any(not tax.rate for tax in statement.taxes)
+    if not owner.charges_no_tax or not has_untaxed:
+        return
+    if owner.tax_note:
+        yield tidy(owner.tax_note)
+    elif owner.tax_kind == "small business":
+        yield template.say("small_business")
 
 
 def _tariffs(statement: Statement) -> list[tuple[str, date]]:

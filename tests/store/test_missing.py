@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.billing.months import Month
+from levity_trio.documents.making import sheet_of
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.reads.money.drafts import missing_of
@@ -15,6 +16,7 @@ from levity_trio.store.writes.money import closing
 from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
 from tests.store.reading import reading
+from tests.store.test_kept_sheets import paper
 
 OVER = datetime(2026, 4, 2, 9, tzinfo=UTC)
 
@@ -186,6 +188,7 @@ def test_what_began_before_a_month_without_tax_has_the_tax_of_then(
     month_is_over(books, 4)
     biller.close("2026-04")
     assert [tax.rate for tax in biller.statement(1).taxes] == [0, 19]
+    assert any("§ 19 UStG" in words for words in sheet_of(paper(books, 1)).small)
 
 
 def test_a_taxed_sender_without_any_rate_is_told(books: Books) -> None:

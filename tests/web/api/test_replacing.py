@@ -15,7 +15,7 @@ from tests.store.books import Station
 from tests.store.owning import SPACE, House
 from tests.web.api.conftest import Site
 
-READ, REPLACE = replacing.ENDPOINTS
+READ, REPLACE, *_OTHERS = replacing.ENDPOINTS
 (DESCRIBE,) = [one for one in chargers.ENDPOINTS if one.path.endswith("{connector}")]
 (RENAME,) = [one for one in chargers.ENDPOINTS if one.method == "PUT" and one.path.endswith("{id}")]
 (ONE,) = [one for one in chargers.ENDPOINTS if one.path == chargers.CHARGER and one.method == "GET"]

@@ -4,6 +4,7 @@ cent."""
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF8
 from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -81,7 +82,8 @@ class Owner:
         query = {"format": "csv", "by": by}
         with speaking(language):
             reply = await self.site.ask(YEAR, year=str(year), query=query)
-        text = reply.body.decode()
+        text = reply.body.decode("utf-8-sig")
+        assert reply.body.startswith(BOM_UTF8) == (language == "de")
         return list(csv.DictReader(StringIO(text), delimiter=";" if language == "de" else ","))
 
 
@@ -189,13 +191,22 @@ def _check_parts(year: Any) -> None:
 
 def _check_statement(owner: Owner, number: int, lines: list[dict[str, str]]) -> None:
     statement = owner.biller.statement(number)
-    asked = [line for line in lines if line["Kind"] == "statement"]
-    told = [(Decimal(line["Tax rate"]), cents(line["Net"]), cents(line["Tax"])) for line in asked]
-    taxes = [(tax.rate, tax.net, tax.tax) for tax in statement.taxes]
+    asked = [line for line in lines if line["Kind"] in ("statement", "correction")]
+    told: dict[Decimal, Counter[str]] = {}
+    for line in asked:
+        sums = told.setdefault(Decimal(line["Tax rate"]), Counter())
+        sums.update(net=cents(line["Net"]), tax=cents(line["Tax"]))
+    taxes = {tax.rate: Counter(net=tax.net, tax=tax.tax) for tax in statement.taxes}
+    of_earlier = {line["Text"].split()[3] for line in asked if line["Kind"] == "correction"}
+    assert of_earlier == {
+        one.corrected_number
+        for one in statement.positions
+        if one.corrects and one.lines and not one.is_prepaid
+    }
     prepaid = [
         line for position in statement.positions if position.is_prepaid for line in position.lines
     ]
-    assert told == taxes or (not taxes and all(sum(row[1:]) == 0 for row in told))
+    assert told == taxes or (not taxes and not any(told[Decimal(0)].values()))
     from_wallet = tax_sums(prepaid, are_gross=statement.prices_are_gross)
     in_file = [cents(line["Gross"]) for line in lines if line["Kind"] == "from wallet"]
     assert in_file == [tax.gross for tax in from_wallet]

@@ -47,6 +47,19 @@ _MONEY: Final = (
 """What the program enters for sessions is on the statements that list these."""
 
 
+_CORRECTED: Final = (
+    "SELECT statement.number, coalesce(number_prefix, '') || billed.number, billed.month, "
+    "position.lines "
+    "FROM statement JOIN position ON position.statement_id = statement.id "
+    "JOIN position AS corrected ON corrected.id = position.corrects "
+    "JOIN statement AS billed ON billed.id = corrected.statement_id "
+    "JOIN closing ON closing.id = billed.closing_id "
+    "LEFT JOIN biller ON biller.id = biller_id "
+    "WHERE statement.number BETWEEN ? AND ? AND position.is_prepaid = 0 ORDER BY position.id"
+)
+"""The lines that correct earlier statements, and which."""
+
+
 class WantedYear(NamedTuple):
     """A year that is wanted. `by` is invoice or energy, `today` the local day of the reader."""
 
@@ -75,8 +88,9 @@ class BookedLine(YearSums):
     """What a statement bills at one tax rate (None: without tax), or an entry of money, which has
     no month.
 
-    `kind` is statement, prepaid (it lists what a wallet paid), or that of the entry. The first line
-    of a statement has its energy, and what of it is open.
+    `kind` is statement, correction (of an earlier statement), prepaid (it lists what a wallet
+    paid), or that of the entry. The first line of a statement has its energy, and what of it is
+    open.
     """
 
     day: str
@@ -182,14 +196,29 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
     for number, lines in rows(_PREPAID, numbers):
         prepaid[number] += lines_of(lines)
 
+    corrected: dict[int, dict[Told, list[Line]]] = defaultdict(lambda: defaultdict(list))
+    for number, *billed, lines in rows(_CORRECTED, numbers):
+        corrected[number][Told("Correction of statement {1} of {2}", *billed)] += lines_of(lines)
+
     for one in closed:
         zone, prices, taxes, tax_kind = kept[one.number]
-        from_wallet = tax_sums(prepaid[one.number], are_gross=prices == "gross")
-        sums = [("statement", tax) for tax in taxes_of(taxes)]
-        sums += [("prepaid", tax) for tax in from_wallet]
-        is_taxed = tax_kind in (None, "taxed") or any(tax.rate for _kind, tax in sums)
+        are_gross = prices == "gross"
+        charging = Told("Charging {1}", one.month)
+        left = {tax.rate: tax for tax in taxes_of(taxes)}
+        corrections = [
+            ("correction", words, tax)
+            for words, every in corrected[one.number].items()
+            for tax in tax_sums(every, are_gross=are_gross)
+        ]
+        for _kind, _words, tax in corrections:
+            left[tax.rate] = _without(left[tax.rate], tax)
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
-        for place, (kind, tax) in enumerate(sums or [("statement", nothing)]):
+        sums = [("statement", charging, tax) for tax in left.values() or [nothing]]
+        sums += corrections
+        from_wallet = tax_sums(prepaid[one.number], are_gross=are_gross)
+        sums += [("prepaid", charging, tax) for tax in from_wallet]
+        is_taxed = tax_kind in (None, "taxed") or any(tax.rate for *_kind, tax in sums)
+        for place, (kind, words, tax) in enumerate(sums):
             yield BookedLine(
                 day=local_day(one.closed_at, ZoneInfo(zone)).isoformat(),
                 kind=kind,
@@ -197,7 +226,7 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 name=one.name,
                 currency=one.currency,
                 document=one.printed_number,
-                text=Told("Charging {1}", one.month),
+                text=words,
                 month=one.month,
                 rate=tax.rate if is_taxed else None,
                 due_on=one.due_on,
@@ -208,6 +237,12 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 energy_wh=0 if place else one.energy_wh,
                 open=0 if place else one.open,
             )
+
+
+def _without(sums: TaxSum, part: TaxSum) -> TaxSum:
+    """Return what is left of sums at one tax rate."""
+    net, tax, gross = sums.net - part.net, sums.tax - part.tax, sums.gross - part.gross
+    return TaxSum(rate=sums.rate, net=net, tax=tax, gross=gross)
 
 
 def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:

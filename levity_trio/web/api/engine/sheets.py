@@ -166,8 +166,10 @@ def _read_line(table: CsvTable[T], line: int, cells: list[str], sheet: CsvFormat
 
 
 def encoded(rows: Iterable[Iterable[object]]) -> bytes:
-    """Return rows as CSV, as the reader's country writes it."""
+    """Return rows as CSV, as the reader's country writes it. Excel reads one with semicolons at a
+    double click, and takes it for UTF-8 only with a mark at its beginning."""
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=separator(), lineterminator="\n")
+    delimiter = separator()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerows(map(in_sheet, row) for row in rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8-sig" if delimiter == ";" else "utf-8")
