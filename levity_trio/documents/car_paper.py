@@ -50,6 +50,8 @@ def car_sheet(paper: CarPaper) -> Sheet:
         figure = template.money(sheet.cost.amount, statement.currency)
         remark = energy
         blocks.append(_costs(sheet, sheet.cost, energy, template))
+    if not statement.positions:
+        remark = _("No charging of this car ended in this month.")
     if statement.held_back:
         blocks.append(positions.held_back())
     signature = {_("Place and date"): LINE, _("Signature"): LINE}

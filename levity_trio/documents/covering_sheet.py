@@ -58,6 +58,10 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     title = template.say("cover_title", month=month)
     sender = template.address(first.owner.party)
     zone = template.say("zone", zone=first.zone)
+    facts: tuple[tuple[str, str], ...] = ()
+    if made_on is not None:
+        closed_on = template.day(made_on.date())
+        facts = ((template.column("date"), closed_on),)
     page_words = template.values["words"]["page"]
     return Sheet(
         language=template.values["language"],
@@ -74,6 +78,7 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
         small=(zone,),
         page_words=page_words,
         made_on=made_on,
+        facts=facts,
     )
 
 
@@ -110,6 +115,16 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
     energy_wh = sum(statement.energy_wh for statement in statements)
     pairs = [(template.say("cover_count"), str(len(statements)))]
     pairs.append((template.say("energy"), kwh(energy_wh)))
+    corrections = [
+        position.energy_wh
+        for statement in statements
+        for position in statement.positions
+        if position.corrects is not None
+    ]
+    if corrections:
+        corrected = kwh(sum(corrections))
+        value = template.say("cover_held_back_value", count=len(corrections), energy=corrected)
+        pairs.append((template.say("cover_corrections"), value))
     for word, minor in sums.items():
         amount = template.money(minor, statements[0].currency)
         pairs.append((template.say(word), amount))

@@ -477,9 +477,14 @@ class Positions:
         notes = [*self._notes(position)]
         how = [] if is_plain else [self._computed(line) for line in lines]
         of_energy = [line for line in lines if line.kind is LineKind.ENERGY]
-        if position.split in _SPLITS and len(of_energy) > 1:
+        if position.split in _SPLITS:
+            # A session through several windows may have charged in one of them only.
+            if len(of_energy) == 1:
+                how.append(template.say("windows_one"))
             how.append(template.say(_SPLITS[position.split]))
-        if how:
+        if how and is_plain and notes:
+            notes[-1] = "; ".join((notes[-1], *how))
+        elif how:
             notes.append("; ".join(how))
         if position.is_prepaid:
             prepaid = template.money(position.amount, currency)

@@ -137,6 +137,14 @@ def test_a_draft_is_marked_on_every_page_and_asks_for_nothing() -> None:
     assert (sheet.remark, sheet.reference) == ("To pay within 14 days after closing", "")
 
 
+def test_a_session_that_charged_in_one_of_several_windows_says_so() -> None:
+    night = forms.position(1, forms.line(quantity=4_000, window="Night"))
+    divided = replace(night, split=Split.REGISTER, begin_wh=1_000, end_wh=5_000)
+    (row,) = table_of(sheet_of(forms.statement([divided])), "Charging and fees").rows
+    (note,) = row.notes
+    assert note.endswith("5.000 kWh; all of it at one price; divided by the meter's readings")
+
+
 def test_whom_to_ask_is_named_by_the_contact_or_by_the_name() -> None:
     one = forms.one_line()
     without = replace(one, owner=replace(one.owner, party=replace(one.owner.party, contact=None)))
@@ -325,6 +333,8 @@ def test_the_covering_sheet_adds_up() -> None:
         f"{asked / 100:.2f} EUR",
     )
     assert "Asked for this month" not in sums
+    assert sums["Of it corrections of earlier months"] == "2 (−23.000 kWh)"
+    assert sheet.facts[0][0] == "Date"
     assert sums["Carried on: credits"] == "−7.00 EUR"
     assert sums["Sessions held back for a review"] == "1 (7.250 kWh)"
     proof = facts_of(sheet, "Proof")

@@ -13,7 +13,7 @@ import pytest
 from levity_trio.billing.car_sheet import CarPrice, CarSheet, PriceWay
 from levity_trio.billing.months import Month
 from levity_trio.documents.making import open_maker
-from levity_trio.documents.paper import CarPaper
+from levity_trio.documents.paper import CarPaper, DocumentForm
 from levity_trio.store.reads.money.car_sheets import OfCar, car_sheet
 from levity_trio.store.writes.chargers.stations import ConnectorData, describe_connector
 from levity_trio.store.writes.money import car_prices
@@ -123,6 +123,10 @@ def test_only_sessions_with_the_car_count_and_all_papers_say_the_same(books: Boo
         assert text in texts
         assert text in pdf_text(made["pdf"])
     assert "Ladevorgänge · Zählernummer M-77" in texts
+    with open_maker(DocumentForm.HTML, None) as make:
+        empty = make(CarPaper(garage.told("2026-02"), "de"))
+    assert isinstance(empty, bytes)
+    assert "In diesem Monat endete kein Ladevorgang dieses Autos." in empty.decode()
     shown = "3,36\N{NO-BREAK SPACE}€"
     assert texts.count(shown) == 2 + 1  # large, for the electricity, and as the amount
     assert pdf_text(made["pdf"]).count("3,36 €") == 3

@@ -195,6 +195,18 @@ def test_a_register_that_began_again_at_0_is_shown_up_to_there(
     )
 
 
+def test_what_is_held_back_has_its_registers(biller: Biller, station: Station) -> None:
+    charge(station, 4000)
+    number = station.start(5000, 1, "Card")
+    biller.books.wait(15)
+    station.tell(station.register(90_000), transaction=number)
+    station.stop(number, 90_100)
+    biller.books.settle()
+    close(biller, 3)
+    (waiting,) = biller.statement(1).held_back
+    assert (waiting.begin_wh, waiting.end_wh) == (5000, 90_100)
+
+
 def test_the_prices_of_the_tariff_stand_on_the_paper(biller: Biller, station: Station) -> None:
     charge(station, 4000)
     close(biller, 3)

@@ -284,6 +284,10 @@ def due(rows: Rows, plan: Plan) -> dict[int | None, list[int]]:
     return {account: accounts[account] for account in chosen}
 
 
+_METERED: Final = (PositionKind.SESSION, PositionKind.FREE, PositionKind.HELD_BACK)
+"""They have registers."""
+
+
 class _Kind(NamedTuple):
     """Statements do not mix these."""
 
@@ -409,8 +413,7 @@ class Drafter:
             registers = registers_of(self._rows, part)
             for number, priced in sorted(self._pricer.price(part).items(), key=_by_end):
                 known = priced
-                is_billed = priced.kind in (PositionKind.SESSION, PositionKind.FREE)
-                if is_billed and priced.account == account:
+                if priced.kind in _METERED and priced.account == account:
                     metered = replace(priced.position, **registers[number]._asdict())
                     known = priced._replace(position=metered)
                 for item in self._session(account, known, billed.get(number)):
