@@ -20,6 +20,7 @@ from typing import (
     get_type_hints,
     overload,
 )
+from unicodedata import combining, normalize
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
@@ -206,9 +207,11 @@ _Factory: Final = type(
 
 
 def in_order(name: str) -> str:
-    """Return the key by which names are in the order of people: Flat 2 before Flat 10, whatever the
-    case."""
-    return _NUMBER.sub(_as_counted, name).casefold()
+    """Return the key by which names are in the order of people: Flat 2 before Flat 10, and Ö beside
+    O, whatever the case."""
+    parts = normalize("NFKD", _NUMBER.sub(_as_counted, name).casefold())
+    letters = "".join(part for part in parts if not combining(part))
+    return f"{letters}\0{parts}"
 
 
 _NUMBER: Final = re.compile(r"[0-9]+")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import orjson
 import pytest
 
-from levity_trio.records import record
+from levity_trio.records import in_order, record
 
 
 @record
@@ -121,3 +121,9 @@ def test_a_list_is_made_for_each() -> None:
 def test_it_has_no_methods_in_python() -> None:
     """This is what it is for."""
     assert not {"__init__", "__eq__", "__hash__", "__setattr__", "__delattr__"} & set(vars(Triple))
+
+
+def test_names_are_in_the_order_of_people() -> None:
+    names = ["Zora", "Öztürk", "flat 10", "Flat 2", "Oskar", "Strauß", "Çelik", "Anna", "Dora"]
+    ordered = ["Anna", "Çelik", "Dora", "Flat 2", "flat 10", "Oskar", "Öztürk", "Strauß", "Zora"]
+    assert sorted(names, key=in_order) == ordered
