@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.load import rule
@@ -139,8 +139,28 @@ def decided(tree: Tree, moments: list[Moment]) -> list[Allocation]:
     return decisions
 
 
+def beside_one_that_cannot_be_told(demand: CarDemand) -> tuple[Tree, list[Moment]]:
+    """16 A are booked on 20 A, and nothing is drawn."""
+    sockets = [Socket(charger=name, circuit="Feeder", safe=0) for name in "AB"]
+    fixed = Car(charger="A", since=NOW, demand=demand, drawn=0.0, fixed=16.0)
+    moment = Moment(at=NOW, cars=(fixed, Car(charger="B", since=NOW)), measured=Measured())
+    return Tree([Circuit(name="Feeder", amperes=20)], sockets), [moment]
+
+
+@pytest.mark.parametrize(("demand", "others"), [(CarDemand.FULL, 6), (CarDemand.WANTS, 0)])
+def test_full_car_that_cannot_be_told_counts_in_an_outage_and_any_other_also_now(
+    demand: CarDemand, others: int
+) -> None:
+    """A car that is full leaves 1.13 × 20 A - 16 A. At a charger that is away, no car is known to
+    be full: it leaves 4 A, too little for any car."""
+    limits = amperes_of(decided(*beside_one_that_cannot_be_told(demand))[-1])
+    assert limits == {("A", 1): 16, ("B", 1): others}
+
+
 @examples
 @given(evenings())
+@example(beside_one_that_cannot_be_told(CarDemand.FULL))
+@example(beside_one_that_cannot_be_told(CarDemand.WANTS))
 def test_no_circuit_is_above_its_limit_by_what_the_rule_grants(
     evening: tuple[Tree, list[Moment]],
 ) -> None:
@@ -209,9 +229,11 @@ def is_on(tree: Tree, car: Car, circuit: str, phase: int) -> bool:
 
 
 def booked(car: Car, limit: CurrentLimit, *, outage: bool) -> float:
-    if car.fixed is not None:
-        return car.fixed
-    return limit.amperes if outage or car.drawn is None else min(limit.amperes, car.drawn)
+    """What counts of a car: in an outage all that it may draw, else what it draws. One that cannot
+    be told may draw all the time, unless its charger tells that it is full."""
+    permitted = limit.amperes if car.fixed is None else car.fixed
+    may_begin = car.fixed is not None and car.demand is CarDemand.WANTS
+    return permitted if outage or may_begin or car.drawn is None else min(permitted, car.drawn)
 
 
 @examples

@@ -378,10 +378,13 @@ async def test_a_grid_operator_limits_all_and_his_silence_too(books: Books) -> N
     assert books.rows("SELECT amperes, count FROM load_order") == [(20, 2)]
 
 
-async def test_a_charger_that_is_away_is_booked_with_its_maximum(books: Books) -> None:
+@pytest.mark.parametrize("status", ["Charging", "SuspendedEV"])
+async def test_a_charger_that_is_away_is_booked_with_its_maximum(books: Books, status: str) -> None:
+    """A car that was full before may begin again, and nobody would see it."""
     async with Served(books).running() as server:
         server.set_site(FEEDER.format(40))
         first, _ = plug_in(server, "CP-1", "CP-2")
+        server.tell(first.status, status)
         server.tell(first.lose)
         await trio.sleep(2)
         assert (server.car("CP-1").says, server.limits()["CP-1"]) == (
