@@ -41,8 +41,11 @@ MAILED: Final = UNPAID[0]
 """Who has a mail address: each mail of a statement is a paper that takes time."""
 UNSETTLED: Final = "SELECT count(*) FROM settlement WHERE paid < asked"
 BOOKINGS: Final = (
-    "SELECT count(*) FROM ledger WHERE kind IN ('statement', 'payment') AND amount <> 0"
+    "SELECT (SELECT count(*) FROM ledger WHERE kind IN ('statement', 'payment') AND amount <> 0) "
+    "+ (SELECT count(DISTINCT position.statement_id) FROM position "
+    "JOIN statement ON statement.id = statement_id WHERE corrects > 0 AND number > 0)"
 )
+"""Statements, payments, and the statement that corrects an earlier one."""
 LAST_BILL: Final = "SELECT statements FROM closing WHERE account_id IS NOT NULL"
 
 

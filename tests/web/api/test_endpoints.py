@@ -93,6 +93,7 @@ WORDS_ABOUT_THINGS = {
     "reason": ("newcomers", "chargers/{id}", "certificate", "meters", "load/limits", "load/boosts"),
     "password": ("chargers/{id}/password", "own-settings"),  # which is masked, as all are
     "folder": ("own-settings",),
+    "serial_number": ("chargers/{id}/serial",),
 }
 """Words about chargers, meters, prices and programs, by where they are sent."""
 

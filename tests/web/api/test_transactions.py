@@ -61,7 +61,7 @@ async def numbers(site: Site, **query: str) -> list[int]:
 async def file(site: Site, role: Role = Role.OPERATOR, **query: str) -> list[str]:
     reply = await site.ask(get(LIST), query={**query, "format": "csv"}, role=role)
     assert reply.headers["content-type"].startswith("text/csv")
-    return reply.body.decode().splitlines()
+    return reply.body.decode("utf-8-sig").splitlines()
 
 
 async def test_the_file_is_one_of_the_country_of_the_reader(site: Site, station: Station) -> None:
