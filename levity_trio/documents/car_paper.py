@@ -25,7 +25,7 @@ _WAYS: Final = N_(
 def car_sheet(paper: CarPaper) -> Sheet:
     """Return what stands on the paper, in the language that is spoken."""
     sheet, template = paper.sheet, of_program(paper.language)
-    statement, values = sheet.statement, template.values
+    statement = sheet.statement
     facts = {_("Car"): tidy(sheet.car)}
     if sheet.plate:
         facts[_("Number plate")] = tidy(sheet.plate)
@@ -64,12 +64,8 @@ def car_sheet(paper: CarPaper) -> Sheet:
         mark = _("Draft: the month is not closed")
     sender = template.in_window(statement.owner.party)
     zone = template.say("zone", zone=statement.zone)
-    page_words = values["words"]["page"]
-    table = values["csv"]
-    csv = (table["separator"], table["decimal"])
     return Sheet(
-        language=values["language"],
-        paper=values["paper"],
+        **template.of_sheet,
         mark=mark,
         title=title,
         sender=sender,
@@ -80,9 +76,7 @@ def car_sheet(paper: CarPaper) -> Sheet:
         remark=remark,
         blocks=tuple(blocks),
         small=(zone,),
-        page_words=page_words,
         made_on=None,
-        csv=csv,
     )
 
 

@@ -62,10 +62,8 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
     if made_on is not None:
         closed_on = template.day(made_on.date())
         facts = ((template.column("date"), closed_on),)
-    page_words = template.values["words"]["page"]
     return Sheet(
-        language=template.values["language"],
-        paper=template.values["paper"],
+        **template.of_sheet,
         mark=mark,
         title=title,
         sender=sender,
@@ -76,7 +74,6 @@ def covering_sheet(statements: Sequence[Statement], template: DocumentTemplate) 
         remark="",
         blocks=tuple(blocks),
         small=(zone,),
-        page_words=page_words,
         made_on=made_on,
         facts=facts,
     )

@@ -56,8 +56,7 @@ _SESSION_SHARES: Final = {"line": 8, "date": 10, "place": 25, "times": 21, "ener
 def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     """Return what stands on a statement."""
     owner = statement.owner
-    values = template.values
-    asked = asked_for(statement)
+    asked = to_pay(statement)
     mark = None
     if statement.number is None:
         mark = template.say("draft")
@@ -94,12 +93,8 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     figure = template.money(size, statement.currency)
     remark = _what_to_do(statement, asked, template)
     small = tuple(_small_print(statement, template))
-    page_words = values["words"]["page"]
-    table = values["csv"]
-    csv = (table["separator"], table["decimal"])
     return Sheet(
-        language=values["language"],
-        paper=values["paper"],
+        **template.of_sheet,
         mark=mark,
         title=title,
         sender=tuple(sender),
@@ -112,11 +107,9 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
         remark=remark,
         blocks=tuple(blocks),
         small=small,
-        page_words=page_words,
         made_on=closed_at(statement),
         # Nobody pays by a draft.
         reference=reference if statement.number else "",
-        csv=csv,
     )
 
 
@@ -140,7 +133,7 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
         yield template.say("due"), template.day(statement.due_on)
 
 
-def asked_for(statement: Statement) -> int:
+def to_pay(statement: Statement) -> int:
     """Return what stands at the head: what is to be paid with what is open from before, or a total
     that is a credit or is carried on."""
     return statement.to_pay_in_all if statement.is_asked else statement.total
@@ -275,7 +268,7 @@ def payment_reference(statement: Statement, template: DocumentTemplate) -> str:
 
 def payment_code(statement: Statement, reference: str) -> str:
     """Return what the QR code of a closed statement that asks for money says, empty without one."""
-    asked = asked_for(statement)
+    asked = to_pay(statement)
     if statement.number is None or not statement.is_asked or not asked:
         return ""
     return transfer_code(statement.owner, statement.currency, asked, reference)

@@ -80,6 +80,16 @@ class DocumentTemplate:
     values: Mapping[str, Any]
     """The tables of the file."""
 
+    @property
+    def of_sheet(self) -> dict[str, Any]:
+        """The fields that a sheet has of its template."""
+        values = self.values
+        language, paper = values["language"], values["paper"]
+        page_words = values["words"]["page"]
+        table = values["csv"]
+        csv = (table["separator"], table["decimal"])
+        return {"language": language, "paper": paper, "page_words": page_words, "csv": csv}
+
     def say(self, word: str, /, **fields: object) -> str:
         """Return a text of the table [words] with its fields filled in."""
         return str(self.values["words"][word]).format(**fields)

@@ -18,7 +18,7 @@ from levity_trio.billing.money import CURRENCIES, Foot, foot, tax_sums, units
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import base_fee
-from levity_trio.billing.statement import Line, Position
+from levity_trio.billing.statement import Line, Owner, Position
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.months import Begun, Code, Refused, begun
@@ -182,6 +182,10 @@ class Draft(NamedTuple):
     plan: Plan
     statements: Sequence[Drafted]
     nobodys: Sequence[int]
+
+    def has_unwanted_tax(self, owner: Owner) -> bool:
+        """Whether there would be tax on the papers of a sender who charges none."""
+        return owner.charges_no_tax and any(one.is_taxed for one in self.statements)
 
 
 def currency_of(rows: Rows) -> str:

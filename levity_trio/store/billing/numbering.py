@@ -102,8 +102,7 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
             Told("the bills have no sender; enter it with levity-trio bill owner set"),
         )
     biller = newest_biller(rows)
-    is_taxed = any(one.is_taxed for one in found.statements)
-    if is_taxed and biller is not None and biller.owner.charges_no_tax:
+    if biller is not None and found.has_unwanted_tax(biller.owner):
         words = Told(
             "the sender charges no tax, but the tariffs have some, and who shows tax owes it: set "
             "it to 0 in the tariffs, or change how the sender is taxed"

@@ -197,9 +197,9 @@ def _on_paper(
 ) -> Iterator[MissingPiece]:
     if biller is not None:
         owner = biller.owner
-        is_taxed = found is not None and any(one.is_taxed for one in found.statements)
+        is_unwanted = found is not None and found.has_unwanted_tax(owner)
         for piece in _of_sender(rows, owner, Month.parse(month.month).first_day):
-            is_refused = is_taxed and piece.code is Lack.TAX_UNWANTED
+            is_refused = is_unwanted and piece.code is Lack.TAX_UNWANTED
             yield replace(piece, weight=Weight.BLOCKS) if is_refused else piece
         yield from _of_large_bills(rows, owner, found)
     if month.state is not MonthState.RUNNING:

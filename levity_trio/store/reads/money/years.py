@@ -45,8 +45,6 @@ _MONEY: Final = (
     "AND coalesce(paid_on, entered_at) BETWEEN ? AND ? ORDER BY ledger.id"
 )
 """What the program enters for sessions is on the statements that list these."""
-
-
 _CORRECTED: Final = (
     "SELECT statement.number, coalesce(number_prefix, '') || billed.number, billed.month, "
     "position.lines "
