@@ -1,13 +1,8 @@
-"""Texts in the language of a request, with a made-up one: in this process, and in an installed
-wheel."""
+"""Texts in the language of a request, with a made-up one."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 import trio
@@ -15,13 +10,7 @@ import trio
 from levity_trio.locale import _, _n, language, languages, speaking
 from levity_trio.locale.texts import said
 from levity_trio.told import Told
-from tests.tools.catalogue import PACKAGE_FOLDER, invent, update
-
-WHEEL_SECONDS = 60
-SPOKEN = (
-    "from levity_trio.locale import _, languages, speaking\nwith speaking('fr'): "
-    "print(languages(), _('Log in'))"
-)
+from tests.tools.catalogue import invent, update
 
 
 @pytest.fixture(scope="module")
@@ -99,29 +88,3 @@ def test_a_catalogue_is_written_again_with_its_translations(tmp_path: Path) -> N
     assert 'msgid "Log in"\nmsgstr "«Log in»"' in text
     update("fr", tmp_path)
     assert 'msgid "Log in"\nmsgstr "«Log in»"' in path.read_text(encoding="utf-8")
-
-
-def test_a_wheel_has_compiled_catalogues(folder: Path, tmp_path: Path) -> None:
-    """It is built of a copy of this checkout, to which a language was added, and speaks it."""
-    source, out, installed = tmp_path / "source", tmp_path / "out", tmp_path / "installed"
-    root = PACKAGE_FOLDER.parent
-    shutil.copytree(
-        PACKAGE_FOLDER, source / "levity_trio", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copytree(root / "schema", source / "schema")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(root / name, source)
-    shutil.copytree(folder / "fr", source / "levity_trio" / "locale" / "fr")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
-    subprocess.run(build, cwd=source, check=True, capture_output=True, timeout=WHEEL_SECONDS)
-    with ZipFile(next(out.iterdir())) as wheel:
-        assert "levity_trio/locale/fr/LC_MESSAGES/levity_trio.mo" in wheel.namelist()
-        wheel.extractall(installed)
-    (installed / "levity_trio" / "locale" / "fr" / "LC_MESSAGES" / "levity_trio.po").unlink(
-        missing_ok=True
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", SPOKEN], cwd=installed, check=True, capture_output=True, text=True
-    )
-    assert ran.stdout == "('en', 'de', 'fr') «Log in»\n"
-    assert not [*source.rglob("*.mo")], "no checkout has one"

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from levity_trio import __version__
+from levity_trio import __version__, commit
 from levity_trio.cli.declaring import OLD_NAMES, Group, summary
 from levity_trio.config import NOT_ALLOWED, ConfigError, EnvironmentProblem
 from levity_trio.locale.formats import writing_as_in
@@ -105,12 +105,27 @@ def command_of(name: str) -> click.Command:
     return command
 
 
+def _show_version(context: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        known = commit()
+        of_it = f" (commit {known})" if known else ""
+        click.echo(f"levity-trio {__version__}{of_it}")
+        context.exit()
+
+
 @click.group(
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="levity-trio")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, with its commit where it is known, and exit.",
+)
 @click.pass_context
 def levity_trio(context: click.Context) -> None:
     """OCPP 1.6-J central system for a small site: one process, one SQLite file.
