@@ -1,5 +1,5 @@
 """The manual's commands run as printed: the fenced blocks of `start/` and `tasks/`, in their order,
-on one site.
+on one site, and after them what README, CONTRIBUTING and the forms for issues print.
 
 A line `levity-trio serve …` starts the server anew, with these flags. Numbers and days of the
 examples are replaced by those of this site. Comments before a block, which readers do not see, say
@@ -25,9 +25,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from levity_trio.manual import FOLDER, topics
 from tests.integration.forking import run_forked
-from tests.integration.serving import Serving, environment_of_user, serving
+from tests.integration.printed import BIN, made_by_just, printed, read_by_its_parser
+from tests.integration.serving import ROOT, Serving, environment_of_user, serving
 from tests.integration.simulating import controlled
 from tests.ports import free_port
 
@@ -39,6 +42,23 @@ AWAY: Final = 6
 AWAY_SECONDS: Final = 90.0
 TRANSACTION: Final = "1000017"
 """Stands in the examples for one of the site's."""
+PLACES: Final = {"CHARGER": "CP-1", "SESSION": TRANSACTION, "FILE": "shared.zip"}
+"""What stands in README, CONTRIBUTING and the forms for something of this site."""
+RUN_ELSEWHERE: Final = {
+    "levity-trio demo": "tests/demo/test_demo.py",
+    "levity-trio serve": "tests/integration/test_readme.py, in a bare clone",
+    "pytest --workers auto": ".ci/run, word for word",
+}
+"""Ends of command lines that another test runs."""
+ONLY_READ: Final = {
+    "levity-trio verify": "it needs the ledger of twenty months",
+    "git clone": "the address of the repository is not known",
+    "sudo apt install": "it changes the machine",
+    "ssh -L": "it needs another computer",
+    "source .venv/bin/activate": "a shell of its own",
+}
+"""Beginnings of command lines of which only the syntax is read."""
+COMMANDS_AT_LEAST: Final = 50
 NOT_TYPED: Final = ("text", "js", "caddy", "haproxy")
 """Languages of blocks that nobody types here: what a command prints, and files of other programs
 and devices."""
@@ -71,6 +91,18 @@ def blocks() -> Iterator[Block]:
                 if language not in NOT_TYPED:
                     plain = re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
                     yield Block(topic, language, plain, _COMMENT.findall(comments))
+
+
+def printed_elsewhere() -> Iterator[Block]:
+    """Yield what is printed outside the manual and runs on its site."""
+    for file, line in printed():
+        if line.startswith("levity-trio ") and not is_left_to_others(line):
+            words = (PLACES.get(word, word) for word in line.split(" "))
+            yield Block(file, "bash", " ".join(words), ())
+
+
+def is_left_to_others(line: str) -> bool:
+    return line.endswith(tuple(RUN_ELSEWHERE)) or line.startswith(tuple(ONLY_READ))
 
 
 @dataclass(slots=True)
@@ -197,7 +229,7 @@ def test_every_command_of_the_manual_runs_as_printed(tmp_path: Path) -> None:
     with ExitStack() as stack:
         reader = Reader(tmp_path, stack)
         stack.callback(reader.server.close)
-        for block in blocks():
+        for block in (*blocks(), *printed_elsewhere()):
             if not block.told("not executed"):
                 try:
                     reader.follow(block)
@@ -213,3 +245,31 @@ def test_nearly_all_blocks_are_executed() -> None:
     assert len(every) - len(left_out) >= SHARE * len(every), [
         (one.topic, one.text) for one in left_out
     ]
+
+
+def test_what_others_run_of_the_printed_commands_is_printed() -> None:
+    lines = [line for _, line in printed()]
+    assert not [end for end in RUN_ELSEWHERE if not any(line.endswith(end) for line in lines)]
+    assert not [begun for begun in ONLY_READ if not any(line.startswith(begun) for line in lines)]
+    for line in lines:
+        subprocess.run(["bash", "-nc", line], check=True)
+
+
+def test_every_command_of_developers_is_read_by_its_own_parser(
+    pytestconfig: pytest.Config,
+) -> None:
+    count = 0
+    for file, line in printed():
+        if line.startswith("levity-trio ") or is_left_to_others(line):
+            continue
+        count += 1
+        if line.startswith("just "):
+            for words in made_by_just(line):
+                if words[0].startswith(BIN):
+                    read_by_its_parser(words, pytestconfig)
+        elif line.startswith("python -m"):
+            read_by_its_parser([f"{BIN}{line.split()[0]}", *line.split()[1:]], pytestconfig)
+        else:
+            assert line.startswith((BIN, ".ci/")), f"{file}: nobody runs or reads `{line}`"
+            assert (ROOT / line.split()[0]).exists(), line
+    assert count > COMMANDS_AT_LEAST
