@@ -365,6 +365,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "starlette": ("web", "simulator.park"),
     "structlog": ("log.output",),
     "tomllib": (
+        "manual.makes",
         "billing.tariff_file",
         "config.sources",
         "documents.template",

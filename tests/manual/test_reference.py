@@ -24,7 +24,8 @@ def test_a_page_is_what_the_declarations_say(topic: str) -> None:
 
 
 def test_nothing_else_is_in_the_reference() -> None:
-    assert {one for one in topics() if one.startswith("reference/")} == WRITTEN.keys()
+    generated = {one for one in topics() if one.startswith(("reference/", "chargers/"))}
+    assert generated == WRITTEN.keys()
 
 
 def test_each_setting_command_and_metric_is_in_it() -> None:

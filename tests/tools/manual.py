@@ -28,7 +28,7 @@ from levity_trio.config.settings import Setting
 from levity_trio.deploy.files import texts
 from levity_trio.deploy.installation import Installation, values
 from levity_trio.events import Fact
-from levity_trio.manual import FOLDER
+from levity_trio.manual import CONTENTS, FOLDER
 from levity_trio.operations.catalogue import table
 from levity_trio.plugins.mqtt.commands import COMMANDS, FRESH, Command
 from levity_trio.plugins.mqtt.discovery import BIRTH
@@ -53,6 +53,7 @@ from levity_trio.web.dashboard.words import METHODS
 from levity_trio.wire.repair import Wrong
 from tests.integration.bounds import BOUNDS
 from tests.load.foreign.kinds import WHAT_WE_DO
+from tests.tools import chargers
 from tests.tools.corpus.worth import LEDGER
 
 GENERATED: Final = (
@@ -116,8 +117,10 @@ def pages() -> Mapping[str, str]:
         "tables": tables,
         "what-grows": what_grows,
     }
+    reference = {f"reference/{name}": write() for name, write in made.items()}
     return {
-        f"reference/{name}": f"{GENERATED}\n{write().strip()}\n" for name, write in made.items()
+        topic: f"{GENERATED}\n{text.strip()}\n"
+        for topic, text in {**reference, **chargers.pages()}.items()
     }
 
 
@@ -600,4 +603,5 @@ def _names(names: str) -> str:
 if __name__ == "__main__":
     for _topic, _text in pages().items():
         (FOLDER / f"{_topic}.md").write_text(_text, encoding="utf-8")
+    (FOLDER / f"{CONTENTS}.md").write_text(chargers.contents(), encoding="utf-8")
     print(f"The reference was written to {FOLDER / 'reference'}.")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from levity_trio.locale import speaking
 from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.transactions import power
@@ -311,6 +312,25 @@ class TestUse:
         assert "No session ended in this month." in shown.words
         assert {"?month=2025-12", "?month=2026-02"} <= set(shown.links)
         assert "<svg class" not in shown.html
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "What is known of this make"), ("de", "Was über diesen Hersteller bekannt ist")],
+)
+async def test_a_known_make_leads_to_its_page(
+    site: Site, station: Station, language: str, words: str
+) -> None:
+    def of_makes(shown: Shown) -> list[str]:
+        return [one for one in shown.links if one.startswith("/help/chargers/")]
+
+    with speaking(language):
+        station.boot(vendor="NOBODY", model="Grizzl-E")
+        assert of_makes(await look(site, CHARGER, Role.VIEWER)) == []
+        station.boot(vendor="united chargers", model="GRIZZL-E Smart 40A")
+        shown = await look(site, CHARGER, Role.VIEWER)
+    assert words in shown.words
+    assert of_makes(shown) == ["/help/chargers/grizzl-e#smart-smart-v2"]
 
 
 class TestTheTabs:

@@ -12,6 +12,7 @@ import orjson
 
 from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
+from levity_trio.manual import makes
 from levity_trio.store.reads.chargers import charger_facts, chargers, local_lists
 from levity_trio.store.reads.chargers.charger_facts import Command, Fault
 from levity_trio.store.reads.chargers.chargers import Charger
@@ -126,6 +127,7 @@ def _shown(look: Look, view: PageView) -> Values:
         **head(look, view, ""),
         "parts": {part.id: part for part in _parts(look, view, charger)},
         "groups": groups_for(view, ""),
+        "make": makes.entry(charger.vendor, charger.model),
         "uptime": uptime,
         "station": station and station.name,
     }

@@ -13,7 +13,7 @@ import trio
 
 from levity_trio import manual
 from levity_trio.locale import N_, _, language
-from levity_trio.manual import rendering
+from levity_trio.manual import makes, rendering
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.engine.openapi import document, in_full
 from levity_trio.web.dashboard.fields import FormField, every, fields_of
@@ -28,6 +28,7 @@ FOLDERS: Final[Mapping[str, str]] = N_(
         "tasks": "Tasks",
         "explanation": "Background",
         "reference": "Look it up",
+        makes.CHARGERS: "Chargers by make",
         "drivers": "For drivers",
     }
 )
