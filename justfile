@@ -204,6 +204,12 @@ worth *arguments: venv
 screenshots *arguments: venv
     {{ bin }}/python -m tests.tools.screenshots {{ arguments }}
 
+# In build/site, or in a folder that is named; `--repository URL` if git does not know where its files are read.
+# write README and the manual as a site
+[group('making')]
+site *arguments: venv
+    {{ bin }}/python -m tests.tools.site {{ arguments }}
+
 # In virtual time, without sockets; it takes three minutes of CPU. The demo goes on where it ends.
 # make the history of the demo again
 [group('making')]

@@ -63,7 +63,7 @@ def _lead(tokens: Sequence[Token], page: ManualPage, base: str) -> None:
     for token in tokens:
         _lead(token.children or (), page, base)
         href: Any = token.attrGet("href") if token.type == "link_open" else None
-        if href is not None:
+        if href is not None and "://" not in href:
             path, mark, part = str(href).partition("#")
             token.attrSet(
                 "href",
