@@ -115,6 +115,13 @@ density *arguments: venv
 structure: venv
     {{ bin }}/python -m tests.tools.house
 
+# Wheel and sdist, built twice, with checksums, SBOM and the versions that the checks ran with, in dist/. `--checked`: they
+# have just passed. The tag that starts .github/workflows/release.yml is v and the number.
+# make what a release consists of
+[group('day')]
+release *arguments: venv
+    {{ bin }}/python -m tests.tools.release {{ arguments }}
+
 # compare the server with bare and durable echo
 [group('day')]
 bench *arguments: venv

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from levity_trio import __version__
+from levity_trio import __version__, commit
 from levity_trio.cli import main
 from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, LogConfig, ServerConfig
 
@@ -52,7 +52,8 @@ def test_without_a_command_it_shows_help(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert __version__ in capsys.readouterr().out
+    of_it = f" (commit {known})" if (known := commit()) else ""
+    assert capsys.readouterr().out == f"levity-trio {__version__}{of_it}\n"
 
 
 def test_flags_reach_the_server(

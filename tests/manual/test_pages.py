@@ -15,8 +15,8 @@ PAGES = [*manual.pages()]
 GERMAN = [one for one in manual.pages("de") if one.folder == manual.OF_DRIVERS]
 LINES = 300
 DRIVERS_LINES = 60
-WORDS = 20_000
-"""Of all pages that are not generated."""
+WORDS = 19_200
+"""Of all pages that are not generated, but for the changelog, which grows with each version."""
 GENERATED = ("reference", "chargers")
 
 
@@ -98,7 +98,7 @@ def test_files_that_a_page_names_exist(page: ManualPage) -> None:
 
 
 def test_all_that_is_written_by_hand_is_read_in_two_hours() -> None:
-    by_hand = [page for page in PAGES if page.folder not in GENERATED]
+    by_hand = [page for page in PAGES if page.folder not in GENERATED and page.topic != "changelog"]
     assert sum(len(page.text.split()) for page in by_hand) <= WORDS
 
 
