@@ -133,6 +133,7 @@ def test_without_an_address_files_are_only_named() -> None:
     told = site.front(None).html
     assert "see LICENSE" in told
     assert "blob/HEAD" not in told
+    assert not re.findall(site.OF_THIS_PAGE, told)
 
 
 def test_two_builds_are_equal(built: Path, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections import Counter
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache, partial
 from html import unescape
@@ -37,11 +37,15 @@ DASHBOARD: Final = ROOT / "levity_trio" / "web" / "dashboard" / "assets"
 OUTPUT: Final = ROOT / "build" / "site"
 NAME: Final = "levity-trio"
 FRONT: Final = "index.html"
+OF_THIS_PAGE: Final = r"the\s+address\s+of\s+this\s+page"
+"""What a reader of README.md clones; the page of the site has another address."""
 NEWS: Final = "new"
 """The group of pages that are in no folder."""
 INDEX: Final = "assets/search.js"
 """A folder that has it is a site, and may be written again."""
 REFERENCE: Final = "reference"
+LOOKED_UP: Final = (REFERENCE, "chargers")
+"""Groups whose pages are not read one after the other."""
 UNRESOLVED: Final = "repository:"
 MANUAL: Final = "levity_trio/manual"
 LONGEST_DESCRIPTION: Final = 155
@@ -64,8 +68,6 @@ OF_SCRIPT: Final = {
     "themes": "Auto Light Dark",
 }
 """What the script says."""
-MOST_SHARE: Final = 0.1
-"""A word that more of the places have leads nowhere."""
 _COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _LINK: Final = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
 _PICTURE: Final = re.compile(r'<img src="([^"]*)"')
@@ -149,7 +151,7 @@ def _write_pages(folder: Path, pages: Sequence[SitePage], repository: str | None
     """Write all pages of one language into their frame."""
     language = pages[0].language
     groups = _groups(pages)
-    read = [page for group in groups for page in group.pages]
+    read = [page for group in groups if group.name not in LOOKED_UP for page in group.pages]
     before = {page: earlier for earlier, page in pairwise(read)}
     after = dict(pairwise(read))
     for page in pages:
@@ -191,9 +193,11 @@ def _templates() -> Environment:
 def front(repository: str | None) -> SitePage:
     """Return the page that says what README.md says."""
     text = _COMMENT.sub("", _text(ROOT / "README.md"))
+    known = f"<{repository}>" if repository else "the address of the repository"
+    text = re.sub(OF_THIS_PAGE, known, text)
     page = ManualPage("README", text, NAME, {})
     html = _resolved(rendering.to_html(page, UNRESOLVED), FRONT, manual.WRITTEN, repository)
-    html = _PICTURE.sub(_picture, _EMPTY_HEAD.sub("", html))
+    html = _PICTURE.sub(_picture, _EMPTY_HEAD.sub("", html)).replace("<th></th>", "<td></td>")
     ways = {language: contents_path(language) for language in _translations()}
     return SitePage(FRONT, manual.WRITTEN, NAME, html, ways=ways)
 
@@ -364,8 +368,8 @@ class Place(NamedTuple):
     anchor: str
     heading: str
     text: str
-    in_tables: AbstractSet[str]
-    """The words that only large tables have: they would make the index too large."""
+    in_tables: str
+    """The words that only large tables have, once each: the index would be too large with all."""
 
 
 class _Reader(HTMLParser):
@@ -403,9 +407,9 @@ def searched(page: SitePage) -> Iterator[Place]:
     for number, part in enumerate(reader.parts):
         text = " ".join(part["text"].split())
         before = set(_WORD.findall(f"{part['heading']} {text}".lower()))
-        in_tables = set(_WORD.findall(part["table"].lower())) - before
+        in_tables = sorted(set(_WORD.findall(part["table"].lower())) - before)
         heading = part["heading"] if number else ""
-        yield Place(part["anchor"] if number else "", heading, text, in_tables)
+        yield Place(part["anchor"] if number else "", heading, text, " ".join(in_tables))
 
 
 def _script(pages: Sequence[SitePage]) -> str:
@@ -424,15 +428,10 @@ def _script(pages: Sequence[SitePage]) -> str:
 
 
 def _index(pages: Sequence[SitePage]) -> str:
-    """Return the script that a search reads."""
-    places = [(number, place) for number, page in enumerate(pages) for place in searched(page)]
-    told_by = Counter(word for _number, place in places for word in place.in_tables)
-    rare = {word for word, count in told_by.items() if count < MOST_SHARE * len(places)}
-    index = [
-        [number, place.anchor, place.heading, place.text, " ".join(sorted(place.in_tables & rare))]
-        for number, place in places
-    ]
-    return f"window.manualIndex={_json(index)};\n"
+    """Return the script that a search reads. It is packed: as text it would be a quarter of all."""
+    index = [[number, *place] for number, page in enumerate(pages) for place in searched(page)]
+    packed = b64encode(zlib.compress(_json(index).encode(), 9)).decode("ascii")
+    return f'window.manualIndex="{packed}";\n'
 
 
 def _json(value: object) -> str:

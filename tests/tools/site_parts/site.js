@@ -42,12 +42,13 @@ function addWays(main) {
   const headings = [...main.querySelectorAll("h2[id]")];
   if (headings.length > 2) {
     const links = headings.map((heading) => made("a", heading.textContent, { href: "#" + heading.id }));
-    const places = made("details", [made("summary", words.places), list(links)], { class: "places" });
+    const details = made("details", [made("summary", words.places), list(links)]);
+    const places = made("nav", details, { class: "places", "aria-label": words.places });
     const wide = matchMedia("(min-width: 1200px)");
     const put = () => { // beside the text where there is room, else below its title
       if (wide.matches) main.before(places);
       else main.querySelector("h1").after(places);
-      places.open = wide.matches;
+      details.open = wide.matches;
     };
     wide.addEventListener("change", put);
     put();
@@ -93,21 +94,32 @@ setTheme(keptTheme()); // before anything is seen
 // The index. It is a script, because a page that is opened from a disk may fetch nothing.
 
 let index = null;
+let coming = null;
 
 function withIndex(then) {
-  if (index) return then();
-  const script = made("script", []);
-  script.src = root.dataset.root + "assets/search.js";
-  script.onload = () => {
-    index = window.manualIndex.map(([number, anchor, heading, text, table]) => {
-      const page = pages[number];
-      const href = root.dataset.root + page.path + (anchor && "#" + anchor);
-      const parts = [page.title, heading, text, table].map((one) => " " + folded(one));
-      return { page, href, heading, text, table: table.split(" "), parts };
-    });
+  coming ??= new Promise((arrived, failed) => {
+    const script = made("script", []);
+    script.src = root.dataset.root + "assets/search.js";
+    script.onload = () => unpacked(window.manualIndex).then(arrived, failed);
+    script.onerror = failed;
+    document.head.append(script);
+  });
+  coming.then((places) => {
+    index = places;
     then();
-  };
-  document.head.append(script);
+  });
+}
+
+async function unpacked(packed) {
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const places = await new Response(stream).json();
+  return places.map(([number, anchor, heading, text, table]) => {
+    const page = pages[number];
+    const href = root.dataset.root + page.path + (anchor && "#" + anchor);
+    const parts = [page.title, heading, text, table].map((one) => " " + folded(one));
+    return { page, href, heading, text, table: table.split(" "), parts };
+  });
 }
 
 function folded(text) { // without capitals and accents, as people type
@@ -207,7 +219,7 @@ function search(text) {
   if (!hits.length) ({ hits, rarest } = found(typed, index));
   const count = hits.length === 1 ? words.one : words.many.replace("{}", hits.length);
   document.getElementById("main").append(made("section", [
-    made("h2", hits.length ? count : words.none, { role: "status" }),
+    made("h1", hits.length ? count : words.none, { "aria-live": "polite" }),
     made("ul", hits.map((places) => shown(places, rarest))),
   ], { class: "found", "aria-label": words.found }));
 }
