@@ -26,6 +26,7 @@ Examples:
   levity-trio deploy --remote-write https://metrics.example.org/write deploy/
   levity-trio deploy --servers 3 --db postgresql:///levity deploy/
   levity-trio deploy --container container/
+  levity-trio deploy --home-assistant home-assistant/
 
 Reads the settings of `levity-trio serve` from the same flags, environment and TOML file, and writes
 them into the systemd unit and the other files. DIR/README.txt says how to install each of them. The
@@ -39,6 +40,10 @@ same ports raised by 1000, server 2 by 2000, and so on, as with --metrics-port a
 With --container, the files are a Containerfile, the wheel of this program, and a compose file with
 the present settings. The image runs as a user of its own and stores everything in one volume;
 compose.yaml says how to begin.
+
+With --home-assistant, the files are a repository with an app (add-on) of Home Assistant, which
+builds the same image. What a person needs is an option there, with the present setting as its
+default; the other settings are fixed. README.md says how to begin.
 
 Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written, 2
 for a wrong setting.
@@ -76,7 +81,10 @@ class Folder(click.Path):
     help="How many servers; more than one need --db postgresql://...",
 )
 @click.option(
-    "is_container", "--container", is_flag=True, help="Write the files of a container instead."
+    "image", "--container", flag_value="container", help="Write the files of a container instead."
+)
+@click.option(
+    "image", "--home-assistant", flag_value="add-on", help="Write an app of Home Assistant instead."
 )
 @click.option("is_force", "--force", is_flag=True, help="Replace existing files.")
 def deploy(
@@ -85,7 +93,7 @@ def deploy(
     user: str | None,
     remote_write: str | None,
     servers: int,
-    is_container: bool,
+    image: str | None,
     is_force: bool,
     **options: object,
 ) -> None:
@@ -93,8 +101,8 @@ def deploy(
     and Fluentd into the folder DIR; for several servers a unit each, and the configuration of
     HAProxy and PostgreSQL."""
     flags = {name: value for name, value in options.items() if value not in (None, ())}
-    if is_container:
-        _write_container(directory, flags, may_replace=is_force)
+    if image is not None:
+        _write_image(directory, flags, is_add_on=image == "add-on", may_replace=is_force)
     else:
         write_files(
             directory, flags, servers, user=user, remote_write=remote_write, may_replace=is_force
@@ -134,18 +142,23 @@ def write_files(
     say(f"Next: {directory / 'README.txt'}")
 
 
-def _write_container(directory: Path, flags: Mapping[str, object], *, may_replace: bool) -> None:
+def _write_image(
+    directory: Path, flags: Mapping[str, object], *, is_add_on: bool, may_replace: bool
+) -> None:
     from levity_trio import writing  # noqa: PLC0415 - as above
-    from levity_trio.deploy.container import values_of_container  # noqa: PLC0415 - as above
-    from levity_trio.deploy.files import texts_of_container, write  # noqa: PLC0415
+    from levity_trio.deploy import container, files  # noqa: PLC0415 - as above
     from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
 
     with open_wheel() as wheel:
-        contents = texts_of_container(
-            values_of_container(flags, os.environ, wheel.path.name, wheel.version)
-        )
-        write(directory, contents, may_replace=may_replace)
-        writing.replace(directory / wheel.path.name, wheel.path.read_bytes(), writing.DOCUMENT)
-    for name in (*contents, wheel.path.name):
-        say(str(directory / name))
-    say(f"Next: {directory / 'compose.yaml'} says how to start it")
+        given = (flags, os.environ, wheel.path.name, wheel.version)
+        if is_add_on:
+            contents = files.texts_of_add_on(container.values_of_add_on(*given))
+            copy, guide = directory / "levity-trio" / wheel.path.name, "README.md"
+        else:
+            contents = files.texts_of_container(container.values_of_container(*given))
+            copy, guide = directory / wheel.path.name, "compose.yaml"
+        files.write(directory, contents, may_replace=may_replace)
+        writing.replace(copy, wheel.path.read_bytes(), writing.DOCUMENT)
+    for path in (*map(directory.joinpath, contents), copy):
+        say(str(path))
+    say(f"Next: {directory / guide} says how to start it")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.config import API_PORT, SETTINGS, ConfigError, LogConfig, ServerConfig
 from levity_trio.config.sources import load
 from levity_trio.deploy.installation import (
+    DRIVERS_PORT,
     METRICS_PORT,
     STATE_FOLDER,
     STOP_SPARE_SECONDS,
@@ -33,6 +34,8 @@ HEALTH: Final = (
         "timeout=4)"
     ),
 )
+NAMED: Final = ("server_name", "registration", "unknown_tags", "port", "drivers_port")
+"""Settings that the templates of Home Assistant name."""
 FROM_OUTSIDE: Final = ("--port", "--tls-port", "--drivers-port", "--files-port", "--ftp-port")
 
 
@@ -47,7 +50,9 @@ def values_of_container(
     check_fixed(ports)
     api_port = server.api_port or API_PORT
     return {
+        **{name: json.dumps(getattr(server, name)) for name in NAMED},
         "version": version,
+        "release": version.partition("+")[0],
         "tag": version.replace("+", "-"),
         "wheel": wheel,
         "program": str(CURRENT.parent),
@@ -62,6 +67,17 @@ def values_of_container(
         "health": json.dumps(HEALTH),
         "health_test": json.dumps(["CMD", *HEALTH]),
         "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
+    }
+
+
+def values_of_add_on(flags: Mapping[str, object], *others: Any) -> dict[str, str]:
+    """Return the values of the templates of Home Assistant, which has a time zone of its own.
+    Raises ConfigError, as for a container."""
+    values = values_of_container({"drivers_port": DRIVERS_PORT, **flags}, *others)
+    return {
+        **values,
+        "ports": "\n".join(f"  {port}/tcp: {port}" for port in values["exposed"].split()),
+        "environment": values["environment"].partition("\n")[2].replace("$$", "$"),
     }
 
 

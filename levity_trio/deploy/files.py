@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from levity_trio import FOLDER
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.dashboard import dashboard
 from levity_trio.deploy.several import SITE_SERIES, Several
@@ -34,6 +35,7 @@ TEMPLATES_OF_SEVERAL: Final = (
     "fluentd.conf",
 )
 TEMPLATES_OF_CONTAINER: Final = ("Containerfile", "compose.yaml")
+HOME_ASSISTANT: Final = FOLDER / "deploy" / "templates" / "home-assistant"
 DASHBOARD: Final = "grafana-dashboard.json"
 
 
@@ -82,7 +84,15 @@ def texts_of_container(values: Mapping[str, str]) -> dict[str, str]:
     return {name: _filled(name, values) for name in TEMPLATES_OF_CONTAINER}
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
+def texts_of_add_on(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the contents of each file by its path, for Home Assistant. The wheel lies beside the
+    Dockerfile, which begins like that of the container."""
+    values = {**values, "image": _filled("Containerfile", values)}
+    found = (path for path in HOME_ASSISTANT.rglob("*") if path.is_file())
+    return {str(path.relative_to(HOME_ASSISTANT)): _filled(path, values) for path in found}
+
+
+def _filled(template: str | Path, values: Mapping[str, str]) -> str:
     text = (files(__package__) / "templates" / template).read_text(encoding="utf-8")
     return _Form(text).substitute({**values, **SHARED_TEXTS})
 
@@ -94,7 +104,6 @@ def write(directory: Path, contents: Mapping[str, str], *, may_replace: bool) ->
         EnvironmentProblem: a file exists, or the folder cannot be written.
     """
     try:
-        place(directory).mkdir(parents=True, exist_ok=True)
         existing = [
             name
             for name in contents
@@ -105,6 +114,7 @@ def write(directory: Path, contents: Mapping[str, str], *, may_replace: bool) ->
                 f"{directory} already has {', '.join(existing)}; --force replaces existing files"
             )
         for name, text in contents.items():
+            place((directory / name).parent).mkdir(parents=True, exist_ok=True)
             with (replacing if may_replace else created)(directory / name, DOCUMENT) as file:
                 file.write(text.encode())
     except OSError as problem:
