@@ -124,6 +124,7 @@ def test_the_front_page_says_what_readme_says(built: Path, pages: Mapping[Path, 
     headings = re.findall(r"^## (.+)$", (site.ROOT / "README.md").read_text(), re.MULTILINE)
     shown = [site.plain(one) for one in re.findall(r"<h2 [^>]*>(.*?)</h2>", front.html)]
     assert shown == [one.replace("`", "") for one in headings]
+    assert not re.findall("&lt;(?:a|br|details|div|img|p|picture|video)\\b", front.html)
     assert all(one.attributes["alt"] for one in front.all if one.name == "img")
     assert f'href="{REPOSITORY}/blob/HEAD/LICENSE"' in front.html
     assert f'href="{REPOSITORY}/blob/HEAD/.github/CONTRIBUTING.md"' in front.html
@@ -162,6 +163,12 @@ def test_what_is_no_site_stays(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         site.main([str(tmp_path)])
     assert [*tmp_path.iterdir()] == [mine]
+
+
+def test_badges_stay_at_the_host_and_its_pages_are_linked() -> None:
+    badge = '<a href="repository:/../../actions/ci.yml"><img src="../../ci/badge.svg" alt="CI"></a>'
+    assert site.without_badges(f"<p>{badge}\n{badge}</p>\n<p>Text</p>") == "<p>Text</p>"
+    assert site.at_host("../../issues/new/choose") == "issues/new/choose"
 
 
 def test_a_link_to_nothing_fails() -> None:

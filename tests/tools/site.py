@@ -39,6 +39,7 @@ NAME: Final = "levity-trio"
 FRONT: Final = "index.html"
 OF_THIS_PAGE: Final = r"the\s+address\s+of\s+this\s+page"
 """What a reader of README.md clones; the page of the site has another address."""
+OF_HOST: Final = "../../"
 NEWS: Final = "new"
 """The group of pages that are in no folder."""
 INDEX: Final = "assets/search.js"
@@ -71,6 +72,9 @@ OF_SCRIPT: Final = {
 _COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _LINK: Final = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
 _PICTURE: Final = re.compile(r'<img src="([^"]*)"')
+_BADGES: Final = re.compile(
+    r'<p>(?:\s*(?:<a [^>]*>)?<img src="(?:\.\./|https?:)[^>]*>(?:</a>)?\s*)+</p>\s*'
+)
 _SECTION: Final = re.compile(r'<h2 id="([^"]*)">(.*?)</h2>', re.DOTALL)
 _LISTED: Final = re.compile(r"^- \[[^]]*\]\(([^)]+)\.md\)", re.MULTILINE)
 _TAG: Final = re.compile(r"<[^>]+>")
@@ -196,10 +200,16 @@ def front(repository: str | None) -> SitePage:
     known = f"<{repository}>" if repository else "the address of the repository"
     text = re.sub(OF_THIS_PAGE, known, text)
     page = ManualPage("README", text, NAME, {})
-    html = _resolved(rendering.to_html(page, UNRESOLVED), FRONT, manual.WRITTEN, repository)
+    html = without_badges(rendering.to_html(page, UNRESOLVED))
+    html = _resolved(html, FRONT, manual.WRITTEN, repository)
     html = _PICTURE.sub(_picture, _EMPTY_HEAD.sub("", html)).replace("<th></th>", "<td></td>")
     ways = {language: contents_path(language) for language in _translations()}
     return SitePage(FRONT, manual.WRITTEN, NAME, html, ways=ways)
+
+
+def without_badges(html: str) -> str:
+    """Return HTML without its badges: they say how the repository is now, and come from a host."""
+    return _BADGES.sub("", html)
 
 
 def _contents() -> Iterator[SitePage]:
@@ -322,7 +332,10 @@ def _places(name: str) -> Mapping[str, str] | None:
 
 
 def at_host(name: str) -> str:
-    """Return the path of a file at the host of the repository. The name may lack `.md`."""
+    """Return the path of a file at the host of the repository, or of a page of that host: on such
+    hosts the repository itself is two folders above README.md. The name may lack `.md`."""
+    if name.startswith(OF_HOST):
+        return name.removeprefix(OF_HOST)
     for path in (name, f"{name}.md"):
         if (ROOT / path).is_file():
             return f"blob/HEAD/{path}"
