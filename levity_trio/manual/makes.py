@@ -1,35 +1,39 @@
 """The makes of chargers, and what is known of a charger by what it tells of itself.
 
-Each make is a file of `chargers/`: its page is made from it by `just manual`. `told` of a make, or
-of one of its entries, has what chargers send as chargePointVendor, or as `VENDOR / MODEL`.
+Each make is a file of `chargers/`, and `just manual` writes the pages from them. `told` of a make,
+or of one of its entries, has what chargers send as chargePointVendor, or as `VENDOR / MODEL`.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
 from levity_trio.manual import FOLDER, anchor
 
 CHARGERS: Final = "chargers"
+PAGES: Final = ("a-c", "d-f", "g-l", "m-r", "s-u", "v-z")
+"""The pages, by the first letters of the files."""
 _WORD: Final = re.compile(r"[a-z0-9+]+")
 
 
 @cache
-def makes() -> Mapping[str, Mapping[str, Any]]:
-    """Return what is known of each make, by the topic of its page."""
-    files = sorted((FOLDER / CHARGERS).glob("*.toml"))
-    return {
-        f"{CHARGERS}/{one.stem}": tomllib.loads(one.read_text(encoding="utf-8")) for one in files
-    }
+def makes() -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Return what is known of each make, by the topics of the pages."""
+    found: dict[str, list[Mapping[str, Any]]] = {f"{CHARGERS}/{name}": [] for name in PAGES}
+    for file in sorted((FOLDER / CHARGERS).glob("*.toml")):
+        (name,) = [one for one in PAGES if one[0] <= file.stem[0] <= one[-1]]
+        found[f"{CHARGERS}/{name}"].append(tomllib.loads(file.read_text(encoding="utf-8")))
+    return found
 
 
-def heading(models: Sequence[Sequence[str]]) -> str:
-    """Return the heading of an entry: its models, whose sources come after their names."""
-    return ", ".join(name for name, *_sources in models)
+def heading(make: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Return the heading below which an entry stands: its models, or only its make."""
+    models = ", ".join(name for name, *_sources in entry["models"])
+    return f"{make['make']} {models}" if len(make["entry"]) > 1 else str(make["make"])
 
 
 def entry(vendor: str | None, model: str | None) -> str | None:
@@ -44,21 +48,22 @@ def entry(vendor: str | None, model: str | None) -> str | None:
         is_vendor = _begins(vendor, made_by) or (not vendor and _begins(model, made_by))
         if is_vendor and (not named or _begins(model, named, made_by)):
             fitting[place] = max(fitting.get(place, 0), len(_joined(told)))
-    best = {place for place in fitting if fitting[place] == max(fitting.values())}
-    topics = {place.partition("#")[0] for place in best}
-    return best.pop() if len(best) == 1 else topics.pop() if len(topics) == 1 else None
+    best = [place for place in fitting if fitting[place] == max(fitting.values())]
+    return best[0] if len(best) == 1 else None
 
 
 @cache
 def _places() -> Sequence[tuple[str, str]]:
     """Return each place of a page with each name that leads there."""
-    found: list[tuple[str, str]] = []
-    for topic, make in makes().items():
-        found += [(topic, told) for told in make["told"]]
-        for one in make["entry"]:
-            place = f"{topic}#{anchor(heading(one['models']))}"
-            found += [(place, told) for told in one.get("told", ())]
-    return found
+    return [(f"{topic}#{anchor(title)}", told) for topic, title, told in _names()]
+
+
+def _names() -> Iterator[tuple[str, str, str]]:
+    for topic, found in makes().items():
+        for make in found:
+            yield from ((topic, make["make"], told) for told in make["told"])
+            for one in make["entry"]:
+                yield from ((topic, heading(make, one), told) for told in one.get("told", ()))
 
 
 def _begins(text: str | None, name: str, before: str = "") -> bool:

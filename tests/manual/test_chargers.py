@@ -10,11 +10,11 @@ import pytest
 
 from levity_trio import manual
 from levity_trio.config import SETTINGS
-from levity_trio.manual.makes import entry, makes
+from levity_trio.manual.makes import entry, heading, makes
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.wire.repair import Wrong
 from tests.load.foreign.kinds import WHAT_WE_DO
-from tests.tools.chargers import INDEX, NAMED, PARTS, contents, statements
+from tests.tools.chargers import INDEX, NAMED, PARTS, SOURCES, contents, statements
 
 MODELS = 40
 SOURCE = re.compile(r"[\w.-]+/[\w.-]+(#\d+|:[\w./-]+\.\w+)|https://[\w.-]+\.\w+/\S+")
@@ -25,11 +25,12 @@ DECLARED = {
     "kind": {*WHAT_WE_DO},
     "setting": {one.flag for one in SETTINGS},
 }
-MAKES = pytest.mark.parametrize("make", makes().values(), ids=lambda make: make["make"])
+KNOWN = [make for found in makes().values() for make in found]
+MAKES = pytest.mark.parametrize("make", KNOWN, ids=lambda make: make["make"])
 
 
 def test_many_models_are_known() -> None:
-    entries = [one for make in makes().values() for one in make["entry"]]
+    entries = [one for make in KNOWN for one in make["entry"]]
     assert sum(len(one["models"]) for one in entries) >= MODELS
 
 
@@ -55,27 +56,38 @@ def test_the_contents_and_the_table_lead_to_each_make() -> None:
     assert manual.contents().text == contents(), "run `just manual`"
     listed = [one for one in manual.topics() if one.startswith("chargers/")]
     assert listed == [INDEX, *makes()]
+    sections = [name for topic in makes() for name in manual.find(topic).sections]
+    assert [one for one in sections if one != SOURCES] == [one["make"] for one in KNOWN]
 
 
-def test_a_make_is_found_by_its_name_alone() -> None:
-    assert manual.find("grizzl-e").topic == "chargers/grizzl-e"
+def test_a_make_is_found_by_its_name() -> None:
+    with pytest.raises(manual.UnknownTopic) as unknown:
+        manual.find("grizzl-e")
+    assert "chargers/g-l" in unknown.value.nearest
+    assert "chargers/g-l" in [page.topic for page, _line in manual.search("Grizzl-E")]
 
 
 @MAKES
-def test_each_name_leads_to_its_own_page(make: dict[str, Any]) -> None:
+def test_each_name_leads_to_its_own_make(make: dict[str, Any]) -> None:
     """No other make has it, too, and an anchor of the page is there."""
-    (topic,) = [one for one, known in makes().items() if known is make]
-    names = [*make["told"], *(told for one in make["entry"] for told in one.get("told", ()))]
-    for told in names:
-        vendor, _, model = told.partition("/")
-        found = entry(vendor, model)
-        assert found is not None, told
-        page, _, anchor = found.partition("#")
-        assert page == topic, told
-        assert not anchor or anchor in manual.find(topic).anchors, told
+    for told in make["told"]:
+        assert leads(told) == manual.anchor(make["make"]), told
+    for one in make["entry"]:
+        for told in one.get("told", ()):
+            assert leads(told) == manual.anchor(heading(make, one)), told
 
 
-SMART = "chargers/grizzl-e#smart-smart-v2"
+def leads(told: str) -> str:
+    """Return the anchor to which a name leads."""
+    vendor, _, model = told.partition("/")
+    found = entry(vendor, model)
+    assert found is not None, told
+    topic, _, place = found.partition("#")
+    assert place in manual.find(topic).anchors, told
+    return place
+
+
+SMART = "chargers/g-l#grizzl-e-smart-smart-v2"
 
 
 @pytest.mark.parametrize(
@@ -85,13 +97,13 @@ SMART = "chargers/grizzl-e#smart-smart-v2"
         ("united chargers", "GRIZZL-E SMART 40A", SMART),
         ("Grizzl-E", "Smart", SMART),
         ("", "Grizzl-E Smart", SMART),
-        ("GRIZZL_E", "Avalanche", "chargers/grizzl-e"),
-        ("Alfen BV", "NG910-60023", "chargers/alfen#eve-single-s-line-eve-single-pro-line"),
-        ("Wall Box Chargers", None, "chargers/wallbox"),
-        ("WallBox", "Something new", "chargers/wallbox"),
-        ("", "ACChargePoint", "chargers/huawei"),
-        ("Huawei", None, "chargers/huawei"),
-        ("EV-BOX", "Livo", "chargers/evbox"),
+        ("GRIZZL_E", "Avalanche", "chargers/g-l#grizzl-e"),
+        ("Alfen BV", "NG910-60023", "chargers/a-c#alfen"),
+        ("Wall Box Chargers", None, "chargers/v-z#wallbox"),
+        ("WallBox", "Something new", "chargers/v-z#wallbox"),
+        ("", "ACChargePoint", "chargers/g-l#huawei"),
+        ("Huawei", None, "chargers/g-l#huawei"),
+        ("EV-BOX", "Livo", "chargers/d-f#evbox"),
     ],
 )
 def test_a_charger_leads_to_its_make(vendor: str, model: str | None, found: str) -> None:

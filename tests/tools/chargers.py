@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import Any, Final
 
-from levity_trio.manual import CONTENTS, FOLDER
+from levity_trio.manual import CONTENTS, FOLDER, anchor
 from levity_trio.manual.makes import CHARGERS, heading, makes
 
 INDEX: Final = f"{CHARGERS}/makes"
 TITLE: Final = "Chargers by make"
+SOURCES: Final = "Sources"
 WIDTH: Final = 120
 PARTS: Final = {
-    "set": ("What you type", "what to type"),
-    "odd": ("What looks odd", "what looks odd"),
-    "limit": ("Can it be limited?", "whether it can be limited"),
-    "firmware": ("Firmware", "which firmware to avoid"),
+    "set": ("What you type", "set-up"),
+    "odd": ("What looks odd", "oddities"),
+    "limit": ("Can it be limited?", "limits"),
+    "firmware": ("Firmware", "firmware"),
 }
 """The parts of an entry, how a page names them, and what it says where nothing is known."""
 NAMED: Final = re.compile(r"\{(\w+):([^}]+)\}")
@@ -34,9 +35,14 @@ INTRODUCTION: Final = (
     "What others found with chargers of each make: what to type into which menu, what looks odd, "
     "whether it can be limited, and which firmware to avoid. `SERVER` is the name or the IP "
     "address of the machine with the server, `CP-1` a name that no other charger has. Each "
-    "sentence has the number of its source. Nothing here was tried by us unless it says so; "
-    "menus and firmware change. A [trial](../tasks/feeder.md#5-try-each-kind-of-charger) shows "
+    "sentence has the number of its source; files of evcc are those below "
+    "`templates/definition/charger`, those of lbbrhzn/ocpp below `docs`. Nothing was tried by us, "
+    "and menus and firmware change. A [trial](../tasks/feeder.md#5-try-each-kind-of-charger) shows "
     "what your own charger does."
+)
+HEAD: Final = (
+    "A number in brackets is that of a source, at the end. `SERVER` and `CP-1` are yours: see "
+    "[Chargers by make](makes.md). Another make is on another page."
 )
 WORKS: Final = (
     "It may work all the same: most chargers that speak OCPP 1.6 over WebSocket (*1.6J*) do. "
@@ -52,43 +58,42 @@ REPORT: Final = (
 
 def pages() -> Mapping[str, str]:
     """Return the text of each page by its topic."""
-    return {INDEX: index(), **{topic: page(make) for topic, make in makes().items()}}
+    return {INDEX: index(), **{topic: page(topic, found) for topic, found in makes().items()}}
 
 
 def contents() -> str:
-    """Return the contents of the manual with a list of all makes."""
+    """Return the contents of the manual with a list of the pages."""
     text = (FOLDER / f"{CONTENTS}.md").read_text(encoding="utf-8")
-    topics = {INDEX: TITLE, **{topic: make["make"] for topic, make in makes().items()}}
-    listed = "\n".join(f"- [{title}]({topic}.md)" for topic, title in topics.items())
+    topics = {INDEX: TITLE, **{topic: title(topic) for topic in makes()}}
+    listed = "\n".join(f"- [{name}]({topic}.md)" for topic, name in topics.items())
     return SECTION.sub(lambda _: listed, text)
 
 
+def title(topic: str) -> str:
+    first, last = topic.rpartition("/")[2].upper().split("-")
+    return f"Chargers {first} to {last}"
+
+
 def index() -> str:
-    listed = (
-        f"| [{make['make']}]({topic.removeprefix(f'{CHARGERS}/')}.md) | "
-        f"{'; '.join(heading(one['models']) for one in make['entry'])} |"
-        for topic, make in makes().items()
-    )
-    table = "\n".join(("| make | models |", "| --- | --- |", *listed))
-    others = f"{filled(WORKS)}\n\n{filled(REPORT)}"
-    return "\n\n".join(
-        (f"# {TITLE}", filled(INTRODUCTION), table, "## Yours is not here", f"{others}\n")
-    )
+    links = [
+        f"[{make['make']}]({topic.removeprefix(f'{CHARGERS}/')}.md#{anchor(make['make'])})"
+        for topic, found in makes().items()
+        for make in found
+    ]
+    parts = (f"# {TITLE}", *map(filled, (INTRODUCTION, ", ".join(links))), "## Yours is not here")
+    return "\n\n".join((*parts, *map(filled, (WORKS, REPORT))))
 
 
-def page(make: Mapping[str, Any]) -> str:
-    sources = list(dict.fromkeys(each for text in statements(make) for each in text[1:]))
+def page(topic: str, found: Sequence[Mapping[str, Any]]) -> str:
+    told = [text for make in found for text in statements(make)]
+    sources = dict.fromkeys(each for text in told for each in text[1:])
     numbers = {source: number for number, source in enumerate(sources, 1)}
-    told = " or ".join(f"`{one}`" for one in make["told"])
-    words = (
-        f"A charger is linked to this page if it names itself {told}. `SERVER` and `CP-1` are "
-        f"yours: see [{TITLE}](makes.md). Looked up on {make['looked_up']:%-d %B %Y}."
-    )
-    parts = [f"# {make['make']}", filled(words)]
-    for one in make["entry"]:
-        parts += _entry(one, numbers)
+    parts = [f"# {title(topic)}", filled(HEAD)]
+    for make in found:
+        parts += _make(make, numbers)
     listed = "\n".join(f"{number}. {_source(one)}" for one, number in numbers.items())
-    return "\n\n".join((*parts, "## Sources", f"{listed}\n"))
+    months = " and ".join(dict.fromkeys(f"{make['looked_up']:%B %Y}" for make in found))
+    return "\n\n".join((*parts, f"## {SOURCES}", f"Looked up in {months}.", listed))
 
 
 def statements(make: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -99,18 +104,25 @@ def statements(make: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield from one.get(part, ())
 
 
+def _make(make: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    yield f"## {make['make']}"
+    for one in make["entry"]:
+        if len(make["entry"]) > 1:
+            yield f"### {heading(make, one)}"
+        yield from _entry(one, numbers)
+
+
 def _entry(one: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
-    yield f"## {heading(one['models'])}"
-    for part, (title, _words) in PARTS.items():
-        texts = [_text(text, numbers) for text in one.get(part, ())]
-        if texts:
-            yield f"**{title}**"
-            mark = "1. " if part == "set" else "- "
-            yield "\n".join(bullet(text, mark) for text in texts)
-    told = dict.fromkeys(_numbers(sources, numbers) for _name, *sources in one["models"])
+    models = [f"{name} ({_numbers(sources, numbers)})" for name, *sources in one["models"]]
     unknown = [words for part, (_title, words) in PARTS.items() if not one.get(part)]
     not_known = f" Not known: {', '.join(unknown)}." if unknown else ""
-    yield filled(f"Named in {', '.join(told)}.{not_known}")
+    yield filled(f"{', '.join(models)}.{not_known}")
+    for part, (name, _words) in PARTS.items():
+        texts = [_text(text, numbers) for text in one.get(part, ())]
+        if texts:
+            yield f"**{name}**"
+            mark = "1. " if part == "set" else "- "
+            yield "\n".join(bullet(text, mark) for text in texts)
 
 
 def _text(statement: Sequence[str], numbers: Mapping[str, int]) -> str:
@@ -128,10 +140,10 @@ def _numbers(sources: Iterable[str], numbers: Mapping[str, int]) -> str:
 
 
 def _source(source: str) -> str:
-    repository, mark, path = source.partition(":")
-    if "#" in source or source.startswith("https:") or not mark:
-        return f"`{source}`"
-    return f"`{repository}`, `{path}`"
+    """Return a thread or an address as it is, and a file without its folders."""
+    repository, _mark, path = source.partition(":")
+    is_file = not source.startswith("https:") and "/" in path
+    return f"`{repository}: {path.rpartition('/')[2]}`" if is_file else f"`{source}`"
 
 
 def filled(words: str) -> str:
