@@ -205,7 +205,7 @@ worth *arguments: venv
     {{ bin }}/python -m tests.tools.corpus.worth {{ arguments }}
 
 # They show the demo, and lie in a temporary folder that is printed. `--page PATH` takes one page only, `--readme` those
-# that README.md shows.
+# that README.md shows, `--moving` the one of them that moves.
 # take pictures of each page of the dashboard
 [group('making')]
 screenshots *arguments: venv

@@ -1,7 +1,7 @@
 """Pictures of every page of the demo: `python -m tests.tools.screenshots`.
 
 Each page is shown on a laptop and on a phone, light and dark. `--readme` takes those of them that
-README.md shows.
+README.md shows, `--moving` the one that moves (moving.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.browser.chromium import PHONE, WIDE, Setting, launched, opened
 from tests.browser.furnished import IMPORTED
 from tests.browser.pages import PAGES, SCHEMES, fill_in, reader_of
 from tests.demo.running import Demo, running_demo
+from tests.tools.moving import take_moving
 
 WIDTHS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wide": {"viewport": WIDE},
@@ -35,6 +36,7 @@ OF_README: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "statement": ("/statements/{number}", {"viewport": WIDE}),
 }
 """Page and window of each picture in README.md, by the name of its file."""
+MOVING: Final = "card-car-statement.webp"
 SHOWN: Final = Path(__file__).parents[1] / "screenshots"
 COLOURS: Final = 128
 """So many are enough for a page, and make its picture a third as large."""
@@ -124,16 +126,24 @@ def main() -> int:
         action="store_true",
         help="only those that README.md shows, into tests/screenshots",
     )
+    parser.add_argument(
+        "--moving",
+        action="store_true",
+        help="only the moving picture that README.md shows, into tests/screenshots",
+    )
     asked = parser.parse_args()
-    folder = SHOWN if asked.readme else Path(tempfile.mkdtemp(prefix="levity-screenshots-"))
-    pages = asked.page or [one for one in PAGES if one != IMPORTED]
+    is_shown = asked.readme or asked.moving
+    folder = SHOWN if is_shown else Path(tempfile.mkdtemp(prefix="levity-screenshots-"))
     with launched() as browser, running_demo() as demo:
+        if asked.moving:
+            print(f"{take_moving(browser, demo, SHOWN / MOVING)} frames in {SHOWN / MOVING}")
+            return 0
         time.sleep(LIVED_SECONDS)
-        is_all = not asked.readme
+        pages = asked.page or [one for one in PAGES if one != IMPORTED]
         count = (
-            take(browser, demo, folder, pages, whole=asked.whole)
-            if is_all
-            else take_of_readme(browser, demo)
+            take_of_readme(browser, demo)
+            if asked.readme
+            else take(browser, demo, folder, pages, whole=asked.whole)
         )
     print(f"{count} pictures in {folder}")
     return 0
