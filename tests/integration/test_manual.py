@@ -45,8 +45,8 @@ TRANSACTION: Final = "1000017"
 PLACES: Final = {"CHARGER": "CP-1", "SESSION": TRANSACTION, "FILE": "shared.zip"}
 """What stands in README, CONTRIBUTING and the forms for something of this site."""
 RUN_ELSEWHERE: Final = {
-    "levity-trio demo": "tests/demo/test_demo.py",
-    "levity-trio serve": "tests/integration/test_readme.py, in a bare clone",
+    "levity-trio demo": "tests/integration/test_readme.py, in a bare clone",
+    "levity-trio serve": "the same test, there",
     "pytest --workers auto": ".ci/run, word for word",
 }
 """Ends of command lines that another test runs."""
@@ -55,7 +55,7 @@ ONLY_READ: Final = {
     "git clone": "the address of the repository is not known",
     "sudo apt install": "it changes the machine",
     "ssh -L": "it needs another computer",
-    "source .venv/bin/activate": "a shell of its own",
+    "pipx run": "the address of the repository is not known",
 }
 """Beginnings of command lines of which only the syntax is read."""
 COMMANDS_AT_LEAST: Final = 50
