@@ -1,0 +1,104 @@
+"""The workflows that the forge runs: their shape, what they start, and what they may."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from check_jsonschema.builtin_schemas import get_builtin_schema
+from ruamel.yaml import YAML
+
+from tests.integration.printed import made_by_just, read_by_its_parser
+from tests.tools.release import ROOT, TOOLS
+
+FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
+WORKFLOWS: dict[str, Any] = {one.stem: YAML(typ="safe", pure=True).load(one) for one in FILES}
+PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+HOST = re.compile(r"(?<![\w/.-])[\w-]+(?:\.[\w-]+)*\.(?:io|com|org|net|dev|pkg)\b")
+WRITES = {
+    ("release", "image"): {"packages": "write"},
+    ("release", "index"): {"id-token": "write"},
+    ("release", "release"): {"contents": "write"},
+}
+"""What jobs may do beside reading the repository."""
+ELSEWHERE = ("echo", "gh", "git", "pipx", "sha256sum", "uv")
+"""Programs that the forge's machine has, or that a step before installs."""
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, workflow in WORKFLOWS.items():
+        for job, told in workflow["jobs"].items():
+            yield name, job, told
+
+
+def lines() -> Iterator[str]:
+    """Yield the commands of all steps."""
+    for _name, _job, told in jobs():
+        for step in told["steps"]:
+            for line in step.get("run", "").replace("\\\n", " ").splitlines():
+                if not line.startswith("case "):
+                    yield line.strip()
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_has_the_public_shape(name: str) -> None:
+    schema = get_builtin_schema("vendor.github-workflows")
+    jsonschema.Draft7Validator(schema).validate(WORKFLOWS[name])
+
+
+def test_there_are_both_and_they_read_only_but_for_what_is_named() -> None:
+    assert [*WORKFLOWS] == ["ci", "release"]
+    assert all(one["permissions"] == {"contents": "read"} for one in WORKFLOWS.values())
+    assert {
+        (name, job): told["permissions"] for name, job, told in jobs() if "permissions" in told
+    } == WRITES
+
+
+def test_all_pythons_are_checked() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    promised = re.findall(r":: (3\.\d+)$", "\n".join(classifiers), re.MULTILINE)
+    matrix = WORKFLOWS["ci"]["jobs"]["checks"]["strategy"]["matrix"]
+    assert matrix["python"] == promised
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_actions_are_pinned_and_no_host_is_named(file: Path) -> None:
+    text = file.read_text()
+    used = re.findall(r"uses: (.*)$", text, re.MULTILINE)
+    assert used
+    assert [one for one in used if not PINNED.match(one)] == []
+    assert HOST.findall(text) == []
+
+
+@pytest.mark.parametrize("line", [*dict.fromkeys(lines())])
+def test_what_a_step_runs_is_there(line: str, request: pytest.FixtureRequest) -> None:
+    subprocess.run(["bash", "-n", "-c", line], check=True)
+    program, *words = shlex.split(line)
+    if program == ".venv/bin/just":
+        for command in made_by_just(line):
+            read_by_its_parser(command, request.config)
+    elif program == "python3":
+        read_by_its_parser([".venv/bin/python", *words], request.config)
+    elif program.startswith("."):
+        assert (ROOT / program).stat().st_mode & 0o111
+    else:
+        assert program in ELSEWHERE
+    if program == "pipx":
+        assert words[-1] in TOOLS
+
+
+def test_a_release_checks_before_it_makes_anything() -> None:
+    steps = [step.get("run", "") for step in WORKFLOWS["release"]["jobs"]["build"]["steps"]]
+    commands = [one for one in steps if one]
+    assert "--names --tag" in commands[1]
+    assert commands[2:] == [
+        ".ci/run",
+        '.venv/bin/just release --checked --tag "$GITHUB_REF_NAME"',
+    ]
