@@ -44,8 +44,7 @@ NEWS: Final = "new"
 """The group of pages that are in no folder."""
 INDEX: Final = "assets/search.js"
 """A folder that has it is a site, and may be written again."""
-REFERENCE: Final = "reference"
-LOOKED_UP: Final = (REFERENCE, "chargers")
+LOOKED_UP: Final = ("reference", "chargers")
 """Groups whose pages are not read one after the other."""
 UNRESOLVED: Final = "repository:"
 MANUAL: Final = "levity_trio/manual"
@@ -80,7 +79,6 @@ _LISTED: Final = re.compile(r"^- \[[^]]*\]\(([^)]+)\.md\)", re.MULTILINE)
 _TAG: Final = re.compile(r"<[^>]+>")
 _EMPTY_HEAD: Final = re.compile(r"<thead>\s*<tr>\s*(?:<th>\s*</th>\s*)+</tr>\s*</thead>\s*")
 _BETWEEN_CELLS: Final = re.compile(r">\n(?=</?(?:table|thead|tbody|tr|th|td)\b)")
-_WORD: Final = re.compile(r"\w[\w-]{2,}")
 _REMOTE: Final = re.compile(
     r"(?:https://(?:[^@/]+@)?|ssh://[^@/]+@|[^@/:]+@)([\w.-]+)(?::\d+(?=/))?[:/](.+?)(?:\.git)?/?"
 )
@@ -367,6 +365,8 @@ def web_address(remote: str) -> str | None:
 
 
 def _of_checkout() -> str | None:
+    if not (ROOT / ".git").exists():
+        return None  # an sdist may lie in the checkout of something else
     command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     return web_address(told.stdout)
@@ -381,30 +381,25 @@ class Place(NamedTuple):
     anchor: str
     heading: str
     text: str
-    in_tables: str
-    """The words that only large tables have, once each: the index would be too large with all."""
 
 
 class _Reader(HTMLParser):
-    """Gathers anchors, headings and texts of a page; those of tables apart, if they are large."""
+    """Gathers anchors, headings and texts of a page."""
 
-    def __init__(self, *, has_large_tables: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._has_large_tables = has_large_tables
         self.parts: list[dict[str, str]] = []
         self._into = "text"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in PLACES or not self.parts:
             anchor = dict(attrs).get("id") or ""
-            self.parts.append({"anchor": anchor, "heading": "", "text": "", "table": ""})
+            self.parts.append({"anchor": anchor, "heading": "", "text": ""})
         if tag in PLACES:
             self._into = "heading"
-        elif tag == "table" and self._has_large_tables:
-            self._into = "table"
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in (*PLACES, "table"):
+        if tag in PLACES:
             self._into = "text"
         elif tag not in INLINE:
             self.handle_data(" ")
@@ -415,14 +410,12 @@ class _Reader(HTMLParser):
 
 def searched(page: SitePage) -> Iterator[Place]:
     """Yield the places of a page."""
-    reader = _Reader(has_large_tables=page.group == REFERENCE)
+    reader = _Reader()
     reader.feed(page.html)
-    for number, part in enumerate(reader.parts):
-        text = " ".join(part["text"].split())
-        before = set(_WORD.findall(f"{part['heading']} {text}".lower()))
-        in_tables = sorted(set(_WORD.findall(part["table"].lower())) - before)
-        heading = part["heading"] if number else ""
-        yield Place(part["anchor"] if number else "", heading, text, " ".join(in_tables))
+    title, *others = reader.parts
+    yield Place("", "", " ".join(title["text"].split()))
+    for part in others:
+        yield Place(part["anchor"], part["heading"], " ".join(part["text"].split()))
 
 
 def _script(pages: Sequence[SitePage]) -> str:

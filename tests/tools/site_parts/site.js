@@ -5,11 +5,11 @@
 const root = document.documentElement;
 const MOST_PAGES = 30;
 const MOST_PLACES = 3; // of one page, below its best one
-const MOST_NAMES = 8; // of a table, as an excerpt
 const EXCERPT = 160;
-const WEIGHTS = [12, 8, 3, 2]; // of a word in the title, the heading, the text, a table
+const WEIGHTS = [12, 8, 3]; // of a word in the title, the heading, the text
 const WHOLE = 1.5; // times as much for a whole word
 const MEANT = 0.2; // times as much for what is meant by a word that is used otherwise here
+const OF_REFERENCE = 0.6; // times as much in its long tables, which have nearly all words
 const LEAST_SHARE = 0.7; // of the best hit: "how do I add a card" shows what is about cards
 
 // The ways: pages of the same folder, and parts of this page
@@ -114,11 +114,11 @@ async function unpacked(packed) {
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const places = await new Response(stream).json();
-  return places.map(([number, anchor, heading, text, table]) => {
+  return places.map(([number, anchor, heading, text]) => {
     const page = pages[number];
     const href = root.dataset.root + page.path + (anchor && "#" + anchor);
-    const parts = [page.title, heading, text, table].map((one) => " " + folded(one));
-    return { page, href, heading, text, table: table.split(" "), parts };
+    const parts = [page.title, heading, text].map((one) => " " + folded(one));
+    return { page, href, heading, text, parts };
   });
 }
 
@@ -147,7 +147,7 @@ function weighed(place, alike) {
       } else if (one.length > 3 && part.includes(one)) best = Math.max(best, worth);
     }
   });
-  return best;
+  return best * (place.page.group === "reference" ? OF_REFERENCE : 1);
 }
 
 function found(typed, places) { // pages with their best places, the best first; and the words, the rarest first
@@ -176,11 +176,9 @@ function found(typed, places) { // pages with their best places, the best first;
 
 // What is shown
 
-function excerpt({ text, table }, typed) { // around the rarest word that is there; all are marked
+function excerpt({ text }, typed) { // around the rarest word that is there; all are marked
   const low = folded(text);
   const there = typed.find((word) => low.includes(word));
-  const names = there ? [] : table.filter((name) => typed.some((word) => folded(name).includes(word)));
-  if (names.length) return marked(names.slice(0, MOST_NAMES).join(" · "), typed);
   const middle = there && low.length === text.length ? low.indexOf(there) : 0; // else letters are not where they were
   const begin = middle < EXCERPT / 2 ? 0 : text.lastIndexOf(" ", middle - EXCERPT / 3) + 1;
   const end = begin + EXCERPT < text.length ? text.lastIndexOf(" ", begin + EXCERPT) : text.length;
