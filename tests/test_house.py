@@ -128,6 +128,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "store.keeping",
         "store.moving",
         "store.reads",
+        "wire.aliases",
         "wire.times",
         "output",
         "manual",

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from levity_trio.store.reads.site.frames import FrameReading, LoggedFrame
 
 LAST_FRAMES: Final = 100
+SHARED_TIME: Final = timedelta(days=1)
 FOLLOW_SECONDS: Final = 0.5
 ARROWS: Final = {"recv": "←", "send": "→", "connect": "+", "disconnect": "-", "refuse": "×"}
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -35,6 +37,8 @@ Examples:
   levity-trio logs --action StopTransaction --since 2026-01-01
   levity-trio logs CP-1 --follow
   levity-trio logs --since 1d --json | jq 'select(.direction == "refuse")'
+  levity-trio logs CP-1 --since 2d --until 1d
+  levity-trio logs CP-1 --since 2h --share report.zip
 
 Without --since the output begins with the last {LAST_FRAMES} frames. Each line has time (UTC),
 charger, direction ({ARROWS["recv"]} received, {ARROWS["send"]} sent, {ARROWS["connect"]} connected,
@@ -42,6 +46,12 @@ charger, direction ({ARROWS["recv"]} received, {ARROWS["send"]} sent, {ARROWS["c
 payload.
 A CALLRESULT begins with =, a CALLERROR with !. On a terminal, lines are truncated to its width.
 Passwords and other secrets are stored masked (***).
+
+--share writes a file that strangers may read, such as those who mend this program: the frames of
+the last day, or of --since and --until, what is known of the charger, versions and settings. Each
+card, name, serial number, address and word that is not known to be harmless has an alias there,
+such as <card-1>, the same for the same. It shows what would be in FILE, and asks. Its charger.toml
+has what was learned of the model, for the manual's pages about makes of chargers.
 
 Exit status: 0 at the end or when --follow is interrupted, 1 when the database does not exist or
 cannot be read, 2 for wrong usage or an unknown charger.
@@ -75,9 +85,18 @@ def _read_since(
     callback=_read_since,
     help="Start time, or a duration before now (2h, 7d).",
 )
+@click.option("--until", metavar="WHEN", callback=_read_since, help="End time, like --since.")
 @click.option(
     "is_follow", "--follow", "-f", is_flag=True, help="Show new frames as they come, until Ctrl-C."
 )
+@click.option(
+    "file",
+    "--share",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write them to FILE for others: a zip without personal data.",
+)
+@click.option("is_agreed", "--yes", is_flag=True, help="Do not ask before FILE is written.")
 @JSON_LINES
 def logs(
     config: ServerConfig,
@@ -85,17 +104,27 @@ def logs(
     charger: str | None,
     action: str | None,
     since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
     is_follow: bool,
+    file: Path | None,
+    is_agreed: bool,
     is_json: bool,
 ) -> None:
     """Show the stored frames of all chargers, or of one."""
     from levity_trio.store.reads.site.frames import FrameFilter, FrameReading  # noqa: PLC0415 - so that --help answers at once
 
     reading = FrameReading(config.database, FrameFilter(charger, action))
+    if until is not None:
+        reading.stop_at(until)
+    if since is None and file is not None:
+        since = SHARED_TIME
     if since is None:
         reading.go_back(LAST_FRAMES)
     else:
         reading.go_back_to(since)
+    if file is not None:
+        _share(config, reading, charger, file, is_agreed)
+        return
     line = _json_line if is_json else Lines().line
     is_empty = True
     try:
@@ -105,12 +134,33 @@ def logs(
     except KeyboardInterrupt:
         if not is_follow:
             raise
-    if is_empty and charger is not None and not reading.is_known(charger):
+    if is_empty and charger is not None:
+        _check_known(reading, charger, config)
+    if is_empty and not is_json:
+        say("none")
+
+
+def _share(
+    config: ServerConfig,
+    reading: FrameReading,
+    charger: str | None,
+    file: Path,
+    is_agreed: bool,
+) -> None:
+    from levity_trio.cli.sharing import share  # noqa: PLC0415 - as above
+
+    if charger is None:
+        raise click.UsageError("--share needs a CHARGER")
+    _check_known(reading, charger, config)
+    frames = [frame for page in _pages(reading, False) for frame in page]
+    share(config, charger, frames, file, is_agreed)
+
+
+def _check_known(reading: FrameReading, charger: str, config: ServerConfig) -> None:
+    if not reading.is_known(charger):
         raise click.BadParameter(
             f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'"
         )
-    if is_empty and not is_json:
-        say("none")
 
 
 def _pages(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]]:

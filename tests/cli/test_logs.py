@@ -133,6 +133,8 @@ def test_one_charger_one_action_some_time(tmp_path: Path, typed: Type) -> None:
         typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}+00:00", "--json")
     ) == [3, 4]
     assert ids(typed("--since", "2020-01-01", "--json")) == [1, 2, 3, 4]
+    assert ids(typed("--until", "150m", "--json")) == [1, 2]
+    assert ids(typed("--since", "4h", "--until", "30m", "--json")) == [2, 3]
 
 
 def test_an_empty_result_is_reported(tmp_path: Path, typed: Type) -> None:

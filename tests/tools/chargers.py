@@ -51,8 +51,9 @@ WORKS: Final = (
     "why. [Your first charger](../start/first-charger.md) tells more."
 )
 REPORT: Final = (
-    "Then tell the project vendor, model and firmware, what you typed where, and what was odd, "
-    "so that the next owner finds it here."
+    "Then tell the project what you typed where, and what was odd, so that the next owner finds "
+    "it here. `levity-trio logs CP-1 --share report.zip` writes the rest: what it sent, and what "
+    "your site learned of it, without personal data."
 )
 
 

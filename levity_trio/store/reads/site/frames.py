@@ -51,6 +51,7 @@ class FrameReading:
         self._wanted = wanted
         self._piece = piece
         self._after = look(address, _newest)
+        self._last: int | None = None
 
     def is_known(self, charger: str) -> bool:
         """Whether this charger has ever sent a message to the server."""
@@ -75,11 +76,16 @@ class FrameReading:
         ) is not None:
             self._after = start
 
+    def stop_at(self, until: datetime | timedelta) -> None:
+        """End with the last frame before then, and stand there."""
+        self.go_back_to(until)
+        self._last = self._after
+
     def next(self) -> list[LoggedFrame] | None:
         """Return the next frames; None at the end of the log. An empty list does not mean the
         end."""
         frames, reached = look(
-            self._address, partial(_next, self._after, self._wanted, self._piece)
+            self._address, partial(_next, self._after, self._last, self._wanted, self._piece)
         )
         is_end = reached == self._after
         self._after = reached
@@ -131,13 +137,13 @@ def _back(upto: int, wanted: FrameFilter, most: int, piece: Piece, db: Database)
 
 
 def _next(
-    after: int, wanted: FrameFilter, piece: Piece, db: Database
+    after: int, upto: int | None, wanted: FrameFilter, piece: Piece, db: Database
 ) -> tuple[list[LoggedFrame], int]:
-    """Return the matching frames of the next piece, and its last id; `after` if the piece is
-    empty."""
+    """Return the matching frames of the next piece up to this id, and its last id; `after` if the
+    piece is empty."""
     condition, values = _condition(wanted)
     after = max(after, _before_oldest(db))
-    last = min(after + piece.rows, _newest(db))
+    last = min(after + piece.rows, _newest(db) if upto is None else upto)
     frames: list[LoggedFrame] = []
     characters = 0
     for row in db.execute(

@@ -1,0 +1,163 @@
+"""What a site sent and was sent, as strangers may read it: what names somebody or something becomes
+an alias, the same for the same.
+
+A word stays only if it is listed as one that names nobody, and a number only if it is short or
+counts something. So what nobody thought of is hidden, too. Frames are read as text, because those
+that are broken matter most.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+WORDS: Final = Path(__file__).with_name("plain_words.txt")
+"""Words that name nobody, by kinds. A property with one of them in its name, or with a name that is
+listed behind =, has what counts something, what a maker named, or what is personal."""
+CARD: Final = "card"
+KEPT: Final = ("", "***", "true", "false", "null")
+"""What is no name, whatever the property."""
+LEAST: Final = 3
+"""Characters of the shortest name that is looked for in other properties."""
+LEAST_WITHIN: Final = 5
+"""Characters of the shortest name that is looked for within other words."""
+MOST_DIGITS: Final = 4
+_WORD: Final = re.compile(r"L[123]|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_HEX: Final = re.compile(r"(?:[0-9a-f]{2}){4,10}")
+_NUMBER: Final = re.compile(r"[+-]?\d{1,12}(\.\d+)?")
+_CODE: Final = re.compile(
+    r"[A-Za-z]|SoC|k?Wh?|k?VA|k?varh?|[A-Za-z]?\d{1,3}[A-Za-z]{0,2}|0[xX][0-9A-Fa-f]{1,4}|L\d-(N|L\d)"
+    r"|20\d\d-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"
+)
+"""Errors, amperes, phases and times."""
+_ADDRESS: Final = re.compile(r"@|://|::|\d+\.\d+\.\d+\.\d+|([0-9A-Fa-f]{2}[:-]){5}")
+_LONG: Final = re.compile(
+    rf"\S*(?:{_ADDRESS.pattern})\S*|(?<![0-9A-Fa-f])(?!20[23]\d)(?=\w*\d)[0-9A-Fa-f]{{9,}}"
+)
+"""What no maker names so: addresses and long numbers, which do not begin with a year."""
+_TOKEN: Final = re.compile(
+    r'(?P<quote>\\*")(?P<name>[A-Za-z_-]{1,40})(?P=quote)\s*:\s*'  # a property
+    r'(?P<mark>(?P=quote)?)(?P<value>(?<=")[^"\\]*|(?<!")[-+.\w]+)(?P=mark)'
+    r"|<[a-z]+-\d+>"  # an alias
+    r"|\b[0-9A-Fa-f]{2}(?P<sign>[ :.-])[0-9A-Fa-f]{2}(?:(?P=sign)[0-9A-Fa-f]{2}){2,}\b"  # a card
+    r"|\b\d{3,4}(?:[ -]\d{3,4}){2,}\b"  # a long number, as printed
+    r"|\[(?:\s*\d{1,3}\s*,){3,}\s*\d{1,3}\s*\]"  # its bytes
+    r"|\w+:(?:\\?/){2}[^\s\"']+"
+    r"|[^\s,;=\"'(){}\[\]<>|/]+"
+)
+
+
+_MESSAGE: Final = re.compile(r'(^\s*\[\s*"?[234]"?\s*,\s*")([^"]+)')
+"""The beginning of a frame, and its id, which may hold the serial number of a charger."""
+
+
+def _listed() -> dict[str, str]:
+    listed: dict[str, str] = {}
+    for line in WORDS.read_text(encoding="ascii").splitlines():
+        kind, *words = line.split()
+        listed |= dict.fromkeys(words, kind)
+    return listed
+
+
+LISTED: Final = _listed()
+PLAIN, COUNT, MADE, *PERSONAL = dict.fromkeys(LISTED.values())
+
+
+class Aliases:
+    """The aliases of one file. `known` has the names that are hidden wherever they stand: each form
+    of one with its kind and its usual form. `given` has the aliases of each kind."""
+
+    def __init__(self, known: dict[str, tuple[str, str]]) -> None:
+        self.known = known
+        self.given = defaultdict[str, dict[str, str]](dict)
+        self._key = ""
+
+    def learn(self, kind: str, name: str) -> None:
+        """Know a name; that of a card also backwards, and as a number."""
+        key = _normal(name)
+        for form in _forms(key) if kind == CARD else (key,):
+            if len(form) >= LEAST and form not in LISTED:
+                self.known.setdefault(form, (kind, key))
+
+    def alias(self, kind: str, name: str) -> str:
+        """Return the alias of a name; the kind counts if it is not known."""
+        key = _normal(name) or name
+        kind, key = self.known.get(key, (kind, key))
+        given = self.given[kind]
+        return given.setdefault(key, f"<{kind}-{len(given) + 1}>")
+
+    def text(self, text: str) -> str:
+        """Return a text or a frame."""
+        # The values of samples count; those of a configuration are what their keys say.
+        self._key = "meter" if "sampledValue" in text else "value"
+        text = _MESSAGE.sub(lambda found: found[1] + self.alias("id", found[2]), text)
+        return _TOKEN.sub(self._token, self._without_known(text))
+
+    def _without_known(self, text: str) -> str:
+        """Hide all that is known, whatever signs stand in between."""
+        normal = _normal(text)
+        for form, (kind, _key) in self.known.items():
+            if len(form) >= LEAST_WITHIN and form in normal:
+                spelt = r"[ :.,/\-_]{0,3}".join(map(re.escape, form))
+                alias = self.alias(kind, form)
+                text = re.sub(rf"(?<!\d){spelt}(?!\d)", alias, text, flags=re.IGNORECASE)
+        return text
+
+    def _token(self, found: re.Match[str]) -> str:
+        token, name, value = found.group(0, "name", "value")
+        if name is None or _normal(name) in self.known:
+            is_shown = _is_plain(token) and _normal(token) not in self.known
+            return token if is_shown or token.startswith("<") else self._alias(found)
+        kind = _kind_of(self._key if name == "value" else name)
+        if name == "key":
+            self._key = value
+        if value in KEPT or value.startswith("<") or (kind == COUNT and _NUMBER.fullmatch(value)):
+            return token
+        if kind == MADE:
+            shown = _LONG.sub(self._alias, value)
+        elif kind in (PLAIN, COUNT):
+            shown = _TOKEN.sub(self._token, value)
+        else:
+            self.learn(kind, value)
+            shown = self.alias(kind, value)
+        quote = found["quote"]  # a number becomes a text
+        return token if shown == value else f"{quote}{name}{quote}:{quote}{shown}{quote}"
+
+    def _alias(self, found: re.Match[str]) -> str:
+        if _ADDRESS.search(found[0]):
+            return self.alias("host", found[0])
+        return self.alias("word" if _WORD.search(found[0]) else "number", found[0])
+
+
+def _normal(text: str) -> str:
+    return "".join(sign.lower()[:1] for sign in text if sign.isalnum())
+
+
+def _forms(key: str) -> Iterator[str]:
+    """Yield how chargers tell the number of one card: in hexadecimal or decimal digits, and
+    backwards."""
+    yield key
+    for number in (key, f"{int(key):08x}") if key.isdecimal() else (key,):
+        if _HEX.fullmatch(number):
+            backwards = bytes.fromhex(number)[::-1].hex()
+            yield from (number, backwards, str(int(number, 16)), str(int(backwards, 16)))
+
+
+@cache
+def _kind_of(name: str) -> str:
+    """Return what a property of this name has."""
+    kinds = [LISTED.get(word.lower(), PLAIN) for word in (f"={name}", *_WORD.findall(name))]
+    return max(kinds, key=[PLAIN, COUNT, MADE, *PERSONAL].index)
+
+
+@cache
+def _is_plain(token: str) -> bool:
+    if _CODE.fullmatch(token):
+        return True
+    is_short = token.isascii() and sum(map(str.isdigit, token)) <= MOST_DIGITS
+    is_listed = all(word.lower() in LISTED for word in _WORD.findall(token))
+    return is_short and is_listed and not _ADDRESS.search(token)
