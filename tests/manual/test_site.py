@@ -86,7 +86,8 @@ def test_no_link_is_dead(built: Path, pages: Mapping[Path, Tags]) -> None:
 
 def test_nothing_comes_from_another_host(built: Path, pages: Mapping[Path, Tags]) -> None:
     for path, page in pages.items():
-        loaded = [*page.of("img", "src"), *page.of("script", "src"), *page.of("link", "href")]
+        loaded = [*page.of("img", "src"), *page.of("source", "srcset")]
+        loaded += [*page.of("script", "src"), *page.of("link", "href")]
         assert loaded
         assert all((path.parent / one).resolve().is_file() for one in loaded), path
     sheet = (built / "assets" / "site.css").read_text(encoding="utf-8")

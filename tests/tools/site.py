@@ -50,6 +50,7 @@ UNRESOLVED: Final = "repository:"
 MANUAL: Final = "levity_trio/manual"
 LONGEST_DESCRIPTION: Final = 155
 PICTURES: Final = "pictures"
+STILL: Final = ".still.png"
 SHOWN: Final = ROOT / "tests" / "screenshots"
 PLACES: Final = ("h1", "h2", "h3")
 """Headings that a search leads to."""
@@ -70,7 +71,7 @@ OF_SCRIPT: Final = {
 """What the script says."""
 _COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _LINK: Final = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
-_PICTURE: Final = re.compile(r'<img src="([^"]*)"')
+_PICTURE: Final = re.compile(r'<img src="([^"]*)"[^>]*>')
 _BADGES: Final = re.compile(
     r'<p>(?:\s*(?:<a [^>]*>)?<img src="(?:\.\./|https?:)[^>]*>(?:</a>)?\s*)+</p>\s*'
 )
@@ -143,9 +144,7 @@ def build(folder: Path, repository: str | None) -> Sequence[SitePage]:
     _write(folder / "assets/site.js", _script(found))
     _write(folder / "assets/icon.svg", _text(DASHBOARD / "icon.svg"))
     _write(folder / INDEX, _index(found))
-    (folder / PICTURES).mkdir(exist_ok=True)
-    for picture in _PICTURE.findall(first.html):
-        shutil.copyfile(SHOWN / Path(picture).name, folder / picture)
+    _copy_pictures(first.html, folder)
     return pages
 
 
@@ -343,13 +342,31 @@ def at_host(name: str) -> str:
 
 
 def _picture(found: re.Match[str]) -> str:
-    """Return a picture with its size, so that nothing moves when it arrives."""
+    """Return a picture with its size, so that nothing moves when it arrives, and without moving for
+    those who do not want that."""
     name = Path(found[1]).name
     if ROOT / found[1] != SHOWN / name:
         raise DeadLink(found[1])
     with Image.open(SHOWN / name) as picture:
         width, height = picture.size
-    return f'<img src="{PICTURES}/{name}" width="{width}" height="{height}"'
+        moves = getattr(picture, "is_animated", False)
+    own = found[0].replace(found[1], f"{PICTURES}/{name}")
+    shown = f'{own.rstrip("/> ")} width="{width}" height="{height}">'
+    still = f'<source media="(prefers-reduced-motion: reduce)" srcset="{PICTURES}/{name}{STILL}">'
+    return f"<picture>{still}{shown}</picture>" if moves else shown
+
+
+def _copy_pictures(html: str, folder: Path) -> None:
+    """Copy the pictures of a page, and write the last frames of those that move."""
+    (folder / PICTURES).mkdir(exist_ok=True)
+    for path in re.findall(rf'(?:src|srcset)="({PICTURES}/[^"]+)"', html):
+        file = SHOWN / Path(path).name.removesuffix(STILL)
+        if path.endswith(STILL):
+            with Image.open(file) as picture:
+                picture.seek(getattr(picture, "n_frames", 1) - 1)
+                picture.convert("RGB").save(folder / path, optimize=True)
+        else:
+            shutil.copyfile(file, folder / path)
 
 
 def _way(path: str, target: str) -> str:
