@@ -19,6 +19,7 @@ from tests.integration.printed import made_by_just, read_by_its_parser
 from tests.tools.release import ROOT, TOOLS
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
+UPDATES = ROOT / ".github/dependabot.yml"
 WORKFLOWS: dict[str, Any] = {one.stem: YAML(typ="safe", pure=True).load(one) for one in FILES}
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 HOST = re.compile(r"(?<![\w/.-])[\w-]+(?:\.[\w-]+)*\.(?:io|com|org|net|dev|pkg)\b")
@@ -47,10 +48,11 @@ def lines() -> Iterator[str]:
                     yield line.strip()
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_workflow_has_the_public_shape(name: str) -> None:
-    schema = get_builtin_schema("vendor.github-workflows")
-    jsonschema.Draft7Validator(schema).validate(WORKFLOWS[name])
+@pytest.mark.parametrize("file", [*FILES, UPDATES], ids=lambda file: file.stem)
+def test_a_file_has_the_public_shape(file: Path) -> None:
+    kind = "dependabot" if file == UPDATES else "github-workflows"
+    schema = get_builtin_schema(f"vendor.{kind}")
+    jsonschema.Draft7Validator(schema).validate(YAML(typ="safe", pure=True).load(file))
 
 
 def test_there_are_both_and_they_read_only_but_for_what_is_named() -> None:

@@ -44,18 +44,18 @@ _VERSION: Final = re.compile(r"^## (\S+) - (\d{4}-\d\d-\d\d)$", re.MULTILINE)
 
 
 def run(*words: str | Path, folder: Path = ROOT, umask: int = -1, **environment: str) -> str:
-    """Run a program, and return what it wrote. Its errors are seen, and end the release."""
+    """Run a program, and return what it wrote. If it fails, all that it said ends the release."""
     done = subprocess.run(
         words,
         cwd=folder,
         check=False,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         umask=umask,
         env=os.environ | environment,
     )
     if done.returncode:
-        raise SystemExit(f"{done.stdout}{' '.join(map(str, words))} failed")
+        raise SystemExit(f"{done.stdout}{done.stderr}{' '.join(map(str, words))} failed")
     return done.stdout.strip()
 
 
@@ -124,7 +124,9 @@ def pin(root: Path, tools: Path, folder: Path, versions: Iterable[str]) -> Path:
             )
     made.write_text(
         f"# What the checks of levity-trio {__version__} ran with, with the hashes of all files. "
-        "Use it so:\n#   pip install --constraint THIS-FILE 'WHEEL[pdf]'\n" + made.read_text()
+        "Use it so:\n"
+        "#   pip install --no-deps --require-hashes --requirement THIS-FILE\n"
+        "#   pip install --no-deps WHEEL\n" + made.read_text()
     )
     return made
 
@@ -239,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say("wheel and sdist, twice, and the wheel of the sdist")
         for one in build_alike(ROOT, constraints, folder):
             shutil.copy(one, out)
+            say(f"  equal bytes: {one.name}")
         (wheel,) = out.glob("*.whl")
         check_size(wheel)
         say("an empty environment with the wheel, its SBOM, and the files of a container")
