@@ -20,7 +20,6 @@ PAGES: Final = ("a-c", "d-f", "g-l", "m-r", "s-u", "v-z")
 _WORD: Final = re.compile(r"[a-z0-9+]+")
 
 
-@cache
 def makes() -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """Return what is known of each make, by the topics of the pages."""
     found: dict[str, list[Mapping[str, Any]]] = {f"{CHARGERS}/{name}": [] for name in PAGES}

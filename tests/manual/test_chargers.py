@@ -17,8 +17,10 @@ from tests.load.foreign.kinds import WHAT_WE_DO
 from tests.tools.chargers import INDEX, NAMED, PARTS, SOURCES, contents, statements
 
 MODELS = 40
-SOURCE = re.compile(r"[\w.-]+/[\w.-]+(#\d+|:[\w./-]+\.\w+)|https://[\w.-]+\.\w+/\S+")
-"""A thread or a file of a repository, or an address."""
+SOURCE = re.compile(
+    r"[\w.-]+/[\w.-]+(#\d+|:[\w./-]+\.\w+)|https://[\w.-]+\.\w+/\S+|a site with levity-trio .+"
+)
+"""A thread or a file of a repository, an address, or what `logs --share` says."""
 DECLARED = {
     "quirk": {*QUIRKS},
     "repair": {one.value for one in Wrong},

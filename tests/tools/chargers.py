@@ -121,7 +121,7 @@ def _entry(one: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
     for part, (name, _words) in PARTS.items():
         texts = [_text(text, numbers) for text in one.get(part, ())]
         if texts:
-            yield f"**{name}**"
+            yield f"*{name}*"
             mark = "1. " if part == "set" else "- "
             yield "\n".join(bullet(text, mark) for text in texts)
 
