@@ -6,7 +6,7 @@ import os
 
 import click
 
-from levity_trio.output import hold_standard_streams
+from levity_trio.output import hold_standard_streams, print_line
 
 EXAMPLES = """\
 \b
@@ -16,6 +16,9 @@ Examples:
 
 It prints three addresses: the dashboard of the owner, the page of a neighbour, and the label of a
 charger. It opens the first one in a browser, if there is one.
+
+In a container, LEVITY_API_HOST and LEVITY_DRIVERS_HOST say at which address its pages are, and
+LEVITY_METRICS_PORT at which port its health is asked for.
 
 Exit status: 0 after Ctrl-C, 1 if the demo cannot start.
 """
@@ -36,6 +39,7 @@ def demo(mqtt: str | None, mqtt_password_file: str | None) -> int:
     """
     hold_standard_streams()
     os.umask(0o077)
+    print_line("The demo starts. It takes some seconds.")
     from levity_trio.demo.run import run  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.server.memory import use_one_arena  # noqa: PLC0415 - as above
 

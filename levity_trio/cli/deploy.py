@@ -38,8 +38,8 @@ PostgreSQL. --port, --api-port, --tls-port and --drivers-port are then HAProxy's
 same ports raised by 1000, server 2 by 2000, and so on, as with --metrics-port and --files-port.
 
 With --container, the files are a Containerfile, the wheel of this program, and a compose file with
-the present settings. The image runs as a user of its own and stores everything in one volume;
-compose.yaml says how to begin.
+the present settings. The image runs as a user of its own and stores everything in one volume. By
+itself it shows the demo, at ports 9001 and 9002; compose.yaml lets it serve, and says how to begin.
 
 With --home-assistant, the files are a repository with an app (add-on) of Home Assistant, which
 builds the same image. What a person needs is an option there, with the present setting as its
@@ -150,7 +150,7 @@ def _write_image(
     from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
 
     with open_wheel() as wheel:
-        given = (flags, os.environ, wheel.path.name, wheel.version)
+        given = (flags, os.environ, wheel.path.name, wheel.version, wheel.tested())
         if is_add_on:
             contents = files.texts_of_add_on(container.values_of_add_on(*given))
             copy, guide = directory / "levity-trio" / wheel.path.name, "README.md"

@@ -51,6 +51,9 @@ backed up first. What cannot be read for certain is refused.
 Run it again to change an answer, or to finish after it was interrupted. What is right already stays
 as it is. Another version is installed with `levity-trio upgrade`.
 
+A release installs the packages that it was tested with, and checks their hashes. A clone has no
+list of them: then pip takes the newest that fit.
+
 The versions and hashes of all that was installed are in /etc/systemd/system/levity-trio.versions.
 With --as, another machine gets exactly these.
 
@@ -133,7 +136,8 @@ def install(
     chosen = _choose(found, answers, is_yes=is_yes)
     report.say("Looking for the program, and building it if this is a clone…")
     with open_wheel() as wheel:
-        versions = None if pinned is None else read_pinned(pinned, wheel)
+        versions = read_pinned(pinned, wheel)
+        report.tell_source(versions)
         steps = missing(plan.steps_of(machine, found, chosen, wheel, versions, more), machine)
         if not steps:
             report.say(
@@ -175,6 +179,12 @@ class Progress:
     def say(self, text: str) -> None:
         if not self._is_json:
             say(text)
+
+    def tell_source(self, versions: str | None) -> None:
+        if versions is None:
+            self.say(
+                "This is no release, so no list of tested packages is here: pip takes the newest."
+            )
 
     def tell(self, **record: object) -> None:
         if self._is_json:

@@ -70,7 +70,8 @@ def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool
                 "clone or wheel."
             )
             return 0
-        versions = None if pinned is None else read_pinned(pinned, wheel)
+        versions = read_pinned(pinned, wheel)
+        report.tell_source(versions)
         planned = way.plan_upgrade(wheel, versions, patience)
         report.show(planned.found)
         if not report.agreed(planned.rows(), is_yes=is_yes):

@@ -89,6 +89,9 @@ NEW_SECONDS: Final = 60.0
 """A folder that is younger may belong to a demo that has not locked its database yet."""
 HISTORY: Final = "history.db.xz"
 HOST: Final = "127.0.0.1"
+OF_CONTAINER: Final = ("LEVITY_API_HOST", "LEVITY_DRIVERS_HOST", "LEVITY_METRICS_PORT")
+"""What an image says in its environment: from where its pages are reached, and where its health is
+asked for. All other settings of the demo are its own."""
 USUAL_PORTS: Final = (9000, 9001, 9002, 5020)
 """The ports of the chargers, of the dashboard, of the drivers, and of the feeder's meter."""
 READING_SECONDS: Final = 300
@@ -119,7 +122,9 @@ def run(flags: Mapping[str, str]) -> int:
 
     Raises EnvironmentProblem, ConfigError.
     """
-    chosen, _ = load(flags, {})
+    given = {name: os.environ[name] for name in OF_CONTAINER if name in os.environ}
+    chosen, _ = load(flags, given)
+    print_line("Unpacking two months of history…")
     _remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name, ExitStack() as turn:
         folder = Path(name)
@@ -140,6 +145,7 @@ def run(flags: Mapping[str, str]) -> int:
             ),
         )
         log_config = LogConfig(file=folder / "demo.log")
+        print_line(f"Starting the server, and connecting {len(CHARGERS)} chargers…")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
         with unwrapped(SystemExit):  # nobody reads the addresses
             status = server.run(
@@ -210,9 +216,12 @@ def _config(database: Path, ports: Sequence[int], chosen: ServerConfig) -> Serve
         server_name=NAME,
         host=HOST,
         port=of_chargers,
+        api_host=chosen.api_host,
         api_port=of_dashboard,
         public_url=f"http://{HOST}:{of_dashboard}",
+        drivers_host=chosen.drivers_host,
         drivers_port=of_drivers,
+        metrics_port=chosen.metrics_port,
         drivers_url=f"http://{HOST}:{of_drivers}",
         given_time_zone=ZoneInfo(TIME_ZONE),
         heartbeat_interval_seconds=HEARTBEAT_SECONDS,

@@ -40,10 +40,16 @@ FROM_OUTSIDE: Final = ("--port", "--tls-port", "--drivers-port", "--files-port",
 
 
 def values_of_container(
-    flags: Mapping[str, object], environment: Mapping[str, str], wheel: str, version: str
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    wheel: str,
+    version: str,
+    tested: str | None,
 ) -> dict[str, str]:
-    """Return the values of both templates. Raises ConfigError for settings that a container cannot
-    have."""
+    """Return the values of the templates. `tested` is what the release was tested with.
+
+    Raises ConfigError for settings that a container cannot have.
+    """
     server, log = load(flags, environment)
     lines = dict(line.split("=", 1) for line in _lines(server, log))
     ports = {name: port for name, port in ports_of(server).items() if name in FROM_OUTSIDE}
@@ -55,6 +61,8 @@ def values_of_container(
         "release": version.partition("+")[0],
         "tag": version.replace("+", "-"),
         "wheel": wheel,
+        "tested": tested or "# This is no release, so pip takes the newest packages that fit.",
+        "rest": "" if tested is None else " --no-deps",
         "program": str(CURRENT.parent),
         "state": str(STATE_FOLDER),
         "metrics_port": str(METRICS_PORT),

@@ -34,7 +34,7 @@ TEMPLATES_OF_SEVERAL: Final = (
     *MONITORING,
     "fluentd.conf",
 )
-TEMPLATES_OF_CONTAINER: Final = ("Containerfile", "compose.yaml")
+TEMPLATES_OF_CONTAINER: Final = ("Containerfile", "constraints.txt", "compose.yaml")
 HOME_ASSISTANT: Final = FOLDER / "deploy" / "templates" / "home-assistant"
 DASHBOARD: Final = "grafana-dashboard.json"
 
@@ -89,7 +89,8 @@ def texts_of_add_on(values: Mapping[str, str]) -> dict[str, str]:
     Dockerfile, which begins like that of the container."""
     values = {**values, "image": _filled("Containerfile", values)}
     found = (path for path in HOME_ASSISTANT.rglob("*") if path.is_file())
-    return {str(path.relative_to(HOME_ASSISTANT)): _filled(path, values) for path in found}
+    texts = {str(path.relative_to(HOME_ASSISTANT)): _filled(path, values) for path in found}
+    return {**texts, "levity-trio/constraints.txt": _filled("constraints.txt", values)}
 
 
 def _filled(template: str | Path, values: Mapping[str, str]) -> str:

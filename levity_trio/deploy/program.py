@@ -21,6 +21,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
+from zipfile import ZipFile
 
 from levity_trio import __version__, writing
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -34,6 +35,8 @@ CURRENT: Final = OPT / "current"
 VERSIONS: Final = "versions.txt"
 """The versions and hashes of what was installed. It is written last, so a folder that has it is
 complete."""
+TESTED: Final = "levity_trio/deploy/constraints.txt"
+"""In the wheel of a release: the packages that it was tested with, and their hashes."""
 DISTRIBUTION: Final = "levity-trio"
 NEEDED_BYTES: Final = 400_000_000
 COPIES: Final = 4
@@ -54,6 +57,13 @@ class Wheel(NamedTuple):
     def version(self) -> str:
         """The name of its folder."""
         return f"{self.path.name.split('-')[1]}+{self.digest[:DIGITS]}"
+
+    def tested(self) -> str | None:
+        """Return what this release was tested with, as requirements; None if it is no release."""
+        with ZipFile(self.path) as packed:
+            if TESTED not in packed.namelist():
+                return None
+            return packed.read(TESTED).decode()
 
 
 @contextmanager
@@ -86,9 +96,15 @@ def _made(made: Path) -> Path:
     return next(iter(made.glob("levity_trio-*.whl")))
 
 
-def read_pinned(path: Path, wheel: Wheel) -> str:
-    """Return the file of versions of another installation. Raises ConfigError, also if it is of
-    another build."""
+def read_pinned(path: Path | None, wheel: Wheel) -> str | None:
+    """Return the file of versions of another installation; without one, what this release was
+    tested with.
+
+    Raises ConfigError: the file cannot be read, or is of another build.
+    """
+    if path is None:
+        tested = wheel.tested()
+        return None if tested is None else _list(wheel, tested)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as problem:
@@ -113,7 +129,7 @@ class Program:
     wheel: Wheel
     extras: str
     pinned: str | None
-    """The file of versions to be installed exactly."""
+    """The file of versions to be installed exactly. None: what pip finds."""
 
     @property
     def folder(self) -> Path:
@@ -158,8 +174,12 @@ class Program:
         install = [str(folder / "bin" / "python"), *_PIP, "install", "--quiet"]
         if self.pinned is not None:
             writing.replace(listed := folder / "pinned.txt", self.pinned.encode(), PUBLIC)
-            run([*install, "--no-deps", "--require-hashes", "--requirement", str(listed)])
-            run([*install, "--no-deps", str(wheel)])
+            try:
+                run([*install, "--no-deps", "--require-hashes", "--requirement", str(listed)])
+            except EnvironmentProblem as problem:
+                raise EnvironmentProblem(_explained(str(problem))) from problem
+            # Nothing is missing in the list, or this fails: pip may not look elsewhere.
+            run([*install, "--no-index", f"{wheel}[{self.extras}]"])
             return self.pinned
         report = folder / "report.json"
         run([*install, "--report", str(report), f"{wheel}[{self.extras}]"])
@@ -175,14 +195,29 @@ def _versions(report: Any, wheel: Wheel) -> str:
         if name != DISTRIBUTION:
             digest = package["download_info"]["archive_info"]["hashes"]["sha256"]
             lines.append(f"{name}=={version} --hash=sha256:{digest}")
-    platform = f"Python {sysconfig.get_python_version()}, {sysconfig.get_platform()}"
+    return _list(wheel, "".join(f"{line}\n" for line in sorted(lines)))
+
+
+def _list(wheel: Wheel, requirements: str) -> str:
+    """Return a file of versions, which `--as` accepts for this wheel only."""
     return (
-        f"# What levity-trio {wheel.version} runs with ({platform}). To install exactly this "
+        f"# What levity-trio {wheel.version} runs with ({_platform()}). To install exactly this "
         "elsewhere:\n"
         "#   sudo .venv/bin/levity-trio install --as THIS-FILE\n"
-        f"# levity-trio wheel: {wheel.path.name} sha256:{wheel.digest}\n"
-        + "".join(f"{line}\n" for line in sorted(lines))
+        f"# levity-trio wheel: {wheel.path.name} sha256:{wheel.digest}\n{requirements}"
     )
+
+
+def _platform() -> str:
+    return f"Python {sysconfig.get_python_version()}, {sysconfig.get_platform()}"
+
+
+def _explained(problem: str) -> str:
+    """Return what it means that the listed packages could not be installed, and what to do."""
+    why = f"not each listed package is there for this machine ({_platform()})"
+    if "DO NOT MATCH THE HASHES" in problem:
+        why = "a package is not the one that was listed, so it was not installed"
+    return f"{why}. `install` from a clone of the source takes what pip finds. {problem}"
 
 
 def _relocate(folder: Path, root: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -56,11 +56,17 @@ def running_demo(*flags: str) -> Iterator[Demo]:
 
 
 @contextmanager
-def starting_demo(*flags: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a demo with these flags, and end it as Ctrl-C does, unless the block has ended it."""
-    given = {name: value for name, value in environment_of_user().items() if name not in SCREENS}
+def starting_demo(
+    *flags: str, command: Sequence[str] = (*PROGRAM, "demo"), given: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a demo with these flags, and end it as Ctrl-C does, unless the block has ended it.
+
+    `command` and `given` are how another installation starts, and its environment.
+    """
+    variables = environment_of_user() if given is None else given
+    given = {name: value for name, value in variables.items() if name not in SCREENS}
     with subprocess.Popen(
-        [*PROGRAM, "demo", *flags], env=given, stdout=subprocess.PIPE, text=True
+        [*command, *flags], env=given, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process

@@ -1,21 +1,17 @@
-"""The files of a container: their steps are those of `install`, and what they start serves and says
-that it is well."""
+"""The files of a container: their steps are those of `install`, and what they start have the
+present settings. tests/integration/test_installed.py runs them."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from levity_trio.config import ConfigError
 from levity_trio.deploy.container import HEALTH, values_of_container
 from levity_trio.deploy.files import texts_of_container
-from levity_trio.deploy.installation import METRICS_PORT, STATE_FOLDER, Installation, values
-from tests.integration.serving import serving
+from levity_trio.deploy.installation import STATE_FOLDER, Installation, values
 
 WHEEL = "levity_trio-1.2-py3-none-any.whl"
 FLAGS = {
@@ -26,10 +22,9 @@ FLAGS = {
 }
 
 
-def made(**flags: str) -> dict[str, str]:
-    return texts_of_container(
-        values_of_container(flags, {"LEVITY_TIME_ZONE": "Europe/Berlin"}, WHEEL, "1.2+0a1b")
-    )
+def made(tested: str | None = None, **flags: str) -> dict[str, str]:
+    zone = {"LEVITY_TIME_ZONE": "Europe/Berlin"}
+    return texts_of_container(values_of_container(flags, zone, WHEEL, "1.2+0a1b", tested))
 
 
 def test_nothing_is_left_to_fill_in() -> None:
@@ -61,30 +56,24 @@ def test_the_compose_file_has_the_settings_that_the_unit_has() -> None:
 
 def test_the_image_is_of_wheels_only_and_runs_as_a_user_of_its_own() -> None:
     text = made()["Containerfile"]
-    assert f'install --only-binary :all: "/tmp/{WHEEL}[pdf]"' in text
+    assert "install --only-binary :all:" in text
+    assert f'get "/tmp/{WHEEL}[pdf]"' in text
     assert not re.search(r"amd64|arm64|x86|aarch", re.sub(r"^#.*$", "", text, flags=re.MULTILINE))
     user, volume, command = re.findall(r"^(?:USER|VOLUME|CMD) (.*)$", text, re.MULTILINE)
-    assert (user, volume, command) == ("levity", str(STATE_FOLDER), '["levity-trio", "serve"]')
+    assert (user, volume, command) == ("levity", str(STATE_FOLDER), '["levity-trio", "demo"]')
+    assert 'command: ["levity-trio", "serve"]' in made()["compose.yaml"]
 
 
-def test_what_it_starts_is_healthy(tmp_path: Path) -> None:
-    """With the settings of the image, but for its folder and its ports."""
-    settings = dict(re.findall(r"(LEVITY_\w+)=(\S+)", made()["Containerfile"]))
-    assert settings.pop("LEVITY_DB") == f"{STATE_FOLDER}/levity.db"
-    assert settings.pop("LEVITY_API") == f"unix:{STATE_FOLDER}/levity.db.sock"
-    assert settings.pop("LEVITY_METRICS_PORT") == str(METRICS_PORT)
-    flags = [
-        word
-        for name, value in settings.items()
-        for word in (f"--{name[7:].lower().replace('_', '-')}", value)
-    ]
-    with serving(tmp_path / "levity.db", *flags, "--metrics-port", "0") as server:
-        port = server.wait_line("serving metrics")["port"]
-        health = [one.replace(str(METRICS_PORT), str(port)) for one in HEALTH]
-        assert (
-            subprocess.run([sys.executable, *health[1:]], check=False, timeout=30).returncode == 0
-        )
-        assert (tmp_path / "levity.db.sock").is_socket()
+def test_a_release_takes_nothing_that_it_was_not_tested_with() -> None:
+    tested = "click==8.3.0 --hash=sha256:00"
+    texts = made(tested)
+    assert texts["constraints.txt"].strip() == tested
+    assert (
+        "get --no-deps --require-hashes --requirement /tmp/constraints.txt"
+        in texts["Containerfile"]
+    )
+    assert f'get --no-deps "/tmp/{WHEEL}[pdf]"' in texts["Containerfile"]
+    assert made()["constraints.txt"].startswith("# This is no release")
 
 
 @pytest.mark.parametrize(

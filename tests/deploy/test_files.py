@@ -13,6 +13,7 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.files import (
     DASHBOARD,
+    HOME_ASSISTANT,
     README_OF_SEVERAL,
     TEMPLATES,
     TEMPLATES_OF_CONTAINER,
@@ -32,6 +33,7 @@ def test_every_template_is_written() -> None:
         README_OF_SEVERAL,
         *TEMPLATES_OF_SEVERAL,
         *TEMPLATES_OF_CONTAINER,
+        HOME_ASSISTANT.name,
     }
     assert set(MADE) == {*TEMPLATES, DASHBOARD}
 

@@ -5,22 +5,37 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
+from levity_trio.config import EnvironmentProblem
+from levity_trio.demo.house import HOUSEHOLDS
+from levity_trio.deploy.container import values_of_container
+from levity_trio.deploy.files import texts_of_container, write
+from levity_trio.deploy.installation import METRICS_PORT
+from levity_trio.deploy.program import TESTED, VERSIONS, Program, Wheel, read_pinned
+from tests.demo.running import Demo, starting_demo
+from tests.ports import free_port
 from tests.sizes import size
 
+from .browsing import OF_DRIVERS, Browser
+from .container import Image
 from .sandbox import Sandbox, booted, can_be
-from .serving import PROGRAM, ROOT, environment_of_user
+from .serving import END_SECONDS, PROGRAM, ROOT, environment_of_user
 
 PATIENT = ("--patience", "300")
 """For a busy machine."""
@@ -57,7 +72,7 @@ INSTALL = (
     "Bauhof 12",
 )
 
-pytestmark = pytest.mark.skipif(
+on_systemd = pytest.mark.skipif(
     not can_be(), reason="only root makes namespaces with a systemd, where the kernel lets him"
 )
 
@@ -69,9 +84,16 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = environment_of_user()
     # each of its many starts would compile all, because it may not write there
     environment.pop("PIP_COMPILE", None)
-    subprocess.run(
-        [*INSTALL, "--root", str(card)], env=environment, check=True, timeout=500, cwd="/"
-    )
+    told = subprocess.run(
+        [*INSTALL, "--root", str(card)],
+        env=environment,
+        check=True,
+        timeout=500,
+        cwd="/",
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    assert "This is no release" in told
     return card
 
 
@@ -141,6 +163,7 @@ def charging(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
         process.stdout.close()
 
 
+@on_systemd
 def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -> None:
     good, failing, broken, silent = (
         make_version(card, one) for one in ("good", "failing", "broken", "silent")
@@ -180,6 +203,7 @@ ENVIRONMENT = (
 HOF = "/var/lib/levity/hof.db"
 
 
+@on_systemd
 def test_what_was_installed_by_hand_is_taken_over(card: Path, tmp_path: Path) -> None:
     """Its unit serves until the database is copied; the new one has the settings that systemd gave
     to the old one."""
@@ -358,3 +382,171 @@ def be_gone(sandbox: Sandbox) -> None:
             "/etc/systemd/system/levity-trio.* | grep -v service.d"
         ),
     )
+
+
+MOST_WHEEL_BYTES = 4_000_000
+HEALTHY_SECONDS = 60.0
+
+
+def released(wheel: Path, tested: str, folder: Path) -> Wheel:
+    """Return this wheel as a release has it: with the versions and hashes that it was tested
+    with."""
+    folder.mkdir()
+    copy = Path(shutil.copy(wheel, folder))
+    with ZipFile(copy, "a", ZIP_DEFLATED) as packed:
+        packed.writestr(TESTED, tested)
+    return Wheel(copy, sha256(copy.read_bytes()).hexdigest())
+
+
+@pytest.fixture(scope="module")
+def wheel(card: Path, tmp_path_factory: pytest.TempPathFactory) -> Wheel:
+    """The wheel of a release: what `install` built of this checkout, and what pip found then."""
+    present = (card / OPT / "current").resolve()
+    (built,) = present.glob("*.whl")
+    listed = (present / VERSIONS).read_text()
+    tested = "".join(line for line in listed.splitlines(keepends=True) if line[0] != "#")
+    return released(built, tested, tmp_path_factory.mktemp("release") / "dist")
+
+
+@pytest.fixture(scope="module")
+def image(wheel: Wheel) -> Iterator[Image]:
+    """What the steps of the Containerfile of this wheel make, with no checkout near.
+
+    Other users may go into its folder, and its socket has a short path.
+    """
+    with TemporaryDirectory(prefix="levity-image-") as name:
+        base = Path(name)
+        base.chmod(0o755)
+        texts = texts_of_container(
+            values_of_container({}, {}, wheel.path.name, wheel.version, wheel.tested())
+        )
+        write(base / "context", texts, may_replace=False)
+        shutil.copy(wheel.path, base / "context")
+        yield Image(base / "context", base)
+
+
+def test_the_wheel_is_small_and_has_what_the_program_reads(wheel: Wheel) -> None:
+    assert wheel.path.stat().st_size <= MOST_WHEEL_BYTES
+    with ZipFile(wheel.path) as packed:
+        names = packed.namelist()
+    assert not [name for name in names if name.startswith("tests/") or name.endswith(".po")]
+    assert "levity_trio/locale/de/LC_MESSAGES/levity_trio.mo" in names
+
+
+def test_the_image_shows_the_demo_to_whoever_reaches_it(image: Image) -> None:
+    """By its default command: pages, papers and German come from the wheel."""
+    port = free_port()
+    given = image.environment_on(port)
+    command = image.run_words(image.command)
+    with starting_demo(command=command, given=given) as process:
+        demo = Demo(process)
+        assert not trouble(image, port)
+        elsewhere = SimpleNamespace(
+            wait_line=lambda event: {
+                "address": str(demo.wait_line(event)["address"]).replace("127.0.0.1", "127.0.0.2")
+            }
+        )
+        page = Browser(elsewhere).ask("GET", "/", headers={"accept-language": "de"})
+        assert "Autos laden" in page.words
+        assert HOUSEHOLDS[0].name in Browser(elsewhere, OF_DRIVERS).get("/d/").words
+        socket = f"unix:{demo.database}.sock"
+        listed = json.loads(told(image, given, "bill", "list", "--json", "--api", socket))
+        number = str(listed["data"][0]["number"])
+        paper = told(image, given, "bill", "show", number, "--as", "pdf", "--api", socket)
+        assert paper.startswith(b"%PDF-")
+    assert process.returncode == 0
+
+
+def told(image: Image, given: Mapping[str, str], *words: str) -> bytes:
+    """Return what the image's program says, as its user, far from the checkout."""
+    command = image.run_words(["levity-trio", *words])
+    return subprocess.run(
+        command, env=given, cwd=image.root, check=True, timeout=120, capture_output=True
+    ).stdout
+
+
+def trouble(image: Image, port: int) -> str:
+    """Ask as the image's health check does, until it is well; return what it says otherwise."""
+    words = [one.replace(str(METRICS_PORT), str(port)) for one in image.run_words(image.health)]
+    until = time.monotonic() + HEALTHY_SECONDS
+    while True:
+        done = subprocess.run(words, check=False, capture_output=True, text=True, cwd="/")
+        if not done.returncode or time.monotonic() > until:
+            return done.stderr
+        time.sleep(0.2)
+
+
+def test_the_image_serves_and_explains_itself(image: Image) -> None:
+    port = free_port()
+    given = {**image.environment_on(port), "LEVITY_PORT": "0", "LEVITY_API_PORT": "0"}
+    command = image.run_words(["levity-trio", "serve"])
+    with subprocess.Popen(command, env=given, cwd=image.root, stdout=subprocess.DEVNULL) as server:
+        try:
+            assert not trouble(image, port)
+            assert told(image, given, "status", "--json")
+        finally:
+            server.terminate()
+            server.wait(END_SECONDS)
+    assert server.returncode == 0
+    assert b"bill preview" in told(image, given, "help", "first-bill")
+
+
+def test_a_wheel_writes_its_files_with_what_the_release_was_tested_with(
+    image: Image, wheel: Wheel
+) -> None:
+    folder = image.root / "tmp"
+    shutil.copy(wheel.path, folder)  # pip noted that it came from there
+    given = image.environment
+    told(image, given, "deploy", str(folder / "files"))
+    told(image, given, "deploy", "--container", str(folder / "container"))
+    assert (folder / "files" / "levity-trio.service").exists()
+    made = folder / "container"
+    assert (made / wheel.path.name).read_bytes() == wheel.path.read_bytes()
+    assert (made / "constraints.txt").read_text().strip() == str(wheel.tested()).strip()
+    compose = (made / "compose.yaml").read_text()
+    assert 'command: ["levity-trio", "serve"]' in compose
+
+
+NEEDING = """\
+Metadata-Version: 2.1
+Name: levity-trio
+Version: 1.2
+Provides-Extra: pdf
+Requires-Dist: h11; extra == "pdf"
+"""
+"""Of a wheel that needs another package for its PDFs."""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "levity_trio-1.2-py3-none-any.whl"
+    with ZipFile(path, "w") as packed:
+        for name, text in {
+            "METADATA": NEEDING,
+            "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "RECORD": "",
+        }.items():
+            packed.writestr(f"levity_trio-1.2.dist-info/{name}", text)
+    return path
+
+
+def test_only_what_a_release_was_tested_with_is_installed(
+    image: Image, wheel: Wheel, small: Path, tmp_path: Path
+) -> None:
+    """Into the environment in which the image has its pip."""
+    folder = image.root.with_name("build") / "tmp" / "pip"
+    (right,) = re.findall(r"^h11==\S+ --hash=sha256:\w+\n", str(wheel.tested()), re.MULTILINE)
+    wrong = f"{right.partition('sha256:')[0]}sha256:{'0' * 64}\n"
+    for name, tested, words in (
+        ("wrong", wrong, "is not the one that was listed.*a clone of the source.*h11"),
+        ("unknown", wrong.replace("==", "==999."), "not each listed package is there for this"),
+        ("incomplete", "", "No matching distribution found for h11"),
+    ):
+        bad = released(small, tested, tmp_path / name)
+        with pytest.raises(EnvironmentProblem, match=words):
+            Program(bad, "pdf", read_pinned(None, bad))._install(folder, bad.path)
+    good = released(small, right, tmp_path / "good")
+    kept = Program(good, "pdf", read_pinned(None, good))._install(folder, good.path)
+    assert list(folder.glob("lib/python*/site-packages/h11"))
+    (tmp_path / VERSIONS).write_text(kept)
+    assert read_pinned(tmp_path / VERSIONS, good) == kept
