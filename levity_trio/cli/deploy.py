@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from levity_trio import __version__
+from levity_trio import FOLDER, __version__
 from levity_trio.cli.declaring import GroupedCommand, present, setting_options
 from levity_trio.cli.terminal import say
 
 MOST_SERVERS = 9
+ICON = FOLDER / "web" / "dashboard" / "assets" / "icon-192.png"
 EXAMPLES = """\
 \b
 Examples:
@@ -159,6 +160,8 @@ def _write_image(
             copy, guide = directory / wheel.path.name, "compose.yaml"
         files.write(directory, contents, may_replace=may_replace)
         writing.replace(copy, wheel.path.read_bytes(), writing.DOCUMENT)
+    if is_add_on:
+        writing.replace(copy.with_name("icon.png"), ICON.read_bytes(), writing.DOCUMENT)
     for path in (*map(directory.joinpath, contents), copy):
         say(str(path))
     say(f"Next: {directory / guide} says how to start it")

@@ -138,9 +138,9 @@ def test_home_assistant_can_read_it(repository: Path, config: Any) -> None:
         assert texts["configuration"].keys() == config["schema"].keys()
         assert texts["network"].keys() == config["ports"].keys()
     files = {str(path.relative_to(repository)) for path in repository.rglob("*") if path.is_file()}
-    wheel = "levity-trio/levity_trio-1.2-py3-none-any.whl"
-    assert {wheel, *(f"levity-trio/{name}" for name in ("DOCS.md", "CHANGELOG.md"))} <= files
-    for name in files - {wheel}:
+    copied = {f"levity-trio/{name}" for name in ("levity_trio-1.2-py3-none-any.whl", "icon.png")}
+    assert copied < files
+    for name in files - copied:
         assert "@@" not in (repository / name).read_text(), name
 
 
@@ -163,6 +163,9 @@ def test_the_image_is_that_of_the_container_and_begins_as_root(repository: Path)
     text = (repository / "levity-trio/Dockerfile").read_text()
     assert "LEVITY_DB=/data/levity.db" in text
     assert "HEALTHCHECK" in text
+    copied = " ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE)).split()
+    assert {"constraints.txt", "run.sh"} < set(copied)
+    assert all((repository / "levity-trio" / name).exists() for name in copied)
     *_, user = re.findall(r"^USER (.*)$", text, re.MULTILINE)
     *_, command = re.findall(r"^CMD (.*)$", text, re.MULTILINE)
     assert (user, command) == ("root", '["sh", "/run.sh"]')
