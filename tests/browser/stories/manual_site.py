@@ -66,6 +66,9 @@ def strangers_find_what_they_look_for(page: Page, site: Path) -> None:
 def a_search_that_is_sent_has_an_address(page: Page, site: Path) -> None:
     page.goto((site / "tasks" / "cards.html").as_uri())
     page.get_by_role("searchbox").fill("lost card")
+    page.get_by_role("link", name="Cards: who may charge › One card").click()
+    expect(page.get_by_role("heading", name="One card")).to_be_in_viewport()
+    page.get_by_role("searchbox").fill("lost card")
     page.keyboard.press("Enter")
     page.wait_for_url("**/manual.html?q=lost+card")
     expect(page.locator(".found mark").first).to_be_visible()

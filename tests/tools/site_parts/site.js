@@ -227,17 +227,24 @@ document.addEventListener("DOMContentLoaded", () => {
   addThemes(document.querySelector("footer"));
   const field = document.querySelector("form.find input");
   const look = () => withIndex(() => search(field.value));
+  const leave = () => {
+    field.value = "";
+    look();
+  };
   field.addEventListener("input", () => {
     scrollTo(0, 0);
     look();
+  });
+  document.addEventListener("click", (event) => { // what is found on this page must be there to be scrolled to
+    const link = event.target.closest(".found a");
+    if (link && link.pathname === location.pathname) leave();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && event.target !== field) {
       event.preventDefault();
       field.focus();
     } else if (event.key === "Escape" && field.value) {
-      field.value = "";
-      look();
+      leave();
     } else if (event.key === "ArrowDown" && event.target === field) {
       event.preventDefault();
       document.querySelector(".found a")?.focus();
