@@ -21,6 +21,10 @@ from tests.integration.serving import PROGRAM, ROOT, environment, serving
 from tests.integration.simulating import simulate
 
 README = (ROOT / "README.md").read_text()
+BADGE = re.compile(r"^\[!\[\w+\]\((.*)/badge\.svg\)\]\((.*)\)\n", re.MULTILINE)
+PLAIN = BADGE.sub("", README)
+HOST = "../../actions/workflows/"
+"""From README.md, as GitHub shows it, to the page of a workflow."""
 LINES, WORDS, PROSE, WIDEST_TABLE = 200, 1_800, 700, 160
 PICTURE_BYTES, MOVING_BYTES, MOVING_MS = 100_000, 1_500_000, range(25_000, 35_001)
 MOVING = ".webp"
@@ -51,6 +55,13 @@ def test_it_is_read_in_a_few_minutes() -> None:
     assert len(prose.split()) <= PROSE
 
 
+def test_its_badge_shows_how_the_checks_of_this_repository_ended() -> None:
+    ((picture, page),) = BADGE.findall(README)
+    assert picture == page
+    assert (ROOT / ".github" / "workflows" / page.removeprefix(HOST)).is_file()
+    assert "- run: .ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
+
+
 def test_what_it_says_of_itself_at_its_head_is_what_the_package_declares() -> None:
     (facts,) = (line for line in README.splitlines() if line.startswith("OCPP 1.6-J · "))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -61,10 +72,10 @@ def test_what_it_says_of_itself_at_its_head_is_what_the_package_declares() -> No
 
 
 def test_its_links_lead_to_files_and_its_pictures_are_small() -> None:
-    linked = {one for one in re.findall(r"\]\(([^)]+)\)", README) if "://" not in one}
+    linked = {one for one in re.findall(r"\]\(([^)]+)\)", PLAIN) if "://" not in one}
     assert len(linked) > 20
     assert not [one for one in linked if not (ROOT / one).is_file()]
-    pictures = [ROOT / one for one in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)]
+    pictures = [ROOT / one for one in re.findall(r"!\[[^]]+\]\(([^)]+)\)", PLAIN)]
     assert {*pictures} == {*(ROOT / "tests" / "screenshots").iterdir()}
     assert not [
         one
