@@ -56,7 +56,8 @@ def git(folder: Path, *words: str) -> str:
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
     folder = tmp_path_factory.mktemp("release")
-    source, installed = folder / "source", folder / "installed"
+    source = folder / "source"
+    installed = source / ".venv"  # in a repository, which is not the program's
     files = [path for pattern in BUILT for path in PACKAGE_FOLDER.glob(pattern)]
     files += [ROOT / name for name in (".gitignore", "pyproject.toml", "README.md", "LICENSE")]
     for path in [*files, *ROOT.glob("schema/*.sql")]:
@@ -99,7 +100,7 @@ def test_a_wheel_has_what_no_checkout_has(released: Released) -> None:
     assert pinned.endswith(PINNED)
     assert released.run("-c", SPOKEN) == "('en', 'de') Anmelden"
     assert not [*released.installed.rglob("*.po")]
-    assert not [*released.source.rglob("*.mo")]
+    assert not [*(released.source / "levity_trio").rglob("*.mo")]
 
 
 def test_the_version_has_its_commit_where_it_is_known(
