@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,15 +117,16 @@ def logs(
     reading = FrameReading(config.database, FrameFilter(charger, action))
     if until is not None:
         reading.stop_at(until)
-    if since is None and file is not None:
-        since = SHARED_TIME
+    if file is not None:
+        from levity_trio.cli.sharing import share  # noqa: PLC0415 - as above
+
+        reading.go_back_to(since or SHARED_TIME)
+        share(config, charger or "", list(chain(*_pages(reading, False))), file, is_agreed)
+        return
     if since is None:
         reading.go_back(LAST_FRAMES)
     else:
         reading.go_back_to(since)
-    if file is not None:
-        _share(config, reading, charger, file, is_agreed)
-        return
     line = _json_line if is_json else Lines().line
     is_empty = True
     try:
@@ -134,33 +136,12 @@ def logs(
     except KeyboardInterrupt:
         if not is_follow:
             raise
-    if is_empty and charger is not None:
-        _check_known(reading, charger, config)
-    if is_empty and not is_json:
-        say("none")
-
-
-def _share(
-    config: ServerConfig,
-    reading: FrameReading,
-    charger: str | None,
-    file: Path,
-    is_agreed: bool,
-) -> None:
-    from levity_trio.cli.sharing import share  # noqa: PLC0415 - as above
-
-    if charger is None:
-        raise click.UsageError("--share needs a CHARGER")
-    _check_known(reading, charger, config)
-    frames = [frame for page in _pages(reading, False) for frame in page]
-    share(config, charger, frames, file, is_agreed)
-
-
-def _check_known(reading: FrameReading, charger: str, config: ServerConfig) -> None:
-    if not reading.is_known(charger):
+    if is_empty and charger is not None and not reading.is_known(charger):
         raise click.BadParameter(
             f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'"
         )
+    if is_empty and not is_json:
+        say("none")
 
 
 def _pages(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]]:

@@ -10,21 +10,22 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from platform import python_version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from levity_trio import __version__, commit
 from levity_trio.cli.terminal import cell, confirm, counted, say
 from levity_trio.config import EnvironmentProblem, ServerConfig
 from levity_trio.store.reads.reader import look
-from levity_trio.store.reads.site.shared import shared_facts, shared_names
+from levity_trio.store.reads.site.frames import LoggedFrame
+from levity_trio.store.reads.site.shared import shared
 from levity_trio.wire.aliases import Aliases
 from levity_trio.writing import replacing
 
-if TYPE_CHECKING:
-    from levity_trio.store.reads.site.frames import LoggedFrame
-
-FRAMES, ABOUT, LEARNED = "frames.txt", "about.json", "charger.toml"
+NO_FRAMES: Final = (
+    "no frame of {} in that time; levity-trio chargers lists all chargers, and an earlier --since "
+    "finds more"
+)
 ENTRY: Final = """\
 make = {chargepointvendor}
 told = [{chargepointvendor}]
@@ -32,7 +33,7 @@ looked_up = {today}
 
 [[entry]]
 models = [[{chargepointmodel}, {source}]]
-told = [{words}]
+told = [{levity_words}]
 set = []
 odd = {odd}
 limit = {limit}
@@ -52,29 +53,31 @@ def share(
     ConfigError, Abort."""
     if file.exists():
         raise EnvironmentProblem(f"{file} exists; give another FILE")
-    if not frames:
-        raise EnvironmentProblem(f"no frame of {charger} in that time; give an earlier --since")
+    names, facts = look(config.database, partial(shared, charger=charger))
+    if not (frames and facts["charger"]):
+        raise EnvironmentProblem(NO_FRAMES.format(cell(charger)))
     learning = Aliases({})
-    for kind, name in look(config.database, partial(shared_names, charger=charger)):
+    for kind, name in names:
         learning.learn(kind, name)
     # What one frame tells to be a card is hidden in those before it, too.
     for frame in frames:
         learning.text(frame.frame)
 
     aliases = Aliases(learning.known)
-    lines = [_line(frame, aliases) for frame in frames]
+    lines = [
+        f"{frame.at}  {frame.direction:10}  {cell(aliases.text(frame.frame))}\n" for frame in frames
+    ]
     settings = {
         setting.name: "***" if setting.is_secret else setting.text
         for setting in config.in_force
         if setting.origin != "default"
     }
-    facts = look(config.database, partial(shared_facts, charger=charger))
     about = json.loads(aliases.text(json.dumps(facts | {"settings": settings}, ensure_ascii=False)))
     about |= {"program": __version__, "commit": commit(), "python": python_version()}
     texts = {
-        FRAMES: "".join(lines),
-        ABOUT: json.dumps(about, ensure_ascii=False, indent=1),
-        LEARNED: _entry(about),
+        "frames.txt": "".join(lines),
+        "about.json": json.dumps(about, ensure_ascii=False, indent=1),
+        "charger.toml": _entry(about),
     }
     _show(file, texts, aliases)
     if not is_agreed:
@@ -88,17 +91,12 @@ def share(
     say(f"{file} is written. Nothing was sent: attach it to your report.")
 
 
-def _line(frame: LoggedFrame, aliases: Aliases) -> str:
-    action, text = aliases.text(frame.action or "-"), aliases.text(frame.frame)
-    return f"{frame.at}  {frame.direction:10}  {cell(action)}  {cell(text)}\n"
-
-
 def _entry(facts: dict[str, Any]) -> str:
     today = datetime.now(UTC)
     source = f"a site with levity-trio {__version__}, {today:%B %Y}"
     values = facts["charger"][0] | {"source": source}
     for part in ("odd", "limit"):
-        values[part] = [[row["words"], source] for row in facts[part]]
+        values[part] = [[row["levity_words"], source] for row in facts[part]]
     # texts and lists of JSON are those of TOML
     shown = {name: json.dumps(value, indent=2) for name, value in values.items()}
     return ENTRY.format(today=today.date(), **shown)

@@ -15,9 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-WORDS: Final = Path(__file__).with_name("plain_words.txt")
-"""Words that name nobody, by kinds. A property with one of them in its name, or with a name that is
-listed behind =, has what counts something, what a maker named, or what is personal."""
+WORDS: Final = Path(__file__).with_name("plain_words.txt").read_text(encoding="ascii").splitlines()
+"""Words that name nobody. A property with one of some kind in its name counts something, or has
+something personal; one that is listed behind = has what a maker named."""
+LISTED: Final = {word: kind for word, _, kind in (line.partition(" ") for line in WORDS)}
+PLAIN, COUNT, MADE, OTHER = "", "count", "made", "other"
 CARD: Final = "card"
 KEPT: Final = ("", "***", "true", "false", "null")
 """What is no name, whatever the property."""
@@ -39,32 +41,17 @@ _LONG: Final = re.compile(
     rf"\S*(?:{_ADDRESS.pattern})\S*|(?<![0-9A-Fa-f])(?!20[23]\d)(?=\w*\d)[0-9A-Fa-f]{{9,}}"
 )
 """What no maker names so: addresses and long numbers, which do not begin with a year."""
+_ALIAS: Final = re.compile(rf"<(?:word|number|{'|'.join({*LISTED.values()} - {PLAIN})})-\d+>")
 _TOKEN: Final = re.compile(
     r'(?P<quote>\\*")(?P<name>[A-Za-z_-]{1,40})(?P=quote)\s*:\s*'  # a property
     r'(?P<mark>(?P=quote)?)(?P<value>(?<=")[^"\\]*|(?<!")[-+.\w]+)(?P=mark)'
-    r"|<[a-z]+-\d+>"  # an alias
+    rf"|{_ALIAS.pattern}"
     r"|\b[0-9A-Fa-f]{2}(?P<sign>[ :.-])[0-9A-Fa-f]{2}(?:(?P=sign)[0-9A-Fa-f]{2}){2,}\b"  # a card
     r"|\b\d{3,4}(?:[ -]\d{3,4}){2,}\b"  # a long number, as printed
-    r"|\[(?:\s*\d{1,3}\s*,){3,}\s*\d{1,3}\s*\]"  # its bytes
+    r"|\b\d{1,3}(?:[ ,]{1,2}\d{1,3}){3,}\b|(?:0[xX][0-9A-Fa-f]{2}\W{0,2}){4,}"  # its bytes
     r"|\w+:(?:\\?/){2}[^\s\"']+"
     r"|[^\s,;=\"'(){}\[\]<>|/]+"
 )
-
-
-_MESSAGE: Final = re.compile(r'(^\s*\[\s*"?[234]"?\s*,\s*")([^"]+)')
-"""The beginning of a frame, and its id, which may hold the serial number of a charger."""
-
-
-def _listed() -> dict[str, str]:
-    listed: dict[str, str] = {}
-    for line in WORDS.read_text(encoding="ascii").splitlines():
-        kind, *words = line.split()
-        listed |= dict.fromkeys(words, kind)
-    return listed
-
-
-LISTED: Final = _listed()
-PLAIN, COUNT, MADE, *PERSONAL = dict.fromkeys(LISTED.values())
 
 
 class Aliases:
@@ -94,7 +81,6 @@ class Aliases:
         """Return a text or a frame."""
         # The values of samples count; those of a configuration are what their keys say.
         self._key = "meter" if "sampledValue" in text else "value"
-        text = _MESSAGE.sub(lambda found: found[1] + self.alias("id", found[2]), text)
         return _TOKEN.sub(self._token, self._without_known(text))
 
     def _without_known(self, text: str) -> str:
@@ -103,19 +89,22 @@ class Aliases:
         for form, (kind, _key) in self.known.items():
             if len(form) >= LEAST_WITHIN and form in normal:
                 spelt = r"[ :.,/\-_]{0,3}".join(map(re.escape, form))
-                alias = self.alias(kind, form)
-                text = re.sub(rf"(?<!\d){spelt}(?!\d)", alias, text, flags=re.IGNORECASE)
+                # a name is a whole word; a number may stand behind letters
+                edge = r"[^\W_]" if form.isalpha() else r"\d"
+                whole = rf"(?<!{edge}){spelt}(?!{edge})"
+                text = re.sub(whole, self.alias(kind, form), text, flags=re.IGNORECASE)
         return text
 
     def _token(self, found: re.Match[str]) -> str:
         token, name, value = found.group(0, "name", "value")
         if name is None or _normal(name) in self.known:
             is_shown = _is_plain(token) and _normal(token) not in self.known
-            return token if is_shown or token.startswith("<") else self._alias(found)
+            return token if is_shown or _ALIAS.fullmatch(token) else self._alias(found)
         kind = _kind_of(self._key if name == "value" else name)
         if name == "key":
             self._key = value
-        if value in KEPT or value.startswith("<") or (kind == COUNT and _NUMBER.fullmatch(value)):
+        is_count = kind == COUNT and _NUMBER.fullmatch(value)
+        if value in KEPT or is_count or _ALIAS.fullmatch(value):
             return token
         if kind == MADE:
             shown = _LONG.sub(self._alias, value)
@@ -138,20 +127,21 @@ def _normal(text: str) -> str:
 
 
 def _forms(key: str) -> Iterator[str]:
-    """Yield how chargers tell the number of one card: in hexadecimal or decimal digits, and
-    backwards."""
+    """Yield how chargers tell the number of one card: also backwards, and in decimal digits."""
     yield key
-    for number in (key, f"{int(key):08x}") if key.isdecimal() else (key,):
-        if _HEX.fullmatch(number):
-            backwards = bytes.fromhex(number)[::-1].hex()
-            yield from (number, backwards, str(int(number, 16)), str(int(backwards, 16)))
+    if _HEX.fullmatch(key):
+        backwards = bytes.fromhex(key)[::-1].hex()
+        yield from (backwards, str(int(key, 16)), str(int(backwards, 16)))
 
 
 @cache
 def _kind_of(name: str) -> str:
-    """Return what a property of this name has."""
-    kinds = [LISTED.get(word.lower(), PLAIN) for word in (f"={name}", *_WORD.findall(name))]
-    return max(kinds, key=[PLAIN, COUNT, MADE, *PERSONAL].index)
+    """Return what a property of this name has. It counts something only if all its words are
+    listed: who knows what a memberSession is?"""
+    kinds = {LISTED.get(word.lower(), OTHER) for word in _WORD.findall(name)}
+    common = COUNT if {COUNT} <= kinds <= {PLAIN, COUNT} else PLAIN
+    personal = min(kinds - {PLAIN, COUNT, OTHER}, default=common)
+    return LISTED.get(f"={name.lower()}", personal)
 
 
 @cache

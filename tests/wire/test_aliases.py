@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.wire.aliases import CARD, COUNT, LISTED, MADE, PLAIN, WORDS, Aliases
+from levity_trio.wire.aliases import CARD, LISTED, WORDS, Aliases
 from tests.sizes import size
 
 Plant = Callable[[str], str]
@@ -61,6 +61,10 @@ PLACES: Final[Sequence[Plant]] = (
     lambda it: f'[2,"1","StartTransaction",{{"connectorId":1,"idTag":{quoted(it)},"meterStart":',
     lambda it: f'[2,"1","StartTransaction",{{idTag: {it}, "meterStart":1}}',
     lambda it: f"AT+NAME={it}\r\n",
+    lambda it: frame("DataTransfer", vendorId="com.example", data=f"<user>{it}</user>"),
+    lambda it: frame("Authorize", idTag=f"<{it}>"),
+    lambda it: frame("DataTransfer", data=" ".join(f"0x{one:02X}" for one in it.encode())),
+    lambda it: frame("DataTransfer", data=str(list(it.encode()))),
     lambda it: f'[2,"1","Authorize",{{"idTag":{json.dumps(it.upper())}}}]',
     lambda it: frame("DataTransfer", vendorId="com.example", data=b64encode(it.encode()).decode()),
     lambda it: frame("DataTransfer", vendorId="com.example", data=it.encode().hex()),
@@ -86,6 +90,8 @@ def forms(planted: str) -> Iterator[str]:
     yield b64encode(planted.encode()).decode().lower()
     yield escaped(planted)
     yield json.dumps(planted)[1:-1].lower()
+    yield " ".join(f"0x{one:02x}" for one in planted.encode())
+    yield str(list(planted.encode()))[1:-1]
 
 
 @settings(max_examples=size(300, 8))
@@ -132,7 +138,7 @@ def test_what_is_told_late_is_hidden_before() -> None:
     ],
 )  # fmt: skip
 def test_what_mends_a_charger_stays(text: str) -> None:
-    assert Aliases({}).text(text) == text.replace('"1"', '"<id-1>"', 1)
+    assert Aliases({}).text(text) == text
 
 
 def test_the_words_of_ocpp_are_listed() -> None:
@@ -152,7 +158,16 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_each_word_is_listed_once() -> None:
-    lines = WORDS.read_text(encoding="ascii").splitlines()
-    words = [word for line in lines for word in line.split()[1:]]
-    assert len(words) == len(set(words))
-    assert [*dict.fromkeys(line.split()[0] for line in lines)][:3] == [PLAIN, COUNT, MADE]
+    assert len(LISTED) == len(WORDS)
+    assert sorted(WORDS) == WORDS
+    assert all(word == word.lower() for word in LISTED)
+
+
+@pytest.mark.parametrize("name", ["memberSession", "contractNumber", "customerId", "x_token"])
+def test_a_number_of_somebody_is_no_count(name: str) -> None:
+    assert "123456" not in Aliases({}).text(frame("DataTransfer", **{name: 123456}))
+
+
+def test_a_name_is_not_looked_for_within_words() -> None:
+    boot = frame("BootNotification", chargePointModel="Pulsar", chargePointSerialNumber="Harge")
+    assert shown([boot]).count("chargepoint") == 2

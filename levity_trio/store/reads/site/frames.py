@@ -32,10 +32,12 @@ DEFAULT_PIECE: Final = Piece()
 
 
 class FrameFilter(NamedTuple):
-    """A filter: frames of one charger, of one action (case-insensitive). None means all."""
+    """A filter: frames of one charger, of one action (case-insensitive), before a time. None means
+    all."""
 
     charger: str | None
     action: str | None
+    before: str | None = None
 
 
 class FrameReading:
@@ -51,7 +53,6 @@ class FrameReading:
         self._wanted = wanted
         self._piece = piece
         self._after = look(address, _newest)
-        self._last: int | None = None
 
     def is_known(self, charger: str) -> bool:
         """Whether this charger has ever sent a message to the server."""
@@ -77,15 +78,15 @@ class FrameReading:
             self._after = start
 
     def stop_at(self, until: datetime | timedelta) -> None:
-        """End with the last frame before then, and stand there."""
-        self.go_back_to(until)
-        self._last = self._after
+        """Leave out the frames since then."""
+        before = look(self._address, partial(_moment, until))
+        self._wanted = self._wanted._replace(before=before)
 
     def next(self) -> list[LoggedFrame] | None:
         """Return the next frames; None at the end of the log. An empty list does not mean the
         end."""
         frames, reached = look(
-            self._address, partial(_next, self._after, self._last, self._wanted, self._piece)
+            self._address, partial(_next, self._after, self._wanted, self._piece)
         )
         is_end = reached == self._after
         self._after = reached
@@ -137,13 +138,13 @@ def _back(upto: int, wanted: FrameFilter, most: int, piece: Piece, db: Database)
 
 
 def _next(
-    after: int, upto: int | None, wanted: FrameFilter, piece: Piece, db: Database
+    after: int, wanted: FrameFilter, piece: Piece, db: Database
 ) -> tuple[list[LoggedFrame], int]:
-    """Return the matching frames of the next piece up to this id, and its last id; `after` if the
-    piece is empty."""
+    """Return the matching frames of the next piece, and its last id; `after` if the piece is
+    empty."""
     condition, values = _condition(wanted)
     after = max(after, _before_oldest(db))
-    last = min(after + piece.rows, _newest(db) if upto is None else upto)
+    last = min(after + piece.rows, _newest(db))
     frames: list[LoggedFrame] = []
     characters = 0
     for row in db.execute(
@@ -161,7 +162,11 @@ def _next(
 
 
 def _condition(wanted: FrameFilter) -> tuple[str, tuple[str, ...]]:
-    conditions = {"log.cp_id = ?": wanted.charger, "log.action = ? COLLATE NOCASE": wanted.action}
+    conditions = {
+        "log.cp_id = ?": wanted.charger,
+        "log.action = ? COLLATE NOCASE": wanted.action,
+        "log.at < ?": wanted.before,
+    }
     named = {sql: value for sql, value in conditions.items() if value is not None}
     return "".join(f" AND {sql}" for sql in named), tuple(named.values())
 

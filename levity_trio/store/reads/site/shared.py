@@ -33,7 +33,7 @@ UNION ALL SELECT 'place', name FROM station UNION ALL SELECT 'place', address FR
 FACTS: Final = {
     "charger": (
         "SELECT vendor AS chargepointvendor, model AS chargepointmodel, "
-        "vendor || ' / ' || model AS words, firmware_version AS firmware, "
+        "vendor || ' / ' || model AS levity_words, firmware_version AS firmwareversion, "
         "meter_type AS metertype, status, error_code, registration, heartbeat_interval, "
         "kept_interval, clock_skew_seconds, is_connected, last_seen_at, last_boot_at "
         "FROM cp WHERE id = ?"
@@ -51,17 +51,17 @@ FACTS: Final = {
         "AS value FROM own_setting WHERE ? <> '' ORDER BY name"
     ),
     "repairs": (
-        "SELECT kind, firmware, count, first_at, last_at, sample FROM repair "
-        "WHERE cp_id = ? ORDER BY kind, firmware"
+        "SELECT kind AS levity_kind, firmware AS firmwareversion, count, first_at, last_at, "
+        "sample FROM repair WHERE cp_id = ? ORDER BY kind, firmware"
     ),
     "odd": (
         "SELECT '`' || kind || '`: ' || sum(count) || ' repaired with firmware ' || firmware "
-        "|| '.' AS words FROM repair WHERE cp_id = ? GROUP BY kind, firmware ORDER BY 1"
+        "|| '.' AS levity_words FROM repair WHERE cp_id = ? GROUP BY kind, firmware ORDER BY 1"
     ),
     "habits": (
         "SELECT '`' || kind || '` in ' || transactions || ' sessions with firmware ' || firmware "
         "|| coalesce(', up to ' || value || ' W', '') || CASE WHEN revoked_at IS NULL "
-        "THEN '.' ELSE ', until it was revoked.' END AS words FROM habit "
+        "THEN '.' ELSE ', until it was revoked.' END AS levity_words FROM habit "
         "WHERE cp_id = ? ORDER BY id"
     ),
     "trial": (
@@ -69,23 +69,18 @@ FACTS: Final = {
     ),
     "limit": (
         "SELECT '`' || what || '`: ' || load_model.value || ' with firmware ' || firmware || '.' "
-        "AS words FROM load_model JOIN cp ON (cp.vendor, cp.model) = (load_model.vendor, "
+        "AS levity_words FROM load_model JOIN cp ON (cp.vendor, cp.model) = (load_model.vendor, "
         "load_model.model) WHERE cp.id = ? ORDER BY firmware, what"
     ),
 }
-"""What is told of one charger, by what it is called. Sentences are `words`."""
+"""What is told of one charger, by what it is called. Sentences are `levity_words`."""
 
 
-def shared_names(db: Database, charger: str) -> list[tuple[str, str]]:
-    """Return the names of people, cards and things, each behind its kind."""
-    names: list[tuple[str, str]] = db.execute(NAMES, (charger,)).fetchall()
-    return names
-
-
-def shared_facts(db: Database, charger: str) -> dict[str, Any]:
-    """Return what the database has of a charger without its sessions. All numbers are texts."""
+def shared(db: Database, charger: str) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Return the names of people, cards and things, each behind its kind; and what is told of a
+    charger without its sessions, in which all numbers are texts."""
     facts: dict[str, Any] = {"schema": str(db.version())}
     for about, sql in FACTS.items():
         rows = db.query(sql, (charger,))
         facts[about] = [{name: str(value) for name, value in row.items()} for row in rows]
-    return facts
+    return db.execute(NAMES, (charger,)).fetchall(), facts
