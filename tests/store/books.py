@@ -5,7 +5,6 @@ A charger's messages are processed as in the handlers: times and readings are pa
 commits.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -32,7 +31,7 @@ from levity_trio.store.writes.transactions.unreadable import start_unreadable, s
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import STATUS_AHEAD, stamp
-from tests.store.template import migrated
+from tests.store.template import Reused
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -45,11 +44,8 @@ UNSET_CLOCK = "1970-01-01T00:00:00Z"
 
 
 def in_memory() -> FileConnection:
-    """Return a new in-memory database with the server's schema."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.deserialize(migrated())
-    return connection
+    """Return a new database with the server's schema, which ends when it is closed."""
+    return Reused.new()
 
 
 class Books:

@@ -14,11 +14,12 @@ from tests.store.books import Books, Station, in_memory
 from tests.store.plans import Recorder, recording, whole_reads
 
 judged: set[str] = set()
+CONNECT = partial(recording, sqlite3.connect)
 
 
 @pytest.fixture(autouse=True)
 def flat_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sqlite3, "connect", partial(recording, sqlite3.connect))
+    monkeypatch.setattr(sqlite3, "connect", CONNECT)
     yield
     monkeypatch.undo()
     new = {sql: parameters for sql, parameters in Recorder.seen.items() if sql not in judged}

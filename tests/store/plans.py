@@ -15,8 +15,8 @@ from contextlib import closing
 from types import FrameType
 from typing import Any, ClassVar
 
-from levity_trio.store.engine.connection import FileConnection
 from tests.store.history import with_history
+from tests.store.template import Reused
 
 FEW_TRANSACTIONS = 100
 BOUNDED = {
@@ -139,7 +139,7 @@ READ_ALL = (
 of their own."""
 
 
-class Recorder(FileConnection):
+class Recorder(Reused):
     """A connection that collects the package's statements, each with its number of parameters."""
 
     seen: ClassVar[dict[str, int]] = {}

@@ -28,6 +28,7 @@ from levity_trio.store.writes.chargers.chargers import IDENTIFICATION
 from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
 from tests.store.older import CONTACTS, MAILS, program_of
+from tests.store.template import migrated
 from tests.tools.house import PACKAGE
 
 ROOT = Path(__file__).parents[3]
@@ -172,7 +173,8 @@ def transactions(connection: sqlite3.Connection) -> list[str]:
 
 
 def test_each_is_one_transaction(second: Path) -> None:
-    with closing(in_memory()) as connection:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.deserialize(migrated())
         add_two(second, (STILL, NOT))
         versions = (Version(NEWEST + 1, NEWEST), Version(NEWEST + 2, NEWEST + 2))
         frames = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")

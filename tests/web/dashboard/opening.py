@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from levity_trio.web.api.engine.endpoints import Caller, Role
-from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.page import ApiOfPages, DashboardPage, PageView
@@ -28,8 +27,8 @@ class Opening:
     def __init__(self, site: Site | Yard, who: Role | Caller = Role.ADMIN) -> None:
         self._books = site.books
         endpoints = {(one.method, one.path): one for one in ENDPOINTS}
-        app, snapshots = application_of(site.api, ENDPOINTS), Snapshots(site.api.reader)
-        self._api = ApiOfPages(app, endpoints, site.api, snapshots, BERLIN)
+        snapshots = Snapshots(site.api.reader)
+        self._api = ApiOfPages(site.app, endpoints, site.api, snapshots, BERLIN)
         self._caller = who if isinstance(who, Caller) else Caller("cleo", who, "127.0.0.1")
 
     async def open(self, page: DashboardPage, link: str = "", **path: object) -> Shown:
