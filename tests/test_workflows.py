@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from tests.integration.printed import made_by_just, read_by_its_parser
 from tests.tools.release import ROOT, TOOLS
+from tests.tools.site import OUTPUT
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 UPDATES = ROOT / ".github/dependabot.yml"
@@ -27,6 +28,7 @@ WRITES = {
     ("release", "image"): {"packages": "write"},
     ("release", "index"): {"id-token": "write"},
     ("release", "release"): {"contents": "write"},
+    ("release", "site"): {"id-token": "write", "pages": "write"},
 }
 """What jobs may do beside reading the repository."""
 ELSEWHERE = ("echo", "gh", "git", "pipx", "sha256sum", "uv")
@@ -103,4 +105,15 @@ def test_a_release_checks_before_it_makes_anything() -> None:
     assert commands[2:] == [
         ".ci/run",
         '.venv/bin/just release --checked --tag "$GITHUB_REF_NAME"',
+        '.venv/bin/just site --repository "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY"',
     ]
+
+
+def test_the_manual_goes_to_pages_only_where_a_variable_says_so() -> None:
+    """After the release: there is no manual of a release that failed."""
+    jobs_of_release = WORKFLOWS["release"]["jobs"]
+    *_others, made, packed = jobs_of_release["build"]["steps"]
+    published = jobs_of_release["site"]
+    assert {one["if"] for one in (made, packed, published)} == {"vars.MANUAL_SITE == 'true'"}
+    assert (ROOT / packed["with"]["path"]) == OUTPUT
+    assert published["needs"] == "release"
