@@ -85,7 +85,10 @@ class Folder(click.Path):
     "image", "--container", flag_value="container", help="Write the files of a container instead."
 )
 @click.option(
-    "image", "--home-assistant", flag_value="add-on", help="Write an app of Home Assistant instead."
+    "image",
+    "--home-assistant",
+    flag_value="home-assistant",
+    help="Write an app of Home Assistant instead.",
 )
 @click.option("is_force", "--force", is_flag=True, help="Replace existing files.")
 def deploy(
@@ -103,7 +106,7 @@ def deploy(
     HAProxy and PostgreSQL."""
     flags = {name: value for name, value in options.items() if value not in (None, ())}
     if image is not None:
-        _write_image(directory, flags, is_add_on=image == "add-on", may_replace=is_force)
+        _write_image(directory, flags, image, may_replace=is_force)
     else:
         write_files(
             directory, flags, servers, user=user, remote_write=remote_write, may_replace=is_force
@@ -144,24 +147,23 @@ def write_files(
 
 
 def _write_image(
-    directory: Path, flags: Mapping[str, object], *, is_add_on: bool, may_replace: bool
+    directory: Path, flags: Mapping[str, object], kind: str, *, may_replace: bool
 ) -> None:
     from levity_trio import writing  # noqa: PLC0415 - as above
     from levity_trio.deploy import container, files  # noqa: PLC0415 - as above
     from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
 
+    values_of, place, guide = {
+        "container": (container.values_of_container, directory, "compose.yaml"),
+        "home-assistant": (container.values_of_add_on, directory / "levity-trio", "README.md"),
+    }[kind]
     with open_wheel() as wheel:
-        given = (flags, os.environ, wheel.path.name, wheel.version, wheel.tested())
-        if is_add_on:
-            contents = files.texts_of_add_on(container.values_of_add_on(*given))
-            copy, guide = directory / "levity-trio" / wheel.path.name, "README.md"
-        else:
-            contents = files.texts_of_container(container.values_of_container(*given))
-            copy, guide = directory / wheel.path.name, "compose.yaml"
+        values = values_of(flags, os.environ, wheel.path.name, wheel.version, wheel.tested())
+        contents = files.texts_of_image(kind, values)
         files.write(directory, contents, may_replace=may_replace)
-        writing.replace(copy, wheel.path.read_bytes(), writing.DOCUMENT)
-    if is_add_on:
-        writing.replace(copy.with_name("icon.png"), ICON.read_bytes(), writing.DOCUMENT)
-    for path in (*map(directory.joinpath, contents), copy):
+        writing.replace(place / wheel.path.name, wheel.path.read_bytes(), writing.DOCUMENT)
+    if place != directory:
+        writing.replace(place / "icon.png", ICON.read_bytes(), writing.DOCUMENT)
+    for path in (*map(directory.joinpath, contents), place / wheel.path.name):
         say(str(path))
     say(f"Next: {directory / guide} says how to start it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -34,8 +33,7 @@ TEMPLATES_OF_SEVERAL: Final = (
     *MONITORING,
     "fluentd.conf",
 )
-TEMPLATES_OF_CONTAINER: Final = ("Containerfile", "constraints.txt", "compose.yaml")
-HOME_ASSISTANT: Final = FOLDER / "deploy" / "templates" / "home-assistant"
+ALL: Final = FOLDER / "deploy" / "templates"
 DASHBOARD: Final = "grafana-dashboard.json"
 
 
@@ -79,22 +77,17 @@ def texts_of_several(several: Several) -> dict[str, str]:
     }
 
 
-def texts_of_container(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the contents of each file by its name, for a container. The wheel lies beside them."""
-    return {name: _filled(name, values) for name in TEMPLATES_OF_CONTAINER}
-
-
-def texts_of_add_on(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the contents of each file by its path, for Home Assistant. The wheel lies beside the
-    Dockerfile, which begins like that of the container."""
-    values = {**values, "image": _filled("Containerfile", values)}
-    found = (path for path in HOME_ASSISTANT.rglob("*") if path.is_file())
-    texts = {str(path.relative_to(HOME_ASSISTANT)): _filled(path, values) for path in found}
-    return {**texts, "levity-trio/constraints.txt": _filled("constraints.txt", values)}
+def texts_of_image(kind: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the contents of each file by its path, for a container or for Home Assistant, whose
+    image begins like that of the container. The wheel lies beside the file that makes it."""
+    folder = ALL / kind
+    values = {**values, "image": _filled("container/Containerfile", values)}
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): _filled(path, values) for path in found}
 
 
 def _filled(template: str | Path, values: Mapping[str, str]) -> str:
-    text = (files(__package__) / "templates" / template).read_text(encoding="utf-8")
+    text = (ALL / template).read_text(encoding="utf-8")
     return _Form(text).substitute({**values, **SHARED_TEXTS})
 
 

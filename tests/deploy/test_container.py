@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.config import ConfigError
 from levity_trio.deploy.container import HEALTH, values_of_container
-from levity_trio.deploy.files import texts_of_container
+from levity_trio.deploy.files import texts_of_image
 from levity_trio.deploy.installation import STATE_FOLDER, Installation, values
 
 WHEEL = "levity_trio-1.2-py3-none-any.whl"
@@ -24,7 +24,7 @@ FLAGS = {
 
 def made(tested: str | None = None, **flags: str) -> dict[str, str]:
     zone = {"LEVITY_TIME_ZONE": "Europe/Berlin"}
-    return texts_of_container(values_of_container(flags, zone, WHEEL, "1.2+0a1b", tested))
+    return texts_of_image("container", values_of_container(flags, zone, WHEEL, "1.2+0a1b", tested))
 
 
 def test_nothing_is_left_to_fill_in() -> None:

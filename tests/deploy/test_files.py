@@ -13,16 +13,16 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.files import (
     DASHBOARD,
-    HOME_ASSISTANT,
     README_OF_SEVERAL,
     TEMPLATES,
-    TEMPLATES_OF_CONTAINER,
     TEMPLATES_OF_SEVERAL,
     texts,
     write,
 )
 from levity_trio.deploy.installation import Installation, values
 
+KINDS = ("container", "home-assistant")
+"""The folders of images, whose files are all written."""
 MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
 
 
@@ -32,8 +32,7 @@ def test_every_template_is_written() -> None:
         *TEMPLATES,
         README_OF_SEVERAL,
         *TEMPLATES_OF_SEVERAL,
-        *TEMPLATES_OF_CONTAINER,
-        HOME_ASSISTANT.name,
+        *KINDS,
     }
     assert set(MADE) == {*TEMPLATES, DASHBOARD}
 

@@ -25,7 +25,7 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.demo.house import HOUSEHOLDS
 from levity_trio.deploy.container import values_of_container
-from levity_trio.deploy.files import texts_of_container, write
+from levity_trio.deploy.files import texts_of_image, write
 from levity_trio.deploy.installation import METRICS_PORT
 from levity_trio.deploy.program import TESTED, VERSIONS, Program, Wheel, read_pinned
 from tests.demo.running import Demo, starting_demo
@@ -417,8 +417,8 @@ def image(wheel: Wheel) -> Iterator[Image]:
     with TemporaryDirectory(prefix="levity-image-") as name:
         base = Path(name)
         base.chmod(0o755)
-        texts = texts_of_container(
-            values_of_container({}, {}, wheel.path.name, wheel.version, wheel.tested())
+        texts = texts_of_image(
+            "container", values_of_container({}, {}, wheel.path.name, wheel.version, wheel.tested())
         )
         write(base / "context", texts, may_replace=False)
         shutil.copy(wheel.path, base / "context")
