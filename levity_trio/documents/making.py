@@ -25,7 +25,8 @@ Maker = Callable[[Any], object]
 PACKAGES: Final = ("fpdf", "fontTools", "PIL", "pymupdf_fonts", "uharfbuzz")
 """What the extra `pdf` brings."""
 _MISSING: Final = Told(
-    "PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source"
+    "PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source, "
+    "or 'FILE.whl[pdf]' with its wheel"
 )
 
 

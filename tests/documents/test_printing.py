@@ -218,7 +218,7 @@ def test_the_extra_is_what_documents_need_and_all_instructions_install_it() -> N
     shipped = ROOT / "levity_trio"
     texts = [
         ROOT / "README.md",
-        *shipped.glob("deploy/templates/*"),
+        *(path for path in shipped.glob("deploy/templates/**/*") if path.is_file()),
         *shipped.glob("manual/*/*.md"),
     ]
     wanted = re.compile(r"pip install (?:-\S+ )*'?(?:\.|\S*/source)(?![/\w])(\S*)")

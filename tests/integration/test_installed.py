@@ -28,6 +28,7 @@ from levity_trio.deploy.container import values_of_container
 from levity_trio.deploy.files import texts_of_image, write
 from levity_trio.deploy.installation import METRICS_PORT
 from levity_trio.deploy.program import TESTED, VERSIONS, Program, Wheel, read_pinned
+from levity_trio.documents.making import PACKAGES
 from tests.demo.running import Demo, starting_demo
 from tests.ports import free_port
 from tests.sizes import size
@@ -477,8 +478,17 @@ def trouble(image: Image, port: int) -> str:
 
 
 def test_the_image_serves_and_explains_itself(image: Image) -> None:
+    """Also where nobody installed what PDFs need."""
     port = free_port()
-    given = {**image.environment_on(port), "LEVITY_PORT": "0", "LEVITY_API_PORT": "0"}
+    (missing := image.root / "tmp" / "missing").mkdir()
+    for name in PACKAGES:
+        (missing / f"{name}.py").write_text("raise ModuleNotFoundError(__name__)\n")
+    given = {
+        **image.environment_on(port),
+        "LEVITY_PORT": "0",
+        "LEVITY_API_PORT": "0",
+        "PYTHONPATH": str(missing),
+    }
     command = image.run_words(["levity-trio", "serve"])
     with subprocess.Popen(command, env=given, cwd=image.root, stdout=subprocess.DEVNULL) as server:
         try:
