@@ -21,7 +21,8 @@ from levity_trio.deploy.container import HEALTH
 
 TAG: Final = "localhost/levity-trio"
 HEALTHY_SECONDS: Final = 10.0
-MOST_BYTES: Final = 150_000_000
+MOST_BYTES: Final = 175_000_000
+"""What a release lists for PostgreSQL is in its image, too: 162 MB, of a clone 149 MB."""
 LOOK_SECONDS: Final = 0.2
 
 
