@@ -62,6 +62,13 @@ def test_its_badge_shows_how_the_checks_of_this_repository_ended() -> None:
     assert "- run: .ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
 
 
+def test_its_times_and_megabytes_are_those_of_the_benchmarks() -> None:
+    figures = README.partition("## Figures")[2].partition("## Help")[0]
+    measured = set(re.findall(r"[\d.]+ (?:ms|MB)\b", figures))
+    assert len(measured) >= 3
+    assert not [one for one in measured if one not in find("benchmarks").text]
+
+
 def test_what_it_says_of_itself_at_its_head_is_what_the_package_declares() -> None:
     (facts,) = (line for line in README.splitlines() if line.startswith("OCPP 1.6-J · "))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
