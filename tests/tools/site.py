@@ -441,6 +441,7 @@ def _script(pages: Sequence[SitePage]) -> str:
         "pages": [
             [page.path, page.title, page.language, [*page.others], page.group] for page in pages
         ],
+        "names": written_words()["names"],
         "meant": written_words()["meant"],
         "said": {
             language: {name: said(text, language) for name, text in OF_SCRIPT.items()}

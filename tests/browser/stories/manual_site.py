@@ -57,6 +57,10 @@ def strangers_find_what_they_look_for(page: Page, site: Path) -> None:
         for typed, title in language.items():
             titles = page.evaluate(FIRST_FOUND, typed)
             assert title in titles, (typed, titles)
+    own, *_others = page.evaluate(FIRST_FOUND, "Tarif")
+    assert own == "Was ich zahle und warum", "what is in the language of the page comes first"
+    page.evaluate(FIRST_FOUND, "backup")
+    expect(page.locator(".found li > span").first).to_have_text("English")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Back up and restore", level=1)).to_be_visible()

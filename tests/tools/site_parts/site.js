@@ -202,6 +202,7 @@ function shown([best, ...others], typed) {
   const name = best.heading ? `${title} › ${best.heading}` : title;
   const ways = others.filter((place) => place.heading).map((place) => made("a", place.heading, { href: place.href }));
   const parts = [made("a", name, { href: best.href }), made("p", excerpt(best, typed), { class: "quiet" })];
+  if (language !== root.lang) parts.splice(1, 0, made("span", ` ${site.names[language]}`, { class: "quiet" }));
   if (ways.length) parts.push(made("p", ways, { class: "ways" }));
   return made("li", parts, { lang: language });
 }
@@ -215,6 +216,8 @@ function search(text) {
   const read = index.filter(({ page }) => page.language === lang || !page.others.includes(lang));
   let { hits, rarest } = found(typed, read);
   if (!hits.length) ({ hits, rarest } = found(typed, index));
+  const isOwn = ([best]) => best.page.language === lang;
+  hits.sort((one, other) => isOwn(other) - isOwn(one));
   const count = hits.length === 1 ? words.one : words.many.replace("{}", hits.length);
   document.getElementById("main").append(made("section", [
     made("h1", hits.length ? count : words.none, { "aria-live": "polite" }),
