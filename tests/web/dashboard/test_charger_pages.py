@@ -333,6 +333,11 @@ async def test_a_known_make_leads_to_its_page(
     assert of_makes(shown) == ["/help/chargers/g-l#grizzl-e-smart-smart-v2"]
 
 
+async def test_who_adds_a_charger_is_led_to_what_its_make_wants(site: Site) -> None:
+    assert "/help/chargers/makes" in (await look(site, CHARGERS)).links
+    assert "/help/chargers/makes" not in (await look(site, CHARGERS, Role.VIEWER)).links
+
+
 class TestTheTabs:
     """What an owner needs is on three of them."""
 
