@@ -120,8 +120,10 @@ def logs(
     if file is not None:
         from levity_trio.cli.sharing import share  # noqa: PLC0415 - as above
 
+        if charger is None:
+            raise click.UsageError("--share needs a CHARGER")
         reading.go_back_to(since or SHARED_TIME)
-        share(config, charger or "", list(chain(*_pages(reading, False))), file, is_agreed)
+        share(config, charger, list(chain(*_pages(reading, False))), file, is_agreed)
         return
     if since is None:
         reading.go_back(LAST_FRAMES)

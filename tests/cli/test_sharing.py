@@ -139,9 +139,10 @@ def test_errors(site: Path, typed: Type) -> None:
         return ran.status, ran.err.strip().splitlines()[-1]
 
     share = ("--share", str(site))
-    for unknown in (("NOBODY",), (), (CHARGER, "--since", "9d", "--until", "8d")):
+    for unknown in (("NOBODY",), (CHARGER, "--since", "9d", "--until", "8d")):
         status, words = refusal(*unknown, *share)
         assert (status, "levity-trio chargers lists all chargers" in words) == (1, True)
+    assert refusal(*share)[1].startswith("levity-trio: --share needs a CHARGER.")
     assert "cannot be written: No such file" in refusal(CHARGER, "--share", "no/such/x.zip")[1]
     site.write_bytes(b"mine")
     assert refusal(CHARGER, *share) == (1, f"levity-trio: {site} exists; give another FILE")
