@@ -72,7 +72,7 @@ def share(
         for setting in config.in_force
         if setting.origin != "default"
     }
-    about = json.loads(aliases.text(json.dumps(facts | {"settings": settings}, ensure_ascii=False)))
+    about = aliases.facts(facts | {"settings": settings})
     about |= {"program": __version__, "commit": commit(), "python": python_version()}
     texts = {
         "frames.txt": "".join(lines),

@@ -8,12 +8,13 @@ that are broken matter most.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 WORDS: Final = Path(__file__).with_name("plain_words.txt").read_text(encoding="ascii").splitlines()
 """Words that name nobody. A property with one of some kind in its name counts something, or has
@@ -48,9 +49,10 @@ _TOKEN: Final = re.compile(
     rf"|{_ALIAS.pattern}"
     r"|\b[0-9A-Fa-f]{2}(?P<sign>[ :.-])[0-9A-Fa-f]{2}(?:(?P=sign)[0-9A-Fa-f]{2}){2,}\b"  # a card
     r"|\b\d{3,4}(?:[ -]\d{3,4}){2,}\b"  # a long number, as printed
-    r"|\b\d{1,3}(?:[ ,]{1,2}\d{1,3}){3,}\b|(?:0[xX][0-9A-Fa-f]{2}\W{0,2}){4,}"  # its bytes
-    r"|\w+:(?:\\?/){2}[^\s\"']+"
-    r"|[^\s,;=\"'(){}\[\]<>|/]+"
+    r"|\b\d{1,3}(?:[ ,]{1,2}\d{1,3}){3,}\b"  # its bytes
+    r"|0[xX][0-9A-Fa-f]{2}(?:[ ,:;]{1,2}0[xX][0-9A-Fa-f]{2}){3,}"
+    r"|\w+:(?:\\?/){2}[^\s\"'\\]+"
+    r"|[^\s,;=\"'(){}\[\]<>|/\\]+"
 )
 
 
@@ -83,6 +85,11 @@ class Aliases:
         self._key = "meter" if "sampledValue" in text else "value"
         return _TOKEN.sub(self._token, self._without_known(text))
 
+    def facts(self, facts: Any) -> Any:
+        """Return JSON values without numbers. Signs that JSON escapes become '."""
+        text = re.sub(r"\\(u.{4}|.)", "'", json.dumps(facts, ensure_ascii=False))
+        return json.loads(self.text(text))
+
     def _without_known(self, text: str) -> str:
         """Hide all that is known, whatever signs stand in between."""
         normal = _normal(text)
@@ -97,7 +104,7 @@ class Aliases:
 
     def _token(self, found: re.Match[str]) -> str:
         token, name, value = found.group(0, "name", "value")
-        if name is None or _normal(name) in self.known:
+        if name is None:
             is_shown = _is_plain(token) and _normal(token) not in self.known
             return token if is_shown or _ALIAS.fullmatch(token) else self._alias(found)
         kind = _kind_of(self._key if name == "value" else name)
@@ -105,16 +112,19 @@ class Aliases:
             self._key = value
         is_count = kind == COUNT and _NUMBER.fullmatch(value)
         if value in KEPT or is_count or _ALIAS.fullmatch(value):
-            return token
-        if kind == MADE:
+            shown = value
+        elif kind == MADE:
             shown = _LONG.sub(self._alias, value)
         elif kind in (PLAIN, COUNT):
             shown = _TOKEN.sub(self._token, value)
         else:
             self.learn(kind, value)
             shown = self.alias(kind, value)
+        title = self.alias("word", name) if _normal(name) in self.known else name
+        if (title, shown) == (name, value):
+            return token
         quote = found["quote"]  # a number becomes a text
-        return token if shown == value else f"{quote}{name}{quote}:{quote}{shown}{quote}"
+        return f"{quote}{title}{quote}:{quote}{shown}{quote}"
 
     def _alias(self, found: re.Match[str]) -> str:
         if _ADDRESS.search(found[0]):

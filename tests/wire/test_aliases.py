@@ -105,6 +105,21 @@ def test_nothing_planted_is_left(data: st.DataObject) -> None:
     assert [form for each in planted for form in forms(each) if form in text] == []
 
 
+TEXTS: Final = NAMES | SERIALS | st.text() | st.sampled_from(("Figure", "http://a/b", "1,2,3,4"))
+TREES: Final = st.recursive(
+    TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner) | inner.map(json.dumps)
+)
+
+
+@settings(max_examples=size(400, 10))
+@given(tree=TREES)
+def test_facts_stay_json(tree: Any) -> None:
+    aliases = Aliases({})
+    aliases.learn("name", "steps of it")
+    shown = aliases.facts({"steps": tree, "steps_of_it": [tree, "null"]})
+    assert [*shown] == ["steps", "<name-1>"]
+
+
 @settings(max_examples=size(300, 8))
 @given(card=CARDS, place=st.sampled_from(PLACES[:6]))
 def test_a_card_is_one_alias_however_it_is_read(card: str, place: Plant) -> None:
