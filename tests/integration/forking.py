@@ -208,6 +208,7 @@ def _main() -> None:
     for module in IMPORTED:
         import_module(f"{PACKAGE}.{module}")
     _compile()
+    _hasten_passwords()
     _keep_templates(compiled := mkdtemp())
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a process
@@ -243,6 +244,16 @@ def _compile() -> None:
         path = endpoint.path.replace("/{tag}", "/{tag:path}")
         compile_path(path)
         compile_path(f"{site.DO}{endpoint.method.lower()}{path.removeprefix(site.API)}")
+
+
+def _hasten_passwords() -> None:
+    """Let a user's password take no processor: to store one and to compare one take a quarter of a
+    second each.
+
+    A program that is spawned takes that time (tests/access/test_user_passwords.py says how long).
+    """
+    passwords: Any = import_module(f"{PACKAGE}.access.user_passwords")
+    passwords.SCRYPT_N, passwords.SCRYPT_P = 2, 1
 
 
 def _keep_templates(folder: str) -> None:
