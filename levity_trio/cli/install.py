@@ -119,7 +119,7 @@ def install(
     """Make a supervised server of this machine: program, service, nightly backups, certificate,
     first log-in."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
-    from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
+    from levity_trio.deploy.program import Program, open_wheel, read_pinned  # noqa: PLC0415
     from levity_trio.deploy.steps import Machine, missing  # noqa: PLC0415
 
     more = [name for name in ("alerts", "litestream") if answers.pop(name)]
@@ -137,8 +137,9 @@ def install(
     report.say("Looking for the program, and building it if this is a clone…")
     with open_wheel() as wheel:
         versions = read_pinned(pinned, wheel)
-        report.tell_source(versions)
         steps = missing(plan.steps_of(machine, found, chosen, wheel, versions, more), machine)
+        if any(isinstance(step, Program) for step in steps):
+            report.tell_source(versions)
         if not steps:
             report.say(
                 f"Nothing to do: levity-trio {wheel.version} is installed with these answers."

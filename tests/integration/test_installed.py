@@ -14,11 +14,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
 
@@ -102,16 +103,20 @@ def make_version(card: Path, script: str) -> str:
     """Put another version beside the installed one, as an interrupted upgrade leaves it. Return its
     name.
 
-    Nobody unpacks its wheel again, so that is one by its name only.
+    Nobody unpacks its wheel again, so that has nothing but a name of its own.
     """
+    empty = BytesIO()
+    with ZipFile(empty, "w") as packed:
+        packed.writestr(ZipInfo(script), "")
     present = (card / OPT / "current").resolve()
-    digest = sha256(script.encode()).hexdigest()
+    digest = sha256(empty.getvalue()).hexdigest()
     version = f"{present.name.partition('+')[0]}+{digest[:8]}"
     # Links, since a copy of each file of five versions would be a fifth of this test's CPU.
     folder = present.with_name(version)
     shutil.copytree(present, folder, symlinks=True, copy_function=os.link)
     (wheel,) = folder.glob("*.whl")
-    write_anew(wheel, script)
+    wheel.unlink()
+    wheel.write_bytes(empty.getvalue())
     (package,) = folder.glob("lib/python*/site-packages/levity_trio")
     step = package / "schema" / "steps" / f"900_{script}.sql"
     step.write_text(SCRIPTS.get(script, NEW_TABLE))
