@@ -42,7 +42,10 @@ INTRODUCTION: Final = (
 )
 HEAD: Final = (
     "A number in brackets is that of a source, at the end. `SERVER` and `CP-1` are yours: see "
-    "[Chargers by make](makes.md). Another make is on another page."
+    "[Chargers by make](makes.md). Another make is on another page. A *measurand* is something "
+    "that a charger measures; the *register* is what its meter shows; a *profile* is a limit that "
+    "a server gives it, and the *stack level* says which of several counts. "
+    "[Words](../explanation/words.md) has more."
 )
 WORKS: Final = (
     "It may work all the same: most chargers that speak OCPP 1.6 over WebSocket (*1.6J*) do. "

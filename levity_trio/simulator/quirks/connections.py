@@ -109,7 +109,7 @@ class HalfClosed(NowAndThen):
 class ReconnectStorm(NowAndThen):
     name = "reconnect-storm"
     does = "drops its connection 8 to 20 times in a row, 10 to 40 seconds apart"
-    seen_in = "Wallbox in a reconnect loop (lbbrhzn/ocpp#1503, evcc#25069)"
+    seen_in = "Wallbox and EN+ in a reconnect loop (lbbrhzn/ocpp#1503, evcc#25069)"
     pause_seconds = (1 * HOUR, 5 * HOUR)
 
     def misbehave(self, charger: State, at: float) -> None:
