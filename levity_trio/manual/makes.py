@@ -15,7 +15,7 @@ from typing import Any, Final
 from levity_trio.manual import FOLDER, anchor
 
 CHARGERS: Final = "chargers"
-PAGES: Final = ("a-c", "d-f", "g-l", "m-r", "s-u", "v-z")
+PAGES: Final = ("a-c", "d-f", "g-h", "i-l", "m-r", "s-u", "v-z")
 """The pages, by the first letters of the files."""
 _WORD: Final = re.compile(r"[a-z0-9+]+")
 

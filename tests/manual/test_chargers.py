@@ -65,8 +65,8 @@ def test_the_contents_and_the_table_lead_to_each_make() -> None:
 def test_a_make_is_found_by_its_name() -> None:
     with pytest.raises(manual.UnknownTopic) as unknown:
         manual.find("grizzl-e")
-    assert "chargers/g-l" in unknown.value.nearest
-    assert "chargers/g-l" in [page.topic for page, _line in manual.search("Grizzl-E")]
+    assert "chargers/g-h" in unknown.value.nearest
+    assert "chargers/g-h" in [page.topic for page, _line in manual.search("Grizzl-E")]
 
 
 @MAKES
@@ -89,7 +89,7 @@ def leads(told: str) -> str:
     return place
 
 
-SMART = "chargers/g-l#grizzl-e-smart-smart-v2"
+SMART = "chargers/g-h#grizzl-e-smart-smart-v2"
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ SMART = "chargers/g-l#grizzl-e-smart-smart-v2"
         ("united chargers", "GRIZZL-E SMART 40A", SMART),
         ("Grizzl-E", "Smart", SMART),
         ("", "Grizzl-E Smart", SMART),
-        ("GRIZZL_E", "Avalanche", "chargers/g-l#grizzl-e"),
+        ("GRIZZL_E", "Avalanche", "chargers/g-h#grizzl-e"),
         ("Alfen BV", "NG910-60023", "chargers/a-c#alfen"),
         ("Wall Box Chargers", None, "chargers/v-z#wallbox"),
         ("WallBox", "Something new", "chargers/v-z#wallbox"),
-        ("", "ACChargePoint", "chargers/g-l#huawei"),
-        ("Huawei", None, "chargers/g-l#huawei"),
+        ("", "ACChargePoint", "chargers/g-h#huawei"),
+        ("Huawei", None, "chargers/g-h#huawei"),
         ("EV-BOX", "Livo", "chargers/d-f#evbox"),
     ],
 )

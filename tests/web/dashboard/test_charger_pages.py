@@ -330,7 +330,7 @@ async def test_a_known_make_leads_to_its_page(
         station.boot(vendor="united chargers", model="GRIZZL-E Smart 40A")
         shown = await look(site, CHARGER, Role.VIEWER)
     assert words in shown.words
-    assert of_makes(shown) == ["/help/chargers/g-l#grizzl-e-smart-smart-v2"]
+    assert of_makes(shown) == ["/help/chargers/g-h#grizzl-e-smart-smart-v2"]
 
 
 async def test_who_adds_a_charger_is_led_to_what_its_make_wants(site: Site) -> None:
