@@ -56,14 +56,7 @@ def share(
     names, facts = look(config.database, partial(shared, charger=charger))
     if not (frames and facts["charger"]):
         raise EnvironmentProblem(NO_FRAMES.format(cell(charger)))
-    learning = Aliases({})
-    for kind, name in names:
-        learning.learn(kind, name)
-    # What one frame tells to be a card is hidden in those before it, too.
-    for frame in frames:
-        learning.text(frame.frame)
-
-    aliases = Aliases(learning.known)
+    aliases = Aliases(names, [frame.frame for frame in frames])
     lines = [
         f"{frame.at}  {frame.direction:10}  {cell(aliases.text(frame.frame))}\n" for frame in frames
     ]

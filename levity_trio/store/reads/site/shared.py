@@ -31,47 +31,47 @@ UNION ALL SELECT 'place', name FROM station UNION ALL SELECT 'place', address FR
 ) AS names WHERE name IS NOT NULL
 """
 FACTS: Final = {
-    "charger": (
-        "SELECT vendor AS chargepointvendor, model AS chargepointmodel, "
-        "vendor || ' / ' || model AS levity_words, firmware_version AS firmwareversion, "
-        "meter_type AS metertype, status, error_code, registration, heartbeat_interval, "
-        "kept_interval, clock_skew_seconds, is_connected, last_seen_at, last_boot_at "
-        "FROM cp WHERE id = ?"
-    ),
-    "connectors": (
-        "SELECT conn_id AS connector, status, error_code, status_at FROM cp_conn "
-        "WHERE cp_id = ? ORDER BY conn_id"
-    ),
-    "configuration": (
-        "SELECT key, value FROM configuration WHERE id IN (SELECT max(id) FROM configuration "
-        "WHERE cp_id = ? GROUP BY key) AND is_known = 1 ORDER BY key"
-    ),
-    "set_in_browser": (
-        "SELECT name AS key, CASE WHEN substr(value, 1, 7) = 'sealed:' THEN '***' ELSE value END "
-        "AS value FROM own_setting WHERE ? <> '' ORDER BY name"
-    ),
-    "repairs": (
-        "SELECT kind AS levity_kind, firmware AS firmwareversion, count, first_at, last_at, "
-        "sample FROM repair WHERE cp_id = ? ORDER BY kind, firmware"
-    ),
-    "odd": (
-        "SELECT '`' || kind || '`: ' || sum(count) || ' repaired with firmware ' || firmware "
-        "|| '.' AS levity_words FROM repair WHERE cp_id = ? GROUP BY kind, firmware ORDER BY 1"
-    ),
-    "habits": (
-        "SELECT '`' || kind || '` in ' || transactions || ' sessions with firmware ' || firmware "
-        "|| coalesce(', up to ' || value || ' W', '') || CASE WHEN revoked_at IS NULL "
-        "THEN '.' ELSE ', until it was revoked.' END AS levity_words FROM habit "
-        "WHERE cp_id = ? ORDER BY id"
-    ),
-    "trial": (
-        "SELECT result, ended_at, steps FROM load_trial WHERE cp_id = ? ORDER BY id DESC LIMIT 1"
-    ),
-    "limit": (
-        "SELECT '`' || what || '`: ' || load_model.value || ' with firmware ' || firmware || '.' "
-        "AS levity_words FROM load_model JOIN cp ON (cp.vendor, cp.model) = (load_model.vendor, "
-        "load_model.model) WHERE cp.id = ? ORDER BY firmware, what"
-    ),
+    "charger": """
+        SELECT vendor AS chargepointvendor, model AS chargepointmodel,
+        vendor || ' / ' || model AS levity_words, firmware_version AS firmwareversion,
+        meter_type AS metertype, status, error_code, registration, heartbeat_interval,
+        kept_interval, clock_skew_seconds, is_connected, last_seen_at, last_boot_at
+        FROM cp WHERE id = ?
+    """,
+    "connectors": """
+        SELECT conn_id AS connector, status, error_code, status_at FROM cp_conn
+        WHERE cp_id = ? ORDER BY conn_id
+    """,
+    "configuration": """
+        SELECT key, value FROM configuration WHERE id IN (SELECT max(id) FROM configuration
+        WHERE cp_id = ? GROUP BY key) AND is_known = 1 ORDER BY key
+    """,
+    "set_in_browser": """
+        SELECT name AS key, CASE WHEN substr(value, 1, 7) = 'sealed:' THEN '***' ELSE value END
+        AS value FROM own_setting WHERE ? <> '' ORDER BY name
+    """,
+    "repairs": """
+        SELECT kind AS levity_kind, firmware AS firmwareversion, count, first_at, last_at,
+        sample FROM repair WHERE cp_id = ? ORDER BY kind, firmware
+    """,
+    "odd": """
+        SELECT '`' || kind || '`: ' || sum(count) || ' repaired with firmware ' || firmware
+        || '.' AS levity_words FROM repair WHERE cp_id = ? GROUP BY kind, firmware ORDER BY 1
+    """,
+    "habits": """
+        SELECT '`' || kind || '` in ' || transactions || ' sessions with firmware ' || firmware
+        || coalesce(', up to ' || value || ' W', '') || CASE WHEN revoked_at IS NULL
+        THEN '.' ELSE ', until it was revoked.' END AS levity_words FROM habit
+        WHERE cp_id = ? ORDER BY id
+    """,
+    "trial": """
+        SELECT result, ended_at, steps FROM load_trial WHERE cp_id = ? ORDER BY id DESC LIMIT 1
+    """,
+    "limit": """
+        SELECT '`' || what || '`: ' || load_model.value || ' with firmware ' || firmware || '.'
+        AS levity_words FROM load_model JOIN cp ON (cp.vendor, cp.model) = (load_model.vendor,
+        load_model.model) WHERE cp.id = ? ORDER BY firmware, what
+    """,
 }
 """What is told of one charger, by what it is called. Sentences are `levity_words`."""
 
