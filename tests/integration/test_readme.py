@@ -28,7 +28,7 @@ HOST = "../../actions/workflows/"
 LINES, WORDS, PROSE, WIDEST_TABLE = 200, 1_800, 700, 160
 PICTURE_BYTES, MOVING_BYTES, MOVING_MS = 100_000, 1_500_000, range(25_000, 35_001)
 MOVING = ".webp"
-DATABASES = ("*.db", "*.db-wal", "*.db-shm", "*.db.lock", "*.db.sock")
+DATABASES = ("*.db", "*.db-*", "*.db.[!x]*")
 NOT_CLONED = shutil.ignore_patterns(".*", *DATABASES, "node_modules", "tests")
 """What is compiled stays: to compile it again says nothing more."""
 START_SECONDS = 300
@@ -116,7 +116,11 @@ def test_the_first_command_shows_the_demo_in_a_bare_clone_and_a_server_starts_th
     _run_until(b"Ctrl-C", show, clone, home)
     assert not (clone / "levity.db").exists()
     _run_until(b" serving ", block(README, "levity-trio serve"), clone, home)
-    assert (clone / "levity.db").exists()
+    left = [path.name for path in clone.glob("levity.db*")]
+    assert {"levity.db", "levity.db.key"} <= {*left}
+    ignored = ["git", "check-ignore", "--no-index", *left]
+    told = subprocess.run(ignored, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    assert told.stdout.splitlines() == left, "nobody commits a key"
 
 
 def _run_until(word: bytes, command: str, folder: Path, environment: Mapping[str, str]) -> None:

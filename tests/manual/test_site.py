@@ -95,6 +95,15 @@ def test_nothing_comes_from_another_host(built: Path, pages: Mapping[Path, Tags]
     assert "@import" not in sheet
 
 
+def test_each_source_is_a_link(built: Path) -> None:
+    for page in (built / "chargers").glob("?-?.html"):
+        listed = page.read_text().partition('id="sources"')[2].partition("</ol>")[0]
+        sources = re.findall("<li>(.*?)</li>", listed)
+        assert sources
+        named = re.compile(r"<code>[\w.-]+/[\w.-]+: ?[\w.-]+</code>")  # a file of a repository
+        assert all(one.startswith('<a href="https://') or named.match(one) for one in sources)
+
+
 def test_anchors_and_titles_are_unique(pages: Mapping[Path, Tags]) -> None:
     titles = [re.findall("<title>(.*?)</title>", page.html)[0] for page in pages.values()]
     assert len(set(titles)) == len(titles)

@@ -71,6 +71,8 @@ OF_SCRIPT: Final = {
 """What the script says."""
 _COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _LINK: Final = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
+_THREAD: Final = re.compile(r"<li><code>([\w.-]+/[\w.-]+)#(\d+)</code></li>")
+_ADDRESS: Final = re.compile(r"<li><code>(https://[^<]+)</code></li>")
 _PICTURE: Final = re.compile(r'<img src="([^"]*)"[^>]*>')
 _BADGES: Final = re.compile(
     r'<p>(?:\s*(?:<a [^>]*>)?<img src="(?:\.\./|https?:)[^>]*>(?:</a>)?\s*)+</p>\s*'
@@ -317,6 +319,8 @@ def _resolved(html: str, path: str, language: str, repository: str | None) -> st
         file = at_host(name)
         return f'<a href="{repository}/{file}{mark}{anchor}">{words}</a>' if repository else words
 
+    html = _THREAD.sub(r'<li><a href="https://github.com/\1/issues/\2">\1#\2</a></li>', html)
+    html = _ADDRESS.sub(r'<li><a href="\1">\1</a></li>', html)
     return _BETWEEN_CELLS.sub(">", _LINK.sub(link, html))
 
 
