@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from ruamel.yaml import YAML
 
+from levity_trio.deploy.container import values_of_container
+from levity_trio.deploy.files import texts_of_image
 from tests.integration.printed import made_by_just, read_by_its_parser
 from tests.tools.release import ROOT, TOOLS
 from tests.tools.site import OUTPUT
@@ -31,7 +34,7 @@ WRITES = {
     ("release", "site"): {"id-token": "write", "pages": "write"},
 }
 """What jobs may do beside reading the repository."""
-ELSEWHERE = ("echo", "gh", "git", "pipx", "sha256sum", "uv")
+ELSEWHERE = ("echo", "gh", "git", "pipx", "sed", "sha256sum", "uv")
 """Programs that the forge's machine has, or that a step before installs."""
 
 
@@ -46,8 +49,17 @@ def lines() -> Iterator[str]:
     for _name, _job, told in jobs():
         for step in told["steps"]:
             for line in step.get("run", "").replace("\\\n", " ").splitlines():
-                if not line.startswith("case "):
+                if not re.match(r"\s*(case|\w+=)", line):
                     yield line.strip()
+
+
+def run_step(job: str, name: str, folder: Path, **given: str) -> None:
+    """Run a step of the release as the forge does."""
+    steps = WORKFLOWS["release"]["jobs"][job]["steps"]
+    (step,) = (step for step in steps if step.get("name", "").startswith(name))
+    subprocess.run(
+        ["bash", "-ec", step["run"]], check=True, cwd=folder, env={**os.environ, **given}
+    )
 
 
 @pytest.mark.parametrize("file", [*FILES, UPDATES], ids=lambda file: file.stem)
@@ -117,3 +129,33 @@ def test_the_manual_goes_to_pages_only_where_a_variable_says_so() -> None:
     assert {one["if"] for one in (made, packed, published)} == {"vars.MANUAL_SITE == 'true'"}
     assert (ROOT / packed["with"]["path"]) == OUTPUT
     assert published["needs"] == "release"
+
+
+@pytest.mark.parametrize(
+    ("tag", "others"), [("v1.2.3", ["latest", "1.2"]), ("v1.3.0rc1", []), ("v2.0.0b2", [])]
+)
+def test_an_image_has_short_names_unless_it_is_a_candidate(
+    tag: str, others: list[str], tmp_path: Path
+) -> None:
+    given = {"IMAGE": "registry/Anna/Levity", "GITHUB_REF_NAME": tag}
+    run_step("image", "its names", tmp_path, **given, GITHUB_OUTPUT=str(tmp_path / "out"))
+    told = dict(line.split("=") for line in (tmp_path / "out").read_text().splitlines())
+    names = [f"registry/anna/levity:{one}" for one in (tag[1:], *others)]
+    assert told == {"image": names[0], "tags": ",".join(names)}
+
+
+def test_a_release_has_a_compose_file_that_takes_its_image(tmp_path: Path) -> None:
+    zone = {"LEVITY_TIME_ZONE": "Europe/Berlin"}
+    values = values_of_container({}, zone, "levity_trio-1.2-py3-none-any.whl", "1.2+0a1b", "")
+    written = texts_of_image("container", values)["compose.yaml"]
+    (tmp_path / "container").mkdir()
+    (tmp_path / "container/compose.yaml").write_text(written)
+    run_step("release", "a compose.yaml", tmp_path, IMAGE="registry/anna/levity:1.2")
+    read = YAML(typ="safe", pure=True).load
+    wanted, made = read(written), read(tmp_path / "compose.yaml")
+    service = wanted["services"]["levity-trio"]
+    assert service.pop("build") == "."
+    assert service.pop("image") == "levity-trio:1.2-0a1b"
+    assert made["services"]["levity-trio"].pop("image") == "registry/anna/levity:1.2"
+    assert made == wanted
+    assert "compose.yaml" in (tmp_path / "SHA256SUMS").read_text()

@@ -7,7 +7,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -240,8 +240,10 @@ def read_token(environment: Mapping[str, str]) -> str | None:
 
 
 def _token_file(environment: Mapping[str, str]) -> Path:
-    folder = environment.get("XDG_CONFIG_HOME")
-    return (Path(folder) if folder else Path.home() / ".config") / "levity-trio" / "token"
+    path = Path(environment.get("XDG_CONFIG_HOME") or "~/.config", "levity-trio", "token")
+    with suppress(RuntimeError):  # a user without a home
+        path = path.expanduser()
+    return path
 
 
 # Commands

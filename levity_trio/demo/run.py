@@ -111,10 +111,13 @@ what fits beside the house, and the others wait for current.
   The owner's dashboard   {dashboard}/
   The page of a neighbour {drivers}/d/ ({neighbour} is logged in)
   The label of a charger  {dashboard}/get/admin/codes?charger={labelled}
-
+{elsewhere}
 There it is {moment:%A, %-d %B %Y, %H:%M}, and time passes {speed} times as fast.
 Its database, its log and the mails that it sends are in {folder}
 Ctrl-C ends the demo and removes everything."""
+ELSEWHERE: Final = f"""
+From another computer or a phone, put the address of this machine in place of {HOST}.
+"""
 
 
 def run(flags: Mapping[str, str]) -> int:
@@ -263,6 +266,7 @@ async def _live(resumed: Resumed, meter_port: int, turn: ExitStack, config: Serv
                 drivers=config.drivers_url,
                 neighbour=NEIGHBOUR.name,
                 labelled=charger_id(LABELLED),
+                elsewhere=ELSEWHERE * (config.api_host != HOST),
                 speed=SPEED,
                 moment=in_zone(clock(), config.time_zone),
                 folder=config.beside.parent,

@@ -24,8 +24,8 @@ from levity_trio.deploy.installation import (
 )
 from levity_trio.deploy.program import CURRENT
 
-OF_IMAGE: Final = ("db", "api-host", "metrics-host", "metrics-port")
-"""Settings that the image has already."""
+OF_IMAGE: Final = ("db", "api-host", "metrics-host", "metrics-port", "time-zone")
+"""Settings that are said already."""
 HEALTH: Final = (
     "python",
     "-c",
@@ -45,13 +45,12 @@ def values_of_container(
     wheel: str,
     version: str,
     tested: str | None,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Return the values of the templates. `tested` is what the release was tested with.
 
     Raises ConfigError for settings that a container cannot have.
     """
     server, log = load(flags, environment)
-    lines = dict(line.split("=", 1) for line in _lines(server, log))
     ports = {name: port for name, port in ports_of(server).items() if name in FROM_OUTSIDE}
     check_fixed(ports)
     api_port = server.api_port or API_PORT
@@ -63,22 +62,20 @@ def values_of_container(
         "wheel": wheel,
         "tested": tested or "# This is no release, so pip takes the newest packages that fit.",
         "rest": "" if tested is None else " --no-deps",
-        "program": str(CURRENT.parent),
-        "state": str(STATE_FOLDER),
-        "metrics_port": str(METRICS_PORT),
-        "api_port": str(api_port),
+        "program": CURRENT.parent,
+        "state": STATE_FOLDER,
+        "metrics_port": METRICS_PORT,
+        "api_port": api_port,
         "exposed": " ".join(map(str, [*ports.values(), api_port])),
         "ports": "\n".join(f'      - "{port}:{port}"' for port in ports.values()),
-        "environment": "\n".join(
-            f"      {name}: {_quoted(value)}" for name, value in lines.items()
-        ),
+        "environment": "\n".join(_environment(server, log)),
         "health": json.dumps(HEALTH),
         "health_test": json.dumps(["CMD", *HEALTH]),
-        "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
+        "stop_seconds": math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS,
     }
 
 
-def values_of_add_on(flags: Mapping[str, object], *others: Any) -> dict[str, str]:
+def values_of_add_on(flags: Mapping[str, object], *others: Any) -> dict[str, Any]:
     """Return the values of the templates of Home Assistant, which has a time zone of its own.
     Raises ConfigError, as for a container."""
     values = values_of_container({"drivers_port": DRIVERS_PORT, **flags}, *others)
@@ -89,26 +86,20 @@ def values_of_add_on(flags: Mapping[str, object], *others: Any) -> dict[str, str
     }
 
 
-def _lines(server: ServerConfig, log: LogConfig) -> Iterator[str]:
-    """Yield the settings that differ from the defaults. Raises ConfigError for files: they are not
-    in the container."""
-    yield f"LEVITY_TIME_ZONE={server.time_zone.key}"
-    fixed = {
-        setting.environment_name for setting in SETTINGS if setting.name in (*OF_IMAGE, "time-zone")
-    }
-    files = {
-        setting.environment_name: setting.flag
-        for setting in SETTINGS
-        if setting.kind.metavar == "FILE"
-    }
+def _environment(server: ServerConfig, log: LogConfig) -> Iterator[str]:
+    """Yield the settings that differ from the defaults, in YAML. Raises ConfigError for files: they
+    are not in the container."""
+    yield f"      LEVITY_TIME_ZONE: {_quoted(server.time_zone.key)}"
+    settings = {setting.environment_name: setting for setting in SETTINGS}
     for line in environment_lines((server, log), (ServerConfig(), LogConfig())):
-        name = line.partition("=")[0]
-        if name in files:
+        name, _, value = line.partition("=")
+        setting = settings[name]
+        if setting.kind.metavar == "FILE":
             raise ConfigError(
-                f"{files[name]}: the container has no file of this machine; add it in compose.yaml"
+                f"{setting.flag}: the container has no file of this machine; add it in compose.yaml"
             )
-        if name not in fixed:
-            yield line
+        if setting.name not in OF_IMAGE:
+            yield f"      {name}: {_quoted(value)}"
 
 
 def _quoted(value: str) -> str:

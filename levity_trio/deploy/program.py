@@ -21,7 +21,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from levity_trio import __version__, writing
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -59,11 +59,17 @@ class Wheel(NamedTuple):
         return f"{self.path.name.split('-')[1]}+{self.digest[:DIGITS]}"
 
     def tested(self) -> str | None:
-        """Return what this release was tested with, as requirements; None if it is no release."""
-        with ZipFile(self.path) as packed:
-            if TESTED not in packed.namelist():
-                return None
-            return packed.read(TESTED).decode()
+        """Return what this release was tested with, as requirements; None if it is no release.
+        Raises EnvironmentProblem."""
+        try:
+            with ZipFile(self.path) as packed:
+                return packed.read(TESTED).decode()
+        except KeyError:
+            return None
+        except BadZipFile:
+            raise EnvironmentProblem(
+                f"the wheel {self.path} is damaged; install the program again"
+            ) from None
 
 
 @contextmanager

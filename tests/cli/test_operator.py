@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pwd
 from typing import Any
 
 import pytest
 
 from levity_trio.cli import terminal
-from levity_trio.cli.operator import in_words
+from levity_trio.cli.operator import in_words, read_token
 from levity_trio.client import Refusal
 from levity_trio.config.time_zones import named
 
@@ -58,3 +59,12 @@ def test_times_are_those_of_the_site_but_exact_in_a_command(
     document: dict[str, Any] = {"code": "conflict", "detail": detail}
     monkeypatch.setattr(terminal, "zone", lambda: named("Europe/Berlin"))
     assert in_words(Refusal(409, document)) == (told or detail)
+
+
+def test_who_has_no_home_has_no_token_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a user of a container, who has only a number."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert read_token({}) is None
+    refusal = Refusal(401, {"code": "token_needed", "detail": "a token is needed"})
+    assert "set LEVITY_TOKEN, or write it to ~/.config/levity-trio/token" in in_words(refusal)

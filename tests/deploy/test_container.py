@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 
 import pytest
 
@@ -12,6 +13,7 @@ from levity_trio.config import ConfigError
 from levity_trio.deploy.container import HEALTH, values_of_container
 from levity_trio.deploy.files import texts_of_image
 from levity_trio.deploy.installation import STATE_FOLDER, Installation, values
+from tests.tools.catalogue import PACKAGE_FOLDER
 
 WHEEL = "levity_trio-1.2-py3-none-any.whl"
 FLAGS = {
@@ -62,6 +64,17 @@ def test_the_image_is_of_wheels_only_and_runs_as_a_user_of_its_own() -> None:
     user, volume, command = re.findall(r"^(?:USER|VOLUME|CMD) (.*)$", text, re.MULTILINE)
     assert (user, volume, command) == ("levity", str(STATE_FOLDER), '["levity-trio", "demo"]')
     assert 'command: ["levity-trio", "serve"]' in made()["compose.yaml"]
+
+
+def test_the_image_says_what_it_is_and_where_its_demo_is() -> None:
+    """Whatever the ports of the server are."""
+    text = made(api_port="9005")["Containerfile"]
+    project = tomllib.loads((PACKAGE_FOLDER.parent / "pyproject.toml").read_text())["project"]
+    told = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', text))
+    assert sorted(told) == ["description", "licenses", "title", "version"]
+    assert (told["title"], told["version"]) == (project["name"], "1.2")
+    assert told["licenses"] == project["license"]
+    assert re.findall(r"^EXPOSE (.*)$", text, re.MULTILINE) == ["9000 9005", "9001 9002"]
 
 
 def test_a_release_takes_nothing_that_it_was_not_tested_with() -> None:

@@ -239,6 +239,12 @@ def test_versions_of_another_build_are_refused(text: str | None, said: str, tmp_
         read_pinned(path, WHEEL)
 
 
+def test_a_damaged_wheel_is_not_installed(tmp_path: Path) -> None:
+    (wheel := tmp_path / WHEEL.path).write_bytes(b"PK")
+    with pytest.raises(EnvironmentProblem, match=r"wheel /.* is damaged; install"):
+        read_pinned(None, WHEEL._replace(path=wheel))
+
+
 def test_a_path_of_another_machine_needs_no_folder_here() -> None:
     given = read_elsewhere(
         Path("/x.toml"), b'db = "/nowhere/a.db"\ntls-cert = ["/nowhere/b.pem"]\ndb-is = 1'[:-9]

@@ -23,7 +23,7 @@ ABSOLUTE: Final = re.compile(rf"(?<![\w.}}/])(?={'|'.join(OF_IMAGE)})")
 ASKED: Final = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
 STEPS_SECONDS: Final = 300
 KNOWN: Final = {
-    *("ARG", "CMD", "COPY", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "RUN"),
+    *("ARG", "CMD", "COPY", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN"),
     *("STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
 }
 

@@ -109,7 +109,7 @@ def test_without_a_token_only_this_machine_may(server: Serving) -> None:
 
 def test_another_host_is_refused_on_every_path(server: Serving) -> None:
     for path in (VERSION, "/api/docs", "/api/openapi.json", "/nothing"):
-        for host in ("evil.example", "evil.example:9001", "127.0.0.1.evil.example", ""):
+        for host in ("evil.example", "evil.example:9001", "127.0.0.1.evil.example", "nas", ""):
             assert ask(server, path=path, Host=host).status in (421, 400), host
     for host in ("localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:9001"):
         assert ask(server, Host=host).status == 200, host

@@ -34,7 +34,7 @@ from tests.demo.running import Demo, starting_demo
 from tests.ports import free_port
 from tests.sizes import size
 
-from .browsing import OF_DRIVERS, Browser
+from .browsing import OF_ALL, OF_DRIVERS, Browser
 from .container import Image
 from .sandbox import Sandbox, booted, can_be
 from .serving import END_SECONDS, PROGRAM, ROOT, environment_of_user
@@ -455,6 +455,11 @@ def test_the_image_shows_the_demo_to_whoever_reaches_it(image: Image) -> None:
         page = Browser(elsewhere).ask("GET", "/", headers={"accept-language": "de"})
         assert "Autos laden" in page.words
         assert HOUSEHOLDS[0].name in Browser(elsewhere, OF_DRIVERS).get("/d/").words
+        assert "put the address of this machine in place of 127.0.0.1" in demo.printed
+        for host, status in (("192.168.1.9:8080", 200), ("nas", 200), ("nas.example.org", 421)):
+            for event, path in ((OF_ALL, "/"), (OF_DRIVERS, "/d/")):
+                asked = Browser(elsewhere, event).ask("GET", path, headers={"host": host})
+                assert asked.status == status, (host, event)
         socket = f"unix:{demo.database}.sock"
         listed = json.loads(told(image, given, "bill", "list", "--json", "--api", socket))
         number = str(listed["data"][0]["number"])

@@ -311,7 +311,11 @@ async def _beside_pages(app: ASGIApp, api: ApiParts) -> AsyncIterator[ASGIApp]:
     public = urlsplit(config.public_url or "").hostname
     if public:
         hosts.append(public)
-    door = Door(is_loopback=is_loopback(config.api_host), allowed_hosts=hosts)
+    door = Door(
+        is_loopback=is_loopback(config.api_host),
+        is_demo=bool(config.guests),
+        allowed_hosts=hosts,
+    )
     through, base = Doorway(app, api, door), base_of(config.public_url)
     if not config.dashboard:
         yield Below(base, through, through)
@@ -335,7 +339,11 @@ async def _open_drivers(
 
     config, tls = api.config, listeners.drivers_tls
     public = urlsplit(config.drivers_url or "").hostname
-    door = Door(is_for_drivers=True, allowed_hosts=[public] if public else [])
+    door = Door(
+        is_for_drivers=True,
+        is_demo=bool(config.guests),
+        allowed_hosts=[public] if public else [],
+    )
     mount = Mount(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
     async with open_dashboard(api, app, ENDPOINTS, mount, streams) as pages:
