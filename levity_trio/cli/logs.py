@@ -51,8 +51,7 @@ Passwords and other secrets are stored masked (***).
 --share writes a file that strangers may read, such as those who mend this program: the frames of
 the last day, or of --since and --until, what is known of the charger, versions and settings. Each
 card, name, serial number, address and word that is not known to be harmless has an alias there,
-such as <card-1>, the same for the same. It shows what would be in FILE, and asks. Its charger.toml
-has what was learned of the model, for the manual's pages about makes of chargers.
+such as <card-1>, the same for the same. It shows what would be in FILE, and asks.
 
 Exit status: 0 at the end or when --follow is interrupted, 1 when the database does not exist or
 cannot be read, 2 for wrong usage or an unknown charger.

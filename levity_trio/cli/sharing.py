@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from platform import python_version
-from typing import Any, Final
+from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from levity_trio import __version__, commit
@@ -26,20 +25,6 @@ NO_FRAMES: Final = (
     "no frame of {} in that time; levity-trio chargers lists all chargers, and an earlier --since "
     "finds more"
 )
-ENTRY: Final = """\
-make = {chargepointvendor}
-told = [{chargepointvendor}]
-looked_up = {today}
-
-[[entry]]
-models = [[{chargepointmodel}, {source}]]
-told = [{levity_words}]
-set = []
-odd = {odd}
-limit = {limit}
-firmware = []
-"""
-"""An entry of the manual's pages about makes of chargers."""
 
 
 def share(
@@ -70,7 +55,6 @@ def share(
     texts = {
         "frames.txt": "".join(lines),
         "about.json": json.dumps(about, ensure_ascii=False, indent=1),
-        "charger.toml": _entry(about),
     }
     _show(file, texts, aliases)
     if not is_agreed:
@@ -82,17 +66,6 @@ def share(
     except OSError as problem:
         raise EnvironmentProblem(f"{file} cannot be written: {problem.strerror}") from None
     say(f"{file} is written. Nothing was sent: attach it to your report.")
-
-
-def _entry(facts: dict[str, Any]) -> str:
-    today = datetime.now(UTC)
-    source = f"a site with levity-trio {__version__}, {today:%B %Y}"
-    values = facts["charger"][0] | {"source": source}
-    for part in ("odd", "limit"):
-        values[part] = [[row["levity_words"], source] for row in facts[part]]
-    # texts and lists of JSON are those of TOML
-    shown = {name: json.dumps(value, indent=2) for name, value in values.items()}
-    return ENTRY.format(today=today.date(), **shown)
 
 
 def _show(file: Path, texts: dict[str, str], aliases: Aliases) -> None:

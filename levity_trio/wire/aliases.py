@@ -44,15 +44,17 @@ _STRANGE: Final = re.compile(
 )
 """What is in no plain word: more digits than a code has, and addresses."""
 _LONG: Final = re.compile(
-    rf"\S*(?:{_ADDRESS})\S*|(?<![0-9A-Fa-f])(?!20[23]\d)(?=\w*\d)[0-9A-Fa-f]{{9,}}"
+    rf"(?<!\S)\S*(?:{_ADDRESS})\S*|(?<![0-9A-Fa-f])(?!20[23]\d)(?=\w*\d)[0-9A-Fa-f]{{9,}}"
 )
 """What no maker names so: addresses and long numbers, which do not begin with a year."""
-_LATE_KEY: Final = re.compile(r'(\\*"value\\*"\s*:[^{}]*),(\s*\\*"key\\*"\s*:\s*\\*"[^"\\]*\\*")')
+_LATE_KEY: Final = re.compile(
+    r'(\\*"value\\*"\s*:[^{}]{0,999}),(\s*\\*"key\\*"\s*:\s*\\*"[^"\\]*\\*")'
+)
 _BYTE: Final = r"(?:0[xX])?[0-9A-Fa-f]{1,3}"
 _BYTES: Final = rf'\b{_BYTE}(?:\\*"?[ ,:;|_-]{{1,2}}\\*"?{_BYTE}){{3,}}\b'
 _TOKEN: Final = re.compile(
     rf"{_TIME}|{ALIAS}|{_BYTES}"
-    r"|(?<!\w)(?=(?:[ ()/+-]*\d){7})[+(]*\d[\d ()/-]*\d\b"  # a long number, as printed
+    r"|(?<!\w)(?=(?:[ ()/+-]{0,3}\d){7})[+(]{0,2}\d[\d ()/-]{5,30}\d\b"  # a long number, as printed
     # a property, or what a text tells so
     r'|(?P<head>(?:(?P<quote>\\*")|\b(?=(?i:card|key|password|passwd|phone|pin|psk|puk|pwd|rfid'
     r"|ssid|tag|token|uid|user|vin)(?:\s*[:=]|\s+\d)))"

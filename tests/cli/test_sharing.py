@@ -17,6 +17,7 @@ import sqlite_utils
 from levity_trio import __version__
 from tests.cli.conftest import Type
 from tests.cli.test_logs import fill
+from tests.tools.learned import entry
 
 COMMAND = "logs"
 CHARGER: Final = "Lindenweg-7-left"
@@ -112,17 +113,16 @@ def test_nothing_planted_is_in_the_zip(site: Path, typed: Type) -> None:
 
 def test_what_was_learned_is_an_entry_of_the_manual(site: Path, typed: Type) -> None:
     typed(CHARGER, "--share", str(site), "--yes")
-    with ZipFile(site) as archive:
-        learned = tomllib.loads(archive.read("charger.toml").decode())
-    (entry,) = learned["entry"]
+    learned = tomllib.loads(entry(str(site)))
+    (about,) = learned["entry"]
     assert learned["make"] == "Wallbox"
     assert learned["told"] == ["Wallbox"]
-    assert [name for name, _source in entry["models"]] == ["Pulsar"]
-    assert entry["told"] == ["Wallbox / Pulsar"]
-    assert [text for text, _source in entry["odd"]] == [
+    assert [name for name, _source in about["models"]] == ["Pulsar"]
+    assert about["told"] == ["Wallbox / Pulsar"]
+    assert [text for text, _source in about["odd"]] == [
         f"`StartTransaction.meterStart: float`: 3 repaired with firmware {FIRMWARE}."
     ]
-    assert [text for text, _source in entry["limit"]] == [f"`least`: 6 with firmware {FIRMWARE}."]
+    assert [text for text, _source in about["limit"]] == [f"`least`: 6 with firmware {FIRMWARE}."]
 
 
 def test_it_is_shown_and_asked_before_anything_is_written(site: Path, typed: Type) -> None:

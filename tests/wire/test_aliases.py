@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from string import ascii_lowercase
+from time import process_time
 from typing import Any, Final
 
 import pytest
@@ -206,3 +207,11 @@ def test_a_name_is_not_looked_for_within_words() -> None:
 )
 def test_what_only_its_place_makes_personal_is_hidden(text: str, secret: str) -> None:
     assert secret not in shown([text])
+
+
+@pytest.mark.parametrize("part", ['"value":"1",', "+(", "(1", "1 ", "0a,", '"key":"', " "])
+def test_a_long_text_takes_no_longer(part: str) -> None:
+    text = part * (40_000 // len(part))
+    start = process_time()
+    Aliases().text(text)
+    assert process_time() - start < 2
