@@ -77,7 +77,8 @@ from levity_trio.wire.times import in_zone, stamp
 from levity_trio.writing import created, make_folder
 
 PREFIX: Final = "levity-demo-"
-DATABASE: Final = "demo.db"
+DATABASE: Final = "levity.db"
+"""As `serve` names it, so that commands find it in its folder."""
 MAILS: Final = "mails"
 SENDER: Final = "Bauhof 12 <bauhof@example.org>"
 TOLD: Final = (
@@ -114,6 +115,7 @@ what fits beside the house, and the others wait for current.
 {elsewhere}
 There it is {moment:%A, %-d %B %Y, %H:%M}, and time passes {speed} times as fast.
 Its database, its log and the mails that it sends are in {folder}
+In that folder, commands such as `levity-trio chargers` are of the demo.
 Ctrl-C ends the demo and removes everything."""
 ELSEWHERE: Final = f"""
 From another computer or a phone, put the address of this machine in place of {HOST}.

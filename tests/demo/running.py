@@ -36,7 +36,7 @@ class Demo:
 
     @property
     def database(self) -> Path:
-        return self.folder / "demo.db"
+        return self.folder / "levity.db"
 
     @property
     def log(self) -> str:

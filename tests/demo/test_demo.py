@@ -51,9 +51,13 @@ def state(demo: Demo, charger: str = HERE) -> str:
 
 
 def test_a_stranger_sees_cars_charge_and_starts_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_demo() as demo:
+        with monkeypatch.context() as there:
+            there.chdir(demo.folder)
+            assert main(["chargers"]) == 0
+            assert f"{HERE} " in capsys.readouterr().out
         owner, neighbour = Browser(demo), Browser(demo, OF_DRIVERS)
         wait_until(
             lambda: re.search(
