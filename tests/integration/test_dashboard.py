@@ -33,6 +33,12 @@ def test_a_form_becomes_a_request_of_the_api(server: Serving, browser: Browser) 
     ) == [("/api/admin/chargers",)]
 
 
+def test_who_added_a_charger_sees_what_to_enter_there(browser: Browser) -> None:
+    page = browser.send(new_charger(browser), id="FORM 2#A", next="/chargers/{id}")
+    assert (page.status, page.path) == (200, "/chargers/FORM%202%23A")
+    assert "Enter this address" in page.words
+
+
 def test_several_chargers_are_forgotten_by_one_form(server: Serving, browser: Browser) -> None:
     for name in ("FORM-8", "FORM-9"):
         browser.send(new_charger(browser), id=name, next="/")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from levity_trio.notify.kinds import DRIVER, kinds_for
 from levity_trio.records import record
@@ -295,5 +296,5 @@ def onward(path: str, answer: Any) -> str:
     form says so."""
     members = answer if isinstance(answer, dict) else {}
     household = str(members.get("account", ""))
-    made = str(members.get("id", ""))
+    made = quote(str(members.get("id", "")), safe="")
     return path.replace(ONWARD, household).replace(MADE, made)

@@ -16,6 +16,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads.chargers.charger_facts import Command
 from levity_trio.store.reads.transactions import power
 from levity_trio.store.writes.chargers import sessions
+from levity_trio.store.writes.chargers.stations import ChargerData, add_charger
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.load.power import keep
 from levity_trio.web.api.engine.endpoints import Caller, Role
@@ -50,21 +51,27 @@ ALL = {group.tab for group in GROUPS}
 LINKS = {"show": "links"}
 
 
-def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> PageView:
+def view_of(
+    site: Site, role: Role, query: Mapping[str, str] | None = None, identity: str = "CP-1"
+) -> PageView:
     app, endpoints = (
         application_of(site.api, ENDPOINTS),
         {(one.method, one.path): one for one in ENDPOINTS},
     )
     api = ApiOfPages(app, endpoints, site.api, Snapshots(site.api.reader))
     return PageView(
-        api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": "CP-1"}, query=query or {}
+        api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": identity}, query=query or {}
     )
 
 
 async def look(
-    site: Site, page: DashboardPage, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None
+    site: Site,
+    page: DashboardPage,
+    role: Role = Role.ADMIN,
+    query: Mapping[str, str] | None = None,
+    identity: str = "CP-1",
 ) -> Shown:
-    view = view_of(site, role, query)
+    view = view_of(site, role, query, identity)
     frame = {
         "page": page,
         "sections": [],
@@ -336,6 +343,20 @@ async def test_a_known_make_leads_to_its_page(
 async def test_who_adds_a_charger_is_led_to_what_its_make_wants(site: Site) -> None:
     assert "/help/chargers/makes" in (await look(site, CHARGERS)).links
     assert "/help/chargers/makes" not in (await look(site, CHARGERS, Role.VIEWER)).links
+
+
+async def test_one_that_never_connected_says_what_to_enter(site: Site) -> None:
+    assert "/do/post/admin/chargers?next=/chargers/{id}" in (await look(site, CHARGERS)).links
+    assert "Enter this address" not in (await look(site, CHARGER)).words
+    added = ChargerData(name="Space 1", station=None)
+    site.books.run(add_charger, "CP 9", added, site.books.at, "cleo")
+    shown = await look(site, CHARGER, identity="CP 9")
+    head, buttons, _rest = shown.words.partition("Send a command")
+    assert re.search(r"ws://\S+:9000/ws/CP%209", head)
+    assert buttons
+    assert "/help/chargers/makes" in shown.links
+    viewer = await look(site, CHARGER, Role.VIEWER, identity="CP 9")
+    assert "Enter this address" not in viewer.words
 
 
 class TestTheTabs:

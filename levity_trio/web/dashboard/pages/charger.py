@@ -24,6 +24,7 @@ from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
+from levity_trio.web.api.chargers.addresses import addresses_of
 from levity_trio.web.api.chargers.charger_facts import UseQuery, read_uptimes, read_use
 from levity_trio.web.api.engine.bodies import asked
 from levity_trio.web.api.engine.endpoints import Role
@@ -194,6 +195,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
         "home": page_of(charger.id),
         "faults": faults,
         "link": link,
+        "addresses": addresses_of(view.api.server.config),
         "sessions": {session.connector: session for session in sessions},
         "others": [session for session in sessions if session.connector not in connectors],
         "limited": limited_charger(look, view, charger.id),
