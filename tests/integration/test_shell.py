@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio import manual
 from levity_trio.cli import main, operator
 from tests.integration.charger import Charger, now
 from tests.integration.serving import Serving, serving
@@ -135,6 +136,9 @@ def test_transactions_and_their_sums(
         (FORMULA, 0.5),
         ("TAG", 2.5),
     ]
+    *headings, widest = table(shell, capsys, "sessions").splitlines()[0].split()
+    assert widest == "confidence", "a terminal shows it with --wide"
+    assert headings in [line.split() for line in manual.find("first-bill").text.splitlines()]
     rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "sessions", "--csv"))))
     assert [(row["id"], row["id_tag"], row["kwh"], row["bill"]) for row in rows] == [
         (str(numbers[1]), f"'{FORMULA}", "0.5", "nobody's"),
