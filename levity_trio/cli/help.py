@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 
 from levity_trio import manual
 from levity_trio.cli import COMMANDS
+from levity_trio.manual import makes
 from levity_trio.manual.rendering import to_text
 from levity_trio.output import is_terminal, print_line
 
@@ -21,7 +22,7 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio help
   levity-trio help first-charger
-  levity-trio help settings
+  levity-trio help wallbox
 """
 WIDEST: Final = 100
 
@@ -54,7 +55,8 @@ def _find(topic: str | None) -> manual.ManualPage:
     if topic is None:
         return manual.contents()
     try:
-        return manual.find(topic)
+        place = makes.entry(topic, None)
+        return makes.section(place) if place else manual.find(topic)
     except manual.UnknownTopic as unknown:
         nearest = ", ".join(unknown.nearest)
         hint = f"Is it one of {nearest}?" if nearest else "`levity-trio help` lists all topics."

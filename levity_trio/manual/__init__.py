@@ -26,7 +26,7 @@ OF_DRIVERS: Final = "drivers"
 WRITTEN: Final = "en"
 SECTION: Final = 2
 """The level of headings that divide a page."""
-NEAREST: Final = 5
+NEAREST: Final = 10
 ALIKE: Final = 0.7
 LONGEST_LINE: Final = 200
 LINK: Final = re.compile(r"\]\(([^)\s#:]*)(#[^)\s]*)?\)")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
-from levity_trio.manual import FOLDER, anchor
+from levity_trio.manual import FOLDER, ManualPage, anchor, find
 
 CHARGERS: Final = "chargers"
 PAGES: Final = ("a-c", "d-f", "g-h", "i-l", "m-r", "s-u", "v-z")
@@ -49,6 +50,14 @@ def entry(vendor: str | None, model: str | None) -> str | None:
             fitting[place] = max(fitting.get(place, 0), len(_joined(told)))
     best = [place for place in fitting if fitting[place] == max(fitting.values())]
     return best[0] if len(best) == 1 else None
+
+
+def section(place: str) -> ManualPage:
+    """Return what a page says of the make at a place, as `entry` gives it."""
+    topic, _mark, wanted = place.partition("#")
+    page = find(topic)
+    parts = dict(zip(page.sections.values(), page.text.split("\n## ")[1:], strict=True))
+    return replace(page, text=f"## {parts[wanted]}")
 
 
 @cache

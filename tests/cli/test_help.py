@@ -11,6 +11,7 @@ import pytest
 from levity_trio import manual
 from levity_trio.cli import COMMANDS, main
 from levity_trio.cli.review import correct
+from levity_trio.manual import makes
 
 COLUMNS = 80
 
@@ -152,6 +153,19 @@ def test_the_manual_is_paged_on_a_terminal() -> None:
     os.close(ours)
 
 
+@pytest.mark.parametrize(
+    ("make", "heading"),
+    [("wallbox", "Wallbox"), ("Ampure", "Webasto, Ampure"), ("landis+gyr", "Landis+Gyr")],
+)
+def test_a_make_of_chargers_is_a_topic(
+    make: str, heading: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", make]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"## {heading}\n\n")
+    assert "\n## " not in told, "no other make"
+
+
 def test_an_unknown_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "what-i-owe"]) == 2
     assert "has no page what-i-owe. Is it one of drivers/what-i-pay" in capsys.readouterr().err
@@ -159,5 +173,8 @@ def test_an_unknown_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().err
     assert "Is it one of tasks/night-tariff" in told
     assert "? About the command: levity-trio tariff --help." in told
+    assert main(["help", "chargers"]) == 2
+    told = capsys.readouterr().err
+    assert not [name for name in ("makes", *makes.PAGES) if f"chargers/{name}" not in told]
     assert main(["help", "zzz"]) == 2
     assert "has no page zzz. `levity-trio help` lists all topics." in capsys.readouterr().err

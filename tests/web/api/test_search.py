@@ -61,6 +61,18 @@ def test_texts_that_are_the_same(one: str, other: str) -> None:
     assert not folded(one).isdisjoint(folded(other))
 
 
+async def test_a_make_finds_its_chargers_and_its_page(site: Site, station: Station) -> None:
+    opening = Opening(site, Role.OPERATOR)
+    shown = await opening.open(PAGE, "?text=wallbox")
+    assert "/help/chargers/v-z#wallbox" in shown.links
+    assert "/chargers/CP-1" not in shown.links
+    assert "Nothing fits" not in shown.words
+    station.boot(vendor="Wall Box Chargers", model="PLP1-0-2-4")
+    assert await found(site, "wallbox") == {"chargers": ["CP-1"]}
+    shown = await opening.open(PAGE, "?text=wallbox")
+    assert "Wall Box Chargers · PLP1-0-2-4" in shown.words
+
+
 @pytest.mark.usefixtures("station")
 async def test_names_and_numbers_as_people_type_them(site: Site) -> None:
     house = House(site.books)

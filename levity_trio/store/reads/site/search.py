@@ -45,7 +45,7 @@ _PRINTED: Final = re.compile(
 )
 """The same as it stands on a paper with a prefix: 2026-7, Statement 2026-7, Flat 1."""
 _CHARGERS: Final = (
-    "SELECT id, name, serial_number, (SELECT group_concat(name, ' ') FROM space "  # noqa: S608 - ours
+    "SELECT id, name, serial_number, vendor, model, (SELECT group_concat(name, ' ') FROM space "  # noqa: S608 - ours
     "WHERE cp_id = cp.id) "
     f"FROM cp WHERE {SERVED}"
 )

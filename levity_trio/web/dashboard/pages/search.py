@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from levity_trio.locale import N_
+from levity_trio.manual import makes
 from levity_trio.store.reads.chargers.chargers import names
 from levity_trio.store.reads.site.search import search
 from levity_trio.web.api.engine.endpoints import Role
@@ -29,6 +30,7 @@ def _found(look: Look, view: PageView, text: str) -> Values:
         "day": wanted.day,
         "text": text,
         "found": look(search, wanted),
+        "make": makes.entry(text, None),
         "query": urlencode({"search": text}),
         "names": look(names),
     }
