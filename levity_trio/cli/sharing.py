@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from platform import python_version
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -45,13 +44,12 @@ def share(
     lines = [
         f"{frame.at}  {frame.direction:10}  {cell(aliases.text(frame.frame))}\n" for frame in frames
     ]
-    settings = {
+    facts["settings"] = {
         setting.name: "***" if setting.is_secret else setting.text
         for setting in config.in_force
         if setting.origin != "default"
     }
-    about = aliases.facts(facts | {"settings": settings})
-    about |= {"program": __version__, "commit": commit(), "python": python_version()}
+    about = aliases.facts(facts) | {"program": __version__, "commit": commit()}
     texts = {
         "frames.txt": "".join(lines),
         "about.json": json.dumps(about, ensure_ascii=False, indent=1),
@@ -74,7 +72,7 @@ def _show(file: Path, texts: dict[str, str], aliases: Aliases) -> None:
     for name, text in texts.items():
         say(f"  {name}  {counted(len(text.splitlines()), 'line')}")
     everything = "".join(texts.values())
-    for kind, given in sorted(aliases.given.items()):
+    for kind, given in aliases.given.items():
         if example := re.search(rf".{{0,40}}<{kind}-1>.{{0,20}}", everything):
             say(f"  {counted(len(given), kind)} hidden: {example[0]}")
     say("Times, energy and numbers of sessions stay, and what the maker calls things.")

@@ -12,7 +12,6 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,9 +37,9 @@ _CODE: Final = re.compile(
     rf"|{_TIME}|{ALIAS}"
 )
 """Errors, amperes, phases, times and what is hidden already."""
-_ADDRESS: Final = r"@|://|::|\d+\.\d+\.\d+\.\d+|(?:[0-9A-Fa-f]{2}[:-]){5}"
+_ADDRESS: Final = r"@|://|::|(?:[0-9A-Fa-f]{2}[:-]){5}"
 _STRANGE: Final = re.compile(
-    rf"[^\x00-\x7f]|(?:\d\D*){{5}}|{_ADDRESS}|(?i:\.(?:local|lan|home|box|com|net|org|de|at|ch|eu|me)\b)"
+    rf"[^\x00-\x7f]|(?:\d\D*){{5}}|(?:\d+\.){{3}}\d|{_ADDRESS}|(?i:\.(?:local|lan|home|box|com|net|org|de|at|ch|eu|me)\b)"
 )
 """What is in no plain word: more digits than a code has, and addresses."""
 _LONG: Final = re.compile(
@@ -50,8 +49,10 @@ _LONG: Final = re.compile(
 _LATE_KEY: Final = re.compile(
     r'(\\*"value\\*"\s*:[^{}]{0,999}),(\s*\\*"key\\*"\s*:\s*\\*"[^"\\]*\\*")'
 )
-_BYTE: Final = r"(?:0[xX])?[0-9A-Fa-f]{1,3}"
-_BYTES: Final = rf'\b{_BYTE}(?:\\*"?[ ,:;|_-]{{1,2}}\\*"?{_BYTE}){{3,}}\b'
+_BYTES: Final = (
+    r"\b(?:0[xX])?[0-9A-Fa-f]{1,3}"
+    r'(?:\\*"?[ ,:;|_-]{1,2}\\*"?(?:0[xX])?[0-9A-Fa-f]{1,3}){3,}\b'
+)
 _TOKEN: Final = re.compile(
     rf"{_TIME}|{ALIAS}|{_BYTES}"
     r"|(?<!\w)(?=(?:[ ()/+-]{0,3}\d){7})[+(]{0,2}\d[\d ()/-]{5,30}\d\b"  # a long number, as printed
@@ -72,7 +73,6 @@ class Aliases:
     def __init__(self, names: Iterable[tuple[str, str]] = (), frames: Iterable[str] = ()) -> None:
         self.given = defaultdict[str, dict[str, str]](dict)
         self._known: dict[str, tuple[str, str]] = {}
-        self._key = ""
         for kind, name in names:
             self._learn(kind, name)
         # What one frame tells to be a card is hidden in those before it, too.
@@ -143,7 +143,6 @@ def _normal(text: str) -> str:
     return re.sub(r"[\W_]", "", text).lower()
 
 
-@cache
 def _kind_of(name: str) -> str:
     """Return what a property of this name has. It counts something only if all its words are
     listed: who knows what a memberSession is?"""
@@ -151,7 +150,6 @@ def _kind_of(name: str) -> str:
     return LISTED.get(f"={name.lower()}") or max(kinds, default=PLAIN)
 
 
-@cache
 def _is_plain(token: str) -> bool:
     is_listed = all(word.lower() in LISTED for word in _WORD.findall(token))
     return bool(_CODE.fullmatch(token)) or (is_listed and not _STRANGE.search(token))

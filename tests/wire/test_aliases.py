@@ -144,6 +144,7 @@ def test_what_is_told_late_is_hidden_before() -> None:
               firmwareVersion="5.17.68-20240101", meterType="Eastron SDM630"),
         frame("StatusNotification", info="17:00 2026-11-29 17:00:00 at 230.1, 229.9, 231"),
         '[3,"1"{"a":1,"b":NaN}]',
+        frame("BootNotification", firmwareVersion="1.4.12.3"),
         ('[3, "1", {"configurationKey": [{"key": "HeartbeatInterval", "readonly": false, '
         '"value": "86400"}, {"key": "MeterValuesSampledData", "value": "Current.Import.L1"}]}]'),
         '[2,"1","StopTransaction",{"transactionId":1000436,"meterStop":123456,"reason":"Local"',
