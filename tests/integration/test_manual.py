@@ -57,6 +57,7 @@ ONLY_READ: Final = {
     "sudo apt install": "it changes the machine",
     "ssh -L": "it needs another computer",
     "pipx run": "the address of the repository is not known",
+    "source": "the Reader of the manual has its programs already",
 }
 """Beginnings of command lines of which only the syntax is read."""
 COMMANDS_AT_LEAST: Final = 50
