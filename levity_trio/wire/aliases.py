@@ -33,7 +33,7 @@ _KEPT: Final = re.compile(rf"|\*{{3}}|true|false|null|{ALIAS}")
 """What is no name, whatever the property."""
 _TIME: Final = r"20\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"
 _CODE: Final = re.compile(
-    r"[A-Za-z]|SoC|NaN|k?Wh?|k?VA|k?varh?|[A-Za-z]?\d{1,3}[A-Za-z]{0,2}|0[xX][0-9A-Fa-f]{1,4}|L\d-(N|L\d)"
+    r"[A-Za-z]|SoC|NaN|k?Wh?|k?VA|k?varh?|[A-Za-z]?-?\d{1,3}[A-Za-z]{0,2}|0[xX][0-9A-Fa-f]{1,4}|L\d-(N|L\d)"
     rf"|{_TIME}|{ALIAS}"
 )
 """Errors, amperes, phases, times and what is hidden already."""

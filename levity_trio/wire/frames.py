@@ -186,11 +186,6 @@ def error_text(
     return f"[4,{raw_id},{orjson.dumps([code, readable, details or {}]).decode()[1:-1]}]"
 
 
-def is_error(text: str) -> bool:
-    """Whether a response of ours is a CALLERROR."""
-    return text.startswith("[4,")
-
-
 def _read_frame(text: str, frame: list[Any]) -> Frame:
     # A list or an object equals none of these; 2.0 equals 2.
     message_type = frame[0] if frame else None

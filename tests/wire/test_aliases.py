@@ -137,6 +137,7 @@ def test_what_is_told_late_is_hidden_before() -> None:
         frame("Heartbeat"),
         frame("StatusNotification", connectorId=1, status="Faulted", errorCode="GroundFailure",
               timestamp="2026-11-29T17:00:00.000Z", info="over 85C", vendorErrorCode="E12"),
+        frame("StatusNotification", connectorId=1, vendorErrorCode="E-17"),
         ('[2, "1", "MeterValues", {"connectorId": 1, "transactionId": 1000436, "meterValue": ['
         '{"timestamp":"2026-11-29T17:00:00Z","sampledValue":[{"value":"4680564.5","phase":"L1-N",'
         '"unit":"Wh","measurand":"Energy.Active.Import.Register","context":"Sample.Periodic"}]}]}]'),
