@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 from collections import defaultdict
@@ -284,7 +285,7 @@ class Pooled(PostgresqlConnection):
     def __init__(self) -> None:
         self._name = f"pooled_{os.getpid()}_{next(_numbers)}"
         self.address = shared().address(self._name)
-        shared().sql(f"CREATE DATABASE {self._name} TEMPLATE {MODEL} STRATEGY file_copy")
+        _copy_model(self._name)
         super().__init__(connect(self.address))
         self._is_changed = False
         self._cleaner = PostgresqlConnection(connect(self.address))
@@ -323,6 +324,19 @@ class Pooled(PostgresqlConnection):
             self.rollback()
             self._cleaner.run("CALL levity.clear()")
             _free[type(self)].append(self)
+
+
+def _copy_model(name: str) -> None:
+    """Make a database. PostgreSQL waits five seconds for its own vacuum to leave the model, which
+    is too short for it on a busy machine."""
+    for is_last in (False, False, True):
+        try:
+            shared().sql(f"CREATE DATABASE {name} TEMPLATE {MODEL} STRATEGY file_copy")
+        except sqlite3.OperationalError as problem:
+            if is_last or "is being accessed" not in str(problem):
+                raise
+        else:
+            return
 
 
 _SETTING: Final = re.compile(r"PRAGMA \w+ =")

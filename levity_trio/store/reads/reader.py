@@ -49,9 +49,13 @@ class Reader:
 
     def _read(self, read: Callable[[Database], T]) -> T:
         """Read over a kept connection, or over a new one if that was lost meanwhile."""
-        if self._idle:
+        try:
+            kept = self._idle.pop()
+        except IndexError:  # there was none, or the other thread took it
+            pass
+        else:
             with suppress(sqlite3.OperationalError):
-                return self._read_over(self._idle.pop(), read)
+                return self._read_over(kept, read)
         return self._read_over(open_reader(self._address), read)
 
     def _read_over(self, database: Database, read: Callable[[Database], T]) -> T:

@@ -24,6 +24,7 @@ TYPED: Final = {
     "--max-connections": "Settings",
     "postgres": "Larger sites: PostgreSQL, several servers",
     "SteVe": "levity-trio",
+    "wallbox": "Chargers V to Z",
     "Home Assistant": "Home Assistant in five minutes",
     "solar": "levity-trio",
 }

@@ -8,7 +8,7 @@ const MOST_PLACES = 3; // of one page, below its best one
 const EXCERPT = 160;
 const WEIGHTS = [12, 8, 3]; // of a word in the title, the heading, the text
 const WHOLE = 1.5; // times as much for a whole word
-const ALONE = 2; // times as much where a word is all of a heading
+const ALONE = 2; // times as much where a word is all of a heading, such as the name of a make
 const MEANT = 0.2; // times as much for what is meant by a word that is used otherwise here
 const OF_REFERENCE = 0.6; // times as much in its long tables, which have nearly all words
 const LEAST_SHARE = 0.7; // of the best hit: "how do I add a card" shows what is about cards
@@ -139,17 +139,18 @@ function patterns(word, isLast) { // for the word, without the sign of the plura
 
 function weighed(place, alike) {
   let best = 0;
+  const ofReference = place.page.group === "reference";
   place.parts.forEach((part, number) => {
     for (const { one, worth, start } of alike) {
       const at = part.search(start);
       if (at >= 0) {
         const isWhole = !/^[\p{L}\p{N}]/u.test(part.slice(at + 1 + one.length));
-        const whole = part.trim() === one ? WHOLE * ALONE : WHOLE;
+        const whole = !ofReference && part.trim() === one ? WHOLE * ALONE : WHOLE;
         best = Math.max(best, WEIGHTS[number] * worth * (isWhole ? whole : 1));
       } else if (one.length > 3 && part.includes(one)) best = Math.max(best, worth);
     }
   });
-  return best * (place.page.group === "reference" ? OF_REFERENCE : 1);
+  return best * (ofReference ? OF_REFERENCE : 1);
 }
 
 function found(typed, places) { // pages with their best places, the best first; and the words, the rarest first

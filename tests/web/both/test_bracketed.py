@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 import trio
 
+from levity_trio import __version__
 from levity_trio.access import user_passwords
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents import printing
@@ -232,6 +233,7 @@ def known(stored: Stored) -> re.Pattern[str]:
         *windows,
         *(one.name for one in HOUSEHOLDS),
         str(stored.address),
+        __version__,
         "the outside",
     }
     longest_first = sorted(names, key=len, reverse=True)
