@@ -182,10 +182,12 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
     if charger.open_faults:
         page = look(charger_facts.faults, charger.id, WantedPage(limit=FAULTS), is_open=True)
         faults = page.data
-    link = None
+    link, addresses = None, None
     if not charger.is_connected:
         ended = look(links, charger.id, WantedPage(limit=1)).data
         link = ended[0] if ended else None
+        if charger.last_seen_at is None:
+            addresses = addresses_of(view.api.server.config)
 
     # A session may go on at a connector that the charger has not named yet.
     sessions = open_sessions(look, charger.id)
@@ -195,7 +197,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
         "home": page_of(charger.id),
         "faults": faults,
         "link": link,
-        "addresses": addresses_of(view.api.server.config),
+        "addresses": addresses,
         "sessions": {session.connector: session for session in sessions},
         "others": [session for session in sessions if session.connector not in connectors],
         "limited": limited_charger(look, view, charger.id),
