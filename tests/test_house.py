@@ -63,7 +63,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("store.upkeep", "store.keeping"),
     ("store.moving",),
     ("store.postgresql", "plugins.base"),
-    ("charger", "notify", "plugins"),
+    ("backends", "charger", "notify", "plugins"),
     ("load",),
     ("web.http",),
     ("web",),
@@ -282,6 +282,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "writing",
     ),
     "simulator": (
+        "outgoing",
         "load.modbus",
         "load.tree",
         "wire",
@@ -373,8 +374,8 @@ DOORS: dict[str, tuple[str, ...]] = {
         "load.document",
         "simulator.scenario",
     ),
-    "trio_websocket": ("charger", "simulator"),
-    "wsproto": ("charger.websocket", "simulator"),
+    "trio_websocket": ("charger", "outgoing"),
+    "wsproto": ("charger.websocket", "outgoing"),
 }
 
 # What a pure room must do without: tasks, disks, sockets, clocks.

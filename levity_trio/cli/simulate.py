@@ -18,10 +18,10 @@ from levity_trio.config import ConfigError
 from levity_trio.config.settings import DatabaseAddress
 
 if TYPE_CHECKING:
+    from levity_trio.outgoing.websocket import ServerAddress
     from levity_trio.simulator.plan import Plan
     from levity_trio.simulator.run import Control
     from levity_trio.simulator.scenario import Scenario
-    from levity_trio.simulator.server_address import ServerAddress
 
 URL = "ws://localhost:9000/ws/"
 CONTROL_PORT = 9100
@@ -213,9 +213,9 @@ def simulate(
 ) -> int:
     """Simulate chargers that boot, charge and misbehave, and compare the database with what they
     did."""
-    from levity_trio.simulator.run import Order, run  # noqa: PLC0415
+    from levity_trio.simulator.run import Order, run  # noqa: PLC0415 - see above
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
-    from levity_trio.simulator.server_address import Trust  # noqa: PLC0415 - see above
+    from levity_trio.simulator.trust import Trust  # noqa: PLC0415
 
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None
@@ -248,7 +248,7 @@ def simulate(
 
 
 def _address(url: str) -> ServerAddress:
-    from levity_trio.simulator.server_address import parse_address  # noqa: PLC0415 - see above
+    from levity_trio.outgoing.websocket import parse_address  # noqa: PLC0415 - see above
 
     try:
         return parse_address(url)

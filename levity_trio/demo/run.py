@@ -61,13 +61,13 @@ from levity_trio.demo.house import (
 from levity_trio.demo.neighbours import ONLY, Neighbours
 from levity_trio.groups import unwrapped
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
+from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import Memory
 from levity_trio.simulator.feeder import Feeder, serve_meter
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.beside.backup_note import LastBackup, note
 from levity_trio.store.keeping.offline import resume
 from levity_trio.store.writes.site.demo import DemoRecipient, Resumed, Shared

@@ -12,9 +12,10 @@ from typing import Final
 import trio
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Link, Pace
-from levity_trio.simulator.server_address import TLS_PROFILE, ServerAddress, Trust
+from levity_trio.simulator.trust import TLS_PROFILE, Trust
 
 SPARE_FILES: Final = 64
 """For the libraries, the park's file, and clients of its API."""

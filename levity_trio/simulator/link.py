@@ -24,20 +24,20 @@ from urllib.parse import quote
 
 import trio
 
-from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.outbox import Outgoing
-from levity_trio.simulator.charger.state import ConnectionEffect, Download, Effect, Upload
-from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.transfers import carry
-from levity_trio.simulator.websocket import (
+from levity_trio.outgoing.websocket import (
     GONE,
     SEND_SECONDS,
     LineStream,
     Opened,
+    ServerAddress,
     WebSocketConnection,
     open_websocket,
     why,
 )
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.outbox import Outgoing
+from levity_trio.simulator.charger.state import ConnectionEffect, Download, Effect, Upload
+from levity_trio.simulator.transfers import carry
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import (
     Call,

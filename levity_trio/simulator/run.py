@@ -26,6 +26,7 @@ from levity_trio.config.settings import DatabaseAddress
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen
 from levity_trio.log.output import STDOUT, get_logger, open_log
+from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
@@ -38,7 +39,7 @@ from levity_trio.simulator.plan import Plan, schedule
 from levity_trio.simulator.quirks import made
 from levity_trio.simulator.report import Report, report, show
 from levity_trio.simulator.screen import Console, Scene, open_screen, row_of
-from levity_trio.simulator.server_address import ServerAddress, Trust
+from levity_trio.simulator.trust import Trust
 from levity_trio.simulator.verification import Mark, baseline, verify
 
 SETTLING_SECONDS: Final = 120.0

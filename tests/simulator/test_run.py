@@ -14,13 +14,13 @@ import trio
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log.output import get_logger
+from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator import run
 from levity_trio.simulator.ledger import Ledger, read_ledger
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report
 from levity_trio.simulator.run import Order, Outcome
 from levity_trio.simulator.screen import Console
-from levity_trio.simulator.server_address import ServerAddress
 from tests.simulator.link.living import make_charger
 
 NOBODY = ServerAddress("127.0.0.1", 1, "/ws/", is_tls=False)

@@ -14,7 +14,7 @@ from trio_websocket import (
     wrap_server_stream,
 )
 
-from levity_trio.simulator.websocket import LineStream
+from levity_trio.outgoing.websocket import LineStream
 
 Script = Callable[[WebSocketConnection], Awaitable[object]]
 BOOTED = {"status": "Accepted", "currentTime": "2026-03-01T12:00:00Z", "interval": 86_400}

@@ -11,12 +11,11 @@ import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
+from levity_trio.outgoing.websocket import SEND_SECONDS, ServerAddress
 from levity_trio.records import record
 from levity_trio.simulator.charger.presence import disconnect
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.websocket import SEND_SECONDS
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import StreamPair
 from tests.simulator.link.living import CAR, SERVER, TAG, Serve, Wire, make_charger, nobody_spins

@@ -11,8 +11,8 @@ from trio.testing import lockstep_stream_pair
 from trio_websocket import WebSocketConnection
 
 from levity_trio.charger.central import Central
+from levity_trio.outgoing.websocket import SEND_SECONDS
 from levity_trio.simulator.link import FIRST_PAUSE_SECONDS
-from levity_trio.simulator.websocket import SEND_SECONDS
 from tests.charger.parts import InlineWriter, configure
 from tests.simulator.link.living import CAR, TAG, Serve, nobody_spins, open_living
 from tests.simulator.link.scripts import answer, asked, ignore, mute, say, serving, vanish

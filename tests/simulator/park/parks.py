@@ -11,13 +11,13 @@ from urllib.parse import quote
 import orjson
 import trio.testing
 
+from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.park.api import park_application
 from levity_trio.simulator.park.park import DEFAULT_LIMITS, Limits, Park, open_park
-from levity_trio.simulator.server_address import ServerAddress
 
 NOBODY = ServerAddress("127.0.0.1", 1, "/ws/", is_tls=False)
 """Nothing listens there: chargers retry."""

@@ -9,18 +9,18 @@ from typing import NamedTuple, cast
 import trio
 from trio_websocket import HandshakeError
 
+from levity_trio.outgoing.websocket import (
+    HANDSHAKE_SECONDS,
+    LineStream,
+    Opened,
+    ServerAddress,
+    WebSocketConnection,
+)
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import Memory
 from levity_trio.simulator.link import Link, Pace
 from levity_trio.simulator.plan import ChargerPlan, dice_of, schedule
 from levity_trio.simulator.quirks import made
-from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.websocket import (
-    HANDSHAKE_SECONDS,
-    LineStream,
-    Opened,
-    WebSocketConnection,
-)
 
 from .line import ChargerEnd, ServerEnd, line
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.simulator.websocket import LineStream
+from levity_trio.outgoing.websocket import LineStream
 
 PATIENCE_SECONDS = 30.0
 A_LITTLE = 0.05

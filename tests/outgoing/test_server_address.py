@@ -17,9 +17,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levity_trio.outgoing.websocket import LineStream, ServerAddress, parse_address, why
 from levity_trio.simulator.link import Pace
-from levity_trio.simulator.server_address import ServerAddress, parse_address
-from levity_trio.simulator.websocket import LineStream, why
 
 PATIENCE_SECONDS = 30.0
 

@@ -1,18 +1,22 @@
-"""The charger's WebSocket, and the byte stream below it: the simulator's only use of
-trio-websocket.
+"""A WebSocket to a central system, as a charger opens it: its address, whom it trusts, and the byte
+stream below it.
 
 A frame is sent whole or the connection ends: half a frame would corrupt all later ones.
-Misbehaviour of the socket is also implemented here, because the library answers pings and reads on
-its own. If the connection ends during the handshake, the library's reader task ends silently and
-the handshake would wait for ever. So the end of that task cancels the wait.
+Misbehaviour of simulated sockets is also implemented here, because the library answers pings and
+reads on its own. If the connection ends during the handshake, the library's reader task ends
+silently and the handshake would wait for ever. So the end of that task cancels the wait.
 """
 
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 import trio
 from trio_websocket import (
@@ -24,10 +28,23 @@ from trio_websocket import (
 )
 from wsproto.utilities import ProtocolError
 
+from levity_trio.records import record
+
 PONG: Final = bytes([0x8A])
 """The first byte of an unfragmented pong (RFC 6455 §5.2). The library sends one frame per call."""
 SEND_SECONDS: Final = 5.0
-__all__ = ["GONE", "Opened", "WebSocketConnection", "open_websocket", "why"]
+DIAL_SECONDS: Final = 30.0
+__all__ = [
+    "GONE",
+    "Opened",
+    "ServerAddress",
+    "WebSocketConnection",
+    "context_of",
+    "open_websocket",
+    "parse_address",
+    "shared_context",
+    "why",
+]
 SUBPROTOCOL: Final = "ocpp1.6"
 HANDSHAKE_SECONDS: Final = 30.0
 GOODBYE_SECONDS: Final = 2.0
@@ -213,3 +230,71 @@ def why(gone: BaseException) -> str:
     if isinstance(gone, ConnectionClosed) and gone.reason is not None:
         return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()
     return str(gone) or str(gone.__cause__ or "") or type(gone).__name__
+
+
+def context_of(authority: Path | None, roots: Sequence[str] = ()) -> ssl.SSLContext:
+    if authority is None and not roots:
+        return ssl.create_default_context()
+    return ssl.create_default_context(cafile=authority, cadata="".join(roots) or None)
+
+
+shared_context = cache(context_of)
+"""Loads a trust store once for all connections; nobody adds a certificate to what it returns."""
+
+
+@record(kw_only=False)
+class ServerAddress:
+    """The central system's address. `path` precedes the charger's identifier."""
+
+    host: str
+    port: int
+    path: str
+    is_tls: bool
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header (RFC 9110 §7.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{'wss' if self.is_tls else 'ws'}://{self.authority}{self.path}"
+
+    async def dial(
+        self, seconds: float = DIAL_SECONDS, trust: ssl.SSLContext | None = None
+    ) -> trio.abc.Stream:
+        """Connect, with TLS where the address asks for it.
+
+        The certificate is verified with `trust`, by default with this machine's trust store.
+        Raises OSError, or BrokenResourceError if the TLS handshake fails.
+        """
+        with trio.move_on_after(seconds):
+            stream = await trio.open_tcp_stream(self.host, self.port)
+            if not self.is_tls:
+                return stream
+            context = trust or shared_context(None)
+            secured = trio.SSLStream(
+                stream, context, server_hostname=self.host, https_compatible=True
+            )
+            try:
+                await secured.do_handshake()
+            except BaseException:
+                await trio.aclose_forcefully(secured)
+                raise
+            return secured
+        raise TimeoutError(f"no connection within {seconds:g} s")
+
+
+def parse_address(url: str) -> ServerAddress:
+    """Parse `ws://host:port/ws/`. Raises ValueError whose message says what to give."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:  # an invalid port or host; UnicodeError is a ValueError
+        parts, host, port = urlsplit(""), "", None
+    if parts.scheme not in ("ws", "wss") or not host or port == 0 or parts.username is not None:
+        raise ValueError("give an address such as ws://localhost:9000/ws/")
+    is_tls = parts.scheme == "wss"
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"
+    return ServerAddress(host, port or (443 if is_tls else 80), path, is_tls)
