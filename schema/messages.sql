@@ -274,7 +274,6 @@ CREATE TABLE backend_cp (
     ended_at TEXT,  -- when it was taken out
     log_id INTEGER NOT NULL,  -- each frame up to this one was answered there, or is not told
     attempts INTEGER NOT NULL DEFAULT 0,  -- how often the next message was answered with an error
-    next_at TEXT,  -- when that one is tried again
     is_accepted INTEGER NOT NULL DEFAULT 0,  -- 1: its boot was accepted
     own TEXT NOT NULL DEFAULT '{}',  -- the intervals that the backend set for the copy, in JSON
     told INTEGER NOT NULL DEFAULT 0,  -- messages that were answered

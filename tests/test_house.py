@@ -110,6 +110,7 @@ EVERYTHING = (
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "cli": (
+        "outgoing",
         "server",
         "access.certificates",
         "authority",
@@ -164,6 +165,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "locale": ("wire.times",),
     "manual": (),
     "demo": (
+        "outgoing",
         *(
             "server",
             "simulator",
@@ -179,6 +181,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server": EVERYTHING,
     "web": (
         "access",
+        "backends",
         "authority",
         "bank",
         "listening",
@@ -201,6 +204,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "log",
     ),
     "bank": (),
+    "backends": (
+        *("store", "wire", "outgoing", "plugins.base", "events", "clock", "groups", "log"),
+    ),
     "outgoing": (),
     "operations": (
         "charging",
@@ -270,6 +276,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "listening.own_addresses",
         "operations",
         "wire.charging_profiles",
+        "wire.frames",
         "wire.large",
         "wire.numbers",
         "wire.published",

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import trio
 
+from levity_trio.backends.copies import Copies, open_copies
+from levity_trio.backends.parts import CopyParts
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
@@ -65,17 +67,21 @@ async def open_web(
     lets plug-ins in."""
     config, writer, clock, hooks = central.config, central.writer, central.clock, central.hooks
     api_listeners = listeners.api._replace(local=local)
+    copies = CopyParts(
+        reader=reader, writer=writer, clock=clock, key=key, card_key=central.tags.policy.key
+    )
     deliveries = DeliveryParts(reader, writer, clock, config.check_interval_seconds, key)
     async with (
         open_tags(writer, reader, central.tags, clock) as read_imported,
         open_feed(reader, hooks) as feed,
         open_webhooks(deliveries, hooks) as webhooks,
+        open_copies(copies, hooks) as backends,
         open_messages(around_of(central, reader, key), hooks) as messages,
         open_files(
             config, writer, reader, clock, lambda: central.clock_trusted, listeners.files
         ) as shelf,
         open_api(
-            api_of(central, reader, read_imported, feed, webhooks, messages, shelf, key),
+            api_of(central, reader, read_imported, feed, webhooks, backends, messages, shelf, key),
             api_listeners,
             opening,
         ),
@@ -103,6 +109,7 @@ def api_of(
     read_imported: Callable[[], Awaitable[None]],
     feed: Feed,
     webhooks: Webhooks,
+    backends: Copies,
     messages: Messages,
     shelf: Shelf,
     key: SecretKey,
@@ -125,6 +132,7 @@ def api_of(
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,
+        backends=backends,
         messages=messages,
         key=key,
         shelf=shelf,

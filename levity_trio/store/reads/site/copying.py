@@ -11,14 +11,15 @@ is told once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from levity_trio.records import names_of, record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
-from levity_trio.store.writes.site.backends import CopiedCharger, CopyPosition
+from levity_trio.store.reads.chargers.configuration import configuration
 from levity_trio.wire.frames import Call, parse_frame
 
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 200, 20_000, 20
@@ -68,6 +69,48 @@ _READINGS: Final = (
 )
 
 
+@record(kw_only=False)
+class CopyTarget:
+    """A backend in use, with what its connections need. A `certificate` that this server cannot
+    decrypt is None, and `has_secrets` is False."""
+
+    id: int
+    name: str
+    url: str
+    root: str | None
+    certificate: str | None
+    is_repaired: bool
+    tells_authorize: bool
+    with_cards: bool
+    other_cards: str | None
+    begins_at: str
+    aliases: Mapping[str, str | None]
+    """The alias of each card, by the normal form of the card; None: its sessions are not told."""
+    has_secrets: bool
+
+
+@record(kw_only=False)
+class CopiedCharger:
+    """A charger of which a backend is told: how it connects there, and what it may tell."""
+
+    target: CopyTarget
+    charger: str
+    identity: str
+    password: str | None
+    without: tuple[int, ...]
+    has_secrets: bool
+
+
+@record(kw_only=False)
+class CopyPosition:
+    """How far the copy of a charger has come; see `backend_cp` in schema/messages.sql."""
+
+    log_id: int
+    attempts: int
+    is_accepted: bool
+    own: dict[str, int]
+
+
 @record
 class CopiedSession:
     """A session here, and what its backend knows of it."""
@@ -109,6 +152,16 @@ class Fresh:
     session: CopiedSession | None = None
     log_id: int | None = None
 
+    @property
+    def begins(self) -> bool:
+        """Whether its session begins."""
+        return self.action == "StartTransaction"
+
+    @property
+    def ends(self) -> bool:
+        """Whether its session ends."""
+        return self.action == "StopTransaction"
+
 
 @record(kw_only=False)
 class Unsaid:
@@ -120,14 +173,73 @@ class Unsaid:
     is_all: bool
 
 
+def in_use(db: Database, key: SecretKey) -> list[CopiedCharger]:
+    """Return the chargers that are copied, each with its backend: none that is paused or
+    removed."""
+    found: list[CopiedCharger] = []
+    rows = db.execute(
+        "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
+        "other_cards, begins_at FROM backend WHERE removed_at IS NULL AND paused_at IS NULL"
+    ).fetchall()
+    for number, name, url, root, certificate, repaired, authorize, cards, others, begins in rows:
+        opened = None if certificate is None else key.opened(certificate)
+        aliases = db.execute(
+            "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?", (number,)
+        ).fetchall()
+        target = CopyTarget(
+            *(number, name, url, root, opened, bool(repaired), bool(authorize), bool(cards)),
+            *(others, begins, dict(aliases), (certificate is None) == (opened is None)),
+        )
+        chargers = db.execute(
+            "SELECT cp_id, identity, password, without FROM backend_cp "
+            "WHERE backend_id = ? AND ended_at IS NULL ORDER BY cp_id",
+            (number,),
+        ).fetchall()
+        for charger, identity, sealed, without in chargers:
+            password = None if sealed is None else key.opened(sealed)
+            has_secrets = target.has_secrets and (sealed is None) == (password is None)
+            kept = tuple(orjson.loads(without))
+            found.append(CopiedCharger(target, charger, identity, password, kept, has_secrets))
+    return found
+
+
 def position(db: Database, backend: int, charger: str) -> CopyPosition:
     """Return how far the copy of a charger has come."""
-    ((log_id, attempts, next_at, is_accepted, own),) = db.execute(
-        "SELECT log_id, attempts, next_at, is_accepted, own FROM backend_cp "
+    ((log_id, attempts, is_accepted, own),) = db.execute(
+        "SELECT log_id, attempts, is_accepted, own FROM backend_cp "
         "WHERE backend_id = ? AND cp_id = ?",
         (backend, charger),
     ).fetchall()
-    return CopyPosition(log_id, attempts, next_at, bool(is_accepted), orjson.loads(own))
+    return CopyPosition(log_id, attempts, bool(is_accepted), orjson.loads(own))
+
+
+def boot_of(db: Database, charger: str) -> dict[str, Any]:
+    """Return the newest boot of a charger as it was sent; of one that never booted here, what is
+    known of it."""
+    sent = "SELECT payload FROM boot WHERE cp_id = ? ORDER BY id DESC LIMIT 1"
+    for (payload,) in db.execute(sent, (charger,)).fetchall():
+        return dict(orjson.loads(payload))
+    known = "SELECT coalesce(vendor, ''), coalesce(model, '') FROM cp WHERE id = ?"
+    ((vendor, model),) = db.execute(known, (charger,)).fetchall()
+    return {"chargePointVendor": vendor or "unknown", "chargePointModel": model or "unknown"}
+
+
+def statuses_of(db: Database, charger: str) -> list[dict[str, Any]]:
+    """Return the newest status of each connector, as a payload."""
+    rows = db.execute(
+        "SELECT status.conn_id, status.status, error_code, sent_timestamp, info, vendor_id, "
+        "vendor_error_code FROM status JOIN (SELECT conn_id, max(id) AS newest FROM status "
+        "WHERE cp_id = ? AND is_late = 0 GROUP BY conn_id) AS each ON id = newest ORDER BY 1",
+        (charger,),
+    ).fetchall()
+    names = ("connectorId", "status", "errorCode", "timestamp", "info", "vendorId")
+    named = [zip((*names, "vendorErrorCode"), row, strict=True) for row in rows]
+    return [{name: value for name, value in each if value is not None} for each in named]
+
+
+def known_keys(db: Database, charger: str) -> dict[str, str | None]:
+    """Return the configuration of a charger as it was last read, by key."""
+    return {entry.key: entry.value for entry in configuration(db, charger)}
 
 
 def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsaid:

@@ -8,52 +8,8 @@ from typing import Any
 import orjson
 
 from levity_trio.records import record
-from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.told import stored
-
-
-@record(kw_only=False)
-class CopyTarget:
-    """A backend in use, with what its connections need. A `certificate` that this server cannot
-    decrypt is None, and `has_secrets` is False."""
-
-    id: int
-    name: str
-    url: str
-    root: str | None
-    certificate: str | None
-    is_repaired: bool
-    tells_authorize: bool
-    with_cards: bool
-    other_cards: str | None
-    begins_at: str
-    aliases: Mapping[str, str | None]
-    """The alias of each card, by the normal form of the card; None: its sessions are not told."""
-    has_secrets: bool
-
-
-@record(kw_only=False)
-class CopiedCharger:
-    """A charger of which a backend is told: how it connects there, and what it may tell."""
-
-    target: CopyTarget
-    charger: str
-    identity: str
-    password: str | None
-    without: tuple[int, ...]
-    has_secrets: bool
-
-
-@record(kw_only=False)
-class CopyPosition:
-    """How far the copy of a charger has come; see `backend_cp` in schema/messages.sql."""
-
-    log_id: int
-    attempts: int
-    next_at: str | None
-    is_accepted: bool
-    own: dict[str, int]
 
 
 @record
@@ -63,7 +19,7 @@ class CopyOutcome:
 
     backend: int
     charger: str
-    at: str
+    at: str = ""
     log_id: int | None = None
     is_told: bool = True
     is_made: bool = False
@@ -84,40 +40,12 @@ class CopyOutcome:
     answer: str = ""
 
 
-def in_use(db: UnitOfWork, key: SecretKey) -> list[CopiedCharger]:
-    """Return the chargers that are copied, each with its backend: none that is paused or
-    removed."""
-    found: list[CopiedCharger] = []
-    rows = db.rows(
-        "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
-        "other_cards, begins_at FROM backend WHERE removed_at IS NULL AND paused_at IS NULL"
-    )
-    for number, name, url, root, certificate, repaired, authorize, cards, others, begins in rows:
-        opened = None if certificate is None else key.opened(certificate)
-        aliases = db.rows("SELECT tag_key, alias FROM backend_card WHERE backend_id = ?", (number,))
-        target = CopyTarget(
-            *(number, name, url, root, opened, bool(repaired), bool(authorize), bool(cards)),
-            *(others, begins, dict(aliases), (certificate is None) == (opened is None)),
-        )
-        chargers = db.rows(
-            "SELECT cp_id, identity, password, without FROM backend_cp "
-            "WHERE backend_id = ? AND ended_at IS NULL ORDER BY cp_id",
-            (number,),
-        )
-        for charger, identity, sealed, without in chargers:
-            password = None if sealed is None else key.opened(sealed)
-            has_secrets = target.has_secrets and (sealed is None) == (password is None)
-            kept = tuple(orjson.loads(without))
-            found.append(CopiedCharger(target, charger, identity, password, kept, has_secrets))
-    return found
-
-
 def keep(db: UnitOfWork, outcome: CopyOutcome) -> None:
     """Store what became of a message, before the next message of its charger is told."""
     place = outcome.backend, outcome.charger
     told, is_reading = int(outcome.is_told), outcome.is_reading
     db.execute(
-        "UPDATE backend_cp SET log_id = max(log_id, ?), attempts = 0, next_at = NULL, "
+        "UPDATE backend_cp SET log_id = max(log_id, ?), attempts = 0, "
         "told = told + ?, made = made + ?, told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END "
         "WHERE backend_id = ? AND cp_id = ?",
         (outcome.log_id or 0, told, told * int(outcome.is_made), told, outcome.at, *place),
@@ -162,22 +90,24 @@ def keep(db: UnitOfWork, outcome: CopyOutcome) -> None:
         )
 
 
-def try_again(db: UnitOfWork, backend: int, charger: str, next_at: str) -> None:
-    """Store that the next message was answered with an error, and when it is tried again."""
+def try_again(db: UnitOfWork, backend: int, charger: str) -> None:
+    """Store that the next message was answered with an error once more."""
     db.execute(
-        "UPDATE backend_cp SET attempts = attempts + 1, next_at = ? "
-        "WHERE backend_id = ? AND cp_id = ?",
-        (next_at, backend, charger),
+        "UPDATE backend_cp SET attempts = attempts + 1 WHERE backend_id = ? AND cp_id = ?",
+        (backend, charger),
     )
 
 
 def note_registration(
-    db: UnitOfWork, backend: int, charger: str, is_accepted: bool, own: Mapping[str, int]
+    db: UnitOfWork, backend: int, charger: str, is_accepted: bool | None, own: Mapping[str, int]
 ) -> None:
-    """Store whether the boot of a charger was accepted, and the intervals that the backend set."""
+    """Store whether the boot of a charger was accepted (None: as before), and the intervals that
+    the backend set."""
+    accepted = None if is_accepted is None else int(is_accepted)
     db.execute(
-        "UPDATE backend_cp SET is_accepted = ?, own = ? WHERE backend_id = ? AND cp_id = ?",
-        (int(is_accepted), orjson.dumps(own).decode(), backend, charger),
+        "UPDATE backend_cp SET is_accepted = coalesce(?, is_accepted), own = ? "
+        "WHERE backend_id = ? AND cp_id = ?",
+        (accepted, orjson.dumps(own).decode(), backend, charger),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import trio
 
 from levity_trio.access.tags import Index
+from levity_trio.backends.copies import Copies
 from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
@@ -165,6 +166,7 @@ class ApiParts:
     streams: trio.CapacityLimiter
     feed: Feed
     webhooks: Webhooks
+    backends: Copies
     messages: Messages
     key: SecretKey
     shelf: Shelf
