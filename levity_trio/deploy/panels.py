@@ -603,6 +603,12 @@ STORAGE: Final = Row(
             ("ocpp_mqtt_connected", "connected"),
         ),
         graphs(
+            "Other backends",
+            "How far other backends are behind with what chargers told.",
+            "s",
+            ("max by (backend) (ocpp_backend_behind_seconds)", "{{backend}}"),
+        ),
+        graphs(
             "Oldest open item",
             "Age of the oldest message set aside and of the oldest open review.",
             "s",

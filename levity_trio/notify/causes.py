@@ -21,7 +21,7 @@ from levity_trio.store.reads.now.away import TOGETHER
 
 class CausePlace(NamedTuple):
     """Where something lasts: a charger and its connector, 0 for the whole charger; "" for the
-    server itself."""
+    server itself. A backend is named as if it were a charger."""
 
     charger: str
     connector: int = 0

@@ -26,6 +26,8 @@ class MessageKind(StrEnum):
     IGNORED = "ignored"
     """A charger does not obey the limits of load management."""
     CERTIFICATE = "certificate"
+    BACKEND = "backend"
+    """Another backend does not get its copy, or refuses some of it."""
     COMMAND = "command"
     """A charger does not obey."""
     REPORT = "report"
@@ -54,6 +56,7 @@ OF_SITE: Final[Mapping[str, str]] = N_(
         MessageKind.METER: "A meter of load management is silent",
         MessageKind.IGNORED: "A charger does not obey its limit",
         MessageKind.CERTIFICATE: "A certificate ends soon",
+        MessageKind.BACKEND: "Another backend does not get everything",
     }
 )
 """For owners and caretakers."""

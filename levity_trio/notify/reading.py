@@ -39,6 +39,7 @@ from levity_trio.store.lookups.load_spans import answered_at
 from levity_trio.store.lookups.ownership import Owners, periods_of
 from levity_trio.store.reads.chargers.served import faults, served, statuses
 from levity_trio.store.reads.load import load
+from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.attention import (
     RETURN_SECONDS,
     Attention,
@@ -279,9 +280,16 @@ def find(db: Database, now: datetime, rule: Rule, machine: MachineState) -> Look
         doubts[charger] = DoubtsAt(charger, count, since)
         conditions.append(Condition(MessageKind.DOUBTFUL, charger, CausePlace(charger), since))
 
+    names = {charger.id: charger.name or charger.id for charger in chargers}
     unknown: list[MessageKind] = []
     if machine.begun_at > stamp(shifted(now, -RETURN)):
-        unknown.append(MessageKind.AWAY)
+        unknown += [MessageKind.AWAY, MessageKind.BACKEND]
+    else:
+        for problem in copies.problems(db, now, names):
+            since = now if problem.since is None else _moment(problem.since)
+            place = CausePlace(problem.backend)
+            subject, words = problem.subject, problem.words
+            conditions.append(Condition(MessageKind.BACKEND, subject, place, since, words))
     recipients = recipients_of(db)
     full: list[FullCar] = []
     if any(MessageKind.FULL in recipient.kinds for recipient in recipients):
@@ -300,7 +308,7 @@ def find(db: Database, now: datetime, rule: Rule, machine: MachineState) -> Look
         doubts=doubts,
         facts=facts,
         full=full,
-        names={charger.id: charger.name or charger.id for charger in chargers},
+        names=names,
         with_connectors=frozenset(charger for charger, many in connectors.items() if many > 1),
     )
 

@@ -6,7 +6,7 @@ not after a restart, and not by another server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -62,6 +62,15 @@ _SEEN_WITH_A_CAR: Final = ("SetChargingProfile", "ClearChargingProfile")
 """Nothing shows without a car whether these are obeyed."""
 URGENT: Final = (MessageKind.FAULTED, MessageKind.EXCEEDED, MessageKind.DISK)
 """Quiet hours do not hold these back."""
+_PATHS: Final[Mapping[MessageKind, str]] = {
+    MessageKind.BACKUP: "/system",
+    MessageKind.DISK: "/system",
+    MessageKind.EXCEEDED: "/load",
+    MessageKind.METER: "/load",
+    MessageKind.IGNORED: "/load",
+    MessageKind.BACKEND: "/backends",
+}
+"""Where causes are mended that are not about chargers."""
 
 
 @record(kw_only=False)
@@ -148,12 +157,8 @@ class _Making:
                 told.add((begin.recipient, begin.channel))
 
         chargers = {place.charger for place in cause.parts}
-        path = "/chargers"
-        if kind in (MessageKind.BACKUP, MessageKind.DISK):
-            path = "/system"
-        elif kind in (MessageKind.EXCEEDED, MessageKind.METER, MessageKind.IGNORED):
-            path = "/load"
-        elif len(chargers) == 1:
+        path = _PATHS.get(kind, "/chargers")
+        if kind not in _PATHS and len(chargers) == 1:
             path = _path_of_charger(chargers.pop())
         is_over = cause.ended_at is not None
         part = "end" if is_over else "begin"

@@ -208,6 +208,26 @@ def with_meter(silent: int, seconds: int) -> Course:
     ]
 
 
+def copied(seconds: int, **told: float) -> Course:
+    """A charger is told to a backend, of which the server tells this."""
+
+    def course(story: Story) -> Timeline:
+        found = story["calm"]
+        for name, number in told.items():
+            labels = {"backend": "Employer"}
+            if name == "behind_seconds":
+                labels["cp_id"] = ONE
+            found = found.beside(f"ocpp_backend_{name}", number, **labels)
+        return [Held(found, seconds)]
+
+    return course
+
+
+def certified(days: int) -> Course:
+    """Our certificate at a backend lasts so many days yet."""
+    return lambda story: copied(HOUR, certificate_expires_ts=story["calm"].at + days * DAY)(story)
+
+
 def limited(
     *,
     connected: int = 1,
@@ -295,6 +315,9 @@ FIRES: dict[str, Course] = {
     "LevityLoadAwayKept": limited(connected=0, trusted=0),
     "LevityLoadWritesUsedUp": limited(writes=100, seconds=SOON),
     "LevityMqttDisconnected": then(("troubled", 20 * MINUTE)),
+    "LevityBackendBehind": copied(SOON, behind_seconds=1801),
+    "LevityBackendRefuses": after(copied(HOUR, refused_total=0), copied(SOON, refused_total=2)),
+    "LevityBackendCertificateExpires": certified(29),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityMessagesFail": with_change(
         "ocpp_messages_to_people_total", 5, SOON, channel="mail", outcome="failed"
@@ -346,6 +369,9 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityChargerClockWrong": then(("clock wrong", 10 * MINUTE), ("calm", HOUR)),
     "LevityAuditDisconnected": then(("troubled", 10 * MINUTE), ("calm", HOUR)),
     "LevityMqttDisconnected": then(("troubled", 5 * MINUTE), ("calm", HOUR)),
+    "LevityBackendBehind": copied(HOUR, behind_seconds=1799),
+    "LevityBackendRefuses": copied(HOUR, refused_total=2),
+    "LevityBackendCertificateExpires": certified(31),
     "LevityAuditLags": after(
         with_change("ocpp_audit_lag_frames", 20_000, 5 * MINUTE, before="troubled"),
         with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),

@@ -9,6 +9,7 @@ prints them.
 from __future__ import annotations
 
 from tests.notify.site import Site
+from tests.store import copied
 from tests.store.books import Station
 
 DAY = 24 * 60
@@ -80,3 +81,44 @@ def test_a_week_of_the_demo() -> None:
     ]
     assert "All" not in week.bodies()[2]
     assert week.bodies()[2].startswith("20 chargers have been away since ")
+
+
+def test_a_backend_that_is_away_is_told_once_and_that_it_is_back() -> None:
+    """Two backends that are away at the same time are two causes."""
+    site = Site(chargers=2)
+    books = site.books
+    employer = copied.add(books, "Employer", "CP-01", "CP-02")
+    insurer = copied.add(books, "Insurer", "CP-01")
+    copied.link(books, employer, "CP-01", is_connected=False)
+    copied.link(books, insurer, "CP-01", is_connected=False)
+    site.wait(5)
+    copied.link(books, employer, "CP-02", is_connected=False)
+    site.wait(24)
+    assert site.told() == []
+    site.wait(60)
+    assert site.told() == [
+        ("backend", "begin", "The backend Employer is behind with CP-01"),
+        ("backend", "begin", "The backend Insurer is behind with CP-01"),
+    ]
+    site.restart()
+    site.wait(5)
+    assert len(site.told()) == 2
+    for charger in ("CP-01", "CP-02"):
+        copied.link(books, employer, charger)
+    site.wait(10)
+    assert site.told()[2:] == [("backend", "end", "The backend Employer gets everything again")]
+    links = books.rows("SELECT DISTINCT link FROM message WHERE kind = 'backend'")
+    assert links == [("https://home.example.org/backends",)]
+
+
+def test_what_a_backend_refuses_each_day_is_told_once() -> None:
+    site = Site(chargers=1)
+    employer = copied.add(site.books, "Employer", "CP-01")
+    for _ in range(20):
+        copied.refuse(site.books, employer, "CP-01")
+        site.wait(1440, every=60)
+    assert site.told() == [
+        ("backend", "begin", "1 message was refused by the backend Employer"),
+    ]
+    site.wait(8 * 1440, every=60)
+    assert site.told()[1:] == [("backend", "end", "The backend Employer gets everything again")]

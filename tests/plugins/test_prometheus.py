@@ -28,6 +28,7 @@ from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads.chargers import links
 from levity_trio.store.reads.load.leases import StoredLease, managed_chargers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
+from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.site.mqtt import state
 from levity_trio.store.writes.chargers import outcomes, pings, sessions
 from levity_trio.store.writes.chargers.hiding import hide
@@ -37,6 +38,7 @@ from levity_trio.store.writes.site import mqtt
 from levity_trio.wire.times import stamp
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, Page, label_names
+from tests.store import copied
 from tests.store.books import SERVER, Books, Station
 from tests.store.reading import view
 from tests.store.test_outcomes import ask
@@ -569,3 +571,37 @@ def test_the_series_of_mqtt_exist_only_with_a_broker(has_mqtt: bool) -> None:
     assert {bool(family.known()) for family in (metrics.mqtt_connected, metrics.mqtt_waiting)} == {
         has_mqtt
     }
+
+
+def test_the_copies_for_other_backends(run: Run) -> None:
+    books = run.books
+    for charger in ("CP-1", "CP-2"):
+        Station(books, charger)
+    ends_at = "2027-01-01T00:00:00.000Z"
+    employer = copied.add(books, "Employer", "CP-1", "CP-2", certificate_ends_at=ends_at)
+    copied.link(books, employer, "CP-1")
+    copied.link(books, employer, "CP-2", is_connected=False)
+    books.connection.execute("UPDATE backend_cp SET told = 7 WHERE cp_id = 'CP-1'")
+    books.wait(1)
+
+    def page() -> Page:
+        database = view(books.connection)
+        states, refused = copies.states(database), copies.refused(database)
+        run.gauges.update_backends(states, refused, books.now)
+        return run.page()
+
+    def of_copy(name: str, charger: str) -> float | None:
+        return page().get(f"ocpp_backend_{name}", cp_id=charger, backend="Employer")
+
+    assert [of_copy("connected", charger) for charger in ("CP-1", "CP-2")] == [1, 0]
+    assert [of_copy("behind_seconds", charger) for charger in ("CP-1", "CP-2")] == [0, 60]
+    assert [of_copy("told_total", charger) for charger in ("CP-1", "CP-2")] == [7, 0]
+    assert page().get("ocpp_backend_refused_total", backend="Employer") == 0
+    copied.refuse(books, employer, "CP-1")
+    assert page().get("ocpp_backend_refused_total", backend="Employer") == 1
+    ends = page().get("ocpp_backend_certificate_expires_ts", backend="Employer")
+    assert ends == datetime.fromisoformat(ends_at).timestamp()
+
+    books.connection.execute("UPDATE backend SET paused_at = ?", (books.at,))
+    assert of_copy("told_total", "CP-1") is None
+    assert page().get("ocpp_backend_refused_total", backend="Employer") is None

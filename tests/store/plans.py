@@ -58,7 +58,7 @@ BOUNDED = {
         "mqtt",
         "oddity",
     ),
-    *("load_forgotten", "to_book", "book"),
+    *("load_forgotten", "to_book", "book", "backend", "backend_cp"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {

@@ -16,8 +16,9 @@ from levity_trio.store.writes.chargers import outcomes
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.store.writes.load import leases
 from levity_trio.store.writes.site import mqtt
+from levity_trio.told import Told
 from levity_trio.wire.times import stamp
-from tests.store import loads
+from tests.store import copied, loads
 from tests.store.books import Books, Station
 from tests.store.nows import WELL, Page
 from tests.store.telling import charge
@@ -351,6 +352,91 @@ def test_a_broker_of_mqtt_that_is_away_or_takes_no_facts(books: Books) -> None:
     books.run(lambda db: db.record(EventsPruned(charger=None, at=books.at, count=1, before="")))
     assert page.attention() == []  # it waits only since now
     assert Page(books).attention() == []  # not in use any more
+
+
+def test_a_backend_that_lacks_something(books: Books, page: Page) -> None:
+    """One line for each backend, however many chargers are told to it."""
+    for charger in ("CP-1", "CP-2", "CP-3"):
+        Station(books, charger)
+    name(books, "CP-1", "Space 7")
+    employer = copied.add(books, "Employer", "CP-1", "CP-2", "CP-3")
+    assert page.attention() == []  # nothing has been tried yet
+
+    away, refusal = books.at, Told("the backend refused the log-in ({1})", 401)
+    copied.link(books, employer, "CP-1", refusal, is_connected=False)
+    books.wait(10)
+    copied.link(books, employer, "CP-2", None, books.at)
+    copied.link(books, employer, "CP-3")
+    books.wait(19)
+    assert page.attention() == []
+    books.wait(1)
+    (found,) = page.attention()
+    assert (found.kind, found.level, found.since, found.charger, found.count, found.words) == (
+        *("backend", "look", away, None, 1),
+        "The backend Employer is behind with Space 7: the backend refused the log-in (401)",
+    )
+    books.wait(10)
+    (found,) = page.attention()
+    assert (found.count, found.since) == (2, away)
+    assert found.words.startswith("The backend Employer is behind with CP-2, Space 7: ")
+    assert page.attention(sees_all=False) == []
+
+    page.machine = WELL._replace(begun_at=stamp(books.now - timedelta(seconds=119)))
+    assert page.attention() == []  # it has just been started, and catches up
+    page.machine = WELL
+    books.connection.execute("UPDATE backend SET paused_at = ?", (books.at,))
+    assert page.attention() == []
+    books.connection.execute("UPDATE backend SET paused_at = NULL")
+    books.connection.execute("UPDATE backend_cp SET ended_at = ? WHERE cp_id = 'CP-1'", (books.at,))
+    (found,) = page.attention()
+    assert found.words == "The backend Employer is behind with CP-2"
+
+
+def test_a_charger_that_is_away_from_its_backend_again_and_again_is_behind(
+    books: Books, page: Page
+) -> None:
+    Station(books, "CP-1")
+    employer, behind_since = copied.add(books, "Employer", "CP-1"), books.at
+    for _ in range(4):
+        for is_connected in (True, False):
+            copied.link(books, employer, "CP-1", None, behind_since, is_connected=is_connected)
+            books.wait(4)
+    (found,) = page.attention()
+    assert found.since == behind_since
+
+
+def test_what_a_backend_refused_in_the_last_week(books: Books, page: Page) -> None:
+    Station(books, "CP-1")
+    employer = copied.add(books, "Employer", "CP-1")
+    copied.add(books, "Insurer", "CP-1")
+    for days in (9, 3, 2):
+        copied.refuse(books, employer, "CP-1", at=books.now - timedelta(days=days))
+    copied.refuse(books, employer, "CP-1", "late")
+    copied.refuse(books, employer, "CP-1", "number")
+    assert [(one.kind, one.words, one.count) for one in page.attention()] == [
+        ("backend", "2 messages were refused by the backend Employer", 2),
+        ("backend", "1 message came after its session had ended at the backend Employer", 1),
+        ("backend", "1 session got a wrong number from the backend Employer", 1),
+    ]
+    books.wait(8 * 1440)
+    assert page.attention() == []
+
+
+def test_our_certificates_at_backends_that_end(books: Books, page: Page) -> None:
+    Station(books, "CP-1")
+    for days in (-1, 29, 31):
+        copied.add(
+            *(books, f"in {days} days", "CP-1"),
+            certificate_ends_at=stamp(books.now + timedelta(days=days)),
+        )
+    assert [words for _, words, _ in page.told()] == [
+        f"Our certificate at the backend in -1 days expired on {_day(books, -1)}",
+        f"Our certificate at the backend in 29 days expires on {_day(books, 29)}",
+    ]
+
+
+def _day(books: Books, days: int) -> str:
+    return (books.now + timedelta(days=days)).date().isoformat()
 
 
 def test_certificates_that_end(books: Books, page: Page) -> None:

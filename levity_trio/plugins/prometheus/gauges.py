@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.charging.reviews import Code
 from levity_trio.plugins.base import Limited, LinkState, Load
@@ -21,6 +21,7 @@ from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus
+from levity_trio.store.reads.now.copies import CopyState
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
 from levity_trio.store.reads.site.mqtt import MqttState
 from levity_trio.store.reads.transactions.open import RunningTransaction
@@ -125,6 +126,26 @@ class Gauges:
         nothing waits."""
         self._metrics.mqtt_connected[()].value = int(state is not None and state.is_connected)
         self._metrics.mqtt_waiting[()].value = 0 if state is None else state.waiting
+
+    def update_backends(
+        self, copies: Sequence[CopyState], refused: Mapping[str, int], now: datetime
+    ) -> None:
+        """Set the series of the copies for other backends, and remove those of all others."""
+        metrics = self._metrics
+        states = {(copy.charger, copy.name): copy for copy in copies}
+        for family in (metrics.backend_connected, metrics.backend_behind, metrics.backend_told):
+            _keep(family, states)
+        for key, copy in states.items():
+            metrics.backend_connected[key].value = copy.is_connected
+            metrics.backend_behind[key].value = _seconds_since(copy.behind_since, now)
+            metrics.backend_told[key].set(copy.told)
+        _keep(metrics.backend_refused, [(name,) for name in refused])
+        for name, count in refused.items():
+            metrics.backend_refused[name,].set(count)
+        ends = {(copy.name,): copy.certificate_ends_at for copy in copies}
+        _set_times(
+            metrics.backend_certificate, {key: at for key, at in ends.items() if at is not None}
+        )
 
     def update_load(self, load: Load, now: datetime) -> None:
         """Set the series of load management, where this server decides."""
@@ -255,7 +276,7 @@ class Gauges:
                 metrics.link_age[key].value = round(link.silent_seconds, 3)
 
 
-def _keep(family: Family[Gauge], wanted: Collection[tuple[str, ...]]) -> None:
+def _keep(family: Family[Any], wanted: Collection[tuple[str, ...]]) -> None:
     """Remove all other series."""
     for key in family.known():
         if key not in wanted:

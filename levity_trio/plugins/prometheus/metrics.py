@@ -35,6 +35,7 @@ class Metrics:
         self._add_waiting()
         self._add_frames()
         self._add_mqtt()
+        self._add_backends()
         self._add_local_lists()
         self._add_load()
         self._add_limited()
@@ -523,6 +524,39 @@ class Metrics:
             "ocpp_mqtt_facts_waiting",
             (),
             "Facts that the broker of MQTT has not acknowledged.",
+        )
+
+    def _add_backends(self) -> None:
+        site, copy = self._add_of_site, (*CHARGER, "backend")
+        self.backend_connected = site(
+            Gauge,
+            "ocpp_backend_connected",
+            copy,
+            "1 while the copy of the charger is connected to the backend.",
+        )
+        self.backend_behind = site(
+            Gauge,
+            "ocpp_backend_behind_seconds",
+            copy,
+            "Seconds since when the backend lacks something of the charger, or is not connected.",
+        )
+        self.backend_told = site(
+            Counter,
+            "ocpp_backend_told_total",
+            copy,
+            "Messages of the charger that the backend has answered.",
+        )
+        self.backend_refused = site(
+            Counter,
+            "ocpp_backend_refused_total",
+            ("backend",),
+            "Messages that the backend refused, or that came too late for it.",
+        )
+        self.backend_certificate = site(
+            Gauge,
+            "ocpp_backend_certificate_expires_ts",
+            ("backend",),
+            "Unix time at which our certificate at the backend expires.",
         )
 
     def _add_local_lists(self) -> None:

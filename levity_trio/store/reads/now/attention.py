@@ -33,6 +33,7 @@ from levity_trio.store.reads.chargers.served import (
     holds_since,
 )
 from levity_trio.store.reads.load.load import LoadNow, problems
+from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.away import listed, together
 from levity_trio.store.reads.now.present import CERTIFICATES, OperatorItems, waiting
 from levity_trio.store.reads.people.driving import tags_of
@@ -95,6 +96,7 @@ class AttentionKind(StrEnum):
     LIMIT = "limit"
     TAGS = "tags"
     MQTT = "mqtt"
+    BACKEND = "backend"
     WEBHOOK = "webhook"
 
 
@@ -259,6 +261,10 @@ def attention(
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
         found += _away(in_zone(now, zone), chargers, at_the_door)
         found += _lost_addresses(machine, chargers)
+        if sees_all:
+            for problem in copies.problems(db, now, names):
+                words, since, count = problem.words, problem.since, problem.count
+                found.append(_entry(AttentionKind.BACKEND, words, since, count))
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     found += [*_certificates(db, now, names), *_ignored(db, names), *_odd(db, now, names)]

@@ -64,6 +64,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "setting": "/system/ways",
     "webhook": "/system",
     "mqtt": "/system",
+    "backend": "/backends",
     "wallet": "/accounts",
     "lost_card": "/review?kind=report",
     "report": "/review?kind=report",

@@ -1,0 +1,57 @@
+"""Backends in a test's books, with chargers that are told to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from levity_trio.store.writes.site import backends
+from levity_trio.store.writes.site.backends import CopyOutcome
+from tests.store.books import Books
+
+_ADD = (
+    "INSERT INTO backend (name, url, certificate_ends_at, is_repaired, tells_authorize, "
+    "with_cards, other_cards, begins_at, added_at, added_by) "
+    "VALUES (?, 'wss://backend.example', ?, 0, 0, 0, 'OTHER', ?, ?, 'anna')"
+)
+_COPY = (
+    "INSERT INTO backend_cp (backend_id, cp_id, identity, without, log_id) "
+    "VALUES (?, ?, ?, '[]', 0)"
+)
+
+
+def add(books: Books, name: str, *chargers: str, certificate_ends_at: str | None = None) -> int:
+    """Add a backend that is told of these chargers; return its id."""
+    books.connection.execute(_ADD, (name, certificate_ends_at, books.at, books.at))
+    number = int(books.value("SELECT max(id) FROM backend"))
+    for charger in chargers:
+        books.connection.execute(_COPY, (number, charger, charger))
+    return number
+
+
+def link(
+    books: Books,
+    backend: int,
+    charger: str,
+    problem: str | None = None,
+    behind_since: str | None = None,
+    *,
+    is_connected: bool = True,
+) -> None:
+    """Note how the copy of a charger stands."""
+    books.run(backends.note_link, backend, charger, is_connected, problem, behind_since, books.at)
+
+
+def refuse(
+    books: Books, backend: int, charger: str, kind: str = "refused", at: datetime | None = None
+) -> None:
+    """Keep a message that the backend refused, or got too late."""
+    outcome = CopyOutcome(
+        backend=backend,
+        charger=charger,
+        at=books.at if at is None else at.isoformat(),
+        kind=kind,
+        action="StatusNotification",
+        payload={"connectorId": 1},
+        answer="FormationViolation: no",
+    )
+    books.run(backends.keep, outcome)
