@@ -245,7 +245,7 @@ CREATE TABLE backend (
     with_cards INTEGER NOT NULL CHECK (with_cards IN (0, 1)),
     -- the alias of each card that has none of its own; NULL: their sessions are not told
     other_cards TEXT,
-    begins_at TEXT NOT NULL,  -- sessions received since then are told
+    begins_at TEXT NOT NULL,  -- the beginning of a day; as added_at: when each charger was added
     paused_at TEXT,
     added_at TEXT NOT NULL,
     added_by TEXT NOT NULL,
@@ -271,6 +271,7 @@ CREATE TABLE backend_cp (
     identity TEXT NOT NULL,  -- its name there
     password TEXT CHECK (substr(password, 1, 7) = 'sealed:'),  -- of Basic authentication, encrypted
     without TEXT NOT NULL CHECK (json_type(without) = 'array'),  -- connectors that are not told
+    begins_at TEXT NOT NULL,  -- what was received since then is told
     ended_at TEXT,  -- when it was taken out
     log_id INTEGER NOT NULL,  -- each frame up to this one was answered there, or is not told
     attempts INTEGER NOT NULL DEFAULT 0,  -- how often the next message was answered with an error
@@ -298,7 +299,7 @@ CREATE TABLE backend_tx (
     stopped_at TEXT,  -- when its stop was answered, or nothing more is told of it
     is_closed INTEGER NOT NULL DEFAULT 0,  -- 1: told as ended by the server; its charger's own stop is late
     PRIMARY KEY (backend_id, tx_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX backend_tx_open ON backend_tx (backend_id) WHERE stopped_at IS NULL OR is_closed = 1;
 
 -- A kill must not tell a session twice.

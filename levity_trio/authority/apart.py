@@ -69,6 +69,13 @@ async def read_certificate(pem: str) -> Described:
     return described
 
 
+async def read_pair(pem: str) -> Described:
+    """Return the first certificate of a text in PEM that has its private key, too. Raises
+    AuthorityProblem, ValueError."""
+    described: Described = await _run("reading.read_pair", pem)
+    return described
+
+
 async def _run(function: str, *arguments: object) -> Any:
     """Return what a function of a module of this package returns, or raise what it raises."""
     command = [sys.executable, "-m", "levity_trio.authority"]

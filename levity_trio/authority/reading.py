@@ -17,7 +17,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 from levity_trio.access.certificates import LONGEST_CSR, Described, Requested, is_one_of
@@ -25,6 +29,7 @@ from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import PAGES, ROOT, SERVER
 from levity_trio.listening.own_addresses import is_of_this_machine
+from levity_trio.told import Told
 
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
@@ -160,7 +165,20 @@ def read_certificate(pem: str) -> Described:
     try:
         return described(x509.load_pem_x509_certificate(pem.encode()))
     except UNREADABLE as problem:
-        raise ValueError("it is no certificate in PEM") from problem
+        raise ValueError(Told("it is no certificate in PEM")) from problem
+
+
+def read_pair(pem: str) -> Described:
+    """Return the first certificate of a text in PEM, which has its private key, too. Raises
+    ValueError."""
+    found = read_certificate(pem)
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except UNREADABLE as problem:
+        raise ValueError(Told("it has no private key in PEM, or one with a password")) from problem
+    if x509.load_pem_x509_certificate(pem.encode()).public_key() != key.public_key():
+        raise ValueError(Told("its private key belongs to another certificate than the first one"))
+    return found
 
 
 def described(certificate: x509.Certificate) -> Described:

@@ -58,6 +58,7 @@ LEFT_OUT += ("/api/admin/drain", "/api/admin/households", "/api/admin/bank-files
 LEFT_OUT += tuple(f"/api/{of}/vehicles/{{vehicle}}/price" for of in ("admin/accounts/{id}", "me"))
 LEFT_OUT += tuple(f"/api/admin/{name}-import" for name in IMPORTS)
 LEFT_OUT += tuple(f"/api/admin/imports/levity/{kind}" for kind in KINDS)
+LEFT_OUT += ("/api/admin/backends", "/api/admin/backends/{id}")
 LEFT_OUT += ("/api/admin/recipients", "/api/admin/recipients/{id}")
 LEFT_OUT += tuple(f"/api/admin/own-settings/{way}" for way in ("mail", "push", "ping", "backup"))
 LEFT_OUT += tuple(
@@ -67,9 +68,9 @@ LEFT_OUT += tuple(
 LEFT_OUT += ("/api/admin/tariffs",) if CASES != "0" else ()
 """A stream has no end, the run would revoke its own token and send its chargers away, a schema does
 not describe CSV, lines, cells of a list on paper, which fields of a recipient, a sender, a feeder,
-a price of a car, an order or a span of days need each other, what is a server or a folder, or (at
-random) TOML, and each command to a charger that was created and never connects would wait for its
-deadline."""
+a price of a car, an order or a span of days need each other, what is a server, a folder or a
+certificate, or (at random) TOML, and each command to a charger that was created and never connects
+would wait for its deadline."""
 
 
 @pytest.fixture

@@ -68,6 +68,19 @@ def add_facts(books: Books, station: Station) -> None:
     add("UPDATE webhook SET removed_at = '2025' WHERE id = 1")
     of_given_up = "webhook_id, at, failing_since, first_event, last_event, facts, problem"
     add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
+    add(
+        "INSERT INTO backend (name, url, is_repaired, tells_authorize, with_cards, begins_at, "
+        "added_at, added_by, removed_at) VALUES ('a', 'ws://a', 0, 0, 0, '', '', '', '2025'), "
+        "('b', 'ws://b', 0, 0, 0, '', '', '', NULL)"
+    )
+    add(
+        "INSERT INTO backend_tx (backend_id, tx_id, their_id, started_at) "
+        f"VALUES (1, {transaction}, 7, '')"
+    )
+    add(
+        "INSERT INTO backend_refused (backend_id, cp_id, at, kind, action, payload, answer) "
+        "VALUES (1, 'CP-1', '', 'late', '', '{}', '')"
+    )
     of_files = (
         "INSERT INTO file (kind, name, title, size_bytes, sha256, created_at, deleted_at) VALUES"
     )

@@ -94,6 +94,13 @@ CHANGEABLE: dict[str, set[str]] = {
     "login": {"last_used_at", "ended_at", "ended_by"},
     "webhook": {"secret", "position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),
+    "backend": {
+        *("name", "url", "root", "certificate", "certificate_ends_at", "is_repaired"),
+        *("tells_authorize", "with_cards", "other_cards", "begins_at", "paused_at"),
+        *("removed_at", "removed_by"),
+    },
+    "backend_tx": {"readings", "made", "stopped_at", "is_closed"},
+    "backend_refused": set(),
     "credential": {"confirmed_at", "ended_at", "end_reason"},
     "certificate": {"revoked_at", "revoked_by", "reason"},
     "certificate_request": {"certificate_id", "command_id", "attempts", "ended_at", "result"},
@@ -182,6 +189,8 @@ def columns(table: str) -> list[str]:
 
 
 ALLOWED = {
+    "certificate": "'sealed:x'",
+    **dict.fromkeys(("is_repaired", "tells_authorize", "with_cards"), "1"),
     "waits": "0",
     "limits": "'chargers'",
     "role": "'driver', account_id = 1",
@@ -233,7 +242,10 @@ def change(books: Books, table: str, column: str) -> None:
     ):
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
-    if table in ("user", "recipient", "message", "load_order") and column in CHANGEABLE[table]:
+    if (
+        table in ("user", "recipient", "message", "load_order", "backend")
+        and column in CHANGEABLE[table]
+    ):
         other = ALLOWED.get(column, other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"
@@ -310,6 +322,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "event_sum",
         "station",
         "webhook_waiting",
+        *("backend_cp", "backend_card"),
         "secret_key",
         "own_setting",
         "asked_tag",
@@ -354,6 +367,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("credential", {"ended_at": "2026", "end_reason": "dropped"}),
         ("certificate", {"revoked_at": "2026", "revoked_by": "anna", "reason": "lost"}),
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
+        ("backend", {"removed_at": "2026", "removed_by": "anna"}),
         ("user", {"removed_at": "2026", "removed_by": "anna"}),
         ("login", {"ended_at": "2026", "ended_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
@@ -609,6 +623,7 @@ AGAIN = {
     "user": "UPDATE user SET removed_by = 'x' WHERE removed_at IS NOT NULL",
     "login": "UPDATE login SET ended_by = 'x' WHERE ended_at IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
+    "backend": "UPDATE backend SET removed_at = '2026' WHERE removed_at IS NOT NULL",
     "serial_change": "UPDATE serial_change SET reason = 'x' WHERE answered_at IS NOT NULL",
     "certificate_request": "UPDATE certificate_request SET attempts = 2 WHERE result IS NOT NULL",
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
@@ -672,5 +687,9 @@ def _refused_by(books: Books, sql: str, table: str) -> str:
     guarded = re.search(r"UPDATE OF (\w+)|NEW\.(id)|BEFORE (UPDATE) ON", sql)
     assert guarded is not None
     column = guarded[1] or guarded[2] or "rowid"
-    other = f"{column} + 1000" if column in ("id", "rowid", "profile") else f"{column} || 'x'"
+    other = (
+        f"{column} + 1000"
+        if column in ("id", "rowid", "profile", "backend_id")
+        else f"{column} || 'x'"
+    )
     return f"UPDATE {table} SET {column} = {other} WHERE rowid = {newest(books, table)}"

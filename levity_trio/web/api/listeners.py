@@ -78,6 +78,7 @@ from levity_trio.web.api.people import (
 )
 from levity_trio.web.api.site import (
     administration,
+    backends,
     events,
     history,
     imports,
@@ -126,7 +127,7 @@ ROOMS: Final = (
         review,
         review_groups,
     ),
-    *(operations, plans, files, logs, events, webhooks, mqtt, configuration, templates),
+    *(operations, plans, files, logs, events, webhooks, backends, mqtt, configuration, templates),
     *(certificates, offline, imports, addresses),
     *(
         accounts,

@@ -118,4 +118,4 @@ def check_address(address: str) -> None:
     peer = ip_address(address.partition("%")[0])
     mapped = peer.ipv4_mapped if isinstance(peer, IPv6Address) else None
     if peer.is_link_local or (mapped is not None and mapped.is_link_local):
-        raise AddressRefused(f"{address} is a link-local address; webhooks do not deliver there")
+        raise AddressRefused(f"{address} is a link-local address; nothing is sent there")

@@ -89,6 +89,7 @@ class Site:
             ),
             id_tags=Index(books.policy),
             key=SecretKey("A" * 43 + "="),
+            backends=SimpleNamespace(note_change=lambda: None),  # nothing is told anywhere
             refusals=Refusals(),
             tokens=tokens,
             logins=Logins(tokens, InlineWriter(books.connection), lambda: books.now),  # type: ignore[arg-type]

@@ -89,9 +89,17 @@ OF_THINGS = {
 """Texts that are no words about people. Numbers of cards stay, as they do with sessions."""
 WORDS_ABOUT_THINGS = {
     "address": ("stations", "chargers/{id}/security-profile"),
-    "name": ("tokens", "stations", "chargers", "webhooks"),
+    "name": ("tokens", "stations", "chargers", "webhooks", "backends"),
+    "root": ("backends",),
+    "other_cards": ("backends",),
+    "begins_on": ("backends",),
+    "identity": ("backends",),
     "reason": ("newcomers", "chargers/{id}", "certificate", "meters", "load/limits", "load/boosts"),
-    "password": ("chargers/{id}/password", "own-settings"),  # which is masked, as all are
+    "password": (
+        "chargers/{id}/password",
+        "own-settings",
+        "backends",
+    ),  # which is masked, as all are
     "folder": ("own-settings",),
     "serial_number": ("chargers/{id}/serial",),
 }

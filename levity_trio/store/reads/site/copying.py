@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -173,29 +174,32 @@ class Unsaid:
     is_all: bool
 
 
-def in_use(db: Database, key: SecretKey) -> list[CopiedCharger]:
-    """Return the chargers that are copied, each with its backend: none that is paused or
-    removed."""
+def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[CopiedCharger]:
+    """Return the chargers that are copied, each with its backend: none that is paused or removed.
+    With `backend`, those of that one, also while it is paused."""
     found: list[CopiedCharger] = []
     rows = db.execute(
         "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
-        "other_cards, begins_at FROM backend WHERE removed_at IS NULL AND paused_at IS NULL"
+        "other_cards FROM backend WHERE removed_at IS NULL "
+        "AND (id = ?1 OR (?1 IS NULL AND paused_at IS NULL))",
+        (backend,),
     ).fetchall()
-    for number, name, url, root, certificate, repaired, authorize, cards, others, begins in rows:
+    for number, name, url, root, certificate, repaired, authorize, cards, others in rows:
         opened = None if certificate is None else key.opened(certificate)
         aliases = db.execute(
             "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?", (number,)
         ).fetchall()
         target = CopyTarget(
             *(number, name, url, root, opened, bool(repaired), bool(authorize), bool(cards)),
-            *(others, begins, dict(aliases), (certificate is None) == (opened is None)),
+            *(others, "", dict(aliases), (certificate is None) == (opened is None)),
         )
         chargers = db.execute(
-            "SELECT cp_id, identity, password, without FROM backend_cp "
+            "SELECT cp_id, identity, password, without, begins_at FROM backend_cp "
             "WHERE backend_id = ? AND ended_at IS NULL ORDER BY cp_id",
             (number,),
         ).fetchall()
-        for charger, identity, sealed, without in chargers:
+        for charger, identity, sealed, without, begins_at in chargers:
+            target = replace(target, begins_at=begins_at)
             password = None if sealed is None else key.opened(sealed)
             has_secrets = target.has_secrets and (sealed is None) == (password is None)
             kept = tuple(orjson.loads(without))

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import orjson
 
 from levity_trio.records import record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.told import stored
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
+from levity_trio.store.writes.stored import RecordTable
+from levity_trio.told import Told, stored
+
+
+@record
+class BackendData:
+    """A backend as an operator wants it. `root` and `certificate` are PEM."""
+
+    name: str
+    url: str
+    root: str | None
+    certificate: str | None
+    certificate_ends_at: str | None
+    is_repaired: bool
+    tells_authorize: bool
+    with_cards: bool
+    other_cards: str | None
 
 
 @record
@@ -38,6 +57,174 @@ class CopyOutcome:
     action: str = ""
     payload: Mapping[str, Any] | None = None
     answer: str = ""
+
+
+class OnlyChecked(Exception):
+    """Everything is right, and nothing was stored."""
+
+
+_BACKEND: Final = RecordTable("backend", BackendData)
+
+
+def add(
+    db: UnitOfWork,
+    new: BackendData,
+    chargers: Mapping[str, Mapping[str, Any]],
+    cards: Mapping[str, str | None],
+    begins_at: str | None,
+    key: SecretKey,
+    at: str,
+    by: str,
+    *,
+    is_only_checked: bool = False,
+) -> int:
+    """Add a backend with its chargers and the aliases of cards, and return its number; it is told
+    what comes from now on, or what came since `begins_at`. Raises ChangeRefused, NoKey,
+    OnlyChecked."""
+    _check_name(db, new.name)
+    made = replace(new, certificate=_sealed(new.certificate, key))
+    begins_at = begins_at or at
+    number = _BACKEND.add(db, made, begins_at=begins_at, added_at=at, added_by=by)
+    for charger, fields in chargers.items():
+        put_charger(db, number, charger, fields, key, at)
+    for card, alias in cards.items():
+        put_card(db, number, card, alias)
+    if is_only_checked:
+        raise OnlyChecked
+    return number
+
+
+def change(db: UnitOfWork, backend: int, fields: Mapping[str, Any], key: SecretKey) -> None:
+    """Change these fields of a backend. Raises ChangeRefused, NoKey."""
+    known = _BACKEND.find(db, "id = ? AND removed_at IS NULL", (backend,))
+    if known is None:
+        raise _unknown(backend)
+    if fields.get("name", known.name) != known.name:
+        _check_name(db, fields["name"])
+    changed = replace(known, **fields)
+    if "certificate" in fields:
+        changed = replace(changed, certificate=_sealed(changed.certificate, key))
+    _BACKEND.change(db, changed, "id = ?", (backend,))
+
+
+def put_charger(
+    db: UnitOfWork,
+    backend: int,
+    charger: str,
+    fields: Mapping[str, Any],
+    key: SecretKey,
+    at: str,
+) -> None:
+    """Let a backend be told of a charger, or change how; what is not in `fields` stays. Raises
+    ChangeRefused, NoKey."""
+    found = db.row(
+        "SELECT begins_at, added_at FROM backend WHERE id = ? AND removed_at IS NULL", (backend,)
+    )
+    if found is None:
+        raise _unknown(backend)
+    begins_at, added_at = found
+    identity = fields.get("identity", charger)
+    place = backend, charger
+    db.execute(
+        "INSERT INTO backend_cp (backend_id, cp_id, identity, without, begins_at, ended_at, log_id)"
+        " VALUES (?, ?, ?, '[]', ?, ?, 0) ON CONFLICT DO NOTHING",
+        (*place, identity, begins_at, at),
+    )
+
+    # One that was taken out is told again from where it was, if its backend wants all since a day;
+    # else from now on, like one that is new.
+    if begins_at == added_at:
+        db.execute(
+            "UPDATE backend_cp SET begins_at = ?, "
+            "log_id = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) "
+            "WHERE backend_id = ? AND cp_id = ? AND ended_at IS NOT NULL",
+            (at, *place),
+        )
+
+    new: dict[str, object] = {"is_accepted": 0, "attempts": 0, "ended_at": None}
+    if "identity" in fields:
+        new["identity"] = identity
+    if "password" in fields:
+        new["password"] = _sealed(fields["password"], key)
+    if "without" in fields:
+        new["without"] = orjson.dumps(fields["without"]).decode()
+    columns = ", ".join(f"{name} = ?" for name in new)
+    change = f"UPDATE backend_cp SET {columns} WHERE backend_id = ? AND cp_id = ?"  # noqa: S608 - our own names
+    db.execute(change, (*new.values(), *place))
+
+    twice = db.row(
+        "SELECT identity FROM backend_cp WHERE backend_id = ? AND ended_at IS NULL "
+        "GROUP BY identity HAVING count(*) > 1",
+        (backend,),
+    )
+    if twice is not None:
+        words = Told("two chargers would be called {1} there; give each its own name", twice[0])
+        raise ChangeRefused(RefusalCode.IN_USE, words, "identity")
+
+
+def end_charger(db: UnitOfWork, backend: int, charger: str, at: str) -> bool:
+    """Tell a backend of a charger no longer; return False if it is not told of it."""
+    return bool(db.changed(f"{_END} AND cp_id = ?", (at, backend, charger)))
+
+
+def put_card(db: UnitOfWork, backend: int, card: str, alias: str | None) -> None:
+    """Say what a card is called at a backend; `card` is its normal form. Raises ChangeRefused."""
+    if not db.row("SELECT 1 FROM backend WHERE id = ? AND removed_at IS NULL", (backend,)):
+        raise _unknown(backend)
+    db.execute(
+        "INSERT INTO backend_card (backend_id, tag_key, alias) VALUES (?, ?, ?) "
+        "ON CONFLICT (backend_id, tag_key) DO UPDATE SET alias = excluded.alias",
+        (backend, card, alias),
+    )
+
+
+def remove_card(db: UnitOfWork, backend: int, card: str) -> bool:
+    """Let a card be one of the others; return False if it has no alias there."""
+    gone = "DELETE FROM backend_card WHERE backend_id = ? AND tag_key = ?"
+    return bool(db.changed(gone, (backend, card)))
+
+
+def pause(db: UnitOfWork, backend: int, at: str | None) -> None:
+    """Tell a backend nothing from now on; with None, all that came meanwhile, and what comes.
+    Raises ChangeRefused."""
+    paused = "UPDATE backend SET paused_at = ? WHERE id = ? AND removed_at IS NULL"
+    if not db.changed(paused, (at, backend)):
+        raise _unknown(backend)
+    if at is not None:
+        ended = "UPDATE backend_cp SET is_connected = 0, since = ?, problem = NULL"
+        db.execute(f"{ended} WHERE backend_id = ?", (at, backend))
+
+
+def remove(db: UnitOfWork, backend: int, at: str, by: str) -> None:
+    """Tell a backend nothing for ever; its secrets and aliases are erased. Raises ChangeRefused."""
+    removed = (
+        "UPDATE backend SET removed_at = ?, removed_by = ?, certificate = NULL "
+        "WHERE id = ? AND removed_at IS NULL"
+    )
+    if not db.changed(removed, (at, by, backend)):
+        raise _unknown(backend)
+    db.execute(_END, (at, backend))
+    db.execute("DELETE FROM backend_card WHERE backend_id = ?", (backend,))
+
+
+_END: Final = (
+    "UPDATE backend_cp SET ended_at = ?, password = NULL, is_connected = 0, problem = NULL, "
+    "behind_since = NULL WHERE backend_id = ? AND ended_at IS NULL"
+)
+
+
+def _sealed(secret: str | None, key: SecretKey) -> str | None:
+    return None if secret is None else key.sealed(secret)
+
+
+def _check_name(db: UnitOfWork, name: str) -> None:
+    if db.row("SELECT 1 FROM backend WHERE name = ? AND removed_at IS NULL", (name,)):
+        words = Told("another backend is called {1}; choose another name", name)
+        raise ChangeRefused(RefusalCode.IN_USE, words, "name")
+
+
+def _unknown(backend: int) -> ChangeRefused:
+    return ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no backend {1} in use", backend))
 
 
 def keep(db: UnitOfWork, outcome: CopyOutcome) -> None:
