@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from levity_trio.backends.link import CopyLink
 
 BY: Final = "backends"
-RETRY_SECONDS, LOOK_SECONDS = 1.0, 30.0
+RETRY_SECONDS, LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 30.0, 3.0
 
 
 class Copies:
@@ -32,14 +32,11 @@ class Copies:
         self._hooks = hooks
         self._links: dict[tuple[int, str], CopyLink] = {}
         self._changed = trio.Event()
+        self._looking = trio.CancelScope()
 
     def note_change(self) -> None:
         """Begin, end or renew copies: what a backend is told was changed."""
         self._changed.set()
-
-    def link_of(self, backend: int, charger: str) -> CopyLink | None:
-        """Return the copy of a charger for a backend, None if there is none here."""
-        return self._links.get((backend, charger))
 
     def observe(self, event: Event) -> None:
         """Wake the copies of a charger that something was stored of."""
@@ -49,8 +46,19 @@ class Copies:
             if charger == event.charger:
                 link.wake()
 
+    def end(self) -> None:
+        """End all copies."""
+        self._looking.cancel()
+        for link in self._links.values():
+            link.end()
+
     async def run(self, nursery: trio.Nursery) -> None:
-        """Begin and end copies. What other servers change is found at the next look."""
+        """Begin and end copies until `end` is called. What other servers change is found at the
+        next look."""
+        with self._looking:
+            await self._look(nursery)
+
+    async def _look(self, nursery: trio.Nursery) -> None:
         await self._parts.writer.sharing.duties.wait()
         look_seconds = inf if self._parts.writer.sharing.is_alone else LOOK_SECONDS
         while True:
@@ -63,10 +71,10 @@ class Copies:
                 await self._changed.wait()
 
     def _follow(self, wanted: list[CopiedCharger], nursery: trio.Nursery) -> None:
-        by_place = {(copied.target.id, copied.charger): copied for copied in wanted}
+        by_place = {(copied.backend, copied.charger): copied for copied in wanted}
         for place, link in list(self._links.items()):
             if by_place.get(place) != link.copied:
-                self._links.pop(place).scope.cancel()
+                self._links.pop(place).end()
         for place in by_place.keys() - self._links.keys():
             from levity_trio.backends.link import CopyLink  # noqa: PLC0415 - see above
 
@@ -83,4 +91,5 @@ async def open_copies(parts: CopyParts, hooks: Hooks) -> AsyncIterator[Copies]:
         with hooks.listening(copies.observe):
             nursery.start_soon(partial(copies.run, nursery))
             yield copies
-        nursery.cancel_scope.cancel()
+        copies.end()
+        nursery.cancel_scope.deadline = trio.current_time() + GOODBYE_SECONDS

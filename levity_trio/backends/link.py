@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from math import inf
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -71,7 +72,7 @@ from levity_trio.wire.frames import (
 from levity_trio.wire.times import stamp
 
 ANSWER_SECONDS: Final = 30.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, FLOOD_PAUSE_SECONDS = 5.0, 60.0, 300.0
+PAUSE_SECONDS, FLOOD_PAUSE_SECONDS = 10.0, 300.0
 HEARTBEAT_SECONDS, PING_SECONDS, LOOK_SECONDS = 300, 60, 30.0
 REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS = 60, 10
 PACE_SECONDS: Final = 0.1
@@ -96,36 +97,25 @@ class _Silent(Exception):
     """A backend does not answer; its connection is given up."""
 
 
-class _Metered(trio.abc.Stream):
+class _MeteredStream(LineStream):
     """A stream that breaks when more is received than calls allow."""
 
-    def __init__(self, transport: trio.abc.Stream) -> None:
-        self._transport = transport
-        self._left = float(SPARE_BYTES)
-        self._counted_at = trio.current_time()
+    _left = float(SPARE_BYTES)
+    _counted_at = inf
 
     def allow_answer(self) -> None:
         """Let the backend answer one more call."""
         self._left += BYTES_A_CALL
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self._transport.receive_some(max_bytes)
+        data = await super().receive_some(max_bytes)
         now = trio.current_time()
-        earned = (now - self._counted_at) * BYTES_A_SECOND
+        earned = max(now - self._counted_at, 0.0) * BYTES_A_SECOND
         self._left = min(self._left + earned, SPARE_BYTES) - len(data)
         self._counted_at = now
         if self._left < 0:
             raise _Flood(Told("it sends more than was asked for"))
         return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._transport.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._transport.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
 
 
 @lru_cache(maxsize=8)
@@ -144,23 +134,20 @@ def _trust(root: str | None, certificate: str | None) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def _open(copied: CopiedCharger) -> AsyncIterator[tuple[WebSocketConnection, _Metered]]:
+async def _open(copied: CopiedCharger) -> AsyncIterator[_Talk]:
     """Connect as a charger. Raises one of GONE, perhaps in a group."""
-    target = copied.target
-    address = parse_address(target.url)
-    trust = None
+    address, trust = parse_address(copied.url), None
     if address.is_tls:
-        trust = await trio.to_thread.run_sync(_trust, target.root, target.certificate)
+        trust = await trio.to_thread.run_sync(_trust, copied.root, copied.certificate)
     headers: list[tuple[bytes, bytes]] = []
     if copied.password is not None:
         proof = b64encode(f"{copied.identity}:{copied.password}".encode())
         headers.append((b"Authorization", b"Basic " + proof))
     path = address.path + quote(copied.identity, safe="")
-    metered = _Metered(await address.dial(trust=trust))
-    async with LineStream(metered, answers_pings=True) as stream:
-        opening = open_websocket(stream, address.authority, path, headers, offers_subprotocol=True)
-        async with opening as (socket, _):
-            yield socket, metered
+    stream = _MeteredStream(await address.dial(trust=trust), answers_pings=True)
+    opening = open_websocket(stream, address.authority, path, headers, offers_subprotocol=True)
+    async with stream, opening as (socket, _):
+        yield _Talk(socket, stream)
 
 
 async def try_connection(copied: CopiedCharger) -> str | None:
@@ -175,13 +162,13 @@ async def try_connection(copied: CopiedCharger) -> str | None:
 
 
 class CopyLink:
-    """The copy of one charger for one backend. `scope` ends it."""
+    """The copy of one charger for one backend."""
 
     def __init__(self, parts: CopyParts, copied: CopiedCharger) -> None:
-        self.scope = trio.CancelScope()
         self.copied = copied
         self._parts = parts
-        self._place = copied.target.id, copied.charger
+        self._place = copied.backend, copied.charger
+        self._scope = self._talking = trio.CancelScope()
         self._news = trio.Event()
         self._again: list[str] = []
         """What the backend wants to be told again."""
@@ -189,38 +176,40 @@ class CopyLink:
         """The intervals that the backend set."""
         self._numbers: dict[int, int | None] = {}
         """The numbers that it gave to sessions on this connection."""
-        self._log_id = self._known = 0
         self._noted: tuple[object, ...] = ()
 
     def wake(self) -> None:
         """Look at once for what is to be told."""
         self._news.set()
 
-    async def run(self) -> None:
-        """Tell until cancelled."""
-        name, charger, pause = self.copied.target.name, self.copied.charger, FIRST_PAUSE_SECONDS
-        with self.scope:
-            while True:
-                began = trio.current_time()
-                problem, is_flood = await self._connect()
-                log.warning("backend not connected", backend=name, cp=charger, problem=problem)
-                self._note_link(False, problem, None)
-                if trio.current_time() - began > LONGEST_PAUSE_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
-                await trio.sleep(FLOOD_PAUSE_SECONDS if is_flood else pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    def end(self) -> None:
+        """End the copy, with a goodbye to a backend that is connected."""
+        self._talking.cancel()
 
-    async def _connect(self) -> tuple[str, bool]:
-        """Connect and tell; return why that ended, and whether the backend sent without end."""
+    async def run(self) -> None:
+        """Tell until `end` is called."""
+        with self._scope:
+            while not self._talking.cancel_called:
+                self._talking = self._scope
+                is_flood = await self._connect()
+                if not self._talking.cancel_called:
+                    self._talking = self._scope
+                    await trio.sleep(FLOOD_PAUSE_SECONDS if is_flood else PAUSE_SECONDS)
+
+    async def _connect(self) -> bool:
+        """Connect and tell; return whether the backend sent without end."""
         problem, is_flood = "", False
         if not self.copied.has_secrets:
-            return Told("its password or certificate is unknown here; give it again"), False
+            problem = Told("its password or certificate is unknown here; give it again")
+            self._note_link(False, problem, None)
+            return False
         try:
-            async with _open(self.copied) as (socket, metered), trio.open_nursery() as nursery:
-                talk = _Talk(socket, metered)
-                nursery.start_soon(self._read, talk)
-                nursery.start_soon(self._ping, talk)
-                await self._tell_all(talk)
+            async with _open(self.copied) as talk:
+                with trio.CancelScope() as self._talking:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._read, talk)
+                        nursery.start_soon(self._ping, talk)
+                        await self._tell_all(talk)
         except* GONE as gone:
             problem, is_flood = why(gone), gone.subgroup(_Flood) is not None
         except* _Silent:
@@ -231,37 +220,38 @@ class CopyLink:
             # What nobody foresaw ends this connection, and no other one.
             log.exception("the copy of a charger failed", cp=self.copied.charger)
             problem = type(innermost(group)).__name__
-        return problem, is_flood
+        self._note_link(False, problem, None)
+        return is_flood
 
     # What is told
 
     async def _tell_all(self, talk: _Talk) -> None:
-        place = await self._look(position, *self._place)
-        self._log_id, self._own, attempts = place.log_id, place.own, place.attempts
-        self._known, self._numbers, self._again = 0, {}, []
-        has_told_statuses = not place.is_accepted
-        if not place.is_accepted:
+        log_id, attempts, is_accepted, self._own = await self._look(position, *self._place)
+        known, self._numbers, self._again = 0, {}, []
+        if not is_accepted:
             await self._register(talk)
+        is_first = is_accepted
         while True:
             self._news = trio.Event()
             await self._say_again(talk)
-            waiting = await self._look(unsaid, self.copied, self._log_id, self._known)
+            waiting = await self._look(unsaid, self.copied, log_id, known)
             since = waiting.messages[0].at if waiting.messages else None
             self._note_link(True, None, since)
-            is_behind = since is not None and self._is_long_ago(since)
-            if is_behind and not has_told_statuses:
-                has_told_statuses = True
+            now = self._parts.clock()
+            is_behind = since is not None and now - datetime.fromisoformat(since) > BEHIND
+            if is_behind and is_first:
                 await self._tell_statuses(talk)
+            is_first = False
             for message in waiting.messages:
                 await self._say_again(talk)
                 await self._tell(talk, message, attempts)
                 attempts = 0
                 if is_behind:
                     await trio.sleep(PACE_SECONDS)
-            self._log_id = max(self._log_id, waiting.position)
+            log_id = waiting.position
             if waiting.is_all:
                 begun = [one.session.id for one in waiting.messages if one.session and one.begins]
-                self._known = max([self._known, *begun])
+                known = max([known, *begun])
                 if not waiting.messages:
                     await self._rest(talk)
 
@@ -277,33 +267,29 @@ class CopyLink:
     async def _register(self, talk: _Talk) -> None:
         """Boot until that is accepted; nothing else is told before (§4.2)."""
         while True:
-            boot = Fresh("", "BootNotification", await self._look(boot_of, self.copied.charger))
-            payload = told_of(self.copied, boot, self._parts.card_key)
-            seconds, problem = await self._note_boot(await talk.call("BootNotification", payload))
-            if seconds is None:
+            sent = await self._look(boot_of, self.copied.charger)
+            boot = Fresh(at="", action="BootNotification", payload=sent)
+            told = told_of(self.copied, boot, self._parts.card_key)
+            answer = await talk.call("BootNotification", told)
+            fields: dict[str, Any] = answer.payload if isinstance(answer, CallResult) else {}
+            status = fields["status"] if "status" in fields else getattr(answer, "code", "")
+            interval = fields.get("interval")
+            seconds = interval if isinstance(interval, int) and interval > 0 else 0
+            is_accepted = status == "Accepted"
+            if is_accepted and seconds:
+                self._own["HeartbeatInterval"] = seconds
+            await self._store(writes.note_registration, *self._place, is_accepted, self._own)
+            if is_accepted:
                 await self._tell_statuses(talk)
                 return
+
+            problem = Told("its BootNotification was answered with {1}", str(status))
             self._note_link(True, problem, None)
-            with trio.move_on_after(seconds):
+            with trio.move_on_after(max(seconds or REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS)):
                 while "BootNotification" not in self._again:
                     self._news = trio.Event()
                     await self._news.wait()
             self._again = []
-
-    async def _note_boot(self, answer: Response) -> tuple[float | None, str]:
-        """Note the answer to a boot; return the seconds to wait before the next try, None if it was
-        accepted, and the problem."""
-        payload: dict[str, Any] = answer.payload if isinstance(answer, CallResult) else {}
-        status = str(payload.get("status") if isinstance(answer, CallResult) else answer.code)
-        is_accepted, interval = status == "Accepted", payload.get("interval")
-        seconds = interval if isinstance(interval, int) and interval > 0 else 0
-        if is_accepted and seconds:
-            self._own["HeartbeatInterval"] = seconds
-        await self._store(writes.note_registration, *self._place, is_accepted, self._own)
-        if is_accepted:
-            return None, ""
-        pause = max(seconds or REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS)
-        return pause, Told("its BootNotification was answered with {1}", status)
 
     async def _say_again(self, talk: _Talk) -> None:
         """Tell again what the backend asked for."""
@@ -328,20 +314,19 @@ class CopyLink:
         if session is not None:
             their_id = self._numbers.get(session.id, session.their_id)
             fresh = replace(fresh, session=replace(session, their_id=their_id))
-        outcome = self._outcome(fresh)
         try:
             payload = told_of(self.copied, fresh, self._parts.card_key)
         except LeftOut:
-            await self._keep(replace(outcome, is_told=False))
+            await self._keep(fresh, CopyOutcome(is_told=False))
+            return
+        if fresh.ends and session is not None and session.told_until is not None:
+            # It ended there when the server had ended it.
+            await self._keep(fresh, CopyOutcome(is_told=False, kind="late", payload=payload))
             return
 
-        if fresh.ends and session is not None:
-            if session.told_until is not None:
-                # It ended there when the server had ended it.
-                late = replace(outcome, is_told=False, kind="late", payload=payload)
-                await self._keep(late)
-                return
-            await self._tell_lost_readings(talk, fresh)
+        if fresh.ends:
+            for readings in await self._look(lost_readings, self.copied, fresh):
+                await self._tell(talk, readings, 0)
         answer = await talk.call(fresh.action, payload)
         while isinstance(answer, CallError) and fresh.action in OF_SESSIONS:
             attempts += 1
@@ -350,47 +335,12 @@ class CopyLink:
             await self._store(writes.try_again, *self._place)
             await trio.sleep(attempts * RETRY_SECONDS)
             answer = await talk.call(fresh.action, payload)
-        outcome = _with_refusal(outcome, payload, answer)
-        if fresh.begins and isinstance(answer, CallResult):
-            number = str(answer.payload.get("transactionId"))  # some send it as text
-            is_number = number.lstrip("-").isdecimal() and len(number) < LONGEST_NUMBER
-            if is_number:
-                outcome = replace(outcome, their_id=int(number), payload=payload)
-            else:
-                # Nothing more can be told of the session.
-                outcome = replace(outcome, kind="number", payload=payload, answer=number)
-        await self._keep(outcome)
+        await self._keep(fresh, _outcome(fresh, payload, answer))
 
-    async def _tell_lost_readings(self, talk: _Talk, stop: Fresh) -> None:
-        """Tell the readings of a session that are stored, but whose frames are not."""
-        lost = await self._look(lost_readings, self.copied.target.id, stop.session)
-        for payload in lost:
-            readings = Fresh(stop.at, "MeterValues", payload, stop.session)
-            told = told_of(self.copied, readings, self._parts.card_key)
-            answer = await talk.call("MeterValues", told)
-            outcome = replace(self._outcome(readings), is_made=True)
-            await self._keep(_with_refusal(outcome, told, answer))
-
-    def _outcome(self, fresh: Fresh) -> CopyOutcome:
-        """Return what is stored of a message that was told."""
-        session = fresh.session
-        return CopyOutcome(
-            backend=self.copied.target.id,
-            charger=self.copied.charger,
-            log_id=fresh.log_id,
-            is_made=fresh.payload is None,
-            transaction=None if session is None else session.id,
-            begins=fresh.begins,
-            is_reading=fresh.action == "MeterValues",
-            ends=fresh.ends,
-            is_closed=fresh.ends and session is not None and session.is_closed,
-            action=fresh.action,
-        )
-
-    async def _keep(self, outcome: CopyOutcome) -> None:
-        await self._store(writes.keep, replace(outcome, at=stamp(self._parts.clock())))
-        if outcome.begins and outcome.transaction is not None:
-            self._numbers[outcome.transaction] = outcome.their_id
+    async def _keep(self, fresh: Fresh, outcome: CopyOutcome) -> None:
+        await self._store(writes.keep, self._place, fresh, outcome, stamp(self._parts.clock()))
+        if fresh.begins and fresh.session is not None:
+            self._numbers[fresh.session.id] = outcome.their_id
 
     # What is asked
 
@@ -424,46 +374,53 @@ class CopyLink:
 
     # The store
 
-    def _is_long_ago(self, at: str) -> bool:
-        return self._parts.clock() - datetime.fromisoformat(at) > BEHIND
-
     async def _look(self, read: Callable[..., T], *values: object) -> T:
         return await self._parts.reader.run(lambda db: read(db, *values))
 
     async def _store(self, write: Callable[..., None], *values: object) -> None:
         await self._parts.writer.run(write, *values)
 
-    def _note_link(self, is_connected: bool, problem: str | None, behind_since: str | None) -> None:
-        """Store soon how the copy is, for those who look at it."""
-        noted = is_connected, problem, behind_since
+    def _note_link(self, is_connected: bool, problem: str | None, since: str | None) -> None:
+        """Store soon how the copy is: why it is not connected or waits, and since when it is
+        behind."""
+        noted = is_connected, problem, since
         if noted == self._noted:
             return
+        if problem is not None and noted[:2] != self._noted[:2]:
+            name, charger = self.copied.name, self.copied.charger
+            log.warning("another backend is not told", backend=name, cp=charger, problem=problem)
         self._noted = noted
         values = *self._place, *noted, stamp(self._parts.clock())
         self._parts.writer.coalesce(("backend", *self._place), writes.note_link, *values)
 
 
-def _with_refusal(outcome: CopyOutcome, payload: dict[str, Any], answer: Response) -> CopyOutcome:
-    """Return what is stored of a message, with the error with which it was answered."""
-    if isinstance(answer, CallResult):
-        return outcome
-    said = f"{answer.code}: {answer.description}"[:LONGEST_ANSWER]
-    return replace(outcome, kind="refused", payload=payload, answer=said)
+def _outcome(fresh: Fresh, payload: dict[str, Any], answer: Response) -> CopyOutcome:
+    """Return what is stored of a message that was answered."""
+    if isinstance(answer, CallError):
+        said = f"{answer.code}: {answer.description}"[:LONGEST_ANSWER]
+        return CopyOutcome(kind="refused", payload=payload, answer=said)
+    if not fresh.begins:
+        return CopyOutcome()
+    number = str(answer.payload.get("transactionId"))  # some send it as text
+    if number.lstrip("-").isdecimal() and len(number) < LONGEST_NUMBER:
+        return CopyOutcome(their_id=int(number), payload=payload)
+    # Nothing more can be told of the session.
+    return CopyOutcome(kind="number", payload=payload, answer=number)
 
 
 class _Talk:
     """An open connection: one call at a time."""
 
-    def __init__(self, socket: WebSocketConnection, metered: _Metered) -> None:
+    def __init__(self, socket: WebSocketConnection, stream: _MeteredStream) -> None:
         self._socket = socket
-        self._metered = metered
+        self._stream = stream
         self._awaited: str | None = None
         self.called_at = trio.current_time()
         self._answer_sender, self._answers = trio.open_memory_channel[Response](1)
 
     async def call(self, action: str, payload: dict[str, Any]) -> Response:
         """Tell the backend something and return its answer. Raises _Silent."""
-        self._metered.allow_answer()
+        self._stream.allow_answer()
         self._awaited = str(uuid4())
         self.called_at = trio.current_time()
         await self._socket.send_message(call_text(self._awaited, action, payload))

@@ -33,7 +33,7 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
     """Return the payload of a message. Raises LeftOut for what the backend is not told."""
     session = fresh.session
     if fresh.action == "Authorize":
-        if not copied.target.tells_authorize:
+        if not copied.tells_authorize:
             raise LeftOut
         card = (fresh.payload or {}).get("idTag")
         return {"idTag": _called(copied, card if isinstance(card, str) else None, key)}
@@ -52,10 +52,10 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
 
 def _called(copied: CopiedCharger, id_tag: str | None, key: Key) -> str:
     """Return what a card is called at the backend. Raises LeftOut."""
-    target, card = copied.target, id_tag or ""
-    if target.with_cards:
+    card = id_tag or ""
+    if copied.with_cards:
         return card[:LONGEST_CARD]
-    alias = target.aliases.get(key(card), target.other_cards)
+    alias = copied.aliases.get(key(card), copied.other_cards)
     if alias is None:
         raise LeftOut
     return alias
@@ -65,7 +65,7 @@ def _start(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key
     card = _called(copied, session.id_tag, key)
     if session.connector in copied.without:
         raise LeftOut
-    if fresh.payload is not None and not copied.target.is_repaired:
+    if fresh.payload is not None and not copied.is_repaired:
         return fresh.payload | {"idTag": card}
 
     # Without a register of its start, it has no energy there: any other start would invent some.
@@ -89,7 +89,7 @@ def _stop(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key)
         # The session is told to its end, whoever stopped it; only the card is left out.
         with suppress(LeftOut):
             payload["idTag"] = _called(copied, session.stop_id_tag, key)
-    if fresh.payload is not None and not copied.target.is_repaired:
+    if fresh.payload is not None and not copied.is_repaired:
         sent = {name: value for name, value in fresh.payload.items() if name != "idTag"}
         return sent | payload
 
@@ -122,7 +122,7 @@ def _repaired(copied: CopiedCharger, fresh: Fresh, correction: timedelta) -> dic
     """Return what was sent; if the backend wants that repaired, what can be read of it, with the
     times of a clock that was right."""
     sent = fresh.payload or {}
-    if not copied.target.is_repaired or fresh.payload is None:
+    if not copied.is_repaired or fresh.payload is None:
         return sent
     try:
         payload = write_payload(read_request(fresh.action, sent, strict=False).message)

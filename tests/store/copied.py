@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from levity_trio.store.reads.site.copying import Fresh
 from levity_trio.store.writes.site import backends
 from levity_trio.store.writes.site.backends import CopyOutcome
 from tests.store.books import Books
@@ -14,8 +15,8 @@ _ADD = (
     "VALUES (?, 'wss://backend.example', ?, 0, 0, 0, 'OTHER', ?, ?, 'anna')"
 )
 _COPY = (
-    "INSERT INTO backend_cp (backend_id, cp_id, identity, without, log_id) "
-    "VALUES (?, ?, ?, '[]', 0)"
+    "INSERT INTO backend_cp (backend_id, cp_id, identity, without, begins_at, log_id) "
+    "VALUES (?, ?, ?, '[]', ?, 0)"
 )
 
 
@@ -24,7 +25,7 @@ def add(books: Books, name: str, *chargers: str, certificate_ends_at: str | None
     books.connection.execute(_ADD, (name, certificate_ends_at, books.at, books.at))
     number = int(books.value("SELECT max(id) FROM backend"))
     for charger in chargers:
-        books.connection.execute(_COPY, (number, charger, charger))
+        books.connection.execute(_COPY, (number, charger, charger, books.at))
     return number
 
 
@@ -45,13 +46,7 @@ def refuse(
     books: Books, backend: int, charger: str, kind: str = "refused", at: datetime | None = None
 ) -> None:
     """Keep a message that the backend refused, or got too late."""
-    outcome = CopyOutcome(
-        backend=backend,
-        charger=charger,
-        at=books.at if at is None else at.isoformat(),
-        kind=kind,
-        action="StatusNotification",
-        payload={"connectorId": 1},
-        answer="FormationViolation: no",
-    )
-    books.run(backends.keep, outcome)
+    fresh = Fresh(at=books.at, action="StatusNotification", payload={"connectorId": 1})
+    outcome = CopyOutcome(kind=kind, payload={"connectorId": 1}, answer="FormationViolation: no")
+    kept_at = books.at if at is None else at.isoformat()
+    books.run(backends.keep, (backend, charger), fresh, outcome, kept_at)

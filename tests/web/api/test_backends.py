@@ -14,7 +14,7 @@ import pytest
 from levity_trio.authority.folder import ROOT, SERVER
 from levity_trio.authority.issuing import create_root, create_server_certificates
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.reads.site.copying import CopiedCharger, in_use
+from levity_trio.store.reads.site.copying import CopiedCharger, Fresh, in_use
 from levity_trio.store.writes.people.tags import TagData, add
 from levity_trio.store.writes.site.backends import CopyOutcome, keep
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
@@ -78,7 +78,7 @@ async def shown(site: Site, name: str = "employer", role: Role = Role.ADMIN) -> 
 def copied(site: Site) -> dict[tuple[str, str], CopiedCharger]:
     """What the copy works with, by backend and charger."""
     rows = in_use(view(site.books.connection), site.api.key)
-    return {(row.target.name, row.charger): row for row in rows}
+    return {(row.name, row.charger): row for row in rows}
 
 
 def log_frames(site: Site, frames: int) -> int:
@@ -119,8 +119,8 @@ async def test_one_is_added_with_all_that_it_needs(parking: Site, folder: Path) 
     ]
 
     one = copied(parking)["employer", "CP-1"]
-    assert (one.password, one.target.certificate, one.target.root) == ("very secret", pair, root)
-    assert one.target.aliases == {"04a2b3c9": "DRIVER-7", "04bb": None}
+    assert (one.password, one.certificate, one.root) == ("very secret", pair, root)
+    assert one.aliases == {"04a2b3c9": "DRIVER-7", "04bb": None}
     assert one.has_secrets
     kept = parking.books.rows(
         "SELECT certificate FROM backend UNION SELECT password FROM backend_cp"
@@ -138,8 +138,8 @@ async def test_a_new_one_is_told_from_now_on_or_from_the_beginning_of_a_day(park
     await add_one(parking)
     await add_one(parking, "registrar", begins_on="2026-01-01")
     rows = copied(parking)
-    assert rows["employer", "CP-1"].target.begins_at == parking.books.at
-    assert rows["registrar", "CP-1"].target.begins_at == "2025-12-31T23:00:00.000Z"
+    assert rows["employer", "CP-1"].begins_at == parking.books.at
+    assert rows["registrar", "CP-1"].begins_at == "2025-12-31T23:00:00.000Z"
     positions = dict(parking.books.rows("SELECT backend_id, log_id FROM backend_cp"))
     assert positions == {1: newest, 2: 0}
 
@@ -152,9 +152,9 @@ async def test_a_charger_that_is_added_later_is_told_as_its_backend_began(parkin
     for number in ("1", "2"):
         await parking.call(PUT_CHARGER, id=number, charger="CP-2", body={})
     rows = copied(parking)
-    assert rows["employer", "CP-2"].target.begins_at == parking.books.at
-    assert rows["employer", "CP-1"].target.begins_at < parking.books.at
-    assert rows["registrar", "CP-2"].target.begins_at == "2026-01-01T00:00:00.000Z"
+    assert rows["employer", "CP-2"].begins_at == parking.books.at
+    assert rows["employer", "CP-1"].begins_at < parking.books.at
+    assert rows["registrar", "CP-2"].begins_at == "2026-01-01T00:00:00.000Z"
     sql = "SELECT log_id FROM backend_cp WHERE cp_id = 'CP-2' ORDER BY backend_id"
     assert parking.books.rows(sql) == [(newest,), (0,)]
 
@@ -165,8 +165,8 @@ async def test_one_that_comes_back_goes_on_only_where_all_since_a_day_is_wanted(
     await add_one(parking, chargers=[{"charger": "CP-1", "password": "secret"}])
     await add_one(parking, "registrar", begins_on="2026-01-01")
     for backend in (1, 2):
-        outcome = CopyOutcome(backend=backend, charger="CP-1", at=parking.books.at, log_id=1)
-        parking.books.run(keep, outcome)
+        fresh = Fresh(at=parking.books.at, action="StatusNotification", payload={}, log_id=1)
+        parking.books.run(keep, (backend, "CP-1"), fresh, CopyOutcome(), parking.books.at)
         await parking.call(END_CHARGER, id=str(backend), charger="CP-1")
         with pytest.raises(Problem, match="there is no charger CP-1 of which"):
             await parking.call(END_CHARGER, id=str(backend), charger="CP-1")
@@ -197,9 +197,9 @@ async def test_a_certificate_goes_and_comes(parking: Site, folder: Path) -> None
     number = await add_one(parking)
     pair = (folder / SERVER["RSA"]).read_text()
     await parking.call(CHANGE, id=number, body={"certificate": pair})
-    assert copied(parking)["employer", "CP-1"].target.certificate == pair
+    assert copied(parking)["employer", "CP-1"].certificate == pair
     await parking.call(CHANGE, id=number, body={"name": "work"})
-    assert copied(parking)["work", "CP-1"].target.certificate == pair
+    assert copied(parking)["work", "CP-1"].certificate == pair
     await parking.call(CHANGE, id=number, body={"certificate": None})
     row = await shown(parking, "work")
     assert (row["has_certificate"], row["certificate_ends_at"]) == (False, None)
@@ -242,7 +242,7 @@ async def test_cards_by_any_spelling(parking: Site) -> None:
     tag = TagData(id_tag="04A2B3C9", name="Anna")
     parking.books.run(add, parking.books.policy, tag, parking.books.at, "cleo")
     await parking.call(PUT_CARD, id=number, body={"card": "04:a2:b3:c9", "alias": "DRIVER-7"})
-    assert copied(parking)["employer", "CP-1"].target.aliases == {"04a2b3c9": "DRIVER-7"}
+    assert copied(parking)["employer", "CP-1"].aliases == {"04a2b3c9": "DRIVER-7"}
     await parking.call(PUT_CARD, id=number, body={"card": "04a2b3c9", "alias": None})
     assert (await shown(parking))["cards"] == [{"card": "04a2b3c9", "alias": None}]
     await parking.call(REMOVE_CARD, id=number, tag="04 A2 B3 C9")
@@ -317,17 +317,10 @@ async def test_a_server_without_a_key_takes_one_without_secrets_only(parking: Si
 async def test_what_was_refused_is_listed_the_newest_first(parking: Site) -> None:
     number = await add_one(parking)
     for at in range(3):
-        outcome = CopyOutcome(
-            backend=int(number),
-            charger="CP-1",
-            at=parking.books.at,
-            kind="refused",
-            action="MeterValues",
-            payload={"connectorId": at},
-            answer="InternalError: no",
-            is_told=False,
-        )
-        parking.books.run(keep, outcome)
+        payload = {"connectorId": at}
+        fresh = Fresh(at=parking.books.at, action="MeterValues", payload=payload)
+        outcome = CopyOutcome(kind="refused", payload=payload, answer="InternalError: no")
+        parking.books.run(keep, (int(number), "CP-1"), fresh, outcome, parking.books.at)
     rows = await parking.call(REFUSED, id=number, query={"limit": "2"})
     assert [row["payload"] for row in rows] == [{"connectorId": 2}, {"connectorId": 1}]
     (last,) = await parking.call(REFUSED, id=number, query={"before": str(rows[-1]["id"])})

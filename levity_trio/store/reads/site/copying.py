@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -26,7 +25,6 @@ from levity_trio.wire.frames import Call, parse_frame
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 200, 20_000, 20
 """The most that one read returns, or looks at."""
 SYSTEM: Final = "system"
-ENERGY: Final = "Energy.Active.Import.Register"
 _FRAMES: Final = (
     "SELECT id, at, action, frame FROM log WHERE id > ? AND id <= ? AND cp_id = ? "
     "AND direction = 'recv' AND at >= ? AND action IN "
@@ -34,9 +32,10 @@ _FRAMES: Final = (
 )
 _SESSION: Final = (
     "SELECT tx.id, tx.conn_id, tx.id_tag, tx.stop_id_tag, tx.created_at, tx.stop_received_at, "
-    "tx.status = 'Completed', tx.stopped_by, tx.stop_reason, tx.meter_start, tx.meter_stop, "
+    "tx.status = 'Completed', tx.stopped_by, tx.stop_reason, "
+    "coalesce(tx.meter_start, tx.billed_from_wh), tx.meter_stop, "
     "tx.last_register_wh, tx.start_time, tx.stop_time, tx.own_start_time, tx.reservation_id, "
-    "backend_tx.their_id, backend_tx.started_at, backend_tx.stopped_at "
+    "backend_tx.their_id, backend_tx.stopped_at "
 )
 _NEW: Final = (
     f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ? "
@@ -70,12 +69,14 @@ _READINGS: Final = (
 )
 
 
-@record(kw_only=False)
-class CopyTarget:
-    """A backend in use, with what its connections need. A `certificate` that this server cannot
-    decrypt is None, and `has_secrets` is False."""
+@record
+class CopiedCharger:
+    """A charger of which a backend is told: how it connects there, and what it may tell.
 
-    id: int
+    Without the key of a secret, `has_secrets` is False.
+    """
+
+    backend: int
     name: str
     url: str
     root: str | None
@@ -84,32 +85,14 @@ class CopyTarget:
     tells_authorize: bool
     with_cards: bool
     other_cards: str | None
-    begins_at: str
-    aliases: Mapping[str, str | None]
-    """The alias of each card, by the normal form of the card; None: its sessions are not told."""
-    has_secrets: bool
-
-
-@record(kw_only=False)
-class CopiedCharger:
-    """A charger of which a backend is told: how it connects there, and what it may tell."""
-
-    target: CopyTarget
     charger: str
     identity: str
     password: str | None
     without: tuple[int, ...]
+    begins_at: str
+    aliases: Mapping[str, str | None]
+    """The alias of each card, by the normal form of the card; None: its sessions are not told."""
     has_secrets: bool
-
-
-@record(kw_only=False)
-class CopyPosition:
-    """How far the copy of a charger has come; see `backend_cp` in schema/messages.sql."""
-
-    log_id: int
-    attempts: int
-    is_accepted: bool
-    own: dict[str, int]
 
 
 @record
@@ -133,7 +116,6 @@ class CopiedSession:
     own_start_time: str
     reservation: int | None
     their_id: int | None
-    told_since: str | None
     told_until: str | None
 
     @property
@@ -142,16 +124,17 @@ class CopiedSession:
         return self.stopped_by == SYSTEM
 
 
-@record(kw_only=False)
+@record
 class Fresh:
     """Something that was received and is to be told. `payload` is as it was sent, None if that is
-    stored no more."""
+    stored no more; `log_id` is its frame, 0 if it is none."""
 
     at: str
     action: str
     payload: dict[str, Any] | None
     session: CopiedSession | None = None
-    log_id: int | None = None
+    log_id: int = 0
+    is_made: bool = False
 
     @property
     def begins(self) -> bool:
@@ -175,46 +158,38 @@ class Unsaid:
 
 
 def in_use(db: Database, key: SecretKey, backend: int | None = None) -> list[CopiedCharger]:
-    """Return the chargers that are copied, each with its backend: none that is paused or removed.
-    With `backend`, those of that one, also while it is paused."""
+    """Return the chargers that are copied: none of a backend that is paused or removed. With
+    `backend`, those of that one, also while it is paused."""
     found: list[CopiedCharger] = []
     rows = db.execute(
         "SELECT id, name, url, root, certificate, is_repaired, tells_authorize, with_cards, "
-        "other_cards FROM backend WHERE removed_at IS NULL "
-        "AND (id = ?1 OR (?1 IS NULL AND paused_at IS NULL))",
+        "other_cards, cp_id, identity, password, without, backend_cp.begins_at "
+        "FROM backend JOIN backend_cp ON backend_id = id "
+        "WHERE removed_at IS NULL AND ended_at IS NULL "
+        "AND (id = ?1 OR (?1 IS NULL AND paused_at IS NULL)) ORDER BY id, cp_id",
         (backend,),
-    ).fetchall()
-    for number, name, url, root, certificate, repaired, authorize, cards, others in rows:
-        opened = None if certificate is None else key.opened(certificate)
-        aliases = db.execute(
-            "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?", (number,)
-        ).fetchall()
-        target = CopyTarget(
-            *(number, name, url, root, opened, bool(repaired), bool(authorize), bool(cards)),
-            *(others, "", dict(aliases), (certificate is None) == (opened is None)),
-        )
-        chargers = db.execute(
-            "SELECT cp_id, identity, password, without, begins_at FROM backend_cp "
-            "WHERE backend_id = ? AND ended_at IS NULL ORDER BY cp_id",
-            (number,),
-        ).fetchall()
-        for charger, identity, sealed, without, begins_at in chargers:
-            target = replace(target, begins_at=begins_at)
-            password = None if sealed is None else key.opened(sealed)
-            has_secrets = target.has_secrets and (sealed is None) == (password is None)
-            kept = tuple(orjson.loads(without))
-            found.append(CopiedCharger(target, charger, identity, password, kept, has_secrets))
+    )
+    for row in rows.fetchall():
+        fields = dict(zip(names_of(CopiedCharger), row, strict=False))
+        cards = "SELECT tag_key, alias FROM backend_card WHERE backend_id = ?"
+        fields["aliases"] = dict(db.execute(cards, row[:1]).fetchall())
+        fields["without"] = tuple(orjson.loads(fields["without"]))
+        secrets = [name for name in ("certificate", "password") if fields[name] is not None]
+        fields |= {name: key.opened(fields[name]) for name in secrets}
+        has_secrets = all(fields[name] is not None for name in secrets)
+        found.append(CopiedCharger(**fields, has_secrets=has_secrets))
     return found
 
 
-def position(db: Database, backend: int, charger: str) -> CopyPosition:
-    """Return how far the copy of a charger has come."""
+def position(db: Database, backend: int, charger: str) -> tuple[int, int, bool, dict[str, int]]:
+    """Return how far the copy of a charger has come: the last frame, the attempts at the next
+    message, whether its boot was accepted, and the intervals that the backend set."""
     ((log_id, attempts, is_accepted, own),) = db.execute(
         "SELECT log_id, attempts, is_accepted, own FROM backend_cp "
         "WHERE backend_id = ? AND cp_id = ?",
         (backend, charger),
     ).fetchall()
-    return CopyPosition(log_id, attempts, bool(is_accepted), orjson.loads(own))
+    return log_id, attempts, bool(is_accepted), orjson.loads(own)
 
 
 def boot_of(db: Database, charger: str) -> dict[str, Any]:
@@ -249,83 +224,83 @@ def known_keys(db: Database, charger: str) -> dict[str, str | None]:
 def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsaid:
     """Return what comes next. The log is read after `log_id`; of sessions up to the number `known`
     all have begun there."""
-    target, charger = copied.target, copied.charger
+    charger = copied.charger
     ((oldest, newest),) = db.execute("SELECT min(id), max(id) FROM log").fetchall()
     last = min(max(log_id, (oldest or 1) - 1) + LOG_ROWS_AT_ONCE, newest or log_id)
-    bounds = (log_id, last, charger, target.begins_at, FRAMES_AT_ONCE)
+    bounds = (log_id, last, charger, copied.begins_at, FRAMES_AT_ONCE)
     rows = db.execute(_FRAMES, bounds).fetchall()
     is_all = last == (newest or log_id)
     if len(rows) == FRAMES_AT_ONCE:
         last, is_all = rows[-1][0], False
 
-    wanted = (target.id, charger, known, target.begins_at, SESSIONS_AT_ONCE)
+    wanted = (copied.backend, charger, known, copied.begins_at, SESSIONS_AT_ONCE)
     begun = [_session(row) for row in db.execute(_NEW, wanted).fetchall()]
-    told = [_session(row) for row in db.execute(_KNOWN, (target.id, charger)).fetchall()]
+    told = [_session(row) for row in db.execute(_KNOWN, (copied.backend, charger)).fetchall()]
 
     messages: list[Fresh] = []
+    latest = ""
     for number, at, action, frame in rows:
-        payload = _payload(frame)
-        session = None
-        if action == "MeterValues" and payload is not None:
-            session = _session_of(db, copied, at, payload)
-        messages.append(Fresh(at, action, payload, session, number))
-    for session in begun:
-        sent = _as_sent(db, session, "start")
-        messages.append(Fresh(session.created_at, "StartTransaction", sent, session))
-    messages += [stop for session in [*told, *begun] if (stop := _stop(db, session)) is not None]
+        latest = max(latest, at)  # the order of ids stays, even if our clock was set back
+        messages.append(_of_frame(db, copied, number, latest, action, frame))
+    messages += [_of_session(db, one, "StartTransaction", one.created_at) for one in begun]
+    for session in [*told, *begun]:
+        # One that the server ended is over there, until its charger's own stop comes.
+        is_over = session.told_until is not None and session.is_closed
+        if session.has_ended and session.ended_at is not None and not is_over:
+            messages.append(_of_session(db, session, "StopTransaction", session.ended_at))
 
     # Whatever a later read may have something before waits for that one.
-    ends: list[str] = []
-    if not is_all:
-        ends += [at for (at,) in db.execute("SELECT at FROM log WHERE id = ?", (last,)).fetchall()]
+    ends = [latest] if rows and not is_all else []
     if len(begun) == SESSIONS_AT_ONCE:
         ends.append(begun[-1].created_at)
         is_all = False
-    if ends:
-        messages = [message for message in messages if message.at <= min(ends)]
-        if rows and min(ends) < rows[-1][1]:
-            last = max((message.log_id or 0 for message in messages), default=log_id)
+    for message in messages:
+        if ends and message.at > min(ends) and message.log_id:
+            last = min(last, message.log_id - 1)
+    messages = [message for message in messages if not ends or message.at <= min(ends)]
     messages.sort(key=lambda message: message.at)  # the order of what came at once stays
     return Unsaid(messages, max(last, log_id), is_all)
 
 
-def _stop(db: Database, session: CopiedSession) -> Fresh | None:
-    """Return the stop of a session that has ended here, None while it has not, or there is no
-    news."""
-    # One that the server ended is over there, until its charger's own stop comes.
-    is_over = session.told_until is not None and session.is_closed
-    if not session.has_ended or session.ended_at is None or is_over:
-        return None
-    sent = None if session.is_closed else _as_sent(db, session, "stop")
-    return Fresh(session.ended_at, "StopTransaction", sent, session)
-
-
-def lost_readings(db: Database, backend: int, session: CopiedSession) -> list[dict[str, Any]]:
-    """Return the payloads of readings of a session that came, but whose frames are not in the log;
-    without the transaction, and without those that were told.
+def lost_readings(db: Database, copied: CopiedCharger, stop: Fresh) -> list[Fresh]:
+    """Return the readings of a session that ends, without those that were told, that came but whose
+    frames are not in the log.
 
     They are looked for only where fewer messages were told than stored readings came in.
     """
-    ((charger, readings, made),) = db.execute(
-        "SELECT cp_id, readings, made FROM backend_tx JOIN tx ON tx.id = tx_id "
-        "WHERE backend_id = ? AND tx_id = ?",
-        (backend, session.id),
+    session, charger = stop.session, copied.charger
+    assert session is not None  # noqa: S101 - it ends one
+    ((told, made),) = db.execute(
+        "SELECT readings, made FROM backend_tx WHERE backend_id = ? AND tx_id = ?",
+        (copied.backend, session.id),
     ).fetchall()
+    stored = db.execute(_READINGS, (session.id, charger, session.connector)).fetchall()
     messages: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    stored = db.execute(_READINGS, (session.id, charger, session.connector))
-    for received_at, *row in stored.fetchall():
+    for received_at, *row in stored:
         messages[received_at].append(tuple(row))
-    if len(messages) <= readings:
+    if len(messages) <= told:
         return []
 
-    kept = db.execute(
+    logged = db.execute(
         "SELECT DISTINCT at FROM log WHERE cp_id = ? AND direction = 'recv' "
         "AND action = 'MeterValues' AND at >= ? AND at <= ?",
         (charger, session.created_at, max(messages)),
     ).fetchall()
-    for (at,) in kept:
+    for (at,) in logged:
         messages.pop(at, None)
-    return [_made_of(rows) for _, rows in sorted(messages.items())][made:]
+    return [
+        Fresh(at=at, action="MeterValues", payload=_made_of(rows), session=session, is_made=True)
+        for at, rows in sorted(messages.items())
+    ][made:]
+
+
+def _of_frame(
+    db: Database, copied: CopiedCharger, number: int, at: str, action: str, frame: str
+) -> Fresh:
+    payload, session = _payload(frame), None
+    if action == "MeterValues" and payload is not None:
+        session = _session_of(db, copied, at, payload)
+    return Fresh(at=at, action=action, payload=payload, session=session, log_id=number)
 
 
 def _session_of(
@@ -333,7 +308,7 @@ def _session_of(
 ) -> CopiedSession | None:
     """Return the session of readings: the one that they name, else the one at their connector."""
     number, connector = payload.get("transactionId"), payload.get("connectorId")
-    bounds: tuple[object, ...] = (copied.target.id, copied.charger)
+    bounds: tuple[object, ...] = (copied.backend, copied.charger)
     if isinstance(number, int):
         for row in db.execute(f"{_ONE} ?3", (*bounds, number)).fetchall():
             return _session(row)
@@ -362,15 +337,14 @@ def _session(row: tuple[Any, ...]) -> CopiedSession:
     return CopiedSession(**dict(zip(names_of(CopiedSession), row, strict=True)))
 
 
-def _as_sent(db: Database, session: CopiedSession, kind: str) -> dict[str, Any] | None:
-    """Return the payload of a start or stop as its charger sent it."""
-    for payload, frame in db.execute(_AS_SENT, (session.id, kind)).fetchall():
-        sent = _payload(frame) if frame else None
-        if sent is None:
-            kept = orjson.loads(payload)
-            sent = kept if isinstance(kept, dict) else None
-        return sent
-    return None
+def _of_session(db: Database, session: CopiedSession, action: str, at: str) -> Fresh:
+    """Return the start or the stop of a session, as its charger sent it if it did."""
+    payload = None
+    kind = "start" if action == "StartTransaction" else "stop"
+    if kind == "start" or not session.is_closed:
+        for kept, frame in db.execute(_AS_SENT, (session.id, kind)).fetchall():
+            payload = _payload(frame or f'[2,"","{action}",{kept}]')
+    return Fresh(at=at, action=action, payload=payload, session=session, is_made=payload is None)
 
 
 def _payload(frame: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import orjson
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.site.copying import Fresh
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told, stored
@@ -31,30 +32,15 @@ class BackendData:
     other_cards: str | None
 
 
-@record
+@record(kw_only=False)
 class CopyOutcome:
-    """What became of a message: answered or refused there, or not told at all. `log_id` is the
-    frame that it was, None if it was none."""
+    """What became of a message. Not `is_told`: it is left out. `their_id` is the number of a
+    session that begins. Of what is kept (`kind`: refused, late or number), `payload` is what was
+    told, and `answer` the error, or the number."""
 
-    backend: int
-    charger: str
-    at: str = ""
-    log_id: int | None = None
     is_told: bool = True
-    is_made: bool = False
-    transaction: int | None = None
-    begins: bool = False
-    """Whether it is the start of `transaction`, which is `their_id` there."""
     their_id: int | None = None
-    is_reading: bool = False
-    """Whether it is a MeterValues of `transaction`."""
-    ends: bool = False
-    """Whether nothing more is told of `transaction`."""
-    is_closed: bool = False
-    """Whether its end is one that the server made."""
     kind: str | None = None
-    """What is kept of it: refused, late or number; None: nothing."""
-    action: str = ""
     payload: Mapping[str, Any] | None = None
     answer: str = ""
 
@@ -227,53 +213,51 @@ def _unknown(backend: int) -> ChangeRefused:
     return ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no backend {1} in use", backend))
 
 
-def keep(db: UnitOfWork, outcome: CopyOutcome) -> None:
-    """Store what became of a message, before the next message of its charger is told."""
-    place = outcome.backend, outcome.charger
-    told, is_reading = int(outcome.is_told), outcome.is_reading
+def keep(
+    db: UnitOfWork, place: tuple[int, str], fresh: Fresh, outcome: CopyOutcome, at: str
+) -> None:
+    """Store what became of a message, before the next message of its charger is told. `place` is
+    the backend and the charger."""
+    told = int(outcome.is_told)
     db.execute(
-        "UPDATE backend_cp SET log_id = max(log_id, ?), attempts = 0, "
-        "told = told + ?, made = made + ?, told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END "
+        "UPDATE backend_cp SET log_id = max(log_id, ?), attempts = 0, told = told + ?, "
+        "made = made + ?, told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END "
         "WHERE backend_id = ? AND cp_id = ?",
-        (outcome.log_id or 0, told, told * int(outcome.is_made), told, outcome.at, *place),
+        (fresh.log_id, told, told * int(fresh.is_made), told, at, *place),
     )
+    session = None if fresh.session is None else fresh.session.id
     kind, answer = outcome.kind, outcome.answer
-    if outcome.begins:
-        if outcome.their_id is not None and (
-            outcome.their_id <= 0
-            or db.row(
-                "SELECT 1 FROM backend_tx WHERE backend_id = ? AND their_id = ?",
-                (outcome.backend, outcome.their_id),
-            )
-        ):
-            kind, answer = "number", str(outcome.their_id)
+    if fresh.begins:
+        their_id, backend = outcome.their_id, place[0]
+        known = "SELECT 1 FROM backend_tx WHERE backend_id = ? AND their_id = ?"
+        if their_id is not None and (their_id <= 0 or db.rows(known, (backend, their_id))):
+            kind, answer = "number", str(their_id)
+        # Nothing more is told of a session without a number.
+        over_at = at if their_id is None else None
         db.execute(
             "INSERT INTO backend_tx (backend_id, tx_id, their_id, started_at, stopped_at) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                *(outcome.backend, outcome.transaction, outcome.their_id, outcome.at),
-                outcome.at if outcome.their_id is None else None,
-            ),
+            (backend, session, their_id, at, over_at),
         )
-    elif outcome.transaction is not None:
+    elif fresh.ends and fresh.session is not None:
         db.execute(
-            "UPDATE backend_tx SET readings = readings + ?, made = made + ?, is_closed = ?, "
-            "stopped_at = CASE WHEN ? = 1 THEN coalesce(stopped_at, ?) ELSE stopped_at END "
+            "UPDATE backend_tx SET is_closed = ?, stopped_at = coalesce(stopped_at, ?) "
             "WHERE backend_id = ? AND tx_id = ?",
-            (
-                *(int(is_reading and not outcome.is_made), int(is_reading and outcome.is_made)),
-                *(int(outcome.is_closed), int(outcome.ends), outcome.at),
-                *(outcome.backend, outcome.transaction),
-            ),
+            (int(fresh.session.is_closed), at, place[0], session),
+        )
+    elif session is not None:
+        made = int(fresh.is_made)
+        db.execute(
+            "UPDATE backend_tx SET readings = readings + ?, made = made + ? "
+            "WHERE backend_id = ? AND tx_id = ?",
+            (1 - made, made, place[0], session),
         )
     if kind is not None:
+        payload = orjson.dumps(outcome.payload).decode()
         db.execute(
             "INSERT INTO backend_refused (backend_id, cp_id, at, kind, action, payload, tx_id, "
             "answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(*place, outcome.at, kind, outcome.action),
-                *(orjson.dumps(outcome.payload).decode(), outcome.transaction, answer),
-            ),
+            (*place, at, kind, fresh.action, payload, session, answer),
         )
 
 
