@@ -107,6 +107,13 @@ SITE_SERIES: Final = (
         "ocpp_mqtt_facts_waiting",
     ),
     *(
+        "ocpp_backend_connected",
+        "ocpp_backend_behind_seconds",
+        "ocpp_backend_told_total",
+        "ocpp_backend_refused_total",
+        "ocpp_backend_certificate_expires_ts",
+    ),
+    *(
         "ocpp_load_amperes",
         "ocpp_load_limit_amperes",
         "ocpp_load_waiting_cars",

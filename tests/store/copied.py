@@ -50,3 +50,12 @@ def refuse(
     outcome = CopyOutcome(kind=kind, payload={"connectorId": 1}, answer="FormationViolation: no")
     kept_at = books.at if at is None else at.isoformat()
     books.run(backends.keep, (backend, charger), fresh, outcome, kept_at)
+
+
+def call(books: Books, backend: int, card: str, alias: str | None) -> None:
+    """Say what a card is called at a backend."""
+    books.connection.execute(
+        "INSERT INTO backend_card (backend_id, tag_key, alias) VALUES (?, ?, ?) "
+        "ON CONFLICT (backend_id, tag_key) DO UPDATE SET alias = excluded.alias",
+        (backend, books.policy.key(card), alias),
+    )

@@ -32,6 +32,7 @@ from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown
+from tests.store import copied
 from tests.store.bills import FLAT, Biller, charge, correct, month_is_over
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE
@@ -698,6 +699,18 @@ async def test_hostile_names_stay_words(yard: Yard) -> None:
         ):
             assert HOSTILE in shown.words
             assert all("src" in given for tag, given in shown.tags if tag == "script")
+
+
+async def test_a_household_sees_where_its_sessions_are_told(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    assert "also told" not in (await Opening(yard, yard.anna.caller).open(ME)).words
+    async with yard.charger():
+        employer = copied.add(yard.books, "Employer & Sons", "CP-1")
+        copied.add(yard.books, "Insurer", "CP-1")
+        copied.call(yard.books, employer, "ANNA", "E-4711")
+    shown = await Opening(yard, yard.anna.caller).open(ME)
+    words = "Your sessions are also told to: Employer & Sons (as E-4711), Insurer (as OTHER)"
+    assert words in shown.words
 
 
 # What drivers report

@@ -1,5 +1,5 @@
-"""How the copies for other backends stand, and what is wrong with them: one problem for each
-cause."""
+"""How the copies for other backends stand, what is wrong with them (one problem for each cause),
+and which of them a household's sessions go to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
+from levity_trio.access.tags import Policy
 from levity_trio.records import record
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.lookups import places
 from levity_trio.store.reads.now.away import listed
 from levity_trio.told import N_, Day, Told, joined, of_stored
 from levity_trio.wire.times import stamp
@@ -79,6 +81,17 @@ _WORDS: Final = N_(
 )
 
 
+_ELSEWHERE: Final = (
+    "SELECT DISTINCT name, cp_id, ownership.key, CASE WHEN with_cards = 1 THEN ownership.id_tag "
+    "WHEN tag_key IS NULL THEN other_cards ELSE alias END "
+    "FROM ownership CROSS JOIN backend JOIN backend_cp ON backend_cp.backend_id = backend.id "
+    "LEFT JOIN backend_card ON backend_card.backend_id = backend.id AND tag_key = ownership.key "
+    "WHERE ownership.account_id = ? AND what = 'tag' AND voided_at IS NULL "
+    "AND ownership.since <= ? AND coalesce(until, '9999') > ? "
+    "AND removed_at IS NULL AND backend_cp.ended_at IS NULL ORDER BY name, ownership.key, cp_id"
+)
+
+
 def states(db: Database) -> list[CopyState]:
     """Return how each copy stands: none that is paused or removed."""
     return [CopyState(*row) for row in db.execute(_STATES).fetchall()]
@@ -123,3 +136,18 @@ def problems(db: Database, now: datetime, names: Mapping[str, str]) -> list[Copy
             day = Day(date.fromisoformat(ends_at[:10]))
             found.append(CopyProblem(f"{number} certificate", name, Told(template, name, day)))
     return found
+
+
+def told_elsewhere(db: Database, account: int, policy: Policy, at: str) -> dict[str, list[str]]:
+    """Return the backends that are told of sessions of a household, each with what its cards are
+    called there."""
+    rows = rows_of(db)
+    backends: dict[str, list[str]] = {}
+    for backend, charger, card, called in rows(_ELSEWHERE, (account, at, at)):
+        # Where its cards are refused, it has no sessions.
+        if called is None or places.refusal(rows, policy, card, charger, None, at) is not None:
+            continue
+        cards = backends.setdefault(backend, [])
+        if called not in cards:
+            cards.append(called)
+    return backends

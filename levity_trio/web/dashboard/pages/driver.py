@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 from levity_trio.locale import N_, _
 from levity_trio.records import record
 from levity_trio.store.reads.money.wallets import wallet
+from levity_trio.store.reads.now.copies import told_elsewhere
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts, mine
 from levity_trio.store.reads.people.driving import (
@@ -446,6 +447,7 @@ async def _read_me(view: PageView) -> Values:
             "tags": look(tags_of, account, server.stamp()),
             "vehicles": look(read_vehicles, server, account),
             "limits": look(read_limits, server, account),
+            "elsewhere": look(told_elsewhere, account, rule_of(server).policy, server.stamp()),
         }
 
     own = await view.look(read)
