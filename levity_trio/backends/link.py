@@ -229,7 +229,7 @@ class CopyLink:
         log_id, attempts, is_accepted, self._own = await self._look(position, *self._place)
         known, self._numbers, self._again = 0, {}, []
         if not is_accepted:
-            await self._register(talk)
+            await self._boot(talk)
         is_first = is_accepted
         while True:
             self._news = trio.Event()
@@ -264,15 +264,22 @@ class CopyLink:
         if trio.current_time() >= due:
             await talk.call("Heartbeat", {})
 
-    async def _register(self, talk: _Talk) -> None:
-        """Boot until that is accepted; nothing else is told before (§4.2)."""
+    async def _boot(self, talk: _Talk) -> None:
+        """Boot, and show each connector."""
+        sent = await self._look(boot_of, self.copied.charger)
+        boot = Fresh(at="", action="BootNotification", payload=sent)
+        await self._register(talk, told_of(self.copied, boot, self._parts.card_key))
+        await self._tell_statuses(talk)
+
+    async def _register(
+        self, talk: _Talk, boot: dict[str, Any], answer: Response | None = None
+    ) -> None:
+        """Boot until that is accepted; nothing else is told before (§4.2). `answer` is the one to a
+        boot that was just told."""
         while True:
-            sent = await self._look(boot_of, self.copied.charger)
-            boot = Fresh(at="", action="BootNotification", payload=sent)
-            told = told_of(self.copied, boot, self._parts.card_key)
-            answer = await talk.call("BootNotification", told)
+            answer = answer or await talk.call("BootNotification", boot)
             fields: dict[str, Any] = answer.payload if isinstance(answer, CallResult) else {}
-            status = fields["status"] if "status" in fields else getattr(answer, "code", "")
+            status = fields.get("status") or getattr(answer, "code", None)
             interval = fields.get("interval")
             seconds = interval if isinstance(interval, int) and interval > 0 else 0
             is_accepted = status == "Accepted"
@@ -280,7 +287,6 @@ class CopyLink:
                 self._own["HeartbeatInterval"] = seconds
             await self._store(writes.note_registration, *self._place, is_accepted, self._own)
             if is_accepted:
-                await self._tell_statuses(talk)
                 return
 
             problem = Told("its BootNotification was answered with {1}", str(status))
@@ -289,7 +295,7 @@ class CopyLink:
                 while "BootNotification" not in self._again:
                     self._news = trio.Event()
                     await self._news.wait()
-            self._again = []
+            self._again, answer = [], None
 
     async def _say_again(self, talk: _Talk) -> None:
         """Tell again what the backend asked for."""
@@ -298,7 +304,7 @@ class CopyLink:
             if action == "StatusNotification":
                 await self._tell_statuses(talk)
             elif action == "BootNotification":
-                await self._register(talk)
+                await self._boot(talk)
             else:
                 await talk.call(action, {})
 
@@ -335,6 +341,8 @@ class CopyLink:
             await self._store(writes.try_again, *self._place)
             await trio.sleep(attempts * RETRY_SECONDS)
             answer = await talk.call(fresh.action, payload)
+        if fresh.action == "BootNotification" and isinstance(answer, CallResult):
+            await self._register(talk, payload, answer)
         await self._keep(fresh, _outcome(fresh, payload, answer))
 
     async def _keep(self, fresh: Fresh, outcome: CopyOutcome) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
@@ -21,9 +22,11 @@ from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.configuration import configuration
 from levity_trio.wire.frames import Call, parse_frame
+from levity_trio.wire.times import shifted_stamp
 
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 200, 20_000, 20
 """The most that one read returns, or looks at."""
+CLOCKS: Final = timedelta(days=1)
 SYSTEM: Final = "system"
 _FRAMES: Final = (
     "SELECT id, at, action, frame FROM log WHERE id > ? AND id <= ? AND cp_id = ? "
@@ -39,7 +42,8 @@ _SESSION: Final = (
 )
 _NEW: Final = (
     f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ? "
-    "WHERE tx.cp_id = ? AND tx.id > ? AND tx.created_at >= ? AND backend_tx.tx_id IS NULL "
+    # Not by an index of the charger, which leads to all that it ever had.
+    "WHERE tx.cp_id || '' = ? AND tx.id > ? AND tx.created_at >= ? AND backend_tx.tx_id IS NULL "
     "AND tx.own_start_time IS NOT NULL ORDER BY tx.id LIMIT ?"
 )
 _KNOWN: Final = (
@@ -65,7 +69,8 @@ _AS_SENT: Final = (
 _READINGS: Final = (
     "SELECT received_at, coalesce(sent_timestamp, timestamp), timestamp, sent_conn_id, conn_id, "
     "value, context, measurand, unit, location, phase, format FROM meter_val "
-    "WHERE tx_id = ? AND cp_id = ? AND conn_id = ? AND source = 'MeterValues' ORDER BY id"
+    "WHERE tx_id = ? AND cp_id = ? AND conn_id = ? AND timestamp >= ? "
+    "AND source = 'MeterValues' ORDER BY id"
 )
 
 
@@ -274,7 +279,10 @@ def lost_readings(db: Database, copied: CopiedCharger, stop: Fresh) -> list[Fres
         "SELECT readings, made FROM backend_tx WHERE backend_id = ? AND tx_id = ?",
         (copied.backend, session.id),
     ).fetchall()
-    stored = db.execute(_READINGS, (session.id, charger, session.connector)).fetchall()
+    # The time is a bound for the index only: a clock may be wrong, but hardly by more than a day.
+    first = shifted_stamp(min(session.start_time, session.own_start_time), -CLOCKS)
+    bounds = (session.id, charger, session.connector, first)
+    stored = db.execute(_READINGS, bounds).fetchall()
     messages: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for received_at, *row in stored:
         messages[received_at].append(tuple(row))
