@@ -12,7 +12,7 @@ from levity_trio.wire.payloads import SERVER_ACTIONS, read_request
 from levity_trio.wire.secrets import is_secret_key
 
 INTERVALS: Final = ("HeartbeatInterval", "MeterValueSampleInterval", "WebSocketPingInterval")
-TRIGGERED: Final = ("BootNotification", "Heartbeat", "StatusNotification")
+TRIGGERED: Final = ("BootNotification", "Heartbeat", "MeterValues", "StatusNotification")
 """What a trigger lets the copy say again."""
 LONGEST_INTERVAL: Final = 86_400
 ACCEPTED: Final[Mapping[str, Any]] = {"status": "Accepted"}

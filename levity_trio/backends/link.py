@@ -16,7 +16,7 @@ import ssl
 import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -49,6 +49,7 @@ from levity_trio.store.reads.site.copying import (
     boot_of,
     known_keys,
     lost_readings,
+    newest_readings,
     position,
     statuses_of,
     unsaid,
@@ -305,6 +306,11 @@ class CopyLink:
                 await self._tell_statuses(talk)
             elif action == "BootNotification":
                 await self._boot(talk)
+            elif action == "MeterValues":
+                for fresh in await self._look(newest_readings, self.copied):
+                    with suppress(LeftOut):
+                        payload = told_of(self.copied, self._numbered(fresh), self._parts.card_key)
+                        await talk.call(action, payload)
             else:
                 await talk.call(action, {})
 
@@ -316,10 +322,7 @@ class CopyLink:
 
     async def _tell(self, talk: _Talk, fresh: Fresh, attempts: int) -> None:
         """Tell a message, and store what became of it."""
-        session = fresh.session
-        if session is not None:
-            their_id = self._numbers.get(session.id, session.their_id)
-            fresh = replace(fresh, session=replace(session, their_id=their_id))
+        session, fresh = fresh.session, self._numbered(fresh)
         try:
             payload = told_of(self.copied, fresh, self._parts.card_key)
         except LeftOut:
@@ -344,6 +347,13 @@ class CopyLink:
         if fresh.action == "BootNotification" and isinstance(answer, CallResult):
             await self._register(talk, payload, answer)
         await self._keep(fresh, _outcome(fresh, payload, answer))
+
+    def _numbered(self, fresh: Fresh) -> Fresh:
+        """Return a message whose session has the number that the backend gave it since."""
+        session = fresh.session
+        if session is None or session.id not in self._numbers:
+            return fresh
+        return replace(fresh, session=replace(session, their_id=self._numbers[session.id]))
 
     async def _keep(self, fresh: Fresh, outcome: CopyOutcome) -> None:
         await self._store(writes.keep, self._place, fresh, outcome, stamp(self._parts.clock()))

@@ -20,7 +20,7 @@ import orjson
 from levity_trio.records import names_of, record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.configuration import configuration
+from levity_trio.store.reads.chargers.configuration import ALWAYS, configuration
 from levity_trio.wire.frames import Call, parse_frame
 from levity_trio.wire.times import shifted_stamp
 
@@ -66,10 +66,16 @@ _AS_SENT: Final = (
     "WHERE tx_id = ? AND kind = ? AND who = 'charger' AND payload IS NOT NULL "
     "ORDER BY tx_event.id LIMIT 1"
 )
-_READINGS: Final = (
+_SAMPLES: Final = (
     "SELECT received_at, coalesce(sent_timestamp, timestamp), timestamp, sent_conn_id, conn_id, "
     "value, context, measurand, unit, location, phase, format FROM meter_val "
-    "WHERE tx_id = ? AND cp_id = ? AND conn_id = ? AND timestamp >= ? "
+)
+_NEWEST: Final = (
+    f"{_SAMPLES} WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = "
+    "(SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2)"
+)
+_READINGS: Final = (
+    f"{_SAMPLES} WHERE tx_id = ? AND cp_id = ? AND conn_id = ? AND timestamp >= ? "
     "AND source = 'MeterValues' ORDER BY id"
 )
 
@@ -221,6 +227,20 @@ def statuses_of(db: Database, charger: str) -> list[dict[str, Any]]:
     return [{name: value for name, value in each if value is not None} for each in named]
 
 
+def newest_readings(db: Database, copied: CopiedCharger) -> list[Fresh]:
+    """Return the newest readings of each session that goes on."""
+    found: list[Fresh] = []
+    connectors = "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0 ORDER BY conn_id"
+    for (connector,) in db.execute(connectors, (copied.charger,)).fetchall():
+        rows = db.execute(_NEWEST, (copied.charger, connector)).fetchall()
+        payload = _made_of(row[1:] for row in rows)
+        session = _session_of(db, copied, ALWAYS, {"connectorId": connector})
+        if rows and session is not None and not session.has_ended:
+            fresh = Fresh(at=rows[0][0], action="MeterValues", payload=payload, session=session)
+            found.append(fresh)
+    return found
+
+
 def known_keys(db: Database, charger: str) -> dict[str, str | None]:
     """Return the configuration of a charger as it was last read, by key."""
     return {entry.key: entry.value for entry in configuration(db, charger)}
@@ -263,7 +283,16 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
         if ends and message.at > min(ends) and message.log_id:
             last = min(last, message.log_id - 1)
     messages = [message for message in messages if not ends or message.at <= min(ends)]
-    messages.sort(key=lambda message: message.at)  # the order of what came at once stays
+    # At one time a session begins before its readings, and ends after them; but the one before it
+    # has ended then.
+    begun_at = {session.created_at for session in begun}
+    ranks = {"StartTransaction": 1, "StopTransaction": 3}
+    messages.sort(
+        key=lambda message: (
+            message.at,
+            0 if message.ends and message.at in begun_at else ranks.get(message.action, 2),
+        )
+    )
     return Unsaid(messages, max(last, log_id), is_all)
 
 
