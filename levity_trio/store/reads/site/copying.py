@@ -71,7 +71,7 @@ _SAMPLES: Final = (
     "value, context, measurand, unit, location, phase, format FROM meter_val "
 )
 _NEWEST: Final = (
-    f"{_SAMPLES} WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = "
+    f"{_SAMPLES} WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = "  # noqa: S608 - ours
     "(SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2)"
 )
 _READINGS: Final = (
