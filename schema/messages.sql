@@ -274,6 +274,7 @@ CREATE TABLE backend_cp (
     begins_at TEXT NOT NULL,  -- what was received since then is told
     ended_at TEXT,  -- when it was taken out
     log_id INTEGER NOT NULL,  -- each frame up to this one was answered there, or is not told
+    log_at TEXT NOT NULL DEFAULT '',  -- when that one was received
     attempts INTEGER NOT NULL DEFAULT 0,  -- how often the next message was answered with an error
     is_accepted INTEGER NOT NULL DEFAULT 0,  -- 1: its boot was accepted
     own TEXT NOT NULL DEFAULT '{}',  -- the intervals that the backend set for the copy, in JSON
@@ -293,11 +294,11 @@ CREATE TABLE backend_tx (
     backend_id INTEGER NOT NULL REFERENCES backend (id),
     tx_id INTEGER NOT NULL REFERENCES tx (id),
     their_id INTEGER,  -- its transactionId there; NULL: it was left out, or its start was refused
-    readings INTEGER NOT NULL DEFAULT 0,  -- its MeterValues that were told as they came
-    made INTEGER NOT NULL DEFAULT 0,  -- and those that were made from stored readings
+    made INTEGER NOT NULL DEFAULT 0,  -- its MeterValues that were made from stored readings
     started_at TEXT NOT NULL,  -- when its start was answered
     stopped_at TEXT,  -- when its stop was answered, or nothing more is told of it
-    is_closed INTEGER NOT NULL DEFAULT 0,  -- 1: told as ended by the server; its charger's own stop is late
+    -- 1: it was told as ended by the server; its charger's own stop is late
+    is_closed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (backend_id, tx_id)
 ) STRICT;
 CREATE INDEX backend_tx_open ON backend_tx (backend_id) WHERE stopped_at IS NULL OR is_closed = 1;

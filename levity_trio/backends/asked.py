@@ -50,9 +50,10 @@ def answer_to(
             is_known = _entry(request.key, known, own) is not None
             return _REJECTED if is_known else _NOT_SUPPORTED, None
         text = request.value
-        if not (text.isascii() and text.isdecimal() and int(text[:9]) <= LONGEST_INTERVAL):
+        is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_INTERVAL))
+        if not is_number or int(text) > LONGEST_INTERVAL:
             return _REJECTED, None
-        own[request.key] = int(text[:9])
+        own[request.key] = int(text)
         return ACCEPTED, None
     if action in ("TriggerMessage", "ExtendedTriggerMessage"):
         wanted = request.requested_message

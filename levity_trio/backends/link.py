@@ -420,7 +420,7 @@ def _outcome(fresh: Fresh, payload: dict[str, Any], answer: Response) -> CopyOut
     if not fresh.begins:
         return CopyOutcome()
     number = str(answer.payload.get("transactionId"))  # some send it as text
-    if number.lstrip("-").isdecimal() and len(number) < LONGEST_NUMBER:
+    if number.removeprefix("-").isdecimal() and len(number) < LONGEST_NUMBER:
         return CopyOutcome(their_id=int(number), payload=payload)
     # Nothing more can be told of the session.
     return CopyOutcome(kind="number", payload=payload, answer=number)

@@ -53,12 +53,11 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
 def _called(copied: CopiedCharger, id_tag: str | None, key: Key) -> str:
     """Return what a card is called at the backend. Raises LeftOut."""
     card = id_tag or ""
-    if copied.with_cards:
-        return card[:LONGEST_CARD]
-    alias = copied.aliases.get(key(card), copied.other_cards)
-    if alias is None:
+    others = card if copied.with_cards else copied.other_cards
+    name = copied.aliases.get(key(card), others)
+    if name is None:
         raise LeftOut
-    return alias
+    return name[:LONGEST_CARD]
 
 
 def _start(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key) -> dict[str, Any]:

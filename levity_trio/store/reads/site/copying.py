@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -73,6 +74,10 @@ _SAMPLES: Final = (
 _NEWEST: Final = (
     f"{_SAMPLES} WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = "  # noqa: S608 - ours
     "(SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2)"
+)
+_LOGGED: Final = (
+    "SELECT DISTINCT at FROM log WHERE cp_id = ? AND direction = 'recv' "
+    "AND action = 'MeterValues' AND at >= ? AND at <= ?"
 )
 _READINGS: Final = (
     f"{_SAMPLES} WHERE tx_id = ? AND cp_id = ? AND conn_id = ? AND timestamp >= ? "
@@ -263,10 +268,15 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
     told = [_session(row) for row in db.execute(_KNOWN, (copied.backend, charger)).fetchall()]
 
     messages: list[Fresh] = []
+    new = {session.id: session.created_at for session in begun}
     latest = ""
     for number, at, action, frame in rows:
-        latest = max(latest, at)  # the order of ids stays, even if our clock was set back
-        messages.append(_of_frame(db, copied, number, latest, action, frame))
+        fresh = _of_frame(db, copied, number, at, action, frame)
+        # The order of ids stays, even if our clock was set back; and a session begins before its
+        # readings.
+        begun_at = "" if fresh.session is None else new.get(fresh.session.id, "")
+        latest = max(latest, at, begun_at)
+        messages.append(replace(fresh, at=latest))
     messages += [_of_session(db, one, "StartTransaction", one.created_at) for one in begun]
     for session in [*told, *begun]:
         # One that the server ended is over there, until its charger's own stop comes.
@@ -275,7 +285,10 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
             messages.append(_of_session(db, session, "StopTransaction", session.ended_at))
 
     # Whatever a later read may have something before waits for that one.
-    ends = [latest] if rows and not is_all else []
+    ends: list[str] = []
+    if not is_all:
+        read_to = db.execute("SELECT max(at) FROM log WHERE id = ?", (last,)).fetchall()[0][0]
+        ends.append(max(latest, read_to or ""))
     if len(begun) == SESSIONS_AT_ONCE:
         ends.append(begun[-1].created_at)
         is_all = False
@@ -285,50 +298,47 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
     messages = [message for message in messages if not ends or message.at <= min(ends)]
     # At one time a session begins before its readings, and ends after them; but the one before it
     # has ended then.
-    begun_at = {session.created_at for session in begun}
+    starts = set(new.values())
     ranks = {"StartTransaction": 1, "StopTransaction": 3}
     messages.sort(
         key=lambda message: (
             message.at,
-            0 if message.ends and message.at in begun_at else ranks.get(message.action, 2),
+            0 if message.ends and message.at in starts else ranks.get(message.action, 2),
         )
     )
     return Unsaid(messages, max(last, log_id), is_all)
 
 
 def lost_readings(db: Database, copied: CopiedCharger, stop: Fresh) -> list[Fresh]:
-    """Return the readings of a session that ends, without those that were told, that came but whose
-    frames are not in the log.
-
-    They are looked for only where fewer messages were told than stored readings came in.
-    """
-    session, charger = stop.session, copied.charger
+    """Return the readings of a session that ends whose frames are not in the log, and were not told
+    before they were deleted from it; without those that were made and told."""
+    session, place = stop.session, (copied.backend, copied.charger)
     assert session is not None  # noqa: S101 - it ends one
-    ((told, made),) = db.execute(
-        "SELECT readings, made FROM backend_tx WHERE backend_id = ? AND tx_id = ?",
-        (copied.backend, session.id),
-    ).fetchall()
     # The time is a bound for the index only: a clock may be wrong, but hardly by more than a day.
     first = shifted_stamp(min(session.start_time, session.own_start_time), -CLOCKS)
-    bounds = (session.id, charger, session.connector, first)
-    stored = db.execute(_READINGS, bounds).fetchall()
+    bounds = (session.id, copied.charger, session.connector, first)
     messages: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for received_at, *row in stored:
+    for received_at, *row in db.execute(_READINGS, bounds).fetchall():
         messages[received_at].append(tuple(row))
-    if len(messages) <= told:
+    if not messages:
         return []
 
-    logged = db.execute(
-        "SELECT DISTINCT at FROM log WHERE cp_id = ? AND direction = 'recv' "
-        "AND action = 'MeterValues' AND at >= ? AND at <= ?",
-        (charger, session.created_at, max(messages)),
-    ).fetchall()
-    for (at,) in logged:
-        messages.pop(at, None)
-    return [
+    beginning = "SELECT min(at) FROM log WHERE id = (SELECT min(id) FROM log)"
+    ((oldest,),) = db.execute(beginning).fetchall()
+    logged: set[str] = set()
+    if oldest is not None and oldest <= max(messages):
+        span = (copied.charger, min(messages), max(messages))
+        logged = {at for (at,) in db.execute(_LOGGED, span).fetchall()}
+    told = "SELECT log_at FROM backend_cp WHERE backend_id = ? AND cp_id = ?"
+    ((told_until,),) = db.execute(told, place).fetchall()
+    made = "SELECT made FROM backend_tx WHERE backend_id = ? AND tx_id = ?"
+    ((told_made,),) = db.execute(made, (copied.backend, session.id)).fetchall()
+    lost = [
         Fresh(at=at, action="MeterValues", payload=_made_of(rows), session=session, is_made=True)
         for at, rows in sorted(messages.items())
-    ][made:]
+        if at not in logged and (at > told_until or at >= (oldest or ALWAYS))
+    ]
+    return lost[told_made:]
 
 
 def _of_frame(

@@ -220,10 +220,11 @@ def keep(
     the backend and the charger."""
     told = int(outcome.is_told)
     db.execute(
-        "UPDATE backend_cp SET log_id = max(log_id, ?), attempts = 0, told = told + ?, "
+        "UPDATE backend_cp SET log_id = max(log_id, ?), "
+        "log_at = CASE WHEN ? > 0 THEN ? ELSE log_at END, attempts = 0, told = told + ?, "
         "made = made + ?, told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END "
         "WHERE backend_id = ? AND cp_id = ?",
-        (fresh.log_id, told, told * int(fresh.is_made), told, at, *place),
+        (fresh.log_id, fresh.log_id, fresh.at, told, told * int(fresh.is_made), told, at, *place),
     )
     session = None if fresh.session is None else fresh.session.id
     kind, answer = outcome.kind, outcome.answer
@@ -245,12 +246,10 @@ def keep(
             "WHERE backend_id = ? AND tx_id = ?",
             (int(fresh.session.is_closed), at, place[0], session),
         )
-    elif session is not None:
-        made = int(fresh.is_made)
+    elif fresh.is_made:
         db.execute(
-            "UPDATE backend_tx SET readings = readings + ?, made = made + ? "
-            "WHERE backend_id = ? AND tx_id = ?",
-            (1 - made, made, place[0], session),
+            "UPDATE backend_tx SET made = made + 1 WHERE backend_id = ? AND tx_id = ?",
+            (place[0], session),
         )
     if kind is not None:
         payload = orjson.dumps(outcome.payload).decode()
