@@ -70,6 +70,7 @@ def test_a_stranger_sees_cars_charge_and_starts_one(
         assert "has used four fifths" in now.words
         the_documentation_says_so_too(demo)
         label_is_printed(demo)
+        assert "Employer (as EMP-4711)" in neighbour.get("/d/me").words
         feeder_is_shared(owner)
         start_and_stop(demo, owner, neighbour)
         copy = tmp_path / "copy.db"

@@ -24,6 +24,12 @@ OWN_MONTH_WH = 400_000
 NEAR = 0.85
 """This part of its limit the household that charges most has used."""
 TRIED_BEFORE = timedelta(days=8)
+EMPLOYER = (
+    "INSERT INTO backend (name, url, is_repaired, tells_authorize, with_cards, begins_at, "
+    "paused_at, added_at, added_by) VALUES ('Employer', 'wss://ocpp.employer.example/', 0, 0, 0, "
+    "?, ?, ?, ?) RETURNING id"
+)
+"""It was told of a charger, and is paused: there is no such server."""
 
 
 class Open(NamedTuple):
@@ -161,14 +167,28 @@ def _tell(db: UnitOfWork, told: DemoRecipient, at: str) -> None:
 
 
 def _report(db: UnitOfWork, at: str) -> None:
-    """Let the neighbour who is logged in ask about the newest session of the household."""
+    """Let the neighbour who is logged in ask about the newest session of the household, and its
+    charger be told to an employer."""
     newest = (
-        'SELECT account_id, "user".name, tx.id, tx.cp_id FROM "user" JOIN ownership USING '
-        "(account_id)"
+        'SELECT account_id, "user".name, tx.id, tx.cp_id, tx.id_tag FROM "user" '
+        "JOIN ownership USING (account_id)"
         " JOIN tx ON tx.id_tag = ownership.id_tag WHERE role = 'driver' AND what = 'tag' AND "
         "tx.status = 'Completed'"
         ' ORDER BY "user".id, tx.stop_time DESC LIMIT 1'
     )
-    for account, name, transaction, charger in db.rows(newest):
+    for account, name, transaction, charger, tag in db.rows(newest):
         subject = ReportSubject(transaction=transaction, charger=charger)
         reports.write(db, account, subject, ASKED, at, at, name)
+        _copy(db, charger, tag, at)
+
+
+def _copy(db: UnitOfWork, charger: str, tag: str, at: str) -> None:
+    """Let a driver's employer have been told of a charger, with an alias of the card."""
+    added = stamp(datetime.fromisoformat(at) - TRIED_BEFORE)
+    ((number,),) = db.rows(EMPLOYER, (added, at, added, _owner(db)))
+    db.execute(
+        "INSERT INTO backend_cp (backend_id, cp_id, identity, without, begins_at, log_id, told, "
+        "told_at, since) VALUES (?, ?, 'DE-BAUHOF-7', '[]', ?, 0, 1204, ?, ?)",
+        (number, charger, added, at, at),
+    )
+    db.execute("INSERT INTO backend_card VALUES (?, lower(?), 'EMP-4711')", (number, tag))
