@@ -18,20 +18,16 @@ LONGEST_INTERVAL: Final = 86_400
 ACCEPTED: Final[Mapping[str, Any]] = {"status": "Accepted"}
 _REJECTED: Final[Mapping[str, Any]] = {"status": "Rejected"}
 _NOT_SUPPORTED: Final[Mapping[str, Any]] = {"status": "NotSupported"}
-REFUSALS: Final[Mapping[str, Mapping[str, Any]]] = {
-    **dict.fromkeys(("CancelReservation", "CertificateSigned", "ChangeAvailability"), _REJECTED),
-    **dict.fromkeys(("ClearCache", "GetCompositeSchedule", "GetLog"), _REJECTED),
-    **dict.fromkeys(("InstallCertificate", "RemoteStartTransaction"), _REJECTED),
-    **dict.fromkeys(("RemoteStopTransaction", "ReserveNow", "Reset"), _REJECTED),
-    **dict.fromkeys(("DataTransfer", "SignedUpdateFirmware"), _REJECTED),
-    **dict.fromkeys(("SendLocalList", "SetChargingProfile", "UnlockConnector"), _NOT_SUPPORTED),
+OTHER_REFUSALS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ClearChargingProfile": {"status": "Unknown"},
     "DeleteCertificate": {"status": "NotFound"},
     "GetDiagnostics": {},  # there is no file
     "GetInstalledCertificateIds": {"status": "NotFound"},
     "GetLocalListVersion": {"listVersion": -1},
+    "SendLocalList": _NOT_SUPPORTED,
+    "UnlockConnector": _NOT_SUPPORTED,
 }
-"""The result that refuses a command. UpdateFirmware has none (§5.19)."""
+"""The results of commands that cannot be answered with Rejected."""
 
 
 def answer_to(
@@ -58,9 +54,9 @@ def answer_to(
     if action in ("TriggerMessage", "ExtendedTriggerMessage"):
         wanted = request.requested_message
         return (ACCEPTED, wanted) if wanted in TRIGGERED else ({"status": "NotImplemented"}, None)
-    if action not in REFUSALS:
+    if action == "UpdateFirmware":  # which has no result that refuses it (§5.19)
         raise Refused(ErrorCode.NOT_SUPPORTED, "this is a copy of a charger, which only tells")
-    return REFUSALS[action], None
+    return OTHER_REFUSALS.get(action, _REJECTED), None
 
 
 def _configuration(

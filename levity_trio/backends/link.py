@@ -199,7 +199,8 @@ class CopyLink:
 
     async def _connect(self) -> bool:
         """Connect and tell; return whether the backend sent without end."""
-        problem, is_flood = "", False
+        problem: str | None = None
+        is_flood = False
         if not self.copied.has_secrets:
             problem = Told("its password or certificate is unknown here; give it again")
             self._note_link(False, problem, None)
