@@ -329,7 +329,7 @@ class CopyLink:
         except LeftOut:
             await self._keep(fresh, CopyOutcome(is_told=False))
             return
-        if fresh.ends and session is not None and session.told_until is not None:
+        if session is not None and session.is_over:
             # It ended there when the server had ended it.
             await self._keep(fresh, CopyOutcome(is_told=False, kind="late", payload=payload))
             return

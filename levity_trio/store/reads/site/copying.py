@@ -39,7 +39,7 @@ _SESSION: Final = (
     "tx.status = 'Completed', tx.stopped_by, tx.stop_reason, "
     "coalesce(tx.meter_start, tx.billed_from_wh), tx.meter_stop, "
     "tx.last_register_wh, tx.start_time, tx.stop_time, tx.own_start_time, tx.reservation_id, "
-    "backend_tx.their_id, backend_tx.stopped_at "
+    "backend_tx.their_id, coalesce(backend_tx.is_closed, 0) = 1 "
 )
 _NEW: Final = (
     f"{_SESSION} FROM tx LEFT JOIN backend_tx ON backend_tx.tx_id = tx.id AND backend_id = ? "
@@ -132,7 +132,8 @@ class CopiedSession:
     own_start_time: str
     reservation: int | None
     their_id: int | None
-    told_until: str | None
+    is_over: bool
+    """Whether it was told as ended by the server."""
 
     @property
     def is_closed(self) -> bool:
@@ -280,8 +281,8 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
     messages += [_of_session(db, one, "StartTransaction", one.created_at) for one in begun]
     for session in [*told, *begun]:
         # One that the server ended is over there, until its charger's own stop comes.
-        is_over = session.told_until is not None and session.is_closed
-        if session.has_ended and session.ended_at is not None and not is_over:
+        is_news = not (session.is_over and session.is_closed)
+        if session.has_ended and session.ended_at is not None and is_news:
             messages.append(_of_session(db, session, "StopTransaction", session.ended_at))
 
     # Whatever a later read may have something before waits for that one.
