@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from levity_trio import __version__, commit
-from levity_trio.cli.declaring import OLD_NAMES, Group, summary
+from levity_trio.cli.declaring import OLD_NAMES, Group, flag, summary
 from levity_trio.config import NOT_ALLOWED, ConfigError, EnvironmentProblem
 from levity_trio.locale.formats import writing_as_in
 from levity_trio.output import readable
@@ -118,13 +118,12 @@ def _show_version(context: click.Context, _parameter: click.Parameter, is_asked:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option(
+@flag(
     "--version",
-    is_flag=True,
+    "Show the version, with its commit where it is known, and exit.",
     is_eager=True,
     expose_value=False,
     callback=_show_version,
-    help="Show the version, with its commit where it is known, and exit.",
 )
 @click.pass_context
 def levity_trio(context: click.Context) -> None:

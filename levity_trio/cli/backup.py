@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.declaring import JSON_LINES, PATH, flag, on_database, option
 from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json, warn
 from levity_trio.config import EnvironmentProblem, ServerConfig
 from levity_trio.locale.formats import printed
@@ -53,10 +53,13 @@ is not sound, 2 for wrong usage.
 @on_database(
     "backup", epilog=EXAMPLES, short_help="Copy the database to a file while the server runs."
 )
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--keep", type=click.IntRange(1, 10_000), metavar="NUMBER",
-              help="FILE is a folder, which keeps so many copies, one a day.")  # fmt: skip
-@click.option("is_forced", "--force", is_flag=True, help="Replace FILE even if it has other facts.")
+@click.argument("file", type=PATH)
+@option(
+    "--keep NUMBER",
+    "FILE is a folder, which keeps so many copies, one a day.",
+    type=click.IntRange(1, 10_000),
+)
+@flag("--force", "Replace FILE even if it has other facts.", "is_forced")
 @JSON_LINES
 def backup(
     config: ServerConfig, *, file: Path, keep: int | None, is_forced: bool, is_json: bool

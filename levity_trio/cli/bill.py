@@ -19,7 +19,17 @@ import click
 
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit
+from levity_trio.cli.declaring import (
+    ANY_FILE,
+    EXISTING_FILE,
+    WIDE,
+    Group,
+    an_example,
+    changes,
+    flag,
+    limit,
+    option,
+)
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.terminal import (
     CountProgress,
@@ -167,26 +177,18 @@ bill = Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
 owner = Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
 bill.add_command(owner)
 _MONTH: Final = click.argument("month", metavar="MONTH")
-_CARRY: Final = click.option(
-    "--carry-below", metavar="AMOUNT", help="Carry smaller totals on, if a statement follows."
-)
-_HOUSEHOLD: Final = click.option(
-    "account", "--household", metavar="HOUSEHOLD", help="Only this one, which has moved out."
+_CARRY: Final = option("--carry-below AMOUNT", "Carry smaller totals on, if a statement follows.")
+_HOUSEHOLD: Final = option(
+    "--household HOUSEHOLD", "Only this one, which has moved out.", "account"
 )
 _PATH: Final = click.argument(
     "path",
     metavar="[FILE]",
     required=False,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
 )
-_OUTPUT: Final = click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Into a file.",
-)
-_REMOVE: Final = click.option("--remove", is_flag=True, help="Go on without it.")
+_OUTPUT: Final = option("-o --output FILE", "Into a file.", type=ANY_FILE)
+_REMOVE: Final = flag("--remove", "Go on without it.")
 
 
 # Drafts and closings
@@ -232,7 +234,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
 @_MONTH
 @_CARRY
 @_HOUSEHOLD
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@flag("--yes", "Do not ask.")
 def close(
     operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool
 ) -> None:
@@ -366,9 +368,9 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 
 
 @command("list", group=bill, epilog=an_example("bill list", "bill list --json"))
-@click.option("account", "--household", metavar="HOUSEHOLD", help="Only of this household.")
-@click.option("--month", metavar="MONTH", help="Only of this month, such as 2026-10.")
-@click.option("--unpaid", is_flag=True, help="Only those of which something is open.")
+@option("--household HOUSEHOLD", "Only of this household.", "account")
+@option("--month MONTH", "Only of this month, such as 2026-10.")
+@flag("--unpaid", "Only those of which something is open.")
 @limit("How many, the newest.")
 def show_all(
     operator: Operator, account: str | None, month: str | None, limit: int, *, unpaid: bool
@@ -384,7 +386,7 @@ def show_all(
 
 @command("show", group=bill, epilog=SHOW_EXAMPLES)
 @click.argument("number", type=click.IntRange(1))
-@click.option("--as", "form", type=FORMS, help="As a document.")
+@option("--as", "As a document.", "form", type=FORMS)
 @_OUTPUT
 @WIDE
 def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
@@ -476,7 +478,7 @@ def _kwh(record: Mapping[str, Any]) -> str:
 
 @command("year", group=bill, epilog=YEAR_EXAMPLES)
 @click.argument("year", metavar="YEAR", type=int)
-@click.option("--by-energy", is_flag=True, help="Statements count in the month of their energy.")
+@flag("--by-energy", "Statements count in the month of their energy.")
 @_OUTPUT
 def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:
     """Give the bookings of a year as CSV; with --json its sums."""
@@ -497,18 +499,15 @@ def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: 
 
 @command("print", group=bill, epilog=PRINT_EXAMPLES)
 @_MONTH
-@click.option(
-    "--to",
+@option(
+    "--to FOLDER",
+    "Where the files go; it is created.",
     "folder",
-    metavar="FOLDER",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the files go; it is created.",
 )
-@click.option(
-    "--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements."
-)
-@click.option("--draft", "is_draft", is_flag=True, help="What bill preview shows.")
+@option("--as", "The form of the statements.", "form", type=FORMS, default="pdf")
+@flag("--draft", "What bill preview shows.", "is_draft")
 @_CARRY
 def print_month(
     operator: Operator,
@@ -627,19 +626,17 @@ def show_owner(operator: Operator) -> None:
 
 
 @command("set", group=owner, epilog=OWNER_EXAMPLES)
-@click.option("--name", help="The house, or whoever bills.")
-@click.option("--address", help="The address; several lines are allowed.")
-@click.option("--contact", help="Whom to ask about a line.")
-@click.option("--bank-account", metavar="ACCOUNT", help="Where to pay to; an IBAN is checked.")
-@click.option("--bank-name", metavar="NAME", help="The bank.")
-@click.option("--tax-kind", type=click.Choice(get_args(TaxKind)), help="How you are taxed.")
-@click.option("--tax-note", metavar="SENTENCE", help="Why there is no tax.")
-@click.option("--tax-number", metavar="NUMBER", help="As it must stand on a bill.")
-@click.option("--vat-number", metavar="NUMBER", help="Such as DE123456789.")
-@click.option("--number-prefix", metavar="TEXT", help="Before the numbers, such as 2026-.")
-@click.option(
-    "--payment-days", type=click.IntRange(0, 365), help="Days to pay after closing; 14 by default."
-)
+@option("--name", "The house, or whoever bills.")
+@option("--address", "The address; several lines are allowed.")
+@option("--contact", "Whom to ask about a line.")
+@option("--bank-account ACCOUNT", "Where to pay to; an IBAN is checked.")
+@option("--bank-name NAME", "The bank.")
+@option("--tax-kind", "How you are taxed.", type=click.Choice(get_args(TaxKind)))
+@option("--tax-note SENTENCE", "Why there is no tax.")
+@option("--tax-number NUMBER", "As it must stand on a bill.")
+@option("--vat-number NUMBER", "Such as DE123456789.")
+@option("--number-prefix TEXT", "Before the numbers, such as 2026-.")
+@option("--payment-days", "Days to pay after closing; 14 by default.", type=click.IntRange(0, 365))
 def set_owner(operator: Operator, **fields: Any) -> None:
     """Say who bills (admin); what is not given stays.
 

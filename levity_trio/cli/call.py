@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, limit, present
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, flag, limit, option, present
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
 from levity_trio.cli.terminal import (
     cell,
@@ -81,23 +81,15 @@ def _complete(
     metavar="CHARGER ACTION [KEY=VALUE]...",
     shell_complete=_complete,
 )
-@click.option("--all", "is_all", is_flag=True, help="Ask all known chargers; leave CHARGER out.")
-@click.option("--model", metavar="MODEL", help="Ask all chargers of a model; leave CHARGER out.")
-@click.option(
-    "--at-once",
-    type=click.IntRange(1, 100),
-    default=5,
-    show_default=True,
-    help="Chargers asked at once.",
-)
-@click.option("--raw", is_flag=True, help="Send any action; nothing is checked (admin).")
-@click.option("--force", is_flag=True, help="Send it although a session is open (admin).")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Wait so long for the response.")
-@click.option(
-    "--deadline", type=float, metavar="SECONDS", help="Wait so long for a charger that is away."
-)
-@click.option("--no-wait", is_flag=True, help="Show the command at once.")
-@click.option("--fields", is_flag=True, help="List the fields of the operation.")
+@flag("--all", "Ask all known chargers; leave CHARGER out.", "is_all")
+@option("--model MODEL", "Ask all chargers of a model; leave CHARGER out.")
+@option("--at-once", "Chargers asked at once.", type=click.IntRange(1, 100), default=5)
+@flag("--raw", "Send any action; nothing is checked (admin).")
+@flag("--force", "Send it although a session is open (admin).")
+@option("--timeout SECONDS", "Wait so long for the response.", type=float)
+@option("--deadline SECONDS", "Wait so long for a charger that is away.", type=float)
+@flag("--no-wait", "Show the command at once.")
+@flag("--fields", "List the fields of the operation.")
 @WIDE
 def call(operator: Operator, words: Sequence[str], **options: Any) -> int:
     """Ask a charger for an operation, and show what it said.
@@ -284,7 +276,7 @@ Examples:
 @click.argument("number", type=int, required=False, metavar="[COMMAND]")
 @OF_CHARGER
 @limit("How many, the newest.", default=20)
-@click.option("--cancel", is_flag=True, help="Cancel a command that is still queued.")
+@flag("--cancel", "Cancel a command that is still queued.")
 def commands(
     operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool
 ) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import typed_amount
-from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, options_of
+from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, option, options_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.nouns import Car
@@ -32,11 +32,11 @@ A car is named by its number or its name.
 car = Group("car", help="Keep the cars of households.", epilog=EXAMPLES)
 _CAR: Final = click.argument("named", metavar="CAR")
 _PLATE: Final = options_of(Car)
-_BATTERY: Final = click.option("--battery", metavar="KWH", help="The capacity of its battery.")
+_BATTERY: Final = option("--battery KWH", "The capacity of its battery.")
 
 
 @command("list", group=car)
-@click.option("--search", metavar="TEXT", help="Only with this in the name or the plate.")
+@option("--search TEXT", "Only with this in the name or the plate.")
 @limit()
 def show_all(operator: Operator, search: str | None, limit: int) -> None:
     """List cars."""
@@ -62,7 +62,7 @@ def add(operator: Operator, **fields: Any) -> None:
 
 @command("change", group=car)
 @_CAR
-@click.option("--name", help="Its new name.")
+@option("--name", "Its new name.")
 @_PLATE
 @_BATTERY
 def change(operator: Operator, named: str, **fields: Any) -> None:

@@ -8,7 +8,16 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, together
+from levity_trio.cli.declaring import (
+    WIDE,
+    Group,
+    an_example,
+    changes,
+    flag,
+    limit,
+    option,
+    together,
+)
 from levity_trio.cli.limits import EVERYWHERE, LIMITS, set_limits, take_limits
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, say, show_below, show_record
@@ -64,15 +73,11 @@ card = Group(
 )
 _CARD: Final = click.argument("id_tag", metavar="CARD")
 _FIELDS: Final = together(
-    click.option("--name", help="Whose it is."),
-    click.option(
-        "--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."
-    ),
-    click.option(
-        "--parent", metavar="CARD", help="Its group, whose members may stop each other's sessions."
-    ),
-    click.option("--most", metavar="NUMBER", help="How many sessions it may have at once."),
-    click.option("--notes", help="Anything else."),
+    option("--name", "Whose it is."),
+    option("--expires TIME", "From when on it is refused; a time or a day at the site."),
+    option("--parent CARD", "Its group, whose members may stop each other's sessions."),
+    option("--most NUMBER", "How many sessions it may have at once."),
+    option("--notes", "Anything else."),
 )
 
 
@@ -91,10 +96,10 @@ def _body(
 
 
 @command("list", group=card)
-@click.option("--status", type=click.Choice(STATUSES), help="Only with this status.")
-@click.option("--parent", metavar="CARD", help="Only of this group.")
-@click.option("--expired", is_flag=True, default=None, help="Only those that have expired.")
-@click.option("--search", metavar="TEXT", help="Only with this in the card or its name.")
+@option("--status", "Only with this status.", type=click.Choice(STATUSES))
+@option("--parent CARD", "Only of this group.")
+@flag("--expired", "Only those that have expired.", default=None)
+@option("--search TEXT", "Only with this in the card or its name.")
 @limit()
 def show_all(operator: Operator, **query: Any) -> None:
     """List the cards that were added."""
@@ -118,7 +123,7 @@ def show(operator: Operator, id_tag: str) -> None:
 @command("add", group=card, epilog=EXAMPLES)
 @_CARD
 @_FIELDS
-@click.option("--blocked", is_flag=True, help="Add it as one that may not charge.")
+@flag("--blocked", "Add it as one that may not charge.")
 def add(operator: Operator, id_tag: str, *, blocked: bool, **fields: Any) -> None:
     """Add a card, also one that waits for you (card asked)."""
     body = {"id_tag": id_tag, **_body(**fields), "status": "Blocked" if blocked else "Accepted"}

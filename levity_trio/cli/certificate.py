@@ -17,7 +17,16 @@ import click
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
-from levity_trio.cli.declaring import ID, JSON_PARAMETER, WIDE, Group, examples_of, on_database
+from levity_trio.cli.declaring import (
+    ID,
+    JSON_PARAMETER,
+    WIDE,
+    Group,
+    examples_of,
+    flag,
+    on_database,
+    option,
+)
 from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
 from levity_trio.cli.terminal import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder, pages_folder
@@ -134,12 +143,10 @@ def _record(made: Described) -> Mapping[str, Any]:
 
 
 @_offline("init", INIT_EPILOG)
-@click.option(
-    "--organization",
-    metavar="NAME",
+@option(
+    "--organization NAME",
+    "Your name in all certificates; chargers know it as CpoName.",
     default="Levity",
-    show_default=True,
-    help="Your name in all certificates; chargers know it as CpoName.",
 )
 def init(folder: Path, now: datetime, organization: str) -> tuple[Sequence[Described], str]:
     """Create the authority beside the database: its key, and its root certificate."""
@@ -160,13 +167,7 @@ def server(folder: Path, now: datetime, names: Sequence[str]) -> tuple[Sequence[
 
 @_offline("pages", PAGES_EPILOG, pages_folder)
 @_NAMES
-@click.option(
-    "--organization",
-    metavar="NAME",
-    default="Levity",
-    show_default=True,
-    help="Your name in the certificates.",
-)
+@option("--organization NAME", "Your name in the certificates.", default="Levity")
 def pages(
     folder: Path, now: datetime, names: Sequence[str], organization: str
 ) -> tuple[Sequence[Described], str]:
@@ -180,10 +181,8 @@ def pages(
 
 @command("list", group=certificate)
 @click.argument("charger", required=False)
-@click.option(
-    "--requests", is_flag=True, help="List what chargers requested instead, with our reasons."
-)
-@click.option("--own", is_flag=True, help="List the certificates of this server instead.")
+@flag("--requests", "List what chargers requested instead, with our reasons.")
+@flag("--own", "List the certificates of this server instead.")
 @WIDE
 def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bool) -> None:
     """List the client certificates of all chargers, or of one."""
@@ -220,7 +219,7 @@ def _own(operator: Operator, kind: str) -> Any:
 
 @command("allow", group=certificate)
 @click.argument("number", metavar="REQUEST", type=int)
-@click.option("--reason", required=True, help="Why the name is right, for those who ask later.")
+@option("--reason", "Why the name is right, for those who ask later.", required=True)
 def allow(operator: Operator, number: int, reason: str) -> None:
     """Let a charger have a certificate with the name of a rejected request.
 
@@ -239,9 +238,7 @@ def allow(operator: Operator, number: int, reason: str) -> None:
 
 @command("revoke", group=certificate)
 @ID
-@click.option(
-    "--reason", required=True, metavar="WORDS", help="Why; it is kept with the certificate."
-)
+@option("--reason WORDS", "Why; it is kept with the certificate.", required=True)
 def revoke(operator: Operator, number: int, reason: str) -> None:
     """Revoke a client certificate, and end the connection that it opened."""
     revoked = operator.post("certificates", str(number), "revoke", body={"reason": reason})

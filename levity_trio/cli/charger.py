@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group, an_example, limit, present
+from levity_trio.cli.declaring import WIDE, Group, an_example, flag, limit, option, present
 from levity_trio.cli.operator import REJECTED, Operator, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import (
@@ -134,14 +134,12 @@ charger = Group(
 )
 _IDENTITY: Final = click.argument("identity", metavar="CHARGER")
 _CHARGER: Final = click.argument("charger")
-_REASON: Final = click.option(
-    "--reason", default="", metavar="TEXT", help="Why, for those who ask later."
-)
+_REASON: Final = option("--reason TEXT", "Why, for those who ask later.", default="")
 
 
 @command("add", group=charger, epilog=ADD_EXAMPLES)
 @_IDENTITY
-@click.option("--name", metavar="NAME", help="What people call it.")
+@option("--name NAME", "What people call it.")
 def add(operator: Operator, identity: str, name: str | None) -> None:
     """Register a charger before it connects."""
     made = operator.post("chargers", body={"id": identity, "name": name})
@@ -150,7 +148,7 @@ def add(operator: Operator, identity: str, name: str | None) -> None:
 
 @command("adopt", group=charger, epilog=ADOPT_EXAMPLES)
 @click.argument("identity", metavar="[CHARGER]", required=False)
-@click.option("--all", "is_all", is_flag=True, help="Adopt every charger with a session.")
+@flag("--all", "Adopt every charger with a session.", "is_all")
 @_REASON
 def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -> None:
     """Adopt a charger: it is registered and served."""
@@ -182,7 +180,7 @@ def _is(done: dict[str, Any]) -> str:
 @command("replace", group=charger, epilog=an_example("charger replace CP-7 CP-9"))
 @_CHARGER
 @click.argument("new", metavar="NEW")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@flag("--yes", "Do not ask.")
 def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
     """Put a NEW charger into the place of one, which is retired (admin).
 
@@ -202,7 +200,7 @@ def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
 @command("serial", group=charger, epilog=an_example("charger serial CP-7 SN-2 --same"))
 @_CHARGER
 @click.argument("serial", metavar="SERIAL")
-@click.option("--replaced/--same", "is_other", required=True, help="What it is since then.")
+@option("--replaced/--same", "What it is since then.", "is_other", required=True)
 @_REASON
 def serial(operator: Operator, charger: str, serial: str, *, is_other: bool, reason: str) -> None:
     """Say whether a charger with a new SERIAL number is another one."""
@@ -231,17 +229,8 @@ def security(operator: Operator, charger: str) -> None:
 
 @command("password", group=charger, epilog=ENTER_EXAMPLES)
 @_CHARGER
-@click.option(
-    "--drop-old",
-    is_flag=True,
-    help="Let the old password open nothing any more, and end its connection.",
-)
-@click.option(
-    "--stdin",
-    "is_typed",
-    is_flag=True,
-    help="Read the password from stdin: 32 to 40 hexadecimal digits.",
-)
+@flag("--drop-old", "Let the old password open nothing any more, and end its connection.")
+@flag("--stdin", "Read the password from stdin: 32 to 40 hexadecimal digits.", "is_typed")
 def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool) -> None:
     """Make a password for a charger and show it, once."""
     body = {"keep_old": not drop_old} | (
@@ -257,12 +246,12 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool
 
 @command("readmit", group=charger, epilog=READMIT_EXAMPLES)
 @_CHARGER
-@click.option(
+@option(
     "--profile",
+    "Security profile it comes back with.",
     type=click.IntRange(0, 2),
     default=0,
     show_default=True,
-    help="Security profile it comes back with.",
 )
 def readmit(operator: Operator, charger: str, profile: int) -> None:
     """Let a charger in once below its security profile, within 10 minutes."""
@@ -275,23 +264,10 @@ def readmit(operator: Operator, charger: str, profile: int) -> None:
 
 @command("secure", group=charger, epilog=SECURE_EXAMPLES)
 @_CHARGER
-@click.option(
-    "--profile", type=click.IntRange(0, 3), metavar="N", help="The profile it shall have."
-)
-@click.option(
-    "--address",
-    metavar="URL",
-    help="Our address for the charger's own setting, where that is known.",
-)
-@click.option("--cancel", is_flag=True, help="Go no further; what was sent stays.")
-@click.option(
-    "--wait",
-    type=float,
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Watch it so long.",
-)
+@option("--profile N", "The profile it shall have.", type=click.IntRange(0, 3))
+@option("--address URL", "Our address for the charger's own setting, where that is known.")
+@flag("--cancel", "Go no further; what was sent stays.")
+@option("--wait SECONDS", "Watch it so long.", type=float, default=60.0)
 @WIDE
 def secure(
     operator: Operator,
@@ -346,7 +322,7 @@ def _lower(operator: Operator, charger: str, profile: int) -> bool:
 @command("offline-policy", group=charger, epilog=POLICY_EXAMPLES)
 @_CHARGER
 @click.argument("changes", nargs=-1, metavar="[KEY=true|false]...")
-@click.option("--read", "is_read", is_flag=True, help="Ask the charger for the keys first.")
+@flag("--read", "Ask the charger for the keys first.", "is_read")
 @WIDE
 def offline_policy(
     operator: Operator, charger: str, changes: Sequence[str], *, is_read: bool
@@ -440,9 +416,7 @@ Examples:
 @command("chargers", epilog=LIST_EXAMPLES)
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @limit(default=500)
-@click.option(
-    "--newcomers", "is_newcomers", is_flag=True, help="Those that nobody adopted or refused."
-)
+@flag("--newcomers", "Those that nobody adopted or refused.", "is_newcomers")
 def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: bool) -> None:
     """List the chargers, or show one with its connectors and the limits of its charging
     profiles."""

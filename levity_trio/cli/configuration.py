@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE
+from levity_trio.cli.declaring import WIDE, flag, option
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
 from levity_trio.cli.terminal import counted, local_minute, say
 
@@ -32,18 +32,15 @@ For what several chargers must have, see `levity-trio template`.
 
 @command("configuration", epilog=EXAMPLES)
 @click.argument("charger")
-@click.option(
-    "--diff",
+@option(
+    "--diff [CHARGER]",
+    "Show what changed between the last two readings, or what differs from another charger.",
     "other",
-    metavar="[CHARGER]",
-    is_flag=False,
     flag_value=LAST,
-    help="Show what changed between the last two readings, or what differs from another charger.",
+    is_flag=False,
 )
-@click.option("--since", metavar="TIME", help="Show only what has changed since then.")
-@click.option(
-    "--read", "is_read", is_flag=True, help="Read it from the charger first, in parts if need be."
-)
+@option("--since TIME", "Show only what has changed since then.")
+@flag("--read", "Read it from the charger first, in parts if need be.", "is_read")
 @WIDE
 def configuration(
     operator: Operator, charger: str, other: str | None, since: str | None, *, is_read: bool

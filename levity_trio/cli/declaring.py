@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import click
 
@@ -39,21 +39,40 @@ OLD_NAMES: Final = {
 """What commands and options were called before, and what they are called now."""
 Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+PATH: Final = click.Path(path_type=Path)
+ANY_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+EXISTING_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-JSON: Final = click.option("--json", "is_json", is_flag=True, help="Output JSON, for programs.")
+
+def option(usage: str, words: str, name: str = "", **more: Any) -> Callable[[Decorated], Decorated]:
+    """Return an option with its help.
+
+    It is declared as people type it, such as `-o --output FILE`; `name` is that of the parameter,
+    if the flag has another one. A default is shown.
+    """
+    declared = usage.split()
+    if not declared[-1].startswith("-"):
+        more["metavar"] = declared.pop()
+    if name:
+        declared.append(name)
+    more.setdefault("show_default", bool(more.get("default")))
+    return click.option(*declared, help=words, **more)
+
+
+def flag(usage: str, words: str, name: str = "", **more: Any) -> Callable[[Decorated], Decorated]:
+    """Return an option without a value."""
+    return option(usage, words, name, is_flag=True, **more)
+
+
+JSON: Final = flag("--json", "Output JSON, for programs.", "is_json")
 JSON_PARAMETER: Final = click.Option(
     ["is_json", "--json"], is_flag=True, help="Output JSON, for programs."
 )
-JSON_LINES: Final = click.option(
-    "is_json", "--json", is_flag=True, help="Output JSON lines, for programs."
-)
-JSON_RESULT: Final = click.option(
-    "is_json", "--json", is_flag=True, help="Output the result as JSON."
-)
-OF_CHARGER: Final = click.option("--charger", metavar="ID", help="Only of this charger.")
-OF_LANGUAGE: Final = click.option(
-    "--language", metavar="LANGUAGE", help="Of pages and papers: en or de."
-)
+JSON_LINES: Final = flag("--json", "Output JSON lines, for programs.", "is_json")
+JSON_RESULT: Final = flag("--json", "Output the result as JSON.", "is_json")
+OF_CHARGER: Final = option("--charger ID", "Only of this charger.")
+OF_LANGUAGE: Final = option("--language LANGUAGE", "Of pages and papers: en or de.")
 ID: Final = click.argument("number", type=int, metavar="ID")
 SESSION: Final = click.argument("transaction", type=int, metavar="SESSION")
 HOUSEHOLD: Final = click.argument("named", metavar="HOUSEHOLD")
@@ -73,10 +92,7 @@ def together(*options: Decorator) -> Decorator:
 def options_of(noun: type) -> Decorator:
     """Return the options of a noun: of its fields that help speaks of."""
     return together(
-        *(
-            click.option(f"--{name.replace('_', '-')}", help=words)
-            for name, words in helps_of(noun).items()
-        )
+        *(option(f"--{name.replace('_', '-')}", words) for name, words in helps_of(noun).items())
     )
 
 
@@ -84,22 +100,15 @@ def _note_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> 
     ctx.meta[terminal.WIDE] = value
 
 
-WIDE: Final = click.option(
-    "--wide",
-    is_flag=True,
-    expose_value=False,
-    callback=_note_wide,
-    help="Show all columns, and texts whole.",
+WIDE: Final = flag(
+    "--wide", "Show all columns, and texts whole.", expose_value=False, callback=_note_wide
 )
 
 
 def limit(words: str = "How many.", default: int = 50) -> Decorator:
     """Return the options of a list: how many rows are shown, and whether all of their columns
     are."""
-    shown = click.option(
-        "--limit", type=click.IntRange(1, 500), default=default, show_default=True, help=words
-    )
-    return together(shown, WIDE)
+    return together(option("--limit", words, type=click.IntRange(1, 500), default=default), WIDE)
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,9 +176,9 @@ class _Kwh(click.ParamType[int]):
         return int(wh)
 
 
-def energy(name: str, flag: str, words: str) -> Decorator:
+def energy(name: str, usage: str, words: str) -> Decorator:
     """Return the option of an energy, which is typed in kWh; its value is in Wh."""
-    return click.option(name, flag, type=_Kwh(), metavar="KWH", help=words)
+    return option(f"{usage} KWH", words, name, type=_Kwh())
 
 
 # Examples

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from levity_trio.cli.declaring import option
 from levity_trio.output import hold_standard_streams, print_line
 
 EXAMPLES = """\
@@ -25,12 +26,8 @@ Exit status: 0 after Ctrl-C, 1 if the demo cannot start.
 
 
 @click.command("demo", epilog=EXAMPLES)
-@click.option(
-    "--mqtt",
-    metavar="URL",
-    help="Also show the chargers at this MQTT broker, such as Home Assistant's.",
-)
-@click.option("--mqtt-password-file", metavar="FILE", help="File with the password of --mqtt.")
+@option("--mqtt URL", "Also show the chargers at this MQTT broker, such as Home Assistant's.")
+@option("--mqtt-password-file FILE", "File with the password of --mqtt.")
 def demo(mqtt: str | None, mqtt_password_file: str | None) -> int:
     """Show a housing block with simulated chargers, two months of history, and log-ins for an owner
     and a neighbour.

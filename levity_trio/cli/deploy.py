@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from levity_trio import FOLDER, __version__
-from levity_trio.cli.declaring import GroupedCommand, present, setting_options
+from levity_trio.cli.declaring import GroupedCommand, flag, option, present, setting_options
 from levity_trio.cli.terminal import say
 
 MOST_SERVERS = 9
@@ -67,30 +67,22 @@ class Folder(click.Path):
     short_help="Write the files that an operator installs.",
 )
 @click.argument("directory", metavar="DIR", type=Folder(file_okay=False, path_type=Path))
-@click.option(
-    "--user", metavar="NAME", help="System user that the service runs as  [default: levity]."
-)
-@click.option(
-    "--remote-write", metavar="URL", help="URL to which the Prometheus agent sends its samples."
-)
-@click.option(
-    "--servers",
-    metavar="NUMBER",
+@option("--user NAME", "System user that the service runs as  [default: levity].")
+@option("--remote-write URL", "URL to which the Prometheus agent sends its samples.")
+@option(
+    "--servers NUMBER",
+    "How many servers; more than one need --db postgresql://...",
     type=click.IntRange(1, MOST_SERVERS),
     default=1,
-    show_default=True,
-    help="How many servers; more than one need --db postgresql://...",
 )
-@click.option(
-    "image", "--container", flag_value="container", help="Write the files of a container instead."
-)
-@click.option(
-    "image",
+@option("--container", "Write the files of a container instead.", "image", flag_value="container")
+@option(
     "--home-assistant",
+    "Write an app of Home Assistant instead.",
+    "image",
     flag_value="home-assistant",
-    help="Write an app of Home Assistant instead.",
 )
-@click.option("is_force", "--force", is_flag=True, help="Replace existing files.")
+@flag("--force", "Replace existing files.", "is_force")
 def deploy(
     directory: Path,
     *,

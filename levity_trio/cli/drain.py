@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.declaring import option
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import ProgressLine
 
@@ -27,12 +28,11 @@ can only be started anew.
 
 
 @command("drain", epilog=EXAMPLES)
-@click.option(
+@option(
     "--seconds",
+    "Over how many seconds the chargers are told.",
     type=click.FloatRange(0, 3600),
     default=60.0,
-    show_default=True,
-    help="Over how many seconds the chargers are told.",
 )
 def drain(operator: Operator, seconds: float) -> int:
     """Have the chargers of a server connect to other ones.

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, present
+from levity_trio.cli.declaring import OF_CHARGER, option, present
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, local_second, say
 
@@ -27,13 +27,8 @@ It runs until Ctrl-C, or until the server stops.
 
 @command("events", epilog=EXAMPLES)
 @OF_CHARGER
-@click.option("--kind", metavar="KINDS", help="Only of these kinds, separated by commas.")
-@click.option(
-    "--after",
-    type=click.IntRange(min=0),
-    metavar="EVENT",
-    help="Begin after the event with this id.",
-)
+@option("--kind KINDS", "Only of these kinds, separated by commas.")
+@option("--after EVENT", "Begin after the event with this id.", type=click.IntRange(min=0))
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
     """Show what happens, as it happens: one line for each fact."""
     operator.check_charger(charger)

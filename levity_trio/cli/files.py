@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, Group, an_example, limit
+from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, Group, an_example, limit, option
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
@@ -39,7 +39,7 @@ files = Group(
 
 
 @command("list", group=files)
-@click.option("--charger", metavar="ID", help="Only those of this charger.")
+@option("--charger ID", "Only those of this charger.")
 @limit("How many, the newest.", default=20)
 def show_all(operator: Operator, charger: str | None, limit: int) -> None:
     """List files, the newest first."""
@@ -50,10 +50,8 @@ def show_all(operator: Operator, charger: str | None, limit: int) -> None:
 
 
 @command("add", group=files)
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--title", metavar="NAME", help="How a location names it; that of the file by default."
-)
+@click.argument("path", type=EXISTING_FILE)
+@option("--title NAME", "How a location names it; that of the file by default.")
 def add(operator: Operator, path: Path, title: str | None) -> None:
     """Add firmware, which the location of UpdateFirmware may then name (admin)."""
     headers, query = {"Content-Length": str(path.stat().st_size)}, {"title": title or path.name}
@@ -73,7 +71,7 @@ def add(operator: Operator, path: Path, title: str | None) -> None:
 
 @command("get", group=files)
 @ID
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.argument("path", type=ANY_FILE, required=False)
 def get(operator: Operator, number: int, path: Path | None) -> None:
     """Download a file to PATH, by default under its own name; an existing file is not replaced."""
     record = operator.get("files", str(number))

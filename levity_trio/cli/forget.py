@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import on_database
+from levity_trio.cli.declaring import flag, on_database, option
 from levity_trio.cli.terminal import cell, say
 from levity_trio.config import ServerConfig
 
@@ -47,15 +47,9 @@ def _read_day(_context: click.Context, _option: click.Parameter, text: str | Non
 
 @on_database("forget", epilog=EXAMPLES)
 @click.argument("chargers", metavar="[CHARGER]...", nargs=-1)
-@click.option("--like", metavar="PATTERN", help="Hide the strangers whose identities fit it.")
-@click.option(
-    "retired_on",
-    "--retired",
-    metavar="DAY",
-    callback=_read_day,
-    help="Day on which they were removed.",
-)
-@click.option("is_forced", "--force", is_flag=True, help="Hide them although a session is open.")
+@option("--like PATTERN", "Hide the strangers whose identities fit it.")
+@option("--retired DAY", "Day on which they were removed.", "retired_on", callback=_read_day)
+@flag("--force", "Hide them although a session is open.", "is_forced")
 def forget(
     config: ServerConfig,
     *,

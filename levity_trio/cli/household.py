@@ -12,6 +12,7 @@ import click
 
 from levity_trio.cli.bill import write_into
 from levity_trio.cli.declaring import (
+    ANY_FILE,
     HOUSEHOLD,
     OF_CHARGER,
     OF_LANGUAGE,
@@ -20,7 +21,9 @@ from levity_trio.cli.declaring import (
     Group,
     an_example,
     changes,
+    flag,
     limit,
+    option,
     options_of,
     together,
 )
@@ -184,33 +187,28 @@ household = Group(
 _FIELDS: Final = together(
     options_of(Household),
     OF_LANGUAGE,
-    click.option("--since", metavar="TIME", help="Since when it is open."),
-    click.option("--until", metavar="TIME", help="Until when it is open."),
+    option("--since TIME", "Since when it is open."),
+    option("--until TIME", "Until when it is open."),
 )
 _BELONGING: Final = together(
-    click.option("tag", "--card", metavar="CARD", help="A card."),
-    click.option("--charger", metavar="ID", help="A charger with all its connectors."),
-    click.option(
-        "--connector", type=click.IntRange(1), metavar="NUMBER", help="One connector of --charger."
-    ),
-    click.option("vehicle", "--car", metavar="CAR", help="A car, or that of --card."),
-    click.option(
-        "transaction",
-        "--session",
-        metavar="SESSION",
-        help="A session, by hand.",
-        type=click.IntRange(1),
-    ),
-    click.option("--since", metavar="TIME", help="Since when; now by default."),
-    click.option("--reason", help="Why, for those who ask later."),
+    option("--card CARD", "A card.", "tag"),
+    option("--charger ID", "A charger with all its connectors."),
+    option("--connector NUMBER", "One connector of --charger.", type=click.IntRange(1)),
+    option("--car CAR", "A car, or that of --card.", "vehicle"),
+    option("--session SESSION", "A session, by hand.", "transaction", type=click.IntRange(1)),
+    option("--since TIME", "Since when; now by default."),
+    option("--reason", "Why, for those who ask later."),
 )
 _KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
 
 
 @command("export-all", group=household, epilog=EXPORT_EXAMPLES)
 @HOUSEHOLD
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Where it goes, by default household-NUMBER.zip.")  # fmt: skip
+@option(
+    "-o --output FILE",
+    "Where it goes, by default household-NUMBER.zip.",
+    type=ANY_FILE,
+)
 def export_all(operator: Operator, named: str, output: Path | None) -> None:
     """Download everything about a household as one ZIP file."""
     number = operator.number("accounts", named)
@@ -225,13 +223,16 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
 
 @command("sheet", group=household, epilog=SHEET_EXAMPLES)
 @HOUSEHOLD
-@click.option("--car", required=True, metavar="CAR", help="The company car, by number or name.")
-@click.option("--month", required=True, metavar="MONTH", help="Such as 2026-10.")
-@click.option("--flat", metavar="PRICE", help="Choose a flat price of a kWh for the year.")
-@click.option("--bill", is_flag=True, help="Choose what the statements ask for.")
-@click.option("--contract", metavar="PRICE", help="Choose what a supplier is paid for a kWh.")
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Where it goes: a .pdf, .html or .csv; by default car-MONTH.pdf.")  # fmt: skip
+@option("--car CAR", "The company car, by number or name.", required=True)
+@option("--month MONTH", "Such as 2026-10.", required=True)
+@option("--flat PRICE", "Choose a flat price of a kWh for the year.")
+@flag("--bill", "Choose what the statements ask for.")
+@option("--contract PRICE", "Choose what a supplier is paid for a kWh.")
+@option(
+    "-o --output FILE",
+    "Where it goes: a .pdf, .html or .csv; by default car-MONTH.pdf.",
+    type=ANY_FILE,
+)
 def sheet(
     operator: Operator, named: str, car: str, month: str, output: Path | None, **ways: str | None
 ) -> None:
@@ -251,11 +252,15 @@ def sheet(
 
 @command("delete-personal", group=household, epilog=DELETE_EXAMPLES)
 @HOUSEHOLD
-@click.option("--reason", required=True, help="Why; it stays, so write no name.")
-@click.option("--keep-years", type=click.IntRange(0, 100), default=10, show_default=True,
-              help="How long closed statements keep names.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Although something of it is not billed.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@option("--reason", "Why; it stays, so write no name.", required=True)
+@option(
+    "--keep-years",
+    "How long closed statements keep names.",
+    type=click.IntRange(0, 100),
+    default=10,
+)
+@flag("--force", "Although something of it is not billed.")
+@flag("--yes", "Do not ask.")
 def delete_personal(
     operator: Operator, named: str, reason: str, *, keep_years: int, force: bool, yes: bool
 ) -> None:
@@ -275,10 +280,8 @@ def delete_personal(
 
 
 @command("list", group=household, epilog=an_example("household list"))
-@click.option("--search", metavar="TEXT", help="Only with this in the name.")
-@click.option(
-    "--open/--closed", "is_open", default=None, help="Only those that are open now, or are not."
-)
+@option("--search TEXT", "Only with this in the name.")
+@option("--open/--closed", "Only those that are open now, or are not.", "is_open", default=None)
 @limit()
 def show_all(operator: Operator, search: str | None, *, is_open: bool | None, limit: int) -> None:
     """List households."""
@@ -305,7 +308,7 @@ def add(operator: Operator, **fields: Any) -> None:
 
 @command("change", group=household)
 @HOUSEHOLD
-@click.option("--name", help="Its new name.")
+@option("--name", "Its new name.")
 @_FIELDS
 @LIMITS
 def change(operator: Operator, named: str, **fields: Any) -> None:
@@ -322,7 +325,7 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 
 @command("close", group=household)
 @HOUSEHOLD
-@click.option("--until", metavar="TIME", help="Until when it is open; now by default.")
+@option("--until TIME", "Until when it is open; now by default.")
 def close(operator: Operator, named: str, until: str | None) -> None:
     """Close a household, as after a move-out.
 
@@ -343,11 +346,9 @@ def close(operator: Operator, named: str, until: str | None) -> None:
 
 @command("move-out", group=household, epilog=MOVE_OUT_EXAMPLES)
 @HOUSEHOLD
-@click.option(
-    "--until", required=True, metavar="TIME", help="The first day on which it is no longer there."
-)
-@click.option("--block-cards", is_flag=True, help="Block its cards, which it has not given back.")
-@click.option("--reason", help="Why, for those who ask later.")
+@option("--until TIME", "The first day on which it is no longer there.", required=True)
+@flag("--block-cards", "Block its cards, which it has not given back.")
+@option("--reason", "Why, for those who ask later.")
 def move_out(
     operator: Operator, named: str, until: str, reason: str | None, *, block_cards: bool
 ) -> None:
@@ -375,13 +376,13 @@ def undo(operator: Operator, task: int) -> None:
 @command("give", group=household, epilog=GIVE_EXAMPLES)
 @HOUSEHOLD
 @_BELONGING
-@click.option("--until", metavar="TIME", help="Until when, if that is known.")
-@click.option("--name", help="The name of a space.")
-@click.option(
+@option("--until TIME", "Until when, if that is known.")
+@option("--name", "The name of a space.")
+@option(
     "--only/--for-everybody",
+    "Whether only this household may charge there.",
     "exclusive",
     default=None,
-    help="Whether only this household may charge there.",
 )
 def give(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
     """Make a card, a space, a car or a session belong to a household."""
@@ -432,8 +433,8 @@ def show_sessions(operator: Operator, named: str, limit: int) -> None:
 
 @command("unowned", group=household)
 @OF_CHARGER
-@click.option("--from", metavar="TIME", help="Begun at or after this time or day.")
-@click.option("--to", metavar="TIME", help="Begun before this time or day.")
+@option("--from TIME", "Begun at or after this time or day.")
+@option("--to TIME", "Begun before this time or day.")
 @limit("How many, the newest.")
 def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
     """List the sessions that belong to nobody, the newest first."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, present, together
+from levity_trio.cli.declaring import JSON_LINES, PATH, flag, option, present, together
 from levity_trio.cli.deploy import write_files
 from levity_trio.cli.terminal import check_terminal, say, say_json, show_table, warn
 from levity_trio.config import API_PORT, ConfigError, EnvironmentProblem
@@ -63,41 +63,27 @@ that machine starts.
 Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong
 usage, 130 if the answer was no.
 """
-ROOT: Final = click.option(
-    "--root",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Write everything below this folder.",
-)
-YES: Final = click.option("is_yes", "--yes", is_flag=True, help="Do it without a question.")
-PINNED: Final = click.option(
+ROOT: Final = option("--root DIR", "Write everything below this folder.", type=PATH)
+YES: Final = flag("--yes", "Do it without a question.", "is_yes")
+PINNED: Final = option(
+    "--as FILE",
+    "Install exactly the versions in this file.",
     "pinned",
-    "--as",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Install exactly the versions in this file.",
+    type=PATH,
 )
 _OPTIONS: Final = together(
-    click.option("--cards", type=click.Choice(["admitted", "all"]), help="Which cards may charge."),
-    click.option("--site", metavar="NAME", help="Name of the site."),
-    click.option(
-        "--time-zone", metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."
-    ),
-    click.option(
-        "--address", metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."
-    ),
-    click.option("--alerts", is_flag=True, help="Also install Prometheus and its alerts."),
-    click.option(
-        "--litestream", is_flag=True, help="Also write the files of Litestream, to be filled in."
-    ),
+    option("--cards", "Which cards may charge.", type=click.Choice(["admitted", "all"])),
+    option("--site NAME", "Name of the site."),
+    option("--time-zone ZONE", "Time zone of the site, such as Europe/Berlin."),
+    option("--address NAME-OR-IP", "By which chargers and phones reach this machine."),
+    flag("--alerts", "Also install Prometheus and its alerts."),
+    flag("--litestream", "Also write the files of Litestream, to be filled in."),
     PINNED,
-    click.option(
-        "--files",
-        metavar="DIR",
+    option(
+        "--files DIR",
+        "Folder of the files that are written without root.",
         default=FILES,
-        show_default=True,
-        type=click.Path(path_type=Path),
-        help="Folder of the files that are written without root.",
+        type=PATH,
     ),
     ROOT,
     YES,
@@ -378,12 +364,7 @@ again), 2 for wrong usage, 130 if the answer was no.
 )
 @ROOT
 @YES
-@click.option(
-    "leaves_limits",
-    "--leave-limits",
-    is_flag=True,
-    help="Do it although chargers are still limited.",
-)
+@flag("--leave-limits", "Do it although chargers are still limited.", "leaves_limits")
 @JSON_LINES
 def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: bool) -> int:
     """Remove the program and its service from this machine. The data stays."""

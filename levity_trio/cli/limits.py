@@ -6,36 +6,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import click
-
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import together
+from levity_trio.cli.declaring import flag, option, together
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import money, say
 from levity_trio.config import ConfigError
 
 NAMES: Final = ("only_at", "anywhere", "month_kwh", "month_amount")
 LIMITS: Final = together(
-    click.option(
-        "--only-at",
-        metavar="ID",
-        multiple=True,
-        help="A charger where it may charge, and at no other.",
-    ),
-    click.option("--anywhere", is_flag=True, help="Wherever everybody may again."),
-    click.option(
-        "--month-kwh", metavar="KWH", help='How many kWh it may charge in a month; "" for any.'
-    ),
-    click.option(
-        "--month-amount", metavar="AMOUNT", help='What it may cost in a month; "" for any.'
-    ),
+    option("--only-at ID", "A charger where it may charge, and at no other.", multiple=True),
+    flag("--anywhere", "Wherever everybody may again."),
+    option("--month-kwh KWH", 'How many kWh it may charge in a month; "" for any.'),
+    option("--month-amount AMOUNT", 'What it may cost in a month; "" for any.'),
 )
-EVERYWHERE: Final = click.option(
-    "--everywhere/--not-everywhere",
-    default=None,
-    help="Also at spaces that are for one household only.",
+EVERYWHERE: Final = option(
+    "--everywhere/--not-everywhere", "Also at spaces that are for one household only.", default=None
 )
 
 
@@ -55,9 +42,9 @@ def set_limits(operator: Operator, *path: str, given: Mapping[str, Any]) -> None
     body = {
         name: before[name] for name in ("chargers", "everywhere", "month_wh", "month_amount")
     } | _place(given)
-    for name, option in (("month_wh", "month_kwh"), ("month_amount", "month_amount")):
-        if option in given:
-            body[name] = _number(option, given[option], currency)
+    for name, typed in (("month_wh", "month_kwh"), ("month_amount", "month_amount")):
+        if typed in given:
+            body[name] = _number(typed, given[typed], currency)
     after = operator.put(*path, body={name: value for name, value in body.items() if value})
     if not operator.is_json:
         say(_words(after, currency))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, an_example
+from levity_trio.cli.declaring import EXISTING_FILE, Group, an_example, flag, option
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -69,9 +69,7 @@ NO_SITE: Final = (
 
 load = Group("load", help="Show and explain who may draw what under the feeder.", epilog=HELP)
 _CHARGER: Final = click.argument("charger")
-_CONNECTOR: Final = click.option(
-    "--connector", type=int, default=1, show_default=True, help="Which of its connectors."
-)
+_CONNECTOR: Final = option("--connector", "Which of its connectors.", type=int, default=1)
 
 
 @command("show", group=load)
@@ -134,8 +132,8 @@ def why(operator: Operator, charger: str) -> None:
 @command("boost", group=load)
 @_CHARGER
 @_CONNECTOR
-@click.option("--minutes", type=int, default=60, show_default=True, help="For how long.")
-@click.option("--reason", required=True, help="Why this car comes before the others.")
+@option("--minutes", "For how long.", type=int, default=60)
+@option("--reason", "Why this car comes before the others.", required=True)
 def boost(operator: Operator, charger: str, connector: int, minutes: int, reason: str) -> None:
     """Give one car its maximum for a while, as far as the circuits allow it."""
     body = {"charger": charger, "connector": connector, "minutes": minutes, "reason": reason}
@@ -148,7 +146,7 @@ def boost(operator: Operator, charger: str, connector: int, minutes: int, reason
 @_CHARGER
 @click.argument("amperes")
 @_CONNECTOR
-@click.option("--reason", default="", help="Why, for those who ask later.")
+@option("--reason", "Why, for those who ask later.", default="")
 def limit(operator: Operator, charger: str, amperes: str, connector: int, reason: str) -> None:
     """Limit a charger by hand to AMPERES; `none` lifts that."""
     if amperes != "none" and not amperes.isdecimal():
@@ -188,24 +186,16 @@ def _amperes_or_text(text: str) -> float | str:
         "load site --off",
     ),
 )
-@click.argument(
-    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+@click.argument("file", type=EXISTING_FILE, required=False)
+@option("--amperes", "One feeder with this limit per phase, all chargers at it.", type=float)
+@option(
+    "--house", "On it, too: none, its highest A, or the model of its meter.", type=_amperes_or_text
 )
-@click.option(
-    "--amperes", type=float, help="One feeder with this limit per phase, all chargers at it."
-)
-@click.option(
-    "--house",
-    type=_amperes_or_text,
-    help="On it, too: none, its highest A, or the model of its meter.",
-)
-@click.option("--address", help="Of that meter.")
-@click.option("--most", type=int, help="A per phase that one charger can draw: 16 for 11 kW.")
-@click.option("--check", "is_check", is_flag=True, help="Say whether it fits; enter nothing.")
-@click.option(
-    "--fit", is_flag=True, help="If it does not fit, enter the first way in which it would."
-)
-@click.option("--off", is_flag=True, help="End load management.")
+@option("--address", "Of that meter.")
+@option("--most", "A per phase that one charger can draw: 16 for 11 kW.", type=int)
+@flag("--check", "Say whether it fits; enter nothing.", "is_check")
+@flag("--fit", "If it does not fit, enter the first way in which it would.")
+@flag("--off", "End load management.")
 def site(
     operator: Operator, file: Path | None, *, is_check: bool, fit: bool, off: bool, **asked: Any
 ) -> None:
@@ -274,7 +264,7 @@ def _say_checked(found: Mapping[str, Any]) -> None:
 
 
 _OF_CHARGERS: Final = click.argument("charger", required=False)
-_CIRCUIT: Final = click.option("--circuit", metavar="NAME", help="All chargers at this circuit.")
+_CIRCUIT: Final = option("--circuit NAME", "All chargers at this circuit.")
 
 
 @command("on", group=load)
@@ -352,7 +342,7 @@ def _obeys(one: Mapping[str, Any]) -> str:
 
 @command("trust", group=load)
 @_CHARGER
-@click.option("--off", "is_off", is_flag=True, help="Trust it no longer.")
+@flag("--off", "Trust it no longer.", "is_off")
 def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
     """Trust a charger to obey while it is away, without a trial."""
     found = operator.put("load", "chargers", charger, "trust", body={"is_trusted": not is_off})
@@ -395,7 +385,7 @@ def forget(operator: Operator, charger: str | None, circuit: str | None) -> None
 @command("try", group=load)
 @_CHARGER
 @_CONNECTOR
-@click.option("--cancel", is_flag=True, help="Cancel the trial that runs.")
+@flag("--cancel", "Cancel the trial that runs.")
 def try_charger(operator: Operator, charger: str, connector: int, *, cancel: bool) -> None:
     """Try for fifteen minutes, with a car that charges, whether a charger obeys."""
     if cancel:
@@ -445,29 +435,10 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
     ),
 )
 @click.argument("name")
-@click.option(
-    "--mqtt",
-    "topics",
-    multiple=True,
-    required=True,
-    metavar="TOPIC",
-    help="Of all phases, or one for each.",
-)
-@click.option(
-    "--path",
-    "paths",
-    multiple=True,
-    metavar="a.b",
-    help="Where its JSON has a phase; may be repeated.",
-)
-@click.option(
-    "--shows",
-    type=click.Choice(["A", "mA", "W", "kW"]),
-    default="A",
-    show_default=True,
-    help="Its unit.",
-)
-@click.option("--circuit", metavar="NAME", help="Which one it measures; the feeder, if not given.")
+@option("--mqtt TOPIC", "Of all phases, or one for each.", "topics", multiple=True, required=True)
+@option("--path a.b", "Where its JSON has a phase; may be repeated.", "paths", multiple=True)
+@option("--shows", "Its unit.", type=click.Choice(["A", "mA", "W", "kW"]), default="A")
+@option("--circuit NAME", "Which one it measures; the feeder, if not given.")
 def meter(
     operator: Operator,
     name: str,
@@ -537,7 +508,7 @@ def meters(operator: Operator) -> None:
     epilog=an_example("load order 16", "load order 8.4kW --source relay", "load order none"),
 )
 @click.argument("allowed")
-@click.option("--source", default="CLI", show_default=True, help="Whence it came.")
+@option("--source", "Whence it came.", default="CLI")
 def order(operator: Operator, allowed: str, source: str) -> None:
     """Hand on an order of the grid operator: amperes on each phase, kilowatts on all together, or
     `none`."""
@@ -564,12 +535,15 @@ def orders(operator: Operator) -> None:
 
 
 @command("what-if", group=load)
-@click.option("--limit", "amperes", type=float, help="Of the feeder, in A per phase.")
-@click.option(
-    "--chargers", default="0", help="How many more, such as +5; each is used as one that is there."
+@option("--limit", "Of the feeder, in A per phase.", "amperes", type=float)
+@option(
+    "--chargers",
+    "How many more, such as +5; each is used as one that is there.",
+    default="0",
+    show_default=False,
 )
-@click.option("--since", metavar="DAY", help="Default: a year ago.")
-@click.option("--until", metavar="DAY", help="Default: today.")
+@option("--since DAY", "Default: a year ago.")
+@option("--until DAY", "Default: today.")
 def what_if(
     operator: Operator, amperes: float | None, chargers: str, since: str | None, until: str | None
 ) -> None:

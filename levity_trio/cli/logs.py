@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.declaring import ANY_FILE, JSON_LINES, flag, on_database, option
 from levity_trio.cli.terminal import cell, say
 from levity_trio.config import ServerConfig
 from levity_trio.output import is_terminal
@@ -76,27 +76,17 @@ def _read_since(
 
 @on_database("logs", epilog=EXAMPLES)
 @click.argument("charger", required=False, metavar="[CHARGER]")
-@click.option(
-    "--action", metavar="ACTION", help="Only calls with this action, and the responses to them."
-)
-@click.option(
-    "--since",
-    metavar="WHEN",
-    callback=_read_since,
-    help="Start time, or a duration before now (2h, 7d).",
-)
-@click.option("--until", metavar="WHEN", callback=_read_since, help="End time, like --since.")
-@click.option(
-    "is_follow", "--follow", "-f", is_flag=True, help="Show new frames as they come, until Ctrl-C."
-)
-@click.option(
+@option("--action ACTION", "Only calls with this action, and the responses to them.")
+@option("--since WHEN", "Start time, or a duration before now (2h, 7d).", callback=_read_since)
+@option("--until WHEN", "End time, like --since.", callback=_read_since)
+@flag("--follow -f", "Show new frames as they come, until Ctrl-C.", "is_follow")
+@option(
+    "--share FILE",
+    "Write them to FILE for others: a zip without personal data.",
     "file",
-    "--share",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write them to FILE for others: a zip without personal data.",
+    type=ANY_FILE,
 )
-@click.option("is_agreed", "--yes", is_flag=True, help="Do not ask before FILE is written.")
+@flag("--yes", "Do not ask before FILE is written.", "is_agreed")
 @JSON_LINES
 def logs(
     config: ServerConfig,

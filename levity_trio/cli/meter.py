@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, Number, an_example, changes, limit, together
+from levity_trio.cli.declaring import Group, Number, an_example, changes, limit, option, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
@@ -46,37 +46,15 @@ site. A file has the columns meter, at, value and, unless it is kWh, unit.
 meter = Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
 _METER: Final = click.argument("named", metavar="METER")
 _FIELDS: Final = together(
-    click.option(
-        "--class",
-        "class_percent",
-        type=Number(),
-        metavar="PERCENT",
-        help="Its class: B is 1, A is 2.",
-    ),
-    click.option(
-        "--chargers-class",
-        "chargers_percent",
-        type=Number(),
-        metavar="PERCENT",
-        help="Of its chargers.",
-    ),
-    click.option("--digits", metavar="N", help="It shows N digits of kWh, then goes on at 0."),
-    click.option("--since", metavar="TIME", help="Since when it is in use."),
-    click.option("--until", metavar="TIME", help="Until when it is in use."),
-    click.option(
-        "--charger",
-        "chargers",
-        multiple=True,
-        metavar="ID",
-        help="It measures this; may be repeated.",
-    ),
-    click.option(
-        "--mqtt", "topic", metavar="TOPIC", help="It publishes on this topic what it shows."
-    ),
-    click.option("--path", metavar="a.b", help="Where the JSON it publishes has that."),
-    click.option(
-        "--unit", type=click.Choice(["kWh", "Wh"]), help="Of what it publishes; kWh, if not given."
-    ),
+    option("--class PERCENT", "Its class: B is 1, A is 2.", "class_percent", type=Number()),
+    option("--chargers-class PERCENT", "Of its chargers.", "chargers_percent", type=Number()),
+    option("--digits N", "It shows N digits of kWh, then goes on at 0."),
+    option("--since TIME", "Since when it is in use."),
+    option("--until TIME", "Until when it is in use."),
+    option("--charger ID", "It measures this; may be repeated.", "chargers", multiple=True),
+    option("--mqtt TOPIC", "It publishes on this topic what it shows.", "topic"),
+    option("--path a.b", "Where the JSON it publishes has that."),
+    option("--unit", "Of what it publishes; kWh, if not given.", type=click.Choice(["kWh", "Wh"])),
 )
 
 
@@ -116,7 +94,7 @@ def add(operator: Operator, **fields: Any) -> None:
 
 @command("change", group=meter)
 @_METER
-@click.option("--name", help="Its new name.")
+@option("--name", "Its new name.")
 @_FIELDS
 def change(operator: Operator, named: str, **fields: Any) -> None:
     """Change a meter; what is not given stays.
@@ -130,10 +108,8 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 @command("read", group=meter, epilog=EXAMPLES)
 @_METER
 @click.argument("value", type=Number())
-@click.option(
-    "--unit", type=click.Choice(["kWh", "Wh"]), default="kWh", show_default=True, help="Its unit."
-)
-@click.option("--at", metavar="TIME", help="When it was read; now, if not given.")
+@option("--unit", "Its unit.", type=click.Choice(["kWh", "Wh"]), default="kWh")
+@option("--at TIME", "When it was read; now, if not given.")
 def read(operator: Operator, named: str, **fields: Any) -> None:
     """Enter what a meter shows. The same again changes nothing."""
     body = changes({**fields, "value": f"{fields['value']:f}"})
@@ -150,7 +126,7 @@ def read(operator: Operator, named: str, **fields: Any) -> None:
 @command("void", group=meter)
 @_METER
 @click.argument("reading", type=click.IntRange(1))
-@click.option("--reason", required=True, help="Why it is wrong.")
+@option("--reason", "Why it is wrong.", required=True)
 def void(operator: Operator, named: str, reading: int, reason: str) -> None:
     """Void a reading that is wrong; it stays on record."""
     path = ("meters", operator.number("meters", named), "readings", str(reading))

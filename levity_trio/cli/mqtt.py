@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
-from levity_trio.cli.declaring import Group
+from levity_trio.cli.declaring import Group, option
 from levity_trio.cli.operator import Operator, command
 
 PRUNED: Final = "Older facts since then are kept no longer (--event-days)."
@@ -30,9 +28,7 @@ def show(operator: Operator) -> None:
 
 
 @command("replay", group=mqtt)
-@click.option(
-    "--since", metavar="TIME", required=True, help="The time of the first fact that is sent again."
-)
+@option("--since TIME", "The time of the first fact that is sent again.", required=True)
 def replay(operator: Operator, since: str) -> None:
     """Send the facts since a time again, in their order."""
     done = operator.post("mqtt", "replay", body={"since": operator.instant(since, "--since")})

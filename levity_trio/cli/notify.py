@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group
+from levity_trio.cli.declaring import WIDE, Group, option
 from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, command
 from levity_trio.cli.transfers import PATIENCE_SECONDS
 
@@ -33,11 +33,7 @@ notify = Group("notify", help="Try the messages to people, and see what was sent
 
 @command("test", group=notify)
 @click.argument("way", type=click.Choice([*WAYS]), required=False)
-@click.option(
-    "--to",
-    metavar="ADDRESS",
-    help="Mail the test to this address, not to the sender's own mailbox.",
-)
+@option("--to ADDRESS", "Mail the test to this address, not to the sender's own mailbox.")
 def test(operator: Operator, way: str | None, to: str | None) -> int:
     """Try mail, push, ping or backup, which makes a copy; without a way, each that is set.
 
@@ -66,9 +62,7 @@ def _tried(operator: Operator, way: str, to: str | None) -> Mapping[str, Any]:
 
 
 @command("log", group=notify)
-@click.option(
-    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="So many at most."
-)
+@option("--limit", "So many at most.", type=click.IntRange(1, 500), default=50)
 @WIDE
 def log(operator: Operator, limit: int) -> None:
     """List what was sent, to whom and when, and what still waits, the newest first."""

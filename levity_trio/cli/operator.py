@@ -16,11 +16,13 @@ import click
 
 from levity_trio.cli import terminal
 from levity_trio.cli.declaring import (
+    EXISTING_FILE,
     JSON,
     JSON_PARAMETER,
     Callback,
     database_options,
     examples_of,
+    option,
     present,
     together,
 )
@@ -249,22 +251,18 @@ def _token_file(environment: Mapping[str, str]) -> Path:
 # Commands
 
 
-CA: Final = click.option(
-    "--ca",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
+CA: Final = option(
+    "--ca FILE",
+    "Root certificate of the server, if it has its own authority.",
+    type=EXISTING_FILE,
     envvar="LEVITY_CA",
-    help="Root certificate of the server, if it has its own authority.",
 )
 API: Final = together(
-    click.option(
-        "--api",
-        metavar="URL",
+    option(
+        "--api URL",
+        "URL of the server's API, or unix:PATH  [default: the socket of the server here, "
+        f"else {DEFAULT_URL}].",
         envvar="LEVITY_API",
-        help=(
-            "URL of the server's API, or unix:PATH  [default: the socket of the server here, "
-            f"else {DEFAULT_URL}]."
-        ),
     ),
     CA,
 )

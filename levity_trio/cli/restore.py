@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from levity_trio.cli.backup import in_words, minute
-from levity_trio.cli.declaring import JSON_LINES, on_database, place
+from levity_trio.cli.declaring import JSON_LINES, PATH, flag, on_database, option, place
 from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json
 from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
@@ -59,10 +59,13 @@ wrong usage.
     short_help="Put a backup in the place of the database.",
     words="SQLite database to replace or to create; or a restored one on PostgreSQL.",
 )
-@click.argument("backup", type=click.Path(path_type=Path), required=False)
-@click.option("is_forced", "--force", is_flag=True, help="Replace a database that has other facts.")
-@click.option("--last-statement", type=click.IntRange(0, 2**53), metavar="NUMBER",
-              help="The highest number of a statement that was closed.")  # fmt: skip
+@click.argument("backup", type=PATH, required=False)
+@flag("--force", "Replace a database that has other facts.", "is_forced")
+@option(
+    "--last-statement NUMBER",
+    "The highest number of a statement that was closed.",
+    type=click.IntRange(0, 2**53),
+)
 @JSON_LINES
 def restore(
     config: ServerConfig,

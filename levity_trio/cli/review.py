@@ -16,7 +16,9 @@ from levity_trio.cli.declaring import (
     Group,
     an_example,
     energy,
+    flag,
     limit,
+    option,
     present,
 )
 from levity_trio.cli.operator import Operator, command
@@ -26,11 +28,9 @@ from levity_trio.config import ConfigError
 AS_TYPED: Final = {"make-transaction": "make"}
 """Answers of the API whose command has a shorter name."""
 COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "fits", "answers")
-REASON: Final = click.option(
-    "--reason", required=True, metavar="TEXT", help="Why; it is kept with your name."
-)
-EVENT: Final = click.option(
-    "--event", type=int, metavar="ID", help="Refuse if the session has a newer event than this one."
+REASON: Final = option("--reason TEXT", "Why; it is kept with your name.", required=True)
+EVENT: Final = option(
+    "--event ID", "Refuse if the session has a newer event than this one.", type=int
 )
 EXAMPLES: Final = """\
 \b
@@ -99,7 +99,7 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
 
 @command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
 @OF_CHARGER
-@click.option("--kind", type=click.Choice(["session", "message"]), help="Only these.")
+@option("--kind", "Only these.", type=click.Choice(["session", "message"]))
 @limit("How many, the newest.")
 def list_queue(operator: Operator, charger: str | None, kind: str | None, **query: object) -> None:
     """List what waits for a person, the newest first."""
@@ -182,11 +182,7 @@ def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
 )
 @click.argument("charger")
 @click.argument("cause")
-@click.option(
-    "--as-reported",
-    is_flag=True,
-    help="With the figure that the charger reported, not the proposed one.",
-)
+@flag("--as-reported", "With the figure that the charger reported, not the proposed one.")
 @energy("total_wh", "--kwh", "What they come to together; needed if the charger reported more.")
 @REASON
 def settle(
@@ -249,11 +245,7 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 @click.argument("message", type=int)
 @SESSION
 @energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
-@click.option(
-    "--stop-time",
-    metavar="TIME",
-    help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.",
-)
+@option("--stop-time TIME", "Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON
 @EVENT
 def attach(operator: Operator, message: int, **fields: object) -> int:
@@ -263,22 +255,12 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 
 @command("make", group=review)
 @click.argument("message", type=int)
-@click.option(
-    "--connector", type=int, metavar="NUMBER", help="Its connector, if no reading shows it."
-)
-@click.option(
-    "--start-time",
-    metavar="TIME",
-    help="When it began, if no reading shows it: 2026-03-01T12:00 at the site.",
-)
+@option("--connector NUMBER", "Its connector, if no reading shows it.", type=int)
+@option("--start-time TIME", "When it began, if no reading shows it: 2026-03-01T12:00 at the site.")
 @energy("meter_start_wh", "--start-kwh", "The register at its start.")
 @energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
-@click.option(
-    "--stop-time",
-    metavar="TIME",
-    help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.",
-)
-@click.option("id_tag", "--card", metavar="CARD", help="The card, if the stop has none.")
+@option("--stop-time TIME", "Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
+@option("--card CARD", "The card, if the stop has none.", "id_tag")
 @energy("figure_wh", "--kwh", "Its energy, if you know it.")
 @REASON
 def make(operator: Operator, message: int, **fields: object) -> int:
@@ -288,9 +270,7 @@ def make(operator: Operator, message: int, **fields: object) -> int:
 
 @command("dismiss", group=review)
 @click.argument("message", type=int)
-@click.option(
-    "--review", "is_review", is_flag=True, help="MESSAGE is the id of a review, not of a message."
-)
+@flag("--review", "MESSAGE is the id of a review, not of a message.", "is_review")
 @REASON
 def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:
     """Resolve a message, or a review, that affects no bill."""
@@ -316,13 +296,9 @@ Examples:
 @energy("figure_wh", "--kwh", "The energy, if it is not the difference of the registers.")
 @energy("meter_start_wh", "--start-kwh", "The register at its start.")
 @energy("meter_stop_wh", "--stop-kwh", "The register at its end.")
-@click.option(
-    "--start-time",
-    metavar="TIME",
-    help="When it began, for the bill, as 2026-03-01T12:00 at the site.",
-)
-@click.option("--stop-time", metavar="TIME", help="When it ended, for the bill, likewise.")
-@click.option("id_tag", "--card", metavar="CARD", help="The card, if none is known.")
+@option("--start-time TIME", "When it began, for the bill, as 2026-03-01T12:00 at the site.")
+@option("--stop-time TIME", "When it ended, for the bill, likewise.")
+@option("--card CARD", "The card, if none is known.", "id_tag")
 @REASON
 @EVENT
 def correct(operator: Operator, transaction: int, **fields: object) -> int:
@@ -344,11 +320,7 @@ Examples:
 
 @command("close", epilog=CLOSE_EXAMPLES)
 @SESSION
-@click.option(
-    "--stop-time",
-    metavar="TIME",
-    help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]",
-)
+@option("--stop-time TIME", "When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
 @energy("meter_stop_wh", "--stop-kwh", "The register at its end; the figure is then corrected.")
 @REASON
 @EVENT

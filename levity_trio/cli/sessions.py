@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.declaring import OF_CHARGER, SESSION, limit
+from levity_trio.cli.declaring import OF_CHARGER, SESSION, flag, limit, option
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, fill, local_second, none_yet, say
 from levity_trio.documents.cells import inert
@@ -68,26 +68,23 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 
 @command("sessions", epilog=EXAMPLES)
 @OF_CHARGER
-@click.option("--connector", type=int, metavar="NUMBER", help="Only of this connector.")
-@click.option("tag", "--card", metavar="CARD", help="Only of this card.")
-@click.option(
+@option("--connector NUMBER", "Only of this connector.", type=int)
+@option("--card CARD", "Only of this card.", "tag")
+@option(
     "--status",
+    "Only those that are open, or have ended.",
     type=click.Choice(["Active", "Completed"]),
-    help="Only those that are open, or have ended.",
 )
-@click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
-@click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
-@click.option("--review", is_flag=True, help="Only those with an open review.")
-@click.option(
-    "--bill",
+@option("--from TIME", "Begun at or after this time or day.", "since")
+@option("--to TIME", "Begun before this time or day.", "until")
+@flag("--review", "Only those with an open review.")
+@option(
+    "--bill STATE",
+    f"Only those in this state: {', '.join(STATES)}.",
     type=click.Choice(list(STATES)),
-    metavar="STATE",
-    help=f"Only those in this state: {', '.join(STATES)}.",
 )
-@click.option(
-    "--by", type=click.Choice(list(BY)), help="Sum them by month of their end, charger or card."
-)
-@click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
+@option("--by", "Sum them by month of their end, charger or card.", type=click.Choice(list(BY)))
+@flag("--csv", "Output CSV.", "is_csv")
 @limit("How many, the newest.")
 def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
     """List charging sessions, the newest first, or sum them."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from levity_trio.cli.declaring import read_database, together
+from levity_trio.cli.declaring import ANY_FILE, flag, option, read_database, together
 from levity_trio.cli.terminal import say
-from levity_trio.cli.verify import FILE, VERBOSE
+from levity_trio.cli.verify import VERBOSE
 from levity_trio.config import ConfigError
 from levity_trio.config.settings import DatabaseAddress
 
@@ -86,107 +86,75 @@ def _real(_context: click.Context, _option: click.Parameter, speed: float) -> fl
 
 
 _OPTIONS = together(
-    click.option("--url", default=URL, show_default=True, help="URL of the central system."),
-    click.option(
-        "--scenario", metavar="NAME|FILE", help="Built-in scenario or TOML file  [default: day]."
-    ),
-    click.option(
+    option("--url", "URL of the central system.", default=URL),
+    option("--scenario NAME|FILE", "Built-in scenario or TOML file  [default: day]."),
+    option(
         "--chargers",
+        "Number of chargers  [default: that of the scenario].",
         type=click.IntRange(1, 100_000),
-        help="Number of chargers  [default: that of the scenario].",
     ),
-    click.option(
+    option(
         "--speed",
+        "Speed relative to real time; 60 simulates an hour per minute. The server needs the "
+        "same --clock-speed.",
         type=click.FloatRange(0.1, 100_000),
         callback=_real,
         default=1.0,
-        show_default=True,
-        help=(
-            "Speed relative to real time; 60 simulates an hour per minute. The server needs the "
-            "same --clock-speed."
-        ),
     ),
-    click.option(
-        "--seed",
-        type=int,
-        default=1,
-        show_default=True,
-        help="Random seed; the same seed gives the same run.",
+    option("--seed", "Random seed; the same seed gives the same run.", type=int, default=1),
+    option("--quirk NAME", "Quirk of every charger; can be repeated.", "quirks", multiple=True),
+    option(
+        "--password HEX",
+        "Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with "
+        "wss:// 2.",
     ),
-    click.option(
-        "quirks",
-        "--quirk",
-        metavar="NAME",
-        multiple=True,
-        help="Quirk of every charger; can be repeated.",
-    ),
-    click.option(
-        "--password",
-        metavar="HEX",
-        help=(
-            "Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with "
-            "wss:// 2."
-        ),
-    ),
-    click.option(
+    option(
+        "--ca FILE",
+        "Authority of the central system's certificate (PEM).",
         "authority",
-        "--ca",
-        type=FILE,
-        metavar="FILE",
-        help="Authority of the central system's certificate (PEM).",
+        type=ANY_FILE,
     ),
-    click.option(
+    option(
+        "--client-cert FILE",
+        "Client certificate and key (PEM), security profile 3; {id} in it stands for the "
+        "charger's identifier.",
         "certificate",
-        "--client-cert",
-        metavar="FILE",
-        help=(
-            "Client certificate and key (PEM), security profile 3; {id} in it stands for the "
-            "charger's identifier."
-        ),
     ),
-    click.option(
-        "--verify",
+    option(
+        "--verify DATABASE",
+        "Database of the central system, to be compared with the simulation at its end.",
         callback=read_database,
-        metavar="DATABASE",
-        help="Database of the central system, to be compared with the simulation at its end.",
     ),
-    click.option(
-        "--ledger",
-        type=FILE,
-        metavar="FILE",
-        help="File that records the true course of the simulation, for `levity-trio verify`.",
+    option(
+        "--ledger FILE",
+        "File that records the true course of the simulation, for `levity-trio verify`.",
+        type=ANY_FILE,
     ),
     VERBOSE,
-    click.option("is_json", "--json", is_flag=True, help="Output the summary as JSON."),
-    click.option(
+    flag("--json", "Output the summary as JSON.", "is_json"),
+    flag(
         "--list-quirks",
-        is_flag=True,
+        "List the quirks, and the real chargers that have them.",
         is_eager=True,
         expose_value=False,
         callback=_list_quirks,
-        help="List the quirks, and the real chargers that have them.",
     ),
-    click.option(
+    flag(
         "--list-scenarios",
-        is_flag=True,
+        "List the built-in scenarios.",
         is_eager=True,
         expose_value=False,
         callback=_list_scenarios,
-        help="List the built-in scenarios.",
     ),
-    click.option(
-        "--control",
-        metavar="[HOST:]PORT",
-        help=(
-            "Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the "
-            "chargers added there."
-        ),
+    option(
+        "--control [HOST:]PORT",
+        "Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the "
+        "chargers added there.",
     ),
-    click.option(
-        "--state",
-        type=FILE,
-        metavar="FILE",
-        help=f"File that keeps the chargers added there  [default: {STATE}].",
+    option(
+        "--state FILE",
+        f"File that keeps the chargers added there  [default: {STATE}].",
+        type=ANY_FILE,
     ),
 )
 

@@ -18,6 +18,7 @@ from levity_trio.cli.declaring import (
     Decorator,
     Group,
     examples_of,
+    option,
     present,
     together,
 )
@@ -121,13 +122,8 @@ def simulator(context: click.Context) -> None:
         say(context.get_help())
 
 
-_API = click.option(
-    "--api",
-    metavar="URL",
-    default=DEFAULT_URL,
-    envvar="LEVITY_SIMULATOR_API",
-    show_default=True,
-    help="URL of the simulator's API.",
+_API = option(
+    "--api URL", "URL of the simulator's API.", default=DEFAULT_URL, envvar="LEVITY_SIMULATOR_API"
 )
 
 
@@ -151,34 +147,30 @@ def command(name: str, group: click.Group = simulator) -> Callable[[Callback], c
 
 
 _CHARGER = click.argument("charger", metavar="CHARGER")
-_CONNECTOR = click.option(
-    "--connector", "-c", type=int, help="Number of the connector, if there are several."
-)
+_CONNECTOR = option("--connector -c", "Number of the connector, if there are several.", type=int)
 _CHARGER_FIELDS = together(
-    click.option("--vendor", help="Vendor in its BootNotification."),
-    click.option("--model", help="Model in its BootNotification."),
-    click.option("--serial-number", help="Serial number in its BootNotification."),
-    click.option("--firmware-version", help="Firmware version in its BootNotification."),
-    click.option("--connectors", type=int, help="Number of connectors."),
-    click.option("--power-type", help="AC or DC."),
-    click.option("--phases", type=int, help="Number of phases for AC, 1 or 3."),
-    click.option("--max-current-a", type=float, help="Maximum current per phase for AC, in A."),
-    click.option("--max-power-w", type=float, help="Maximum power for DC, in W."),
-    click.option("--register-wh", type=int, help="Initial value of its meter registers, in Wh."),
-    click.option(
-        "--security-profile", type=int, help="Security profile, 0 to 3 (OCPP security whitepaper)."
-    ),
-    click.option("--password", help="Password for security profiles 1 and 2."),
-    click.option("--quirk", "quirks", multiple=True, help="Quirk of the charger; can be repeated."),
-    click.option("--location", help="Name of its location."),
-    click.option("--auto-connect/--no-auto-connect", default=None, help="Connect automatically."),
+    option("--vendor", "Vendor in its BootNotification."),
+    option("--model", "Model in its BootNotification."),
+    option("--serial-number", "Serial number in its BootNotification."),
+    option("--firmware-version", "Firmware version in its BootNotification."),
+    option("--connectors", "Number of connectors.", type=int),
+    option("--power-type", "AC or DC."),
+    option("--phases", "Number of phases for AC, 1 or 3.", type=int),
+    option("--max-current-a", "Maximum current per phase for AC, in A.", type=float),
+    option("--max-power-w", "Maximum power for DC, in W.", type=float),
+    option("--register-wh", "Initial value of its meter registers, in Wh.", type=int),
+    option("--security-profile", "Security profile, 0 to 3 (OCPP security whitepaper).", type=int),
+    option("--password", "Password for security profiles 1 and 2."),
+    option("--quirk", "Quirk of the charger; can be repeated.", "quirks", multiple=True),
+    option("--location", "Name of its location."),
+    option("--auto-connect/--no-auto-connect", "Connect automatically.", default=None),
 )
 _VEHICLE_FIELDS = together(
-    click.option("--battery-wh", type=float, help="Capacity of its battery, in Wh."),
-    click.option("--max-ac-w", type=float, help="Maximum AC power, in W; 0 if it has no AC inlet."),
-    click.option("--ac-phases", type=int, help="Number of phases of its onboard charger."),
-    click.option("--max-dc-w", type=float, help="Maximum DC power, in W; 0 if it has no DC inlet."),
-    click.option("--soc", type=float, help="State of charge on arrival, 0 to 1."),
+    option("--battery-wh", "Capacity of its battery, in Wh.", type=float),
+    option("--max-ac-w", "Maximum AC power, in W; 0 if it has no AC inlet.", type=float),
+    option("--ac-phases", "Number of phases of its onboard charger.", type=int),
+    option("--max-dc-w", "Maximum DC power, in W; 0 if it has no DC inlet.", type=float),
+    option("--soc", "State of charge on arrival, 0 to 1.", type=float),
 )
 
 
@@ -226,9 +218,7 @@ def remove(client: Client, charger: str) -> None:
 
 
 _TAG = click.argument("tag")
-_VEHICLE = click.option(
-    "--vehicle", help="Name of a vehicle (`simulator vehicles`); any vehicle by default."
-)
+_VEHICLE = option("--vehicle", "Name of a vehicle (`simulator vehicles`); any vehicle by default.")
 _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
     "connect": ("Switch on a charger's power, so that it connects.", ()),
     "disconnect": ("Cut a charger's power.", ()),
@@ -249,7 +239,7 @@ _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
     "meter": (
         "Set the register that a connector reports.\n\nThe true energy does not change.",
         (
-            click.option("--wh", type=int, required=True, help="Value of the register, in Wh."),
+            option("--wh", "Value of the register, in Wh.", type=int, required=True),
             _CONNECTOR,
         ),
     ),
@@ -303,9 +293,7 @@ for _name, (_text, _parameters) in _ACTIONS.items():
 @_CHARGER
 @click.argument("action")
 @click.argument("payload", required=False, metavar="[PAYLOAD]")
-@click.option(
-    "--connector", "-c", type=int, help="Connector of the message, without PAYLOAD  [default: 1]."
-)
+@option("--connector -c", "Connector of the message, without PAYLOAD  [default: 1].", type=int)
 def send(
     client: Client, charger: str, action: str, payload: str | None, connector: int | None
 ) -> None:
@@ -342,13 +330,7 @@ def configuration(client: Client, charger: str, key: str | None, value: str | No
 
 @command("log")
 @_CHARGER
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 500),
-    default=50,
-    show_default=True,
-    help="Maximum number of frames.",
-)
+@option("--limit", "Maximum number of frames.", type=click.IntRange(1, 500), default=50)
 @WIDE
 def show_log(client: Client, charger: str, limit: int) -> None:
     """Show the last OCPP frames of a charger.
@@ -401,7 +383,7 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None
         client.tell(client.ask("DELETE", path, name), f"removed {name}")
 
 
-_add_records("location", LOCATION_COLUMNS, click.option("--address", help="Postal address."))
+_add_records("location", LOCATION_COLUMNS, option("--address", "Postal address."))
 _add_records("vehicle", VEHICLE_COLUMNS, _VEHICLE_FIELDS)
 _KIND = click.argument("kind", type=click.Choice(["chargers", "vehicles"]))
 

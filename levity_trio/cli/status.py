@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.charger import NO_CHARGER
-from levity_trio.cli.declaring import WIDE
+from levity_trio.cli.declaring import WIDE, flag, option
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import say, show_table
 
@@ -41,14 +41,8 @@ Examples:
 
 
 @command("status", epilog=EXAMPLES)
-@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
-@click.option(
-    "--every",
-    type=click.FloatRange(0.5, 3600),
-    default=5.0,
-    show_default=True,
-    help="Seconds, with --watch.",
-)
+@flag("--watch", "Show it again and again, until Ctrl-C.")
+@option("--every", "Seconds, with --watch.", type=click.FloatRange(0.5, 3600), default=5.0)
 @WIDE
 def status(operator: Operator, watch: bool, every: float) -> None:
     """Show what each connector does: its status, who charges, energy and power."""

@@ -14,7 +14,17 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.declaring import WIDE, Group, an_example, examples_of, limit, together
+from levity_trio.cli.declaring import (
+    PATH,
+    WIDE,
+    Group,
+    an_example,
+    examples_of,
+    flag,
+    limit,
+    option,
+    together,
+)
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -86,26 +96,20 @@ Examples:
 """
 
 tariff = Group("tariff", help="Say what energy costs, when, and for whom.", epilog=HELP)
-_FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+_FILE: Final = click.argument("file", type=PATH)
 _NAME: Final = click.argument("named", metavar="TARIFF")
-_REASON: Final = click.option("--reason", help="Why, for those who ask later.")
-_CORRECT: Final = click.option(
-    "--correct-statements",
-    is_flag=True,
-    help="Do it also if it corrects statements that are closed already.",
+_REASON: Final = option("--reason", "Why, for those who ask later.")
+_CORRECT: Final = flag(
+    "--correct-statements", "Do it also if it corrects statements that are closed already."
 )
 _PAYER: Final = together(
-    click.option(
-        "account", "--household", metavar="HOUSEHOLD", help="A household, by its number or name."
-    ),
-    click.option("--charger", metavar="ID", help="A charger."),
+    option("--household HOUSEHOLD", "A household, by its number or name.", "account"),
+    option("--charger ID", "A charger."),
 )
-_TARGET: Final = together(
-    _PAYER, click.option("--site", "is_site", is_flag=True, help="The whole site.")
-)
+_TARGET: Final = together(_PAYER, flag("--site", "The whole site.", "is_site"))
 _CHANGE: Final = together(
     _TARGET,
-    click.option("--since", metavar="DAY", required=True, help="From which day on, as 2026-10-01."),
+    option("--since DAY", "From which day on, as 2026-10-01.", required=True),
     _REASON,
     _CORRECT,
 )
@@ -160,12 +164,7 @@ def show_all(operator: Operator, limit: int) -> None:
     epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"),
 )
 @_NAME
-@click.option(
-    "--toml",
-    "is_toml",
-    is_flag=True,
-    help="Print the newest version as it was given, for the next one.",
-)
+@flag("--toml", "Print the newest version as it was given, for the next one.", "is_toml")
 @WIDE
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
     """Show a tariff: what it says, when, and for whom."""
@@ -224,7 +223,7 @@ def unassign(operator: Operator, **fields: Any) -> None:
     group=tariff,
     epilog=an_example("tariff assignments", "tariff assignments --tariff Flat"),
 )
-@click.option("--tariff", "named", metavar="TARIFF", help="Only of this tariff.")
+@option("--tariff TARIFF", "Only of this tariff.", "named")
 @_TARGET
 @limit()
 def assignments(operator: Operator, named: str | None, limit: int, **target: Any) -> None:
@@ -241,7 +240,7 @@ def assignments(operator: Operator, named: str | None, limit: int, **target: Any
 
 @command("which", group=tariff)
 @_PAYER
-@click.option("--day", metavar="DAY", help="On which day; today by default.")
+@option("--day DAY", "On which day; today by default.")
 def which(operator: Operator, day: str | None, **target: Any) -> None:
     """Say which tariff holds for a household at a charger, and why."""
     in_force = operator.get("tariff-in-force", **_target(operator, **target), day=day)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, Group, an_example, present
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, Group, an_example, flag, option, present
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
@@ -65,8 +65,8 @@ def show(operator: Operator, name: str) -> None:
 @command("set", group=template)
 @click.argument("name")
 @click.argument("entries", nargs=-1, required=True, metavar="KEY=VALUE...")
-@click.option("--model", metavar="MODEL", help="For all chargers of a model.")
-@click.option("--chargers", metavar="ID,...", help="For these chargers.")
+@option("--model MODEL", "For all chargers of a model.")
+@option("--chargers ID,...", "For these chargers.")
 def set_template(
     operator: Operator, name: str, entries: Sequence[str], model: str | None, chargers: str | None
 ) -> None:
@@ -105,14 +105,8 @@ def report(operator: Operator, name: str, charger: str | None) -> None:
 @command("apply", group=template)
 @click.argument("name")
 @click.argument("chargers", required=False, metavar="CHARGER,...")
-@click.option("--all", "is_all", is_flag=True, help="All chargers of the template.")
-@click.option(
-    "--at-once",
-    type=click.IntRange(1, 100),
-    default=5,
-    show_default=True,
-    help="Chargers asked at once.",
-)
+@flag("--all", "All chargers of the template.", "is_all")
+@option("--at-once", "Chargers asked at once.", type=click.IntRange(1, 100), default=5)
 @WIDE
 def apply(
     operator: Operator, name: str, chargers: str | None, *, is_all: bool, at_once: int

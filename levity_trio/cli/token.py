@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, WIDE, Group
+from levity_trio.cli.declaring import ID, WIDE, Group, option
 from levity_trio.cli.operator import API, Operator, over_socket
 
 COLUMNS: Final = ("id", "name", "role", "revoked_at", "last_used_at", "created_at", "created_by")
@@ -29,8 +29,13 @@ token = Group("token", help="Make, list and revoke tokens of the API.", epilog=E
 
 @over_socket("create", token)
 @click.argument("name")
-@click.option("role", "--role", type=click.Choice(["viewer", "operator", "admin"]), required=True,
-              help="What it may do: read; also operate; everything.")  # fmt: skip
+@option(
+    "--role",
+    "What it may do: read; also operate; everything.",
+    "role",
+    type=click.Choice(["viewer", "operator", "admin"]),
+    required=True,
+)
 @API
 def create(operator: Operator, name: str, role: str) -> None:
     """Make a token and show it, once."""

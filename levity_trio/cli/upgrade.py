@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES
+from levity_trio.cli.declaring import JSON_LINES, option
 from levity_trio.cli.install import PINNED, YES, Progress, machine_at
 
 EXAMPLES = """\
@@ -39,13 +39,11 @@ Exit status: 0 when the new version serves, 1 when it does not (the last line sa
 @click.command(
     "upgrade", epilog=EXAMPLES, short_help="Put a newer version in the place of the installed one."
 )
-@click.option(
-    "--patience",
-    metavar="SECONDS",
+@option(
+    "--patience SECONDS",
+    "How long the new version may take until it serves.",
     type=click.FloatRange(10, 86_400),
     default=60.0,
-    show_default=True,
-    help="How long the new version may take until it serves.",
 )
 @PINNED
 @YES

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ID, OF_LANGUAGE, WIDE, Group, changes
+from levity_trio.cli.declaring import ANY_FILE, ID, OF_LANGUAGE, WIDE, Group, changes, flag, option
 from levity_trio.cli.operator import API, Operator, over_socket
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -65,23 +65,15 @@ without a token. Give --api to use the API of another machine.
 user = Group("user", help="Say who may log in with a browser, and see who did.", epilog=EXAMPLES)
 _NAMED: Final = click.argument("named", metavar="USER")
 _ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
-_HOUSEHOLD: Final = click.option(
-    "account", "--household", metavar="HOUSEHOLD", help="The household of a driver."
-)
-_STDIN: Final = click.option(
-    "is_stdin", "--password-stdin", is_flag=True, help="Read the password from stdin."
-)
-_LINK: Final = click.option(
-    "is_link", "--link", is_flag=True, help="Make a one-time code for a link (a day)."
-)
-_PIN: Final = click.option(
-    "is_pin", "--pin", is_flag=True, help="Make a one-time PIN (15 minutes)."
-)
+_HOUSEHOLD: Final = option("--household HOUSEHOLD", "The household of a driver.", "account")
+_STDIN: Final = flag("--password-stdin", "Read the password from stdin.", "is_stdin")
+_LINK: Final = flag("--link", "Make a one-time code for a link (a day).", "is_link")
+_PIN: Final = flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
 
 
 @over_socket("add", user)
 @click.argument("name")
-@click.option("role", "--role", type=_ROLES, required=True, help="What the user may do.")
+@option("--role", "What the user may do.", "role", type=_ROLES, required=True)
 @_HOUSEHOLD
 @OF_LANGUAGE
 @_STDIN
@@ -120,11 +112,11 @@ def show_all(operator: Operator) -> None:
 
 @over_socket("change", user)
 @_NAMED
-@click.option("role", "--role", type=_ROLES, help="What the user may do.")
+@option("--role", "What the user may do.", "role", type=_ROLES)
 @_HOUSEHOLD
 @OF_LANGUAGE
-@click.option("is_asked", "--password", is_flag=True, help="Ask for a new password.")
-@click.option("is_without", "--no-password", is_flag=True, help="Forget the password; then invite.")
+@flag("--password", "Ask for a new password.", "is_asked")
+@flag("--no-password", "Forget the password; then invite.", "is_without")
 @_STDIN
 @API
 def change(
@@ -165,8 +157,11 @@ def remove(operator: Operator, named: str) -> None:
 @_NAMED
 @_LINK
 @_PIN
-@click.option("--letter", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write a letter to a driver (PDF), with a code for 14 days.")  # fmt: skip
+@option(
+    "--letter FILE",
+    "Write a letter to a driver (PDF), with a code for 14 days.",
+    type=ANY_FILE,
+)
 @API
 def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -> None:
     """Make a one-time code with which a user logs in."""
@@ -191,7 +186,7 @@ def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -
 
 
 @over_socket("logins", user)
-@click.option("is_ended", "--ended", is_flag=True, help="Also log-ins that were ended.")
+@flag("--ended", "Also log-ins that were ended.", "is_ended")
 @WIDE
 @API
 def logins(operator: Operator, *, is_ended: bool) -> None:

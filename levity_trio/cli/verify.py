@@ -8,15 +8,11 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.declaring import JSON_RESULT, read_database
+from levity_trio.cli.declaring import ANY_FILE, JSON_RESULT, flag, read_database
 from levity_trio.config.settings import DatabaseAddress
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-VERBOSE = click.option(
-    "is_verbose",
-    "--verbose",
-    is_flag=True,
-    help="List the steps of the life cycle that occurred, and the others.",
+VERBOSE = flag(
+    "--verbose", "List the steps of the life cycle that occurred, and the others.", "is_verbose"
 )
 EXAMPLES = """\
 \b
@@ -36,7 +32,7 @@ usage.
 
 
 @click.command("verify", epilog=EXAMPLES, short_help="Compare a database with a simulation.")
-@click.argument("ledger", type=FILE)
+@click.argument("ledger", type=ANY_FILE)
 @click.argument("db", callback=read_database)
 @VERBOSE
 @JSON_RESULT

@@ -11,7 +11,7 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, present, together
+from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, option, present, together
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
@@ -68,27 +68,19 @@ With --id, a repeat enters nothing again.
 wallet = Group(
     "wallet", help="Keep what households pay and owe, before and after.", epilog=EXAMPLES
 )
-_REASON: Final = click.option("--reason", required=True, help="Why, for those who ask later.")
+_REASON: Final = option("--reason", "Why, for those who ask later.", required=True)
 _ENTRY: Final = together(
     HOUSEHOLD,
     click.argument("amount"),
     _REASON,
-    click.option(
-        "--currency", metavar="CODE", help="ISO 4217; needed for the first entry of a site."
-    ),
+    option("--currency CODE", "ISO 4217; needed for the first entry of a site."),
 )
-_KEY: Final = click.option(
-    "--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again."
-)
+_KEY: Final = option("--id TEXT", "Your own id of this: a repeat enters nothing again.", "key")
 
 
 @command("list", group=wallet)
-@click.option(
-    "--prepaid/--postpaid", "prepaid", default=None, help="Only those that are prepaid, or are not."
-)
-@click.option(
-    "--spent/--covered", "spent", default=None, help="Only those that are spent, or are not."
-)
+@option("--prepaid/--postpaid", "Only those that are prepaid, or are not.", "prepaid", default=None)
+@option("--spent/--covered", "Only those that are spent, or are not.", "spent", default=None)
 @limit()
 def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
     """List the wallets of all households."""
@@ -118,10 +110,8 @@ def show(operator: Operator, named: str, limit: int) -> None:
     )
 
 
-_MOVED: Final = click.option(
-    "--paid-on",
-    metavar="DAY",
-    help="When the money moved, such as 2026-10-01; today if left out.",
+_MOVED: Final = option(
+    "--paid-on DAY", "When the money moved, such as 2026-10-01; today if left out."
 )
 
 
@@ -139,7 +129,7 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
 
 
 def _of_statement(words: str) -> Decorator:
-    return click.option("--statement", type=click.IntRange(1), metavar="NUMBER", help=words)
+    return option("--statement NUMBER", words, type=click.IntRange(1))
 
 
 _SETTLES: Final = _of_statement("The statement that it is for; the oldest ones if left out.")
@@ -159,9 +149,7 @@ _entering(
 
 @command("prepaid", group=wallet)
 @HOUSEHOLD
-@click.option(
-    "--limit", "limit", default=NO_LIMIT, show_default=True, help="Spent at or below this amount."
-)
+@option("--limit", "Spent at or below this amount.", "limit", default=NO_LIMIT)
 @_REASON
 def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
     """Make a household pay before it charges, or change its limit.

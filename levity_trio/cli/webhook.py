@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, WIDE, Group, present
+from levity_trio.cli.declaring import ID, WIDE, Group, option, present
 from levity_trio.cli.operator import FAILED, Operator, command
 
 COLUMNS: Final = (
@@ -61,14 +61,8 @@ webhook = Group("webhook", help="Send the facts to receivers outside, signed.", 
 @command("add", group=webhook, epilog=ADD_EXAMPLES)
 @click.argument("name")
 @click.argument("url")
-@click.option(
-    "--kind",
-    "kinds",
-    multiple=True,
-    metavar="KIND",
-    help="Only facts of this kind; repeat it for several.",
-)
-@click.option("--charger", metavar="ID", help="Only facts of this charger.")
+@option("--kind KIND", "Only facts of this kind; repeat it for several.", "kinds", multiple=True)
+@option("--charger ID", "Only facts of this charger.")
 def add(
     operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger: str | None
 ) -> None:
