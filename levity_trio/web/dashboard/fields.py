@@ -114,6 +114,16 @@ LABELS: Final[Mapping[str, str]] = N_(
         "topic": "Publishes on this topic of MQTT",
         "sender": "Mails come from",
         "url": "Address",
+        "identity": "Its name there",
+        "without": "Connectors that are not told",
+        "root": "Its own root certificate (PEM)",
+        "certificate": "Our certificate with its key (PEM)",
+        "is_repaired": "Mended, with right times",
+        "tells_authorize": "Cards that are held to a charger are told, too",
+        "with_cards": "Card numbers may go there",
+        "other_cards": "All other cards are called",
+        "begins_on": "Sessions since this day",
+        "alias": "Its name there",
         "folder": "Folder on this machine",
         "keep": "Copies that are kept",
         "most": "What one charger can draw (A per phase)",
@@ -143,6 +153,7 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         },
         ("/api/admin/load/site/preview", "toml"): "The site",
         ("/api/admin/load/what-if", "chargers"): "More chargers",
+        ("/api/admin/backends", "chargers"): "Chargers",
         **{
             (f"{car}/price", name): label
             for car in (
@@ -194,7 +205,7 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
 """Fields that few people need, by the paths of requests: their forms show them on demand."""
 ASKED: Final = frozenset({"tax_kind"})
 """Choices that a form insists on, though programs may leave them out."""
-HIDDEN: Final = frozenset({"?errors", "?timeout"})
+HIDDEN: Final = frozenset({"?errors", "?timeout", "?check"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _LEFT_OUT: Final = " If left out: "

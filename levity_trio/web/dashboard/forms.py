@@ -29,11 +29,12 @@ from levity_trio.web.api.engine.bodies import StreamedBody
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.money.tariffs import TARIFFS
 from levity_trio.web.api.people.users import USER, USERS
+from levity_trio.web.api.site.backends import BACKEND
 from levity_trio.web.api.site.messages import OWN, RECIPIENT, TEST
 from levity_trio.web.dashboard.fields import (
     LABELS,
     LEAST_ROWS,
-    LINES,
+    LISTED_IN_LINES,
     MONEY,
     MORE_ROWS,
     QUERY,
@@ -143,6 +144,13 @@ class FilledForm:
     def task(self) -> FormTask | None:
         """What makes its page, if that is one of its own."""
         return TASKS.get((self.endpoint.method, self.endpoint.path))
+
+    @property
+    def sends_changes(self) -> bool:
+        """Whether only what differs from what it showed at first is sent: null for what was
+        emptied."""
+        has_present = self.task is not None and self.task.present is not None
+        return self.endpoint.method == "PATCH" or has_present
 
     @property
     def target(self) -> str:
@@ -271,11 +279,9 @@ class FilledForm:
         if isinstance(self.endpoint.body, StreamedBody):
             return {"receive": _receive(form.get(FILE))}
 
-        # A PATCH and a task change only what differs from what the form showed at first. Which of
-        # two equal times is meant always goes along.
-        is_patch = self.endpoint.method == "PATCH"
+        # Which of two equal times is meant always goes along.
         changed = entered
-        if is_patch or (self.task is not None and self.task.present is not None):
+        if self.sends_changes:
             changed = {
                 name: text
                 for name, text in entered.items()
@@ -288,13 +294,13 @@ class FilledForm:
         currency = await self._currency(entered)
         body = body_of(fields, in_order(fields, changed, zone), zone, currency)
 
-        # What is left empty is left out: a field that a PATCH empties is null instead, and a list
+        # What is left empty is left out: a field that a change empties is null instead, and a list
         # has nothing in it.
-        if is_patch:
+        if self.sends_changes:
             for field in leaves(self.fields):
                 is_emptied = not entered.get(field.name, "").strip()
                 if is_emptied and entered.get(BEFORE + field.name) and field.name[:1] != QUERY:
-                    body[field.name] = [] if field.kind == LINES else None
+                    body[field.name] = [] if field.kind in LISTED_IN_LINES else None
         return {"body": orjson.dumps(body)}
 
     async def _currency(self, entered: Mapping[str, str]) -> str:
@@ -461,7 +467,10 @@ async def _after(form: FilledForm, request: Request, content: FormData, reply: R
     if following.endswith(COURSE) and isinstance(members.get("id"), int):
         course = following.removesuffix(COURSE) + COURSE.format(**members)
         return _go_on(form, request, course, [])
-    notes = [await _done(form, reply)]
+    if form.endpoint.path == f"{BACKEND}/test":
+        notes = [_tested(**one) for one in answer]
+    else:
+        notes = [await _done(form, reply)]
     warnings = members.get("warnings", [])
     notes += [Note("warning", sentence(said(warning))) for warning in warnings]
     return _go_on(form, request, onward(following, answer), notes)
@@ -472,6 +481,13 @@ def _go_on(form: FilledForm, request: Request, path: str, notes: Sequence[Note])
     if notes:
         form.renderer.leave_notes(request, notes)
     return RedirectResponse(form.renderer.base + path, HTTPStatus.SEE_OTHER)
+
+
+def _tested(charger: str, problem: str | None, **_others: object) -> Note:
+    """Return what came of the test of a charger's connection to a backend."""
+    if problem is None:
+        return Note("done", _("%(charger)s is connected", charger=charger))
+    return Note("problem", f"{charger}: {said(problem)}")
 
 
 async def _done(form: FilledForm, reply: Reply) -> Note:

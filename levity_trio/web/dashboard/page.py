@@ -340,6 +340,7 @@ SECTIONS: Final = N_(
         Section("Cards", "/tags", Role.OPERATOR),
         Section("Tariffs", "/tariffs", Role.OPERATOR),
         Section("History", "/history"),
+        Section("Other backends", "/backends", Role.ADMIN),
         Section("System", "/system", Role.ADMIN),
     )
 )

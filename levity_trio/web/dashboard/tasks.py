@@ -34,7 +34,8 @@ from levity_trio.web.api.people.households import (
     read_unknown_cards,
 )
 from levity_trio.web.api.people.replacing import REPLACEMENT
-from levity_trio.web.dashboard.fields import WHICH, day_after
+from levity_trio.web.api.site.backends import BACKEND, BACKENDS
+from levity_trio.web.dashboard.fields import WHICH, day_after, fields_of, texts
 from levity_trio.web.dashboard.page import Changed, LivePart, PageView, names_of_chargers
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
@@ -47,6 +48,7 @@ GIVE: Final = "/api/admin/accounts/{id}/give"
 SESSION: Final = "/api/admin/transactions/{id}"
 TARIFFS: Final = "/api/admin/tariffs"
 RECIPIENTS: Final = "/api/admin/recipients"
+TOLD_CHARGER: Final = f"{BACKEND}/chargers/{{charger}}"
 CARDS: Final = "/accounts/cards"
 """The page of unknown cards, whose live part other pages show, too."""
 ROWS: Final = 16
@@ -253,6 +255,25 @@ async def _telling(view: PageView, entered: Values) -> Values:
     return {"who": who, "household": household, "kinds": kinds_for(who), "ways": ways}
 
 
+# Tell another backend
+
+
+async def _told(view: PageView) -> Mapping[str, str]:
+    """Return a backend, or a charger that it is told of, as its form shows it."""
+    shown: Values = {}
+    path = TOLD_CHARGER if "charger" in view.path else BACKEND
+    for backend in await view.get(BACKENDS) if "id" in view.path else ():
+        if backend["id"] == view.number:
+            chargers = {charger["charger"]: charger for charger in backend["chargers"]}
+            shown = backend if path == BACKEND else chargers.get(view.path["charger"], {})
+    return texts(fields_of(view.api.endpoints["PUT", path]), shown, view.api.zone)
+
+
+async def _chargers(view: PageView, _entered: Values) -> Values:
+    return {"names": await names_of_chargers(view)}
+
+
+_BACKEND: Final = FormTask("tasks/backend.html", _chargers, present=_told)
 _RECIPIENT: Final = FormTask("tasks/recipient.html", _telling)
 TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
     ("POST", HOUSEHOLDS): FormTask("tasks/households.html", _with_cards),
@@ -271,6 +292,10 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
         "tasks/bank_file.html", _nothing, result="tasks/bank_lines.html"
     ),
     ("POST", BANK_LINES): FormTask("tasks/bank_file.html", _nothing),
+    ("POST", BACKENDS): _BACKEND,
+    ("PUT", BACKEND): _BACKEND,
+    ("PUT", TOLD_CHARGER): _BACKEND,
+    ("PUT", f"{BACKEND}/cards"): _BACKEND,
 }
 
 

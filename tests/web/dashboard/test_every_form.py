@@ -139,6 +139,7 @@ NOT_SENT: Final[Mapping[str, str]] = {
     "POST /api/admin/certificates/{id}/revoke": "keys are random",
     "POST /api/admin/certificate-requests/{id}/allow": "keys are random",
     "POST /api/admin/webhooks/{id}/test": "it sends to a server outside",
+    "POST /api/admin/backends/{id}/test": "it dials a server outside",
     "POST /api/admin/asked-id-tags/{tag}/same": "no card was read backwards",
 }
 """Forms of what this house has not."""
@@ -278,6 +279,15 @@ class Making:
         made = await self._life.send("POST", "/api/me/reports", about, role=Role.DRIVER)
         return {"reports": made["id"]}
 
+    async def new_backend(self, _name: str, _made: Made) -> Made:
+        return {"=url": "ws://192.0.2.9/", "=chargers[0].charger": QUIET}
+
+    async def backend(self, name: str, _made: Made) -> Made:
+        told = [{"charger": QUIET}]
+        made = await self._ask("POST", "backends", name=name, url="ws://192.0.2.9/", chargers=told)
+        await self._ask("PUT", f"backends/{made['id']}/cards", card=name, alias="E-4711")
+        return {"backends": made["id"], "cards": name}
+
     async def own_card(self, name: str, _made: Made) -> Made:
         await self._ask("POST", "id-tags", id_tag=name)
         await self._ask("POST", "accounts/1/give", tag=name)
@@ -310,6 +320,20 @@ OTHERS: Final[Mapping[str, Callable[[Making, str, Made], Awaitable[Made]]]] = {
     "POST /api/admin/set-aside/{id}/dismiss": Making.message,
     "POST /api/admin/reports/{id}/answer": Making.report,
     "POST /api/me/tags/{tag}/lost": Making.own_card,
+    "POST /api/admin/backends": Making.new_backend,
+    **{
+        f"{method} /api/admin/backends/{{id}}{rest}": Making.backend
+        for method, rest in (
+            ("PUT", ""),
+            ("DELETE", ""),
+            ("POST", "/pause"),
+            ("POST", "/resume"),
+            ("PUT", "/chargers/{charger}"),
+            ("DELETE", "/chargers/{charger}"),
+            ("PUT", "/cards"),
+            ("DELETE", "/cards/{tag}"),
+        )
+    },
 }
 
 

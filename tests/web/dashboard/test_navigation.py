@@ -73,7 +73,7 @@ def test_of_many_a_phone_shows_four_a_wide_screen_six_and_a_button_the_others() 
     before, _, others = shown.html.partition("<button")
     assert before.count("<a ") == 6
     assert before.count('class="wide"') == 2
-    assert others.count("<a ") == 6
+    assert others.count("<a ") == 7
     assert others.count('class="narrow"') == 2
     assert list(dict.fromkeys(shown.links)) == [one.path for one in sections_of(Role.ADMIN)]
     assert attributes(shown, "ul", "id") == attributes(shown, "button", "popovertarget")

@@ -11,6 +11,7 @@ from levity_trio.locale import N_, _
 from levity_trio.notify.sending import sender_of
 from levity_trio.store.upkeep.nightly import is_same_disk
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.site.backends import BACKENDS
 from levity_trio.web.api.site.own_settings import known_server
 from levity_trio.web.dashboard.page import DashboardPage, PageView, Values, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
@@ -87,6 +88,13 @@ async def _audit(view: PageView) -> Values:
     return {"actions": shown, "older": older}
 
 
+async def _backends(view: PageView) -> Values:
+    backends = await view.get(BACKENDS)
+    for backend in backends:
+        backend["refused"] = await view.get(f"{BACKENDS}/{backend['id']}/refused", limit=FEW)
+    return {"backends": backends, "names": await names_of_chargers(view)}
+
+
 async def _trust(view: PageView) -> Values:
     own = await view.find(f"{ADMIN}/pages-certificate")
     if own is None:
@@ -122,6 +130,14 @@ PAGES: Final = N_(
             _trust,
             role=Role.VIEWER,
             help="tasks/phone#2-at-home",
+        ),
+        _page(
+            "/backends",
+            "Other backends",
+            "system/backends.html",
+            _backends,
+            section="Other backends",
+            help="tasks/tell-another-backend",
         ),
         _page(
             "/system/audit",
