@@ -43,7 +43,9 @@ def test_each_card_has_its_alias_or_that_of_all_others(books: Books) -> None:
     assert told(books) == {}
 
     books.connection.execute("UPDATE backend SET with_cards = 1")
-    assert told(books) == {"Employer": ["ANNA", "SPARE"]}
+    assert told(books) == {"Employer": ["SPARE"]}
+    copied.call(books, employer, "ANNA", "E-4711")
+    assert told(books) == {"Employer": ["E-4711", "SPARE"]}
 
 
 @pytest.mark.parametrize(
