@@ -6,7 +6,7 @@ The memory is plain data, so that a file can keep it between runs of the simulat
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 from levity_trio.records import record
@@ -110,10 +110,3 @@ class Memory:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> Self:
-        """Raises TypeError or KeyError if `to_json` did not write it."""
-        known = {field.name: kept[field.name] for field in fields(cls) if field.name in kept}
-        known["messages"] = [Message(**message) for message in known.get("messages", [])]
-        return cls(**known)

@@ -147,6 +147,7 @@ class Impossible(ValueError):
     """This charger cannot do that now; the text gives the reason."""
 
 
+@dataclass
 class Quirk:
     """One way to misbehave; a subclass overrides the hooks that it needs. Each default is what an
     honest charger does.
@@ -166,8 +167,7 @@ class Quirk:
     lacks: ClassVar[frozenset[str]] = frozenset()
     """Actions of the central system that it does not support."""
 
-    def __init__(self, random: Random) -> None:
-        self.random = random
+    random: Random
 
     def power_on(self, charger: State, at: float) -> None:
         """Called after power-on; a quirk plans its actions on the agenda."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from levity_trio.records import record
+from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.states import ERROR_CODES, Status
 from levity_trio.simulator.model.vehicle import Vehicle
@@ -97,71 +98,27 @@ class ChargerForm:
 
 
 class Kind(NamedTuple):
-    """An action's form, its lowest connector, and the function that makes the action (of registry,
-    form, connector)."""
+    """An action's form, its lowest connector, and the method of a charger: it gets the values of
+    the form, in their order, and the moment."""
 
     form: type[Any]
     least: int
-    make: Callable[[Registry, Any, int], Action]
-
-
-def _plug(registry: Registry, form: Plug, connector: int) -> Action:
-    vehicle = ANY_VEHICLE if form.vehicle is None else registry.vehicles.get(form.vehicle)
-    if vehicle is None:
-        known = ", ".join(registry.vehicles) or "none, add one first"
-        raise Invalid([Problem("vehicle", f"{form.vehicle} is not known; known vehicles: {known}")])
-    return lambda charger, at: charger.plug(connector, vehicle, at)
+    deed: Callable[..., object]
 
 
 ACTIONS: Final[Mapping[str, Kind]] = {
-    "plug": Kind(Plug, 1, _plug),
-    "unplug": Kind(
-        ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.unplug(number, at)
-    ),
-    "tag": Kind(
-        WithTag,
-        1,
-        lambda _, form, number: lambda charger, at: charger.present_tag(number, form.tag, at),
-    ),
-    "start": Kind(
-        WithTag, 1, lambda _, form, number: lambda charger, at: charger.start(number, form.tag, at)
-    ),
-    "stop": Kind(
-        ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.stop(number, at)
-    ),
-    "fault": Kind(
-        Failure,
-        0,
-        lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at),
-    ),
-    "clear-fault": Kind(
-        ConnectorForm,
-        0,
-        lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at),
-    ),
-    "status": Kind(
-        Bring,
-        0,
-        lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at),
-    ),
-    "meter": Kind(
-        Register,
-        1,
-        lambda _, form, number: lambda charger, at: charger.set_register(number, form.wh, at),
-    ),
-    "answer": Kind(
-        Forced,
-        0,
-        lambda _, form, _number: (
-            lambda charger, at: charger.force_answer(form.action, form.status, at)
-        ),
-    ),
-    "offline": Kind(
-        ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)
-    ),
-    "online": Kind(
-        ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)
-    ),
+    "plug": Kind(Plug, 1, Charger.plug),
+    "unplug": Kind(ConnectorForm, 1, Charger.unplug),
+    "tag": Kind(WithTag, 1, Charger.present_tag),
+    "start": Kind(WithTag, 1, Charger.start),
+    "stop": Kind(ConnectorForm, 1, Charger.stop),
+    "fault": Kind(Failure, 0, Charger.fault),
+    "clear-fault": Kind(ConnectorForm, 0, Charger.clear_fault),
+    "status": Kind(Bring, 0, Charger.set_status),
+    "meter": Kind(Register, 1, Charger.set_register),
+    "answer": Kind(Forced, 0, Charger.force_answer),
+    "offline": Kind(ChargerForm, 0, Charger.go_offline),
+    "online": Kind(ChargerForm, 0, Charger.go_online),
 }
 
 
@@ -171,13 +128,24 @@ def action(
     """Return the action of that name. Raises Invalid, or KeyError for a name that is not in
     ACTIONS."""
     kind = ACTIONS[name]
-    form = forms.read(kind.form, content)
-    if not isinstance(form, ConnectorForm):
-        return kind.make(registry, form, 0)
-    number = 1 if form.connector is None and spec.connectors == 1 else form.connector
-    if number is None or not kind.least <= number <= spec.connectors:
-        raise Invalid([Problem("connector", f"give {kind.least} to {spec.connectors}")])
-    return kind.make(registry, form, number)
+    values = forms.plain(forms.read(kind.form, content))
+    if "connector" in values:
+        if values["connector"] is None and spec.connectors == 1:
+            values["connector"] = 1
+        number = values["connector"]
+        if number is None or not kind.least <= number <= spec.connectors:
+            raise Invalid([Problem("connector", f"give {kind.least} to {spec.connectors}")])
+    if "vehicle" in values:
+        values["vehicle"] = _vehicle(registry, values["vehicle"])
+    return lambda charger, at: kind.deed(charger, *values.values(), at)
+
+
+def _vehicle(registry: Registry, name: str | None) -> Vehicle:
+    vehicle = ANY_VEHICLE if name is None else registry.vehicles.get(name)
+    if vehicle is None:
+        known = ", ".join(registry.vehicles) or "none, add one first"
+        raise Invalid([Problem("vehicle", f"{name} is not known; known vehicles: {known}")])
+    return vehicle
 
 
 def demand(content: Mapping[str, object]) -> SendCall:

@@ -17,6 +17,7 @@ web page, 404 unknown name, 409 not possible in the current state, 422 invalid c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -138,8 +139,6 @@ def charger_routes(park: Park) -> list[Route]:
             ("GET", charger, chargers.show),
             ("PATCH", charger, chargers.change),
             ("DELETE", charger, chargers.remove),
-            ("POST", f"{charger}/connect", chargers.connect),
-            ("POST", f"{charger}/disconnect", chargers.disconnect),
             ("GET", f"{charger}/configuration", chargers.configuration),
             ("GET", f"{charger}/configuration/{{key}}", chargers.configuration_key),
             ("PUT", f"{charger}/configuration/{{key}}", chargers.configure),
@@ -150,9 +149,9 @@ def charger_routes(park: Park) -> list[Route]:
     ]
 
 
+@dataclass
 class _Chargers:
-    def __init__(self, park: Park) -> None:
-        self._park = park
+    _park: Park
 
     async def all(self, _request: Request) -> Response:
         return json_reply(
@@ -194,24 +193,20 @@ class _Chargers:
         await self._park.save()
         return Response(status_code=204)
 
-    async def connect(self, request: Request) -> Response:
-        stored = self._park.own(request.path_params["id"])
-        self._park.connect(stored)
-        return self._shown(stored)
-
-    async def disconnect(self, request: Request) -> Response:
-        stored = self._park.own(request.path_params["id"])
-        self._park.disconnect(stored)
-        await self._park.save()
-        return self._shown(stored)
-
     async def act(self, request: Request) -> Response:
-        name, sent = request.path_params["action"], await body_of(request)
-        stored = self._find(request)
-        if name not in ACTIONS:
+        name, park = request.path_params["action"], self._park
+        if name == "connect":
+            park.connect(park.own(request.path_params["id"]))
+        elif name == "disconnect":
+            park.disconnect(park.own(request.path_params["id"]))
+            await park.save()
+        elif name in ACTIONS:
+            stored, sent = self._find(request), await body_of(request)
+            await park.perform(stored, action(name, park.registry, stored.spec, sent))
+        else:
+            self._find(request)
             raise Unknown(f"there is no action {name}; give one of {', '.join(KNOWN)}")
-        await self._park.perform(stored, action(name, self._park.registry, stored.spec, sent))
-        return self._shown(stored)
+        return self._shown(self._find(request))
 
     async def send(self, request: Request) -> Response:
         """Send a call on demand, and return the payload of the central system's response."""
@@ -236,18 +231,13 @@ class _Chargers:
         value = sent.get("value")
         if not isinstance(value, str):
             raise Invalid([Problem("value", 'give a text, such as {"value": "60"}')])
-        statuses: list[str] = []
-
-        def change(charger: Charger, at: float) -> None:
-            statuses.append(
-                change_configuration(charger, call.ChangeConfiguration(key=key, value=value), at)
-            )
-
         if self._park.running(stored.spec.id) is None:
-            statuses.append(_configuration(stored).change(key, value))
+            status: object = _configuration(stored).change(key, value)
         else:
-            await self._park.perform(stored, change)
-        (status,) = statuses
+            change = call.ChangeConfiguration(key=key, value=value)
+            status = await self._park.perform(
+                stored, lambda charger, at: change_configuration(charger, change, at)
+            )
         if status not in CHANGED:
             raise Invalid(
                 [
@@ -334,22 +324,15 @@ def record_routes(park: Park) -> list[Route]:
     ]
 
 
+@dataclass
 class _Records:
     """The routes of named records without behaviour."""
 
-    def __init__(
-        self,
-        park: Park,
-        what: str,
-        kind: Any,
-        table: dict[str, Any],
-        remove: Callable[[str], object],
-    ) -> None:
-        self._park = park
-        self._what = what
-        self._kind = kind
-        self._table = table
-        self._remove = remove
+    _park: Park
+    _what: str
+    _kind: Any
+    _table: dict[str, Any]
+    _remove: Callable[[str], object]
 
     def routes(self, path: str) -> list[Route]:
         record = f"{path}/{{name:path}}"  # a vehicle may be called A/B

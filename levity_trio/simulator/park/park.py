@@ -40,7 +40,7 @@ KEPT_FRAMES: Final = 500
 
 log = get_logger("system")
 Make = Callable[[ChargerSpec, Memory], Charger]
-Action = Callable[[Charger, float], None]
+Action = Callable[[Charger, float], object]
 """An action of a person at a charger, called with the charger and the moment."""
 SendCall = Callable[[Charger, Then, float], None]
 """A call that the charger is to send, called with the charger, the callback for the response, and
@@ -144,8 +144,8 @@ class Park:
             if stored.placement.auto_connect:
                 self.connect(stored)
 
-    async def perform(self, stored: StoredCharger, action: Action) -> None:
-        """Schedule an action at a connected charger, and wait until it is done.
+    async def perform(self, stored: StoredCharger, action: Action) -> object:
+        """Schedule an action at a connected charger, wait until it is done, and return its result.
 
         Raises Impossible if the charger is not connected or too busy, and the ValueError that
         `action` raises.
@@ -153,11 +153,11 @@ class Park:
         charger = self.running(stored.spec.id)
         if charger is None:
             raise Impossible(_not_connected(stored))
-        done, refusals = trio.Event(), list[ValueError]()
+        done, results, refusals = trio.Event(), list[object](), list[ValueError]()
 
         def do(at: float) -> None:
             try:
-                action(charger, at)
+                results.append(action(charger, at))
             # Impossible, IllegalMove: raised to the caller, not in the charger's task
             except ValueError as refusal:
                 refusals.append(refusal)
@@ -174,6 +174,7 @@ class Park:
             )
         for refusal in refusals:
             raise refusal
+        return results[0]
 
     async def send_call(self, stored: StoredCharger, send: SendCall) -> Response | None:
         """Let a connected charger send a call, and return the response; None if it did not arrive

@@ -15,55 +15,62 @@ from levity_trio.simulator.charger.state import Quirk, Quirks
 from levity_trio.simulator.quirks import connections, profiles, registers, transactions, values
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
-    *(connections.NoSubprotocol, connections.NoPings),
-    *(values.Clock1970, values.ClockWrong, values.ClockSetLate),
-    *(registers.RegisterRunsBack, registers.RegisterJumps, registers.RegisterResets),
-    *(
-        registers.SharedMeter,
-        registers.RegisterRollsOver,
-        registers.RegisterStandsStill,
-        registers.StartsOverlap,
-    ),
-    *(connections.GrizzlE, registers.SessionReadings, registers.KwhAsWh),
-    *(transactions.OfflineId, transactions.NoIds, transactions.StartLost),
-    *(transactions.RepeatsStart, transactions.RepeatsStop, transactions.StopsTwice),
-    *(
-        connections.TwoCalls,
-        connections.StatusFlood,
-        connections.BootsAgain,
-        connections.AvailableAfterBoot,
-    ),
+    connections.NoSubprotocol,
+    connections.NoPings,
+    values.Clock1970,
+    values.ClockWrong,
+    values.ClockSetLate,
+    registers.RegisterRunsBack,
+    registers.RegisterJumps,
+    registers.RegisterResets,
+    registers.SharedMeter,
+    registers.RegisterRollsOver,
+    registers.RegisterStandsStill,
+    registers.StartsOverlap,
+    connections.GrizzlE,
+    registers.SessionReadings,
+    registers.KwhAsWh,
+    transactions.OfflineId,
+    transactions.NoIds,
+    transactions.StartLost,
+    transactions.RepeatsStart,
+    transactions.RepeatsStop,
+    transactions.StopsTwice,
+    connections.TwoCalls,
+    connections.StatusFlood,
+    connections.BootsAgain,
+    connections.AvailableAfterBoot,
     registers.SparseReadings,
-    *(connections.NeverAnswers, connections.AnswersLate, connections.AnswersGarbage),
-    *(values.LongStrings, values.UnknownValues),
-    *(connections.SilentDeath, connections.HalfClosed, connections.ReconnectStorm),
-    *(
-        transactions.StopUnreadable,
-        transactions.StopIdLate,
-        transactions.StopEarly,
-        transactions.StopLost,
-    ),
-    *(
-        profiles.OneProfileOnly,
-        profiles.OnePeriodOnly,
-        profiles.NoZeroLimit,
-        profiles.NoRelativeDefault,
-    ),
+    connections.NeverAnswers,
+    connections.AnswersLate,
+    connections.AnswersGarbage,
+    values.LongStrings,
+    values.UnknownValues,
+    connections.SilentDeath,
+    connections.HalfClosed,
+    connections.ReconnectStorm,
+    transactions.StopUnreadable,
+    transactions.StopIdLate,
+    transactions.StopEarly,
+    transactions.StopLost,
+    profiles.OneProfileOnly,
+    profiles.OnePeriodOnly,
+    profiles.NoZeroLimit,
+    profiles.NoRelativeDefault,
     profiles.NoAbsolute,
-    *(profiles.NoSmartCharging, profiles.RelativeFromReceipt),
-    *(
-        profiles.ProfilesLate,
-        profiles.ProfilesIgnored,
-        profiles.StackLevel0,
-        profiles.DefaultNextTime,
-    ),
-    *(
-        profiles.ChargerLimitIgnored,
-        profiles.ChargerLimitOnly,
-        profiles.LimitsRounded,
-        profiles.ZeroIsLeast,
-    ),
-    *(profiles.ProfilesForgotten, profiles.OneProfileKept, profiles.ProfilesLostOffline),
+    profiles.NoSmartCharging,
+    profiles.RelativeFromReceipt,
+    profiles.ProfilesLate,
+    profiles.ProfilesIgnored,
+    profiles.StackLevel0,
+    profiles.DefaultNextTime,
+    profiles.ChargerLimitIgnored,
+    profiles.ChargerLimitOnly,
+    profiles.LimitsRounded,
+    profiles.ZeroIsLeast,
+    profiles.ProfilesForgotten,
+    profiles.OneProfileKept,
+    profiles.ProfilesLostOffline,
 )
 
 QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}
@@ -81,9 +88,7 @@ def made(names: Iterable[str], seed: str) -> Quirks:
         if name not in QUIRKS:
             raise ValueError(f"quirks: {name} is not known; give some of {', '.join(QUIRKS)}")
     kinds = [kind for name, kind in QUIRKS.items() if name in chosen]
-    included = [
-        one for one in kinds for other in kinds if one is not other and issubclass(other, one)
-    ]
+    included = {base for kind in kinds for base in kind.__mro__[1:]}
     return Quirks(
         kind(Random(f"{seed}:{kind.name}"))  # noqa: S311 - misbehaviour is no secret
         for kind in kinds

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from random import Random
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -169,10 +169,8 @@ class ProfilesLate(Quirk):
     )
     seen_in = "EVerest, up to 30 s after a profile is cleared (libocpp#811)"
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._heeded: Sequence[tuple[Kept, Transaction | None]] = ()
-        """The profiles; a TxProfile with its transaction."""
+    _heeded: Sequence[tuple[Kept, Transaction | None]] = ()
+    """The profiles; a TxProfile with its transaction."""
 
     def power_on(self, charger: State, at: float) -> None:
         self._heed(charger, self._installed(charger), at)
@@ -246,6 +244,7 @@ class ChargerLimitOnly(Ignores):
         return purpose_of(profile) != CHARGER
 
 
+@dataclass
 class DefaultNextTime(Quirk):
     name = "default-next-time"
     does = "heeds a changed TxDefaultProfile from the next transaction on"
@@ -253,10 +252,8 @@ class DefaultNextTime(Quirk):
         "chargers that keep a new limit for the next session (ConnectorIO/connectorio-addons#160)"
     )
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._defaults: dict[int, Sequence[Kept]] = {}
-        """The TxDefaultProfiles at the start of each transaction."""
+    _defaults: dict[int, Sequence[Kept]] = field(default_factory=dict)
+    """The TxDefaultProfiles at the start of each transaction."""
 
     def heeded(self, charger: State, connector: Connector, kept: Sequence[Kept]) -> Sequence[Kept]:
         transaction = connector.transaction

@@ -10,8 +10,8 @@ are recorded, in MeterValues and for the stop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from random import Random
 from typing import Any, Final, TypeVar
 
 from levity_trio.simulator.charger import notifications
@@ -75,13 +75,12 @@ def with_registers(action: str, payload: Payload, change: Callable[[str, int], i
     return with_samples(action, payload, changed)
 
 
+@dataclass
 class TakesTurns(Quirk):
     """Acts at some readings of each transaction: it counts them down from one turn to the next."""
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._left: dict[int, int] = {}
-        """Remaining readings by local id; 0 if the quirk does not act again."""
+    _left: dict[int, int] = field(default_factory=dict)
+    """Remaining readings by local id; 0 if the quirk does not act again."""
 
     def is_due(self, charger: State, transaction: Transaction, first: tuple[int, int]) -> bool:
         """Count one reading, and return whether the quirk acts now. `first` is the range of the
@@ -91,13 +90,12 @@ class TakesTurns(Quirk):
         return left == 1
 
 
+@dataclass
 class Misreads(TakesTurns):
     """Reports single readings wrongly, both in MeterValues and in the stop's transactionData."""
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._slips: dict[int, dict[tuple[str, int], int]] = {}
-        """The Wh to report, by transaction, and by timestamp and Wh of the correct reading."""
+    _slips: dict[int, dict[tuple[str, int], int]] = field(default_factory=dict)
+    """The Wh to report, by transaction, and by timestamp and Wh of the correct reading."""
 
     def misread(self, charger: State, transaction: Transaction, at: float, wh: int) -> None:
         """Report this register in place of the reading taken at this moment."""
@@ -112,15 +110,14 @@ class Misreads(TakesTurns):
         return with_registers(action, payload, lambda timestamp, wh: slips.get((timestamp, wh), wh))
 
 
+@dataclass
 class RegisterRunsBack(Misreads):
     name = "register-runs-back"
     does = "sends single readings that are lower than the previous one, and correct ones after each"
     seen_in = "meters whose readings go back (lbbrhzn/ocpp#2093, lbbrhzn/ocpp#374)"
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._before: dict[int, int] = {}
-        """The last correct reading of each transaction."""
+    _before: dict[int, int] = field(default_factory=dict)
+    """The last correct reading of each transaction."""
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         before = self._before.get(transaction.local_id, transaction.shown_start_wh)
@@ -185,6 +182,7 @@ def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, va
     kept[transaction.local_id] = value
 
 
+@dataclass
 class RegisterRollsOver(Quirk):
     name = "register-rolls-over"
     does = "has a register of 16, 31 or 32 bits, or of six digits, which rolls over to 0"
@@ -192,24 +190,22 @@ class RegisterRollsOver(Quirk):
         "a HomeMatic meter with 23 bits (ioBroker.sourceanalytix#594); no report of a charger yet"
     )
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._width = random.choice(WIDTHS)
-        self._left_wh = random.randint(*LEFT_WH)
+    def __post_init__(self) -> None:
+        self._width = self.random.choice(WIDTHS)
+        self._left_wh = self.random.randint(*LEFT_WH)
 
     def shown(self, charger: State, _connector: Connector, wh: int, _at: float) -> int:
         return (wh - charger.spec.register_wh - self._left_wh) % self._width
 
 
+@dataclass
 class RegisterStandsStill(Misreads):
     name = "register-stands-still"
     does = "repeats a register for two to five readings while it reports power, and then catches up"
     seen_in = "no report yet; plausible for chargers that read their meter at longer intervals"
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._still: dict[int, tuple[int, int]] = {}
-        """By transaction: the register to report, and for how many more readings."""
+    _still: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By transaction: the register to report, and for how many more readings."""
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         reported_wh, left = self._still.get(transaction.local_id, (0, 0))
@@ -245,6 +241,7 @@ class SharedMeter(Quirk):
         )
 
 
+@dataclass
 class StartsOverlap(Quirk):
     name = "starts-overlap"
     does = "sends, as every second meterStart, a register from within the previous transaction"
@@ -253,12 +250,10 @@ class StartsOverlap(Quirk):
         "wbec#132)"
     )
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._before: dict[int, int] = {}
-        """By connector: the register at the start of its last transaction."""
-        self._starts: dict[int, int] = {}
-        """The reported meterStart by transaction, so that retries repeat it."""
+    _before: dict[int, int] = field(default_factory=dict)
+    """By connector: the register at the start of its last transaction."""
+    _starts: dict[int, int] = field(default_factory=dict)
+    """The reported meterStart by transaction, so that retries repeat it."""
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action != START or transaction is None:
@@ -277,6 +272,7 @@ class StartsOverlap(Quirk):
         return before + int((shown - before) * self.random.uniform(*LOOKS_BACK))
 
 
+@dataclass
 class SparseReadings(Quirk):
     name = "sparse-readings"
     does = (
@@ -288,9 +284,8 @@ class SparseReadings(Quirk):
         "(goecharger/go-eCharger-API-v2#240)"
     )
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._interval = random.choice(INTERVALS)
+    def __post_init__(self) -> None:
+        self._interval = self.random.choice(INTERVALS)
 
     def power_on(self, charger: State, _at: float) -> None:
         charger.configuration.change("MeterValueSampleInterval", self._interval)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from random import Random
 from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.connector import Transaction
@@ -108,6 +108,7 @@ class StopUnreadable(Quirk):
         return {**payload, "meterStop": "n/a"}
 
 
+@dataclass
 class StopEarly(Quirk):
     name = "stop-early"
     does = (
@@ -118,10 +119,8 @@ class StopEarly(Quirk):
         "no report yet; plausible for chargers that read the meter after they compose the stop"
     )
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._registers: dict[int, int] = {}
-        """The last reported register of each transaction."""
+    _registers: dict[int, int] = field(default_factory=dict)
+    """The last reported register of each transaction."""
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         shown = shown_at(charger, transaction, at)

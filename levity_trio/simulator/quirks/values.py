@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from random import Random
 from typing import Any, Final
 
 from levity_trio.simulator.charger.agenda import UNSET
@@ -129,9 +128,7 @@ class ClockSetLate(Quirk):
     )
     seen_in = "no report yet; plausible for chargers that take their first time from a modem"
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._ahead = timedelta()
+    _ahead = timedelta()
 
     def power_on(self, charger: State, at: float) -> None:
         self._lose(charger, at)
