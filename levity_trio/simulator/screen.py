@@ -25,10 +25,8 @@ from rich.text import Text
 
 from levity_trio.output import output_errors
 from levity_trio.records import record
-from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import DC
 from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import Status
 
 _DAY_SECONDS: Final = 86_400
@@ -148,7 +146,7 @@ def row_of(charger: State) -> Row:
         ),
         tag=" ".join(filter(None, tags)),
         power_w=sum(connector.meter.power_w for connector in connectors),
-        session_wh=sum(session_wh(connector) for connector in connectors),
+        session_wh=sum(connector.session_wh for connector in connectors),
         delivered_wh=delivered_wh(charger),
         soc=_soc(charger),
         messages=tally.sent + charger.served,
@@ -157,16 +155,10 @@ def row_of(charger: State) -> Row:
     )
 
 
-def session_wh(connector: Connector) -> int:
-    """Return the energy of the connector's running transaction, in whole Wh; 0 if there is none."""
-    transaction = connector.transaction
-    return shown_wh(connector.meter.register_wh) - transaction.true_start_wh if transaction else 0
-
-
 def delivered_wh(charger: State) -> int:
     """Return the true energy of all the charger's transactions, in whole Wh."""
     ended = sum(entry.energy_wh for entry in charger.ledger if entry.is_ended)
-    return ended + sum(session_wh(connector) for connector in charger.connectors)
+    return ended + sum(connector.session_wh for connector in charger.connectors)
 
 
 def _share(at: float, seconds: float | None) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from itertools import count
@@ -21,23 +22,21 @@ Action = Callable[[float], None]
 _order = count()
 
 
+@dataclass(slots=True)
 class ChargerClock:
     """A clock that runs on simulated seconds and is set by `currentTime`.
 
     A received time is slightly old; a clock that differs by `slack_seconds` or less is not set.
     """
 
-    __slots__ = ("_at", "_first", "_last", "_moment", "_slack_seconds", "zero")
-
-    def __init__(self, slack_seconds: float = 1.0) -> None:
-        self._slack_seconds = slack_seconds
-        self._at = 0.0
-        self._moment = UNSET
-        self._first: tuple[float, datetime] | None = None
-        self._last: tuple[float, datetime] | None = None
-        self.zero: datetime | None = None
-        """The central system's time at second 0: the latest estimate, since every received time is
-        slightly old."""
+    _slack_seconds: float = 1.0
+    _at: float = 0.0
+    _moment: datetime = UNSET
+    _first: tuple[float, datetime] | None = None
+    _last: tuple[float, datetime] | None = None
+    zero: datetime | None = None
+    """The central system's time at second 0: the latest estimate, since every received time is
+    slightly old."""
 
     @property
     def is_set(self) -> bool:
@@ -64,10 +63,8 @@ class ChargerClock:
         self.zero = zero if self.zero is None else max(self.zero, zero)
         if self.is_set and abs((received - self.read(at)).total_seconds()) <= self._slack_seconds:
             return False
-        self._moment, self._at = (
-            received.replace(microsecond=received.microsecond // 1000 * 1000),
-            at,
-        )
+        self._moment = received.replace(microsecond=received.microsecond // 1000 * 1000)
+        self._at = at
         return True
 
     def forget(self, at: float) -> None:
@@ -77,13 +74,12 @@ class ChargerClock:
     def pace(self, over_seconds: float) -> float | None:
         """Return the rate of the central system's clock against ours; None before it has times over
         such a span."""
-        if (
-            self._first is None
-            or self._last is None
-            or self._last[0] - self._first[0] < over_seconds
-        ):
+        if self._first is None or self._last is None:
             return None
-        return (self._last[1] - self._first[1]).total_seconds() / (self._last[0] - self._first[0])
+        seconds = self._last[0] - self._first[0]
+        if seconds < over_seconds:
+            return None
+        return (self._last[1] - self._first[1]).total_seconds() / seconds
 
 
 class Timer(Enum):
@@ -107,20 +103,15 @@ class Timer(Enum):
     """The next periodic reading of a transaction."""
 
 
+@dataclass(slots=True, order=True)
 class Entry:
     """One action at `at`, in simulated seconds. A cancelled entry stays in the heap and does
-    nothing."""
+    nothing. The number is unique: actions themselves are never compared."""
 
-    __slots__ = ("_number", "action", "at", "is_own")
-
-    def __init__(self, at: float, action: Action, *, is_own: bool) -> None:
-        self.at = at
-        self.action: Action | None = action
-        self.is_own = is_own
-        self._number = next(_order)
-
-    def __lt__(self, other: Entry) -> bool:
-        return (self.at, self._number) < (other.at, other._number)
+    at: float
+    number: int
+    action: Action | None
+    is_own: bool
 
     def cancel(self) -> None:
         self.action = None
@@ -133,8 +124,6 @@ class Agenda:
     While it is held (a response decides what happens next) time stands still: nothing is due.
     """
 
-    __slots__ = ("_entries", "_holds", "_timers", "present")
-
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._timers: dict[tuple[Timer, int], Entry] = {}
@@ -144,7 +133,7 @@ class Agenda:
 
     def plan(self, at: float, action: Action, *, is_own: bool = True) -> Entry:
         """Schedule an action. `is_own` is False for outside events: people, faults, power."""
-        entry = Entry(at, action, is_own=is_own)
+        entry = Entry(at, next(_order), action, is_own)
         heapq.heappush(self._entries, entry)
         return entry
 

@@ -56,8 +56,6 @@ class Charger(State):
     """A charger's state, and the outside events as methods. Each first runs the actions that were
     due before it."""
 
-    __slots__ = ()
-
     def __init__(
         self,
         spec: ChargerSpec,
@@ -71,16 +69,9 @@ class Charger(State):
 
     # Power and connection
 
-    def power_on(self, at: float) -> None:
-        presence.power_on(self, at)
-
-    def power_off(self, at: float, reason: str = presence.POWER_LOSS) -> None:
-        presence.power_off(self, at, reason)
-
-    def fail(self, at: float, *, keeps_sessions: bool) -> None:
-        """Lose power without stopping transactions. They continue after power-on, or are
-        forgotten."""
-        presence.fail(self, at, keeps_sessions=keeps_sessions)
+    power_on = presence.power_on
+    power_off = presence.power_off
+    fail = presence.fail
 
     def connected(self, at: float) -> None:
         """Take note of a new connection. BootNotification comes first, unless one was accepted
@@ -97,8 +88,7 @@ class Charger(State):
             registration.boot(self)
         self.on_change()
 
-    def disconnected(self, at: float) -> None:
-        presence.disconnected(self, at)
+    disconnected = presence.disconnected
 
     def go_offline(self, at: float) -> None:
         """Stay away from the network until `go_online`."""

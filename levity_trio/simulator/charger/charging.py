@@ -10,11 +10,11 @@ from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.configuration import ACCEPTED
 from levity_trio.simulator.charger.connector import Connector, Transaction
-from levity_trio.simulator.charger.notifications import registers
 from levity_trio.simulator.charger.power import drop_tag, settle, settle_all, settle_reservations
 from levity_trio.simulator.charger.state import Impossible, Profile, State
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry
+from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.payloads import call
 
@@ -77,7 +77,7 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
     """Begin a transaction. Energy flows from now on, before the central system responds."""
     profile = connector.profile
     drop_tag(charger, connector)
-    true_wh, shown = registers(charger, connector, at)
+    shown = notifications.register(charger, connector, at)
     memory = charger.memory
     memory.last_local_id -= 1
     began_at = charger.timestamp(at)
@@ -95,7 +95,7 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
         id_tag=tag,
         begun=at,
         began_offline=not charger.may_send,
-        true_start_wh=true_wh,
+        true_start_wh=shown_wh(connector.meter.register_wh),
         shown_start_wh=shown,
         entry=entry,
         parent_id_tag=parent,
@@ -116,7 +116,7 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
             connector.number, tag, parent, charger.clock.read(at)
         ),
     )
-    notifications.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
+    notifications.keep(charger, transaction, request, [connector.moment(at)])
     notifications.add_data(charger, connector, "StopTxnSampledData", notifications.BEGIN, at)
     notifications.plan_samples(charger, connector, transaction, at)
     settle_reservations(charger, at)
@@ -130,7 +130,7 @@ def end(
     transaction = connector.transaction
     if transaction is None:
         raise Impossible(f"{charger.spec.id}: connector {connector.number} has no transaction")
-    true_wh, shown = registers(charger, connector, at)
+    shown = notifications.register(charger, connector, at)
     notifications.add_data(charger, connector, "StopTxnSampledData", notifications.END, at)
     request = call.StopTransaction(
         meter_stop=shown,
@@ -140,9 +140,8 @@ def end(
         id_tag=tag,
         transaction_data=transaction.data or None,
     )
-    notifications.keep(
-        charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)]
-    )
+    moments = [*transaction.moments, connector.moment(at)]
+    notifications.keep(charger, transaction, request, moments)
     for quirk in charger.quirks:
         quirk.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
@@ -189,9 +188,9 @@ def forget(charger: State, local_id: int) -> None:
 
 def _close(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:
     """Record the end and the true energy of a transaction, and free its connector."""
-    true_wh, _ = registers(charger, connector, at)
+    connector.meter.advance(at)
     charger.agenda.stop_timer(Timer.READING, connector.number)
-    transaction.entry.energy_wh = true_wh - transaction.true_start_wh
+    transaction.entry.energy_wh = connector.session_wh
     transaction.entry.ended = at
     connector.transaction = None
     connector.is_paused_by_vehicle = connector.is_paused_by_charger = False

@@ -168,8 +168,6 @@ class Configuration:
     lacks.
     """
 
-    __slots__ = ("_changed", "_common", "_connectors", "_defaults", "_keys", "_names")
-
     def __init__(
         self,
         changed: dict[str, str],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from levity_trio.simulator.ledger import Entry, Moment, Sent
-from levity_trio.simulator.model.meter import Meter
+from levity_trio.simulator.model.meter import Meter, shown_wh
 from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, check_move
 
 NO_ERROR: Final = "NoError"
@@ -46,65 +46,51 @@ class Transaction:
         """Whether it has ended and all its messages are acknowledged or discarded."""
         return self.entry.is_ended and not self.under_way
 
-    def moment(self, at: float, true_wh: int) -> Moment:
-        """Return the true energy at a moment, for the record of a message."""
-        return Moment(at=at, delivered_wh=true_wh - self.true_start_wh)
 
-
+@dataclass(slots=True, eq=False)
 class Connector:
     """One connector. Number 0 is the charger itself; nothing is ever plugged into it."""
 
-    __slots__ = (
-        *(
-            "beneath",
-            "error_code",
-            "is_finishing",
-            "is_offered",
-            "is_paused_by_charger",
-            "is_paused_by_vehicle",
-        ),
-        *(
-            "is_reserved",
-            "meter",
-            "number",
-            "profile",
-            "reported",
-            "shown_wh",
-            "status",
-            "tag",
-            "transaction",
-        ),
-    )
-
-    def __init__(self, number: int, meter: Meter) -> None:
-        self.number = number
-        self.meter = meter
-        self.status = Status.AVAILABLE
-        self.beneath = Status.AVAILABLE
-        """The status without the fault."""
-        self.error_code = NO_ERROR
-        self.reported: tuple[Status, str] | None = None
-        """Status and error code as last reported; None if the central system may not have received
-        them."""
-        self.shown_wh: dict[str, int] = {}
-        """The register of the last reading by configuration key, the start of the next interval, in
-        Wh."""
-        self.tag: tuple[str, str | None] | None = None
-        """An accepted tag that waits for its cable, and the tag's parent."""
-        self.transaction: Transaction | None = None
-        self.is_finishing = False
-        self.is_reserved = False
-        self.is_offered = True
-        """Whether the charging profiles leave enough current to charge."""
-        self.is_paused_by_vehicle = False
-        self.is_paused_by_charger = False
-        self.profile: dict[str, Any] | None = None
-        """The charging profile of a remote start, for its transaction."""
+    number: int
+    meter: Meter
+    status: Status = Status.AVAILABLE
+    beneath: Status = Status.AVAILABLE
+    """The status without the fault."""
+    error_code: str = NO_ERROR
+    reported: tuple[Status, str] | None = None
+    """Status and error code as last reported; None if the central system may not have received
+    them."""
+    shown_wh: dict[str, int] = field(default_factory=dict)
+    """The register of the last reading by configuration key, the start of the next interval, in
+    Wh."""
+    tag: tuple[str, str | None] | None = None
+    """An accepted tag that waits for its cable, and the tag's parent."""
+    transaction: Transaction | None = None
+    is_finishing: bool = False
+    is_reserved: bool = False
+    is_offered: bool = True
+    """Whether the charging profiles leave enough current to charge."""
+    is_paused_by_vehicle: bool = False
+    is_paused_by_charger: bool = False
+    profile: dict[str, Any] | None = None
+    """The charging profile of a remote start, for its transaction."""
 
     def __repr__(self) -> str:
         return (
             f"<Connector {self.number} {self.status} tag={self.tag} transaction={self.transaction}>"
         )
+
+    @property
+    def session_wh(self) -> int:
+        """The true energy of the running transaction, in whole Wh; 0 if there is none."""
+        if self.transaction is None:
+            return 0
+        return shown_wh(self.meter.register_wh) - self.transaction.true_start_wh
+
+    def moment(self, at: float) -> Moment:
+        """Return the true energy at the moment to which the meter was advanced, for the record of a
+        message."""
+        return Moment(at=at, delivered_wh=self.session_wh)
 
     @property
     def is_occupied(self) -> bool:

@@ -25,21 +25,19 @@ STARTED, RESTARTED, UPDATED = "StartupOfTheDevice", "ResetOrReboot", "FirmwareUp
 BAD_SIGNATURE, BAD_CERTIFICATE = "InvalidFirmwareSignature", "InvalidChargePointCertificate"
 
 
-def registers(charger: State, connector: Connector, at: float) -> tuple[int, int]:
-    """Return the true and the reported register, in whole Wh."""
+def register(charger: State, connector: Connector, at: float) -> int:
+    """Advance a meter, and return its register as reported, in whole Wh."""
     connector.meter.advance(at)
-    true_wh = shown_wh(connector.meter.register_wh)
-    shown = true_wh + charger.memory.offsets[connector.number]
+    shown = shown_wh(connector.meter.register_wh) + charger.memory.offsets[connector.number]
     for quirk in charger.quirks:
         shown = quirk.shown(charger, connector, shown, at)
-    return true_wh, shown
+    return shown
 
 
 def set_register(charger: State, number: int, wh: int, at: float) -> None:
     """Set the reported register, whatever a quirk adds to it: connectors with one meter then still
     report one."""
-    _, shown_wh = registers(charger, charger.connectors[number], at)
-    charger.memory.offsets[number] += wh - shown_wh
+    charger.memory.offsets[number] += wh - register(charger, charger.connectors[number], at)
 
 
 def swap(charger: State, register_wh: int, at: float) -> None:
@@ -105,7 +103,7 @@ def meter_value(
 ) -> dict[str, Any] | None:
     """Return one meterValue with the measurands of a configuration key; None without any."""
     measurands = charger.configuration.listed(key)
-    _, shown = registers(charger, connector, at)
+    shown = register(charger, connector, at)
     # The first interval of a transaction begins at its start; outside a transaction the interval is
     # 0.
     start = shown if connector.transaction is None else connector.transaction.shown_start_wh
@@ -134,12 +132,7 @@ def sample(
     if transaction is None:
         charger.send_if_allowed(request, is_asked_for=is_asked_for)
         return
-    keep(
-        charger,
-        transaction,
-        request,
-        [transaction.moment(at, registers(charger, connector, at)[0])],
-    )
+    keep(charger, transaction, request, [connector.moment(at)])
     for quirk in charger.quirks:
         quirk.sampled(charger, transaction, at)
 
@@ -178,23 +171,16 @@ def last_reading(charger: State, transaction: Transaction, at: float) -> Message
     request = call.MeterValues(
         connector_id=connector.number, meter_value=[value], transaction_id=transaction.local_id
     )
-    return hold(
-        charger,
-        transaction,
-        request,
-        [transaction.moment(at, registers(charger, connector, at)[0])],
-    )
+    return hold(charger, transaction, request, [connector.moment(at)])
 
 
 def add_data(charger: State, connector: Connector, key: str, context: str, at: float) -> None:
     """Store a reading for the StopTransaction (StopTxnSampledData, StopTxnAlignedData)."""
-    transaction = connector.transaction
-    if (
-        transaction is not None
-        and (value := meter_value(charger, connector, key, context, at)) is not None
-    ):
-        transaction.data.append(value)
-        transaction.moments.append(transaction.moment(at, registers(charger, connector, at)[0]))
+    if (transaction := connector.transaction) is not None:
+        value = meter_value(charger, connector, key, context, at)
+        if value is not None:
+            transaction.data.append(value)
+            transaction.moments.append(connector.moment(at))
 
 
 def plan_samples(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:

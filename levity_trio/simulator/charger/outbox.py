@@ -46,8 +46,6 @@ class Outgoing:
 
 
 class Outbox:
-    __slots__ = ("_held_until", "_memory", "_requests", "under_way")
-
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._requests: deque[Request] = deque()

@@ -8,6 +8,7 @@ were the only one; charger.power divides it among several vehicles.
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ Kept = dict[str, Any]
 """A profile in the charger's memory: {connectorId, profile, installed}; see `Profiles`."""
 
 
+@dataclass(slots=True)
 class Profiles:
     """The profiles of one charger.
 
@@ -41,22 +43,11 @@ class Profiles:
     ChargingScheduleMaxPeriods, ChargeProfileMaxStackLevel and MaxChargingProfilesInstalled (§9.4).
     """
 
-    __slots__ = ("_kept", "_max_installed", "_max_periods", "_max_stack_level", "_phases")
-
-    def __init__(
-        self,
-        kept: list[Kept],
-        *,
-        phases: int,
-        max_periods: int,
-        max_stack_level: int,
-        max_installed: int,
-    ) -> None:
-        self._kept = kept
-        self._phases = phases
-        self._max_periods = max_periods
-        self._max_stack_level = max_stack_level
-        self._max_installed = max_installed
+    kept: list[Kept]
+    phases: int
+    max_periods: int
+    max_stack_level: int
+    max_installed: int
 
     def install(
         self, connector: int, profile: dict[str, Any], transaction_id: int | None, now: datetime
@@ -69,10 +60,10 @@ class Profiles:
         """
         if not self._is_welcome(profile) or not _has_its_place(connector, profile, transaction_id):
             return "Rejected"
-        staying = [one for one in self._kept if not _replaces(connector, profile, one)]
-        if len(staying) >= self._max_installed:
+        staying = [one for one in self.kept if not _replaces(connector, profile, one)]
+        if len(staying) >= self.max_installed:
             return "Rejected"
-        self._kept[:] = [
+        self.kept[:] = [
             *staying,
             {"connectorId": connector, "profile": profile, "installed": wire_time(now)},
         ]
@@ -88,10 +79,10 @@ class Profiles:
         """Remove the profiles that match all given criteria (no criteria: all): "Accepted" or
         "Unknown" (§5.4)."""
         criteria = (profile_id, connector, purpose, stack_level)
-        staying = [one for one in self._kept if not _fits(one, criteria)]
-        if len(staying) == len(self._kept):
+        staying = [one for one in self.kept if not _fits(one, criteria)]
+        if len(staying) == len(self.kept):
             return "Unknown"
-        self._kept[:] = staying
+        self.kept[:] = staying
         return "Accepted"
 
     def end_transaction(self, connector: int) -> None:
@@ -105,11 +96,11 @@ class Profiles:
         `began` is the start of the connector's transaction. Relative schedules and those without
         startSchedule count from it, and do not apply while it is None.
         """
-        return self.limits(connector, began, self._kept).at(now)
+        return self.limits(connector, began, self.kept).at(now)
 
     def next_change(self, connector: int, now: datetime, began: datetime | None) -> datetime | None:
         """Return the next moment after now at which the limit may change; None if there is none."""
-        return self.limits(connector, began, self._kept).next_change(now)
+        return self.limits(connector, began, self.kept).next_change(now)
 
     def limits(self, connector: int, began: datetime | None, kept: Iterable[Kept]) -> Limits:
         """Return what these profiles alone, of those that are kept, set for a connector over
@@ -118,7 +109,7 @@ class Profiles:
             (one["connectorId"], one["profile"], datetime.fromisoformat(one["installed"]))
             for one in kept
         )
-        return Limits([Installed(*row) for row in rows], connector, began, self._phases)
+        return Limits([Installed(*row) for row in rows], connector, began, self.phases)
 
     def composite(
         self,
@@ -149,8 +140,8 @@ class Profiles:
 
     def _is_welcome(self, profile: Profile) -> bool:
         return (
-            0 <= profile["stackLevel"] <= self._max_stack_level
-            and len(profile["chargingSchedule"]["chargingSchedulePeriod"]) <= self._max_periods
+            0 <= profile["stackLevel"] <= self.max_stack_level
+            and len(profile["chargingSchedule"]["chargingSchedulePeriod"]) <= self.max_periods
             and _is_sound(profile)
         )
 

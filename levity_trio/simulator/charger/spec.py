@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
+import msgspec
+
 from levity_trio.records import record
 from levity_trio.wire.handshake import MAX_IDENTITY
 
@@ -110,3 +112,8 @@ class Memory:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: object) -> Self:
+        """Raises msgspec.ValidationError if `to_json` did not write it."""
+        return msgspec.convert(kept, cls)

@@ -300,17 +300,6 @@ class Tally:
 class State:
     """All state of one charger. `at` is always in simulated seconds since the simulation began."""
 
-    __slots__ = (
-        *("spec", "memory", "quirks"),
-        *("configuration", "profiles", "reservations", "tags"),
-        *("agenda", "clock"),
-        *("is_linked", "is_offline", "is_on", "outbox", "registration"),
-        *("connectors", "transactions"),
-        *("firmware", "forced_answers", "uploads", "when_idle"),
-        *("frames", "ledger", "served", "tally"),
-        *("effects", "on_change"),
-    )
-
     def __init__(
         self, spec: ChargerSpec, memory: Memory, quirks: Quirks, clock_slack_seconds: float
     ) -> None:
@@ -329,7 +318,14 @@ class State:
         )
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)
-        self.profiles = _profiles(spec, memory, self.configuration)
+        integer = self.configuration.integer
+        self.profiles = Profiles(
+            memory.profiles,
+            phases=spec.phases,
+            max_periods=integer("ChargingScheduleMaxPeriods"),
+            max_stack_level=integer("ChargeProfileMaxStackLevel"),
+            max_installed=integer("MaxChargingProfilesInstalled"),
+        )
         # Time
         self.clock = ChargerClock(clock_slack_seconds)
         self.agenda = Agenda()
@@ -447,13 +443,3 @@ class State:
     def act_on_connection(self, kind: str, seconds: float = 0.0) -> None:
         """Queue an effect on the connection; see `ConnectionEffect`."""
         self.do(ConnectionEffect(kind, seconds))
-
-
-def _profiles(spec: ChargerSpec, memory: Memory, configuration: Configuration) -> Profiles:
-    return Profiles(
-        memory.profiles,
-        phases=spec.phases,
-        max_periods=configuration.integer("ChargingScheduleMaxPeriods"),
-        max_stack_level=configuration.integer("ChargeProfileMaxStackLevel"),
-        max_installed=configuration.integer("MaxChargingProfilesInstalled"),
-    )

@@ -14,6 +14,7 @@ expired reservation no longer counts, even before `expire` is called.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -50,14 +51,12 @@ def is_same(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and folded(one) == folded(other)
 
 
+@dataclass(slots=True)
 class Tags:
     """The local list and the cache of one charger, modified in place in its memory."""
 
-    __slots__ = ("_configuration", "_memory")
-
-    def __init__(self, memory: TagMemory, configuration: Configuration) -> None:
-        self._memory = memory
-        self._configuration = configuration
+    _memory: TagMemory
+    _configuration: Configuration
 
     def decide(self, tag: str, now: datetime) -> str | None:
         """Return the AuthorizationStatus of a tag from the list, then from the cache; None if it is
@@ -189,15 +188,13 @@ class Reservation:
         return is_same(self.id_tag, id_tag) or is_same(self.parent_id_tag, parent_id_tag)
 
 
+@dataclass(slots=True)
 class Reservations:
     """The reservations of one charger. `store` is its memory of them by reservationId, modified in
     place."""
 
-    __slots__ = ("_connectors", "_store")
-
-    def __init__(self, store: dict[str, dict[str, Any]], connectors: int) -> None:
-        self._store = store
-        self._connectors = connectors
+    _store: dict[str, dict[str, Any]]
+    _connectors: int
 
     def reserve(
         self,

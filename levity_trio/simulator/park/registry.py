@@ -175,7 +175,7 @@ class Registry:
 def _memory(spec: ChargerSpec, stored: object) -> Memory:
     """Raises ValueError for a memory that such a charger cannot have."""
     try:
-        memory = msgspec.convert(stored, Memory)
+        memory = Memory.from_json(stored)
     except msgspec.ValidationError as error:
         raise ValueError(f"the memory of charger {spec.id}: {error}") from None
     for by_connector in (memory.registers, memory.offsets, memory.is_operative):

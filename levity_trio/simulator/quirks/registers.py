@@ -171,7 +171,7 @@ class RegisterResets(TakesTurns):
 
 def shown_at(charger: State, transaction: Transaction, at: float) -> int:
     """Return the reported register of its connector."""
-    return notifications.registers(charger, charger.connectors[transaction.connector], at)[1]
+    return notifications.register(charger, charger.connectors[transaction.connector], at)
 
 
 def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, value: Kept) -> None:
