@@ -6,12 +6,11 @@ streams in memory. What the books run is run on PostgreSQL too.
 
 from __future__ import annotations
 
-import pytest
-import trio
-import trio.testing
+from collections.abc import Iterator
 
-from levity_trio.outgoing.websocket import ServerAddress
-from tests.backends.site import Backend, Site
+import pytest
+
+from tests.backends.site import Backend, Site, dialling
 from tests.charger.conftest import pytest_itemcollected
 from tests.store.books import Books
 from tests.store.conftest import books as _books  # noqa: F401 - used by `site`
@@ -20,15 +19,10 @@ __all__ = ["pytest_itemcollected"]
 
 
 @pytest.fixture
-def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
+def backend() -> Iterator[Backend]:
     """A backend, which accepts all. Each address leads to it."""
-    there = Backend()
-
-    async def dial(self: ServerAddress, *_: object, **__: object) -> trio.abc.Stream:
-        return await there.dialled(self)
-
-    monkeypatch.setattr(ServerAddress, "dial", dial)
-    return there
+    with dialling(Backend()) as there:
+        yield there
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Any, Final, TypeVar
 
 import orjson
+import pytest
 import trio
 import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
@@ -31,6 +32,7 @@ from tests.store.reading import view
 T = TypeVar("T")
 Told = tuple[str, dict[str, Any]]
 KEY: Final = SecretKey("A" * 43 + "=")
+OF_SESSIONS: Final = ("StartTransaction", "MeterValues", "StopTransaction")
 FIRST_NUMBER: Final = 7001
 """What the backend calls the first session of which it is told."""
 SILENCE: Final = object()
@@ -48,6 +50,14 @@ class Backend:
 
     def __init__(self) -> None:
         self.told: list[Told] = []
+        self.history: list[Told | None] = []
+        """All that it was told, and None wherever it went away."""
+        self.sessions: dict[int, dict[str, Any]] = {}
+        """The starts of sessions, by the number that each got."""
+        self.leaves: list[tuple[int, bool]] = []
+        """After how many messages of sessions it goes away, each time, and whether it answers the
+        last one."""
+        self._taken = 0
         self.paths: list[str] = []
         """Of its connections."""
         self.headers: list[dict[bytes, bytes]] = []
@@ -61,6 +71,7 @@ class Backend:
         self._ids = count(1)
         self._socket: WebSocketConnection | None = None
         self._nursery: trio.Nursery
+        self._connection: trio.CancelScope
 
     @property
     def actions(self) -> list[str]:
@@ -94,8 +105,7 @@ class Backend:
                 self.paths.append(request.path)
                 self.headers.append(dict(request.headers))
                 socket = self._socket = await request.accept(subprotocol="ocpp1.6")
-                self.cut = scope.cancel
-                self.stream = stream
+                self._connection = scope
                 try:
                     while True:
                         await self._take(socket, json.loads(await socket.get_message()))
@@ -111,13 +121,34 @@ class Backend:
             return
         _, number, action, payload = frame
         self.told.append((action, payload))
+        self.history.append((action, payload))
+        is_last = answers_it = False
+        if self.leaves and action in OF_SESSIONS:
+            messages, answers_it = self.leaves[0]
+            self._taken += 1
+            is_last = self._taken == messages
+        if is_last:
+            self._taken = 0
+            self.leaves.pop(0)
+        if is_last and not answers_it:
+            self.leave()
+            return
         try:
             answer = self._answer(action, payload)
         except Failure as failure:
             await socket.send_message(json.dumps([4, number, "InternalError", str(failure), {}]))
             return
+        if isinstance(answer, dict) and action == "StartTransaction":
+            self.sessions[answer["transactionId"]] = payload
         if answer is not SILENCE:
             await socket.send_message(json.dumps([3, number, answer]))
+        if is_last:
+            self.leave()
+
+    def leave(self) -> None:
+        """Be gone at once, without a goodbye."""
+        self.history.append(None)
+        self._connection.cancel()
 
     def _answer(self, action: str, payload: dict[str, Any]) -> object:
         if action in self.answers:
@@ -143,6 +174,18 @@ class Backend:
             frame = await self._answers.receive()
         assert frame[1] == number
         return frame
+
+
+@contextmanager
+def dialling(backend: Backend) -> Iterator[Backend]:
+    """Let each address lead to a backend."""
+
+    async def dial(self: ServerAddress, *_: object, **__: object) -> trio.abc.Stream:
+        return await backend.dialled(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServerAddress, "dial", dial)
+        yield backend
 
 
 class InlineReader:

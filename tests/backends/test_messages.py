@@ -10,6 +10,7 @@ import pytest
 
 from levity_trio.store.writes.transactions import closing
 from tests.backends.site import FIRST_NUMBER, Site, Wired
+from tests.store import telling
 from tests.store.books import meter_value
 from tests.store.test_orphans import new_start
 
@@ -18,6 +19,8 @@ SIGNED: Final = (
     '"2026-03-01T12:00:00,000+0100 S","TX":"B","RV":1234.50,"RI":"01-00:B2.08.00*FF","RU":"kWh"}]}'
     '|{"SD":"30\\/45\\u00fc+==","SE":"base64"}\r\n\t'
 )
+OWN: Final = -72
+"""A number that a charger gave a session whose start was lost."""
 SAMPLE: Final = {"value": SIGNED, "format": "SignedData", "context": "Transaction.End"}
 
 
@@ -197,6 +200,16 @@ async def test_readings_of_a_card_that_is_left_out_are_no_ones(site: Site) -> No
     assert await site.facts() == []
 
 
+async def test_a_card_stays_left_out_where_numbers_may_go(site: Site) -> None:
+    site.set(with_cards=1)
+    site.call("PRIVATE", None)
+    charge(site.charger, tag="PRIVATE", stop_tag="PRIVATE")
+    site.books.wait(5)
+    charge(site.charger, tag="OURS", stop_tag="PRIVATE")
+    await site.facts()
+    assert cards(site) == ["OURS", None]
+
+
 async def test_who_stops_a_session_can_be_left_out(site: Site) -> None:
     """The session is told to its end; only the card is not."""
     site.call("PRIVATE", None)
@@ -321,7 +334,7 @@ async def test_its_own_stop_is_kept_when_it_comes_late(site: Site) -> None:
     assert len(site.rows("id", "backend_refused")) == 1
 
 
-async def test_a_late_stop_is_kept_after_late_readings_too(site: Site) -> None:
+async def test_what_comes_after_the_servers_end_is_late(site: Site) -> None:
     number = closed(site, closing.REBOOT, 1500)
     await site.facts()
     site.books.wait(60)
@@ -330,7 +343,10 @@ async def test_a_late_stop_is_kept_after_late_readings_too(site: Site) -> None:
     site.books.wait(1)
     site.charger.stop(number, 2000, at=site.charger.clock(50))
     await site.facts()
-    assert site.rows("kind, action", "backend_refused") == [("late", "StopTransaction")]
+    assert site.rows("kind, action", "backend_refused") == [
+        ("late", "MeterValues"),
+        ("late", "StopTransaction"),
+    ]
 
 
 # What was not told, or cannot be read
@@ -352,6 +368,20 @@ async def test_a_start_whose_register_is_unknown_has_no_energy(site: Site) -> No
     await site.facts()
     (start,), (stop,) = site.backend.of("StartTransaction"), site.backend.of("StopTransaction")
     assert start["meterStart"] == stop["meterStop"] == 2000
+
+
+async def test_a_lost_start_is_made_of_its_stop(site: Site) -> None:
+    """A charger names a number of its own, in readings and in a stop."""
+    wh = telling.charge(site.charger, OWN, 1000, minutes=30)
+    site.books.wait(1)
+    site.charger.stop(OWN, wh, tag="TAG")
+    assert site.books.count("tx") == 1
+    *readings, (_, start), (_, stop) = await site.facts()
+    assert not [payload for _, payload in readings if "transactionId" in payload]
+    assert start["idTag"] == "OTHER"
+    assert start["meterStart"] <= stop["meterStop"] == wh
+    assert stop["transactionId"] == FIRST_NUMBER
+    assert site.rows("told, made", "backend_cp") == [(len(readings) + 2, 1)]
 
 
 async def test_a_stop_of_no_session_is_not_told(site: Site) -> None:
