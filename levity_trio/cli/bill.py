@@ -23,14 +23,12 @@ from levity_trio.cli.declaring import (
     ANY_FILE,
     EXISTING_FILE,
     WIDE,
-    Group,
-    an_example,
     changes,
     flag,
     limit,
     option,
 )
-from levity_trio.cli.operator import Operator, RefusedByApi, command
+from levity_trio.cli.operator import Operator, RefusedByApi, api_group, command
 from levity_trio.cli.terminal import (
     CountProgress,
     confirm,
@@ -89,92 +87,42 @@ NO_STATEMENT: Final = (
     "no month is closed yet: levity-trio bill preview MONTH shows what would be billed"
 )
 OWNER_FIELDS: Final = names_of(Biller)
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill owner set --name "Bauhof 12" --address "Bauhof 12
-  10115 Berlin" --bank-account "DE02 1203 0000 0000 2020 51"
-  levity-trio bill begin 2026-10-01
-  levity-trio bill preview 2026-10
-  levity-trio bill close 2026-10
-  levity-trio bill list --month 2026-10
-  levity-trio bill show 17
-  levity-trio bill show 17 --as pdf -o anna.pdf
-  levity-trio bill print 2026-10 --to october
-  levity-trio bill year 2026
-"""
-BEGIN_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill begin 2026-10-01
 
-What ended before this day is billed elsewhere. Until the first month is closed
-the day can be said again.
-"""
-PREVIEW_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill preview 2026-10
-  levity-trio bill preview 2026-10 --carry-below 5.00
-  levity-trio bill preview 2026-10 --household "Flat 3, Anna"
-  levity-trio bill print 2026-10 --draft --to october
 
-Nobody else sees a preview, and it takes no number. The months come in order.
-"""
-CLOSE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill close 2026-10
-  levity-trio bill close 2026-10 --carry-below 5.00
-  levity-trio bill close 2026-10 --household "Flat 3, Anna"
+@api_group
+def bill() -> None:
+    """Make, show and print statements.
 
-A closed statement never changes. What turns up or is corrected later stands on
-the next one. --household closes the month early for a household that has moved
-out (levity-trio household close); its small sums are not carried.
-"""
-SHOW_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill show 17
-  levity-trio bill show 17 --as pdf -o anna.pdf
-  levity-trio bill show 17 --as csv
-"""
-PRINT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill print 2026-10 --to october
-  levity-trio bill print 2026-10 --to october --as csv
-  levity-trio bill print 2026-11 --draft --to preview
+    Examples:
+      levity-trio bill owner set --name "Bauhof 12" --address "Bauhof 12
+      10115 Berlin" --bank-account "DE02 1203 0000 0000 2020 51"
+      levity-trio bill begin 2026-10-01
+      levity-trio bill preview 2026-10
+      levity-trio bill close 2026-10
+      levity-trio bill list --month 2026-10
+      levity-trio bill show 17
+      levity-trio bill show 17 --as pdf -o anna.pdf
+      levity-trio bill print 2026-10 --to october
+      levity-trio bill year 2026
+    """
 
-There is a file for each statement, named by its number, and the covering sheet.
-A closed statement always gives the same file, so a print that was interrupted
-can be repeated; a file that differs is never replaced. --draft makes all drafts of
-the month anew and removes those that were printed before.
-"""
-YEAR_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill year 2026
-  levity-trio bill year 2026 -o 2026.csv
 
-The file is for a tax adviser: a line for each statement and tax rate, and for each
-payment. Statements count on the day of their invoice, payments on theirs.
-"""
-OWNER_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio bill owner set --name "Bauhof 12 eG" --address "Bauhof 12
-  10115 Berlin" --contact strom@bauhof12.example
-  levity-trio bill owner set --bank-account "DE02 1203 0000 0000 2020 51"
-  levity-trio bill owner logo house.png
-  levity-trio bill template > german.toml
-  levity-trio bill owner template german.toml
+@api_group
+def owner() -> None:
+    """Say who bills, as it stands on statements.
 
-Closed statements keep what was set when they were closed.
-"""
+    Examples:
+      levity-trio bill owner set --name "Bauhof 12 eG" --address "Bauhof 12
+      10115 Berlin" --contact strom@bauhof12.example
+      levity-trio bill owner set --bank-account "DE02 1203 0000 0000 2020 51"
+      levity-trio bill owner logo house.png
+      levity-trio bill template > german.toml
+      levity-trio bill owner template german.toml
 
-bill = Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
-owner = Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
+    Closed statements keep what was set when they were closed.
+    """
+
+
 bill.add_command(owner)
 _MONTH: Final = click.argument("month", metavar="MONTH")
 _CARRY: Final = option("--carry-below AMOUNT", "Carry smaller totals on, if a statement follows.")
@@ -194,10 +142,17 @@ _REMOVE: Final = flag("--remove", "Go on without it.")
 # Drafts and closings
 
 
-@command("begin", group=bill, epilog=BEGIN_EXAMPLES)
+@bill.api_command
 @click.argument("day", metavar="DAY")
 def begin(operator: Operator, day: str) -> None:
-    """Say since when this system bills."""
+    """Say since when this system bills.
+
+    Examples:
+      levity-trio bill begin 2026-10-01
+
+    What ended before this day is billed elsewhere. Until the first month is closed
+    the day can be said again.
+    """
     begun = operator.put("billing", body={"begun_on": day})
     operator.tell(
         begun,
@@ -208,13 +163,22 @@ def begin(operator: Operator, day: str) -> None:
     )
 
 
-@command("preview", group=bill, epilog=PREVIEW_EXAMPLES)
+@bill.api_command
 @_MONTH
 @_CARRY
 @_HOUSEHOLD
 @WIDE
 def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
-    """Show what the statements of a month would be."""
+    """Show what the statements of a month would be.
+
+    Examples:
+      levity-trio bill preview 2026-10
+      levity-trio bill preview 2026-10 --carry-below 5.00
+      levity-trio bill preview 2026-10 --household "Flat 3, Anna"
+      levity-trio bill print 2026-10 --draft --to october
+
+    Nobody else sees a preview, and it takes no number. The months come in order.
+    """
     terms = _terms(operator, carry_below, account)
     draft = _draft(operator, month, terms)
     path = ("admin", "drafts", month, "problems")
@@ -230,7 +194,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
         say(fill(line))
 
 
-@command("close", group=bill, epilog=CLOSE_EXAMPLES)
+@bill.api_command
 @_MONTH
 @_CARRY
 @_HOUSEHOLD
@@ -238,7 +202,17 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
 def close(
     operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool
 ) -> None:
-    """Close a month: number and seal its statements."""
+    """Close a month: number and seal its statements.
+
+    Examples:
+      levity-trio bill close 2026-10
+      levity-trio bill close 2026-10 --carry-below 5.00
+      levity-trio bill close 2026-10 --household "Flat 3, Anna"
+
+    A closed statement never changes. What turns up or is corrected later stands on
+    the next one. --household closes the month early for a household that has moved
+    out (levity-trio household close); its small sums are not carried.
+    """
     terms = _terms(operator, carry_below, account)
     draft = _draft(operator, month, terms)
     if nothing := _nothing(operator, month, draft):
@@ -367,15 +341,20 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 # Closed statements
 
 
-@command("list", group=bill, epilog=an_example("bill list", "bill list --json"))
+@bill.api_command
 @option("--household HOUSEHOLD", "Only of this household.", "account")
 @option("--month MONTH", "Only of this month, such as 2026-10.")
 @flag("--unpaid", "Only those of which something is open.")
 @limit("How many, the newest.")
-def show_all(
+def list_(
     operator: Operator, account: str | None, month: str | None, limit: int, *, unpaid: bool
 ) -> None:
-    """List closed statements, the newest first."""
+    """List closed statements, the newest first.
+
+    Examples:
+      levity-trio bill list
+      levity-trio bill list --json
+    """
     number = account and operator.number("accounts", account)
     state = "unpaid" if unpaid else None
     page = operator.get("statements", account=number, month=month or None, state=state, limit=limit)
@@ -384,13 +363,19 @@ def show_all(
     )
 
 
-@command("show", group=bill, epilog=SHOW_EXAMPLES)
+@bill.api_command
 @click.argument("number", type=click.IntRange(1))
 @option("--as", "As a document.", "form", type=FORMS)
 @_OUTPUT
 @WIDE
 def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
-    """Show a closed statement, or make a document of it."""
+    """Show a closed statement, or make a document of it.
+
+    Examples:
+      levity-trio bill show 17
+      levity-trio bill show 17 --as pdf -o anna.pdf
+      levity-trio bill show 17 --as csv
+    """
     path = ("statements", str(number))
     if form is None and output is not None:
         form = output.suffix.removeprefix(".")
@@ -476,12 +461,20 @@ def _kwh(record: Mapping[str, Any]) -> str:
 # A year
 
 
-@command("year", group=bill, epilog=YEAR_EXAMPLES)
+@bill.api_command
 @click.argument("year", metavar="YEAR", type=int)
 @flag("--by-energy", "Statements count in the month of their energy.")
 @_OUTPUT
-def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:
-    """Give the bookings of a year as CSV; with --json its sums."""
+def year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:
+    """Give the bookings of a year as CSV; with --json its sums.
+
+    Examples:
+      levity-trio bill year 2026
+      levity-trio bill year 2026 -o 2026.csv
+
+    The file is for a tax adviser: a line for each statement and tax rate, and for each
+    payment. Statements count on the day of their invoice, payments on theirs.
+    """
     path, by = ("years", str(year)), "energy" if by_energy else "invoice"
     if output is None and operator.is_json:
         operator.is_told(operator.get(*path, by=by))
@@ -497,7 +490,7 @@ def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: 
 # Paper
 
 
-@command("print", group=bill, epilog=PRINT_EXAMPLES)
+@bill.api_command
 @_MONTH
 @option(
     "--to FOLDER",
@@ -509,7 +502,7 @@ def show_year(operator: Operator, year: int, output: Path | None, *, by_energy: 
 @option("--as", "The form of the statements.", "form", type=FORMS, default="pdf")
 @flag("--draft", "What bill preview shows.", "is_draft")
 @_CARRY
-def print_month(
+def print_(
     operator: Operator,
     month: str,
     folder: Path,
@@ -518,7 +511,18 @@ def print_month(
     *,
     is_draft: bool,
 ) -> None:
-    """Print the statements of a closed month, and its covering sheet."""
+    """Print the statements of a closed month, and its covering sheet.
+
+    Examples:
+      levity-trio bill print 2026-10 --to october
+      levity-trio bill print 2026-10 --to october --as csv
+      levity-trio bill print 2026-11 --draft --to preview
+
+    There is a file for each statement, named by its number, and the covering sheet.
+    A closed statement always gives the same file, so a print that was interrupted
+    can be repeated; a file that differs is never replaced. --draft makes all drafts of
+    the month anew and removes those that were printed before.
+    """
     if carry_below is not None and not is_draft:
         raise click.UsageError("--carry-below is for --draft: a closed month has carried already")
     terms = _terms(operator, carry_below, None)
@@ -619,13 +623,17 @@ def _write(path: Path, content: bytes, *, replaces: bool = False) -> None:
 # Who bills, and the words
 
 
-@command("show", group=owner, epilog=an_example("bill owner show"))
+@command("show", group=owner)
 def show_owner(operator: Operator) -> None:
-    """Show who bills."""
+    """Show who bills.
+
+    Examples:
+      levity-trio bill owner show
+    """
     operator.record(operator.get("biller"))
 
 
-@command("set", group=owner, epilog=OWNER_EXAMPLES)
+@command("set", group=owner, epilog=owner.epilog)
 @option("--name", "The house, or whoever bills.")
 @option("--address", "The address; several lines are allowed.")
 @option("--contact", "Whom to ask about a line.")
@@ -655,10 +663,10 @@ def set_owner(operator: Operator, **fields: Any) -> None:
     operator.record(operator.put("biller", body=before | changed))
 
 
-@command("logo", group=owner)
+@owner.api_command
 @_PATH
 @_REMOVE
-def set_logo(operator: Operator, path: Path | None, *, remove: bool) -> None:
+def logo(operator: Operator, path: Path | None, *, remove: bool) -> None:
     """Give the logo of statements, a PNG or JPEG file (admin)."""
     _put(operator, "logo", path, "image/*", remove=remove)
 
@@ -693,7 +701,7 @@ def _put(
     operator.tell(json.loads(answer), f"the {name} is now that of {path}")
 
 
-@bill.command("template", epilog=an_example("bill template > german.toml"))
+@bill.command("template", epilog="\b\nExamples:\n  levity-trio bill template > german.toml\n")
 def template() -> None:
     """Print the words and formats of this program."""
     say(ENGLISH_TEXT, ends_line=False)

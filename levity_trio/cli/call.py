@@ -32,21 +32,6 @@ COLUMNS_OF: Final = {"configurationKey": ("key", "value", "readonly")}
 """The columns of records in an answer, where the order of their fields is not the best."""
 USUAL_SECONDS: Final = 3700.0
 """Longer than the longest time-out of a response."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio call CP-1 Reset type=Soft
-  levity-trio call CP-1 RemoteStartTransaction idTag=04A2B3C4 connectorId=1
-  levity-trio call CP-1 ChangeConfiguration key=HeartbeatInterval value=300
-  levity-trio call CP-1 SetChargingProfile connectorId=1 \\
-      csChargingProfiles=@profile.json
-  levity-trio call CP-1 TriggerMessage --fields
-  levity-trio call --all GetConfiguration
-  levity-trio call --raw CP-1 VendorAction speed:=3
-
-key=value takes a text or a number, key:=JSON any JSON, key=@file the content of a file. `call
-CHARGER ACTION --fields` lists the fields of an operation, and `call CHARGER help` all operations.
-"""
 
 
 def _complete(
@@ -73,7 +58,7 @@ def _complete(
     ]
 
 
-@command("call", epilog=EXAMPLES)
+@command("call")
 @click.argument(
     "words",
     nargs=-1,
@@ -95,6 +80,20 @@ def call(operator: Operator, words: Sequence[str], **options: Any) -> int:
     """Ask a charger for an operation, and show what it said.
 
     CHARGER may be several, separated by commas.
+
+    Examples:
+      levity-trio call CP-1 Reset type=Soft
+      levity-trio call CP-1 RemoteStartTransaction idTag=04A2B3C4 connectorId=1
+      levity-trio call CP-1 ChangeConfiguration key=HeartbeatInterval value=300
+      levity-trio call CP-1 SetChargingProfile connectorId=1 \\
+          csChargingProfiles=@profile.json
+      levity-trio call CP-1 TriggerMessage --fields
+      levity-trio call --all GetConfiguration
+      levity-trio call --raw CP-1 VendorAction speed:=3
+
+    key=value takes a text or a number, key:=JSON any JSON, key=@file the content of a file. `call
+    CHARGER ACTION --fields` lists the fields of an operation, and `call CHARGER help` all
+    operations.
     """
     is_bulk = bool(options["is_all"] or options["model"])
     charger, rest = ("", words) if is_bulk else (words[0], words[1:])
@@ -262,17 +261,9 @@ COMMANDS_COLUMNS: Final = (
 NO_COMMAND: Final = (
     "nothing was asked of a charger yet: levity-trio call CHARGER help lists what can be"
 )
-COMMANDS_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio commands
-  levity-trio commands --charger CP-1
-  levity-trio commands 17
-  levity-trio commands 17 --cancel
-"""
 
 
-@command("commands", epilog=COMMANDS_EXAMPLES)
+@command("commands")
 @click.argument("number", type=int, required=False, metavar="[COMMAND]")
 @OF_CHARGER
 @limit("How many, the newest.", default=20)
@@ -280,7 +271,14 @@ Examples:
 def commands(
     operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool
 ) -> int:
-    """List commands, the newest first, or show one."""
+    """List commands, the newest first, or show one.
+
+    Examples:
+      levity-trio commands
+      levity-trio commands --charger CP-1
+      levity-trio commands 17
+      levity-trio commands 17 --cancel
+    """
     operator.check_charger(charger)
     if number is None:
         operator.show_page(

@@ -8,50 +8,58 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import typed_amount
-from levity_trio.cli.declaring import WIDE, Group, an_example, changes, limit, option, options_of
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.declaring import WIDE, changes, limit, option, options_of
+from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.nouns import Car
 
 COLUMNS: Final = ("id", "name", "plate", "battery_kwh")
 NO_CAR: Final = 'no car yet; add one: levity-trio car add "Anna\'s car"'
 PERIODS: Final = ("account", "since", "until", "given_by", "reason")
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio car add "Anna's car" --plate "B-XY 123" --battery 58
-  levity-trio household give 7 --car "Anna's car"
-  levity-trio household give 7 --card 04A1B2C3 --car "Anna's car"
-  levity-trio car list
-  levity-trio car change "Anna's car" --plate "B-XY 124"
-  levity-trio car remove "Anna's car"
 
-A car is named by its number or its name.
-"""
 
-car = Group("car", help="Keep the cars of households.", epilog=EXAMPLES)
+@api_group
+def car() -> None:
+    """Keep the cars of households.
+
+    Examples:
+      levity-trio car add "Anna's car" --plate "B-XY 123" --battery 58
+      levity-trio household give 7 --car "Anna's car"
+      levity-trio household give 7 --card 04A1B2C3 --car "Anna's car"
+      levity-trio car list
+      levity-trio car change "Anna's car" --plate "B-XY 124"
+      levity-trio car remove "Anna's car"
+
+    A car is named by its number or its name.
+    """
+
+
 _CAR: Final = click.argument("named", metavar="CAR")
 _PLATE: Final = options_of(Car)
 _BATTERY: Final = option("--battery KWH", "The capacity of its battery.")
 
 
-@command("list", group=car)
+@car.api_command
 @option("--search TEXT", "Only with this in the name or the plate.")
 @limit()
-def show_all(operator: Operator, search: str | None, limit: int) -> None:
+def list_(operator: Operator, search: str | None, limit: int) -> None:
     """List cars."""
     operator.show_page(COLUMNS, operator.get("vehicles", search=search, limit=limit), empty=NO_CAR)
 
 
-@command("show", group=car, epilog=an_example('car show "Anna\'s car"'))
+@car.api_command
 @_CAR
 @WIDE
 def show(operator: Operator, named: str) -> None:
-    """Show a car, and whose it is and was."""
+    """Show a car, and whose it is and was.
+
+    Examples:
+      levity-trio car show "Anna's car"
+    """
     _say(operator, operator.get("vehicles", operator.number("vehicles", named)))
 
 
-@command("add", group=car, epilog=EXAMPLES)
+@command("add", group=car, epilog=car.epilog)
 @click.argument("name")
 @_PLATE
 @_BATTERY
@@ -60,7 +68,7 @@ def add(operator: Operator, **fields: Any) -> None:
     _say(operator, operator.post("vehicles", body=_body(**fields)))
 
 
-@command("change", group=car)
+@car.api_command
 @_CAR
 @option("--name", "Its new name.")
 @_PLATE
@@ -76,7 +84,7 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
     )
 
 
-@command("remove", group=car)
+@car.api_command
 @_CAR
 def remove(operator: Operator, named: str) -> None:
     """Remove a car, which then belongs to nobody."""

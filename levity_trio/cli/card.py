@@ -10,8 +10,6 @@ import click
 
 from levity_trio.cli.declaring import (
     WIDE,
-    Group,
-    an_example,
     changes,
     flag,
     limit,
@@ -19,7 +17,7 @@ from levity_trio.cli.declaring import (
     together,
 )
 from levity_trio.cli.limits import EVERYWHERE, LIMITS, set_limits, take_limits
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import counted, say, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_file, show_results
 from levity_trio.nouns import Card
@@ -30,47 +28,28 @@ NO_CARD: Final = "no card yet; add one: levity-trio card add NUMBER --name NAME"
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
 STATUSES: Final = ("Accepted", "Blocked")
 ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count", "looks_like")
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio card add 04A1B2C3 --name "Anna, flat 3" --parent FLAT-3
-  levity-trio card change 04A1B2C3 --expires 2027-01-01
-  levity-trio card block 04A1B2C3
-  levity-trio card unblock 04A1B2C3
-  levity-trio card list --search anna
-  levity-trio card asked
-  levity-trio card same C3B2A104 04A1B2C3
-  levity-trio card dismiss 04A1B2C3
-  levity-trio card export > cards.csv
-  levity-trio card import cards.csv
 
-The server's --unknown-tags says what becomes of cards that nobody added.
-"""
-CHANGE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio card change 04A1B2C3 --name "Ben, flat 3"
-  levity-trio card change 04A1B2C3 --expires "" --most ""
-  levity-trio card change 04A1B2C3 --only-at CP-1 --only-at CP-2
-  levity-trio card change 04A1B2C3 --anywhere --month-kwh 150
-  levity-trio card change 04A1B2C3 --everywhere
 
-An empty text empties the field.
-"""
-IMPORT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio card export > cards.csv
-  levity-trio card import cards.csv
+@api_group
+def card() -> None:
+    """Say who may charge: add, change, block and import cards.
 
-The columns are those of export; only id_tag is needed. What a file does not
-have stays as it is: neither columns nor cards are removed. An empty cell empties
-the field.
-"""
+    Examples:
+      levity-trio card add 04A1B2C3 --name "Anna, flat 3" --parent FLAT-3
+      levity-trio card change 04A1B2C3 --expires 2027-01-01
+      levity-trio card block 04A1B2C3
+      levity-trio card unblock 04A1B2C3
+      levity-trio card list --search anna
+      levity-trio card asked
+      levity-trio card same C3B2A104 04A1B2C3
+      levity-trio card dismiss 04A1B2C3
+      levity-trio card export > cards.csv
+      levity-trio card import cards.csv
 
-card = Group(
-    "card", help="Say who may charge: add, change, block and import cards.", epilog=EXAMPLES
-)
+    The server's --unknown-tags says what becomes of cards that nobody added.
+    """
+
+
 _CARD: Final = click.argument("id_tag", metavar="CARD")
 _FIELDS: Final = together(
     option("--name", "Whose it is."),
@@ -95,13 +74,13 @@ def _body(
     return changes({"name": name, "notes": notes, **limits})
 
 
-@command("list", group=card)
+@card.api_command
 @option("--status", "Only with this status.", type=click.Choice(STATUSES))
 @option("--parent CARD", "Only of this group.")
 @flag("--expired", "Only those that have expired.", default=None)
 @option("--search TEXT", "Only with this in the card or its name.")
 @limit()
-def show_all(operator: Operator, **query: Any) -> None:
+def list_(operator: Operator, **query: Any) -> None:
     """List the cards that were added."""
     page = operator.get(
         "id-tags", **{name: "true" if value is True else value for name, value in query.items()}
@@ -109,18 +88,22 @@ def show_all(operator: Operator, **query: Any) -> None:
     operator.show_page(COLUMNS, page, narrower=" with --search, or use export", empty=NO_CARD)
 
 
-@command("show", group=card, epilog=an_example("card show 04A1B2C3"))
+@card.api_command
 @_CARD
 @WIDE
 def show(operator: Operator, id_tag: str) -> None:
-    """Show a card as it is, and as it was."""
+    """Show a card as it is, and as it was.
+
+    Examples:
+      levity-trio card show 04A1B2C3
+    """
     record = operator.get("id-tags", id_tag)
     if not operator.is_told(record):
         show_record(record, *COLUMNS, "created_at", "created_by", "ended_at", "ended_by")
         show_below(PERIODS, record["periods"])
 
 
-@command("add", group=card, epilog=EXAMPLES)
+@command("add", group=card, epilog=card.epilog)
 @_CARD
 @_FIELDS
 @flag("--blocked", "Add it as one that may not charge.")
@@ -130,20 +113,30 @@ def add(operator: Operator, id_tag: str, *, blocked: bool, **fields: Any) -> Non
     _say(operator, operator.post("id-tags", body=body))
 
 
-@command("change", group=card, epilog=CHANGE_EXAMPLES)
+@card.api_command
 @_CARD
 @_FIELDS
 @LIMITS
 @EVERYWHERE
 def change(operator: Operator, id_tag: str, **fields: Any) -> None:
-    """Change a card; what is not given stays."""
+    """Change a card; what is not given stays.
+
+    Examples:
+      levity-trio card change 04A1B2C3 --name "Ben, flat 3"
+      levity-trio card change 04A1B2C3 --expires "" --most ""
+      levity-trio card change 04A1B2C3 --only-at CP-1 --only-at CP-2
+      levity-trio card change 04A1B2C3 --anywhere --month-kwh 150
+      levity-trio card change 04A1B2C3 --everywhere
+
+    An empty text empties the field.
+    """
     if given := take_limits(fields):
         set_limits(operator, "id-tag-limits", id_tag, given=given)
     if (body := _body(**fields)) or not given:
         _say(operator, operator.patch("id-tags", id_tag, body=body))
 
 
-@command("block", group=card)
+@card.api_command
 @_CARD
 def block(operator: Operator, id_tag: str) -> None:
     """Refuse a card from now on.
@@ -153,27 +146,30 @@ def block(operator: Operator, id_tag: str) -> None:
     _say(operator, operator.patch("id-tags", id_tag, body={"status": "Blocked"}))
 
 
-@command("unblock", group=card)
+@card.api_command
 @_CARD
 def unblock(operator: Operator, id_tag: str) -> None:
     """Accept a card again."""
     _say(operator, operator.patch("id-tags", id_tag, body={"status": "Accepted"}))
 
 
-@command("remove", group=card, epilog=an_example("card remove 04A1B2C3"))
+@card.api_command
 @_CARD
 def remove(operator: Operator, id_tag: str) -> None:
     """Remove a card, which then is unknown (admin).
 
     To refuse it, block it.
+
+    Examples:
+      levity-trio card remove 04A1B2C3
     """
     operator.delete("id-tags", id_tag)
     operator.tell({"removed": id_tag}, f"{id_tag} is removed")
 
 
-@command("asked", group=card)
+@card.api_command
 @WIDE
-def show_asked(operator: Operator) -> None:
+def asked(operator: Operator) -> None:
     """List the unknown cards that wait for you (--unknown-tags ask)."""
     empty = (
         "no unknown card waits; with `serve --unknown-tags ask`, one that is held to a charger does"
@@ -186,18 +182,21 @@ def _with_words(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {**asked, "looks_like": ", ".join(cards)}
 
 
-@command("same", group=card, epilog=an_example("card same C3B2A104 04A1B2C3"))
+@card.api_command
 @_CARD
 @click.argument("known", metavar="KNOWN")
-def make_same(operator: Operator, id_tag: str, known: str) -> None:
+def same(operator: Operator, id_tag: str, known: str) -> None:
     """Make an unknown card the KNOWN one, which a charger reads so.
 
     It may what the known one may, and is blocked with it. To take it back, remove it.
+
+    Examples:
+      levity-trio card same C3B2A104 04A1B2C3
     """
     _say(operator, operator.post("asked-id-tags", id_tag, "same", body={"id_tag": known}))
 
 
-@command("dismiss", group=card)
+@card.api_command
 @_CARD
 def dismiss(operator: Operator, id_tag: str) -> None:
     """Forget an unknown card until it is presented again."""
@@ -205,18 +204,26 @@ def dismiss(operator: Operator, id_tag: str) -> None:
     operator.tell({"dismissed": id_tag}, f"{id_tag} is forgotten")
 
 
-@command("import", group=card, epilog=IMPORT_EXAMPLES)
+@card.api_command
 @FILE
-def import_file(operator: Operator, path: Path) -> None:
+def import_(operator: Operator, path: Path) -> None:
     """Add and change cards by a CSV file: all of it, or nothing.
 
     `-` is stdin.
+
+    Examples:
+      levity-trio card export > cards.csv
+      levity-trio card import cards.csv
+
+    The columns are those of export; only id_tag is needed. What a file does not
+    have stays as it is: neither columns nor cards are removed. An empty cell empties
+    the field.
     """
     done = send_file(operator, "id-tag-import", path)
     show_results(operator, done, done["lines"], counted(done["tags"], "card"))
 
 
-@command("export", group=card)
+@card.api_command
 def export(operator: Operator) -> None:
     """Output all cards as CSV."""
     show_file(operator, "id-tag-export")

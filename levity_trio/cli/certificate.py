@@ -21,13 +21,12 @@ from levity_trio.cli.declaring import (
     ID,
     JSON_PARAMETER,
     WIDE,
-    Group,
     examples_of,
     flag,
     on_database,
     option,
 )
-from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
+from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, api_group
 from levity_trio.cli.terminal import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder, pages_folder
 from levity_trio.wire.times import stamp
@@ -50,22 +49,6 @@ NO_CERTIFICATE: Final = (
 )
 NO_REQUEST: Final = "no charger has requested a certificate yet"
 OWN_COLUMNS: Final = ("subject", "names", "not_after", "fingerprint")
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio certificate init --organization "Haus am Park"
-  levity-trio certificate server levity.local 192.168.1.5
-  levity-trio certificate pages levity.local 192.168.1.5
-  levity-trio certificate install CP-1
-  levity-trio certificate adopt CP-1 cp-1.pem
-  levity-trio certificate list
-  levity-trio certificate allow 7 --reason "its maker names it so"
-  levity-trio certificate revoke 3 --reason "sold"
-
-`init`, `server` and `pages` work on files beside the database, as the user of the server. A running
-server takes them up. The others use its API. `charger secure` does all that a charger needs for a
-security profile.
-"""
 INIT_EPILOG: Final = """\
 The folder DATABASE.certificates is only for the user of the server. Keep a copy of it in a safe
 place: without root-key.pem no charger gets a new certificate. An existing authority is never
@@ -81,9 +64,27 @@ This root is new. Your phone trusts it when you tell it to: open the page /trust
 there, and compare the fingerprint with the one above.\
 """
 
-certificate = Group(
-    "certificate", help="The certificate authority, and certificates of chargers.", epilog=EXAMPLES
-)
+
+@api_group
+def certificate() -> None:
+    """The certificate authority, and certificates of chargers.
+
+    Examples:
+      levity-trio certificate init --organization "Haus am Park"
+      levity-trio certificate server levity.local 192.168.1.5
+      levity-trio certificate pages levity.local 192.168.1.5
+      levity-trio certificate install CP-1
+      levity-trio certificate adopt CP-1 cp-1.pem
+      levity-trio certificate list
+      levity-trio certificate allow 7 --reason "its maker names it so"
+      levity-trio certificate revoke 3 --reason "sold"
+
+    `init`, `server` and `pages` work on files beside the database, as the user of the server. A
+    running server takes them up. The others use its API. `charger secure` does all that a charger
+    needs for a security profile.
+    """
+
+
 _NAMES: Final = click.argument("names", nargs=-1, required=True, metavar="NAME-OR-IP...")
 
 
@@ -122,7 +123,7 @@ def _offline(
             if words:
                 say(words)
 
-        examples = examples_of(EXAMPLES, "certificate", name)
+        examples = examples_of(certificate.epilog, "certificate", name)
         made = on_database(name, epilog=examples if more is None else f"{examples}\n{more}")(run)
         made.params.append(JSON_PARAMETER)
         certificate.add_command(made)
@@ -179,12 +180,12 @@ def pages(
     return [made.root, made.site], NEW_ROOT if made.is_new_root else ""
 
 
-@command("list", group=certificate)
+@certificate.api_command
 @click.argument("charger", required=False)
 @flag("--requests", "List what chargers requested instead, with our reasons.")
 @flag("--own", "List the certificates of this server instead.")
 @WIDE
-def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bool) -> None:
+def list_(operator: Operator, charger: str | None, *, requests: bool, own: bool) -> None:
     """List the client certificates of all chargers, or of one."""
     if own:
         authority, pages = (
@@ -217,7 +218,7 @@ def _own(operator: Operator, kind: str) -> Any:
         return {}
 
 
-@command("allow", group=certificate)
+@certificate.api_command
 @click.argument("number", metavar="REQUEST", type=int)
 @option("--reason", "Why the name is right, for those who ask later.", required=True)
 def allow(operator: Operator, number: int, reason: str) -> None:
@@ -236,7 +237,7 @@ def allow(operator: Operator, number: int, reason: str) -> None:
     )
 
 
-@command("revoke", group=certificate)
+@certificate.api_command
 @ID
 @option("--reason WORDS", "Why; it is kept with the certificate.", required=True)
 def revoke(operator: Operator, number: int, reason: str) -> None:
@@ -245,7 +246,7 @@ def revoke(operator: Operator, number: int, reason: str) -> None:
     operator.tell(revoked, f"certificate {number} of {cell(revoked['charger'])} is revoked")
 
 
-@command("adopt", group=certificate)
+@certificate.api_command
 @click.argument("charger")
 @click.argument("file", type=click.File("r", encoding="utf-8"), metavar="FILE")
 def adopt(operator: Operator, charger: str, file: Any) -> None:
@@ -261,7 +262,7 @@ def adopt(operator: Operator, charger: str, file: Any) -> None:
     operator.tell(adopted, words)
 
 
-@command("install", group=certificate)
+@certificate.api_command
 @click.argument("charger")
 def install(operator: Operator, charger: str) -> int:
     """Install the authority's root on a charger, so that it trusts this server."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group, an_example, flag, limit, option, present
-from levity_trio.cli.operator import REJECTED, Operator, command
+from levity_trio.cli.declaring import WIDE, flag, limit, option, present
+from levity_trio.cli.operator import REJECTED, Operator, api_group, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import (
     cell,
@@ -31,127 +31,58 @@ STEPS: Final = ("step", "state", "command")
 LOOK_SECONDS: Final = 0.5
 CHANGE_SECONDS: Final = 600.0
 SWITCHES: Final = {"true": True, "false": False}
-ADD_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger add CP-7 --name "Parking space 7"
-"""
-ADOPT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio chargers --newcomers
-  levity-trio charger adopt CP-7 --reason "installed today"
-  levity-trio charger adopt --all
 
---all adopts every charger with a transaction that was not refused: before a
-change to `serve --registration ask` or `closed`.
-"""
-REFUSE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger refuse CP-99 --reason "not ours"
 
-What a refused charger reports is kept, but it starts no charging and is sent
-nothing. With `serve --registration closed` it cannot connect. `charger adopt`
-takes it back.
-"""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger add CP-7 --name "Space 12"
-  levity-trio charger adopt CP-7
-  levity-trio charger refuse CP-99 --reason "not ours"
-  levity-trio charger security CP-7
-  levity-trio charger secure CP-7 --profile 2
-  levity-trio charger offline-policy CP-7
+@api_group
+def charger() -> None:
+    """Say which chargers may connect and how, and who may charge while we are away.
 
-A charger that is to be adopted or refused has connected; `charger add`
-registers one before. `levity-trio chargers` lists them.
-"""
-ENTER_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger password CP-1
-  levity-trio charger password CP-1 --drop-old
-  levity-trio charger password CP-1 --stdin < key
+    Examples:
+      levity-trio charger add CP-7 --name "Space 12"
+      levity-trio charger adopt CP-7
+      levity-trio charger refuse CP-99 --reason "not ours"
+      levity-trio charger security CP-7
+      levity-trio charger secure CP-7 --profile 2
+      levity-trio charger offline-policy CP-7
 
-Enter it at the charger as its AuthorizationKey. Until the charger connects
-with it, the password before opens its door too. From then on the charger is
-never let in without one.
-"""
-READMIT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger readmit CP-1
-  levity-trio charger readmit CP-1 --profile 1
+    A charger that is to be adopted or refused has connected; `charger add`
+    registers one before. `levity-trio chargers` lists them.
+    """
 
-For a charger after a factory reset. The next handshake in its name is let in,
-whoever sends it; look at its address afterwards (charger security CP-1).
-"""
-SECURITY_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger security CP-1
-"""
-SECURE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger secure CP-1 --profile 2
-  levity-trio charger secure CP-1
-  levity-trio charger secure CP-1 --profile 2 \\
-      --address wss://levity.local:9443/ws/
 
-1 is a password, 2 TLS and a password, 3 TLS and a client certificate. 2 and 3
-need --tls-port and `levity-trio certificate`.
-
-The steps go to the charger one after the other: password, root certificate,
-client certificate, then SecurityProfile. Its old door stays open until it
-connects with the new profile; from then on the new profile is required. Begin
-again at any time: what failed is sent anew. The profile that a charger has
-already gives it a new password or certificate.
-
-A lower profile is not sent to the charger, which would refuse it: it only lets
-the charger connect with it, for example after a factory reset.
-"""
-POLICY_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio charger offline-policy CP-1 --read
-  levity-trio charger offline-policy CP-1 LocalAuthListEnabled=true
-  levity-trio charger offline-policy CP-1 AllowOfflineTxForUnknownId=false \\
-      StopTransactionOnInvalidId=true
-
-\b
-The keys: LocalAuthorizeOffline, LocalPreAuthorize,
-AllowOfflineTxForUnknownId, StopTransactionOnInvalidId,
-AuthorizationCacheEnabled, LocalAuthListEnabled.
-"""
-
-charger = Group(
-    "charger",
-    help="Say which chargers may connect and how, and who may charge while we are away.",
-    epilog=EXAMPLES,
-)
 _IDENTITY: Final = click.argument("identity", metavar="CHARGER")
 _CHARGER: Final = click.argument("charger")
 _REASON: Final = option("--reason TEXT", "Why, for those who ask later.", default="")
 
 
-@command("add", group=charger, epilog=ADD_EXAMPLES)
+@charger.api_command
 @_IDENTITY
 @option("--name NAME", "What people call it.")
 def add(operator: Operator, identity: str, name: str | None) -> None:
-    """Register a charger before it connects."""
+    """Register a charger before it connects.
+
+    Examples:
+      levity-trio charger add CP-7 --name "Parking space 7"
+    """
     made = operator.post("chargers", body={"id": identity, "name": name})
     operator.tell(made, f"{cell(identity)} is registered")
 
 
-@command("adopt", group=charger, epilog=ADOPT_EXAMPLES)
+@charger.api_command
 @click.argument("identity", metavar="[CHARGER]", required=False)
 @flag("--all", "Adopt every charger with a session.", "is_all")
 @_REASON
 def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -> None:
-    """Adopt a charger: it is registered and served."""
+    """Adopt a charger: it is registered and served.
+
+    Examples:
+      levity-trio chargers --newcomers
+      levity-trio charger adopt CP-7 --reason "installed today"
+      levity-trio charger adopt --all
+
+    --all adopts every charger with a transaction that was not refused: before a
+    change to `serve --registration ask` or `closed`.
+    """
     if is_all == (identity is not None):
         raise click.UsageError("give the identity of a charger, or --all")
     if identity is None:
@@ -164,11 +95,19 @@ def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -
     operator.tell(done, f"{cell(identity)} {_is(done)} adopted{asked}")
 
 
-@command("refuse", group=charger, epilog=REFUSE_EXAMPLES)
+@charger.api_command
 @_IDENTITY
 @_REASON
 def refuse(operator: Operator, identity: str, reason: str) -> None:
-    """Refuse a charger: its boot is rejected, and it is sent nothing."""
+    """Refuse a charger: its boot is rejected, and it is sent nothing.
+
+    Examples:
+      levity-trio charger refuse CP-99 --reason "not ours"
+
+    What a refused charger reports is kept, but it starts no charging and is sent
+    nothing. With `serve --registration closed` it cannot connect. `charger adopt`
+    takes it back.
+    """
     done = operator.post("chargers", identity, "refuse", body={"reason": reason})
     operator.tell(done, f"{cell(identity)} {_is(done)} refused")
 
@@ -177,7 +116,7 @@ def _is(done: dict[str, Any]) -> str:
     return "is" if done["is_changed"] else "was already"
 
 
-@command("replace", group=charger, epilog=an_example("charger replace CP-7 CP-9"))
+@charger.api_command
 @_CHARGER
 @click.argument("new", metavar="NEW")
 @flag("--yes", "Do not ask.")
@@ -185,6 +124,9 @@ def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
     """Put a NEW charger into the place of one, which is retired (admin).
 
     Name, space, household, prices and settings of the place follow; sessions stay.
+
+    Examples:
+      levity-trio charger replace CP-7 CP-9
     """
     shown = operator.get("chargers", charger, "replacement")
     if not (yes or operator.is_json):
@@ -197,23 +139,31 @@ def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
     operator.tell(done, f"{cell(charger)} is replaced by {cell(done['id'])}")
 
 
-@command("serial", group=charger, epilog=an_example("charger serial CP-7 SN-2 --same"))
+@charger.api_command
 @_CHARGER
 @click.argument("serial", metavar="SERIAL")
 @option("--replaced/--same", "What it is since then.", "is_other", required=True)
 @_REASON
 def serial(operator: Operator, charger: str, serial: str, *, is_other: bool, reason: str) -> None:
-    """Say whether a charger with a new SERIAL number is another one."""
+    """Say whether a charger with a new SERIAL number is another one.
+
+    Examples:
+      levity-trio charger serial CP-7 SN-2 --same
+    """
     body = {"serial_number": serial, "replaced": is_other, "reason": reason}
     done = operator.post("chargers", charger, "serial", body=body)
     operator.tell(done, f"{cell(charger)} {'was replaced' if is_other else 'is the same'}")
 
 
-@command("security", group=charger, epilog=SECURITY_EXAMPLES)
+@charger.api_command
 @_CHARGER
 @WIDE
 def security(operator: Operator, charger: str) -> None:
-    """Show who may connect as a charger, and how it connected last."""
+    """Show who may connect as a charger, and how it connected last.
+
+    Examples:
+      levity-trio charger security CP-1
+    """
     record: dict[str, Any] = operator.get("chargers", charger, "security")
     if operator.is_told(record):
         return
@@ -227,12 +177,22 @@ def security(operator: Operator, charger: str) -> None:
     show_below(CERTIFICATES, certificates)
 
 
-@command("password", group=charger, epilog=ENTER_EXAMPLES)
+@charger.api_command
 @_CHARGER
 @flag("--drop-old", "Let the old password open nothing any more, and end its connection.")
 @flag("--stdin", "Read the password from stdin: 32 to 40 hexadecimal digits.", "is_typed")
 def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool) -> None:
-    """Make a password for a charger and show it, once."""
+    """Make a password for a charger and show it, once.
+
+    Examples:
+      levity-trio charger password CP-1
+      levity-trio charger password CP-1 --drop-old
+      levity-trio charger password CP-1 --stdin < key
+
+    Enter it at the charger as its AuthorizationKey. Until the charger connects
+    with it, the password before opens its door too. From then on the charger is
+    never let in without one.
+    """
     body = {"keep_old": not drop_old} | (
         {"password": sys.stdin.readline().strip()} if is_typed else {}
     )
@@ -244,7 +204,7 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool
         operator.tell(made, f"{shown}\nThis is the password of {charger}. It is not shown again.")
 
 
-@command("readmit", group=charger, epilog=READMIT_EXAMPLES)
+@charger.api_command
 @_CHARGER
 @option(
     "--profile",
@@ -254,7 +214,15 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool
     show_default=True,
 )
 def readmit(operator: Operator, charger: str, profile: int) -> None:
-    """Let a charger in once below its security profile, within 10 minutes."""
+    """Let a charger in once below its security profile, within 10 minutes.
+
+    Examples:
+      levity-trio charger readmit CP-1
+      levity-trio charger readmit CP-1 --profile 1
+
+    For a charger after a factory reset. The next handshake in its name is let in,
+    whoever sends it; look at its address afterwards (charger security CP-1).
+    """
     done = operator.post("chargers", charger, "readmit", body={"profile": profile})
     until = local_minute(done["until"])
     operator.tell(
@@ -262,7 +230,7 @@ def readmit(operator: Operator, charger: str, profile: int) -> None:
     )
 
 
-@command("secure", group=charger, epilog=SECURE_EXAMPLES)
+@charger.api_command
 @_CHARGER
 @option("--profile N", "The profile it shall have.", type=click.IntRange(0, 3))
 @option("--address URL", "Our address for the charger's own setting, where that is known.")
@@ -278,7 +246,26 @@ def secure(
     cancel: bool,
     wait: float,
 ) -> int:
-    """Raise a charger's security profile; without --profile show where it stands."""
+    """Raise a charger's security profile; without --profile show where it stands.
+
+    Examples:
+      levity-trio charger secure CP-1 --profile 2
+      levity-trio charger secure CP-1
+      levity-trio charger secure CP-1 --profile 2 \\
+          --address wss://levity.local:9443/ws/
+
+    1 is a password, 2 TLS and a password, 3 TLS and a client certificate. 2 and 3
+    need --tls-port and `levity-trio certificate`.
+
+    The steps go to the charger one after the other: password, root certificate,
+    client certificate, then SecurityProfile. Its old door stays open until it
+    connects with the new profile; from then on the new profile is required. Begin
+    again at any time: what failed is sent anew. The profile that a charger has
+    already gives it a new password or certificate.
+
+    A lower profile is not sent to the charger, which would refuse it: it only lets
+    the charger connect with it, for example after a factory reset.
+    """
     if profile is not None and _lower(operator, charger, profile):
         return 0
     path = ("chargers", charger, "security-profile")
@@ -319,7 +306,7 @@ def _lower(operator: Operator, charger: str, profile: int) -> bool:
     return True
 
 
-@command("offline-policy", group=charger, epilog=POLICY_EXAMPLES)
+@charger.api_command
 @_CHARGER
 @click.argument("changes", nargs=-1, metavar="[KEY=true|false]...")
 @flag("--read", "Ask the charger for the keys first.", "is_read")
@@ -331,6 +318,17 @@ def offline_policy(
 
     It follows from six keys of the charger's configuration, as last read.
     Given keys are changed one after the other and read back.
+
+    Examples:
+      levity-trio charger offline-policy CP-1 --read
+      levity-trio charger offline-policy CP-1 LocalAuthListEnabled=true
+      levity-trio charger offline-policy CP-1 AllowOfflineTxForUnknownId=false \\
+          StopTransactionOnInvalidId=true
+
+    \b
+    The keys: LocalAuthorizeOffline, LocalPreAuthorize,
+    AllowOfflineTxForUnknownId, StopTransactionOnInvalidId,
+    AuthorizationCacheEnabled, LocalAuthListEnabled.
     """
     body, path = dict(map(_switch, changes)), ("chargers", charger, "offline-policy")
     if body or is_read:
@@ -403,23 +401,22 @@ NO_CHARGER: Final = (
     "log line `serving` has"
     " it),\nor register one that is going to connect: levity-trio charger add CHARGER-ID"
 )
-LIST_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio chargers
-  levity-trio chargers CP-1
-  levity-trio chargers --newcomers
-  levity-trio chargers --json
-"""
 
 
-@command("chargers", epilog=LIST_EXAMPLES)
+@command("chargers")
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @limit(default=500)
 @flag("--newcomers", "Those that nobody adopted or refused.", "is_newcomers")
 def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: bool) -> None:
     """List the chargers, or show one with its connectors and the limits of its charging
-    profiles."""
+    profiles.
+
+    Examples:
+      levity-trio chargers
+      levity-trio chargers CP-1
+      levity-trio chargers --newcomers
+      levity-trio chargers --json
+    """
     if charger is not None and is_newcomers:
         raise click.UsageError("give the identity of a charger, or --newcomers")
     if charger is None:

@@ -17,20 +17,9 @@ LAST: Final = ""
 """--diff without a charger compares the last two readings."""
 READ_SECONDS: Final = 3700.0
 """Reading may take many calls, each with a time-out."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio configuration CP-1 --read
-  levity-trio configuration CP-1
-  levity-trio configuration CP-1 --diff
-  levity-trio configuration CP-1 --diff CP-2
-  levity-trio configuration CP-1 --since 2026-03-01
-
-For what several chargers must have, see `levity-trio template`.
-"""
 
 
-@command("configuration", epilog=EXAMPLES)
+@command("configuration")
 @click.argument("charger")
 @option(
     "--diff [CHARGER]",
@@ -49,6 +38,15 @@ def configuration(
 
     It is what GetConfiguration last told. --read asks the charger for all its keys; one that does
     not answer that is asked for the keys that it may have, some at a time.
+
+    Examples:
+      levity-trio configuration CP-1 --read
+      levity-trio configuration CP-1
+      levity-trio configuration CP-1 --diff
+      levity-trio configuration CP-1 --diff CP-2
+      levity-trio configuration CP-1 --since 2026-03-01
+
+    For what several chargers must have, see `levity-trio template`.
     """
     path = ("chargers", charger, "configuration")
     reading = operator.post(*path, "read", patience=READ_SECONDS) if is_read else None

@@ -3,6 +3,7 @@ of a database."""
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from levity_trio.records import helps_of
 EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
 LONGEST_SUMMARY: Final = 1000
+_EXAMPLES: Final = "\b\nExamples:\n"
 OLD_NAMES: Final = {
     "account": "household",
     "tag": "card",
@@ -181,24 +183,26 @@ def energy(name: str, usage: str, words: str) -> Decorator:
     return option(f"{usage} KWH", words, name, type=_Kwh())
 
 
-# Examples
+# Help and examples
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return how people call the command of a function."""
+    return function.__name__.rstrip("_").replace("_", "-")
+
+
+def help_of(function: Callable[..., Any]) -> tuple[str, str]:
+    """Return what a docstring says of a command, and the examples that follow there, as its
+    epilog."""
+    words, _, lines = (inspect.getdoc(function) or "").partition("\n\nExamples:\n")
+    return words, f"{_EXAMPLES}{lines}\n" if lines else ""
 
 
 def examples_of(epilog: str | None, *words: str) -> str:
     """Return the examples in an epilog that have these words of a command; an empty text if there
     are none."""
     lines = list(_lines(epilog or "", f" {' '.join(words)} "))
-    return _headed(lines) if lines else ""
-
-
-def an_example(*lines: str) -> str:
-    """Return the epilog of a command that its group has no example of, from lines without the name
-    of the program."""
-    return _headed(f"{PROGRAM}{line}" for line in lines)
-
-
-def _headed(lines: Iterable[str]) -> str:
-    return "\n".join(("\b", "Examples:", *lines, ""))
+    return "\n".join((f"{_EXAMPLES}{lines[0]}", *lines[1:], "")) if lines else ""
 
 
 def _lines(epilog: str, words: str) -> Iterator[str]:

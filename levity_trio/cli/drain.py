@@ -13,21 +13,9 @@ from levity_trio.cli.terminal import ProgressLine
 
 LOOK_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 30.0
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio drain && sudo systemctl stop levity-trio
-  levity-trio drain --seconds 10
-
-For one of several servers behind a proxy. Its chargers are told one after the
-other to connect again (close code 1012), and no new ones are admitted;
-/healthz answers 503, so that the proxy sends them to the other servers. Open
-transactions go on there. The server itself goes on until it is stopped, and
-can only be started anew.
-"""
 
 
-@command("drain", epilog=EXAMPLES)
+@command("drain")
 @option(
     "--seconds",
     "Over how many seconds the chargers are told.",
@@ -39,6 +27,16 @@ def drain(operator: Operator, seconds: float) -> int:
 
     A server without others, on SQLite, is not drained: stop it instead. The exit status is 1 if
     some are left.
+
+    Examples:
+      levity-trio drain && sudo systemctl stop levity-trio
+      levity-trio drain --seconds 10
+
+    For one of several servers behind a proxy. Its chargers are told one after the
+    other to connect again (close code 1012), and no new ones are admitted;
+    /healthz answers 503, so that the proxy sends them to the other servers. Open
+    transactions go on there. The server itself goes on until it is stopped, and
+    can only be started anew.
     """
     state = operator.post("drain", body={"seconds": seconds})
     until = time.monotonic() + seconds + PATIENCE_SECONDS

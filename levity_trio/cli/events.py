@@ -14,23 +14,22 @@ from levity_trio.cli.terminal import cell, local_second, say
 
 SILENCE_SECONDS: Final = 60.0
 """The server sends a comment each 15 s."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio events
-  levity-trio events --charger CP-1 --kind StatusChanged,reading
-  levity-trio events --after 1200 --json
-
-It runs until Ctrl-C, or until the server stops.
-"""
 
 
-@command("events", epilog=EXAMPLES)
+@command("events")
 @OF_CHARGER
 @option("--kind KINDS", "Only of these kinds, separated by commas.")
 @option("--after EVENT", "Begin after the event with this id.", type=click.IntRange(min=0))
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
-    """Show what happens, as it happens: one line for each fact."""
+    """Show what happens, as it happens: one line for each fact.
+
+    Examples:
+      levity-trio events
+      levity-trio events --charger CP-1 --kind StatusChanged,reading
+      levity-trio events --after 1200 --json
+
+    It runs until Ctrl-C, or until the server stops.
+    """
     operator.check_charger(charger)
     query = present({"charger": charger, "kind": kind})
     headers = {} if after is None else {"Last-Event-ID": str(after)}

@@ -8,8 +8,8 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, Group, an_example, limit, option
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, limit, option
+from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
 
@@ -18,30 +18,28 @@ NO_FILE: Final = "no file yet: levity-trio call CHARGER GetDiagnostics asks for 
 MEDIA_TYPE: Final = "application/octet-stream"
 PATIENCE_SECONDS: Final = 600.0
 """The disk of the server may be slow."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio call CP-1 GetDiagnostics
-  levity-trio files list
-  levity-trio files get 3 diagnostics.zip
-  levity-trio files add grizzl-5.6.bin
-  levity-trio call CP-1 UpdateFirmware location=grizzl-5.6.bin \\
-      retrieveDate=2030-01-31T22:00:00Z
-
-The server must run with --files-port, so that chargers reach it.
-"""
-
-files = Group(
-    "files",
-    help="List, add, get and remove the files that chargers send or fetch.",
-    epilog=EXAMPLES,
-)
 
 
-@command("list", group=files)
+@api_group
+def files() -> None:
+    """List, add, get and remove the files that chargers send or fetch.
+
+    Examples:
+      levity-trio call CP-1 GetDiagnostics
+      levity-trio files list
+      levity-trio files get 3 diagnostics.zip
+      levity-trio files add grizzl-5.6.bin
+      levity-trio call CP-1 UpdateFirmware location=grizzl-5.6.bin \\
+          retrieveDate=2030-01-31T22:00:00Z
+
+    The server must run with --files-port, so that chargers reach it.
+    """
+
+
+@files.api_command
 @option("--charger ID", "Only those of this charger.")
 @limit("How many, the newest.", default=20)
-def show_all(operator: Operator, charger: str | None, limit: int) -> None:
+def list_(operator: Operator, charger: str | None, limit: int) -> None:
     """List files, the newest first."""
     operator.check_charger(charger)
     operator.show_page(
@@ -49,7 +47,7 @@ def show_all(operator: Operator, charger: str | None, limit: int) -> None:
     )
 
 
-@command("add", group=files)
+@files.api_command
 @click.argument("path", type=EXISTING_FILE)
 @option("--title NAME", "How a location names it; that of the file by default.")
 def add(operator: Operator, path: Path, title: str | None) -> None:
@@ -69,7 +67,7 @@ def add(operator: Operator, path: Path, title: str | None) -> None:
     operator.record(json.loads(answer))
 
 
-@command("get", group=files)
+@files.api_command
 @ID
 @click.argument("path", type=ANY_FILE, required=False)
 def get(operator: Operator, number: int, path: Path | None) -> None:
@@ -89,9 +87,13 @@ def get(operator: Operator, number: int, path: Path | None) -> None:
     operator.tell(done, f"file {number} is now {target}")
 
 
-@command("remove", group=files, epilog=an_example("files remove 7"))
+@files.api_command
 @ID
 def remove(operator: Operator, number: int) -> None:
-    """Delete a file (admin); the list still shows that there was one."""
+    """Delete a file (admin); the list still shows that there was one.
+
+    Examples:
+      levity-trio files remove 7
+    """
     operator.delete("files", str(number))
     operator.tell({"removed": number}, f"file {number} is removed")

@@ -18,8 +18,6 @@ from levity_trio.cli.declaring import (
     OF_LANGUAGE,
     SESSION,
     WIDE,
-    Group,
-    an_example,
     changes,
     flag,
     limit,
@@ -28,7 +26,7 @@ from levity_trio.cli.declaring import (
     together,
 )
 from levity_trio.cli.limits import LIMITS, set_limits, take_limits
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import (
     confirm,
     counted,
@@ -84,106 +82,31 @@ FILES: Final = {
     "cars": "vehicle",
 }
 IMPORTED: Final = {"list": "household", **FILES}
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household add "Flat 3, Anna" --since 2026-01-01
-  levity-trio household give "Flat 3, Anna" --card 04A1B2C3 --since 2026-01-01
-  levity-trio household give 7 --charger CP-1 --connector 2 --name "Space 12"
-  levity-trio household give 7 --card 04A1B2C3 --since 2026-03-15T12:00
-  levity-trio household show 7
-  levity-trio household sessions 7
-  levity-trio household whose 1000017
-  levity-trio household change 7 --mail anna@example.org
-  levity-trio household close 7 --until 2026-10-31
-  levity-trio household unowned
-  levity-trio household export households > households.csv
 
-A household is named by its number or its name. Times are in the time zone of the
-site (the server's --time-zone); a day is its midnight. Take what a household
-still has when you close it (household take).
-"""
-GIVE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household give 7 --card 04A1B2C3 --car "Anna's car"
-  levity-trio household give 7 --card 04A1B2C3 --since 2026-03-15T12:00
-  levity-trio household give 7 --charger CP-1
-  levity-trio household give 7 --charger CP-1 --connector 2 --name "Space 12"
-  levity-trio household give 7 --charger CP-1 --connector 2 --only
-  levity-trio household give 7 --car "Anna's car" --until 2026-12-31
-  levity-trio household give 7 --session 1000017 --reason "their guest"
 
-From then on it belongs to no other household. Without --since that is now. To
-take time before now from another household, or to give a session, give a reason.
-"""
-TAKE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household take 7 --card 04A1B2C3
-  levity-trio household take 7 --charger CP-1 --connector 2 --since 2026-04-01
-  levity-trio household take 7 --session 1000017 --reason "not their guest"
-"""
-MOVE_OUT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household move-out "Flat 3, Anna" --until 2026-11-01
-  levity-trio household move-out 7 --until 2026-11-01 --block-cards
+@api_group
+def household() -> None:
+    """Say who is billed, and what belongs to whom.
 
-Its cards charge until then, and can be given to the next household. What is left
-to do is its last bill (bill close MONTH --household), and its personal data
-(household delete-personal).
-"""
-IMPORT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household import list households.csv
-  levity-trio household export cards > cards.csv
-  levity-trio household import cards cards.csv
+    Examples:
+      levity-trio household add "Flat 3, Anna" --since 2026-01-01
+      levity-trio household give "Flat 3, Anna" --card 04A1B2C3 --since 2026-01-01
+      levity-trio household give 7 --charger CP-1 --connector 2 --name "Space 12"
+      levity-trio household give 7 --card 04A1B2C3 --since 2026-03-15T12:00
+      levity-trio household show 7
+      levity-trio household sessions 7
+      levity-trio household whose 1000017
+      levity-trio household change 7 --mail anna@example.org
+      levity-trio household close 7 --until 2026-10-31
+      levity-trio household unowned
+      levity-trio household export households > households.csv
 
-A line of a `list` is one of a list on paper: name, card, space, car, since
-(today by default), address and mail; a space is named as you call it. The other columns are those
-of export. Import households first, then cars, then cards and spaces. What a file
-does not have stays as it is, and a file that is imported again changes nothing.
-Without `since`, a line of these holds from now on.
-"""
-EXPORT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household export-all "Flat 3, Anna" -o anna.zip
-  levity-trio household export-all 7
+    A household is named by its number or its name. Times are in the time zone of the
+    site (the server's --time-zone); a day is its midnight. Take what a household
+    still has when you close it (household take).
+    """
 
-The file has the household and what belonged to it (account.json), its ledger,
-sessions, readings and the decisions about them as CSV, and each closed
-statement as HTML, CSV and JSON.
-"""
-SHEET_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household sheet 7 --car Kombi --month 2026-10 --flat 0.34
-  levity-trio household sheet 7 --car Kombi --month 2026-10 -o october.pdf
 
-One way holds for a calendar year: a flat price, what the statements ask for, or
-what a contract costs. Its base fee is entered on the page of the car.
-"""
-DELETE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio household close "Flat 3, Anna" --until 2026-10-31
-  levity-trio bill close 2026-10 --household "Flat 3, Anna"
-  levity-trio household export-all "Flat 3, Anna" -o anna.zip
-  levity-trio household delete-personal "Flat 3, Anna" --reason "moved out"
-
-Refused while the household is open, something still belongs to it, a session of
-it is open, it owes or is owed money, or something of it is not billed. Names
-stay on closed statements until their month is --keep-years past.
-"""
-
-household = Group(
-    "household",
-    help="Say who is billed, and what belongs to whom.",
-    epilog=EXAMPLES,
-)
 _FIELDS: Final = together(
     options_of(Household),
     OF_LANGUAGE,
@@ -202,7 +125,7 @@ _BELONGING: Final = together(
 _KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
 
 
-@command("export-all", group=household, epilog=EXPORT_EXAMPLES)
+@household.api_command
 @HOUSEHOLD
 @option(
     "-o --output FILE",
@@ -210,7 +133,16 @@ _KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FIL
     type=ANY_FILE,
 )
 def export_all(operator: Operator, named: str, output: Path | None) -> None:
-    """Download everything about a household as one ZIP file."""
+    """Download everything about a household as one ZIP file.
+
+    Examples:
+      levity-trio household export-all "Flat 3, Anna" -o anna.zip
+      levity-trio household export-all 7
+
+    The file has the household and what belonged to it (account.json), its ledger,
+    sessions, readings and the decisions about them as CSV, and each closed
+    statement as HTML, CSV and JSON.
+    """
     number = operator.number("accounts", named)
     target = output or Path(f"household-{number}.zip")
     path = ("accounts", number, "everything")
@@ -221,7 +153,7 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
     operator.tell(done, f"everything about household {number} is now in {target}")
 
 
-@command("sheet", group=household, epilog=SHEET_EXAMPLES)
+@household.api_command
 @HOUSEHOLD
 @option("--car CAR", "The company car, by number or name.", required=True)
 @option("--month MONTH", "Such as 2026-10.", required=True)
@@ -236,7 +168,15 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
 def sheet(
     operator: Operator, named: str, car: str, month: str, output: Path | None, **ways: str | None
 ) -> None:
-    """Print the electricity of a company car in a month, for its employer."""
+    """Print the electricity of a company car in a month, for its employer.
+
+    Examples:
+      levity-trio household sheet 7 --car Kombi --month 2026-10 --flat 0.34
+      levity-trio household sheet 7 --car Kombi --month 2026-10 -o october.pdf
+
+    One way holds for a calendar year: a flat price, what the statements ask for, or
+    what a contract costs. Its base fee is entered on the page of the car.
+    """
     number, vehicle = operator.number("accounts", named), operator.number("vehicles", car)
     path = ("accounts", number, "vehicles", vehicle)
     for way, price in ways.items():
@@ -250,7 +190,7 @@ def sheet(
     operator.tell({"path": str(target)}, f"the sheet of {month} is now in {target}")
 
 
-@command("delete-personal", group=household, epilog=DELETE_EXAMPLES)
+@household.api_command
 @HOUSEHOLD
 @option("--reason", "Why; it stays, so write no name.", required=True)
 @option(
@@ -264,7 +204,18 @@ def sheet(
 def delete_personal(
     operator: Operator, named: str, reason: str, *, keep_years: int, force: bool, yes: bool
 ) -> None:
-    """Delete what is personal of a household that was closed (admin)."""
+    """Delete what is personal of a household that was closed (admin).
+
+    Examples:
+      levity-trio household close "Flat 3, Anna" --until 2026-10-31
+      levity-trio bill close 2026-10 --household "Flat 3, Anna"
+      levity-trio household export-all "Flat 3, Anna" -o anna.zip
+      levity-trio household delete-personal "Flat 3, Anna" --reason "moved out"
+
+    Refused while the household is open, something still belongs to it, a session of
+    it is open, it owes or is owed money, or something of it is not billed. Names
+    stay on closed statements until their month is --keep-years past.
+    """
     number = operator.number("accounts", named)
     if not yes:
         confirm(f"Delete names and address of household {number} for good?")
@@ -279,18 +230,22 @@ def delete_personal(
     operator.tell(done, words)
 
 
-@command("list", group=household, epilog=an_example("household list"))
+@household.api_command
 @option("--search TEXT", "Only with this in the name.")
 @option("--open/--closed", "Only those that are open now, or are not.", "is_open", default=None)
 @limit()
-def show_all(operator: Operator, search: str | None, *, is_open: bool | None, limit: int) -> None:
-    """List households."""
+def list_(operator: Operator, search: str | None, *, is_open: bool | None, limit: int) -> None:
+    """List households.
+
+    Examples:
+      levity-trio household list
+    """
     state = None if is_open is None else str(is_open).lower()
     page = operator.get("accounts", search=search, open=state, limit=limit)
     operator.show_page(COLUMNS, page, narrower=" with --search, or use export", empty=NO_HOUSEHOLD)
 
 
-@command("show", group=household)
+@household.api_command
 @HOUSEHOLD
 @WIDE
 def show(operator: Operator, named: str) -> None:
@@ -298,7 +253,7 @@ def show(operator: Operator, named: str) -> None:
     _say(operator, operator.get("accounts", operator.number("accounts", named)))
 
 
-@command("add", group=household, epilog=EXAMPLES)
+@command("add", group=household, epilog=household.epilog)
 @click.argument("name")
 @_FIELDS
 def add(operator: Operator, **fields: Any) -> None:
@@ -306,7 +261,7 @@ def add(operator: Operator, **fields: Any) -> None:
     _say(operator, operator.post("accounts", body=changes(fields)))
 
 
-@command("change", group=household)
+@household.api_command
 @HOUSEHOLD
 @option("--name", "Its new name.")
 @_FIELDS
@@ -323,7 +278,7 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
         _say(operator, operator.patch("accounts", number, body=body))
 
 
-@command("close", group=household)
+@household.api_command
 @HOUSEHOLD
 @option("--until TIME", "Until when it is open; now by default.")
 def close(operator: Operator, named: str, until: str | None) -> None:
@@ -344,7 +299,7 @@ def close(operator: Operator, named: str, until: str | None) -> None:
             say(f"still belongs to it: {_which(belonging)}; take it: {take}")
 
 
-@command("move-out", group=household, epilog=MOVE_OUT_EXAMPLES)
+@household.api_command
 @HOUSEHOLD
 @option("--until TIME", "The first day on which it is no longer there.", required=True)
 @flag("--block-cards", "Block its cards, which it has not given back.")
@@ -352,7 +307,16 @@ def close(operator: Operator, named: str, until: str | None) -> None:
 def move_out(
     operator: Operator, named: str, until: str, reason: str | None, *, block_cards: bool
 ) -> None:
-    """Let a household move out: end its cards, spaces, cars and log-ins then."""
+    """Let a household move out: end its cards, spaces, cars and log-ins then.
+
+    Examples:
+      levity-trio household move-out "Flat 3, Anna" --until 2026-11-01
+      levity-trio household move-out 7 --until 2026-11-01 --block-cards
+
+    Its cards charge until then, and can be given to the next household. What is left
+    to do is its last bill (bill close MONTH --household), and its personal data
+    (household delete-personal).
+    """
     number = operator.number("accounts", named)
     body = changes({"until": until, "reason": reason, "cards": "block" if block_cards else None})
     done = operator.post("accounts", number, "move-out", body=body)
@@ -365,15 +329,19 @@ def move_out(
     )
 
 
-@command("undo", group=household, epilog=an_example("household undo 3"))
+@household.api_command
 @click.argument("task", type=click.IntRange(1))
 def undo(operator: Operator, task: int) -> None:
-    """Undo a move-out or an entry of households, by its number, until it is billed."""
+    """Undo a move-out or an entry of households, by its number, until it is billed.
+
+    Examples:
+      levity-trio household undo 3
+    """
     done = operator.post("household-tasks", str(task), "undo", body={})
     operator.tell(done, f"task {task} is undone: household {', '.join(map(str, done['accounts']))}")
 
 
-@command("give", group=household, epilog=GIVE_EXAMPLES)
+@household.api_command
 @HOUSEHOLD
 @_BELONGING
 @option("--until TIME", "Until when, if that is known.")
@@ -385,7 +353,20 @@ def undo(operator: Operator, task: int) -> None:
     default=None,
 )
 def give(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
-    """Make a card, a space, a car or a session belong to a household."""
+    """Make a card, a space, a car or a session belong to a household.
+
+    Examples:
+      levity-trio household give 7 --card 04A1B2C3 --car "Anna's car"
+      levity-trio household give 7 --card 04A1B2C3 --since 2026-03-15T12:00
+      levity-trio household give 7 --charger CP-1
+      levity-trio household give 7 --charger CP-1 --connector 2 --name "Space 12"
+      levity-trio household give 7 --charger CP-1 --connector 2 --only
+      levity-trio household give 7 --car "Anna's car" --until 2026-12-31
+      levity-trio household give 7 --session 1000017 --reason "their guest"
+
+    From then on it belongs to no other household. Without --since that is now. To
+    take time before now from another household, or to give a session, give a reason.
+    """
     number = operator.number("accounts", named)
     if transaction is None:
         _say(operator, operator.post("accounts", number, "give", body=_belonging(operator, fields)))
@@ -394,11 +375,17 @@ def give(operator: Operator, named: str, transaction: int | None, **fields: Any)
     _say_whose(operator, operator.post("transactions", str(transaction), "give", body=body))
 
 
-@command("take", group=household, epilog=TAKE_EXAMPLES)
+@household.api_command
 @HOUSEHOLD
 @_BELONGING
 def take(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
-    """Take a card, a space, a car or a session from a household."""
+    """Take a card, a space, a car or a session from a household.
+
+    Examples:
+      levity-trio household take 7 --card 04A1B2C3
+      levity-trio household take 7 --charger CP-1 --connector 2 --since 2026-04-01
+      levity-trio household take 7 --session 1000017 --reason "not their guest"
+    """
     number = operator.number("accounts", named)
     if transaction is None:
         _say(operator, operator.post("accounts", number, "take", body=_belonging(operator, fields)))
@@ -409,17 +396,17 @@ def take(operator: Operator, named: str, transaction: int | None, **fields: Any)
     _say_whose(operator, operator.post(*path, "take-back", body={"reason": _reason(fields)}))
 
 
-@command("whose", group=household)
+@household.api_command
 @SESSION
 def whose(operator: Operator, transaction: int) -> None:
     """Say whose a session is, and why."""
     _say_whose(operator, operator.get("transactions", str(transaction), "account"))
 
 
-@command("sessions", group=household)
+@household.api_command
 @HOUSEHOLD
 @limit("How many, the newest.")
-def show_sessions(operator: Operator, named: str, limit: int) -> None:
+def sessions(operator: Operator, named: str, limit: int) -> None:
     """List the sessions of a household, the newest first."""
     records = list(
         operator.some_rows(limit, "accounts", operator.number("accounts", named), "transactions")
@@ -431,12 +418,12 @@ def show_sessions(operator: Operator, named: str, limit: int) -> None:
     operator.table(OF_TRANSACTION, rows, records, NO_SESSION)
 
 
-@command("unowned", group=household)
+@household.api_command
 @OF_CHARGER
 @option("--from TIME", "Begun at or after this time or day.")
 @option("--to TIME", "Begun before this time or day.")
 @limit("How many, the newest.")
-def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
+def unowned(operator: Operator, limit: int, **query: Any) -> None:
     """List the sessions that belong to nobody, the newest first."""
     for name in ("from", "to"):
         query[name] = None if query[name] is None else operator.instant(query[name], f"--{name}")
@@ -445,19 +432,30 @@ def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
     operator.table(OF_TRANSACTION[:-2], records, records, none_yet(ALL_OWNED))
 
 
-@command("import", group=household, epilog=IMPORT_EXAMPLES)
+@household.api_command
 @click.argument("kind", metavar="KIND", type=click.Choice(list(IMPORTED)))
 @FILE
-def import_file(operator: Operator, kind: str, path: Path) -> None:
+def import_(operator: Operator, kind: str, path: Path) -> None:
     """Import a CSV file: all of its lines, or none.
 
     KIND is list, households, cards, spaces or cars; `-` is stdin.
+
+    Examples:
+      levity-trio household import list households.csv
+      levity-trio household export cards > cards.csv
+      levity-trio household import cards cards.csv
+
+    A line of a `list` is one of a list on paper: name, card, space, car, since (today by default),
+    address and mail; a space is named as you call it. The other columns are those of export. Import
+    households first, then cars, then cards and spaces. What a file does not have stays as it is,
+    and a file that is imported again changes nothing. Without `since`, a line of these holds from
+    now on.
     """
     done = send_file(operator, f"{IMPORTED[kind]}-import", path)
     show_results(operator, done, done["results"], counted(done["lines"], "line"))
 
 
-@command("export", group=household)
+@household.api_command
 @_KIND
 def export(operator: Operator, kind: str) -> None:
     """Output households, their cards or spaces, or cars as CSV."""

@@ -13,38 +13,11 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import EXISTING_FILE, Group, an_example, flag, option
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.declaring import EXISTING_FILE, flag, option
+from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
 
-HELP: Final = """\
-\b
-Examples:
-  levity-trio load show
-  levity-trio load why CP-3
-  levity-trio load boost CP-3 --minutes 60 --reason "leaves at noon"
-  levity-trio load limit CP-3 10 --reason "a loose terminal"
-  levity-trio load limit CP-3 none
-  levity-trio load wishes
-  levity-trio load site --amperes 63 --house 12 --most 16
-  levity-trio load site feeder.toml
-  levity-trio load meter House --mqtt tele/p1/SENSOR --path p1.amperes
-  levity-trio load meters
-  levity-trio load day
-  levity-trio load order 8.4kW
-  levity-trio load orders
-  levity-trio load what-if --limit 40 --chargers +5
-  levity-trio load on
-  levity-trio load try CP-3
-  levity-trio load chargers
-  levity-trio load trust CP-3
-  levity-trio load again CP-3
-  levity-trio load off CP-3
-  levity-trio load forget --circuit Feeder
-
-Until `load on`, everything is measured, decided and shown, and nothing is sent to a charger.
-"""
 WIDTH: Final = 32
 """Characters of a bar that is as long as the limit."""
 PATIENCE: Final = 120.0
@@ -67,12 +40,43 @@ NO_SITE: Final = (
     "nothing is managed: levity-trio load site --help, or the page Feeder, enters a feeder"
 )
 
-load = Group("load", help="Show and explain who may draw what under the feeder.", epilog=HELP)
+
+@api_group
+def load() -> None:
+    """Show and explain who may draw what under the feeder.
+
+    Examples:
+      levity-trio load show
+      levity-trio load why CP-3
+      levity-trio load boost CP-3 --minutes 60 --reason "leaves at noon"
+      levity-trio load limit CP-3 10 --reason "a loose terminal"
+      levity-trio load limit CP-3 none
+      levity-trio load wishes
+      levity-trio load site --amperes 63 --house 12 --most 16
+      levity-trio load site feeder.toml
+      levity-trio load meter House --mqtt tele/p1/SENSOR --path p1.amperes
+      levity-trio load meters
+      levity-trio load day
+      levity-trio load order 8.4kW
+      levity-trio load orders
+      levity-trio load what-if --limit 40 --chargers +5
+      levity-trio load on
+      levity-trio load try CP-3
+      levity-trio load chargers
+      levity-trio load trust CP-3
+      levity-trio load again CP-3
+      levity-trio load off CP-3
+      levity-trio load forget --circuit Feeder
+
+    Until `load on`, everything is measured, decided and shown, and nothing is sent to a charger.
+    """
+
+
 _CHARGER: Final = click.argument("charger")
 _CONNECTOR: Final = option("--connector", "Which of its connectors.", type=int, default=1)
 
 
-@command("show", group=load)
+@load.api_command
 def show(operator: Operator) -> None:
     """Show what is drawn at each phase, and what each car may draw."""
     found = operator.ask("GET", "load")
@@ -116,7 +120,7 @@ def _place(car: Mapping[str, Any]) -> str:
     return str(car["charger"]) if car["connector"] == 1 else f"{car['charger']}, {car['connector']}"
 
 
-@command("why", group=load)
+@load.api_command
 @_CHARGER
 def why(operator: Operator, charger: str) -> None:
     """Explain what the cars at a charger may draw."""
@@ -129,7 +133,7 @@ def why(operator: Operator, charger: str) -> None:
         _say_kept(one["kept"])
 
 
-@command("boost", group=load)
+@load.api_command
 @_CHARGER
 @_CONNECTOR
 @option("--minutes", "For how long.", type=int, default=60)
@@ -142,7 +146,7 @@ def boost(operator: Operator, charger: str, connector: int, minutes: int, reason
     )
 
 
-@command("limit", group=load)
+@load.api_command
 @_CHARGER
 @click.argument("amperes")
 @_CONNECTOR
@@ -161,7 +165,7 @@ def limit(operator: Operator, charger: str, amperes: str, connector: int, reason
     operator.tell(operator.put("load", "limits", body=body), f"{charger} {done}")
 
 
-@command("wishes", group=load)
+@load.api_command
 def wishes(operator: Operator) -> None:
     """List limits by hand, boosts and departures that hold."""
     operator.show_page(WISHES, operator.get("load", "wishes"), empty="nobody wants anything")
@@ -174,18 +178,7 @@ def _amperes_or_text(text: str) -> float | str:
         return text
 
 
-@command(
-    "site",
-    group=load,
-    epilog=an_example(
-        "load site",
-        "load site --amperes 63 --house none --most 32 --check",
-        "load site --amperes 63 --house 12 --most 16",
-        "load site feeder.toml",
-        "load site > feeder.toml",
-        "load site --off",
-    ),
-)
+@load.api_command
 @click.argument("file", type=EXISTING_FILE, required=False)
 @option("--amperes", "One feeder with this limit per phase, all chargers at it.", type=float)
 @option(
@@ -199,7 +192,16 @@ def _amperes_or_text(text: str) -> float | str:
 def site(
     operator: Operator, file: Path | None, *, is_check: bool, fit: bool, off: bool, **asked: Any
 ) -> None:
-    """Print the circuits as TOML, or enter them from a file."""
+    """Print the circuits as TOML, or enter them from a file.
+
+    Examples:
+      levity-trio load site
+      levity-trio load site --amperes 63 --house none --most 32 --check
+      levity-trio load site --amperes 63 --house 12 --most 16
+      levity-trio load site feeder.toml
+      levity-trio load site > feeder.toml
+      levity-trio load site --off
+    """
     feeder = {name: value for name, value in asked.items() if value is not None}
     if feeder and not feeder.keys() >= {"amperes", "house", "most"}:
         raise ConfigError(
@@ -267,7 +269,7 @@ _OF_CHARGERS: Final = click.argument("charger", required=False)
 _CIRCUIT: Final = option("--circuit NAME", "All chargers at this circuit.")
 
 
-@command("on", group=load)
+@load.api_command
 @_OF_CHARGERS
 @_CIRCUIT
 def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
@@ -279,7 +281,7 @@ def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
     )
 
 
-@command("off", group=load)
+@load.api_command
 @_OF_CHARGERS
 @_CIRCUIT
 def off(operator: Operator, charger: str | None, circuit: str | None) -> None:
@@ -292,7 +294,7 @@ def off(operator: Operator, charger: str | None, circuit: str | None) -> None:
     )
 
 
-@command("chargers", group=load)
+@load.api_command
 def chargers(operator: Operator) -> None:
     """List the chargers that are limited, and whether they obey."""
     found = operator.ask("GET", "load", "chargers")
@@ -340,7 +342,7 @@ def _obeys(one: Mapping[str, Any]) -> str:
     )
 
 
-@command("trust", group=load)
+@load.api_command
 @_CHARGER
 @flag("--off", "Trust it no longer.", "is_off")
 def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
@@ -349,7 +351,7 @@ def trust(operator: Operator, charger: str, *, is_off: bool) -> None:
     operator.tell(found, f"{charger} is {'not ' if is_off else ''}trusted")
 
 
-@command("again", group=load)
+@load.api_command
 @_CHARGER
 def again(operator: Operator, charger: str) -> None:
     """Limit a charger that did not obey as if it did."""
@@ -359,7 +361,7 @@ def again(operator: Operator, charger: str) -> None:
     )
 
 
-@command("forget", group=load)
+@load.api_command
 @_OF_CHARGERS
 @_CIRCUIT
 def forget(operator: Operator, charger: str | None, circuit: str | None) -> None:
@@ -382,11 +384,11 @@ def forget(operator: Operator, charger: str | None, circuit: str | None) -> None
         say("nothing is remembered yet")
 
 
-@command("try", group=load)
+@load.api_command
 @_CHARGER
 @_CONNECTOR
 @flag("--cancel", "Cancel the trial that runs.")
-def try_charger(operator: Operator, charger: str, connector: int, *, cancel: bool) -> None:
+def try_(operator: Operator, charger: str, connector: int, *, cancel: bool) -> None:
     """Try for fifteen minutes, with a car that charges, whether a charger obeys."""
     if cancel:
         operator.tell(
@@ -425,15 +427,7 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
     return len(news)
 
 
-@command(
-    "meter",
-    group=load,
-    epilog=an_example(
-        "load meter House --mqtt house/l1 --mqtt house/l2 --mqtt house/l3",
-        "load meter House --mqtt p1/SENSOR --path i1 --path i2 --path i3",
-        "load meter Garage --circuit Row --mqtt garage/p --shows kW",
-    ),
-)
+@load.api_command
 @click.argument("name")
 @option("--mqtt TOPIC", "Of all phases, or one for each.", "topics", multiple=True, required=True)
 @option("--path a.b", "Where its JSON has a phase; may be repeated.", "paths", multiple=True)
@@ -447,7 +441,13 @@ def meter(
     shows: str,
     circuit: str | None,
 ) -> None:
-    """Add a meter that publishes over MQTT to a circuit."""
+    """Add a meter that publishes over MQTT to a circuit.
+
+    Examples:
+      levity-trio load meter House --mqtt house/l1 --mqtt house/l2 --mqtt house/l3
+      levity-trio load meter House --mqtt p1/SENSOR --path i1 --path i2 --path i3
+      levity-trio load meter Garage --circuit Row --mqtt garage/p --shows kW
+    """
     site = operator.get("load", "site")
     if not site["toml"]:
         raise ConfigError(NO_SITE)
@@ -493,7 +493,7 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@command("meters", group=load)
+@load.api_command
 def meters(operator: Operator) -> None:
     """Show what the meters of circuits show."""
     found = operator.get("load", "site")["meters"]
@@ -502,16 +502,18 @@ def meters(operator: Operator) -> None:
     )
 
 
-@command(
-    "order",
-    group=load,
-    epilog=an_example("load order 16", "load order 8.4kW --source relay", "load order none"),
-)
+@load.api_command
 @click.argument("allowed")
 @option("--source", "Whence it came.", default="CLI")
 def order(operator: Operator, allowed: str, source: str) -> None:
     """Hand on an order of the grid operator: amperes on each phase, kilowatts on all together, or
-    `none`."""
+    `none`.
+
+    Examples:
+      levity-trio load order 16
+      levity-trio load order 8.4kW --source relay
+      levity-trio load order none
+    """
     number = allowed.removesuffix("kW")
     try:
         body = {
@@ -526,7 +528,7 @@ def order(operator: Operator, allowed: str, source: str) -> None:
     operator.tell(found, "it holds from now on: levity-trio load orders")
 
 
-@command("orders", group=load)
+@load.api_command
 def orders(operator: Operator) -> None:
     """List what the grid operator ordered in the last two years, and how that was kept."""
     operator.show_page(
@@ -534,7 +536,7 @@ def orders(operator: Operator) -> None:
     )
 
 
-@command("what-if", group=load)
+@load.api_command
 @option("--limit", "Of the feeder, in A per phase.", "amperes", type=float)
 @option(
     "--chargers",
@@ -607,7 +609,7 @@ def _say_what_if(whole: Mapping[str, Any], since: date, until: date) -> None:
         say("nobody would have been short")
 
 
-@command("day", group=load)
+@load.api_command
 @click.argument("day", required=False)
 def day(operator: Operator, day: str | None) -> None:
     """Show who waited or was bound on a day, today by default."""

@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.declaring import WIDE
+from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import say, show_record, show_table
 
 COLUMNS: Final = (
@@ -22,43 +22,34 @@ COLUMNS: Final = (
     "version",
 )
 MOST_SHOWN: Final = 50
-STATUS_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio local-list status
-  levity-trio local-list status CP-1
-
-\b
-States: up to date, sending, waiting (for the charger to connect), too long
-(some cards have no room), paused (a list was sent by hand), not supported,
-failing (tried again after pauses), off (serve --local-list off).
-"""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio local-list status
-  levity-trio local-list resume CP-1
-"""
-RESUME_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio local-list resume CP-1
-"""
-
-local_list = Group(
-    "local-list",
-    help="See how the chargers' lists of cards are kept; end a pause.",
-    epilog=EXAMPLES,
-)
 
 
-@command("status", group=local_list, epilog=STATUS_EXAMPLES)
+@api_group
+def local_list() -> None:
+    """See how the chargers' lists of cards are kept; end a pause.
+
+    Examples:
+      levity-trio local-list status
+      levity-trio local-list resume CP-1
+    """
+
+
+@local_list.api_command
 @click.argument("charger", required=False)
 @WIDE
 def status(operator: Operator, charger: str | None) -> None:
     """Show how the local lists are kept, or that of one charger.
 
     For one charger, the cards for which it has no room are shown too.
+
+    Examples:
+      levity-trio local-list status
+      levity-trio local-list status CP-1
+
+    \b
+    States: up to date, sending, waiting (for the charger to connect), too long
+    (some cards have no room), paused (a list was sent by hand), not supported,
+    failing (tried again after pauses), off (serve --local-list off).
     """
     if charger is None:
         operator.show_page(
@@ -82,11 +73,14 @@ def status(operator: Operator, charger: str | None) -> None:
             say(f"and {others} others")
 
 
-@command("resume", group=local_list, epilog=RESUME_EXAMPLES)
+@local_list.api_command
 @click.argument("charger")
 def resume(operator: Operator, charger: str) -> None:
     """Keep the list of a charger again after one was sent by hand.
 
     A charger that fails is tried again at once.
+
+    Examples:
+      levity-trio local-list resume CP-1
     """
     operator.record(operator.post("chargers", charger, "local-lists", "resume"))

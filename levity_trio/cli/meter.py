@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Group, Number, an_example, changes, limit, option, together
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.declaring import Number, changes, limit, option, together
+from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
 
@@ -26,24 +26,28 @@ COLUMNS: Final = (
 BY_MQTT: Final = ("topic", "path", "unit")
 READINGS: Final = ("id", "at", "value", "unit", "voided_by", "void_reason", "source", "entered_by")
 NO_METER: Final = 'no meter yet; add one: levity-trio meter add "Main meter" --class 1'
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio meter add "Main meter" --class 1 --digits 6 --since 2026-10-01
-  levity-trio meter add Garage --class 2 --charger CP-1 --charger CP-2
-  levity-trio meter change Garage --mqtt tele/p1/SENSOR --path p1.kWh
-  levity-trio meter read "Main meter" 48211.3 --at 2026-11-01
-  levity-trio meter show "Main meter"
-  levity-trio meter change "Main meter" --until 2027-01-31
-  levity-trio meter void "Main meter" 7 --reason "digits swapped"
-  levity-trio meter import readings.csv
 
-A meter is named by its number or its name. Times are in the time zone of the
-site. A file has the columns meter, at, value and, unless it is kWh, unit.
-`levity-trio reconcile` compares the meters with the chargers.
-"""
 
-meter = Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
+@api_group
+def meter() -> None:
+    """Keep the meters of the house, and their readings.
+
+    Examples:
+      levity-trio meter add "Main meter" --class 1 --digits 6 --since 2026-10-01
+      levity-trio meter add Garage --class 2 --charger CP-1 --charger CP-2
+      levity-trio meter change Garage --mqtt tele/p1/SENSOR --path p1.kWh
+      levity-trio meter read "Main meter" 48211.3 --at 2026-11-01
+      levity-trio meter show "Main meter"
+      levity-trio meter change "Main meter" --until 2027-01-31
+      levity-trio meter void "Main meter" 7 --reason "digits swapped"
+      levity-trio meter import readings.csv
+
+    A meter is named by its number or its name. Times are in the time zone of the
+    site. A file has the columns meter, at, value and, unless it is kWh, unit.
+    `levity-trio reconcile` compares the meters with the chargers.
+    """
+
+
 _METER: Final = click.argument("named", metavar="METER")
 _FIELDS: Final = together(
     option("--class PERCENT", "Its class: B is 1, A is 2.", "class_percent", type=Number()),
@@ -58,14 +62,18 @@ _FIELDS: Final = together(
 )
 
 
-@command("list", group=meter, epilog=an_example("meter list"))
+@meter.api_command
 @limit()
-def show_all(operator: Operator, limit: int) -> None:
-    """List the meters of the house."""
+def list_(operator: Operator, limit: int) -> None:
+    """List the meters of the house.
+
+    Examples:
+      levity-trio meter list
+    """
     operator.show_page(COLUMNS, operator.get("meters", limit=limit), empty=NO_METER)
 
 
-@command("show", group=meter)
+@meter.api_command
 @_METER
 @limit("How many readings.")
 def show(operator: Operator, named: str, limit: int) -> None:
@@ -78,7 +86,7 @@ def show(operator: Operator, named: str, limit: int) -> None:
         show_below(READINGS, readings)
 
 
-@command("add", group=meter, epilog=EXAMPLES)
+@command("add", group=meter, epilog=meter.epilog)
 @click.argument("name")
 @_FIELDS
 def add(operator: Operator, **fields: Any) -> None:
@@ -92,7 +100,7 @@ def add(operator: Operator, **fields: Any) -> None:
     _say(operator, operator.post("meters", body=_body(fields)))
 
 
-@command("change", group=meter)
+@meter.api_command
 @_METER
 @option("--name", "Its new name.")
 @_FIELDS
@@ -105,7 +113,7 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
     _say(operator, operator.patch("meters", operator.number("meters", named), body=_body(fields)))
 
 
-@command("read", group=meter, epilog=EXAMPLES)
+@command("read", group=meter, epilog=meter.epilog)
 @_METER
 @click.argument("value", type=Number())
 @option("--unit", "Its unit.", type=click.Choice(["kWh", "Wh"]), default="kWh")
@@ -123,7 +131,7 @@ def read(operator: Operator, named: str, **fields: Any) -> None:
     operator.tell(reading, words)
 
 
-@command("void", group=meter)
+@meter.api_command
 @_METER
 @click.argument("reading", type=click.IntRange(1))
 @option("--reason", "Why it is wrong.", required=True)
@@ -135,7 +143,7 @@ def void(operator: Operator, named: str, reading: int, reason: str) -> None:
     )
 
 
-@command("import", group=meter, epilog=EXAMPLES)
+@command("import", group=meter, epilog=meter.epilog)
 @FILE
 def import_(operator: Operator, path: Path) -> None:
     """Import readings as CSV: all lines or none."""

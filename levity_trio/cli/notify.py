@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, Group, option
-from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, command
+from levity_trio.cli.declaring import WIDE, option
+from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, api_group
 from levity_trio.cli.transfers import PATIENCE_SECONDS
 
 WAYS: Final = {
@@ -18,20 +18,22 @@ WAYS: Final = {
     "backup": "--backup-folder",
 }
 COLUMNS: Final = ("created_at", "state", "to", "subject", "problem", "id")
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio notify test
-  levity-trio notify test mail --to anna@example.org
-  levity-trio notify log
-
-Who is told what is chosen on the page Messages of the dashboard.
-"""
-
-notify = Group("notify", help="Try the messages to people, and see what was sent.", epilog=EXAMPLES)
 
 
-@command("test", group=notify)
+@api_group
+def notify() -> None:
+    """Try the messages to people, and see what was sent.
+
+    Examples:
+      levity-trio notify test
+      levity-trio notify test mail --to anna@example.org
+      levity-trio notify log
+
+    Who is told what is chosen on the page Messages of the dashboard.
+    """
+
+
+@notify.api_command
 @click.argument("way", type=click.Choice([*WAYS]), required=False)
 @option("--to ADDRESS", "Mail the test to this address, not to the sender's own mailbox.")
 def test(operator: Operator, way: str | None, to: str | None) -> int:
@@ -61,7 +63,7 @@ def _tried(operator: Operator, way: str, to: str | None) -> Mapping[str, Any]:
         return {"way": way, "to": None, "problem": str(refused)}
 
 
-@command("log", group=notify)
+@notify.api_command
 @option("--limit", "So many at most.", type=click.IntRange(1, 500), default=50)
 @WIDE
 def log(operator: Operator, limit: int) -> None:

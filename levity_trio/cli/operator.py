@@ -20,8 +20,11 @@ from levity_trio.cli.declaring import (
     JSON,
     JSON_PARAMETER,
     Callback,
+    Group,
     database_options,
     examples_of,
+    help_of,
+    name_of,
     option,
     present,
     together,
@@ -269,10 +272,13 @@ API: Final = together(
 
 
 def command(
-    name: str, *, group: click.Group | None = None, epilog: str = ""
+    name: str, *, group: click.Group | None = None, epilog: str | None = None
 ) -> Callable[[Callback], click.Command]:
     """Decorate `function(operator, …)` as a command with the options that all commands of an
-    operator share."""
+    operator share.
+
+    Its examples are in its docstring, or are those of its group that are of it.
+    """
 
     def decorate(function: Callback) -> click.Command:
         @JSON
@@ -281,8 +287,12 @@ def command(
         def run(api: str | None, ca: Path | None, *, is_json: bool, **options: Any) -> int | None:
             return function(Operator(api, ca, is_json=is_json), **options)
 
-        shown = epilog or (examples_of(group.epilog, str(group.name), name) if group else "")
-        made = click.command(name, epilog=f"{shown}\n{STATUSES}" if shown else STATUSES)(run)
+        words, shown = help_of(function)
+        shown = epilog or shown
+        if group is not None and not shown:
+            shown = examples_of(group.epilog, str(group.name), name)
+        shown = f"{shown}\n{STATUSES}" if shown else STATUSES
+        made = click.command(name, help=words, epilog=shown)(run)
         made.params.sort(key=lambda parameter: parameter.name in terminal.SHARED)
         if group is not None:
             group.add_command(made)
@@ -291,34 +301,50 @@ def command(
     return decorate
 
 
-def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Command]:
-    """Decorate `function(operator, …)` as a command over the local socket beside the database that
-    its options name.
+class ApiGroup(Group):
+    """A group of commands that ask the API of a running server. They are called as their
+    functions."""
 
-    It needs no token, and works with --no-api. Where the command has --api, that is used; but a
-    database that is named wins, so that LEVITY_API does not send this to another server.
-    """
+    def api_command(self, function: Callback) -> click.Command:
+        """Decorate `function(operator, …)` as a command of this group."""
+        return command(name_of(function), group=self)(function)
 
-    def decorate(function: Callback) -> click.Command:
+    def socket_command(self, function: Callback) -> click.Command:
+        """Decorate `function(operator, …)` as a command over the local socket beside the database
+        that its options name.
+
+        It needs no token, and works with --no-api. If --api is given, that is used; but a database
+        that is named wins, so that LEVITY_API does not send this to another server.
+        """
+
+        @API
         @wraps(function)
         def run(
+            api: str | None,
+            ca: Path | None,
             database: str | None,
             config: str | None,
+            *,
             is_json: bool,
-            api: str | None = None,
-            ca: Path | None = None,
             **options: Any,
-        ) -> None:
+        ) -> int | None:
             if api is None or database is not None:
                 api = socket_address(database, config)
-            function(Operator(api, ca, is_json=is_json), **options)
+            return function(Operator(api, ca, is_json=is_json), **options)
 
-        made = click.command(name, epilog=examples_of(group.epilog, str(group.name), name))(run)
+        name = name_of(function)
+        made = click.command(name, epilog=examples_of(self.epilog, str(self.name), name))(run)
+        made.params.sort(key=lambda parameter: parameter.name in terminal.SHARED)
         made.params += [*database_options(), JSON_PARAMETER]
-        group.add_command(made)
+        self.add_command(made)
         return made
 
-    return decorate
+
+def api_group(function: Callable[[], None]) -> ApiGroup:
+    """Decorate a function as such a group, of which its docstring has the help and the
+    examples."""
+    words, examples = help_of(function)
+    return ApiGroup(name_of(function), help=words, epilog=examples)
 
 
 # Refusals

@@ -12,21 +12,6 @@ from levity_trio.cli.declaring import WIDE
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import figure, fill, local_minute, say, show_below, show_table
 
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio reconcile 2026-10
-  levity-trio reconcile 2026-10 --json
-
-The registers are those of the chargers, each as last read before the beginning
-and the end of the month. A transaction is billed whole in the month in which it
-ended; what of it flowed in another month is a line of its own.
-
-Exit status: 1 also when something does not add up: a figure that is not what
-the register rose by, without a reason, or a meter of the house that differs
-from the chargers by more than the classes allow, or a session that ended after
-later ones began and hides their energy. Differences with a reason do not count.
-"""
 SUMS: Final = ("kWh", "of_these_doubtful", "transactions", "")
 CHARGERS: Final = (
     "charger",
@@ -56,11 +41,25 @@ METERS: Final = (
 )
 
 
-@command("reconcile", epilog=EXAMPLES)
+@command("reconcile")
 @click.argument("month")
 @WIDE
 def reconcile(operator: Operator, month: str) -> int:
-    """Reconcile a month: registers, sessions, and the house's meters."""
+    """Reconcile a month: registers, sessions, and the house's meters.
+
+    Examples:
+      levity-trio reconcile 2026-10
+      levity-trio reconcile 2026-10 --json
+
+    The registers are those of the chargers, each as last read before the beginning
+    and the end of the month. A transaction is billed whole in the month in which it
+    ended; what of it flowed in another month is a line of its own.
+
+    Exit status: 1 also when something does not add up: a figure that is not what
+    the register rose by, without a reason, or a meter of the house that differs
+    from the chargers by more than the classes allow, or a session that ended after
+    later ones began and hides their energy. Differences with a reason do not count.
+    """
     reconciled = operator.get("reconciliations", month)
     if not operator.is_told(reconciled):
         _say(reconciled)

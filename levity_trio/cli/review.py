@@ -13,15 +13,13 @@ from levity_trio.cli.declaring import (
     OF_CHARGER,
     SESSION,
     WIDE,
-    Group,
-    an_example,
     energy,
     flag,
     limit,
     option,
     present,
 )
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.operator import ApiGroup, Operator, command
 from levity_trio.cli.terminal import cell, say
 from levity_trio.config import ConfigError
 
@@ -49,7 +47,7 @@ A confirmed or corrected figure is certain, and later messages do not change it.
 """
 
 
-class _Listing(Group):
+class _Listing(ApiGroup):
     """A group that lists what waits if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -97,12 +95,17 @@ def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-@command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
+@review.api_command
 @OF_CHARGER
 @option("--kind", "Only these.", type=click.Choice(["session", "message"]))
 @limit("How many, the newest.")
-def list_queue(operator: Operator, charger: str | None, kind: str | None, **query: object) -> None:
-    """List what waits for a person, the newest first."""
+def list_(operator: Operator, charger: str | None, kind: str | None, **query: object) -> None:
+    """List what waits for a person, the newest first.
+
+    Examples:
+      levity-trio review list
+      levity-trio review list --charger CP-1
+    """
     operator.check_charger(charger)
     kind = "transaction" if kind == "session" else kind
     page = operator.get("review", charger=charger, kind=kind, **query)
@@ -118,14 +121,17 @@ PREVIEWED: Final = ("session", "household", "began", "kwh", "reported")
 REPORTED: Final = "as reported"
 
 
-@command(
-    "groups", group=review, epilog=an_example("review groups", "review groups CP-1 wrong_factor")
-)
+@review.api_command
 @click.argument("charger", required=False)
 @click.argument("cause", required=False)
 @WIDE
-def list_groups(operator: Operator, charger: str | None, cause: str | None) -> None:
-    """List the sessions in doubt by charger and cause, or show the figures of one group."""
+def groups(operator: Operator, charger: str | None, cause: str | None) -> None:
+    """List the sessions in doubt by charger and cause, or show the figures of one group.
+
+    Examples:
+      levity-trio review groups
+      levity-trio review groups CP-1 wrong_factor
+    """
     if charger is None or cause is None:
         operator.show_page(
             GROUPED, operator.get("review", "groups"), _group, empty="no session is in doubt"
@@ -175,11 +181,7 @@ def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
     return one["energy_wh"], one["figures"].get(REPORTED, one["energy_wh"])
 
 
-@command(
-    "settle",
-    group=review,
-    epilog=an_example('review settle CP-1 wrong_factor --reason "its meter tells kWh"'),
-)
+@review.api_command
 @click.argument("charger")
 @click.argument("cause")
 @flag("--as-reported", "With the figure that the charger reported, not the proposed one.")
@@ -195,7 +197,11 @@ def settle(
     total_wh: int | None,
 ) -> int:
     """Settle all sessions of a group, each with the figure that `review groups` shows; 100 at
-    most."""
+    most.
+
+    Examples:
+      levity-trio review settle CP-1 wrong_factor --reason "its meter tells kWh"
+    """
     shown = operator.get("review", "groups", charger, cause)["data"]
     if not shown:
         say("no session waits for this reason")
@@ -231,7 +237,7 @@ def settle(
     return 1 if done["left_out"] else 0
 
 
-@command("confirm", group=review)
+@review.api_command
 @SESSION
 @energy("figure_wh", "--kwh", "The figure that you confirm; needed if the charger reported more.")
 @REASON
@@ -241,7 +247,7 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
     return decide(operator, "transactions", str(transaction), "confirm", **fields)
 
 
-@command("attach", group=review)
+@review.api_command
 @click.argument("message", type=int)
 @SESSION
 @energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
@@ -253,7 +259,7 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
     return decide(operator, "set-aside", str(message), "attach", **fields)
 
 
-@command("make", group=review)
+@review.api_command
 @click.argument("message", type=int)
 @option("--connector NUMBER", "Its connector, if no reading shows it.", type=int)
 @option("--start-time TIME", "When it began, if no reading shows it: 2026-03-01T12:00 at the site.")
@@ -268,7 +274,7 @@ def make(operator: Operator, message: int, **fields: object) -> int:
     return decide(operator, "set-aside", str(message), "make-transaction", **fields)
 
 
-@command("dismiss", group=review)
+@review.api_command
 @click.argument("message", type=int)
 @flag("--review", "MESSAGE is the id of a review, not of a message.", "is_review")
 @REASON
@@ -282,16 +288,7 @@ def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: obje
 # Correct
 
 
-CORRECT_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio correct 1000017 --kwh 3.5 --reason "read at its display"
-  levity-trio correct 1000017 --stop-kwh 43.5 --reason "digits swapped"
-  levity-trio correct 1000017 --card 04A1B2C3 --reason "Anna's, she says"
-"""
-
-
-@command("correct", epilog=CORRECT_EXAMPLES)
+@command("correct")
 @SESSION
 @energy("figure_wh", "--kwh", "The energy, if it is not the difference of the registers.")
 @energy("meter_start_wh", "--start-kwh", "The register at its start.")
@@ -302,28 +299,31 @@ Examples:
 @REASON
 @EVENT
 def correct(operator: Operator, transaction: int, **fields: object) -> int:
-    """Set the energy of an ended session. What stood before is kept."""
+    """Set the energy of an ended session. What stood before is kept.
+
+    Examples:
+      levity-trio correct 1000017 --kwh 3.5 --reason "read at its display"
+      levity-trio correct 1000017 --stop-kwh 43.5 --reason "digits swapped"
+      levity-trio correct 1000017 --card 04A1B2C3 --reason "Anna's, she says"
+    """
     return decide(operator, "transactions", str(transaction), "correct", **fields)
 
 
 # Close
 
 
-CLOSE_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio close 1000017 --reason "the charger was taken down"
-  levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
-      --stop-kwh 43.5 --reason "read at its display"
-"""
-
-
-@command("close", epilog=CLOSE_EXAMPLES)
+@command("close")
 @SESSION
 @option("--stop-time TIME", "When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
 @energy("meter_stop_wh", "--stop-kwh", "The register at its end; the figure is then corrected.")
 @REASON
 @EVENT
 def close(operator: Operator, transaction: int, **fields: object) -> int:
-    """Close an open session. Its charger's own stop still wins."""
+    """Close an open session. Its charger's own stop still wins.
+
+    Examples:
+      levity-trio close 1000017 --reason "the charger was taken down"
+      levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
+          --stop-kwh 43.5 --reason "read at its display"
+    """
     return decide(operator, "transactions", str(transaction), "close", **fields)

@@ -45,18 +45,6 @@ SHOWN: Final = (
 NO_SESSION: Final = "no session yet: levity-trio status shows what the chargers do"
 STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for state in BillState}
 """The states of the bill as people type them, each with its name in the API."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio sessions
-  levity-trio sessions --charger CP-1 --from 2026-03-01 --to 2026-04-01
-  levity-trio sessions --bill held-back
-  levity-trio sessions --by month
-  levity-trio sessions --by card --from 2026-03-01 --csv > march.csv
-
-Times are in the time zone of the site. --from and --to go by the start; --by month goes by the end,
-as bills do; those that are open are summed as month -. --csv has all rows, however many there are.
-"""
 BY: Final = {"month": "month", "charger": "charger", "card": "tag"}
 """What they are summed by, as people type it, and its name in the result."""
 KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
@@ -66,7 +54,7 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 }
 
 
-@command("sessions", epilog=EXAMPLES)
+@command("sessions")
 @OF_CHARGER
 @option("--connector NUMBER", "Only of this connector.", type=int)
 @option("--card CARD", "Only of this card.", "tag")
@@ -87,7 +75,19 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @flag("--csv", "Output CSV.", "is_csv")
 @limit("How many, the newest.")
 def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
-    """List charging sessions, the newest first, or sum them."""
+    """List charging sessions, the newest first, or sum them.
+
+    Examples:
+      levity-trio sessions
+      levity-trio sessions --charger CP-1 --from 2026-03-01 --to 2026-04-01
+      levity-trio sessions --bill held-back
+      levity-trio sessions --by month
+      levity-trio sessions --by card --from 2026-03-01 --csv > march.csv
+
+    Times are in the time zone of the site. --from and --to go by the start; --by month goes by the
+    end, as bills do; those that are open are summed as month -. --csv has all rows, however many
+    there are.
+    """
     query = _query(operator, **filters)
     operator.check_charger(filters["charger"])
     wanted = None if is_csv or by is not None else limit + 1
@@ -173,14 +173,7 @@ def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 # Explain
 
 
-EXPLAIN_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio explain 1000017
-"""
-
-
-@command("explain", epilog=EXPLAIN_EXAMPLES)
+@command("explain")
 @SESSION
 def explain(operator: Operator, transaction: int) -> None:
     """Show how the energy of a session was found, and how its bill came about.
@@ -188,6 +181,9 @@ def explain(operator: Operator, transaction: int) -> None:
     Each message, each candidate and each doubt; then whose it is and why, the
     tariff, the arithmetic of each line, statements and corrections. Of one that
     is not billed: why not, and what to do.
+
+    Examples:
+      levity-trio explain 1000017
     """
     explained = operator.get("transactions", str(transaction), "explain")
     if not operator.is_told(explained):

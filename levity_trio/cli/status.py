@@ -32,20 +32,19 @@ COLUMNS: Final = (
 )
 MOST_NAMED: Final = 50
 """Of more chargers, all are asked for instead."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio status
-  levity-trio status --watch
-"""
 
 
-@command("status", epilog=EXAMPLES)
+@command("status")
 @flag("--watch", "Show it again and again, until Ctrl-C.")
 @option("--every", "Seconds, with --watch.", type=click.FloatRange(0.5, 3600), default=5.0)
 @WIDE
 def status(operator: Operator, watch: bool, every: float) -> None:
-    """Show what each connector does: its status, who charges, energy and power."""
+    """Show what each connector does: its status, who charges, energy and power.
+
+    Examples:
+      levity-trio status
+      levity-trio status --watch
+    """
     while True:
         if watch and not operator.is_json:
             click.clear()

@@ -17,15 +17,13 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.cli.declaring import (
     PATH,
     WIDE,
-    Group,
-    an_example,
     examples_of,
     flag,
     limit,
     option,
     together,
 )
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import fill, local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
 
@@ -47,55 +45,27 @@ NOT_ASSIGNED: Final = (
     "no tariff holds for anybody yet: levity-trio tariff assign TARIFF --site --since DAY"
 )
 ASSIGNED: Final = ("for", "tariff", "since", "until", "is_replaced", "by", "reason")
-HELP: Final = """\
-\b
-Examples:
-  levity-trio tariff example day-night > night.toml
-  levity-trio tariff check night.toml
-  levity-trio tariff add night.toml
-  levity-trio tariff assign "Day and night" --site --since 2026-10-01
-  levity-trio tariff which --household 7 --charger CP-1 --day 2026-10-01
 
-`check` prints what it understood in words, and what 10 kWh and a session cost.
-It and `example` need no server. Days are those of the site's time zone.
 
-Exit status of `check`: 0 if the tariff is right, 1 if the file cannot be read,
-2 with all its faults.
-"""
-ADD_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio tariff show "Day and night" --toml > night.toml
-  levity-trio tariff add night.toml --reason "new contract"
+@api_group
+def tariff() -> None:
+    """Say what energy costs, when, and for whom.
 
-A tariff is known by the name in its file. Change the prices and valid_from, and
-add it again: the versions before keep their days. A version is never changed;
-withdraw one that was wrong, as long as no closed month has used it.
-"""
-ASSIGN_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio tariff assign Flat --site --since 2026-10-01
-  levity-trio tariff assign "Day and night" --household 7 --since 2026-10-01
-  levity-trio tariff assign Guests --charger CP-1 --since 2026-11-01
+    Examples:
+      levity-trio tariff example day-night > night.toml
+      levity-trio tariff check night.toml
+      levity-trio tariff add night.toml
+      levity-trio tariff assign "Day and night" --site --since 2026-10-01
+      levity-trio tariff which --household 7 --charger CP-1 --day 2026-10-01
 
-A session costs what its household's tariff says, else that of its charger, else
-that of the site: the one that holds on the local day of its start.
-"""
-UNASSIGN_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio tariff unassign --household 7 --since 2026-12-01
+    `check` prints what it understood in words, and what 10 kWh and a session cost.
+    It and `example` need no server. Days are those of the site's time zone.
 
-From that day on, the tariff of the charger or of the site holds.
-"""
-WITHDRAW_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio tariff withdraw Flat 2026-10-01 --reason "0.23 instead of 0.32"
-"""
+    Exit status of `check`: 0 if the tariff is right, 1 if the file cannot be read,
+    2 with all its faults.
+    """
 
-tariff = Group("tariff", help="Say what energy costs, when, and for whom.", epilog=HELP)
+
 _FILE: Final = click.argument("file", type=PATH)
 _NAME: Final = click.argument("named", metavar="TARIFF")
 _REASON: Final = option("--reason", "Why, for those who ask later.")
@@ -115,7 +85,7 @@ _CHANGE: Final = together(
 )
 
 
-@tariff.command("check", epilog=examples_of(HELP, "tariff", "check"))
+@tariff.command("check", epilog=examples_of(tariff.epilog, "tariff", "check"))
 @_FILE
 def check(file: Path) -> None:
     """Check a tariff, and say what it means."""
@@ -123,7 +93,7 @@ def check(file: Path) -> None:
     say("\n".join((*words(checked), "", "For example:", *examples(checked))))
 
 
-@tariff.command("example", epilog=examples_of(HELP, "tariff", "example"))
+@tariff.command("example", epilog=examples_of(tariff.epilog, "tariff", "example"))
 @click.argument("kind", type=click.Choice(list(EXAMPLES)))
 def example(kind: str) -> None:
     """Print a tariff of a kind, with comments."""
@@ -133,12 +103,21 @@ def example(kind: str) -> None:
 # Versions
 
 
-@command("add", group=tariff, epilog=ADD_EXAMPLES)
+@tariff.api_command
 @_FILE
 @_REASON
 @_CORRECT
 def add(operator: Operator, file: Path, reason: str | None, *, correct_statements: bool) -> None:
-    """Add a version of a tariff from its file."""
+    """Add a version of a tariff from its file.
+
+    Examples:
+      levity-trio tariff show "Day and night" --toml > night.toml
+      levity-trio tariff add night.toml --reason "new contract"
+
+    A tariff is known by the name in its file. Change the prices and valid_from, and
+    add it again: the versions before keep their days. A version is never changed;
+    withdraw one that was wrong, as long as no closed month has used it.
+    """
     toml = _read(file)
     since = _parsed(file, toml).since
     done = operator.post(
@@ -151,23 +130,28 @@ def add(operator: Operator, file: Path, reason: str | None, *, correct_statement
     operator.tell(done, told + _corrected(done))
 
 
-@command("list", group=tariff, epilog=an_example("tariff list"))
+@tariff.api_command
 @limit()
-def show_all(operator: Operator, limit: int) -> None:
-    """List tariffs, with the days from which their versions hold."""
+def list_(operator: Operator, limit: int) -> None:
+    """List tariffs, with the days from which their versions hold.
+
+    Examples:
+      levity-trio tariff list
+    """
     operator.show_page(COLUMNS, operator.get("tariffs", limit=limit), empty=NO_TARIFF)
 
 
-@command(
-    "show",
-    group=tariff,
-    epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"),
-)
+@tariff.api_command
 @_NAME
 @flag("--toml", "Print the newest version as it was given, for the next one.", "is_toml")
 @WIDE
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
-    """Show a tariff: what it says, when, and for whom."""
+    """Show a tariff: what it says, when, and for whom.
+
+    Examples:
+      levity-trio tariff show Flat
+      levity-trio tariff show Flat --toml > flat.toml
+    """
     record = operator.get("tariffs", operator.number("tariffs", named))
     if not is_toml:
         _say(operator, record)
@@ -181,7 +165,7 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
     say(live[0], ends_line=False)
 
 
-@command("withdraw", group=tariff, epilog=WITHDRAW_EXAMPLES)
+@tariff.api_command
 @_NAME
 @click.argument("day")
 @_REASON
@@ -192,6 +176,9 @@ def withdraw(
     """Withdraw the version of a day, as if it had never held.
 
     This is refused once closed months may have used it.
+
+    Examples:
+      levity-trio tariff withdraw Flat 2026-10-01 --reason "0.23 instead of 0.32"
     """
     body = {"since": day, "reason": reason, "correct_statements": correct_statements}
     done = operator.post("tariffs", operator.number("tariffs", named), "withdraw", body=body)
@@ -203,31 +190,47 @@ def withdraw(
 # Assignments
 
 
-@command("assign", group=tariff, epilog=ASSIGN_EXAMPLES)
+@tariff.api_command
 @_NAME
 @_CHANGE
 def assign(operator: Operator, named: str, **fields: Any) -> None:
-    """Make a tariff hold for a household, a charger or the site."""
+    """Make a tariff hold for a household, a charger or the site.
+
+    Examples:
+      levity-trio tariff assign Flat --site --since 2026-10-01
+      levity-trio tariff assign "Day and night" --household 7 --since 2026-10-01
+      levity-trio tariff assign Guests --charger CP-1 --since 2026-11-01
+
+    A session costs what its household's tariff says, else that of its charger, else
+    that of the site: the one that holds on the local day of its start.
+    """
     _assign(operator, named, **fields)
 
 
-@command("unassign", group=tariff, epilog=UNASSIGN_EXAMPLES)
+@tariff.api_command
 @_CHANGE
 def unassign(operator: Operator, **fields: Any) -> None:
-    """End the tariff of a household, a charger or the site."""
+    """End the tariff of a household, a charger or the site.
+
+    Examples:
+      levity-trio tariff unassign --household 7 --since 2026-12-01
+
+    From that day on, the tariff of the charger or of the site holds.
+    """
     _assign(operator, None, **fields)
 
 
-@command(
-    "assignments",
-    group=tariff,
-    epilog=an_example("tariff assignments", "tariff assignments --tariff Flat"),
-)
+@tariff.api_command
 @option("--tariff TARIFF", "Only of this tariff.", "named")
 @_TARGET
 @limit()
 def assignments(operator: Operator, named: str | None, limit: int, **target: Any) -> None:
-    """List for whom tariffs were assigned, the newest first."""
+    """List for whom tariffs were assigned, the newest first.
+
+    Examples:
+      levity-trio tariff assignments
+      levity-trio tariff assignments --tariff Flat
+    """
     query = _target(operator, **target)
     number = None if named is None else operator.number("tariffs", named)
     operator.show_page(
@@ -238,7 +241,7 @@ def assignments(operator: Operator, named: str | None, limit: int, **target: Any
     )
 
 
-@command("which", group=tariff)
+@tariff.api_command
 @_PAYER
 @option("--day DAY", "On which day; today by default.")
 def which(operator: Operator, day: str | None, **target: Any) -> None:

@@ -8,8 +8,15 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, Group, an_example, flag, option, present
-from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, flag, option, present
+from levity_trio.cli.operator import (
+    ERROR,
+    NO_ANSWER,
+    NOT_CONNECTED,
+    REJECTED,
+    Operator,
+    api_group,
+)
 from levity_trio.cli.terminal import say, show_record, show_table, warn
 
 TEMPLATES: Final = "configuration-templates"
@@ -22,31 +29,33 @@ OF_RESULT: Final[Mapping[str, int]] = {
     "not connected": NOT_CONNECTED,
 }
 """The exit status for the result of a key; every other one is a refusal."""
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio template set garage MeterValueSampleInterval=60 --model EX-7
-  levity-trio template set garage LightIntensity=20 --chargers CP-1,CP-2
-  levity-trio template show garage
-  levity-trio template report garage
-  levity-trio template apply garage CP-1
-  levity-trio template apply garage --all
-
-A report compares what the chargers last told; `levity-trio configuration CHARGER
---read` reads it again. `apply` changes the keys that differ, and no others.
-"""
-
-template = Group(
-    "template",
-    help="Keep what the configuration of chargers must be, and see who differs.",
-    epilog=EXAMPLES,
-)
 
 
-@command("list", group=template, epilog=an_example("template list"))
+@api_group
+def template() -> None:
+    """Keep what the configuration of chargers must be, and see who differs.
+
+    Examples:
+      levity-trio template set garage MeterValueSampleInterval=60 --model EX-7
+      levity-trio template set garage LightIntensity=20 --chargers CP-1,CP-2
+      levity-trio template show garage
+      levity-trio template report garage
+      levity-trio template apply garage CP-1
+      levity-trio template apply garage --all
+
+    A report compares what the chargers last told; `levity-trio configuration CHARGER
+    --read` reads it again. `apply` changes the keys that differ, and no others.
+    """
+
+
+@template.api_command
 @WIDE
-def list_templates(operator: Operator) -> None:
-    """List the templates."""
+def list_(operator: Operator) -> None:
+    """List the templates.
+
+    Examples:
+      levity-trio template list
+    """
     operator.show_page(
         COLUMNS,
         operator.get(TEMPLATES),
@@ -54,7 +63,7 @@ def list_templates(operator: Operator) -> None:
     )
 
 
-@command("show", group=template)
+@template.api_command
 @click.argument("name")
 @WIDE
 def show(operator: Operator, name: str) -> None:
@@ -62,12 +71,12 @@ def show(operator: Operator, name: str) -> None:
     _show(operator, operator.get(TEMPLATES, name))
 
 
-@command("set", group=template)
+@template.api_command
 @click.argument("name")
 @click.argument("entries", nargs=-1, required=True, metavar="KEY=VALUE...")
 @option("--model MODEL", "For all chargers of a model.")
 @option("--chargers ID,...", "For these chargers.")
-def set_template(
+def set_(
     operator: Operator, name: str, entries: Sequence[str], model: str | None, chargers: str | None
 ) -> None:
     """Add a template, or replace it as a whole."""
@@ -82,15 +91,19 @@ def set_template(
             warn(f"warning: there is no charger {charger} yet; see levity-trio chargers")
 
 
-@command("remove", group=template, epilog=an_example("template remove garage"))
+@template.api_command
 @click.argument("name")
 def remove(operator: Operator, name: str) -> None:
-    """Remove a template."""
+    """Remove a template.
+
+    Examples:
+      levity-trio template remove garage
+    """
     operator.delete(TEMPLATES, name)
     operator.record({"removed": name})
 
 
-@command("report", group=template)
+@template.api_command
 @click.argument("name")
 @OF_CHARGER
 @WIDE
@@ -102,7 +115,7 @@ def report(operator: Operator, name: str, charger: str | None) -> None:
     )
 
 
-@command("apply", group=template)
+@template.api_command
 @click.argument("name")
 @click.argument("chargers", required=False, metavar="CHARGER,...")
 @flag("--all", "All chargers of the template.", "is_all")

@@ -7,27 +7,29 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, WIDE, Group, option
-from levity_trio.cli.operator import API, Operator, over_socket
+from levity_trio.cli.declaring import ID, WIDE, option
+from levity_trio.cli.operator import Operator, api_group
 
 COLUMNS: Final = ("id", "name", "role", "revoked_at", "last_used_at", "created_at", "created_by")
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio token create anna --role admin
-  levity-trio token list
-  levity-trio token revoke 1
-
-These commands use the socket beside the database of the server, which only the user of the server
-can open, so they work without a token, and with --no-api. Give --api to use the API of another
-machine. A token is shown once; give it to a program as LEVITY_TOKEN, or write it to
-~/.config/levity-trio/token (chmod 600).
-"""
-
-token = Group("token", help="Make, list and revoke tokens of the API.", epilog=EXAMPLES)
 
 
-@over_socket("create", token)
+@api_group
+def token() -> None:
+    """Make, list and revoke tokens of the API.
+
+    Examples:
+      levity-trio token create anna --role admin
+      levity-trio token list
+      levity-trio token revoke 1
+
+    These commands use the socket beside the database of the server, which only the user of the
+    server can open, so they work without a token, and with --no-api. Give --api to use the API of
+    another machine. A token is shown once; give it to a program as LEVITY_TOKEN, or write it to
+    ~/.config/levity-trio/token (chmod 600).
+    """
+
+
+@token.socket_command
 @click.argument("name")
 @option(
     "--role",
@@ -36,7 +38,6 @@ token = Group("token", help="Make, list and revoke tokens of the API.", epilog=E
     type=click.Choice(["viewer", "operator", "admin"]),
     required=True,
 )
-@API
 def create(operator: Operator, name: str, role: str) -> None:
     """Make a token and show it, once."""
     made = operator.post("tokens", body={"name": name, "role": role})
@@ -46,10 +47,9 @@ def create(operator: Operator, name: str, role: str) -> None:
     )
 
 
-@over_socket("list", token)
+@token.socket_command
 @WIDE
-@API
-def show_all(operator: Operator) -> None:
+def list_(operator: Operator) -> None:
     """List the tokens."""
     operator.table(
         COLUMNS,
@@ -58,9 +58,8 @@ def show_all(operator: Operator) -> None:
     )
 
 
-@over_socket("revoke", token)
+@token.socket_command
 @ID
-@API
 def revoke(operator: Operator, number: int) -> None:
     """Revoke a token; what uses it is refused from then on."""
     operator.delete("tokens", str(number))

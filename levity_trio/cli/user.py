@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ANY_FILE, ID, OF_LANGUAGE, WIDE, Group, changes, flag, option
-from levity_trio.cli.operator import API, Operator, over_socket
+from levity_trio.cli.declaring import ANY_FILE, ID, OF_LANGUAGE, WIDE, changes, flag, option
+from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.writing import replace
@@ -42,27 +42,31 @@ LOGIN_COLUMNS: Final = (
     "made_at",
     "ended_by",
 )
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio user add anna --role admin
-  levity-trio user add ben --role driver --household 7 --pin
-  levity-trio user add cleo --role operator --link
-  levity-trio user list
-  levity-trio user change cleo --role viewer
-  levity-trio user change anna --password
-  levity-trio user invite ben --pin
-  levity-trio user invite ben --letter ben.pdf
-  levity-trio user remove cleo
-  levity-trio user logins
-  levity-trio user end 12
 
-A user is named by its name or its id. These commands use the socket beside the
-database of the server, which only the user of the server can open, so they work
-without a token. Give --api to use the API of another machine.
-"""
 
-user = Group("user", help="Say who may log in with a browser, and see who did.", epilog=EXAMPLES)
+@api_group
+def user() -> None:
+    """Say who may log in with a browser, and see who did.
+
+    Examples:
+      levity-trio user add anna --role admin
+      levity-trio user add ben --role driver --household 7 --pin
+      levity-trio user add cleo --role operator --link
+      levity-trio user list
+      levity-trio user change cleo --role viewer
+      levity-trio user change anna --password
+      levity-trio user invite ben --pin
+      levity-trio user invite ben --letter ben.pdf
+      levity-trio user remove cleo
+      levity-trio user logins
+      levity-trio user end 12
+
+    A user is named by its name or its id. These commands use the socket beside the
+    database of the server, which only the user of the server can open, so they work
+    without a token. Give --api to use the API of another machine.
+    """
+
+
 _NAMED: Final = click.argument("named", metavar="USER")
 _ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
 _HOUSEHOLD: Final = option("--household HOUSEHOLD", "The household of a driver.", "account")
@@ -71,7 +75,7 @@ _LINK: Final = flag("--link", "Make a one-time code for a link (a day).", "is_li
 _PIN: Final = flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
 
 
-@over_socket("add", user)
+@user.socket_command
 @click.argument("name")
 @option("--role", "What the user may do.", "role", type=_ROLES, required=True)
 @_HOUSEHOLD
@@ -79,7 +83,6 @@ _PIN: Final = flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
 @_STDIN
 @_LINK
 @_PIN
-@API
 def add(
     operator: Operator,
     account: str | None,
@@ -100,17 +103,16 @@ def add(
     )
 
 
-@over_socket("list", user)
+@user.socket_command
 @WIDE
-@API
-def show_all(operator: Operator) -> None:
+def list_(operator: Operator) -> None:
     """List the users."""
     operator.table(
         COLUMNS, operator.get("users"), empty="no user yet: levity-trio user add NAME --role admin"
     )
 
 
-@over_socket("change", user)
+@user.socket_command
 @_NAMED
 @option("--role", "What the user may do.", "role", type=_ROLES)
 @_HOUSEHOLD
@@ -118,7 +120,6 @@ def show_all(operator: Operator) -> None:
 @flag("--password", "Ask for a new password.", "is_asked")
 @flag("--no-password", "Forget the password; then invite.", "is_without")
 @_STDIN
-@API
 def change(
     operator: Operator,
     named: str,
@@ -143,9 +144,8 @@ def change(
     operator.tell(changed, f"user {changed['id']}, {changed['name']}, is changed")
 
 
-@over_socket("remove", user)
+@user.socket_command
 @_NAMED
-@API
 def remove(operator: Operator, named: str) -> None:
     """Remove a user; the user's log-ins end."""
     number = _number(operator, named)
@@ -153,7 +153,7 @@ def remove(operator: Operator, named: str) -> None:
     operator.tell({"removed": int(number)}, f"user {number} is removed")
 
 
-@over_socket("invite", user)
+@user.socket_command
 @_NAMED
 @_LINK
 @_PIN
@@ -162,7 +162,6 @@ def remove(operator: Operator, named: str) -> None:
     "Write a letter to a driver (PDF), with a code for 14 days.",
     type=ANY_FILE,
 )
-@API
 def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -> None:
     """Make a one-time code with which a user logs in."""
     kind = _kind(**kinds)
@@ -185,10 +184,9 @@ def invite(operator: Operator, named: str, letter: Path | None, **kinds: bool) -
     operator.tell({**made, "path": str(letter)}, words)
 
 
-@over_socket("logins", user)
+@user.socket_command
 @flag("--ended", "Also log-ins that were ended.", "is_ended")
 @WIDE
-@API
 def logins(operator: Operator, *, is_ended: bool) -> None:
     """List the browsers that are logged in."""
     operator.table(
@@ -198,9 +196,8 @@ def logins(operator: Operator, *, is_ended: bool) -> None:
     )
 
 
-@over_socket("end", user)
+@user.socket_command
 @ID
-@API
 def end(operator: Operator, number: int) -> None:
     """End a log-in."""
     operator.delete("logins", str(number))

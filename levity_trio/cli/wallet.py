@@ -11,8 +11,8 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import HOUSEHOLD, Decorator, Group, limit, option, present, together
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.declaring import HOUSEHOLD, Decorator, limit, option, present, together
+from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
 
@@ -42,20 +42,6 @@ ENTRIES: Final = (
 )
 NO_LIMIT: Final = "0"
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio wallet list --spent
-  levity-trio wallet show "Flat 3, Anna"
-  levity-trio wallet pay 7 84.20 --statement 12 --reason "by bank"
-  levity-trio wallet prepaid 7 --limit 5.00 --reason "as agreed"
-  levity-trio wallet top-up 7 50.00 --reason "in cash"
-  levity-trio wallet refund 7 12.50 --reason "moved out"
-  levity-trio wallet postpaid 7 --reason "as agreed"
-
-A household is named by its number or its name. Amounts are in units of the
-currency, such as 12.50 or 12,50. Positive is in the household's favour.
-"""
 ENTRY_EXAMPLES: Final = """\
 \b
 Examples:
@@ -65,9 +51,25 @@ Examples:
 With --id, a repeat enters nothing again.
 """
 
-wallet = Group(
-    "wallet", help="Keep what households pay and owe, before and after.", epilog=EXAMPLES
-)
+
+@api_group
+def wallet() -> None:
+    """Keep what households pay and owe, before and after.
+
+    Examples:
+      levity-trio wallet list --spent
+      levity-trio wallet show "Flat 3, Anna"
+      levity-trio wallet pay 7 84.20 --statement 12 --reason "by bank"
+      levity-trio wallet prepaid 7 --limit 5.00 --reason "as agreed"
+      levity-trio wallet top-up 7 50.00 --reason "in cash"
+      levity-trio wallet refund 7 12.50 --reason "moved out"
+      levity-trio wallet postpaid 7 --reason "as agreed"
+
+    A household is named by its number or its name. Amounts are in units of the
+    currency, such as 12.50 or 12,50. Positive is in the household's favour.
+    """
+
+
 _REASON: Final = option("--reason", "Why, for those who ask later.", required=True)
 _ENTRY: Final = together(
     HOUSEHOLD,
@@ -78,11 +80,11 @@ _ENTRY: Final = together(
 _KEY: Final = option("--id TEXT", "Your own id of this: a repeat enters nothing again.", "key")
 
 
-@command("list", group=wallet)
+@wallet.api_command
 @option("--prepaid/--postpaid", "Only those that are prepaid, or are not.", "prepaid", default=None)
 @option("--spent/--covered", "Only those that are spent, or are not.", "spent", default=None)
 @limit()
-def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
+def list_(operator: Operator, limit: int, **filters: bool | None) -> None:
     """List the wallets of all households."""
     page = operator.get(
         "wallets",
@@ -92,7 +94,7 @@ def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
     operator.show_page(COLUMNS, page, _in_units, narrower="", empty=NO_WALLET)
 
 
-@command("show", group=wallet)
+@wallet.api_command
 @HOUSEHOLD
 @limit("How many entries.", default=20)
 def show(operator: Operator, named: str, limit: int) -> None:
@@ -147,7 +149,7 @@ _entering(
 )
 
 
-@command("prepaid", group=wallet)
+@wallet.api_command
 @HOUSEHOLD
 @option("--limit", "Spent at or below this amount.", "limit", default=NO_LIMIT)
 @_REASON
@@ -159,7 +161,7 @@ def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
     _set_terms(operator, named, "prepaid", reason, limit)
 
 
-@command("postpaid", group=wallet)
+@wallet.api_command
 @HOUSEHOLD
 @_REASON
 def postpaid(operator: Operator, named: str, reason: str) -> None:

@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, WIDE, Group, option, present
-from levity_trio.cli.operator import FAILED, Operator, command
+from levity_trio.cli.declaring import ID, WIDE, option, present
+from levity_trio.cli.operator import FAILED, Operator, api_group
 
 COLUMNS: Final = (
     *(
@@ -33,32 +33,24 @@ GIVEN_UP_COLUMNS: Final = (
     "failing_since",
     "problem",
 )
-ADD_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio webhook add home https://home.example/levity
-  levity-trio webhook add alarm https://alarm.example/in \\
-      --kind ErrorOpened --kind ChargerDisconnected
-
-The secret is shown once. It checks the signatures, which follow Standard Webhooks.
-"""
-
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio webhook add home https://home.example/levity
-  levity-trio webhook list
-  levity-trio webhook test 1
-  levity-trio webhook given-up 1
-  levity-trio webhook remove 1
-
-A webhook is named by the number that `webhook add` and `webhook list` show.
-"""
-
-webhook = Group("webhook", help="Send the facts to receivers outside, signed.", epilog=EXAMPLES)
 
 
-@command("add", group=webhook, epilog=ADD_EXAMPLES)
+@api_group
+def webhook() -> None:
+    """Send the facts to receivers outside, signed.
+
+    Examples:
+      levity-trio webhook add home https://home.example/levity
+      levity-trio webhook list
+      levity-trio webhook test 1
+      levity-trio webhook given-up 1
+      levity-trio webhook remove 1
+
+    A webhook is named by the number that `webhook add` and `webhook list` show.
+    """
+
+
+@webhook.api_command
 @click.argument("name")
 @click.argument("url")
 @option("--kind KIND", "Only facts of this kind; repeat it for several.", "kinds", multiple=True)
@@ -66,21 +58,29 @@ webhook = Group("webhook", help="Send the facts to receivers outside, signed.", 
 def add(
     operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger: str | None
 ) -> None:
-    """Add a webhook, which gets the facts from now on."""
+    """Add a webhook, which gets the facts from now on.
+
+    Examples:
+      levity-trio webhook add home https://home.example/levity
+      levity-trio webhook add alarm https://alarm.example/in \\
+          --kind ErrorOpened --kind ChargerDisconnected
+
+    The secret is shown once. It checks the signatures, which follow Standard Webhooks.
+    """
     body = present({"name": name, "url": url, "kinds": list(kinds) or None, "charger": charger})
     added = operator.post("webhooks", body=body)
     words = f"This is the secret of webhook {added['id']}, {added['name']}. It is not shown again."
     operator.tell(added, f"{added['secret']}\n{words}")
 
 
-@command("list", group=webhook)
+@webhook.api_command
 @WIDE
-def show_all(operator: Operator) -> None:
+def list_(operator: Operator) -> None:
     """List the webhooks, and whether their deliveries fail."""
     operator.table(COLUMNS, operator.get("webhooks"), empty=NO_WEBHOOK)
 
 
-@command("test", group=webhook)
+@webhook.api_command
 @ID
 def test(operator: Operator, number: int) -> int:
     """Send a test message, once. The exit status is 1 if it was not delivered."""
@@ -94,10 +94,10 @@ def test(operator: Operator, number: int) -> int:
     return 0 if done["is_delivered"] else FAILED
 
 
-@command("given-up", group=webhook)
+@webhook.api_command
 @ID
 @WIDE
-def show_given_up(operator: Operator, number: int) -> None:
+def given_up(operator: Operator, number: int) -> None:
     """List the facts that were never delivered, the newest first."""
     operator.table(
         GIVEN_UP_COLUMNS,
@@ -106,7 +106,7 @@ def show_given_up(operator: Operator, number: int) -> None:
     )
 
 
-@command("remove", group=webhook)
+@webhook.api_command
 @ID
 def remove(operator: Operator, number: int) -> None:
     """Remove a webhook; what waits for it is not delivered."""
