@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, PATH, flag, on_database, option
+from levity_trio.cli.declaring import JSON_LINES, PATH, argument, flag, on_database, option
 from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json, warn
 from levity_trio.config import EnvironmentProblem, ServerConfig
 from levity_trio.locale.formats import printed
@@ -19,41 +19,10 @@ if TYPE_CHECKING:
     from levity_trio.store.keeping.copies import Content
 
 A_DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio backup /mnt/stick/levity.db
-  levity-trio backup /mnt/stick/levity.db --db /var/lib/levity/levity.db
-  levity-trio backup today.db --json
-  levity-trio backup /mnt/stick --keep 14
-
-Copies the database as it is now to FILE. The server may run and goes on writing. FILE is written
-under the name FILE.partial, verified, and then renamed, so a FILE that exists is complete. An
-earlier backup of the same database is replaced; any other file only with --force, and a file of
-another program never.
-
-With --keep, FILE is a folder. The copy is named by the day, and checked as by `levity-trio check`.
-If it is sound, the oldest copies beyond that number are removed; otherwise none is.
-
-While the server runs, its WAL grows during the copy. The command gives up if it grows by more than
-256 MB, or if one of the disks has less than 64 MB left.
-
-The time of the last backup is noted in `<database>.backup`, for the dashboard.
-
-The files of `<database>.files/`, the key of secrets in `<database>.key` and keys of certificates
-are not in the database: copy them too, the keys to another place.
-
-A database on PostgreSQL is copied by PostgreSQL's own tools; the refusal shows the command.
-
-Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged) or
-is not sound, 2 for wrong usage.
-"""
 
 
-@on_database(
-    "backup", epilog=EXAMPLES, short_help="Copy the database to a file while the server runs."
-)
-@click.argument("file", type=PATH)
+@on_database(short_help="Copy the database to a file while the server runs.")
+@argument("FILE", type=PATH)
 @option(
     "--keep NUMBER",
     "FILE is a folder, which keeps so many copies, one a day.",
@@ -64,7 +33,35 @@ is not sound, 2 for wrong usage.
 def backup(
     config: ServerConfig, *, file: Path, keep: int | None, is_forced: bool, is_json: bool
 ) -> None:
-    """Copy the database to FILE, also while the server runs."""
+    """Copy the database to FILE, also while the server runs.
+
+    Examples:
+      levity-trio backup /mnt/stick/levity.db
+      levity-trio backup /mnt/stick/levity.db --db /var/lib/levity/levity.db
+      levity-trio backup today.db --json
+      levity-trio backup /mnt/stick --keep 14
+
+    Copies the database as it is now to FILE. The server may run and goes on writing. FILE is
+    written under the name FILE.partial, verified, and then renamed, so a FILE that exists is
+    complete. An earlier backup of the same database is replaced; any other file only with --force,
+    and a file of another program never.
+
+    With --keep, FILE is a folder. The copy is named by the day, and checked as by `levity-trio
+    check`. If it is sound, the oldest copies beyond that number are removed; otherwise none is.
+
+    While the server runs, its WAL grows during the copy. The command gives up if it grows by more
+    than 256 MB, or if one of the disks has less than 64 MB left.
+
+    The time of the last backup is noted in `<database>.backup`, for the dashboard.
+
+    The files of `<database>.files/`, the key of secrets in `<database>.key` and keys of
+    certificates are not in the database: copy them too, the keys to another place.
+
+    A database on PostgreSQL is copied by PostgreSQL's own tools; the refusal shows the command.
+
+    Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged)
+    or is not sound, 2 for wrong usage.
+    """
     from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
 
     dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", str(config.database)])

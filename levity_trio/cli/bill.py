@@ -23,6 +23,7 @@ from levity_trio.cli.declaring import (
     ANY_FILE,
     EXISTING_FILE,
     WIDE,
+    argument,
     changes,
     flag,
     limit,
@@ -69,7 +70,16 @@ DRAFT_COLUMNS: Final = (
     "carried_in",
 )
 COLUMNS: Final = (
-    *("number", "month", "name", "total", "state", "open", "due_on", "kwh", "remarks", "account"),
+    "number",
+    "month",
+    "name",
+    "total",
+    "state",
+    "open",
+    "due_on",
+    "kwh",
+    "remarks",
+    "account",
 )
 HEAD: Final = (
     "statement",
@@ -124,17 +134,12 @@ def owner() -> None:
 
 
 bill.add_command(owner)
-_MONTH: Final = click.argument("month", metavar="MONTH")
+_MONTH: Final = argument("MONTH")
 _CARRY: Final = option("--carry-below AMOUNT", "Carry smaller totals on, if a statement follows.")
 _HOUSEHOLD: Final = option(
     "--household HOUSEHOLD", "Only this one, which has moved out.", "account"
 )
-_PATH: Final = click.argument(
-    "path",
-    metavar="[FILE]",
-    required=False,
-    type=EXISTING_FILE,
-)
+_PATH: Final = argument("[FILE]", "path", type=EXISTING_FILE)
 _OUTPUT: Final = option("-o --output FILE", "Into a file.", type=ANY_FILE)
 _REMOVE: Final = flag("--remove", "Go on without it.")
 
@@ -143,7 +148,7 @@ _REMOVE: Final = flag("--remove", "Go on without it.")
 
 
 @bill.api_command
-@click.argument("day", metavar="DAY")
+@argument("DAY")
 def begin(operator: Operator, day: str) -> None:
     """Say since when this system bills.
 
@@ -364,7 +369,7 @@ def list_(
 
 
 @bill.api_command
-@click.argument("number", type=click.IntRange(1))
+@argument("NUMBER", type=click.IntRange(1))
 @option("--as", "As a document.", "form", type=FORMS)
 @_OUTPUT
 @WIDE
@@ -462,7 +467,7 @@ def _kwh(record: Mapping[str, Any]) -> str:
 
 
 @bill.api_command
-@click.argument("year", metavar="YEAR", type=int)
+@argument("YEAR", type=int)
 @flag("--by-energy", "Statements count in the month of their energy.")
 @_OUTPUT
 def year(operator: Operator, year: int, output: Path | None, *, by_energy: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, flag, limit, option, present
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, argument, flag, limit, option, present
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
 from levity_trio.cli.terminal import (
     cell,
@@ -264,7 +264,7 @@ NO_COMMAND: Final = (
 
 
 @command("commands")
-@click.argument("number", type=int, required=False, metavar="[COMMAND]")
+@argument("[COMMAND]", "number", type=int)
 @OF_CHARGER
 @limit("How many, the newest.", default=20)
 @flag("--cancel", "Cancel a command that is still queued.")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import typed_amount
-from levity_trio.cli.declaring import WIDE, changes, limit, option, options_of
+from levity_trio.cli.declaring import WIDE, argument, changes, limit, option, options_of
 from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.nouns import Car
@@ -34,7 +34,7 @@ def car() -> None:
     """
 
 
-_CAR: Final = click.argument("named", metavar="CAR")
+_CAR: Final = argument("CAR", "named")
 _PLATE: Final = options_of(Car)
 _BATTERY: Final = option("--battery KWH", "The capacity of its battery.")
 
@@ -60,7 +60,7 @@ def show(operator: Operator, named: str) -> None:
 
 
 @command("add", group=car, epilog=car.epilog)
-@click.argument("name")
+@argument("NAME")
 @_PLATE
 @_BATTERY
 def add(operator: Operator, **fields: Any) -> None:

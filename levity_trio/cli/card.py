@@ -10,6 +10,7 @@ import click
 
 from levity_trio.cli.declaring import (
     WIDE,
+    argument,
     changes,
     flag,
     limit,
@@ -50,7 +51,7 @@ def card() -> None:
     """
 
 
-_CARD: Final = click.argument("id_tag", metavar="CARD")
+_CARD: Final = argument("CARD", "id_tag")
 _FIELDS: Final = together(
     option("--name", "Whose it is."),
     option("--expires TIME", "From when on it is refused; a time or a day at the site."),
@@ -184,7 +185,7 @@ def _with_words(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 @card.api_command
 @_CARD
-@click.argument("known", metavar="KNOWN")
+@argument("KNOWN")
 def same(operator: Operator, id_tag: str, known: str) -> None:
     """Make an unknown card the KNOWN one, which a charger reads so.
 

@@ -21,6 +21,7 @@ from levity_trio.cli.declaring import (
     ID,
     JSON_PARAMETER,
     WIDE,
+    argument,
     examples_of,
     flag,
     on_database,
@@ -124,7 +125,7 @@ def _offline(
                 say(words)
 
         examples = examples_of(certificate.epilog, "certificate", name)
-        made = on_database(name, epilog=examples if more is None else f"{examples}\n{more}")(run)
+        made = on_database(epilog=examples if more is None else f"{examples}\n{more}")(run)
         made.params.append(JSON_PARAMETER)
         certificate.add_command(made)
 
@@ -181,7 +182,7 @@ def pages(
 
 
 @certificate.api_command
-@click.argument("charger", required=False)
+@argument("[CHARGER]")
 @flag("--requests", "List what chargers requested instead, with our reasons.")
 @flag("--own", "List the certificates of this server instead.")
 @WIDE
@@ -219,7 +220,7 @@ def _own(operator: Operator, kind: str) -> Any:
 
 
 @certificate.api_command
-@click.argument("number", metavar="REQUEST", type=int)
+@argument("REQUEST", "number", type=int)
 @option("--reason", "Why the name is right, for those who ask later.", required=True)
 def allow(operator: Operator, number: int, reason: str) -> None:
     """Let a charger have a certificate with the name of a rejected request.
@@ -247,8 +248,8 @@ def revoke(operator: Operator, number: int, reason: str) -> None:
 
 
 @certificate.api_command
-@click.argument("charger")
-@click.argument("file", type=click.File("r", encoding="utf-8"), metavar="FILE")
+@argument("CHARGER")
+@argument("FILE", type=click.File("r", encoding="utf-8"))
 def adopt(operator: Operator, charger: str, file: Any) -> None:
     """Let a certificate of another authority (PEM) open the door of a charger.
 
@@ -263,7 +264,7 @@ def adopt(operator: Operator, charger: str, file: Any) -> None:
 
 
 @certificate.api_command
-@click.argument("charger")
+@argument("CHARGER")
 def install(operator: Operator, charger: str) -> int:
     """Install the authority's root on a charger, so that it trusts this server."""
     body = {"certificateType": "CentralSystemRootCertificate"}

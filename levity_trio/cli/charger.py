@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, flag, limit, option, present
+from levity_trio.cli.declaring import WIDE, argument, flag, limit, option, present
 from levity_trio.cli.operator import REJECTED, Operator, api_group, command
 from levity_trio.cli.template import OF_RESULT
 from levity_trio.cli.terminal import (
@@ -50,8 +50,8 @@ def charger() -> None:
     """
 
 
-_IDENTITY: Final = click.argument("identity", metavar="CHARGER")
-_CHARGER: Final = click.argument("charger")
+_IDENTITY: Final = argument("CHARGER", "identity")
+_CHARGER: Final = argument("CHARGER")
 _REASON: Final = option("--reason TEXT", "Why, for those who ask later.", default="")
 
 
@@ -69,7 +69,7 @@ def add(operator: Operator, identity: str, name: str | None) -> None:
 
 
 @charger.api_command
-@click.argument("identity", metavar="[CHARGER]", required=False)
+@argument("[CHARGER]", "identity")
 @flag("--all", "Adopt every charger with a session.", "is_all")
 @_REASON
 def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -> None:
@@ -118,7 +118,7 @@ def _is(done: dict[str, Any]) -> str:
 
 @charger.api_command
 @_CHARGER
-@click.argument("new", metavar="NEW")
+@argument("NEW")
 @flag("--yes", "Do not ask.")
 def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
     """Put a NEW charger into the place of one, which is retired (admin).
@@ -141,7 +141,7 @@ def replace(operator: Operator, charger: str, new: str, *, yes: bool) -> None:
 
 @charger.api_command
 @_CHARGER
-@click.argument("serial", metavar="SERIAL")
+@argument("SERIAL")
 @option("--replaced/--same", "What it is since then.", "is_other", required=True)
 @_REASON
 def serial(operator: Operator, charger: str, serial: str, *, is_other: bool, reason: str) -> None:
@@ -370,30 +370,26 @@ COLUMNS: Final = (
     "firmware_version",
 )
 NEWCOMERS: Final = (
-    *(
-        "id",
-        "waiting_since",
-        "connected",
-        "model",
-        "resembles",
-        "vendor",
-        "remote_address",
-        "serial_number",
-    ),
+    "id",
+    "waiting_since",
+    "connected",
+    "model",
+    "resembles",
+    "vendor",
+    "remote_address",
+    "serial_number",
     "has_charged",
 )
 CONNECTORS: Final = (
-    *(
-        "connector",
-        "status",
-        "status_at",
-        "told_to_be",
-        "error_code",
-        "open_transaction",
-        "max_a",
-        "type",
-        "max_w",
-    ),
+    "connector",
+    "status",
+    "status_at",
+    "told_to_be",
+    "error_code",
+    "open_transaction",
+    "max_a",
+    "type",
+    "max_w",
 )
 LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
 NO_CHARGER: Final = (
@@ -404,7 +400,7 @@ NO_CHARGER: Final = (
 
 
 @command("chargers")
-@click.argument("charger", required=False, metavar="[CHARGER]")
+@argument("[CHARGER]")
 @limit(default=500)
 @flag("--newcomers", "Those that nobody adopted or refused.", "is_newcomers")
 def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: bool) -> None:

@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import click
-
 from levity_trio.cli.backup import in_words
-from levity_trio.cli.declaring import JSON_RESULT, place, read_database
+from levity_trio.cli.declaring import JSON_RESULT, argument, local_command, place, read_database
 from levity_trio.cli.terminal import ProgressLine, cell, say, say_json
 from levity_trio.config.settings import DatabaseAddress
 
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio check /mnt/stick/levity.db
-  levity-trio check /mnt/stick/levity.db --json
-  levity-trio check postgresql:///levity
 
-Checks a backup, or the database of a stopped server. Nothing is written, not even a lock file.
-
-\b
-  integrity     every page, index and row can be read
-  references    what a row refers to exists
-  schema        what the migrations up to its version make, and nothing else
-  transactions  each one has possible times, and a figure once it is completed
-  ids           no id will be given out twice
-  tariffs       each text is the one that was added
-  seals         no closed statement was changed, and none is missing
-  sums          positions, taxes and ledgers add up
-  book          each session has the household, state and price that follow
-
-Says up to which minute the database goes, and how many transactions and kWh it holds. A file in
-use, and one whose newest data is still in its WAL, are not checked: make a backup and check that.
-
-A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no dead
-rows are removed; do not start a new version. The last lines say what was not checked, and which
-tool does that.
-
-Exit status: 0 without any problem, 1 with problems or when the database cannot be checked, 2 for
-wrong usage.
-"""
-
-
-@click.command("check", epilog=EXAMPLES, short_help="Check a backup and say what it holds.")
-@click.argument("database", metavar="DATABASE", callback=read_database)
+@local_command(short_help="Check a backup and say what it holds.")
+@argument("DATABASE", callback=read_database)
 @JSON_RESULT
 def check(*, database: DatabaseAddress, is_json: bool) -> int:
     """Check a backup, the database of a stopped server, or one on PostgreSQL, without changing
-    it."""
+    it.
+
+    Examples:
+      levity-trio check /mnt/stick/levity.db
+      levity-trio check /mnt/stick/levity.db --json
+      levity-trio check postgresql:///levity
+
+    Checks a backup, or the database of a stopped server. Nothing is written, not even a lock file.
+
+    \b
+      integrity     every page, index and row can be read
+      references    what a row refers to exists
+      schema        what the migrations up to its version make, and nothing else
+      transactions  each one has possible times, and a figure once it is completed
+      ids           no id will be given out twice
+      tariffs       each text is the one that was added
+      seals         no closed statement was changed, and none is missing
+      sums          positions, taxes and ledgers add up
+      book          each session has the household, state and price that follow
+
+    Says up to which minute the database goes, and how many transactions and kWh it holds. A file in
+    use, and one whose newest data is still in its WAL, are not checked: make a backup and check
+    that.
+
+    A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no
+    dead rows are removed; do not start a new version. The last lines say what was not checked, and
+    which tool does that.
+
+    Exit status: 0 without any problem, 1 with problems or when the database cannot be checked, 2
+    for wrong usage.
+    """
     from levity_trio.store.keeping.checking import check as verify  # noqa: PLC0415 - so that --help answers at once
 
     with ProgressLine(is_hidden=is_json) as progress:

@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import click
-
-from levity_trio.cli.declaring import WIDE, flag, option
+from levity_trio.cli.declaring import WIDE, argument, flag, option
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
 from levity_trio.cli.terminal import counted, local_minute, say
 
@@ -20,7 +18,7 @@ READ_SECONDS: Final = 3700.0
 
 
 @command("configuration")
-@click.argument("charger")
+@argument("CHARGER")
 @option(
     "--diff [CHARGER]",
     "Show what changed between the last two readings, or what differs from another charger.",

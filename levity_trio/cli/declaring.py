@@ -62,6 +62,14 @@ def option(usage: str, words: str, name: str = "", **more: Any) -> Callable[[Dec
     return click.option(*declared, help=words, **more)
 
 
+def argument(usage: str, name: str | None = None, **more: Any) -> Callable[[Decorated], Decorated]:
+    """Return an argument as usage shows it, such as `[CHARGER]`, which may be left out; `name` is
+    that of its parameter, if it is another word."""
+    word = usage.strip("[]")
+    name = name or word.lower()
+    return click.argument(name, metavar=usage, required=word == usage, **more)
+
+
 def flag(usage: str, words: str, name: str = "", **more: Any) -> Callable[[Decorated], Decorated]:
     """Return an option without a value."""
     return option(usage, words, name, is_flag=True, **more)
@@ -75,9 +83,9 @@ JSON_LINES: Final = flag("--json", "Output JSON lines, for programs.", "is_json"
 JSON_RESULT: Final = flag("--json", "Output the result as JSON.", "is_json")
 OF_CHARGER: Final = option("--charger ID", "Only of this charger.")
 OF_LANGUAGE: Final = option("--language LANGUAGE", "Of pages and papers: en or de.")
-ID: Final = click.argument("number", type=int, metavar="ID")
-SESSION: Final = click.argument("transaction", type=int, metavar="SESSION")
-HOUSEHOLD: Final = click.argument("named", metavar="HOUSEHOLD")
+ID: Final = argument("ID", "number", type=int)
+SESSION: Final = argument("SESSION", "transaction", type=int)
+HOUSEHOLD: Final = argument("HOUSEHOLD", "named")
 
 
 def together(*options: Decorator) -> Decorator:
@@ -198,6 +206,19 @@ def help_of(function: Callable[..., Any]) -> tuple[str, str]:
     return words, f"{_EXAMPLES}{lines}\n" if lines else ""
 
 
+def local_command(**more: Any) -> Callable[[Callback], click.Command]:
+    """Decorate a function as a command that asks no server. It is called as the function, whose
+    docstring has its help and its examples."""
+
+    def decorate(function: Callback) -> click.Command:
+        words, examples = help_of(function)
+        attributes = {"help": words, "epilog": examples} | more
+        made: click.Command = click.command(name_of(function), **attributes)(function)
+        return made
+
+    return decorate
+
+
 def examples_of(epilog: str | None, *words: str) -> str:
     """Return the examples in an epilog that have these words of a command; an empty text if there
     are none."""
@@ -259,11 +280,9 @@ def database_options(words: str = EXISTING) -> list[click.Parameter]:
     return setting_options([replace(database, help=words)])
 
 
-def on_database(
-    name: str, *, epilog: str, short_help: str | None = None, words: str = EXISTING
-) -> Callable[[Callback], click.Command]:
-    """Decorate `function(config, …)` as a command that uses the server's database itself, never
-    creating it.
+def on_database(*, words: str = EXISTING, **more: Any) -> Callable[[Callback], click.Command]:
+    """Decorate `function(config, …)` as a local command that uses the server's database itself,
+    never creating it.
 
     The options of the database come after the others.
     """
@@ -271,11 +290,10 @@ def on_database(
     def decorate(function: Callback) -> click.Command:
         @wraps(function)
         def run(database: str | None, config: str | None, **options: Any) -> int | None:
-            return function(
-                load(present({"database": database, "config": config}), os.environ)[0], **options
-            )
+            given = present({"database": database, "config": config})
+            return function(load(given, os.environ)[0], **options)
 
-        made = click.command(name, epilog=epilog, short_help=short_help)(run)
+        made = local_command(**more)(run)
         made.params += database_options(words)
         return made
 

@@ -13,42 +13,19 @@ from typing import Any
 import click
 
 from levity_trio import FOLDER, __version__
-from levity_trio.cli.declaring import GroupedCommand, flag, option, present, setting_options
+from levity_trio.cli.declaring import (
+    GroupedCommand,
+    argument,
+    flag,
+    local_command,
+    option,
+    present,
+    setting_options,
+)
 from levity_trio.cli.terminal import say
 
 MOST_SERVERS = 9
 ICON = FOLDER / "web" / "dashboard" / "assets" / "icon-192.png"
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio deploy deploy/
-  levity-trio deploy --config /etc/levity.toml --user levity deploy/
-  levity-trio deploy --fluentd-endpoint 127.0.0.1:24224 deploy/
-  levity-trio deploy --remote-write https://metrics.example.org/write deploy/
-  levity-trio deploy --servers 3 --db postgresql:///levity deploy/
-  levity-trio deploy --container container/
-  levity-trio deploy --home-assistant home-assistant/
-
-Reads the settings of `levity-trio serve` from the same flags, environment and TOML file, and writes
-them into the systemd unit and the other files. DIR/README.txt says how to install each of them. The
-command itself installs nothing, and replaces no file without --force.
-
-With --servers, the files are for as many servers on this machine, on one database of PostgreSQL,
-behind HAProxy: a unit for each, the configuration of HAProxy, role, database and settings of
-PostgreSQL. --port, --api-port, --tls-port and --drivers-port are then HAProxy's; server 1 has the
-same ports raised by 1000, server 2 by 2000, and so on, as with --metrics-port and --files-port.
-
-With --container, the files are a Containerfile, the wheel of this program, and a compose file with
-the present settings. The image runs as a user of its own and stores everything in one volume. By
-itself it shows the demo, at ports 9001 and 9002; compose.yaml lets it serve, and says how to begin.
-
-With --home-assistant, the files are a repository with an app (add-on) of Home Assistant, which
-builds the same image. What a person needs is an option there, with the present setting as its
-default; the other settings are fixed. README.md says how to begin.
-
-Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written, 2
-for a wrong setting.
-"""
 
 
 class Folder(click.Path):
@@ -60,13 +37,8 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
-@click.command(
-    "deploy",
-    cls=GroupedCommand,
-    epilog=EXAMPLES,
-    short_help="Write the files that an operator installs.",
-)
-@click.argument("directory", metavar="DIR", type=Folder(file_okay=False, path_type=Path))
+@local_command(cls=GroupedCommand, short_help="Write the files that an operator installs.")
+@argument("DIR", "directory", type=Folder(file_okay=False, path_type=Path))
 @option("--user NAME", "System user that the service runs as  [default: levity].")
 @option("--remote-write URL", "URL to which the Prometheus agent sends its samples.")
 @option(
@@ -95,7 +67,39 @@ def deploy(
 ) -> None:
     """Write a systemd unit and the configuration of Prometheus, Alertmanager, Grafana, Litestream
     and Fluentd into the folder DIR; for several servers a unit each, and the configuration of
-    HAProxy and PostgreSQL."""
+    HAProxy and PostgreSQL.
+
+    Examples:
+      levity-trio deploy deploy/
+      levity-trio deploy --config /etc/levity.toml --user levity deploy/
+      levity-trio deploy --fluentd-endpoint 127.0.0.1:24224 deploy/
+      levity-trio deploy --remote-write https://metrics.example.org/write deploy/
+      levity-trio deploy --servers 3 --db postgresql:///levity deploy/
+      levity-trio deploy --container container/
+      levity-trio deploy --home-assistant home-assistant/
+
+    Reads the settings of `levity-trio serve` from the same flags, environment and TOML file, and
+    writes them into the systemd unit and the other files. DIR/README.txt says how to install each
+    of them. The command itself installs nothing, and replaces no file without --force.
+
+    With --servers, the files are for as many servers on this machine, on one database of
+    PostgreSQL, behind HAProxy: a unit for each, the configuration of HAProxy, role, database and
+    settings of PostgreSQL. --port, --api-port, --tls-port and --drivers-port are then HAProxy's;
+    server 1 has the same ports raised by 1000, server 2 by 2000, and so on, as with --metrics-port
+    and --files-port.
+
+    With --container, the files are a Containerfile, the wheel of this program, and a compose file
+    with the present settings. The image runs as a user of its own and stores everything in one
+    volume. By itself it shows the demo, at ports 9001 and 9002; compose.yaml lets it serve, and
+    says how to begin.
+
+    With --home-assistant, the files are a repository with an app (add-on) of Home Assistant, which
+    builds the same image. What a person needs is an option there, with the present setting as its
+    default; the other settings are fixed. README.md says how to begin.
+
+    Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written,
+    2 for a wrong setting.
+    """
     flags = {name: value for name, value in options.items() if value not in (None, ())}
     if image is not None:
         _write_image(directory, flags, image, may_replace=is_force)

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-import click
-
-from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, limit, option
+from levity_trio.cli.declaring import ANY_FILE, EXISTING_FILE, ID, argument, limit, option
 from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.transfers import download
 from levity_trio.config import EnvironmentProblem
@@ -48,7 +46,7 @@ def list_(operator: Operator, charger: str | None, limit: int) -> None:
 
 
 @files.api_command
-@click.argument("path", type=EXISTING_FILE)
+@argument("PATH", type=EXISTING_FILE)
 @option("--title NAME", "How a location names it; that of the file by default.")
 def add(operator: Operator, path: Path, title: str | None) -> None:
     """Add firmware, which the location of UpdateFirmware may then name (admin)."""
@@ -69,7 +67,7 @@ def add(operator: Operator, path: Path, title: str | None) -> None:
 
 @files.api_command
 @ID
-@click.argument("path", type=ANY_FILE, required=False)
+@argument("[PATH]", type=ANY_FILE)
 def get(operator: Operator, number: int, path: Path | None) -> None:
     """Download a file to PATH, by default under its own name; an existing file is not replaced."""
     record = operator.get("files", str(number))

@@ -12,26 +12,6 @@ from levity_trio.cli.declaring import flag, on_database, option
 from levity_trio.cli.terminal import cell, say
 from levity_trio.config import ServerConfig
 
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio forget TEST_CP_001 TEST_CP_002
-  levity-trio forget --like 'TEST_*'
-  levity-trio forget --like 'SCAN-*' --force
-  levity-trio forget CP-7 --retired 2026-03-01 --db /var/lib/levity/levity.db
-
-For a wrong identity, a network scanner, a trial, or a charger that was removed (--retired, with the
-day). Metrics and alerts omit a hidden charger, and it does not count towards --max-chargers. Its
-transactions, readings and frames stay in the database and are listed as before. It reappears
-automatically when it charges again. --like takes a pattern of the shell (*, ?, [0-9]) and hides
-only strangers: who was not adopted, and charged nothing, or began one session without energy. With
---force a session may be open; while that has energy, its charger is shown all the same. Stop the
-server first; while it runs, use the API: POST /api/admin/chargers/forget.
-
-Exit status: 0 when the chargers are hidden, 1 when a server runs on the database, the database
-cannot be used or a charger has an open transaction or is limited by load management (then none is
-hidden), 2 for wrong usage or an unknown charger.
-"""
 NAMED: Final = 10
 """Chargers that the answer names."""
 
@@ -45,7 +25,7 @@ def _read_day(_context: click.Context, _option: click.Parameter, text: str | Non
         raise click.BadParameter("give a day such as 2026-03-01") from None
 
 
-@on_database("forget", epilog=EXAMPLES)
+@on_database()
 @click.argument("chargers", metavar="[CHARGER]...", nargs=-1)
 @option("--like PATTERN", "Hide the strangers whose identities fit it.")
 @option("--retired DAY", "Day on which they were removed.", "retired_on", callback=_read_day)
@@ -58,7 +38,27 @@ def forget(
     retired_on: str | None,
     is_forced: bool,
 ) -> None:
-    """Hide chargers from metrics and alerts until they charge again."""
+    """Hide chargers from metrics and alerts until they charge again.
+
+    Examples:
+      levity-trio forget TEST_CP_001 TEST_CP_002
+      levity-trio forget --like 'TEST_*'
+      levity-trio forget --like 'SCAN-*' --force
+      levity-trio forget CP-7 --retired 2026-03-01 --db /var/lib/levity/levity.db
+
+    For a wrong identity, a network scanner, a trial, or a charger that was removed (--retired, with
+    the day). Metrics and alerts omit a hidden charger, and it does not count towards
+    --max-chargers. Its transactions, readings and frames stay in the database and are listed as
+    before. It reappears automatically when it charges again. --like takes a pattern of the shell
+    (*, ?, [0-9]) and hides only strangers: who was not adopted, and charged nothing, or began one
+    session without energy. With --force a session may be open; while that has energy, its charger
+    is shown all the same. Stop the server first; while it runs, use the API: POST
+    /api/admin/chargers/forget.
+
+    Exit status: 0 when the chargers are hidden, 1 when a server runs on the database, the database
+    cannot be used or a charger has an open transaction or is limited by load management (then none
+    is hidden), 2 for wrong usage or an unknown charger.
+    """
     from levity_trio.store.keeping.offline import forget as hide  # noqa: PLC0415 - so that --help answers at once
 
     if not chargers and not like:

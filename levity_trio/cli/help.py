@@ -13,28 +13,27 @@ from rich.markdown import Markdown
 
 from levity_trio import manual
 from levity_trio.cli import COMMANDS
+from levity_trio.cli.declaring import argument, local_command
 from levity_trio.manual import makes
 from levity_trio.manual.rendering import to_text
 from levity_trio.output import is_terminal, print_line
 
-EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio help
-  levity-trio help first-charger
-  levity-trio help wallbox
-"""
 WIDEST: Final = 100
 
 
-@click.command("help", epilog=EXAMPLES)
-@click.argument("topic", required=False)
+@local_command()
+@argument("[TOPIC]")
 def help(topic: str | None) -> None:  # noqa: A001 - named as the command is
     """Show a page of the manual, or its contents.
 
     A TOPIC is the name of a page, such as tasks/close-a-month; its last part
     is enough. On a terminal the page is shown by your pager. Elsewhere it is
     Markdown.
+
+    Examples:
+      levity-trio help
+      levity-trio help first-charger
+      levity-trio help wallbox
     """
     text = to_text(_find(topic))
     if is_terminal(sys.stdout):

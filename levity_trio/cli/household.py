@@ -18,6 +18,7 @@ from levity_trio.cli.declaring import (
     OF_LANGUAGE,
     SESSION,
     WIDE,
+    argument,
     changes,
     flag,
     limit,
@@ -122,7 +123,7 @@ _BELONGING: Final = together(
     option("--since TIME", "Since when; now by default."),
     option("--reason", "Why, for those who ask later."),
 )
-_KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
+_KIND: Final = argument("KIND", type=click.Choice(list(FILES)))
 
 
 @household.api_command
@@ -254,7 +255,7 @@ def show(operator: Operator, named: str) -> None:
 
 
 @command("add", group=household, epilog=household.epilog)
-@click.argument("name")
+@argument("NAME")
 @_FIELDS
 def add(operator: Operator, **fields: Any) -> None:
     """Add a household."""
@@ -330,7 +331,7 @@ def move_out(
 
 
 @household.api_command
-@click.argument("task", type=click.IntRange(1))
+@argument("TASK", type=click.IntRange(1))
 def undo(operator: Operator, task: int) -> None:
     """Undo a move-out or an entry of households, by its number, until it is billed.
 
@@ -433,7 +434,7 @@ def unowned(operator: Operator, limit: int, **query: Any) -> None:
 
 
 @household.api_command
-@click.argument("kind", metavar="KIND", type=click.Choice(list(IMPORTED)))
+@argument("KIND", type=click.Choice(list(IMPORTED)))
 @FILE
 def import_(operator: Operator, kind: str, path: Path) -> None:
     """Import a CSV file: all of its lines, or none.

@@ -12,9 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
-from levity_trio.cli.declaring import JSON_LINES, Group, on_database
+from levity_trio.cli.declaring import JSON_LINES, Group, argument, on_database
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import RateProgress, cell, say, say_json, show_table
 from levity_trio.config import ConfigError, ServerConfig, socket_path
@@ -37,34 +35,33 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio import levity old/levity.db --db levity-trio.db
 """
-LEVITY_EXAMPLES: Final = """\
-\b
-Examples:
-  levity-trio import levity old/levity.db --db levity-trio.db
-  levity-trio import levity old/levity.db --json > report.jsonl
-
-Stop Levity first. Its file is only read. Chargers, transactions, readings and
-errors become history here, with their old ids beside them (imported_id). Their
-energy is as Levity said, doubtful where it contradicts its own registers and
-readings; nobody is billed for it here. Nothing odd is guessed silently: each
-row is imported, or the report says why not. With --json each oddity is an
-object on a line of its own, and the last line has the totals.
-
-Repeat it as often as you like, also after a crash: nothing is doubled, and what
-Levity has stored since is added. It works while a server runs on --db (over its
-local socket), and without one; a missing file is created. A database on
-PostgreSQL must exist, and its tables are created.
-
-Exit status: 0 when all was imported or reported, 1 when a file cannot be read
-or written, 2 for wrong usage or a file that is not Levity's.
-"""
 
 
-@on_database("levity", epilog=LEVITY_EXAMPLES)
-@click.argument("old", metavar="OLD.db")
+@on_database()
+@argument("OLD.db", "old")
 @JSON_LINES
 def levity(config: ServerConfig, *, old: str, is_json: bool) -> None:
-    """Import the chargers, sessions, readings and errors of a database of Levity."""
+    """Import the chargers, sessions, readings and errors of a database of Levity.
+
+    Examples:
+      levity-trio import levity old/levity.db --db levity-trio.db
+      levity-trio import levity old/levity.db --json > report.jsonl
+
+    Stop Levity first. Its file is only read. Chargers, transactions, readings and
+    errors become history here, with their old ids beside them (imported_id). Their
+    energy is as Levity said, doubtful where it contradicts its own registers and
+    readings; nobody is billed for it here. Nothing odd is guessed silently: each
+    row is imported, or the report says why not. With --json each oddity is an
+    object on a line of its own, and the last line has the totals.
+
+    Repeat it as often as you like, also after a crash: nothing is doubled, and what
+    Levity has stored since is added. It works while a server runs on --db (over its
+    local socket), and without one; a missing file is created. A database on
+    PostgreSQL must exist, and its tables are created.
+
+    Exit status: 0 when all was imported or reported, 1 when a file cannot be read
+    or written, 2 for wrong usage or a file that is not Levity's.
+    """
     from levity_trio.store.reads.levity.history import LevityHistory  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.store.reads.levity.old_file import open_levity  # noqa: PLC0415 - so that --help answers at once
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, PATH, flag, option, present, together
+from levity_trio.cli.declaring import (
+    JSON_LINES,
+    PATH,
+    flag,
+    local_command,
+    option,
+    present,
+    together,
+)
 from levity_trio.cli.deploy import write_files
 from levity_trio.cli.terminal import check_terminal, say, say_json, show_table, warn
 from levity_trio.config import API_PORT, ConfigError, EnvironmentProblem
@@ -26,43 +34,6 @@ if TYPE_CHECKING:
 
 FILES: Final = Path("levity-install")
 ADMIN: Final = "admin"
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio install
-  levity-trio install --yes --site "Bauhof 12" --address 192.168.1.20
-  levity-trio install --address 192.168.1.20
-  levity-trio install --alerts --litestream
-  levity-trio install --as levity-trio.versions
-  levity-trio install --yes --root /mnt/card
-
-Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will do,
-and asks once. Without root, or if the answer is no, it writes the files of `levity-trio deploy`
-into a folder and changes nothing.
-
-The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The settings
-go to /etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked backup of each
-night to /var/backups/levity-trio. Other devices reach the dashboard, the drivers' pages and the
-ports for chargers.
-
-If a levity-trio.service is here that somebody else wrote, its settings go on, and the database is
-backed up first. What cannot be read for certain is refused.
-
-Run it again to change an answer, or to finish after it was interrupted. What is right already stays
-as it is. Another version is installed with `levity-trio upgrade`.
-
-A release installs the packages that it was tested with, and checks their hashes. A clone has no
-list of them: then pip takes the newest that fit.
-
-The versions and hashes of all that was installed are in /etc/systemd/system/levity-trio.versions.
-With --as, another machine gets exactly these.
-
-With --root, everything is written below a folder, such as a mounted card. The user is made when
-that machine starts.
-
-Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong
-usage, 130 if the answer was no.
-"""
 ROOT: Final = option("--root DIR", "Write everything below this folder.", type=PATH)
 YES: Final = flag("--yes", "Do it without a question.", "is_yes")
 PINNED: Final = option(
@@ -91,7 +62,7 @@ _OPTIONS: Final = together(
 )
 
 
-@click.command("install", epilog=EXAMPLES, short_help="Make a supervised server of this machine.")
+@local_command(short_help="Make a supervised server of this machine.")
 @_OPTIONS
 def install(
     *,
@@ -103,7 +74,43 @@ def install(
     **answers: Any,
 ) -> int | None:
     """Make a supervised server of this machine: program, service, nightly backups, certificate,
-    first log-in."""
+    first log-in.
+
+    Examples:
+      levity-trio install
+      levity-trio install --yes --site "Bauhof 12" --address 192.168.1.20
+      levity-trio install --address 192.168.1.20
+      levity-trio install --alerts --litestream
+      levity-trio install --as levity-trio.versions
+      levity-trio install --yes --root /mnt/card
+
+    Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will
+    do, and asks once. Without root, or if the answer is no, it writes the files of `levity-trio
+    deploy` into a folder and changes nothing.
+
+    The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The
+    settings go to /etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked
+    backup of each night to /var/backups/levity-trio. Other devices reach the dashboard, the
+    drivers' pages and the ports for chargers.
+
+    If a levity-trio.service is here that somebody else wrote, its settings go on, and the database
+    is backed up first. What cannot be read for certain is refused.
+
+    Run it again to change an answer, or to finish after it was interrupted. What is right already
+    stays as it is. Another version is installed with `levity-trio upgrade`.
+
+    A release installs the packages that it was tested with, and checks their hashes. A clone has no
+    list of them: then pip takes the newest that fit.
+
+    The versions and hashes of all that was installed are in
+    /etc/systemd/system/levity-trio.versions. With --as, another machine gets exactly these.
+
+    With --root, everything is written below a folder, such as a mounted card. The user is made when
+    that machine starts.
+
+    Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong
+    usage, 130 if the answer was no.
+    """
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.program import Program, open_wheel, read_pinned  # noqa: PLC0415
     from levity_trio.deploy.steps import Machine, missing  # noqa: PLC0415
@@ -338,36 +345,30 @@ def _write_files(directory: Path, answers: dict[str, str | None]) -> None:
 # Uninstall
 
 
-UNINSTALL_EXAMPLES = """\
-\b
-Examples:
-  levity-trio uninstall
-  levity-trio uninstall --yes
-  levity-trio uninstall --leave-limits
-
-Run it with sudo. It shows what it takes away, and asks once. The database, the backups, the
-certificates and the settings stay, because they are the evidence for your bills; so does the user
-levity, to whom they belong.
-
-While load management limits chargers, it is refused: `levity-trio load off` first clears what they
-were sent. With --leave-limits they keep that. It falls to their safe limits, which then stay.
-
-Exit status: 0 when it is gone, 1 when chargers are still limited or something failed (run it
-again), 2 for wrong usage, 130 if the answer was no.
-"""
-
-
-@click.command(
-    "uninstall",
-    epilog=UNINSTALL_EXAMPLES,
-    short_help="Remove the program and its service; the data stays.",
-)
+@local_command(short_help="Remove the program and its service; the data stays.")
 @ROOT
 @YES
 @flag("--leave-limits", "Do it although chargers are still limited.", "leaves_limits")
 @JSON_LINES
 def uninstall(*, root: Path | None, is_yes: bool, leaves_limits: bool, is_json: bool) -> int:
-    """Remove the program and its service from this machine. The data stays."""
+    """Remove the program and its service from this machine. The data stays.
+
+    Examples:
+      levity-trio uninstall
+      levity-trio uninstall --yes
+      levity-trio uninstall --leave-limits
+
+    Run it with sudo. It shows what it takes away, and asks once. The database, the backups, the
+    certificates and the settings stay, because they are the evidence for your bills; so does the
+    user levity, to whom they belong.
+
+    While load management limits chargers, it is refused: `levity-trio load off` first clears what
+    they were sent. With --leave-limits they keep that. It falls to their safe limits, which then
+    stay.
+
+    Exit status: 0 when it is gone, 1 when chargers are still limited or something failed (run it
+    again), 2 for wrong usage, 130 if the answer was no.
+    """
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.installation import BACKUPS  # noqa: PLC0415
     from levity_trio.deploy.steps import missing  # noqa: PLC0415

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import EXISTING_FILE, flag, option
+from levity_trio.cli.declaring import EXISTING_FILE, argument, flag, option
 from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -72,7 +72,7 @@ def load() -> None:
     """
 
 
-_CHARGER: Final = click.argument("charger")
+_CHARGER: Final = argument("CHARGER")
 _CONNECTOR: Final = option("--connector", "Which of its connectors.", type=int, default=1)
 
 
@@ -148,7 +148,7 @@ def boost(operator: Operator, charger: str, connector: int, minutes: int, reason
 
 @load.api_command
 @_CHARGER
-@click.argument("amperes")
+@argument("AMPERES")
 @_CONNECTOR
 @option("--reason", "Why, for those who ask later.", default="")
 def limit(operator: Operator, charger: str, amperes: str, connector: int, reason: str) -> None:
@@ -179,7 +179,7 @@ def _amperes_or_text(text: str) -> float | str:
 
 
 @load.api_command
-@click.argument("file", type=EXISTING_FILE, required=False)
+@argument("[FILE]", type=EXISTING_FILE)
 @option("--amperes", "One feeder with this limit per phase, all chargers at it.", type=float)
 @option(
     "--house", "On it, too: none, its highest A, or the model of its meter.", type=_amperes_or_text
@@ -265,7 +265,7 @@ def _say_checked(found: Mapping[str, Any]) -> None:
         )
 
 
-_OF_CHARGERS: Final = click.argument("charger", required=False)
+_OF_CHARGERS: Final = argument("[CHARGER]")
 _CIRCUIT: Final = option("--circuit NAME", "All chargers at this circuit.")
 
 
@@ -428,7 +428,7 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
 
 
 @load.api_command
-@click.argument("name")
+@argument("NAME")
 @option("--mqtt TOPIC", "Of all phases, or one for each.", "topics", multiple=True, required=True)
 @option("--path a.b", "Where its JSON has a phase; may be repeated.", "paths", multiple=True)
 @option("--shows", "Its unit.", type=click.Choice(["A", "mA", "W", "kW"]), default="A")
@@ -503,7 +503,7 @@ def meters(operator: Operator) -> None:
 
 
 @load.api_command
-@click.argument("allowed")
+@argument("ALLOWED")
 @option("--source", "Whence it came.", default="CLI")
 def order(operator: Operator, allowed: str, source: str) -> None:
     """Hand on an order of the grid operator: amperes on each phase, kilowatts on all together, or
@@ -610,7 +610,7 @@ def _say_what_if(whole: Mapping[str, Any], since: date, until: date) -> None:
 
 
 @load.api_command
-@click.argument("day", required=False)
+@argument("[DAY]")
 def day(operator: Operator, day: str | None) -> None:
     """Show who waited or was bound on a day, today by default."""
     found = operator.ask("GET", "load", "day", query={"day": day} if day else {})

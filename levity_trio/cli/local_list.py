@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
-from levity_trio.cli.declaring import WIDE
+from levity_trio.cli.declaring import WIDE, argument
 from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import say, show_record, show_table
 
@@ -35,7 +33,7 @@ def local_list() -> None:
 
 
 @local_list.api_command
-@click.argument("charger", required=False)
+@argument("[CHARGER]")
 @WIDE
 def status(operator: Operator, charger: str | None) -> None:
     """Show how the local lists are kept, or that of one charger.
@@ -74,7 +72,7 @@ def status(operator: Operator, charger: str | None) -> None:
 
 
 @local_list.api_command
-@click.argument("charger")
+@argument("CHARGER")
 def resume(operator: Operator, charger: str) -> None:
     """Keep the list of a charger again after one was sent by hand.
 

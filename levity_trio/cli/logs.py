@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ANY_FILE, JSON_LINES, flag, on_database, option
+from levity_trio.cli.declaring import ANY_FILE, JSON_LINES, argument, flag, on_database, option
 from levity_trio.cli.terminal import cell, say
 from levity_trio.config import ServerConfig
 from levity_trio.output import is_terminal
@@ -74,8 +74,8 @@ def _read_since(
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-@on_database("logs", epilog=EXAMPLES)
-@click.argument("charger", required=False, metavar="[CHARGER]")
+@on_database(epilog=EXAMPLES)
+@argument("[CHARGER]")
 @option("--action ACTION", "Only calls with this action, and the responses to them.")
 @option("--since WHEN", "Start time, or a duration before now (2h, 7d).", callback=_read_since)
 @option("--until WHEN", "End time, like --since.", callback=_read_since)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Number, changes, limit, option, together
+from levity_trio.cli.declaring import Number, argument, changes, limit, option, together
 from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
@@ -48,7 +48,7 @@ def meter() -> None:
     """
 
 
-_METER: Final = click.argument("named", metavar="METER")
+_METER: Final = argument("METER", "named")
 _FIELDS: Final = together(
     option("--class PERCENT", "Its class: B is 1, A is 2.", "class_percent", type=Number()),
     option("--chargers-class PERCENT", "Of its chargers.", "chargers_percent", type=Number()),
@@ -87,7 +87,7 @@ def show(operator: Operator, named: str, limit: int) -> None:
 
 
 @command("add", group=meter, epilog=meter.epilog)
-@click.argument("name")
+@argument("NAME")
 @_FIELDS
 def add(operator: Operator, **fields: Any) -> None:
     """Add a meter, of the whole site or of some chargers.
@@ -115,7 +115,7 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 
 @command("read", group=meter, epilog=meter.epilog)
 @_METER
-@click.argument("value", type=Number())
+@argument("VALUE", type=Number())
 @option("--unit", "Its unit.", type=click.Choice(["kWh", "Wh"]), default="kWh")
 @option("--at TIME", "When it was read; now, if not given.")
 def read(operator: Operator, named: str, **fields: Any) -> None:
@@ -133,7 +133,7 @@ def read(operator: Operator, named: str, **fields: Any) -> None:
 
 @meter.api_command
 @_METER
-@click.argument("reading", type=click.IntRange(1))
+@argument("READING", type=click.IntRange(1))
 @option("--reason", "Why it is wrong.", required=True)
 def void(operator: Operator, named: str, reading: int, reason: str) -> None:
     """Void a reading that is wrong; it stays on record."""

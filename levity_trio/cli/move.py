@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.cli.declaring import JSON_LINES, read_database
+from levity_trio.cli.declaring import JSON_LINES, argument, local_command, read_database
 from levity_trio.cli.terminal import LongProgress, cell, money, say, say_json, show_table
 from levity_trio.config import SETTINGS, certificates_folder, pages_folder
 from levity_trio.config.settings import DatabaseAddress
@@ -18,42 +16,38 @@ from levity_trio.locale.formats import printed
 if TYPE_CHECKING:
     from levity_trio.store.moving.move import MovePlan, MoveResult
 
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio move /var/lib/levity/levity.db postgresql:///levity
-  levity-trio move postgresql:///levity /var/lib/levity/levity.db
-  levity-trio move levity.db postgresql:///levity --json
 
-FROM and TO are what `serve --db` takes: the path of a file, or the address of a database on
-PostgreSQL. One of them at least is on PostgreSQL; `backup` copies a file to a file.
-
-Stop the server first. FROM is only read. TO is a new file, or a new database (createdb), with room
-for FROM twice. No server can start on either during the move. Chargers keep what they measure, and
-tell it when the server runs again.
-
-All rows are copied with their ids. Then both databases are read to the end and compared: the rows
-of each table by their number and SHA-256, the ids that come next, energy and money by their sums.
-Only then can a server start on TO.
-
-All is one transaction: after a move that was interrupted, in whatever way, TO is empty. Run the
-same command again.
-
-Start the server on TO only. If FROM were served again too, both would bill the same energy.
-
-Exit status: 0 when TO is complete and the same, 1 when it is not (it is empty then), 2 for wrong
-usage, 130 for Ctrl-C.
-"""
-
-
-@click.command(
-    "move", epilog=EXAMPLES, short_help="Move the database to PostgreSQL, or back to a file."
-)
-@click.argument("source", metavar="FROM", callback=read_database)
-@click.argument("target", metavar="TO", callback=read_database)
+@local_command(short_help="Move the database to PostgreSQL, or back to a file.")
+@argument("FROM", "source", callback=read_database)
+@argument("TO", "target", callback=read_database)
 @JSON_LINES
 def move(*, source: DatabaseAddress, target: DatabaseAddress, is_json: bool) -> None:
-    """Move the database of a stopped server from a file to PostgreSQL, or back."""
+    """Move the database of a stopped server from a file to PostgreSQL, or back.
+
+    Examples:
+      levity-trio move /var/lib/levity/levity.db postgresql:///levity
+      levity-trio move postgresql:///levity /var/lib/levity/levity.db
+      levity-trio move levity.db postgresql:///levity --json
+
+    FROM and TO are what `serve --db` takes: the path of a file, or the address of a database on
+    PostgreSQL. One of them at least is on PostgreSQL; `backup` copies a file to a file.
+
+    Stop the server first. FROM is only read. TO is a new file, or a new database (createdb), with
+    room for FROM twice. No server can start on either during the move. Chargers keep what they
+    measure, and tell it when the server runs again.
+
+    All rows are copied with their ids. Then both databases are read to the end and compared: the
+    rows of each table by their number and SHA-256, the ids that come next, energy and money by
+    their sums. Only then can a server start on TO.
+
+    All is one transaction: after a move that was interrupted, in whatever way, TO is empty. Run the
+    same command again.
+
+    Start the server on TO only. If FROM were served again too, both would bill the same energy.
+
+    Exit status: 0 when TO is complete and the same, 1 when it is not (it is empty then), 2 for
+    wrong usage, 130 for Ctrl-C.
+    """
     from levity_trio.store.moving.move import move as move_all  # noqa: PLC0415 - so that --help answers at once
 
     with _Progress(is_json=is_json) as progress:

@@ -386,7 +386,9 @@ def _typed(field: str) -> str:
         name = parameter.name or ""
         if name == wanted or wanted.startswith(f"{name}_"):
             is_option = isinstance(parameter, click.Option)
-            return parameter.opts[0] if is_option else parameter.metavar or name.upper()
+            return (
+                parameter.opts[0] if is_option else (parameter.metavar or name.upper()).strip("[]")
+            )
     return field
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.declaring import JSON_LINES, argument, on_database
 from levity_trio.cli.terminal import RateProgress, cell, counted, say, say_json
 from levity_trio.config import ServerConfig
 from levity_trio.locale.formats import printed
@@ -34,38 +34,35 @@ GROUPS: Final = {
     False: "By later facts and habits: the rules are the same, but more facts are known.",
 }
 
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio recheck
-  levity-trio recheck CP-1 --db /var/lib/levity/levity.db
-  levity-trio recheck --json | jq 'select(.causes == ["rules"])'
 
-Judges all completed transactions, or those of one charger, by the rules of this version. Lists
-those whose figure, confidence, review or times differ from the stored ones. The command only reads
-the database, page by page, and can run beside the server. Each difference has one or more causes:
-
-\b
-  rules    the present rules judge the facts of that time differently
-  facts    readings, stops, neighbours or signs of the clock arrived later
-  habits   habits of the charger, or its highest power, were learned later
-
-If a person confirmed or corrected a figure, only a different number of Wh, or other times, are
-listed. Times are UTC. With --json each difference is an object on a line of its own ("then" is the
-result from the facts of that time), and the last line has the totals.
-
-Exit status: 0 without any difference, 1 with differences or when the database cannot be read, 2 for
-wrong usage.
-"""
-
-
-@on_database(
-    "recheck", epilog=EXAMPLES, short_help="Judge all sessions again and list the differences."
-)
-@click.argument("charger", required=False, metavar="[CHARGER]")
+@on_database(short_help="Judge all sessions again and list the differences.")
+@argument("[CHARGER]")
 @JSON_LINES
 def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
-    """Judge all completed sessions again by the present rules, and list the differences."""
+    """Judge all completed sessions again by the present rules, and list the differences.
+
+    Examples:
+      levity-trio recheck
+      levity-trio recheck CP-1 --db /var/lib/levity/levity.db
+      levity-trio recheck --json | jq 'select(.causes == ["rules"])'
+
+    Judges all completed transactions, or those of one charger, by the rules of this version. Lists
+    those whose figure, confidence, review or times differ from the stored ones. The command only
+    reads the database, page by page, and can run beside the server. Each difference has one or more
+    causes:
+
+    \b
+      rules    the present rules judge the facts of that time differently
+      facts    readings, stops, neighbours or signs of the clock arrived later
+      habits   habits of the charger, or its highest power, were learned later
+
+    If a person confirmed or corrected a figure, only a different number of Wh, or other times, are
+    listed. Times are UTC. With --json each difference is an object on a line of its own ("then" is
+    the result from the facts of that time), and the last line has the totals.
+
+    Exit status: 0 without any difference, 1 with differences or when the database cannot be read, 2
+    for wrong usage.
+    """
     from levity_trio.store.reads.transactions.recheck import Rechecking  # noqa: PLC0415 - so that --help answers at once
 
     rechecking = Rechecking(config.database, charger)

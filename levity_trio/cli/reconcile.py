@@ -6,9 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import click
-
-from levity_trio.cli.declaring import WIDE
+from levity_trio.cli.declaring import WIDE, argument
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import figure, fill, local_minute, say, show_below, show_table
 
@@ -26,23 +24,21 @@ DIFFERENCES: Final = ("charger", "transaction", "figure_kWh", "register_minus_fi
 HIDING: Final = ("charger", "transaction", "ended", "hides_transactions", "hides_kWh")
 REMARKS: Final = ("charger", "connector", "register", "times", "from_wh", "to_wh", "since", "until")
 METERS: Final = (
-    *(
-        "meter",
-        "kWh",
-        "chargers_kWh",
-        "difference",
-        "allowed",
-        "differs",
-        "at_least",
-        "at_most",
-        "since",
-        "until",
-    ),
+    "meter",
+    "kWh",
+    "chargers_kWh",
+    "difference",
+    "allowed",
+    "differs",
+    "at_least",
+    "at_most",
+    "since",
+    "until",
 )
 
 
 @command("reconcile")
-@click.argument("month")
+@argument("MONTH")
 @WIDE
 def reconcile(operator: Operator, month: str) -> int:
     """Reconcile a month: registers, sessions, and the house's meters.

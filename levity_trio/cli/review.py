@@ -13,6 +13,7 @@ from levity_trio.cli.declaring import (
     OF_CHARGER,
     SESSION,
     WIDE,
+    argument,
     energy,
     flag,
     limit,
@@ -122,8 +123,8 @@ REPORTED: Final = "as reported"
 
 
 @review.api_command
-@click.argument("charger", required=False)
-@click.argument("cause", required=False)
+@argument("[CHARGER]")
+@argument("[CAUSE]")
 @WIDE
 def groups(operator: Operator, charger: str | None, cause: str | None) -> None:
     """List the sessions in doubt by charger and cause, or show the figures of one group.
@@ -182,8 +183,8 @@ def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
 
 
 @review.api_command
-@click.argument("charger")
-@click.argument("cause")
+@argument("CHARGER")
+@argument("CAUSE")
 @flag("--as-reported", "With the figure that the charger reported, not the proposed one.")
 @energy("total_wh", "--kwh", "What they come to together; needed if the charger reported more.")
 @REASON
@@ -248,7 +249,7 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 
 
 @review.api_command
-@click.argument("message", type=int)
+@argument("MESSAGE", type=int)
 @SESSION
 @energy("meter_stop_wh", "--stop-kwh", "The register, if the stop has none that can be read.")
 @option("--stop-time TIME", "Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
@@ -260,7 +261,7 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 
 
 @review.api_command
-@click.argument("message", type=int)
+@argument("MESSAGE", type=int)
 @option("--connector NUMBER", "Its connector, if no reading shows it.", type=int)
 @option("--start-time TIME", "When it began, if no reading shows it: 2026-03-01T12:00 at the site.")
 @energy("meter_start_wh", "--start-kwh", "The register at its start.")
@@ -275,7 +276,7 @@ def make(operator: Operator, message: int, **fields: object) -> int:
 
 
 @review.api_command
-@click.argument("message", type=int)
+@argument("MESSAGE", type=int)
 @flag("--review", "MESSAGE is the id of a review, not of a message.", "is_review")
 @REASON
 def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from levity_trio.cli.declaring import ANY_FILE, flag, option, read_database, together
+from levity_trio.cli.declaring import ANY_FILE, flag, local_command, option, read_database, together
 from levity_trio.cli.terminal import say
 from levity_trio.cli.verify import VERBOSE
 from levity_trio.config import ConfigError
@@ -159,7 +159,7 @@ _OPTIONS = together(
 )
 
 
-@click.command("simulate", epilog=EXAMPLES, short_help="Simulate chargers and check the database.")
+@local_command(epilog=EXAMPLES, short_help="Simulate chargers and check the database.")
 @_OPTIONS
 def simulate(
     *,

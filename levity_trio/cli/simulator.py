@@ -17,6 +17,7 @@ from levity_trio.cli.declaring import (
     Callback,
     Decorator,
     Group,
+    argument,
     examples_of,
     option,
     present,
@@ -40,17 +41,15 @@ CHARGER_COLUMNS = (
     "quirks",
 )
 CONNECTOR_COLUMNS = (
-    *(
-        "number",
-        "status",
-        "error_code",
-        "is_plugged",
-        "soc",
-        "power_w",
-        "register_wh",
-        "id_tag",
-        "transaction_id",
-    ),
+    "number",
+    "status",
+    "error_code",
+    "is_plugged",
+    "soc",
+    "power_w",
+    "register_wh",
+    "id_tag",
+    "transaction_id",
 )
 LOCATION_COLUMNS = ("name", "address")
 VEHICLE_COLUMNS = ("name", "battery_wh", "max_ac_w", "ac_phases", "max_dc_w", "soc")
@@ -146,7 +145,7 @@ def command(name: str, group: click.Group = simulator) -> Callable[[Callback], c
     return decorate
 
 
-_CHARGER = click.argument("charger", metavar="CHARGER")
+_CHARGER = argument("CHARGER")
 _CONNECTOR = option("--connector -c", "Number of the connector, if there are several.", type=int)
 _CHARGER_FIELDS = together(
     option("--vendor", "Vendor in its BootNotification."),
@@ -179,7 +178,7 @@ def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @command("chargers")
-@click.argument("charger", required=False, metavar="[CHARGER]")
+@argument("[CHARGER]")
 @WIDE
 def chargers(client: Client, charger: str | None) -> None:
     """List the chargers, or show one with its connectors."""
@@ -217,7 +216,7 @@ def remove(client: Client, charger: str) -> None:
     client.tell(client.ask("DELETE", "chargers", charger), f"removed {charger}")
 
 
-_TAG = click.argument("tag")
+_TAG = argument("TAG")
 _VEHICLE = option("--vehicle", "Name of a vehicle (`simulator vehicles`); any vehicle by default.")
 _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
     "connect": ("Switch on a charger's power, so that it connects.", ()),
@@ -248,12 +247,12 @@ _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
             "Cause a fault of a connector.\n\nConnector 0 is the whole charger. ERROR_CODE is one "
             "of OCPP 1.6 §7.6."
         ),
-        (click.argument("error_code", required=False, metavar="[ERROR_CODE]"), _CONNECTOR),
+        (argument("[ERROR_CODE]"), _CONNECTOR),
     ),
     "clear-fault": ("Clear the fault that `fault` caused.", (_CONNECTOR,)),
     "status": (
         "Set the status of a connector.\n\nOCPP 1.6 §4.9 must allow the transition.",
-        (click.argument("status"), _CONNECTOR),
+        (argument("STATUS"), _CONNECTOR),
     ),
     "offline": (
         "Cut a charger's network.\n\nThe charger continues to charge and queues its messages.",
@@ -267,7 +266,7 @@ _ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
             "answers normally again."
             " Disconnecting the charger has the same effect."
         ),
-        (click.argument("action"), click.argument("status", required=False, metavar="[STATUS]")),
+        (argument("ACTION"), argument("[STATUS]")),
     ),
 }
 """Actions at a charger, by their name in the API: the help, and the parameters."""
@@ -291,8 +290,8 @@ for _name, (_text, _parameters) in _ACTIONS.items():
 
 @command("send")
 @_CHARGER
-@click.argument("action")
-@click.argument("payload", required=False, metavar="[PAYLOAD]")
+@argument("ACTION")
+@argument("[PAYLOAD]")
 @option("--connector -c", "Connector of the message, without PAYLOAD  [default: 1].", type=int)
 def send(
     client: Client, charger: str, action: str, payload: str | None, connector: int | None
@@ -314,8 +313,8 @@ def send(
 
 @command("configuration")
 @_CHARGER
-@click.argument("key", required=False, metavar="[KEY]")
-@click.argument("value", required=False, metavar="[VALUE]")
+@argument("[KEY]")
+@argument("[VALUE]")
 @WIDE
 def configuration(client: Client, charger: str, key: str | None, value: str | None) -> None:
     """Show the configuration or one key of it, or change a key."""
@@ -363,7 +362,7 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None
         client.table(columns, client.ask("GET", path))
 
     @command("add", group)
-    @together(click.argument("name"), fields)
+    @together(argument("NAME"), fields)
     def add_record(client: Client, name: str, **values: Any) -> None:
         """Add one."""
         client.tell(
@@ -371,13 +370,13 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None
         )
 
     @command("change", group)
-    @together(click.argument("name"), fields)
+    @together(argument("NAME"), fields)
     def change_record(client: Client, name: str, **values: Any) -> None:
         """Change one; what is not given stays."""
         client.tell(client.ask("PATCH", path, name, given=_body(values)), f"changed {name}")
 
     @command("remove", group)
-    @click.argument("name")
+    @argument("NAME")
     def remove_record(client: Client, name: str) -> None:
         """Remove one."""
         client.tell(client.ask("DELETE", path, name), f"removed {name}")
@@ -390,7 +389,7 @@ _KIND = click.argument("kind", type=click.Choice(["chargers", "vehicles"]))
 
 @command("import")
 @_KIND
-@click.argument("file", type=click.File("rb"))
+@argument("FILE", type=click.File("rb"))
 def import_file(client: Client, kind: str, file: BinaryIO) -> None:
     """Add chargers or vehicles from a CSV or JSON file.
 

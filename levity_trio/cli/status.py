@@ -16,19 +16,17 @@ from levity_trio.cli.terminal import say, show_table
 NONE_OF_THEM: Final = ","
 """This names no charger, because no card of a charger is wanted."""
 COLUMNS: Final = (
-    *(
-        "charger",
-        "connector",
-        "status",
-        "household",
-        "kwh",
-        "kw",
-        "since",
-        "link",
-        "tag",
-        "transaction",
-        "told_to_be",
-    ),
+    "charger",
+    "connector",
+    "status",
+    "household",
+    "kwh",
+    "kw",
+    "since",
+    "link",
+    "tag",
+    "transaction",
+    "told_to_be",
 )
 MOST_NAMED: Final = 50
 """Of more chargers, all are asked for instead."""

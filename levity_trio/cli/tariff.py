@@ -17,6 +17,7 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.cli.declaring import (
     PATH,
     WIDE,
+    argument,
     examples_of,
     flag,
     limit,
@@ -66,8 +67,8 @@ def tariff() -> None:
     """
 
 
-_FILE: Final = click.argument("file", type=PATH)
-_NAME: Final = click.argument("named", metavar="TARIFF")
+_FILE: Final = argument("FILE", type=PATH)
+_NAME: Final = argument("TARIFF", "named")
 _REASON: Final = option("--reason", "Why, for those who ask later.")
 _CORRECT: Final = flag(
     "--correct-statements", "Do it also if it corrects statements that are closed already."
@@ -167,7 +168,7 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
 
 @tariff.api_command
 @_NAME
-@click.argument("day")
+@argument("DAY")
 @_REASON
 @_CORRECT
 def withdraw(

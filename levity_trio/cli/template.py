@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import OF_CHARGER, WIDE, flag, option, present
+from levity_trio.cli.declaring import OF_CHARGER, WIDE, argument, flag, option, present
 from levity_trio.cli.operator import (
     ERROR,
     NO_ANSWER,
@@ -64,7 +64,7 @@ def list_(operator: Operator) -> None:
 
 
 @template.api_command
-@click.argument("name")
+@argument("NAME")
 @WIDE
 def show(operator: Operator, name: str) -> None:
     """Show a template."""
@@ -72,7 +72,7 @@ def show(operator: Operator, name: str) -> None:
 
 
 @template.api_command
-@click.argument("name")
+@argument("NAME")
 @click.argument("entries", nargs=-1, required=True, metavar="KEY=VALUE...")
 @option("--model MODEL", "For all chargers of a model.")
 @option("--chargers ID,...", "For these chargers.")
@@ -92,7 +92,7 @@ def set_(
 
 
 @template.api_command
-@click.argument("name")
+@argument("NAME")
 def remove(operator: Operator, name: str) -> None:
     """Remove a template.
 
@@ -104,7 +104,7 @@ def remove(operator: Operator, name: str) -> None:
 
 
 @template.api_command
-@click.argument("name")
+@argument("NAME")
 @OF_CHARGER
 @WIDE
 def report(operator: Operator, name: str, charger: str | None) -> None:
@@ -116,7 +116,7 @@ def report(operator: Operator, name: str, charger: str | None) -> None:
 
 
 @template.api_command
-@click.argument("name")
+@argument("NAME")
 @click.argument("chargers", required=False, metavar="CHARGER,...")
 @flag("--all", "All chargers of the template.", "is_all")
 @option("--at-once", "Chargers asked at once.", type=click.IntRange(1, 100), default=5)

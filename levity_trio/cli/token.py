@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import ID, WIDE, option
+from levity_trio.cli.declaring import ID, WIDE, argument, option
 from levity_trio.cli.operator import Operator, api_group
 
 COLUMNS: Final = ("id", "name", "role", "revoked_at", "last_used_at", "created_at", "created_by")
@@ -30,7 +30,7 @@ def token() -> None:
 
 
 @token.socket_command
-@click.argument("name")
+@argument("NAME")
 @option(
     "--role",
     "What it may do: read; also operate; everything.",

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import click
 
+from levity_trio.cli.declaring import argument
 from levity_trio.cli.operator import Operator, RefusedByApi
 from levity_trio.cli.terminal import ProgressLine, say, show_table, warn
 from levity_trio.config import EnvironmentProblem
@@ -18,10 +19,8 @@ from levity_trio.writing import created
 
 PATIENCE_SECONDS: Final = 1800.0
 """200,000 lines take long on a slow disk."""
-FILE: Final = click.argument(
-    "path",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+FILE: Final = argument(
+    "FILE", "path", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
 
 

@@ -7,38 +7,11 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.declaring import JSON_LINES, option
+from levity_trio.cli.declaring import JSON_LINES, local_command, option
 from levity_trio.cli.install import PINNED, YES, Progress, machine_at
 
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio upgrade
-  levity-trio upgrade --yes
-  levity-trio upgrade --patience 300
-  levity-trio upgrade --as levity-trio.versions
 
-Run it with sudo, from a newer clone as `sudo .venv/bin/levity-trio upgrade`, or from a virtual
-environment with a newer wheel. It shows what it will do, and asks once.
-
-While the old version serves, the new one is installed beside it, the database is backed up and
-checked, and the new one migrates a copy. What fails there stops nothing. Then the old one stops,
-and the new one starts. If that does not serve within the time of --patience, the old version comes
-back with its database, and the reason is told.
-
-The new version accepts no charger and stores nothing from the API before it serves. Should it have
-stored something all the same, it stays, because going back would lose that.
-
-After an interruption, run it again: it finishes, or goes back.
-
-Exit status: 0 when the new version serves, 1 when it does not (the last line says which one does),
-2 for wrong usage, 130 if the answer was no.
-"""
-
-
-@click.command(
-    "upgrade", epilog=EXAMPLES, short_help="Put a newer version in the place of the installed one."
-)
+@local_command(short_help="Put a newer version in the place of the installed one.")
 @option(
     "--patience SECONDS",
     "How long the new version may take until it serves.",
@@ -49,7 +22,30 @@ Exit status: 0 when the new version serves, 1 when it does not (the last line sa
 @YES
 @JSON_LINES
 def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool) -> int:
-    """Put this version in the place of the installed one; go back if it does not serve."""
+    """Put this version in the place of the installed one; go back if it does not serve.
+
+    Examples:
+      levity-trio upgrade
+      levity-trio upgrade --yes
+      levity-trio upgrade --patience 300
+      levity-trio upgrade --as levity-trio.versions
+
+    Run it with sudo, from a newer clone as `sudo .venv/bin/levity-trio upgrade`, or from a virtual
+    environment with a newer wheel. It shows what it will do, and asks once.
+
+    While the old version serves, the new one is installed beside it, the database is backed up and
+    checked, and the new one migrates a copy. What fails there stops nothing. Then the old one
+    stops, and the new one starts. If that does not serve within the time of --patience, the old
+    version comes back with its database, and the reason is told.
+
+    The new version accepts no charger and stores nothing from the API before it serves. Should it
+    have stored something all the same, it stays, because going back would lose that.
+
+    After an interruption, run it again: it finishes, or goes back.
+
+    Exit status: 0 when the new version serves, 1 when it does not (the last line says which one
+    does), 2 for wrong usage, 130 if the answer was no.
+    """
     from levity_trio.deploy import upgrade as way  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
 

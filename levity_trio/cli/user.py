@@ -10,7 +10,16 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import ANY_FILE, ID, OF_LANGUAGE, WIDE, changes, flag, option
+from levity_trio.cli.declaring import (
+    ANY_FILE,
+    ID,
+    OF_LANGUAGE,
+    WIDE,
+    argument,
+    changes,
+    flag,
+    option,
+)
 from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import local_minute
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -67,7 +76,7 @@ def user() -> None:
     """
 
 
-_NAMED: Final = click.argument("named", metavar="USER")
+_NAMED: Final = argument("USER", "named")
 _ROLES: Final = click.Choice(["driver", "viewer", "operator", "admin"])
 _HOUSEHOLD: Final = option("--household HOUSEHOLD", "The household of a driver.", "account")
 _STDIN: Final = flag("--password-stdin", "Read the password from stdin.", "is_stdin")
@@ -76,7 +85,7 @@ _PIN: Final = flag("--pin", "Make a one-time PIN (15 minutes).", "is_pin")
 
 
 @user.socket_command
-@click.argument("name")
+@argument("NAME")
 @option("--role", "What the user may do.", "role", type=_ROLES, required=True)
 @_HOUSEHOLD
 @OF_LANGUAGE

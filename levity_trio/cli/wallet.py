@@ -11,7 +11,15 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import HOUSEHOLD, Decorator, limit, option, present, together
+from levity_trio.cli.declaring import (
+    HOUSEHOLD,
+    Decorator,
+    argument,
+    limit,
+    option,
+    present,
+    together,
+)
 from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import money, show_below, show_record
 from levity_trio.config import ConfigError
@@ -73,7 +81,7 @@ def wallet() -> None:
 _REASON: Final = option("--reason", "Why, for those who ask later.", required=True)
 _ENTRY: Final = together(
     HOUSEHOLD,
-    click.argument("amount"),
+    argument("AMOUNT"),
     _REASON,
     option("--currency CODE", "ISO 4217; needed for the first entry of a site."),
 )

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
-from levity_trio.cli.declaring import ID, WIDE, option, present
+from levity_trio.cli.declaring import ID, WIDE, argument, option, present
 from levity_trio.cli.operator import FAILED, Operator, api_group
 
 COLUMNS: Final = (
-    *(
-        "id",
-        "name",
-        "url",
-        "failing",
-        "problem",
-        "removed_at",
-        "given_up",
-        "delivered_at",
-        "kinds",
-        "charger",
-    ),
+    "id",
+    "name",
+    "url",
+    "failing",
+    "problem",
+    "removed_at",
+    "given_up",
+    "delivered_at",
+    "kinds",
+    "charger",
 )
 NO_WEBHOOK: Final = "no webhook yet: levity-trio webhook add NAME URL"
 GIVEN_UP_COLUMNS: Final = (
@@ -51,8 +47,8 @@ def webhook() -> None:
 
 
 @webhook.api_command
-@click.argument("name")
-@click.argument("url")
+@argument("NAME")
+@argument("URL")
 @option("--kind KIND", "Only facts of this kind; repeat it for several.", "kinds", multiple=True)
 @option("--charger ID", "Only facts of this charger.")
 def add(
