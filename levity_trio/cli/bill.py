@@ -23,11 +23,13 @@ from levity_trio.cli.declaring import (
     ANY_FILE,
     EXISTING_FILE,
     WIDE,
+    Named,
     argument,
     changes,
     flag,
     limit,
     option,
+    present,
 )
 from levity_trio.cli.operator import Operator, RefusedByApi, api_group, command
 from levity_trio.cli.terminal import (
@@ -137,7 +139,10 @@ bill.add_command(owner)
 _MONTH: Final = argument("MONTH")
 _CARRY: Final = option("--carry-below AMOUNT", "Carry smaller totals on, if a statement follows.")
 _HOUSEHOLD: Final = option(
-    "--household HOUSEHOLD", "Only this one, which has moved out.", "account"
+    "--household HOUSEHOLD",
+    "Only this one, which has moved out.",
+    "account",
+    type=Named("accounts"),
 )
 _PATH: Final = argument("[FILE]", "path", type=EXISTING_FILE)
 _OUTPUT: Final = option("-o --output FILE", "Into a file.", type=ANY_FILE)
@@ -173,7 +178,7 @@ def begin(operator: Operator, day: str) -> None:
 @_CARRY
 @_HOUSEHOLD
 @WIDE
-def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
+def preview(operator: Operator, month: str, carry_below: str | None, account: int | None) -> None:
     """Show what the statements of a month would be.
 
     Examples:
@@ -205,7 +210,7 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
 @_HOUSEHOLD
 @flag("--yes", "Do not ask.")
 def close(
-    operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool
+    operator: Operator, month: str, carry_below: str | None, account: int | None, *, yes: bool
 ) -> None:
     """Close a month: number and seal its statements.
 
@@ -252,7 +257,7 @@ def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | 
     billed."""
     if draft["account"] is None or draft["sums"]["statements"]:
         return None
-    number = str(draft["account"])
+    number = draft["account"]
     until = operator.get("accounts", number)["until"]
     words = (
         f"there is nothing to bill household {number} for in {month} until its end, "
@@ -269,12 +274,10 @@ def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | 
     )
 
 
-def _terms(operator: Operator, carry_below: str | None, account: str | None) -> dict[str, Any]:
+def _terms(operator: Operator, carry_below: str | None, account: int | None) -> dict[str, Any]:
     """Return what is to be billed, with amounts in minor units of the site's currency. Raises
     ConfigError."""
-    terms: dict[str, Any] = (
-        {} if account is None else {"account": int(operator.number("accounts", account))}
-    )
+    terms = present({"account": account})
     if carry_below is None:
         return terms
     tariffs = operator.get("tariffs")["data"]
@@ -347,12 +350,12 @@ def _money(record: Mapping[str, Any], name: str) -> str:
 
 
 @bill.api_command
-@option("--household HOUSEHOLD", "Only of this household.", "account")
+@option("--household HOUSEHOLD", "Only of this household.", "account", type=Named("accounts"))
 @option("--month MONTH", "Only of this month, such as 2026-10.")
 @flag("--unpaid", "Only those of which something is open.")
 @limit("How many, the newest.")
 def list_(
-    operator: Operator, account: str | None, month: str | None, limit: int, *, unpaid: bool
+    operator: Operator, account: int | None, month: str | None, limit: int, *, unpaid: bool
 ) -> None:
     """List closed statements, the newest first.
 
@@ -360,9 +363,10 @@ def list_(
       levity-trio bill list
       levity-trio bill list --json
     """
-    number = account and operator.number("accounts", account)
     state = "unpaid" if unpaid else None
-    page = operator.get("statements", account=number, month=month or None, state=state, limit=limit)
+    page = operator.get(
+        "statements", account=account, month=month or None, state=state, limit=limit
+    )
     operator.show_page(
         COLUMNS, page, _row, narrower=" with --month, --household or --unpaid", empty=NO_STATEMENT
     )
@@ -381,7 +385,7 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
       levity-trio bill show 17 --as pdf -o anna.pdf
       levity-trio bill show 17 --as csv
     """
-    path = ("statements", str(number))
+    path = ("statements", number)
     if form is None and output is not None:
         form = output.suffix.removeprefix(".")
         if form not in FORMS.choices:
@@ -480,7 +484,7 @@ def year(operator: Operator, year: int, output: Path | None, *, by_energy: bool)
     The file is for a tax adviser: a line for each statement and tax rate, and for each
     payment. Statements count on the day of their invoice, payments on theirs.
     """
-    path, by = ("years", str(year)), "energy" if by_energy else "invoice"
+    path, by = ("years", year), "energy" if by_energy else "invoice"
     if output is None and operator.is_json:
         operator.is_told(operator.get(*path, by=by))
         return
@@ -596,12 +600,12 @@ def _drafts(
         name = file_name(month, statement["name"] or f"household {statement['account']}", "draft")
         named[name.casefold()] += 1
         further = f" {named[name.casefold()]}" if named[name.casefold()] > 1 else ""
-        path = ("drafts", month, "statements", str(statement["id"]))
+        path = ("drafts", month, "statements", statement["id"])
         content = _document(operator, *path, form=form, **terms)
         yield f"{name}{further}.{form}", content
 
 
-def _document(operator: Operator, *path: str, form: str, **terms: Any) -> bytes:
+def _document(operator: Operator, *path: object, form: str, **terms: Any) -> bytes:
     query = {"format": form, **terms}
     return operator.send("GET", *path, "document", query=query, patience=PATIENCE_SECONDS)
 

@@ -287,7 +287,7 @@ def commands(
             empty=NO_COMMAND,
         )
         return 0
-    path = ("commands", str(number))
+    path = ("commands", number)
     record = operator.delete(*path) if cancel else operator.get(*path)
     operator.record({name: value for name, value in record.items() if value not in (None, [])})
     return 0 if cancel else OF_STATE.get(record["state"], 0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.ledger import typed_amount
-from levity_trio.cli.declaring import WIDE, argument, changes, limit, option, options_of
+from levity_trio.cli.declaring import WIDE, Named, argument, changes, limit, option, options_of
 from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.nouns import Car
@@ -34,7 +34,7 @@ def car() -> None:
     """
 
 
-_CAR: Final = argument("CAR", "named")
+_CAR: Final = argument("CAR", "number", type=Named("vehicles"))
 _PLATE: Final = options_of(Car)
 _BATTERY: Final = option("--battery KWH", "The capacity of its battery.")
 
@@ -50,13 +50,13 @@ def list_(operator: Operator, search: str | None, limit: int) -> None:
 @car.api_command
 @_CAR
 @WIDE
-def show(operator: Operator, named: str) -> None:
+def show(operator: Operator, number: int) -> None:
     """Show a car, and whose it is and was.
 
     Examples:
       levity-trio car show "Anna's car"
     """
-    _say(operator, operator.get("vehicles", operator.number("vehicles", named)))
+    _say(operator, operator.get("vehicles", number))
 
 
 @command("add", group=car, epilog=car.epilog)
@@ -73,19 +73,16 @@ def add(operator: Operator, **fields: Any) -> None:
 @option("--name", "Its new name.")
 @_PLATE
 @_BATTERY
-def change(operator: Operator, named: str, **fields: Any) -> None:
+def change(operator: Operator, number: int, **fields: Any) -> None:
     """Change a car; what is not given stays.
 
     An empty text empties the field.
     """
-    _say(
-        operator,
-        operator.patch("vehicles", operator.number("vehicles", named), body=_body(**fields)),
-    )
+    _say(operator, operator.patch("vehicles", number, body=_body(**fields)))
 
 
 @car.api_command
-@_CAR
+@argument("CAR", "named")
 def remove(operator: Operator, named: str) -> None:
     """Remove a car, which then belongs to nobody."""
     operator.delete("vehicles", operator.number("vehicles", named))

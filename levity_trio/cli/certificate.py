@@ -228,7 +228,7 @@ def allow(operator: Operator, number: int, reason: str) -> None:
     Some chargers request it for their identity, and report another serial number. REQUEST is the
     number in `certificate list --requests`. The charger is not asked again by this.
     """
-    allowed = operator.post("certificate-requests", str(number), "allow", body={"reason": reason})
+    allowed = operator.post("certificate-requests", number, "allow", body={"reason": reason})
     again = f"levity-trio call {shlex.quote(allowed['charger'])} ExtendedTriggerMessage"
     operator.tell(
         allowed,
@@ -243,7 +243,7 @@ def allow(operator: Operator, number: int, reason: str) -> None:
 @option("--reason WORDS", "Why; it is kept with the certificate.", required=True)
 def revoke(operator: Operator, number: int, reason: str) -> None:
     """Revoke a client certificate, and end the connection that it opened."""
-    revoked = operator.post("certificates", str(number), "revoke", body={"reason": reason})
+    revoked = operator.post("certificates", number, "revoke", body={"reason": reason})
     operator.tell(revoked, f"certificate {number} of {cell(revoked['charger'])} is revoked")
 
 

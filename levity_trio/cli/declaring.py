@@ -85,7 +85,6 @@ OF_CHARGER: Final = option("--charger ID", "Only of this charger.")
 OF_LANGUAGE: Final = option("--language LANGUAGE", "Of pages and papers: en or de.")
 ID: Final = argument("ID", "number", type=int)
 SESSION: Final = argument("SESSION", "transaction", type=int)
-HOUSEHOLD: Final = argument("HOUSEHOLD", "named")
 
 
 def together(*options: Decorator) -> Decorator:
@@ -129,6 +128,18 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
 def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that were given, for a body; an empty text empties one."""
     return {name: None if value == "" else value for name, value in present(fields).items()}
+
+
+class Named(click.ParamType[str]):
+    """The name or the number of a thing that the API has; the command gets its number."""
+
+    name = "text"
+
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
+
+
+HOUSEHOLD: Final = argument("HOUSEHOLD", "number", type=Named("accounts"))
 
 
 class Group(click.Group):

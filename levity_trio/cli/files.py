@@ -70,12 +70,12 @@ def add(operator: Operator, path: Path, title: str | None) -> None:
 @argument("[PATH]", type=ANY_FILE)
 def get(operator: Operator, number: int, path: Path | None) -> None:
     """Download a file to PATH, by default under its own name; an existing file is not replaced."""
-    record = operator.get("files", str(number))
+    record = operator.get("files", number)
     target = path or Path(record["title"] or record["name"])
     download(
         operator,
         "files",
-        str(number),
+        number,
         "content",
         target=target,
         patience=PATIENCE_SECONDS,
@@ -93,5 +93,5 @@ def remove(operator: Operator, number: int) -> None:
     Examples:
       levity-trio files remove 7
     """
-    operator.delete("files", str(number))
+    operator.delete("files", number)
     operator.tell({"removed": number}, f"file {number} is removed")

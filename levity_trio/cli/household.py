@@ -18,6 +18,7 @@ from levity_trio.cli.declaring import (
     OF_LANGUAGE,
     SESSION,
     WIDE,
+    Named,
     argument,
     changes,
     flag,
@@ -133,7 +134,7 @@ _KIND: Final = argument("KIND", type=click.Choice(list(FILES)))
     "Where it goes, by default household-NUMBER.zip.",
     type=ANY_FILE,
 )
-def export_all(operator: Operator, named: str, output: Path | None) -> None:
+def export_all(operator: Operator, number: int, output: Path | None) -> None:
     """Download everything about a household as one ZIP file.
 
     Examples:
@@ -144,19 +145,18 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
     sessions, readings and the decisions about them as CSV, and each closed
     statement as HTML, CSV and JSON.
     """
-    number = operator.number("accounts", named)
     target = output or Path(f"household-{number}.zip")
     path = ("accounts", number, "everything")
     download(
         operator, *path, target=target, patience=PATIENCE_SECONDS, another="file", is_shown=True
     )
-    done = {"account": int(number), "path": str(target), "size_bytes": target.stat().st_size}
+    done = {"account": number, "path": str(target), "size_bytes": target.stat().st_size}
     operator.tell(done, f"everything about household {number} is now in {target}")
 
 
 @household.api_command
 @HOUSEHOLD
-@option("--car CAR", "The company car, by number or name.", required=True)
+@option("--car CAR", "The company car, by number or name.", required=True, type=Named("vehicles"))
 @option("--month MONTH", "Such as 2026-10.", required=True)
 @option("--flat PRICE", "Choose a flat price of a kWh for the year.")
 @flag("--bill", "Choose what the statements ask for.")
@@ -167,7 +167,7 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
     type=ANY_FILE,
 )
 def sheet(
-    operator: Operator, named: str, car: str, month: str, output: Path | None, **ways: str | None
+    operator: Operator, number: int, car: int, month: str, output: Path | None, **ways: str | None
 ) -> None:
     """Print the electricity of a company car in a month, for its employer.
 
@@ -178,8 +178,7 @@ def sheet(
     One way holds for a calendar year: a flat price, what the statements ask for, or
     what a contract costs. Its base fee is entered on the page of the car.
     """
-    number, vehicle = operator.number("accounts", named), operator.number("vehicles", car)
-    path = ("accounts", number, "vehicles", vehicle)
+    path = ("accounts", number, "vehicles", car)
     for way, price in ways.items():
         if price:
             given = {} if way == "bill" else {"price": price}
@@ -203,7 +202,7 @@ def sheet(
 @flag("--force", "Although something of it is not billed.")
 @flag("--yes", "Do not ask.")
 def delete_personal(
-    operator: Operator, named: str, reason: str, *, keep_years: int, force: bool, yes: bool
+    operator: Operator, number: int, reason: str, *, keep_years: int, force: bool, yes: bool
 ) -> None:
     """Delete what is personal of a household that was closed (admin).
 
@@ -217,7 +216,6 @@ def delete_personal(
     it is open, it owes or is owed money, or something of it is not billed. Names
     stay on closed statements until their month is --keep-years past.
     """
-    number = operator.number("accounts", named)
     if not yes:
         confirm(f"Delete names and address of household {number} for good?")
     query = {"reason": reason, "keep_years": keep_years, "force": str(force).lower()}
@@ -249,9 +247,9 @@ def list_(operator: Operator, search: str | None, *, is_open: bool | None, limit
 @household.api_command
 @HOUSEHOLD
 @WIDE
-def show(operator: Operator, named: str) -> None:
+def show(operator: Operator, number: int) -> None:
     """Show a household, what belongs to it, and what did."""
-    _say(operator, operator.get("accounts", operator.number("accounts", named)))
+    _say(operator, operator.get("accounts", number))
 
 
 @command("add", group=household, epilog=household.epilog)
@@ -267,12 +265,11 @@ def add(operator: Operator, **fields: Any) -> None:
 @option("--name", "Its new name.")
 @_FIELDS
 @LIMITS
-def change(operator: Operator, named: str, **fields: Any) -> None:
+def change(operator: Operator, number: int, **fields: Any) -> None:
     """Change a household; what is not given stays.
 
     An empty text empties the field.
     """
-    number = operator.number("accounts", named)
     if given := take_limits(fields):
         set_limits(operator, "accounts", number, "limits", given=given)
     if (body := changes(fields)) or not given:
@@ -282,12 +279,11 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 @household.api_command
 @HOUSEHOLD
 @option("--until TIME", "Until when it is open; now by default.")
-def close(operator: Operator, named: str, until: str | None) -> None:
+def close(operator: Operator, number: int, until: str | None) -> None:
     """Close a household, as after a move-out.
 
     What belongs to it goes on to, until you take it or give it to another.
     """
-    number = operator.number("accounts", named)
     closed = operator.post("accounts", number, "close", body=changes({"until": until}))
     _say(operator, closed)
     for belonging in [] if operator.is_json else closed["belongings"]:
@@ -306,7 +302,7 @@ def close(operator: Operator, named: str, until: str | None) -> None:
 @flag("--block-cards", "Block its cards, which it has not given back.")
 @option("--reason", "Why, for those who ask later.")
 def move_out(
-    operator: Operator, named: str, until: str, reason: str | None, *, block_cards: bool
+    operator: Operator, number: int, until: str, reason: str | None, *, block_cards: bool
 ) -> None:
     """Let a household move out: end its cards, spaces, cars and log-ins then.
 
@@ -318,7 +314,6 @@ def move_out(
     to do is its last bill (bill close MONTH --household), and its personal data
     (household delete-personal).
     """
-    number = operator.number("accounts", named)
     body = changes({"until": until, "reason": reason, "cards": "block" if block_cards else None})
     done = operator.post("accounts", number, "move-out", body=body)
     operator.tell(
@@ -338,7 +333,7 @@ def undo(operator: Operator, task: int) -> None:
     Examples:
       levity-trio household undo 3
     """
-    done = operator.post("household-tasks", str(task), "undo", body={})
+    done = operator.post("household-tasks", task, "undo", body={})
     operator.tell(done, f"task {task} is undone: household {', '.join(map(str, done['accounts']))}")
 
 
@@ -353,7 +348,7 @@ def undo(operator: Operator, task: int) -> None:
     "exclusive",
     default=None,
 )
-def give(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
+def give(operator: Operator, number: int, transaction: int | None, **fields: Any) -> None:
     """Make a card, a space, a car or a session belong to a household.
 
     Examples:
@@ -368,18 +363,17 @@ def give(operator: Operator, named: str, transaction: int | None, **fields: Any)
     From then on it belongs to no other household. Without --since that is now. To
     take time before now from another household, or to give a session, give a reason.
     """
-    number = operator.number("accounts", named)
     if transaction is None:
         _say(operator, operator.post("accounts", number, "give", body=_belonging(operator, fields)))
         return
-    body = {"account": int(number), "reason": _reason(fields)}
-    _say_whose(operator, operator.post("transactions", str(transaction), "give", body=body))
+    body = {"account": number, "reason": _reason(fields)}
+    _say_whose(operator, operator.post("transactions", transaction, "give", body=body))
 
 
 @household.api_command
 @HOUSEHOLD
 @_BELONGING
-def take(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
+def take(operator: Operator, number: int, transaction: int | None, **fields: Any) -> None:
     """Take a card, a space, a car or a session from a household.
 
     Examples:
@@ -387,12 +381,11 @@ def take(operator: Operator, named: str, transaction: int | None, **fields: Any)
       levity-trio household take 7 --charger CP-1 --connector 2 --since 2026-04-01
       levity-trio household take 7 --session 1000017 --reason "not their guest"
     """
-    number = operator.number("accounts", named)
     if transaction is None:
         _say(operator, operator.post("accounts", number, "take", body=_belonging(operator, fields)))
         return
-    path = ("transactions", str(transaction))
-    if operator.get(*path, "account")["account"] != int(number):
+    path = ("transactions", transaction)
+    if operator.get(*path, "account")["account"] != number:
         raise ConfigError(f"session {transaction} does not belong to household {number}")
     _say_whose(operator, operator.post(*path, "take-back", body={"reason": _reason(fields)}))
 
@@ -401,17 +394,15 @@ def take(operator: Operator, named: str, transaction: int | None, **fields: Any)
 @SESSION
 def whose(operator: Operator, transaction: int) -> None:
     """Say whose a session is, and why."""
-    _say_whose(operator, operator.get("transactions", str(transaction), "account"))
+    _say_whose(operator, operator.get("transactions", transaction, "account"))
 
 
 @household.api_command
 @HOUSEHOLD
 @limit("How many, the newest.")
-def sessions(operator: Operator, named: str, limit: int) -> None:
+def sessions(operator: Operator, number: int, limit: int) -> None:
     """List the sessions of a household, the newest first."""
-    records = list(
-        operator.some_rows(limit, "accounts", operator.number("accounts", named), "transactions")
-    )
+    records = list(operator.some_rows(limit, "accounts", number, "transactions"))
     rows = [
         {**record["transaction"], "ground": record["ground"], "outside": record["outside"]}
         for record in records
@@ -466,7 +457,7 @@ def export(operator: Operator, kind: str) -> None:
 def _belonging(operator: Operator, fields: Mapping[str, Any]) -> dict[str, Any]:
     body = changes(fields)
     if body.get("vehicle") is not None:
-        body["vehicle"] = int(operator.number("vehicles", body["vehicle"]))
+        body["vehicle"] = operator.number("vehicles", body["vehicle"])
     return body
 
 

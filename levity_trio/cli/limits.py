@@ -34,7 +34,7 @@ def take_limits(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in taken.items() if value not in (None, ())}
 
 
-def set_limits(operator: Operator, *path: str, given: Mapping[str, Any]) -> None:
+def set_limits(operator: Operator, *path: object, given: Mapping[str, Any]) -> None:
     """Change the limits at a path of the API, those that were given; the rest stays. Raises
     ConfigError."""
     before = operator.get(*path)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import Number, argument, changes, limit, option, together
+from levity_trio.cli.declaring import Named, Number, argument, changes, limit, option, together
 from levity_trio.cli.operator import Operator, api_group, command
 from levity_trio.cli.terminal import counted, show_below, show_record
 from levity_trio.cli.transfers import FILE, send_file, show_results
@@ -48,7 +48,7 @@ def meter() -> None:
     """
 
 
-_METER: Final = argument("METER", "named")
+_METER: Final = argument("METER", "number", type=Named("meters"))
 _FIELDS: Final = together(
     option("--class PERCENT", "Its class: B is 1, A is 2.", "class_percent", type=Number()),
     option("--chargers-class PERCENT", "Of its chargers.", "chargers_percent", type=Number()),
@@ -76,9 +76,8 @@ def list_(operator: Operator, limit: int) -> None:
 @meter.api_command
 @_METER
 @limit("How many readings.")
-def show(operator: Operator, named: str, limit: int) -> None:
+def show(operator: Operator, number: int, limit: int) -> None:
     """Show a meter and its readings, the newest first."""
-    number = operator.number("meters", named)
     record = operator.get("meters", number)
     readings = operator.get("meters", number, "readings", limit=limit)["data"]
     if not operator.is_told(record | {"readings": readings}):
@@ -104,13 +103,13 @@ def add(operator: Operator, **fields: Any) -> None:
 @_METER
 @option("--name", "Its new name.")
 @_FIELDS
-def change(operator: Operator, named: str, **fields: Any) -> None:
+def change(operator: Operator, number: int, **fields: Any) -> None:
     """Change a meter; what is not given stays.
 
     An empty text empties the field. A meter that was replaced is given --until,
     and its successor is added.
     """
-    _say(operator, operator.patch("meters", operator.number("meters", named), body=_body(fields)))
+    _say(operator, operator.patch("meters", number, body=_body(fields)))
 
 
 @command("read", group=meter, epilog=meter.epilog)
@@ -118,10 +117,10 @@ def change(operator: Operator, named: str, **fields: Any) -> None:
 @argument("VALUE", type=Number())
 @option("--unit", "Its unit.", type=click.Choice(["kWh", "Wh"]), default="kWh")
 @option("--at TIME", "When it was read; now, if not given.")
-def read(operator: Operator, named: str, **fields: Any) -> None:
+def read(operator: Operator, number: int, **fields: Any) -> None:
     """Enter what a meter shows. The same again changes nothing."""
     body = changes({**fields, "value": f"{fields['value']:f}"})
-    reading = operator.post("meters", operator.number("meters", named), "readings", body=body)
+    reading = operator.post("meters", number, "readings", body=body)
     words = (
         f"reading {reading['id']}: {reading['value']} {reading['unit']} at {reading['at']} "
         f"({reading['result']})"
@@ -135,9 +134,9 @@ def read(operator: Operator, named: str, **fields: Any) -> None:
 @_METER
 @argument("READING", type=click.IntRange(1))
 @option("--reason", "Why it is wrong.", required=True)
-def void(operator: Operator, named: str, reading: int, reason: str) -> None:
+def void(operator: Operator, number: int, reading: int, reason: str) -> None:
     """Void a reading that is wrong; it stays on record."""
-    path = ("meters", operator.number("meters", named), "readings", str(reading))
+    path = ("meters", number, "readings", reading)
     operator.tell(
         operator.post(*path, "void", body={"reason": reason}), f"reading {reading} is void"
     )

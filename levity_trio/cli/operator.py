@@ -21,6 +21,7 @@ from levity_trio.cli.declaring import (
     JSON_PARAMETER,
     Callback,
     Group,
+    Named,
     database_options,
     examples_of,
     help_of,
@@ -105,36 +106,44 @@ class Operator(Output):
         url = url or (None if token else open_socket()) or DEFAULT_URL
         self._api = Api(url, SERVER, token, terminal.hear, ca)
 
-    def ask(self, method: str, *path: str, **options: Any) -> Any:
+    def run(self, function: Callback, options: dict[str, Any]) -> int | None:
+        """Run a command with its options, in which things that are named get their numbers."""
+        for parameter in click.get_current_context().command.params:
+            name = str(parameter.name)
+            if isinstance(parameter.type, Named) and options[name] is not None:
+                options[name] = self.number(parameter.type.resource, options[name])
+        return function(self, **options)
+
+    def ask(self, method: str, *path: object, **options: Any) -> Any:
         """Send a request; see Api.ask."""
         with _refusals():
-            return self._api.ask(method, *path, **options)
+            return self._api.ask(method, *map(str, path), **options)
 
-    def get(self, *path: str, **query: object) -> Any:
+    def get(self, *path: object, **query: object) -> Any:
         """Return what is below /api/admin; what is None in the query is left out."""
         return self.ask("GET", ADMIN, *path, query=present(query))
 
-    def post(self, *path: str, body: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    def post(self, *path: object, body: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Send a body to what is below /api/admin."""
         return self.ask("POST", ADMIN, *path, given=body, **options)
 
-    def put(self, *path: str, body: Mapping[str, Any]) -> Any:
+    def put(self, *path: object, body: Mapping[str, Any]) -> Any:
         return self.ask("PUT", ADMIN, *path, given=body)
 
-    def patch(self, *path: str, body: Mapping[str, Any]) -> Any:
+    def patch(self, *path: object, body: Mapping[str, Any]) -> Any:
         return self.ask("PATCH", ADMIN, *path, given=body)
 
-    def delete(self, *path: str, **options: Any) -> Any:
+    def delete(self, *path: object, **options: Any) -> Any:
         return self.ask("DELETE", ADMIN, *path, **options)
 
-    def rows(self, *path: str, **query: object) -> Iterator[Any]:
+    def rows(self, *path: object, **query: object) -> Iterator[Any]:
         """Yield all rows of a list below /api/admin, page by page."""
         page: Any = {"next_cursor": None}
         while "next_cursor" in page:
             page = self.get(*path, **query, cursor=page["next_cursor"] or None, limit=PAGE_ROWS)
             yield from page["data"]
 
-    def some_rows(self, limit: int | None, *path: str, **query: object) -> Iterator[Any]:
+    def some_rows(self, limit: int | None, *path: object, **query: object) -> Iterator[Any]:
         """Yield the rows of a list, at least so many if there are. A page may have fewer rows than
         its limit."""
         left, cursor = limit, None
@@ -145,32 +154,32 @@ class Operator(Output):
                 return
             left = None if left is None else left - len(page["data"])
 
-    def send(self, method: str, *path: str, **options: Any) -> bytes:
+    def send(self, method: str, *path: object, **options: Any) -> bytes:
         """Send a request with any body to what is below /api/admin, and return that of the
         response; see Api.send."""
         with _refusals():
-            return self._api.send(method, ADMIN, *path, **options)
+            return self._api.send(method, ADMIN, *map(str, path), **options)
 
-    def fetch(self, *path: str, into: BinaryIO, patience: float) -> None:
+    def fetch(self, *path: object, into: BinaryIO, patience: float) -> None:
         """Write what is below /api/admin to a file."""
         with _refusals():
-            self._api.fetch(ADMIN, *path, into=into, patience=patience)
+            self._api.fetch(ADMIN, *map(str, path), into=into, patience=patience)
 
     def lines(self, *path: str, **options: Any) -> Iterator[str]:
         """Yield the lines of a long response; see Api.lines."""
         with _refusals():
             yield from self._api.lines(*path, **options)
 
-    def number(self, resource: str, named: str) -> str:
+    def number(self, resource: str, named: str) -> int:
         """Return the number of a household or a car by its name; a number is one already. Raises
         ConfigError."""
         if named.isdecimal():
-            return named
+            return int(named)
         records = self.get(resource, name=named)["data"]
         if not records:
             what = NAMES.get(resource, resource[:-1])
             raise ConfigError(f"there is no {what} {named!r}; levity-trio {what} list shows all")
-        return str(records[0]["id"])
+        return int(records[0]["id"])
 
     def check_charger(self, charger: str | None) -> None:
         """Refuse a charger that is not known, which a list would only show nothing of."""
@@ -285,7 +294,7 @@ def command(
         @API
         @wraps(function)
         def run(api: str | None, ca: Path | None, *, is_json: bool, **options: Any) -> int | None:
-            return function(Operator(api, ca, is_json=is_json), **options)
+            return Operator(api, ca, is_json=is_json).run(function, options)
 
         words, shown = help_of(function)
         shown = epilog or shown
@@ -330,7 +339,7 @@ class ApiGroup(Group):
         ) -> int | None:
             if api is None or database is not None:
                 api = socket_address(database, config)
-            return function(Operator(api, ca, is_json=is_json), **options)
+            return Operator(api, ca, is_json=is_json).run(function, options)
 
         name = name_of(function)
         made = click.command(name, epilog=examples_of(self.epilog, str(self.name), name))(run)

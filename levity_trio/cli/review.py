@@ -61,7 +61,7 @@ review = _Listing(
 )
 
 
-def decide(operator: Operator, *path: str, **fields: object) -> int:
+def decide(operator: Operator, *path: object, **fields: object) -> int:
     """Send a decision and show its result. Times and figures that were not given are left out."""
     done: Mapping[str, Any] | None = operator.post(*path, body=present(fields))
     if operator.is_json or done is None:
@@ -245,7 +245,7 @@ def settle(
 @EVENT
 def confirm(operator: Operator, transaction: int, **fields: object) -> int:
     """Make the figure of a session certain."""
-    return decide(operator, "transactions", str(transaction), "confirm", **fields)
+    return decide(operator, "transactions", transaction, "confirm", **fields)
 
 
 @review.api_command
@@ -257,7 +257,7 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 @EVENT
 def attach(operator: Operator, message: int, **fields: object) -> int:
     """Apply a message to a session of its charger."""
-    return decide(operator, "set-aside", str(message), "attach", **fields)
+    return decide(operator, "set-aside", message, "attach", **fields)
 
 
 @review.api_command
@@ -272,7 +272,7 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 @REASON
 def make(operator: Operator, message: int, **fields: object) -> int:
     """Make a session of a stop that fits none."""
-    return decide(operator, "set-aside", str(message), "make-transaction", **fields)
+    return decide(operator, "set-aside", message, "make-transaction", **fields)
 
 
 @review.api_command
@@ -281,9 +281,7 @@ def make(operator: Operator, message: int, **fields: object) -> int:
 @REASON
 def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:
     """Resolve a message, or a review, that affects no bill."""
-    return decide(
-        operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **fields
-    )
+    return decide(operator, "reviews" if is_review else "set-aside", message, "dismiss", **fields)
 
 
 # Correct
@@ -307,7 +305,7 @@ def correct(operator: Operator, transaction: int, **fields: object) -> int:
       levity-trio correct 1000017 --stop-kwh 43.5 --reason "digits swapped"
       levity-trio correct 1000017 --card 04A1B2C3 --reason "Anna's, she says"
     """
-    return decide(operator, "transactions", str(transaction), "correct", **fields)
+    return decide(operator, "transactions", transaction, "correct", **fields)
 
 
 # Close
@@ -327,4 +325,4 @@ def close(operator: Operator, transaction: int, **fields: object) -> int:
       levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
           --stop-kwh 43.5 --reason "read at its display"
     """
-    return decide(operator, "transactions", str(transaction), "close", **fields)
+    return decide(operator, "transactions", transaction, "close", **fields)

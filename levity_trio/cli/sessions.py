@@ -185,7 +185,7 @@ def explain(operator: Operator, transaction: int) -> None:
     Examples:
       levity-trio explain 1000017
     """
-    explained = operator.get("transactions", str(transaction), "explain")
+    explained = operator.get("transactions", transaction, "explain")
     if not operator.is_told(explained):
         for line in explained["lines"]:
             say(cell(line))

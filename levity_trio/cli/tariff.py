@@ -17,11 +17,13 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.cli.declaring import (
     PATH,
     WIDE,
+    Named,
     argument,
     examples_of,
     flag,
     limit,
     option,
+    present,
     together,
 )
 from levity_trio.cli.operator import Operator, api_group
@@ -68,16 +70,21 @@ def tariff() -> None:
 
 
 _FILE: Final = argument("FILE", type=PATH)
-_NAME: Final = argument("TARIFF", "named")
+_NAME: Final = argument("TARIFF", "number", type=Named("tariffs"))
 _REASON: Final = option("--reason", "Why, for those who ask later.")
 _CORRECT: Final = flag(
     "--correct-statements", "Do it also if it corrects statements that are closed already."
 )
 _PAYER: Final = together(
-    option("--household HOUSEHOLD", "A household, by its number or name.", "account"),
+    option(
+        "--household HOUSEHOLD",
+        "A household, by its number or name.",
+        "account",
+        type=Named("accounts"),
+    ),
     option("--charger ID", "A charger."),
 )
-_TARGET: Final = together(_PAYER, flag("--site", "The whole site.", "is_site"))
+_TARGET: Final = together(_PAYER, flag("--site", "The whole site.", default=None))
 _CHANGE: Final = together(
     _TARGET,
     option("--since DAY", "From which day on, as 2026-10-01.", required=True),
@@ -146,14 +153,14 @@ def list_(operator: Operator, limit: int) -> None:
 @_NAME
 @flag("--toml", "Print the newest version as it was given, for the next one.", "is_toml")
 @WIDE
-def show(operator: Operator, named: str, *, is_toml: bool) -> None:
+def show(operator: Operator, number: int, *, is_toml: bool) -> None:
     """Show a tariff: what it says, when, and for whom.
 
     Examples:
       levity-trio tariff show Flat
       levity-trio tariff show Flat --toml > flat.toml
     """
-    record = operator.get("tariffs", operator.number("tariffs", named))
+    record = operator.get("tariffs", number)
     if not is_toml:
         _say(operator, record)
         return
@@ -172,7 +179,7 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
 @_REASON
 @_CORRECT
 def withdraw(
-    operator: Operator, named: str, day: str, reason: str | None, *, correct_statements: bool
+    operator: Operator, number: int, day: str, reason: str | None, *, correct_statements: bool
 ) -> None:
     """Withdraw the version of a day, as if it had never held.
 
@@ -182,7 +189,7 @@ def withdraw(
       levity-trio tariff withdraw Flat 2026-10-01 --reason "0.23 instead of 0.32"
     """
     body = {"since": day, "reason": reason, "correct_statements": correct_statements}
-    done = operator.post("tariffs", operator.number("tariffs", named), "withdraw", body=body)
+    done = operator.post("tariffs", number, "withdraw", body=body)
     _say(operator, done)
     if not operator.is_json and done["corrected"]:
         say(_corrected(done))
@@ -194,7 +201,7 @@ def withdraw(
 @tariff.api_command
 @_NAME
 @_CHANGE
-def assign(operator: Operator, named: str, **fields: Any) -> None:
+def assign(operator: Operator, number: int, **fields: Any) -> None:
     """Make a tariff hold for a household, a charger or the site.
 
     Examples:
@@ -205,7 +212,7 @@ def assign(operator: Operator, named: str, **fields: Any) -> None:
     A session costs what its household's tariff says, else that of its charger, else
     that of the site: the one that holds on the local day of its start.
     """
-    _assign(operator, named, **fields)
+    _assign(operator, fields | {"tariff": number})
 
 
 @tariff.api_command
@@ -218,25 +225,23 @@ def unassign(operator: Operator, **fields: Any) -> None:
 
     From that day on, the tariff of the charger or of the site holds.
     """
-    _assign(operator, None, **fields)
+    _assign(operator, fields | {"tariff": None})
 
 
 @tariff.api_command
-@option("--tariff TARIFF", "Only of this tariff.", "named")
+@option("--tariff TARIFF", "Only of this tariff.", "number", type=Named("tariffs"))
 @_TARGET
 @limit()
-def assignments(operator: Operator, named: str | None, limit: int, **target: Any) -> None:
+def assignments(operator: Operator, number: int | None, limit: int, **target: Any) -> None:
     """List for whom tariffs were assigned, the newest first.
 
     Examples:
       levity-trio tariff assignments
       levity-trio tariff assignments --tariff Flat
     """
-    query = _target(operator, **target)
-    number = None if named is None else operator.number("tariffs", named)
     operator.show_page(
         ASSIGNED,
-        operator.get("tariff-assignments", **query, tariff=number, limit=limit),
+        operator.get("tariff-assignments", **target, tariff=number, limit=limit),
         _line,
         empty=NOT_ASSIGNED,
     )
@@ -247,7 +252,7 @@ def assignments(operator: Operator, named: str | None, limit: int, **target: Any
 @option("--day DAY", "On which day; today by default.")
 def which(operator: Operator, day: str | None, **target: Any) -> None:
     """Say which tariff holds for a household at a charger, and why."""
-    in_force = operator.get("tariff-in-force", **_target(operator, **target), day=day)
+    in_force = operator.get("tariff-in-force", **target, day=day)
     assigned = in_force["assignment"]
     if assigned is None:
         operator.tell(in_force, f"no tariff holds on {in_force['day']}")
@@ -268,25 +273,11 @@ def which(operator: Operator, day: str | None, **target: Any) -> None:
     operator.tell(in_force, f"{words}\n{fill(f'{ground}{reason}', '  ', '  ')}")
 
 
-def _assign(
-    operator: Operator,
-    named: str | None,
-    *,
-    since: str,
-    reason: str | None,
-    correct_statements: bool,
-    **target: Any,
-) -> None:
-    body = _target(operator, **target)
-    if len(body) != 1:
+def _assign(operator: Operator, fields: Mapping[str, Any]) -> None:
+    targets = [fields[name] for name in ("account", "charger", "site")]
+    if len(targets) - targets.count(None) != 1:
         raise click.UsageError("give one of --household, --charger and --site")
-    number = None if named is None else int(operator.number("tariffs", named))
-    body |= {
-        "since": since,
-        "reason": reason,
-        "correct_statements": correct_statements,
-        "tariff": number,
-    }
+    body = present(fields) | {"tariff": fields["tariff"]}
     done = operator.post("tariff-assignments", body=body)
     until = f" until {done['until']}, when another assignment begins" if done["until"] else ""
     again = "; that was so already" if done["result"] == "same" else ""
@@ -304,16 +295,6 @@ def _corrected(done: Mapping[str, Any]) -> str:
         f" {signed(statement['amount'], CURRENCIES[statement['currency']])}, on the next statement"
         for statement in done["corrected"]
     )
-
-
-def _target(
-    operator: Operator, account: str | None, charger: str | None, *, is_site: bool = False
-) -> dict[str, Any]:
-    target: dict[str, Any] = (
-        {} if account is None else {"account": int(operator.number("accounts", account))}
-    )
-    target |= {} if charger is None else {"charger": charger}
-    return target | ({"site": True} if is_site else {})
 
 
 def _for(assignment: Mapping[str, Any]) -> str:

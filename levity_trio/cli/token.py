@@ -62,5 +62,5 @@ def list_(operator: Operator) -> None:
 @ID
 def revoke(operator: Operator, number: int) -> None:
     """Revoke a token; what uses it is refused from then on."""
-    operator.delete("tokens", str(number))
+    operator.delete("tokens", number)
     operator.tell({"revoked": number}, f"token {number} is revoked")

@@ -78,7 +78,7 @@ class _Download:
 
 def download(
     operator: Operator,
-    *path: str,
+    *path: object,
     target: Path,
     patience: float,
     another: str,

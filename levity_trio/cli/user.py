@@ -104,7 +104,7 @@ def add(
     """Add a user. The password is asked for, unless you invite the user."""
     kind = _kind(is_link=is_link, is_pin=is_pin)
     secret = {"invite": kind} if kind else {"password": _password(is_from_stdin=is_stdin)}
-    number = None if account is None else int(operator.number("accounts", account))
+    number = None if account is None else operator.number("accounts", account)
     made = operator.post("users", body={**changes(given), "account": number, **secret})
     words = f"This is user {made['id']}, {made['name']} ({made['role']})."
     operator.tell(
@@ -140,7 +140,7 @@ def change(
     """Change role, household, language or password. A new password ends the user's log-ins."""
     fields: dict[str, object] = changes({"role": role, "language": language})
     if account is not None:
-        fields["account"] = int(operator.number("accounts", account))
+        fields["account"] = operator.number("accounts", account)
     if password["is_without"]:
         fields["password"] = None
     elif password["is_asked"] or password["is_stdin"]:
@@ -159,7 +159,7 @@ def remove(operator: Operator, named: str) -> None:
     """Remove a user; the user's log-ins end."""
     number = _number(operator, named)
     operator.delete("users", number)
-    operator.tell({"removed": int(number)}, f"user {number} is removed")
+    operator.tell({"removed": number}, f"user {number} is removed")
 
 
 @user.socket_command
@@ -209,17 +209,17 @@ def logins(operator: Operator, *, is_ended: bool) -> None:
 @ID
 def end(operator: Operator, number: int) -> None:
     """End a log-in."""
-    operator.delete("logins", str(number))
+    operator.delete("logins", number)
     operator.tell({"ended": number}, f"log-in {number} is ended")
 
 
-def _number(operator: Operator, named: str) -> str:
+def _number(operator: Operator, named: str) -> int:
     """Return the id of a user in use. Raises ConfigError."""
     if named.isascii() and named.isdecimal():
-        return named
+        return int(named)
     for known in operator.get("users"):
         if known["removed_at"] is None and known["name"].casefold() == named.casefold():
-            return str(known["id"])
+            return int(known["id"])
     raise ConfigError(f"there is no user {named!r}; see levity-trio user list")
 
 

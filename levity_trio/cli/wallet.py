@@ -105,9 +105,9 @@ def list_(operator: Operator, limit: int, **filters: bool | None) -> None:
 @wallet.api_command
 @HOUSEHOLD
 @limit("How many entries.", default=20)
-def show(operator: Operator, named: str, limit: int) -> None:
+def show(operator: Operator, number: int, limit: int) -> None:
     """Show a wallet, its newest entries, and what is reserved."""
-    path = ("wallets", operator.number("accounts", named))
+    path = ("wallets", number)
     record = operator.get(*path)
     entries = operator.get(*path, "entries", limit=limit)["data"]
     if operator.is_told({**record, "entries": entries}):
@@ -161,34 +161,33 @@ _entering(
 @HOUSEHOLD
 @option("--limit", "Spent at or below this amount.", "limit", default=NO_LIMIT)
 @_REASON
-def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
+def prepaid(operator: Operator, number: int, limit: str, reason: str) -> None:
     """Make a household pay before it charges, or change its limit.
 
     While what it has available is at or below the limit, its cards are Blocked.
     """
-    _set_terms(operator, named, "prepaid", reason, limit)
+    _set_terms(operator, number, "prepaid", reason, limit)
 
 
 @wallet.api_command
 @HOUSEHOLD
 @_REASON
-def postpaid(operator: Operator, named: str, reason: str) -> None:
+def postpaid(operator: Operator, number: int, reason: str) -> None:
     """Bill a household afterwards."""
-    _set_terms(operator, named, "postpaid", reason, NO_LIMIT)
+    _set_terms(operator, number, "postpaid", reason, NO_LIMIT)
 
 
 def _enter(
     operator: Operator,
     path: str,
     *,
-    named: str,
+    number: int,
     amount: str,
     currency: str | None,
     key: str | None,
     **more: Any,
 ) -> None:
     """Enter an amount. Raises ConfigError."""
-    number = operator.number("accounts", named)
     minor, unit = _minor_units(operator, number, amount, currency)
     headers = {} if key is None else {"Idempotency-Key": key}
     body = present(more) | {"amount": minor, "currency": unit.code}
@@ -201,8 +200,7 @@ def _enter(
     operator.tell(entered, f"{words}; its balance is {money(balance, unit)}")
 
 
-def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: str) -> None:
-    number = operator.number("accounts", named)
+def _set_terms(operator: Operator, number: int, terms: str, reason: str, limit: str) -> None:
     # A site without a currency has a limit of nothing.
     minor = 0 if limit == NO_LIMIT else _minor_units(operator, number, limit, None)[0]
     record = operator.post(
@@ -213,7 +211,7 @@ def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: s
 
 
 def _minor_units(
-    operator: Operator, account: str, amount: str, typed: str | None
+    operator: Operator, account: int, amount: str, typed: str | None
 ) -> tuple[int, Currency]:
     """Return an amount in minor units of a currency: that which was given, or that of the site.
     Raises ConfigError."""

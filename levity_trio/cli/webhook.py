@@ -80,7 +80,7 @@ def list_(operator: Operator) -> None:
 @ID
 def test(operator: Operator, number: int) -> int:
     """Send a test message, once. The exit status is 1 if it was not delivered."""
-    done = operator.post("webhooks", str(number), "test")
+    done = operator.post("webhooks", number, "test")
     words = (
         f"delivered, status {done['status']}"
         if done["is_delivered"]
@@ -97,7 +97,7 @@ def given_up(operator: Operator, number: int) -> None:
     """List the facts that were never delivered, the newest first."""
     operator.table(
         GIVEN_UP_COLUMNS,
-        operator.get("webhooks", str(number), "given-up"),
+        operator.get("webhooks", number, "given-up"),
         empty="every fact was delivered, or still waits",
     )
 
@@ -106,5 +106,5 @@ def given_up(operator: Operator, number: int) -> None:
 @ID
 def remove(operator: Operator, number: int) -> None:
     """Remove a webhook; what waits for it is not delivered."""
-    operator.delete("webhooks", str(number))
+    operator.delete("webhooks", number)
     operator.tell({"removed": number}, f"webhook {number} is removed")
