@@ -129,6 +129,16 @@ class Entry:
     """Other misbehaviour that affects the transaction and belongs to no single message of it."""
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Its charger and its connector."""
+        return self.charger, self.connector
+
+    @property
+    def moments(self) -> list[Moment]:
+        """All moments that its messages report."""
+        return [moment for sent in self.sent for moment in sent.moments]
+
+    @property
     def is_ended(self) -> bool:
         return self.ended is not None
 

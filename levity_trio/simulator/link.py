@@ -64,8 +64,6 @@ Beside = Callable[[], Awaitable[object]]
 class Pace:
     """Simulated seconds since this object was created, `speed` for each real second."""
 
-    __slots__ = ("_began", "speed")
-
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
         self._began = trio.current_time()
@@ -114,20 +112,6 @@ class UnderWay:
 
 
 class Link:
-    __slots__ = (
-        *(
-            "charger",
-            "problem",
-            "_away_until",
-            "_beside",
-            "_carry",
-            "_connection",
-            "_dial",
-            "_pace",
-        ),
-        *("_pause_seconds", "_sent", "_server", "_sleeps_until", "_under_way", "_wake", "_wanted"),
-    )
-
     def __init__(
         self,
         charger: Charger,
@@ -280,9 +264,8 @@ class Link:
         while True:
             while not self.charger.wants_link or self._pace.now < self._away_until:
                 self._wanted = trio.Event()
-                with trio.move_on_at(
-                    self._pace.real(self._away_until) if self.charger.wants_link else inf
-                ):
+                until = self._pace.real(self._away_until) if self.charger.wants_link else inf
+                with trio.move_on_at(until):
                     await self._wanted.wait()
             await self._converse()
             seconds = self._pause_seconds

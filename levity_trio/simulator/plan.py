@@ -13,7 +13,7 @@ whatever else it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
@@ -110,9 +110,10 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
             if is_dealt(index, share, dice_of(seed, "quirks", name).random())
         )
     power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
-    kind = {"vendor": "Levity", "power_type": power_type, **dice.choice(_MODELS[power_type])}
+    model = dice.choice(_MODELS[power_type])
     if SHARED in quirks:
-        kind = {"vendor": "Levity", "power_type": power_type, **_MODELS[power_type][-1]}
+        model = _MODELS[power_type][-1]
+    kind = {"vendor": "Levity", "power_type": power_type, **model}
     if GRIZZLE in quirks:
         kind = {"vendor": "United Chargers", "model": "Grizzl-E Smart", "max_current_a": 40.0}
     return ChargerSpec(
@@ -220,13 +221,10 @@ def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
     plans = []
     for spec in specs:
         visits = _visits(scenario, spec, dice_of(seed, spec.id, "visits"))
-        incidents = [
-            incident
-            for mishaps in scenario.mishaps
-            for incident in _incidents(
-                scenario, mishaps, spec, dice_of(seed, spec.id, mishaps.kind)
-            )
-        ]
+        incidents: list[Incident] = []
+        for mishaps in scenario.mishaps:
+            dice = dice_of(seed, spec.id, mishaps.kind)
+            incidents += _incidents(scenario, mishaps, spec, dice)
         incidents.sort(key=lambda incident: incident.at)
         plans.append(ChargerPlan(spec, tuple(visits), tuple(incidents)))
     return Plan(scenario.seconds, tuple(plans))
@@ -308,19 +306,14 @@ def _end(scenario: Scenario) -> float:
     return scenario.seconds - LAST_QUIET_SECONDS
 
 
-Deed = Callable[[Charger, Incident, float], None]
-
-
 def schedule(charger: Charger, plan: ChargerPlan) -> None:
     """Put all visits and incidents of a plan on the charger's agenda."""
     for visit in plan.visits:
         _schedule_visit(charger, visit)
     for incident in plan.incidents:
-        begin, end = _INCIDENTS[incident.kind]
-        charger.agenda.plan(incident.at, partial(begin, charger, incident), is_own=False)
-        charger.agenda.plan(
-            incident.at + incident.seconds, partial(end, charger, incident), is_own=False
-        )
+        over_at = incident.at + incident.seconds
+        charger.agenda.plan(incident.at, partial(_begin, charger, incident), is_own=False)
+        charger.agenda.plan(over_at, partial(_finish, charger, incident), is_own=False)
 
 
 def _attempt(deed: Callable[..., None], *details: object) -> None:
@@ -354,12 +347,10 @@ def _die(charger: Charger, incident: Incident, at: float) -> None:
         if (transaction := connector.transaction) is not None
     ]
     charger.fail(at, keeps_sessions=False)
-    if incident.is_noticed:
-        noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
-        for connector, tag in charging:
-            charger.agenda.plan(
-                noticed_at, partial(_show_once_more, charger, connector, tag), is_own=False
-            )
+    noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
+    for connector, tag in charging if incident.is_noticed else ():
+        show = partial(_show_once_more, charger, connector, tag)
+        charger.agenda.plan(noticed_at, show, is_own=False)
 
 
 def _show_once_more(charger: Charger, connector: Connector, tag: str, at: float) -> None:
@@ -367,29 +358,26 @@ def _show_once_more(charger: Charger, connector: Connector, tag: str, at: float)
         _attempt(charger.present_tag, connector.number, tag, at)
 
 
-def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
-    notifications.swap(charger, incident.register_wh, at)
-    charger.power_on(at)
+def _begin(charger: Charger, incident: Incident, at: float) -> None:
+    match incident.kind:
+        case Kind.FAULT:
+            charger.fault(incident.connector, incident.error_code, at)
+        case Kind.OUTAGE:
+            charger.go_offline(at)
+        case Kind.BROWNOUT:
+            charger.fail(at, keeps_sessions=True)
+        case Kind.DEATH:
+            _die(charger, incident, at)
+        case Kind.POWER_CUT | Kind.METER_SWAP:
+            charger.power_off(at)
 
 
-_INCIDENTS: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
-    Kind.FAULT: (
-        lambda charger, fault, at: charger.fault(fault.connector, fault.error_code, at),
-        lambda charger, fault, at: charger.clear_fault(fault.connector, at),
-    ),
-    Kind.OUTAGE: (
-        lambda charger, _, at: charger.go_offline(at),
-        lambda charger, _, at: charger.go_online(at),
-    ),
-    Kind.POWER_CUT: (
-        lambda charger, _, at: charger.power_off(at),
-        lambda charger, _, at: charger.power_on(at),
-    ),
-    Kind.BROWNOUT: (
-        lambda charger, _, at: charger.fail(at, keeps_sessions=True),
-        lambda charger, _, at: charger.power_on(at),
-    ),
-    Kind.DEATH: (_die, lambda charger, _, at: charger.power_on(at)),
-    Kind.METER_SWAP: (lambda charger, _, at: charger.power_off(at), _close_cabinet),
-}
-"""By kind of incident: how it begins and how it ends."""
+def _finish(charger: Charger, incident: Incident, at: float) -> None:
+    if incident.kind is Kind.FAULT:
+        charger.clear_fault(incident.connector, at)
+    elif incident.kind is Kind.OUTAGE:
+        charger.go_online(at)
+    else:
+        if incident.kind is Kind.METER_SWAP:
+            notifications.swap(charger, incident.register_wh, at)
+        charger.power_on(at)

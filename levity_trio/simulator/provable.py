@@ -125,26 +125,21 @@ class _Stretch(NamedTuple):
 def prove(entry: Entry) -> Proof:
     """Judge one transaction. Its energy is final only if it has ended."""
     points = sorted(_points(entry), key=lambda point: point.at)
-    stretches = _united([*_spanned(points), *_counted_from_zero(points)])
-    rolled = sum(high - low for low, high in _rolled_over(points))
-    lost = tuple(_lost(entry, points, _united([*stretches, *_rolled_over(points)])))
+    rollovers = _rolled_over(points)
+    proved = [*_spanned(points), *_counted_from_zero(points), *rollovers]
+    lost = tuple(_lost(entry, points, _united(proved)))
     proved_wh = entry.energy_wh - sum(one.wh for one in lost)
-    is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(
-        True for _ in _falls(points)
-    )
-    is_whole = all(sent.is_evidence for sent in entry.sent) and all(
-        map(entry.message, (START, STOP))
-    )
-    is_honest = not lost and not is_contradicted and is_whole and _tells_right(points)
+    is_contradicted = _is_falling(points) or any(sent.is_contradicted for sent in entry.sent)
     is_refuted = any(_is_too_much(before, after) for before, after in pairwise(points))
     if SHARED_METER in entry.lies:
         shown = [int(point.register_wh) for point in points]
         most_wh = max(entry.energy_wh, max(shown, default=0) - min(shown, default=0))
         is_hidden = most_wh - entry.energy_wh <= _LITTLE_WH
         return Proof(proved_wh, 0, lost, is_contradicted, False, is_refuted, most_wh, is_hidden)
-    return Proof(
-        proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted
-    )
+    least_wh = max(0, proved_wh - sum(high - low for low, high in rollovers))
+    is_whole = all(sent.is_evidence for sent in entry.sent) and _tells_right(points)
+    is_honest = is_whole and not lost and not is_contradicted
+    return Proof(proved_wh, least_wh, lost, is_contradicted, is_honest, is_refuted)
 
 
 def without_overlaps(first: Entry, second: Entry, wh: int) -> int:
@@ -176,13 +171,18 @@ def without_start(first: Entry, second: Entry, wh: int) -> int:
 def _overlap(first: Entry, second: Entry) -> _Stretch | None:
     """The stretch of the register that two consecutive transactions both claim, from the start of
     the second to the stop of the first."""
-    before = list(_points(first))
-    begins = [int(point.register_wh) for point in before if point.action == START]
-    ends = [int(point.register_wh) for point in before if point.action == STOP]
-    starts = [int(point.register_wh) for point in _points(second) if point.action == START]
-    if not (begins and ends and starts) or not begins[0] < starts[0] < ends[0]:
+    begins, ends, starts = _told(first, START), _told(first, STOP), _told(second, START)
+    if begins is None or ends is None or starts is None or not begins < starts < ends:
         return None
-    return _Stretch(starts[0], ends[0])
+    return _Stretch(starts, ends)
+
+
+def _told(entry: Entry, action: str) -> int | None:
+    """Return the register of a start or a stop; None if it was not sent, or is not a number."""
+    for point in _points(entry):
+        if point.action == action:
+            return int(point.register_wh)
+    return None
 
 
 def _points(entry: Entry) -> Iterator[_Point]:
@@ -335,13 +335,14 @@ def _is_alone(points: Sequence[_Point], action: str) -> bool:
 # Visible contradictions, and honesty
 
 
-def _falls(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Points at which the reported register fell without an innocent reason (rollover, unit,
-    counting from 0)."""
+def _is_falling(points: Sequence[_Point]) -> bool:
+    """Whether the reported register fell without an innocent reason (rollover, unit, counting from
+    0)."""
     lifetime = [point for point in points if not _is_of_session(point, points)]
-    for before, after in _all_falls(lifetime):
-        if not _is_rollover(before, after) and not _is_scaled(after, points):
-            yield after
+    return any(
+        not _is_rollover(before, after) and not _is_scaled(after, points)
+        for before, after in _all_falls(lifetime)
+    )
 
 
 def _is_too_much(before: _Point, after: _Point) -> bool:

@@ -16,7 +16,7 @@ from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import Tally
 from levity_trio.simulator.feeder import FeederReport
-from levity_trio.simulator.screen import delivered_wh
+from levity_trio.simulator.screen import delivered_wh, plain_table
 from levity_trio.simulator.verification import Verdict
 
 MOST_LINES: Final = 50
@@ -33,8 +33,8 @@ class Account(Tally):
     energy_wh: int = 0
 
     @property
-    def troubles(self) -> int:
-        return self.refused + self.unanswered + self.unreadable + self.discarded
+    def troubles(self) -> tuple[int, ...]:
+        return self.refused, self.unanswered, self.unreadable, self.discarded
 
 
 @record(kw_only=False)
@@ -112,7 +112,7 @@ def _print(console: Console, lines: Iterable[Text]) -> None:
 
 
 def _counts(head: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column(head, no_wrap=True)
     for other in heads:
         table.add_column(other, justify="right", no_wrap=True)
@@ -146,16 +146,16 @@ def _life(verdict: Verdict, *, is_verbose: bool) -> Iterator[Text]:
 
 
 def _table(summary: Report) -> Table:
-    table = Table(
-        box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_footer=True
-    )
+    table = plain_table(show_footer=True)
     total = summary.total
     table.add_column("charger", f"{len(summary.accounts)} in all", no_wrap=True)
     for head, cell in zip(_HEADS, _cells(total), strict=True):
         table.add_column(head, cell, justify="right", no_wrap=True)
     # those with the most problems are shown, in their original order
     identities = list(summary.accounts)
-    key = [(account.troubles, account.sent) for account in summary.accounts.values()].__getitem__
+    key = [
+        (sum(account.troubles), account.sent) for account in summary.accounts.values()
+    ].__getitem__
     for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)):
         identity = identities[place]
         table.add_row(identity, *_cells(summary.accounts[identity]))
@@ -163,11 +163,10 @@ def _table(summary: Report) -> Table:
 
 
 def _cells(account: Account) -> list[Text]:
-    troubles = (account.refused, account.unanswered, account.unreadable, account.discarded)
     return [
         Text(str(account.sent)),
         Text(str(account.answered)),
-        *(Text(str(trouble), style="red" if trouble else "dim") for trouble in troubles),
+        *(Text(str(trouble), style="red" if trouble else "dim") for trouble in account.troubles),
         Text(str(account.sessions)),
         Text(kwh(account.energy_wh)),
     ]

@@ -167,10 +167,7 @@ def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
     return Ledger(
         chargers=[charger.spec.id for charger in chargers],
         entries=[entry for charger in chargers for entry in charger.ledger],
-        zero=max(
-            (charger.clock.zero for charger in chargers if charger.clock.zero is not None),
-            default=None,
-        ),
+        zero=max(filter(None, (charger.clock.zero for charger in chargers)), default=None),
         slack_seconds=order.slack_seconds,
         transaction=since.transaction,
         set_aside_at=since.set_aside_at,
@@ -239,15 +236,8 @@ async def _wait_for_end(order: Order, fleet: Fleet) -> None:
     else:
         await fleet.pace.sleep_until(order.plan.seconds)
         with trio.move_on_after(SETTLING_SECONDS):
-            while _are_busy(fleet):  # noqa: ASYNC110 - polls thousands of outboxes rarely
+            while not all(charger.outbox.is_done for charger in fleet.chargers.values()):  # noqa: ASYNC110 - polls thousands of outboxes rarely
                 await trio.sleep(CHECK_INTERVAL_SECONDS)
-
-
-def _are_busy(fleet: Fleet) -> bool:
-    return any(
-        charger.outbox.head is not None or charger.outbox.is_busy
-        for charger in fleet.chargers.values()
-    )
 
 
 async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

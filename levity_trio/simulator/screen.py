@@ -13,7 +13,8 @@ import heapq
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import trio
 from rich import console as rich_console
@@ -127,14 +128,12 @@ class Scene:
 def row_of(charger: State) -> Row:
     """Return a charger's row without changing the charger."""
     connectors, tally = charger.connectors, charger.tally
-    tags = [
-        connector.transaction.id_tag
-        if connector.transaction
-        else connector.tag[0]
-        if connector.tag
-        else ""
-        for connector in connectors
-    ]
+    tags = []
+    for connector in connectors:
+        if connector.transaction:
+            tags.append(connector.transaction.id_tag)
+        elif connector.tag:
+            tags.append(connector.tag[0])
     return Row(
         id=charger.spec.id,
         model=charger.spec.model,
@@ -144,7 +143,7 @@ def row_of(charger: State) -> Row:
             for connector in connectors
             if connector.number or connector.status is not Status.AVAILABLE
         ),
-        tag=" ".join(filter(None, tags)),
+        tag=" ".join(tags),
         power_w=sum(connector.meter.power_w for connector in connectors),
         session_wh=sum(connector.session_wh for connector in connectors),
         delivered_wh=delivered_wh(charger),
@@ -218,16 +217,6 @@ class Console(rich_console.Console):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
-class Painter(Protocol):
-    """An output that shows the fleet."""
-
-    def is_due(self, share: float) -> bool:
-        """Whether there is something to paint at this share of the run, from 0 to 1."""
-
-    def paint(self, view: View) -> None:
-        """Show the view. May block. Raises like `output_errors`."""
-
-
 @asynccontextmanager
 async def open_screen(console: Console, scene: Scene) -> AsyncIterator[None]:
     """Show the scene four times a second while open; the live table is erased on exit."""
@@ -253,7 +242,7 @@ def picture(view: View, width: int, height: int) -> RenderableType:
     lines = max(1, height - _LINES_AROUND)
     rows = view.rows if len(view.rows) <= lines else _busiest(view.rows, max(1, lines - 1))
     is_wide = width >= _WIDE_COLUMNS
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True, header_style="bold")
+    table = plain_table(expand=True)
     for column in COLUMNS:
         table.add_column(
             column.head,
@@ -271,13 +260,16 @@ def picture(view: View, width: int, height: int) -> RenderableType:
     )
 
 
+def plain_table(**options: Any) -> Table:
+    """Return a table without lines."""
+    return Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", **options)
+
+
 def totals(view: View) -> str:
     """Summarise all chargers in one line."""
     rows = view.rows
-    linked, charging = (
-        sum(row.link == "up" for row in rows),
-        sum(Status.CHARGING in row.statuses for row in rows),
-    )
+    linked = sum(row.link == "up" for row in rows)
+    charging = sum(Status.CHARGING in row.statuses for row in rows)
     power_kw = sum(row.power_w for row in rows) / 1000
     delivered_kwh = sum(row.delivered_wh for row in rows) / 1000
     messages, errors = sum(row.messages for row in rows), sum(row.errors for row in rows)
@@ -289,46 +281,39 @@ def totals(view: View) -> str:
 
 
 @contextmanager
-def _painter(console: Console) -> Iterator[Painter]:
+def _painter(console: Console) -> Iterator[_Painter]:
     if not console.is_terminal or console.is_dumb_terminal:
-        yield _Milestones(console)
+        yield _Painter(console, None)
         return
     with Live(
         console=console, auto_refresh=False, transient=True, vertical_overflow="crop"
     ) as live:
-        yield _Canvas(console, live)
+        yield _Painter(console, live)
 
 
-class _Canvas:
-    def __init__(self, console: Console, live: Live) -> None:
-        self._console = console
-        self._live = live
+@dataclass
+class _Painter:
+    """Shows the fleet: in a live table, or without one in a line for each tenth of a run, and
+    nothing for a run without an end."""
 
-    def is_due(self, _share: float) -> bool:
-        return True
-
-    def paint(self, view: View) -> None:
-        with output_errors(self._console.file):
-            self._live.update(
-                picture(view, self._console.width, self._console.height), refresh=True
-            )
-
-
-class _Milestones:
-    """A line for each tenth of a run; nothing for a run without an end."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._printed = 0
+    console: Console
+    live: Live | None
+    printed: int = 0
 
     def is_due(self, share: float) -> bool:
-        return int(share * STEPS) > self._printed
+        """Whether there is something to paint at this share of the run, from 0 to 1."""
+        return self.live is not None or int(share * STEPS) > self.printed
 
     def paint(self, view: View) -> None:
-        self._printed = int(view.share * STEPS)
-        percent = self._printed * 100 // STEPS
-        with output_errors(self._console.file):
-            self._console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True)
+        """Show the view. May block. Raises like `output_errors`."""
+        console = self.console
+        with output_errors(console.file):
+            if self.live is not None:
+                self.live.update(picture(view, console.width, console.height), refresh=True)
+                return
+            self.printed = int(view.share * STEPS)
+            percent = self.printed * 100 // STEPS
+            console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True)
 
 
 def _busiest(rows: Sequence[Row], count: int) -> list[Row]:

@@ -155,7 +155,7 @@ def tolerance(ledger: Ledger) -> timedelta:
 
 def is_on_time(entry: Entry, ledger: Ledger) -> bool:
     """Whether all times that the charger reported are correct."""
-    for moment in (moment for sent in entry.sent for moment in sent.moments):
+    for moment in entry.moments:
         true, reported = ledger.wall(moment.at), parse_time(moment.time or "")
         if moment.time is None or true is None:
             continue
@@ -294,18 +294,13 @@ def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
             yield fault(
                 entry, Kind.NEEDLESS, "no review, since nothing is wrong or lost", found, booking
             )
-    elif (
-        booking.energy_wh == entry.energy_wh
-        and not case.is_habit
-        and (why := _why_reviewed(entry, proof))
-    ):
-        yield fault(entry, Kind.UNREVIEWED, f"a review, since {why}", "none", booking)
-
-
-def _why_reviewed(entry: Entry, proof: Proof) -> str:
+        return
+    why = "its registers contradict each other"
     if proof.lost:
-        return f"only {proof.proved_wh} of {entry.energy_wh} Wh can be proved ({proof.lost[0].why})"
-    return "its registers contradict each other" if proof.is_contradicted else ""
+        why = f"only {proof.proved_wh} of {entry.energy_wh} Wh can be proved ({proof.lost[0].why})"
+    is_suspect = proof.lost or proof.is_contradicted
+    if is_suspect and booking.energy_wh == entry.energy_wh and not case.is_habit:
+        yield fault(entry, Kind.UNREVIEWED, f"a review, since {why}", "none", booking)
 
 
 class Unprovable(NamedTuple):
@@ -388,8 +383,9 @@ def verify(path: DatabaseAddress, ledger: Ledger) -> Verdict:
     cases = _cases(ledger)
     matched, invented = _matched(cases, transactions)
     losses: dict[Loss, list[int]] = defaultdict(list)
-    for lost in (lost for case in cases if case.entry.is_ended for lost in case.proof.lost):
-        losses[lost.why].append(lost.wh)
+    for case in cases:
+        for lost in case.proof.lost if case.entry.is_ended else ():
+            losses[lost.why].append(lost.wh)
     return Verdict(
         transactions=len(transactions),
         energy_wh=sum(booking.energy_wh or 0 for booking in transactions),
@@ -430,7 +426,12 @@ def _cases(ledger: Ledger) -> list[Case]:
     followed = {
         first for first, second in pairs if ledger.entries[second].message(START) is not None
     }
-    habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)
+    contradicted = Counter(
+        entry.place
+        for entry, proof in zip(ledger.entries, proofs, strict=True)
+        if proof.is_contradicted
+    )
+    clocks = _clocks(ledger)
     return [
         Case(
             entry=entry,
@@ -438,7 +439,9 @@ def _cases(ledger: Ledger) -> list[Case]:
             is_honest=alone[place] and place not in doubtful,
             ledger=ledger,
             is_followed=place in followed,
-            is_habit=habits[place],
+            # Those after it count, too: a judgement that changes with the habit lets the server
+            # judge its neighbours again.
+            is_habit=contradicted[entry.place] - proofs[place].is_contradicted >= _SHOW_A_HABIT,
             ahead=max(
                 (
                     by
@@ -462,49 +465,27 @@ def _shared(
         first, second = entries[place], entries[other]
         for one in (place, other):
             yield one, without_overlaps(first, second, proofs[one].least_wh)
-        connector = (first.charger, first.connector)
-        if connector in overlapping:
+        if first.place in overlapping:
             yield other, without_start(first, second, proofs[other].least_wh)
         if is_overlapping(first, second):
-            overlapping.add(connector)
-
-
-def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
-    """For each entry: whether its connector contradicted itself often enough to show a habit.
-
-    Those after it count, too: a judgement that changes with the habit lets the server judge its
-    neighbours again.
-    """
-    contradicted = [proof.is_contradicted for proof in proofs]
-    counts = Counter(
-        (entry.charger, entry.connector)
-        for entry, is_one in zip(entries, contradicted, strict=True)
-        if is_one
-    )
-    for entry, is_one in zip(entries, contradicted, strict=True):
-        yield counts[entry.charger, entry.connector] - is_one >= _SHOW_A_HABIT
+            overlapping.add(first.place)
 
 
 def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:
     """By charger: when it reported a time that was ahead, and by how much."""
     clocks: dict[str, list[tuple[float, timedelta]]] = defaultdict(list)
     for entry in ledger.entries:
-        moments = (moment for sent in entry.sent for moment in sent.moments)
-        reported = ((moment.at, ahead(ledger, moment)) for moment in moments)
+        reported = ((moment.at, ahead(ledger, moment)) for moment in entry.moments)
         clocks[entry.charger] += [(at, by) for at, by in reported if by > tolerance(ledger)]
     return clocks
 
 
 def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
     """The indexes of each pair of consecutive entries on a connector."""
-
-    def connector(place: int) -> tuple[str, int]:
-        return entries[place].charger, entries[place].connector
-
-    places = sorted(
-        range(len(entries)), key=lambda place: (*connector(place), entries[place].began)
+    in_order = sorted(
+        range(len(entries)), key=lambda index: (entries[index].place, entries[index].began)
     )
-    for _, of_connector in groupby(places, key=connector):
+    for _, of_connector in groupby(in_order, key=lambda index: entries[index].place):
         yield from pairwise(of_connector)
 
 

@@ -30,17 +30,13 @@ def _own_reading(charger: State, connector: Connector, at: float) -> call.MeterV
     value = notifications.meter_value(
         charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at
     )
-    transaction = connector.transaction
-    known = (
-        None
-        if transaction is None
-        else charger.memory.transaction_ids.get(str(transaction.local_id))
-    )
     if value is None:
         return None
-    return call.MeterValues(
-        connector_id=connector.number, meter_value=[value], transaction_id=known
-    )
+    request = call.MeterValues(connector_id=connector.number, meter_value=[value])
+    if connector.transaction is not None:
+        local_id = str(connector.transaction.local_id)
+        request.transaction_id = charger.memory.transaction_ids.get(local_id)
+    return request
 
 
 _OWN: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
@@ -322,21 +318,16 @@ class Charger(State):
         connector, at = self._place(number), self.agenda.reach(at)
         if not self.is_linked:
             raise Impossible(f"{self.spec.id} has no connection to the central system")
-        frame = self._own_frame(action, connector, at) if payload is None else (action, payload)
-        self.outbox.queue(frame, then, is_foreign=True)
+        if payload is None:
+            request = _OWN[action](self, connector, at) if action in _OWN else None
+            if request is None:
+                raise Impossible(
+                    f"{self.spec.id} has no {action} of its own to send; give a payload, or one of "
+                    f"{', '.join(_OWN)}"
+                )
+            *_, (action, payload) = self.quirks.frames((action, write_payload(request)), None)
+        self.outbox.queue((action, payload), then, is_foreign=True)
         self.on_change()
-
-    def _own_frame(self, action: str, connector: Connector, at: float) -> Frame:
-        """Build the frame that the charger would send, with its quirks."""
-        request = _OWN[action](self, connector, at) if action in _OWN else None
-        if request is None:
-            known = ", ".join(_OWN)
-            raise Impossible(
-                f"{self.spec.id} has no {action} of its own to send; give a payload, or one of "
-                f"{known}"
-            )
-        *_, frame = self.quirks.frames((action, write_payload(request)), None)
-        return frame
 
     def force_answer(self, action: str, status: str | None, at: float) -> None:
         """Respond to this action with a fixed status; None restores normal responses. Raises

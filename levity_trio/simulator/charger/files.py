@@ -29,6 +29,7 @@ from levity_trio.wire.times import parse_time
 INSTALL_SECONDS: Final = 20.0
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 _IDLE, _UPLOADING = "Idle", "Uploading"
+_DIAGNOSTICS, _LOG = "diagnostics", "log"
 
 
 def _patience(
@@ -69,10 +70,9 @@ def signed_update_firmware(charger: State, request: call.SignedUpdateFirmware, a
 def send_status(charger: State, *_: object) -> None:
     """Send the present status for a TriggerMessage; Idle if no unsigned update is under way
     (§4.5)."""
-    update = charger.firmware.update
-    stage = (
-        charger.firmware.stage if update is not None and update.request_id is None else Stage.IDLE
-    )
+    update, stage = charger.firmware.update, Stage.IDLE
+    if update is not None and update.request_id is None:
+        stage = charger.firmware.stage
     charger.send_if_allowed(call.FirmwareStatusNotification(status=stage), is_asked_for=True)
 
 
@@ -199,17 +199,17 @@ def get_diagnostics(
 ) -> call_result.GetDiagnostics:
     """§5.9: upload the recorded frames."""
     name = f"diagnostics-{charger.spec.id}.txt"
-    charger.uploads.diagnostics = job = UploadJob(request.location, name, *_patience(request))
+    charger.uploads[_DIAGNOSTICS] = job = UploadJob(request.location, name, *_patience(request))
     charger.agenda.plan(at, partial(_upload, charger, job))
     return call_result.GetDiagnostics(file_name=name)
 
 
 def get_log(charger: State, request: call.GetLog, at: float) -> call_result.GetLog:
     """N01: upload a diagnostics or security log."""
-    is_replaced = charger.uploads.log is not None
+    is_replaced = _LOG in charger.uploads
     name = f"{request.log_type}-{charger.spec.id}.txt"
     job = UploadJob(request.log["remoteLocation"], name, *_patience(request), request.request_id)
-    charger.uploads.log = job
+    charger.uploads[_LOG] = job
     charger.agenda.plan(at, partial(_upload, charger, job))
     return call_result.GetLog(
         status="AcceptedCanceled" if is_replaced else "Accepted", filename=name
@@ -218,13 +218,13 @@ def get_log(charger: State, request: call.GetLog, at: float) -> call_result.GetL
 
 def send_diagnostics_status(charger: State, *_: object) -> None:
     """Send the present status for a trigger; Idle if no upload is under way (§4.4)."""
-    status = _IDLE if charger.uploads.diagnostics is None else _UPLOADING
+    status = _UPLOADING if _DIAGNOSTICS in charger.uploads else _IDLE
     charger.send_if_allowed(call.DiagnosticsStatusNotification(status=status), is_asked_for=True)
 
 
 def send_log_status(charger: State, *_: object) -> None:
     """Send the present status for a trigger; Idle without a requestId if no upload is under way."""
-    log = charger.uploads.log
+    log = charger.uploads.get(_LOG)
     status, request_id = (_IDLE, None) if log is None else (_UPLOADING, log.request_id)
     charger.send_if_allowed(
         call.LogStatusNotification(status=status, request_id=request_id), is_asked_for=True
@@ -232,23 +232,20 @@ def send_log_status(charger: State, *_: object) -> None:
 
 
 def _upload(charger: State, job: UploadJob, _at: float) -> None:
-    if not _is_awaited(charger, job):
+    if job not in charger.uploads.values():
         return
     _report(charger, job, _UPLOADING)
-    lines = [
-        (
-            f"{charger.spec.vendor} {charger.spec.model} {charger.spec.id} "
-            f"{charger.memory.firmware_version}"
-        )
-    ]
-    lines += [f"{at:.3f} {direction} {text}" for at, direction, text in charger.frames or ()]
-    content = "\n".join([*lines, ""]).encode()
-    charger.do(Upload(job.location, job.name, content, partial(_uploaded, charger, job)))
+    spec = charger.spec
+    lines = f"{spec.vendor} {spec.model} {spec.id} {charger.memory.firmware_version}\n"
+    for at, direction, text in charger.frames or ():
+        lines += f"{at:.3f} {direction} {text}\n"
+    then = partial(_uploaded, charger, job)
+    charger.do(Upload(job.location, job.name, lines.encode(), then))
 
 
 def _uploaded(charger: State, job: UploadJob, answer: bytes | None, at: float) -> None:
     at = charger.agenda.reach(at)
-    if not _is_awaited(charger, job):
+    if job not in charger.uploads.values():  # replaced, or lost in a power cut
         return
     if answer is None and job.retries > 0:
         job.retries -= 1
@@ -256,15 +253,7 @@ def _uploaded(charger: State, job: UploadJob, answer: bytes | None, at: float) -
         return
     failed = "UploadFailed" if job.request_id is None else "UploadFailure"
     _report(charger, job, failed if answer is None else "Uploaded")
-    if job.request_id is None:
-        charger.uploads.diagnostics = None
-    else:
-        charger.uploads.log = None
-
-
-def _is_awaited(charger: State, job: UploadJob) -> bool:
-    """Return whether the upload is current: not replaced, not lost in a power cut."""
-    return job in (charger.uploads.diagnostics, charger.uploads.log)
+    del charger.uploads[_DIAGNOSTICS if job.request_id is None else _LOG]
 
 
 def _report(charger: State, job: UploadJob, status: str) -> None:

@@ -95,18 +95,14 @@ def remote_start_transaction(
     authorised first."""
     number, tag, profile = request.connector_id, request.id_tag, request.charging_profile
     is_fit = profile is None or profile["chargingProfilePurpose"] == TRANSACTION
-    if (
-        not (number is None or 1 <= number < len(charger.connectors))
-        or not is_fit
-        or not charger.may_send
-    ):
+    if not is_fit or not charger.may_send:
         return REJECTED
     ready = [
         connector
-        for connector in (
-            charger.connectors[1:] if number is None else [charger.connectors[number]]
-        )
-        if charging.takes_starts(charger, connector) and _may_use(charger, connector, tag, at)
+        for connector in charger.connectors[1:]
+        if number in (None, connector.number)
+        and charging.takes_starts(charger, connector)
+        and _may_use(charger, connector, tag, at)
     ]
     if not ready:
         return REJECTED
@@ -186,7 +182,7 @@ def reset(charger: State, request: call.Reset, at: float) -> str:
 def change_availability(charger: State, request: call.ChangeAvailability, at: float) -> str:
     """§5.2: at once, or Scheduled for the end of transactions; connector 0 stands for the whole
     charger."""
-    if not 0 <= request.connector_id < len(charger.connectors):
+    if not charger.has(request.connector_id):
         return REJECTED
     chosen = (
         [charger.connectors[request.connector_id]] if request.connector_id else charger.connectors
@@ -201,15 +197,19 @@ def change_availability(charger: State, request: call.ChangeAvailability, at: fl
 
 def reserve_now(charger: State, request: call.ReserveNow, at: float) -> str:
     """§5.13: reserve a free connector, or with connector 0 any one."""
-    number, expiry, now = (
-        request.connector_id,
-        parse_time(request.expiry_date),
-        charger.clock.read(at),
-    )
-    if expiry is None or expiry <= now or not 0 <= number < len(charger.connectors):
+    number, now = request.connector_id, charger.clock.read(at)
+    expiry = parse_time(request.expiry_date)
+    if expiry is None or expiry <= now or not charger.has(number):
         return REJECTED
-    if (refusal := _refusal(charger, number)) is not None:
-        return refusal
+    if charger.connectors[0].is_faulted:
+        return "Faulted"
+    chosen = [charger.connectors[number]] if number else charger.connectors[1:]
+    statuses = {connector.status for connector in chosen}
+    if statuses.isdisjoint((Status.AVAILABLE, Status.RESERVED)):
+        is_one = len(statuses) == 1 and not statuses.isdisjoint(
+            (Status.FAULTED, Status.UNAVAILABLE)
+        )
+        return statuses.pop().value if is_one else "Occupied"
     free = sum(connector.status is Status.AVAILABLE for connector in charger.connectors[1:])
     if not charger.reservations.has_room(number, request.reservation_id, now, free=free):
         return "Occupied"
@@ -218,20 +218,6 @@ def reserve_now(charger: State, request: call.ReserveNow, at: float) -> str:
     )
     settle_reservations(charger, at)
     return ACCEPTED
-
-
-def _refusal(charger: State, number: int) -> str | None:
-    """Return why a connector cannot be reserved; for connector 0, why none can. None if it can."""
-    if charger.connectors[0].is_faulted:
-        return "Faulted"
-    chosen = [charger.connectors[number]] if number else charger.connectors[1:]
-    statuses = {connector.status for connector in chosen}
-    if not statuses.isdisjoint((Status.AVAILABLE, Status.RESERVED)):
-        return None
-    for status in (Status.FAULTED, Status.UNAVAILABLE):
-        if statuses == {status}:
-            return status.value
-    return "Occupied"
 
 
 def cancel_reservation(charger: State, request: call.CancelReservation, at: float) -> str:
@@ -295,7 +281,7 @@ def set_charging_profile(charger: State, request: call.SetChargingProfile, at: f
     """§5.16: an accepted profile takes effect at once. A TxProfile must match the open
     transaction."""
     number = request.connector_id
-    if not 0 <= number < len(charger.connectors):
+    if not charger.has(number):
         return REJECTED
     transaction = charger.connectors[number].transaction
     open_id = None if transaction is None else charger.id_to_send(transaction.local_id)
@@ -320,16 +306,13 @@ def get_composite_schedule(
     """§5.7: return the combined limits; Rejected for an unknown connector, or if no profile limits
     it."""
     number, spec = request.connector_id, charger.spec
-    if not 0 <= number < len(charger.connectors):
+    if not charger.has(number):
         return REJECTED
     began, now = charger.began(charger.connectors[number].transaction, at), charger.shown_time(at)
-    is_ac = spec.power_type == AC
-    unit: Unit = request.charging_rate_unit or ("A" if is_ac else "W")
-    capacity = (
-        Limit(spec.max_current_a, "A", spec.phases)
-        if is_ac
-        else Limit(spec.max_power_w, "W", spec.phases)
-    )
+    capacity = Limit(spec.max_power_w, "W", spec.phases)
+    if spec.power_type == AC:
+        capacity = Limit(spec.max_current_a, "A", spec.phases)
+    unit: Unit = request.charging_rate_unit or capacity.unit
     schedule = charger.profiles.composite(number, now, began, request.duration, unit, capacity)
     if schedule is None:
         return REJECTED
@@ -391,7 +374,7 @@ def trigger_message(
     send = (_EXTENDED if is_extended else _TRIGGERED).get(request.requested_message)
     if send is None:
         return "NotImplemented"
-    exists = number is None or 0 <= number < len(charger.connectors)
+    exists = number is None or charger.has(number)
     if not exists or charger.registration == REJECTED:
         return REJECTED
     charger.agenda.plan(at, partial(send, charger, number))
@@ -401,14 +384,8 @@ def trigger_message(
 def _send_readings(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors[1:]:
         if number in (None, 0, connector.number):
-            notifications.sample(
-                charger,
-                connector,
-                "MeterValuesSampledData",
-                notifications.TRIGGERED,
-                at,
-                is_asked_for=True,
-            )
+            key, context = "MeterValuesSampledData", notifications.TRIGGERED
+            notifications.sample(charger, connector, key, context, at, is_asked_for=True)
 
 
 def _send_status(charger: State, number: int | None, at: float) -> None:

@@ -62,6 +62,11 @@ class Outbox:
         """Whether something is queued and no call is under way."""
         return self.under_way is None and bool(self._requests or self._memory.messages)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no response is awaited, and no transaction message is queued."""
+        return self.under_way is None and not self._memory.messages
+
     def queue(
         self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False
     ) -> None:

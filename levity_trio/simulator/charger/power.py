@@ -19,7 +19,7 @@ from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import Impossible, State
 from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
 from levity_trio.simulator.model.vehicle import LEAST_AC_A
-from levity_trio.wire.charging_profiles import Limit, Limits, smallest
+from levity_trio.wire.charging_profiles import Limits, smallest
 
 SOME_ERROR = "OtherError"
 WAYS = {
@@ -76,11 +76,14 @@ def _limit(charger: State, connector: Connector, at: float) -> None:
     transaction = connector.transaction
     if transaction is None:
         return
-    limit = _limits(charger, connector, at).at(charger.shown_time(at))
-    if (
-        whole := _limits(charger, charger.connectors[0], at).at(charger.shown_time(at))
-    ) is not None:
-        limit = smallest(one for one in (limit, _share(charger, whole)) if one is not None)
+    now = charger.shown_time(at)
+    limit = _limits(charger, connector, at).at(now)
+    whole = _limits(charger, charger.connectors[0], at).at(now)
+    if whole is not None:
+        # Each vehicle has an equal share of a ChargePointMaxProfile.
+        vehicles = sum(one.transaction is not None for one in charger.connectors)
+        share = replace(whole, value=whole.value / vehicles)
+        limit = smallest([share] if limit is None else [limit, share])
     for quirk in charger.quirks:
         limit = quirk.offered(charger, limit)
     if charger.spec.power_type == AC:
@@ -102,12 +105,6 @@ def _limits(charger: State, connector: Connector, at: float) -> Limits:
     return charger.profiles.limits(
         connector.number, charger.began(connector.transaction, at), heeded
     )
-
-
-def _share(charger: State, whole: Limit) -> Limit:
-    """Return each vehicle's equal share of a ChargePointMaxProfile."""
-    transactions = sum(connector.transaction is not None for connector in charger.connectors)
-    return replace(whole, value=whole.value / transactions)
 
 
 def _plan_turn(charger: State, connector: Connector, at: float) -> None:

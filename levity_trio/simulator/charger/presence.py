@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.simulator.charger import charging, power
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.state import State, Uploads
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.model.states import Status
 
 POWER_LOSS: Final = "PowerLoss"
@@ -110,6 +110,7 @@ def _go_dark(charger: State) -> None:
     for connector in charger.connectors:
         power.drop_tag(charger, connector)
         connector.is_finishing = False
-    charger.firmware, charger.uploads = charger.firmware.after_power_cut(), Uploads()
+    charger.firmware = charger.firmware.after_power_cut()
+    charger.uploads = {}
     charger.when_idle = None
     charger.agenda.forget_own()

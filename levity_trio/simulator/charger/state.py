@@ -135,14 +135,6 @@ class UploadJob:
     request_id: int | None = None
 
 
-@dataclass(slots=True)
-class Uploads:
-    """The uploads under way. A newer one replaces the older."""
-
-    diagnostics: UploadJob | None = None
-    log: UploadJob | None = None
-
-
 class Impossible(ValueError):
     """This charger cannot do that now; the text gives the reason."""
 
@@ -343,7 +335,8 @@ class State:
         self.transactions: dict[int, Transaction] = {}
         """Transactions with messages still to send or to acknowledge, by local id."""
         self.firmware = Progress()
-        self.uploads = Uploads()
+        self.uploads: dict[str, UploadJob] = {}
+        """Those under way, of diagnostics and of a log. A newer one replaces the older."""
         self.forced_answers: dict[str, str] = {}
         """Forced status or error code by action; see operations.force_answer."""
         self.when_idle: Action | None = None
@@ -366,6 +359,10 @@ class State:
     @property
     def wants_link(self) -> bool:
         return self.is_on and not self.is_offline
+
+    def has(self, number: int) -> bool:
+        """Whether it has a connector of this number; 0 is the charger itself."""
+        return 0 <= number < len(self.connectors)
 
     @property
     def may_send(self) -> bool:

@@ -68,17 +68,20 @@ class Meter:
     """
 
     __slots__ = (
-        *(
-            "supply",
-            "_at",
-            "_charge",
-            "_delivered_wh",
-            "_followed",
-            "_follows_at",
-            "_full_at",
-            "_is_on",
-        ),
-        *("_limit", "_pauses", "_since", "_since_wh", "_stored_wh", "_vehicle"),
+        "_at",
+        "_charge",
+        "_delivered_wh",
+        "_followed",
+        "_follows_at",
+        "_full_at",
+        "_is_on",
+        "_limit",
+        "_pauses",
+        "_since",
+        "_since_wh",
+        "_stored_wh",
+        "_vehicle",
+        "supply",
     )
 
     def __init__(self, supply: Supply, register_wh: float = 0.0, at: float = 0.0) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
-from levity_trio.simulator.park.forms import Invalid
+from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.registry import CHARGER_KINDS, DEFAULT_LOCATION, Placement, Registry
 
 CSV, JSON = "text/csv", "application/json"
@@ -44,36 +44,22 @@ class Faulty(ValueError):
         self.faults = faults
 
 
-class Row(NamedTuple):
-    """The objects built from one line, or its faults."""
-
-    line: int
-    made: list[Any]
-    faults: list[Fault]
+Line = tuple[int, Callable[[], list[Any]]]
+"""A line, and what builds its objects or raises Invalid."""
 
 
 def import_chargers(registry: Registry, content: bytes, media_type: str) -> list[str]:
     """Add chargers and return their identifiers. Raises Faulty, and then adds none."""
-
-    def placed(made: list[Any]) -> list[Any]:
-        registry.check(*made)
-        return made
-
-    rows = _judged(_rows(content, media_type, CHARGERS), registry.chargers)
-    rows = [row if row.faults else _row(row.line, partial(placed, row.made)) for row in rows]
-    if faults := [fault for row in rows for fault in row.faults]:
-        raise Faulty(faults)
-    return [registry.add_charger(*row.made).spec.id for row in rows]
+    rows = _made(content, media_type, CHARGERS, registry.chargers, registry.check)
+    return [registry.add_charger(*made).spec.id for made in rows]
 
 
 def import_vehicles(registry: Registry, content: bytes, media_type: str) -> list[str]:
     """Add vehicles and return their names. Raises Faulty, and then adds none."""
-    rows = _judged(_rows(content, media_type, VEHICLES), registry.vehicles)
-    if faults := [fault for row in rows for fault in row.faults]:
-        raise Faulty(faults)
-    vehicles: list[Vehicle] = [row.made[0] for row in rows]
-    registry.vehicles.update({vehicle.name: vehicle for vehicle in vehicles})
-    return [vehicle.name for vehicle in vehicles]
+    rows = _made(content, media_type, VEHICLES, registry.vehicles, lambda _: None)
+    vehicles = {vehicle.name: vehicle for (vehicle,) in rows}
+    registry.vehicles.update(vehicles)
+    return list(vehicles)
 
 
 def template(kind: str) -> str:
@@ -107,45 +93,46 @@ def _cell(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str("" if value is None else value)
 
 
-def _rows(content: bytes, media_type: str, kind: str) -> list[Row]:
+def _made(
+    content: bytes,
+    media_type: str,
+    kind: str,
+    known: Mapping[str, object],
+    check: Callable[..., None],
+) -> list[list[Any]]:
+    """Build the objects of each line. Their first field is their name, which must be new. `check`
+    raises Invalid for objects that do not fit. Raises Faulty."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Faulty([Fault(line, "", "is not UTF-8; save the file as UTF-8")]) from None
-    rows = list((_table if media_type == CSV else _list)(text, KINDS[kind]))
-    if not rows:
-        raise Faulty([Fault(1, "", f"has no {kind}; give at least one")])
+    rows: list[list[Any]] = []
+    faults: list[Fault] = []
+    lines: dict[str, int] = {}
+    for line, make in (_table if media_type == CSV else _list)(text, KINDS[kind]):
+        try:
+            made = make()
+            column, name = next(iter(forms.plain(made[0]).items()))
+            clash = "exists already" if name in known else ""
+            if name in lines:
+                clash = f"is on line {lines[name]} already"
+            lines.setdefault(name, line)
+            if clash:
+                faults.append(Fault(line, column, f"{name} {clash}; give another"))
+                continue
+            check(*made)
+            rows.append(made)
+        except Invalid as invalid:
+            faults += [Fault(line, *problem) for problem in invalid.problems]
+    if not rows and not faults:
+        faults.append(Fault(1, "", f"has no {kind}; give at least one"))
+    if faults:
+        raise Faulty(faults)
     return rows
 
 
-def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
-    """Return the rows, with a fault for each name that exists already. The first field is the
-    name."""
-    lines: dict[str, int] = {}
-    judged = []
-    for row in rows:
-        if row.faults:
-            judged.append(row)
-            continue
-        column, name = next(iter(forms.plain(row.made[0]).items()))
-        clash = (
-            f"is on line {lines[name]} already"
-            if name in lines
-            else "exists already"
-            if name in known
-            else ""
-        )
-        judged.append(
-            row._replace(faults=[Fault(row.line, column, f"{name} {clash}; give another")])
-            if clash
-            else row
-        )
-        lines.setdefault(name, row.line)
-    return judged
-
-
-def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
+def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Line]:
     first = text.partition("\n")[0]
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
     reader = csv.reader(
@@ -159,10 +146,10 @@ def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
                 continue
             if len(cells) > len(header):
                 text = f"has {len(cells)} cells for {len(header)} columns; quote commas"
-                yield Row(reader.line_num, [], [Fault(reader.line_num, "", text)])
+                yield reader.line_num, partial(_refuse, text)
             else:
                 row = dict(zip(header, cells, strict=False))
-                yield _row(reader.line_num, partial(forms.read_cells, kinds, row))
+                yield reader.line_num, partial(forms.read_cells, kinds, row)
     except csv.Error as error:
         raise Faulty(
             [Fault(reader.line_num, "", f"is not CSV: {error}; correct the quotes")]
@@ -182,21 +169,16 @@ def _check_header(header: list[str], kinds: tuple[Any, ...]) -> None:
         raise Faulty(faults)
 
 
-def _row(line: int, make: Callable[[], list[Any]]) -> Row:
-    try:
-        return Row(line, make(), [])
-    except Invalid as invalid:
-        return Row(line, [], [Fault(line, *problem) for problem in invalid.problems])
-
-
-def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
+def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Line]:
     for line, element in _elements(text):
         if isinstance(element, dict):
-            yield _row(line, partial(forms.read_all, kinds, element))
+            yield line, partial(forms.read_all, kinds, element)
         else:
-            yield Row(
-                line, [], [Fault(line, "", "is not a JSON object; give one in braces for each")]
-            )
+            yield line, partial(_refuse, "is not a JSON object; give one in braces for each")
+
+
+def _refuse(text: str) -> list[Any]:
+    raise Invalid([Problem("", text)])
 
 
 def _elements(text: str) -> Iterator[tuple[int, object]]:

@@ -32,12 +32,11 @@ LEAST_MA, MOST_MA = 8_000, 40_000
 FEATURES: Final = "SupportedFeatureProfiles"
 SMART_CHARGING: Final = "SmartCharging"
 SMART_KEYS: Final = (
-    *(
-        "ChargeProfileMaxStackLevel",
-        "ChargingScheduleAllowedChargingRateUnit",
-        "ChargingScheduleMaxPeriods",
-    ),
-    *("ConnectorSwitch3to1PhaseSupported", "MaxChargingProfilesInstalled"),
+    "ChargeProfileMaxStackLevel",
+    "ChargingScheduleAllowedChargingRateUnit",
+    "ChargingScheduleMaxPeriods",
+    "ConnectorSwitch3to1PhaseSupported",
+    "MaxChargingProfilesInstalled",
 )
 
 
