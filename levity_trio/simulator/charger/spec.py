@@ -6,10 +6,8 @@ The memory is plain data, so that a file can keep it between runs of the simulat
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self
-
-import msgspec
 
 from levity_trio.records import record
 from levity_trio.wire.handshake import MAX_IDENTITY
@@ -114,6 +112,8 @@ class Memory:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, kept: object) -> Self:
-        """Raises msgspec.ValidationError if `to_json` did not write it."""
-        return msgspec.convert(kept, cls)
+    def from_json(cls, kept: dict[str, Any]) -> Self:
+        """Raises TypeError or KeyError if `to_json` did not write it."""
+        known = {field.name: kept[field.name] for field in fields(cls) if field.name in kept}
+        known["messages"] = [Message(**message) for message in known.get("messages", [])]
+        return cls(**known)

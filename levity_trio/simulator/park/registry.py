@@ -10,11 +10,10 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
 import orjson
 
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -172,16 +171,24 @@ class Registry:
         return registry
 
 
-def _memory(spec: ChargerSpec, stored: object) -> Memory:
-    """Raises ValueError for a memory that such a charger cannot have."""
-    try:
-        memory = Memory.from_json(stored)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"the memory of charger {spec.id}: {error}") from None
-    for by_connector in (memory.registers, memory.offsets, memory.is_operative):
-        if len(by_connector) != spec.connectors + 1:
-            raise ValueError(f"the memory of charger {spec.id} has another number of connectors")
+def _memory(spec: ChargerSpec, stored: dict[str, Any]) -> Memory:
+    """Raises ValueError, and what Memory.from_json raises."""
+    memory, fresh = Memory.from_json(stored), Memory.fresh(spec)
+    for one in fields(Memory):
+        if not _is_like(getattr(memory, one.name), getattr(fresh, one.name)):
+            raise ValueError(f"field {one.name} of charger {spec.id} has the wrong type or length")
     return memory
+
+
+def _is_like(own: object, fresh: object) -> bool:
+    """Whether both have the same type; lists by connector are compared item by item."""
+    if isinstance(fresh, float):
+        return isinstance(own, float | int)  # JSON edited by hand may have 1 for 1.0
+    if type(own) is not type(fresh):
+        return False
+    if isinstance(own, list) and isinstance(fresh, list) and fresh:
+        return len(own) == len(fresh) and all(map(_is_like, own, fresh))
+    return True
 
 
 def _fitted(own: list[T], fresh: list[T]) -> list[T]:
