@@ -278,6 +278,11 @@ class Site:
         new = BackendData(**data)
         return self.books.run(backends.add, new, told, {}, begins_at, KEY, self.books.at, "anna")
 
+    def start_over(self, begins_at: str | None = None) -> None:
+        """Have another backend instead, which is told what comes from now on or since then."""
+        self.books.run(backends.pause, self.number, self.books.at)
+        self.number = self.add("another", self.charger.name, begins_at=begins_at)
+
     def set(self, **fields: object) -> None:
         """Change settings of the backend."""
         changes = ", ".join(f"{name} = ?" for name in fields)

@@ -39,11 +39,9 @@ UNSHRUNK: Final = settings(phases=[Phase.explicit, Phase.generate])
 
 CONNECTORS = st.sampled_from([1, 2])
 STEPS = st.one_of(
-    st.tuples(st.just("start"), CONNECTORS),
+    st.tuples(st.just("session"), CONNECTORS, st.lists(st.booleans(), max_size=5)),
     st.tuples(st.just("start"), CONNECTORS),
     st.tuples(st.just("read"), CONNECTORS, st.booleans()),
-    st.tuples(st.just("read"), CONNECTORS, st.booleans()),
-    st.tuples(st.just("stop"), CONNECTORS),
     st.tuples(st.just("stop"), CONNECTORS),
     st.tuples(st.just("again")),
     st.tuples(st.just("status"), CONNECTORS),
@@ -72,9 +70,21 @@ class Story:
 
     def play(self, steps: list[tuple[Any, ...]]) -> None:
         for name, *values in steps:
-            self.site.books.wait(0.01)
-            self.register += 1
+            self.go_on()
             getattr(self, name)(*values)
+
+    def go_on(self) -> None:
+        self.site.books.wait(0.01)
+        self.register += 1
+
+    def session(self, connector: int, readings: list[bool]) -> None:
+        """A whole session; of its readings, some name it."""
+        self.start(connector)
+        for is_named in readings:
+            self.go_on()
+            self.read(connector, is_named)
+        self.go_on()
+        self.stop(connector)
 
     def start(self, connector: int) -> None:
         at = self.charger.clock()
@@ -236,10 +246,13 @@ def check_all(site: Site, told: list[tuple[object, ...]]) -> None:
         "SELECT frame FROM log WHERE cp_id = 'CP-1' AND action = 'MeterValues' ORDER BY id"
     )
     late = site.books.rows(
-        "SELECT payload FROM backend_refused WHERE action = 'MeterValues' AND kind = 'late'"
+        "SELECT payload, tx_id FROM backend_refused WHERE action = 'MeterValues' AND kind = 'late'"
     )
-    # Readings of a session that the server had ended before are late.
-    kept = [register_of(("MeterValues", json.loads(payload))) for (payload,) in late]
+    # Only readings of a session that the server had ended before are late.
+    assert {session for _, session in late} <= {
+        session for (session,) in site.rows("tx_id", "tx_event WHERE kind = 'close'")
+    }
+    kept = [register_of(("MeterValues", json.loads(payload))) for payload, _ in late]
     sent = [register_of(("MeterValues", json.loads(frame)[3])) for (frame,) in frames]
     readings = [one[:2] for one in told if one[0] == "MeterValues"]
     assert readings == [one for one in sent if one not in kept]
