@@ -5,8 +5,8 @@ honestly, and may be killed at any moment:
 
     python -m tests.integration.backend_central RECORD PORT
 
-RECORD has a line for each CALL before it is answered, and one when it was. A StartTransaction that
-is told again gets the same number again.
+RECORD has a line for each CALL that came, and one when it is about to be answered. A
+StartTransaction that is told again gets the same number again.
 """
 
 from __future__ import annotations
@@ -161,9 +161,11 @@ class Central:
         except Silence:
             text = ""
         if text:
-            await socket.send_message(text)
+            # What is answered and not written down would look lost; what is told again because a
+            # kill came in between is on another connection.
             told.is_answered = True
             self.on_record(told)
+            await socket.send_message(text)
         with self._news:
             self._news.notify_all()
 
