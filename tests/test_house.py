@@ -376,6 +376,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "tomllib": (
         "manual.makes",
         "billing.tariff_file",
+        "cli.backend",
         "config.sources",
         "documents.template",
         "load.document",

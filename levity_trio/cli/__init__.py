@@ -34,6 +34,7 @@ GROUPS: Final = {
             "local-list",
             "events",
             "webhook",
+            "backend",
             "mqtt",
             "notify",
             "load",

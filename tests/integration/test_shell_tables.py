@@ -27,6 +27,7 @@ CHARGER = "UNDERGROUND-PARKING-WEST-CHARGER-0000000001"
 CARD = "04A1B2C3D4E5F60718AA"
 HOUSEHOLD = "The household of Anna-Katharina and Friedrich von Hohenstein-Wallenberg, flat 3 left"
 CAR = "The estate car of Anna-Katharina von Hohenstein-Wallenberg"
+BACKEND = "the-back-end-of-the-employer-of-anna-katharina"
 METER = "The main meter in the cellar beside the bicycles of the rear building"
 TARIFF = "Flat price for everybody in this house and its rea"
 WORDS = "for a reason that takes somebody who knows the house quite a few words to explain"
@@ -69,6 +70,7 @@ OF_COMMAND: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("car", "show"): (CAR,),
     ("meter", "show"): (METER,),
     ("tariff", "show"): (TARIFF,),
+    **{("backend", verb): (BACKEND,) for verb in ("show", "test", "refused")},
     ("call",): (f"{CHARGER},{CHARGER}2", "GetConfiguration"),
     ("bill", "preview"): (THIS,),
     ("chargers",): (),
@@ -156,6 +158,8 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
             "home-automation-of-the-house",
             "https://home-automation.example.org/levity/facts/in",
         ),
+        ("backend", "add", BACKEND, "ws://127.0.0.1:1/ocpp/", "--charger", CHARGER),
+        ("backend", "card", BACKEND, CARD, "DRIVER-7"),
         ("token", "create", "the program that reads the meters every night", "--role", "viewer"),
         ("user", "add", "anna", "--role", "driver", "--household", HOUSEHOLD, "--link"),
         ("files", "add", next(tmp_path.glob("*.bin"))),

@@ -41,6 +41,7 @@ BOUNDED = {
         "sqlite_sequence",
         "webhook",
         "webhook_waiting",
+        *("backend", "backend_cp", "backend_card"),
     ),
     *("webhook_given_up", "own_setting", "asked_tag", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),

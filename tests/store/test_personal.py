@@ -35,6 +35,7 @@ from levity_trio.store.writes.people.personal import Deletion
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from levity_trio.store.writes.people.tags import TagData
 from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.store.writes.site.backends import put_card
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.told import stored
@@ -57,6 +58,7 @@ PERSONAL = (
 TEXTS = ("Annas Karte", "bei Anna hinterlegt", "Annas Platz", "Anna zieht ein", "Anna zahlt voraus")
 TOLD = ("Annas Telefon", "telefon@unverwechselbar", "Annas Wagen ist voll")
 ON_PAPER = "Anna per Bank"
+ALIAS = "ANNA-AT-WORK"
 
 
 @pytest.fixture
@@ -116,6 +118,12 @@ class Leaving(Biller):
             house.give(BEN, thing, CLOSED, reason="moved in")
         self.enter(-self.balance(ANNA))
         self.tell(*TOLD)
+        books.connection.execute(
+            "INSERT INTO backend (name, url, is_repaired, tells_authorize, with_cards, begins_at, "
+            "added_at, added_by) VALUES ('employer', 'ws://a', 0, 0, 0, '', '', '')"
+        )
+        for key, alias in (("card", ALIAS), ("other", "Bens Karte")):
+            books.run(put_card, 1, key, alias)
         books.run(
             wallets.set_terms,
             ANNA,
@@ -187,7 +195,7 @@ def test_nothing_is_in_the_way_of_one_who_has_moved_out(leaving: Leaving) -> Non
 
 
 def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) -> None:
-    every = (*PERSONAL, *TEXTS, *TOLD, ON_PAPER)
+    every = (*PERSONAL, *TEXTS, *TOLD, ALIAS, ON_PAPER)
     assert left(path, leaving.books, every) == [*every]
     leaving.delete(keep_years=3)
     leaving.scrub()
@@ -206,6 +214,27 @@ def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) 
     assert leaving.forget(2029, 4, 2) == 1  # paid on the second of April
     assert left(path, leaving.books, every) == []
     assert leaving.forget(2099) == 0
+
+
+def aliases(books: Books) -> dict[str, str | None]:
+    return dict(books.rows("SELECT tag_key, alias FROM backend_card"))
+
+
+def test_an_alias_goes_unless_somebody_else_has_the_card(leaving: Leaving) -> None:
+    leaving.delete()
+    assert aliases(leaving.books) == {"other": "Bens Karte"}
+
+
+def test_an_alias_of_a_card_that_was_passed_on_stays(leaving: Leaving) -> None:
+    leaving.house.give(BEN, "Card", CLOSED)
+    leaving.delete()
+    assert aliases(leaving.books)["card"] == ALIAS
+
+
+def test_a_card_that_is_left_out_stays_so(leaving: Leaving) -> None:
+    leaving.books.run(put_card, 1, "card", None)
+    leaving.delete()
+    assert aliases(leaving.books)["card"] is None
 
 
 def test_a_refused_address_goes_with_its_message(leaving: Leaving) -> None:

@@ -159,3 +159,27 @@ def test_without_a_key_nothing_is_kept_and_nothing_opened() -> None:
     sealed = SecretKey("A" * 43 + "=").sealed("x")
     assert SecretKey(None).opened(sealed) is None
     assert SecretKey(None).opened("x") == "x"
+
+
+def test_a_backend_needs_the_key_of_its_secrets(tmp_path: Path, log_lines: list[Any]) -> None:
+    path = tmp_path / "site.db"
+    key, _ = start(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executemany(
+            "INSERT INTO backend (name, url, certificate, is_repaired, tells_authorize, "
+            "with_cards, begins_at, added_at, added_by) VALUES (?, '', ?, 0, 0, 0, '', '', '')",
+            [("employer", key.sealed("pem")), ("open", None)],
+        )
+        connection.executemany(
+            "INSERT INTO backend_cp (backend_id, cp_id, identity, password, without, begins_at, "
+            "log_id) VALUES (?, ?, '', ?, '[]', '', 0)",
+            [(1, "CP-1", key.sealed("x")), (1, "CP-2", None), (2, "CP-1", None)],
+        )
+    start(path, tmp_path / "another.key")
+    needing = [line["of"] for line in log_lines if line["event"].startswith("secrets are unknown")]
+    assert needing == [["backend employer", "backend employer, CP-1"]]
+    with (
+        open_store(path, "levity") as store,
+        pytest.raises(EnvironmentProblem, match="backend employer, CP-1"),
+    ):
+        open_key(store, None, is_shared=False)

@@ -31,6 +31,7 @@ BY_KEY: Final = (
         "tariff_assignment",
         "usage_limit",
         "asked_tag",
+        "backend_card",
         "refused_card",
         "month_standing",
     ),

@@ -1,9 +1,9 @@
-"""Secrets that are used again, those of webhooks and of settings, are stored encrypted.
+"""Secrets that are used again, those of webhooks, settings and backends, are stored encrypted.
 
 The key is in a file of its own, so that no backup and no replica has both. Without it, or with
 another one, these secrets are unknown: their webhooks stay off until each is added again under its
-name, which gives it a new secret, and their settings until they are entered again. Several servers
-of one database have the same key; another one is refused.
+name, which gives it a new secret, and their settings and backends until they are entered again.
+Several servers of one database have the same key; another one is refused.
 
 `cryptography` takes 9 MB. It is imported with the first secret, in the thread of a read or a write.
 """
@@ -36,6 +36,11 @@ _SECRETS: Final = {
         "SELECT 'webhook ' || name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id"
     ),
     99: "SELECT name, value FROM own_setting ORDER BY name",
+    103: (
+        "SELECT 'backend ' || name, certificate FROM backend WHERE certificate IS NOT NULL "
+        "UNION ALL SELECT 'backend ' || name || ', ' || cp_id, password FROM backend_cp "
+        "JOIN backend ON backend.id = backend_id WHERE password IS NOT NULL ORDER BY 1"
+    ),
 }
 """What is in use, and its secret, by the first version of the schema that has it."""
 _KEY_BYTES: Final = 32
@@ -119,7 +124,7 @@ def _make_key(path: Path) -> SecretKey:
 
 
 def unknown(rows: Rows, key: SecretKey, version: int) -> list[str]:
-    """Return the webhooks and settings of a database whose secrets a key does not open."""
+    """Return what a database has whose secrets a key does not open."""
     names: list[str] = []
     for since, sql in _SECRETS.items():
         in_use = rows(sql, ()) if version >= since else ()

@@ -97,7 +97,8 @@ class Restored(NamedTuple):
     last_statement: int | None
     """The number behind which those of statements go on; None: billing has not begun."""
     unknown: Sequence[str] = ()
-    """The webhooks whose secrets the key beside the database does not open."""
+    """The webhooks, settings and backends whose secrets the key beside the database does not
+    open."""
 
 
 class IdLeap(NamedTuple):

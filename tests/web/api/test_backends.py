@@ -247,7 +247,7 @@ async def test_cards_by_any_spelling(parking: Site) -> None:
     assert (await shown(parking))["cards"] == [{"card": "04a2b3c9", "alias": None}]
     await parking.call(REMOVE_CARD, id=number, tag="04 A2 B3 C9")
     assert (await shown(parking))["cards"] == []
-    with pytest.raises(Problem, match="there is no alias of the card 04AA"):
+    with pytest.raises(Problem, match="there is no alias of the card 04aa"):
         await parking.call(REMOVE_CARD, id=number, tag="04AA")
 
 

@@ -2,12 +2,13 @@
 everywhere.
 
 At once go its name, address, mail, contact and notes; the names of vehicles and spaces that were
-only its own; the names and notes that its tags had, also those of its own; the names of its
-drivers, who can no longer log in, and where they did; the addresses of its recipients, and what was
-sent to them or about its reports; what they reported, with the answers; by what its bank accounts
-are known again; and the reasons that were given for what belonged to it. What stands on closed
-statements, what was written about entries of its ledger, and why a figure or a price is what it is,
-stays for the years of keeping (`forget_due`).
+only its own; the names and notes that its tags had, also those of its own, and what backends call
+those that nobody else has had since; the names of its drivers, who can no longer log in, and where
+they did; the addresses of its recipients, and what was sent to them or about its reports; what they
+reported, with the answers; by what its bank accounts are known again; and the reasons that were
+given for what belonged to it. What stands on closed statements, what was written about entries of
+its ledger, and why a figure or a price is what it is, stays for the years of keeping
+(`forget_due`).
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ _OTHERS_OF_TAG: Final = (
     "WHERE other.what = 'tag' AND other.key = ownership.key AND other.conn_id = 0 "
     "AND other.voided_at IS NULL AND other.account_id <> ?1"
 )
+_NEVER: Final = "9999"
 _TAGS: Final = (
     f"SELECT key, coalesce((SELECT max(until) {_OTHERS_OF_TAG} "  # noqa: S608
     f"AND other.until <= ownership.since), ''), coalesce((SELECT min(since) {_OTHERS_OF_TAG} "
-    "AND other.since >= ownership.until), '9999') "
+    f"AND other.since >= ownership.until), '{_NEVER}') "
     "FROM ownership "
     "WHERE account_id = ?1 AND what = 'tag' AND voided_at IS NULL"
 )
@@ -163,6 +165,10 @@ def _forget_texts(db: UnitOfWork, account: int, told: Deletion) -> None:
         tags.TAG.forget(
             db, "key = ? AND coalesce(ended_at, '9999') > ? AND created_at < ?", (key, since, until)
         )
+        if until == _NEVER:
+            # A card whose sessions are not told at all stays so.
+            aliases = "DELETE FROM backend_card WHERE tag_key = ? AND alias IS NOT NULL"
+            db.execute(aliases, (key,))
     _BELONGING.forget(db, "account_id = ?", (account,))
     _TERMS.forget(db, "account_id = ?", (account,))
     reports.forget(db, account, told.at, told.by)

@@ -109,12 +109,11 @@ def put_charger(
     if found is None:
         raise _unknown(backend)
     begins_at, added_at = found
-    identity = fields.get("identity", charger)
     place = backend, charger
     db.execute(
         "INSERT INTO backend_cp (backend_id, cp_id, identity, without, begins_at, ended_at, log_id)"
         " VALUES (?, ?, ?, '[]', ?, ?, 0) ON CONFLICT DO NOTHING",
-        (*place, identity, begins_at, at),
+        (*place, charger, begins_at, at),
     )
 
     # One that was taken out is told again from where it was, if its backend wants all since a day;
@@ -127,13 +126,11 @@ def put_charger(
             (at, *place),
         )
 
-    new: dict[str, object] = {"is_accepted": 0, "attempts": 0, "ended_at": None}
-    if "identity" in fields:
-        new["identity"] = identity
-    if "password" in fields:
-        new["password"] = _sealed(fields["password"], key)
-    if "without" in fields:
-        new["without"] = orjson.dumps(fields["without"]).decode()
+    new = {"is_accepted": 0, "attempts": 0, "ended_at": None, **fields}
+    if "password" in new:
+        new["password"] = _sealed(new["password"], key)
+    if "without" in new:
+        new["without"] = orjson.dumps(new["without"]).decode()
     columns = ", ".join(f"{name} = ?" for name in new)
     change = f"UPDATE backend_cp SET {columns} WHERE backend_id = ? AND cp_id = ?"  # noqa: S608 - our own names
     db.execute(change, (*new.values(), *place))
@@ -148,9 +145,10 @@ def put_charger(
         raise ChangeRefused(RefusalCode.IN_USE, words, "identity")
 
 
-def end_charger(db: UnitOfWork, backend: int, charger: str, at: str) -> bool:
-    """Tell a backend of a charger no longer; return False if it is not told of it."""
-    return bool(db.changed(f"{_END} AND cp_id = ?", (at, backend, charger)))
+def end_charger(db: UnitOfWork, backend: int, charger: str, at: str) -> None:
+    """Tell a backend of a charger no longer. Raises ChangeRefused."""
+    if not db.changed(f"{_END} AND cp_id = ?", (at, backend, charger)):
+        raise _missing(Told("charger {1} of which backend {2} is told", charger, backend))
 
 
 def put_card(db: UnitOfWork, backend: int, card: str, alias: str | None) -> None:
@@ -164,10 +162,11 @@ def put_card(db: UnitOfWork, backend: int, card: str, alias: str | None) -> None
     )
 
 
-def remove_card(db: UnitOfWork, backend: int, card: str) -> bool:
-    """Let a card be one of the others; return False if it has no alias there."""
+def remove_card(db: UnitOfWork, backend: int, card: str) -> None:
+    """Let a card be one of the others. Raises ChangeRefused."""
     gone = "DELETE FROM backend_card WHERE backend_id = ? AND tag_key = ?"
-    return bool(db.changed(gone, (backend, card)))
+    if not db.changed(gone, (backend, card)):
+        raise _missing(Told("alias of the card {1}", card))
 
 
 def pause(db: UnitOfWork, backend: int, at: str | None) -> None:
@@ -210,7 +209,11 @@ def _check_name(db: UnitOfWork, name: str) -> None:
 
 
 def _unknown(backend: int) -> ChangeRefused:
-    return ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no backend {1} in use", backend))
+    return _missing(Told("backend {1} in use", backend))
+
+
+def _missing(what: str) -> ChangeRefused:
+    return ChangeRefused(RefusalCode.NOT_FOUND, Told("there is no {1}", what))
 
 
 def keep(

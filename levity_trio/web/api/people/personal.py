@@ -249,6 +249,7 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     order = writes.Deletion(query.keep_years, reason, api.stamp(), request.caller.name)
     with refusals():
         await api.logins.change(writes.delete, number, order)
+    api.backends.note_change()
     async with api.places.wait():
         # What was deleted is still in free pages of the file; forgetting something cleans them,
         # too.

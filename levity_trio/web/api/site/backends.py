@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar, TypeVarTuple
 
 import msgspec
 import trio
@@ -12,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.apart import read_certificate, read_pair
 from levity_trio.records import Personal, whole_text
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
 from levity_trio.store.reads.site.backends import BackendRow, RefusedRow, backends, refused
 from levity_trio.store.reads.site.copying import CopiedCharger, in_use
@@ -37,6 +39,9 @@ from levity_trio.web.api.people.tags import IdTag
 from levity_trio.web.api.site.administration import BelowQuery, Name
 from levity_trio.web.webhooks.request import LONGEST_URL, AddressRefused, BadUrl, destination
 from levity_trio.wire.times import stamp
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 ENDPOINTS: Final = Endpoints("backends")
 BACKENDS: Final = "/api/admin/backends"
@@ -156,18 +161,18 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
     for charger in body.chargers:
         if not await request.read(is_known, identity=charger.charger):
             raise not_found(Told("charger {1}", charger.charger))
-        chargers[charger.charger] = charger.given()
+        told = charger.given()
+        chargers[told.pop("charger")] = told
     cards = {_key(request, card.card): card.alias or None for card in body.cards}
     begins = None
     if body.begins_on is not None:
         begins = begins_at(local_day(body.begins_on, "begins_on"), request.zone)
     write = partial(writes.add, is_only_checked=request.query.check)
+    values = new, chargers, cards, begins, api.key, api.stamp(), request.caller.name
     try:
-        with refusals(), needing_key():
-            number = await request.write(write, new, chargers, cards, begins, api.key)
+        number = await _store(request, write, *values)
     except OnlyChecked:
-        return AddedBackend(None, body.name)
-    api.backends.note_change()
+        number = None
     return AddedBackend(number, body.name)
 
 
@@ -175,33 +180,26 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
 async def change_backend(request: TypedRequest[None, BackendBody]) -> None:
     """Change a backend"""
     fields = await _as_stored(request.body.given())
-    with refusals(), needing_key():
-        await request.commit(writes.change, request.number(), fields, request.api.key)
-    request.api.backends.note_change()
+    await _store(request, writes.change, request.number(), fields, request.api.key)
 
 
 @ENDPOINTS.delete(BACKEND, Role.ADMIN, "not_found")
 async def remove_backend(request: Request) -> None:
     """Remove a backend for ever, with its passwords; what it got stays there"""
-    with refusals():
-        await request.write(writes.remove, request.number())
-    request.api.backends.note_change()
+    at, by = request.api.stamp(), request.caller.name
+    await _store(request, writes.remove, request.number(), at, by)
 
 
 @ENDPOINTS.post(f"{BACKEND}/pause", Role.ADMIN, "not_found")
 async def pause_backend(request: Request) -> None:
     """Tell a backend nothing until it is resumed, and then all that came meanwhile"""
-    with refusals():
-        await request.commit(writes.pause, request.number(), request.api.stamp())
-    request.api.backends.note_change()
+    await _store(request, writes.pause, request.number(), request.api.stamp())
 
 
 @ENDPOINTS.post(f"{BACKEND}/resume", Role.ADMIN, "not_found")
 async def resume_backend(request: Request) -> None:
     """Tell a backend again, first what came meanwhile"""
-    with refusals():
-        await request.commit(writes.pause, request.number(), None)
-    request.api.backends.note_change()
+    await _store(request, writes.pause, request.number(), None)
 
 
 @ENDPOINTS.post(f"{BACKEND}/test", Role.ADMIN, "not_found", "too_many_waiting")
@@ -242,39 +240,39 @@ async def list_refused(request: TypedRequest[BelowQuery, None]) -> list[RefusedR
 @ENDPOINTS.put(f"{BACKEND}/chargers/{{charger}}", Role.ADMIN, "in_use", "not_found", "conflict")
 async def put_charger(request: TypedRequest[None, ToldChargerBody]) -> None:
     """Tell a backend of one charger more, or change how"""
-    charger, api = await known_charger(request, "charger"), request.api
-    given, at = request.body.given(), api.stamp()
-    with refusals(), needing_key():
-        await request.commit(writes.put_charger, request.number(), charger, given, api.key, at)
-    api.backends.note_change()
+    charger, given, api = await known_charger(request, "charger"), request.body.given(), request.api
+    await _store(
+        request, writes.put_charger, request.number(), charger, given, api.key, api.stamp()
+    )
 
 
 @ENDPOINTS.delete(f"{BACKEND}/chargers/{{charger}}", Role.ADMIN, "not_found")
 async def end_charger(request: Request) -> None:
     """Tell a backend of a charger no longer"""
-    backend, charger = request.number(), request.path["charger"]
-    if not await request.commit(writes.end_charger, backend, charger, request.api.stamp()):
-        raise not_found(Told("charger {1} of which backend {2} is told", charger, backend))
-    request.api.backends.note_change()
+    charger, at = request.path["charger"], request.api.stamp()
+    await _store(request, writes.end_charger, request.number(), charger, at)
 
 
 @ENDPOINTS.put(f"{BACKEND}/cards", Role.ADMIN, "not_found")
 async def put_card(request: TypedRequest[None, AliasBody]) -> None:
     """Say what a card is called at a backend"""
-    body = request.body
-    with refusals():
-        card = _key(request, body.card)
-        await request.commit(writes.put_card, request.number(), card, body.alias or None)
-    request.api.backends.note_change()
+    card = _key(request, request.body.card)
+    await _store(request, writes.put_card, request.number(), card, request.body.alias or None)
 
 
 @ENDPOINTS.delete(f"{BACKEND}/cards/{{tag}}", Role.ADMIN, "not_found")
 async def remove_card(request: Request) -> None:
     """Let a card be called like all others at a backend"""
     card = _key(request, request.path["tag"])
-    if not await request.commit(writes.remove_card, request.number(), card):
-        raise not_found(Told("alias of the card {1}", request.path["tag"]))
+    await _store(request, writes.remove_card, request.number(), card)
+
+
+async def _store(request: Request, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
+    """Run a write, whose result holds for the copies at once. Raises Problem."""
+    with refusals(), needing_key():
+        result = await request.commit(write, *values)
     request.api.backends.note_change()
+    return result
 
 
 def _key(request: Request, card: str) -> str:
