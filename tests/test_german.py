@@ -31,6 +31,7 @@ ALIKE: Final = frozenset(
         *(
             "optional",
             "API",
+            "Alias",
             "Android",
             "Bank",
             "Code",

@@ -64,20 +64,15 @@ EVERYWHERE: Final = {"--json", "--api", "--ca", "--wide", "--help"}
 WIDTH: Final = 120
 ALERTS: Final = "levity-alerts.yml"
 OF_CHARGERS: Final = (
-    *("certificates", "chargers", "commands", "configuration", "events", "files", "logs", "now"),
-    *(
-        "operations",
-        "review",
-        "security",
-        "server",
-        "stations",
-        "transactions",
-        "webhooks",
-        "older",
-    ),
+    *("certificates", "chargers", "commands", "configuration", "now", "older", "operations"),
+    *("review", "security", "stations", "transactions"),
 )
-"""The groups of the API on its first page; the others, on the second one, are about people and
-money."""
+"""The groups of the API on its first page."""
+OF_SERVER: Final = (
+    *("access", "backends", "events", "files", "history", "imports", "logs", "messages", "mqtt"),
+    *("search", "server", "webhooks"),
+)
+"""Those on its third page; the others, on the second one, are about people and money."""
 _ALERT: Final = re.compile(
     r"^ +- alert: (\w+)\n(.*?)(?=^ +- (?:alert|name): |\Z)", re.MULTILINE | re.DOTALL
 )
@@ -101,6 +96,7 @@ def pages() -> Mapping[str, str]:
         "commands": commands,
         "api-chargers": api_of_chargers,
         "api-households": api_of_households,
+        "api-server": api_of_server,
         "operations": operations,
         "facts": facts,
         "metrics": metrics,
@@ -215,21 +211,32 @@ def api_of_chargers() -> str:
     words = (
         "All requests, with their fields: `/api/docs` of your server; for programs "
         "`/api/openapi.json`. A role may do what those before it may: driver, viewer, operator, "
-        "admin. The rest is on [another page](api-households.md)."
+        "admin. The rest is on the pages of [people and money](api-households.md) and "
+        "[the server](api-server.md)."
     )
     problems = rows(
         "code", "status", of=((code(one), str(status)) for one, status in OF_CODE.items())
     )
     found = [one for one in ENDPOINTS if one.group in OF_CHARGERS]
     return page(
-        "API: chargers and the server", words, _api(found), f"## Codes of problems\n\n{problems}"
+        "API: chargers and sessions", words, _api(found), f"## Codes of problems\n\n{problems}"
     )
 
 
 def api_of_households() -> str:
-    words = "The rest is on [another page](api-chargers.md)."
-    found = [one for one in ENDPOINTS if one.group not in OF_CHARGERS]
+    words = (
+        "The rest is on the pages of [chargers](api-chargers.md) and [the server](api-server.md)."
+    )
+    found = [one for one in ENDPOINTS if one.group not in (*OF_CHARGERS, *OF_SERVER)]
     return page("API: people and money", words, _api(found))
+
+
+def api_of_server() -> str:
+    words = (
+        "The rest is on the pages of [chargers](api-chargers.md) and [people and "
+        "money](api-households.md)."
+    )
+    return page("API: the server", words, _api(one for one in ENDPOINTS if one.group in OF_SERVER))
 
 
 def _api(endpoints: Iterable[Endpoint]) -> str:

@@ -337,9 +337,33 @@ async def _people(life: Life) -> None:
         )
     )["id"]
     await ask("DELETE", f"webhooks/{gone}")
+    await _backends(life)
     # MQTT was never used
     await life.send("POST", "/api/admin/mqtt/replay", b'{"since": "2026-03-01"}', status=409)
     life.shown |= {"webhooks": hook, "users": driver}
+
+
+async def _backends(life: Life) -> None:
+    """Backends that get a copy."""
+    ask, url = life.ask, "wss://backend.example/ocpp/"
+    chargers = [{"charger": ONE.charger, "identity": "NL-7", "password": PASSWORD, "without": [2]}]
+    given: dict[str, Any] = {"url": url, "chargers": chargers}
+    alias = {"card": ONE.tag, "alias": "DRIVER-7"}
+    ours = (await ask("POST", "backends", name="employer", **given, cards=[alias]))["id"]
+    gone = (await ask("POST", "backends", name="registrar", **given, begins_on=SINCE))["id"]
+    await ask("PUT", f"backends/{gone}", name="ERE", other_cards=None, is_repaired=True)
+    await ask("PUT", f"backends/{ours}/chargers/{QUIET}", identity="NL-8")
+    await ask("PUT", f"backends/{gone}/chargers/{QUIET}")
+    await ask("DELETE", f"backends/{gone}/chargers/{QUIET}")
+    await ask("PUT", f"backends/{gone}/chargers/{QUIET}", without=[1])
+    await ask("PUT", f"backends/{ours}/cards", card=STRANGER, alias=None)
+    await ask("PUT", f"backends/{gone}/cards", **alias)
+    await ask("DELETE", f"backends/{gone}/cards/{ONE.tag}")
+    await ask("POST", f"backends/{ours}/pause")
+    await ask("POST", f"backends/{gone}/pause")
+    await ask("POST", f"backends/{gone}/resume")
+    await ask("DELETE", f"backends/{gone}")
+    life.shown["backends"] = ours
 
 
 async def _told(life: Life) -> None:

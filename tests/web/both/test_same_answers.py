@@ -41,6 +41,9 @@ MOMENT: Final = datetime(2026, 3, 18, 18, 0, tzinfo=UTC)
 NOT_ASKED: Final = {
     "POST /api/admin/drain": "it ends all connections; see tests/integration/test_servers.py",
     "POST /api/admin/webhooks/{id}/test": "it sends to a server outside; see tests/web/webhooks",
+    "POST /api/admin/backends/{id}/test": (
+        "it dials a server outside; see tests/integration/test_backends_shell.py"
+    ),
     "POST /api/me/password": "it belongs to a log-in; see test_logins.py",
     "POST /api/admin/chargers/{id}/local-lists/resume": (
         "it needs --local-list on; see tests/store/test_lists.py"
