@@ -130,11 +130,6 @@ def add(
       [[backend]]
       name = "employer"
       url = "wss://backend.example/ocpp/"
-      root = "-----BEGIN CERTIFICATE-----…"
-      certificate = "-----BEGIN CERTIFICATE-----…"
-      is_repaired = false
-      tells_authorize = false
-      with_cards = false
       other_cards = "OTHER"
       begins_on = 2026-01-01
 
@@ -150,26 +145,27 @@ def add(
       card = "04A2B3C9"
       alias = "DRIVER-7"
 
-    Only name, url and a charger are needed; an empty alias leaves the sessions of its
-    card out. `backend show --toml` prints such a file, without secrets.
+    Only name, url and a charger are needed, and there are root, certificate (PEM),
+    is_repaired, tells_authorize and with_cards (true or false). An empty alias leaves
+    the sessions of its card out. `backend show --toml` prints such a file.
     """
     if file is not None:
         wanted = _in_file(file)
-    elif name is None or url is None or not chargers:
+        for body in wanted:
+            _post(operator, body, query={"check": True})
+        added = [_post(operator, body) for body in wanted]
+        operator.tell(added, "\n".join(f"backend {one['name']} gets a copy" for one in added))
+        return
+    if name is None or url is None or not chargers:
         raise click.UsageError("give NAME, URL and --charger, or --file")
-    else:
-        secret = {} if password is None else {"password": password.read().strip()}
-        told = []
-        for charger, _, identity in (text.partition("=") for text in chargers):
-            told.append(present({"charger": charger, "identity": identity or None}) | secret)
-        body = {"name": name, "url": url, "chargers": told, **_read(settings)}
-        wanted = [present({"begins_on": begins_on}) | body]
-
-    for body in wanted if file is not None else ():
-        _post(operator, body, query={"check": True})
-    added = [_post(operator, body) for body in wanted]
-    words = [f"backend {one['id']}, {one['name']}, gets a copy" for one in added]
-    operator.tell(added if file is not None else added[0], "\n".join(words))
+    secret = None if password is None else password.read().strip()
+    told = []
+    for charger, _, identity in (text.partition("=") for text in chargers):
+        fields = {"charger": charger, "identity": identity or None, "password": secret}
+        told.append(present(fields))
+    body = {"name": name, "url": url, "chargers": told, **_read(settings)}
+    one = operator.post(BACKENDS, body=present({"begins_on": begins_on}) | body)
+    operator.tell(one, f"backend {name} gets a copy")
 
 
 def _in_file(file: BinaryIO) -> list[dict[str, Any]]:

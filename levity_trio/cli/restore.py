@@ -62,9 +62,9 @@ def restore(
     A backup of an older version is migrated at the next start of the server. One whose schema was
     changed is refused.
 
-    No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks and
-    backends whose secrets are unknown; they are off until each is added again under its name, or the
-    secrets of a backend are entered again.
+    No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks
+    and backends whose secrets are unknown; they are off until each is added again under its name,
+    or the secrets of a backend are entered again.
 
     On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command,
     without BACKUP, lets the ids and the numbers go on; no server starts on that database before.
