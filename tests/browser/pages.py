@@ -24,6 +24,7 @@ TASKS: Final = tuple(
         "accounts/{id}/give?what=car",
         "transactions/{id}/correct",
         "recipients",
+        "backends",
     )
 )
 """Forms with a page of their own."""

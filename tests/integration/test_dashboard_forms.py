@@ -159,6 +159,18 @@ def _address(one: Endpoint) -> str:
     return f"/do/{one.method.lower()}{path}"
 
 
+def test_what_is_added_to_a_form_that_was_refused_is_sent_the_second_time(
+    server: Serving, browser: Browser
+) -> None:
+    household = api_of(server).ask("POST", "admin", "accounts", given={"name": "Ulla"})["id"]
+    form = browser.get(f"/do/patch/admin/accounts/{household}").form("/do/patch")
+    page = browser.send(form, contact="Ulla U.", mail="nonsense")
+    assert page.status == 422
+    browser.send(page.form("/do/patch"), contact="Ulla U.", mail="ulla@example.org")
+    changed = api_of(server).ask("GET", "admin", "accounts", str(household))
+    assert (changed["contact"], changed["mail"]) == ("Ulla U.", "ulla@example.org")
+
+
 class TestWhatAFormKnows:
     def test_the_only_connector_and_what_is_mostly_meant_are_filled_in(
         self, simulated: Serving, browser: Browser
