@@ -17,7 +17,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from levity_trio.access.tags import Policy
 from levity_trio.backends.copies import Copies, open_copies
 from levity_trio.backends.parts import CopyParts
-from levity_trio.outgoing.websocket import ServerAddress
+from levity_trio.outgoing.websocket import LineStream, ServerAddress
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
@@ -65,13 +65,14 @@ class Backend:
         """How each connection ended: the close frame, None without one."""
         self.answers: dict[str, Callable[[dict[str, Any]], object]] = {}
         """Answers of a test, by action; one that raises Failure is a CALLERROR."""
-        self.is_away = False
+        self.is_away = self.repeats_answers = False
         self.numbers = count(FIRST_NUMBER)
         self._answer_sender, self._answers = trio.open_memory_channel[list[Any]](100)
         self._ids = count(1)
         self._socket: WebSocketConnection | None = None
         self._nursery: trio.Nursery
         self._connection: trio.CancelScope
+        self._line: LineStream
 
     @property
     def actions(self) -> list[str]:
@@ -99,13 +100,14 @@ class Backend:
         return theirs
 
     async def _serve(self, stream: trio.abc.Stream) -> None:
+        line = LineStream(stream, answers_pings=True)
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
-                request = await wrap_server_stream(nursery, stream)
+                request = await wrap_server_stream(nursery, line)
                 self.paths.append(request.path)
                 self.headers.append(dict(request.headers))
                 socket = self._socket = await request.accept(subprotocol="ocpp1.6")
-                self._connection = scope
+                self._connection, self._line = scope, line
                 try:
                     while True:
                         await self._take(socket, json.loads(await socket.get_message()))
@@ -138,12 +140,17 @@ class Backend:
         except Failure as failure:
             await socket.send_message(json.dumps([4, number, "InternalError", str(failure), {}]))
             return
-        if isinstance(answer, dict) and action == "StartTransaction":
+        if isinstance(answer, dict) and type(answer.get("transactionId")) is int:
             self.sessions[answer["transactionId"]] = payload
         if answer is not SILENCE:
-            await socket.send_message(json.dumps([3, number, answer]))
+            for _ in range(1 + self.repeats_answers):
+                await socket.send_message(json.dumps([3, number, answer]))
         if is_last:
             self.leave()
+
+    def freeze(self) -> None:
+        """Read and send nothing from now on."""
+        self._line.freeze()
 
     def leave(self) -> None:
         """Be gone at once, without a goodbye."""
