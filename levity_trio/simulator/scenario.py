@@ -11,25 +11,24 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import MISSING, field, fields
 from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 
 from levity_trio.config import ConfigError
 from levity_trio.records import record
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
 from levity_trio.simulator.charger.spec import DC
-from levity_trio.simulator.feeder import HOUSE, FeederSpec
+from levity_trio.simulator.feeder import FeederSpec
 from levity_trio.simulator.model.states import ERROR_CODES
 from levity_trio.simulator.model.vehicle import FOLLOW_SECONDS, LEAST_AC_A, SLOWEST_SECONDS, Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 
 Range = tuple[float, float]
-T = TypeVar("T")
 _SHOWN_CHARACTERS: Final = 60
 _MOST_WEIGHT: Final = 1_000_000
 SHORTEST_STAY_HOURS: Final = 0.1
@@ -46,107 +45,129 @@ DEFAULT_STAY_HOURS: Final[Range] = (1.0, 4.0)
 TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 
 
+class Check(NamedTuple):
+    """Which values fit a key, and what to give instead; if it is a list, the same for each item."""
+
+    give: str
+    fits: Callable[[Any], bool]
+    each: Check | None = None
+
+
+def number(low: float, high: float) -> Check:
+    return Check(
+        f"give a number from {low:g} to {high:g}",
+        lambda value: _is_number(value) and low <= value <= high,
+    )
+
+
+def whole(low: int, high: int) -> Check:
+    return Check(
+        f"give a whole number from {low} to {high}",
+        lambda value: isinstance(value, int) and _is_number(value) and low <= value <= high,
+    )
+
+
+def span(low: float, high: float) -> Check:
+    """Two numbers, the minimum and the maximum."""
+    return Check(
+        f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, "
+        f"{high:g}]",
+        lambda values: (
+            _are_numbers(values) and len(values) == 2 and low <= values[0] <= values[1] <= high
+        ),
+    )
+
+
+def weights(count: int) -> Check:
+    return Check(
+        f"give {count} numbers from 0 to {_MOST_WEIGHT}, at least one of them above 0",
+        lambda values: (
+            _are_numbers(values)
+            and len(values) == count
+            and all(0 <= value <= _MOST_WEIGHT for value in values)
+            and sum(values) > 0
+        ),
+    )
+
+
+def text_of(longest: int, what: str = "text") -> Check:
+    def fits(value: object) -> bool:
+        if not isinstance(value, str) or not value.isprintable():
+            return False
+        return 0 < len(value.strip()) <= len(value) <= longest
+
+    return Check(f"give a {what} of 1 to {longest} characters on one line", fits)
+
+
+def texts(longest: int) -> Check:
+    each = text_of(longest, "list of texts, each")
+    return Check(each.give, _is_list, each)
+
+
+def words(known: Sequence[str]) -> Check:
+    some = f"some of {', '.join(known)}"
+    return Check(f"give a list, {some}", _is_list, Check(f"give {some}", known.__contains__))
+
+
+FLAG: Final = Check("give true or false", lambda value: isinstance(value, bool))
+
+
 class Keys:
     """The keys of one table. Each key is read once; `end` reports the keys that were not read as
     unknown.
 
     A key without a default is required. A wrong value adds a line to `faults`, which a table shares
-    with its subtables, and a substitute is returned so that the rest can be read too. `file` and
-    `path` locate the table in messages.
+    with its subtables, and None is returned so that the rest can be read too. `place` locates the
+    table in messages.
     """
 
-    def __init__(
-        self,
-        table: Mapping[str, object],
-        file: str,
-        path: str = "",
-        faults: list[str] | None = None,
-    ) -> None:
-        self.faults: list[str] = [] if faults is None else faults
+    def __init__(self, table: Mapping[str, object], place: str, faults: list[str]) -> None:
+        self.faults = faults
         self._left = dict(table)
         self._known: dict[str, None] = {}
-        self._file = file
-        self._path = path
+        self._place = place
 
-    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
-        give = f"give a number from {low:g} to {high:g}"
-        return self._read(
-            key, default, give, lambda value: _is_number(value) and low <= value <= high, high
-        )
+    def fill(self, kind: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
+        """Read these fields of a record, whose defaults hold for missing keys."""
+        defaults = {one.name: one.default for one in fields(kind) if one.default is not MISSING}
+        return {
+            name: self.read(name.replace("_", "-"), check, defaults.get(name))
+            for name, check in checks.items()
+        }
 
-    def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
-        give = f"give a whole number from {low} to {high}"
-        return self._read(
-            key,
-            default,
-            give,
-            lambda value: isinstance(value, int) and _is_number(value) and low <= value <= high,
-            high,
-        )
-
-    def flag(self, key: str) -> bool:
-        return self._read(
-            key, False, "give true or false", lambda value: isinstance(value, bool), False
-        )
-
-    def range(self, key: str, low: float, high: float, default: Range | None = None) -> Range:
-        """Read two numbers, the minimum and the maximum."""
-        give = (
-            f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, "
-            f"{high:g}]"
-        )
-
-        def is_range(values: Any) -> bool:
-            return (
-                _are_numbers(values) and len(values) == 2 and low <= values[0] <= values[1] <= high
-            )
-
-        least, most = self._read(key, default, give, is_range, (low, high))
-        return least, most
-
-    def weights(self, key: str, count: int, default: Sequence[float]) -> tuple[float, ...]:
-        give = f"give {count} numbers from 0 to {_MOST_WEIGHT}, at least one of them above 0"
-
-        def are_weights(values: Any) -> bool:
-            is_list = _are_numbers(values) and len(values) == count
-            return (
-                is_list and all(0 <= value <= _MOST_WEIGHT for value in values) and sum(values) > 0
-            )
-
-        return tuple(self._read(key, default, give, are_weights, default))
-
-    def text(self, key: str, longest: int) -> str:
-        give = f"give a text of 1 to {longest} characters on one line"
-        return self._read(key, None, give, lambda value: _is_text(value, longest), "")
-
-    def texts(self, key: str, longest: int, default: Sequence[str]) -> tuple[str, ...]:
-        give = f"give a list of texts, each of 1 to {longest} characters on one line"
-        return self._listed(key, default, give, lambda value: _is_text(value, longest), give)
-
-    def words(self, key: str, known: Sequence[str]) -> tuple[str, ...]:
-        """Read a list of known words; all of them if the key is missing."""
-        some = f"some of {', '.join(known)}"
-        return self._listed(key, known, f"give a list, {some}", known.__contains__, f"give {some}")
+    def read(self, key: str, check: Check, default: object = None) -> Any:
+        """Return the value or the default; None, with a fault, if it does not fit."""
+        value: Any = self._left.get(key, default)
+        self.peek(key)
+        self._left.pop(key, None)
+        if value is None:
+            self.faults.append(f"{self._place}{key} is missing: {check.give}")
+            return None
+        if not check.fits(value):
+            self.refuse(key, value, check.give)
+            return None
+        if check.each is not None:
+            for item in value:
+                if not check.each.fits(item):
+                    self.refuse(key, item, check.each.give)
+        return tuple(value) if isinstance(value, list) else value
 
     def table(self, key: str) -> Keys | None:
         """Read a subtable; None if there is none."""
         if self.peek(key) is None:
             return None
-        nothing: dict[str, object] | None = None
-        table = self._read(
-            key, None, f"give a table [{key}]", lambda value: isinstance(value, dict), nothing
-        )
+        is_table = Check(f"give a table [{key}]", lambda value: isinstance(value, dict))
+        table = self.read(key, is_table)
         return None if table is None else self._below(key, table)
 
     def tables(self, key: str) -> list[Keys]:
         """Read all tables `[[key]]`."""
-        give = f"give one or more tables [[{key}]]"
 
         def are_tables(values: Any) -> bool:
             return isinstance(values, list) and all(isinstance(value, dict) for value in values)
 
-        tables: list[Any] = self._read(key, [], give, are_tables, [])
-        return [self._below(f"{key}[{number}]", table) for number, table in enumerate(tables, 1)]
+        tables = self.read(key, Check(f"give one or more tables [[{key}]]", are_tables), [])
+        return [self._below(f"{key}[{at}]", table) for at, table in enumerate(tables or (), 1)]
 
     def peek(self, key: str) -> object:
         """Return a key's value without marking the key as read; None if it is missing."""
@@ -159,52 +180,18 @@ class Keys:
 
     def end(self) -> None:
         """Add a fault for every key that was not read."""
+        known = ", ".join(self._known)
         for key in self._left:
-            self.faults.append(
-                f"{self._place(repr(key))} is not known; give some of {', '.join(self._known)}"
-            )
+            self.faults.append(f"{self._place}{key!r} is not known; give some of {known}")
 
     def refuse(self, key: str, value: object, give: str) -> None:
         """Add a fault; `give` says what to give instead."""
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
-        self.faults.append(f"{self._place(key)} = {shown}: {give}")
-
-    def _read(
-        self, key: str, default: object, give: str, is_fit: Callable[[Any], bool], instead: T
-    ) -> T:
-        """Return the value or the default if `is_fit` accepts it; else add a fault and return
-        `instead`."""
-        self._known[key] = None
-        value: Any = self._left.pop(key, default)
-        if value is None:
-            self.faults.append(f"{self._place(key)} is missing: {give}")
-            return instead
-        if not is_fit(value):
-            self.refuse(key, value, give)
-            return instead
-        fit: T = value
-        return fit
-
-    def _listed(
-        self,
-        key: str,
-        default: Sequence[str],
-        give: str,
-        is_fit: Callable[[Any], bool],
-        give_each: str,
-    ) -> tuple[str, ...]:
-        values: Sequence[Any] = self._read(key, default, give, _is_list, default)
-        for value in values:
-            if not is_fit(value):
-                self.refuse(key, value, give_each)
-        return tuple(values)
+        self.faults.append(f"{self._place}{key} = {shown}: {give}")
 
     def _below(self, key: str, table: dict[str, object]) -> Keys:
-        return Keys(table, self._file, f"{self._path}{key}.", self.faults)
-
-    def _place(self, key: str) -> str:
-        return f"{self._file}: {self._path}{key}"
+        return Keys(table, f"{self._place}{key}.", self.faults)
 
 
 def _is_number(value: object) -> bool:
@@ -217,14 +204,6 @@ def _is_list(value: object) -> bool:
 
 def _are_numbers(values: Any) -> bool:
     return _is_list(values) and all(map(_is_number, values))
-
-
-def _is_text(value: object, longest: int) -> bool:
-    return (
-        isinstance(value, str)
-        and 0 < len(value.strip()) <= len(value) <= longest
-        and value.isprintable()
-    )
 
 
 class Kind(StrEnum):
@@ -261,7 +240,7 @@ class VehicleKind:
     """With AC, per phase."""
 
     def fits(self, power_type: str) -> bool:
-        return power_type != DC or self.dc_kw > 0
+        return power_type != DC or self.dc_kw != 0
 
     def arriving(self, soc: float) -> Vehicle:
         """Return a vehicle of this kind with that state of charge (0 to 1)."""
@@ -359,7 +338,7 @@ def read(text: str, file: str) -> Scenario:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ConfigError(f"{file} is not TOML: {problem}; correct that line") from None
-    keys = Keys(table, file)
+    keys = Keys(table, f"{file}: ", [])
     scenario = _scenario(keys)
     keys.end()
     if keys.faults:
@@ -386,21 +365,26 @@ def _text(path: Path) -> str:
 
 def _scenario(keys: Keys) -> Scenario:
     vehicles = tuple(_vehicle(one) for one in keys.tables("vehicles")) or VEHICLES
-    dc_share = keys.number("dc-share", 0, 1, 0.0)
-    if dc_share and not any(kind.fits(DC) for kind in vehicles):
-        keys.refuse("dc-share", dc_share, "give 0, or a vehicle with dc-kw above 0")
     deals_each_quirk = keys.peek("quirks") == EACH
+    values = keys.fill(
+        Scenario,
+        {
+            "title": text_of(70),
+            "hours": number(0.5, 8784),
+            "first_hour": whole(0, 23),
+            "chargers": whole(1, 100_000),
+            "sessions_per_day": number(0, 200),
+            "arrivals": weights(24),
+            "tags": texts(20),
+            "dc_share": number(0, 1),
+        },
+    )
+    if values["dc_share"] and not any(kind.fits(DC) for kind in vehicles):
+        keys.refuse("dc-share", values["dc_share"], "give 0, or a vehicle with dc-kw above 0")
     return Scenario(
-        title=keys.text("title", 70),
-        hours=keys.number("hours", 0.5, 8784),
-        first_hour=keys.whole("first-hour", 0, 23, 0),
-        chargers=keys.whole("chargers", 1, 100_000, 20),
-        sessions_per_day=keys.number("sessions-per-day", 0, 200, 0.0),
-        arrivals=keys.weights("arrivals", 24, ANY_TIME),
+        **values,
         stay_hours=_stay_hours(keys),
-        tags=keys.texts("tags", 20, TAGS),
         vehicles=vehicles,
-        dc_share=dc_share,
         deals_each_quirk=deals_each_quirk,
         quirks=_quirks(keys),
         mishaps=tuple(found for kind in Kind if (found := _mishaps(keys, kind))),
@@ -412,13 +396,14 @@ def _scenario(keys: Keys) -> Scenario:
 def _feeder(keys: Keys) -> FeederSpec | None:
     if (table := keys.table("feeder")) is None:
         return None
-    feeder = FeederSpec(
-        amperes=table.number("amperes", 6, 10_000),
-        house=table.weights("house", 24, HOUSE),
-        steps_per_day=table.number("ovens-per-day", 0, 100, 3.0),
-        noise=table.number("noise", 0, 100, 0.75),
-        meter_port=table.whole("meter-port", 0, 65535, 0),
-    )
+    checks = {
+        "amperes": number(6, 10_000),
+        "house": weights(24),
+        "noise": number(0, 100),
+        "meter_port": whole(0, 65535),
+    }
+    ovens = table.read("ovens-per-day", number(0, 100), 3.0)
+    feeder = FeederSpec(**table.fill(FeederSpec, checks), steps_per_day=ovens)
     table.end()
     return feeder
 
@@ -426,46 +411,48 @@ def _feeder(keys: Keys) -> FeederSpec | None:
 def _stay_hours(keys: Keys) -> Range:
     """Read the stay in hours; a file may give it in minutes."""
     stay = keys.peek("stay-hours")
-    hours = keys.range("stay-hours", SHORTEST_STAY_HOURS, LONGEST_STAY_HOURS, DEFAULT_STAY_HOURS)
+    stays = span(SHORTEST_STAY_HOURS, LONGEST_STAY_HOURS)
+    hours: Range = keys.read("stay-hours", stays, DEFAULT_STAY_HOURS)
     if keys.peek("stay-minutes") is None:
         return hours
     if stay is not None:
         keys.refuse("stay-hours", stay, "give either stay-hours or stay-minutes")
-    least, most = keys.range("stay-minutes", SHORTEST_STAY_MINUTES, LONGEST_STAY_HOURS * 60)
-    return least / 60, most / 60
+    minutes = keys.read("stay-minutes", span(SHORTEST_STAY_MINUTES, LONGEST_STAY_HOURS * 60))
+    return (minutes[0] / 60, minutes[1] / 60) if minutes else hours
 
 
 def _vehicle(keys: Keys) -> VehicleKind:
-    vehicle = VehicleKind(
-        name=keys.text("name", 50),
-        share=keys.number("share", 0.001, 1000, 1.0),
-        battery_kwh=keys.number("battery-kwh", 1, 1000, 60.0),
-        ac_kw=keys.number("ac-kw", 1.4, 43, 11.0),
-        ac_phases=keys.whole("ac-phases", 1, 3, 3),
-        dc_kw=_dc_kw(keys),
-        soc=keys.range("soc", 0, 1, (0.2, 0.6)),
-        ac_tapers=keys.flag("ac-tapers"),
-        most_pauses=keys.whole("most-pauses", 0, 1000, 0),
-        follow_seconds=keys.number("follow-seconds", 0, SLOWEST_SECONDS, FOLLOW_SECONDS),
-        least_a=keys.number("least-amperes", LEAST_AC_A, 32, LEAST_AC_A),
+    values = keys.fill(
+        VehicleKind,
+        {
+            "name": text_of(50),
+            "share": number(0.001, 1000),
+            "battery_kwh": number(1, 1000),
+            "ac_kw": number(1.4, 43),
+            "ac_phases": whole(1, 3),
+            "soc": span(0, 1),
+            "ac_tapers": FLAG,
+            "most_pauses": whole(0, 1000),
+            "follow_seconds": number(0, SLOWEST_SECONDS),
+        },
     )
+    # None is an inlet that is told wrong.
+    dc_kw = keys.read("dc-kw", number(0, 1000), 0.0)
+    if dc_kw and dc_kw < LEAST_DC_KW:
+        keys.refuse("dc-kw", dc_kw, f"give {LEAST_DC_KW:g} to 1000, or 0 for no DC inlet")
+    least_a = keys.read("least-amperes", number(LEAST_AC_A, 32), LEAST_AC_A)
     keys.end()
-    return vehicle
-
-
-def _dc_kw(keys: Keys) -> float:
-    kw = keys.number("dc-kw", 0, 1000, 0.0)
-    if 0 < kw < LEAST_DC_KW:
-        keys.refuse("dc-kw", kw, f"give {LEAST_DC_KW:g} to 1000, or 0 for no DC inlet")
-    return kw
+    return VehicleKind(**values, dc_kw=dc_kw, least_a=least_a)
 
 
 def _quirks(keys: Keys) -> Mapping[str, float]:
     shares: dict[str, float] = {}
     if keys.peek("quirks") == EACH:
-        keys.text("quirks", len(EACH))
+        keys.read("quirks", text_of(len(EACH)))
     elif (table := keys.table("quirks")) is not None:
-        shares = {name: table.number(name, 0, 1) for name in QUIRKS if table.peek(name) is not None}
+        shares = {
+            name: table.read(name, number(0, 1)) for name in QUIRKS if table.peek(name) is not None
+        }
         table.end()
     return MappingProxyType(shares)
 
@@ -473,14 +460,12 @@ def _quirks(keys: Keys) -> Mapping[str, float]:
 def _mishaps(keys: Keys, kind: Kind) -> Mishaps | None:
     if (table := keys.table(kind)) is None:
         return None
-    mishaps = Mishaps(
-        kind=kind,
-        per_day=table.number("per-day", 0, 100),
-        minutes=table.range("minutes", 0.1, _DAY_MINUTES),
-        error_codes=table.words("error-codes", ERROR_CODES) if kind is Kind.FAULT else (),
-    )
+    checks = {"per_day": number(0, 100), "minutes": span(0.1, _DAY_MINUTES)}
+    values = table.fill(Mishaps, checks)
+    if kind is Kind.FAULT:
+        values["error_codes"] = table.read("error-codes", words(ERROR_CODES), ERROR_CODES)
     table.end()
-    return mishaps
+    return Mishaps(kind=kind, **values)
 
 
 def _configuration(keys: Keys) -> Mapping[str, str]:

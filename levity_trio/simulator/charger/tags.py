@@ -253,10 +253,6 @@ class Reservations:
         )
         return floating < free + own and not self.is_held(connector, reservation_id, now)
 
-    def floating(self, now: datetime) -> int:
-        """Return how many connectors must stay free for reservations of connector 0."""
-        return len(self._of(ANY_CONNECTOR, now))
-
     def may_start(
         self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime, free: int
     ) -> bool:

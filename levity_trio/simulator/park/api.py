@@ -75,7 +75,7 @@ def keep_name(sent: dict[str, Any], field: str, name: str) -> None:
 
 def summary(stored: StoredCharger, charger: Charger | None) -> dict[str, Any]:
     """Return a charger's entry in the list, without its password."""
-    shown = forms.plain(stored.spec) | forms.plain(stored.placement)
+    shown = stored.plain()
     del shown["password"]
     return {
         **shown,
@@ -154,12 +154,8 @@ class _Chargers:
     _park: Park
 
     async def all(self, _request: Request) -> Response:
-        return json_reply(
-            [
-                summary(stored, self._park.running(name))
-                for name, stored in self._park.known().items()
-            ]
-        )
+        known = self._park.known().items()
+        return json_reply([summary(stored, self._park.running(name)) for name, stored in known])
 
     async def add(self, request: Request) -> Response:
         stored = self._park.registry.add_charger(
@@ -177,9 +173,7 @@ class _Chargers:
         sent = await body_of(request)
         stored = self._park.own(request.path_params["id"])
         keep_name(sent, "id", stored.spec.id)
-        spec, placement = forms.read_all(
-            CHARGER_KINDS, forms.plain(stored.spec) | forms.plain(stored.placement) | sent
-        )
+        spec, placement = forms.read_all(CHARGER_KINDS, stored.plain() | sent)
         if spec != stored.spec and self._park.running(spec.id) is not None:
             raise Impossible(
                 f"{spec.id} is connected; disconnect it before you change its specification"
@@ -239,14 +233,8 @@ class _Chargers:
                 stored, lambda charger, at: change_configuration(charger, change, at)
             )
         if status not in CHANGED:
-            raise Invalid(
-                [
-                    Problem(
-                        "value",
-                        f"the charger answered {status}: {key} cannot be {value or 'empty'}",
-                    )
-                ]
-            )
+            text = f"the charger answered {status}: {key} cannot be {value or 'empty'}"
+            raise Invalid([Problem("value", text)])
         await self._park.save()
         return json_reply(_key(stored, key) | {"status": status})
 
@@ -267,9 +255,8 @@ class _Chargers:
         return self._park.find(request.path_params["id"])
 
     def _shown(self, stored: StoredCharger, status: int = 200) -> Response:
-        return json_reply(
-            details(stored, self._park.running(stored.spec.id), self._park.now()), status
-        )
+        charger = self._park.running(stored.spec.id)
+        return json_reply(details(stored, charger, self._park.now()), status)
 
 
 def _configuration(stored: StoredCharger) -> Configuration:
@@ -286,12 +273,9 @@ def _key(stored: StoredCharger, key: str) -> dict[str, Any]:
 def _refusal(error: CallError | None) -> str:
     if error is None:
         return "the central system did not respond in time; see the charger's log"
-    parts = [
-        error.code,
-        error.description,
-        orjson.dumps(error.details).decode() if error.details else "",
-    ]
-    return f"the central system answered {': '.join(filter(None, parts))}"
+    details = orjson.dumps(error.details).decode() if error.details else ""
+    parts = filter(None, (error.code, error.description, details))
+    return f"the central system answered {': '.join(parts)}"
 
 
 def record_routes(park: Park) -> list[Route]:
@@ -390,24 +374,18 @@ def _kind(request: Request) -> str:
 
 def park_application(park: Park, host: str = "localhost") -> ASGIApp:
     """Return the ASGI application over a park; `host` is the name at which it listens."""
-    inside = NoBrowsers(application([*charger_routes(park), *record_routes(park)], HANDLERS))
+    answer = application([*charger_routes(park), *record_routes(park)], HANDLERS)
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        # Any web page that is open on this machine could command the chargers.
+        app: ASGIApp = answer
+        if any(name == b"origin" for name, _ in scope.get("headers", ())):
+            app = problem(403, "this API refuses requests from web pages")
+        await app(scope, receive, send)
+
     return OwnHosts(
         inside, (host,), "use an address of this machine, or the host that --control names"
     )
-
-
-class NoBrowsers:
-    """Refuse requests from web pages. Otherwise any page open on this machine could command the
-    chargers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if any(name == b"origin" for name, _ in scope.get("headers", ())):
-            await problem(403, "this API refuses requests from web pages")(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 def _answering(status: int, says: str = "{}", listing: str = "") -> HTTPExceptionHandler:

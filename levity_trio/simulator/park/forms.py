@@ -7,7 +7,7 @@ This module checks types. A dataclass checks its values itself (ValueError, `fie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields
 from functools import cache
 from types import NoneType
 from typing import Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
@@ -73,10 +73,9 @@ def read_cells(kinds: Kinds, cells: Mapping[str, str]) -> list[Any]:
 
 def plain(value: Any) -> dict[str, Any]:
     """Return a flat dataclass as a JSON object."""
-    assert is_dataclass(value)  # noqa: S101 - for mypy, which has no protocol for dataclasses
-    values = {field.name: getattr(value, field.name) for field in fields(value)}
     return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+        name: list(part) if isinstance(part, tuple) else part
+        for name, part in asdict(value).items()
     }
 
 

@@ -58,6 +58,10 @@ class StoredCharger:
     placement: Placement
     memory: Memory
 
+    def plain(self) -> dict[str, Any]:
+        """Return its flat JSON object."""
+        return forms.plain(self.spec) | forms.plain(self.placement)
+
 
 CHARGER_KINDS: Final = (ChargerSpec, Placement)
 """A charger's flat JSON object, or CSV row, has the fields of these."""
@@ -84,16 +88,11 @@ class Registry:
         """Raises Invalid if a charger names an unknown location or quirk."""
         problems = []
         if placement.location not in self.locations:
-            problems.append(
-                Problem(
-                    "location",
-                    f"is not known; give one of {', '.join(self.locations) or 'none yet'}",
-                )
-            )
+            text = f"is not known; give one of {', '.join(self.locations) or 'none yet'}"
+            problems.append(Problem("location", text))
         if unknown := [name for name in spec.quirks if name not in QUIRKS]:
-            problems.append(
-                Problem("quirks", f"{unknown[0]} is not known; give some of {', '.join(QUIRKS)}")
-            )
+            text = f"{unknown[0]} is not known; give some of {', '.join(QUIRKS)}"
+            problems.append(Problem("quirks", text))
         if problems:
             raise Invalid(problems)
 

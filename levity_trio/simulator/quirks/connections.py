@@ -13,8 +13,8 @@ from levity_trio.simulator.charger.outbox import Frame
 from levity_trio.simulator.charger.registration import boot
 from levity_trio.simulator.charger.state import Quirk, SendText, State
 from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.quirks.messages import Repeats
 from levity_trio.simulator.quirks.registers import SessionReadings
-from levity_trio.simulator.quirks.transactions import Repeats
 from levity_trio.wire.payloads import call
 
 HOUR: Final = 3600.0

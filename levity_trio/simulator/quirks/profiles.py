@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from types import MappingProxyType
 from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.configuration import KEYS, Key, Keys, whole
@@ -96,9 +95,7 @@ class OnePeriodOnly(Quirk):
         "there is one"
     )
     seen_in = "no report yet; plausible, since the key exists for such chargers"
-    keys: ClassVar[Keys] = MappingProxyType(
-        {"ChargingScheduleMaxPeriods": Key("ChargingScheduleMaxPeriods", "1")}
-    )
+    keys: ClassVar[Keys] = {"ChargingScheduleMaxPeriods": Key("ChargingScheduleMaxPeriods", "1")}
 
 
 class NoZeroLimit(Refuses):
@@ -137,15 +134,13 @@ class NoSmartCharging(Quirk):
     name = "no-smart-charging"
     does = "has no SmartCharging, but a key SetCurrent in mA, from 8000 on"
     seen_in = "Grizzl-E Smart v2 (lbbrhzn/ocpp#899)"
-    keys: ClassVar[Keys] = MappingProxyType(
-        {
-            FEATURES: Key(FEATURES, KEYS[FEATURES].default.replace(f",{SMART_CHARGING}", "")),
-            **dict.fromkeys(SMART_KEYS),
-            "MaxCurrent": Key("MaxCurrent", str(MOST_MA)),
-            "MinCurrent": Key("MinCurrent", str(LEAST_MA)),
-            SET_CURRENT: Key(SET_CURRENT, str(MOST_MA), whole(LEAST_MA, MOST_MA)),
-        }
-    )
+    keys: ClassVar[Keys] = {
+        FEATURES: Key(FEATURES, KEYS[FEATURES].default.replace(f",{SMART_CHARGING}", "")),
+        **dict.fromkeys(SMART_KEYS),
+        "MaxCurrent": Key("MaxCurrent", str(MOST_MA)),
+        "MinCurrent": Key("MinCurrent", str(LEAST_MA)),
+        SET_CURRENT: Key(SET_CURRENT, str(MOST_MA), whole(LEAST_MA, MOST_MA)),
+    }
     lacks = frozenset({"SetChargingProfile", "ClearChargingProfile", "GetCompositeSchedule"})
 
     def received(self, _charger: State, _connector: int, _profile: Profile, _at: float) -> None:

@@ -145,7 +145,7 @@ def test_reservations_of_any_connector_keep_so_many_free(
     tag: str, free: int, may_start: bool
 ) -> None:
     kept = reserved((1, 0, "A", None), (2, 0, "B", None))
-    assert kept.floating(NOON) == 2
+    assert len(kept._of(0, NOON)) == 2
     assert kept.may_start(3, tag, None, NOON, free=free) is may_start
     assert kept.may_start(3, tag, None, NOON + 2 * HOUR, free=free) is True
 
@@ -201,7 +201,7 @@ def test_expiry() -> None:
     assert ids(kept.expire(ONE - timedelta(microseconds=1))) == []
     assert kept.on(1, ONE) is None  # expired, before `expire` is called
     assert ids(kept.expire(ONE + HOUR)) == [3, 2]
-    assert (kept.next_expiry(), kept.floating(ONE + HOUR)) == (ONE + 2 * HOUR, 1)
+    assert (kept.next_expiry(), len(kept._of(0, ONE + HOUR))) == (ONE + 2 * HOUR, 1)
     assert ids(kept.expire(ONE + 5 * HOUR)) == [1]
     assert (kept.next_expiry(), kept.expire(ONE + 5 * HOUR)) == (None, [])
 
@@ -267,4 +267,4 @@ def test_any_course_of_events_is_as_a_simple_model_says(
         for place in range(1, CONNECTORS + 1):
             found = kept.on(place, now)
             assert ([found.id] if found else []) == [one[0] for one in model if one[1] == place]
-        assert kept.floating(now) == sum(one[1] == 0 for one in model)
+        assert len(kept._of(0, now)) == sum(one[1] == 0 for one in model)
