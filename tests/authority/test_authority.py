@@ -16,6 +16,7 @@ from levity_trio.authority.issuing import create_root, create_server_certificate
 from levity_trio.authority.reading import (
     examine,
     read_certificate,
+    read_pair,
     read_request,
     read_server_certificates,
 )
@@ -236,3 +237,17 @@ def test_what_is_missing_or_damaged_is_said(tmp_path: Path) -> None:
     (folder / ROOT_KEY).write_text("nothing")
     with pytest.raises(AuthorityProblem, match="restore it from a copy"):
         create_server_certificates(folder, ["a"], NOW)
+
+
+def test_a_pair_is_a_certificate_with_its_key(folder: Path) -> None:
+    pair = (folder / SERVER["RSA"]).read_text()
+    assert read_pair(pair) == read_certificate(pair)
+    key, root = (folder / ROOT_KEY).read_text(), (folder / ROOT).read_text()
+    assert read_pair(key + root).fingerprint == read_certificate(root).fingerprint
+    for text, words in (
+        ("nonsense", "no certificate in PEM"),
+        (root, "no private key"),
+        (root + pair, "belongs to another certificate"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            read_pair(text)

@@ -184,7 +184,12 @@ async def test_one_that_comes_back_goes_on_only_where_all_since_a_day_is_wanted(
 async def test_what_is_left_out_of_a_change_stays(parking: Site) -> None:
     number = await add_one(parking, chargers=[{"charger": "CP-1", "password": "x", "without": [2]}])
     await parking.call(CHANGE, id=number, body={"other_cards": "", "with_cards": True})
+    position = "SELECT log_id, begins_at FROM backend_cp"
+    before = parking.books.rows(position)
+    log_frames(parking, 2)
+    parking.books.wait(5)
     await parking.call(PUT_CHARGER, id=number, charger="CP-1", body={"identity": "NL-7"})
+    assert parking.books.rows(position) == before
     row = await shown(parking)
     assert (row["url"], row["with_cards"], row["other_cards"]) == (URL, True, None)
     one = copied(parking)["employer", "CP-1"]
@@ -205,9 +210,10 @@ async def test_a_certificate_goes_and_comes(parking: Site, folder: Path) -> None
     assert (row["has_certificate"], row["certificate_ends_at"]) == (False, None)
 
 
-async def test_pausing_resuming_and_removing(parking: Site) -> None:
+async def test_pausing_resuming_and_removing(parking: Site, folder: Path) -> None:
     number = await add_one(
         parking,
+        certificate=(folder / SERVER["ECDSA"]).read_text(),
         chargers=[{"charger": "CP-1", "password": "secret"}],
         cards=[{"card": "04AA", "alias": "A"}],
     )
@@ -222,6 +228,7 @@ async def test_pausing_resuming_and_removing(parking: Site) -> None:
     assert await parking.call(LIST) == []
     assert copied(parking) == {}
     assert parking.books.rows("SELECT password FROM backend_cp") == [(None,)]
+    assert parking.books.rows("SELECT certificate FROM backend") == [(None,)]
     assert parking.books.count("backend_card") == 0
     gone: tuple[tuple[Endpoint, Any], ...] = (
         (REMOVE, None),
@@ -263,6 +270,8 @@ async def test_what_cannot_be_added(parking: Site, folder: Path) -> None:
         ({"url": "ws://backend.example:99999/"}, "url", "give an address such as wss:"),
         ({"url": "ws://169.254.169.254/"}, "url", "link-local"),
         ({"url": "ws://[fe80::1]/"}, "url", "link-local"),
+        ({"url": "ws://127.0.0.1:9000/"}, "url", "this server itself"),
+        ({"url": "ws://localhost:9000/ws"}, "url", "this server itself"),
         ({"chargers": []}, "chargers", "this is needed"),
         ({"chargers": [{"charger": "CP-1", "identity": "a/b"}]}, "identity", "no /"),
         ({"chargers": [{"charger": "CP-1", "identity": "x" * 49}]}, "identity", "48 characters"),

@@ -12,6 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.apart import read_certificate, read_pair
+from levity_trio.config import ServerConfig
+from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.records import Personal, whole_text
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
@@ -155,8 +157,8 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
     """Add a backend that gets a copy of what chargers tell"""
     body, api = request.body, request.api
     given = body.given()
-    fields = await _as_stored({name: given[name] for name in BackendBody.__struct_fields__})
-    new = BackendData(**fields)
+    settings = {name: given[name] for name in BackendBody.__struct_fields__}
+    new = BackendData(**await _as_stored(request, settings))
     chargers: dict[str, Values] = {}
     for charger in body.chargers:
         if not await request.read(is_known, identity=charger.charger):
@@ -179,7 +181,7 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
 @ENDPOINTS.put(BACKEND, Role.ADMIN, "in_use", "invalid", "not_found", "conflict")
 async def change_backend(request: TypedRequest[None, BackendBody]) -> None:
     """Change a backend"""
-    fields = await _as_stored(request.body.given())
+    fields = await _as_stored(request, request.body.given())
     await _store(request, writes.change, request.number(), fields, request.api.key)
 
 
@@ -280,11 +282,11 @@ def _key(request: Request, card: str) -> str:
     return request.policy.key(request.api.id_tags.entered(card.strip()))
 
 
-async def _as_stored(given: Values) -> Values:
+async def _as_stored(request: Request, given: Values) -> Values:
     """Return fields of a backend as they are stored. Raises Problem."""
     fields = {name: None if value == "" else value for name, value in given.items()}
     if "url" in fields:
-        _check_url(fields["url"] or "")
+        _check_url(fields["url"] or "", request.api.config)
     if "certificate" in fields:
         fields["certificate_ends_at"] = None
     for name, read in (("root", read_certificate), ("certificate", read_pair)):
@@ -302,7 +304,7 @@ async def _as_stored(given: Values) -> Values:
     return fields
 
 
-def _check_url(url: str) -> None:
+def _check_url(url: str, config: ServerConfig) -> None:
     """Check the address of a backend. Raises Problem."""
     from levity_trio.outgoing.websocket import parse_address  # noqa: PLC0415 - takes memory
 
@@ -313,8 +315,13 @@ def _check_url(url: str) -> None:
     try:
         if "?" in url or "#" in url:
             raise BadUrl
-        destination(f"http://{parse_address(url).authority}/")
+        address = parse_address(url)
+        destination(f"http://{address.authority}/")
     except AddressRefused as problem:
         raise invalid("url", str(problem)) from None
     except ValueError:
         raise invalid("url", words) from None
+    # The copy of a charger would take the place of the charger.
+    is_here = address.host == "localhost" or is_of_this_machine(address.host)
+    if is_here and address.port in (config.port, config.tls_port):
+        raise invalid("url", Told("this is the address of this server itself"))
