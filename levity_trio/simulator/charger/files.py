@@ -124,24 +124,20 @@ def _downloaded(charger: State, update: Update, content: bytes | None, at: float
         return
     if content is not None:
         _reach(charger, Stage.DOWNLOADED)
-        if update.request_id is None or _is_signed(charger, update, content, at):
-            _plan(charger, update.install, partial(_get_ready, charger, update), at)
+        if update.request_id is not None:
+            from levity_trio.simulator.charger.certificates import is_signed_by  # noqa: PLC0415 - its library costs megabytes
+
+            if not is_signed_by(update.certificate, update.signature, content):
+                _finish(charger, Stage.INVALID, at)
+                notifications.queue_security_event(charger, notifications.BAD_SIGNATURE, at)
+                return
+            _reach(charger, Stage.VERIFIED)
+        _plan(charger, update.install, partial(_get_ready, charger, update), at)
     elif update.retries > 0:
         update.retries -= 1
         charger.agenda.plan(at + update.retry_seconds, partial(_download, charger, update))
     else:
         _finish(charger, Stage.DOWNLOAD_FAILED, at)
-
-
-def _is_signed(charger: State, update: Update, content: bytes, at: float) -> bool:
-    from levity_trio.simulator.charger.certificates import is_signed_by  # noqa: PLC0415 - its library costs megabytes
-
-    if is_signed_by(update.certificate, update.signature, content):
-        _reach(charger, Stage.VERIFIED)
-        return True
-    _finish(charger, Stage.INVALID, at)
-    notifications.queue_security_event(charger, notifications.BAD_SIGNATURE, at)
-    return False
 
 
 def _get_ready(charger: State, update: Update, at: float) -> None:

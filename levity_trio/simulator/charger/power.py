@@ -47,7 +47,17 @@ def settle(charger: State, connector: Connector, at: float) -> None:
             connector.number
         ):
             settle_reservations(charger, at)  # a fault or unavailability ends it (§5.13)
-    _plan_turn(charger, connector, at)
+    charger.agenda.stop_timer(Timer.POWER, connector.number)
+    if connector.transaction is None:
+        return
+    now, turn = charger.shown_time(at), meter.turns_at()
+    turns = [turn] if turn is not None and turn > at else []
+    change = _limits(charger, connector, at).next_change(now)
+    if change is not None:
+        turns.append(at + (change - now).total_seconds())
+    if turns:
+        again = partial(settle, charger, connector)
+        charger.agenda.set_timer(Timer.POWER, min(turns), again, connector=connector.number)
 
 
 def settle_all(charger: State, at: float) -> None:
@@ -73,8 +83,7 @@ def settle_reservations(charger: State, at: float) -> None:
 def _limit(charger: State, connector: Connector, at: float) -> None:
     """Pass the limit of the charging profiles to the meter. They apply to open transactions
     only."""
-    transaction = connector.transaction
-    if transaction is None:
+    if connector.transaction is None:
         return
     now = charger.shown_time(at)
     limit = _limits(charger, connector, at).at(now)
@@ -105,22 +114,6 @@ def _limits(charger: State, connector: Connector, at: float) -> Limits:
     return charger.profiles.limits(
         connector.number, charger.began(connector.transaction, at), heeded
     )
-
-
-def _plan_turn(charger: State, connector: Connector, at: float) -> None:
-    charger.agenda.stop_timer(Timer.POWER, connector.number)
-    transaction = connector.transaction
-    if transaction is None:
-        return
-    now, turn = charger.shown_time(at), connector.meter.turns_at()
-    turns = [turn] if turn is not None and turn > at else []
-    change = _limits(charger, connector, at).next_change(now)
-    if change is not None:
-        turns.append(at + (change - now).total_seconds())
-    if turns:
-        charger.agenda.set_timer(
-            Timer.POWER, min(turns), partial(settle, charger, connector), connector=connector.number
-        )
 
 
 def drop_tag(charger: State, connector: Connector) -> None:
@@ -160,7 +153,16 @@ def set_status(charger: State, connector: Connector, name: str, at: float) -> No
     Raises IllegalMove for a transition that §4.9 does not have, and Impossible if something else
     holds the status.
     """
-    status = _status(charger, connector, name)
+    if name not in list(Status):
+        raise Impossible(f"unknown status {name}; give one of {', '.join(Status)}")
+    if not charger.is_on:
+        raise Impossible(f"{charger.spec.id} has no power")
+    status = Status(name)
+    check_move(connector.number, connector.status, status)
+    if status in WAYS:
+        raise Impossible(
+            f"{charger.spec.id}: connector {connector.number} is {status} when you {WAYS[status]}"
+        )
     if status is Status.FAULTED:
         fault(charger, connector, SOME_ERROR, at)
         return
@@ -174,21 +176,6 @@ def set_status(charger: State, connector: Connector, name: str, at: float) -> No
         )
     connector.error_code = NO_ERROR
     make_operative(charger, connector, status is not Status.UNAVAILABLE, at)
-
-
-def _status(charger: State, connector: Connector, name: str) -> Status:
-    """Return the status of that name. Raises Impossible or IllegalMove."""
-    if name not in list(Status):
-        raise Impossible(f"unknown status {name}; give one of {', '.join(Status)}")
-    if not charger.is_on:
-        raise Impossible(f"{charger.spec.id} has no power")
-    status = Status(name)
-    check_move(connector.number, connector.status, status)
-    if status in WAYS:
-        raise Impossible(
-            f"{charger.spec.id}: connector {connector.number} is {status} when you {WAYS[status]}"
-        )
-    return status
 
 
 def _pause(connector: Connector, by_vehicle: bool, by_charger: bool) -> None:

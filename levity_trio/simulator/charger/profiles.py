@@ -5,7 +5,6 @@ A ChargePointMaxProfile applies to the charger as a whole. Here it limits each c
 were the only one; charger.power divides it among several vehicles.
 """
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -58,10 +57,14 @@ class Profiles:
         `transaction_id` is that of the connector's open transaction, None without one. A rejected
         profile changes nothing. The caller checks that the connector exists.
         """
-        if not self._is_welcome(profile) or not _has_its_place(connector, profile, transaction_id):
-            return "Rejected"
         staying = [one for one in self.kept if not _replaces(connector, profile, one)]
-        if len(staying) >= self.max_installed:
+        if (
+            not 0 <= profile["stackLevel"] <= self.max_stack_level
+            or len(profile["chargingSchedule"]["chargingSchedulePeriod"]) > self.max_periods
+            or not _is_sound(profile)
+            or not _has_its_place(connector, profile, transaction_id)
+            or len(staying) >= self.max_installed
+        ):
             return "Rejected"
         self.kept[:] = [
             *staying,
@@ -138,13 +141,6 @@ class Profiles:
             "chargingSchedulePeriod": _periods(limits, unit, capacity),
         }
 
-    def _is_welcome(self, profile: Profile) -> bool:
-        return (
-            0 <= profile["stackLevel"] <= self.max_stack_level
-            and len(profile["chargingSchedule"]["chargingSchedulePeriod"]) <= self.max_periods
-            and _is_sound(profile)
-        )
-
     def _course(
         self, connector: int, start: datetime, began: datetime | None, seconds: int
     ) -> Iterator[tuple[int, Limit | None]]:
@@ -167,23 +163,15 @@ def _periods(
     have changed."""
     periods: list[dict[str, Any]] = []
     for second, limit in limits:
-        period = _period(
-            smallest([capacity] if limit is None else [capacity, limit]) or capacity, unit
-        )
+        most = smallest([capacity] if limit is None else [capacity, limit]) or capacity
+        # OCPP has one decimal; float noise must not cost one
+        tenths = math.floor((most.amps if unit == "A" else most.watts) * 10 + 1e-6) / 10
+        period: dict[str, Any] = {"limit": tenths}
+        if most.phases != PHASES:
+            period["numberPhases"] = most.phases
         if not periods or periods[-1] != {**period, "startPeriod": periods[-1]["startPeriod"]}:
             periods.append({"startPeriod": second, **period})
     return periods
-
-
-def _period(limit: Limit, unit: Unit) -> dict[str, Any]:
-    value = limit.amps if unit == "A" else limit.watts
-    # OCPP has one decimal; float noise must not cost one
-    tenths = math.floor(value * 10 + 1e-6) / 10
-    return (
-        {"limit": tenths}
-        if limit.phases == PHASES
-        else {"limit": tenths, "numberPhases": limit.phases}
-    )
 
 
 def _is_sound(profile: Profile) -> bool:
@@ -197,21 +185,13 @@ def _is_sound(profile: Profile) -> bool:
         "recurrencyKind" in profile and times[-1]
     ):
         return False
-    return schedule.get("duration", 0) >= 0 and _are_ordered(schedule["chargingSchedulePeriod"])
-
-
-def _are_ordered(periods: list[dict[str, Any]]) -> bool:
-    return (
-        bool(periods)
-        and periods[0]["startPeriod"] >= 0
-        and all(
-            one["startPeriod"] < next_one["startPeriod"]
-            for one, next_one in itertools.pairwise(periods)
-        )
-        and all(
-            one["limit"] >= 0 and 1 <= one.get("numberPhases", PHASES) <= PHASES for one in periods
-        )
-    )
+    last = -1
+    for period in schedule["chargingSchedulePeriod"]:
+        has_phases = 1 <= period.get("numberPhases", PHASES) <= PHASES
+        if period["startPeriod"] <= last or period["limit"] < 0 or not has_phases:
+            return False
+        last = period["startPeriod"]
+    return last >= 0 and schedule.get("duration", 0) >= 0
 
 
 def _has_its_place(connector: int, profile: Profile, transaction_id: int | None) -> bool:

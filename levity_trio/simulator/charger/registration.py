@@ -52,15 +52,14 @@ def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
 
 def introduction(charger: State) -> call.BootNotification:
     spec = charger.spec
+    serial = f"{spec.serial_number or spec.id}-{charger.memory.meters}"
     return call.BootNotification(
         charge_point_model=spec.model,
         charge_point_vendor=spec.vendor,
         charge_point_serial_number=spec.serial_number or None,
         firmware_version=charger.memory.firmware_version,
         meter_type="simulated",
-        meter_serial_number=f"{spec.serial_number or spec.id}-{charger.memory.meters}"[
-            -_LONGEST_SERIAL:
-        ],
+        meter_serial_number=serial[-_LONGEST_SERIAL:],
     )
 
 
@@ -83,16 +82,13 @@ def _booted(charger: State, answer: Any, at: float) -> None:
         charger.configuration.set_interval(answer.interval)
     plan_heartbeat(charger, at)
     if not was_accepted:
-        _begin_service(charger, charger.agenda.present)
-
-
-def _begin_service(charger: State, at: float) -> None:
-    """Begin to report after the first accepted boot since power-on."""
-    notifications.plan_aligned(charger, at)
-    for quirk in charger.quirks:
-        quirk.accepted(charger, at)
-    notifications.report_changes(charger, at)
-    after_boot(charger, at)
+        # the first accepted boot since power-on: it begins to report
+        at = charger.agenda.present
+        notifications.plan_aligned(charger, at)
+        for quirk in charger.quirks:
+            quirk.accepted(charger, at)
+        notifications.report_changes(charger, at)
+        after_boot(charger, at)
 
 
 def _plan_retry(charger: State, seconds: float, at: float) -> None:

@@ -118,10 +118,20 @@ class Tags:
         """
         if not self._is_list_on:
             return "NotSupported"
-        if update_type != _FULL and version <= self.version:
+        is_full, most = update_type == _FULL, self._configuration.integer
+        if not is_full and version <= self.version:
             return "VersionMismatch"
-        updated = self._updated(update_type, entries or ())
-        if updated is None or (updated and version < 1):  # version 0 means an empty list
+        changes = {folded(entry["idTag"]): entry.get("idTagInfo") for entry in entries or ()}
+        # none deletes the tag (§7.1), and is not allowed when the update is Full
+        kept = {} if is_full else self._memory.local_list
+        updated = {key: dict(info) for key, info in {**kept, **changes}.items() if info}
+        if (
+            len(changes) < len(entries or ())
+            or len(changes) > most("SendLocalListMaxLength")
+            or len(updated) > most("LocalAuthListMaxLength")
+            or (is_full and not all(changes.values()))
+            or (updated and version < 1)  # version 0 means an empty list
+        ):
             return "Failed"
         self._memory.local_list.clear()
         self._memory.local_list.update(updated)
@@ -145,31 +155,6 @@ class Tags:
         key = folded(tag)
         entry = self._list().get(key)
         return self._memory.cache.get(key) if entry is None and self._is_cache_on else entry
-
-    def _updated(
-        self, update_type: str, entries: Sequence[Mapping[str, Any]]
-    ) -> dict[str, IdTagInfo] | None:
-        """Return the updated list; None if the update is not allowed."""
-        changes = {folded(entry["idTag"]): entry.get("idTagInfo") for entry in entries}
-        is_full = update_type == _FULL
-        if len(changes) < len(entries) or len(entries) > self._configuration.integer(
-            "SendLocalListMaxLength"
-        ):
-            return None
-        if is_full and not all(changes.values()):  # §7.1: required when the update is Full
-            return None
-        kept = (
-            {}
-            if is_full
-            else {key: info for key, info in self._memory.local_list.items() if key not in changes}
-        )
-        # none deletes the tag (§7.1)
-        updated = kept | {key: dict(info) for key, info in changes.items() if info}
-        return (
-            updated
-            if len(updated) <= self._configuration.integer("LocalAuthListMaxLength")
-            else None
-        )
 
 
 @record(kw_only=False)
