@@ -102,15 +102,6 @@ class Connection:
     """The charger sends nothing more on it."""
 
 
-@dataclass(slots=True)
-class UnderWay:
-    """The call that waits for its response; the deadline is by trio's clock."""
-
-    message_id: str
-    outgoing: Outgoing
-    deadline: float
-
-
 class Link:
     def __init__(
         self,
@@ -134,7 +125,10 @@ class Link:
         self._beside: list[Beside] = []
         """Tasks for the mind to start beside itself."""
         self._connection: Connection | None = None
-        self._under_way: UnderWay | None = None
+        self._under_way: Outgoing | None = None
+        """The call that waits for its response; its message id is that of the last frame sent."""
+        self._deadline = inf
+        """Until when it waits, by trio's clock."""
         self._sleeps_until = inf
         self._sent = 0
         self._away_until = 0.0
@@ -175,22 +169,20 @@ class Link:
         self._sleeps_until = self._next_moment()
         with trio.move_on_at(self._sleeps_until):
             await self._wake.wait()
-        under_way = self._under_way
-        if under_way is not None and under_way.deadline <= trio.current_time():
-            self._settle(under_way, None)
+        if self._under_way is not None and self._deadline <= trio.current_time():
+            self._settle(self._under_way, None)
 
     def _next_moment(self) -> float:
         """Return when the charger's next action is due or the open call times out, by trio's
         clock."""
-        answer = inf if self._under_way is None else self._under_way.deadline
         # then queued messages cannot be sent
         is_deaf = self._connection is not None and self._connection.is_deaf
         due = self.charger.agenda.next_due if is_deaf else self.charger.next_due
-        return answer if due is None else min(answer, self._pace.real(due))
+        return self._deadline if due is None else min(self._deadline, self._pace.real(due))
 
-    def _settle(self, under_way: UnderWay, answer: Response | None) -> None:
-        self._under_way = None
-        self.charger.settle(under_way.outgoing, answer, self._pace.now)
+    def _settle(self, outgoing: Outgoing, answer: Response | None) -> None:
+        self._under_way, self._deadline = None, inf
+        self.charger.settle(outgoing, answer, self._pace.now)
 
     async def _send_next(self) -> bool:
         """Send the next call, if there is one and a connection for it. Return whether it was
@@ -202,7 +194,7 @@ class Link:
         if outgoing is None:
             return False
         first, self._sent = self._sent + 1, self._sent + len(outgoing.frames)
-        self._under_way = UnderWay(str(self._sent), outgoing, trio.current_time() + ANSWER_SECONDS)
+        self._under_way, self._deadline = outgoing, trio.current_time() + ANSWER_SECONDS
         for number, frame in enumerate(outgoing.frames, first):
             await self._send(connection, call_text(str(number), *frame))
         return True
@@ -291,7 +283,8 @@ class Link:
         except* GONE as gone:
             self.problem = why(gone)
         finally:
-            ended, self._connection, self._under_way = self._connection, None, None
+            ended, self._connection = self._connection, None
+            self._under_way, self._deadline = None, inf
             if ended is not None:
                 if self._pace.now - ended.began >= self._pause_seconds:
                     self._pause_seconds = FIRST_PAUSE_SECONDS
@@ -349,7 +342,7 @@ class Link:
                 self.charger.tally.unreadable += 1
                 if frame.answer is not None:  # it can be recognised as a call
                     await self._send(connection, frame.answer)
-            elif self._under_way is not None and self._under_way.message_id == frame.message_id:
+            elif self._under_way is not None and frame.message_id == str(self._sent):
                 self._settle(self._under_way, frame)
 
     async def _reply(self, connection: Connection, request: Call) -> None:

@@ -24,7 +24,6 @@ from typing import Any, Final
 from levity_trio.records import record
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
 from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.vehicle import Vehicle
@@ -347,15 +346,15 @@ def _die(charger: Charger, incident: Incident, at: float) -> None:
         if (transaction := connector.transaction) is not None
     ]
     charger.fail(at, keeps_sessions=False)
-    noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
-    for connector, tag in charging if incident.is_noticed else ():
-        show = partial(_show_once_more, charger, connector, tag)
-        charger.agenda.plan(noticed_at, show, is_own=False)
 
+    def show_again(at: float) -> None:
+        for connector, tag in charging:
+            if connector.transaction is None and connector.meter.is_plugged:
+                _attempt(charger.present_tag, connector.number, tag, at)
 
-def _show_once_more(charger: Charger, connector: Connector, tag: str, at: float) -> None:
-    if connector.transaction is None and connector.meter.is_plugged:
-        _attempt(charger.present_tag, connector.number, tag, at)
+    if incident.is_noticed:
+        noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
+        charger.agenda.plan(noticed_at, show_again, is_own=False)
 
 
 def _begin(charger: Charger, incident: Incident, at: float) -> None:

@@ -432,6 +432,7 @@ def _cases(ledger: Ledger) -> list[Case]:
         if proof.is_contradicted
     )
     clocks = _clocks(ledger)
+    ends = [entry.began if entry.ended is None else entry.ended for entry in ledger.entries]
     return [
         Case(
             entry=entry,
@@ -443,12 +444,7 @@ def _cases(ledger: Ledger) -> list[Case]:
             # judge its neighbours again.
             is_habit=contradicted[entry.place] - proofs[place].is_contradicted >= _SHOW_A_HABIT,
             ahead=max(
-                (
-                    by
-                    for at, by in clocks[entry.charger]
-                    if at <= (entry.began if entry.ended is None else entry.ended)
-                ),
-                default=timedelta(),
+                (by for at, by in clocks[entry.charger] if at <= ends[place]), default=timedelta()
             ),
         )
         for place, entry in enumerate(ledger.entries)

@@ -8,8 +8,7 @@ socket or a task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from levity_trio.simulator.charger import charging, notifications, power, presence, registration
 from levity_trio.simulator.charger.agenda import Timer
@@ -37,15 +36,6 @@ def _own_reading(charger: State, connector: Connector, at: float) -> call.MeterV
         local_id = str(connector.transaction.local_id)
         request.transaction_id = charger.memory.transaction_ids.get(local_id)
     return request
-
-
-_OWN: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
-    "BootNotification": lambda charger, _, _at: registration.introduction(charger),
-    "Heartbeat": lambda _, _connector, _at: call.Heartbeat(),
-    "MeterValues": _own_reading,
-    "StatusNotification": notifications.status_of,
-}
-"""The messages that a charger can build by itself when a person asks for them."""
 
 
 class Charger(State):
@@ -319,11 +309,20 @@ class Charger(State):
         if not self.is_linked:
             raise Impossible(f"{self.spec.id} has no connection to the central system")
         if payload is None:
-            request = _OWN[action](self, connector, at) if action in _OWN else None
+            request: Any = None
+            match action:
+                case "BootNotification":
+                    request = registration.introduction(self)
+                case "Heartbeat":
+                    request = call.Heartbeat()
+                case "MeterValues":
+                    request = _own_reading(self, connector, at)
+                case "StatusNotification":
+                    request = notifications.status_of(self, connector, at)
             if request is None:
                 raise Impossible(
                     f"{self.spec.id} has no {action} of its own to send; give a payload, or one of "
-                    f"{', '.join(_OWN)}"
+                    "BootNotification, Heartbeat, MeterValues, StatusNotification"
                 )
             *_, (action, payload) = self.quirks.frames((action, write_payload(request)), None)
         self.outbox.queue((action, payload), then, is_foreign=True)

@@ -256,11 +256,11 @@ class Quirks(tuple[Quirk, ...]):
         action, payload = frame
         for quirk in self:
             payload = quirk.payload(action, payload, transaction)
-        ahead = [sent for quirk in self for sent in quirk.ahead((action, payload))]
-        last = (action, payload)
+        last = action, payload
+        frames = [sent for quirk in self for sent in quirk.ahead(last)]
         for quirk in self:
             last = quirk.last(last)
-        return [*ahead, last]
+        return [*frames, last]
 
     def replies(self, text: str) -> Sequence[tuple[float, str]]:
         replies = [(0.0, text)]

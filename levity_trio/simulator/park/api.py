@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -140,7 +139,7 @@ def charger_routes(park: Park) -> list[Route]:
             ("PATCH", charger, chargers.change),
             ("DELETE", charger, chargers.remove),
             ("GET", f"{charger}/configuration", chargers.configuration),
-            ("GET", f"{charger}/configuration/{{key}}", chargers.configuration_key),
+            ("GET", f"{charger}/configuration/{{key}}", chargers.configuration),
             ("PUT", f"{charger}/configuration/{{key}}", chargers.configure),
             ("GET", f"{charger}/log", chargers.log),
             ("POST", f"{charger}/send", chargers.send),
@@ -211,11 +210,8 @@ class _Chargers:
         return json_reply({"payload": answer.payload})
 
     async def configuration(self, request: Request) -> Response:
-        keys, _ = _configuration(self._find(request)).read(None)
-        return json_reply(keys)
-
-    async def configuration_key(self, request: Request) -> Response:
-        return json_reply(_key(self._find(request), request.path_params["key"]))
+        stored, key = self._find(request), request.path_params.get("key")
+        return json_reply(_key(stored, key) if key else _configuration(stored).read(None)[0])
 
     async def configure(self, request: Request) -> Response:
         """Change a key as the central system does."""
@@ -242,14 +238,12 @@ class _Chargers:
         """The newest `limit` frames, in order of time."""
         stored = self._find(request)
         text = request.query_params.get("limit", "50")
-        if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= KEPT_FRAMES:
+        if not text.isdecimal() or not 0 < int(text[:9]) <= KEPT_FRAMES:
             raise Invalid([Problem("limit", f"give 1 to {KEPT_FRAMES}")])
         charger = self._park.running(stored.spec.id)
-        frames = (charger.frames if charger else None) or ()
-        newest = islice(frames, max(0, len(frames) - int(text)), None)
-        return json_reply(
-            [{"at": at, "direction": direction, "text": text} for at, direction, text in newest]
-        )
+        newest = list((charger and charger.frames) or ())[-int(text) :]
+        names = "at", "direction", "text"
+        return json_reply([dict(zip(names, frame, strict=True)) for frame in newest])
 
     def _find(self, request: Request) -> StoredCharger:
         return self._park.find(request.path_params["id"])
