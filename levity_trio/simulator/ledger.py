@@ -209,20 +209,15 @@ def read_ledger(path: Path) -> Ledger:
         head, _, lines = path.read_bytes().partition(b"\n")
         return _ledger(orjson.loads(head), [orjson.loads(line) for line in lines.splitlines()])
     except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}; give a file that simulate --ledger wrote"
-        ) from None
+        problem = f": {error.strerror}"
     except (orjson.JSONDecodeError, TypeError, AttributeError):
-        raise ConfigError(
-            f"{path} is not a ledger; give a file that simulate --ledger wrote"
-        ) from None
-    except (KeyError, ValueError) as error:
-        what = (
-            f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        )
-        raise ConfigError(
-            f"{path} is not a ledger: {what}; give a file that simulate --ledger wrote"
-        ) from None
+        problem = " is not a ledger"
+    except KeyError as error:
+        problem = f" is not a ledger: {error} is missing"
+    except ValueError as error:
+        what, _, _ = str(error).partition("\n")
+        problem = f" is not a ledger: {what}"
+    raise ConfigError(f"{path}{problem}; give a file that simulate --ledger wrote")
 
 
 def _ledger(head: dict[str, Any], lines: list[dict[str, Any]]) -> Ledger:

@@ -281,24 +281,17 @@ def _incidents(
     rates = [mishaps.per_day / _HOURS_PER_DAY] * ceil(scenario.hours)
     for moment in moments(rates, _end(scenario), dice):
         seconds = round(dice.uniform(*mishaps.minutes) * 60)
-        details = _details(mishaps, spec, dice)
+        details: dict[str, Any] = {}
+        if mishaps.kind is Kind.FAULT:
+            details["connector"] = dice.randint(1, spec.connectors)
+            details["error_code"] = dice.choice(mishaps.error_codes)
+        elif mishaps.kind is Kind.DEATH:
+            details["is_noticed"] = dice.random() < _NOTICED_SHARE
+        elif mishaps.kind is Kind.METER_SWAP:
+            details["register_wh"] = dice.choice((0, dice.randrange(_OLDEST_SWAPPED_WH)))
         if over_at < moment <= _end(scenario) - seconds:
             yield Incident(at=moment, kind=mishaps.kind, seconds=seconds, **details)
             over_at = moment + seconds
-
-
-def _details(mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> dict[str, Any]:
-    """Draw the fields that only this kind of incident has."""
-    if mishaps.kind is Kind.FAULT:
-        return {
-            "connector": dice.randint(1, spec.connectors),
-            "error_code": dice.choice(mishaps.error_codes),
-        }
-    if mishaps.kind is Kind.DEATH:
-        return {"is_noticed": dice.random() < _NOTICED_SHARE}
-    if mishaps.kind is Kind.METER_SWAP:
-        return {"register_wh": dice.choice((0, dice.randrange(_OLDEST_SWAPPED_WH)))}
-    return {}
 
 
 def _end(scenario: Scenario) -> float:

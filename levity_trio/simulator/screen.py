@@ -134,6 +134,7 @@ def row_of(charger: State) -> Row:
             tags.append(connector.transaction.id_tag)
         elif connector.tag:
             tags.append(connector.tag[0])
+    known = [soc for connector in connectors if (soc := connector.meter.soc) is not None]
     return Row(
         id=charger.spec.id,
         model=charger.spec.model,
@@ -147,7 +148,7 @@ def row_of(charger: State) -> Row:
         power_w=sum(connector.meter.power_w for connector in connectors),
         session_wh=sum(connector.session_wh for connector in connectors),
         delivered_wh=delivered_wh(charger),
-        soc=_soc(charger),
+        soc=max(known, default=None) if charger.spec.power_type == DC else None,
         messages=tally.sent + charger.served,
         errors=tally.refused + tally.unanswered + tally.unreadable,
         quirks=charger.spec.quirks,
@@ -172,13 +173,6 @@ def _link(charger: State) -> str:
     if not charger.is_linked:
         return "down"
     return "up" if charger.may_send else "boot"
-
-
-def _soc(charger: State) -> float | None:
-    if charger.spec.power_type != DC:
-        return None
-    known = (connector.meter.soc for connector in charger.connectors)
-    return max((soc for soc in known if soc is not None), default=None)
 
 
 class Column(NamedTuple):

@@ -213,11 +213,8 @@ class Meter:
         return self._charge.power_w(self._at - self._since)
 
     def snapshot(self) -> Snapshot:
-        soc, power_w, offered = (
-            self.soc,
-            self.power_w,
-            min(self._maximum, self._limit) if self._is_on else 0.0,
-        )
+        soc, power_w = self.soc, self.power_w
+        offered = min(self._maximum, self._limit) if self._is_on else 0.0
         if self.supply.power_type == DC:
             volts = 0.0 if soc is None else pack_voltage(soc)
             amps, offered_a = (power_w / volts, offered / volts) if volts else (0.0, 0.0)

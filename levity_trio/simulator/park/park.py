@@ -115,6 +115,12 @@ class Park:
     def running(self, name: str) -> Charger | None:
         return self._fleet.chargers.get(name)
 
+    def _connected(self, stored: StoredCharger) -> Charger:
+        charger = self.running(stored.spec.id)
+        if charger is None:
+            raise Impossible(f"{stored.spec.id} is not connected; connect it first")
+        return charger
+
     def connect(self, stored: StoredCharger) -> None:
         """Raises Impossible if it is connected already."""
         if stored.spec.id in self._fleet.chargers:
@@ -125,9 +131,7 @@ class Park:
 
     def disconnect(self, stored: StoredCharger) -> None:
         """Raises Impossible if it is not connected."""
-        charger = self.running(stored.spec.id)
-        if charger is None:
-            raise Impossible(_not_connected(stored))
+        charger = self._connected(stored)
         self._fleet.remove(stored.spec.id)
         _remember(charger)
 
@@ -150,9 +154,7 @@ class Park:
         Raises Impossible if the charger is not connected or too busy, and the ValueError that
         `action` raises.
         """
-        charger = self.running(stored.spec.id)
-        if charger is None:
-            raise Impossible(_not_connected(stored))
+        charger = self._connected(stored)
         done, results, refusals = trio.Event(), list[object](), list[ValueError]()
 
         def do(at: float) -> None:
@@ -203,10 +205,6 @@ class Park:
             if content != self._written:
                 await trio.to_thread.run_sync(write, self._path, content)
                 self._written = content
-
-
-def _not_connected(stored: StoredCharger) -> str:
-    return f"{stored.spec.id} is not connected; connect it first"
 
 
 def _remember(charger: Charger) -> None:
