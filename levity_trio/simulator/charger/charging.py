@@ -38,10 +38,18 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
         )
     if transaction is None:
         authorise(charger, tag, at, partial(admit, charger, connector, tag, None))
-    elif charger.tags.is_same_group(tag, transaction.id_tag):
+        return
+    if charger.tags.is_same_group(tag, transaction.id_tag):
         end(charger, connector, LOCAL, at, tag)
-    else:
-        authorise(charger, tag, at, partial(_stop_by_group, charger, transaction, tag))
+        return
+
+    def stop_by_group(is_admitted: bool, parent: str | None, at: float) -> None:
+        # The tag may have the parent of the one that began it (§3.5).
+        is_of_group = is_admitted and is_same(parent, transaction.parent_id_tag)
+        if is_of_group and connector.transaction is transaction:
+            end(charger, connector, LOCAL, at, tag)
+
+    authorise(charger, tag, at, stop_by_group)
 
 
 def takes_starts(charger: State, connector: Connector) -> bool:
@@ -59,6 +67,19 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
     The agenda is held until the response comes, so that the transaction begins at the moment of the
     tag, however long the response takes.
     """
+
+    def answered(answer: Any, _at: float) -> None:
+        charger.agenda.release()
+        if not charger.is_on:
+            return
+        if answer is None:
+            known = charger.tags.decide(tag, charger.clock.read(at))
+            then(_holds_offline(charger, known), charger.tags.parent(tag), at)
+            return
+        info = answer.id_tag_info
+        charger.tags.learn(tag, info)
+        then(info.get("status") == ACCEPTED, info.get("parentIdTag"), at)
+
     settings = charger.configuration
     known = charger.tags.decide(tag, charger.clock.read(at))
     parent = charger.tags.parent(tag)
@@ -68,9 +89,7 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
         then(True, parent, at)
     else:
         charger.agenda.hold()
-        charger.queue(
-            call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True
-        )
+        charger.queue(call.Authorize(id_tag=tag), answered, is_urgent=True)
 
 
 def begin(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> None:
@@ -259,41 +278,8 @@ def may_use(charger: State, connector: Connector, tag: str, parent: str | None, 
     )
 
 
-def _answered(
-    charger: State, tag: str, began: float, then: Verdict, answer: Any, _at: float
-) -> None:
-    charger.agenda.release()
-    if not charger.is_on:
-        return
-    if answer is None:
-        known = charger.tags.decide(tag, charger.clock.read(began))
-        then(_holds_offline(charger, known), charger.tags.parent(tag), began)
-        return
-    info = answer.id_tag_info
-    charger.tags.learn(tag, info)
-    then(info.get("status") == ACCEPTED, info.get("parentIdTag"), began)
-
-
 def _holds_offline(charger: State, known: str | None) -> bool:
     """Return whether a tag may charge while the charger is offline (§3.5.1)."""
     if known is not None and charger.configuration.boolean("LocalAuthorizeOffline"):
         return known == ACCEPTED
     return known is None and charger.configuration.boolean("AllowOfflineTxForUnknownId")
-
-
-def _stop_by_group(
-    charger: State,
-    transaction: Transaction,
-    tag: str,
-    is_admitted: bool,
-    parent: str | None,
-    at: float,
-) -> None:
-    """End a transaction if the tag has the parent of the one that began it (§3.5)."""
-    connector = charger.connectors[transaction.connector]
-    if (
-        connector.transaction is transaction
-        and is_admitted
-        and is_same(parent, transaction.parent_id_tag)
-    ):
-        end(charger, connector, LOCAL, at, tag)

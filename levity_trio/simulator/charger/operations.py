@@ -18,7 +18,7 @@ from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.power import make_operative, settle_all, settle_reservations
 from levity_trio.simulator.charger.spec import AC
-from levity_trio.simulator.charger.state import Impossible, Profile, State
+from levity_trio.simulator.charger.state import Impossible, State
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.charging_profiles import TRANSACTION, Limit, Unit
 from levity_trio.wire.errors import ErrorCode, Refused
@@ -107,7 +107,15 @@ def remote_start_transaction(
     if not ready:
         return REJECTED
     connector = min(ready, key=lambda connector: READY.index(connector.status))
-    charger.agenda.plan(at, partial(_start, charger, connector, tag, profile))
+    admit = partial(charging.admit, charger, connector, tag, profile)
+
+    def start(at: float) -> None:
+        if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
+            charging.authorise(charger, tag, at, admit)
+        else:
+            admit(True, charger.tags.parent(tag), at)
+
+    charger.agenda.plan(at, start)
     return ACCEPTED
 
 
@@ -115,17 +123,6 @@ def _may_use(charger: State, connector: Connector, tag: str, at: float) -> bool:
     """Return whether the reservations allow a start. A tag that is yet to be authorised passes."""
     is_asked_for = charger.configuration.boolean("AuthorizeRemoteTxRequests")
     return is_asked_for or charging.may_use(charger, connector, tag, charger.tags.parent(tag), at)
-
-
-def _start(
-    charger: State, connector: Connector, tag: str, profile: Profile | None, at: float
-) -> None:
-    if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
-        charging.authorise(
-            charger, tag, at, partial(charging.admit, charger, connector, tag, profile)
-        )
-    else:
-        charging.admit(charger, connector, tag, profile, True, charger.tags.parent(tag), at)
 
 
 def remote_stop_transaction(charger: State, request: call.RemoteStopTransaction, at: float) -> str:

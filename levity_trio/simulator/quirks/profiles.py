@@ -39,6 +39,10 @@ SMART_KEYS: Final = (
 )
 
 
+Heeded = tuple[Kept, Transaction | None]
+"""A profile; a TxProfile with its transaction."""
+
+
 def purpose_of(profile: Profile) -> str:
     purpose: str = profile["chargingProfilePurpose"]
     return purpose
@@ -163,8 +167,7 @@ class ProfilesLate(Quirk):
     )
     seen_in = "EVerest, up to 30 s after a profile is cleared (libocpp#811)"
 
-    _heeded: Sequence[tuple[Kept, Transaction | None]] = ()
-    """The profiles; a TxProfile with its transaction."""
+    _heeded: Sequence[Heeded] = ()
 
     def power_on(self, charger: State, at: float) -> None:
         self._heed(charger, self._installed(charger), at)
@@ -181,20 +184,14 @@ class ProfilesLate(Quirk):
             one for one, transaction in self._heeded if transaction in (None, connector.transaction)
         ]
 
-    def _installed(self, charger: State) -> Sequence[tuple[Kept, Transaction | None]]:
-        return [
-            (
-                one,
-                charger.connectors[one["connectorId"]].transaction
-                if is_of(one, TRANSACTION)
-                else None,
-            )
-            for one in charger.memory.profiles
-        ]
+    def _installed(self, charger: State) -> Sequence[Heeded]:
+        installed: list[Heeded] = []
+        for one in charger.memory.profiles:
+            connector = charger.connectors[one["connectorId"]]
+            installed.append((one, connector.transaction if is_of(one, TRANSACTION) else None))
+        return installed
 
-    def _heed(
-        self, charger: State, profiles: Sequence[tuple[Kept, Transaction | None]], at: float
-    ) -> None:
+    def _heed(self, charger: State, profiles: Sequence[Heeded], at: float) -> None:
         self._heeded = profiles
         settle_all(charger, at)
 
