@@ -317,6 +317,12 @@ bench-upgrade *arguments: venv
 bench-mqtt *arguments: venv
     {{ bin }}/python -m tests.tools.benchmarks.mqtt {{ arguments }}
 
+# The answers to chargers with one that is there, away, slow, frozen or hostile, and a week away. `--kind` for one of them.
+# measure what another backend costs
+[group('benchmarks')]
+bench-backends *arguments: venv
+    {{ bin }}/python -m tests.tools.benchmarks.backends {{ arguments }}
+
 # A day of 20 chargers, each minute without load management and each 20 s with it. `--hours`, `--minutes` from one limit
 # to the next, `--noise` in amperes.
 # what readings take through load management

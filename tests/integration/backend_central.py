@@ -89,7 +89,10 @@ def honest(numbers: dict[str, int] | None = None) -> Answer:
 class Central:
     """What it was told, in the order of receipt. `answer` may be changed at any time."""
 
-    def __init__(self, answer: Answer, greeting: Greeting | None = None) -> None:
+    def __init__(
+        self, answer: Answer, greeting: Greeting | None = None, *, pause: float = 0.0
+    ) -> None:
+        """`pause` are the seconds until it answers."""
         self.answer = answer
         self.told: list[Told] = []
         self.answers: list[Any] = []
@@ -97,7 +100,7 @@ class Central:
         self.authorizations: list[str] = []
         self.port = 0
         self.on_record: Callable[[Told], object] = id
-        self._greeting = greeting
+        self._greeting, self._pause = greeting, pause
         self._connections = 0
         self._news = threading.Condition()
 
@@ -160,6 +163,8 @@ class Central:
             text = str(raw).replace("{id}", message[1])
         except Silence:
             text = ""
+        if self._pause:
+            await trio.sleep(self._pause)
         if text:
             # What is answered and not written down would look lost; what is told again because a
             # kill came in between is on another connection.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -326,3 +327,30 @@ def test_a_connection_that_is_closed_after_each_message_loses_and_repeats_nothin
         answered = [told for told in other.told if told.is_answered]
         texts = [str(told.payload) for told in answered if told.action != "BootNotification"]
         assert len(texts) == len(set(texts))
+
+
+LISTING = """
+import sys
+from levity_trio.cli import main
+file = sys.argv.pop(1)
+status = main()
+open(file, "w").write(" ".join(sys.modules))
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("has_one", [False, True])
+def test_without_one_nothing_of_it_is_imported(has_one: bool, tmp_path: Path) -> None:
+    modules = tmp_path / "modules"
+    program = (sys.executable, "-c", LISTING, str(modules))
+    with central() as other:
+        if has_one:
+            give_backend(tmp_path / "levity.db", other.port, ["CP-1"])
+        with serving(tmp_path / "levity.db", program=program) as server:
+            with Charger(server.port, "CP-1") as charger:
+                charger.boot()
+                charge(charger)
+            if has_one:
+                wait_until_told(server.database)
+    imported = {name for name in modules.read_text().split() if "backends.link" in name}
+    assert imported == ({"levity_trio.backends.link"} if has_one else set())

@@ -1,0 +1,88 @@
+"""The `ocpp` package's central system as backend: it validates all that it is told, and has the
+energy of the registers here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.integration import backend_hasty
+from tests.integration.backend_given import give_backend, wait_until_told
+from tests.integration.serving import ROOT, serving
+from tests.integration.simulating import RUN_SECONDS, simulate
+from tests.sizes import size
+
+HOURS: Final = int(os.environ.get("BACKEND_HOURS", size(720, 8)))
+SPEED: Final = 2000
+CHARGERS: Final = size(20, 5)
+SCENARIO: Final = f"""
+title = "Honest chargers"
+hours = {HOURS}
+first-hour = 10
+chargers = {CHARGERS}
+sessions-per-day = {9 if HOURS < 24 else 2}
+stay-hours = [1, 3]
+
+[configuration]
+MeterValueSampleInterval = 300
+"""
+
+
+@contextmanager
+def listening(folder: Path) -> Iterator[int]:
+    """The package's central system; its books are in the folder afterwards. Yields its port."""
+    program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(SPEED)]
+    with subprocess.Popen(
+        [*program, str(folder / "books.json")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("is_repaired", [False, True])
+def test_it_accepts_all_and_has_the_energy(is_repaired: bool, tmp_path: Path) -> None:
+    database, scenario = tmp_path / "levity.db", tmp_path / "month.toml"
+    scenario.write_text(SCENARIO)
+    chargers = [f"SIM-{number:03}" for number in range(1, CHARGERS + 1)]
+    flags = ("--clock-speed", str(SPEED), "--heartbeat-interval", "900")
+    with listening(tmp_path) as port:
+        with serving(database, *flags):
+            pass
+        give_backend(database, port, chargers, path="ocpp/", is_repaired=int(is_repaired))
+        with serving(database, *flags, program=backend_hasty.PROGRAM) as server:
+            ended = simulate(
+                *(f"ws://127.0.0.1:{server.port}/ws/", "--scenario", str(scenario)),
+                *("--speed", str(SPEED)),
+                folder=tmp_path,
+                seconds=HOURS * 3600 / SPEED + RUN_SECONDS,
+            )
+            wait_until_told(database, 300)
+            assert server.query("SELECT * FROM backend_refused") == []
+            registers = server.query(
+                "SELECT cp_id, meter_start, meter_stop FROM tx ORDER BY 1, 2, 3"
+            )
+            ((readings,),) = server.query(
+                "SELECT count(*) FROM log WHERE action = 'MeterValues' AND direction = 'recv'"
+            )
+    books: dict[str, Any] = json.loads((tmp_path / "books.json").read_text())
+    booked = [
+        (one["charger"], one["meter_start"], one["meter_stop"]) for one in books["transactions"]
+    ]
+    assert sorted(booked) == registers
+    energy = sum(stop - start for _, start, stop in registers)
+    assert energy == ended.total["energy_wh"] > 0
+    assert books["readings"] == readings > 0
+    # It asks each charger a few things, and validates the answers.
+    assert set(books["answers"]) == {"GetConfiguration", "GetLocalListVersion", "TriggerMessage"}
+    print(f"\n{HOURS} hours: {len(booked)} sessions, {energy} Wh, {books['readings']} readings")
