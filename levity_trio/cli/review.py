@@ -61,7 +61,7 @@ review = _Listing(
 )
 
 
-def decide(operator: Operator, *path: object, **fields: object) -> int:
+def decide(operator: Operator, *path: object, **fields: object) -> None:
     """Send a decision and show its result. Times and figures that were not given are left out."""
     done: Mapping[str, Any] | None = operator.post(*path, body=present(fields))
     if operator.is_json or done is None:
@@ -72,7 +72,6 @@ def decide(operator: Operator, *path: object, **fields: object) -> int:
             f"{cell(done['energy_method'])}"
         )
         say(f"session {done['id']} is {done['state']}: {energy}; review: {cell(done['review'])}")
-    return 0
 
 
 def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
@@ -135,7 +134,15 @@ def groups(operator: Operator, charger: str | None, cause: str | None) -> None:
     """
     if charger is None or cause is None:
         operator.show_page(
-            GROUPED, operator.get("review", "groups"), _group, empty="no session is in doubt"
+            GROUPED,
+            operator.get("review", "groups"),
+            lambda group: {
+                **group,
+                "households": ", ".join(group["households"]),
+                "why": ", ".join(map(name_of, group["codes"])),
+                "sessions": group["count"],
+            },
+            empty="no session is in doubt",
         )
         return
     found = operator.get("review", "groups", charger, cause)
@@ -159,13 +166,6 @@ NEXT: Final = {
 }
 
 
-def _group(group: Mapping[str, Any]) -> dict[str, object]:
-    households = ", ".join(group["households"])
-    why = ", ".join(map(name_of, group["codes"]))
-    shown = {name: group[name] for name in ("charger", "cause")}
-    return {**shown, "why": why, "sessions": group["count"], "households": households}
-
-
 def _previewed(one: Mapping[str, Any]) -> dict[str, object]:
     reported = one["figures"].get(REPORTED)
     return {
@@ -175,11 +175,6 @@ def _previewed(one: Mapping[str, Any]) -> dict[str, object]:
         "kwh": one["energy_kwh"],
         "reported": None if reported is None else reported / 1000,
     }
-
-
-def _proposed(one: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the proposed and the reported figure of a session, in Wh."""
-    return one["energy_wh"], one["figures"].get(REPORTED, one["energy_wh"])
 
 
 @review.api_command
@@ -207,7 +202,10 @@ def settle(
     if not shown:
         say("no session waits for this reason")
         return 0
-    proposed, reported = (sum(one) for one in zip(*map(_proposed, shown), strict=True))
+    figures = [one["energy_wh"] for one in shown]
+    proposed = sum(figures)
+    of_charger = [one["figures"].get(REPORTED, one["energy_wh"]) for one in shown]
+    reported = sum(of_charger)
     if not as_reported and total_wh != proposed and (total_wh is not None or proposed < reported):
         words = (
             f"they come to {cell(proposed / 1000)} kWh, and the charger reported "
@@ -217,14 +215,8 @@ def settle(
             f"{words}: look at levity-trio review groups {charger} {cause}, then give --kwh TOTAL"
         )
     sessions = [
-        {
-            "transaction": one["id"],
-            "event": one["event"],
-            "figure_wh": one["figures"].get(REPORTED, one["energy_wh"])
-            if as_reported
-            else one["energy_wh"],
-        }
-        for one in shown
+        {"transaction": one["id"], "event": one["event"], "figure_wh": figure}
+        for one, figure in zip(shown, of_charger if as_reported else figures, strict=True)
     ]
     done = operator.post(
         "review", "groups", charger, cause, "decide", body={"reason": reason, "sessions": sessions}
@@ -243,9 +235,9 @@ def settle(
 @energy("figure_wh", "--kwh", "The figure that you confirm; needed if the charger reported more.")
 @REASON
 @EVENT
-def confirm(operator: Operator, transaction: int, **fields: object) -> int:
+def confirm(operator: Operator, transaction: int, **fields: object) -> None:
     """Make the figure of a session certain."""
-    return decide(operator, "transactions", transaction, "confirm", **fields)
+    decide(operator, "transactions", transaction, "confirm", **fields)
 
 
 @review.api_command
@@ -255,9 +247,9 @@ def confirm(operator: Operator, transaction: int, **fields: object) -> int:
 @option("--stop-time TIME", "Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON
 @EVENT
-def attach(operator: Operator, message: int, **fields: object) -> int:
+def attach(operator: Operator, message: int, **fields: object) -> None:
     """Apply a message to a session of its charger."""
-    return decide(operator, "set-aside", message, "attach", **fields)
+    decide(operator, "set-aside", message, "attach", **fields)
 
 
 @review.api_command
@@ -270,18 +262,18 @@ def attach(operator: Operator, message: int, **fields: object) -> int:
 @option("--card CARD", "The card, if the stop has none.", "id_tag")
 @energy("figure_wh", "--kwh", "Its energy, if you know it.")
 @REASON
-def make(operator: Operator, message: int, **fields: object) -> int:
+def make(operator: Operator, message: int, **fields: object) -> None:
     """Make a session of a stop that fits none."""
-    return decide(operator, "set-aside", message, "make-transaction", **fields)
+    decide(operator, "set-aside", message, "make-transaction", **fields)
 
 
 @review.api_command
 @argument("MESSAGE", type=int)
 @flag("--review", "MESSAGE is the id of a review, not of a message.", "is_review")
 @REASON
-def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:
+def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> None:
     """Resolve a message, or a review, that affects no bill."""
-    return decide(operator, "reviews" if is_review else "set-aside", message, "dismiss", **fields)
+    decide(operator, "reviews" if is_review else "set-aside", message, "dismiss", **fields)
 
 
 # Correct
@@ -297,7 +289,7 @@ def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: obje
 @option("--card CARD", "The card, if none is known.", "id_tag")
 @REASON
 @EVENT
-def correct(operator: Operator, transaction: int, **fields: object) -> int:
+def correct(operator: Operator, transaction: int, **fields: object) -> None:
     """Set the energy of an ended session. What stood before is kept.
 
     Examples:
@@ -305,7 +297,7 @@ def correct(operator: Operator, transaction: int, **fields: object) -> int:
       levity-trio correct 1000017 --stop-kwh 43.5 --reason "digits swapped"
       levity-trio correct 1000017 --card 04A1B2C3 --reason "Anna's, she says"
     """
-    return decide(operator, "transactions", transaction, "correct", **fields)
+    decide(operator, "transactions", transaction, "correct", **fields)
 
 
 # Close
@@ -317,7 +309,7 @@ def correct(operator: Operator, transaction: int, **fields: object) -> int:
 @energy("meter_stop_wh", "--stop-kwh", "The register at its end; the figure is then corrected.")
 @REASON
 @EVENT
-def close(operator: Operator, transaction: int, **fields: object) -> int:
+def close(operator: Operator, transaction: int, **fields: object) -> None:
     """Close an open session. Its charger's own stop still wins.
 
     Examples:
@@ -325,4 +317,4 @@ def close(operator: Operator, transaction: int, **fields: object) -> int:
       levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
           --stop-kwh 43.5 --reason "read at its display"
     """
-    return decide(operator, "transactions", transaction, "close", **fields)
+    decide(operator, "transactions", transaction, "close", **fields)

@@ -55,28 +55,18 @@ def status(operator: Operator, watch: bool, every: float) -> None:
 def _show(operator: Operator) -> None:
     chargers = operator.get("chargers", limit=500)["data"]
     active = operator.get("transactions", status="Active", limit=500)["data"]
-    of_connector = {
-        (transaction["charger"], transaction["connector"]): transaction
-        for transaction in reversed(active)
-    }
-    now = _now(operator, [transaction["charger"] for transaction in active])
-    households = _households(now)
-    rows = [
-        _row(
-            charger,
-            connector,
-            of_connector.get((charger["id"], connector.get("connector")), {}),
-            households,
-        )
-        for charger in chargers
-        for connector in _connectors(charger, (charger["id"], None) in of_connector)
+    charging = [transaction["charger"] for transaction in active]
+    query = {"charger": ",".join(charging) or NONE_OF_THEM} if len(charging) <= MOST_NAMED else None
+    now = operator.ask("GET", "now", query=query)
+    rows = _rows(chargers, active, now)
+    turned_away = [
+        {name: look[name] for name in ("charger", "since", "words", "advice")}
+        for look in now["attention"]
+        if look["kind"] == "turned_away"
     ]
     is_viewer = operator.ask("GET", "me")["role"] == "viewer"
     doubtful = None if is_viewer else _count(operator.get("review", limit=1))
-    newcomers, turned_away = (
-        _count(operator.get("newcomers", waiting="true", limit=1)),
-        _turned_away(now),
-    )
+    newcomers = _count(operator.get("newcomers", waiting="true", limit=1))
     whole = {
         "connectors": rows,
         "waiting_for_a_person": doubtful,
@@ -94,49 +84,50 @@ def _show(operator: Operator) -> None:
         say(f"\n{newcomers} waiting to be adopted or refused: levity-trio chargers --newcomers")
 
 
-def _now(operator: Operator, charging: Sequence[str]) -> Mapping[str, Any]:
-    """Return the site as it is now, with the chargers that charge."""
-    query = {"charger": ",".join(charging) or NONE_OF_THEM} if len(charging) <= MOST_NAMED else None
-    now: Mapping[str, Any] = operator.ask("GET", "now", query=query)
-    return now
-
-
-def _households(now: Mapping[str, Any]) -> dict[int, str | None]:
-    """Return whose each open session is."""
-    connectors = (connector for charger in now["chargers"] for connector in charger["connectors"])
-    sessions = (connector["transaction"] for connector in connectors if connector["transaction"])
-    return {session["id"]: session["who"] for session in sessions}
-
-
-def _turned_away(now: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the chargers that are turned away: each in words, since when, and what to do."""
-    names = ("charger", "since", "words", "advice")
-    return [
-        {name: look[name] for name in names}
-        for look in now["attention"]
-        if look["kind"] == "turned_away"
-    ]
-
-
 def _count(page: Mapping[str, Any]) -> Any:
     """Return how many records a list has, or at least has."""
     return page.get("total", page.get("total_at_least"))
 
 
-def _connectors(charger: Mapping[str, Any], has_unnamed: bool) -> list[Mapping[str, Any]]:
-    """Return the connectors of a charger, and one without a number for a transaction whose start
-    named none."""
-    known = list(charger["connectors"])
-    return [*known, {}] if has_unnamed or not known else known
+def _rows(
+    chargers: Sequence[Mapping[str, Any]],
+    active: Sequence[Mapping[str, Any]],
+    now: Mapping[str, Any],
+) -> list[dict[str, object]]:
+    """Return a row for each connector, and one without a number for a transaction whose start named
+    none."""
+    of_connector = {
+        (transaction["charger"], transaction["connector"]): transaction
+        for transaction in reversed(active)
+    }
+    households = {
+        session["id"]: session["who"]
+        for charger in now["chargers"]
+        for connector in charger["connectors"]
+        if (session := connector["transaction"])
+    }
+    rows = []
+    for charger in chargers:
+        connectors = list(charger["connectors"])
+        if not connectors or (charger["id"], None) in of_connector:
+            connectors.append({})
+        for connector in connectors:
+            number = connector.get("connector")
+            transaction = of_connector.get((charger["id"], number), {})
+            household = households.get(transaction.get("id"))
+            rows.append({**_row(charger, connector, transaction), "household": household})
+    return rows
 
 
 def _row(
-    charger: Mapping[str, Any],
-    connector: Mapping[str, Any],
-    transaction: Mapping[str, Any],
-    households: Mapping[int, str | None],
+    charger: Mapping[str, Any], connector: Mapping[str, Any], transaction: Mapping[str, Any]
 ) -> dict[str, object]:
     power, told_to_be = transaction.get("power_w"), connector.get("told_to_be")
+    link = "connected" if charger["is_connected"] else "away"
+    if charger["waiting_since"]:
+        link = "waiting"
+    if charger["registration"] == "refused":
+        link = "refused"
     return {
         "charger": charger["name"] or charger["id"],
         "connector": connector.get("connector"),
@@ -145,16 +136,8 @@ def _row(
         "since": transaction.get("start_time") or connector.get("status_at"),
         "transaction": transaction.get("id"),
         "tag": transaction.get("id_tag"),
-        "household": households.get(transaction["id"]) if transaction else None,
+        "household": None,
         "kwh": transaction.get("energy_so_far_kwh"),
         "kw": None if power is None else round(power / 1000, 2),
-        "link": _link(charger),
+        "link": link,
     }
-
-
-def _link(charger: Mapping[str, Any]) -> str:
-    if charger["registration"] == "refused":
-        return "refused"
-    if charger["waiting_since"]:
-        return "waiting"
-    return "connected" if charger["is_connected"] else "away"
