@@ -82,24 +82,21 @@ def backup(
     else:
         say(f"{cell(str(file))}: {printed(size / 1e6, 1)} MB, {in_words(held)}.")
     if keep is not None:
-        _check(file)
         _remove_older(file, f"{glob.escape(database.stem)}-{A_DAY}.db", keep)
 
 
-def _check(copy: Path) -> None:
-    """Raise EnvironmentProblem if a copy is not sound."""
+def _remove_older(newest: Path, pattern: str, keep: int) -> None:
+    """Remove the oldest copies of a folder beyond this number, if the newest one is sound.
+
+    That one is never removed, whatever the clock was set to. Raises EnvironmentProblem.
+    """
     from levity_trio.store.keeping.checking import check  # noqa: PLC0415 - as above
 
-    if problems := check(copy, lambda _: None).problems:
-        words = f"{copy} has problems: {problems[0].check}: {problems[0].text}"
+    if problems := check(newest, lambda _: None).problems:
+        words = f"{newest} has problems: {problems[0].check}: {problems[0].text}"
         raise EnvironmentProblem(
             f"{words}. No earlier copy was removed; levity-trio check lists all problems"
         )
-
-
-def _remove_older(newest: Path, pattern: str, keep: int) -> None:
-    """Remove the oldest copies of a folder beyond this number, and never the newest, whatever the
-    clock was set to."""
     copies = sorted((copy for copy in newest.parent.glob(pattern) if copy != newest), reverse=True)
     for copy in copies[keep - 1 :]:
         copy.unlink()

@@ -127,13 +127,13 @@ def _values(operation: Operation | None, arguments: Sequence[str]) -> dict[str, 
         raise click.UsageError(str(problem)) from None
 
 
-def _query(options: Mapping[str, Any]) -> dict[str, object]:
+def _waiting(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the query of these options, and how long the answer may take."""
     query = present({name: options[name] for name in ("timeout", "deadline")})
-    return query | ({"force": "true"} if options["force"] else {})
-
-
-def _patience(options: Mapping[str, Any]) -> float:
-    return (options["timeout"] or USUAL_SECONDS) + (options["deadline"] or 0.0) + MARGIN_SECONDS
+    if options["force"]:
+        query["force"] = "true"
+    seconds = (options["timeout"] or USUAL_SECONDS) + (options["deadline"] or 0.0)
+    return {"query": query, "patience": seconds + MARGIN_SECONDS}
 
 
 def _call_one(
@@ -143,12 +143,9 @@ def _call_one(
     payload: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> int:
-    sent = {
-        "query": _query(options),
-        "headers": {"Prefer": "respond-async"} if options["no_wait"] else {},
-    }
+    headers = {"Prefer": "respond-async"} if options["no_wait"] else {}
     done = operator.post(
-        "chargers", charger, path, body=payload, patience=_patience(options), **sent
+        "chargers", charger, path, body=payload, headers=headers, **_waiting(options)
     )
     if not operator.is_told(done):
         _show(charger, done)
@@ -213,9 +210,9 @@ def _call_many(
     body |= {"all": True} if options["is_all"] else {}
     body |= {"model": options["model"]} if options["model"] else {}
     body |= {"chargers": list(filter(None, chargers.split(",")))} if chargers else {}
-    report = operator.post(
-        "bulk", body=body, query=_query(options), patience=_patience(options) * 10
-    )
+    waiting = _waiting(options)
+    waiting["patience"] *= 10
+    report = operator.post("bulk", body=body, **waiting)
     if not operator.is_told(report):
         show_table(("charger", "state", "detail"), map(_row, report["results"]))
         say(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -115,7 +115,18 @@ def _offline(
                 made, words = function(folder_of(config.beside), datetime.now(UTC), **options)
             except AuthorityProblem as problem:
                 raise EnvironmentProblem(str(problem)) from None
-            records = list(map(_record, made))
+            records = [
+                {
+                    "subject": one.subject,
+                    "names": list(one.names),
+                    "serial": one.serial,
+                    "fingerprint": one.fingerprint,
+                    "not_before": stamp(one.not_before),
+                    "not_after": stamp(one.not_after),
+                    "pem": one.pem,
+                }
+                for one in made
+            ]
             if is_json:
                 say(json.dumps(records))
                 return
@@ -130,18 +141,6 @@ def _offline(
         certificate.add_command(made)
 
     return decorate
-
-
-def _record(made: Described) -> Mapping[str, Any]:
-    return {
-        "subject": made.subject,
-        "names": list(made.names),
-        "serial": made.serial,
-        "fingerprint": made.fingerprint,
-        "not_before": stamp(made.not_before),
-        "not_after": stamp(made.not_after),
-        "pem": made.pem,
-    }
 
 
 @_offline("init", INIT_EPILOG)

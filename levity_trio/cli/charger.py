@@ -266,7 +266,11 @@ def secure(
     A lower profile is not sent to the charger, which would refuse it: it only lets
     the charger connect with it, for example after a factory reset.
     """
-    if profile is not None and _lower(operator, charger, profile):
+    security = ("chargers", charger, "security")
+    if profile is not None and profile < operator.get(*security)["profile"]:
+        lowered = operator.put(*security, body={"profile": profile})
+        words = f"{cell(charger)} may connect with security profile {profile} again"
+        operator.tell(lowered, f"{words}; nothing was sent to it")
         return 0
     path = ("chargers", charger, "security-profile")
     if cancel:
@@ -288,22 +292,6 @@ def secure(
             if step["words"]:
                 say(fill(f"{step['step']}: {step['words']}"))
     return REJECTED if raising["state"] == "failed" else 0
-
-
-def _lower(operator: Operator, charger: str, profile: int) -> bool:
-    """Lower what is required of a charger; return False if the profile is not lower than that."""
-    path = ("chargers", charger, "security")
-    if profile >= operator.get(*path)["profile"]:
-        return False
-    lowered = operator.put(*path, body={"profile": profile})
-    operator.tell(
-        lowered,
-        (
-            f"{cell(charger)} may connect with security profile {profile} again; nothing was sent "
-            "to it"
-        ),
-    )
-    return True
 
 
 @charger.api_command

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from levity_trio.cli.declaring import WIDE, argument, flag, option
+from levity_trio.cli.declaring import WIDE, argument, flag, option, present
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
 from levity_trio.cli.terminal import counted, local_minute, say
 
@@ -57,8 +57,17 @@ def configuration(
         page = operator.get(*path, "changes", **{"from": begin})
         _show(operator, page, ("before", "before"), ("after", "after"))
     else:
-        page = operator.get(*path)
-        _show_all(operator, page if reading is None else page | {"reading": reading})
+        page = operator.get(*path) | present({"reading": reading})
+        times = {entry["last_read_at"] for entry in page["data"]}
+        is_one = len(times) == 1 and not operator.is_json  # one time for all is said once
+        operator.table(
+            COLUMNS[:-1] if is_one else COLUMNS,
+            page["data"],
+            page,
+            "its configuration was not read yet; --read reads it",
+        )
+        if is_one:
+            say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
     if reading is None:
         return 0
     missing = reading["unanswered"]
@@ -69,18 +78,6 @@ def configuration(
         )
         say(f"{told}; no answer for {', '.join(missing)}" if missing else told)
     return NO_ANSWER if missing or not reading["keys"] else 0
-
-
-def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
-    """Show the keys. One time for all is said once."""
-    times = {entry["last_read_at"] for entry in page["data"]}
-    is_one = len(times) == 1 and not operator.is_json
-    columns = [name for name in COLUMNS if name != "last_read_at" or not is_one]
-    operator.table(
-        columns, page["data"], page, "its configuration was not read yet; --read reads it"
-    )
-    if is_one:
-        say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
 
 
 def _show(operator: Operator, page: Mapping[str, Any], *sides: tuple[str, str]) -> None:

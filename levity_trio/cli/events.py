@@ -36,8 +36,15 @@ def events(operator: Operator, charger: str | None, kind: str | None, after: int
     for event in _events(
         operator.lines("events", query=query, headers=headers, patience=SILENCE_SECONDS)
     ):
-        if not operator.is_told(event):
-            say(_shown(event))
+        if operator.is_told(event):
+            continue
+        at, of_charger, kind = event.pop("at", ""), event.pop("charger", None), event.pop("kind")
+        event.pop("id", None)
+        details = " ".join(
+            f"{name}={cell(value)}" for name, value in event.items() if value not in (None, "")
+        )
+        begin = f"{local_second(at) if at else '-':19}  {cell(of_charger):16}"
+        say(f"{begin}  {kind}  {details}".rstrip())
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -51,12 +58,3 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             fields = {}
         elif name:
             fields[name] = value
-
-
-def _shown(event: dict[str, Any]) -> str:
-    at, charger, kind = event.pop("at", ""), event.pop("charger", None), event.pop("kind")
-    event.pop("id", None)
-    details = " ".join(
-        f"{name}={cell(value)}" for name, value in event.items() if value not in (None, "")
-    )
-    return f"{local_second(at) if at else '-':19}  {cell(charger):16}  {kind}  {details}".rstrip()

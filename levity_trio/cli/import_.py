@@ -21,7 +21,7 @@ from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.offline import Import
-    from levity_trio.store.reads.levity.history import HistoryPart, LevityHistory, Odd
+    from levity_trio.store.reads.levity.history import HistoryPart, LevityHistory
     from levity_trio.store.reads.levity.rows import ImportedRows
 
 PATIENCE_SECONDS: Final = 600.0
@@ -152,18 +152,15 @@ class Report:
         if parts[0].kind == "transactions":
             self._wh += sum(row.energy_wh for part in parts for row in part.rows)
         for odd in (odd for part in parts for odd in part.odd):
-            self._note(odd)
+            if self._is_json:
+                say_json({"kind": "odd", **odd._asdict()})
+            self._odd[odd.code] += 1
+            self._left_out[odd.code] += odd.is_left_out
+            shown = self._examples.setdefault(odd.code, [])
+            if len(shown) < SHOWN_ODD:
+                whose = "" if odd.table == "cp" or odd.charger is None else f" of {odd.charger}"
+                shown.append(f"{odd.table} {odd.id}{whose}: {odd.words}")
         self.progress(sum(counts["read"] for counts in self._counts.values()))
-
-    def _note(self, odd: Odd) -> None:
-        if self._is_json:
-            say_json({"kind": "odd", **odd._asdict()})
-        self._odd[odd.code] += 1
-        self._left_out[odd.code] += odd.is_left_out
-        shown = self._examples.setdefault(odd.code, [])
-        if len(shown) < SHOWN_ODD:
-            whose = "" if odd.table == "cp" or odd.charger is None else f" of {odd.charger}"
-            shown.append(f"{odd.table} {odd.id}{whose}: {odd.words}")
 
     def show(self, old: Path, new: DatabaseAddress) -> None:
         """Output the totals and, for people, what to do next."""
@@ -185,17 +182,11 @@ class Report:
         )
         say(f"\n{cell(str(old))} has {connectors}.")
         say(f"The energy of its sessions, as Levity said: {printed(self._wh / 1000, 3)} kWh.")
-        self._show_odd()
-        serve = shlex.join(("levity-trio", "serve", "--db", str(new)))
-        say(f"\nUnless its server runs already, start it: {serve}")
-
-    def _show_odd(self) -> None:
-        if not self._odd:
-            say("Nothing was odd.")
-            return
-        say("\nWhat was odd (with --json each row):")
-        for code, rows in self._odd.most_common():
+        say("\nWhat was odd (with --json each row):" if self._odd else "Nothing was odd.")
+        for code, odd_rows in self._odd.most_common():
             left_out = f", {self._left_out[code]:,} left out" if self._left_out[code] else ""
-            say(f"\n{code}: {rows:,}{left_out}")
+            say(f"\n{code}: {odd_rows:,}{left_out}")
             for words in self._examples[code]:
                 say(f"  {cell(words)}")
+        serve = shlex.join(("levity-trio", "serve", "--db", str(new)))
+        say(f"\nUnless its server runs already, start it: {serve}")

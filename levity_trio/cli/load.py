@@ -83,7 +83,11 @@ def show(operator: Operator) -> None:
     if operator.is_told(found):
         return
     for line in found["lines"]:
-        say(_bar(line))
+        house, cars, limit = line["house_a"], line["cars_a"], max(line["limit_a"], 0.1)
+        filled = [round(WIDTH * min(amperes / limit, 1.5)) for amperes in (house, house + cars)]
+        bar = ("#" * filled[0]).ljust(filled[1], "=").ljust(WIDTH, ".")
+        figures = f"house {house:.0f}, cars {cars:.0f} of {line['limit_a']:.0f} A"
+        say(f"{line['circuit'][:8]:<8} {line['phase']} {bar} {figures}")
     say(fill(found["grid_says"]))
     for car in found["cars"]:
         say(f"{_place(car):<16} {car['says']}")
@@ -105,15 +109,6 @@ def _say_kept(kept: Sequence[Mapping[str, Any]]) -> None:
         since = f" since {local_minute(one['since'])}" if one["since"] else ""
         out = f"; gone for good: levity-trio load off {one['charger']}" if one["is_managed"] else ""
         say(fill(f"{one['amperes']} A are kept for {one['charger']}, which is away{since}{out}"))
-
-
-def _bar(line: Mapping[str, Any]) -> str:
-    """Return a phase in a line: house, cars, and what is free up to the limit."""
-    house, cars, limit = line["house_a"], line["cars_a"], max(line["limit_a"], 0.1)
-    filled = [round(WIDTH * min(amperes / limit, 1.5)) for amperes in (house, house + cars)]
-    bar = ("#" * filled[0]).ljust(filled[1], "=").ljust(WIDTH, ".")
-    figures = f"house {house:.0f}, cars {cars:.0f} of {line['limit_a']:.0f} A"
-    return f"{line['circuit'][:8]:<8} {line['phase']} {bar} {figures}"
 
 
 def _place(car: Mapping[str, Any]) -> str:
@@ -303,7 +298,8 @@ def chargers(operator: Operator) -> None:
     if not found["data"]:
         say("no charger is limited: levity-trio load on begins that")
     for one in found["data"]:
-        say(f"{one['charger']:<16} {_obeys(one)}; {_way(one)}")
+        way = "cannot be limited" if one["way"] == NO_WAY else f"limited by {one['way_words']}"
+        say(f"{one['charger']:<16} {_obeys(one)}; {way}")
         for lease in one["leases"]:
             until = (
                 f" until {local_minute(lease['ends_at'])}, then {lease['safe_a']} A"
@@ -314,10 +310,6 @@ def chargers(operator: Operator) -> None:
                 f"{'':16} connector {lease['connector']}: {lease['amperes']} A{until}; sent "
                 f"{lease['writes']} today"
             )
-
-
-def _way(one: Mapping[str, Any]) -> str:
-    return "cannot be limited" if one["way"] == NO_WAY else f"limited by {one['way_words']}"
 
 
 def _obeys(one: Mapping[str, Any]) -> str:
@@ -451,10 +443,23 @@ def meter(
     site = operator.get("load", "site")
     if not site["toml"]:
         raise ConfigError(NO_SITE)
-    place, measured = _without_meter(site["circuits"], circuit)
+    fitting = [
+        place
+        for place, one in enumerate(site["circuits"])
+        if one["name"] == circuit or (circuit is None and one["parent"] is None)
+    ]
+    if not fitting:
+        names = ", ".join(one["name"] for one in site["circuits"])
+        raise ConfigError(f"there is no circuit {circuit}: give one of {names}")
+    measured = site["circuits"][fitting[0]]
+    if measured["meter"] is not None:
+        raise ConfigError(
+            f"{measured['name']} has the meter {measured['meter']} already; to change that: "
+            "levity-trio load site > feeder.toml, change it there, then load site feeder.toml"
+        )
     lines = site["toml"].splitlines()
     heads = [number for number, line in enumerate(lines) if _CIRCUIT_HEAD.match(line)]
-    lines.insert(heads[place] + 1, f"meter = {_toml(name)}")
+    lines.insert(heads[fitting[0]] + 1, f"meter = {_toml(name)}")
     table = {
         "name": name,
         "kind": "mqtt",
@@ -463,26 +468,7 @@ def meter(
         "shows": shows,
     }
     lines += ["", "[[meter]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
-    _enter(operator, {"toml": "\n".join([*lines, ""])}, f"{name} measures {measured}")
-
-
-def _without_meter(circuits: Sequence[Mapping[str, Any]], wanted: str | None) -> tuple[int, str]:
-    """Return the place and the name of a circuit, by default of the feeder. Raises ConfigError if
-    it has a meter."""
-    for place, one in enumerate(circuits):
-        if one["name"] == wanted or (wanted is None and one["parent"] is None):
-            if one["meter"] is not None:
-                by_hand = (
-                    "levity-trio load site > feeder.toml, change it there, then load site "
-                    "feeder.toml"
-                )
-                raise ConfigError(
-                    f"{one['name']} has the meter {one['meter']} already; to change that: {by_hand}"
-                )
-            return place, one["name"]
-    raise ConfigError(
-        f"there is no circuit {wanted}: give one of {', '.join(one['name'] for one in circuits)}"
-    )
+    _enter(operator, {"toml": "\n".join([*lines, ""])}, f"{name} measures {measured['name']}")
 
 
 _CIRCUIT_HEAD: Final = re.compile(r"\s*\[\[\s*circuit\s*\]\]")

@@ -52,10 +52,30 @@ def move(*, source: DatabaseAddress, target: DatabaseAddress, is_json: bool) -> 
 
     with _Progress(is_json=is_json) as progress:
         moved = move_all(source, target, progress)
+    proof = moved.proof
     if is_json:
-        say_json(_record(source, target, moved))
+        record = {
+            "kind": "moved",
+            "from": str(source),
+            "to": str(target),
+            "seconds": round(moved.seconds, 1),
+            "rows": moved.plan.rows,
+            "tables": [held._asdict() for held in proof.held],
+            "transactions": proof.sums.transactions,
+            "energy_wh": proof.sums.energy_wh,
+            "statements": _sums(proof.sums.statements),
+            "ledger": _sums(proof.sums.ledger),
+            "texts_with_nul": proof.nuls,
+        }
+        say_json(record)
         return
-    _show_proof(moved)
+    rows = [
+        {"table": held.table, "rows": f"{held.rows:,}", "sha256": held.sha256[:16]}
+        for held in proof.held
+        if held.rows
+    ]
+    show_table(("table", "rows", "sha256"), rows)
+    say(f"{len(proof.held) - len(rows)} more tables are empty.")
     for line in _lines(source, target, moved):
         say(line)
 
@@ -77,16 +97,6 @@ def _lasting(seconds: float) -> str:
     if seconds < 120:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _show_proof(moved: MoveResult) -> None:
-    rows = [
-        {"table": held.table, "rows": f"{held.rows:,}", "sha256": held.sha256[:16]}
-        for held in moved.proof.held
-        if held.rows
-    ]
-    show_table(("table", "rows", "sha256"), rows)
-    say(f"{len(moved.proof.held) - len(rows)} more tables are empty.")
 
 
 def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: MoveResult) -> Iterator[str]:
@@ -140,23 +150,6 @@ def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
             "Copy the file of --secrets-key, if one was given, to "
             f"{cell(str(target.resolve()))}.key"
         )
-
-
-def _record(source: DatabaseAddress, target: DatabaseAddress, moved: MoveResult) -> dict[str, Any]:
-    proof = moved.proof
-    return {
-        "kind": "moved",
-        "from": str(source),
-        "to": str(target),
-        "seconds": round(moved.seconds, 1),
-        "rows": moved.plan.rows,
-        "tables": [held._asdict() for held in proof.held],
-        "transactions": proof.sums.transactions,
-        "energy_wh": proof.sums.energy_wh,
-        "statements": _sums(proof.sums.statements),
-        "ledger": _sums(proof.sums.ledger),
-        "texts_with_nul": proof.nuls,
-    }
 
 
 def _sums(sums: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:

@@ -43,24 +43,20 @@ def test(operator: Operator, way: str | None, to: str | None) -> int:
     """
     known = operator.get("messages", "ways")
     ways = [way] if way else [name for name in WAYS if known[name]]
-    results = [_tried(operator, name, to) for name in ways]
+    results = []
+    for name in ways:
+        body = {"way": name, "to": to} if name == "mail" and to else {"way": name}
+        try:
+            done = operator.post("messages", "test", body=body, patience=PATIENCE_SECONDS)
+            results.append({**done, "problem": None})
+        except RefusedByApi as refused:
+            results.append({"way": name, "to": None, "problem": str(refused)})
     words = [f"{one['way']}: {one['problem'] or one['words']}" for one in results]
     operator.tell(
         results,
         "\n".join(words) or f"nothing is set; start the server with {' or '.join(WAYS.values())}",
     )
     return 0 if results and all(one["problem"] is None for one in results) else FAILED
-
-
-def _tried(operator: Operator, way: str, to: str | None) -> Mapping[str, Any]:
-    body = {"way": way, "to": to} if way == "mail" and to else {"way": way}
-    try:
-        return {
-            **operator.post("messages", "test", body=body, patience=PATIENCE_SECONDS),
-            "problem": None,
-        }
-    except RefusedByApi as refused:
-        return {"way": way, "to": None, "problem": str(refused)}
 
 
 @notify.api_command

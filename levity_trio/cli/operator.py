@@ -371,10 +371,23 @@ def in_words(refusal: Refusal) -> str:
             f"{_token_file(os.environ)}; on the server's machine, its user needs none in the "
             "folder of the database, and elsewhere with --api unix:PATH/levity.db.sock"
         )
-    if refusal.code == "no_answer":
-        hint += _how_to_follow(refusal.document.get("command") or {})
+    command = refusal.document.get("command") or {}
+    if refusal.code == "no_answer" and command.get("state") == "timed out":
+        # Nobody is to send a command twice that the charger carries out.
+        hint += (
+            "; a late one still counts, so do not repeat it before you looked: levity-trio "
+            f"commands {command['id']}"
+        )
     if refusal.code == "not_found":
-        hint += _how_to_find(detail)
+        for missing, lists in LISTS.items():
+            if detail.startswith(missing):
+                hint += f"; {lists} lists all"
+        if detail.startswith(NO_CHARGER):
+            charger = shlex.quote(detail.removeprefix(NO_CHARGER))
+            hint += (
+                f"; it has not connected yet: levity-trio charger add {charger} registers it "
+                "before it does, levity-trio chargers lists all"
+            )
     return f"{detail}{hint}"
 
 
@@ -399,31 +412,3 @@ def _typed(field: str) -> str:
                 parameter.opts[0] if is_option else (parameter.metavar or name.upper()).strip("[]")
             )
     return field
-
-
-def _how_to_follow(command: Mapping[str, Any]) -> str:
-    """Return how to see a late answer, so that nobody sends a command twice that the charger
-    carries out."""
-    if command.get("state") != "timed out":
-        return ""
-    return (
-        "; a late one still counts, so do not repeat it before you looked: levity-trio commands "
-        f"{command['id']}"
-    )
-
-
-def _how_to_find(detail: str) -> str:
-    if detail.startswith(NO_CHARGER):
-        charger = shlex.quote(detail.removeprefix(NO_CHARGER))
-        return (
-            f"; it has not connected yet: levity-trio charger add {charger} registers it before "
-            "it does, levity-trio chargers lists all"
-        )
-    return next(
-        (
-            f"; {command} lists all"
-            for missing, command in LISTS.items()
-            if detail.startswith(missing)
-        ),
-        "",
-    )

@@ -6,8 +6,8 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,7 +19,6 @@ from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.transactions.recheck import (
-        RecheckBatch,
         RecheckDifference,
         Rechecking,
     )
@@ -71,26 +70,20 @@ def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
             f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'"
         )
     totals = Totals()
-    pages = totals.counted(_pages(rechecking, is_json=is_json))
+    found = totals.counted(rechecking, is_json=is_json)
     if is_json:
-        for difference in (difference for page in pages for difference in page):
-            say_json(_record(difference))
+        names = ("charger", "connector", "start_time", "causes", "rules", "judged_at", "settled_by")
+        for difference in found:
+            record = {name: getattr(difference, name) for name in names}
+            for name in ("stored", "then", "now"):
+                record[name] = getattr(difference, name)._asdict()
+            say_json({"kind": "difference", "id": difference.transaction, **record})
         say_json({"kind": "totals"} | vars(totals))
     else:
-        differences = [difference for page in pages for difference in page]
+        differences = list(found)
         for line in (*_table(differences), totals.in_words()):
             say(line)
     return 1 if totals.differences else 0
-
-
-def _pages(rechecking: Rechecking, *, is_json: bool) -> Iterator[RecheckBatch]:
-    """Yield the pages, and show how far they are."""
-    done = 0
-    with RateProgress("transactions", rechecking.total, is_json=is_json) as progress:
-        for page in rechecking.pages():
-            done += page.transactions
-            progress(done)
-            yield page
 
 
 class Totals:
@@ -100,19 +93,18 @@ class Totals:
         self.transactions = self.stored_wh = self.differences = self.change_wh = 0
         self.causes: Counter[str] = Counter(rules=0, facts=0, habits=0)
 
-    def counted(self, pages: Iterable[RecheckBatch]) -> Iterator[Sequence[RecheckDifference]]:
-        """Yield the differences of each page after counting them."""
-        for page in pages:
-            self.transactions += page.transactions
-            self.stored_wh += page.stored_wh
-            self.differences += len(page.differences)
-            self.change_wh += sum(
-                difference.now.wh - difference.stored.wh for difference in page.differences
-            )
-            self.causes.update(
-                cause for difference in page.differences for cause in difference.causes
-            )
-            yield page.differences
+    def counted(self, rechecking: Rechecking, *, is_json: bool) -> Iterator[RecheckDifference]:
+        """Yield the differences after counting those of their page, and show how far it is."""
+        with RateProgress("transactions", rechecking.total, is_json=is_json) as progress:
+            for page in rechecking.pages():
+                self.transactions += page.transactions
+                self.stored_wh += page.stored_wh
+                self.differences += len(page.differences)
+                for difference in page.differences:
+                    self.change_wh += difference.now.wh - difference.stored.wh
+                    self.causes.update(difference.causes)
+                progress(self.transactions)
+                yield from page.differences
 
     def in_words(self) -> str:
         judged = f"{counted(self.transactions, 'session')}, {printed(self.stored_wh / 1000, 3)} kWh"
@@ -125,18 +117,9 @@ class Totals:
         return f"{judged}: {self.differences:,} differ ({by_cause}), {change}."
 
 
-def _record(difference: RecheckDifference) -> dict[str, Any]:
-    names = ("charger", "connector", "start_time", "causes", "rules", "judged_at", "settled_by")
-    return {
-        "kind": "difference",
-        "id": difference.transaction,
-        **{name: getattr(difference, name) for name in names},
-        **{name: getattr(difference, name)._asdict() for name in ("stored", "then", "now")},
-    }
-
-
 def _table(differences: Sequence[RecheckDifference]) -> Iterator[str]:
     """Yield two lines per difference, grouped by cause. The second line has the reason."""
+    most = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else sys.maxsize
     for is_by_rules, heading in GROUPS.items():
         group = [
             difference
@@ -151,7 +134,8 @@ def _table(differences: Sequence[RecheckDifference]) -> Iterator[str]:
         yield _aligned(COLUMNS, widths)
         for difference, row in zip(group, rows, strict=True):
             yield _aligned(row, widths)
-            yield _cut(f"    {_why(difference)}")
+            line = f"    {_why(difference)}"
+            yield line if len(line) <= most else f"{line[: most - 1]}…"
         yield ""
 
 
@@ -184,8 +168,3 @@ def _why(difference: RecheckDifference) -> str:
     return (
         f"{' and '.join(difference.causes)}{settled_by}: {cell(now.words) if now.words else reason}"
     )
-
-
-def _cut(line: str) -> str:
-    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else len(line)
-    return line if len(line) <= width else line[: width - 1] + "…"

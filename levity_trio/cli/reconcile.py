@@ -73,11 +73,15 @@ def _say(month: Mapping[str, Any]) -> None:
     differences, hiding, remarks = (
         _of_chargers(month, name) for name in ("differences", "hiding", "remarks")
     )
-    show_below(
-        DIFFERENCES, map(_difference, differences), "figures that are not what the register rose by"
-    )
+    for difference in differences:
+        difference["register_minus_figure_kWh"] = _kwh(difference["wh"])
+        difference["figure_kWh"] = _kwh(difference["figure_wh"])
+        difference["reason"] = difference["reason"] or "NONE: this should not be"
+    show_below(DIFFERENCES, differences, "figures that are not what the register rose by")
+    for late in hiding:
+        late["hides_transactions"], late["hides_kWh"] = late["transactions"], _kwh(late["wh"])
     title = "sessions that ended after later ones began, whose energy they hide"
-    show_below(HIDING, map(_hiding, hiding), title)
+    show_below(HIDING, hiding, title)
     steps = [{**remark, "register": remark["ground"]} for remark in remarks]
     show_below(REMARKS, steps, "steps of registers between sessions")
     for meter in month["meters"]:
@@ -165,41 +169,26 @@ def _charger(charger: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _difference(difference: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {
-        "register_minus_figure_kWh": _kwh(difference["wh"]),
-        "figure_kWh": _kwh(difference["figure_wh"]),
-    }
-    return {**difference, **figures, "reason": difference["reason"] or "NONE: this should not be"}
-
-
-def _hiding(hiding: Mapping[str, Any]) -> dict[str, Any]:
-    return {**hiding, "hides_transactions": hiding["transactions"], "hides_kWh": _kwh(hiding["wh"])}
-
-
 def _say_meter(meter: Mapping[str, Any]) -> None:
     say("")
     if meter["meter_wh"] is None:
         say(fill(f"{meter['name']}: no two readings around the month"))
     else:
-        show_table(METERS, [_meter(meter)])
+        names = {
+            "kWh": "meter",
+            "chargers_kWh": "chargers",
+            "at_least": "least",
+            "at_most": "most",
+            "allowed": "allowed",
+            "difference": "difference",
+        }
+        energies = {column: _kwh(meter[f"{name}_wh"]) for column, name in names.items()}
+        show_table(METERS, [{**meter, **energies, "meter": meter["name"]}])
     for remark in meter["remarks"]:
         say(f"  reading {remark['reading']} of {local_minute(remark['at'])}: {remark['words']}")
     if meter["differs"] and meter["differs_since"]:
         since, until = local_minute(meter["differs_since"]), local_minute(meter["differs_until"])
         say(f"  they differ since a time between {since} and {until}")
-
-
-def _meter(meter: Mapping[str, Any]) -> dict[str, Any]:
-    names = {
-        "kWh": "meter",
-        "chargers_kWh": "chargers",
-        "at_least": "least",
-        "at_most": "most",
-        "allowed": "allowed",
-    }
-    energies = {column: _kwh(meter[f"{name}_wh"]) for column, name in names.items()}
-    return {**meter, **energies, "meter": meter["name"], "difference": _kwh(meter["difference_wh"])}
 
 
 def _kwh(wh: int) -> str:

@@ -101,23 +101,20 @@ def restore(
                 key_file=config.key_file,
             )
     if is_json:
-        say_json(_record(database, restored))
+        record = {
+            "kind": "restored",
+            **place(database),
+            **restored.content._asdict(),
+            "kept": str(restored.kept) if restored.kept else None,
+            "lost": restored.lost._asdict() if restored.lost else None,
+            "last_transaction_id": restored.last_transaction_id,
+            "last_statement": restored.last_statement,
+            "unknown_secrets": list(restored.unknown),
+        }
+        say_json(record)
     else:
         for line in _lines(database, restored):
             say(line)
-
-
-def _record(database: DatabaseAddress, restored: Restored) -> dict[str, object]:
-    return {
-        "kind": "restored",
-        **place(database),
-        **restored.content._asdict(),
-        "kept": str(restored.kept) if restored.kept else None,
-        "lost": restored.lost._asdict() if restored.lost else None,
-        "last_transaction_id": restored.last_transaction_id,
-        "last_statement": restored.last_statement,
-        "unknown_secrets": list(restored.unknown),
-    }
 
 
 def _lines(database: DatabaseAddress, restored: Restored) -> Iterator[str]:

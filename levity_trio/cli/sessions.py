@@ -74,7 +74,18 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @option("--by", "Sum them by month of their end, charger or card.", type=click.Choice(list(BY)))
 @flag("--csv", "Output CSV.", "is_csv")
 @limit("How many, the newest.")
-def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
+def sessions(
+    operator: Operator,
+    by: str | None,
+    limit: int,
+    *,
+    since: str | None,
+    until: str | None,
+    bill: str | None,
+    review: bool,
+    is_csv: bool,
+    **filters: Any,
+) -> None:
     """List charging sessions, the newest first, or sum them.
 
     Examples:
@@ -88,7 +99,13 @@ def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **fil
     end, as bills do; those that are open are summed as month -. --csv has all rows, however many
     there are.
     """
-    query = _query(operator, **filters)
+    query = {
+        **filters,
+        "from": since and operator.instant(since, "--from"),
+        "to": until and operator.instant(until, "--to"),
+        "bill": bill and STATES[bill],
+        "review": "true" if review else None,
+    }
     operator.check_charger(filters["charger"])
     wanted = None if is_csv or by is not None else limit + 1
     records = list(operator.some_rows(wanted, "transactions", **query))
@@ -98,7 +115,14 @@ def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **fil
     if by is not None:
         rows, columns = _sums(rows, BY[by]), (BY[by], "transactions", "kwh", "in_review")
     if is_csv:
-        _write_csv(columns, rows)
+        text = StringIO(newline="")
+        writer = csv.DictWriter(
+            text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n"
+        )
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: in_sheet(inert(value)) for name, value in row.items()})
+        say(text.getvalue(), ends_line=False)
     elif by is not None:
         operator.table(columns, rows, empty=none_yet(NO_SESSION))
     else:
@@ -115,24 +139,6 @@ def sessions(operator: Operator, by: str | None, is_csv: bool, limit: int, **fil
                     "--by month their sums"
                 )
             )
-
-
-def _query(
-    operator: Operator,
-    *,
-    since: str | None,
-    until: str | None,
-    bill: str | None,
-    review: bool,
-    **filters: object,
-) -> dict[str, object]:
-    return {
-        **filters,
-        "from": None if since is None else operator.instant(since, "--from"),
-        "to": None if until is None else operator.instant(until, "--to"),
-        "bill": bill and STATES[bill],
-        "review": "true" if review else None,
-    }
 
 
 def _row(transaction: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,16 +164,6 @@ def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
         {by: key or None, "transactions": count, "kwh": wh / 1000, "in_review": reviews}
         for key, (count, wh, reviews) in sorted(sums.items())
     ]
-
-
-def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    text = StringIO(newline="")
-    writer = csv.DictWriter(
-        text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows({name: in_sheet(inert(value)) for name, value in row.items()} for row in rows)
-    say(text.getvalue(), ends_line=False)
 
 
 # Explain

@@ -54,7 +54,14 @@ def share(
         "frames.txt": "".join(lines),
         "about.json": json.dumps(about, ensure_ascii=False, indent=1),
     }
-    _show(file, texts, aliases)
+    say(f"This would be in {file}:")
+    for name, text in texts.items():
+        say(f"  {name}  {counted(len(text.splitlines()), 'line')}")
+    everything = "".join(texts.values())
+    for kind, given in aliases.given.items():
+        if example := re.search(rf".{{0,40}}<{kind}-1>.{{0,20}}", everything):
+            say(f"  {counted(len(given), kind)} hidden: {example[0]}")
+    say("Times, energy and numbers of sessions stay, and what the maker calls things.")
     if not is_agreed:
         confirm(f"Write {file}?")
     try:
@@ -64,15 +71,3 @@ def share(
     except OSError as problem:
         raise EnvironmentProblem(f"{file} cannot be written: {problem.strerror}") from None
     say(f"{file} is written. Nothing was sent: attach it to your report.")
-
-
-def _show(file: Path, texts: dict[str, str], aliases: Aliases) -> None:
-    """Show what a file would have, and each kind of alias in one of its lines."""
-    say(f"This would be in {file}:")
-    for name, text in texts.items():
-        say(f"  {name}  {counted(len(text.splitlines()), 'line')}")
-    everything = "".join(texts.values())
-    for kind, given in aliases.given.items():
-        if example := re.search(rf".{{0,40}}<{kind}-1>.{{0,20}}", everything):
-            say(f"  {counted(len(given), kind)} hidden: {example[0]}")
-    say("Times, energy and numbers of sessions stay, and what the maker calls things.")
