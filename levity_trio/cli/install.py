@@ -60,9 +60,46 @@ _OPTIONS: Final = together(
     YES,
     JSON_LINES,
 )
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio install
+  levity-trio install --yes --site "Bauhof 12" --address 192.168.1.20
+  levity-trio install --address 192.168.1.20
+  levity-trio install --alerts --litestream
+  levity-trio install --as levity-trio.versions
+  levity-trio install --yes --root /mnt/card
+
+Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will
+do, and asks once. Without root, or if the answer is no, it writes the files of `levity-trio
+deploy` into a folder and changes nothing.
+
+The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The
+settings go to /etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked
+backup of each night to /var/backups/levity-trio. Other devices reach the dashboard, the
+drivers' pages and the ports for chargers.
+
+If a levity-trio.service is here that somebody else wrote, its settings go on, and the database
+is backed up first. What cannot be read for certain is refused.
+
+Run it again to change an answer, or to finish after it was interrupted. What is right already
+stays as it is. Another version is installed with `levity-trio upgrade`.
+
+A release installs the packages that it was tested with, and checks their hashes. A clone has no
+list of them: then pip takes the newest that fit.
+
+The versions and hashes of all that was installed are in
+/etc/systemd/system/levity-trio.versions. With --as, another machine gets exactly these.
+
+With --root, everything is written below a folder, such as a mounted card. The user is made when
+that machine starts.
+
+Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong
+usage, 130 if the answer was no.
+"""
 
 
-@local_command(short_help="Make a supervised server of this machine.")
+@local_command(epilog=EXAMPLES, short_help="Make a supervised server of this machine.")
 @_OPTIONS
 def install(
     *,
@@ -75,41 +112,6 @@ def install(
 ) -> int | None:
     """Make a supervised server of this machine: program, service, nightly backups, certificate,
     first log-in.
-
-    Examples:
-      levity-trio install
-      levity-trio install --yes --site "Bauhof 12" --address 192.168.1.20
-      levity-trio install --address 192.168.1.20
-      levity-trio install --alerts --litestream
-      levity-trio install --as levity-trio.versions
-      levity-trio install --yes --root /mnt/card
-
-    Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will
-    do, and asks once. Without root, or if the answer is no, it writes the files of `levity-trio
-    deploy` into a folder and changes nothing.
-
-    The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The
-    settings go to /etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked
-    backup of each night to /var/backups/levity-trio. Other devices reach the dashboard, the
-    drivers' pages and the ports for chargers.
-
-    If a levity-trio.service is here that somebody else wrote, its settings go on, and the database
-    is backed up first. What cannot be read for certain is refused.
-
-    Run it again to change an answer, or to finish after it was interrupted. What is right already
-    stays as it is. Another version is installed with `levity-trio upgrade`.
-
-    A release installs the packages that it was tested with, and checks their hashes. A clone has no
-    list of them: then pip takes the newest that fit.
-
-    The versions and hashes of all that was installed are in
-    /etc/systemd/system/levity-trio.versions. With --as, another machine gets exactly these.
-
-    With --root, everything is written below a folder, such as a mounted card. The user is made when
-    that machine starts.
-
-    Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong
-    usage, 130 if the answer was no.
     """
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.program import Program, open_wheel, read_pinned  # noqa: PLC0415

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,9 +18,44 @@ from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.restoring import Restored
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio restore /mnt/stick/levity.db
+  levity-trio restore /mnt/stick/levity.db --db /var/lib/levity/levity.db
+  levity-trio restore /mnt/stick/levity.db --last-statement 214
+  levity-trio restore --db postgresql:///levity
+
+Stop the server first. A database that has facts that are not in BACKUP is replaced only with
+--force; the refusal says what would be lost. What is replaced is kept beside it as
+`<database>.replaced-<time>`.
+
+Chargers may still know transactionIds of the lost time. So transactionIds, the ids of events,
+and all other ids except those of frames go on far above: by a million, one for each second
+since the backup, and a random part.
+
+Numbers of statements are never used twice. If statements are made here, give the highest number
+that was closed, printed or sent, also after the backup: the next closing goes on behind it.
+
+A backup of an older version is migrated at the next start of the server. One whose schema was
+changed is refused.
+
+No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks and
+backends whose secrets are unknown; they are off until each is added again under its name, or the
+secrets of a backend are entered again.
+
+On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command,
+without BACKUP, lets the ids and the numbers go on; no server starts on that database before.
+Say it also after PostgreSQL went back to an earlier moment by its archive of the WAL. Twice
+does no harm.
+
+Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2
+for wrong usage.
+"""
 
 
 @on_database(
+    epilog=EXAMPLES,
     short_help="Put a backup in the place of the database.",
     words="SQLite database to replace or to create; or a restored one on PostgreSQL.",
 )
@@ -40,40 +75,7 @@ def restore(
     is_json: bool,
     last_statement: int | None,
 ) -> None:
-    """Put BACKUP in the place of the database of a stopped server.
-
-    Examples:
-      levity-trio restore /mnt/stick/levity.db
-      levity-trio restore /mnt/stick/levity.db --db /var/lib/levity/levity.db
-      levity-trio restore /mnt/stick/levity.db --last-statement 214
-      levity-trio restore --db postgresql:///levity
-
-    Stop the server first. A database that has facts that are not in BACKUP is replaced only with
-    --force; the refusal says what would be lost. What is replaced is kept beside it as
-    `<database>.replaced-<time>`.
-
-    Chargers may still know transactionIds of the lost time. So transactionIds, the ids of events,
-    and all other ids except those of frames go on far above: by a million, one for each second
-    since the backup, and a random part.
-
-    Numbers of statements are never used twice. If statements are made here, give the highest number
-    that was closed, printed or sent, also after the backup: the next closing goes on behind it.
-
-    A backup of an older version is migrated at the next start of the server. One whose schema was
-    changed is refused.
-
-    No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks
-    and backends whose secrets are unknown; they are off until each is added again under its name,
-    or the secrets of a backend are entered again.
-
-    On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command,
-    without BACKUP, lets the ids and the numbers go on; no server starts on that database before.
-    Say it also after PostgreSQL went back to an earlier moment by its archive of the WAL. Twice
-    does no harm.
-
-    Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2
-    for wrong usage.
-    """
+    """Put BACKUP in the place of the database of a stopped server."""
     from levity_trio.store.keeping import restoring  # noqa: PLC0415 - so that --help answers at once
 
     database = config.database

@@ -52,9 +52,22 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "charger": lambda row: row["charger"],
     "tag": lambda row: row["id_tag"],
 }
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio sessions
+  levity-trio sessions --charger CP-1 --from 2026-03-01 --to 2026-04-01
+  levity-trio sessions --bill held-back
+  levity-trio sessions --by month
+  levity-trio sessions --by card --from 2026-03-01 --csv > march.csv
+
+Times are in the time zone of the site. --from and --to go by the start; --by month goes by the
+end, as bills do; those that are open are summed as month -. --csv has all rows, however many
+there are.
+"""
 
 
-@command("sessions")
+@command("sessions", epilog=EXAMPLES)
 @OF_CHARGER
 @option("--connector NUMBER", "Only of this connector.", type=int)
 @option("--card CARD", "Only of this card.", "tag")
@@ -86,19 +99,7 @@ def sessions(
     is_csv: bool,
     **filters: Any,
 ) -> None:
-    """List charging sessions, the newest first, or sum them.
-
-    Examples:
-      levity-trio sessions
-      levity-trio sessions --charger CP-1 --from 2026-03-01 --to 2026-04-01
-      levity-trio sessions --bill held-back
-      levity-trio sessions --by month
-      levity-trio sessions --by card --from 2026-03-01 --csv > march.csv
-
-    Times are in the time zone of the site. --from and --to go by the start; --by month goes by the
-    end, as bills do; those that are open are summed as month -. --csv has all rows, however many
-    there are.
-    """
+    """List charging sessions, the newest first, or sum them."""
     query = {
         **filters,
         "from": since and operator.instant(since, "--from"),
@@ -115,14 +116,7 @@ def sessions(
     if by is not None:
         rows, columns = _sums(rows, BY[by]), (BY[by], "transactions", "kwh", "in_review")
     if is_csv:
-        text = StringIO(newline="")
-        writer = csv.DictWriter(
-            text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n"
-        )
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: in_sheet(inert(value)) for name, value in row.items()})
-        say(text.getvalue(), ends_line=False)
+        _write_csv(columns, rows)
     elif by is not None:
         operator.table(columns, rows, empty=none_yet(NO_SESSION))
     else:
@@ -164,6 +158,17 @@ def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
         {by: key or None, "transactions": count, "kwh": wh / 1000, "in_review": reviews}
         for key, (count, wh, reviews) in sorted(sums.items())
     ]
+
+
+def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    text = StringIO(newline="")
+    writer = csv.DictWriter(
+        text, columns, extrasaction="ignore", delimiter=separator(), lineterminator="\n"
+    )
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: in_sheet(inert(value)) for name, value in row.items()})
+    say(text.getvalue(), ends_line=False)
 
 
 # Explain
