@@ -214,24 +214,23 @@ def _call_many(
     waiting["patience"] *= 10
     report = operator.post("bulk", body=body, **waiting)
     if not operator.is_told(report):
-        show_table(("charger", "state", "detail"), map(_row, report["results"]))
+        rows = []
+        for result in report["results"]:
+            done, problem = result["command"], result["problem"]
+            if problem is None:
+                state, detail = done["state"], _detail(done)
+                if (keys := (done["answer"] or {}).get("configurationKey")) is not None:
+                    show = shlex.join(("levity-trio", "configuration", result["charger"]))
+                    detail = f"{counted(len(keys), 'key')}; {show}"
+            else:
+                state, detail = problem["code"], problem["detail"]
+            rows.append({"charger": result["charger"], "state": state, "detail": detail})
+        show_table(("charger", "state", "detail"), rows)
         say(
             ", ".join(f"{count} {state}" for state, count in report["counts"].items())
             or "no charger"
         )
     return 0 if set(report["counts"]) <= {"accepted"} else REJECTED
-
-
-def _row(result: Mapping[str, Any]) -> dict[str, object]:
-    charger, done, problem = result["charger"], result["command"], result["problem"]
-    if problem is not None:
-        return {"charger": charger, "state": problem["code"], "detail": problem["detail"]}
-    detail, keys = _detail(done), (done["answer"] or {}).get("configurationKey")
-    if keys is not None:
-        detail = (
-            f"{counted(len(keys), 'key')}; {shlex.join(('levity-trio', 'configuration', charger))}"
-        )
-    return {"charger": charger, "state": done["state"], "detail": detail}
 
 
 def _list_fields(operation: Operation) -> int:

@@ -167,11 +167,8 @@ def security(operator: Operator, charger: str) -> None:
     record: dict[str, Any] = operator.get("chargers", charger, "security")
     if operator.is_told(record):
         return
-    last, passwords, certificates = (
-        record.pop("last_use"),
-        record.pop("passwords"),
-        record.pop("certificates"),
-    )
+    names = ("last_use", "passwords", "certificates")
+    last, passwords, certificates = map(record.pop, names)
     show_record(present(record) | {f"last_{name}": value for name, value in (last or {}).items()})
     show_below(PASSWORDS, passwords)
     show_below(CERTIFICATES, certificates)

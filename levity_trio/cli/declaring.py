@@ -121,8 +121,8 @@ def limit(words: str = "How many.", default: int = 50) -> Decorator:
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """Return the fields that were given, of those that may be repeated at least once."""
+    return {name: value for name, value in fields.items() if value not in (None, ())}
 
 
 def changes(fields: Mapping[str, Any]) -> dict[str, Any]:

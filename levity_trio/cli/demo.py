@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from levity_trio.cli.declaring import local_command, option
+from levity_trio.cli.declaring import local_command, option, present
 from levity_trio.output import hold_standard_streams, print_line
 
 
@@ -37,4 +37,4 @@ def demo(mqtt: str | None, mqtt_password_file: str | None) -> int:
 
     use_one_arena()
     flags = {"mqtt": mqtt, "mqtt_password_file": mqtt_password_file}
-    return run({name: given for name, given in flags.items() if given is not None})
+    return run(present(flags))

@@ -100,7 +100,7 @@ def deploy(
     Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written,
     2 for a wrong setting.
     """
-    flags = {name: value for name, value in options.items() if value not in (None, ())}
+    flags = present(options)
     if image is not None:
         _write_image(directory, flags, image, may_replace=is_force)
     else:

@@ -50,16 +50,17 @@ def list_(operator: Operator, charger: str | None, limit: int) -> None:
 @option("--title NAME", "How a location names it; that of the file by default.")
 def add(operator: Operator, path: Path, title: str | None) -> None:
     """Add firmware, which the location of UpdateFirmware may then name (admin)."""
-    headers, query = {"Content-Length": str(path.stat().st_size)}, {"title": title or path.name}
-    options = {
-        "media_type": MEDIA_TYPE,
-        "query": query,
-        "headers": headers,
-        "patience": PATIENCE_SECONDS,
-    }
     try:
         with path.open("rb") as body:
-            answer = operator.send("POST", "files", body=body, **options)
+            answer = operator.send(
+                "POST",
+                "files",
+                body=body,
+                media_type=MEDIA_TYPE,
+                query={"title": title or path.name},
+                headers={"Content-Length": str(path.stat().st_size)},
+                patience=PATIENCE_SECONDS,
+            )
     except OSError as problem:
         raise EnvironmentProblem(f"{path} cannot be read: {problem.strerror}") from None
     operator.record(json.loads(answer))

@@ -35,7 +35,18 @@ def help(topic: str | None) -> None:  # noqa: A001 - named as the command is
       levity-trio help first-charger
       levity-trio help wallbox
     """
-    text = to_text(_find(topic))
+    page = manual.contents()
+    if topic is not None:
+        try:
+            place = makes.entry(topic, None)
+            page = makes.section(place) if place else manual.find(topic)
+        except manual.UnknownTopic as unknown:
+            nearest = ", ".join(unknown.nearest)
+            hint = f"Is it one of {nearest}?" if nearest else "`levity-trio help` lists all topics."
+            if topic in COMMANDS:
+                hint += f" About the command: levity-trio {topic} --help."
+            raise click.UsageError(f"The manual has no page {topic}. {hint}") from unknown
+    text = to_text(page)
     if is_terminal(sys.stdout):
         click.echo_via_pager(rendered(text, min(shutil.get_terminal_size().columns, WIDEST)))
     else:
@@ -48,17 +59,3 @@ def rendered(text: str, width: int) -> str:
     with console.capture() as captured:
         console.print(Markdown(text, hyperlinks=False))
     return captured.get()
-
-
-def _find(topic: str | None) -> manual.ManualPage:
-    if topic is None:
-        return manual.contents()
-    try:
-        place = makes.entry(topic, None)
-        return makes.section(place) if place else manual.find(topic)
-    except manual.UnknownTopic as unknown:
-        nearest = ", ".join(unknown.nearest)
-        hint = f"Is it one of {nearest}?" if nearest else "`levity-trio help` lists all topics."
-        if topic in COMMANDS:
-            hint += f" About the command: levity-trio {topic} --help."
-        raise click.UsageError(f"The manual has no page {topic}. {hint}") from unknown

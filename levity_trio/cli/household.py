@@ -493,16 +493,11 @@ def _say(operator: Operator, account: Mapping[str, Any]) -> None:
     names: dict[int, str] = {}
     if any(belonging["vehicle"] for belonging in belongings):
         names = {vehicle["id"]: vehicle["name"] for vehicle in operator.rows("vehicles")}
-    words = (
-        {"what": heading(row["what"]), "vehicle": names.get(row["vehicle"])} for row in belongings
-    )
-    show_below(
-        BELONGINGS,
-        (
-            {**row, "which": _which(row), **more}
-            for row, more in zip(belongings, words, strict=True)
-        ),
-    )
+    rows = []
+    for row in belongings:
+        what, vehicle = heading(row["what"]), names.get(row["vehicle"])
+        rows.append({**row, "which": _which(row), "what": what, "vehicle": vehicle})
+    show_below(BELONGINGS, rows)
 
 
 def _say_whose(operator: Operator, owner: Mapping[str, Any]) -> None:

@@ -287,7 +287,7 @@ def _choose(found: Found, flags: dict[str, str | None], *, is_yes: bool) -> Answ
     from levity_trio.deploy import plan  # noqa: PLC0415 - as above
 
     offered = plan.suggested() if found.settings is None else plan.answers_in(found.settings)
-    chosen = replace(offered, **{name: value for name, value in flags.items() if value is not None})
+    chosen = replace(offered, **present(flags))
     if found.settings is not None:
         return chosen  # what is changed of them is checked with them
     is_asked = not is_yes and is_terminal(sys.stdin)

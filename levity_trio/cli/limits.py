@@ -9,7 +9,7 @@ from typing import Any, Final
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.declaring import flag, option, together
+from levity_trio.cli.declaring import flag, option, present, together
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.terminal import money, say
 from levity_trio.config import ConfigError
@@ -31,7 +31,7 @@ def take_limits(fields: dict[str, Any]) -> dict[str, Any]:
     taken = {name: fields.pop(name, None) for name in (*NAMES, "everywhere")}
     if not taken["anywhere"]:
         del taken["anywhere"]
-    return {name: value for name, value in taken.items() if value not in (None, ())}
+    return present(taken)
 
 
 def set_limits(operator: Operator, *path: object, given: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.declaring import EXISTING_FILE, argument, flag, option
+from levity_trio.cli.declaring import EXISTING_FILE, argument, flag, option, present
 from levity_trio.cli.operator import Operator, api_group
 from levity_trio.cli.terminal import CountProgress, counted, figure, fill, local_minute, say
 from levity_trio.config import ConfigError, EnvironmentProblem
@@ -133,12 +133,10 @@ def why(operator: Operator, charger: str) -> None:
 @_CONNECTOR
 @option("--minutes", "For how long.", type=int, default=60)
 @option("--reason", "Why this car comes before the others.", required=True)
-def boost(operator: Operator, charger: str, connector: int, minutes: int, reason: str) -> None:
+def boost(operator: Operator, **body: Any) -> None:
     """Give one car its maximum for a while, as far as the circuits allow it."""
-    body = {"charger": charger, "connector": connector, "minutes": minutes, "reason": reason}
-    operator.tell(
-        operator.post("load", "boosts", body=body), f"{charger} comes first for {minutes} min"
-    )
+    boosted = operator.post("load", "boosts", body=body)
+    operator.tell(boosted, f"{body['charger']} comes first for {body['minutes']} min")
 
 
 @load.api_command
@@ -146,18 +144,15 @@ def boost(operator: Operator, charger: str, connector: int, minutes: int, reason
 @argument("AMPERES")
 @_CONNECTOR
 @option("--reason", "Why, for those who ask later.", default="")
-def limit(operator: Operator, charger: str, amperes: str, connector: int, reason: str) -> None:
+def limit(operator: Operator, amperes: str, **body: Any) -> None:
     """Limit a charger by hand to AMPERES; `none` lifts that."""
     if amperes != "none" and not amperes.isdecimal():
         raise click.BadParameter(f"{amperes}: give whole amperes, or none", param_hint="AMPERES")
-    wanted = None if amperes == "none" else int(amperes)
-    body = {"charger": charger, "connector": connector, "amperes": wanted, "reason": reason}
-    done = (
-        "has no limit by hand any more"
-        if wanted is None
-        else f"gets {wanted} A at most, until that is lifted"
-    )
-    operator.tell(operator.put("load", "limits", body=body), f"{charger} {done}")
+    body["amperes"], done = None, "has no limit by hand any more"
+    if amperes != "none":
+        body["amperes"] = int(amperes)
+        done = f"gets {body['amperes']} A at most, until that is lifted"
+    operator.tell(operator.put("load", "limits", body=body), f"{body['charger']} {done}")
 
 
 @load.api_command
@@ -197,7 +192,7 @@ def site(
       levity-trio load site > feeder.toml
       levity-trio load site --off
     """
-    feeder = {name: value for name, value in asked.items() if value is not None}
+    feeder = present(asked)
     if feeder and not feeder.keys() >= {"amperes", "house", "most"}:
         raise ConfigError(
             "give --amperes, --house (what else hangs on it) and --most (of one charger) together"
@@ -267,9 +262,9 @@ _CIRCUIT: Final = option("--circuit NAME", "All chargers at this circuit.")
 @load.api_command
 @_OF_CHARGERS
 @_CIRCUIT
-def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
+def on(operator: Operator, **which: str | None) -> None:
     """Limit a charger, those of a circuit, or all."""
-    found = operator.post("load", "chargers", body={"charger": charger, "circuit": circuit})
+    found = operator.post("load", "chargers", body=which)
     operator.tell(
         found,
         f"{counted(len(found['data']), 'charger')} limited: levity-trio load chargers shows how",
@@ -279,11 +274,9 @@ def on(operator: Operator, charger: str | None, circuit: str | None) -> None:
 @load.api_command
 @_OF_CHARGERS
 @_CIRCUIT
-def off(operator: Operator, charger: str | None, circuit: str | None) -> None:
+def off(operator: Operator, **which: str | None) -> None:
     """Limit a charger, those of a circuit, or all no longer."""
-    found = operator.post(
-        "load", "chargers", "release", body={"charger": charger, "circuit": circuit}
-    )
+    found = operator.post("load", "chargers", "release", body=which)
     operator.tell(
         found, "what chargers were sent is being cleared: levity-trio load chargers shows how far"
     )
@@ -541,15 +534,22 @@ def what_if(
     last = _day(until, "--until") or datetime.now(UTC).date()
     begin = first = _day(since, "--since") or last - timedelta(days=365)
     more = int(chargers.removeprefix("+"))
-    whole: dict[str, Any] = dict.fromkeys(
-        ("sessions", "wanted_wh", "given_wh", "waited_seconds"), 0
-    )
-    whole |= {"peak_a": [0.0, 0.0, 0.0], "short": {}}
+    sums = ("sessions", "wanted_wh", "given_wh", "waited_seconds")
+    whole: dict[str, Any] = {**dict.fromkeys(sums, 0), "peak_a": [0.0, 0.0, 0.0], "short": {}}
     with CountProgress("days", is_json=operator.is_json) as progress:
         while begin < last:
             end = min(begin + timedelta(days=31), last)
             body = {"since": str(begin), "until": str(end), "amperes": amperes, "chargers": more}
-            _add(whole, operator.post("load", "what-if", body=body, patience=PATIENCE))
+            part = operator.post("load", "what-if", body=body, patience=PATIENCE)
+            for name in sums:
+                whole[name] += part[name]
+            peaks = zip(whole["peak_a"], part["peak_a"], strict=True)
+            whole["peak_a"] = [max(both) for both in peaks]
+            for one in part["short"]:
+                none_yet = {"who": one["who"], "sessions": 0, "missing_wh": 0}
+                together = whole["short"].setdefault(one["who"], none_yet)
+                together["sessions"] += one["sessions"]
+                together["missing_wh"] += one["missing_wh"]
             begin = end
             progress((begin - first).days, (last - first).days)
     whole["short"] = sorted(whole["short"].values(), key=lambda one: -one["missing_wh"])
@@ -564,18 +564,6 @@ def _day(text: str | None, option: str) -> date | None:
         raise click.BadParameter(
             f"{text}: give a day such as 2026-03-01", param_hint=option
         ) from None
-
-
-def _add(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
-    for name in ("sessions", "wanted_wh", "given_wh", "waited_seconds"):
-        whole[name] += part[name]
-    whole["peak_a"] = [max(both) for both in zip(whole["peak_a"], part["peak_a"], strict=True)]
-    for one in part["short"]:
-        sum_ = whole["short"].setdefault(
-            one["who"], {"who": one["who"], "sessions": 0, "missing_wh": 0}
-        )
-        sum_["sessions"] += one["sessions"]
-        sum_["missing_wh"] += one["missing_wh"]
 
 
 def _say_what_if(whole: Mapping[str, Any], since: date, until: date) -> None:

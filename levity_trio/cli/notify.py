@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from levity_trio.cli.declaring import WIDE, option
+from levity_trio.cli.declaring import limit, option
 from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, api_group
 from levity_trio.cli.transfers import PATIENCE_SECONDS
 
@@ -60,22 +59,15 @@ def test(operator: Operator, way: str | None, to: str | None) -> int:
 
 
 @notify.api_command
-@option("--limit", "So many at most.", type=click.IntRange(1, 500), default=50)
-@WIDE
+@limit("So many at most.")
 def log(operator: Operator, limit: int) -> None:
     """List what was sent, to whom and when, and what still waits, the newest first."""
     found = operator.get("messages", limit=limit)
-    rows = found if operator.is_json else [_row(one) for one in found]
-    operator.table(COLUMNS, rows, empty="no message yet")
-
-
-def _row(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    is_over = message["sent_at"] or message["given_up_at"]
-    state = ("sent" if message["sent_at"] else "given up") if is_over else "waits"
-    to = message["sent_to"] or (
-        f"{message['name']} (push)" if message["channel"] == "push" else message["name"]
-    )
-    problem = (
-        "perhaps twice" if message["perhaps_twice"] and message["sent_at"] else message["problem"]
-    )
-    return {**message, "state": state, "to": to, "problem": problem}
+    for message in [] if operator.is_json else found:
+        message["state"] = "given up" if message["given_up_at"] else "waits"
+        if message["sent_at"]:
+            message["state"] = "sent"
+            message["problem"] = "perhaps twice" if message["perhaps_twice"] else message["problem"]
+        by_push = " (push)" if message["channel"] == "push" else ""
+        message["to"] = message["sent_to"] or f"{message['name']}{by_push}"
+    operator.table(COLUMNS, found, empty="no message yet")

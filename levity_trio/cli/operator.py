@@ -362,7 +362,11 @@ def api_group(function: Callable[[], None]) -> ApiGroup:
 def in_words(refusal: Refusal) -> str:
     """Return what is wrong and what to do: with the options of this command, and the command that
     helps."""
-    detail = local_words(_detail(refusal).replace(" with force", " with --force"))
+    detail, field = str(refusal), str(refusal.document.get("field") or "")
+    if field and detail.startswith(f"{field}: "):
+        typed, words = _typed(field), detail.removeprefix(f"{field}: ")
+        detail = f"give {typed} too" if words == NEEDED and typed != field else f"{typed}: {words}"
+    detail = local_words(detail.replace(" with force", " with --force"))
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:
@@ -389,14 +393,6 @@ def in_words(refusal: Refusal) -> str:
                 "before it does, levity-trio chargers lists all"
             )
     return f"{detail}{hint}"
-
-
-def _detail(refusal: Refusal) -> str:
-    detail, field = str(refusal), str(refusal.document.get("field") or "")
-    if not field or not detail.startswith(f"{field}: "):
-        return detail
-    typed, words = _typed(field), detail.removeprefix(f"{field}: ")
-    return f"give {typed} too" if words == NEEDED and typed != field else f"{typed}: {words}"
 
 
 def _typed(field: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 
-from levity_trio.cli.declaring import GroupedCommand, local_command, setting_options
+from levity_trio.cli.declaring import GroupedCommand, local_command, present, setting_options
 from levity_trio.config.sources import load
 
 
@@ -24,8 +24,7 @@ def serve(**options: object) -> int:
     Exit status: 0 after a clean stop, 1 for a failure of the environment (port in use, another
     program's database) or an unclean stop, 2 for a wrong setting.
     """
-    flags = {name: value for name, value in options.items() if value not in (None, ())}
-    server_config, log_config = load(flags, os.environ)
+    server_config, log_config = load(present(options), os.environ)
     os.umask(0o077)  # also for what libraries and plugins write
     from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once
     from levity_trio.server.memory import use_one_arena  # noqa: PLC0415 - as above

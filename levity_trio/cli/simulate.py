@@ -18,7 +18,6 @@ from levity_trio.config import ConfigError
 from levity_trio.config.settings import DatabaseAddress
 
 if TYPE_CHECKING:
-    from levity_trio.outgoing.websocket import ServerAddress
     from levity_trio.simulator.plan import Plan
     from levity_trio.simulator.run import Control
     from levity_trio.simulator.scenario import Scenario
@@ -181,7 +180,8 @@ def simulate(
 ) -> int:
     """Simulate chargers that boot, charge and misbehave, and compare the database with what they
     did."""
-    from levity_trio.simulator.run import Order, run  # noqa: PLC0415 - see above
+    from levity_trio.outgoing.websocket import parse_address  # noqa: PLC0415 - see above
+    from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
     from levity_trio.simulator.trust import Trust  # noqa: PLC0415
 
@@ -194,7 +194,11 @@ def simulate(
                     f"{flag} applies to the chargers of a scenario only; give --scenario or "
                     "--chargers with --control"
                 )
-    server = _address(url)
+    try:
+        server = parse_address(url)
+    except ValueError as problem:
+        named = "--url" if "@" in url else f"--url {url}"  # what stands before it may be a password
+        raise ConfigError(f"{named}: {problem}") from None
     profile = _profile(password, certificate, is_tls=server.is_tls)
     chosen = load("day" if scenario is None else scenario) if is_planned else None
     order = Order(
@@ -213,16 +217,6 @@ def simulate(
         feeder=None if chosen is None else chosen.feeder,
     )
     return run(order, is_json=is_json, is_verbose=is_verbose)
-
-
-def _address(url: str) -> ServerAddress:
-    from levity_trio.outgoing.websocket import parse_address  # noqa: PLC0415 - see above
-
-    try:
-        return parse_address(url)
-    except ValueError as problem:
-        named = "--url" if "@" in url else f"--url {url}"  # what stands before it may be a password
-        raise ConfigError(f"{named}: {problem}") from None
 
 
 def _profile(password: str | None, certificate: str | None, *, is_tls: bool) -> int:

@@ -173,10 +173,6 @@ _VEHICLE_FIELDS = together(
 )
 
 
-def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None and value != ()}
-
-
 @command("chargers")
 @argument("[CHARGER]")
 @WIDE
@@ -197,7 +193,7 @@ def chargers(client: Client, charger: str | None) -> None:
 @_CHARGER_FIELDS
 def add(client: Client, charger: str, **fields: Any) -> None:
     """Add a charger. It connects at once unless --no-auto-connect is given."""
-    record = client.ask("POST", "chargers", given={"id": charger, **_body(fields)})
+    record = client.ask("POST", "chargers", given={"id": charger, **present(fields)})
     client.tell(record, f"added {charger}")
 
 
@@ -206,7 +202,9 @@ def add(client: Client, charger: str, **fields: Any) -> None:
 @_CHARGER_FIELDS
 def change(client: Client, charger: str, **fields: Any) -> None:
     """Change a charger. It must be disconnected, except to change location or auto-connect."""
-    client.tell(client.ask("PATCH", "chargers", charger, given=_body(fields)), f"changed {charger}")
+    client.tell(
+        client.ask("PATCH", "chargers", charger, given=present(fields)), f"changed {charger}"
+    )
 
 
 @command("remove")
@@ -306,7 +304,7 @@ def send(
         sent = None if payload is None else json.loads(payload)
     except ValueError as problem:
         raise click.BadParameter(f"not valid JSON: {problem}", param_hint="PAYLOAD") from None
-    body = _body({"action": action, "payload": sent, "connector": connector})
+    body = present({"action": action, "payload": sent, "connector": connector})
     response = client.ask("POST", "chargers", charger, "send", given=body)
     client.tell(response, json.dumps(response["payload"]))
 
@@ -366,14 +364,14 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None
     def add_record(client: Client, name: str, **values: Any) -> None:
         """Add one."""
         client.tell(
-            client.ask("POST", path, given={"name": name, **_body(values)}), f"added {name}"
+            client.ask("POST", path, given={"name": name, **present(values)}), f"added {name}"
         )
 
     @command("change", group)
     @together(argument("NAME"), fields)
     def change_record(client: Client, name: str, **values: Any) -> None:
         """Change one; what is not given stays."""
-        client.tell(client.ask("PATCH", path, name, given=_body(values)), f"changed {name}")
+        client.tell(client.ask("PATCH", path, name, given=present(values)), f"changed {name}")
 
     @command("remove", group)
     @argument("NAME")

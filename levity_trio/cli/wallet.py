@@ -132,8 +132,23 @@ def _entering(name: str, path: str, words: str, *options: Decorator, epilog: str
     @_ENTRY
     @together(*options)
     @_KEY
-    def enter(operator: Operator, **fields: Any) -> None:
-        _enter(operator, path, **fields)
+    def enter(
+        operator: Operator,
+        number: int,
+        *,
+        amount: str,
+        currency: str | None,
+        key: str | None,
+        **more: Any,
+    ) -> None:
+        minor, unit = _minor_units(operator, number, amount, currency)
+        headers = {} if key is None else {"Idempotency-Key": key}
+        body = present(more) | {"amount": minor, "currency": unit.code}
+        entered = operator.post("wallets", number, path, body=body, headers=headers)
+        balance = operator.get("wallets", number)["balance"]
+        entry = f"{entered['kind']} {money(entered['amount'], unit)} of household {number}"
+        words = f"{entry} is entry {entered['id']}; its balance is {money(balance, unit)}"
+        operator.tell(entered, words)
 
     enter.help = words
 
@@ -175,29 +190,6 @@ def prepaid(operator: Operator, number: int, limit: str, reason: str) -> None:
 def postpaid(operator: Operator, number: int, reason: str) -> None:
     """Bill a household afterwards."""
     _set_terms(operator, number, "postpaid", reason, NO_LIMIT)
-
-
-def _enter(
-    operator: Operator,
-    path: str,
-    *,
-    number: int,
-    amount: str,
-    currency: str | None,
-    key: str | None,
-    **more: Any,
-) -> None:
-    """Enter an amount. Raises ConfigError."""
-    minor, unit = _minor_units(operator, number, amount, currency)
-    headers = {} if key is None else {"Idempotency-Key": key}
-    body = present(more) | {"amount": minor, "currency": unit.code}
-    entered = operator.post("wallets", number, path, body=body, headers=headers)
-    balance = operator.get("wallets", number)["balance"]
-    words = (
-        f"{entered['kind']} {money(entered['amount'], unit)} of household {number} is entry "
-        f"{entered['id']}"
-    )
-    operator.tell(entered, f"{words}; its balance is {money(balance, unit)}")
 
 
 def _set_terms(operator: Operator, number: int, terms: str, reason: str, limit: str) -> None:
