@@ -18,6 +18,7 @@ from levity_trio.locale.formats import printed
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.restoring import Restored
+
 EXAMPLES: Final = """\
 \b
 Examples:
