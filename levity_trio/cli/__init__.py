@@ -68,7 +68,7 @@ FAILED = 1
 INTERRUPTED = 130
 
 
-class Commands(Group):
+class CommandLine(Group):
     """A group that imports a command on first use, to spare the server the imports of all
     others."""
 
@@ -115,7 +115,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, is_asked:
 
 
 @click.group(
-    cls=Commands,
+    cls=CommandLine,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
