@@ -54,6 +54,13 @@ _STATUSES: Final = {
     Status.FAULTED: ("FLT!", "bold red"),
 }
 """The abbreviation of a status in a narrow terminal, and its colour."""
+_PHASES: Final = {
+    "off": "off",
+    "offline": "away",
+    "connecting": "down",
+    "booting": "boot",
+    "accepted": "up",
+}
 _LINKS: Final = {"up": "green", "boot": "cyan", "off": "dim"}
 
 
@@ -138,7 +145,7 @@ def row_of(charger: State) -> Row:
     return Row(
         id=charger.spec.id,
         model=charger.spec.model,
-        link=_link(charger),
+        link=_PHASES[charger.phase],
         statuses=tuple(
             connector.status
             for connector in connectors
@@ -163,16 +170,6 @@ def delivered_wh(charger: State) -> int:
 
 def _share(at: float, seconds: float | None) -> float:
     return min(1.0, at / seconds) if seconds else 0.0
-
-
-def _link(charger: State) -> str:
-    if not charger.is_on:
-        return "off"
-    if charger.is_offline:
-        return "away"
-    if not charger.is_linked:
-        return "down"
-    return "up" if charger.may_send else "boot"
 
 
 class Column(NamedTuple):
@@ -323,11 +320,15 @@ def _busiest(rows: Sequence[Row], count: int) -> list[Row]:
 
 
 def _cells(row: Row, *, is_wide: bool) -> list[RenderableType]:
+    statuses = []
+    for status in row.statuses:
+        word, style = _STATUSES[status]
+        statuses.append(Text(status.value if is_wide else word, style=style))
     return [
         row.id,
         row.model,
         Text(row.link, style=_LINKS.get(row.link, "yellow")),
-        Text(" ").join(_status(status, is_wide=is_wide) for status in row.statuses),
+        Text(" ").join(statuses),
         row.tag,
         _kilo(row.power_w),
         _kilo(row.session_wh),
@@ -336,11 +337,6 @@ def _cells(row: Row, *, is_wide: bool) -> list[RenderableType]:
         Text(_count(row.errors, _ERRORS_WIDTH), style="red" if row.errors else "dim"),
         Text(" ".join(row.quirks), style="magenta"),
     ]
-
-
-def _status(status: Status, *, is_wide: bool) -> Text:
-    word, style = _STATUSES[status]
-    return Text(status.value if is_wide else word, style=style)
 
 
 def _kilo(figure: float) -> str:

@@ -178,9 +178,7 @@ class Quirk:
         this one."""
         return moment
 
-    def received(
-        self, _charger: State, _connector: int, profile: Profile, _at: float
-    ) -> Profile | None:
+    def received(self, _charger: State, profile: Profile, _at: float) -> Profile | None:
         """Return the profile to install for this one, None to reject it."""
         return profile
 
@@ -365,6 +363,18 @@ class State:
         return 0 <= number < len(self.connectors)
 
     @property
+    def phase(self) -> str:
+        """How far it is: off, offline (set so), connecting, booting (not accepted yet) or
+        accepted."""
+        if not self.is_on:
+            return "off"
+        if self.is_offline:
+            return "offline"
+        if not self.is_linked:
+            return "connecting"
+        return "accepted" if self.may_send else "booting"
+
+    @property
     def may_send(self) -> bool:
         """Whether it is connected and accepted, so that it may send any message (§4.2)."""
         return self.is_linked and self.registration == ACCEPTED
@@ -397,7 +407,7 @@ class State:
         """Install a charging profile; see `Profiles.install`."""
         changed: Profile | None = profile
         for quirk in self.quirks:
-            changed = None if changed is None else quirk.received(self, connector, changed, at)
+            changed = None if changed is None else quirk.received(self, changed, at)
         if changed is None:
             return REJECTED
         status = self.profiles.install(connector, changed, transaction_id, self.shown_time(at))

@@ -93,7 +93,7 @@ def details(stored: StoredCharger, charger: Charger | None, at: float) -> dict[s
     charger.on_change()
     return {
         **shown,
-        "state": _state(charger),
+        "state": charger.phase,
         "registration": charger.registration,
         "waiting_messages": len(charger.memory.messages),
         "forced_answers": charger.forced_answers,
@@ -102,13 +102,7 @@ def details(stored: StoredCharger, charger: Charger | None, at: float) -> dict[s
 
 
 def _state(charger: Charger | None) -> str:
-    if charger is None:
-        return ABSENT
-    if not charger.is_on:
-        return "off"
-    if charger.is_offline:
-        return "offline"
-    return "accepted" if charger.may_send else "booting" if charger.is_linked else "connecting"
+    return ABSENT if charger is None else charger.phase
 
 
 def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:

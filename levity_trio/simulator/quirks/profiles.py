@@ -66,9 +66,7 @@ class Refuses(Quirk):
     @abstractmethod
     def refuses(self, charger: State, profile: Profile) -> bool: ...
 
-    def received(
-        self, charger: State, _connector: int, profile: Profile, _at: float
-    ) -> Profile | None:
+    def received(self, charger: State, profile: Profile, _at: float) -> Profile | None:
         return None if self.refuses(charger, profile) else profile
 
 
@@ -147,7 +145,7 @@ class NoSmartCharging(Quirk):
     }
     lacks = frozenset({"SetChargingProfile", "ClearChargingProfile", "GetCompositeSchedule"})
 
-    def received(self, _charger: State, _connector: int, _profile: Profile, _at: float) -> None:
+    def received(self, _charger: State, _profile: Profile, _at: float) -> None:
         """A remote start may still bring a profile, which it does not read."""
 
     def offered(self, charger: State, limit: Limit | None) -> Limit | None:
@@ -266,7 +264,7 @@ class RelativeFromReceipt(Quirk):
     does = "counts a Relative TxProfile from its receipt instead of the start of the transaction"
     seen_in = "no report yet; plausible, since OCPP 1.6 §7.13 is easily read so"
 
-    def received(self, charger: State, _connector: int, profile: Profile, at: float) -> Profile:
+    def received(self, charger: State, profile: Profile, at: float) -> Profile:
         if purpose_of(profile) != TRANSACTION or profile["chargingProfileKind"] != "Relative":
             return profile
         schedule = {
