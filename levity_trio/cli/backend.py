@@ -150,11 +150,7 @@ def add(
     the sessions of its card out. `backend show --toml` prints such a file.
     """
     if file is not None:
-        wanted = _in_file(file)
-        for body in wanted:
-            _post(operator, body, query={"check": True})
-        added = [_post(operator, body) for body in wanted]
-        operator.tell(added, "\n".join(f"backend {one['name']} gets a copy" for one in added))
+        _add_all(operator, _in_file(file))
         return
     if name is None or url is None or not chargers:
         raise click.UsageError("give NAME, URL and --charger, or --file")
@@ -166,6 +162,14 @@ def add(
     body = {"name": name, "url": url, "chargers": told, **_read(settings)}
     one = operator.post(BACKENDS, body=present({"begins_on": begins_on}) | body)
     operator.tell(one, f"backend {name} gets a copy")
+
+
+def _add_all(operator: Operator, wanted: list[dict[str, Any]]) -> None:
+    """Add several backends, if all can be added."""
+    for body in wanted:
+        _post(operator, body, query={"check": True})
+    added = [_post(operator, body) for body in wanted]
+    operator.tell(added, "\n".join(f"backend {one['name']} gets a copy" for one in added))
 
 
 def _in_file(file: BinaryIO) -> list[dict[str, Any]]:

@@ -181,6 +181,15 @@ async def test_one_that_comes_back_goes_on_only_where_all_since_a_day_is_wanted(
     assert copied(parking)["employer", "CP-1"].identity == "NL-8"
 
 
+async def test_a_charger_is_named_as_people_call_it(parking: Site) -> None:
+    parking.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-2'")
+    number = await add_one(parking, chargers=[{"charger": "space 4", "identity": "NL-4"}])
+    (one,) = (await shown(parking))["chargers"]
+    assert (one["charger"], one["identity"]) == ("CP-2", "NL-4")
+    await parking.call(END_CHARGER, id=number, charger="Space 4")
+    assert (await shown(parking))["chargers"] == []
+
+
 async def test_what_is_left_out_of_a_change_stays(parking: Site) -> None:
     number = await add_one(parking, chargers=[{"charger": "CP-1", "password": "x", "without": [2]}])
     await parking.call(CHANGE, id=number, body={"other_cards": "", "with_cards": True})

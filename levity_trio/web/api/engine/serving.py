@@ -252,17 +252,19 @@ async def _with_charger(endpoint: Endpoint, request: Asked) -> Asked:
     Problem if several are called so."""
     path = dict(request.path)
     for parameter in _CHARGERS.findall(endpoint.path):
-        path[parameter] = await _charger(request, path[parameter])
+        path[parameter] = await charger_called(request, path[parameter])
     parts: dict[str, Any] = {"query": request.query, "body": request.body}
     for name, given in parts.items():
         charger = getattr(given, "charger", None)
         if isinstance(given, msgspec.Struct) and isinstance(charger, str):
-            identity = await _charger(request, charger)
+            identity = await charger_called(request, charger)
             parts[name] = msgspec.structs.replace(given, charger=identity)
     return replace(request, path=path, **parts)
 
 
-async def _charger(request: Asked, text: str) -> str:
+async def charger_called(request: Asked, text: str) -> str:
+    """Return the identity of the charger with this identity or name, or with a space of this name;
+    the text if there is none. Raises Problem if several are called so."""
     found = await request.read(lambda db: called(rows_of(db), text))
     if len(found) > 1:
         words = Told(

@@ -36,6 +36,7 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.engine.problems import conflict, invalid, needing_key, not_found
+from levity_trio.web.api.engine.serving import charger_called
 from levity_trio.web.api.people.accounts import refusals
 from levity_trio.web.api.people.tags import IdTag
 from levity_trio.web.api.site.administration import BelowQuery, Name
@@ -160,11 +161,12 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
     settings = {name: given[name] for name in BackendBody.__struct_fields__}
     new = BackendData(**await _as_stored(request, settings))
     chargers: dict[str, Values] = {}
-    for charger in body.chargers:
-        if not await request.read(is_known, identity=charger.charger):
-            raise not_found(Told("charger {1}", charger.charger))
-        told = charger.given()
-        chargers[told.pop("charger")] = told
+    for told in body.chargers:
+        charger = await charger_called(request, told.charger)
+        if not await request.read(is_known, identity=charger):
+            raise not_found(Told("charger {1}", charger))
+        chargers[charger] = told.given()
+        del chargers[charger]["charger"]
     cards = {_key(request, card.card): card.alias or None for card in body.cards}
     begins = None
     if body.begins_on is not None:
