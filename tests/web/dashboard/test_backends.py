@@ -65,8 +65,8 @@ async def test_what_goes_there(site: Site, employer: int) -> None:
     copied.call(books, employer, "BEN", None)
     words = (await Opening(site).open(PAGE)).words
     assert "by their alias; all others are called OTHER" in words
-    assert "anna: E-4711" in words
-    assert "ben: is not told" in words
+    assert "anna : E-4711" in words
+    assert "ben : is not told" in words
     books.connection.execute("UPDATE backend SET other_cards = NULL")
     words = (await Opening(site).open(PAGE)).words
     assert "by their alias; sessions of all others are not told" in words
