@@ -294,7 +294,7 @@ CREATE TABLE backend_tx (
     backend_id INTEGER NOT NULL REFERENCES backend (id),
     tx_id INTEGER NOT NULL REFERENCES tx (id),
     their_id INTEGER,  -- its transactionId there; NULL: it was left out, or its start was refused
-    made INTEGER NOT NULL DEFAULT 0,  -- its MeterValues that were made from stored readings
+    made_at TEXT NOT NULL DEFAULT '',  -- when the last of its readings came that was made
     started_at TEXT NOT NULL,  -- when its start was answered
     stopped_at TEXT,  -- when its stop was answered, or nothing more is told of it
     -- 1: it was told as ended by the server; its charger's own stop is late

@@ -28,7 +28,7 @@ from uuid import uuid4
 import trio
 
 from levity_trio.backends.asked import answer_to
-from levity_trio.backends.messages import LeftOut, told_of
+from levity_trio.backends.messages import NotTold, told_of
 from levity_trio.backends.parts import CopyParts
 from levity_trio.groups import innermost
 from levity_trio.log.output import get_logger
@@ -90,10 +90,6 @@ T = TypeVar("T")
 log = get_logger("system")
 
 
-class _Flood(trio.BrokenResourceError):
-    """A backend sends more than anybody asked for."""
-
-
 class _Silent(Exception):
     """A backend does not answer; its connection is given up."""
 
@@ -101,6 +97,7 @@ class _Silent(Exception):
 class _MeteredStream(LineStream):
     """A stream that breaks when more is received than calls allow."""
 
+    is_flood = False
     _left = float(SPARE_BYTES)
     _counted_at = inf
 
@@ -115,7 +112,8 @@ class _MeteredStream(LineStream):
         self._left = min(self._left + earned, SPARE_BYTES) - len(data)
         self._counted_at = now
         if self._left < 0:
-            raise _Flood(Told("it sends more than was asked for"))
+            self.is_flood = True
+            raise trio.BrokenResourceError
         return data
 
 
@@ -200,20 +198,21 @@ class CopyLink:
     async def _connect(self) -> bool:
         """Connect and tell; return whether the backend sent without end."""
         problem: str | None = None
-        is_flood = False
+        talk: _Talk | None = None
         if not self.copied.has_secrets:
             problem = Told("its password or certificate is unknown here; give it again")
             self._note_link(False, problem, None)
             return False
         try:
-            async with _open(self.copied) as talk:
+            async with _open(self.copied) as opened:
+                talk = opened
                 with trio.CancelScope() as self._talking:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._read, talk)
                         nursery.start_soon(self._ping, talk)
                         await self._tell_all(talk)
         except* GONE as gone:
-            problem, is_flood = why(gone), gone.subgroup(_Flood) is not None
+            problem = why(gone)
         except* _Silent:
             problem = Told("no answer within {1}", Quantity(ANSWER_SECONDS, "s"))
         except* (StoreUnavailable, Unreadable):
@@ -222,6 +221,9 @@ class CopyLink:
             # What nobody foresaw ends this connection, and no other one.
             log.exception("the copy of a charger failed", cp=self.copied.charger)
             problem = type(innermost(group)).__name__
+        is_flood = talk is not None and talk.stream.is_flood
+        if is_flood:
+            problem = Told("it sends more than was asked for")
         self._note_link(False, problem, None)
         return is_flood
 
@@ -309,7 +311,7 @@ class CopyLink:
                 await self._boot(talk)
             elif action == "MeterValues":
                 for fresh in await self._look(newest_readings, self.copied):
-                    with suppress(LeftOut):
+                    with suppress(NotTold):
                         payload = told_of(self.copied, self._numbered(fresh), self._parts.card_key)
                         await talk.call(action, payload)
             else:
@@ -326,7 +328,7 @@ class CopyLink:
         session, fresh = fresh.session, self._numbered(fresh)
         try:
             payload = told_of(self.copied, fresh, self._parts.card_key)
-        except LeftOut:
+        except NotTold:
             await self._keep(fresh, CopyOutcome(is_told=False))
             return
         if session is not None and session.is_over:
@@ -335,7 +337,7 @@ class CopyLink:
             return
 
         if fresh.ends:
-            for readings in await self._look(lost_readings, self.copied, fresh):
+            for readings in await self._look(lost_readings, self.copied, fresh.session):
                 await self._tell(talk, readings, 0)
         answer = await talk.call(fresh.action, payload)
         while isinstance(answer, CallError) and fresh.action in OF_SESSIONS:
@@ -432,14 +434,14 @@ class _Talk:
 
     def __init__(self, socket: WebSocketConnection, stream: _MeteredStream) -> None:
         self._socket = socket
-        self._stream = stream
+        self.stream = stream
         self._awaited: str | None = None
         self.called_at = trio.current_time()
         self._answer_sender, self._answers = trio.open_memory_channel[Response](1)
 
     async def call(self, action: str, payload: dict[str, Any]) -> Response:
         """Tell the backend something and return its answer. Raises _Silent."""
-        self._stream.allow_answer()
+        self.stream.allow_answer()
         self._awaited = str(uuid4())
         self.called_at = trio.current_time()
         await self._socket.send_message(call_text(self._awaited, action, payload))

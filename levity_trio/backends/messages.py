@@ -25,16 +25,16 @@ Key = Callable[[str], str]
 """Returns the normal form of a card."""
 
 
-class LeftOut(Exception):
+class NotTold(Exception):
     """A backend is not told of this."""
 
 
 def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
-    """Return the payload of a message. Raises LeftOut for what the backend is not told."""
+    """Return the payload of a message. Raises NotTold for what the backend is not told."""
     session = fresh.session
     if fresh.action == "Authorize":
         if not copied.tells_authorize:
-            raise LeftOut
+            raise NotTold
         card = (fresh.payload or {}).get("idTag")
         return {"idTag": _called(copied, card if isinstance(card, str) else None, key)}
     if fresh.action == "StartTransaction" and session is not None:
@@ -46,24 +46,24 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
     else:
         payload = _repaired(copied, fresh, timedelta())
     if payload.get("connectorId") in copied.without:
-        raise LeftOut
+        raise NotTold
     return payload
 
 
 def _called(copied: CopiedCharger, id_tag: str | None, key: Key) -> str:
-    """Return what a card is called at the backend. Raises LeftOut."""
+    """Return what a card is called at the backend. Raises NotTold."""
     card = id_tag or ""
     others = card if copied.with_cards else copied.other_cards
     name = copied.aliases.get(key(card), others)
     if name is None:
-        raise LeftOut
+        raise NotTold
     return name[:LONGEST_CARD]
 
 
 def _start(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key) -> dict[str, Any]:
     card = _called(copied, session.id_tag, key)
     if session.connector in copied.without:
-        raise LeftOut
+        raise NotTold
     if fresh.payload is not None and not copied.is_repaired:
         return fresh.payload | {"idTag": card}
 
@@ -82,11 +82,11 @@ def _start(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key
 
 def _stop(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key) -> dict[str, Any]:
     if session.their_id is None:
-        raise LeftOut
+        raise NotTold
     payload: dict[str, Any] = {"transactionId": session.their_id}
     if session.stop_id_tag:
         # The session is told to its end, whoever stopped it; only the card is left out.
-        with suppress(LeftOut):
+        with suppress(NotTold):
             payload["idTag"] = _called(copied, session.stop_id_tag, key)
     if fresh.payload is not None and not copied.is_repaired:
         sent = {name: value for name, value in fresh.payload.items() if name != "idTag"}
@@ -112,7 +112,7 @@ def _readings(copied: CopiedCharger, fresh: Fresh, session: CopiedSession | None
         payload = _repaired(copied, fresh, timedelta())
         return {name: value for name, value in payload.items() if name != "transactionId"}
     if session.their_id is None:
-        raise LeftOut
+        raise NotTold
     payload = _repaired(copied, fresh, _correction(session))
     return payload | {"transactionId": session.their_id}
 

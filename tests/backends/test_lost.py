@@ -59,7 +59,6 @@ async def test_a_session_without_frames_is_made_of_what_is_stored(site: Site) ->
     }
     # Starts and stops are evidence, which stays.
     assert site.rows("told, made", "backend_cp") == [(4, 2)]
-    assert site.rows("made", "backend_tx") == [(2,)]
     assert await site.facts() == []
 
 

@@ -99,7 +99,7 @@ CHANGEABLE: dict[str, set[str]] = {
         *("tells_authorize", "with_cards", "other_cards", "begins_at", "paused_at"),
         *("removed_at", "removed_by"),
     },
-    "backend_tx": {"made", "stopped_at", "is_closed"},
+    "backend_tx": {"made_at", "stopped_at", "is_closed"},
     "backend_refused": set(),
     "credential": {"confirmed_at", "ended_at", "end_reason"},
     "certificate": {"revoked_at", "revoked_by", "reason"},

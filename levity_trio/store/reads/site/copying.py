@@ -75,13 +75,14 @@ _NEWEST: Final = (
     f"{_SAMPLES} WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = "  # noqa: S608 - ours
     "(SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2)"
 )
+_OLDEST: Final = "SELECT at FROM log ORDER BY id LIMIT 1"
 _LOGGED: Final = (
     "SELECT DISTINCT at FROM log WHERE cp_id = ? AND direction = 'recv' "
     "AND action = 'MeterValues' AND at >= ? AND at <= ?"
 )
 _READINGS: Final = (
     f"{_SAMPLES} WHERE tx_id = ? AND cp_id = ? AND conn_id = ? AND timestamp >= ? "
-    "AND source = 'MeterValues' ORDER BY id"
+    "AND received_at < ? AND source = 'MeterValues' ORDER BY id"
 )
 
 
@@ -278,12 +279,9 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
         begun_at = "" if fresh.session is None else new.get(fresh.session.id, "")
         latest = max(latest, at, begun_at)
         messages.append(replace(fresh, at=latest))
-    messages += [_of_session(db, one, "StartTransaction", one.created_at) for one in begun]
-    for session in [*told, *begun]:
-        # One that the server ended is over there, until its charger's own stop comes.
-        is_news = not (session.is_over and session.is_closed)
-        if session.has_ended and session.ended_at is not None and is_news:
-            messages.append(_of_session(db, session, "StopTransaction", session.ended_at))
+    # Frames may have been deleted before they were told.
+    is_cut = oldest is not None and oldest > log_id + 1
+    messages += _of_sessions(db, copied, begun, told, is_cut=is_cut)
 
     # Whatever a later read may have something before waits for that one.
     ends: list[str] = []
@@ -310,36 +308,58 @@ def unsaid(db: Database, copied: CopiedCharger, log_id: int, known: int) -> Unsa
     return Unsaid(messages, max(last, log_id), is_all)
 
 
-def lost_readings(db: Database, copied: CopiedCharger, stop: Fresh) -> list[Fresh]:
-    """Return the readings of a session that ends whose frames are not in the log, and were not told
-    before they were deleted from it; without those that were made and told."""
-    session, place = stop.session, (copied.backend, copied.charger)
-    assert session is not None  # noqa: S101 - it ends one
+def _of_sessions(
+    db: Database,
+    copied: CopiedCharger,
+    begun: list[CopiedSession],
+    told: list[CopiedSession],
+    *,
+    is_cut: bool,
+) -> list[Fresh]:
+    """Return what is known of sessions beside frames: starts, stops, and if the log `is_cut`, the
+    readings whose frames stood before its beginning."""
+    messages = [_of_session(db, one, "StartTransaction", one.created_at) for one in begun]
+    before = db.execute(_OLDEST).fetchall()[0][0] if is_cut else ""
+    for session in [*told, *begun]:
+        # One that the server ended is over there, until its charger's own stop comes.
+        is_news = not (session.is_over and session.is_closed)
+        if session.has_ended and session.ended_at is not None and is_news:
+            messages.append(_of_session(db, session, "StopTransaction", session.ended_at))
+        if is_cut:
+            messages += lost_readings(db, copied, session, before)
+    return messages
+
+
+def lost_readings(
+    db: Database, copied: CopiedCharger, session: CopiedSession, before: str = ALWAYS
+) -> list[Fresh]:
+    """Return the readings of a session, received before a time, whose frames are not in the log,
+    and were not told before they were deleted from it; without those that were made and told."""
     # The time is a bound for the index only: a clock may be wrong, but hardly by more than a day.
     first = shifted_stamp(min(session.start_time, session.own_start_time), -CLOCKS)
-    bounds = (session.id, copied.charger, session.connector, first)
+    bounds = (session.id, copied.charger, session.connector, first, before)
     messages: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for received_at, *row in db.execute(_READINGS, bounds).fetchall():
         messages[received_at].append(tuple(row))
     if not messages:
         return []
 
-    beginning = "SELECT min(at) FROM log WHERE id = (SELECT min(id) FROM log)"
-    ((oldest,),) = db.execute(beginning).fetchall()
+    oldest = next(iter(db.execute(_OLDEST).fetchall()), (None,))[0]
     logged: set[str] = set()
     if oldest is not None and oldest <= max(messages):
         span = (copied.charger, min(messages), max(messages))
         logged = {at for (at,) in db.execute(_LOGGED, span).fetchall()}
-    told = "SELECT log_at FROM backend_cp WHERE backend_id = ? AND cp_id = ?"
-    ((told_until,),) = db.execute(told, place).fetchall()
-    made = "SELECT made FROM backend_tx WHERE backend_id = ? AND tx_id = ?"
-    ((told_made,),) = db.execute(made, (copied.backend, session.id)).fetchall()
-    lost = [
+    ((told_until, made_until),) = db.execute(
+        "SELECT log_at, coalesce((SELECT made_at FROM backend_tx "
+        "WHERE backend_tx.backend_id = backend_cp.backend_id AND tx_id = ?), '') "
+        "FROM backend_cp WHERE backend_id = ? AND cp_id = ?",
+        (session.id, copied.backend, copied.charger),
+    ).fetchall()
+    return [
         Fresh(at=at, action="MeterValues", payload=_made_of(rows), session=session, is_made=True)
         for at, rows in sorted(messages.items())
-        if at not in logged and (at > told_until or at >= (oldest or ALWAYS))
+        if at not in logged and at > made_until and (at > told_until or at >= (oldest or ALWAYS))
     ]
-    return lost[told_made:]
 
 
 def _of_frame(

@@ -251,8 +251,8 @@ def keep(
         )
     elif fresh.is_made:
         db.execute(
-            "UPDATE backend_tx SET made = made + 1 WHERE backend_id = ? AND tx_id = ?",
-            (place[0], session),
+            "UPDATE backend_tx SET made_at = ? WHERE backend_id = ? AND tx_id = ?",
+            (fresh.at, place[0], session),
         )
     if kind is not None:
         payload = orjson.dumps(outcome.payload).decode()
