@@ -22,6 +22,7 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.frame_log import store_frames
+from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.site import backends
 from levity_trio.store.writes.site.backends import BackendData
@@ -66,6 +67,9 @@ class Backend:
         self.answers: dict[str, Callable[[dict[str, Any]], object]] = {}
         """Answers of a test, by action; one that raises Failure is a CALLERROR."""
         self.is_away = self.repeats_answers = False
+        self.refuses_with = 0
+        """A status of HTTP, if connections are refused."""
+        self._heard = trio.Event()
         self.numbers = count(FIRST_NUMBER)
         self._answer_sender, self._answers = trio.open_memory_channel[list[Any]](100)
         self._ids = count(1)
@@ -96,26 +100,33 @@ class Backend:
         if self.is_away:
             raise OSError("nobody listens")
         ours, theirs = trio.testing.memory_stream_pair()
-        self._nursery.start_soon(self._serve, ours)
+        self._nursery.start_soon(self.serve, ours)
         return theirs
 
-    async def _serve(self, stream: trio.abc.Stream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Take one connection to its end."""
         line = LineStream(stream, answers_pings=True)
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 request = await wrap_server_stream(nursery, line)
                 self.paths.append(request.path)
                 self.headers.append(dict(request.headers))
-                socket = self._socket = await request.accept(subprotocol="ocpp1.6")
-                self._connection, self._line = scope, line
-                try:
-                    while True:
-                        await self._take(socket, json.loads(await socket.get_message()))
-                except ConnectionClosed as closed:
-                    reason = closed.reason
-                    end = None if reason is None else (int(reason.code), reason.reason)
-                    self.ends.append(end)
+                if self.refuses_with:
+                    await request.reject(self.refuses_with)
+                else:
+                    self._connection, self._line = scope, line
+                    await self._talk(await request.accept(subprotocol="ocpp1.6"))
                 nursery.cancel_scope.cancel()
+
+    async def _talk(self, socket: WebSocketConnection) -> None:
+        self._socket = socket
+        try:
+            while True:
+                await self._take(socket, json.loads(await socket.get_message()))
+        except ConnectionClosed as closed:
+            reason = closed.reason
+            self.ends.append(None if reason is None else (int(reason.code), reason.reason))
+            self._note()
 
     async def _take(self, socket: WebSocketConnection, frame: list[Any]) -> None:
         if frame[0] != 2:
@@ -124,6 +135,7 @@ class Backend:
         _, number, action, payload = frame
         self.told.append((action, payload))
         self.history.append((action, payload))
+        self._note()
         is_last = answers_it = False
         if self.leaves and action in OF_SESSIONS:
             messages, answers_it = self.leaves[0]
@@ -147,6 +159,20 @@ class Backend:
                 await socket.send_message(json.dumps([3, number, answer]))
         if is_last:
             self.leave()
+
+    def _note(self) -> None:
+        self._heard.set()
+        self._heard = trio.Event()
+
+    async def until(self, action: str, times: int = 1) -> None:
+        """Wait until it was told something so often."""
+        while self.actions.count(action) < times:
+            await self._heard.wait()
+
+    async def until_gone(self) -> None:
+        """Wait until a connection ended."""
+        while not self.ends:
+            await self._heard.wait()
 
     def freeze(self) -> None:
         """Read and send nothing from now on."""
@@ -258,9 +284,10 @@ class Wired(Station):
 class Site:
     """The books of a site, with a backend that is told of its chargers."""
 
-    def __init__(self, books: Books, backend: Backend) -> None:
+    def __init__(self, books: Books, backend: Backend, reader: Reader | None = None) -> None:
         self.books = books
         self.backend = backend
+        self.reader: Any = InlineReader(books) if reader is None else reader
         self.writer = InlineWriter(books.connection)
         self.hooks = Hooks()
         self.writer.publish = self.hooks.observe
@@ -311,10 +338,15 @@ class Site:
     @asynccontextmanager
     async def copying(self) -> AsyncIterator[Copies]:
         """Tell the backend while the block runs."""
-        reader: Any = InlineReader(self.books)
+        async with self.backend.open(), self.only_copying() as copies:
+            yield copies
+
+    @asynccontextmanager
+    async def only_copying(self) -> AsyncIterator[Copies]:
+        """As `copying`, while the backend is open."""
         writer: Any = self.writer
-        parts = CopyParts(reader, writer, lambda: self.books.now, KEY, Policy().key)
-        async with self.backend.open(), open_copies(parts, self.hooks) as copies:
+        parts = CopyParts(self.reader, writer, lambda: self.books.now, KEY, Policy().key)
+        async with open_copies(parts, self.hooks) as copies:
             yield copies
 
     async def tell(self, seconds: float = A_WHILE) -> list[Told]:

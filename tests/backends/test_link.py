@@ -446,6 +446,7 @@ async def test_a_paused_backend_gets_a_goodbye_and_later_all(site: Site) -> None
         copies.note_change()
         await trio.sleep(5)
         assert [end[0] for end in site.backend.ends if end is not None] == [1000]
+        assert site.rows("is_connected, problem", "backend_cp") == [(0, None)]
         session(site)
         await trio.sleep(100)
         assert site.backend.actions == [BOOT]

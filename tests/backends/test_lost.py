@@ -7,6 +7,8 @@ import trio
 
 from levity_trio.store.reads.site import copying
 from tests.backends.site import FIRST_NUMBER, Site, Told
+from tests.backends.test_messages import SAMPLE
+from tests.store.books import meter_value
 from tests.store.test_imported import import_one
 
 
@@ -60,6 +62,19 @@ async def test_a_session_without_frames_is_made_of_what_is_stored(site: Site) ->
     # Starts and stops are evidence, which stays.
     assert site.rows("told, made", "backend_cp") == [(4, 2)]
     assert await site.facts() == []
+
+
+async def test_signed_values_pass_byte_by_byte_without_their_frames(site: Site) -> None:
+    site.charger.is_logged = False
+    number = site.charger.start(1000)
+    site.books.wait(5)
+    site.charger.tell(meter_value(site.charger.clock(), 1100, SAMPLE), transaction=number)
+    site.books.wait(5)
+    site.charger.stop(number, 1200, data=[meter_value(site.charger.clock(), SAMPLE)])
+    _, readings, stop = [payload for _, payload in await site.facts()]
+    signed = readings["meterValue"][0]["sampledValue"][1]
+    assert signed.items() >= SAMPLE.items()
+    assert stop["transactionData"][0]["sampledValue"] == [SAMPLE]
 
 
 async def test_what_was_told_before_its_frames_were_deleted_is_not_told_again(site: Site) -> None:
@@ -244,3 +259,25 @@ async def test_more_than_a_page_of_everything(site: Site) -> None:
     for first in range(0, len(told), len(one)):
         numbers = {payload["transactionId"] for _, payload in told[first + 1 : first + len(one)]}
         assert len(numbers) == 1
+
+
+async def test_more_sessions_than_a_page(site: Site) -> None:
+    """Their readings, which would all be in one page, wait for their starts."""
+    sessions = copying.SESSIONS_AT_ONCE + 5
+    for session in range(sessions):
+        number = site.charger.start(1000 * (session + 1))
+        read(site, number, 1000 * (session + 1) + 1)
+        site.books.wait(1)
+        site.charger.stop(number, 1000 * (session + 1) + 2)
+        site.books.wait(1)
+    actions = [action for action, _ in await site.facts(600)]
+    assert actions == ["StartTransaction", "MeterValues", "StopTransaction"] * sessions
+
+
+async def test_a_session_ends_before_the_next_one_that_begins_at_the_same_time(site: Site) -> None:
+    number = site.charger.start(1000)
+    site.books.wait(5)
+    site.charger.stop(number, 2000)
+    site.charger.start(2000)
+    actions = [action for action, _ in await site.facts()]
+    assert actions == ["StartTransaction", "StopTransaction", "StartTransaction"]
