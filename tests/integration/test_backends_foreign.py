@@ -1,14 +1,15 @@
-"""The `ocpp` package's central system as backend: it validates all that it is told, and has the
-energy of the registers here."""
+"""Central systems that are not ours as backend, the `ocpp` package's and that of npm's ocpp-rpc:
+they validate all that they are told, and have the energy of the registers here."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import pytest
 
 from tests.integration import backend_hasty
 from tests.integration.backend_given import give_backend, wait_until_told
+from tests.integration.npm import NotInstalled, install, is_possible
 from tests.integration.serving import ROOT, serving
 from tests.integration.simulating import RUN_SECONDS, simulate
 from tests.sizes import size
@@ -36,27 +38,67 @@ MeterValueSampleInterval = 300
 """
 
 
+PACKAGE: Final = "ocpp-rpc@2.2.1"
+Books = dict[str, Any]
+
+
 @contextmanager
-def listening(folder: Path) -> Iterator[int]:
-    """The package's central system; its books are in the folder afterwards. Yields its port."""
+def of_python(folder: Path, books: Books) -> Iterator[int]:
+    """The `ocpp` package's. Yields its port; its books are filled at its end."""
+    file = folder / "books.json"
     program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(SPEED)]
-    with subprocess.Popen(
-        [*program, str(folder / "books.json")], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([*program, str(file)], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())
         finally:
             process.terminate()
+    books |= json.loads(file.read_text())
+    # It asks each charger a few things, and validates the answers.
+    assert set(books["answers"]) == {"GetConfiguration", "GetLocalListVersion", "TriggerMessage"}
+    books["registers"] = [
+        (one["charger"], one["meter_start"], one["meter_stop"]) for one in books["transactions"]
+    ]
 
 
+@contextmanager
+def of_node(folder: Path, books: Books) -> Iterator[int]:
+    """That of ocpp-rpc, in its strict mode."""
+    if not is_possible():
+        pytest.skip("the central system is an npm package; .ci/run installs node, npm")
+    try:
+        install(PACKAGE, folder)
+    except NotInstalled as problem:
+        pytest.skip(f"npm cannot install it; a machine with its registry can: {problem}")
+    script = folder / "central.js"
+    shutil.copy(Path(__file__).with_name("ocpp_rpc_central.js"), script)
+    with subprocess.Popen(["node", str(script)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+        books |= json.loads(process.stdout.readline())
+    assert books["faults"] == []
+    books["registers"] = [
+        (one["charger"], one["meterStart"], one["meterStop"]) for one in books["transactions"]
+    ]
+
+
+Opened = Callable[[Path, Books], AbstractContextManager[int]]
+
+
+@pytest.mark.parametrize("opened", [of_python, of_node])
 @pytest.mark.parametrize("is_repaired", [False, True])
-def test_it_accepts_all_and_has_the_energy(is_repaired: bool, tmp_path: Path) -> None:
+def test_it_accepts_all_and_has_the_energy(
+    opened: Opened, is_repaired: bool, tmp_path: Path
+) -> None:
     database, scenario = tmp_path / "levity.db", tmp_path / "month.toml"
     scenario.write_text(SCENARIO)
     chargers = [f"SIM-{number:03}" for number in range(1, CHARGERS + 1)]
     flags = ("--clock-speed", str(SPEED), "--heartbeat-interval", "900")
-    with listening(tmp_path) as port:
+    books: Books = {}
+    with opened(tmp_path, books) as port:
         with serving(database, *flags):
             pass
         give_backend(database, port, chargers, path="ocpp/", is_repaired=int(is_repaired))
@@ -75,14 +117,8 @@ def test_it_accepts_all_and_has_the_energy(is_repaired: bool, tmp_path: Path) ->
             ((readings,),) = server.query(
                 "SELECT count(*) FROM log WHERE action = 'MeterValues' AND direction = 'recv'"
             )
-    books: dict[str, Any] = json.loads((tmp_path / "books.json").read_text())
-    booked = [
-        (one["charger"], one["meter_start"], one["meter_stop"]) for one in books["transactions"]
-    ]
-    assert sorted(booked) == registers
+    assert sorted(books["registers"]) == registers
     energy = sum(stop - start for _, start, stop in registers)
     assert energy == ended.total["energy_wh"] > 0
     assert books["readings"] == readings > 0
-    # It asks each charger a few things, and validates the answers.
-    assert set(books["answers"]) == {"GetConfiguration", "GetLocalListVersion", "TriggerMessage"}
-    print(f"\n{HOURS} hours: {len(booked)} sessions, {energy} Wh, {books['readings']} readings")
+    print(f"\n{HOURS} hours: {len(registers)} sessions, {energy} Wh, {readings} readings")
