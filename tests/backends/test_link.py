@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
 import trio
+from trio_websocket import ConnectionClosed
 
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.writes.site import backends
@@ -493,3 +495,24 @@ async def test_a_store_that_cannot_be_written_tells_again_later(site: Site) -> N
         site.writer.is_unavailable = False
         await trio.sleep(100)
     assert site.backend.actions[2:] == ["StartTransaction", "StopTransaction"]
+
+
+async def flood(site: Site, text: str) -> None:
+    """Send a text again and again, until the connection ends."""
+    with suppress(ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+        for _ in range(5000):
+            await site.backend.send(text)
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, '[2,"1","GetConfiguration",{}]', "x" * 2_000_000])
+async def test_a_flood_is_cut_off_and_left_alone(site: Site, text: str) -> None:
+    async with site.copying():
+        await trio.sleep(5)
+        await flood(site, text)
+        await trio.sleep(200)
+        assert len(site.backend.paths) == 1
+        assert problem(site) != "None"
+        session(site)
+        await trio.sleep(200)
+        assert len(site.backend.paths) == 2
+        assert site.backend.actions[-1] == "StopTransaction"

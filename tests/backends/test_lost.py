@@ -281,3 +281,17 @@ async def test_a_session_ends_before_the_next_one_that_begins_at_the_same_time(s
     site.charger.start(2000)
     actions = [action for action, _ in await site.facts()]
     assert actions == ["StartTransaction", "StopTransaction", "StartTransaction"]
+
+
+async def test_frames_that_are_left_and_frames_that_are_not(site: Site) -> None:
+    """Retention ended in the middle of a session while its backend was away."""
+    number = site.charger.start(1000)
+    read(site, number, 1100, 1200)
+    prune(site)
+    read(site, number, 1300, 1400)
+    site.books.wait(5)
+    site.charger.stop(number, 1500)
+    told = await site.facts()
+    assert sorted(registers(told)) == ["1100", "1200", "1300", "1400"]
+    assert site.rows("told, made", "backend_cp") == [(6, 2)]
+    assert await site.facts() == []

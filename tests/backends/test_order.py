@@ -51,10 +51,17 @@ STEPS = st.one_of(
     st.tuples(st.just("unknown")),
 )
 HISTORIES = st.lists(STEPS, max_size=30)
+HIDING = st.one_of(STEPS, st.tuples(st.just("hidden"), CONNECTORS, st.booleans()))
+PRUNING = st.one_of(STEPS, st.tuples(st.just("prune"), st.integers(0, 3)))
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 3))
 CUTS = st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=6)
 """After how many messages the backend goes away, each time, and whether it answered the last
 one."""
+
+
+def chapters_of(steps: Any) -> Any:
+    """Histories, each of which is told in pages of its own sizes, with its own cuts."""
+    return st.lists(st.tuples(st.lists(steps, max_size=30), SIZES, CUTS), max_size=4)
 
 
 class Story:
@@ -95,6 +102,18 @@ class Story:
         number = self.open.get(connector)
         value = self.charger.register(self.register)
         self.charger.tell(value, transaction=number if is_named else None, connector=connector)
+
+    def hidden(self, connector: int, is_named: bool) -> None:
+        """Readings whose frame is not kept, as on a full disk."""
+        self.charger.is_logged = False
+        self.read(connector, is_named)
+        self.charger.is_logged = True
+
+    def prune(self, kept: int) -> None:
+        """Delete all frames but the last ones, as retention does."""
+        self.site.books.connection.execute(
+            "DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?", (kept,)
+        )
 
     def stop(self, connector: int) -> None:
         if connector in self.open:
@@ -206,7 +225,7 @@ def test_pages_and_restarts_change_nothing(
 
 
 @UNSHRUNK
-@given(st.lists(st.tuples(HISTORIES, SIZES, CUTS), max_size=4))
+@given(chapters_of(STEPS))
 def test_nothing_is_skipped_and_nothing_told_twice(
     chapters: list[tuple[list[tuple[Any, ...]], tuple[int, int, int], list[tuple[int, bool]]]],
 ) -> None:
@@ -262,3 +281,38 @@ def check_all(site: Site, told: list[tuple[object, ...]]) -> None:
         own = [one[0] for one in told if one[2] == start or one[:2] == ("StartTransaction", start)]
         assert own[0] == "StartTransaction"
         assert "StopTransaction" not in own[:-1]
+
+
+@UNSHRUNK
+@given(st.sampled_from([HIDING, PRUNING]).flatmap(chapters_of))
+def test_frames_that_are_lost_lose_no_reading(
+    chapters: list[tuple[list[tuple[Any, ...]], tuple[int, int, int], list[tuple[int, bool]]]],
+) -> None:
+    """When their session ends, those that were not told come from what is stored."""
+
+    async def check() -> None:
+        site = new_site(backend)
+        with closing_of(site.books.connection):
+            story = Story(site)
+            for steps, sizes, cuts in chapters:
+                story.play(steps)
+                await told_in_pages(site, sizes, cuts)
+            for connector in (1, 2):
+                story.go_on()
+                story.stop(connector)
+            await site.tell(1200)
+
+            told = plain(site, site.backend.history)
+            readings = [register for action, register, _ in told if action == "MeterValues"]
+            assert len(readings) == len(set(readings))
+            late = site.rows("payload", "backend_refused WHERE action = 'MeterValues'")
+            kept = {register_of(("MeterValues", json.loads(payload)))[1] for (payload,) in late}
+            stored = site.rows(
+                "wh, tx_id",
+                "meter_val JOIN backend_tx USING (tx_id) WHERE source = 'MeterValues' "
+                "AND cp_id = 'CP-1' AND stopped_at IS NOT NULL",
+            )
+            assert {wh for wh, _ in stored} <= {*readings, *kept}
+
+    with dialling(Backend()) as backend:
+        run_in_virtual_time(check)
