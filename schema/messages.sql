@@ -281,6 +281,7 @@ CREATE TABLE backend_cp (
     told INTEGER NOT NULL DEFAULT 0,  -- messages that were answered
     made INTEGER NOT NULL DEFAULT 0,  -- of those, how many were made from stored facts
     told_at TEXT,  -- when the last one was answered
+    refused INTEGER NOT NULL DEFAULT 0,  -- messages that were refused, late or numbered wrongly
     behind_since TEXT,  -- when the oldest message that waits was received; NULL: none waits
     is_connected INTEGER NOT NULL DEFAULT 0 CHECK (is_connected IN (0, 1)),
     since TEXT,  -- when it is connected, or is not
@@ -324,6 +325,7 @@ CREATE TABLE backend_refused (
     answer TEXT NOT NULL  -- code and description of the error, or the number
 ) STRICT;
 CREATE INDEX backend_refused_of ON backend_refused (backend_id, id);
+CREATE INDEX backend_refused_day ON backend_refused (backend_id, cp_id, at);
 
 -- It says what is missing there.
 CREATE TRIGGER backend_refused_is_kept BEFORE DELETE ON backend_refused

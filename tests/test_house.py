@@ -205,7 +205,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "bank": (),
     "backends": (
-        *("store", "wire", "outgoing", "plugins.base", "events", "clock", "groups", "log"),
+        *("operations", "store", "wire", "outgoing", "plugins.base", "events", "clock"),
+        *("groups", "log"),
     ),
     "outgoing": (),
     "operations": (

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from levity_trio.operations.configuration import is_standard
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.payloads import SERVER_ACTIONS, read_request
 from levity_trio.wire.secrets import is_secret_key
@@ -73,6 +74,6 @@ def _entry(
 ) -> dict[str, Any] | None:
     if key in own:
         return {"key": key, "readonly": False, "value": str(own[key])}
-    if key in known and not is_secret_key(key):
+    if key in known and is_standard(key) and not is_secret_key(key):
         return {"key": key, "readonly": True, "value": known[key] or ""}
     return None

@@ -32,6 +32,7 @@ from levity_trio.backends.messages import NotTold, told_of
 from levity_trio.backends.parts import CopyParts
 from levity_trio.groups import innermost
 from levity_trio.log.output import get_logger
+from levity_trio.outgoing.addresses import check_address
 from levity_trio.outgoing.websocket import (
     GONE,
     LineStream,
@@ -39,6 +40,7 @@ from levity_trio.outgoing.websocket import (
     context_of,
     open_websocket,
     parse_address,
+    printable,
     shared_context,
     why,
 )
@@ -50,6 +52,7 @@ from levity_trio.store.reads.site.copying import (
     known_keys,
     lost_readings,
     newest_readings,
+    number_in,
     position,
     statuses_of,
     unsaid,
@@ -75,16 +78,17 @@ from levity_trio.wire.times import stamp
 ANSWER_SECONDS: Final = 30.0
 PAUSE_SECONDS, FLOOD_PAUSE_SECONDS = 10.0, 300.0
 HEARTBEAT_SECONDS, PING_SECONDS, LOOK_SECONDS = 300, 60, 30.0
-REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS = 60, 10
-PACE_SECONDS: Final = 0.1
-"""Between two messages of a charger that is behind, so that neither side has much to do."""
+REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS, LONGEST_REGISTER_SECONDS = 60, 10, 86_400
+PACE_SECONDS, ASKED_SECONDS = 0.1, 0.25
+"""Between two messages of a charger that is behind, and two that a backend asks, so that neither
+side has much to do."""
 BEHIND: Final = timedelta(minutes=10)
 """A backend that is further behind is told the newest statuses first."""
 ATTEMPTS, RETRY_SECONDS = 3, 60
 """How often a message of a session is told that is answered with an error, and the pause after the
 first time, which grows by as much (TransactionMessageAttempts and …RetryInterval, §3.7.1)."""
 OF_SESSIONS: Final = frozenset({"StartTransaction", "MeterValues", "StopTransaction"})
-LONGEST_ANSWER, LONGEST_NUMBER = 500, 16
+LONGEST_ANSWER: Final = 500
 SPARE_BYTES, BYTES_A_CALL, BYTES_A_SECOND = 65_536, 4_096, 512
 T = TypeVar("T")
 log = get_logger("system")
@@ -143,7 +147,9 @@ async def _open(copied: CopiedCharger) -> AsyncIterator[_Talk]:
         proof = b64encode(f"{copied.identity}:{copied.password}".encode())
         headers.append((b"Authorization", b"Basic " + proof))
     path = address.path + quote(copied.identity, safe="")
-    stream = _MeteredStream(await address.dial(trust=trust), answers_pings=True)
+    stream = _MeteredStream(
+        await address.dial(trust=trust, check_peer=check_address), answers_pings=True
+    )
     opening = open_websocket(stream, address.authority, path, headers, offers_subprotocol=True)
     async with stream, opening as (socket, _):
         yield _Talk(socket, stream)
@@ -293,9 +299,10 @@ class CopyLink:
             if is_accepted:
                 return
 
-            problem = Told("its BootNotification was answered with {1}", str(status))
-            self._note_link(True, problem, None)
-            with trio.move_on_after(max(seconds or REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS)):
+            said = printable(str(status))
+            self._note_link(False, Told("its BootNotification was answered with {1}", said), None)
+            pause = min(seconds or REGISTER_SECONDS, LONGEST_REGISTER_SECONDS)
+            with trio.move_on_after(max(pause, SHORTEST_REGISTER_SECONDS)):
                 while "BootNotification" not in self._again:
                     self._news = trio.Event()
                     await self._news.wait()
@@ -303,8 +310,8 @@ class CopyLink:
 
     async def _say_again(self, talk: _Talk) -> None:
         """Tell again what the backend asked for."""
-        while self._again:
-            action = self._again.pop()
+        asked, self._again = self._again, []
+        for action in asked:
             if action == "StatusNotification":
                 await self._tell_statuses(talk)
             elif action == "BootNotification":
@@ -372,11 +379,15 @@ class CopyLink:
                 await self._reply(talk, frame)
             elif frame.answer is not None:
                 await talk.send(frame.answer)
+            # Whoever asks without end gets no more than this, and takes little of this machine.
+            await trio.sleep(ASKED_SECONDS)
 
     async def _reply(self, talk: _Talk, asked: Call) -> None:
         before = dict(self._own)
         try:
-            known = await self._look(known_keys, self.copied.charger)
+            known: dict[str, str | None] = {}
+            if asked.action.endswith("Configuration"):
+                known = await self._look(known_keys, self.copied.charger)
             result, again = answer_to(asked.action, asked.payload, known, self._own)
         except Refused as refused:
             await talk.send(error_text(asked.raw_id, refused.code, refused.description))
@@ -418,15 +429,16 @@ class CopyLink:
 def _outcome(fresh: Fresh, payload: dict[str, Any], answer: Response) -> CopyOutcome:
     """Return what is stored of a message that was answered."""
     if isinstance(answer, CallError):
-        said = f"{answer.code}: {answer.description}"[:LONGEST_ANSWER]
+        said = printable(f"{answer.code}: {answer.description}", LONGEST_ANSWER)
         return CopyOutcome(kind="refused", payload=payload, answer=said)
     if not fresh.begins:
         return CopyOutcome()
-    number = str(answer.payload.get("transactionId"))  # some send it as text
-    if number.removeprefix("-").isdecimal() and len(number) < LONGEST_NUMBER:
-        return CopyOutcome(their_id=int(number), payload=payload)
+    number = number_in(answer.payload, "transactionId")
+    if number is not None:
+        return CopyOutcome(their_id=number, payload=payload)
     # Nothing more can be told of the session.
-    return CopyOutcome(kind="number", payload=payload, answer=number)
+    said = printable(str(answer.payload.get("transactionId")), LONGEST_ANSWER)
+    return CopyOutcome(kind="number", payload=payload, answer=said)
 
 
 class _Talk:

@@ -7,12 +7,12 @@ the last register that the meter told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from levity_trio.store.reads.site.copying import CopiedCharger, CopiedSession, Fresh
+from levity_trio.store.reads.site.copying import CopiedCharger, CopiedSession, Fresh, number_in
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request, write_payload
 from levity_trio.wire.times import parse_time, shifted, wire_time
@@ -45,9 +45,18 @@ def told_of(copied: CopiedCharger, fresh: Fresh, key: Key) -> dict[str, Any]:
         payload = _readings(copied, fresh, session)
     else:
         payload = _repaired(copied, fresh, timedelta())
-    if payload.get("connectorId") in copied.without:
+    # Readings of no session may be those of a connector or a card that is left out.
+    is_of_none = fresh.action == "MeterValues" and session is None
+    is_left_out = number_in(payload, "connectorId") in copied.without
+    if is_left_out or (is_of_none and _leaves_out(copied)):
         raise NotTold
     return payload
+
+
+def _leaves_out(copied: CopiedCharger) -> bool:
+    """Whether the backend is not told of some connectors or cards."""
+    others = copied.with_cards or copied.other_cards
+    return bool(copied.without or not others or None in copied.aliases.values())
 
 
 def _called(copied: CopiedCharger, id_tag: str | None, key: Key) -> str:
@@ -65,7 +74,7 @@ def _start(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key
     if session.connector in copied.without:
         raise NotTold
     if fresh.payload is not None and not copied.is_repaired:
-        return fresh.payload | {"idTag": card}
+        return _without_cards(fresh.payload) | {"idTag": card}
 
     # Without a register of its start, it has no energy there: any other start would invent some.
     registers = session.meter_start, session.last_register, session.meter_stop, 0
@@ -89,8 +98,7 @@ def _stop(copied: CopiedCharger, fresh: Fresh, session: CopiedSession, key: Key)
         with suppress(NotTold):
             payload["idTag"] = _called(copied, session.stop_id_tag, key)
     if fresh.payload is not None and not copied.is_repaired:
-        sent = {name: value for name, value in fresh.payload.items() if name != "idTag"}
-        return sent | payload
+        return _without_cards(fresh.payload) | payload
 
     start, stop, last = session.meter_start, session.meter_stop, session.last_register
     # Registers of some chargers count each session from 0; those cannot stand beside its start.
@@ -120,7 +128,7 @@ def _readings(copied: CopiedCharger, fresh: Fresh, session: CopiedSession | None
 def _repaired(copied: CopiedCharger, fresh: Fresh, correction: timedelta) -> dict[str, Any]:
     """Return what was sent; if the backend wants that repaired, what can be read of it, with the
     times of a clock that was right."""
-    sent = fresh.payload or {}
+    sent = _without_cards(fresh.payload or {})
     if not copied.is_repaired or fresh.payload is None:
         return sent
     try:
@@ -132,6 +140,11 @@ def _repaired(copied: CopiedCharger, fresh: Fresh, correction: timedelta) -> dic
         if at is not None:
             value["timestamp"] = wire_time(shifted(at, correction))
     return payload
+
+
+def _without_cards(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload without cards, also where OCPP has none."""
+    return {name: value for name, value in payload.items() if not name.lower().endswith("idtag")}
 
 
 def _correction(session: CopiedSession) -> timedelta:

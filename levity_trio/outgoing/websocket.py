@@ -42,6 +42,7 @@ __all__ = [
     "context_of",
     "open_websocket",
     "parse_address",
+    "printable",
     "shared_context",
     "why",
 ]
@@ -214,21 +215,23 @@ async def open_websocket(
         library.cancel_scope.cancel()
 
 
+def printable(text: str, most: int = REFUSAL_CHARACTERS) -> str:
+    """Return what can be shown of a text of the other side."""
+    return "".join(filter(str.isprintable, text[: 4 * most]))[:most]
+
+
 def why(gone: BaseException) -> str:
     """Describe for people why the connection failed or ended."""
     while isinstance(gone, BaseExceptionGroup):
         gone = gone.exceptions[0]
     if isinstance(gone, ConnectionRejected):
         line, _, _ = (gone.body or b"").decode("utf-8", "replace").strip().partition("\n")
-        # not HTML
-        text = (
-            ""
-            if line.startswith("<")
-            else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]
-        )
+        text = "" if line.startswith("<") else printable(line)  # not HTML
+        if gone.status_code in (401, 403):
+            text = text or "it does not take this name or password"
         return f"refused: HTTP {gone.status_code} {text}".rstrip()
     if isinstance(gone, ConnectionClosed) and gone.reason is not None:
-        return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()
+        return f"closed: {gone.reason.code} {printable(gone.reason.reason or '')}".strip()
     return str(gone) or str(gone.__cause__ or "") or type(gone).__name__
 
 
@@ -261,15 +264,24 @@ class ServerAddress:
         return f"{'wss' if self.is_tls else 'ws'}://{self.authority}{self.path}"
 
     async def dial(
-        self, seconds: float = DIAL_SECONDS, trust: ssl.SSLContext | None = None
+        self,
+        seconds: float = DIAL_SECONDS,
+        trust: ssl.SSLContext | None = None,
+        check_peer: Callable[[str], None] = lambda _: None,
     ) -> trio.abc.Stream:
         """Connect, with TLS where the address asks for it.
 
         The certificate is verified with `trust`, by default with this machine's trust store.
+        `check_peer` may raise OSError for the address to which the connection leads.
         Raises OSError, or BrokenResourceError if the TLS handshake fails.
         """
         with trio.move_on_after(seconds):
             stream = await trio.open_tcp_stream(self.host, self.port)
+            try:
+                check_peer(stream.socket.getpeername()[0])
+            except OSError:
+                await trio.aclose_forcefully(stream)
+                raise
             if not self.is_tls:
                 return stream
             context = trust or shared_context(None)

@@ -11,11 +11,12 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from secrets import token_bytes
 from typing import Final
 from urllib.parse import urlsplit
 
+from levity_trio.outgoing.addresses import AddressRefused, check_address
 from levity_trio.outgoing.request import PORTS, Destination, Unanswered, leading_to, post
 from levity_trio.records import record
 
@@ -80,10 +81,6 @@ class BadUrl(ValueError):
     """The URL cannot be used; the text says what is expected."""
 
 
-class AddressRefused(Exception):
-    """The address may not be used; the text says why."""
-
-
 def destination(url: str) -> Destination:
     """Return where a URL leads. Raises BadUrl, and AddressRefused for a literal address that may
     not be used."""
@@ -110,12 +107,3 @@ def _is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def check_address(address: str) -> None:
-    """Raises AddressRefused for a link-local address: routers and clouds keep secrets there
-    (169.254.169.254)."""
-    peer = ip_address(address.partition("%")[0])
-    mapped = peer.ipv4_mapped if isinstance(peer, IPv6Address) else None
-    if peer.is_link_local or (mapped is not None and mapped.is_link_local):
-        raise AddressRefused(f"{address} is a link-local address; nothing is sent there")

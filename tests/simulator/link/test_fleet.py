@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -29,7 +29,10 @@ class MemoryAddress(ServerAddress):
     wire: Wire
 
     async def dial(
-        self, seconds: float = 0.0, trust: ssl.SSLContext | None = None
+        self,
+        seconds: float = 0.0,
+        trust: ssl.SSLContext | None = None,
+        check_peer: Callable[[str], None] = lambda _: None,
     ) -> trio.abc.Stream:
         return await self.wire.dial()
 

@@ -7,14 +7,13 @@ import time
 import pytest
 import trio
 
+from levity_trio.outgoing.addresses import AddressRefused, check_address
 from levity_trio.outgoing.request import Destination
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.request import (
-    AddressRefused,
     BadUrl,
     Undelivered,
     WebhookMessage,
-    check_address,
     destination,
     new_secret,
     send,

@@ -60,7 +60,7 @@ _REFUSED: Final = (
     "WHERE at >= ? GROUP BY kind ORDER BY kind"
 )
 _COUNTED: Final = (
-    "SELECT name, count(backend_id) FROM backend LEFT JOIN backend_refused "
+    "SELECT name, coalesce(sum(refused), 0) FROM backend LEFT JOIN backend_cp "
     "ON backend_id = backend.id WHERE removed_at IS NULL AND paused_at IS NULL GROUP BY name"
 )
 _WORDS: Final = N_(

@@ -89,8 +89,6 @@ _BACKEND: Final = Shape(
 _CHARGER: Final = Shape(
     CopiedChargerRow,
     has_password="password IS NOT NULL",  # noqa: S106 - SQL
-    refused="(SELECT count(*) FROM backend_refused WHERE backend_refused.cp_id = backend_cp.cp_id "
-    "AND backend_refused.backend_id = backend_cp.backend_id)",
 ).with_texts("problem", "without")
 _REFUSED: Final = Shape(RefusedRow)
 

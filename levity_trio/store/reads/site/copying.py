@@ -28,6 +28,7 @@ from levity_trio.wire.times import shifted_stamp
 FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 200, 20_000, 20
 """The most that one read returns, or looks at."""
 CLOCKS: Final = timedelta(days=1)
+LONGEST_NUMBER: Final = 16
 SYSTEM: Final = "system"
 _FRAMES: Final = (
     "SELECT id, at, action, frame FROM log WHERE id > ? AND id <= ? AND cp_id = ? "
@@ -72,8 +73,9 @@ _SAMPLES: Final = (
     "value, context, measurand, unit, location, phase, format FROM meter_val "
 )
 _NEWEST: Final = (
-    f"{_SAMPLES} WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp = "  # noqa: S608 - ours
-    "(SELECT max(timestamp) FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2)"
+    f"{_SAMPLES} WHERE tx_id = ?1 AND cp_id = ?2 AND conn_id = ?3 AND timestamp = "  # noqa: S608 - ours
+    "(SELECT max(timestamp) FROM meter_val WHERE tx_id = ?1 AND cp_id = ?2 AND conn_id = ?3 "
+    "AND timestamp >= ?4)"
 )
 _OLDEST: Final = "SELECT at FROM log ORDER BY id LIMIT 1"
 _LOGGED: Final = (
@@ -239,12 +241,14 @@ def newest_readings(db: Database, copied: CopiedCharger) -> list[Fresh]:
     found: list[Fresh] = []
     connectors = "SELECT conn_id FROM cp_conn WHERE cp_id = ? AND conn_id > 0 ORDER BY conn_id"
     for (connector,) in db.execute(connectors, (copied.charger,)).fetchall():
-        rows = db.execute(_NEWEST, (copied.charger, connector)).fetchall()
-        payload = _made_of(row[1:] for row in rows)
         session = _session_of(db, copied, ALWAYS, {"connectorId": connector})
-        if rows and session is not None and not session.has_ended:
-            fresh = Fresh(at=rows[0][0], action="MeterValues", payload=payload, session=session)
-            found.append(fresh)
+        if session is None or session.has_ended:
+            continue
+        bounds = (session.id, copied.charger, connector, _first(session))
+        rows = db.execute(_NEWEST, bounds).fetchall()
+        if rows:
+            payload = _made_of(row[1:] for row in rows)
+            found.append(Fresh(at=ALWAYS, action="MeterValues", payload=payload, session=session))
     return found
 
 
@@ -335,9 +339,7 @@ def lost_readings(
 ) -> list[Fresh]:
     """Return the readings of a session, received before a time, whose frames are not in the log,
     and were not told before they were deleted from it; without those that were made and told."""
-    # The time is a bound for the index only: a clock may be wrong, but hardly by more than a day.
-    first = shifted_stamp(min(session.start_time, session.own_start_time), -CLOCKS)
-    bounds = (session.id, copied.charger, session.connector, first, before)
+    bounds = (session.id, copied.charger, session.connector, _first(session), before)
     messages: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for received_at, *row in db.execute(_READINGS, bounds).fetchall():
         messages[received_at].append(tuple(row))
@@ -362,6 +364,12 @@ def lost_readings(
     ]
 
 
+def _first(session: CopiedSession) -> str:
+    """Return a bound for the index of readings: a clock may be wrong, but hardly by more than a
+    day."""
+    return shifted_stamp(min(session.start_time, session.own_start_time), -CLOCKS)
+
+
 def _of_frame(
     db: Database, copied: CopiedCharger, number: int, at: str, action: str, frame: str
 ) -> Fresh:
@@ -371,16 +379,24 @@ def _of_frame(
     return Fresh(at=at, action=action, payload=payload, session=session, log_id=number)
 
 
+def number_in(payload: Mapping[str, Any], name: str) -> int | None:
+    """Return a number of a payload, which some chargers send as text; None if it cannot be
+    read."""
+    text = str(payload.get(name)).strip()
+    is_number = text.removeprefix("-").isdecimal() and len(text) < LONGEST_NUMBER
+    return int(text) if is_number else None
+
+
 def _session_of(
     db: Database, copied: CopiedCharger, at: str, payload: dict[str, Any]
 ) -> CopiedSession | None:
     """Return the session of readings: the one that they name, else the one at their connector."""
-    number, connector = payload.get("transactionId"), payload.get("connectorId")
+    number, connector = number_in(payload, "transactionId"), number_in(payload, "connectorId")
     bounds: tuple[object, ...] = (copied.backend, copied.charger)
-    if isinstance(number, int):
+    if number is not None:
         for row in db.execute(f"{_ONE} ?3", (*bounds, number)).fetchall():
             return _session(row)
-    if isinstance(connector, int):
+    if connector is not None:
         for row in db.execute(_ONE + _BY_CONNECTOR, (*bounds, connector, at)).fetchall():
             session = _session(row)
             is_over = session.has_ended and (session.ended_at or "") < at

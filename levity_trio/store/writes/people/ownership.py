@@ -297,6 +297,10 @@ def _end(db: UnitOfWork, thing: Thing, period: OwnershipPeriod, until: str, said
         "UPDATE ownership SET (until, ended_at, ended_by, end_reason) = (?, ?, ?, ?) WHERE id = ?",
         (until, said.at, said.by, said.reason, period.id),
     )
+    if thing.what is What.TAG and until <= said.at:
+        # Whoever has the card next is not called like this driver at another backend.
+        aliases = "DELETE FROM backend_card WHERE tag_key = ? AND alias IS NOT NULL"
+        db.execute(aliases, (thing.key,))
     _record(db, thing, period._replace(span=TimeSpan(period.span.since, until)), "ended", said)
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.reads.site.copying import Fresh
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
@@ -30,6 +30,10 @@ class BackendData:
     tells_authorize: bool
     with_cards: bool
     other_cards: str | None
+
+
+MOST_REFUSED: Final = 200
+"""What is kept of a charger in a day; the rest is counted. A backend may refuse all."""
 
 
 @record(kw_only=False)
@@ -223,11 +227,14 @@ def keep(
     the backend and the charger."""
     told = int(outcome.is_told)
     db.execute(
-        "UPDATE backend_cp SET log_id = max(log_id, ?), "
+        "UPDATE backend_cp SET log_id = max(log_id, ?), refused = refused + ?, "
         "log_at = CASE WHEN ? > 0 THEN ? ELSE log_at END, attempts = 0, told = told + ?, "
         "made = made + ?, told_at = CASE WHEN ? = 1 THEN ? ELSE told_at END "
         "WHERE backend_id = ? AND cp_id = ?",
-        (fresh.log_id, fresh.log_id, fresh.at, told, told * int(fresh.is_made), told, at, *place),
+        (
+            *(fresh.log_id, int(outcome.kind is not None), fresh.log_id, fresh.at),
+            *(told, told * int(fresh.is_made), told, at, *place),
+        ),
     )
     session = None if fresh.session is None else fresh.session.id
     kind, answer = outcome.kind, outcome.answer
@@ -258,8 +265,12 @@ def keep(
         payload = orjson.dumps(outcome.payload).decode()
         db.execute(
             "INSERT INTO backend_refused (backend_id, cp_id, at, kind, action, payload, tx_id, "
-            "answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*place, at, kind, fresh.action, payload, session, answer),
+            "answer) SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM backend_refused "
+            "WHERE backend_id = ? AND cp_id = ? AND at >= ?) < ?",
+            (
+                *(*place, at, kind, fresh.action, payload, session, answer),
+                *(*place, at[DATE], MOST_REFUSED),
+            ),
         )
 
 
@@ -296,11 +307,12 @@ def note_link(
     """Store whether a charger is connected to a backend, why it is not or waits, and since when it
     is behind."""
     db.execute(
-        "UPDATE backend_cp SET problem = ?, behind_since = ?, "
+        "UPDATE backend_cp SET problem = ?, "
+        "behind_since = CASE WHEN ? = 1 THEN ? ELSE behind_since END, "
         "since = CASE WHEN is_connected = ? AND since IS NOT NULL THEN since ELSE ? END, "
         "is_connected = ? WHERE backend_id = ? AND cp_id = ?",
         (
-            *(None if problem is None else stored(problem), behind_since),
+            *(None if problem is None else stored(problem), int(is_connected), behind_since),
             *(int(is_connected), at, int(is_connected), backend, charger),
         ),
     )

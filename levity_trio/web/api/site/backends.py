@@ -14,6 +14,7 @@ from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.apart import read_certificate, read_pair
 from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
+from levity_trio.outgoing.addresses import AddressRefused
 from levity_trio.records import Personal, whole_text
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
@@ -40,7 +41,7 @@ from levity_trio.web.api.engine.serving import charger_called
 from levity_trio.web.api.people.accounts import refusals
 from levity_trio.web.api.people.tags import IdTag
 from levity_trio.web.api.site.administration import BelowQuery, Name
-from levity_trio.web.webhooks.request import LONGEST_URL, AddressRefused, BadUrl, destination
+from levity_trio.web.webhooks.request import LONGEST_URL, BadUrl, destination
 from levity_trio.wire.times import stamp
 
 T = TypeVar("T")

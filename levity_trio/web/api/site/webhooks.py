@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from levity_trio.outgoing.addresses import AddressRefused
 from levity_trio.store.reads.site.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import NewWebhook
@@ -22,7 +23,6 @@ from levity_trio.web.api.site.events import KINDS, check_kinds
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.request import (
     LONGEST_URL,
-    AddressRefused,
     BadUrl,
     Undelivered,
     WebhookMessage,
