@@ -46,7 +46,8 @@ TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 
 
 class Check(NamedTuple):
-    """Which values fit a key, and what to give instead; if it is a list, the same for each item."""
+    """The values that fit a key, and what to give instead; if it is a list, the same for each
+    item."""
 
     give: str
     fits: Callable[[Any], bool]
