@@ -199,11 +199,6 @@ class Backend:
         assert self._socket is not None
         await self._socket.send_message(text)
 
-    @property
-    def answered(self) -> int:
-        """How many answers wait for who asked."""
-        return self._answers.statistics().current_buffer_used
-
     async def ask(self, action: str, payload: object) -> list[Any]:
         """Ask something, and return the frame that answers it."""
         number = f"b{next(self._ids)}"
