@@ -74,7 +74,7 @@ def test_sessions_are_whole_without_their_frames(lost: str, made: int, tmp_path:
         assert (start["meterStart"], start["idTag"], stop["meterStop"]) == (1000, "CARD", 1900)
         values = [one["meterValue"][0]["sampledValue"][0]["value"] for one in readings]
         assert sorted(values) == ["1400", "1800"]
-        assert query(database, "SELECT made FROM backend_tx") == [(made,)]
+        assert query(database, "SELECT made FROM backend_cp") == [(made,)]
         assert refused(server) == []
 
 

@@ -164,7 +164,6 @@ async def ask_again(other: Central, socket: WebSocketConnection, identity: str) 
         await trio.sleep(0.001)
 
 
-@pytest.mark.xfail(strict=True, reason="each answer lets a backend ask for more, without a pause")
 def test_what_is_asked_again_and_again_is_told_at_a_pace(tmp_path: Path) -> None:
     with central(greeting=ask_again) as other, copying(tmp_path, other) as server:
         with Charger(server.port, "CP-1") as charger:
