@@ -31,6 +31,8 @@ class Copies:
         self._parts = parts
         self._hooks = hooks
         self._links: dict[tuple[int, str], CopyLink] = {}
+        self._last: dict[tuple[int, str], CopyLink] = {}
+        """The newest copy of each place, also if it was ended."""
         self._changed = trio.Event()
         self._looking = trio.CancelScope()
 
@@ -78,8 +80,10 @@ class Copies:
         for place in by_place.keys() - self._links.keys():
             from levity_trio.backends.link import CopyLink  # noqa: PLC0415 - see above
 
-            self._links[place] = link = CopyLink(self._parts, by_place[place])
-            nursery.start_soon(link.run)
+            link = CopyLink(self._parts, by_place[place])
+            # One that was ended stores what it was just answered, which the next one must know.
+            nursery.start_soon(link.run, self._last.get(place))
+            self._links[place] = self._last[place] = link
         self._hooks.watch_readings(BY, is_watching=bool(self._links))
 
 

@@ -79,7 +79,7 @@ ANSWER_SECONDS: Final = 30.0
 PAUSE_SECONDS, FLOOD_PAUSE_SECONDS = 10.0, 300.0
 HEARTBEAT_SECONDS, PING_SECONDS, LOOK_SECONDS = 300, 60, 30.0
 REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS, LONGEST_REGISTER_SECONDS = 60, 10, 86_400
-PACE_SECONDS, ASKED_SECONDS = 0.1, 0.25
+PACE_SECONDS, ASKED_SECONDS = 0.2, 0.25
 """Between two messages of a charger that is behind, and two that a backend asks, so that neither
 side has much to do."""
 BEHIND: Final = timedelta(minutes=10)
@@ -174,6 +174,7 @@ class CopyLink:
         self._parts = parts
         self._place = copied.backend, copied.charger
         self._scope = self._talking = trio.CancelScope()
+        self._ended = trio.Event()
         self._news = trio.Event()
         self._again: list[str] = []
         """What the backend wants to be told again."""
@@ -191,15 +192,18 @@ class CopyLink:
         """End the copy, with a goodbye to a backend that is connected."""
         self._talking.cancel()
 
-    async def run(self) -> None:
-        """Tell until `end` is called."""
+    async def run(self, before: CopyLink | None) -> None:
+        """Tell until `end` is called, from when the copy before this one has ended."""
         with self._scope:
+            if before is not None:
+                await before._ended.wait()
             while not self._talking.cancel_called:
                 self._talking = self._scope
                 is_flood = await self._connect()
                 if not self._talking.cancel_called:
                     self._talking = self._scope
                     await trio.sleep(FLOOD_PAUSE_SECONDS if is_flood else PAUSE_SECONDS)
+        self._ended.set()
 
     async def _connect(self) -> bool:
         """Connect and tell; return whether the backend sent without end."""
@@ -366,7 +370,11 @@ class CopyLink:
         return replace(fresh, session=replace(session, their_id=self._numbers[session.id]))
 
     async def _keep(self, fresh: Fresh, outcome: CopyOutcome) -> None:
-        await self._store(writes.keep, self._place, fresh, outcome, stamp(self._parts.clock()))
+        # It is stored even if the copy ends now; else the next one would tell it again. The writer
+        # has a deadline of its own.
+        with trio.CancelScope(shield=True):
+            at = stamp(self._parts.clock())
+            await self._store(writes.keep, self._place, fresh, outcome, at)
         if fresh.begins and fresh.session is not None:
             self._numbers[fresh.session.id] = outcome.their_id
 

@@ -25,7 +25,7 @@ from levity_trio.store.reads.chargers.configuration import ALWAYS, configuration
 from levity_trio.wire.frames import Call, parse_frame
 from levity_trio.wire.times import shifted_stamp
 
-FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 200, 20_000, 20
+FRAMES_AT_ONCE, LOG_ROWS_AT_ONCE, SESSIONS_AT_ONCE = 50, 20_000, 20
 """The most that one read returns, or looks at."""
 CLOCKS: Final = timedelta(days=1)
 LONGEST_NUMBER: Final = 16
