@@ -19,7 +19,7 @@ from levity_trio.cli.declaring import (
     present,
     together,
 )
-from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, api_group
+from levity_trio.cli.operator import FAILED, Operator, RefusedByApi, api_group, command
 from levity_trio.cli.terminal import local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError
 
@@ -93,7 +93,41 @@ _SETTINGS: Final = together(
 )
 
 
-@backend.api_command
+ADD_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio backend add employer wss://backend.example/ocpp/ \\
+      --charger CP-1=NL-ABC-7 --password-file cp-1.txt --card 04A2B3C9=DRIVER-7
+  levity-trio backend add registrar wss://ere.example/ocpp/ \\
+      --charger CP-1 --charger CP-2 --begins 2026-01-01
+  levity-trio backend add --file backends.toml
+
+\b
+A TOML file has a table for each backend; all are checked before any is added:
+  [[backend]]
+  name = "employer"
+  url = "wss://backend.example/ocpp/"
+  other_cards = "OTHER"
+  begins_on = 2026-01-01
+
+\b
+  [[backend.chargers]]
+  charger = "CP-1"
+  identity = "NL-ABC-7"
+  password = "…"
+
+\b
+  [[backend.cards]]
+  card = "04A2B3C9"
+  alias = "DRIVER-7"
+
+Only name, url and a charger are needed, and there are root, certificate (PEM),
+is_repaired, tells_authorize and with_cards (true or false). An empty alias leaves
+the sessions of its card out. `backend show --toml` prints such a file.
+"""
+
+
+@command("add", group=backend, epilog=ADD_EXAMPLES)
 @argument("[NAME]")
 @argument("[URL]")
 @option(
@@ -103,6 +137,12 @@ _SETTINGS: Final = together(
     multiple=True,
 )
 @_PASSWORD
+@option(
+    "--card CARD=ALIAS",
+    "A card, and its name there (none: its sessions are left out); repeat it for several.",
+    "cards",
+    multiple=True,
+)
 @_SETTINGS
 @option("--begins DAY", "Tell all since this day, not from now.", "begins_on")
 @option("--file FILE", "Add those of a TOML file.", type=click.File("rb"))
@@ -112,43 +152,12 @@ def add(
     url: str | None,
     chargers: Sequence[str],
     password: Any,
+    cards: Sequence[str],
     begins_on: str | None,
     file: BinaryIO | None,
     **settings: Any,
 ) -> None:
-    """Add a backend, or those of a file.
-
-    Examples:
-      levity-trio backend add employer wss://backend.example/ocpp/ \\
-          --charger CP-1=NL-ABC-7 --password-file cp-1.txt --others DRIVER-7
-      levity-trio backend add registrar wss://ere.example/ocpp/ \\
-          --charger CP-1 --charger CP-2 --begins 2026-01-01
-      levity-trio backend add --file backends.toml
-
-    \b
-    A TOML file has a table for each backend; all are checked before any is added:
-      [[backend]]
-      name = "employer"
-      url = "wss://backend.example/ocpp/"
-      other_cards = "OTHER"
-      begins_on = 2026-01-01
-
-    \b
-      [[backend.chargers]]
-      charger = "CP-1"
-      identity = "NL-ABC-7"
-      password = "…"
-      without = [2]
-
-    \b
-      [[backend.cards]]
-      card = "04A2B3C9"
-      alias = "DRIVER-7"
-
-    Only name, url and a charger are needed, and there are root, certificate (PEM),
-    is_repaired, tells_authorize and with_cards (true or false). An empty alias leaves
-    the sessions of its card out. `backend show --toml` prints such a file.
-    """
+    """Add a backend, or those of a file."""
     if file is not None:
         _add_all(operator, _in_file(file))
         return
@@ -159,9 +168,15 @@ def add(
     for charger, _, identity in (text.partition("=") for text in chargers):
         fields = {"charger": charger, "identity": identity or None, "password": secret}
         told.append(present(fields))
-    body = {"name": name, "url": url, "chargers": told, **_read(settings)}
-    one = operator.post(BACKENDS, body=present({"begins_on": begins_on}) | body)
+    body = {"name": name, "url": url, "chargers": told, "cards": _called(cards)}
+    one = operator.post(BACKENDS, body=present({"begins_on": begins_on}) | body | _read(settings))
     operator.tell(one, f"backend {name} gets a copy")
+
+
+def _called(cards: Sequence[str]) -> list[dict[str, str]]:
+    """Return what cards are called, each given as CARD=ALIAS."""
+    pairs = [text.rpartition("=") for text in cards]
+    return [{"card": card, "alias": alias} for card, _, alias in pairs]
 
 
 def _add_all(operator: Operator, wanted: list[dict[str, Any]]) -> None:

@@ -39,6 +39,9 @@ def link(
     is_connected: bool = True,
 ) -> None:
     """Note how the copy of a charger stands."""
+    if not is_connected and behind_since is not None:
+        # It stays behind while it is away.
+        books.run(backends.note_link, backend, charger, True, None, behind_since, books.at)
     books.run(backends.note_link, backend, charger, is_connected, problem, behind_since, books.at)
 
 
