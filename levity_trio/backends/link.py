@@ -251,8 +251,8 @@ class CopyLink:
             waiting = await self._look(unsaid, self.copied, log_id, known)
             since = waiting.messages[0].at if waiting.messages else None
             self._note_link(True, None, since)
-            now = self._parts.clock()
-            is_behind = since is not None and now - datetime.fromisoformat(since) > BEHIND
+            before = self._parts.clock() - BEHIND
+            is_behind = since is not None and datetime.fromisoformat(since) < before
             if is_behind and is_first:
                 await self._tell_statuses(talk)
             is_first = False
@@ -261,7 +261,9 @@ class CopyLink:
                 await self._tell(talk, message, attempts)
                 attempts = 0
                 if is_behind:
-                    await trio.sleep(PACE_SECONDS)
+                    # All copies tell at the same moments, so that their commits are one.
+                    now = trio.current_time()
+                    await trio.sleep_until((now // PACE_SECONDS + 1) * PACE_SECONDS)
             log_id = waiting.position
             if waiting.is_all:
                 begun = [one.session.id for one in waiting.messages if one.session and one.begins]
