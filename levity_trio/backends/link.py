@@ -262,8 +262,8 @@ class CopyLink:
                 attempts = 0
                 if is_behind:
                     # All copies tell at the same moments, so that their commits are one.
-                    moment = trio.current_time() + PACE_SECONDS / 100  # a clock may wake early
-                    await trio.sleep(PACE_SECONDS - moment % PACE_SECONDS)
+                    moment = round(trio.current_time() / PACE_SECONDS)
+                    await trio.sleep_until((moment + 1) * PACE_SECONDS)
             log_id = waiting.position
             if waiting.is_all:
                 begun = [one.session.id for one in waiting.messages if one.session and one.begins]
