@@ -264,7 +264,8 @@ WHEN OLD.removed_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
 
 
--- A charger that a backend is told of, and how far that is. Written by an operator, and by the copy.
+-- A charger that a backend is told of, and how far that is. Written by an operator, and by the
+-- copy.
 CREATE TABLE backend_cp (
     backend_id INTEGER NOT NULL REFERENCES backend (id),
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -307,7 +308,8 @@ CREATE INDEX backend_tx_open ON backend_tx (backend_id) WHERE stopped_at IS NULL
 -- A kill must not tell a session twice.
 CREATE TRIGGER backend_tx_is_kept BEFORE DELETE ON backend_tx
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
-CREATE TRIGGER backend_tx_stays BEFORE UPDATE OF backend_id, tx_id, their_id, started_at ON backend_tx
+CREATE TRIGGER backend_tx_stays
+BEFORE UPDATE OF backend_id, tx_id, their_id, started_at ON backend_tx
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 

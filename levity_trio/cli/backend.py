@@ -97,7 +97,8 @@ ADD_EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio backend add employer wss://backend.example/ocpp/ \\
-      --charger CP-1=NL-ABC-7 --password-file cp-1.txt --card 04A2B3C9=DRIVER-7
+      --charger CP-1=NL-ABC-7 --password-file cp-1.txt \\
+      --card 04A2B3C9=DRIVER-7
   levity-trio backend add registrar wss://ere.example/ocpp/ \\
       --charger CP-1 --charger CP-2 --begins 2026-01-01
   levity-trio backend add --file backends.toml

@@ -10,7 +10,7 @@ PROGRAM = (sys.executable, "-m", "tests.integration.backend_hasty")
 SHORT = {
     "ANSWER_SECONDS": 2.0,
     "PAUSE_SECONDS": 0.2,
-    "PACE_SECONDS": 0.0,
+    "PACE_SECONDS": 0.001,
     "RETRY_SECONDS": 0.2,
     "REGISTER_SECONDS": 1,
     "SHORTEST_REGISTER_SECONDS": 1,

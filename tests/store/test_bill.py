@@ -3,7 +3,6 @@ what comes next."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -352,14 +351,19 @@ def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> Non
     ]
 
 
+LEAST_SHOWN = 10
+
+
 def test_the_sample_of_the_readme(biller: Biller, station: Station) -> None:
     transaction = over_a_seam(biller, station)
     close(biller, 3)
     _, _, rest = find("a-neighbour-asks").text.partition("```text\n")
     sample, _, _ = rest.partition("\n```\n")
-    # the number of a transaction differs from run to run
-    is_digest = re.compile(r"(?:[0-9a-f]{8} ?){8}")
-    assert is_digest.sub("", sample) == is_digest.sub("", told(biller, transaction))
+    # The page leaves out what stands for "…".
+    lines = iter(told(biller, transaction).splitlines())
+    shown = [line for line in sample.splitlines() if line.strip() != "…"]
+    assert [line for line in shown if line not in lines] == []
+    assert len(shown) > LEAST_SHOWN
 
 
 def test_what_of_a_stay_is_excused(biller: Biller, station: Station) -> None:

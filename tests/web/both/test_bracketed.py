@@ -46,6 +46,8 @@ _TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 TABLES: Final = (
     *(
         "account",
+        "backend",
+        "backend_card",
         "biller",
         "cp",
         "ledger",
