@@ -79,7 +79,7 @@ ANSWER_SECONDS: Final = 30.0
 PAUSE_SECONDS, FLOOD_PAUSE_SECONDS = 10.0, 300.0
 HEARTBEAT_SECONDS, PING_SECONDS, LOOK_SECONDS = 300, 60, 30.0
 REGISTER_SECONDS, SHORTEST_REGISTER_SECONDS, LONGEST_REGISTER_SECONDS = 60, 10, 86_400
-PACE_SECONDS, ASKED_SECONDS = 0.2, 0.25
+PACE_SECONDS, ASKED_SECONDS = 0.15, 0.25
 """Between two messages of a charger that is behind, and two that a backend asks, so that neither
 side has much to do."""
 BEHIND: Final = timedelta(minutes=10)
