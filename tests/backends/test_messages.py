@@ -200,6 +200,22 @@ async def test_readings_of_a_card_that_is_left_out_are_no_ones(site: Site) -> No
     assert await site.facts() == []
 
 
+@pytest.mark.parametrize("connector", [0, 1])
+async def test_readings_of_no_session_may_be_those_of_a_card_that_is_left_out(
+    site: Site, connector: int
+) -> None:
+    """After its end, and of the whole charger."""
+    site.call("PRIVATE", None)
+    number = site.charger.start(1000, tag="PRIVATE")
+    site.books.wait(5)
+    site.charger.tell(site.charger.register(1500), connector=0)
+    site.books.wait(5)
+    site.charger.stop(number, 2000)
+    site.books.wait(5)
+    site.charger.tell(site.charger.register(2000), connector=connector)
+    assert await site.facts() == []
+
+
 async def test_a_card_stays_left_out_where_numbers_may_go(site: Site) -> None:
     site.set(with_cards=1)
     site.call("PRIVATE", None)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration import backend_hasty
 from tests.integration.backend_central import (
+    Answer,
     Central,
     Close,
     Error,
@@ -39,6 +40,19 @@ def copying(
         database, *flags, program=backend_hasty.PROGRAM, may_log_errors=may_log_errors
     ) as server:
         yield server
+
+
+@contextmanager
+def one_charger(
+    folder: Path, answer: Answer | None = None
+) -> Iterator[tuple[Central, Serving, Charger]]:
+    """CP-1 at a server, and the backend that is told of it, which answers so."""
+    with (
+        central(answer) as other,
+        copying(folder, other) as server,
+        Charger(server.port, "CP-1") as charger,
+    ):
+        yield other, server, charger
 
 
 def charge(charger: Charger, first: int = 1000) -> int:
@@ -96,11 +110,7 @@ def test_an_honest_one_is_told_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])
 def test_a_boot_that_is_not_accepted_holds_all_back(status: str, tmp_path: Path) -> None:
     held = {"status": status, "currentTime": now(), "interval": 2}
-    with (
-        central(differing(BootNotification=held)) as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path, differing(BootNotification=held)) as (other, server, charger):
         charger.boot()
         charge(charger)
         other.wait(lambda: len(other.told) >= 3)
@@ -117,11 +127,7 @@ def test_a_boot_that_is_not_accepted_holds_all_back(status: str, tmp_path: Path)
 def test_a_later_boot_that_is_not_accepted_holds_all_back(status: str, tmp_path: Path) -> None:
     """Also one that the charger sent after the copy had registered."""
     held = {"status": status, "currentTime": now(), "interval": 2}
-    with (
-        central() as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path) as (other, server, charger):
         charger.boot()
         charge(charger)
         wait_until_told(server.database)
@@ -143,11 +149,7 @@ INTERVALS = (2**63, 2**64 + 1, -5, 0, 1.5, True, "60", None, [1])
 
 
 def test_any_interval_is_survived(tmp_path: Path) -> None:
-    with (
-        central() as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path) as (other, server, charger):
         for interval in INTERVALS:
             answer = {"status": "Accepted", "currentTime": now(), "interval": interval}
             other.answer = differing(BootNotification=answer)
@@ -170,11 +172,7 @@ def test_any_interval_is_survived(tmp_path: Path) -> None:
 @pytest.mark.parametrize("action", ["StartTransaction", "MeterValues", "StopTransaction"])
 def test_an_error_is_tried_three_times_and_kept_once(action: str, tmp_path: Path) -> None:
     answer = differing(**{action: Error("InternalError")})
-    with (
-        central(answer) as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path, answer) as (other, server, charger):
         charger.boot()
         charge(charger)
         wait_until_told(server.database)
@@ -213,11 +211,7 @@ NO_NUMBERS: tuple[object, ...] = (
 
 def test_any_number_of_a_session_is_survived(tmp_path: Path) -> None:
     """The session is told on wherever that is a number; and what follows is told anyway."""
-    with (
-        central() as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path) as (other, server, charger):
         charger.boot()
         wait_until_told(server.database)
         for place, number in enumerate([*NUMBERS, *NO_NUMBERS]):
@@ -240,10 +234,10 @@ def test_any_number_of_a_session_is_survived(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_given_twice_is_told_to_the_owner(tmp_path: Path) -> None:
-    with (
-        central(differing(StartTransaction={"transactionId": 9})) as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
+    with one_charger(tmp_path, differing(StartTransaction={"transactionId": 9})) as (
+        other,
+        server,
+        charger,
     ):
         charger.boot()
         charge(charger)
@@ -254,11 +248,7 @@ def test_a_number_that_is_given_twice_is_told_to_the_owner(tmp_path: Path) -> No
 
 
 def test_a_card_that_is_not_accepted_changes_nothing(tmp_path: Path) -> None:
-    with (
-        central() as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path) as (other, server, charger):
         charger.boot()
         wait_until_told(server.database)
         for place, status in enumerate(("Invalid", "Blocked", "ConcurrentTx", "Nonsense")):
@@ -284,11 +274,7 @@ NO_ANSWERS = (
 
 def test_an_answer_that_is_none_is_survived(tmp_path: Path) -> None:
     """The message is told again, or counts as refused after three times."""
-    with (
-        central() as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path) as (other, server, charger):
         charger.boot()
         wait_until_told(server.database)
         known = honest({"other": 1})
@@ -314,11 +300,7 @@ def test_a_connection_that_is_closed_after_each_message_loses_and_repeats_nothin
             raise Close
         return known(told)
 
-    with (
-        central(answer) as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path, answer) as (other, server, charger):
         charger.boot()
         charge(charger)
         wait_until_told(server.database)

@@ -16,7 +16,7 @@ from tests.integration.backend_given import give_backend, wait_until_told
 from tests.integration.charger import Charger, now
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving
-from tests.integration.test_backends_odd import ONE_SESSION, charge, copying, sessions
+from tests.integration.test_backends_odd import ONE_SESSION, charge, copying, one_charger, sessions
 from tests.ports import free_port
 from tests.sizes import size
 
@@ -87,11 +87,7 @@ def test_one_that_is_away_holds_up_no_other(tmp_path: Path) -> None:
 
 
 def test_signed_data_passes_byte_by_byte(tmp_path: Path) -> None:
-    with (
-        central() as other,
-        copying(tmp_path, other) as server,
-        Charger(server.port, "CP-1") as charger,
-    ):
+    with one_charger(tmp_path) as (other, server, charger):
         charger.boot()
         number = charger.start("CARD", 1000, now())
         for signed in (SIGNED, XML, SIGNED * 100):

@@ -383,8 +383,8 @@ def number_in(payload: Mapping[str, Any], name: str) -> int | None:
     """Return a number of a payload, which some chargers send as text; None if it cannot be
     read."""
     text = str(payload.get(name)).strip()
-    is_number = text.removeprefix("-").isdecimal() and len(text) < LONGEST_NUMBER
-    return int(text) if is_number else None
+    is_number = text.isascii() and text.removeprefix("-").isdecimal()
+    return int(text) if is_number and len(text) < LONGEST_NUMBER else None
 
 
 def _session_of(
