@@ -328,3 +328,28 @@ async def test_readings_of_what_is_left_out_cannot_be_triggered(site: Site) -> N
         await site.backend.ask("TriggerMessage", {"requestedMessage": "MeterValues"})
         await trio.sleep(1)
         assert later == []
+
+
+async def test_a_trigger_tells_readings_of_its_own_session_only(site: Site) -> None:
+    """What was read before it is a neighbour's, whose card is left out."""
+    site.call("PRIVATE", None)
+    site.charger.status("Available", 1)
+    number = site.charger.start(1000, tag="PRIVATE")
+    site.books.wait(5)
+    site.charger.tell(site.charger.register(1500), transaction=number)
+    site.charger.stop(number, 2000)
+    site.books.wait(5)
+    number = site.charger.start(2000, tag="OURS")
+    async with told(site) as later:
+        await site.backend.ask("TriggerMessage", {"requestedMessage": "MeterValues"})
+        await trio.sleep(A_WHILE)
+        assert "MeterValues" not in [action for action, _ in later]
+
+        site.books.wait(5)
+        site.charger.tell(site.charger.register(2500), transaction=number)
+        await trio.sleep(A_WHILE)
+        later.clear()
+        await site.backend.ask("TriggerMessage", {"requestedMessage": "MeterValues"})
+        await trio.sleep(A_WHILE)
+        assert [action for action, _ in later if action == "MeterValues"] == ["MeterValues"]
+        assert "2500" in str(later)

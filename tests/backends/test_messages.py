@@ -265,6 +265,15 @@ async def test_connectors_can_be_left_out(site: Site) -> None:
     assert {payload["connectorId"] for _, payload in told if "connectorId" in payload} == {0, 1}
 
 
+async def test_a_connector_that_is_written_as_text_can_be_left_out(site: Site) -> None:
+    site.set_charger(without="[2]")
+    for connector in ("1", "2"):
+        fields = {"connectorId": connector, "errorCode": "NoError", "status": "Available"}
+        site.charger.message("StatusNotification", **fields)
+    told = await site.tell()
+    assert [payload["connectorId"] for _, payload in told if "connectorId" in payload] == ["1"]
+
+
 # Sessions that the server closed
 
 
