@@ -235,6 +235,11 @@ CREATE TABLE statement (
     -- what was open then, and what was paid since the one before, in JSON; NULL: it is said by
     -- another one of the closing, or was not stored yet
     before TEXT,
+    -- SHA-256 over the stored evidence of its sessions, in hex; NULL: it was closed before that was
+    -- sealed
+    evidence TEXT,
+    -- the newest ids that the evidence covers, in JSON
+    evidence_until TEXT,
     CHECK (
         (closing_id IS NULL) = (number IS NULL)
         AND (number IS NULL) = (party_digest IS NULL)
@@ -295,6 +300,8 @@ CREATE TABLE position (
     meter_serial TEXT,  -- as the charger told it; several if the meter was exchanged
     charger_serial TEXT,  -- of the charger, where that of its meter is not known
     measured TEXT,  -- how the figure was measured, as billing/statement.py names it
+    -- by which key the signed values of its meter prove the figure, and who gave that; NULL: not
+    signed TEXT,
     CHECK ((kind = 'correction') = (corrects IS NOT NULL)),
     CHECK ((tx_id IS NULL) <> (month IS NULL))
 ) STRICT;

@@ -376,3 +376,30 @@ CREATE UNIQUE INDEX habit_valid ON habit (cp_id, conn_id, firmware, meter_serial
 -- Did a charger contradict what its sisters proved? This is asked at each judgement.
 CREATE INDEX habit_ended ON habit (firmware, kind, revoked_at) WHERE revoked_at IS NOT NULL;
 CREATE INDEX habit_asked ON habit (firmware, kind) WHERE asks_since IS NOT NULL;
+
+
+-- A public key of a meter, as an operator entered it from the meter's label. Written by an operator;
+-- ended once. What a charger tells of its key is in `configuration` and in its readings.
+CREATE TABLE meter_key (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cp_id TEXT NOT NULL REFERENCES cp (id),
+    conn_id INTEGER NOT NULL CHECK (conn_id >= 0),  -- 0: of each connector
+    key TEXT NOT NULL,  -- in hex: a SubjectPublicKeyInfo in DER, or a bare point
+    fingerprint TEXT NOT NULL,  -- SHA-256 of its point, in hex
+    added_at TEXT NOT NULL,
+    added_by TEXT NOT NULL,
+    ended_at TEXT,
+    ended_by TEXT
+) STRICT;
+CREATE UNIQUE INDEX meter_key_of_charger ON meter_key (cp_id, conn_id, fingerprint)
+    WHERE ended_at IS NULL;
+
+-- Sessions were checked with it. It is ended once.
+CREATE TRIGGER meter_key_is_kept BEFORE DELETE ON meter_key
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER meter_key_stays
+BEFORE UPDATE OF id, cp_id, conn_id, key, fingerprint, added_at, added_by ON meter_key
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+CREATE TRIGGER meter_key_ends_once BEFORE UPDATE OF ended_at, ended_by ON meter_key
+WHEN OLD.ended_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;

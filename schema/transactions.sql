@@ -334,6 +334,29 @@ WHEN OLD.run_since IS NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
+-- To which transaction a reading belonged before it was moved from or to one that has ended. Written
+-- by a trigger. What a closed statement rests on is found again by it.
+CREATE TABLE moved_reading (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    reading_id INTEGER NOT NULL REFERENCES meter_val (id),
+    tx_id INTEGER REFERENCES tx (id)  -- NULL: to none
+) STRICT;
+CREATE INDEX moved_reading_of_reading ON moved_reading (reading_id, id);
+CREATE INDEX moved_reading_of_transaction ON moved_reading (tx_id, id);
+
+-- A seal is compared by it.
+CREATE TRIGGER moved_reading_is_kept BEFORE DELETE ON moved_reading
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER moved_reading_stays BEFORE UPDATE ON moved_reading
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+CREATE TRIGGER meter_val_moves AFTER UPDATE OF tx_id ON meter_val
+WHEN NEW.tx_id IS NOT OLD.tx_id
+    AND EXISTS (
+        SELECT 1 FROM tx WHERE tx.id IN (OLD.tx_id, NEW.tx_id) AND tx.status = 'Completed'
+    )
+BEGIN INSERT INTO moved_reading (reading_id, tx_id) VALUES (NEW.id, OLD.tx_id); END;
+
+
 -- Why a person should look at a transaction. Written by the judge; resolved once, by the judge
 -- because of later facts, or by a person.
 CREATE TABLE review (
@@ -425,6 +448,33 @@ WHEN (OLD.resolved_at IS NOT NULL AND (NEW.resolved_at IS NOT OLD.resolved_at
     OR NEW.tx_event_id IS NOT OLD.tx_event_id
     OR (NEW.resolved_at IS NOT NULL AND (NEW.resolved_by IS NULL OR NEW.resolution IS NULL))
 BEGIN SELECT RAISE(ABORT, 'a review is opened and resolved once'); END;
+
+
+-- What the signed values of a transaction prove. Derived from its readings of format SignedData and
+-- the keys of its meter, beside the writer; a transaction without such readings has no row.
+CREATE TABLE signed_check (
+    tx_id INTEGER PRIMARY KEY REFERENCES tx (id),
+    -- proven: its energy. doubtful: they contradict it, or their signature is wrong. unproven: they
+    -- cannot be checked, or do not suffice
+    state TEXT NOT NULL CHECK (state IN ('proven', 'doubtful', 'unproven')),
+    told TEXT NOT NULL,  -- why, as a text of the program
+    wh INTEGER,  -- the signed difference; NULL: none
+    digit_wh INTEGER,  -- one unit of its last digit
+    key TEXT,  -- the fingerprint of the key that fits; NULL: none does
+    is_owners INTEGER NOT NULL CHECK (is_owners IN (0, 1)),  -- 0: the charger told the key
+    is_timed INTEGER NOT NULL CHECK (is_timed IN (0, 1)),  -- 1: its times are proven, too
+    first_page INTEGER,  -- the pagination of its records
+    last_page INTEGER,
+    checked_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX signed_check_pages ON signed_check (key, last_page) WHERE key IS NOT NULL;
+
+
+-- How far `signed_check` is. Written with it, one row.
+CREATE TABLE signed_work (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    revision INTEGER NOT NULL  -- the newest of bill_work that it knows
+) STRICT;
 
 
 -- The energy of a transaction by the quarter of an hour, for pictures: a row for each day of UTC

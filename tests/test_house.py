@@ -47,7 +47,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("listening", "charging.refute"),
     ("charging.propose",),
     ("charging",),
-    ("access", "bank", "billing", "operations", "charging.matching"),
+    ("access", "bank", "billing", "operations", "signed", "charging.matching"),
     ("authority", "documents", "store.engine"),
     ("store",),
     ("store.cases",),
@@ -204,6 +204,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "log",
     ),
     "bank": (),
+    "signed": ("wire.times",),
     "backends": (
         *("operations", "store", "wire", "outgoing", "plugins.base", "events", "clock"),
         *("groups", "log"),
@@ -276,6 +277,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "charging",
         "listening.own_addresses",
         "operations",
+        "signed",
         "wire.charging_profiles",
         "wire.frames",
         "wire.large",
@@ -341,7 +343,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # A third party's package: the only places that may import it.
 DOORS: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
-    "cryptography": ("authority", "simulator.charger.certificates", "store.beside.secret_key"),
+    "cryptography": (
+        "authority",
+        "signed.keys",
+        "simulator.charger.certificates",
+        "store.beside.secret_key",
+    ),
     "fluent": ("plugins.fluentd",),
     "fontTools": ("documents.fonts",),
     "fpdf": ("documents.pdf",),
@@ -401,6 +408,7 @@ IMPURE = (
 )
 PURE = (
     "bank",
+    "signed",
     "wire",
     "billing",
     "charging",

@@ -24,7 +24,7 @@ from levity_trio.charging.refute.figure import reported
 from levity_trio.charging.refute.measured import unusual
 from levity_trio.charging.refute.scales import goes_on_by
 from levity_trio.charging.refute.table import Refuted, Weight, asked, refute
-from levity_trio.charging.reviews import AS_REPORTED, Code, Doubt, in_wh, minutes
+from levity_trio.charging.reviews import AS_REPORTED, OF_THE_REGISTER, Code, Doubt, in_wh, minutes
 from levity_trio.charging.sent.evidence import Beside, Case, Neighbour, View
 from levity_trio.charging.sent.figures import SEGMENTS, UNKNOWN, Chain, Chosen, ends_alone
 from levity_trio.charging.sent.power import HOUR
@@ -36,6 +36,8 @@ RULES: Final = 24
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
+UNPROVEN: Final = "unproven"
+"""Signed values that say nothing for or against a figure."""
 
 
 @record(kw_only=False)
@@ -68,11 +70,34 @@ class Judgement:
 
 
 def judge(case: Case) -> Judgement:
-    """Judge a transaction by all the evidence."""
+    """Judge a transaction by all the evidence.
+
+    What its meter signed contradicts a figure, or settles doubts about the register. A key that the
+    charger told settles none: whoever sends the values may have made both.
+    """
+    judged, signed = _judged(case), case.signed
+    if signed is None or signed.state == UNPROVEN:
+        return judged
+    if signed.state == DOUBTFUL:
+        figures: dict[str, int] = (
+            {} if signed.wh is None else {Told("as its meter signed it"): signed.wh}
+        )
+        evidence = (Told("the figure is {1}", in_wh(judged.wh)), signed.words)
+        doubt = Doubt(Code.SIGNED_VALUES, signed.words, evidence, figures)
+        return replace(judged, doubts=(*judged.doubts, doubt))
+    is_same = abs(judged.wh - (signed.wh or 0)) <= (signed.digit_wh or 1)
+    if not signed.is_owners or not is_same:
+        return judged
+    return replace(
+        judged, doubts=tuple(one for one in judged.doubts if one.code not in OF_THE_REGISTER)
+    )
+
+
+def _judged(case: Case) -> Judgement:
     # Did the charger confuse the ids of two stops?
     exchange = exchanged(case)
     if exchange is not None:
-        judged = min(map(judge, exchange.cases), key=lambda each: len(each.doubts))
+        judged = min(map(_judged, exchange.cases), key=lambda each: len(each.doubts))
         doubts = (exchange.doubt, *judged.doubts)
         return replace(judged, doubts=doubts, code=Code.STOPS_EXCHANGED, is_sole=False)
 
@@ -81,7 +106,7 @@ def judge(case: Case) -> Judgement:
         case, waiting = without_lag(case)
         if case.before is not None:
             case = replace(case, before=case.before._replace(is_lagging=False))
-        judged = judge(case)
+        judged = _judged(case)
         known = {doubt.code for doubt in waiting}
         others = [doubt for doubt in judged.doubts if doubt.code not in known]
         return replace(judged, doubts=(*waiting, *others))

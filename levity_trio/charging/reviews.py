@@ -51,6 +51,7 @@ class Code(StrEnum):
     EXPORTED = "exported"
     """Of an earlier version, which proposed what the car drew less what it gave back."""
     TOO_FAST = "too_fast"
+    SIGNED_VALUES = "signed_values"
     POWER_DISAGREES = "power_disagrees"
     CLOCK_STOOD_STILL = "clock_stood_still"
     STOP_BEFORE_START = "stop_before_start"
@@ -91,6 +92,7 @@ _NAMES: Final[Mapping[str, Told]] = {
     Code.OVERLAP: Told("It overlaps another session"),
     Code.SHARED_REGISTER: Told("Its meter also counted another car"),
     Code.EXPORTED: Told("The car gave energy back"),
+    Code.SIGNED_VALUES: Told("The signed values say otherwise"),
     Code.TOO_FAST: Told("Faster than this charger can"),
     Code.POWER_DISAGREES: Told("Power and energy disagree"),
     Code.CLOCK_STOOD_STILL: Told("The charger's clock stood still"),
@@ -119,6 +121,16 @@ OF_THE_PRICE = frozenset({Code.CLOCK_UNSURE})
 """Doubts about the times. The figure does not depend on them."""
 LASTING = OF_THE_MATCH | OF_THE_PRICE | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGACY}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
+OF_THE_REGISTER = frozenset(
+    {
+        *(Code.NO_REGISTER, Code.START_GARBLED, Code.STOP_GARBLED, Code.ENDS_ROUNDED),
+        *(Code.STRAY_READING, Code.READINGS_UNIT, Code.WRONG_FACTOR, Code.SESSION_COUNT),
+        *(Code.REGISTER_RESET, Code.REGISTER_LEAPT, Code.METER_SWAPPED, Code.NUMBER_REPAIRED),
+        Code.CLOSED_BY_SYSTEM,
+    }
+)
+"""Doubts about what the register was at begin and end. Its meter can settle them. It cannot say
+whose energy it counted, nor that it counts right: only another source can."""
 DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LATER_FACTS})
 """Doubts about messages that did not change the figure. All others question the figure, so they
 need a confirmation or a correction of it."""

@@ -78,6 +78,7 @@ from levity_trio.store.upkeep.metering import open_metering
 from levity_trio.store.upkeep.nightly import keep_backing_up
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
+from levity_trio.store.upkeep.signing import open_signing
 from levity_trio.store.writes.chargers import commands, credentials, sessions
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.wire.payloads import prepare
@@ -262,6 +263,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
             writer, reader, clock, rule, config.check_interval_seconds, central.hooks.listen
         ),
         open_rejudging(writer, clock, config.check_interval_seconds, rule),
+        open_signing(writer, reader, clock, config.check_interval_seconds),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
         open_metering(writer, reader, clock, config.clock_speed, lambda: central.clock_trusted),

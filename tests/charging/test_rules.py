@@ -21,7 +21,7 @@ NOT_JUDGED = frozenset(
             Code.LATER_FACTS,
             Code.LEGACY,
         ),
-        *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE, Code.EXPORTED),
+        *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE, Code.EXPORTED, Code.SIGNED_VALUES),
     }
 )
 """Reviews that do not come from the judgement of energy."""

@@ -81,6 +81,15 @@ def add_facts(books: Books, station: Station) -> None:
         "INSERT INTO backend_refused (backend_id, cp_id, at, kind, action, payload, answer) "
         "VALUES (1, 'CP-1', '', 'late', '', '{}', '')"
     )
+    add(
+        "INSERT INTO meter_key (cp_id, conn_id, key, fingerprint, added_at, added_by, ended_at, "
+        "ended_by) VALUES ('CP-1', 1, '04', 'a', '', '', '2025', 'anna'), "
+        "('CP-1', 1, '04', 'a', '', '', NULL, NULL)"
+    )
+    add(
+        "INSERT INTO moved_reading (reading_id, tx_id) "
+        f"SELECT min(id), {transaction} FROM meter_val"
+    )
     of_files = (
         "INSERT INTO file (kind, name, title, size_bytes, sha256, created_at, deleted_at) VALUES"
     )

@@ -318,6 +318,17 @@ class Beside(NamedTuple):
     charger: str = ""
 
 
+class SignedEvidence(NamedTuple):
+    """What the signed values of a transaction prove, as `signed_check` has it; `wh` is the signed
+    difference."""
+
+    state: str
+    words: str
+    wh: int | None
+    digit_wh: int | None
+    is_owners: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """All evidence for one transaction. Times are in seconds by the charger's clock, registers in
@@ -392,6 +403,7 @@ class Case:
     another meter."""
     available_at: float | None = None
     """The time since which the connector was available, before the end."""
+    signed: SignedEvidence | None = None
     habits: Mapping[Code, float] = field(default_factory=dict)
     """The habits of this charger, each with the factor that its registers lack."""
     shown_factor: float | None = None

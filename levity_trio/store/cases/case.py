@@ -36,6 +36,7 @@ from levity_trio.charging.sent.evidence import (
     Level,
     Neighbour,
     Row,
+    SignedEvidence,
     gather,
     is_rising,
     seconds,
@@ -93,7 +94,7 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.lookups.connectors import connectors
-from levity_trio.told import Told
+from levity_trio.told import Told, of_stored
 from levity_trio.wire.numbers import decimal
 from levity_trio.wire.times import clock_time, shifted_stamp
 
@@ -628,10 +629,23 @@ def case_of(
         booted_at=[seconds(at) + ahead for at in boot_times],
         begin_of_new_meter=begin_after(history, tx) if swapped_at else None,
         available_at=_available_before_end(rows, tx, boot_times),
+        signed=_signed(rows, tx, until),
         **gather(line.rows)._asdict(),
         **_neighbours(history, tx, line, next_begin),
         **habits_of(rows, tx, until)._asdict(),
     )
+
+
+_SIGNED: Final = (
+    "SELECT state, told, wh, digit_wh, is_owners FROM signed_check "
+    "WHERE tx_id = ? AND checked_at <= ?"
+)
+
+
+def _signed(rows: Rows, tx: StoredTransaction, until: str) -> SignedEvidence | None:
+    for state, told, *rest in rows(_SIGNED, (tx.id, until)):
+        return SignedEvidence(state, of_stored(told), *rest)
+    return None
 
 
 class _Neighbours(TypedDict):

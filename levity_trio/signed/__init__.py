@@ -1,0 +1,1 @@
+"""Signed meter values: what a meter signed, with which key, and what that proves."""

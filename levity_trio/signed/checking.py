@@ -1,0 +1,246 @@
+"""What the signed values of a session prove: who measured its energy, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from levity_trio.signed.keys import (
+    CannotCheck,
+    MeterKey,
+    NoKey,
+    curve_of,
+    is_signed_with,
+    parse_key,
+)
+from levity_trio.signed.records import (
+    BEGIN,
+    ENDS,
+    EXCEPTION,
+    SentRecord,
+    SignedReading,
+    SignedRecord,
+    Unreadable,
+    parse_record,
+    records_in,
+)
+from levity_trio.told import Moment, Quantity, Told
+from levity_trio.wire.times import stamp
+
+PROVEN_CLOCKS: Final = frozenset("SR")
+"""Clocks by which times are proven: synchronized, and relative (table 19)."""
+GOOD: Final = "G"
+SAME_TIME: Final = timedelta(minutes=2)
+"""Signed times and those of a session are apart by no more, where both are right."""
+OTHER_TIME: Final = timedelta(hours=1)
+"""What was signed further from a session is of another one."""
+MOST_RECORDS: Final = 3_000
+"""Of a session: one a minute for two days."""
+
+
+class SignedState(StrEnum):
+    """What signed values say about the figure of a session, as stored."""
+
+    PROVEN = "proven"
+    DOUBTFUL = "doubtful"
+    """They contradict the figure, or a signature is wrong."""
+    UNPROVEN = "unproven"
+    """They cannot be checked here, or do not suffice."""
+
+
+class KnownKey(NamedTuple):
+    """A key of a meter; `is_owners`: the owner entered it, else its charger told it."""
+
+    key: MeterKey
+    is_owners: bool
+
+
+class BilledSession(NamedTuple):
+    """A session that has ended: its figure in Wh, and its times by its charger's clock."""
+
+    wh: int
+    since: datetime
+    until: datetime
+
+
+class SignedFinding(NamedTuple):
+    """What the signed values of a session prove, and why not more. The columns of `signed_check`:
+    see there."""
+
+    state: SignedState
+    told: Told
+    wh: int | None = None
+    digit_wh: int | None = None
+    key: str | None = None
+    is_owners: bool = False
+    is_timed: bool = False
+    first_page: int | None = None
+    last_page: int | None = None
+
+
+class _Doubtful(Exception):
+    """The values contradict the figure. The text says how."""
+
+
+class _Unproven(Exception):
+    """The values do not suffice. The text says why."""
+
+
+Pair: TypeAlias = tuple[SignedReading, SignedReading]
+
+
+def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSession) -> SignedFinding:
+    """Check the values of format SignedData of a session, in the order of their times.
+
+    It is proven by one record with begin and end, or by two with all pages between them: the
+    signatures are right, the meter was in order, and the signed difference is the figure.
+    """
+    sent = [*dict.fromkeys(one for value in values for one in records_in(value))]
+    if not sent:
+        words = Told("the values are of a format that cannot be checked here")
+        return SignedFinding(SignedState.UNPROVEN, words)
+    found = SignedFinding(SignedState.PROVEN, Told("its meter signed this energy"))
+    try:
+        fits = [_fit(one, keys) for one in sent[:MOST_RECORDS]]
+        used = _used([record for record, _ in fits])
+        pages = [record.page or 0 for record in used]
+        found = found._replace(
+            key=fits[0][1].key.fingerprint,
+            is_owners=all(known.is_owners for _, known in fits),
+            first_page=pages[0],
+            last_page=pages[-1],
+        )
+        pair = _pair(used, session.wh)
+        _look_at_times(pair, session)
+        wh, digit = _difference(pair), max(Decimal(1), *(one.digit for one in pair))
+        is_timed = _has_times(pair) and _is_apart(pair, session) <= SAME_TIME
+        found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
+        if abs(wh - session.wh) > digit:
+            words = Told("its meter signed {1}", Quantity(float(wh), "Wh"))
+            return found._replace(state=SignedState.DOUBTFUL, told=words)
+    except (_Doubtful, _Unproven) as problem:
+        is_doubtful = isinstance(problem, _Doubtful)
+        state = SignedState.DOUBTFUL if is_doubtful else SignedState.UNPROVEN
+        return found._replace(state=state, told=problem.args[0])
+    return found
+
+
+def verified(sent: SentRecord, keys: Iterable[MeterKey]) -> tuple[SignedRecord, MeterKey] | None:
+    """Return a record with the key with which it was signed; None if it was signed with none of
+    them, or was changed. Raises Unreadable, CannotCheck."""
+    record = parse_record(sent)
+    curve = curve_of(record.algorithm)
+    for key in keys:
+        if is_signed_with(key, curve, record.payload, record.signature):
+            return record, key
+    return None
+
+
+def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, KnownKey]:
+    """Return a record with the key that fits. Where the owner entered keys, no other counts.
+
+    A key in the settings of a charger may be that of another of its meters, so a value that does
+    not fit it contradicts nothing.
+    """
+    known = [one for one in keys if one.is_owners]
+    if not known and sent.key:
+        with suppress(NoKey):
+            known.append(KnownKey(parse_key(sent.key), is_owners=False))
+    is_certain = bool(known)
+    known = known or [*keys]
+    try:
+        found = verified(sent, [one.key for one in known])
+    except (Unreadable, CannotCheck) as problem:
+        raise _Unproven(problem.args[0]) from problem
+    if found is None and is_certain:
+        raise _Doubtful(
+            Told("a signature is wrong: the value was changed, or its meter has another key")
+        )
+    if found is None:
+        raise _Unproven(Told("the public key of its meter is not known"))
+    record, key = found
+    return record, next(one for one in known if one.key == key)
+
+
+def _used(records: Sequence[SignedRecord]) -> Sequence[SignedRecord]:
+    """Return the newest record with begin and end, else all from the begin to the end. Raises
+    _Unproven."""
+    paged = sorted((one for one in records if one.page is not None), key=lambda one: one.page or 0)
+    ends = [place for place, one in enumerate(paged) if one.reasons & ENDS]
+    last = ends[-1] if ends else -1
+    begins = [place for place, one in enumerate(paged[: last + 1]) if BEGIN in one.reasons]
+    if not begins:
+        raise _Unproven(Told("begin and end are not both signed"))
+    used = paged[begins[-1] : last + 1]
+    if [one.page for one in used] != [*range(used[0].page or 0, (used[0].page or 0) + len(used))]:
+        raise _Unproven(Told("records between begin and end are missing"))
+    return used
+
+
+def _pair(records: Sequence[SignedRecord], wh: int) -> Pair:
+    """Return begin and end on the register whose difference comes nearest to a figure. Raises
+    _Doubtful, _Unproven."""
+    if len({record.meter for record in records}) > 1:
+        raise _Doubtful(Told("begin and end were signed by two meters"))
+    if len({record.whose for record in records}) > 1:
+        raise _Unproven(Told("begin and end were signed for two cards"))
+    begins, ends = dict[str, SignedReading](), dict[str, SignedReading]()
+    for reading in (one for record in records for one in record.readings):
+        if reading.reason == EXCEPTION or reading.state != GOOD or reading.errors:
+            told = " ".join(filter(None, (reading.reason, reading.state, reading.errors)))
+            raise _Doubtful(Told("its meter says that a reading is not usable: {1}", told))
+        if reading.wh is not None and reading.reason == BEGIN:
+            begins.setdefault(reading.register, reading)
+        elif reading.wh is not None and reading.reason in ENDS:
+            ends[reading.register] = reading
+    pairs = [(begins[register], ends[register]) for register in begins.keys() & ends.keys()]
+    if not pairs:
+        raise _Unproven(Told("begin and end are not both signed"))
+    return min(pairs, key=lambda pair: (abs(_difference(pair) - wh), pair[0].register))
+
+
+def _difference(pair: Pair) -> Decimal:
+    begin, end = pair
+    return (end.wh or Decimal()) - (begin.wh or Decimal())
+
+
+def _has_times(pair: Pair) -> bool:
+    """Whether its times are proven."""
+    return all(one.at is not None and one.clock in PROVEN_CLOCKS for one in pair)
+
+
+def _is_apart(pair: Pair, session: BilledSession) -> timedelta:
+    """Return by how much proven times and those of a session are apart."""
+    times = zip(pair, (session.since, session.until), strict=True)
+    return max(abs((one.at or at) - at) for one, at in times)
+
+
+def _look_at_times(pair: Pair, session: BilledSession) -> None:
+    """Raise _Unproven if a meter with a proven clock signed another session."""
+    begin, end = (one.at for one in pair)
+    if _has_times(pair) and begin is not None and end is not None:
+        is_other = end < session.since - OTHER_TIME or begin > session.until + OTHER_TIME
+        if is_other:
+            raise _Unproven(Told("its meter signed another time: {1}", Moment(stamp(begin))))
+
+
+def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | None) -> str:
+    """Return records as a file of the transparency software (schema values.xsd of S.A.F.E.), with
+    which anybody can check them. `key` is that of their meter, in hex; None: what came with
+    them."""
+    root = Element("values")
+    for one in sent:
+        value = SubElement(root, "value", transactionId=str(transaction))
+        with suppress(Unreadable):
+            reasons = parse_record(one).reasons
+            if BEGIN in reasons or reasons & ENDS:
+                value.set("context", f"Transaction.{'End' if reasons & ENDS else 'Begin'}")
+        if key or one.key:
+            SubElement(value, "publicKey", encoding="plain").text = key or one.key
+        SubElement(value, "signedData", format="OCMF", encoding="plain").text = one.text
+    return tostring(root, encoding="unicode", xml_declaration=True)

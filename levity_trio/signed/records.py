@@ -1,0 +1,194 @@
+"""Records of OCMF 1.x (Open Charge Metering Format), as chargers send them in readings of format
+SignedData: OCMF|payload|signature, plain, or in hex, base64, JSON or XML.
+
+The signature covers the bytes of the payload as they were sent, so these are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from html import unescape
+from typing import Any, Final, NamedTuple
+
+from levity_trio.told import Told
+
+HEADER: Final = "OCMF|"
+DEFAULT: Final = "ECDSA-secp256r1-SHA256"
+BEGIN: Final = "B"
+ENDS: Final = frozenset("ELRAP")
+EXCEPTION: Final = "X"
+"""Reasons of a reading (table 7)."""
+MOST_DIGITS: Final = 12
+"""Of a register in Wh, before and after the point. No meter has more."""
+_DEPTH: Final = 3
+_PAGE: Final = re.compile(r"T(\d{1,18})")
+_XML: Final = re.compile(
+    r"<(signedData|encodedMeterValue|publicKey)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE
+)
+_EXPORT: Final = re.compile(r"(?:^|:)(?:0?2|C[0-3])\.0?8\.", re.IGNORECASE)
+"""The registers of energy that a car gives back (OBIS, table 25)."""
+_UNITS: Final[Mapping[str, int]] = {"Wh": 1, "kWh": 1000}
+
+
+class Unreadable(ValueError):
+    """A value is no record of OCMF. The text says why."""
+
+
+class SentRecord(NamedTuple):
+    """A record as it was sent, and the key that was sent with it; "": none was."""
+
+    text: str
+    key: str
+
+
+class SignedReading(NamedTuple):
+    """A reading of a record: why and when it was taken, the letter of its clock (table 19), its
+    register, and the errors and the state that the meter tells.
+
+    `wh` is None if it is no energy that a car took; `digit` is one unit of its last digit, in Wh.
+    """
+
+    reason: str
+    at: datetime | None
+    clock: str
+    register: str
+    wh: Decimal | None
+    digit: Decimal
+    errors: str
+    state: str
+
+
+class SignedRecord(NamedTuple):
+    """A record. `meter` and `whose` say which meter signed it, and of whom it speaks; `page` is its
+    number among the records of its meter, None outside of a session."""
+
+    sent: SentRecord
+    payload: bytes
+    algorithm: str
+    signature: bytes
+    meter: tuple[str, str]
+    whose: tuple[str, str]
+    page: int | None
+    readings: tuple[SignedReading, ...]
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why its readings were taken."""
+        return {reading.reason for reading in self.readings}
+
+
+def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentRecord]:
+    """Yield the records of OCMF in a value; none if it is of another format."""
+    text = value.strip()
+    if text.startswith(HEADER):
+        yield SentRecord(text, key)
+    elif depth and text.startswith("{"):
+        with suppress(ValueError, RecursionError):
+            told = json.loads(text)
+            yield from records_in(
+                str(told.get("signedMeterData") or ""),
+                str(told.get("publicKey") or key),
+                depth - 1,
+            )
+    elif depth and text.startswith("<"):
+        parts = [(name.casefold(), unescape(part).strip()) for name, part in _XML.findall(text)]
+        keys = [part for name, part in parts if name == "publickey"]
+        for name, part in parts:
+            if name != "publickey":
+                yield from records_in(part, keys[0] if keys else key, depth - 1)
+    elif depth:
+        for decode in (bytes.fromhex, _base64):
+            with suppress(ValueError):
+                yield from records_in(decode(text).decode(), key, 1 if depth > 1 else 0)
+
+
+def _base64(text: str) -> bytes:
+    return b64decode(text, validate=True)
+
+
+def parse_record(sent: SentRecord) -> SignedRecord:
+    """Return a record. Raises Unreadable."""
+    payload, _, signature = sent.text.removeprefix(HEADER).rpartition("|")
+    told, sealed = _object(payload), _object(signature)
+    encoding, kind = sealed.get("SE", "hex"), sealed.get("SM", "application/x-der")
+    if encoding not in ("hex", "base64") or kind != "application/x-der":
+        raise Unreadable(Told("its signature is of another kind than OCMF describes"))
+    data = str(sealed.get("SD", ""))
+    try:
+        signed = bytes.fromhex(data) if encoding == "hex" else _base64(data)
+    except ValueError as error:
+        raise Unreadable(Told("its signature is no {1}", encoding)) from error
+    readings = told.get("RD")
+    if not isinstance(readings, list) or not all(isinstance(one, dict) for one in readings):
+        raise Unreadable(Told("it has no readings"))
+    page = _PAGE.fullmatch(_text(told, "PG"))
+    return SignedRecord(
+        sent,
+        payload.encode(),
+        _text(sealed, "SA") or DEFAULT,
+        signed,
+        (_text(told, "MS"), _text(told, "GS")),
+        (_text(told, "IT"), _text(told, "ID")),
+        int(page[1]) if page else None,
+        tuple(_readings(readings)),
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        raise Unreadable(Told("it is not OCMF: a section is no JSON")) from error
+    if not isinstance(found, dict):
+        raise Unreadable(Told("it is not OCMF: a section is no object"))
+    return found
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    found = told.get(name)
+    return "" if found is None else str(found)
+
+
+def _readings(sent: list[dict[str, Any]]) -> Iterator[SignedReading]:
+    """Yield readings: what is left out is as in the one before (table 7)."""
+    told: dict[str, Any] = {}
+    for one in sent:
+        told = {**told, **one}
+        at, _, clock = _text(told, "TM").rpartition(" ")
+        wh, digit = _energy(told)
+        yield SignedReading(
+            _text(told, "TX"),
+            _moment(at),
+            clock,
+            _text(told, "RI"),
+            wh,
+            digit,
+            _text(told, "EF"),
+            _text(told, "ST"),
+        )
+
+
+def _moment(text: str) -> datetime | None:
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else None
+    return None
+
+
+def _energy(told: Mapping[str, Any]) -> tuple[Decimal | None, Decimal]:
+    """Return the energy of a reading in Wh, as exact as it was signed, and its last digit."""
+    factor = _UNITS.get(_text(told, "RU"))
+    with suppress(InvalidOperation, ValueError):
+        value = Decimal(_text(told, "RV").strip())
+        exponent = value.as_tuple().exponent
+        is_possible = isinstance(exponent, int) and abs(exponent) <= MOST_DIGITS
+        is_taken = value >= 0 and not _EXPORT.search(_text(told, "RI"))
+        if factor and is_taken and is_possible and value.adjusted() <= MOST_DIGITS:
+            return value * factor, Decimal(1).scaleb(int(exponent)) * factor
+    return None, Decimal(1)

@@ -1,0 +1,116 @@
+"""What the signed values of transactions prove: the values and keys that are stored, the check of
+them, and what it found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from levity_trio.signed.checking import (
+    BilledSession,
+    KnownKey,
+    SignedFinding,
+    check,
+    transparency_file,
+)
+from levity_trio.signed.keys import NoKey, parse_key
+from levity_trio.signed.records import records_in
+from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, span
+from levity_trio.store.engine.database import Database, Rows, rows_of
+
+_VALUES: Final = (
+    "SELECT value FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? "
+    "AND tx_id = ? AND format = 'SignedData' ORDER BY timestamp, id"
+)
+_ENTERED: Final = (
+    "SELECT key FROM meter_key WHERE cp_id = ? AND conn_id IN (0, ?) "
+    "AND (ended_at IS NULL OR ended_at > ?) ORDER BY id DESC"
+)
+_TOLD: Final = (
+    "SELECT key, value FROM configuration WHERE cp_id = ? AND is_known = 1 AND value <> '' "
+    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC"
+)
+"""Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values)."""
+_CONNECTOR: Final = re.compile(r"(?<!\d)(\d{1,2})\]?$")
+_FOUND: Final = (
+    "SELECT state, told, wh, digit_wh, key, is_owners, is_timed, first_page, last_page "
+    "FROM signed_check WHERE tx_id = ?"
+)
+_WORK: Final = "SELECT revision FROM signed_work WHERE id = 1"
+
+
+class CheckedSession(NamedTuple):
+    """What the signed values of a transaction prove; None: it has none, or has not ended."""
+
+    transaction: int
+    finding: SignedFinding | None
+
+
+def revision(db: Database) -> int:
+    """Return the newest of bill_work that the table knows."""
+    return next((int(found) for (found,) in db.execute(_WORK).fetchall()), 0)
+
+
+def checked(db: Database, numbers: Sequence[int]) -> list[CheckedSession]:
+    """Check the signed values of transactions."""
+    rows = rows_of(db)
+    return [CheckedSession(number, _checked(rows, number)) for number in numbers]
+
+
+def _checked(rows: Rows, number: int) -> SignedFinding | None:
+    tx = find_transaction(rows, number)
+    if tx is None or tx.stop_time is None or tx.energy_delivered is None:
+        return None
+    values = _values(rows, tx)
+    if not values:
+        return None
+    since, until = tx.own_start_time, tx.own_stop_time or tx.stop_time
+    session = BilledSession(
+        tx.energy_delivered, datetime.fromisoformat(since), datetime.fromisoformat(until)
+    )
+    return check(values, known_keys(rows, tx), session)
+
+
+def _values(rows: Rows, tx: StoredTransaction) -> list[str]:
+    place = (tx.charger, tx.connector or 0, *span(tx), tx.id)
+    return [value for (value,) in rows(_VALUES, place)]
+
+
+def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:
+    """Return the keys of the meter of a transaction: those that the owner entered first."""
+    connector = tx.connector or 0
+    entered = rows(_ENTERED, (tx.charger, connector, tx.created_at))
+    told = [
+        text
+        for name, text in rows(_TOLD, (tx.charger,))
+        if (of := _CONNECTOR.search(name)) is None or int(of[1]) in (0, connector)
+    ]
+    known = list[KnownKey]()
+    for text, is_owners in [*((one, True) for (one,) in entered), *((one, False) for one in told)]:
+        with suppress(NoKey):
+            known.append(KnownKey(parse_key(text), is_owners))
+    return known
+
+
+def found(rows: Rows, number: int) -> SignedFinding | None:
+    """Return what was found of a transaction; None: nothing was checked."""
+    for row in rows(_FOUND, (number,)):
+        return SignedFinding(*row)
+    return None
+
+
+def file_of(db: Database, number: int) -> str | None:
+    """Return the signed values of a transaction as a file of the transparency software; None: it
+    has none that this can read."""
+    rows = rows_of(db)
+    tx = find_transaction(rows, number)
+    sent = [one for value in _values(rows, tx) for one in records_in(value)] if tx else []
+    if tx is None or not sent:
+        return None
+    checked_with = next((row[4] for row in rows(_FOUND, (number,))), None)
+    keys = [one.key for one in known_keys(rows, tx)]
+    fitting = [one for one in keys if one.fingerprint == checked_with] or keys
+    return transparency_file(number, [*dict.fromkeys(sent)], fitting[0].text if fitting else None)

@@ -1,0 +1,55 @@
+"""Checks the signed values of sessions that have ended, beside the chargers' way: a signature costs
+a small computer milliseconds.
+
+What it finds is derived, so a kill costs nothing: it goes on from the rows. A session is checked
+when it has ended, and again when its figure, its times or the keys of its meter change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import trio
+
+from levity_trio.clock import Clock
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads.money import month_use
+from levity_trio.store.reads.reader import Reader, Sparing
+from levity_trio.store.reads.transactions.signed import checked, revision
+from levity_trio.store.writes.transactions.signing import keep
+from levity_trio.wire.times import stamp
+
+AT_ONCE: Final = 20
+"""Transactions of one read and one write."""
+
+
+@asynccontextmanager
+async def open_signing(
+    writer: Writer, reader: Reader, clock: Clock, look_seconds: float
+) -> AsyncIterator[None]:
+    """Run a task that checks signed values until the block is left."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_keep_on, writer, reader, clock, look_seconds)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _keep_on(writer: Writer, reader: Reader, clock: Clock, seconds: float) -> None:
+    await writer.sharing.duties.wait()
+    sparing = Sparing(reader, "the signed values of a transaction cannot be checked")
+    while True:
+        with surviving("signed values could not be checked"):
+            await _look(writer, reader, sparing, clock)
+        await trio.sleep(seconds)
+
+
+async def _look(writer: Writer, reader: Reader, sparing: Sparing, clock: Clock) -> None:
+    done = await reader.run(revision)
+    while changed := await reader.run(partial(month_use.changed, after=done, most=AT_ONCE)):
+        done = changed[-1][1]
+        found = await sparing.run(checked, [number for number, _ in changed])
+        await writer.run(keep, found, done, stamp(clock()))

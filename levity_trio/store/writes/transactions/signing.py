@@ -1,0 +1,75 @@
+"""Stores what the signed values of transactions prove, and has these judged again by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from levity_trio.charging.lifecycle import Cause
+from levity_trio.signed.checking import SignedFinding, SignedState
+from levity_trio.store.cases.transaction import find_transaction
+from levity_trio.store.engine.database import marks
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.transactions.signed import CheckedSession
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.told import Told, stored
+
+_COLUMNS: Final = ", ".join(SignedFinding._fields)
+_KEPT: Final = f"SELECT {_COLUMNS} FROM signed_check WHERE tx_id = ?"  # noqa: S608 - our own names
+_DELETE: Final = "DELETE FROM signed_check WHERE tx_id = ?"
+_KEEP: Final = (
+    f"INSERT INTO signed_check (tx_id, checked_at, {_COLUMNS}) "  # noqa: S608 - our own names
+    f"VALUES (?, ?, {marks(SignedFinding._fields)})"
+)
+_SAME_PAGES: Final = (
+    "SELECT tx_id FROM signed_check "
+    "WHERE key = ? AND last_page >= ? AND first_page <= ? AND tx_id < ? LIMIT 1"
+)
+_DONE: Final = (
+    "INSERT INTO signed_work (id, revision) VALUES (1, ?) "
+    "ON CONFLICT (id) DO UPDATE SET revision = max(signed_work.revision, excluded.revision)"
+)
+_OF_CHARGER: Final = (
+    "SELECT tx_id FROM signed_check JOIN tx ON tx.id = tx_id WHERE cp_id = ? ORDER BY tx_id"
+)
+_NOT_DUE: Final = "DELETE FROM bill_work WHERE tx_id = ?"
+_DUE: Final = "INSERT INTO bill_work (tx_id) VALUES (?)"
+
+
+def keep(db: UnitOfWork, found: Sequence[CheckedSession], revision: int, at: str) -> None:
+    """Store what was found, and up to which revision of bill_work."""
+    for number, finding in found:
+        tx = find_transaction(db.rows, number)
+        before = [tuple(row) for row in db.rows(_KEPT, (number,))]
+        now = [] if finding is None else [_row(_unique(db, number, finding))]
+        if tx is None or before == now:
+            continue
+        db.execute(_DELETE, (number,))
+        for row in now:
+            db.execute(_KEEP, (number, at, *row))
+        judge_again(db, Origin(tx.charger, None, at), number, Cause.LATER)
+    db.execute(_DONE, (revision,))
+
+
+def _unique(db: UnitOfWork, number: int, finding: SignedFinding) -> SignedFinding:
+    """Return a finding that an earlier session has the same records, if one does."""
+    pages = (finding.key, finding.first_page, finding.last_page, number)
+    for (other,) in db.rows(_SAME_PAGES, pages):
+        words = Told("session {1} has the same signed records", other)
+        return finding._replace(state=SignedState.DOUBTFUL, told=words)
+    return finding
+
+
+def _row(finding: SignedFinding) -> tuple[object, ...]:
+    return (
+        *(finding.state.value, stored(finding.told), finding.wh, finding.digit_wh, finding.key),
+        *(int(finding.is_owners), int(finding.is_timed), finding.first_page, finding.last_page),
+    )
+
+
+def check_again(db: UnitOfWork, charger: str) -> None:
+    """Have the sessions of a charger checked again: another key of its meter is known."""
+    for (number,) in db.rows(_OF_CHARGER, (charger,)):
+        db.execute(_NOT_DUE, (number,))
+        db.execute(_DUE, (number,))
