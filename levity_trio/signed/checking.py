@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
-from xml.etree.ElementTree import Element, SubElement, tostring
 
 from levity_trio.signed.keys import (
     CannotCheck,
@@ -233,6 +232,8 @@ def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | N
     """Return records as a file of the transparency software (schema values.xsd of S.A.F.E.), with
     which anybody can check them. `key` is that of their meter, in hex; None: what came with
     them."""
+    from xml.etree.ElementTree import Element, SubElement, tostring  # noqa: PLC0415 - it costs memory
+
     root = Element("values")
     for one in sent:
         value = SubElement(root, "value", transactionId=str(transaction))
@@ -243,4 +244,4 @@ def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | N
         if key or one.key:
             SubElement(value, "publicKey", encoding="plain").text = key or one.key
         SubElement(value, "signedData", format="OCMF", encoding="plain").text = one.text
-    return tostring(root, encoding="unicode", xml_declaration=True)
+    return tostring(root, encoding="utf-8", xml_declaration=True).decode()

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from html import unescape
 from typing import Any, Final, NamedTuple
 
 from levity_trio.told import Told
@@ -97,6 +96,8 @@ def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentR
                 depth - 1,
             )
     elif depth and text.startswith("<"):
+        from html import unescape  # noqa: PLC0415 - few chargers send XML, and it costs memory
+
         parts = [(name.casefold(), unescape(part).strip()) for name, part in _XML.findall(text)]
         keys = [part for name, part in parts if name == "publickey"]
         for name, part in parts:
