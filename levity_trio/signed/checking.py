@@ -244,4 +244,4 @@ def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | N
         if key or one.key:
             SubElement(value, "publicKey", encoding="plain").text = key or one.key
         SubElement(value, "signedData", format="OCMF", encoding="plain").text = one.text
-    return tostring(root, encoding="utf-8", xml_declaration=True).decode()
+    return str(tostring(root, encoding="utf-8", xml_declaration=True), "utf-8")
