@@ -48,8 +48,9 @@ async def _keep_on(writer: Writer, reader: Reader, clock: Clock, seconds: float)
 
 
 async def _look(writer: Writer, reader: Reader, sparing: Sparing, clock: Clock) -> None:
+    """Check the next few sessions: a database of years has many at its first start."""
     done = await reader.run(revision)
-    while changed := await reader.run(partial(month_use.changed, after=done, most=AT_ONCE)):
-        done = changed[-1][1]
+    changed = await reader.run(partial(month_use.changed, after=done, most=AT_ONCE))
+    if changed:
         found = await sparing.run(checked, [number for number, _ in changed])
-        await writer.run(keep, found, done, stamp(clock()))
+        await writer.run(keep, found, changed[-1][1], stamp(clock()))
