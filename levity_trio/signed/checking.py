@@ -18,9 +18,11 @@ from levity_trio.signed.keys import (
     parse_key,
 )
 from levity_trio.signed.records import (
+    ALFEN,
     BEGIN,
     ENDS,
     EXCEPTION,
+    GOOD,
     SentRecord,
     SignedReading,
     SignedRecord,
@@ -33,7 +35,6 @@ from levity_trio.wire.times import stamp
 
 PROVEN_CLOCKS: Final = frozenset("SR")
 """Clocks by which times are proven: synchronized, and relative (table 19)."""
-GOOD: Final = "G"
 SAME_TIME: Final = timedelta(minutes=2)
 """Signed times and those of a session are apart by no more, where both are right."""
 OTHER_TIME: Final = timedelta(hours=1)
@@ -243,5 +244,6 @@ def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | N
                 value.set("context", f"Transaction.{'End' if reasons & ENDS else 'Begin'}")
         if key or one.key:
             SubElement(value, "publicKey", encoding="plain").text = key or one.key
-        SubElement(value, "signedData", format="OCMF", encoding="plain").text = one.text
+        kind = "ALFEN" if one.text.startswith(ALFEN) else "OCMF"
+        SubElement(value, "signedData", format=kind, encoding="plain").text = one.text
     return str(tostring(root, encoding="utf-8", xml_declaration=True), "utf-8")

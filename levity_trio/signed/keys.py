@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
-from binascii import Error as Base64Error
+from base64 import b32decode, b64decode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -100,16 +100,14 @@ def _candidates(given: str | bytes) -> Iterator[bytes]:
     without = _NO_LINE.sub("", given)
     texts = [without, *sorted(_HEX.findall(given), key=len, reverse=True)]
     for text in texts:
-        try:
+        with suppress(ValueError):
             yield bytes.fromhex(_NO_LINE.sub("", text).removeprefix("0x"))
-        except ValueError:
-            continue
+    with suppress(ValueError):
+        yield b32decode(without)
     for text in (without, *sorted(_BASE64.findall(given), key=len, reverse=True)):
         plain = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
-        try:
+        with suppress(ValueError):
             yield b64decode(f"{plain}{'=' * (-len(plain) % 4)}", validate=True)
-        except (Base64Error, ValueError):
-            continue
 
 
 def _key_in(data: bytes) -> MeterKey | None:
@@ -127,6 +125,9 @@ def _key_in(data: bytes) -> MeterKey | None:
 
 
 def _bare(data: bytes) -> MeterKey | None:
+    if data[:1] in (b"\2", b"\3") and len(data) == 1 + _SIZES[0]:
+        loaded = _loaded("secp192r1", data)  # as Alfen shows it
+        return None if loaded is None else MeterKey("secp192r1", _point(loaded))
     if len(data) // 2 in _SIZES and len(data) % 2 == 0:
         data = b"\4" + data
     is_point = data[:1] == b"\4" and len(data) // 2 in _SIZES and len(data) % 2 == 1
@@ -158,6 +159,11 @@ def _loaded(curve: str, point: bytes) -> EllipticCurvePublicKey | None:
         return None
 
 
+def _point(key: EllipticCurvePublicKey) -> bytes:
+    numbers, size = key.public_numbers(), (key.key_size + 7) // 8
+    return b"\4" + numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")
+
+
 def curve_of(algorithm: str) -> str:
     """Return the curve of an algorithm as OCMF names it (table 22). Raises CannotCheck."""
     found = _ALGORITHM.fullmatch(algorithm)
@@ -170,14 +176,20 @@ def curve_of(algorithm: str) -> str:
 
 
 def is_signed_with(key: MeterKey, curve: str, content: bytes, signature: bytes) -> bool:
-    """Whether a signature (ECDSA with SHA-256, in DER) over a content was made with this key."""
+    """Whether a signature (ECDSA with SHA-256, in DER, or two bare numbers) over a content was made
+    with this key."""
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as above
 
     loaded = _loaded(curve, key.point) if key.curve in (None, curve) else None
     if loaded is None:
         return False
+    half = len(key.point) // 2
+    if len(signature) == 2 * half:
+        numbers = (int.from_bytes(part) for part in (signature[:half], signature[half:]))
+        signature = encode_dss_signature(*numbers)
     try:
         loaded.verify(signature, content, ECDSA(SHA256()))
     except InvalidSignature:

@@ -1,5 +1,6 @@
 """Records of OCMF 1.x (Open Charge Metering Format), as chargers send them in readings of format
-SignedData: OCMF|payload|signature, plain, or in hex, base64, JSON or XML.
+SignedData: OCMF|payload|signature, plain, or in hex, base64, JSON or XML. And those of Alfen, as
+the transparency software of S.A.F.E. reads them: AP;reason;version;key;data;signature, in base32.
 
 The signature covers the bytes of the payload as they were sent, so these are kept.
 """
@@ -8,21 +9,24 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
+import struct
+from base64 import b32decode, b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.told import Told
 
 HEADER: Final = "OCMF|"
+ALFEN: Final = "AP;"
 DEFAULT: Final = "ECDSA-secp256r1-SHA256"
 BEGIN: Final = "B"
 ENDS: Final = frozenset("ELRAP")
 EXCEPTION: Final = "X"
-"""Reasons of a reading (table 7)."""
+GOOD: Final = "G"
+"""Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""
 MOST_DIGITS: Final = 12
 """Of a register in Wh, before and after the point. No meter has more."""
 _DEPTH: Final = 3
@@ -83,10 +87,12 @@ class SignedRecord(NamedTuple):
 
 
 def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentRecord]:
-    """Yield the records of OCMF in a value; none if it is of another format."""
+    """Yield the records in a value; none if it is of another format."""
     text = value.strip()
     if text.startswith(HEADER):
         yield SentRecord(text, key)
+    elif text.startswith(ALFEN):
+        yield SentRecord(text, [*text.split(";"), "", "", ""][3])
     elif depth and text.startswith("{"):
         with suppress(ValueError, RecursionError):
             told = json.loads(text)
@@ -115,6 +121,8 @@ def _base64(text: str) -> bytes:
 
 def parse_record(sent: SentRecord) -> SignedRecord:
     """Return a record. Raises Unreadable."""
+    if sent.text.startswith(ALFEN):
+        return _of_alfen(sent)
     payload, _, signature = sent.text.removeprefix(HEADER).rpartition("|")
     told, sealed = _object(payload), _object(signature)
     encoding, kind = sealed.get("SE", "hex"), sealed.get("SM", "application/x-der")
@@ -193,3 +201,44 @@ def _energy(told: Mapping[str, Any]) -> tuple[Decimal | None, Decimal]:
         if factor and is_taken and is_possible and value.adjusted() <= MOST_DIGITS:
             return value * factor, Decimal(1).scaleb(int(exponent)) * factor
     return None, Decimal(1)
+
+
+_DATA: Final = struct.Struct("<10s4s2s10s I I I 6s B b Q 20s I I")
+"""Adapter, its firmware, meter, state, seconds, time, register, unit, exponent, value, card,
+session, page."""
+_REASONS: Final = {"0": BEGIN, "1": "E", "2": "C"}
+_FAULTS: Final = sum(1 << bit for bit in (1, 2, 16, 26, 30, 31))
+"""Errors of meter and adapter, and a register that differs from the one before."""
+_IMPORT: Final = bytes.fromhex("0100010800ff")
+_WH: Final = 30
+
+
+def _of_alfen(sent: SentRecord) -> SignedRecord:
+    try:
+        _, reason, _, _, data, signature, *_ = sent.text.split(";")
+        payload, signed = b32decode(data), b32decode(signature)
+        adapter, _, _, meter, state, _, at, register, unit, exponent, value, card, session, page = (
+            _DATA.unpack(payload)
+        )
+        reading = SignedReading(
+            _REASONS[reason],
+            datetime.fromtimestamp(at, UTC),
+            "",
+            register.hex(),
+            Decimal(value).scaleb(exponent) if (register, unit) == (_IMPORT, _WH) else None,
+            Decimal(1).scaleb(exponent),
+            f"{state & _FAULTS:x}" if state & _FAULTS else "",
+            GOOD,
+        )
+    except (ValueError, KeyError, struct.error, InvalidOperation) as error:
+        raise Unreadable(Told("it is no record of Alfen")) from error
+    return SignedRecord(
+        sent,
+        payload,
+        "ECDSA-secp192r1-SHA256",
+        signed,
+        (meter.hex(), adapter.hex()),
+        (str(session), card.hex()),
+        page,
+        (reading,),
+    )
