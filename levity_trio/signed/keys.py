@@ -186,12 +186,21 @@ def is_signed_with(key: MeterKey, curve: str, content: bytes, signature: bytes) 
     loaded = _loaded(curve, key.point) if key.curve in (None, curve) else None
     if loaded is None:
         return False
-    half = len(key.point) // 2
-    if len(signature) == 2 * half:
-        numbers = (int.from_bytes(part) for part in (signature[:half], signature[half:]))
-        signature = encode_dss_signature(*numbers)
     try:
-        loaded.verify(signature, content, ECDSA(SHA256()))
-    except InvalidSignature:
+        signed = encode_dss_signature(*_numbers(signature, len(key.point) // 2))
+        loaded.verify(signed, content, ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _numbers(signature: bytes, size: int) -> tuple[int, int]:
+    """Return the two numbers of a signature. Some meters leave out the zero byte that DER puts
+    before a number whose first bit is set. Raises ValueError."""
+    if len(signature) == 2 * size:
+        return int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+    first = signature[4 : 4 + signature[3]] if len(signature) > size else b""
+    second = signature[6 + len(first) :]
+    if signature != _part(0x30, _part(2, first) + _part(2, second)):
+        raise ValueError
+    return int.from_bytes(first), int.from_bytes(second)
