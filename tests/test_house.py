@@ -347,6 +347,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "authority",
         "signed.keys",
         "simulator.charger.certificates",
+        "simulator.charger.signing",
         "store.beside.secret_key",
     ),
     "fluent": ("plugins.fluentd",),

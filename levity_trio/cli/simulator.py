@@ -160,6 +160,7 @@ _CHARGER_FIELDS = together(
     option("--register-wh", "Initial value of its meter registers, in Wh.", type=int),
     option("--security-profile", "Security profile, 0 to 3 (OCPP security whitepaper).", type=int),
     option("--password", "Password for security profiles 1 and 2."),
+    option("--signing-seed", "Text from which its meters' keys are made: they sign (OCMF)."),
     option("--quirk", "Quirk of the charger; can be repeated.", "quirks", multiple=True),
     option("--location", "Name of its location."),
     option("--auto-connect/--no-auto-connect", "Connect automatically.", default=None),

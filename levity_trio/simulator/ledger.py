@@ -172,8 +172,9 @@ class Ledger:
 
 
 def is_register(sample: dict[str, Any]) -> bool:
-    """A sample without a measurand is the energy register (§7.43)."""
-    return bool(sample.get("measurand", REGISTER) == REGISTER)
+    """A sample without a measurand is the energy register (§7.43); a signed one is a record."""
+    is_signed = sample.get("format") == "SignedData"
+    return not is_signed and sample.get("measurand", REGISTER) == REGISTER
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:

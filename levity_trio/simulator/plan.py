@@ -109,6 +109,7 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
             if is_dealt(index, share, dice_of(seed, "quirks", name).random())
         )
     power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
+    signs = is_dealt(index, scenario.signing_share, dice_of(seed, "signing").random())
     model = dice.choice(_MODELS[power_type])
     if SHARED in quirks:
         model = _MODELS[power_type][-1]
@@ -119,6 +120,7 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
         id=identity,
         serial_number=f"{dice.randrange(10**10):010}",
         register_wh=dice.randrange(_OLDEST_REGISTER_WH),
+        signing_seed=str(seed) if signs else "",
         quirks=quirks,
         **kind,  # type: ignore[arg-type]  # each has the type of its field, which a dict cannot express
     )

@@ -30,6 +30,7 @@ from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meter, watch
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
@@ -175,7 +176,10 @@ def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
 
 
 def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charger:
-    """Make a charger with its quirks and the run's clock slack."""
+    """Make a charger with its quirks and the run's clock slack. Public keys of its meters are
+    told."""
+    for key in meter_keys(spec).values():
+        log.info("meter signs", charger=spec.id, key=key.name, public_key=key.default)
     quirks = made(spec.quirks, f"{order.seed}:{spec.id}")
     return Charger(spec, memory, quirks, clock_slack_seconds=order.slack_seconds)
 

@@ -292,6 +292,8 @@ class Scenario:
     tags: tuple[str, ...] = TAGS
     vehicles: tuple[VehicleKind, ...] = VEHICLES
     dc_share: float = 0.0
+    signing_share: float = 0.0
+    """The share of the chargers whose meters sign."""
     deals_each_quirk: bool = False
     """Quirks are assigned round robin, so that each of them occurs."""
     quirks: Mapping[str, float] = field(default_factory=dict)
@@ -378,6 +380,7 @@ def _scenario(keys: Keys) -> Scenario:
             "arrivals": weights(24),
             "tags": texts(20),
             "dc_share": number(0, 1),
+            "signing_share": number(0, 1),
         },
     )
     if values["dc_share"] and not any(kind.fits(DC) for kind in vehicles):

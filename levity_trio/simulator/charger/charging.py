@@ -151,6 +151,8 @@ def end(
         raise Impossible(f"{charger.spec.id}: connector {connector.number} has no transaction")
     shown = notifications.register(charger, connector, at)
     notifications.add_data(charger, connector, "StopTxnSampledData", notifications.END, at)
+    if charger.spec.signing_seed:
+        notifications.add_record(charger, connector, transaction, at)
     request = call.StopTransaction(
         meter_stop=shown,
         timestamp=charger.timestamp(at),

@@ -7,11 +7,13 @@ a replaced meter.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector, Transaction
+from levity_trio.simulator.charger.signing import signed
 from levity_trio.simulator.charger.spec import Message
 from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.ledger import Moment, Sent
@@ -181,6 +183,27 @@ def add_data(charger: State, connector: Connector, key: str, context: str, at: f
         if value is not None:
             transaction.data.append(value)
             transaction.moments.append(connector.moment(at))
+
+
+def add_record(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:
+    """Store what the meter signs of a transaction that ends, for its StopTransaction.
+
+    The meter signs its true register, and numbers its records by the seconds of its clock.
+    """
+    ended_at, readings = charger.timestamp(at), []
+    begin = ("B", transaction.entry.began_at, transaction.true_start_wh)
+    for reason, moment, wh in (begin, ("E", ended_at, shown_wh(connector.meter.register_wh))):
+        time = moment.replace("Z", ",000+0000 S")
+        reading = {"TM": time, "TX": reason, "RV": wh, "RI": "1-0:1.8.0", "RU": "Wh", "ST": "G"}
+        readings.append(reading)
+    serial = f"{charger.spec.serial_number}-{connector.number}"
+    page = f"T{charger.clock.read(at).timestamp():.0f}"
+    record = {"FV": "1.0", "PG": page, "MS": serial, "IS": True, "IT": "ISO14443"}
+    payload = json.dumps({**record, "ID": transaction.id_tag, "RD": readings})
+    value = signed(charger.spec, connector.number, payload)
+    sample = {"value": value, "format": "SignedData", "context": END}
+    transaction.data.append({"timestamp": ended_at, "sampledValue": [sample]})
+    transaction.moments.append(connector.moment(at))
 
 
 def plan_samples(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:

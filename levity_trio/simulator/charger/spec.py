@@ -36,6 +36,8 @@ class ChargerSpec:
     register_wh: int = 0
     security_profile: int = 0
     password: str | None = None
+    signing_seed: str = ""
+    """Its meters sign with keys made from it; "": they do not sign."""
     quirks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from levity_trio.simulator.charger.configuration import ACCEPTED, REJECTED, Conf
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.outbox import Frame, Outbox, Payload, Then
 from levity_trio.simulator.charger.profiles import Kept, Profiles
+from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.charger.tags import Reservations, Tags
 from levity_trio.simulator.ledger import Entry as LedgerEntry
@@ -304,7 +305,7 @@ class State:
         }
         defaults = factory if is_secured else {}
         self.configuration = Configuration(
-            memory.configuration, spec.connectors, defaults, quirks.keys
+            memory.configuration, spec.connectors, defaults, {**quirks.keys, **meter_keys(spec)}
         )
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)

@@ -31,6 +31,7 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.operations import change_configuration
+from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import IllegalMove
@@ -248,7 +249,8 @@ class _Chargers:
 
 
 def _configuration(stored: StoredCharger) -> Configuration:
-    return Configuration(stored.memory.configuration, stored.spec.connectors)
+    own = meter_keys(stored.spec)
+    return Configuration(stored.memory.configuration, stored.spec.connectors, own=own)
 
 
 def _key(stored: StoredCharger, key: str) -> dict[str, Any]:
