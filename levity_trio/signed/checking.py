@@ -191,9 +191,11 @@ def _pair(records: Sequence[SignedRecord], wh: int) -> Pair:
         raise _Unproven(Told("begin and end were signed for two cards"))
     begins, ends = dict[str, SignedReading](), dict[str, SignedReading]()
     for reading in (one for record in records for one in record.readings):
-        if reading.reason == EXCEPTION or reading.state != GOOD or reading.errors:
-            told = " ".join(filter(None, (reading.reason, reading.state, reading.errors)))
+        told = " ".join(filter(None, (reading.reason, reading.state, reading.errors)))
+        if reading.reason == EXCEPTION or reading.state not in (GOOD, "") or "E" in reading.errors:
             raise _Doubtful(Told("its meter says that a reading is not usable: {1}", told))
+        if not reading.state or reading.errors:
+            raise _Unproven(Told("its meter does not say that a reading is good: {1}", told))
         if reading.wh is not None and reading.reason == BEGIN:
             begins.setdefault(reading.register, reading)
         elif reading.wh is not None and reading.reason in ENDS:

@@ -93,7 +93,9 @@ def parse_key(given: str | bytes) -> MeterKey:
     )
 
 
-def _candidates(given: str | bytes) -> Iterator[bytes]:
+def _candidates(given: str | bytes, *, is_inside: bool = False) -> Iterator[bytes]:
+    """Yield what a text may mean. Within base64 there may be a text with the key in hex (Open
+    Charge Alliance, signed meter values)."""
     if isinstance(given, bytes):
         yield given
         given = given.decode("latin-1")
@@ -107,15 +109,18 @@ def _candidates(given: str | bytes) -> Iterator[bytes]:
     for text in (without, *sorted(_BASE64.findall(given), key=len, reverse=True)):
         plain = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
         with suppress(ValueError):
-            yield b64decode(f"{plain}{'=' * (-len(plain) % 4)}", validate=True)
+            data = b64decode(f"{plain}{'=' * (-len(plain) % 4)}", validate=True)
+            yield data
+            if data.isascii() and not is_inside:
+                yield from _candidates(data.decode(), is_inside=True)
 
 
 def _key_in(data: bytes) -> MeterKey | None:
     _, is_ec, rest = data.partition(_IS_EC)
     if not is_ec:
         return _bare(data)
-    oid, rest = rest[2 : 2 + rest[1]], rest[2 + rest[1] :] if len(rest) > 1 else b""
-    curve = _BY_OID.get(oid)
+    length = rest[1] if len(rest) > 1 else 0
+    curve, rest = _BY_OID.get(rest[2 : 2 + length]), rest[2 + length :]
     size = 0 if curve is None else int(re.findall(r"\d+", curve)[0]) // 8
     begin = rest.find(b"\0\4", 0, 8) + 1
     point = rest[begin : begin + 1 + 2 * size]

@@ -29,11 +29,12 @@ GOOD: Final = "G"
 """Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""
 MOST_DIGITS: Final = 12
 """Of a register in Wh, before and after the point. No meter has more."""
-_DEPTH: Final = 3
+_DEPTH: Final = 4
 _PAGE: Final = re.compile(r"T(\d{1,18})")
 _XML: Final = re.compile(
     r"<(signedData|encodedMeterValue|publicKey)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE
 )
+_CDATA: Final = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _EXPORT: Final = re.compile(r"(?:^|:)(?:0?2|C[0-3])\.0?8\.", re.IGNORECASE)
 """The registers of energy that a car gives back (OBIS, table 25)."""
 _UNITS: Final[Mapping[str, int]] = {"Wh": 1, "kWh": 1000}
@@ -94,8 +95,9 @@ def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentR
     elif text.startswith(ALFEN):
         yield SentRecord(text, [*text.split(";"), "", "", ""][3])
     elif depth and text.startswith("{"):
-        with suppress(ValueError, RecursionError):
+        with suppress(ValueError, AttributeError, RecursionError):
             told = json.loads(text)
+            told = told.get("signedMeterValue", told)
             yield from records_in(
                 str(told.get("signedMeterData") or ""),
                 str(told.get("publicKey") or key),
@@ -104,7 +106,10 @@ def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentR
     elif depth and text.startswith("<"):
         from html import unescape  # noqa: PLC0415 - few chargers send XML, and it costs memory
 
-        parts = [(name.casefold(), unescape(part).strip()) for name, part in _XML.findall(text)]
+        parts = [
+            (name.casefold(), unescape(_CDATA.sub(r"\1", part)).strip())
+            for name, part in _XML.findall(text)
+        ]
         keys = [part for name, part in parts if name == "publickey"]
         for name, part in parts:
             if name != "publickey":
@@ -112,11 +117,11 @@ def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentR
     elif depth:
         for decode in (bytes.fromhex, _base64):
             with suppress(ValueError):
-                yield from records_in(decode(text).decode(), key, 1 if depth > 1 else 0)
+                yield from records_in(decode(text).decode(), key, depth - 1)
 
 
 def _base64(text: str) -> bytes:
-    return b64decode(text, validate=True)
+    return b64decode("".join(text.split()), validate=True)
 
 
 def parse_record(sent: SentRecord) -> SignedRecord:
@@ -137,9 +142,13 @@ def parse_record(sent: SentRecord) -> SignedRecord:
     if not isinstance(readings, list) or not all(isinstance(one, dict) for one in readings):
         raise Unreadable(Told("it has no readings"))
     page = _PAGE.fullmatch(_text(told, "PG"))
+    try:
+        content = payload.encode()
+    except UnicodeEncodeError as error:
+        raise Unreadable(Told("it is not OCMF: a section is no JSON")) from error
     return SignedRecord(
         sent,
-        payload.encode(),
+        content,
         _text(sealed, "SA") or DEFAULT,
         signed,
         (_text(told, "MS"), _text(told, "GS")),
@@ -227,8 +236,8 @@ def _of_alfen(sent: SentRecord) -> SignedRecord:
             register.hex(),
             Decimal(value).scaleb(exponent) if (register, unit) == (_IMPORT, _WH) else None,
             Decimal(1).scaleb(exponent),
-            f"{state & _FAULTS:x}" if state & _FAULTS else "",
-            GOOD,
+            "",
+            f"fault {state & _FAULTS:x}" if state & _FAULTS else GOOD,
         )
     except (ValueError, KeyError, struct.error, InvalidOperation) as error:
         raise Unreadable(Told("it is no record of Alfen")) from error
