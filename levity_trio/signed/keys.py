@@ -33,6 +33,7 @@ _SIZES: Final = (24, 32, 48)
 _ALGORITHM: Final = re.compile(r"ECDSA-(\w+)-SHA256", re.IGNORECASE)
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[\s:]?){48,}")
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/_-]\s?){64,}={0,2}")
+_IN_PATH: Final = re.compile(r"[A-Za-z0-9_-]{64,}")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _NO_LINE: Final = re.compile(r"-----[^-\n]*-----|[\s:]")
 LONGEST: Final = 10_000
@@ -106,7 +107,8 @@ def _candidates(given: str | bytes, *, is_inside: bool = False) -> Iterator[byte
             yield bytes.fromhex(_NO_LINE.sub("", text).removeprefix("0x"))
     with suppress(ValueError):
         yield b32decode(without)
-    for text in (without, *sorted(_BASE64.findall(given), key=len, reverse=True)):
+    found = [*_IN_PATH.findall(given), *_BASE64.findall(given)]
+    for text in (without, *sorted(found, key=len, reverse=True)):
         plain = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
         with suppress(ValueError):
             data = b64decode(f"{plain}{'=' * (-len(plain) % 4)}", validate=True)
@@ -143,8 +145,9 @@ def _is_on_curve(key: MeterKey) -> bool:
     if key.curve == UNKNOWN_HERE:
         return True
     size = len(key.point) // 2 * 8
-    fitting = [key.curve] if key.curve else [one for one in _OIDS if f"{size}" in one]
-    return any(one == UNKNOWN_HERE or _loaded(one, key.point) is not None for one in fitting)
+    curves = _OIDS.keys() - {UNKNOWN_HERE}
+    fitting = [key.curve] if key.curve else [one for one in curves if f"{size}" in one]
+    return any(_loaded(one, key.point) is not None for one in fitting)
 
 
 def _loaded(curve: str, point: bytes) -> EllipticCurvePublicKey | None:
