@@ -179,6 +179,13 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
             "Confirm it if the charger was upgraded.",
             "It was faster than this charger ever was, or than AC can deliver.",
         ),
+        "signed_values": DoubtInWords(
+            "Compare the key with the meter's label, and the figures with its display. What the "
+            "meter signed is worth more than what its charger tells.",
+            "What the meter signed differs from the figure by more than the last digit, a "
+            "signature is wrong, begin and end are of two meters, the meter calls a reading not "
+            "usable, or another session has the same records.",
+        ),
         "power_disagrees": DoubtInWords(
             "Compare both in its readings.",
             "Power, current × voltage or state of charge contradicts the register.",
