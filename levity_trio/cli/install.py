@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +23,7 @@ from levity_trio.cli.declaring import (
     together,
 )
 from levity_trio.cli.deploy import write_files
-from levity_trio.cli.terminal import check_terminal, say, say_json, show_table, warn
+from levity_trio.cli.terminal import check_terminal, confirm, say, say_json, show_table, warn
 from levity_trio.config import API_PORT, ConfigError, EnvironmentProblem
 from levity_trio.output import is_terminal
 
@@ -224,6 +224,33 @@ class Progress:
     def say_step(self, text: str) -> None:
         self.say(f"… {text}")
         self.tell(doing=text)
+
+    def accept(
+        self, changes: Sequence[Mapping[str, Any]], more_changes: int, *, is_yes: bool
+    ) -> None:
+        """Show the sessions that a new version judges or prices otherwise, and ask whether to go
+        on. Raises Abort, ConfigError."""
+        self.tell(changes=changes, more_changes=more_changes)
+        if not changes:
+            self.say("No session of the last three months would change.")
+            return
+        rows = []
+        for one in changes:
+            figure, doubts, price = one["figure_wh"], one["doubts"], one["price"]
+            rows.append(
+                {name: one[name] for name in ("session", "charger", "start")}
+                | {
+                    "Wh": figure and f"{figure[0]} → {figure[1]}",
+                    "price": "stays as billed" if one["is_closed"] else price and " → ".join(price),
+                    "doubts": doubts and f"{doubts[0] or 'none'} → {doubts[1] or 'none'}",
+                }
+            )
+        if not self._is_json:
+            show_table(("session", "charger", "start", "Wh", "price", "doubts"), rows)
+        more = f", and {more_changes} more" if more_changes else ""
+        self.say(f"These sessions{more} would change if they were judged or priced anew.")
+        if not is_yes:
+            confirm("Go on?")
 
     def end_upgrade(self, version: str, seconds: float | None) -> None:
         """Say that a version serves, and how long none did."""

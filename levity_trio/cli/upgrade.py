@@ -3,6 +3,7 @@ back to that."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -34,9 +35,11 @@ def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool
     environment with a newer wheel. It shows what it will do, and asks once.
 
     While the old version serves, the new one is installed beside it, the database is backed up and
-    checked, and the new one migrates a copy. What fails there stops nothing. Then the old one
-    stops, and the new one starts. If that does not serve within the time of --patience, the old
-    version comes back with its database, and the reason is told.
+    checked, and the new one migrates a copy. It judges the last three months there, lists each
+    session whose figure, doubts or price would change, and asks before it goes on; closed
+    statements stay. What fails there stops nothing. Then the old one stops, and the new one starts.
+    If that does not serve within the time of --patience, the old version comes back with its
+    database, and the reason is told.
 
     The new version accepts no charger and stores nothing from the API before it serves. Should it
     have stored something all the same, it stays, because going back would lose that.
@@ -70,5 +73,6 @@ def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool
         report.show(planned.found)
         if not report.agreed(planned.rows(), is_yes=is_yes):
             return 130
-        report.end_upgrade(wheel.version, way.carry_out(planned, report.say_step))
+        accept = partial(report.accept, is_yes=is_yes)
+        report.end_upgrade(wheel.version, way.carry_out(planned, report.say_step, accept))
     return 0

@@ -268,14 +268,14 @@ def back_up(machine: Machine, version: str, database: Path, copy: Path) -> None:
     call(machine, version, "backup", str(copy), "--force", "--db", str(database))
 
 
-def try_on(machine: Machine, version: str, copy: Path) -> float:
-    """Let a version migrate a copy of a copy; return the seconds. Raises EnvironmentProblem: it
-    cannot serve on it."""
+def try_on(machine: Machine, version: str, copy: Path) -> dict[str, Any]:
+    """Let a version migrate a copy of a copy; return what it told (store/keeping/upgrading.py).
+    Raises EnvironmentProblem: it cannot serve on it."""
     trial = copy.with_suffix(".trial")
     _remove(trial)  # of an upgrade that was interrupted
     try:
         run(["cp", "--reflink=auto", str(copy), str(trial)], user=USER if machine.runs else None)
-        return float(ask(machine, version, "try", str(trial))["seconds"])
+        return ask(machine, version, "try", str(trial))
     finally:
         _remove(trial)
 

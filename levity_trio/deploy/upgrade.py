@@ -1,8 +1,9 @@
 """The way to another version, and back.
 
 Everything that may fail is done while the old version serves: the new program is installed beside
-it, the database is backed up, and the new program migrates a copy of that and checks it. Then the
-old version stops, its database is copied once more, the link is switched, and the new one starts.
+it, the database is backed up, and the new program migrates a copy of that, checks it, and judges
+the last three months there. Then the old version stops, its database is copied once more, the link
+is switched, and the new one starts.
 
 The new version accepts no charger and no request before it has migrated and opened everything, and
 only then does systemd call it active. If it is not active in time, it is stopped for good before
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
@@ -54,6 +55,8 @@ SPARE_BYTES: Final = 100_000_000
 DISTURBING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 HERE: Final = Machine()
 Told = Callable[[str], None]
+Accept = Callable[[Sequence[Mapping[str, Any]], int], None]
+"""Shows the sessions that would change, and how many more; raises if it shall not go on."""
 
 
 class WentBack(EnvironmentProblem):
@@ -106,7 +109,7 @@ class Upgrade:
         return [
             ("program", f"{self.program.folder}/, beside {self.before}"),
             ("back up, check", str(self.backup) if self.database else "is yours to do: pg_dump"),
-            ("try", "the new version migrates a copy"),
+            ("try", "the new version migrates a copy, and judges three months"),
             ("stop", f"{self.before}; chargers keep their messages"),
             ("start", f"{self.wheel.version}; back to {self.before} after {self.seconds:.0f} s"),
         ]
@@ -131,13 +134,13 @@ def plan_upgrade(wheel: Wheel, pinned: str | None, seconds: float) -> Upgrade:
     )
 
 
-def carry_out(upgrade: Upgrade, told: Told) -> float:
+def carry_out(upgrade: Upgrade, told: Told, accept: Accept) -> float:
     """Do it, and return for how many seconds no server ran.
 
     Raises EnvironmentProblem: nothing was stopped, or WentBack, or Stays.
     """
     try:
-        needs_copy = _prepare(upgrade, told)
+        needs_copy = _prepare(upgrade, told, accept)
     except (EnvironmentProblem, OSError) as problem:
         raise EnvironmentProblem(
             f"{problem}. Nothing was stopped: {upgrade.before} serves"
@@ -184,14 +187,14 @@ def _switch(upgrade: Upgrade, under_way: UnderWay, texts: Sequence[File]) -> Non
     finish(under_way, upgrade.seconds)
 
 
-def _prepare(upgrade: Upgrade, told: Told) -> bool:
+def _prepare(upgrade: Upgrade, told: Told, accept: Accept) -> bool:
     """Do all that can be done while the old version serves; return whether going back will need a
     copy."""
     _check_disks(upgrade)
     told("installing the new version beside the old one")
     if not upgrade.program.is_done(HERE):
         upgrade.program.do(HERE)
-    needs_copy = _try(upgrade, told)
+    needs_copy = _try(upgrade, told, accept)
     _check_disks(upgrade)
     return needs_copy
 
@@ -221,7 +224,7 @@ _NEWEST: Final = "from levity_trio.store.moving.tables import newest_version as 
 upgrade."""
 
 
-def _try(upgrade: Upgrade, told: Told) -> bool:
+def _try(upgrade: Upgrade, told: Told, accept: Accept) -> bool:
     """Let the new program look at the database, and at a copy; return whether going back needs a
     copy.
 
@@ -235,17 +238,20 @@ def _try(upgrade: Upgrade, told: Told) -> bool:
                 f"{upgrade.before} could not serve on the database of {upgrade.wheel.version}, so "
                 "one could not go back: levity-trio help upgrade shows how to do it on PostgreSQL"
             )
+        told("no copy on PostgreSQL: levity-trio recheck tells later what is judged otherwise")
         return False
     told("backing up, and checking the backup")
     back_up(HERE, upgrade.before, upgrade.database, upgrade.backup)
     call(HERE, upgrade.before, "check", str(upgrade.backup))
     told("trying the new version on a copy")
-    seconds = try_on(HERE, upgrade.wheel.version, upgrade.backup)
+    tried = try_on(HERE, upgrade.wheel.version, upgrade.backup)
+    seconds = tried["seconds"]
     if TRIAL_SHARE * seconds > upgrade.seconds:
         wanted = TRIAL_SHARE * seconds + upgrade.seconds
         raise EnvironmentProblem(
             f"the migration took {seconds:.0f} s in a trial; give --patience {wanted:.0f}"
         )
+    accept(tried["changes"], tried["more_changes"])
     return not seen["serves_old"]
 
 

@@ -6,19 +6,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
-from levity_trio.cli import main
-from levity_trio.cli.install import _ask
+from levity_trio.cli import main, terminal
+from levity_trio.cli.install import Progress, _ask
+from levity_trio.config import ConfigError
 from levity_trio.deploy.plan import Answers
-from levity_trio.deploy.steps import SYSTEMD
+from levity_trio.deploy.program import OPT, try_on
+from levity_trio.deploy.steps import SYSTEMD, Machine
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.load import leases
 from tests.store.books import Books, Station
+from tests.store.keeping import change, charge, query, run
 
 
 @pytest.fixture
@@ -139,3 +145,60 @@ def test_a_wrong_answer_is_asked_for_again_and_no_other_one(
     assert "give one of admitted, all" in told
     assert "time-zone in the settings: give the IANA name of a time zone" in told
     assert "public-url in the settings: give an address such as" in told
+
+
+@pytest.fixture
+def tried(tmp_path: Path) -> dict[str, Any]:
+    """What the installed program of a new version tells of a copy whose figure it judges
+    otherwise."""
+    machine, copied = Machine(tmp_path / "card"), tmp_path / "before.db"
+    python = machine.at(OPT) / "2" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    run(copied, charge)
+    assert try_on(machine, "2", copied)["changes"] == []
+    change(copied, "UPDATE tx SET energy_delivered = 900, rules = 1")
+    before = query(copied, "SELECT * FROM tx")
+    answer = try_on(machine, "2", copied)
+    assert query(copied, "SELECT * FROM tx") == before
+    assert [*tmp_path.glob("*.trial*")] == []
+    return answer
+
+
+def test_before_an_upgrade_goes_on_it_shows_what_would_change_and_asks(
+    tried: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, (one,) = Progress(is_json=False), tried["changes"]
+    people.accept(tried["changes"], 0, is_yes=True)
+    head, row, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["session", "charger", "start", "Wh"]
+    assert row.split()[:2] == [str(one["session"]), "CP-1"]
+    assert row.endswith("900 → 1000")
+    assert last == "These sessions would change if they were judged or priced anew."
+
+    doubtful = one | {"is_closed": True, "doubts": ["", "it overlaps"]}
+    priced = one | {"figure_wh": None, "price": ["1.17 EUR", "1.20 EUR"]}
+    people.accept([doubtful, priced], 3, is_yes=True)
+    _, first, second, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("900 → 1000  stays as billed      none → it overlaps")
+    assert second.endswith("-           1.17 EUR → 1.20 EUR  -")
+    assert last.startswith("These sessions, and 3 more would change")
+
+    with pytest.raises(ConfigError, match="no terminal to ask"):
+        people.accept([one], 0, is_yes=False)
+    monkeypatch.setattr(terminal, "is_terminal", lambda _: True)
+    for answer in ("n", "y"):
+        monkeypatch.setattr(sys, "stdin", StringIO(f"{answer}\n"))
+        with pytest.raises(click.Abort) if answer == "n" else nullcontext():
+            people.accept([one], 0, is_yes=False)
+    capsys.readouterr()
+
+
+def test_an_upgrade_that_changes_no_session_says_so_and_asks_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Progress(is_json=False).accept([], 0, is_yes=False)
+    assert capsys.readouterr().out == "No session of the last three months would change.\n"
+    Progress(is_json=True).accept([], 0, is_yes=False)
+    assert json.loads(capsys.readouterr().out) == {"changes": [], "more_changes": 0}

@@ -120,6 +120,16 @@ class Price(NamedTuple):
     costs: Sequence[Cost]
 
 
+class BookDifference(NamedTuple):
+    """A session of which the book says something else than if it were booked anew: its next price
+    in the book, and that of now. `is_price` is true if nothing else differs."""
+
+    transaction: int
+    before: Price
+    after: Price
+    is_price: bool
+
+
 class _Facts(NamedTuple):
     """What decides whose a session is, and its state."""
 
@@ -420,22 +430,28 @@ def differences(rows: Rows, rule: Rule, transactions: Sequence[int]) -> list[int
     """
     waiting = {number for (number,) in rows(_WAITING.format(marks(transactions)), transactions)}
     settled = [number for number in transactions if number not in waiting]
-    if not settled:
-        return []
-    stored = {row[0]: row for row in rows(_STORED.format(marks(settled)), settled)}
-    costs: dict[int, set[Cost]] = defaultdict(set)
-    for row in rows(_STORED_COSTS.format(marks(settled)), settled):
-        costs[row[0]].add(Cost(*row))
-    expected = booked(rows, rule, settled)
+    return [one.transaction for one in booked_otherwise(rows, rule, settled)] if settled else []
+
+
+def booked_otherwise(
+    rows: Rows, rule: Rule, transactions: Sequence[int]
+) -> Iterator[BookDifference]:
+    """Yield how the book differs from what it would say if these sessions were booked anew; those
+    that wait are not left out."""
+    stored = {row[0]: row for row in rows(_STORED.format(marks(transactions)), transactions)}
+    closed, next_costs = defaultdict[int, set[Cost]](set), defaultdict[int, set[Cost]](set)
+    for row in rows(_STORED_COSTS.format(marks(transactions)), transactions):
+        cost = Cost(*row)
+        (closed if cost.statement else next_costs)[cost.transaction].add(cost)
+    expected = booked(rows, rule, transactions)
     asked = [one.transaction for one in expected if one.price == "due"]
     priced = prices(rows, rule, asked) if asked else {}
-    found = []
     for one in expected:
-        price = priced.get(one.transaction, Price(one.price, ()))
-        right = {*one.costs, *(price.costs if price.kind == "booked" else ())}
-        if (
-            stored.get(one.transaction) != (*one[:10], price.kind)
-            or costs[one.transaction] != right
-        ):
-            found.append(one.transaction)
-    return found
+        number = one.transaction
+        *facts, kind = stored.get(number, ("",))
+        price = priced.get(number, Price(one.price, ()))
+        right = {*price.costs} if price.kind == "booked" else set[Cost]()
+        is_price = (*facts,) == one[:10] and closed[number] == {*one.costs}
+        if not is_price or kind != price.kind or next_costs[number] != right:
+            before = Price(kind, sorted(next_costs[number]))
+            yield BookDifference(number, before, price, is_price)

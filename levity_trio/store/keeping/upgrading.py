@@ -3,7 +3,8 @@ levity_trio.store.keeping.upgrading`.
 
     look DATABASE OLD   whether the program of schema OLD still serves after the migrations of this
                         one
-    try COPY            migrate a copy and check it, as the start of this version would
+    try COPY            migrate a copy and check it, as the start of this version would; its
+                        `changes` are sessions that this version judges or prices otherwise
     undo DATABASE COPY  put the copy back, made when the old version had stopped, unless something
                         was stored since
 
@@ -18,22 +19,50 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.store.engine.connection import lock_held, open_database
+from levity_trio.store.billing.booking import BookDifference, Price, booked_otherwise, rule_of_book
+from levity_trio.store.cases.transaction import COLUMNS, StoredTransaction
+from levity_trio.store.engine.connection import (
+    FileConnection,
+    FileDatabase,
+    lock_held,
+    open_database,
+)
+from levity_trio.store.engine.database import parts, rows_of
 from levity_trio.store.engine.opening import open_known
 from levity_trio.store.engine.schema import Version, look, new_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.copies import STAMPED, copy, open_copy, open_partial, tables_of
 from levity_trio.store.keeping.restoring import RESTORING, swap
+from levity_trio.store.reads.site.database import newest
+from levity_trio.store.reads.transactions.recheck import DifferenceCause, compare
+from levity_trio.wire.times import shifted_stamp
 
 ACKNOWLEDGED: Final = STAMPED.keys() - {"run", "tx_event", "event"}
 """Tables to one of which whatever a charger or a person was told adds a row. The others also get
 rows from a start alone: its run, and what it finds overdue, which the old version finds as well.
 """
+
+REPLAYED: Final = timedelta(days=92)
+MOST_CHANGES: Final = 100
+_ENDED: Final = (
+    f"SELECT {COLUMNS} FROM booked JOIN tx ON tx.id = booked.tx_id "  # noqa: S608 - our own names
+    "WHERE booked.ended_at >= ? AND tx.status = 'Completed' AND tx.imported_id IS NULL"
+)
+_PRICED: Final = (
+    "SELECT tx_id FROM booked "
+    "WHERE ended_at >= ? AND is_open = 0 OR price IN ('booked', 'unpriced')"
+)
+_CHANGED: Final = (
+    "SELECT tx.cp_id, start_time, price = 'billed' FROM tx JOIN booked ON tx_id = tx.id "
+    "WHERE tx.id = ?"
+)
 
 
 def look_at(database: DatabaseAddress, old: int) -> Mapping[str, object]:
@@ -52,10 +81,79 @@ def look_at(database: DatabaseAddress, old: int) -> Mapping[str, object]:
 def try_on(copied: Path) -> Mapping[str, object]:
     """Migrate a copy and check it. Raises EnvironmentProblem, sqlite3.Error."""
     began = time.monotonic()
-    with open_database(copied):
+    with open_database(copied) as connection:
         seconds = time.monotonic() - began
+        changes = _replayed(connection)
     problems = [f"{one.check}: {one.text}" for one in check(copied, lambda _: None).problems]
-    return {"seconds": seconds, "problem": "; ".join(problems) or None}
+    return {
+        "seconds": seconds,
+        "problem": "; ".join(problems) or None,
+        "changes": changes[:MOST_CHANGES],
+        "more_changes": len(changes[MOST_CHANGES:]),
+    }
+
+
+def _replayed(connection: FileConnection) -> list[Mapping[str, object]]:
+    """Return the sessions of the last three months that this version judges or prices otherwise.
+
+    Nothing is applied. Those with another price then wait to be booked anew, as a server lists them
+    at night: that the book has their old price is no damage.
+    """
+    rows = rows_of(db := FileDatabase(connection))
+    last = newest(db)
+    since = "" if last is None else shifted_stamp(last.at, -REPLAYED)
+    judged = {}
+    for row in rows(_ENDED, (since,)):
+        found = compare(rows, StoredTransaction(*row))
+        if found and found.settled_by is None and DifferenceCause.RULES in found.causes:
+            judged[found.transaction] = found
+
+    # What a session would cost by its new figure is asked of the database, and undone.
+    connection.begin()
+    for number, difference in judged.items():
+        then = difference.then
+        connection.execute(
+            "UPDATE tx SET energy_delivered = ?, confidence = ?, review = ? WHERE id = ?",
+            (then.wh, then.confidence, then.words or None, number),
+        )
+    rule, priced = rule_of_book(rows), dict[int, BookDifference]()
+    numbers = [number for (number,) in rows(_PRICED, (since,))]
+    for part in parts(numbers):
+        for one in booked_otherwise(rows, rule, part) if rule is not None else ():
+            if one.before.kind != "due" and (one.is_price or one.transaction in judged):
+                priced[one.transaction] = one
+    connection.rollback()
+
+    changes = list[Mapping[str, object]]()
+    for number in sorted({*judged, *priced}):
+        found, price = judged.get(number), priced.get(number)
+        ((charger, start, is_closed),) = rows(_CHANGED, (number,))
+        changes.append(
+            {
+                "session": number,
+                "charger": charger,
+                "start": start,
+                "is_closed": bool(is_closed),
+                "figure_wh": found and _pair(found.stored.wh, found.then.wh),
+                "doubts": found and _pair(found.stored.words, found.then.words),
+                "price": price and _pair(_in_words(price.before), _in_words(price.after)),
+            }
+        )
+        connection.execute("DELETE FROM to_book WHERE tx_id = ?", (number,))
+        connection.execute("INSERT INTO to_book (tx_id) VALUES (?)", (number,))
+    return changes
+
+
+def _pair(before: object, after: object) -> tuple[object, object] | None:
+    return None if before == after else (before, after)
+
+
+def _in_words(price: Price) -> str:
+    sums = [
+        f"{written(cost.amount, CURRENCIES[cost.currency])} ({cost.prices}, {cost.tax_rate} % tax)"
+        for cost in price.costs
+    ]
+    return " + ".join(sums) or {"none": "held back"}.get(price.kind, price.kind)
 
 
 def undo(database: Path, copied: Path) -> Mapping[str, object]:
