@@ -9,6 +9,7 @@ functions for dataclasses take it for one.
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from functools import cache
 from inspect import get_annotations
 from typing import (
     Annotated,
@@ -49,6 +50,16 @@ def for_operators(row: Any) -> list[str]:
 def names_of(kind: Any) -> tuple[str, ...]:
     """Return the names of the fields of a record, in their order."""
     return tuple(part.name for part in fields(kind))
+
+
+_NAMES: Final = cache(names_of)
+
+
+def copied(kind: Callable[..., T], row: Any, **others: Any) -> T:
+    """Return a record of a kind with what a row has under the names of its fields, and with other
+    values as given."""
+    same = {name: getattr(row, name) for name in _NAMES(kind) if name not in others}
+    return kind(**same, **others)
 
 
 def helps_of(kind: Any) -> dict[str, str]:

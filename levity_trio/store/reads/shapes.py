@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 import orjson
 
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import (
+    Branch,
+    ListKeys,
+    ListPage,
+    Row,
+    WantedPage,
+    WhereCondition,
+    given,
+    read_page,
+)
 from levity_trio.told import Told, in_stored
-
-if TYPE_CHECKING:
-    from levity_trio.store.reads.pages import Row
 
 
 class Shaped(Protocol):
@@ -86,9 +93,27 @@ class Shape(Generic[S]):
         found = db.execute(f"SELECT {self.columns} {rest}", tuple(values)).fetchall()
         return [self.read(row) for row in found]
 
+    def one(self, db: Database, rest: str, values: Sequence[object] = ()) -> S | None:
+        """Return the first row of such a result, None if it has none."""
+        return next(iter(self.every(db, rest, values)), None)
+
     def by_id(self, db: Database, table: str) -> Callable[[Row], S]:
         """Return the function that loads the row whose id is the last part of a key."""
         return lambda key: self.every(db, f"FROM {table} WHERE {table}.id = ?", key[-1:])[0]
+
+    def page(
+        self,
+        db: Database,
+        source: str,
+        charger: str | None,
+        wanted: WantedPage,
+        *conditions: str,
+    ) -> ListPage[S]:
+        """Return a page of a table, the newest first: of its rows about a charger, or of all, for
+        which the conditions hold. Raises NoPage."""
+        every = [*map(WhereCondition, conditions), *given(("cp_id = ?", charger))]
+        table = source.split(maxsplit=1)[0]
+        return read_page(db, ListKeys([Branch(source, every)]), wanted, self.by_id(db, table))
 
 
 def _of_json(text: str | None) -> Any:

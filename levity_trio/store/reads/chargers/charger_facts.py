@@ -16,9 +16,10 @@ from levity_trio.store.reads.pages import (
     ListKeys,
     ListPage,
     WantedPage,
-    WhereCondition,
+    equal,
     given,
     read_page,
+    where,
 )
 from levity_trio.store.reads.shapes import Shape
 
@@ -142,62 +143,49 @@ _FAULT: Final = Shape(Fault)
 _REPAIR: Final = Shape(Repair)
 _HABIT: Final = Shape(Habit)
 SET_ASIDE_ROW: Final = Shape(SetAsideMessage).beside(reason="told")
-_OF_ONE: Final = "cp_id = ?"
 
 
 def boots(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Boot]:
-    return read_page(
-        db, ListKeys([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot")
-    )
+    return _BOOT.page(db, "boot", charger, wanted)
 
 
 def statuses(
     db: Database, charger: str | None, connector: int | None, wanted: WantedPage
 ) -> ListPage[StatusReport]:
     """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
-    branches = [Branch("status")] if charger is None else _of_connectors(db, charger, connector)
+    branches = [Branch("status")]
+    if charger is not None:
+        numbers = connectors(rows_of(db), charger, "status") if connector is None else [connector]
+        branches = [Branch("status", [equal(cp_id=charger, conn_id=one)]) for one in numbers]
     return read_page(db, ListKeys(branches), wanted, _STATUS.by_id(db, "status"))
-
-
-def _of_connectors(db: Database, charger: str, connector: int | None) -> list[Branch]:
-    numbers = connectors(rows_of(db), charger, "status") if connector is None else [connector]
-    of_each = (WhereCondition("cp_id = ? AND conn_id = ?", (charger, number)) for number in numbers)
-    return [Branch("status", [condition]) for condition in of_each]
 
 
 def faults(
     db: Database, charger: str | None, wanted: WantedPage, *, is_open: bool = False
 ) -> ListPage[Fault]:
     """Return the faults and warnings, or only those that are open."""
-    branch = Branch("cp_err", given((_OF_ONE, charger)))
     if is_open:
-        branch = Branch(
-            "cp_err INDEXED BY cp_err_open",
-            [*branch.conditions, WhereCondition("resolved_at IS NULL")],
-        )
-    return read_page(db, ListKeys([branch]), wanted, _FAULT.by_id(db, "cp_err"))
+        source = "cp_err INDEXED BY cp_err_open"
+        return _FAULT.page(db, source, charger, wanted, "resolved_at IS NULL")
+    return _FAULT.page(db, "cp_err", charger, wanted)
 
 
 def set_aside(
     db: Database, charger: str | None, wanted: WantedPage, *, is_waiting: bool = False
 ) -> ListPage[SetAsideMessage]:
     """Return the messages set aside, or only those that no person has looked at."""
-    branch = Branch("set_aside", given((_OF_ONE, charger)))
     if is_waiting:
-        branch = Branch(
-            "set_aside INDEXED BY set_aside_waiting",
-            [*branch.conditions, WhereCondition("looked_at IS NULL")],
-        )
-    return read_page(db, ListKeys([branch]), wanted, SET_ASIDE_ROW.by_id(db, "set_aside"))
+        source = "set_aside INDEXED BY set_aside_waiting"
+        return SET_ASIDE_ROW.page(db, source, charger, wanted, "looked_at IS NULL")
+    return SET_ASIDE_ROW.page(db, "set_aside", charger, wanted)
 
 
 def repairs(db: Database, charger: str | None) -> list[Repair]:
     """Return all repairs, the last first. Their number does not grow: they are counted by kind and
     firmware."""
-    where = " WHERE cp_id = ?" if charger is not None else ""
-    values = () if charger is None else (charger,)
+    of_whom, values = where(given(("cp_id = ?", charger)))
     return _REPAIR.every(
-        db, f"FROM repair{where} ORDER BY last_at DESC, cp_id, kind, firmware", values
+        db, f"FROM repair{of_whom} ORDER BY last_at DESC, cp_id, kind, firmware", values
     )
 
 
@@ -249,8 +237,7 @@ _COMMAND: Final = f"SELECT {_SHAPE.columns} FROM command WHERE id = ?"  # noqa: 
 
 def commands(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Command]:
     """Return a page of commands, the newest first. Raises NoPage."""
-    listing = ListKeys([Branch("command", given(("cp_id = ?", charger)))])
-    return read_page(db, listing, wanted, _SHAPE.by_id(db, "command"))
+    return _SHAPE.page(db, "command", charger, wanted)
 
 
 def command(db: Database, number: int) -> Command | None:
@@ -266,4 +253,4 @@ def command_in(rows: Rows, number: int) -> Command | None:
 
 def habit(db: Database, number: int) -> Habit | None:
     """Return a habit."""
-    return next(iter(_HABIT.every(db, "FROM habit WHERE id = ?", (number,))), None)
+    return _HABIT.one(db, "FROM habit WHERE id = ?", (number,))

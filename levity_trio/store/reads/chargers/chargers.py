@@ -10,8 +10,6 @@ from levity_trio import nouns
 from levity_trio.records import ForOperators, in_order, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
-    Branch,
-    ListKeys,
     ListPage,
     WantedPage,
     WhereCondition,
@@ -172,8 +170,8 @@ def names(db: Database) -> dict[str, str]:
 
 def charger(db: Database, identity: str) -> Charger | None:
     """Return one charger, also a hidden one."""
-    found = _SHAPE.every(db, "FROM cp WHERE id = ?", (identity,))
-    return _with_connectors(db, found[0]) if found else None
+    found = _SHAPE.one(db, "FROM cp WHERE id = ?", (identity,))
+    return None if found is None else _with_connectors(db, found)
 
 
 def chargers_among(db: Database, identities: Sequence[str]) -> list[Charger]:
@@ -203,15 +201,9 @@ def _with_connectors(db: Database, one: Charger) -> Charger:
 
 def connectors(db: Database, charger: str | None) -> list[Connector]:
     """Return the connectors of a charger, or of all visible ones."""
-    of_whom = (
-        "known.cp_id = ?"
-        if charger is not None
-        else "known.cp_id NOT IN (SELECT id FROM hidden_cp)"
-    )
-    values = () if charger is None else (charger,)
-    return _CONNECTOR.every(
-        db, f"{_CONNECTORS} WHERE {of_whom} ORDER BY known.cp_id, known.conn_id", values
-    )
+    of_whom = "NOT IN (SELECT id FROM hidden_cp)" if charger is None else "= ?"
+    rest = f"{_CONNECTORS} WHERE known.cp_id {of_whom} ORDER BY known.cp_id, known.conn_id"
+    return _CONNECTOR.every(db, rest, () if charger is None else (charger,))
 
 
 def of_model(db: Database, model: str) -> list[str]:
@@ -225,9 +217,6 @@ def of_model(db: Database, model: str) -> list[str]:
         (model,),
     )
     return [charger for (charger,) in found.fetchall()]
-
-
-VISIBLE: Final = WhereCondition("hidden_at IS NULL")
 
 
 @noun
@@ -252,12 +241,9 @@ _STATION: Final = Shape(
 
 def stations(db: Database, wanted: WantedPage) -> ListPage[Station]:
     """Return a page of stations, the newest first. Raises NoPage."""
-    return read_page(
-        db, ListKeys([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station")
-    )
+    return _STATION.page(db, "station", None, wanted, "hidden_at IS NULL")
 
 
 def station(db: Database, number: int) -> Station | None:
     """Return a station; None if there is none, or if it was deleted."""
-    found = _STATION.every(db, "FROM station WHERE id = ? AND hidden_at IS NULL", (number,))
-    return found[0] if found else None
+    return _STATION.one(db, "FROM station WHERE id = ? AND hidden_at IS NULL", (number,))

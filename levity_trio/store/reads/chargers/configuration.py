@@ -3,13 +3,14 @@ its readings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from levity_trio.operations.reading import MAX_KEYS, Before, limit
 from levity_trio.operations.templates import Has
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -115,29 +116,27 @@ def history(db: Database, charger: str, key: str) -> list[Entry]:
 
 def changes(db: Database, charger: str, since: str, until: str = ALWAYS) -> list[Change]:
     """Return the keys whose value differs between two times, by key."""
-    before, after = (
-        {one.key: one for one in configuration(db, charger, at)} for at in (since, until)
-    )
-    return [
-        Change(key=key, before=before.get(key), after=after.get(key))
-        for key in sorted(before.keys() | after.keys())
-        if _said(before.get(key)) != _said(after.get(key))
-    ]
-
-
-def _said(entry: Entry | None) -> tuple[str | None, bool] | None:
-    return None if entry is None else (entry.value, entry.readonly)
+    found = _differing(configuration(db, charger, since), configuration(db, charger, until))
+    return [Change(key=key, before=before, after=after) for key, before, after in found]
 
 
 def differences(
     db: Database, this: str, other: str
 ) -> list[tuple[str, Entry | None, Entry | None]]:
     """Return the keys of which two chargers have different values, or only one has any, by key."""
-    ours, theirs = (
-        {entry.key: entry for entry in configuration(db, charger)} for charger in (this, other)
-    )
-    pairs = ((key, ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys()))
-    return [pair for pair in pairs if _said(pair[1]) != _said(pair[2])]
+    return [*_differing(configuration(db, this), configuration(db, other))]
+
+
+def _differing(
+    one: Sequence[Entry], other: Sequence[Entry]
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """Yield the keys with another value, or of which the charger says something else."""
+    ours, theirs = ({entry.key: entry for entry in entries} for entries in (one, other))
+    for key in sorted(ours.keys() | theirs.keys()):
+        pair = ours.get(key), theirs.get(key)
+        first, second = (entry and (entry.value, entry.readonly) for entry in pair)
+        if first != second:
+            yield key, *pair
 
 
 # Readings
@@ -167,9 +166,7 @@ def readings(
     db: Database, charger: str | None, wanted: WantedPage
 ) -> ListPage[ConfigurationReading]:
     """Return a page of readings, the newest first. Raises NoPage."""
-    table = "configuration_reading"
-    listing = ListKeys([Branch(table, given(("cp_id = ?", charger)))])
-    return read_page(db, listing, wanted, _READING.by_id(db, table))
+    return _READING.page(db, "configuration_reading", charger, wanted)
 
 
 def reading(db: Database, number: int) -> ConfigurationReading:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.operations.transfers import is_url_valid
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -56,26 +56,19 @@ class Url(NamedTuple):
 
 def files(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[StoredFile]:
     """Return a page of files, the newest first. Raises NoPage."""
-    return read_page(
-        db,
-        ListKeys([Branch("file", given(("cp_id = ?", charger)))]),
-        wanted,
-        _SHAPE.by_id(db, "file"),
-    )
+    return _SHAPE.page(db, "file", charger, wanted)
 
 
 def file(db: Database, number: int) -> StoredFile | None:
     """Return a file, also one that was deleted."""
-    found = _SHAPE.every(db, "FROM file WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _SHAPE.one(db, "FROM file WHERE id = ?", (number,))
 
 
 def firmware(db: Database, title: str) -> StoredFile | None:
     """Return the firmware of this title."""
-    found = _SHAPE.every(
+    return _SHAPE.one(
         db, "FROM file WHERE title = ? AND title IS NOT NULL AND deleted_at IS NULL", (title,)
     )
-    return found[0] if found else None
 
 
 def known(db: Database, names: Collection[str]) -> dict[str, bool]:
@@ -97,18 +90,12 @@ def url(db: Database, digest: str, now: datetime) -> Url | None:
     if not rows:
         return None
     charger, command, action, state, outcome, since, wanted_at, number = rows[0]
-    if not is_url_valid(state, outcome, _moment(since), wanted_at and _moment(wanted_at), now):
+    asked, moment = (charger, command, action), datetime.fromisoformat
+    if not is_url_valid(state, outcome, moment(since), wanted_at and moment(wanted_at), now):
         return None
-    if number is not None:
-        wanted = file(db, number)
-        return (
-            Url(charger, command, action, wanted.name, 0, wanted.title)
-            if wanted and not wanted.deleted_at
-            else None
-        )
-    came = db.execute("SELECT count(*) FROM file WHERE command_id = ?", (command,)).fetchall()[0][0]
-    return Url(charger, command, action, None, came)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    if number is None:
+        ((came,),) = db.execute("SELECT count(*) FROM file WHERE command_id = ?", (command,))
+        return Url(*asked, None, came)
+    wanted = file(db, number)
+    is_there = wanted is not None and not wanted.deleted_at
+    return Url(*asked, wanted.name, 0, wanted.title) if wanted and is_there else None

@@ -11,15 +11,7 @@ from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import ForOperators, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import (
-    Branch,
-    ListKeys,
-    ListPage,
-    WantedPage,
-    WhereCondition,
-    given,
-    read_page,
-)
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_
 from levity_trio.wire.times import shifted_stamp
@@ -91,10 +83,7 @@ _WITHIN: Final = (
 
 def links(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Link]:
     """Return a page of connections, the newest first. Raises NoPage."""
-    conditions = [WhereCondition("imported_from IS NULL"), *given(("cp_id = ?", charger))]
-    return read_page(
-        db, ListKeys([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session")
-    )
+    return _LINK.page(db, "session", charger, wanted, "imported_from IS NULL")
 
 
 def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:
@@ -105,23 +94,23 @@ def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[U
         f"SELECT id, created_at FROM cp WHERE {which} ORDER BY id",  # noqa: S608 - our own words
         () if charger is None else (charger,),
     ).fetchall()
-    return [_uptime(db, one, created_at, since, until) for one, created_at in known]
-
-
-def _uptime(db: Database, charger: str, created_at: str, since: str, until: str) -> Uptime:
-    links = list(_within(db, charger, since, until))
-    connected = _covered((begun, ended) for begun, ended, _ in links)
-    unknown = _covered((begun, ended) for begun, ended, is_unknown in links if is_unknown)
-    span = seconds(until) - seconds(max(since, created_at))
-    return Uptime(
-        charger=charger,
-        since=since,
-        until=until,
-        links=len(links),
-        connected_seconds=round(connected),
-        unknown_seconds=round(unknown),
-        share=min(1.0, round(connected / span, 6)) if span > 0 else None,
-    )
+    found: list[Uptime] = []
+    for one, created_at in known:
+        links = [*_within(db, one, since, until)]
+        connected = _covered((begun, ended) for begun, ended, _ in links)
+        unknown = _covered((begun, ended) for begun, ended, is_unknown in links if is_unknown)
+        span = seconds(until) - seconds(max(since, created_at))
+        uptime = Uptime(
+            charger=one,
+            since=since,
+            until=until,
+            links=len(links),
+            connected_seconds=round(connected),
+            unknown_seconds=round(unknown),
+            share=min(1.0, round(connected / span, 6)) if span > 0 else None,
+        )
+        found.append(uptime)
+    return found
 
 
 def _within(db: Database, charger: str, since: str, until: str) -> Iterator[tuple[str, str, bool]]:

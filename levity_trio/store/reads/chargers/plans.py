@@ -12,7 +12,7 @@ import orjson
 from levity_trio.operations.limits import Charging, LimitInForce, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.charging_profiles import Installed
 from levity_trio.wire.texts import stored_object
@@ -105,35 +105,31 @@ def reservations(
         "'active' END)"
     )
     shape = Shape(Reservation, reservation="reservation_id", command="command_id", state=state)
-    return _page(db, "reservation", charger, wanted, shape)
+    return shape.page(db, "reservation", charger, wanted)
 
 
 def profiles(
     db: Database, charger: str | None, wanted: WantedPage, now: datetime
 ) -> ListPage[ChargingProfile]:
     """Return a page of charging profiles as they are now. Raises NoPage."""
-    found = _page(db, "charging_profile", charger, wanted, _PROFILE)
-    return replace(found, data=[_with_expiry(profile, now) for profile in found.data])
+    found = _PROFILE.page(db, "charging_profile", charger, wanted)
+    shown: list[ChargingProfile] = []
+    for profile in found.data:
+        until = _time_in(profile.content, "validTo")
+        is_over = profile.state == "active" and until is not None and until <= now
+        shown.append(replace(profile, state="expired") if is_over else profile)
+    return replace(found, data=shown)
 
 
-def _with_expiry(profile: ChargingProfile, now: datetime) -> ChargingProfile:
-    valid_to = profile.content.get("validTo") if isinstance(profile.content, dict) else None
-    until = parse_time(valid_to) if isinstance(valid_to, str) else None
-    is_over = profile.state == "active" and until is not None and until <= now
-    return replace(profile, state="expired") if is_over else profile
+def _time_in(content: Any, name: str) -> datetime | None:
+    """Return a time that stands in a JSON object, None if it does not."""
+    text = content.get(name) if isinstance(content, dict) else None
+    return parse_time(text) if isinstance(text, str) else None
 
 
 def local_lists(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[LocalList]:
     """Return a page of versions of local lists. Raises NoPage."""
-    return _page(db, "local_list", charger, wanted, _LIST)
-
-
-def _page(
-    db: Database, table: str, charger: str | None, wanted: WantedPage, shape: Shape[Any]
-) -> ListPage[Any]:
-    return read_page(
-        db, ListKeys([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table)
-    )
+    return _LIST.page(db, "local_list", charger, wanted)
 
 
 _PROFILES: Final = (
@@ -182,28 +178,28 @@ class ConnectorLimit:
 
 def limits(db: Database, charger: str, now: datetime) -> list[ConnectorLimit]:
     """Return the limits of the charger and of its connectors."""
-    profiles = [_installed(*row) for row in db.execute(_PROFILES, (charger,)).fetchall()]
-    charging = {
-        row[0]: Charging(row[1], _time(row[2]))
-        for row in db.execute(_CHARGING, (charger,)).fetchall()
-    }
-    known = {connector for (connector,) in db.execute(_CONNECTORS, (charger,)).fetchall()}
-    return [
-        _shown(
-            Rules(profiles, connector, now, charging.get(connector)),
-            _reported(db, charger, connector, now),
-        )
-        for connector in sorted({0} | known | charging.keys() | {one.connector for one in profiles})
+    moment, of_it = datetime.fromisoformat, (charger,)
+    profiles = [
+        Installed(connector, orjson.loads(profile), moment(created_at), transaction)
+        for connector, profile, created_at, transaction in db.execute(_PROFILES, of_it).fetchall()
     ]
-
-
-def _installed(connector: int, profile: str, created_at: str, transaction: int | None) -> Installed:
-    return Installed(connector, orjson.loads(profile), _time(created_at), transaction)
-
-
-def _time(text: str) -> datetime:
-    found = parse_time(text)
-    assert found is not None  # noqa: S101 - our own format
+    charging = {
+        connector: Charging(number, moment(start))
+        for connector, number, start in db.execute(_CHARGING, of_it).fetchall()
+    }
+    known = {connector for (connector,) in db.execute(_CONNECTORS, of_it).fetchall()}
+    found: list[ConnectorLimit] = []
+    for connector in sorted({0} | known | charging.keys() | {one.connector for one in profiles}):
+        rules = Rules(profiles, connector, now, charging.get(connector))
+        until = rules.until()
+        shown = ConnectorLimit(
+            connector=connector,
+            transaction=None if rules.charging is None else rules.charging.id,
+            in_force=rules.limit(now),
+            until=None if until is None else stamp(until),
+            reported=_reported(db, charger, connector, now),
+        )
+        found.append(shown)
     return found
 
 
@@ -213,21 +209,9 @@ def _reported(db: Database, charger: str, connector: int, now: datetime) -> Repo
     if told is None or "chargingSchedule" not in told:
         return None
     schedule, at = told["chargingSchedule"], reports[0][1]
-    start = told.get("scheduleStart")
-    began_at = (parse_time(start) if isinstance(start, str) else None) or _time(at)
+    began_at = _time_in(told, "scheduleStart") or datetime.fromisoformat(at)
     unit = schedule.get("chargingRateUnit") if isinstance(schedule, dict) else None
     unit = unit if isinstance(unit, str) else None
     return ReportedSchedule(
         at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit
-    )
-
-
-def _shown(rules: Rules, reported: ReportedSchedule | None) -> ConnectorLimit:
-    until = rules.until()
-    return ConnectorLimit(
-        connector=rules.connector,
-        transaction=None if rules.charging is None else rules.charging.id,
-        in_force=rules.limit(rules.now),
-        until=None if until is None else stamp(until),
-        reported=reported,
     )

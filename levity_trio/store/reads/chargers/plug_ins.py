@@ -45,10 +45,6 @@ class _StatusRow(NamedTuple):
     timestamp: str
     is_believable: bool
 
-    @property
-    def since(self) -> str:
-        return min(self.timestamp, self.received_at)
-
 
 def plug_ins(db: Database, charger: str) -> list[PlugIn]:
     """Return the connectors of a charger that are in Preparing, from one snapshot."""
@@ -57,40 +53,28 @@ def plug_ins(db: Database, charger: str) -> list[PlugIn]:
         " WHERE cp_id = ? AND cp_conn.status = 'Preparing' ORDER BY conn_id",
         (charger,),
     ).fetchall()
-    return [
-        _plug_in(db, charger, connector, bool(is_unavailable))
-        for connector, is_unavailable in preparing
-    ]
-
-
-def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -> PlugIn:
-    began = _began(db, charger, connector)
-    open_ones = db.execute(
-        (
+    found: list[PlugIn] = []
+    for connector, is_unavailable in preparing:
+        place, began = (charger, connector), _began(db, charger, connector)
+        ((open_one,),) = db.execute(
             "SELECT max(id) FROM tx INDEXED BY tx_open "
-            "WHERE cp_id = ? AND conn_id = ? AND status = 'Active'"
-        ),
-        (charger, connector),
-    ).fetchall()
-    had = db.execute(
-        "SELECT 1 FROM tx "
-        "WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR ? = 0) "
-        "AND imported_id IS NULL "
-        "LIMIT 1",
-        (
-            charger,
-            connector,
-            began.received_at,
-            minutes_before(began.since, CLOCK_MINUTES),
-            began.is_believable,
-        ),
-    ).fetchall()
-    states = _started(db, charger, connector, began.received_at)
-    answered = sum(state in ANSWERED for state in states)
-    unanswered = len(states) - answered
-    return PlugIn(
-        connector, began.id, is_unavailable, open_ones[0][0], bool(had), answered > 0, unanswered
-    )
+            "WHERE cp_id = ? AND conn_id = ? AND status = 'Active'",
+            place,
+        ).fetchall()
+        since = minutes_before(min(began.timestamp, began.received_at), CLOCK_MINUTES)
+        had = db.execute(
+            "SELECT 1 FROM tx "
+            "WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR ? = 0) "
+            "AND imported_id IS NULL "
+            "LIMIT 1",
+            (*place, began.received_at, since, began.is_believable),
+        ).fetchall()
+        states = _started(db, charger, connector, began.received_at)
+        answered = sum(state in ANSWERED for state in states)
+        unanswered = len(states) - answered
+        of_plug_in = (open_one, bool(had), answered > 0, unanswered)
+        found.append(PlugIn(connector, began.id, bool(is_unavailable), *of_plug_in))
+    return found
 
 
 def _began(db: Database, charger: str, connector: int) -> _StatusRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.access.securing import State, next_step, with_report
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.securing import (
     SecuringPlan,
@@ -16,15 +16,7 @@ from levity_trio.store.lookups.securing import (
     standings,
 )
 from levity_trio.store.reads.chargers.security import CertificateRow
-from levity_trio.store.reads.pages import (
-    Branch,
-    ListKeys,
-    ListPage,
-    Row,
-    WantedPage,
-    given,
-    read_page,
-)
+from levity_trio.store.reads.pages import Branch, ListKeys, ListPage, WantedPage, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_
 
@@ -100,72 +92,58 @@ _REQUEST: Final = Shape(CertificateRequest, certificate="certificate_id", comman
 
 def certificates(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Certificate]:
     """Return a page of certificates, the newest first. Raises NoPage."""
-    listing = ListKeys([Branch("certificate", given(("cp_id = ?", charger)))])
-    return read_page(db, listing, wanted, _CERTIFICATE.by_id(db, "certificate"))
+    return _CERTIFICATE.page(db, "certificate", charger, wanted)
 
 
 def certificate(db: Database, number: int) -> Certificate | None:
     """Return a certificate."""
-    found = _CERTIFICATE.every(db, "FROM certificate WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _CERTIFICATE.one(db, "FROM certificate WHERE id = ?", (number,))
 
 
 def requests(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[CertificateRequest]:
     """Return a page of requests, the newest first. Raises NoPage."""
-    listing = ListKeys([Branch("certificate_request", given(("cp_id = ?", charger)))])
-    return read_page(db, listing, wanted, _REQUEST.by_id(db, "certificate_request"))
+    return _REQUEST.page(db, "certificate_request", charger, wanted)
 
 
 def request(db: Database, number: int) -> CertificateRequest | None:
     """Return a request."""
-    found = _REQUEST.every(db, "FROM certificate_request WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _REQUEST.one(db, "FROM certificate_request WHERE id = ?", (number,))
 
 
 def all_securing(db: Database, charger: str | None, wanted: WantedPage) -> ListPage[Securing]:
     """Return a page of profiles that were asked for, the newest first. Raises NoPage."""
-
-    def item(key: Row) -> Securing:
-        plan = plan_in(rows_of(db), key[-1])
-        assert plan is not None  # noqa: S101 - its key was read in this transaction
-        return _shown(db, plan)
-
-    return read_page(
-        db, ListKeys([Branch("securing", given(("cp_id = ?", charger)))]), wanted, item
+    page = read_page(
+        db,
+        ListKeys([Branch("securing", given(("cp_id = ?", charger)))]),
+        wanted,
+        lambda key: securing(db, key[-1]),
     )
+    return page.of_rows([one for one in page.data if one is not None])
 
 
 def securing(db: Database, number: int) -> Securing | None:
     """Return where a security profile that was asked for stands."""
-    plan = plan_in(rows_of(db), number)
-    return None if plan is None else _shown(db, plan)
+    return _shown(db, plan_in(rows_of(db), number))
 
 
 def newest_securing(db: Database, charger: str) -> Securing | None:
     """Return where the security profile stands that was last asked for."""
-    plan = newest_plan(rows_of(db), charger)
-    return None if plan is None else _shown(db, plan)
+    return _shown(db, newest_plan(rows_of(db), charger))
 
 
-def _shown(db: Database, plan: SecuringPlan) -> Securing:
+def _shown(db: Database, plan: SecuringPlan | None) -> Securing | None:
+    if plan is None:
+        return None
     by_charger, report = standings(rows_of(db), plan), last_report(rows_of(db), plan)
     standing = next_step(by_charger)
     state = plan.result or ("done" if standing is None else standing.state)
     shown = by_charger if report is None else with_report(by_charger, report)
-    return Securing(
-        id=plan.id,
-        charger=plan.charger,
-        profile=plan.profile,
+    return copied(
+        Securing,
+        plan,
         state=N_("under way") if state == State.TO_DO else str(state),
         problem=standing.words if standing is not None and standing.state is State.FAILED else None,
-        address=plan.address,
-        asked_at=plan.asked_at,
-        asked_by=plan.asked_by,
-        ended_at=plan.ended_at,
-        steps=[
-            SecuringStep(step=s.step, state=s.state, words=s.words, command=s.command)
-            for s in shown
-        ],
+        steps=[copied(SecuringStep, step) for step in shown],
     )
 
 

@@ -14,7 +14,6 @@ from levity_trio.store.reads.pages import (
     ListPage,
     WantedPage,
     WhereCondition,
-    given,
     read_page,
 )
 from levity_trio.store.reads.shapes import Shape
@@ -97,11 +96,10 @@ def security(db: Database, charger: str) -> SecurityOfCharger | None:
     columns = "profile, profile_at, profile_by, readmit_profile, readmit_until, readmit_by"
     found = db.execute(f"SELECT {columns} FROM security WHERE cp_id = ?", (charger,)).fetchall()  # noqa: S608 - ours
     values = found[0] if found else (0, *[None] * 5)
-    used = _LAST_USE.every(db, _NEWEST_LINK, (charger,))
     return SecurityOfCharger(
         charger=charger,
         **dict(zip(columns.split(", "), values, strict=True)),
-        last_use=used[0] if used else None,
+        last_use=_LAST_USE.one(db, _NEWEST_LINK, (charger,)),
         passwords=_PASSWORD.every(
             db, "FROM credential WHERE cp_id = ? AND ended_at IS NULL ORDER BY id", (charger,)
         ),
@@ -161,17 +159,12 @@ def newcomers(db: Database, wanted: WantedPage, *, is_waiting: bool) -> ListPage
 
     One that is hidden is listed while it is connected. Raises NoPage.
     """
-    conditions = [
-        WhereCondition("registration = 'newcomer'"),
-        WhereCondition("(hidden_at IS NULL OR is_connected = 1)"),
-    ]
+    condition = "registration = 'newcomer' AND (hidden_at IS NULL OR is_connected = 1)"
     if is_waiting:
-        conditions.append(WhereCondition("waiting_since IS NOT NULL"))
+        condition += " AND waiting_since IS NOT NULL"
+    branch = Branch("cp", [WhereCondition(condition)])
     return read_page(
-        db,
-        ListKeys([Branch("cp", conditions)], is_newest_first=False),
-        wanted,
-        _NEWCOMER.by_id(db, "cp"),
+        db, ListKeys([branch], is_newest_first=False), wanted, _NEWCOMER.by_id(db, "cp")
     )
 
 
@@ -179,5 +172,4 @@ def decisions(
     db: Database, charger: str | None, wanted: WantedPage
 ) -> ListPage[RegistrationDecision]:
     """Return a page of decisions, the newest first, about one charger or all. Raises NoPage."""
-    listing = ListKeys([Branch("registration", given(("cp_id = ?", charger)))])
-    return read_page(db, listing, wanted, _DECIDED.by_id(db, "registration"))
+    return _DECIDED.page(db, "registration", charger, wanted)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.records import ForOperators, in_order, record
 from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.chargers.chargers import AWAY_SINCE, OMITTED, Connector, connectors
-from levity_trio.told import of_stored
+from levity_trio.store.reads.shapes import Shape
 
 Place = tuple[str, int]
 """A charger, and the number of a connector; 0 is the charger itself."""
@@ -98,8 +98,10 @@ _FAULTS: Final = (
     "WHERE resolved_at IS NULL ORDER BY id"
 )
 _STATUSES: Final = "SELECT cp_id, conn_id, status, status_at FROM cp_conn ORDER BY cp_id, conn_id"
+_LAST_COMMAND: Final = Shape(
+    LastCommand, at="requested_at", transaction="outcome_tx_id"
+).with_texts("outcome_words")
 _COMMAND: Final = (
-    "SELECT id, action, state, outcome, outcome_words, asked_by, requested_at, outcome_tx_id "
     "FROM command "
     "WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?3 "
     "AND coalesce(asked_by, '') <> 'load management') AND (requested_at >= ?1 "
@@ -141,32 +143,15 @@ def statuses(db: Database, chargers: Sequence[KnownCharger]) -> dict[Place, Stat
 def connectors_of(db: Database, chargers: Collection[str] | None) -> dict[str, list[Connector]]:
     """Return the connectors of these chargers (None: of all), without connector 0, which is the
     charger itself."""
-    found = (
-        [connectors(db, None)]
-        if chargers is None
-        else [connectors(db, charger) for charger in sorted(chargers)]
-    )
     known = defaultdict[str, list[Connector]](list)
-    for one in (one for some in found for one in some if one.connector != 0):
-        known[one.charger].append(one)
+    for charger in [None] if chargers is None else sorted(chargers):
+        for one in connectors(db, charger):
+            if one.connector != 0:
+                known[one.charger].append(one)
     return known
 
 
 def last_command(db: Database, charger: str, since: str, failed_since: str) -> LastCommand | None:
     """Return the newest command of a charger that load management did not ask for, if it was asked
     for since a time; one that failed, since an earlier."""
-    given = (since, failed_since, charger)
-    for number, action, state, outcome, words, asked_by, at, transaction in db.execute(
-        _COMMAND, given
-    ):
-        return LastCommand(
-            id=number,
-            action=action,
-            state=state,
-            outcome=outcome,
-            outcome_words=of_stored(words),
-            asked_by=asked_by,
-            at=at,
-            transaction=transaction,
-        )
-    return None
+    return _LAST_COMMAND.one(db, _COMMAND, (since, failed_since, charger))

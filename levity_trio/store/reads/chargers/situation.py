@@ -14,7 +14,7 @@ from levity_trio.operations.situation import (
     ReservationInForce,
     Situation,
 )
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.wire.times import stamp
 
 _CONNECTORS: Final = (
@@ -28,50 +28,47 @@ _CONFIGURATION: Final = (
     "SELECT key, value, readonly FROM configuration "
     "WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ? GROUP BY key) AND is_known = 1"
 )
+_OPEN: Final = (
+    "SELECT id, conn_id, id_tag FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"
+)
+_LIST_VERSION: Final = "SELECT version FROM local_list WHERE cp_id = ? ORDER BY id DESC LIMIT 1"
 _MANAGED: Final = "SELECT 1 FROM load_charger WHERE cp_id = ?"
 _SENT: Final = "SELECT payload FROM command WHERE cp_id = ? AND action = ? AND json_valid(payload)"
 _NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {
-    Allotted.RESERVATION: (("ReserveNow",), "$.reservationId"),
-    Allotted.PROFILE: (("SetChargingProfile", "RemoteStartTransaction"), "chargingProfileId"),
-    Allotted.REQUEST: (("GetLog", "SignedUpdateFirmware"), "$.requestId"),
-    Allotted.LIST_VERSION: (("SendLocalList",), "$.listVersion"),
+    Allotted.RESERVATION: (("ReserveNow",), "json_extract(payload, '$.reservationId')"),
+    Allotted.PROFILE: (
+        ("SetChargingProfile", "RemoteStartTransaction"),
+        (
+            "coalesce(json_extract(payload, '$.csChargingProfiles.chargingProfileId'),"
+            " json_extract(payload, '$.chargingProfile.chargingProfileId'))"
+        ),
+    ),
+    Allotted.REQUEST: (
+        ("GetLog", "SignedUpdateFirmware"),
+        "json_extract(payload, '$.requestId')",
+    ),
+    Allotted.LIST_VERSION: (("SendLocalList",), "json_extract(payload, '$.listVersion')"),
 }
 """The places where each number was used before: the actions, and the place in their payloads."""
-_PROFILE_IDS: Final = (
-    "coalesce(json_extract(payload, '$.csChargingProfiles.chargingProfileId'),"
-    " json_extract(payload, '$.chargingProfile.chargingProfileId'))"
-)
 
 
 def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) -> Situation:
     """Read the situation of a charger, from one snapshot."""
-    configuration = db.execute(_CONFIGURATION, (charger,)).fetchall()
-    firmware = db.execute("SELECT firmware_version FROM cp WHERE id = ?", (charger,)).fetchall()
+    rows, of_it = rows_of(db), (charger,)
+    configuration, versions = rows(_CONFIGURATION, of_it), rows(_LIST_VERSION, of_it)
+    firmware = rows("SELECT firmware_version FROM cp WHERE id = ?", of_it)
     return Situation(
         now=now,
         is_connected=is_connected,
         firmware=firmware[0][0] if firmware else None,
-        connectors=tuple(
-            KnownConnector(*row) for row in db.execute(_CONNECTORS, (charger,)).fetchall()
-        ),
-        transactions=_open_transactions(db, charger),
+        connectors=tuple(KnownConnector(*row) for row in rows(_CONNECTORS, of_it)),
+        transactions=tuple(OpenTransaction(*row) for row in rows(_OPEN, of_it)),
         reservations=tuple(reservations_in_force(db, charger, now)),
         configuration={key: value for key, value, _ in configuration},
         read_only=frozenset(key for key, _, readonly in configuration if readonly),
-        list_version=_list_version(db, charger),
-        is_managed=bool(db.execute(_MANAGED, (charger,)).fetchall()),
+        list_version=versions[0][0] if versions else None,
+        is_managed=bool(rows(_MANAGED, of_it)),
     )
-
-
-def _open_transactions(db: Database, charger: str) -> tuple[OpenTransaction, ...]:
-    rows = db.execute(
-        (
-            "SELECT id, conn_id, id_tag FROM tx INDEXED BY tx_open "
-            "WHERE cp_id = ? AND status = 'Active'"
-        ),
-        (charger,),
-    )
-    return tuple(OpenTransaction(*row) for row in rows.fetchall())
 
 
 def reservations_in_force(db: Database, charger: str, now: datetime) -> list[ReservationInForce]:
@@ -95,23 +92,9 @@ def _members(db: Database, parent: str | None) -> tuple[str, ...]:
     return tuple(id_tag for (id_tag,) in db.execute(found, (parent,)).fetchall())
 
 
-def _list_version(db: Database, charger: str) -> int | None:
-    found = db.execute(
-        "SELECT version FROM local_list WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,)
-    ).fetchall()
-    return found[0][0] if found else None
-
-
 def next_number(db: Database, charger: str, allotted: Allotted) -> int:
     """Return a number that was not used before: one above the highest."""
-    actions, place = _NUMBER_IN[allotted]
-    value = _PROFILE_IDS if allotted is Allotted.PROFILE else f"json_extract(payload, '{place}')"
-    highest = [
-        db.execute(
-            f"SELECT max(CAST({value} AS INTEGER)) FROM ({_SENT})",  # noqa: S608 - ours
-            (charger, action),
-        ).fetchall()[0][0]
-        or 0
-        for action in actions
-    ]
-    return int(max(highest)) + 1
+    actions, value = _NUMBER_IN[allotted]
+    highest = f"SELECT max(CAST({value} AS INTEGER)) FROM ({_SENT})"  # noqa: S608 - ours
+    found = [rows_of(db)(highest, (charger, action))[0][0] or 0 for action in actions]
+    return int(max(found)) + 1

@@ -44,8 +44,7 @@ def templates(db: Database) -> list[Template]:
 
 def template(db: Database, name: str) -> Template | None:
     """Return a template, None if there is none of this name."""
-    found = _TEMPLATE.every(db, f"{_OF_NOW} AND name = ?", (name,))
-    return found[0] if found else None
+    return _TEMPLATE.one(db, f"{_OF_NOW} AND name = ?", (name,))
 
 
 def chargers_of(db: Database, template: Template) -> list[str]:
@@ -57,12 +56,8 @@ def standings(
     db: Database, template: Template, chargers: list[str] | None = None
 ) -> list[ChargerStanding]:
     """Compare chargers with a template; without them, all of the template."""
-    return [
-        _standing(db, template, one)
-        for one in (chargers_of(db, template) if chargers is None else chargers)
-    ]
-
-
-def _standing(db: Database, template: Template, charger: str) -> ChargerStanding:
-    keys = compare(template.entries, configuration.has(db, charger))
-    return ChargerStanding(charger=charger, standing=together(keys), keys=keys)
+    found: list[ChargerStanding] = []
+    for one in chargers_of(db, template) if chargers is None else chargers:
+        keys = compare(template.entries, configuration.has(db, one))
+        found.append(ChargerStanding(charger=one, standing=together(keys), keys=keys))
+    return found
