@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Thing, TimeSpan, What
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.people.owned import OwnershipRule, owned, transactions_of, unowned
+from levity_trio.store.reads.people.owned import owned, transactions_of, unowned
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import accounts, ownership
 from levity_trio.store.writes.people.accounts import AccountData
@@ -17,6 +19,7 @@ from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books
 from tests.store.reading import reading
 
+BERLIN = ZoneInfo("Europe/Berlin")
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 SPACE = Thing(What.SPACE, "CP-1")
 
@@ -43,8 +46,8 @@ class House:
             self.books.book_anew()
 
     @property
-    def rule(self) -> OwnershipRule:
-        return OwnershipRule(self.books.policy, self.bill_by)
+    def rule(self) -> Rule:
+        return Rule(BERLIN, self.books.policy, self.bill_by)
 
     def add(self, name: str, since: str = LONG_AGO) -> int:
         return self.books.run(

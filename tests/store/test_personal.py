@@ -155,7 +155,7 @@ class Leaving(Biller):
 
     def obstacles(self) -> list[Obstacle]:
         with reading(self.books) as db:
-            return obstacles(db, ANNA, self.house.rule, self.books.now, BERLIN)
+            return obstacles(db, ANNA, self.house.rule, self.books.now)
 
     def delete(self, keep_years: int = 10) -> None:
         self.books.run(

@@ -69,7 +69,6 @@ ACCOUNT_COLUMNS: Final[Mapping[str, str]] = {
 """The columns by which accounts can be sorted."""
 _ACCOUNT: Final = Shape(Account)
 _VEHICLE: Final = Shape(Vehicle)
-NOT_REMOVED: Final = WhereCondition("removed_at IS NULL")
 NOT_UNDONE: Final = WhereCondition("undone_at IS NULL")
 
 
@@ -97,8 +96,7 @@ def names(db: Database) -> dict[int, str]:
 
 def account(db: Database, number: int) -> Account | None:
     """Return one account."""
-    found = _ACCOUNT.every(db, "FROM account WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _ACCOUNT.one(db, "FROM account WHERE id = ?", (number,))
 
 
 def to_bill_last(db: Database, open_month: str, at: str) -> list[Account]:
@@ -115,7 +113,7 @@ def vehicles(
     db: Database, name: str | None, search: str | None, wanted: WantedPage
 ) -> ListPage[Vehicle]:
     """Return a page of the vehicles that were not removed, by their names. Raises NoPage."""
-    conditions = [NOT_REMOVED, *given(("name = ?", name))]
+    conditions = [WhereCondition("removed_at IS NULL"), *given(("name = ?", name))]
     if search is not None:
         is_found = (
             "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
@@ -127,8 +125,7 @@ def vehicles(
 
 def vehicle(db: Database, number: int) -> Vehicle | None:
     """Return one vehicle."""
-    found = _VEHICLE.every(db, "FROM vehicle WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _VEHICLE.one(db, "FROM vehicle WHERE id = ?", (number,))
 
 
 def all_accounts(db: Database) -> list[Account]:

@@ -7,7 +7,7 @@ What belongs to a household is decided as for its bills (billing/ownership.py).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.operations.situation import ReservationInForce
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
@@ -27,6 +26,7 @@ from levity_trio.store.reads.chargers.chargers import SERVED
 from levity_trio.store.reads.chargers.served import connectors_of
 from levity_trio.store.reads.chargers.situation import reservations_in_force
 from levity_trio.store.reads.money.prices import DriversPrice, Prices
+from levity_trio.store.reads.pages import and_all, given
 from levity_trio.wire.times import stamp
 
 START: Final = "RemoteStartTransaction"
@@ -100,9 +100,6 @@ class HouseholdView(NamedTuple):
 
     account: int | None
     rule: Rule
-
-    def owners(self, db: Database) -> Owners:
-        return Owners(rows_of(db), self.rule.policy, self.rule.bill_by)
 
 
 class OwnTag(NamedTuple):
@@ -206,88 +203,42 @@ def places(
 ) -> list[PlacesOfCharger]:
     """Return the chargers, or one, as a household sees them; with a tag, as one with this tag alone
     would."""
-    one, values = (" AND id = ?", (charger,)) if charger is not None else ("", ())
-    found = db.execute(f"{_CHARGERS}{one} ORDER BY id", values).fetchall()
-    reading = _DrivingRead(db, household, now, tag, charger)
-    by_name = sorted(
-        (_ServedCharger(*row) for row in found), key=lambda one: in_order(one.name or one.id)
-    )
-    return [reading.shown(one) for one in by_name]
+    condition, values = and_all(given(("id = ?", charger)))
+    chargers = db.execute(f"{_CHARGERS}{condition} ORDER BY id", values).fetchall()
+    every, account = open_ones(db), household.account
+    own = {*own_of(db, household, [one.id for one in every])}
+    connectors = connectors_of(db, None if charger is None else [charger])
+    tags = [] if account is None else tags_of(db, account, stamp(now))
+    groups = [(one.id_tag, one.parent) for one in tags if tag in (None, one.key)]
+    policy, prices = household.rule.policy, Prices(rows_of(db), household.rule, account, now)
 
-
-class _ServedCharger(NamedTuple):
-    id: str
-    name: str | None
-    is_connected: int
-    status: str
-
-
-class _DrivingRead:
-    """What one read found."""
-
-    def __init__(
-        self,
-        db: Database,
-        household: HouseholdView,
-        now: datetime,
-        tag: str | None,
-        charger: str | None,
-    ) -> None:
-        self._db, self._household, self._now = db, household, now
-        self._open = open_ones(db)
-        self._own = set(own_of(db, household, [one.id for one in self._open]))
-        self._connectors = connectors_of(db, None if charger is None else [charger])
-        account = household.account
-        tags = [] if account is None else tags_of(db, account, stamp(now))
-        self._tags = [one for one in tags if tag in (None, one.key)]
-        self._prices = Prices(rows_of(db), household.rule, account, now)
-
-    def shown(self, charger: _ServedCharger) -> PlacesOfCharger:
-        used = {
-            one.connector: one.id
-            for one in self._open
-            if one.charger == charger.id and one.connector
-        }
-        own = {connector: number for connector, number in used.items() if number in self._own}
-        statuses: dict[int, str | None] = {
-            one.connector: one.status for one in self._connectors[charger.id]
-        }
-        states = self._states(charger, {**dict.fromkeys(used), **statuses}, used)
-        connectors = [
-            Place(id=one, state=state, transaction=own.get(one))
-            for one, state in sorted(states.items())
-        ]
-        price = self._prices.at(charger.id)
-        return PlacesOfCharger(id=charger.id, name=charger.name, connectors=connectors, price=price)
-
-    def _states(
-        self, charger: _ServedCharger, statuses: Mapping[int, str | None], used: Mapping[int, int]
-    ) -> dict[int, PlaceState]:
-        if not charger.is_connected:
-            return dict.fromkeys(statuses, PlaceState.AWAY)
-        is_broken = _STATES.get(charger.status) is PlaceState.BROKEN
-        reserved = self._reserved(charger.id, len(statuses) == 1)
-        return {
-            number: _state(
-                status,
-                is_used=number in used,
-                is_charger_broken=is_broken,
-                is_ours=reserved.get(number),
-            )
-            for number, status in statuses.items()
-        }
-
-    def _reserved(self, charger: str, is_single: bool) -> dict[int, bool]:
-        """Return the connectors that are reserved, and whether for this household. A reservation of
-        any connector (0) is that of the only one."""
+    found: list[PlacesOfCharger] = []
+    for number, name, is_connected, charger_status in chargers:
+        used = {one.connector: one.id for one in every if one.charger == number and one.connector}
+        statuses: dict[int, str | None] = dict.fromkeys(used)
+        statuses |= {one.connector: one.status for one in connectors[number]}
+        # A reservation of any connector (0) is that of the only one.
         reserved: dict[int, bool] = defaultdict(bool)
-        for one in reservations_in_force(self._db, charger, self._now):
-            reserved[one.connector or int(is_single)] |= self._is_ours(one)
-        return reserved
-
-    def _is_ours(self, one: ReservationInForce) -> bool:
-        policy, group = self._household.rule.policy, (one.id_tag, one.parent_id_tag)
-        return any(policy.are_together((tag.id_tag, tag.parent), group) for tag in self._tags)
+        for one in reservations_in_force(db, number, now) if is_connected else ():
+            theirs = one.id_tag, one.parent_id_tag
+            is_ours = any(policy.are_together(group, theirs) for group in groups)
+            reserved[one.connector or int(len(statuses) == 1)] |= is_ours
+        shown: list[Place] = []
+        for connector, status in sorted(statuses.items()):
+            state = PlaceState.AWAY
+            if is_connected:
+                state = _state(
+                    status,
+                    is_used=connector in used,
+                    is_charger_broken=_STATES.get(charger_status) is PlaceState.BROKEN,
+                    is_ours=reserved.get(connector),
+                )
+            transaction = used.get(connector)
+            mine = transaction if transaction in own else None
+            shown.append(Place(id=connector, state=state, transaction=mine))
+        price = prices.at(number)
+        found.append(PlacesOfCharger(id=number, name=name, connectors=shown, price=price))
+    return sorted(found, key=lambda one: in_order(one.name or one.id))
 
 
 def _state(
@@ -348,7 +299,8 @@ def would_pay(
     db: Database, household: HouseholdView, id_tag: str, place: tuple[str, int], at: str
 ) -> bool:
     """Whether a session that a tag begins at a charger and connector would be the household's."""
-    return household.owners(db).account(id_tag, *place, at) == household.account
+    owners = Owners(rows_of(db), household.rule.policy, household.rule.bill_by)
+    return owners.account(id_tag, *place, at) == household.account
 
 
 class OwnTransaction(NamedTuple):
@@ -386,24 +338,19 @@ def own_command(
     command = charger_facts.command(db, number)
     if command is None or command.asked_by != asked_by or not isinstance(command.payload, dict):
         return None
-    return next(_concerned(db, household, command), None)
-
-
-def _concerned(db: Database, household: HouseholdView, command: Command) -> Iterator[OwnCommand]:
-    if command.action == START and _was_own(
-        db, household, str(command.payload.get("idTag")), command.requested_at
-    ):
-        begun = [] if command.transaction is None else own_of(db, household, [command.transaction])
-        yield OwnCommand(command, command.payload.get("connectorId"), next(iter(begun), None))
-    if command.action == STOP:
-        number = command.payload.get("transactionId")
-        if (
-            isinstance(number, int)
-            and (transaction := own_transaction(db, household, number)) is not None
-        ):
-            yield OwnCommand(command, transaction.connector, number)
-
-
-def _was_own(db: Database, household: HouseholdView, id_tag: str, at: str) -> bool:
-    periods = periods_of(rows_of(db), Thing(What.TAG, household.rule.policy.key(id_tag)))
-    return any(one.account == household.account and one.span.covers(at) for one in periods)
+    if command.action == START:
+        key = household.rule.policy.key(str(command.payload.get("idTag")))
+        periods = periods_of(rows_of(db), Thing(What.TAG, key))
+        at, account = command.requested_at, household.account
+        if any(one.account == account and one.span.covers(at) for one in periods):
+            begun = command.transaction
+            is_own = begun is not None and own_of(db, household, [begun])
+            return OwnCommand(
+                command, command.payload.get("connectorId"), begun if is_own else None
+            )
+    stopped = command.payload.get("transactionId")
+    if command.action == STOP and isinstance(stopped, int):
+        transaction = own_transaction(db, household, stopped)
+        if transaction is not None:
+            return OwnCommand(command, transaction.connector, stopped)
+    return None

@@ -18,6 +18,7 @@ from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.people import accounts, users
 from levity_trio.store.reads.people.belongings import Belonging, belongings_of
 from levity_trio.store.reads.people.tags import look_alikes
+from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import N_, Told
 from levity_trio.wire.times import in_zone
 
@@ -31,8 +32,8 @@ _OPEN: Final = (
 )
 _AFTER: Final = "SELECT count(*) FROM booked WHERE account_id = ? AND started_at >= ?"
 _TASKS: Final = (
-    "SELECT id, kind, done_at, done_by, undone_at, undone_by, results FROM household_task"
-    " JOIN household_task_account ON task_id = id WHERE account_id = ? ORDER BY id DESC LIMIT ?"
+    "FROM household_task JOIN household_task_account ON task_id = id"
+    " WHERE account_id = ? ORDER BY id DESC LIMIT ?"
 )
 _PRESENTED: Final = (
     "SELECT cp_id, at, data FROM (SELECT * FROM event ORDER BY id DESC LIMIT ?) AS newest"
@@ -100,6 +101,9 @@ class Task:
     undone_by: str | None
 
 
+_TASK: Final = Shape(Task, households="(SELECT count(*) FROM json_each(results))", obstacle="NULL")
+
+
 @record
 class UnknownCard:
     """A card that was presented and that nobody knows: at which charger, and when last.
@@ -114,21 +118,9 @@ class UnknownCard:
 
 def tasks_of(db: Database, account: int) -> list[Task]:
     """Return what was done to a household, the newest first."""
-    rows = rows_of(db)
     return [
-        Task(
-            id=number,
-            kind=kind,
-            done_at=done_at,
-            done_by=done_by,
-            households=len(orjson.loads(results)),
-            obstacle=None if undone_at is not None else obstacle(rows, number),
-            undone_at=undone_at,
-            undone_by=undone_by,
-        )
-        for number, kind, done_at, done_by, undone_at, undone_by, results in rows(
-            _TASKS, (account, MOST)
-        )
+        replace(one, obstacle=None if one.undone_at else obstacle(rows_of(db), one.id))
+        for one in _TASK.every(db, _TASKS, (account, MOST))
     ]
 
 

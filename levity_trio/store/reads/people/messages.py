@@ -129,8 +129,7 @@ def recipients_of(db: Database, account: int) -> list[RecipientRow]:
 
 def recipient(db: Database, number: int) -> RecipientRow | None:
     """Return a recipient, None if there is none."""
-    found = _RECIPIENT.every(db, "FROM recipient WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _RECIPIENT.one(db, "FROM recipient WHERE id = ?", (number,))
 
 
 def topic(db: Database, number: int, key: SecretKey) -> str | None:

@@ -4,13 +4,13 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.states import BillState
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
 from levity_trio.store.reads.load.load import says_to_driver
 from levity_trio.store.reads.money.prices import DriversPrice, Prices
@@ -138,18 +138,12 @@ def transaction(
     if found is None or household.account is None or found.account != household.account:
         return None
     bill = own_bill(db, number, household.account, household.rule, now) if is_billed else None
-    cost = None if bill is None else costs_of(rows_of(db), *household, [number], now).get(number)
-    prices = Prices(rows_of(db), household.rule, household.account, now)
-    billed = _billed(db, household, [number])
-    shown = _one(found, cost, prices, says_to_driver(db), billed.get(number))
+    (shown,) = _shown(db, household, [found], now, is_billed=is_billed)
     if bill is not None and bill.pending and bill.positions:
         shown = replace(shown, is_corrected=True)
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))
-    card = names[0][0] if names else found.id_tag
-    return DriversSession(
-        **{field.name: getattr(shown, field.name) for field in fields(shown)}, card=card, bill=bill
-    )
+    return copied(DriversSession, shown, card=names[0][0] if names else found.id_tag, bill=bill)
 
 
 def own_curve(db: Database, household: HouseholdView, number: int) -> Curve | None:
@@ -158,54 +152,42 @@ def own_curve(db: Database, household: HouseholdView, number: int) -> Curve | No
 
 
 def _shown(
-    db: Database, household: HouseholdView, found: Sequence[BilledTransaction], now: datetime
+    db: Database,
+    household: HouseholdView,
+    found: Sequence[BilledTransaction],
+    now: datetime,
+    *,
+    is_billed: bool = True,
 ) -> list[DriversTransaction]:
-    """Return sessions with their costs."""
-    rows = rows_of(db)
-    costs = costs_of(rows, *household, [one.id for one in found], now)
+    """Return sessions, with their costs if they are billed."""
+    rows, numbers = rows_of(db), [one.id for one in found]
+    costs = costs_of(rows, *household, numbers, now) if is_billed else {}
     prices, load = Prices(rows, household.rule, household.account, now), says_to_driver(db)
-    billed = _billed(db, household, [one.id for one in found])
-    return [_one(each, costs.get(each.id), prices, load, billed.get(each.id)) for each in found]
-
-
-def _billed(db: Database, household: HouseholdView, numbers: Sequence[int]) -> dict[int, int]:
-    """Return the energy of sessions on closed statements of their household."""
-    energy: dict[int, int] = {}
+    billed_wh: dict[int, int] = {}
     for some in parts(numbers):
-        found = rows_of(db)(_BILLED.format(marks(some)), (*some, household.account))
-        energy |= dict(found)
-    return energy
+        billed_wh |= dict(rows(_BILLED.format(marks(some)), (*some, household.account)))
 
-
-def _one(
-    transaction: BilledTransaction,
-    cost: DriversCost | None,
-    prices: Prices,
-    load: Mapping[int, str],
-    billed_wh: int | None,
-) -> DriversTransaction:
-    state = _STATES.get(transaction.bill, DriversState.ENDED)
-    today = None if state is DriversState.IN_REVIEW else transaction.energy_wh
-    # Its cost is that of closed statements, so its energy is, too.
-    of_ended = today if today is None or billed_wh is None else billed_wh
-    return DriversTransaction(
-        id=transaction.id,
-        charger=transaction.charger,
-        charger_name=transaction.charger_name,
-        connector_id=transaction.connector,
-        begun_at=transaction.start_time,
-        ended_at=transaction.stop_time,
-        energy_wh=transaction.energy_so_far_wh if state is DriversState.OPEN else of_ended,
-        power_w=transaction.power_w,
-        last_reading_at=transaction.last_reading_at,
-        state=state,
-        cost=cost,
-        price=prices.begun(transaction.charger, transaction.start_time)
-        if state is DriversState.OPEN
-        else None,
-        refused=None
-        if transaction.verdict in _MIGHT
-        else transaction.verdict_reason or transaction.verdict.lower(),
-        is_corrected=of_ended != today,
-        load=load.get(transaction.id) if state is DriversState.OPEN else None,
-    )
+    shown: list[DriversTransaction] = []
+    for one in found:
+        state = _STATES.get(one.bill, DriversState.ENDED)
+        is_open = state is DriversState.OPEN
+        today = None if state is DriversState.IN_REVIEW else one.energy_wh
+        # Its cost is that of closed statements, so its energy is, too.
+        of_ended = None if today is None else billed_wh.get(one.id, today)
+        might = one.verdict in _MIGHT
+        session = copied(
+            DriversTransaction,
+            one,
+            connector_id=one.connector,
+            begun_at=one.start_time,
+            ended_at=one.stop_time,
+            energy_wh=one.energy_so_far_wh if is_open else of_ended,
+            state=state,
+            cost=costs.get(one.id),
+            price=prices.begun(one.charger, one.start_time) if is_open else None,
+            refused=None if might else one.verdict_reason or one.verdict.lower(),
+            is_corrected=of_ended != today,
+            load=load.get(one.id) if is_open else None,
+        )
+        shown.append(session)
+    return shown

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Thing, What
+from levity_trio.billing.ownership import Thing, What
 from levity_trio.records import record
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.lookups.ownership import Owners, periods_of
 from levity_trio.store.reads.pages import ListPage, Row, WantedPage
@@ -28,18 +29,6 @@ _FORMS: Final = (
     "ORDER BY folded_tag, id_tag LIMIT 1"
 )
 _GROUNDS: Final = "SELECT tx_id, ground, is_outside FROM booked WHERE tx_id IN ({})"
-
-
-@record(kw_only=False)
-class OwnershipRule:
-    """The rule by which transactions belong to accounts: the normal form of tags, and what comes
-    first."""
-
-    policy: Policy
-    bill_by: BillBy
-
-    def owners(self, db: Database) -> Owners:
-        return Owners(rows_of(db), self.policy, self.bill_by)
 
 
 def is_of_household(db: Database, key: str, at: str) -> bool:
@@ -68,9 +57,9 @@ class Ownership:
     grounds: tuple[str, ...]
 
 
-def owned(db: Database, number: int, rule: OwnershipRule) -> Ownership | None:
+def owned(db: Database, number: int, rule: Rule) -> Ownership | None:
     """Return whose a transaction is, and why; None if there is no such transaction."""
-    decision = rule.owners(db).explain(number)
+    decision = Owners(rows_of(db), rule.policy, rule.bill_by).explain(number)
     if decision is None:
         return None
     owner = decision.owner
@@ -89,17 +78,13 @@ def transactions_of(
     """Return a page of the transactions of an account, the newest first, each with its ground.
     Raises NoPage."""
     page = numbers_of(db, filters, wanted)
-    found = (
-        db.execute(_GROUNDS.format(marks(page.data)), tuple(page.data)).fetchall()
-        if page.data
-        else []
-    )
-    grounds = {
-        number: {"ground": ground, "outside": bool(is_outside)}
-        for number, ground, is_outside in found
-    }
-    rows = transaction_rows(db, page.data)
-    return page.of_rows([OwnedTransaction(**grounds[one.id], transaction=one) for one in rows])
+    among = _GROUNDS.format(marks(page.data) or "NULL")
+    grounds = {number: of_it for number, *of_it in rows_of(db)(among, page.data)}
+    owned: list[OwnedTransaction] = []
+    for one in transaction_rows(db, page.data):
+        ground, is_outside = grounds[one.id]
+        owned.append(OwnedTransaction(ground=ground, outside=bool(is_outside), transaction=one))
+    return page.of_rows(owned)
 
 
 def unowned(db: Database, filters: TransactionFilters, wanted: WantedPage) -> ListPage[Transaction]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.money import CURRENCIES, units
@@ -16,7 +15,7 @@ from levity_trio.billing.months import Month
 from levity_trio.records import record
 from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import begun
-from levity_trio.store.billing.pricing import Rule as PricingRule
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.lookups.ownership import Owners
@@ -32,7 +31,6 @@ from levity_trio.store.reads.people.messages import (
     messages_of_account,
     recipients_of,
 )
-from levity_trio.store.reads.people.owned import OwnershipRule
 from levity_trio.store.reads.people.reports import DriverReport, ReportFilters, reports
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.people.users import LoginRow, UserRow
@@ -57,14 +55,6 @@ class Obstacle(NamedTuple):
 
     words: str
     may_be_forced: bool = False
-
-
-class _AsOf(NamedTuple):
-    """Now, until when the account was open, and the zone of the site."""
-
-    now: datetime
-    until: datetime
-    zone: ZoneInfo
 
 
 @record
@@ -93,34 +83,25 @@ _DELETION: Final = Shape(PersonalDeletion, account="account_id", named_statement
 
 def deletion(db: Database, account: int) -> PersonalDeletion | None:
     """Return what was deleted of an account, None if nothing was."""
-    found = _DELETION.every(db, "FROM personal_deletion WHERE account_id = ?", (account,))
-    return found[0] if found else None
+    return _DELETION.one(db, "FROM personal_deletion WHERE account_id = ?", (account,))
 
 
-def obstacles(
-    db: Database, account: int, rule: OwnershipRule, now: datetime, zone: ZoneInfo
-) -> list[Obstacle]:
+def obstacles(db: Database, account: int, rule: Rule, now: datetime) -> list[Obstacle]:
     """Return what is in the way, in the order in which it is to be done; nothing for an unknown
     account."""
-    rows = rows_of(db)
+    rows, at = rows_of(db), stamp(now)
     ends = rows("SELECT until FROM account WHERE id = ?", (account,))
     if not ends:
         return []
     until = ends[0][0]
-    if until is None or until > stamp(now):
-        words = Told("it is open; close it: levity-trio household close {1}", account)
-        return [
-            Obstacle(
-                words
-                if until is None
-                else Told("it is open until {1}; wait until then", Moment(until))
-            )
-        ]
-    owners = rule.owners(db)
+    if until is None:
+        return [Obstacle(Told("it is open; close it: levity-trio household close {1}", account))]
+    if until > at:
+        return [Obstacle(Told("it is open until {1}; wait until then", Moment(until)))]
     return [
-        *_still_owned(rows, account, now),
-        *_charging(rows, account, owners),
-        *_unbilled(rows, account, rule, _AsOf(now, datetime.fromisoformat(until), zone)),
+        *_still_owned(rows, account, at),
+        *_charging(rows, account, rule),
+        *_unbilled(rows, account, rule, at, until),
         *_owing(rows, account),
     ]
 
@@ -132,49 +113,57 @@ _OWNED: Final = N_(
         "vehicle": "a car still belongs to it; take it: {1}",
     }
 )
+_OPTIONS: Final = {"tag": "--card", "space": "--charger", "vehicle": "--car"}
 
 
-def _still_owned(rows: Rows, account: int, now: datetime) -> Iterator[Obstacle]:
-    for what, key, connector in rows(_STILL, (account, stamp(now))):
-        option = {"tag": f"--card {key}", "space": f"--charger {key}", "vehicle": f"--car {key}"}[
-            what
-        ]
+def _still_owned(rows: Rows, account: int, at: str) -> Iterator[Obstacle]:
+    for what, key, connector in rows(_STILL, (account, at)):
         of_charger = f" --connector {connector}" if connector else ""
-        words = f"levity-trio household take {account} {option}{of_charger}"
+        words = f"levity-trio household take {account} {_OPTIONS[what]} {key}{of_charger}"
         yield Obstacle(Told(_OWNED[what], words))
 
 
-def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
-    opened = [number for (number,) in rows(_OPEN, ())]
-    for number in _of_account(opened, account, owners):
-        words = Told(
-            "its session {1} is open; wait for its end, or close it: levity-trio close {1}", number
-        )
-        yield Obstacle(words)
+def _charging(rows: Rows, account: int, rule: Rule) -> Iterator[Obstacle]:
+    owners = Owners(rows, rule.policy, rule.bill_by)
+    for number, owner in owners.decide([number for (number,) in rows(_OPEN, ())]).items():
+        if owner.account == account:
+            words = Told(
+                "its session {1} is open; wait for its end, or close it: levity-trio close {1}",
+                number,
+            )
+            yield Obstacle(words)
 
 
-def _unbilled(rows: Rows, account: int, rule: OwnershipRule, moment: _AsOf) -> Iterator[Obstacle]:
+def _unbilled(rows: Rows, account: int, rule: Rule, at: str, until: str) -> Iterator[Obstacle]:
     """Yield what its next statement would say. One that ends within the open month is billed early,
     if all fits."""
     known = begun(rows)
     if known is None:
         return
-    last = Month.of(in_zone(moment.until - datetime.resolution, moment.zone).date())
+    end = datetime.fromisoformat(until) - datetime.resolution
+    last = Month.of(in_zone(end, rule.zone).date())
     month = max(last, known.open_month)
-    terms = Terms(PricingRule(moment.zone, rule.policy, rule.bill_by), 0)
-    plan = Plan(known, month, account, terms, stamp(moment.now), newest_revision(rows))
+    plan = Plan(known, month, account, Terms(rule, 0), at, newest_revision(rows))
     every = _positions(rows, plan, account)
-    if every:
-        named = joined(", ", every[:NAMED])
-        if len(every) > NAMED:
-            named = Told("{1} and more", named)
-        early = replace(plan, until=stamp(moment.until)) if last == month else None
-        how = _how_to_bill(
-            month, account, None if early is None else _positions(rows, early, account) == every
+    if not every:
+        return
+    named = joined(", ", every[:NAMED])
+    if len(every) > NAMED:
+        named = Told("{1} and more", named)
+    how: str = f"levity-trio bill close {month}"
+    if last == month:
+        early = _positions(rows, replace(plan, until=until), account)
+        how = (
+            f"{how} --household {account}"
+            if early == every
+            else Told(
+                "{1}, when {2} is over; an early bill would not have all of it, because some ended "
+                "after the household did; move its end: levity-trio household close {3} --until "
+                "TIME",
+                *(how, str(month), account),
+            )
         )
-        yield Obstacle(
-            Told("it is not billed for: {1}; bill it: {2}", named, how), may_be_forced=True
-        )
+    yield Obstacle(Told("it is not billed for: {1}; bill it: {2}", named, how), may_be_forced=True)
 
 
 def _positions(rows: Rows, plan: Plan, account: int) -> list[Told]:
@@ -182,21 +171,6 @@ def _positions(rows: Rows, plan: Plan, account: int) -> list[Told]:
     drafted = Drafter(rows, plan).draft(account, due(rows, plan)[account])
     rows_of_all = [row for one in drafted for row in one.positions]
     return [joined(" ", (Told(row.kind), row.tx_id or str(row.month))) for row in rows_of_all]
-
-
-def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
-    """Return the command. `is_all_early`: whether an early bill has all of it; None: it cannot be
-    billed early."""
-    command = f"levity-trio bill close {month}"
-    if is_all_early is None:
-        return command
-    if is_all_early:
-        return f"{command} --household {account}"
-    return Told(
-        "{1}, when {2} is over; an early bill would not have all of it, because some ended after "
-        "the household did; move its end: levity-trio household close {3} --until TIME",
-        *(command, str(month), account),
-    )
 
 
 def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
@@ -210,24 +184,10 @@ def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
     currency = currency_of(rows)
     if standing.balance and currency is not None:
         told = Amount(units(abs(standing.balance), CURRENCIES[currency]), currency)
+        template = N_("it has {1} in its favour; pay it out: levity-trio wallet refund {2}")
         if standing.balance < 0:
-            yield Obstacle(
-                Told("it owes {1}; enter the payment: levity-trio wallet pay {2}", told, account)
-            )
-        else:
-            yield Obstacle(
-                Told(
-                    "it has {1} in its favour; pay it out: levity-trio wallet refund {2}",
-                    told,
-                    account,
-                )
-            )
-
-
-def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> list[int]:
-    return [
-        number for number, owner in owners.decide(transactions).items() if owner.account == account
-    ]
+            template = N_("it owes {1}; enter the payment: levity-trio wallet pay {2}")
+        yield Obstacle(Told(template, told, account))
 
 
 @record

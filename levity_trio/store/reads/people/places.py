@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Final, NamedTuple
 
-import orjson
-
 from levity_trio.access.places import Limit, Reason, Space, refusal
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import places as stored
 from levity_trio.store.lookups.wallets import currency_of
+from levity_trio.store.reads.pages import and_all, given
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -65,10 +63,10 @@ class LimitRow:
     """What holds for a card or a household from `since` on: where it may charge, and how much in a
     month."""
 
-    chargers: list[str] | None
-    everywhere: bool
-    month_wh: int | None
-    month_amount: int | None
+    chargers: list[str] | None = None
+    everywhere: bool = False
+    month_wh: int | None = None
+    month_amount: int | None = None
     since: str | None = None
     set_by: str | None = None
 
@@ -115,11 +113,8 @@ _LATELY: Final = (
     "SELECT id_tag, count(*), max(start_time) FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
     " AND start_time >= ?{} AND id_tag IS NOT NULL GROUP BY id_tag ORDER BY max(start_time) DESC"
 )
-_HISTORY: Final = (
-    "SELECT chargers, is_everywhere, month_wh, month_amount, since, set_by "
-    "FROM usage_limit WHERE what = ? AND key = ? "
-    "ORDER BY id DESC LIMIT 100"
-)
+_LIMIT: Final = Shape(LimitRow, everywhere="is_everywhere").with_texts("chargers")
+_HISTORY: Final = "FROM usage_limit WHERE what = ? AND key = ? ORDER BY id DESC LIMIT 100"
 _STANDING: Final = (
     "SELECT wh, amount, until, warned_at, reached_at "
     "FROM month_standing WHERE what = ? AND key = ? AND until > ?"
@@ -131,11 +126,7 @@ def spaces(
 ) -> list[SpaceRow]:
     """Return the spaces that belong to households now, of one charger or of all, of one household
     or of all."""
-    wanted, values = "", list[object]()
-    for condition, value in (("ownership.key = ?", charger), ("account_id = ?", account)):
-        if value is not None:
-            wanted += f" AND {condition}"
-            values.append(value)
+    wanted, values = and_all(given(("ownership.key = ?", charger), ("account_id = ?", account)))
     return _SPACE.every(
         db, f"{_SPACES}{wanted} ORDER BY ownership.key, ownership.conn_id", (now, now, *values)
     )
@@ -179,29 +170,14 @@ def refused_then(
 def limits_of(db: Database, what: str, key: str, now: str) -> Limits:
     """Return what holds for a tag, by its normal form, or for an account."""
     rows = rows_of(db)
-    history = [
-        LimitRow(
-            chargers=None if chargers is None else orjson.loads(chargers),
-            everywhere=bool(is_everywhere),
-            month_wh=month_wh,
-            month_amount=month_amount,
-            since=since,
-            set_by=set_by,
-        )
-        for chargers, is_everywhere, month_wh, month_amount, since, set_by in rows(
-            _HISTORY, (what, key)
-        )
-    ]
-    present = (
-        history[0]
-        if history
-        else LimitRow(chargers=None, everywhere=False, month_wh=None, month_amount=None)
-    )
+    history = _LIMIT.every(db, _HISTORY, (what, key))
+    present = history[0] if history else LimitRow()
     has_month = present.month_wh is not None or present.month_amount is not None
     found = rows(_STANDING, (what, key, now)) if has_month else []
-    wh, amount, until, warned_at, reached_at = found[0] if found else (None, None, None, None, None)
-    return Limits(
-        **{field.name: getattr(present, field.name) for field in fields(LimitRow)},
+    wh, amount, until, warned_at, reached_at = found[0] if found else [None] * 5
+    return copied(
+        Limits,
+        present,
         used_wh=wh,
         used_amount=amount,
         until=until,

@@ -3,13 +3,11 @@ lost card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Final
 
 from levity_trio.access.local_lists import folded
 from levity_trio.access.tags import Status
-from levity_trio.records import Personal, record
+from levity_trio.records import Personal, copied, record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.reads.chargers.chargers import SERVED
@@ -81,27 +79,21 @@ class ReportFilters:
     number: int | None = None
     is_waiting: bool | None = None
 
-    @property
-    def conditions(self) -> Sequence[WhereCondition]:
-        found = given(
-            ("report.account_id = ?", self.account),
-            ("report.tx_id = ?", self.transaction),
-            ("report.statement_number = ?", self.statement),
-            ("report.cp_id = ?", self.charger),
-            ("lower(report.id_tag) = lower(?)", self.id_tag),
-            ("report.id = ?", self.number),
-        )
-        waits = {
-            None: [],
-            True: [WhereCondition("answered_at IS NULL")],
-            False: [WhereCondition("answered_at IS NOT NULL")],
-        }
-        return [*found, *waits[self.is_waiting]]
-
 
 def reports(db: Database, wanted: ReportFilters) -> list[DriverReport]:
     """Return reports, the newest first."""
-    clause, values = where(wanted.conditions)
+    conditions = given(
+        ("report.account_id = ?", wanted.account),
+        ("report.tx_id = ?", wanted.transaction),
+        ("report.statement_number = ?", wanted.statement),
+        ("report.cp_id = ?", wanted.charger),
+        ("lower(report.id_tag) = lower(?)", wanted.id_tag),
+        ("report.id = ?", wanted.number),
+    )
+    if wanted.is_waiting is not None:
+        negated = "" if wanted.is_waiting else "NOT "
+        conditions.append(WhereCondition(f"answered_at IS {negated}NULL"))
+    clause, values = where(conditions)
     # an index has those that wait
     order = "written_at DESC, report.id DESC" if wanted.is_waiting else "report.id DESC"
     return _SHAPE.every(db, f"{_FROM}{clause} ORDER BY {order} LIMIT {MOST}", values)
@@ -109,14 +101,12 @@ def reports(db: Database, wanted: ReportFilters) -> list[DriverReport]:
 
 def waiting_reports(db: Database, wanted: ReportFilters) -> list[WaitingReport]:
     """Return the same with the chargers that may still accept a lost card."""
-    return [_waiting(db, one) for one in reports(db, wanted)]
-
-
-def _waiting(db: Database, found: DriverReport) -> WaitingReport:
-    is_lost = found.id_tag is not None and found.answered_at is None
-    return WaitingReport(
-        **asdict(found), still_listed=tuple(still_listed(db, found.id_tag or "")) if is_lost else ()
-    )
+    found: list[WaitingReport] = []
+    for one in reports(db, wanted):
+        is_lost = one.id_tag is not None and one.answered_at is None
+        listed = still_listed(db, one.id_tag or "") if is_lost else []
+        found.append(copied(WaitingReport, one, still_listed=tuple(listed)))
+    return found
 
 
 _AWAY: Final = (
@@ -128,14 +118,10 @@ def still_listed(db: Database, id_tag: str) -> list[str]:
     """Return the names of the chargers that are away and still have a card in their list as one
     that may charge."""
     rows, names = rows_of(db), list[str]()
-    for charger, name in db.execute(_AWAY).fetchall():
+    for charger, name in rows(_AWAY, ()):
         known = stored.known(rows, charger)
-        contents = (
-            []
-            if known is None
-            else [known.content, None if known.sent is None else known.sent.content]
-        )
-        found = [one.get(folded(id_tag)) for one in contents if one is not None]
+        contents = [] if known is None else [known.content, known.sent and known.sent.content]
+        found = [(one or {}).get(folded(id_tag)) for one in contents]
         if any(one is not None and one["idTagInfo"]["status"] == Status.ACCEPTED for one in found):
             names.append(name)
     return names

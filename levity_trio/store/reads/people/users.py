@@ -80,13 +80,12 @@ _LOGINS: Final = (
 
 def users(db: Database) -> list[UserRow]:
     """Return all users."""
-    return _USER.every(db, 'FROM "user" AS person ORDER BY id DESC', ())
+    return _USER.every(db, 'FROM "user" AS person ORDER BY id DESC')
 
 
 def user(db: Database, number: int) -> UserRow | None:
     """Return a user, None if there is none."""
-    found = _USER.every(db, 'FROM "user" AS person WHERE id = ?', (number,))
-    return found[0] if found else None
+    return _USER.one(db, 'FROM "user" AS person WHERE id = ?', (number,))
 
 
 def drivers_of(db: Database, account: int) -> list[UserRow]:
@@ -139,23 +138,22 @@ class ActionRow:
     code: str | None
 
 
+_TOKEN: Final = Shape(TokenRow)
+_ACTION: Final = Shape(ActionRow)
+
+
 def tokens(db: Database) -> list[TokenRow]:
     """Return all tokens, the newest first."""
-    rows = db.execute(
-        "SELECT id, name, role, created_at, created_by, last_used_at, revoked_at, revoked_by"
-        " FROM token ORDER BY id DESC"
-    )
-    return [TokenRow(*row) for row in rows.fetchall()]
+    return _TOKEN.every(db, "FROM token ORDER BY id DESC")
 
 
 def actions(db: Database, before: int | None, limit: int) -> list[ActionRow]:
     """Return the actions with an id below `before`, the newest first."""
-    rows = db.execute(
-        "SELECT id, at, who, role, address, method, path, body, status, code FROM operator_action"
-        " WHERE CAST(?1 AS INTEGER) IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
-        (before, limit),
+    wanted = (
+        "FROM operator_action "
+        "WHERE CAST(?1 AS INTEGER) IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
     )
-    return [ActionRow(*row) for row in rows.fetchall()]
+    return _ACTION.every(db, wanted, (before, limit))
 
 
 def language_of_owner(db: Database) -> str | None:

@@ -9,14 +9,12 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from levity_trio.billing.ownership import BillBy
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.people.owned import (
     OwnedTransaction,
     Ownership,
-    OwnershipRule,
     owned,
     transactions_of,
     unowned,
@@ -25,7 +23,7 @@ from levity_trio.store.reads.transactions.transactions import Transaction, Trans
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server
+from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import (
     Before,
@@ -85,11 +83,6 @@ class OwnerBody(ReviewBody, kw_only=True):
     """The account, and why the transaction is its own."""
 
     account: Id
-
-
-def rule_of(server: Server) -> OwnershipRule:
-    """Return by what transactions belong to accounts."""
-    return OwnershipRule(server.id_tags.policy, BillBy(server.config.bill_by))
 
 
 @ENDPOINTS.get(

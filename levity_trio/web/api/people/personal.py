@@ -40,6 +40,7 @@ from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes.people import personal as writes
 from levity_trio.told import Told, joined
 from levity_trio.web.api.engine.bodies import NOT_BLANK, ClientInput
+from levity_trio.web.api.engine.context import rule_of
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import every_page
@@ -47,7 +48,6 @@ from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers
 from levity_trio.web.api.engine.problems import Problem, conflict, not_found
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.people.accounts import ACCOUNT, TAG, refusals
-from levity_trio.web.api.people.owned import rule_of
 from levity_trio.web.http.texts import as_json
 
 ENDPOINTS: Final = Endpoints(TAG)
@@ -229,13 +229,12 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     """Delete what is personal of a closed account; closed statements keep names for the years of
     keeping."""
     api, number, query = request.api, request.number(), request.query
-    zone = api.config.time_zone
     # The years of keeping are counted by it.
     if not api.is_clock_trusted():
         raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
     if await request.read(stored.account, number=number) is None:
         raise not_found(Told("household {1}", number))
-    look = partial(obstacles, account=number, rule=rule_of(api), now=api.now(), zone=zone)
+    look = partial(obstacles, account=number, rule=rule_of(api), now=api.now())
     in_the_way = await request.read(look)
     if query.force:
         in_the_way = [obstacle for obstacle in in_the_way if not obstacle.may_be_forced]
@@ -253,6 +252,6 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     async with api.places.wait():
         # What was deleted is still in free pages of the file; forgetting something cleans them,
         # too.
-        if not await forget_due(api.writer, api.now, zone):
+        if not await forget_due(api.writer, api.now, api.config.time_zone):
             await scrub(api.writer)
     return await get_deletion(request)
