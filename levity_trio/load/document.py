@@ -28,6 +28,7 @@ from levity_trio.load.tree import (
     Socket,
     Tree,
     TreeRefused,
+    path_of,
 )
 from levity_trio.records import record
 from levity_trio.told import Told
@@ -360,31 +361,21 @@ def _fitting(
     left = {socket.place: socket for socket in sockets}
     last_first = sorted(sockets, key=lambda socket: socket.place, reverse=True)
     last_first.sort(key=lambda socket: socket.priority)
-    parents = {circuit.name: circuit.parent for circuit in site.circuits}
+    circuits = {circuit.name: circuit for circuit in site.circuits}
     while True:
         try:
             tree = Tree(site.circuits, left.values(), highest=highest)
         except TreeRefused as refused:
             short = {problem.circuit for problem in refused.problems}
             safe = [left[socket.place] for socket in last_first if left[socket.place].safe]
-            below = [socket for socket in safe if _is_below(socket, short, parents)]
+            # Circuits may be in a circle: that may be why they were refused.
+            paths = {socket.place: path_of(socket.circuit, circuits) for socket in safe}
+            below = [socket for socket in safe if not short.isdisjoint(paths[socket.place])]
             if not below:
                 return []
             left[below[0].place] = replace(below[0], safe=0)
         else:
             return [tree.sockets[socket.place] for socket in sockets]
-
-
-def _is_below(socket: Socket, circuits: Container[str], parents: Mapping[str, str]) -> bool:
-    name = socket.circuit
-    # Circuits may be in a circle: that may be why they were refused.
-    for _ in range(len(parents) + 1):
-        if not name:
-            return False
-        if name in circuits:
-            return True
-        name = parents.get(name, "")
-    return False
 
 
 def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:

@@ -151,7 +151,7 @@ class Leases:
     held: dict[Place, HeldLease] = field(default_factory=dict)
     gone: dict[Place, Lease] = field(default_factory=dict)
     """The last leases of connectors whose car has left."""
-    floors: Mapping[str, int] = field(default_factory=dict)
+    floors: dict[str, int] = field(default_factory=dict)
     """The least that chargers can be told, of those that cannot be paused."""
     in_watts: Collection[Place] = ()
     """The connectors whose limit is sent in W for all lines together, while it is not known on how

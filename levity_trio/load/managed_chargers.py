@@ -23,8 +23,9 @@ from levity_trio.load.lease import (
     lasting,
     waiting,
 )
+from levity_trio.load.measurements import Between
 from levity_trio.load.profiles import Ability, LimitWay, ability, after_refusal, next_way
-from levity_trio.load.rule import Allocation, Bound
+from levity_trio.load.rule import Allocation, Bound, Car, CarDemand
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
 from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, WAITED
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
@@ -70,10 +71,8 @@ class _RegisterReading(NamedTuple):
 class _CarBehaviour:
     """What is remembered of the car of a transaction."""
 
-    why: str = ""
-    """Why it gets, or last got, too little to charge because of us; nothing before."""
-    is_short: bool = False
-    """It gets too little now."""
+    short: str = ""
+    """Why it gets too little to charge because of us, as told last; nothing if it does not."""
     had_current: bool = False
     charged: int = 0
     """The lowest limit at which it charged."""
@@ -168,54 +167,44 @@ class _ClockLag:
                 self.others = []
 
 
-class Spell(NamedTuple):
-    """A span of a transaction that begins, or ends if there is no `why`."""
-
-    transaction: int
-    why: str
-    at: str
-
-
-@dataclass(slots=True)
 class ManagedChargers:
     """The managed chargers of a site, from one decision to the next."""
 
-    leases: Leases
-    chargers: Mapping[str, ManagedCharger] = field(default_factory=dict)
-    can: dict[str, Ability] = field(default_factory=dict)
-    away: dict[str, float] = field(default_factory=dict)
-    """The managed chargers that are away, and since when."""
-    preparing: set[str] = field(default_factory=set)
-    """The chargers that are being prepared or let go."""
-    trying: set[Place] = field(default_factory=set)
-    """The connectors on trial, which are told nothing else, and booked with their maximum."""
-    not_moved: dict[Place, float] = field(default_factory=dict)
-    """The connectors that refused to become available, or unavailable, and when each is asked
-    again."""
-    unrecorded: set[Place] = field(default_factory=set)
-    """The connectors whose lease could not be stored."""
-    _behaviours: defaultdict[int, _CarBehaviour] = field(
-        default_factory=lambda: defaultdict(_CarBehaviour)
-    )
-    """How the cars of transactions behave."""
-    _obeyed: list[Place] = field(default_factory=list)
-    """The connectors that were seen to obey, until `obeyed` is asked."""
-    _began: float | None = None
-    """When it first looked."""
-    _has_told_spells: bool = False
-    _bases: dict[Place, _LeaseBasis] = field(default_factory=dict)
-    """From what the limit of each connector was computed when it was sent. If that changes, the
-    limit is sent anew."""
-    _taught: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
-    """What refused limits have shown of a charger, by charger and transaction. It is believed until
-    that transaction ends. The newest is the last, and counts before the others."""
-    _confirmed: dict[tuple[str, str], set[int | None]] = field(default_factory=dict)
-    """The transactions in which a charger accepted a limit after refusals had taught some facts, by
-    charger and these facts as text."""
-    _learned: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """What enough transactions have shown of chargers, until `learned` is asked."""
-    _clocks: dict[str, _ClockLag] = field(default_factory=dict)
-    """How late the readings of each charger come."""
+    def __init__(self, leases: Leases) -> None:
+        self.leases = leases
+        self.chargers: Mapping[str, ManagedCharger] = {}
+        self.can: dict[str, Ability] = {}
+        self.away: dict[str, float] = {}
+        """The managed chargers that are away, and since when."""
+        self.preparing = set[str]()
+        """The chargers that are being prepared or let go."""
+        self.trying = set[Place]()
+        """The connectors on trial, which are told nothing else, and booked with their maximum."""
+        self.not_moved: dict[Place, float] = {}
+        """The connectors that refused to become available, or unavailable, and when each is asked
+        again."""
+        self.unrecorded = set[Place]()
+        """The connectors whose lease could not be stored."""
+        self._behaviours = defaultdict[int, _CarBehaviour](_CarBehaviour)
+        """How the cars of transactions behave."""
+        self._obeyed: list[Place] = []
+        """The connectors that were seen to obey, until `obeyed` is asked."""
+        self._began: float | None = None
+        """When it first looked."""
+        self._has_told_spells = False
+        self._bases: dict[Place, _LeaseBasis] = {}
+        """From what the limit of each connector was computed when it was sent. If that changes, the
+        limit is sent anew."""
+        self._taught: dict[tuple[str, int | None], dict[str, Any]] = {}
+        """What refused limits have shown of a charger, by charger and transaction. It is believed
+        until that transaction ends. The newest is the last, and counts before the others."""
+        self._confirmed = defaultdict[tuple[str, str], set[int | None]](set)
+        """The transactions in which a charger accepted a limit after refusals had taught some
+        facts, by charger and these facts as text."""
+        self._learned: list[tuple[str, dict[str, Any]]] = []
+        """What enough transactions have shown of chargers, until `learned` is asked."""
+        self._clocks: dict[str, _ClockLag] = {}
+        """How late the readings of each charger come."""
 
     @property
     def is_shadow(self) -> bool:
@@ -274,8 +263,10 @@ class ManagedChargers:
         for name, transaction in [*self._taught]:
             if name not in present.managed or transaction not in running:
                 del self._taught[name, transaction]
-        self.can = {name: self._ability(name) for name in present.managed}
-        self.leases.floors = {name: can.floor for name, can in self.can.items()}
+        self.can.clear()
+        self.leases.floors.clear()
+        for name in present.managed:
+            self._know(name)
         limited_in_watts = {name for name, can in self.can.items() if can.is_in_watts}
         self.leases.in_watts = {
             place
@@ -359,8 +350,7 @@ class ManagedChargers:
         before = self._taught.pop((charger, lease.transaction), {})
         taught = after_refusal(self.can[charger], lease, before)
         self._taught[charger, lease.transaction] = taught
-        self.can[charger] = self._ability(charger)
-        self.leases.floors = {**self.leases.floors, charger: self.can[charger].floor}
+        self._know(charger)
 
     def facts(self, charger: str) -> dict[str, Any]:
         """Return what trials of its firmware, and refusals of a charger itself, have shown of
@@ -371,9 +361,12 @@ class ManagedChargers:
                 facts |= taught
         return facts
 
-    def _ability(self, charger: str) -> Ability:
+    def _know(self, charger: str) -> None:
+        """Derive what a charger can do from what it has shown."""
         managed = self.chargers[charger]
-        return ability(self.facts(charger), managed.keys, LimitWay(managed.way))
+        can = ability(self.facts(charger), managed.keys, LimitWay(managed.way))
+        self.can[charger] = can
+        self.leases.floors[charger] = can.floor
 
     def accepted(self, place: Place, transaction: int | None) -> None:
         """Note that a connector accepted a limit, perhaps in other words than those that it refused
@@ -382,7 +375,7 @@ class ManagedChargers:
         facts = self._taught.get((charger, transaction))
         if facts is None:
             return
-        sessions = self._confirmed.setdefault((charger, repr(facts)), set())
+        sessions = self._confirmed[charger, repr(facts)]
         if transaction not in sessions:
             sessions.add(transaction)
             if len(sessions) == SESSIONS:
@@ -446,7 +439,8 @@ class ManagedChargers:
         if self.can[car.charger].is_in_watts and lines is None:
             # It may have put the watts of all lines on one.
             least /= socket.phases
-        if self.leases.reported(socket.place, least, drawn.at, most):
+        has_obeyed = self.leases.reported(socket.place, least, drawn.at, most)
+        if has_obeyed and charger.disobeys_since is not None:
             self._obeyed.append(socket.place)
         if car.transaction is not None:
             self._learn_of_car(car, self._behaviours[car.transaction], held, drawn, now)
@@ -490,7 +484,7 @@ class ManagedChargers:
         car: PluggedIn,
         behaviour: _CarBehaviour,
         held: HeldLease,
-        drawn: measurements.CarCurrent,
+        drawn: Between,
         now: float,
     ) -> None:
         """Learn what a car needs. One that ends right after it was lowered needs what it had: some
@@ -513,16 +507,75 @@ class ManagedChargers:
             if 0 <= late < ANSWER_SECONDS:
                 behaviour.least = behaviour.charged
 
-    def constraints(self, car: PluggedIn, now: float) -> measurements.CarConstraints:
-        """Return what holds for a car whatever is wanted."""
-        behaviour = self._behaviours[car.transaction or NONE]
-        return measurements.CarConstraints(
-            cap=self.leases.cap(car.place, now),
+    def cars(
+        self, tree: Tree, present: LoadPresent, lines: Mapping[Place, int], now: float
+    ) -> dict[Place, Car]:
+        """Return the cars that are plugged in, and the connectors that must be booked without one,
+        before anybody wants something. `lines` are those on which cars charge, where that is
+        known."""
+        booked = self.booked(tree, present, now)
+        cars: dict[Place, Car] = {}
+        for plugged_in in present.cars:
+            place = plugged_in.place
+            cars[place] = self._car_of(
+                plugged_in, tree.sockets[place], lines.get(place), booked.pop(place, None), now
+            )
+        for (charger, connector), amperes in booked.items():
+            # Of a charger that is away, nobody knows whether a car draws there now.
+            demand = CarDemand.WANTS if charger in self.away else CarDemand.FULL
+            cars[charger, connector] = Car(
+                charger=charger,
+                connector=connector,
+                since=0.0,
+                demand=demand,
+                drawn=0.0,
+                fixed=amperes,
+            )
+        return cars
+
+    def _car_of(
+        self,
+        plugged_in: PluggedIn,
+        socket: Socket,
+        lines: int | None,
+        fixed: float | None,
+        now: float,
+    ) -> Car:
+        place = socket.place
+        behaviour = self._behaviours[plugged_in.transaction or NONE]
+        shown = measurements.drawn(plugged_in, socket, lines)
+        limit = self.accepted_limit(place, now)
+
+        # Until it was seen to follow a limit, it may draw what it might before.
+        most = highest = float(socket.most)
+        if limit is not None:
+            most = highest = limit.most
+            if shown is not None and shown.at >= limit.at + FOLLOW_SECONDS:
+                most = limit.least
+        may_be_on_one = place in self.leases.in_watts
+        if may_be_on_one:
+            most = socket.most
+        draws, over = None, 0.0
+        if shown is not None:
+            # Where its lines are not known, it may draw what it was not seen to be below.
+            draws = max(shown.least, min(shown.most, most))
+            if fixed is None:
+                over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
+
+        is_full = plugged_in.is_connected and self.is_full(plugged_in, now)
+        return Car(
+            charger=plugged_in.charger,
+            connector=plugged_in.connector,
+            since=seconds(plugged_in.since),
+            demand=CarDemand.FULL if is_full else CarDemand.WANTS,
+            lines=lines,
+            drawn=draws,
+            over=over,
             least=behaviour.least,
-            is_full=self.is_full(car, now),
-            limit=self.accepted_limit(car.place, now),
+            per_ampere=socket.phases if may_be_on_one else 1,
             wakes=behaviour.wakes,
-            may_be_on_one=car.place in self.leases.in_watts,
+            by_hand=self.leases.cap(place, now),
+            fixed=fixed,
         )
 
     def with_pace(self, car: PluggedIn, now: float) -> PluggedIn:
@@ -561,7 +614,7 @@ class ManagedChargers:
     def default_of(self, socket: Socket, at: float) -> Lease:
         """Return what a connector may draw by its default, if a car begins at a time."""
         can = self.can[socket.charger]
-        return waiting(socket.safe, at) if can.waits else lasting(_safe(can, socket), at)
+        return waiting(socket.safe, at) if can.waits else lasting(can.safe(socket), at)
 
     # What must be booked whatever is decided
 
@@ -570,48 +623,40 @@ class ManagedChargers:
         cars = {car.place: car for car in present.cars}
         booked: dict[Place, float] = {}
         for place, socket in tree.sockets.items():
-            car = cars.get(place)
-            if self.is_shadow:
-                if car is not None and not car.is_connected:
-                    booked[place] = float(socket.most)
-                continue
-            amperes = self._booked(socket, car, now)
+            amperes = self._booked(socket, cars.get(place), now)
             if amperes is not None:
                 booked[place] = self.leases.on_one_line(socket, amperes)
         return booked
 
     def _booked(self, socket: Socket, car: PluggedIn | None, now: float) -> float | None:
-        charger = self.chargers.get(socket.charger)
+        most, charger = float(socket.most), self.chargers.get(socket.charger)
         if charger is None or charger.state != MANAGED:
-            return None if car is None else float(socket.most)
+            # In shadow, whatever is decided holds for all that can be heard.
+            is_told = self.is_shadow and car is not None and car.is_connected
+            return None if car is None or is_told else most
         if socket.place in self.trying:
-            return float(socket.most)
-        if charger.charger in self.away:
-            return self._booked_away(charger, socket, now)
-        can, held = self.can[charger.charger], self.leases.held.get(socket.place)
+            return most
+        can, held = self.can[socket.charger], self.leases.held.get(socket.place)
+        holds = 0.0 if held is None else held.booked(now)
+        since = self.away.get(socket.charger)
+        if since is not None:
+            # One that was not seen to hold its limit alone is booked with its maximum, but not at
+            # once: most return within a minute.
+            is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
+            if can.way is LimitWay.NONE or not (charger.is_trusted or is_new):
+                return most
+            # Another car may have come unseen. Where the default lets it wait, it draws only then.
+            if not can.waits or now >= since + LEASE_SECONDS - MARGIN_SECONDS:
+                holds = max(holds, can.safe(socket))
+            return holds
         if car is None:
             # A car that comes begins with the default.
-            if held is not None:
-                return held.booked(now) or None
-            return None if can.waits else float(_safe(can, socket)) or None
+            if held is None and not can.waits:
+                holds = can.safe(socket)
+            return holds or None
         if can.way is LimitWay.NONE or held is None or charger.prepared_at is None:
-            return float(socket.most)
-        return held.booked(now) if held.is_stuck else None
-
-    def _booked_away(self, charger: ManagedCharger, socket: Socket, now: float) -> float:
-        """Return what is booked for a charger that is away. One that was not seen to hold its limit
-        alone is booked with its maximum, but not at once: most return within a minute."""
-        can, since = self.can[charger.charger], self.away[charger.charger]
-        is_new = now < max(since, self._began or 0.0) + AWAY_SECONDS
-        if can.way is LimitWay.NONE or not (charger.is_trusted or is_new):
-            return float(socket.most)
-
-        # Another car may have come unseen. Where the default lets it wait, it draws only then.
-        kept = 0.0
-        if not can.waits or now >= since + LEASE_SECONDS - MARGIN_SECONDS:
-            kept = float(_safe(can, socket))
-        held = self.leases.held.get(socket.place)
-        return kept if held is None else max(kept, held.booked(now))
+            return most
+        return holds if held.is_stuck else None
 
     def floors(self, decision: Allocation) -> dict[Place, float]:
         """Return the connectors that cannot be paused, and were not given the least that they can
@@ -631,16 +676,16 @@ class ManagedChargers:
         on_trial = {charger for charger, _ in self.trying}
         return self.preparing | self.leases.busy_chargers | on_trial
 
-    def accepted_limit(self, place: Place, now: float) -> measurements.AcceptedLimit | None:
-        """Return what a connector may draw by the limit that it accepted last; None if it does not
-        obey."""
+    def accepted_limit(self, place: Place, now: float) -> Between | None:
+        """Return what a connector may draw by the limit that it accepted last, and by what holds
+        until it was seen to follow; None if it does not obey."""
         held = self.leases.held.get(place)
         if held is None or held.is_stuck:
             return None
         most = held.lease.most(now)
-        return measurements.AcceptedLimit(most, max(most, held.may_still_draw), held.answered)
+        return Between(most, max(most, held.may_still_draw), held.answered)
 
-    def settled(self, place: Place, at: float) -> int | None:
+    def settled(self, place: Place, at: float) -> float | None:
         """Return the limit in A that a connector had long enough to follow it at a time; None if
         none."""
         limit, can = self.accepted_limit(place, at), self.can.get(place[0])
@@ -692,8 +737,8 @@ class ManagedChargers:
         for name, charger in self.chargers.items():
             if not charger.is_connected or name in told_by_us:
                 continue
-            is_prepared = charger.state == MANAGED and charger.prepared_at is not None
-            if not is_prepared or (charger.prepared_at or "") < (charger.booted_at or ""):
+            prepared_at, booted_at = charger.prepared_at or "", charger.booted_at or ""
+            if charger.state != MANAGED or not prepared_at or prepared_at < booted_at:
                 unprepared.append(charger)
         return unprepared
 
@@ -745,10 +790,7 @@ class ManagedChargers:
         """Return the connectors that were seen to obey since the last time, of chargers that did
         not before."""
         obeyed, self._obeyed = self._obeyed, []
-        disobedient = {
-            name for name, charger in self.chargers.items() if charger.disobeys_since is not None
-        }
-        return [place for place in obeyed if place[0] in disobedient]
+        return obeyed
 
     def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, LimitWay]]:
         """Yield what is to be told of chargers that do not obey, with the way that is tried
@@ -778,31 +820,26 @@ class ManagedChargers:
 
     # What cars missed
 
-    def spells(self, present: LoadPresent, decision: Allocation, now: float) -> list[Spell]:
-        """Return the spans that begin or end now, in which a car got too little to charge because
-        of us."""
-        at = timestamp_of(now)
-        spells: list[Spell] = []
+    def spells(
+        self, present: LoadPresent, decision: Allocation, now: float
+    ) -> Iterator[tuple[int, str]]:
+        """Yield the transactions in which a car begins to get too little to charge because of us,
+        each with the reason, or with none if that ends."""
         for car in present.cars:
             if car.transaction is None:
                 continue
             behaviour = self._behaviours[car.transaction]
             why = self._short(car, behaviour, decision, now)
-            if why and not (behaviour.is_short and behaviour.why == why):
-                behaviour.why = why
-                behaviour.is_short = True
-                spells.append(Spell(car.transaction, why, at))
-            elif not why and (behaviour.is_short or not self._has_told_spells):
-                # At first, an earlier run may have left one open.
-                behaviour.is_short = False
-                spells.append(Spell(car.transaction, "", at))
+            # At first, an earlier run may have left one open.
+            may_be_open = not why and not self._has_told_spells
+            if why != behaviour.short or may_be_open:
+                behaviour.short = why
+                yield car.transaction, why
         self._has_told_spells = True
         running = {car.transaction for car in present.cars}
         for transaction in self._behaviours.keys() - running:
-            behaviour = self._behaviours.pop(transaction)
-            if behaviour.is_short:
-                spells.append(Spell(transaction, "", at))
-        return spells
+            if self._behaviours.pop(transaction).short:
+                yield transaction, ""
 
     def _short(
         self, car: PluggedIn, behaviour: _CarBehaviour, decision: Allocation, now: float
@@ -840,8 +877,3 @@ class ManagedChargers:
         if behaviour.has_waited(now):
             return True
         return behaviour.woke is not None and behaviour.woke == behaviour.may_since
-
-
-def _safe(can: Ability, socket: Socket) -> int:
-    """Return the least that a connector has when nobody decides."""
-    return max(socket.safe, can.floor)

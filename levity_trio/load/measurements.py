@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from math import ceil
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.load.document import CONNECTION, SiteOptions
-from levity_trio.load.lease import FOLLOW_SECONDS, with_tolerance
-from levity_trio.load.rule import Car, CarDemand, GridOrder
+from levity_trio.load.lease import with_tolerance
+from levity_trio.load.rule import VOLTS, Car, GridOrder
 from levity_trio.load.tree import (
     LETTERS,
     NOTHING,
     PHASES,
     Phases,
-    Place,
     Socket,
-    Tree,
     highest_of,
     lowest_of,
     on,
 )
-from levity_trio.store.reads.load.load import ConnectorReading, LoadOrder, LoadPresent, PluggedIn
+from levity_trio.store.reads.load.load import ConnectorReading, LoadOrder, LoadWish, PluggedIn
 
-VOLTS: Final = 230
 LINE_AMPERES: Final = 1.0
 """A line that carries less is not used."""
 RATIO_AMPERES: Final = 3.0
@@ -35,165 +33,38 @@ SETTLED_SECONDS: Final = 15.0
 """For so long, a car ramps up after its status has changed."""
 MOST_RATIO: Final = 1.25
 """Cars and readings exceed a limit by less."""
-MOST_TOO_LARGE: Final = 10
-"""After so many sessions with a wish that was too large, a driver is not believed."""
 FULL, WITHHELD = "SuspendedEV", "SuspendedEVSE"
 PAUSED: Final = (FULL, WITHHELD)
 
 
-class Wishes(NamedTuple):
-    """What people want for one connector at present."""
-
-    by_hand: int | None = None
-    is_boosted: bool = False
-    departure: float | None = None
-    wanted_wh: int | None = None
-
-
-def wanted_at(present: LoadPresent, at: str, *, hears_drivers: bool) -> dict[Place, Wishes]:
-    """Return what people want, by connector. A boost ends by itself. A driver whose wishes were too
-    large on many nights is treated as if he had entered nothing."""
-    believed = {
-        car.transaction
-        for car in present.cars
-        if hears_drivers and present.too_large[car.transaction] < MOST_TOO_LARGE
-    }
-    wanted: dict[Place, Wishes] = {}
-    for wish in present.wishes:
-        place = wish.charger, wish.connector
-        before = wanted.get(place, Wishes())
-        if wish.kind == "hand":
-            wanted[place] = before._replace(by_hand=wish.amperes)
-        elif wish.kind == "boost" and wish.until is not None and wish.until > at:
-            wanted[place] = before._replace(is_boosted=True)
-        elif wish.departure_at is not None and wish.transaction in believed:
-            departure = seconds(wish.departure_at)
-            wanted[place] = before._replace(departure=departure, wanted_wh=wish.wanted_wh)
-    return wanted
-
-
-class AcceptedLimit(NamedTuple):
-    """What a car may draw by the limit that its charger accepted last, and by what holds until it
-    was seen to follow: the lower and the higher of both in A, and since when."""
-
-    least: int
-    most: int
-    at: float
-
-
-class CarConstraints(NamedTuple):
-    """What holds for a car whatever is wanted."""
-
-    cap: int | None
-    """A that it has, if it may not be raised today any more."""
-    least: int
-    """A below which it was seen not to charge."""
-    is_full: bool
-    limit: AcceptedLimit | None
-    wakes: float
-    """Seconds that it needs to begin."""
-    may_be_on_one: bool
-    """Its charger may put the watts for all lines on one."""
-
-
-def cars_of(
-    tree: Tree,
-    present: LoadPresent,
-    lines: Mapping[Place, int],
-    wanted: Mapping[Place, Wishes],
-    constraints: Mapping[Place, CarConstraints],
-    booked: Mapping[Place, float],
-    away: Collection[str],
-) -> Iterator[Car]:
-    """Yield the cars that are plugged in, and the connectors that must be booked without one.
-
-    `lines` are those on which cars charge, where that is known.
-    """
-    here: set[Place] = set()
-    for plugged_in in present.cars:
-        place = plugged_in.place
-        here.add(place)
-        wishes = wanted.get(place, Wishes())
-        yield _car_of(
-            tree.sockets[place],
-            plugged_in,
-            lines.get(place),
-            wishes,
-            constraints[place],
-            booked.get(place),
-        )
-    for place, amperes in booked.items():
-        if place not in here:
-            # Of a charger that is away, nobody knows whether a car draws there now.
-            charger, connector = place
-            demand = CarDemand.WANTS if charger in away else CarDemand.FULL
-            yield Car(
-                charger=charger,
-                connector=connector,
-                since=0.0,
-                demand=demand,
-                drawn=0.0,
-                fixed=amperes,
-            )
-
-
-def _car_of(
-    socket: Socket,
-    plugged_in: PluggedIn,
-    lines: int | None,
-    wishes: Wishes,
-    constraints: CarConstraints,
-    fixed: float | None,
-) -> Car:
-    shown = drawn(plugged_in, socket, lines)
-    limit = constraints.limit
-
-    # Until it was seen to follow a limit, it may draw what it might before.
-    most = highest = socket.most
-    if limit is not None:
-        most = highest = limit.most
-        if shown is not None and shown.at >= limit.at + FOLLOW_SECONDS:
-            most = limit.least
-    if constraints.may_be_on_one:
-        most = socket.most
-    draws, over = None, 0.0
-    if shown is not None:
-        # Where its lines are not known, it may draw what it was not seen to be below.
-        draws = max(shown.least, min(shown.most, most))
-        if fixed is None:
-            over = max(0.0, max(shown.least, min(shown.most, highest)) - most)
-
-    lacking = wishes.wanted_wh
-    if lacking is not None:
-        lacking = max(0, lacking - (plugged_in.energy_wh or 0))
-    limits = [amperes for amperes in (wishes.by_hand, constraints.cap) if amperes is not None]
-    is_full = constraints.is_full and plugged_in.is_connected
-    return Car(
-        charger=plugged_in.charger,
-        connector=plugged_in.connector,
-        since=seconds(plugged_in.since),
-        demand=CarDemand.FULL if is_full else CarDemand.WANTS,
-        lines=lines,
-        drawn=draws,
-        over=over,
-        least=constraints.least,
-        per_ampere=socket.phases if constraints.may_be_on_one else 1,
-        wakes=constraints.wakes,
-        by_hand=min(limits, default=None),
-        boost=wishes.is_boosted,
-        departure=wishes.departure,
-        wanted_wh=lacking,
-        fixed=fixed,
-    )
-
-
-class CarCurrent(NamedTuple):
-    """The least and the most A that a car draws on its highest line, by what was told of it last,
-    and when that was."""
+class Between(NamedTuple):
+    """What a car draws on its highest line, or may draw by its limit: the least and the most that
+    it can be in A, and since when."""
 
     least: float
     most: float
     at: float
+
+
+def with_wishes(
+    car: Car, plugged_in: PluggedIn, wishes: Iterable[LoadWish], at: str, believed: int | None
+) -> Car:
+    """Return a car with what people want for its connector at a time. A boost ends by itself. What
+    its driver wants counts if his transaction is the one that is believed."""
+    for wish in wishes:
+        if (wish.charger, wish.connector) != car.place:
+            continue
+        if wish.amperes is not None:
+            by_hand = wish.amperes if car.by_hand is None else min(wish.amperes, car.by_hand)
+            car = replace(car, by_hand=by_hand)
+        elif wish.until is not None and wish.until > at:
+            car = replace(car, boost=True)
+        elif wish.departure_at is not None and wish.transaction == believed:
+            lacking = wish.wanted_wh
+            if lacking is not None:
+                lacking = max(0, lacking - (plugged_in.energy_wh or 0))
+            car = replace(car, departure=seconds(wish.departure_at), wanted_wh=lacking)
+    return car
 
 
 def is_paused(car: PluggedIn) -> bool:
@@ -209,13 +80,13 @@ def is_paused(car: PluggedIn) -> bool:
     return max(shown) < LINE_AMPERES
 
 
-def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> CarCurrent | None:
+def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> Between | None:
     """Return what a car draws; None if its charger does not tell."""
     reading = car.reading
     changed_at = seconds(car.changed_at)
     at = changed_at if reading is None else seconds(reading.at)
     if is_paused(car):
-        return CarCurrent(0.0, 0.0, max(at, changed_at))
+        return Between(0.0, 0.0, max(at, changed_at))
     if reading is None:
         return None
     current = reading.amperes if reading.lines is None else max(reading.lines)
@@ -225,14 +96,14 @@ def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> CarCurrent | Non
         # rectifier, so its power counts.
         is_direct = current > MOST_RATIO * socket.most
     if current is not None and not is_direct:
-        return CarCurrent(current, current, at)
+        return Between(current, current, at)
     if reading.watts is None:
         return None
 
     # Power of which the lines are not known is on one of them, or on all that are wired.
     amperes = reading.watts / VOLTS
     used = socket.phases if is_direct else lines
-    return CarCurrent(amperes / (used or socket.phases), amperes / (used or 1), at)
+    return Between(amperes / (used or socket.phases), amperes / (used or 1), at)
 
 
 def lines_used(reading: ConnectorReading, most: int) -> int | None:
@@ -256,7 +127,7 @@ def lines_at_least(amperes: float, most: int) -> int:
     return max(1, ceil(amperes / with_tolerance(most)))
 
 
-def lines_by_power(reading: ConnectorReading, amperes: int, before: float = 0.0) -> int | None:
+def lines_by_power(reading: ConnectorReading, amperes: float, before: float = 0.0) -> int | None:
     """Return on how many lines a car charges if it draws all of its limit, by its power alone: by
     that above `before` W, for the A between two limits."""
     if reading.lines is not None or reading.amperes is not None:
@@ -273,7 +144,7 @@ def _lines_of(ratio: float) -> int | None:
 
 
 def drawn_between(
-    socket: Socket, car: PluggedIn, lines: int | None, limit: AcceptedLimit | None = None
+    socket: Socket, car: PluggedIn, lines: int | None, limit: Between | None = None
 ) -> tuple[Phases, Phases]:
     """Return the least and the most A that a car draws on each phase of the feeder.
 

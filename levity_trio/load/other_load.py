@@ -1,6 +1,8 @@
 """What other consumers draw at measured circuits: now, of late, and at this time of the day in the
 last seven days."""
 
+import math
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from levity_trio.load.rule import OtherLoad
@@ -31,12 +33,12 @@ class LoadHistory:
     """The other load of all measured circuits, in A per phase."""
 
     def __init__(self) -> None:
-        self._circuits: dict[str, _CircuitLoad] = {}
+        self._circuits = defaultdict[str, _CircuitLoad](_CircuitLoad)
 
     def remember(self, circuit: str, highest: Phases, at: float) -> None:
         """Take the highest of a quarter of an hour from before the start."""
-        load = self._circuits.setdefault(circuit, _CircuitLoad())
-        _raise_to(load.hours, int(at // HOUR), highest)
+        load = self._circuits[circuit]
+        _raise_to(load.hours, int(at // HOUR), highest)  # a month of them may be replayed
 
     def add(self, circuit: str, amperes: Phases, at: float, told_at: float | None = None) -> None:
         """Take what other consumers draw now. Its meter and the cars below have told since a time.
@@ -44,7 +46,7 @@ class LoadHistory:
         A jump counts at once, and is remembered when they all have told it again: it may be a car's
         of which its charger tells later.
         """
-        load = self._circuits.setdefault(circuit, _CircuitLoad())
+        load = self._circuits[circuit]
         was_set_back = load.since > at
         if (told_at or at) >= load.since or was_set_back:
             load.before = load.lowest
@@ -53,16 +55,8 @@ class LoadHistory:
         load.now = amperes
         load.lowest = lowest_of([amperes, load.lowest])
 
-        hour = int(at // HOUR)
-        _raise_to(load.hours, hour, lowest_of([amperes, load.before]))
-        if len(load.hours) > KEPT_HOURS + 1:
-            kept = [old for old in load.hours if old >= hour - KEPT_HOURS]
-            load.hours = {old: load.hours[old] for old in kept}
-        minute = int(at // MINUTE)
-        _raise_to(load.minutes, minute, amperes)
-        if len(load.minutes) > RECENT_MINUTES + 1:
-            kept = [old for old in load.minutes if old >= minute - RECENT_MINUTES]
-            load.minutes = {old: load.minutes[old] for old in kept}
+        _raise_to(load.hours, int(at // HOUR), lowest_of([amperes, load.before]), KEPT_HOURS)
+        _raise_to(load.minutes, int(at // MINUTE), amperes, RECENT_MINUTES)
 
     def confirmed(self, circuit: str) -> Phases:
         """Return what everybody has told twice."""
@@ -103,5 +97,11 @@ class LoadHistory:
         return {} if load is None else load.hours
 
 
-def _raise_to(highest: dict[int, Phases], number: int, amperes: Phases) -> None:
+def _raise_to(
+    highest: dict[int, Phases], number: int, amperes: Phases, kept: float = math.inf
+) -> None:
+    """Take the highest of a numbered span; forget those that are so many spans older."""
     highest[number] = highest_of([highest.get(number, NOTHING), amperes])
+    if len(highest) > kept + 1:
+        for old in [old for old in highest if old < number - kept]:
+            del highest[old]

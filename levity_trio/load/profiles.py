@@ -92,6 +92,10 @@ class Ability:
             return self.key.least
         return 0 if self.takes_zero else self.least or LEAST_AMPERES
 
+    def safe(self, socket: Socket) -> int:
+        """Return the least that a connector has when nobody decides."""
+        return max(socket.safe, self.floor)
+
 
 def ability(
     facts: Mapping[str, Any], keys: Mapping[str, str | None], way: LimitWay = LimitWay.TRANSACTION
@@ -198,7 +202,7 @@ def idle(can: Ability, socket: Socket, pause_seconds: float = LEASE_SECONDS) -> 
     """
     if can.way >= LimitWay.KEY:
         return _key(can, socket.safe)
-    safe = max(socket.safe, can.floor)
+    safe = can.safe(socket)
     periods = [(0, safe)]
     if can.waits and safe:
         periods = [(0, 0), (round(pause_seconds), safe)]

@@ -52,25 +52,26 @@ def course_of(quarters: Sequence[float], lines: int) -> tuple[tuple[float, float
 
 
 @record
-class Short:
-    """A household whose cars got less than they wanted, and in how many sessions."""
+class WhatIfShort:
+    """The households whose cars would have got less than they took, in how many sessions, and how
+    much less."""
 
-    whose: str
+    who: str
     sessions: int
-    missing_wh: float
+    missing_wh: int
 
 
 @record
-class Replayed:
-    """What came out. `peak` is the highest that house and cars drew together at the root, in A per
+class WhatIf:
+    """What would have come out. `peak_a` is what house and cars would have drawn at most, by
     phase."""
 
-    sessions: int = 0
-    wanted_wh: float = 0.0
-    given_wh: float = 0.0
-    waited_seconds: float = 0.0
-    peak: Phases = NOTHING
-    short: tuple[Short, ...] = ()
+    sessions: int
+    wanted_wh: int
+    given_wh: int
+    waited_seconds: int
+    peak_a: list[float]
+    short: list[WhatIfShort]
 
 
 House = Callable[[float], Mapping[str, OtherLoad]]
@@ -84,7 +85,7 @@ def replay(
     *,
     first_come: bool = False,
     rest: Callable[[], None] | None = None,
-) -> Replayed:
+) -> WhatIf:
     """Charge all cars again, and return what came out. `rest` is called now and then, so that
     others get their turn."""
     coming = sorted(stays, key=lambda stay: (stay.since, stay.place), reverse=True)
@@ -118,7 +119,25 @@ def replay(
         steps += 1
         if rest is not None and steps % AT_ONCE == 0:
             rest()
-    return _replayed(gone, waited, peak)
+
+    missing = defaultdict[str, list[float]](list)
+    for car in gone:
+        wanted = car.stay.wanted_wh
+        if car.got < SHORT * wanted:
+            missing[car.stay.whose].append(wanted - car.got)
+    short = [
+        WhatIfShort(who=who, sessions=len(wh), missing_wh=round(sum(wh)))
+        for who, wh in missing.items()
+    ]
+    short.sort(key=lambda each: (-sum(missing[each.who]), each.who))
+    return WhatIf(
+        sessions=len(gone),
+        wanted_wh=round(sum(car.stay.wanted_wh for car in gone)),
+        given_wh=round(sum(min(car.got, car.stay.wanted_wh) for car in gone)),
+        waited_seconds=round(waited),
+        peak_a=[round(amperes, 1) for amperes in peak],
+        short=short,
+    )
 
 
 class _ChargingCar:
@@ -157,24 +176,6 @@ class _ChargingCar:
         amperes, lines = self.takes(limit), self.stay.lines
         self.got += amperes * lines * VOLTS * seconds / HOUR
         return on(tree.sockets[self.stay.place].lines(lines), amperes)
-
-
-def _replayed(gone: Sequence[_ChargingCar], waited: float, peak: Phases) -> Replayed:
-    missing = defaultdict[str, list[float]](list)
-    for car in gone:
-        wanted = car.stay.wanted_wh
-        if car.got < SHORT * wanted:
-            missing[car.stay.whose].append(wanted - car.got)
-    short = [Short(whose=who, sessions=len(wh), missing_wh=sum(wh)) for who, wh in missing.items()]
-    short.sort(key=lambda each: (-each.missing_wh, each.whose))
-    return Replayed(
-        sessions=len(gone),
-        wanted_wh=sum(car.stay.wanted_wh for car in gone),
-        given_wh=sum(min(car.got, car.stay.wanted_wh) for car in gone),
-        waited_seconds=waited,
-        peak=peak,
-        short=tuple(short),
-    )
 
 
 class PastHouse:

@@ -1,5 +1,5 @@
-"""What is kept and shown of decisions: the last one, the sums of each quarter of an hour, how
-orders are kept, and what exceeds its limit."""
+"""What is kept of decisions: what the next one goes on from, the sums of each quarter of an hour,
+how orders are kept, and what exceeds its limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -15,24 +15,15 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
 from levity_trio.load.document import CHARGERS, CONNECTION
-from levity_trio.load.lease import Lease
-from levity_trio.load.rule import VOLTS, Allocation, Bound, CarStanding, CurrentLimit, GridOrder
-from levity_trio.load.tree import NAMES, PHASES, Phases, Place, Tree
-from levity_trio.store.reads.load.leases import ManagedCharger
+from levity_trio.load.rule import VOLTS, Allocation, CarStanding, GridOrder
+from levity_trio.load.tree import NAMES, Phases, Place
 from levity_trio.store.reads.load.load import (
     KeptDecision,
-    LoadCar,
     LoadCarQuarter,
-    LoadKept,
-    LoadLine,
-    LoadMeter,
-    LoadNow,
     LoadOrder,
     LoadOver,
     LoadQuarter,
     PluggedIn,
-    grid_says,
-    says,
 )
 
 LONGEST_SECONDS: Final = 60.0
@@ -48,174 +39,17 @@ CircuitPhase = tuple[str, int]
 """The name of a circuit and one of its phases."""
 
 
-# The last decision
-
-
 class DecisionInputs(NamedTuple):
-    """What a decision was made of, as far as people see it."""
+    """What a decision was made of, as far as the sums of its quarter of an hour need it."""
 
     cars: Sequence[PluggedIn]
     drawn: Mapping[Place, float | None]
     """The A that each car draws."""
     metered: Mapping[str, Phases]
     """The other load of the circuits where it is measured, as two readings have shown it."""
-    meters: Sequence[LoadMeter]
-    grid: GridOrder
-    managed: Mapping[str, ManagedCharger]
-    """The chargers that are limited."""
-    leases: Mapping[Place, Lease]
-    lines: Mapping[Place, int]
-    """On how many lines cars charge, where that is known."""
 
 
-def shown(
-    tree: Tree,
-    decision: Allocation,
-    inputs: DecisionInputs,
-    over: Iterable[LoadOver],
-    grid_over_since: str | None = None,
-) -> LoadNow:
-    """Return a decision as people see it."""
-    managed = inputs.managed
-    away = {name for name, charger in managed.items() if not charger.is_connected}
-    if managed:
-        away.update(car.charger for car in inputs.cars if not car.is_connected)
-    kept_for_away: dict[Place, int] = {}
-    for place, limit in decision.limits.items():
-        if limit.bound is Bound.FIXED and limit.amperes and place[0] in away:
-            kept_for_away[place] = limit.amperes
-
-    kept: list[LoadKept] = []
-    for name in sorted({name for name, _ in kept_for_away}):
-        charger = managed.get(name)
-        row = LoadKept(
-            charger=name,
-            amperes=sum(amperes for place, amperes in kept_for_away.items() if place[0] == name),
-            since=None if charger is None else charger.away_since,
-            is_managed=charger is not None,
-        )
-        kept.append(row)
-
-    grid = inputs.grid
-    limits = CONNECTION if grid.of_connection else CHARGERS
-    ordered = _round(decision.ordered)
-    says = grid_says(grid.amperes, grid.kilowatts, limits, ordered)
-    cars = [_shown_car(tree, decision, car, inputs, kept_for_away) for car in inputs.cars]
-    return LoadNow(
-        at=timestamp_of(decision.at),
-        is_shadow=not managed,
-        lines=_shown_lines(decision),
-        cars=cars,
-        meters=[*inputs.meters],
-        over=[*over],
-        grid_a=grid.amperes,
-        grid_kw=grid.kilowatts,
-        grid_of=limits,
-        grid_drawn=ordered,
-        grid_over_since=grid_over_since,
-        grid_says=says,
-        kept=kept,
-    )
-
-
-def _shown_lines(decision: Allocation) -> list[LoadLine]:
-    lines: list[LoadLine] = []
-    # The last entry of `free` is the sum of all phases, which is none of the lines.
-    for load, free in zip(decision.lines, decision.free, strict=False):
-        left = load.limit - load.other - load.drawn
-        line = LoadLine(
-            circuit=load.circuit,
-            phase=NAMES[load.phase],
-            limit_a=_round(load.limit),
-            house_a=_round(load.other),
-            cars_a=_round(load.drawn),
-            permitted_a=_round(load.permitted),
-            free_a=max(0.0, _round(min(free, left))),
-            outage_a=_round(load.outage),
-        )
-        lines.append(line)
-    return lines
-
-
-def _shown_car(
-    tree: Tree,
-    decision: Allocation,
-    car: PluggedIn,
-    inputs: DecisionInputs,
-    kept_for_away: Mapping[Place, int],
-) -> LoadCar:
-    place = car.place
-    limit = decision.limits[place]
-    drawn = inputs.drawn[place]
-    wait = decision.waits_about.get(place)
-    lease = inputs.leases.get(place)
-    socket = tree.sockets[place]
-    charger = inputs.managed.get(car.charger)
-
-    kept = _kept_beside(tree, limit, inputs, kept_for_away)
-    silent = {meter.circuit for meter in inputs.meters if meter.is_stale}
-    fields: dict[str, Any] = {
-        "charger": car.charger,
-        "connector": car.connector,
-        "transaction_id": car.transaction,
-        "limit_a": limit.amperes,
-        "of_a": socket.most,
-        "drawn_a": None if drawn is None else _round(drawn),
-        "bound": str(limit.bound),
-        "circuit": limit.circuit,
-        "phase": NAMES[limit.phase] if limit.circuit in tree.circuits else "",
-        "is_outage": limit.outage,
-        "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
-        "waiting": len(decision.queue),
-        "waits_about_seconds": None if wait is None else round(wait),
-        "since": car.since,
-        "why_fixed": _why_fixed(limit, car, charger, socket.most),
-        "is_managed": charger is not None,
-        "lease_a": None if lease is None else lease.amperes,
-        "lease_ends_at": None if lease is None or lease.ends is None else timestamp_of(lease.ends),
-        "is_silent": limit.circuit in silent,
-        "phases": [NAMES[index] for index in socket.lines(inputs.lines.get(place))],
-        "kept_a": sum(kept.values()),
-        "kept_for": sorted({name for name, _ in kept}),
-    }
-    return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
-
-
-def _kept_beside(
-    tree: Tree,
-    limit: CurrentLimit,
-    inputs: DecisionInputs,
-    kept_for_away: Mapping[Place, int],
-) -> dict[Place, int]:
-    """Return what is kept for chargers that are away on the line that binds a car."""
-    if not limit.circuit:
-        return {}
-    # The order of the grid operator binds on no line: then all that is kept counts.
-    if limit.circuit not in tree.circuits:
-        return dict(kept_for_away)
-    line = len(PHASES) * tree.order.index(limit.circuit) + limit.phase
-    return {
-        place: amperes
-        for place, amperes in kept_for_away.items()
-        if line in tree.lines_of(place, inputs.lines.get(place))
-    }
-
-
-def _why_fixed(
-    limit: CurrentLimit, car: PluggedIn, charger: ManagedCharger | None, most: int
-) -> str:
-    if limit.bound is not Bound.FIXED:
-        return ""
-    if not car.is_connected:
-        return "away"
-    if charger is not None and charger.prepared_at is None:
-        return "new"
-    if charger is not None and charger.disobeys_since is not None:
-        return "ignores"
-    return "floor" if limit.amperes < most else "untold"
-
-
-def _round(amperes: float) -> float:
+def rounded(amperes: float) -> float:
     return round(float(amperes), 1)
 
 
@@ -282,9 +116,42 @@ class QuarterSums:
         quarter = quarter_of(now)
         if quarter == self._quarter:
             return None
-        ended = self._line_rows(), self._car_rows()
+        lines: list[LoadQuarter] = []
+        for (circuit, phase), line in self._lines.items():
+            if not line.seconds:
+                continue
+            is_metered = line.metered_seconds > 0
+            row = LoadQuarter(
+                quarter=self._quarter,
+                circuit=circuit,
+                phase=phase,
+                other_mean=rounded(line.other / line.metered_seconds) if is_metered else None,
+                other_highest=rounded(line.other_highest) if is_metered else None,
+                cars_mean=rounded(line.cars / line.seconds),
+                permitted_highest=rounded(line.permitted_highest),
+                limit_a=rounded(line.limit),
+                over_seconds=round(line.over_seconds),
+            )
+            lines.append(row)
+        cars: list[LoadCarQuarter] = []
+        for (charger, connector), car in self._cars.items():
+            if not car.seconds:
+                continue
+            bound, circuit = max(car.bound, key=lambda key: (car.bound[key], key))
+            drawn = rounded(car.drawn / car.drawn_seconds) if car.drawn_seconds else None
+            car_row = LoadCarQuarter(
+                quarter=self._quarter,
+                charger=charger,
+                connector=connector,
+                transaction=car.transaction,
+                limit_mean=rounded(car.limit / car.seconds),
+                drawn_mean=drawn,
+                bound=bound,
+                circuit=circuit,
+            )
+            cars.append(car_row)
         self._begin(quarter)
-        return ended
+        return lines, cars
 
     def add(
         self,
@@ -322,46 +189,6 @@ class QuarterSums:
             if drawn is not None:
                 car.drawn += seconds * drawn
                 car.drawn_seconds += seconds
-
-    def _line_rows(self) -> list[LoadQuarter]:
-        rows: list[LoadQuarter] = []
-        for (circuit, phase), line in self._lines.items():
-            if not line.seconds:
-                continue
-            is_metered = line.metered_seconds > 0
-            row = LoadQuarter(
-                quarter=self._quarter,
-                circuit=circuit,
-                phase=phase,
-                other_mean=_round(line.other / line.metered_seconds) if is_metered else None,
-                other_highest=_round(line.other_highest) if is_metered else None,
-                cars_mean=_round(line.cars / line.seconds),
-                permitted_highest=_round(line.permitted_highest),
-                limit_a=_round(line.limit),
-                over_seconds=round(line.over_seconds),
-            )
-            rows.append(row)
-        return rows
-
-    def _car_rows(self) -> list[LoadCarQuarter]:
-        rows: list[LoadCarQuarter] = []
-        for (charger, connector), car in self._cars.items():
-            if not car.seconds:
-                continue
-            bound, circuit = max(car.bound, key=lambda key: (car.bound[key], key))
-            has_told = car.drawn_seconds > 0
-            row = LoadCarQuarter(
-                quarter=self._quarter,
-                charger=charger,
-                connector=connector,
-                transaction=car.transaction,
-                limit_mean=_round(car.limit / car.seconds),
-                drawn_mean=_round(car.drawn / car.drawn_seconds) if has_told else None,
-                bound=bound,
-                circuit=circuit,
-            )
-            rows.append(row)
-        return rows
 
 
 # What exceeds its limit
@@ -440,13 +267,13 @@ class _Overload:
 
 class Overloads:
     """The phases of circuits whose measured current is above the limit. `kept` are those that were
-    told before."""
+    told before, as fields of LoadOver."""
 
-    def __init__(self, kept: Iterable[LoadOver], now: float) -> None:
+    def __init__(self, kept: Iterable[Mapping[str, str]], now: float) -> None:
         self._overloads: dict[CircuitPhase, _Overload] = {}
         for told in kept:
-            overload = _Overload(seconds(told.since), now, 0.0, is_told=True)
-            self._overloads[told.circuit, NAMES.index(told.phase)] = overload
+            overload = _Overload(seconds(told["since"]), now, 0.0, is_told=True)
+            self._overloads[told["circuit"], NAMES.index(told["phase"])] = overload
         self.present: frozenset[CircuitPhase] = frozenset()
         """Those that are above their limit right now."""
         self._at = now
@@ -485,16 +312,13 @@ class Overloads:
                     at=timestamp_of(now),
                     circuit=circuit,
                     phase=NAMES[phase],
-                    amperes=_round(overload.highest),
-                    limit=_round(limit),
+                    amperes=rounded(overload.highest),
+                    limit=rounded(limit),
                 )
         self.present = frozenset(present)
-        yield from self._ended(now)
 
-    def _ended(self, now: float) -> Iterator[Fact]:
-        for (circuit, phase), overload in [*self._overloads.items()]:
-            if (circuit, phase) in self.present:
-                continue
+        for circuit, phase in [place for place in self._overloads if place not in present]:
+            overload = self._overloads[circuit, phase]
             if overload.is_told and now - overload.last <= TELL_SECONDS:
                 continue
             del self._overloads[circuit, phase]
@@ -504,7 +328,7 @@ class Overloads:
                     at=timestamp_of(now),
                     circuit=circuit,
                     phase=NAMES[phase],
-                    amperes=_round(overload.highest),
+                    amperes=rounded(overload.highest),
                     seconds=round(overload.last - overload.since),
                 )
 

@@ -474,16 +474,16 @@ class LoadManagement:
             charger = fact.charger or ""
             prepared_at = self._managed.chargers[charger].prepared_at
             self._later(leases.ignored, fact, int(way), prepared_at)
-            transaction = site.to_stop(charger, fact.connector, way)
-            if transaction is not None:
-                stop = partial(self._sender.stop, charger, transaction)
+            to_stop = site.to_stop(charger, fact.connector, way)
+            if to_stop is not None:
+                stop = partial(self._sender.stop, charger, to_stop)
                 nursery.start_soon(self._sending, stop)
         for charger, connector in self._managed.obeyed():
             self._later(leases.obeyed, charger, connector, at)
         for charger, facts in self._managed.learned():
             self._later(leases.learn, charger, facts, at)
-        for spell in self._managed.spells(site.present, site.decision, now):
-            self._later(leases.keep_spell, spell.transaction, spell.why, spell.at)
+        for transaction, why in self._managed.spells(site.present, site.decision, now):
+            self._later(leases.keep_spell, transaction, why, at)
 
     def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         if facts:

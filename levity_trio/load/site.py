@@ -14,7 +14,14 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
 from levity_trio.load import measurements
-from levity_trio.load.document import MeterConfig, every_socket, parse, planted
+from levity_trio.load.document import (
+    CHARGERS,
+    CONNECTION,
+    MeterConfig,
+    every_socket,
+    parse,
+    planted,
+)
 from levity_trio.load.lease import LimitStep
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Subscribed, reader
@@ -25,12 +32,23 @@ from levity_trio.load.reporting import (
     OrderCompliance,
     Overloads,
     QuarterSums,
-    shown,
+    rounded,
     standings_text,
     went_on,
 )
-from levity_trio.load.rule import Allocation, Car, Measured, OtherLoad, decide, moved
+from levity_trio.load.rule import (
+    Allocation,
+    Bound,
+    Car,
+    CurrentLimit,
+    GridOrder,
+    Measured,
+    OtherLoad,
+    decide,
+    moved,
+)
 from levity_trio.load.tree import (
+    NAMES,
     NOTHING,
     PHASES,
     Phases,
@@ -44,16 +62,21 @@ from levity_trio.load.tree import (
 )
 from levity_trio.load.wiring import VOTES, Wiring
 from levity_trio.log.output import get_logger
+from levity_trio.store.reads.load.leases import ManagedCharger
 from levity_trio.store.reads.load.load import (
     KeptDecision,
+    LoadCar,
+    LoadKept,
+    LoadLine,
     LoadMeter,
     LoadNow,
     LoadOrder,
-    LoadOver,
     LoadPresent,
     LoadQuarter,
     PluggedIn,
+    grid_says,
     meter_says,
+    says,
 )
 
 LOST_SECONDS: Final = 3600.0
@@ -67,6 +90,8 @@ FROZEN_AMPERES: Final = 6.0
 """A meter must show it if cars below it rise by so much."""
 EXTRA_SECONDS: Final = 300.0
 """For so long after it was above its limit, a circuit is kept below by that."""
+MOST_TOO_LARGE: Final = 10
+"""After so many sessions with a wish that was too large, a driver is not believed."""
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
 Lesson = tuple[str, Place, str, str]
@@ -184,6 +209,39 @@ def _rounded(amperes: Phases) -> list[float]:
     return [round(ampere, 1) for ampere in amperes]
 
 
+def _lines_shown(decision: Allocation) -> list[LoadLine]:
+    lines: list[LoadLine] = []
+    # The last entry of `free` is the sum of all phases, which is none of the lines.
+    for load, free in zip(decision.lines, decision.free, strict=False):
+        left = load.limit - load.other - load.drawn
+        line = LoadLine(
+            circuit=load.circuit,
+            phase=NAMES[load.phase],
+            limit_a=rounded(load.limit),
+            house_a=rounded(load.other),
+            cars_a=rounded(load.drawn),
+            permitted_a=rounded(load.permitted),
+            free_a=max(0.0, rounded(min(free, left))),
+            outage_a=rounded(load.outage),
+        )
+        lines.append(line)
+    return lines
+
+
+def _why_fixed(
+    limit: CurrentLimit, car: PluggedIn, charger: ManagedCharger | None, most: int
+) -> str:
+    if limit.bound is not Bound.FIXED:
+        return ""
+    if not car.is_connected:
+        return "away"
+    if charger is not None and charger.prepared_at is None:
+        return "new"
+    if charger is not None and charger.disobeys_since is not None:
+        return "ignores"
+    return "floor" if limit.amperes < most else "untold"
+
+
 @dataclass(slots=True)
 class _LineCount:
     """On how many lines the car of a transaction charges, and how many readings have shown that."""
@@ -192,7 +250,7 @@ class _LineCount:
     at: str = ""
     used: int = 0
     times: int = 0
-    limit: int = 0
+    limit: float = 0
     """The limit at which power showed that last."""
     watts: float = 0.0
     """The power that showed that."""
@@ -233,17 +291,16 @@ class SiteState:
         self.decision = went_on(kept, now)
         """The last one."""
         self._inputs: DecisionInputs | None = None
+        self._shown: LoadNow | None = None
         self._line_counts: dict[Place, _LineCount] = {}
         self._known_lines: Mapping[Place, int] = {}
         self._wiring = Wiring()
         self._lessons: list[Lesson] = []
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.tree = self._planted()
-        over: list[LoadOver] = []
         if kept is not None:
             self._go_on(kept.shown["meters"])
-            over = [LoadOver(**told) for told in kept.shown["over"]]
-        self.overs = Overloads(over, now)
+        self.overs = Overloads([] if kept is None else kept.shown["over"], now)
         self.quarters = QuarterSums(now)
         self._compliance = OrderCompliance()
         self.orders: list[LoadOrder] = []
@@ -268,10 +325,10 @@ class SiteState:
 
     def kept(self) -> KeptDecision | None:
         """Return what another site goes on from."""
-        if self._inputs is None:
+        if self._shown is None:
             return None
-        now = shown(self.tree, self.decision, self._inputs, self.overs.told())
-        return KeptDecision(now.at, orjson.loads(orjson.dumps(now)), orjson.loads(self.standings))
+        shown = orjson.loads(orjson.dumps(self._shown))
+        return KeptDecision(timestamp_of(self.decision.at), shown, orjson.loads(self.standings))
 
     def measured(self, meter: str, amperes: Phases, now: float) -> bool:
         """Take what a meter shows. Return False if the site has no such meter."""
@@ -425,17 +482,8 @@ class SiteState:
         for meter in self._meters.values():
             if meter.house is not None and not meter.is_stale(now):
                 metered[meter.circuit] = self._history.confirmed(meter.circuit)
-        held = self.chargers.leases.held
-        self._inputs = DecisionInputs(
-            cars=self.present.cars,
-            drawn={car.place: car.drawn for car in cars},
-            metered=metered,
-            meters=[meter.shown(now) for meter in self._meters.values()],
-            grid=measured.grid,
-            managed=self.chargers.chargers,
-            leases={place: connector.lease for place, connector in held.items()},
-            lines=self._known_lines,
-        )
+        drawn = {car.place: car.drawn for car in cars}
+        self._inputs = DecisionInputs(self.present.cars, drawn, metered)
         self.orders = self._compliance.look(self.present.order, decision, measured.grid)
         facts = [*self._silences(now), *self.overs.look(self._currents(now), decision)]
 
@@ -446,29 +494,126 @@ class SiteState:
                 if meter.circuit == circuit and not meter.is_stale(now):
                     extra = highest_of([meter.exceeding(now), on([phase], amperes)])
                     meter.extra = now, extra
-        over_since = self._compliance.over_since(now)
-        over = self.overs.told()
-        return shown(self.tree, decision, self._inputs, over, over_since), facts
+        self._shown = self._as_shown(drawn, measured.grid)
+        return self._shown, facts
+
+    def _as_shown(self, drawn: Mapping[Place, float | None], grid: GridOrder) -> LoadNow:
+        """Return the decision as people see it. `drawn` are the A that each car draws."""
+        decision, cars, managed = self.decision, self.present.cars, self.chargers.chargers
+        now = decision.at
+        away = {name for name, charger in managed.items() if not charger.is_connected}
+        if managed:
+            away.update(car.charger for car in cars if not car.is_connected)
+        kept_for_away: dict[Place, int] = {}
+        for place, limit in decision.limits.items():
+            if limit.bound is Bound.FIXED and limit.amperes and place[0] in away:
+                kept_for_away[place] = limit.amperes
+        kept: list[LoadKept] = []
+        for name in sorted({name for name, _ in kept_for_away}):
+            amperes = [amperes for place, amperes in kept_for_away.items() if place[0] == name]
+            charger = managed.get(name)
+            row = LoadKept(
+                charger=name,
+                amperes=sum(amperes),
+                since=None if charger is None else charger.away_since,
+                is_managed=charger is not None,
+            )
+            kept.append(row)
+
+        limits = CONNECTION if grid.of_connection else CHARGERS
+        ordered = rounded(decision.ordered)
+        return LoadNow(
+            at=timestamp_of(now),
+            is_shadow=self.chargers.is_shadow,
+            lines=_lines_shown(decision),
+            cars=[self._car_shown(car, drawn[car.place], kept_for_away) for car in cars],
+            meters=[meter.shown(now) for meter in self._meters.values()],
+            over=self.overs.told(),
+            grid_a=grid.amperes,
+            grid_kw=grid.kilowatts,
+            grid_of=limits,
+            grid_drawn=ordered,
+            grid_over_since=self._compliance.over_since(now),
+            grid_says=grid_says(grid.amperes, grid.kilowatts, limits, ordered),
+            kept=kept,
+        )
+
+    def _car_shown(
+        self, car: PluggedIn, drawn: float | None, kept_for_away: Mapping[Place, int]
+    ) -> LoadCar:
+        place, decision = car.place, self.decision
+        limit = decision.limits[place]
+        wait = decision.waits_about.get(place)
+        held = self.chargers.leases.held.get(place)
+        ends = None if held is None else held.lease.ends
+        socket = self.tree.sockets[place]
+        charger = self.chargers.chargers.get(car.charger)
+        meters = [meter for meter in self._meters.values() if meter.circuit == limit.circuit]
+        kept = self._kept_beside(limit, kept_for_away)
+        fields: dict[str, Any] = {
+            "charger": car.charger,
+            "connector": car.connector,
+            "transaction_id": car.transaction,
+            "limit_a": limit.amperes,
+            "of_a": socket.most,
+            "drawn_a": None if drawn is None else rounded(drawn),
+            "bound": str(limit.bound),
+            "circuit": limit.circuit,
+            "phase": NAMES[limit.phase] if limit.circuit in self.tree.circuits else "",
+            "is_outage": limit.outage,
+            "place_in_queue": decision.queue.index(place) + 1 if place in decision.queue else None,
+            "waiting": len(decision.queue),
+            "waits_about_seconds": None if wait is None else round(wait),
+            "since": car.since,
+            "why_fixed": _why_fixed(limit, car, charger, socket.most),
+            "is_managed": charger is not None,
+            "lease_a": None if held is None else held.lease.amperes,
+            "lease_ends_at": None if ends is None else timestamp_of(ends),
+            "is_silent": any(meter.is_stale(decision.at) for meter in meters),
+            "phases": [NAMES[index] for index in socket.lines(self._known_lines.get(place))],
+            "kept_a": sum(kept.values()),
+            "kept_for": sorted({name for name, _ in kept}),
+        }
+        return LoadCar(**fields, says=says(fields, is_shadow=charger is None))
+
+    def _kept_beside(
+        self, limit: CurrentLimit, kept_for_away: Mapping[Place, int]
+    ) -> Mapping[Place, int]:
+        """Return what is kept for chargers that are away on the line that binds a car."""
+        if not limit.circuit:
+            return {}
+        # The order of the grid operator binds on no line: then all that is kept counts.
+        if limit.circuit not in self.tree.circuits:
+            return kept_for_away
+        line = len(PHASES) * self.tree.order.index(limit.circuit) + limit.phase
+        return {
+            place: amperes
+            for place, amperes in kept_for_away.items()
+            if line in self.tree.lines_of(place, self._known_lines.get(place))
+        }
 
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
-        chargers, tree, present, options = self.chargers, self.tree, self.present, self._options
-        wanted = measurements.wanted_at(
-            present, timestamp_of(now), hears_drivers=options.driver_wishes
-        )
-        constraints = {car.place: chargers.constraints(car, now) for car in present.cars}
-        booked = chargers.booked(tree, present, now)
+        chargers, present, options = self.chargers, self.present, self._options
+        cars = chargers.cars(self.tree, present, self._known_lines, now)
+        for plugged_in in present.cars:
+            place, transaction = plugged_in.place, plugged_in.transaction
+            is_believed = options.driver_wishes and present.too_large[transaction] < MOST_TOO_LARGE
+            believed = transaction if is_believed else None
+            cars[place] = measurements.with_wishes(
+                cars[place], plugged_in, present.wishes, timestamp_of(now), believed
+            )
         before = chargers.leases.as_sent(self.decision, now)
         while True:
-            cars = measurements.cars_of(
-                tree, present, self._known_lines, wanted, constraints, booked, chargers.away
+            listed = [*cars.values()]
+            decision = decide(
+                self.tree, listed, measured, now, before, first_come=options.first_come
             )
-            listed = [*cars]
-            decision = decide(tree, listed, measured, now, before, first_come=options.first_come)
             floors = chargers.floors(decision)
             if not floors:
                 return listed, decision
-            booked |= floors
+            for place, amperes in floors.items():
+                cars[place] = replace(cars[place], fixed=amperes, over=0.0)
 
     def steps(self, now: float) -> list[LimitStep]:
         """Return what is to be sent to chargers now."""

@@ -118,6 +118,8 @@ class Tree:
         listed = tuple(circuits)
         self.circuits: dict[str, Circuit] = {circuit.name: circuit for circuit in listed}
         self.sockets: dict[Place, Socket] = {}
+        self.above = cache(lambda circuit: path_of(circuit, self.circuits))
+        """Returns a circuit itself, its parent, and so on to the root."""
         self.lines_of = cache(self._lines_of)
         problems = [*_wrong_circuits(listed, self.circuits), *_wrong_shape(self.circuits)]
         for socket in sockets:
@@ -164,13 +166,6 @@ class Tree:
                 found[circuit.parent].append(circuit.name)
         return found
 
-    def above(self, circuit: str) -> tuple[str, ...]:
-        """Return the circuit itself, its parent, and so on to the root."""
-        path = [circuit]
-        while parent := self.circuits[path[-1]].parent:
-            path.append(parent)
-        return tuple(path)
-
     def below(self, circuit: str) -> list[Socket]:
         """Return the sockets at the circuit and at those under it, by charger and connector."""
         sockets = self.sockets.values()
@@ -206,6 +201,16 @@ class Tree:
         one, two, three = highest[circuit]
         factor = 1.2 if known.cautious else 1.0
         return one * factor, two * factor, three * factor
+
+
+def path_of(circuit: str, circuits: Mapping[str, Circuit]) -> tuple[str, ...]:
+    """Return a circuit, its parent, and so on to the root, or to where a circle of circuits closes
+    that is refused."""
+    path: list[str] = []
+    while circuit in circuits and circuit not in path:
+        path.append(circuit)
+        circuit = circuits[circuit].parent
+    return tuple(path)
 
 
 def added(currents: Iterable[Phases]) -> Phases:

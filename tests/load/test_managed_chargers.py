@@ -11,7 +11,6 @@ import pytest
 from levity_trio.charging.sent.evidence import timestamp_of
 from levity_trio.load.lease import LEASE_SECONDS, Leases, LimitStep, leased
 from levity_trio.load.managed_chargers import ManagedChargers
-from levity_trio.load.measurements import cars_of
 from levity_trio.load.profiles import Ability, LimitWay
 from levity_trio.load.rule import CarDemand
 from levity_trio.load.tree import Circuit, Socket, Tree
@@ -126,12 +125,15 @@ def test_who_is_away_has_waited_as_long_after_our_clock_was_set_back() -> None:
     assert holding.booked(TREE, nobody, NOW - 3600 + LEASE_SECONDS) == {PLACE: 6}
 
 
-@pytest.mark.parametrize(("away", "demand"), [({"CP-1"}, CarDemand.WANTS), (set(), CarDemand.FULL)])
+@pytest.mark.parametrize(("is_away", "demand"), [(True, CarDemand.WANTS), (False, CarDemand.FULL)])
 def test_a_connector_without_a_car_takes_nothing_as_long_as_its_charger_would_tell_of_one(
-    away: set[str], demand: CarDemand
+    *, is_away: bool, demand: CarDemand
 ) -> None:
-    nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": CHARGER})
-    (booked,) = cars_of(TREE, nobody, {}, {}, {}, {PLACE: 6.0}, away)
+    holding = ManagedChargers(Leases())
+    charger = replace(CHARGER, is_connected=not is_away, facts={"waits": False}, trusted_by="anna")
+    nobody = LoadPresent([], [PLACE], [], None, [], Counter(), {"CP-1": charger})
+    holding.take(nobody, TREE, {}, NOW)
+    (booked,) = holding.cars(TREE, nobody, {}, NOW).values()
     assert (booked.demand, booked.fixed) == (demand, 6)
 
 

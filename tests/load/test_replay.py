@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from levity_trio.load.replay import PastHouse, Replayed, ReplayedStay, course_of, replay, with_more
+from levity_trio.load.replay import PastHouse, ReplayedStay, WhatIf, course_of, replay, with_more
 from levity_trio.load.rule import OtherLoad, decide
 from levity_trio.load.tree import Phases
 from tests.sizes import size
@@ -97,10 +97,10 @@ def test_the_answer_is_near_the_truth(limit: float, house: float, *, taper: bool
         ),
         end=" ",
     )
-    print(f"peak {max(found.peak):.1f} A, truth {real.peak:.1f} A")
-    assert found.wanted_wh == pytest.approx(real.wanted_wh)
+    print(f"peak {max(found.peak_a):.1f} A, truth {real.peak:.1f} A")
+    assert found.wanted_wh == pytest.approx(real.wanted_wh, abs=1)
     assert abs(found.given_wh - real.got_wh) <= ENERGY * real.got_wh
-    assert abs(max(found.peak) - real.peak) <= PEAK
+    assert abs(max(found.peak_a) - real.peak) <= PEAK
 
 
 def stay(number: int, since: float = 0.0, **other: object) -> ReplayedStay:
@@ -116,7 +116,7 @@ def stay(number: int, since: float = 0.0, **other: object) -> ReplayedStay:
     return replace(plain, **other)  # type: ignore[arg-type]  # fields by name
 
 
-def again(limit: float, *stays: ReplayedStay, more: int = 0) -> Replayed:
+def again(limit: float, *stays: ReplayedStay, more: int = 0) -> WhatIf:
     tree, found = with_more(Recorded(Block(ENOUGH, 1, 0)).tree, stays, more, limit)
     return replay(tree, found, PastHouse({}))
 
@@ -125,12 +125,12 @@ def test_who_would_have_been_short() -> None:
     """Two cars on the same phase share 16 A for six hours: 22.08 kWh of the 27.6 that they want."""
     found = again(16, stay(0), stay(3))
     assert found.given_wh == pytest.approx(22_080, rel=0.01)
-    assert sorted((one.whose, one.sessions) for one in found.short) == [
+    assert sorted((one.who, one.sessions) for one in found.short) == [
         ("Flat 0", 1),
         ("Flat 3", 1),
     ]
-    assert found.peak == (16, 0, 0)
-    assert again(32, stay(0), stay(3)).short == ()
+    assert found.peak_a == [16, 0, 0]
+    assert again(32, stay(0), stay(3)).short == []
 
 
 def test_more_chargers_are_used_as_those_that_are_there() -> None:
@@ -144,4 +144,5 @@ def test_waiting_is_counted() -> None:
 
 
 def test_nothing_happened() -> None:
-    assert again(16) == Replayed()
+    found = again(16)
+    assert (found.sessions, found.wanted_wh, found.peak_a) == (0, 0, [0, 0, 0])

@@ -93,6 +93,7 @@ def _fields(row: Any) -> dict[str, Any]:
 
 
 def extended(kind: type[T], row: object, **more: object) -> T:
-    """Return a row with more fields: `kind` is a dataclass that begins with those of the row."""
-    values = {field.name: getattr(row, field.name) for field in fields(row)}  # type: ignore[arg-type]
-    return kind(**values, **more)
+    """Return a dataclass of a kind with the fields of a row that it has, too, and more, which come
+    before those of the row."""
+    names = [field.name for field in fields(kind) if hasattr(row, field.name)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(row, name) for name in names} | more)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from math import ceil, isfinite
 from operator import attrgetter
 from typing import Annotated, Final, NamedTuple
@@ -33,8 +32,8 @@ from levity_trio.load.modbus import MODELS
 from levity_trio.load.replay import (
     VOLTS,
     PastHouse,
-    Replayed,
     ReplayedStay,
+    WhatIf,
     course_of,
     replay,
     with_more,
@@ -239,7 +238,7 @@ async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
         problems = [{"text": problem.text, "advice": problem.advice} for problem in site.problems]
         first = site.problems[0]
         words = joined(" ", [first.text, *first.advice])
-        raise Problem(HTTPStatus.CONFLICT, "conflict", words, field="toml", problems=problems)
+        raise conflict(words, field="toml", problems=problems)
     with refusals():
         await request.write(writes.set_site, toml)
     return await get_load_site(request)
@@ -329,8 +328,7 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     unknown: dict[Place, int] = {}
     sockets = every_socket(site, known.places)
     for socket in sorted(sockets, key=lambda socket: socket.place):
-        shown_socket = extended(LoadSocket, socket)
-        shown.chargers.append(replace(shown_socket, rotation=socket.rotation or None))
+        shown.chargers.append(extended(LoadSocket, socket, rotation=socket.rotation or None))
         if not socket.rotation and socket.phases == len(NAMES):
             unknown[socket.place] = socket.most
     for fact in known.learned:
@@ -343,16 +341,29 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
 def _circuit(circuit: Circuit, site: LoadSite, known: _SiteChecks) -> LoadCircuit:
     highest = known.highest.get(circuit.name)
     highest_a = None if highest is None else [round(amperes, 1) for amperes in highest]
-    meter = site.metered.get(circuit.name)
-    shown = extended(LoadCircuit, circuit, meter=meter, highest_a=highest_a)
-    return replace(shown, parent=circuit.parent or None)
+    return extended(
+        LoadCircuit,
+        circuit,
+        parent=circuit.parent or None,
+        meter=site.metered.get(circuit.name),
+        highest_a=highest_a,
+    )
 
 
-class RotationBody(ClientInput, kw_only=True):
-    """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
+class ConnectorBody(ClientInput, kw_only=True):
+    """A connector of a charger."""
 
     charger: Charger
     connector: Connector = 1
+
+    @property
+    def place(self) -> Place:
+        return self.charger, self.connector
+
+
+class RotationBody(ConnectorBody, kw_only=True):
+    """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
+
     rotation: Annotated[
         str,
         whole_text(
@@ -370,7 +381,7 @@ async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSit
     if known.version is None:
         raise _unmanaged()
     site = parse(known.version.toml)
-    place = body.charger, body.connector
+    place = body.place
     sockets = {socket.place: socket for socket in every_socket(site, known.places)}
     if place not in sockets:
         raise not_found(Told("connector {1} of {2}", body.connector, body.charger))
@@ -392,20 +403,16 @@ class CurrentsBody(ClientInput):
     amperes: Annotated[list[float], Meta(min_length=1, max_length=3)]
 
 
-class HandBody(ClientInput):
+class HandBody(ConnectorBody, kw_only=True):
     """A limit for a connector until it is lifted; null lifts it."""
 
-    charger: Charger
-    connector: Connector = 1
     amperes: Annotated[int, Meta(ge=0, le=MOST_AMPERES)] | None = None
     reason: Why = ""
 
 
-class BoostBody(ClientInput, kw_only=True):
+class BoostBody(ConnectorBody, kw_only=True):
     """Its maximum for the car at a connector, as far as the circuits allow it."""
 
-    charger: Charger
-    connector: Connector = 1
     minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
     reason: Why
 
@@ -457,9 +464,8 @@ async def limit_by_hand(request: TypedRequest[None, HandBody]) -> ListPage[LoadW
     """Limit a connector by hand; the lower of this limit and that of the rule counts"""
     body, by = request.body, request.caller.name
     load = await load_of(request)
-    place = body.charger, body.connector
     with refusals():
-        await load.limit_by_hand(place, body.amperes, reason=body.reason, by=by)
+        await load.limit_by_hand(body.place, body.amperes, reason=body.reason, by=by)
     return await list_load_wishes(request)
 
 
@@ -470,9 +476,8 @@ async def boost(request: TypedRequest[None, BoostBody]) -> ListPage[LoadWish]:
     load = await load_of(request)
     if not body.reason.strip():
         raise invalid("reason", Told("say why this car comes before the others"))
-    place = body.charger, body.connector
     with refusals():
-        await load.boost(place, body.minutes, reason=body.reason, by=by)
+        await load.boost(body.place, body.minutes, reason=body.reason, by=by)
     return await list_load_wishes(request)
 
 
@@ -539,29 +544,6 @@ class WhatIfBody(ClientInput, kw_only=True):
     chargers: Annotated[int, Meta(ge=0, le=MOST_MORE, description="More than there are.")] = 0
 
 
-@record
-class WhatIfShort:
-    """The households whose cars would have got less than they took, in how many sessions, and how
-    much less."""
-
-    who: str
-    sessions: int
-    missing_wh: int
-
-
-@record
-class WhatIf:
-    """What would have come out. `peak_a` is what house and cars would have drawn at most, by
-    phase."""
-
-    sessions: int
-    wanted_wh: int
-    given_wh: int
-    waited_seconds: int
-    peak_a: list[float]
-    short: list[WhatIfShort]
-
-
 @ENDPOINTS.post(f"{LOAD}/what-if", Role.OPERATOR, "invalid", "conflict")
 async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     """Charge the cars of at most 31 days again, under another limit or with more chargers; nothing
@@ -578,7 +560,7 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     begin, end = begins_at(since, zone), begins_at(until, zone)
     past = await request.read(lambda db: load_past(db, begin, end))
 
-    def compute() -> Replayed:
+    def compute() -> WhatIf:
         places = [*known.places]
         places += [(stay.charger, stay.connector) for stay in past.stays]
         named = every_socket(site, dict.fromkeys(places))
@@ -595,19 +577,7 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
         )
 
     async with request.api.places.work():
-        replayed = await trio.to_thread.run_sync(compute)
-    short: list[WhatIfShort] = []
-    for lack in replayed.short:
-        missing_wh = round(lack.missing_wh)
-        short.append(WhatIfShort(who=lack.whose, sessions=lack.sessions, missing_wh=missing_wh))
-    return WhatIf(
-        sessions=replayed.sessions,
-        wanted_wh=round(replayed.wanted_wh),
-        given_wh=round(replayed.given_wh),
-        waited_seconds=round(replayed.waited_seconds),
-        peak_a=[round(amperes, 1) for amperes in replayed.peak],
-        short=short,
-    )
+        return await trio.to_thread.run_sync(compute)
 
 
 def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:

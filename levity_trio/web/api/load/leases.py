@@ -16,7 +16,6 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load.leases import (
     LoadTrial,
-    ManagedCharger,
     managed_chargers,
     newest_trial,
     stored_leases,
@@ -27,9 +26,10 @@ from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Figure, Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.problems import invalid, not_found
-from levity_trio.web.api.load.feeder import Charger, Connector, load_of
+from levity_trio.web.api.load.feeder import Charger, ConnectorBody, load_of
 from levity_trio.web.api.people.accounts import refusals
 from levity_trio.wire.times import from_seconds, stamp
 
@@ -125,38 +125,31 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
     leases_of: dict[str, list[LimitedLease]] = defaultdict(list)
     for lease in stored_leases(db):
         writes_today = lease.writes_of(now)
-        shown_lease = LimitedLease(
-            connector=lease.connector,
+        shown_lease = extended(
+            LimitedLease,
+            lease,
             transaction_id=lease.transaction,
-            amperes=lease.amperes,
-            ends_at=lease.ends_at,
-            safe_a=lease.safe_a,
             writes=writes_today,
             most_writes=most,
             no_more_until=tomorrow if writes_today >= NO_RAISES * most else None,
         )
         leases_of[lease.charger].append(shown_lease)
-    chargers = managed_chargers(db).values()
-    return [_shown(charger, leases_of[charger.charger]) for charger in chargers]
-
-
-def _shown(managed: ManagedCharger, leases: list[LimitedLease]) -> LimitedCharger:
-    way = ability(managed.facts, managed.keys, LimitWay(managed.way)).way
-    # What a charger that is away was sent cannot be cleared.
-    is_bound = managed.state == "leaving" and not managed.is_connected
-    return LimitedCharger(
-        charger=managed.charger,
-        state="limited" if is_bound else managed.state,
-        since=managed.since,
-        by=managed.by,
-        way=int(way),
-        way_words=WAYS[way],
-        has_passed=bool(managed.facts.get("passed")),
-        trusted_by=managed.trusted_by,
-        disobeys_since=managed.disobeys_since,
-        obeyed=managed.obeyed,
-        leases=leases,
-    )
+    chargers: list[LimitedCharger] = []
+    for name, managed in managed_chargers(db).items():
+        way = ability(managed.facts, managed.keys, LimitWay(managed.way)).way
+        # What a charger that is away was sent cannot be cleared.
+        is_bound = managed.state == "leaving" and not managed.is_connected
+        charger = extended(
+            LimitedCharger,
+            managed,
+            state="limited" if is_bound else managed.state,
+            way=int(way),
+            way_words=WAYS[way],
+            has_passed=bool(managed.facts.get("passed")),
+            leases=leases_of[name],
+        )
+        chargers.append(charger)
+    return chargers
 
 
 @ENDPOINTS.post(CHARGERS, Role.ADMIN, "invalid", "not_found", "conflict")
@@ -288,11 +281,8 @@ async def forget_load(request: TypedRequest[None, MemoryBody]) -> ListPage[LoadM
 # Trials
 
 
-class TrialBody(ClientInput, kw_only=True):
+class TrialBody(ConnectorBody):
     """The connector at which a car stands, ready to charge."""
-
-    charger: Charger
-    connector: Connector = 1
 
 
 @ENDPOINTS.post(
@@ -300,10 +290,10 @@ class TrialBody(ClientInput, kw_only=True):
 )
 async def begin_load_trial(request: TypedRequest[None, TrialBody]) -> LoadTrial:
     """Try with a car, for fifteen minutes, whether a charger obeys, also without this server"""
-    body, load = request.body, await load_of(request)
+    load = await load_of(request)
     with refusals():
-        await load.begin_trial((body.charger, body.connector), by=request.caller.name)
-    return await _trial(request, body.charger)
+        await load.begin_trial(request.body.place, by=request.caller.name)
+    return await _trial(request, request.body.charger)
 
 
 @ENDPOINTS.get("/api/load/trials/{charger}", Role.VIEWER, "not_found")

@@ -3,14 +3,16 @@ day."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from levity_trio.load.document import LoadSite, parse
+from levity_trio.load.document import every_socket, parse
 from levity_trio.load.rule import KNOCK_EVERY_SECONDS, OUTAGE, ROOM_SECONDS, TURN_SECONDS, Bound
+from levity_trio.load.tree import Place, path_of
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.load.load import (
@@ -70,6 +72,9 @@ def read_load_day(db: Database, server: Server, wanted: str | None) -> LoadDayOf
 
 # Why
 
+_Above = dict[Place, tuple[str, ...]]
+"""The circuits above each connector."""
+
 
 @record
 class LoadLedger:
@@ -115,50 +120,25 @@ def read_whys(db: Database, zone: ZoneInfo, charger: str) -> list[LoadWhy] | Non
     now, version = load_now(db), newest_site(db)
     if now is None:
         return None
-    places = _CircuitPlaces(None if version is None else parse(version.toml))
-    whys: list[LoadWhy] = []
-    for car in now.cars:
-        if car.charger == charger:
-            line = _line(now, car, places)
-            if line is not None:
-                whys.append(_why(now, car, line, places, zone))
-    return whys
+    above: _Above = defaultdict(tuple)
+    if version is not None:
+        site = parse(version.toml)
+        circuits = {circuit.name: circuit for circuit in site.circuits}
+        for socket in every_socket(site, [(car.charger, car.connector) for car in now.cars]):
+            above[socket.place] = path_of(socket.circuit, circuits)
+    return [_why(now, car, above, zone) for car in now.cars if car.charger == charger and now.lines]
 
 
-class _CircuitPlaces:
-    """The circuits above each connector, and what their breakers hold."""
+def _why(now: LoadNow, car: LoadCar, above: _Above, zone: ZoneInfo) -> LoadWhy:
+    # The phase of the circuit that binds it, else the one above it that has the least left.
+    place = car.circuit, car.phase
+    binding = [line for line in now.lines if (line.circuit, line.phase) == place]
+    own = [line for line in now.lines if _is_at(car, line, above)]
+    line = min(binding or own or now.lines, key=lambda line: line.free_a)
 
-    def __init__(self, site: LoadSite | None) -> None:
-        self._parents: dict[str, str] = {}
-        self._circuits: dict[tuple[str, int], str] = {}
-        self._root = ""
-        self.amperes: dict[str, float] = {}
-        if site is None:
-            return
-        for circuit in site.circuits:
-            self._parents[circuit.name] = circuit.parent
-            self.amperes[circuit.name] = circuit.amperes
-            if not circuit.parent and not self._root:
-                self._root = circuit.name
-        for socket in site.sockets:
-            self._circuits[socket.place] = socket.circuit
-
-    def above(self, car: LoadCar) -> Sequence[str]:
-        """Return the circuits above a car; a connector that is not named hangs at the first one."""
-        path: list[str] = []
-        name = self._circuits.get((car.charger, car.connector), self._root)
-        while name and name not in path:
-            path.append(name)
-            name = self._parents.get(name, "")
-        return path
-
-
-def _why(
-    now: LoadNow, car: LoadCar, line: LoadLine, places: _CircuitPlaces, zone: ZoneInfo
-) -> LoadWhy:
     meter = next((meter for meter in now.meters if meter.circuit == line.circuit), None)
-    others = [other for other in now.cars if other is not car and _is_at(other, line, places)]
-    held = round(OUTAGE * places.amperes.get(line.circuit, line.limit_a), 1)
+    others = [other for other in now.cars if other is not car and _is_at(other, line, above)]
+    held = round(OUTAGE * line.limit_a, 1)
     ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)
     outage = LoadLedger(house_a=line.outage_a, cars_a=line.permitted_a, limit_a=held)
     again = _again(now, car)
@@ -188,20 +168,10 @@ def _why(
     )
 
 
-def _is_at(car: LoadCar, line: LoadLine, places: _CircuitPlaces) -> bool:
+def _is_at(car: LoadCar, line: LoadLine, above: _Above) -> bool:
     """Whether a car is booked on a phase of a circuit."""
-    is_below = line.circuit in (*places.above(car), car.circuit)
+    is_below = line.circuit in (*above[car.charger, car.connector], car.circuit)
     return is_below and (not car.phases or line.phase in car.phases)
-
-
-def _line(now: LoadNow, car: LoadCar, places: _CircuitPlaces) -> LoadLine | None:
-    """Return the phase of the circuit that binds a car, else the one above it that has the least
-    left."""
-    place = car.circuit, car.phase
-    binding = [line for line in now.lines if (line.circuit, line.phase) == place]
-    own = [line for line in now.lines if _is_at(car, line, places)]
-    candidates = binding or own or now.lines
-    return min(candidates, key=lambda line: line.free_a, default=None)
 
 
 def _words(
@@ -221,7 +191,16 @@ def _words(
             *(where, house, cars, limit),
         )
     if meter is not None and meter.is_stale:
-        yield _silent(meter, zone)
+        silent = Told(
+            "The meter {1} is silent, so the highest value of seven days is kept.", meter.name
+        )
+        if meter.since is not None:
+            since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
+            silent = Told(
+                "The meter {1} is silent since {2}, so the highest value of seven days is kept.",
+                *(meter.name, since),
+            )
+        yield silent
     house, cars, limit = _amperes(outage.house_a, outage.cars_a, outage.limit_a)
     yield Told(
         "If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars
@@ -234,18 +213,6 @@ def _words(
 
 def _amperes(*values: float) -> Iterator[Quantity]:
     return (Quantity(round(value), "A") for value in values)
-
-
-def _silent(meter: LoadMeter, zone: ZoneInfo) -> Told:
-    if meter.since is None:
-        return Told(
-            "The meter {1} is silent, so the highest value of seven days is kept.", meter.name
-        )
-    since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
-    return Told(
-        "The meter {1} is silent since {2}, so the highest value of seven days is kept.",
-        *(meter.name, since),
-    )
 
 
 def _words_on_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
