@@ -325,31 +325,33 @@ def _usual(site: LoadSite, place: Place, safe: int = LEAST_AMPERES) -> Socket:
     )
 
 
-@record(kw_only=False)
-class WayOut:
-    """How a site fits that was refused: in words, as a document, and which connectors would not
-    charge while nobody decides."""
+@record
+class LoadOffer:
+    """A site that would not be refused; `without` are the chargers that would not charge while
+    nobody decides."""
 
     words: str
     toml: str
-    without: tuple[Place, ...]
+    without: list[str]
 
 
-def ways_out(site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]) -> list[WayOut]:
+def ways_out(
+    site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]
+) -> list[LoadOffer]:
     """Return the ways to make a site fit whose safe limits are too much: on one phase each, or not
     all of them."""
     sockets = every_socket(site, known)
-    ways: list[WayOut] = []
+    ways: list[LoadOffer] = []
     one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
     if one_phase and all(new.safe == old.safe for new, old in zip(one_phase, sockets, strict=True)):
         words = Told("All charge then, on one phase each: where chargers can do so")
-        ways.append(WayOut(words, _with(site, one_phase), ()))
+        ways.append(LoadOffer(words=words, toml=_with(site, one_phase), without=[]))
     fewer = _fitting(site, sockets, highest)
     if fewer:
         pairs = zip(fewer, sockets, strict=True)
-        without = tuple(new.place for new, old in pairs if old.safe and not new.safe)
+        without = [new.charger for new, old in pairs if old.safe and not new.safe]
         words = Told("{1} does not charge then", len(without), many="{1} do not charge then")
-        ways.append(WayOut(words, _with(site, fewer), without))
+        ways.append(LoadOffer(words=words, toml=_with(site, fewer), without=without))
     return ways
 
 

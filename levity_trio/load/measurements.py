@@ -17,6 +17,7 @@ from levity_trio.load.tree import (
     PHASES,
     Phases,
     Socket,
+    as_phases,
     highest_of,
     lowest_of,
     on,
@@ -186,7 +187,7 @@ def _shown_between(socket: Socket, car: PluggedIn, lines: int | None) -> tuple[P
     phases = [0.0] * len(PHASES)
     for letter, amperes in zip(socket.rotation, own, strict=False):
         phases[LETTERS.index(letter)] = amperes
-    known = phases[0], phases[1], phases[2]
+    known = as_phases(phases)
     return known, known
 
 
@@ -201,7 +202,7 @@ def house_between(total: Phases, least: Phases, most: Phases, before: Phases | N
         low = max(0.0, total[phase] - most[phase])
         high = max(0.0, total[phase] - least[phase])
         house.append(high if before is None else min(max(before[phase], low), high))
-    return house[0], house[1], house[2]
+    return as_phases(house)
 
 
 def grid_order(order: LoadOrder | None, options: SiteOptions, now: float) -> GridOrder:

@@ -7,7 +7,7 @@ ends; what it last showed becomes stale by itself.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ import trio
 from levity_trio.load import modbus
 from levity_trio.load.document import AMPERES, PATHS, MeterConfig
 from levity_trio.load.modbus import MODELS, MeterFault
-from levity_trio.load.tree import PHASES, Phases
+from levity_trio.load.tree import Phases, as_phases
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.request import Unanswered, get, leading_to
 from levity_trio.wire.published import PAYLOAD_BYTES, NoNumber, number_in
@@ -103,9 +103,7 @@ def _currents(meter: MeterConfig, places: Iterable[tuple[bytes, str]]) -> Phases
         numbers = [float(number_in(payload, path)) for payload, path in places]
     except NoNumber as wrong:
         raise MeterFault(f"what it told is of no use: {wrong}") from None
-    shown = [number * AMPERES[meter.shows] for number in numbers]
-    one, two, three = [*shown, 0.0, 0.0][: len(PHASES)]
-    return one, two, three
+    return as_phases(number * AMPERES[meter.shows] for number in numbers)
 
 
 async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> None:
@@ -171,31 +169,25 @@ class Subscribed:
             payloads[topic] = now, payload
             if not payloads.keys() >= {*meter.topic}:
                 continue
-            amperes = self._understood(meter, payloads)
-            if amperes is not None:
-                oldest = min(at for at, _ in payloads.values())
-                yield PublishedReading(meter.name, amperes, oldest)
+            places: list[tuple[bytes, str]] = []
+            for part in meter.topic:
+                places += [(payloads[part][1], path) for path in meter.path or ("",)]
+            oldest = min(at for at, _ in payloads.values())
             payloads.clear()
 
-    def _understood(
-        self, meter: MeterConfig, payloads: Mapping[str, tuple[float, bytes]]
-    ) -> Phases | None:
-        """Return the currents; None if they are of no use, which is logged when it begins and when
-        it ends."""
-        paths = meter.path or ("",)
-        places: list[tuple[bytes, str]] = []
-        for topic in meter.topic:
-            _, payload = payloads[topic]
-            places += [(payload, path) for path in paths]
-        try:
-            amperes = _currents(meter, places)
-        except MeterFault as fault:
-            if meter not in self._failing:
-                reason = str(fault)
-                log.warning("a meter publishes what is of no use", meter=meter.name, reason=reason)
-            self._failing.add(meter)
-            return None
-        if meter in self._failing:
-            log.info("a meter publishes currents again", meter=meter.name)
-        self._failing.discard(meter)
-        return amperes
+            # What is of no use is logged when it begins and when it ends.
+            is_failing = meter in self._failing
+            try:
+                amperes = _currents(meter, places)
+            except MeterFault as fault:
+                if not is_failing:
+                    reason = str(fault)
+                    log.warning(
+                        "a meter publishes what is of no use", meter=meter.name, reason=reason
+                    )
+                self._failing.add(meter)
+                continue
+            if is_failing:
+                log.info("a meter publishes currents again", meter=meter.name)
+            self._failing.discard(meter)
+            yield PublishedReading(meter.name, amperes, oldest)

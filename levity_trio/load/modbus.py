@@ -9,7 +9,7 @@ bits (Application Protocol V1.1b3).
 import struct
 from collections.abc import Mapping
 
-from levity_trio.load.tree import Phases
+from levity_trio.load.tree import Phases, as_phases
 from levity_trio.records import record
 
 HEAD = struct.Struct(">HHHB")
@@ -89,8 +89,7 @@ def currents(model: Model, sent: bytes, head: bytes, body: bytes) -> Phases | No
             words = words[2:] + words[:2]
         (value,) = struct.unpack(f">{model.shape}", words)
         amperes.append(float(value) * model.amperes)
-    one, two, three = amperes
-    return one, two, three
+    return as_phases(amperes)
 
 
 _EXCEPTIONS = {

@@ -87,7 +87,7 @@ class LoadHistory:
         if stale or load is None:
             week = highest_of(self._hours(circuit).values())
             is_lost = lost or load is None
-            return OtherLoad(now=week, recent=week, highest=week, stale=True, lost=is_lost)
+            return OtherLoad(now=week, recent=week, highest=week, lost=is_lost)
         since = int(now // MINUTE) - RECENT_MINUTES
         recent = highest_of(highest for minute, highest in load.minutes.items() if minute >= since)
         return OtherLoad(now=load.now, recent=recent, highest=self.highest(circuit, now), lost=lost)

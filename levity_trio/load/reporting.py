@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final, NamedTuple
 
-import orjson
-
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
@@ -51,12 +49,6 @@ class DecisionInputs(NamedTuple):
 
 def rounded(amperes: float) -> float:
     return round(float(amperes), 1)
-
-
-def standings_text(decision: Allocation) -> str:
-    """Return what the next decision goes on from, after a restart, too."""
-    standings = [[*place, standing] for place, standing in sorted(decision.standings.items())]
-    return orjson.dumps(standings).decode()
 
 
 def went_on(kept: KeptDecision | None, now: float) -> Allocation:

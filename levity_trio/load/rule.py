@@ -108,7 +108,8 @@ class Car:
 
 @record
 class OtherLoad:
-    """What the other consumers at one circuit draw, those under it included."""
+    """What the other consumers at one circuit draw, those under it included. While the meter is
+    silent, or what it shows may be cars, all three are the most that it can be."""
 
     now: Phases
     """What was measured last."""
@@ -116,9 +117,6 @@ class OtherLoad:
     """The highest of the last 15 minutes."""
     highest: Phases
     """The highest of this hour and its two neighbours in the last seven days."""
-    stale: bool = False
-    """The meter is silent, or what it shows may be cars: then all three are the most that it can
-    be."""
     lost: bool = False
     """The meter has been silent for an hour: every car below falls to its safe limit."""
 
@@ -260,7 +258,9 @@ def decide(
     takes turns.
     """
     ledgers = _Ledgers(tree, measured)
-    claims = [_CarClaim(tree, car, before.standings.get(car.place), now) for car in cars]
+    # Of a car that has just come, nothing must be waited for.
+    new = CarStanding(limit=0, since=now, room=-math.inf)
+    claims = [_CarClaim(tree, car, before.standings.get(car.place, new), now) for car in cars]
     claims.sort(key=_CarClaim.arrival)
     for claim in claims:
         lines = claim.lines
@@ -388,13 +388,13 @@ def _drawn_by_others(tree: Tree, measured: Measured) -> dict[str, tuple[Phases, 
 class _CarClaim:
     """What one car asks for and gets in one decision. Its amperes are those that are booked."""
 
-    def __init__(self, tree: Tree, car: Car, was: CarStanding | None, now: float) -> None:
+    def __init__(self, tree: Tree, car: Car, was: CarStanding, now: float) -> None:
         self.car = car
         self.was = was
         self.socket = socket = tree.sockets[car.place]
         self.lines = tree.lines_of(car.place, car.lines)
-        self.had = was.limit if was else 0
-        self.turn = was.turn if was and was.limit else None
+        self.had = was.limit
+        self.turn = was.turn if was.limit else None
         """When it began to get current, if it has some."""
 
         self.least = self.booked(max(socket.least, car.least))
@@ -413,7 +413,7 @@ class _CarClaim:
         """Permitted beyond that, so that a car that draws less than it may is seen to do so the
         next time, too."""
         # A boosted car gets its maximum, whatever it draws.
-        if was and car.drawn is not None and not car.boost:
+        if car.drawn is not None and not car.boost:
             is_settled = now - was.since >= SETTLED_SECONDS
             if is_settled and car.drawn < min(was.limit, self.most) - LESS_AMPERES:
                 self.draws = car.drawn
@@ -427,7 +427,7 @@ class _CarClaim:
         """Which line keeps it from more."""
         self.is_outage = False
         self.room: float | None = None
-        self.knocked = was.knocked if was else None
+        self.knocked = was.knocked
 
     def booked(self, amperes: int) -> int:
         """Return the A that are booked for what it may draw."""
@@ -462,7 +462,7 @@ class _CarClaim:
 
     def waits(self, now: float) -> float:
         """Return since when it has waited for current; now, if it has not."""
-        return now if self.was is None or self.was.waits is None else self.was.waits
+        return now if self.was.waits is None else self.was.waits
 
     def rank(self, now: float, *, turns_end: bool, first_come: bool) -> tuple[object, ...]:
         """Return the key by which claims are served: boosts; then the turns that go on, the latest
@@ -498,8 +498,7 @@ class _CarClaim:
 
     def has_room_since(self, now: float) -> float:
         """Note that there is room for more, and return since when there has been."""
-        room = self.was.room if self.was else None
-        self.room = now if room is None else room
+        self.room = now if self.was.room is None else self.was.room
         return self.room
 
     def give(self, grant: int, bound: Bound, ledgers: _Ledgers) -> None:
@@ -544,7 +543,7 @@ class _CarClaim:
                 turn = quarter if now - quarter < SETTLED_SECONDS / 4 else now
         return CarStanding(
             limit=self.grant,
-            since=self.was.since if self.was and self.grant <= self.had else now,
+            since=self.was.since if self.grant <= self.had else now,
             turn=turn,
             waits=self.waits(now) if self.bound is Bound.WAITS else None,
             room=self.room,
@@ -745,7 +744,7 @@ def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers, now: 
         claim.bound = Bound.FULL
         if not ledgers.fits_in_outage(claim.lines, claim.least):
             continue
-        if claim.was and not claim.had:
+        if not claim.had:
             since = claim.has_room_since(now)
             if now - since < ROOM_SECONDS:
                 continue

@@ -133,12 +133,6 @@ class LimitSender:
             report = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
             await self.ask(charger, ("TriggerMessage", report))
 
-    async def stop(self, charger: str, transaction: int) -> None:
-        """Stop a session whose charger obeys in no way."""
-        await self.ask(
-            charger, ("RemoteStopTransaction", {"transactionId": transaction}), is_stored=True
-        )
-
     async def _is_recorded(self, step: LimitStep) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
         managed, place = self._managed, step.place
@@ -315,7 +309,7 @@ class LimitSender:
         if state != ACCEPTED:
             self._managed.not_moved[place] = self.now + REFUSED_SECONDS
         elif is_open:
-            await self._writer.run(leases.put_back_done, charger, key)
+            await self._writer.run(leases.put_back_later, charger, {}, key)
 
 
 def _availability(connector: int, *, is_open: bool) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ notices.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ from typing import Final, TypeVarTuple
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.charging.sent.evidence import timestamp_of
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.events import (
     CallEnded,
@@ -48,7 +48,7 @@ from levity_trio.load.profiles import Ability, ability
 from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
 from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Place, Socket
-from levity_trio.load.trial import ChargerTrial, TrialStep
+from levity_trio.load.trial import ChargerTrial
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
@@ -109,7 +109,6 @@ class LoadManagement:
         self._speed = speed
         self._managed = ManagedChargers(Leases())
         self._sender = LimitSender(writer, chargers, clock, self._managed, self._wanted, speed)
-        self._chargers = chargers
         self._is_adopted = False
         self._tasks: trio.Nursery | None = None
         self._trials: dict[str, trio.CancelScope] = {}
@@ -337,7 +336,7 @@ class LoadManagement:
     def _with_links(self, present: LoadPresent) -> LoadPresent:
         """Return the same with chargers that have just come back: the database knows them from
         their first message."""
-        is_linked = self._chargers.is_connected
+        is_linked = self._sender.chargers.is_connected
         cars = [
             car._replace(is_connected=car.is_connected or is_linked(car.charger))
             for car in present.cars
@@ -359,13 +358,18 @@ class LoadManagement:
         self._clocks = now, running
 
     def _wanted(self, place: Place) -> int:
-        return 0 if self._site is None else self._site.wanted(place)
+        """Return what a connector may have by the present decision."""
+        limit = None if self._site is None else self._site.decision.limits.get(place)
+        return 0 if limit is None else limit.amperes
 
     def _carry_out(self, site: SiteState, now: float, nursery: trio.Nursery) -> None:
         """Begin to send what is to be sent. What takes long is sent by tasks of its own."""
-        managed, sender = self._managed, self._sender
-        for step in site.steps(now):
-            send = partial(sender.send, step, *site.basis_of(step.place))
+        managed, sender, lines = self._managed, self._sender, site.known_lines
+        running = managed.running(site.present)
+        for step in managed.leases.steps(site.tree, site.decision, running, lines, now):
+            place = step.place
+            began = next(seconds(car.since) for car in site.present.cars if car.place == place)
+            send = partial(sender.send, step, site.tree.sockets[place], lines.get(place), began)
             nursery.start_soon(self._sending, send)
         for socket in managed.idle(site.present, site.tree, now):
             nursery.start_soon(self._sending, partial(sender.settle, socket))
@@ -407,19 +411,19 @@ class LoadManagement:
     async def begin_trial(self, place: Place, *, by: str) -> int:
         """Begin the trial of a charger; return its number."""
         charger = place[0]
-        if self._tasks is None or self._site is None or place not in self._site.tree.sockets:
-            words = Told("load management does not limit {1}", charger)
-            raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
-        if charger not in self._managed.chargers or charger in self._managed.away:
+        managed = self._managed
+        words = Told("load management does not limit {1}", charger)
+        socket = None if self._site is None else self._site.tree.sockets.get(place)
+        if self._tasks is not None and socket is not None:
+            if charger in managed.chargers and charger not in managed.away:
+                # Whatever was found before, all is tried again.
+                can = ability({}, managed.chargers[charger].keys)
+                number: int = await self._tasks.start(self._run_trial, socket, can, by)
+                return number
             words = Told(
                 "{1} is away, or not limited: levity-trio load on {1} begins that", charger
             )
-            raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
-        # Whatever was found before, all is tried again.
-        can = ability({}, self._managed.chargers[charger].keys)
-        socket = self._site.tree.sockets[place]
-        number: int = await self._tasks.start(self._run_trial, socket, can, by)
-        return number
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
 
     def cancel_trial(self, charger: str) -> bool:
         """Cancel the trial of a charger. Return False if none runs here."""
@@ -437,11 +441,7 @@ class LoadManagement:
             number = await self._writer.run(leases.begin_trial, *place, self._at(), by)
         task_status.started(number)
 
-        steps = "[]"
-
-        async def store(found: list[TrialStep]) -> None:
-            nonlocal steps
-            steps = stored_in([asdict(step) for step in found])
+        async def store(steps: str) -> None:
             await self._writer.run(leases.keep_trial, number, steps)
 
         trial = ChargerTrial(self._sender, self._reader, socket, can, store, self._speed)
@@ -463,7 +463,7 @@ class LoadManagement:
             self._managed.trying.discard(place)
             self._managed.lose(socket, self._now())
             facts = trial.facts if result != "cancelled" else {}
-            self._later(leases.end_trial, number, steps, result, self._at(), facts)
+            self._later(leases.end_trial, number, trial.stored, result, self._at(), facts)
             self._read_again()
 
     # What is stored
@@ -476,7 +476,8 @@ class LoadManagement:
             self._later(leases.ignored, fact, int(way), prepared_at)
             to_stop = site.to_stop(charger, fact.connector, way)
             if to_stop is not None:
-                stop = partial(self._sender.stop, charger, to_stop)
+                call = "RemoteStopTransaction", {"transactionId": to_stop}
+                stop = partial(self._sender.ask, charger, call, is_stored=True)
                 nursery.start_soon(self._sending, stop)
         for charger, connector in self._managed.obeyed():
             self._later(leases.obeyed, charger, connector, at)
@@ -486,8 +487,8 @@ class LoadManagement:
             self._later(leases.keep_spell, transaction, why, at)
 
     def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
-        if facts:
-            self._later(_record, facts)
+        for fact in facts:
+            self._later(UnitOfWork.record, fact)
         ended = site.quarters.end(now)
         if ended is not None:
             self._later(load.keep_quarter, *ended)
@@ -513,11 +514,6 @@ class LoadManagement:
     def _later(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Write this as soon as the database can be written."""
         self._unwritten.append(lambda db: write(db, *args))
-
-
-def _record(db: UnitOfWork, facts: Iterable[Fact]) -> None:
-    for fact in facts:
-        db.record(fact)
 
 
 @asynccontextmanager

@@ -22,7 +22,6 @@ from levity_trio.load.document import (
     parse,
     planted,
 )
-from levity_trio.load.lease import LimitStep
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
@@ -33,7 +32,6 @@ from levity_trio.load.reporting import (
     Overloads,
     QuarterSums,
     rounded,
-    standings_text,
     went_on,
 )
 from levity_trio.load.rule import (
@@ -53,10 +51,10 @@ from levity_trio.load.tree import (
     PHASES,
     Phases,
     Place,
-    Socket,
     Tree,
     TreeRefused,
     added,
+    as_phases,
     highest_of,
     on,
 )
@@ -293,7 +291,8 @@ class SiteState:
         self._inputs: DecisionInputs | None = None
         self._shown: LoadNow | None = None
         self._line_counts: dict[Place, _LineCount] = {}
-        self._known_lines: Mapping[Place, int] = {}
+        self.known_lines: Mapping[Place, int] = {}
+        """On how many lines cars charge, where that is known."""
         self._wiring = Wiring()
         self._lessons: list[Lesson] = []
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
@@ -312,8 +311,7 @@ class SiteState:
             meter = self._meters.get(told["name"])
             if meter is None or told["at"] is None:
                 continue
-            one, two, three = told["amperes"]
-            meter.amperes = one, two, three
+            meter.amperes = as_phases(told["amperes"])
             meter.at = seconds(told["at"])
             meter.told = told.get("why", "")
             meter.changed_at = seconds(told.get("since") or told["at"])
@@ -321,7 +319,9 @@ class SiteState:
 
     @property
     def standings(self) -> str:
-        return standings_text(self.decision)
+        """What the next decision goes on from, after a restart, too."""
+        standings = sorted(self.decision.standings.items())
+        return orjson.dumps([[*place, standing] for place, standing in standings]).decode()
 
     def kept(self) -> KeptDecision | None:
         """Return what another site goes on from."""
@@ -373,8 +373,8 @@ class SiteState:
         for car in cars:
             self._learn_lines(car)
         self._learn_wiring(now)
-        self._known_lines = self._lines_known()
-        self.chargers.take(present, self.tree, self._known_lines, now)
+        self.known_lines = self._lines_known()
+        self.chargers.take(present, self.tree, self.known_lines, now)
 
     def lessons(self) -> list[Lesson]:
         """Return what was learned since the last time: what, of which connector, of which card, its
@@ -570,7 +570,7 @@ class SiteState:
             "lease_a": None if held is None else held.lease.amperes,
             "lease_ends_at": None if ends is None else timestamp_of(ends),
             "is_silent": any(meter.is_stale(decision.at) for meter in meters),
-            "phases": [NAMES[index] for index in socket.lines(self._known_lines.get(place))],
+            "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
             "kept_a": sum(kept.values()),
             "kept_for": sorted({name for name, _ in kept}),
         }
@@ -589,13 +589,13 @@ class SiteState:
         return {
             place: amperes
             for place, amperes in kept_for_away.items()
-            if line in self.tree.lines_of(place, self._known_lines.get(place))
+            if line in self.tree.lines_of(place, self.known_lines.get(place))
         }
 
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
         chargers, present, options = self.chargers, self.present, self._options
-        cars = chargers.cars(self.tree, present, self._known_lines, now)
+        cars = chargers.cars(self.tree, present, self.known_lines, now)
         for plugged_in in present.cars:
             place, transaction = plugged_in.place, plugged_in.transaction
             is_believed = options.driver_wishes and present.too_large[transaction] < MOST_TOO_LARGE
@@ -614,23 +614,6 @@ class SiteState:
                 return listed, decision
             for place, amperes in floors.items():
                 cars[place] = replace(cars[place], fixed=amperes, over=0.0)
-
-    def steps(self, now: float) -> list[LimitStep]:
-        """Return what is to be sent to chargers now."""
-        running = self.chargers.running(self.present)
-        leases = self.chargers.leases
-        return leases.steps(self.tree, self.decision, running, self._known_lines, now)
-
-    def wanted(self, place: Place) -> int:
-        """Return what a connector may have by the present decision."""
-        limit = self.decision.limits.get(place)
-        return 0 if limit is None else limit.amperes
-
-    def basis_of(self, place: Place) -> tuple[Socket, int | None, float]:
-        """Return what a limit for a car is made of: its socket, on how many lines it charges, and
-        when it began."""
-        began = next(car.since for car in self.present.cars if car.place == place)
-        return self.tree.sockets[place], self._known_lines.get(place), seconds(began)
 
     def to_stop(self, charger: str, connector: int, way: LimitWay) -> int | None:
         """Return the transaction that is to be stopped, because its charger obeys in no way, if the
@@ -675,7 +658,7 @@ class SiteState:
                 house = measurements.house_between(meter.amperes, least, most, before)
                 if before is None and least != most:
                     # Some of it may be cars, which must not be kept as the house.
-                    yield circuit, OtherLoad(now=house, recent=house, highest=house, stale=True)
+                    yield circuit, OtherLoad(now=house, recent=house, highest=house)
                     continue
                 meter.house = house
                 readings = [car.reading for car in self.present.cars if car.reading is not None]
@@ -693,7 +676,7 @@ class SiteState:
             socket = self.tree.sockets[car.place]
             if circuit in self.tree.above(socket.circuit):
                 limit = self.chargers.accepted_limit(car.place, now)
-                lines = self._known_lines.get(car.place)
+                lines = self.known_lines.get(car.place)
                 low, high = measurements.drawn_between(socket, car, lines, limit)
                 least.append(low)
                 most.append(high)

@@ -9,6 +9,7 @@ A tree is checked as a whole when it is made. Safe limits last for as long as no
 anything, so all of them and the largest other load together must fit each circuit.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache, cached_property, reduce
 
@@ -133,7 +134,7 @@ class Tree:
 
     @cached_property
     def root(self) -> str:
-        return next(circuit.name for circuit in self.circuits.values() if not circuit.parent)
+        return self.children[""][0]
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -158,13 +159,12 @@ class Tree:
         return tuple(lines)
 
     @cached_property
-    def children(self) -> dict[str, list[str]]:
-        """The circuits directly below each."""
-        found: dict[str, list[str]] = {name: [] for name in self.circuits}
+    def children(self) -> Mapping[str, list[str]]:
+        """The circuits directly below each; the root is below none."""
+        children = defaultdict[str, list[str]](list)
         for circuit in self.circuits.values():
-            if circuit.parent:
-                found[circuit.parent].append(circuit.name)
-        return found
+            children[circuit.parent].append(circuit.name)
+        return children
 
     def below(self, circuit: str) -> list[Socket]:
         """Return the sockets at the circuit and at those under it, by charger and connector."""
@@ -198,9 +198,8 @@ class Tree:
         if circuit not in highest or not known.can_carry(max(highest[circuit])):
             children = self.children[circuit]
             return added(self.booked_for_others(child, highest) for child in children)
-        one, two, three = highest[circuit]
         factor = 1.2 if known.cautious else 1.0
-        return one * factor, two * factor, three * factor
+        return as_phases(amperes * factor for amperes in highest[circuit])
 
 
 def path_of(circuit: str, circuits: Mapping[str, Circuit]) -> tuple[str, ...]:
@@ -213,28 +212,30 @@ def path_of(circuit: str, circuits: Mapping[str, Circuit]) -> tuple[str, ...]:
     return tuple(path)
 
 
+def as_phases(amperes: Iterable[float]) -> Phases:
+    """Return the A of the phases; those that are not given, as by a meter with one phase, are 0."""
+    one, two, three = [*amperes, 0.0, 0.0][: len(PHASES)]
+    return one, two, three
+
+
 def added(currents: Iterable[Phases]) -> Phases:
     """Return the sum, phase by phase."""
-    one, two, three = (sum(phase) for phase in zip(NOTHING, *currents, strict=True))
-    return one, two, three
+    return as_phases(map(sum, zip(NOTHING, *currents, strict=True)))
 
 
 def highest_of(currents: Iterable[Phases]) -> Phases:
     """Return the highest, phase by phase; 0 A at least."""
-    one, two, three = (max(phase) for phase in zip(NOTHING, *currents, strict=True))
-    return one, two, three
+    return as_phases(map(max, zip(NOTHING, *currents, strict=True)))
 
 
 def lowest_of(currents: Iterable[Phases]) -> Phases:
     """Return the lowest, phase by phase."""
-    one, two, three = (min(phase) for phase in zip(*currents, strict=True))
-    return one, two, three
+    return as_phases(map(min, zip(*currents, strict=True)))
 
 
 def on(phases: Collection[int], amperes: float) -> Phases:
     """Return the same A on each of these phases."""
-    one, two, three = (amperes if phase in phases else 0.0 for phase in PHASES)
-    return one, two, three
+    return as_phases(amperes if phase in phases else 0.0 for phase in PHASES)
 
 
 def _wrong_circuits(

@@ -8,7 +8,7 @@ is believed that was not seen. What was found holds for all chargers with the sa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -17,8 +17,9 @@ import trio
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.load import measurements, profiles
-from levity_trio.load.lease import Lease, with_tolerance
-from levity_trio.load.profiles import Ability, Call, ChargerTime, LimitWay
+from levity_trio.load.lease import lasting, with_tolerance
+from levity_trio.load.profiles import Ability, Call, LimitWay
+from levity_trio.load.rule import VOLTS
 from levity_trio.load.sender import ACCEPTED, LimitSender
 from levity_trio.load.tree import Socket
 from levity_trio.operations.limits import limit_reported
@@ -26,7 +27,7 @@ from levity_trio.records import record
 from levity_trio.store.reads.load.leases import managed_chargers
 from levity_trio.store.reads.load.load import PluggedIn, load_present
 from levity_trio.store.reads.reader import Reader
-from levity_trio.told import N_, Figure, Quantity, Told, joined
+from levity_trio.told import N_, Figure, Quantity, Told, joined, stored_in
 
 LEASE_SECONDS: Final = 120.0
 CUT_SECONDS: Final = 180.0
@@ -39,7 +40,6 @@ LOOK_SECONDS: Final = 2.0
 HIGH_AMPERES: Final = 10
 LOW_AMPERES: Final = 6
 LEASTS: Final = (6, 7, 8, 10)
-VOLTS: Final = 230
 REFUSALS: Final = (
     *(
         N_("rejected"),
@@ -75,11 +75,16 @@ class ChargerTrial:
     reader: Reader
     socket: Socket
     can: Ability
-    store: Callable[[list[TrialStep]], Awaitable[None]]
-    """It is called whenever `steps` has changed."""
+    store: Callable[[str], Awaitable[None]]
+    """It is called with `stored` whenever that has changed."""
     speed: int
     steps: list[TrialStep] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> str:
+        """The steps so far, as they are stored."""
+        return stored_in([asdict(step) for step in self.steps])
 
     async def run(self) -> bool:
         """Run all steps; return whether the charger has passed. `facts` is what was learned."""
@@ -94,13 +99,13 @@ class ChargerTrial:
         )
         for step, run in plan:
             self.steps.append(TrialStep(step=step, is_passed=None, words=""))
-            await self.store(self.steps)
+            await self.store(self.stored)
             try:
                 words, is_passed = await run(), True
             except Failed as failed:
                 words, is_passed = str(failed), False
             self.steps[-1] = TrialStep(step=step, is_passed=is_passed, words=words)
-            await self.store(self.steps)
+            await self.store(self.stored)
             # Each later step is shown by limits that are obeyed.
             if step == "limit" and not is_passed:
                 break
@@ -119,25 +124,22 @@ class ChargerTrial:
     ) -> None:
         """Send a limit, which becomes another one after two minutes if `then` is given. Raises
         Failed if it is refused."""
-        if then is None:
-            state = await self._set_lease(amperes, amperes, None, can or self.can)
-        else:
-            state = await self._set_lease(amperes, then, LEASE_SECONDS, can or self.can)
+        state = await self._set_lease(can or self.can, amperes, then)
         if state != ACCEPTED:
             raise Failed(Told("a limit of {1} A: {2}", amperes, Told(state)))
 
-    async def _set_lease(self, amperes: int, then: int, lasts: float | None, can: Ability) -> str:
-        """Send a limit, and another after so many seconds; return how that ended."""
+    async def _set_lease(
+        self, can: Ability, amperes: int, then: int | None = None, lasts: float = LEASE_SECONDS
+    ) -> str:
+        """Send a limit, and another after so many seconds if `then` is given; return how that
+        ended."""
         car = await self._charging_car()
-        now = self.sender.now
-        ends = None if lasts is None else now + lasts
-        lease = Lease(amperes=amperes, ends=ends, safe=then, sent=now, transaction=car.transaction)
-        when = self._charger_time(seconds(car.since))
+        lease = lasting(amperes, self.sender.now, car.transaction)
+        if then is not None:
+            lease = replace(lease, ends=lease.sent + lasts, safe=then)
+        when = self.sender.when(self.socket.charger, seconds(car.since))
         call = profiles.limit(can, self.socket, lease, when, None)
         return Told("not possible") if call is None else await self._ask(call)
-
-    def _charger_time(self, began: float) -> ChargerTime:
-        return self.sender.when(self.socket.charger, began)
 
     async def _sleep(self, seconds: float) -> None:
         await trio.sleep(seconds / self.speed)
@@ -247,7 +249,7 @@ class ChargerTrial:
         Absolute ones: it is set one, and says what results from it."""
         if can.way is not LimitWay.TRANSACTION:
             return can
-        if await self._set_lease(HIGH_AMPERES, HIGH_AMPERES, None, can) == ACCEPTED:
+        if await self._set_lease(can, HIGH_AMPERES) == ACCEPTED:
             return can
 
         # The transaction must be so old that its start and now lead to different answers.
@@ -256,7 +258,7 @@ class ChargerTrial:
         if age < 2 * SLOW_SECONDS:
             await self._sleep(2 * SLOW_SECONDS - age)
         relative = replace(can, counts_from="start")
-        state = await self._set_lease(HIGH_AMPERES, LOW_AMPERES, BOOT_SECONDS, relative)
+        state = await self._set_lease(relative, HIGH_AMPERES, LOW_AMPERES, BOOT_SECONDS)
         if state != ACCEPTED:
             raise Failed(Told("it takes neither Absolute nor Relative profiles"))
 
@@ -270,7 +272,7 @@ class ChargerTrial:
         result = await self.sender.result(self.socket.charger, call)
         answer = None if result is None else result.answer
         schedule = answer.get("chargingSchedule") if isinstance(answer, dict) else None
-        now = self._charger_time(self.sender.now).now
+        now = self.sender.when(self.socket.charger, self.sender.now).now
         limit = limit_reported(schedule, now, now + later)
         if limit is None:
             raise Failed(Told("it does not say from when it counts Relative profiles"))
@@ -365,7 +367,17 @@ class ChargerTrial:
         before = await self._charging_car()
         began = self.sender.now
         await self._cut_link()
-        after = await self._back(before.transaction)
+
+        def is_back(car: PluggedIn) -> bool:
+            return car.is_connected and car.transaction == before.transaction
+
+        def has_told(car: PluggedIn) -> bool:
+            return is_back(car) and car.reading is not None and seconds(car.reading.at) > fresh
+
+        # It must have told its present register, not one that it had kept.
+        await self._until(is_back, Told("it did not return"))
+        fresh = self.sender.now + SEEN_SECONDS
+        after = await self._until(has_told, Told("it returned, and did not tell its register"))
         hours = (self.sender.now - began) / 3600
         if before.energy_wh is None or after.energy_wh is None:
             raise Failed(Told("its register is not known"))
@@ -376,26 +388,10 @@ class ChargerTrial:
         allowed = with_tolerance(round(ampere_seconds / CUT_SECONDS))
         figure = Figure(mean, 1)
         if mean > allowed:
-            words = Told(
-                "it drew {1} A meanwhile, and {2} A were allowed", figure, Figure(allowed, 1)
-            )
-            raise Failed(words)
+            most = Figure(allowed, 1)
+            raise Failed(Told("it drew {1} A meanwhile, and {2} A were allowed", figure, most))
         drawn = await self._obeys(LOW_AMPERES, SLOW_SECONDS)
         return Told("{1} A on average, then {2} A", figure, Figure(drawn, 1))
-
-    async def _back(self, transaction: int | None) -> PluggedIn:
-        """Wait until the charger has returned, and told its present register, not one that it had
-        kept."""
-
-        def is_back(car: PluggedIn) -> bool:
-            return car.is_connected and car.transaction == transaction
-
-        def has_told(car: PluggedIn) -> bool:
-            return is_back(car) and car.reading is not None and seconds(car.reading.at) > fresh
-
-        await self._until(is_back, Told("it did not return"))
-        fresh = self.sender.now + SEEN_SECONDS
-        return await self._until(has_told, Told("it returned, and did not tell its register"))
 
     async def _waits(self) -> str:
         """Show that a car that is plugged in while the link is cut waits for two minutes."""

@@ -10,7 +10,7 @@ has confirmed it.
 from collections import deque
 from collections.abc import Iterable
 
-from levity_trio.load.tree import NOTHING, PHASES, Phases, Place
+from levity_trio.load.tree import NOTHING, PHASES, Phases, Place, as_phases
 
 LEAST_STEP = 4.0
 """A by which a car must change: more than the house does from one moment to the next."""
@@ -78,5 +78,4 @@ class Wiring:
                 after = amperes
         if before is None or after is None:
             return None
-        one, two, three = (after[phase] - before[phase] for phase in PHASES)
-        return one, two, three
+        return as_phases(after[phase] - before[phase] for phase in PHASES)

@@ -175,11 +175,7 @@ def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
         [Circuit(name="F", amperes=40)], [Socket(charger="A", circuit="F", rotation="RST", most=16)]
     )
     measured = Measured(
-        other={
-            "F": OtherLoad(
-                now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), stale=True, lost=True
-            )
-        }
+        other={"F": OtherLoad(now=(9, 9, 9), recent=(9, 9, 9), highest=(9, 9, 9), lost=True)}
     )
     car = Car(charger="A", since=0.0, least=6, per_ampere=3)
     decision = rule.decide(tree, [car], measured, 0.0, Allocation(at=0.0))

@@ -107,7 +107,7 @@ def loads(draw: st.DrawFn, tree: Tree, *, simple: bool) -> Measured:
             recent = tuple(amperes + draw(st.sampled_from([0, 0, 5])) for amperes in now)
             highest = tuple(amperes + draw(st.sampled_from([0, 0, 3, 12])) for amperes in recent)
             lost = not simple and draw(st.integers(0, 9)) == 0
-            other[name] = OtherLoad(now=now, recent=recent, highest=highest, stale=lost, lost=lost)
+            other[name] = OtherLoad(now=now, recent=recent, highest=highest, lost=lost)
     amperes = draw(st.sampled_from([None, None, None, 0.0, 8.0, 16.0, 30.0]))
     kilowatts = draw(st.sampled_from([None, None, None, 0.0, 4.2, 8.4, 21.0]))
     return Measured(

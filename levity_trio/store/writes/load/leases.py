@@ -94,23 +94,18 @@ def took_default(
     )
 
 
-def put_back_later(db: UnitOfWork, charger: str, keys: Mapping[str, str | None]) -> None:
-    """Note what configuration keys were before we change them; what was noted first counts."""
+def put_back_later(
+    db: UnitOfWork, charger: str, keys: Mapping[str, str | None], *done: str
+) -> None:
+    """Note what configuration keys were before we change them, of which what was noted first
+    counts, and those that are `done`: as they were before."""
     found = db.row("SELECT put_back FROM load_charger WHERE cp_id = ?", (charger,))
     if found is not None:
-        text = orjson.dumps({**keys, **orjson.loads(found[0])}).decode()
+        kept = {**keys, **orjson.loads(found[0])}
+        for key in done:
+            kept.pop(key, None)
+        text = orjson.dumps(kept).decode()
         db.execute("UPDATE load_charger SET put_back = ? WHERE cp_id = ?", (text, charger))
-
-
-def put_back_done(db: UnitOfWork, charger: str, key: str) -> None:
-    """Note that something is as it was before."""
-    found = db.row("SELECT put_back FROM load_charger WHERE cp_id = ?", (charger,))
-    if found is not None:
-        kept = {name: value for name, value in orjson.loads(found[0]).items() if name != key}
-        db.execute(
-            "UPDATE load_charger SET put_back = ? WHERE cp_id = ?",
-            (orjson.dumps(kept).decode(), charger),
-        )
 
 
 def trust(db: UnitOfWork, charger: str, by: str | None) -> None:
@@ -221,22 +216,15 @@ def begin_trial(db: UnitOfWork, charger: str, connector: int, at: str, by: str) 
     """Begin a trial and return its number. Raises ChangeRefused if one runs, or its profiles would
     be cleared."""
     check_charger(db, charger)
-    if (
-        db.row("SELECT 1 FROM load_charger WHERE cp_id = ? AND prepared_at IS NOT NULL", (charger,))
-        is None
+    words = ""
+    if db.row("SELECT 1 FROM load_trial WHERE cp_id = ? AND ended_at IS NULL", (charger,)):
+        words = Told("a trial of {1} is running", charger)
+    if not db.row(
+        "SELECT 1 FROM load_charger WHERE cp_id = ? AND prepared_at IS NOT NULL", (charger,)
     ):
-        raise ChangeRefused(
-            RefusalCode.CONFLICT,
-            Told("{1} is being prepared for its limits: try again in a minute", charger),
-            "charger",
-        )
-    if (
-        db.row("SELECT 1 FROM load_trial WHERE cp_id = ? AND ended_at IS NULL", (charger,))
-        is not None
-    ):
-        raise ChangeRefused(
-            RefusalCode.CONFLICT, Told("a trial of {1} is running", charger), "charger"
-        )
+        words = Told("{1} is being prepared for its limits: try again in a minute", charger)
+    if words:
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "charger")
     return db.insert(
         (
             "INSERT INTO load_trial (cp_id, conn_id, began_at, began_by, steps) "

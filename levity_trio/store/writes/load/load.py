@@ -4,7 +4,7 @@ want, and what cars missed because of us."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from datetime import timedelta
 from typing import Final
@@ -18,9 +18,6 @@ from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_know
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 
-HAND: Final = "hand"
-BOOST: Final = "boost"
-DEPARTURE: Final = "departure"
 WISHES_KEPT: Final = timedelta(days=92)
 """The time when a driver leaves is kept for so long, to show whether wishes are believed; later it
 is nobody's business."""
@@ -159,10 +156,8 @@ def limit_by_hand(
     db: UnitOfWork, place: tuple[str, int], amperes: int | None, reason: str, at: str, by: str
 ) -> None:
     """Limit a connector by hand from now on, or no longer. Raises ChangeRefused."""
-    check_charger(db, place[0])
-    _end(db, HAND, place, at, by)
-    if amperes is not None:
-        _wish(db, HAND, place, {"amperes": amperes, "reason": reason, "made_at": at, "made_by": by})
+    wanted = {} if amperes is None else {"amperes": amperes, "reason": reason}
+    _wish(db, "hand", place, wanted, at, by)
 
 
 def boost(
@@ -170,9 +165,7 @@ def boost(
 ) -> None:
     """Give the car at a connector its maximum until a time, within both ledgers. Raises
     ChangeRefused."""
-    check_charger(db, place[0])
-    _end(db, BOOST, place, at, by)
-    _wish(db, BOOST, place, {"until": until, "reason": reason, "made_at": at, "made_by": by})
+    _wish(db, "boost", place, {"until": until, "reason": reason}, at, by)
     charger, connector = place
     db.record(
         BoostStarted(charger=charger, at=at, connector=connector, until=until, reason=reason, by=by)
@@ -189,16 +182,9 @@ def depart(
 ) -> None:
     """Note when the driver of a transaction leaves, and how many Wh he wants in it. Raises
     ChangeRefused."""
-    check_charger(db, place[0])
-    _end(db, DEPARTURE, place, at, by)
     departure_at, wanted_wh = leaves
-    values = {
-        "tx_id": transaction,
-        "departure_at": departure_at,
-        "wanted_wh": wanted_wh,
-        "reason": "",
-    }
-    _wish(db, DEPARTURE, place, values | {"made_at": at, "made_by": by})
+    wanted = {"tx_id": transaction, "departure_at": departure_at, "wanted_wh": wanted_wh}
+    _wish(db, "departure", place, wanted | {"reason": ""}, at, by)
 
 
 def end_wishes(db: UnitOfWork, numbers: Sequence[int], at: str, by: str) -> None:
@@ -210,18 +196,29 @@ def end_wishes(db: UnitOfWork, numbers: Sequence[int], at: str, by: str) -> None
         )
 
 
-def _wish(db: UnitOfWork, kind: str, place: tuple[str, int], values: dict[str, object]) -> None:
-    columns = {"kind": kind, "cp_id": place[0], "conn_id": place[1], **values}
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    db.execute(f"INSERT INTO load_wish ({names}) VALUES ({marks})", (*columns.values(),))  # noqa: S608 - our own names
-
-
-def _end(db: UnitOfWork, kind: str, place: tuple[str, int], at: str, by: str) -> None:
+def _wish(
+    db: UnitOfWork,
+    kind: str,
+    place: tuple[str, int],
+    wanted: Mapping[str, object],
+    at: str,
+    by: str,
+) -> None:
+    """Replace what is wanted of a kind for a connector; with nothing, it is only ended. Raises
+    ChangeRefused."""
+    charger, connector = place
+    check_charger(db, charger)
     db.execute(
         "UPDATE load_wish SET ended_at = ?, ended_by = ? "
         "WHERE cp_id = ? AND conn_id = ? AND kind = ? AND ended_at IS NULL",
-        (at, by, *place, kind),
+        (at, by, charger, connector, kind),
     )
+    if not wanted:
+        return
+    whose = {"kind": kind, "cp_id": charger, "conn_id": connector}
+    columns = {**whose, **wanted, "made_at": at, "made_by": by}
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    db.execute(f"INSERT INTO load_wish ({names}) VALUES ({marks})", (*columns.values(),))  # noqa: S608 - our own names
 
 
 def check_charger(db: UnitOfWork, charger: str) -> None:

@@ -4,8 +4,8 @@ grid operator."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from math import ceil, isfinite
@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.load.document import (
     DocumentRefused,
+    LoadOffer,
     LoadSite,
     MeterConfig,
     SiteOptions,
@@ -48,6 +49,7 @@ from levity_trio.load.tree import (
     Socket,
     Tree,
     TreeRefused,
+    as_phases,
 )
 from levity_trio.load.wiring import VOTES
 from levity_trio.plugins.base import Load
@@ -157,17 +159,7 @@ class LoadProblem:
     """Why a site is refused, or would be now, and what can be done."""
 
     text: str
-    advice: list[str]
-
-
-@record
-class LoadOffer:
-    """A site that would not be refused; `without` are the chargers that would not charge while
-    nobody decides."""
-
-    words: str
-    toml: str
-    without: list[str]
+    advice: Sequence[str]
 
 
 @record
@@ -235,7 +227,7 @@ async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
     toml = _toml(request.body)
     site = _shown(toml, await _known_now(request))
     if site.problems:
-        problems = [{"text": problem.text, "advice": problem.advice} for problem in site.problems]
+        problems = [asdict(problem) for problem in site.problems]
         first = site.problems[0]
         words = joined(" ", [first.text, *first.advice])
         raise conflict(words, field="toml", problems=problems)
@@ -316,13 +308,8 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     try:
         planted(site, known.places, known.highest)
     except TreeRefused as refused:
-        shown.problems.extend(
-            LoadProblem(text=problem.text, advice=[*problem.advice]) for problem in refused.problems
-        )
-        for way in ways_out(site, known.places, known.highest):
-            without = [charger for charger, _ in way.without]
-            offer = LoadOffer(words=way.words, toml=way.toml, without=without)
-            shown.offers.append(offer)
+        shown.problems.extend(extended(LoadProblem, problem) for problem in refused.problems)
+        shown.offers.extend(ways_out(site, known.places, known.highest))
 
     shown.circuits.extend(_circuit(circuit, site, known) for circuit in site.circuits)
     unknown: dict[Place, int] = {}
@@ -438,9 +425,7 @@ async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
     load, name, amperes = request.api.load, request.path["name"], request.body.amperes
     if not all(isfinite(current) and abs(current) <= MOST_AMPERES for current in amperes):
         raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
-    # A meter with one phase gives one value.
-    one, two, three = [*amperes, 0.0, 0.0][:3]
-    if load is not None and load.measured(name, (one, two, three)):
+    if load is not None and load.measured(name, as_phases(amperes)):
         return
 
     # The duty may be at another server: then the meter is known here, too, and only cannot be

@@ -95,12 +95,9 @@ class LimitBody(ClientInput):
     circuit: Circuit | None = None
 
 
-class MemoryBody(ClientInput):
+class MemoryBody(LimitBody):
     """A circuit, of which the highest other load is forgotten, or a charger, of which all is that
     it has shown."""
-
-    charger: Charger | None = None
-    circuit: Circuit | None = None
 
 
 class TrustBody(ClientInput):
