@@ -129,8 +129,8 @@ def parse(text: str) -> LoadSite:
     meters = _each(MeterConfig, "meter", meter_tables)
     _check_meters(meters, metered)
 
-    tables = _table(document, "options") | _table(document, "grid")
-    options = _made(SiteOptions, Told("[options] or [grid]"), tables)
+    named = _tables(document, "options", is_one=True) | _tables(document, "grid", is_one=True)
+    options = _made(SiteOptions, Told("[options] or [grid]"), named)
     if options.of not in ("", CHARGERS, CONNECTION):
         words = Told("of of [grid] is {1}: give {2} or {3}", repr(options.of), CHARGERS, CONNECTION)
         raise DocumentRefused(words)
@@ -140,13 +140,15 @@ def parse(text: str) -> LoadSite:
         )
         raise DocumentRefused(words)
 
-    site = LoadSite(circuits=circuits, meters=meters, metered=metered, options=options)
-    usual = {"circuit": _root(site), "most": options.most}
-    sockets: list[dict[str, Any]] = []
     for table in charger_tables:
-        named = {"charger" if key == "id" else key: value for key, value in table.items()}
-        sockets.append(usual | named)
-    return replace(site, sockets=_each(Socket, "charger", sockets))
+        if "id" in table:
+            table["charger"] = table.pop("id")
+        table.setdefault("circuit", _root(circuits))
+        table.setdefault("most", options.most)
+    sockets = _each(Socket, "charger", charger_tables)
+    return LoadSite(
+        circuits=circuits, sockets=sockets, meters=meters, metered=metered, options=options
+    )
 
 
 def _in_amperes(circuit: dict[str, Any]) -> None:
@@ -238,18 +240,14 @@ _WRONG: Mapping[str, Callable[[MeterConfig], str]] = {
 }
 
 
-def _tables(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    tables = document.get(name, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise DocumentRefused(Told("{1} is not a list of tables: write [[{1}]]", name))
-    return [dict(table) for table in tables]
-
-
-def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    table = document.get(name, {})
-    if not isinstance(table, dict):
+def _tables(document: Mapping[str, Any], name: str, *, is_one: bool = False) -> Any:
+    """Return copies of the tables of a list, or of the one table."""
+    tables = [document.get(name, {})] if is_one else document.get(name, [])
+    if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
+        return dict(tables[0]) if is_one else [dict(table) for table in tables]
+    if is_one:
         raise DocumentRefused(Told("{1} is not a table: write [{1}]", name))
-    return dict(table)
+    raise DocumentRefused(Told("{1} is not a list of tables: write [[{1}]]", name))
 
 
 def _each(kind: Callable[..., T], name: str, tables: Iterable[dict[str, Any]]) -> tuple[T, ...]:
@@ -272,20 +270,15 @@ def _value(where: str, part: Field[Any], value: Any) -> Any:
     """Return a value that fits a field. A text stands for a list with this text alone."""
     kind = str(part.type).removeprefix("<class '").removesuffix("'>")
     kind = kind.partition(" |")[0]
-    if kind in _KINDS:
-        types, wanted = _KINDS[kind]
+    types, wanted = _KINDS.get(kind, (str, Told("a text, or a list of texts")))
+    is_list = kind not in _KINDS
+    values = value if is_list and isinstance(value, list) else [value]
+    for each in values:
         # In Python, True is a whole number, too.
-        if not isinstance(value, types) or isinstance(value, bool) != (kind == "bool"):
+        if not isinstance(each, types) or isinstance(each, bool) != (kind == "bool"):
             words = Told("{1} of {2} is {3}: give {4}", part.name, where, repr(value), wanted)
             raise DocumentRefused(words)
-        return value
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        words = Told(
-            "{1} of {2} is {3}: give a text, or a list of texts", part.name, where, repr(value)
-        )
-        raise DocumentRefused(words)
-    return tuple(texts)
+    return tuple(values) if is_list else value
 
 
 _KINDS: Mapping[str, tuple[Any, str]] = {
@@ -319,7 +312,7 @@ def _usual(site: LoadSite, place: Place, safe: int = LEAST_AMPERES) -> Socket:
     return Socket(
         charger=place[0],
         connector=place[1],
-        circuit=_root(site),
+        circuit=_root(site.circuits),
         most=site.options.most,
         safe=safe,
     )
@@ -397,9 +390,9 @@ def with_other_charger(text: str, old: str, new: str) -> str:
     return written(replace(site, sockets=tuple(sockets)))
 
 
-def _root(site: LoadSite) -> str:
-    roots = (circuit.name for circuit in site.circuits if not circuit.parent)
-    return next(roots, site.circuits[0].name)
+def _root(circuits: Sequence[Circuit]) -> str:
+    roots = (circuit.name for circuit in circuits if not circuit.parent)
+    return next(roots, circuits[0].name)
 
 
 def written(site: LoadSite) -> str:

@@ -187,8 +187,9 @@ class ManagedChargers:
         """The connectors whose lease could not be stored."""
         self._behaviours = defaultdict[int, _CarBehaviour](_CarBehaviour)
         """How the cars of transactions behave."""
-        self._obeyed: list[Place] = []
-        """The connectors that were seen to obey, until `obeyed` is asked."""
+        self.obeyed: list[Place] = []
+        """The connectors that were seen to obey, of chargers that did not before, until that is
+        stored."""
         self._began: float | None = None
         """When it first looked."""
         self._has_told_spells = False
@@ -201,8 +202,8 @@ class ManagedChargers:
         self._confirmed = defaultdict[tuple[str, str], set[int | None]](set)
         """The transactions in which a charger accepted a limit after refusals had taught some
         facts, by charger and these facts as text."""
-        self._learned: list[tuple[str, dict[str, Any]]] = []
-        """What enough transactions have shown of chargers, until `learned` is asked."""
+        self.learned: list[tuple[str, dict[str, Any]]] = []
+        """What enough transactions have shown of chargers, until that is stored."""
         self._clocks: dict[str, _ClockLag] = {}
         """How late the readings of each charger come."""
 
@@ -260,9 +261,11 @@ class ManagedChargers:
         """Take what chargers told. `lines` is on how many lines cars charge, where it is known."""
         self.chargers = present.managed
         running = {car.transaction for car in present.cars}
-        for name, transaction in [*self._taught]:
-            if name not in present.managed or transaction not in running:
-                del self._taught[name, transaction]
+        self._taught = {
+            (name, transaction): facts
+            for (name, transaction), facts in self._taught.items()
+            if name in present.managed and transaction in running
+        }
         self.can.clear()
         self.leases.floors.clear()
         for name in present.managed:
@@ -379,12 +382,7 @@ class ManagedChargers:
         if transaction not in sessions:
             sessions.add(transaction)
             if len(sessions) == SESSIONS:
-                self._learned.append((charger, facts))
-
-    def learned(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return what so many sessions have shown of chargers since the last time."""
-        learned, self._learned = self._learned, []
-        return learned
+                self.learned.append((charger, facts))
 
     def skew(self, charger: str) -> int:
         """Return how far the clock of a charger is ahead, in seconds. Readings that come late by
@@ -411,9 +409,8 @@ class ManagedChargers:
 
     def lose(self, socket: Socket, now: float) -> None:
         """Forget what a connector was sent: it may draw its maximum until it is told anew."""
-        for name, transaction in [*self._taught]:
-            if name == socket.charger:
-                del self._taught[name, transaction]
+        taught = self._taught.items()
+        self._taught = {key: facts for key, facts in taught if key[0] != socket.charger}
         self.leases.hold(socket.place, lasting(socket.most, now, NONE))
 
     def _take_car(self, car: PluggedIn, socket: Socket, lines: int | None, now: float) -> None:
@@ -441,7 +438,7 @@ class ManagedChargers:
             least /= socket.phases
         has_obeyed = self.leases.reported(socket.place, least, drawn.at, most)
         if has_obeyed and charger.disobeys_since is not None:
-            self._obeyed.append(socket.place)
+            self.obeyed.append(socket.place)
         if car.transaction is not None:
             self._learn_of_car(car, self._behaviours[car.transaction], held, drawn, now)
 
@@ -785,12 +782,6 @@ class ManagedChargers:
             if place[0] == charger and held is not None:
                 held.may_still_draw = socket.most
                 held.answered = now
-
-    def obeyed(self) -> list[Place]:
-        """Return the connectors that were seen to obey since the last time, of chargers that did
-        not before."""
-        obeyed, self._obeyed = self._obeyed, []
-        return obeyed
 
     def ignoring(self, now: float) -> Iterator[tuple[LimitIgnored, LimitWay]]:
         """Yield what is to be told of chargers that do not obey, with the way that is tried

@@ -96,10 +96,7 @@ class QuarterSums:
     """The sums of the quarter of an hour that runs."""
 
     def __init__(self, now: float) -> None:
-        self._begin(quarter_of(now))
-
-    def _begin(self, quarter: int) -> None:
-        self._quarter = quarter
+        self._quarter = quarter_of(now)
         self._lines = defaultdict[CircuitPhase, _LineSum](_LineSum)
         self._cars = defaultdict[Place, _CarSum](_CarSum)
 
@@ -142,7 +139,9 @@ class QuarterSums:
                 circuit=circuit,
             )
             cars.append(car_row)
-        self._begin(quarter)
+        self._quarter = quarter
+        self._lines.clear()
+        self._cars.clear()
         return lines, cars
 
     def add(
@@ -207,18 +206,19 @@ class OrderCompliance:
         limit = None
         if order is not None:
             limit = order.amperes if order.kilowatts is None else order.kilowatts
-        is_same = order is not None and self._order is not None and self._order.id == order.id
-        if limit is None or not is_same:
-            self._order = order
+        before = self._order
+        if order is None or limit is None or before is None or before.id != order.id:
+            before = order
             self._over_since = inf
             self._sum = self._seconds = passed = 0.0
-        if self._order is None or limit is None:
+        if before is None or limit is None:
+            self._order = None
             return []
 
         self._sum += passed * self._last
         self._seconds += passed
         limits = CONNECTION if grid.of_connection else CHARGERS
-        kept = replace(self._order, limits=limits)
+        kept = replace(before, limits=limits)
         if now // LONGEST_SECONDS > self._at // LONGEST_SECONDS and self._seconds:
             mean = round(self._sum / self._seconds, 2)
             kept = replace(kept, highest=max(kept.highest or 0.0, mean))
@@ -234,7 +234,6 @@ class OrderCompliance:
             held_after = max(0, round(now - seconds(kept.at)))
             kept = replace(kept, held_after_seconds=held_after, highest=None)
             self._sum = self._seconds = 0.0
-        before = self._order
         self._order = kept
         self._at = now
         self._last = decision.ordered

@@ -44,7 +44,7 @@ from levity_trio.events import (
 from levity_trio.load.lease import Leases
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Measure
-from levity_trio.load.profiles import Ability, ability
+from levity_trio.load.profiles import Ability, LimitWay, ability
 from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
 from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Place, Socket
@@ -474,15 +474,20 @@ class LoadManagement:
             charger = fact.charger or ""
             prepared_at = self._managed.chargers[charger].prepared_at
             self._later(leases.ignored, fact, int(way), prepared_at)
-            to_stop = site.to_stop(charger, fact.connector, way)
-            if to_stop is not None:
-                call = "RemoteStopTransaction", {"transactionId": to_stop}
-                stop = partial(self._sender.ask, charger, call, is_stored=True)
-                nursery.start_soon(self._sending, stop)
-        for charger, connector in self._managed.obeyed():
+            if way is not LimitWay.NONE or not site.options.stop_who_ignores:
+                continue
+            # It obeys in no way.
+            for car in site.present.cars:
+                if car.place == (charger, fact.connector) and car.transaction is not None:
+                    call = "RemoteStopTransaction", {"transactionId": car.transaction}
+                    stop = partial(self._sender.ask, charger, call, is_stored=True)
+                    nursery.start_soon(self._sending, stop)
+        for charger, connector in self._managed.obeyed:
             self._later(leases.obeyed, charger, connector, at)
-        for charger, facts in self._managed.learned():
+        self._managed.obeyed.clear()
+        for charger, facts in self._managed.learned:
             self._later(leases.learn, charger, facts, at)
+        self._managed.learned.clear()
         for transaction, why in self._managed.spells(site.present, site.decision, now):
             self._later(leases.keep_spell, transaction, why, at)
 
@@ -497,8 +502,9 @@ class LoadManagement:
         over = site.over_wishes(shown.at)
         if over:
             self._later(load.end_wishes, over, shown.at, BY)
-        for lesson in site.lessons():
+        for lesson in site.lessons:
             self._later(load.learned, *lesson, shown.at)
+        site.lessons.clear()
         while self._unwritten:
             self._writer.note(self._unwritten[0])
             self._unwritten.popleft()

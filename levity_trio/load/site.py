@@ -25,7 +25,6 @@ from levity_trio.load.document import (
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
-from levity_trio.load.profiles import LimitWay
 from levity_trio.load.reporting import (
     DecisionInputs,
     OrderCompliance,
@@ -267,9 +266,9 @@ class SiteState:
         chargers: ManagedChargers,
     ) -> None:
         self._site = parse(toml)
-        self._options = self._site.options
+        self.options = self._site.options
         self.chargers = chargers
-        chargers.leases.writes_a_day = self._options.writes_a_day
+        chargers.leases.writes_a_day = self.options.writes_a_day
         self._history = LoadHistory()
         circuits = {circuit.name: circuit for circuit in self._site.circuits}
         for quarter in past:
@@ -294,7 +293,9 @@ class SiteState:
         self.known_lines: Mapping[Place, int] = {}
         """On how many lines cars charge, where that is known."""
         self._wiring = Wiring()
-        self._lessons: list[Lesson] = []
+        self.lessons: list[Lesson] = []
+        """What was learned, until that is stored: what, of which connector, of which card, its
+        value."""
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.tree = self._planted()
         if kept is not None:
@@ -366,21 +367,13 @@ class SiteState:
         self.present = present = present._replace(cars=cars)
         if any(place not in self.tree.sockets for place in present.connectors):
             self.tree = self._planted()
-        here = {car.place for car in cars}
-        for place in [*self._line_counts]:
-            if place not in here:
-                del self._line_counts[place]
+        for place in self._line_counts.keys() - {car.place for car in cars}:
+            del self._line_counts[place]
         for car in cars:
             self._learn_lines(car)
         self._learn_wiring(now)
         self.known_lines = self._lines_known()
         self.chargers.take(present, self.tree, self.known_lines, now)
-
-    def lessons(self) -> list[Lesson]:
-        """Return what was learned since the last time: what, of which connector, of which card, its
-        value."""
-        lessons, self._lessons = self._lessons, []
-        return lessons
 
     def _learn_wiring(self, now: float) -> None:
         if not self._meters:
@@ -398,7 +391,7 @@ class SiteState:
             circuits = self.tree.above(socket.circuit)
             rotation = self._wiring.drawn(place, circuits, amperes, at)
             if rotation is not None:
-                self._lessons.append(("rotation", place, "", rotation))
+                self.lessons.append(("rotation", place, "", rotation))
 
     def _planted(self) -> Tree:
         """Return the tree with all known connectors. A charger that came after it was entered must
@@ -442,7 +435,7 @@ class SiteState:
             lines.watts = reading.watts or 0.0
         lines.used = used
         if not was_known and lines.times >= READINGS and car.id_tag is not None:
-            self._lessons.append(("lines", place, car.id_tag, str(used)))
+            self.lessons.append(("lines", place, car.id_tag, str(used)))
 
     def over_wishes(self, at: str) -> list[int]:
         """Return the wishes that are over: the time of a boost, the transaction of a departure."""
@@ -474,7 +467,7 @@ class SiteState:
             self.quarters.add(self.decision, self._inputs, self.overs.present, lasted)
         measured = Measured(
             other=dict(self._others(now)),
-            grid=measurements.grid_order(self.present.order, self._options, now),
+            grid=measurements.grid_order(self.present.order, self.options, now),
         )
         cars, decision = self._decided(measured, now)
         self.decision = decision
@@ -594,7 +587,7 @@ class SiteState:
 
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
-        chargers, present, options = self.chargers, self.present, self._options
+        chargers, present, options = self.chargers, self.present, self.options
         cars = chargers.cars(self.tree, present, self.known_lines, now)
         for plugged_in in present.cars:
             place, transaction = plugged_in.place, plugged_in.transaction
@@ -614,16 +607,6 @@ class SiteState:
                 return listed, decision
             for place, amperes in floors.items():
                 cars[place] = replace(cars[place], fixed=amperes, over=0.0)
-
-    def to_stop(self, charger: str, connector: int, way: LimitWay) -> int | None:
-        """Return the transaction that is to be stopped, because its charger obeys in no way, if the
-        owner allows it."""
-        if way is not LimitWay.NONE or not self._options.stop_who_ignores:
-            return None
-        for car in self.present.cars:
-            if car.place == (charger, connector):
-                return car.transaction
-        return None
 
     def _lines_known(self) -> dict[Place, int]:
         """Return on how many lines cars charge: by three readings, else by three sessions of the

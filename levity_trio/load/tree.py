@@ -166,18 +166,13 @@ class Tree:
             children[circuit.parent].append(circuit.name)
         return children
 
-    def below(self, circuit: str) -> list[Socket]:
-        """Return the sockets at the circuit and at those under it, by charger and connector."""
-        sockets = self.sockets.values()
-        below = [socket for socket in sockets if circuit in self.above(socket.circuit)]
-        below.sort(key=lambda socket: socket.place)
-        return below
-
     def shortages(self, highest: Mapping[str, Phases]) -> list[TreeProblem]:
         """Return the circuits that all safe limits and the largest other load together exceed."""
         problems: list[TreeProblem] = []
         for name in self.order:
-            circuit, below = self.circuits[name], self.below(name)
+            circuit = self.circuits[name]
+            sockets = self.sockets.values()
+            below = [socket for socket in sockets if name in self.above(socket.circuit)]
             other = self.booked_for_others(name, highest)
             safe = [0.0, 0.0, 0.0]
             for socket in below:

@@ -247,7 +247,7 @@ def test_a_way_that_is_refused_in_all_its_words_shows_nothing_of_0_a() -> None:
             holding.refused(PLACE, leased(16, 0, NOW, transaction, 0))
         for _ in range(3):
             holding.accepted(PLACE, transaction)
-    assert holding.learned() == [("CP-1", {"way": 2})]
+    assert holding.learned == [("CP-1", {"way": 2})]
 
 
 def test_a_refusal_that_comes_after_a_charger_was_let_go_is_nothing() -> None:

@@ -252,32 +252,24 @@ def _toml(body: SiteBody) -> str:
     if body.toml is not None or feeder is None:
         raise invalid("toml", Told("give the site as TOML, or its feeder"))
 
-    reserve: float | None = None
-    meters: tuple[MeterConfig, ...] = ()
-    if not isinstance(feeder.house, str):
-        reserve = feeder.house
-    elif feeder.house != "none":
-        meters = (_meter(feeder.house, feeder.address),)
-    site = LoadSite(
-        circuits=(Circuit(name=FEEDER, amperes=feeder.amperes, reserve=reserve),),
-        meters=meters,
-        metered={FEEDER: HOUSE} if meters else {},
-        options=SiteOptions(most=feeder.most),
-    )
+    model = feeder.house
+    circuit = Circuit(name=FEEDER, amperes=feeder.amperes)
+    site = LoadSite(circuits=(circuit,), options=SiteOptions(most=feeder.most))
+    if not isinstance(model, str):
+        site = replace(site, circuits=(replace(circuit, reserve=model),))
+    elif model != "none":
+        if model not in METERS:
+            # The words say how to find out what the house draws.
+            raise invalid("house", FIND_OUT)
+        address = feeder.address.removeprefix("http://").strip("/ ")
+        if not address:
+            raise invalid("address", Told("give that of its meter in your network"))
+        meter = MeterConfig(name=HOUSE, kind="modbus", address=address, model=model)
+        if model in PAGES:
+            url = f"http://{address}{PAGES[model]}"
+            meter = MeterConfig(name=HOUSE, kind="http", url=url, model=model)
+        site = replace(site, meters=(meter,), metered={FEEDER: HOUSE})
     return written(site)
-
-
-def _meter(model: str, url: str) -> MeterConfig:
-    """Return the meter of a house. Raises Problem, which says how to find out what the house
-    draws."""
-    if model not in METERS:
-        raise invalid("house", FIND_OUT)
-    address = url.removeprefix("http://").strip("/ ")
-    if not address:
-        raise invalid("address", Told("give that of its meter in your network"))
-    if model in MODELS:
-        return MeterConfig(name=HOUSE, kind="modbus", address=address, model=model)
-    return MeterConfig(name=HOUSE, kind="http", url=f"http://{address}{PAGES[model]}", model=model)
 
 
 def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:

@@ -146,8 +146,7 @@ def _why(now: LoadNow, car: LoadCar, above: _Above, zone: ZoneInfo) -> LoadWhy:
     words: list[str] = [Told("This car {1}.", car.says)]
     if car.circuit == GRID:
         words.append(now.grid_says)
-    words += _words(car, line, outage, meter, zone)
-    words.append(_words_on_others(line, others))
+    words += _words(car, line, outage, meter, others, zone)
     if again is None:
         words.append(Told("It is decided anew at each change, and every 10 seconds at the latest."))
     else:
@@ -175,7 +174,12 @@ def _is_at(car: LoadCar, line: LoadLine, above: _Above) -> bool:
 
 
 def _words(
-    car: LoadCar, line: LoadLine, outage: LoadLedger, meter: LoadMeter | None, zone: ZoneInfo
+    car: LoadCar,
+    line: LoadLine,
+    outage: LoadLedger,
+    meter: LoadMeter | None,
+    others: Sequence[LoadCar],
+    zone: ZoneInfo,
 ) -> Iterator[str]:
     """Yield what there is to say of the line, a sentence each."""
     where = f"{line.circuit} {line.phase}"
@@ -209,20 +213,17 @@ def _words(
     if car.is_outage:
         yield Told("It is this second sum that has no more room.")
     yield Told("By both sums, {1} A are left for cars.", Figure(line.free_a, 0))
+    waiting = sum(other.bound == Bound.WAITS for other in others)
+    if not others:
+        yield Told("No other car is at {1}.", where)
+    elif waiting:
+        yield Told("Other cars at {1}: {2}, of which wait: {3}.", where, len(others), waiting)
+    else:
+        yield Told("Other cars at {1}: {2}.", where, len(others))
 
 
 def _amperes(*values: float) -> Iterator[Quantity]:
     return (Quantity(round(value), "A") for value in values)
-
-
-def _words_on_others(line: LoadLine, others: Sequence[LoadCar]) -> str:
-    where = f"{line.circuit} {line.phase}"
-    if not others:
-        return Told("No other car is at {1}.", where)
-    waiting = sum(other.bound == Bound.WAITS for other in others)
-    if waiting:
-        return Told("Other cars at {1}: {2}, of which wait: {3}.", where, len(others), waiting)
-    return Told("Other cars at {1}: {2}.", where, len(others))
 
 
 def _again(now: LoadNow, car: LoadCar) -> datetime | None:
