@@ -117,7 +117,8 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
         )
         pair = _pair(used, session.wh)
         _look_at_times(pair, session)
-        wh, digit = _difference(pair), max(Decimal(1), *(one.digit for one in pair))
+        # Some meters leave out zeros at the end, so the finer of the two is the meter's.
+        wh, digit = _difference(pair), max(Decimal(1), min(one.digit for one in pair))
         is_timed = _has_times(pair) and _is_apart(pair, session) <= SAME_TIME
         found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
         if abs(wh - session.wh) > digit:

@@ -29,12 +29,13 @@ GOOD: Final = "G"
 """Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""
 MOST_DIGITS: Final = 12
 """Of a register in Wh, before and after the point. No meter has more."""
+LONGEST: Final = 20_000
+"""Characters of a value. A record has some 700."""
 _DEPTH: Final = 4
 _PAGE: Final = re.compile(r"T(\d{1,18})")
-_XML: Final = re.compile(
-    r"<(signedData|encodedMeterValue|publicKey)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE
+_TAG: Final = re.compile(
+    r"<(/?)(signedData|encodedMeterValue|publicKey)\b[^>]{0,500}>", re.IGNORECASE
 )
-_CDATA: Final = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _EXPORT: Final = re.compile(r"(?:^|:)(?:0?2|C[0-3])\.0?8\.", re.IGNORECASE)
 """The registers of energy that a car gives back (OBIS, table 25)."""
 _UNITS: Final[Mapping[str, int]] = {"Wh": 1, "kWh": 1000}
@@ -90,6 +91,8 @@ class SignedRecord(NamedTuple):
 def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentRecord]:
     """Yield the records in a value; none if it is of another format."""
     text = value.strip()
+    if len(text) > LONGEST:
+        return
     if text.startswith(HEADER):
         yield SentRecord(text, key)
     elif text.startswith(ALFEN):
@@ -106,10 +109,7 @@ def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentR
     elif depth and text.startswith("<"):
         from html import unescape  # noqa: PLC0415 - few chargers send XML, and it costs memory
 
-        parts = [
-            (name.casefold(), unescape(_CDATA.sub(r"\1", part)).strip())
-            for name, part in _XML.findall(text)
-        ]
+        parts = [(name, unescape(part).strip()) for name, part in _parts(text)]
         keys = [part for name, part in parts if name == "publickey"]
         for name, part in parts:
             if name != "publickey":
@@ -118,6 +118,18 @@ def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentR
         for decode in (bytes.fromhex, _base64):
             with suppress(ValueError):
                 yield from records_in(decode(text).decode(), key, depth - 1)
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the innermost elements of XML that have a record or a key, with their content."""
+    text = text.replace("<![CDATA[", "").replace("]]>", "")
+    name, since = "", 0
+    for tag in _TAG.finditer(text):
+        if not tag[1]:
+            name, since = tag[2].casefold(), tag.end()
+        elif name == tag[2].casefold():
+            yield name, text[since : tag.start()]
+            name = ""
 
 
 def _base64(text: str) -> bytes:

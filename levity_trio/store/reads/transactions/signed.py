@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.signed.checking import (
+    MOST_RECORDS,
     BilledSession,
     KnownKey,
     SignedFinding,
@@ -17,13 +18,14 @@ from levity_trio.signed.checking import (
     transparency_file,
 )
 from levity_trio.signed.keys import NoKey, parse_key
-from levity_trio.signed.records import records_in
+from levity_trio.signed.records import LONGEST, records_in
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, span
 from levity_trio.store.engine.database import Database, Rows, rows_of
 
 _VALUES: Final = (
     "SELECT value FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? "
-    "AND tx_id = ? AND format = 'SignedData' ORDER BY timestamp, id"
+    "AND tx_id = ? AND format = 'SignedData' AND length(value) <= ? "
+    "ORDER BY timestamp DESC, id DESC LIMIT ?"
 )
 _ENTERED: Final = (
     "SELECT key FROM meter_key WHERE cp_id = ? AND conn_id IN (0, ?) "
@@ -76,7 +78,7 @@ def _checked(rows: Rows, number: int) -> SignedFinding | None:
 
 def _values(rows: Rows, tx: StoredTransaction) -> list[str]:
     place = (tx.charger, tx.connector or 0, *span(tx), tx.id)
-    return [value for (value,) in rows(_VALUES, place)]
+    return [value for (value,) in reversed(rows(_VALUES, (*place, LONGEST, MOST_RECORDS)))]
 
 
 def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:
