@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from contextlib import nullcontext
 from io import StringIO
@@ -24,7 +25,7 @@ from levity_trio.store.engine.connection import open_database
 from levity_trio.store.writes.chargers.hiding import hide
 from levity_trio.store.writes.load import leases
 from tests.store.books import Books, Station
-from tests.store.keeping import change, charge, query, run
+from tests.store.keeping import charge, query, run
 
 
 @pytest.fixture
@@ -147,20 +148,32 @@ def test_a_wrong_answer_is_asked_for_again_and_no_other_one(
     assert "public-url in the settings: give an address such as" in told
 
 
+NEW_RULES = """
+import runpy, sys
+from levity_trio.charging import tolerances
+tolerances.FASTEST_W = 500.0
+del sys.argv[:2]
+runpy.run_module(sys.argv[0], run_name="__main__")
+"""
+"""Runs a module of a version by which no charger delivers more than 500 W."""
+
+
 @pytest.fixture
 def tried(tmp_path: Path) -> dict[str, Any]:
-    """What the installed program of a new version tells of a copy whose figure it judges
-    otherwise."""
+    """What the installed program of a new version, whose rules are others, tells of a copy."""
     machine, copied = Machine(tmp_path / "card"), tmp_path / "before.db"
-    python = machine.at(OPT) / "2" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o700)
     run(copied, charge)
-    assert try_on(machine, "2", copied)["changes"] == []
-    change(copied, "UPDATE tx SET energy_delivered = 900, rules = 1")
+
+    def tried_by(version: str, *words: str) -> dict[str, Any]:
+        python = machine.at(OPT) / version / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *words])} "$@"\n')
+        python.chmod(0o700)
+        return try_on(machine, version, copied)
+
     before = query(copied, "SELECT * FROM tx")
-    answer = try_on(machine, "2", copied)
+    assert tried_by("1")["changes"] == []
+    answer = tried_by("2", "-c", NEW_RULES)
     assert query(copied, "SELECT * FROM tx") == before
     assert [*tmp_path.glob("*.trial*")] == []
     return answer
@@ -172,17 +185,17 @@ def test_before_an_upgrade_goes_on_it_shows_what_would_change_and_asks(
     people, (one,) = Progress(is_json=False), tried["changes"]
     people.accept(tried["changes"], 0, is_yes=True)
     head, row, last = capsys.readouterr().out.splitlines()
-    assert head.split() == ["session", "charger", "start", "Wh"]
+    assert head.split() == ["session", "charger", "start", "Wh", "doubts"]
     assert row.split()[:2] == [str(one["session"]), "CP-1"]
-    assert row.endswith("900 → 1000")
+    assert "1000 → 0  none → the register made an implausible step; at most 520 Wh" in row
     assert last == "These sessions would change if they were judged or priced anew."
 
-    doubtful = one | {"is_closed": True, "doubts": ["", "it overlaps"]}
-    priced = one | {"figure_wh": None, "price": ["1.17 EUR", "1.20 EUR"]}
+    doubtful = one | {"is_closed": True, "doubts": ["it overlaps", ""]}
+    priced = one | {"figure_wh": None, "doubts": None, "price": ["1.17 EUR", "1.20 EUR"]}
     people.accept([doubtful, priced], 3, is_yes=True)
     _, first, second, last = capsys.readouterr().out.splitlines()
-    assert first.endswith("900 → 1000  stays as billed      none → it overlaps")
-    assert second.endswith("-           1.17 EUR → 1.20 EUR  -")
+    assert first.endswith("1000 → 0  stays as billed      it overlaps → none")
+    assert second.endswith("-         1.17 EUR → 1.20 EUR  -")
     assert last.startswith("These sessions, and 3 more would change")
 
     with pytest.raises(ConfigError, match="no terminal to ask"):

@@ -349,7 +349,8 @@ def stay(sandbox: Sandbox, version: str) -> None:
 
 
 def upgrade(sandbox: Sandbox, version: str) -> float:
-    *_, told = run_upgrade(sandbox, version, 0, "--json").splitlines()
+    *before, told = run_upgrade(sandbox, version, 0, "--json").splitlines()
+    assert {"changes": [], "more_changes": 0} in map(json.loads, before)
     assert current(sandbox) == version
     return float(json.loads(told)["seconds_without_an_answer"])
 

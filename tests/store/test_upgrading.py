@@ -15,6 +15,7 @@ from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import upgrading
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import look_at, main, try_on, undo
+from levity_trio.store.reads.transactions.recheck import Rechecking
 from levity_trio.store.writes.chargers import sessions
 from tests.store.bills import Biller, correct, house_of_two, month_is_over
 from tests.store.bills import charge as charge_kwh
@@ -125,6 +126,7 @@ class Billed:
         try:
             return try_on(copied)
         finally:
+            assert query(copied, SESSIONS) == query(self.path, SESSIONS)
             copied.unlink()
 
     def changes(self) -> dict[int, tuple[Any, ...]]:
@@ -142,6 +144,7 @@ def billed(tmp_path: Path) -> Billed:
     return Billed(tmp_path / "billed.db")
 
 
+SESSIONS = "SELECT * FROM tx"
 WH_3000 = "UPDATE tx SET energy_delivered = 3000, rules = 1 WHERE id = ?"
 OVERLAP = (
     "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at)"
@@ -182,12 +185,25 @@ def test_what_is_closed_is_listed_and_stays_as_billed(billed: Billed) -> None:
 
 
 def test_what_a_person_settled_is_not_listed(billed: Billed) -> None:
+    transaction = billed.april[0]
+    billed.was(WH_3000, transaction)  # so what is judged now was never replaced
     with new_database(billed.path) as connection:
         books = Books(connection)
         books.now = billed.at
-        correct(books, billed.april[0], 3000)
+        correct(books, transaction, 3500)
         price(books)
-    billed.was("UPDATE tx SET energy_delivered = 2900 WHERE id = ?", billed.april[0])
+    assert billed.changes() == {}
+
+
+def test_what_would_change_by_the_old_version_too_is_not_listed(billed: Billed) -> None:
+    with new_database(billed.path) as connection:
+        books = Books(connection)
+        books.now = billed.at
+        station = Station(books)
+        transaction = charge_kwh(station)
+        station.tell(station.register(900_000, minutes_ago=59), transaction=transaction)
+        price(books)
+    assert next(Rechecking(billed.path, None).pages()).differences
     assert billed.changes() == {}
 
 
