@@ -80,6 +80,8 @@ HOUSEHOLDS: Final = (
 )
 NEIGHBOUR: Final = HOUSEHOLDS[0]
 """The demo opens the page of this household."""
+SIGNING: Final = NEIGHBOUR.space
+"""The space whose meter signs what it measures."""
 LABELLED: Final = 14
 """The space whose label the demo shows: a shared one, which is mostly free."""
 SHARED: Final = tuple(range(len(HOUSEHOLDS) + 1, SPACES + 1))
@@ -162,6 +164,7 @@ def plate(charger: str, register_wh: int) -> ChargerSpec:
         phases=3,
         max_current_a=16.0,
         register_wh=register_wh,
+        signing_seed=NAME if charger == charger_id(SIGNING) else "",
     )
 
 

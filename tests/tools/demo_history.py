@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
+from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,7 @@ from levity_trio.demo.house import (
     NEIGHBOUR,
     OWNER,
     SHARED,
+    SIGNING,
     SPEED,
     TIME_ZONE,
     Household,
@@ -46,6 +48,7 @@ from levity_trio.demo.house import (
 )
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.feeder import Feeder
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
@@ -95,6 +98,7 @@ ARRIVING_HOURS: Final = (
     22,
 )
 OWNERS_SPEED: Final = 2
+CHECKED_SECONDS: Final = 120.0
 LAST_READING_SECONDS: Final = 5.0
 """So long before the end, cars that charge tell a last reading, from which the demo goes on."""
 SEED: Final = 12
@@ -341,6 +345,7 @@ def _move_in(database: Path) -> None:
             return api.ask(method, "admin", *path, given=given, patience=60)
 
         _furnish(ask)
+        _wait_for_checks(database)
         _bill(ask)
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")  # a database in memory has no WAL
@@ -356,12 +361,28 @@ def _furnish(ask: Callable[..., Any]) -> None:
     for number, identity in enumerate(CHARGERS, 1):
         ask("POST", "chargers", identity, "adopt")
         ask("PUT", "chargers", identity, name=f"Space {number}", station=station)
+    (key,) = meter_keys(plate(charger_id(SIGNING), 0)).values()
+    ask("POST", "chargers", charger_id(SIGNING), "meter-keys", key=key.default)
     for who in HOUSEHOLDS:
         account = str(ask("POST", "accounts", name=who.name, since=since)["id"])
         ask("POST", "id-tags", id_tag=who.tag, name=who.name)
         ask("POST", "accounts", account, "give", tag=who.tag, since=since)
     ask("POST", "users", name=OWNER, role="admin")
     ask("POST", "users", name=NEIGHBOUR.name, role="driver", account=1)
+
+
+def _wait_for_checks(database: Path) -> None:
+    """Wait until what the meter signed is checked with the key that was entered: a statement says
+    so only then."""
+    left = (
+        "SELECT count(*) FROM tx LEFT JOIN signed_check ON tx_id = tx.id AND is_owners "
+        "WHERE cp_id = ? AND stop_time IS NOT NULL AND tx_id IS NULL"
+    )
+    deadline = monotonic() + CHECKED_SECONDS
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        while connection.execute(left, (charger_id(SIGNING),)).fetchone() != (0,):
+            assert monotonic() < deadline, "signed values were not checked"
+            sleep(0.1)
 
 
 def _bill(ask: Callable[..., Any]) -> None:
