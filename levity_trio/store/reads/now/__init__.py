@@ -3,11 +3,11 @@ open."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.served import (
@@ -19,7 +19,7 @@ from levity_trio.store.reads.chargers.served import (
 )
 from levity_trio.store.reads.load.load import LoadNow, load_now
 from levity_trio.store.reads.now.attention import Attention, MachineState, ServedChargers, attention
-from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
+from levity_trio.store.reads.now.cards import ChargerNow, connectors_now, sessions_now
 from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
 from levity_trio.store.reads.now.site import SiteNow, energy_now, name_of_site
 from levity_trio.wire.times import stamp
@@ -55,87 +55,66 @@ class NowQuestion(NamedTuple):
 
 def now(db: Database, wanted: NowQuestion, sessions: OpenSessions) -> Now:
     """Return the site as it is now. The chargers that were asked for are all that it leaves out."""
-    return _NowRead(db, wanted, sessions).now()
+    at, rule, opened = wanted.at, wanted.rule, sessions.read(db)
+    chargers, load, known = served(db), load_now(db), [one.known for one in opened]
+    silence = Silence(at, {one.id: one.interval for one in chargers})
+    silent = [one for one in known if silence.is_silent(one)]
+    found = ServedChargers(chargers, statuses(db, chargers), faults(db), silent)
+    looks = attention(
+        db,
+        at,
+        rule.zone,
+        wanted.machine,
+        found,
+        sees_all=wanted.sees_all,
+        policy=rule.policy,
+        load=load,
+    )
+
+    powers = {one.id: silence.power_w(one) for one in known}
+    says_so = {place for place, one in found.statuses.items() if one.status == CHARGING}
+    charging = [one for one in known if powers[one.id] or (one.charger, one.connector) in says_so]
+    site = SiteNow(
+        name=name_of_site(db, wanted.server_name),
+        at=stamp(at),
+        time_zone=str(rule.zone),
+        sessions=len(known),
+        charging=sum(not one.is_suspended for one in charging),
+        power_w=sum(power for power in powers.values() if power is not None),
+        silent=sum(powers[one.id] is None and not silence.is_beginning(one) for one in known),
+        start_id_tag=wanted.start_id_tag,
+        energy=energy_now(db, at, rule.zone, [one.energy_wh for one in known]),
+    )
+    named = {charger for one in looks for charger in one.chargers}
+    cards = _cards(db, wanted, found, opened, silence, named)
+    return Now(site=site, attention=looks, chargers=cards, load=load)
 
 
-class _NowRead:
-    """What one read found."""
-
-    def __init__(self, db: Database, wanted: NowQuestion, sessions: OpenSessions) -> None:
-        self._db, self._asked = db, wanted
-        self._served = served(db)
-        self._sessions = sessions.read(db)
-        self._statuses = statuses(db, self._served)
-        self._faults = faults(db)
-        self._load = load_now(db)
-        self._silence = Silence(wanted.at, {one.id: one.interval for one in self._served})
-
-    def now(self) -> Now:
-        wants_look = self._attention()
-        named = {charger for one in wants_look for charger in one.chargers}
-        return Now(
-            site=self._site(), attention=wants_look, chargers=self._cards(named), load=self._load
+def _cards(
+    db: Database,
+    wanted: NowQuestion,
+    found: ServedChargers,
+    opened: Sequence[OpenSession],
+    silence: Silence,
+    named: Collection[str],
+) -> list[ChargerNow]:
+    """Return the cards of the chargers that were asked for; `named` are those that want a look."""
+    only = wanted.chargers
+    chosen = [one for one in found.served if only is None or one.id in only]
+    sessions: dict[str, list[OpenSession]] = {one.id: [] for one in chosen}
+    for session in opened:
+        if session.known.charger in sessions:
+            sessions[session.known.charger].append(session)
+    shown = sessions_now(db, silence, [one for some in sessions.values() for one in some])
+    connectors = connectors_of(db, None if only is None else sessions.keys())
+    since, failed_since = stamp(wanted.at - COMMAND_SHOWN), stamp(wanted.at - FAILURE_SHOWN)
+    return [
+        copied(
+            ChargerNow,
+            one,
+            needs_attention=one.id in named,
+            connectors=[*connectors_now(connectors[one.id], found.faults, sessions[one.id], shown)],
+            command=last_command(db, one.id, since, failed_since),
         )
-
-    def _site(self) -> SiteNow:
-        asked, known = self._asked, [one.known for one in self._sessions]
-        powers = {one.id: self._silence.power_w(one) for one in known}
-        says_so = {place for place, one in self._statuses.items() if one.status == CHARGING}
-        charging = [
-            one for one in known if powers[one.id] or (one.charger, one.connector) in says_so
-        ]
-        told = [power for power in powers.values() if power is not None]
-        return SiteNow(
-            name=name_of_site(self._db, asked.server_name),
-            at=stamp(asked.at),
-            time_zone=str(asked.rule.zone),
-            sessions=len(known),
-            charging=sum(not one.is_suspended for one in charging),
-            power_w=sum(told),
-            silent=sum(
-                powers[one.id] is None and not self._silence.is_beginning(one) for one in known
-            ),
-            start_id_tag=asked.start_id_tag,
-            energy=energy_now(
-                self._db, asked.at, asked.rule.zone, [one.energy_wh for one in known]
-            ),
-        )
-
-    def _attention(self) -> list[Attention]:
-        silent = [one.known for one in self._sessions if self._silence.is_silent(one.known)]
-        chargers = ServedChargers(self._served, self._statuses, self._faults, silent)
-        asked, policy = self._asked, self._asked.rule.policy
-        machine, sees_all = asked.machine, asked.sees_all
-        return attention(
-            self._db,
-            asked.at,
-            asked.rule.zone,
-            machine,
-            chargers,
-            sees_all=sees_all,
-            policy=policy,
-            load=self._load,
-        )
-
-    def _cards(self, named: Collection[str]) -> list[ChargerNow]:
-        asked, wanted = self._asked, self._asked.chargers
-        sessions: dict[str, list[OpenSession]] = {
-            one.id: [] for one in self._served if wanted is None or one.id in wanted
-        }
-        for session in self._sessions:
-            if session.known.charger in sessions:
-                sessions[session.known.charger].append(session)
-        chosen = [session for some in sessions.values() for session in some]
-        shown = Sessions(self._db, self._silence).shown(chosen)
-        connectors = connectors_of(self._db, None if wanted is None else sessions.keys())
-        since, failed_since = stamp(asked.at - COMMAND_SHOWN), stamp(asked.at - FAILURE_SHOWN)
-        return [
-            card(
-                one,
-                connectors_now(connectors[one.id], self._faults, sessions[one.id], shown),
-                last_command(self._db, one.id, since, failed_since),
-                needs_attention=one.id in named,
-            )
-            for one in self._served
-            if one.id in sessions
-        ]
+        for one in chosen
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -35,7 +34,7 @@ from levity_trio.store.reads.chargers.served import (
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.away import listed, together
-from levity_trio.store.reads.now.present import CERTIFICATES, OperatorItems, waiting
+from levity_trio.store.reads.now.present import CERTIFICATES, waiting
 from levity_trio.store.reads.people.driving import tags_of
 from levity_trio.store.reads.people.reports import ReportFilters, reports, still_listed
 from levity_trio.store.reads.site import mqtt
@@ -135,15 +134,6 @@ class Attention:
     advice: str | None = None
 
 
-class AttentionPlace(NamedTuple):
-    """The place of what wants a look."""
-
-    charger: str | None = None
-    connector: int | None = None
-    transaction: int | None = None
-
-
-NOTHING: Final = AttentionPlace()
 _REMINDER_AFTER: Final = "SELECT reminder_after FROM biller ORDER BY id DESC LIMIT 1"
 _OVERDUE: Final = (
     "SELECT count(*), sum(asked - paid), max(currency) "
@@ -230,6 +220,11 @@ class ServedChargers(NamedTuple):
     faults: Mapping[Place, OpenFault]
     silent: Sequence[RunningTransaction]
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What people call them."""
+        return {one.id: one.name or one.id for one in self.served}
+
 
 _RANKS: Final = {kind.value: rank for rank, kind in enumerate(AttentionKind)}
 
@@ -247,33 +242,26 @@ def attention(
 ) -> list[Attention]:
     """Return what wants a look. Money and addresses are for operators. Times in words are those of
     the zone. `load` is what load management last decided."""
-    turned_away = [*_turned_away(db, now, chargers, sees_all=sees_all)]
+    names, local = chargers.names, in_zone(now, zone)
+    turned_away = [*_turned_away(db, now, names, sees_all=sees_all)]
     at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
     found = [
-        *_of_machine(machine),
-        *_of_chargers(chargers),
-        *_waiting(waiting(db), sees_all=sees_all),
-        *turned_away,
+        *(*_of_machine(machine), *_of_backup(db, now, machine)),
+        *(*_of_chargers(chargers, names), *_availability(db, names)),
+        *(*_certificates(db, now, names), *_odd(db, now, names)),
+        *(*_waiting(db, sees_all=sees_all), *turned_away),
+        *(_entry(AttentionKind(one.kind), one.words, one.since) for one in problems(load)),
+        *([] if load is None else _of_load(load, local, chargers, names)),
+        *_refused_cards(db, now, policy, names, sees_all=sees_all),
     ]
-    found += [_entry(AttentionKind(one.kind), one.words, one.since) for one in problems(load)]
-    names = {one.id: _name(one) for one in chargers.served}
-    found += [] if load is None else _of_load(load, in_zone(now, zone), chargers, names)
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
-        found += _away(in_zone(now, zone), chargers, at_the_door)
-        found += _lost_addresses(machine, chargers)
-        if sees_all:
-            for problem in copies.problems(db, now, names):
-                words, since, count = problem.words, problem.since, problem.count
-                found.append(_entry(AttentionKind.BACKEND, words, since, count))
-    found += _availability(db, chargers)
-    found += _of_backup(db, now, machine)
-    found += [*_certificates(db, now, names), *_ignored(db, names), *_odd(db, now, names)]
-    found += _asked_tags(db)
-    found += _refused_cards(db, now, policy, chargers, sees_all=sees_all)
-    found += _lost_settings(machine)
+        found += [*_away(local, chargers, at_the_door), *_lost_addresses(machine, chargers)]
+        for problem in copies.problems(db, now, names) if sees_all else ():
+            words, since, count = problem.words, problem.since, problem.count
+            found.append(_entry(AttentionKind.BACKEND, words, since, count))
     if sees_all:
         found += [*_webhooks(db, now), *_reports(db, stamp(now)), *_limits(db, now)]
-        found += _overdue(db, in_zone(now, zone).date())
+        found += _overdue(db, local.date())
         found += _mqtt(db, now) if machine.has_mqtt else []
     return sorted(
         found,
@@ -286,20 +274,66 @@ def _entry(
     words: str,
     since: str | None = None,
     count: int = 1,
-    about: AttentionPlace = NOTHING,
+    *,
+    charger: str | None = None,
+    connector: int | None = None,
+    transaction: int | None = None,
+    chargers: Sequence[str] = (),
     level: str = "",
+    advice: str | None = None,
 ) -> Attention:
     return Attention(
         kind=kind.value,
         level=level or (BROKEN_LEVEL if kind in BROKEN else "look"),
-        charger=about.charger,
-        chargers=[about.charger] if about.charger is not None else [],
-        connector=about.connector,
-        transaction=about.transaction,
+        charger=charger,
+        chargers=[*chargers] if charger is None else [charger],
+        connector=connector,
+        transaction=transaction,
         since=since,
         count=count,
         words=words,
+        advice=advice,
     )
+
+
+_COUNTED: Final = {
+    AttentionKind.STORAGE: Told(
+        "{1} session is not booked rightly; look at the log",
+        1,
+        many="{1} sessions are not booked rightly; look at the log",
+    ),
+    AttentionKind.WALLET: Told(
+        "{1} prepaid household has nothing left",
+        1,
+        many="{1} prepaid households have nothing left",
+    ),
+    AttentionKind.REVIEW: Told("{1} session is doubtful", 1, many="{1} sessions are doubtful"),
+    AttentionKind.SET_ASIDE: Told(
+        "{1} message could not be linked to a session",
+        1,
+        many="{1} messages could not be linked to a session",
+    ),
+    AttentionKind.NEWCOMER: Told(
+        "{1} new charger waits to be adopted or refused",
+        1,
+        many="{1} new chargers wait to be adopted or refused",
+    ),
+    AttentionKind.TAGS: Told(
+        "{1} unknown card was refused", 1, many="{1} unknown cards were refused"
+    ),
+    AttentionKind.REPORT: Told(
+        "{1} message from a household waits for an answer",
+        1,
+        many="{1} messages from households wait for an answer",
+    ),
+}
+
+
+def _counted(kind: AttentionKind, count: int, since: str | None = None) -> list[Attention]:
+    """Return how many there are of a kind that is told at once, nothing if there are none."""
+    known = _COUNTED[kind]
+    words = Told(known.template, count, many=known.many)
+    return [_entry(kind, words, since, count)] if count else []
 
 
 def _of_machine(machine: MachineState) -> Iterator[Attention]:
@@ -319,6 +353,12 @@ def _of_machine(machine: MachineState) -> Iterator[Attention]:
         yield _entry(
             AttentionKind.CLOCK, Told("The clock of this server is not trusted; times may be wrong")
         )
+    if machine.lost_settings:
+        names = ", ".join(machine.lost_settings)
+        words = Told(
+            "The key of secrets is missing, so this is off until it is set again: {1}", names
+        )
+        yield _entry(AttentionKind.SETTING, words)
 
 
 def _of_backup(db: Database, now: datetime, machine: MachineState) -> Iterator[Attention]:
@@ -337,33 +377,28 @@ def _of_backup(db: Database, now: datetime, machine: MachineState) -> Iterator[A
         )
 
 
-def _lost_settings(machine: MachineState) -> Iterator[Attention]:
-    if machine.lost_settings:
-        names = ", ".join(machine.lost_settings)
-        words = Told(
-            "The key of secrets is missing, so this is off until it is set again: {1}", names
-        )
-        yield _entry(AttentionKind.SETTING, words)
-
-
-def _of_chargers(chargers: ServedChargers) -> Iterator[Attention]:
-    names = {one.id: _name(one) for one in chargers.served}
+def _of_chargers(chargers: ServedChargers, names: Mapping[str, str]) -> Iterator[Attention]:
     yield from _faults(chargers, names)
-    for open_one in chargers.silent:
-        charger, since = open_one.charger, open_one.read_at
+    for session in chargers.silent:
+        charger, connector = session.charger, session.connector
         words = Told("{1} tells nothing of its session", names.get(charger, charger))
-        about = AttentionPlace(charger, open_one.connector, open_one.id)
-        yield _entry(AttentionKind.SILENT, words, since or open_one.started_at, about=about)
+        since = session.read_at or session.started_at
+        yield _entry(
+            AttentionKind.SILENT,
+            words,
+            since,
+            charger=charger,
+            connector=connector,
+            transaction=session.id,
+        )
     for served in chargers.served:
         skew = served.clock_skew_seconds or 0
         if abs(skew) > SKEW_SECONDS:
-            template = (
-                N_("The clock of {1} is {2} ahead")
-                if skew > 0
-                else N_("The clock of {1} is {2} behind")
-            )
-            words = Told(template, _name(served), length(abs(skew)))
-            yield _entry(AttentionKind.CHARGER_CLOCK, words, about=AttentionPlace(served.id))
+            template = N_("The clock of {1} is {2} behind")
+            if skew > 0:
+                template = N_("The clock of {1} is {2} ahead")
+            words = Told(template, names[served.id], length(abs(skew)))
+            yield _entry(AttentionKind.CHARGER_CLOCK, words, charger=served.id)
 
 
 def _of_load(
@@ -378,57 +413,47 @@ def _of_load(
         first, who = since[group[0]], listed(names[charger] for charger in group)
         amperes = sum(kept[charger] for charger in group)
         words = Told("{1} A are kept for {2}, away since {3}", amperes, who, _clock(first, now))
-        advice = (
-            Told("Gone for good? Take them out")
-            if len(group) > 1
-            else Told("Gone for good? Take it out")
-        )
-        yield replace(
-            _entry(AttentionKind.KEPT, words, first, len(group)), chargers=group, advice=advice
-        )
+        advice = Told("Gone for good? Take it out")
+        if len(group) > 1:
+            advice = Told("Gone for good? Take them out")
+        yield _entry(AttentionKind.KEPT, words, first, len(group), chargers=group, advice=advice)
     for car in load.cars:
-        name, about = (
-            names.get(car.charger, car.charger),
-            AttentionPlace(car.charger, car.connector),
+        template = N_("{1} is being prepared for limits, so {2} A are kept for it")
+        if car.why_fixed == "untold" and not load.is_shadow:
+            template = N_("{1} is not limited, so {2} A are kept for it")
+        elif car.why_fixed != "new":
+            continue
+        charger, connector = car.charger, car.connector
+        words = Told(template, names.get(charger, charger), car.limit_a)
+        yield _entry(
+            AttentionKind.UNLIMITED, words, car.since, charger=charger, connector=connector
         )
-        if car.why_fixed == "new":
-            words = Told(
-                "{1} is being prepared for limits, so {2} A are kept for it", name, car.limit_a
-            )
-            yield _entry(AttentionKind.UNLIMITED, words, car.since, about=about)
-        elif car.why_fixed == "untold" and not load.is_shadow:
-            words = Told("{1} is not limited, so {2} A are kept for it", name, car.limit_a)
-            yield _entry(AttentionKind.UNLIMITED, words, car.since, about=about)
 
 
 def _away(
     now: datetime, chargers: ServedChargers, at_the_door: Collection[str | None]
 ) -> Iterator[Attention]:
     """Yield the chargers that are away, once for those that went away together."""
-    away = {
-        one.id: one for one in chargers.served if not one.is_connected and one.id not in at_the_door
-    }
-    for group in together({one.id: one.since for one in away.values() if one.since is not None}):
-        since, names = str(away[group[0]].since), [_name(away[charger]) for charger in group]
-        if len(group) == 1:
-            yield _entry(
-                AttentionKind.OFFLINE,
-                Told("{1} is away", names[0]),
-                since,
-                about=AttentionPlace(group[0]),
-            )
+    away, names, every = dict[str, str](), chargers.names, len(chargers.served)
+    for one in chargers.served:
+        if not one.is_connected and one.since is not None and one.id not in at_the_door:
+            away[one.id] = one.since
+    for group in together(away):
+        since, first, count = away[group[0]], group[0], len(group)
+        if count == 1:
+            words = Told("{1} is away", names[first])
+            yield _entry(AttentionKind.OFFLINE, words, since, charger=first)
             continue
         words = Told(
             "{1} of {2} chargers have been away since {3}: {4}. Probably the network there",
-            *(len(group), len(chargers.served), _clock(since, now), listed(names)),
+            *(count, every, _clock(since, now), listed(names[charger] for charger in group)),
         )
-        if len(group) == len(chargers.served):
+        if count == every:
             words = Told(
                 "All {1} chargers have been away since {2}. Probably the network there",
-                len(group),
-                _clock(since, now),
+                *(count, _clock(since, now)),
             )
-        yield replace(_entry(AttentionKind.OFFLINE, words, since, len(group)), chargers=group)
+        yield _entry(AttentionKind.OFFLINE, words, since, count, chargers=group)
 
 
 _NEW_ADDRESS: Final = Told(
@@ -456,15 +481,11 @@ def _lost_addresses(machine: MachineState, chargers: ServedChargers) -> Iterator
         )
         parts += [Told("{1} label", labels[address], many="{1} labels")] if labels[address] else []
         which = Told("{1} and {2}", *parts) if len(parts) > 1 else parts[0]
-        template = (
-            N_("{1}. {2} still has the old address")
-            if count == 1
-            else N_("{1}. {2} still have the old address")
-        )
-        yield replace(
-            _entry(AttentionKind.ADDRESS, Told(template, lost, which), count=count),
-            advice=_NEW_ADDRESS,
-        )
+        template = N_("{1}. {2} still have the old address")
+        if count == 1:
+            template = N_("{1}. {2} still has the old address")
+        words = Told(template, lost, which)
+        yield _entry(AttentionKind.ADDRESS, words, count=count, advice=_NEW_ADDRESS)
 
 
 def _clock(at: str, now: datetime) -> Clock:
@@ -487,11 +508,10 @@ _LAST_FROM: Final = (
 
 
 def _turned_away(
-    db: Database, now: datetime, chargers: ServedChargers, *, sees_all: bool
+    db: Database, now: datetime, names: Mapping[str, str], *, sees_all: bool
 ) -> Iterator[Attention]:
     """Yield who is turned away, at the door or after it has connected; one that is away because of
     it is broken."""
-    names = {one.id: _name(one) for one in chargers.served}
     for (
         identity,
         address,
@@ -511,16 +531,15 @@ def _turned_away(
             who = Told("Another client that calls itself {1}", who)
         if sees_all:
             who = Told("{1} at {2}", who, address)
-        is_broken = identity in names and is_at_the_door and not is_connected
-        level = BROKEN_LEVEL if is_broken else "look"
-        about = AttentionPlace(identity) if identity in names else NOTHING
-        words = Told(
-            N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}"),
-            who,
-            of_stored(reason),
-        )
-        yield replace(
-            _entry(AttentionKind.TURNED_AWAY, words, first_at, about=about, level=level),
+        charger = identity if identity in names else None
+        is_broken = charger is not None and is_at_the_door and not is_connected
+        template = N_("{1} is turned away: {2}") if is_at_the_door else N_("{1} is cut off: {2}")
+        yield _entry(
+            AttentionKind.TURNED_AWAY,
+            Told(template, who, of_stored(reason)),
+            first_at,
+            charger=charger,
+            level=BROKEN_LEVEL if is_broken else "look",
             advice=advice(kind),
         )
 
@@ -528,11 +547,8 @@ def _turned_away(
 def _peer(db: Database, names: Mapping[str, str], address: str) -> str:
     """Return a name for a peer without an identity: that of the charger that connected from there
     last, if only one."""
-    found = [
-        names[charger]
-        for (charger,) in db.execute(_LAST_FROM, (address,)).fetchall()
-        if charger in names
-    ]
+    every = db.execute(_LAST_FROM, (address,)).fetchall()
+    found = [names[charger] for (charger,) in every if charger in names]
     return Told("Something, perhaps {1},", found[0]) if len(found) == 1 else Told("Something")
 
 
@@ -544,18 +560,14 @@ _WANTED: Final = N_(
 )
 
 
-def _availability(db: Database, chargers: ServedChargers) -> Iterator[Attention]:
+def _availability(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
     """Yield the connectors that are in service and were told not to be, or the other way round."""
-    names = {one.id: _name(one) for one in chargers.served}
-    for connector in differing(rows_of(db)):
-        if connector.charger in names:
-            place = names[connector.charger], connector.connector
-            words = Told(_WANTED[connector.wanted], *place, of_ocpp(connector.status))
+    for one in differing(rows_of(db)):
+        charger, connector = one.charger, one.connector
+        if charger in names:
+            words = Told(_WANTED[one.wanted], names[charger], connector, of_ocpp(one.status))
             yield _entry(
-                AttentionKind.AVAILABILITY,
-                words,
-                connector.since,
-                about=AttentionPlace(connector.charger, connector.connector),
+                AttentionKind.AVAILABILITY, words, one.since, charger=charger, connector=connector
             )
 
 
@@ -577,52 +589,22 @@ def _faults(chargers: ServedChargers, names: Mapping[str, str]) -> Iterator[Atte
                     where,
                     joined("", (cause, " (", fault.info, ")")) if fault.info else cause,
                 )
-            about = AttentionPlace(charger, connector)
-            yield _entry(
-                AttentionKind.FAULTED, words, holds_since(status, status_at, fault), about=about
-            )
+            since = holds_since(status, status_at, fault)
+            yield _entry(AttentionKind.FAULTED, words, since, charger=charger, connector=connector)
 
 
-def _waiting(waiting: OperatorItems, *, sees_all: bool) -> Iterator[Attention]:
-    """Yield what waits for a person."""
-    if waiting.not_booked:
-        words = Told(
-            "{1} session is not booked rightly; look at the log",
-            waiting.not_booked,
-            many="{1} sessions are not booked rightly; look at the log",
-        )
-        yield _entry(AttentionKind.STORAGE, words, count=waiting.not_booked)
-    if waiting.spent and sees_all:
-        words = Told(
-            "{1} prepaid household has nothing left",
-            waiting.spent,
-            many="{1} prepaid households have nothing left",
-        )
-        yield _entry(AttentionKind.WALLET, words, waiting.spent_since, waiting.spent)
-    if waiting.reviews:
-        words = Told("{1} session is doubtful", waiting.reviews, many="{1} sessions are doubtful")
-        yield _entry(AttentionKind.REVIEW, words, waiting.reviews_since, waiting.reviews)
-    if waiting.set_aside:
-        words = Told(
-            "{1} message could not be linked to a session",
-            waiting.set_aside,
-            many="{1} messages could not be linked to a session",
-        )
-        yield _entry(AttentionKind.SET_ASIDE, words, waiting.set_aside_since, waiting.set_aside)
-    if waiting.newcomers:
-        words = Told(
-            "{1} new charger waits to be adopted or refused",
-            waiting.newcomers,
-            many="{1} new chargers wait to be adopted or refused",
-        )
-        yield _entry(AttentionKind.NEWCOMER, words, waiting.newcomers_since, waiting.newcomers)
-
-
-def _asked_tags(db: Database) -> Iterator[Attention]:
+def _waiting(db: Database, *, sees_all: bool) -> list[Attention]:
+    """Return what waits for a person."""
+    items = waiting(db)
     ((tags, since),) = db.execute("SELECT count(*), min(first_at) FROM asked_tag").fetchall()
-    if tags:
-        words = Told("{1} unknown card was refused", tags, many="{1} unknown cards were refused")
-        yield _entry(AttentionKind.TAGS, words, since, tags)
+    return [
+        *_counted(AttentionKind.STORAGE, items.not_booked),
+        *_counted(AttentionKind.WALLET, items.spent if sees_all else 0, items.spent_since),
+        *_counted(AttentionKind.REVIEW, items.reviews, items.reviews_since),
+        *_counted(AttentionKind.SET_ASIDE, items.set_aside, items.set_aside_since),
+        *_counted(AttentionKind.NEWCOMER, items.newcomers, items.newcomers_since),
+        *_counted(AttentionKind.TAGS, tags, since),
+    ]
 
 
 def _reports(db: Database, at: str) -> Iterator[Attention]:
@@ -636,15 +618,9 @@ def _reports(db: Database, at: str) -> Iterator[Attention]:
         words = Told(template, lost.household, str(lost.id_tag))
         names = still_listed(db, str(lost.id_tag))
         away = Told("Away, and may still let it charge: {1}", listed(names)) if names else None
-        yield replace(_entry(AttentionKind.LOST_CARD, words, lost.written_at), advice=away)
-    others = [one for one in waiting if one.id_tag is None]
-    if others:
-        words = Told(
-            "{1} message from a household waits for an answer",
-            len(others),
-            many="{1} messages from households wait for an answer",
-        )
-        yield _entry(AttentionKind.REPORT, words, others[0].written_at, len(others))
+        yield _entry(AttentionKind.LOST_CARD, words, lost.written_at, advice=away)
+    others = [one.written_at for one in waiting if one.id_tag is None]
+    yield from _counted(AttentionKind.REPORT, len(others), min(others, default=None))
 
 
 _REFUSED: Final = (
@@ -670,12 +646,11 @@ _SPACE_NAME: Final = (
 
 
 def _refused_cards(
-    db: Database, now: datetime, policy: Policy, chargers: ServedChargers, *, sees_all: bool
+    db: Database, now: datetime, policy: Policy, names: Mapping[str, str], *, sees_all: bool
 ) -> Iterator[Attention]:
     """Yield the cards that were refused in the last day because of whose space it is, or where they
     may charge, unless they may charge there by now; once for each place and reason."""
     rows, at = rows_of(db), stamp(now)
-    names = {one.id: _name(one) for one in chargers.served}
     groups: dict[tuple[str, int, Reason], list[tuple[str, str]]] = defaultdict(list)
     for charger, connector, key, id_tag, since, name in rows(
         _REFUSED, (stamp(now - timedelta(seconds=DAY)),)
@@ -701,15 +676,12 @@ def _refused_cards(
                 owners if sees_all else Told("its household"),
                 who,
             )
-        about = AttentionPlace(charger, connector or None)
-        yield _entry(
-            AttentionKind.REFUSED, words, min(since for since, _ in refused), len(refused), about
-        )
+        since, count, place = min(refused)[0], len(refused), connector or None
+        yield _entry(AttentionKind.REFUSED, words, since, count, charger=charger, connector=place)
 
 
 _LIMITS: Final = (
-    "SELECT what, month_standing.key, coalesce(account.name, tag.name, month_standing.key), "
-    "warned_at, reached_at "
+    "SELECT coalesce(account.name, tag.name, month_standing.key), warned_at, reached_at "
     "FROM month_standing LEFT "
     "JOIN account ON what = 'account' AND account.id = CAST(month_standing.key AS INTEGER) "
     "LEFT "
@@ -722,16 +694,11 @@ _LIMITS: Final = (
 def _limits(db: Database, now: datetime) -> Iterator[Attention]:
     """Yield the households and cards that have nearly used what they may in this month, or all of
     it."""
-    for _, _, name, warned_at, reached_at in db.execute(_LIMITS, (stamp(now),)).fetchall():
+    for name, warned_at, reached_at in db.execute(_LIMITS, (stamp(now),)).fetchall():
+        words = Told("{1} has used four fifths of what it may in this month", name)
         if reached_at is not None:
             words = Told("{1} has used what it may in this month, and starts nothing more", name)
-            yield _entry(AttentionKind.LIMIT, words, reached_at)
-        else:
-            yield _entry(
-                AttentionKind.LIMIT,
-                Told("{1} has used four fifths of what it may in this month", name),
-                warned_at,
-            )
+        yield _entry(AttentionKind.LIMIT, words, reached_at or warned_at)
 
 
 def _overdue(db: Database, today: date) -> Iterator[Attention]:
@@ -757,7 +724,7 @@ def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iter
             if until >= at:
                 template = N_("The certificate of {1} expires on {2}")
             words = Told(template, names[charger], Day(date.fromisoformat(until[:10])))
-            yield _entry(AttentionKind.CERTIFICATE, words, about=AttentionPlace(charger))
+            yield _entry(AttentionKind.CERTIFICATE, words, charger=charger)
 
 
 _IGNORED: Final = (
@@ -765,16 +732,6 @@ _IGNORED: Final = (
     "WHERE state = 'managed' AND disobeys_since IS NOT NULL "
     "ORDER BY cp_id"
 )
-
-
-def _ignored(db: Database, names: Mapping[str, str]) -> Iterator[Attention]:
-    """Yield the chargers that do not obey the limits of load management."""
-    for charger, since in db.execute(_IGNORED).fetchall():
-        if charger in names:
-            words = Told(
-                "{1} does not obey its limit, so others may get less current", names[charger]
-            )
-            yield _entry(AttentionKind.IGNORED, words, since, about=AttentionPlace(charger))
 
 
 _ODD: Final = (
@@ -785,20 +742,26 @@ _ODD: Final = (
 
 
 def _odd(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:
-    """Yield what was odd about chargers in the last week."""
+    """Yield what was odd about chargers in the last week, and which do not obey the limits of load
+    management."""
     shown = (stamp(now - timedelta(days=GIVEN_UP_DAYS)),)
     for charger, cause, figure, earlier, since in db.execute(_ODD, shown).fetchall():
         if charger in names:
             words = odd_words(cause, names[charger], figure, earlier)
-            yield _entry(AttentionKind.ODD, words, since, about=AttentionPlace(charger))
-    for change in new_serials(db):
-        if change.charger in names:
+            yield _entry(AttentionKind.ODD, words, since, charger=charger)
+    for charger, *serials, at in new_serials(db):
+        if charger in names:
             words = Told(
                 "{1} has a new serial number: {2} before, {3} now. Is it another charger?",
-                *(names[change.charger], change.earlier, change.serial),
+                *(names[charger], *serials),
             )
-            about = AttentionPlace(change.charger)
-            yield _entry(AttentionKind.ODD, words, change.at, about=about)
+            yield _entry(AttentionKind.ODD, words, at, charger=charger)
+    for charger, since in db.execute(_IGNORED).fetchall():
+        if charger in names:
+            words = Told(
+                "{1} does not obey its limit, so others may get less current", names[charger]
+            )
+            yield _entry(AttentionKind.IGNORED, words, since, charger=charger)
 
 
 def odd_words(cause: str, where: str, figure: int, earlier: int) -> Told:
@@ -862,7 +825,3 @@ def _mqtt(db: Database, now: datetime) -> Iterator[Attention]:
             many="the MQTT broker {2} takes no facts; {1} facts wait for it",
         )
         yield _entry(AttentionKind.MQTT, words, found.moved_at, found.waiting)
-
-
-def _name(charger: KnownCharger) -> str:
-    return charger.name or charger.id

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from levity_trio.told import Told, Value, joined
@@ -26,17 +25,15 @@ def together(since: Mapping[str, str], several: int = SEVERAL) -> Iterator[list[
 
     Fewer than `several` are told one by one.
     """
-    in_order = sorted(since, key=lambda charger: (since[charger], charger))
-    begins = [
-        0,
-        *(
-            n
-            for n, pair in enumerate(pairwise(in_order), 1)
-            if _is_apart(*(since[one] for one in pair))
-        ),
-    ]
-    for begin, end in zip(begins, [*begins[1:], len(in_order)], strict=True):
-        group = in_order[begin:end]
+    groups: list[list[str]] = []
+    before = datetime.min.replace(tzinfo=UTC)
+    for charger in sorted(since, key=lambda charger: (since[charger], charger)):
+        at = datetime.fromisoformat(since[charger])
+        if at - before > TOGETHER:
+            groups.append([])
+        groups[-1].append(charger)
+        before = at
+    for group in groups:
         yield from [group] if len(group) >= several else ([one] for one in group)
 
 
@@ -44,10 +41,6 @@ def counted(since: Mapping[str, str]) -> dict[str, int]:
     """Return, for each charger that is away, how many went away together, itself included; 1 is one
     alone."""
     return {charger: len(group) for group in together(since) for charger in group}
-
-
-def _is_apart(before: str, after: str) -> bool:
-    return datetime.fromisoformat(after) - datetime.fromisoformat(before) > TOGETHER
 
 
 def listed(names: Iterable[str]) -> Told:

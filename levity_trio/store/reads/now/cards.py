@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from levity_trio.records import ForOperators, record
+from levity_trio.records import ForOperators, copied, record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import lasting
 from levity_trio.store.reads.chargers.chargers import Connector
-from levity_trio.store.reads.chargers.served import (
-    KnownCharger,
-    LastCommand,
-    OpenFault,
-    Place,
-    holds_since,
-)
+from levity_trio.store.reads.chargers.served import LastCommand, OpenFault, Place, holds_since
 from levity_trio.store.reads.now.sessions import OpenSession, Silence
 from levity_trio.store.reads.transactions.billed import whose
 
@@ -95,44 +89,29 @@ class ChargerNow:
     command: LastCommand | None
 
 
-@record(kw_only=False)
-class Sessions:
-    """The open sessions as cards show them, from one read."""
-
-    db: Database
-    silence: Silence
-
-    def shown(self, sessions: Sequence[OpenSession]) -> dict[int, SessionNow]:
-        """Return these sessions by their ids."""
-        owned = whose(self.db, [one.known.id for one in sessions])
-        held = lasting(rows_of(self.db)) if sessions else {}
-        return {
-            number: self._shown(one, *owned[number], held.get(number))
-            for number, one in ((one.known.id, one) for one in sessions)
-        }
-
-    def _shown(
-        self, session: OpenSession, account: int | None, who: str | None, held: str | None
-    ) -> SessionNow:
+def sessions_now(
+    db: Database, silence: Silence, sessions: Sequence[OpenSession]
+) -> dict[int, SessionNow]:
+    """Return open sessions as cards show them, by their ids."""
+    owned = whose(db, [one.known.id for one in sessions])
+    held = lasting(rows_of(db)) if sessions else {}
+    shown: dict[int, SessionNow] = {}
+    for session in sessions:
         known = session.known
-        return SessionNow(
-            id=known.id,
+        account, who = owned[known.id]
+        shown[known.id] = copied(
+            SessionNow,
+            known,
             account=account,
             who=who,
-            id_tag=known.id_tag,
-            started_at=known.started_at,
-            energy_wh=known.energy_wh,
-            power_w=known.power_w,
-            power_at=known.power_at,
-            current_a=known.current_a,
             offered_a=known.limit_a,
             state_of_charge=known.charge_percent,
             last_reading_at=known.read_at,
-            is_silent=self.silence.is_silent(known),
-            is_suspended=known.is_suspended,
-            held=held,
+            is_silent=silence.is_silent(known),
+            held=held.get(known.id),
             curve=session.curve.points(),
         )
+    return shown
 
 
 def connectors_now(
@@ -145,13 +124,11 @@ def connectors_now(
     newest = {one.known.connector: shown[one.known.id] for one in sessions}
     for connector in connectors:
         fault = faults.get((connector.charger, connector.connector))
-        yield ConnectorNow(
-            connector=connector.connector,
-            type=connector.type,
-            status=connector.status,
+        yield copied(
+            ConnectorNow,
+            connector,
             since=holds_since(connector.status, connector.status_at, fault),
             error_code=None if connector.error_code == NO_ERROR else connector.error_code,
-            vendor_error_code=connector.vendor_error_code,
             info=None if fault is None else fault.info,
             transaction=newest.pop(connector.connector, None),
         )
@@ -166,29 +143,3 @@ def connectors_now(
             info=None,
             transaction=session,
         )
-
-
-def card(
-    charger: KnownCharger,
-    connectors: Iterable[ConnectorNow],
-    command: LastCommand | None,
-    *,
-    needs_attention: bool,
-) -> ChargerNow:
-    """Return the card of a charger."""
-    return ChargerNow(
-        id=charger.id,
-        name=charger.name,
-        station=charger.station,
-        station_name=charger.station_name,
-        is_connected=charger.is_connected,
-        since=charger.since,
-        last_seen_at=charger.last_seen_at,
-        clock_skew_seconds=charger.clock_skew_seconds,
-        status=charger.status,
-        status_since=charger.status_since,
-        error_code=charger.error_code,
-        needs_attention=needs_attention,
-        connectors=list(connectors),
-        command=command,
-    )

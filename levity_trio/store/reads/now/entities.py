@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database, marks
+from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.reads.chargers.chargers import OMITTED, Connector
 from levity_trio.store.reads.chargers.served import (
-    KnownCharger,
     OpenFault,
     Place,
     connectors_of,
@@ -125,33 +124,30 @@ class Entities:
         asked for."""
         delivered = self._delivered.read(db)
         chargers = served(db, only)
-        numbers = None if only is None else _numbers(db, only)
-        found = open_transactions(db, numbers) if numbers is None or numbers else []
+        numbers = None
+        if only is not None:
+            of_some = rows_of(db)(_OPEN.format(marks(only) or "NULL"), [*only])
+            numbers = [number for (number,) in of_some]
+        found = [] if numbers == [] else open_transactions(db, numbers)
         sessions = defaultdict[str, list[RunningTransaction]](list)
-        for one in found:
-            sessions[one.charger].append(one)
+        for session in found:
+            sessions[session.charger].append(session)
         silence = Silence(now, {one.id: one.interval for one in chargers})
         owned = whose(db, [one.id for one in found]) if is_named else {}
         names = {number: who for number, (_, who) in owned.items()}
         connectors, errors = connectors_of(db, only), faults(db)
         omitted = frozenset(charger for (charger,) in db.execute(OMITTED).fetchall())
-        return SeenChargers(
-            chargers=[
-                _charger(
-                    one,
-                    delivered.get(one.id, 0) + sum(each.energy_wh for each in sessions[one.id]),
-                    [
-                        _connector(
-                            each, errors, _session(sessions[one.id], each.connector, silence, names)
-                        )
-                        for each in connectors[one.id]
-                    ],
-                )
-                for one in chargers
-            ],
-            omitted=omitted,
-            omitted_wh=sum(delivered.get(one, 0) for one in omitted),
-        )
+        seen: list[SeenCharger] = []
+        for one in chargers:
+            own = sessions[one.id]
+            energy_wh = delivered.get(one.id, 0) + sum(each.energy_wh for each in own)
+            places = [
+                _connector(each, errors, _session(own, each.connector, silence, names))
+                for each in connectors[one.id]
+            ]
+            seen.append(copied(SeenCharger, one, energy_wh=energy_wh, connectors=places))
+        omitted_wh = sum(delivered.get(one, 0) for one in omitted)
+        return SeenChargers(chargers=seen, omitted=omitted, omitted_wh=omitted_wh)
 
 
 def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: MachineState) -> int:
@@ -164,15 +160,6 @@ def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Ma
     return len(
         attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load)
     )
-
-
-def _numbers(db: Database, chargers: Collection[str]) -> list[int]:
-    return [
-        number
-        for (number,) in db.execute(
-            _OPEN.format(marks(chargers) or "NULL"), tuple(chargers)
-        ).fetchall()
-    ]
 
 
 def _session(
@@ -207,17 +194,4 @@ def _connector(
         error=None if error is None else error.error_code,
         is_in_service=is_available if one.told_to_be is None else one.told_to_be == _OPERATIVE,
         session=session,
-    )
-
-
-def _charger(one: KnownCharger, energy_wh: int, connectors: Sequence[SeenConnector]) -> SeenCharger:
-    return SeenCharger(
-        id=one.id,
-        name=one.name,
-        vendor=one.vendor,
-        model=one.model,
-        firmware=one.firmware,
-        is_connected=one.is_connected,
-        energy_wh=energy_wh,
-        connectors=connectors,
     )

@@ -77,14 +77,14 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
     """Return the energy of a site at a time, with what its open transactions have delivered so
     far."""
     local, delivered = in_zone(now, zone), sum(so_far_wh)
-    month, day = Month.of(local), beginning(local.date(), zone)
-    last = month.before
-    day_since, month_since, last_since = (
-        stamp(day),
-        stamp(month.since(zone)),
-        stamp(last.since(zone)),
-    )
-    until = _same_moment(local, last, zone)
+    month, last = Month.of(local), Month.of(local).before
+    day_since = stamp(beginning(local.date(), zone))
+    month_since, last_since = stamp(month.since(zone)), stamp(last.since(zone))
+    try:
+        same = in_zone(local.replace(year=last.year, month=last.number), UTC)
+    except ValueError:  # it has no such day
+        same = last.until(zone)
+    until = stamp(same)
     times = (last_since, until, month_since, day_since, "9999")
     # each row is read once
     so_far, rest, earlier, today = (delivered_wh(db, *pair) for pair in pairwise(times))
@@ -117,12 +117,3 @@ def _before(db: Database, midnight: str) -> int:
         sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)])
         for day, since, text in rows
     )
-
-
-def _same_moment(local: datetime, month: Month, zone: ZoneInfo) -> str:
-    """Return the same day and time of another month; its end, where that has no such day."""
-    try:
-        same = in_zone(local.replace(year=month.year, month=month.number), UTC)
-    except ValueError:
-        same = month.until(zone)
-    return stamp(same)

@@ -118,8 +118,9 @@ _OPTIONS: Final = {"tag": "--card", "space": "--charger", "vehicle": "--car"}
 
 def _still_owned(rows: Rows, account: int, at: str) -> Iterator[Obstacle]:
     for what, key, connector in rows(_STILL, (account, at)):
+        option = f"{_OPTIONS[what]} {key}"
         of_charger = f" --connector {connector}" if connector else ""
-        words = f"levity-trio household take {account} {_OPTIONS[what]} {key}{of_charger}"
+        words = f"levity-trio household take {account} {option}{of_charger}"
         yield Obstacle(Told(_OWNED[what], words))
 
 
