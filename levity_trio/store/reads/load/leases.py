@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -69,13 +69,16 @@ class ManagedCharger:
         )
 
 
-_MANAGED: Final = (
-    "SELECT cp_id, state, since, by, way, prepared_at, firmware, trusted_by, disobeys_since, "  # noqa: S608 - our own words
-    "obeyed, put_back, is_connected, last_boot_at, vendor, model, firmware_version, "
-    "coalesce(clock_skew_seconds, 0), CASE is_connected "
-    f"WHEN 0 THEN ({AWAY_SINCE}) END FROM load_charger "
-    "JOIN cp ON cp.id = load_charger.cp_id ORDER BY cp.id"
-)
+_MANAGED: Final = Shape(
+    ManagedCharger,
+    prepared_firmware="firmware",
+    booted_at="last_boot_at",
+    firmware="firmware_version",
+    skew_seconds="coalesce(clock_skew_seconds, 0)",
+    away_since=f"CASE is_connected WHEN 0 THEN ({AWAY_SINCE}) END",
+    facts="NULL",
+    keys="NULL",
+).with_texts("put_back")
 _FACTS: Final = "SELECT vendor, model, firmware, what, value FROM load_model"
 _KEYS: Final = (
     "SELECT cp_id, key, value FROM configuration WHERE id IN (SELECT max(id) FROM load_charger"
@@ -85,18 +88,22 @@ _KEYS: Final = (
 
 def managed_chargers(db: Database) -> dict[str, ManagedCharger]:
     """Return the chargers that load management limits or lets go."""
-    rows = db.execute(_MANAGED).fetchall()
-    if not rows:
-        return {}
-    facts, keys = (
-        defaultdict[tuple[str, ...], dict[str, Any]](dict),
-        defaultdict[str, dict[str, str | None]](dict),
+    every = _MANAGED.every(
+        db, "FROM load_charger JOIN cp ON cp.id = load_charger.cp_id ORDER BY cp.id"
     )
+    if not every:
+        return {}
+    facts = defaultdict[tuple[str, ...], dict[str, Any]](dict)
+    keys = defaultdict[str, dict[str, str | None]](dict)
     for vendor, model, firmware, what, value in db.execute(_FACTS).fetchall():
         facts[vendor, model, firmware][what] = orjson.loads(value)
     for charger, key, value in db.execute(_KEYS).fetchall():
         keys[charger][key] = value
-    return {row[0]: _managed(row, facts, keys[row[0]]) for row in rows}
+    found: dict[str, ManagedCharger] = {}
+    for one in every:
+        of_kind = one.vendor or "", one.model or "", one.firmware or ""
+        found[one.charger] = replace(one, facts=facts[of_kind], keys=keys[one.charger])
+    return found
 
 
 _NEW: Final = (
@@ -112,15 +119,10 @@ def newcomers(
 ) -> list[str]:
     """Return those of some chargers that came after all others were limited. Where one of the
     others is not, or was let go, a person decides about each."""
-    others, since = (
-        set(chargers) - managed.keys(),
-        [one.since for one in managed.values() if one.state == "managed"],
-    )
-    if (
-        not others
-        or not since
-        or any(one.state != "managed" and one.is_connected for one in managed.values())
-    ):
+    others = set(chargers) - managed.keys()
+    since = [one.since for one in managed.values() if one.state == "managed"]
+    is_let_go = any(one.state != "managed" and one.is_connected for one in managed.values())
+    if not others or not since or is_let_go:
         return []
     new = {charger for (charger,) in db.execute(_NEW, (min(since),)).fetchall()}
     return sorted(others) if others <= new else []
@@ -130,36 +132,6 @@ def count_limited(db: Database) -> int:
     """Count the chargers that still have what load management set there, but for hidden ones."""
     limited = "SELECT count(*) FROM load_charger WHERE cp_id NOT IN (SELECT id FROM hidden_cp)"
     return int(db.execute(limited).fetchall()[0][0])
-
-
-def _managed(
-    row: tuple[Any, ...],
-    facts: Mapping[tuple[str, ...], dict[str, Any]],
-    keys: dict[str, str | None],
-) -> ManagedCharger:
-    vendor, model, firmware = row[13:16]
-    return ManagedCharger(
-        charger=row[0],
-        state=row[1],
-        since=row[2],
-        by=row[3],
-        way=row[4],
-        prepared_at=row[5],
-        prepared_firmware=row[6],
-        trusted_by=row[7],
-        disobeys_since=row[8],
-        obeyed=row[9],
-        put_back=orjson.loads(row[10]),
-        is_connected=bool(row[11]),
-        booted_at=row[12],
-        vendor=vendor,
-        model=model,
-        firmware=firmware,
-        skew_seconds=row[16],
-        away_since=row[17],
-        facts=facts.get((vendor or "", model or "", firmware or ""), {}),
-        keys=keys,
-    )
 
 
 @record
@@ -224,5 +196,4 @@ TRIED: Final[Mapping[str, str]] = {
 
 def newest_trial(db: Database, charger: str) -> LoadTrial | None:
     """Return the newest trial of a charger, None if there was none."""
-    found = _TRIAL.every(db, "FROM load_trial WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,))
-    return found[0] if found else None
+    return _TRIAL.one(db, "FROM load_trial WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,))

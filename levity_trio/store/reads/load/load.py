@@ -8,9 +8,8 @@ database.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -159,27 +158,19 @@ def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn
     limit, unit = (amperes, "A") if kilowatts is None else (kilowatts, "kW")
     if limit is None:
         return ""
-    allowed, drawn = f"{limit:g} {unit}", f"{drawn_of:g} {unit}"
+    template = N_("The grid operator allows the chargers {1}, of which {2} are drawn.")
     if limits == "connection":
-        return Told(
-            "The grid operator allows house and chargers {1}, of which {2} are drawn.",
-            allowed,
-            drawn,
-        )
-    return Told(
-        "The grid operator allows the chargers {1}, of which {2} are drawn.", allowed, drawn
-    )
+        template = N_("The grid operator allows house and chargers {1}, of which {2} are drawn.")
+    return Told(template, f"{limit:g} {unit}", f"{drawn_of:g} {unit}")
 
 
 def load_now(db: Database) -> LoadNow | None:
     """Return the last decision, None before the first one and for a site without load
     management."""
     found = db.execute("SELECT shown FROM load_state").fetchall()
-    return _now(found[0][0]) if found else None
-
-
-def _now(text: str) -> LoadNow:
-    shown = in_stored(text)
+    if not found:
+        return None
+    shown = in_stored(found[0][0])
     return LoadNow(
         at=shown["at"],
         is_shadow=shown["is_shadow"],
@@ -208,66 +199,54 @@ class SiteProblem(NamedTuple):
     words: str
 
 
-def _all(names: Iterable[str]) -> str:
-    return reduce(lambda before, name: Told("{1} and {2}", before, name), names)
-
-
 def problems(now: LoadNow | None) -> list[SiteProblem]:
     """Return the circuits that are above their limit, an order that is not kept, and the meters
     that are silent."""
     if now is None:
         return []
-    exceeded = dict[str, list[LoadOver]]()
-    for over in now.over:
-        exceeded.setdefault(over.circuit, []).append(over)
-    grid = [] if now.grid_over_since is None else [(GRID, now.grid_over_since)]
-    return [
-        *(
-            SiteProblem(
-                "exceeded", name, since, Told("More is drawn than the grid operator allows")
-            )
-            for name, since in grid
+    found: list[SiteProblem] = []
+    if now.grid_over_since is not None:
+        words = Told("More is drawn than the grid operator allows")
+        found.append(SiteProblem("exceeded", GRID, now.grid_over_since, words))
+    for circuit in dict.fromkeys(over.circuit for over in now.over):
+        phases = [over for over in now.over if over.circuit == circuit]
+        all_phases: str = phases[0].phase
+        for over in phases[1:]:
+            all_phases = Told("{1} and {2}", all_phases, over.phase)
+        words = Told("{1} is above its limit on {2}", circuit, all_phases)
+        found.append(SiteProblem("exceeded", circuit, min(one.since for one in phases), words))
+    stale = (one for one in now.meters if one.is_stale)
+    return found + [SiteProblem("meter", one.name, one.since, one.says) for one in stale]
+
+
+_OF_METER: Final = N_(
+    {
+        "silent": "The meter {1} is silent, so cars may get less than there is",
+        "frozen": (
+            "The meter {1} shows nothing of what cars draw more, so cars may get less than there is"
         ),
-        *(
-            SiteProblem(
-                "exceeded",
-                circuit,
-                min(one.since for one in phases),
-                Told("{1} is above its limit on {2}", circuit, _all(one.phase for one in phases)),
-            )
-            for circuit, phases in exceeded.items()
+        "impossible": (
+            "The meter {1} shows more than can flow there, so cars may get less than there is"
         ),
-        *(
-            SiteProblem("meter", one.name, one.since, one.says)
-            for one in now.meters
-            if one.is_stale
-        ),
-    ]
+        "same": "The meter {1} has shown the same for an hour: look whether it measures",
+    }
+)
 
 
 def meter_says(name: str, why: str) -> str:
     """Say in English why a meter needs a look; nothing if it does not."""
-    if why == "silent":
-        return Told("The meter {1} is silent, so cars may get less than there is", name)
-    if why == "frozen":
-        return Told(
-            (
-                "The meter {1} shows nothing of what cars draw more, so cars may get less than "
-                "there is"
-            ),
-            name,
-        )
-    if why == "impossible":
-        return Told(
-            "The meter {1} shows more than can flow there, so cars may get less than there is", name
-        )
-    return (
-        Told("The meter {1} has shown the same for an hour: look whether it measures", name)
-        if why
-        else ""
-    )
+    return Told(_OF_METER.get(why, _OF_METER["same"]), name) if why else ""
 
 
+_FIXED: Final = N_(
+    {
+        "away": "is away, so {1} A are kept for it",
+        "ignores": "does not obey its limit, so {1} A are kept for it",
+        "floor": "cannot be paused, so {1} A are kept for it",
+        "new": "is being prepared for limits, so {1} A are kept for it",
+        "untold": "is not limited, so {1} A are kept for it",
+    }
+)
 _FIRST: Final = N_(
     (
         *(
@@ -288,7 +267,7 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     """Say in English what a car gets and why, or in shadow would get; pages translate it as they do
     other stored words."""
     if car["bound"] == "fixed":
-        return _says_fixed(car.get("why_fixed", ""), car["limit_a"])
+        return Told(_FIXED.get(car.get("why_fixed", ""), _FIXED["away"]), car["limit_a"])
     amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
         wait = _wait(
@@ -313,18 +292,6 @@ def _told(limit: int, lease: int | None) -> int:
     return limit if lease is None else min(limit, lease)
 
 
-def _says_fixed(why: str, amperes: int) -> str:
-    if why == "ignores":
-        return Told("does not obey its limit, so {1} A are kept for it", amperes)
-    if why == "floor":
-        return Told("cannot be paused, so {1} A are kept for it", amperes)
-    if why == "new":
-        return Told("is being prepared for limits, so {1} A are kept for it", amperes)
-    if why == "untold":
-        return Told("is not limited, so {1} A are kept for it", amperes)
-    return Told("is away, so {1} A are kept for it", amperes)
-
-
 _WHY: Final = {
     "most": Told("the car draws no more"),
     "steady": Told("more in a few minutes"),
@@ -346,11 +313,9 @@ def _wait(seconds: int | None, place: int | None, waiting: int, kept: int) -> st
     minutes = max(1, round(seconds / _MINUTE))
     if place is None or waiting < 2:
         return Told("about {1} min", minutes)
-    first = (
-        Told(_FIRST[place - 1], waiting)
-        if place <= len(_FIRST)
-        else Told("number {1} of {2}", place, waiting)
-    )
+    first = Told("number {1} of {2}", place, waiting)
+    if place <= len(_FIRST):
+        first = Told(_FIRST[place - 1], waiting)
     return Told("about {1} min, {2}", minutes, first)
 
 
@@ -374,21 +339,16 @@ def _to_driver(car: LoadCar) -> str:
         if wait:
             return Told("Your car waits for current, {1}. Waiting costs nothing.", wait)
         return Told("Your car waits for current. Waiting costs nothing.")
+    template = N_("Your car gets {1} A of {2}, because others need current, too.")
     if car.circuit == GRID and amperes < car.of_a:
-        return Told(
-            "Your car gets {1} A of {2}, because the grid operator allows no more.",
-            amperes,
-            car.of_a,
-        )
-    if car.bound not in ("circuit", "safe", "steady") or amperes >= car.of_a:
+        template = N_("Your car gets {1} A of {2}, because the grid operator allows no more.")
+    elif car.bound not in ("circuit", "safe", "steady") or amperes >= car.of_a:
         return ""
-    if car.bound == "safe" or car.is_silent:
-        return Told(
-            "Your car gets {1} A of {2}, because a meter in the house is silent.", amperes, car.of_a
-        )
-    if car.bound == "steady" or amperes < car.limit_a:
-        return Told("Your car gets {1} A of {2}, and more in a few minutes.", amperes, car.of_a)
-    return Told("Your car gets {1} A of {2}, because others need current, too.", amperes, car.of_a)
+    elif car.bound == "safe" or car.is_silent:
+        template = N_("Your car gets {1} A of {2}, because a meter in the house is silent.")
+    elif car.bound == "steady" or amperes < car.limit_a:
+        template = N_("Your car gets {1} A of {2}, and more in a few minutes.")
+    return Told(template, amperes, car.of_a)
 
 
 class KeptDecision(NamedTuple):
@@ -403,11 +363,9 @@ class KeptDecision(NamedTuple):
 def kept_state(db: Database) -> KeptDecision | None:
     """Return what a server goes on from after a restart."""
     found = db.execute("SELECT at, shown, standings FROM load_state").fetchall()
-    return (
-        KeptDecision(found[0][0], orjson.loads(found[0][1]), orjson.loads(found[0][2]))
-        if found
-        else None
-    )
+    for at, shown, standings in found:
+        return KeptDecision(at, orjson.loads(shown), orjson.loads(standings))
+    return None
 
 
 # The site
@@ -428,8 +386,8 @@ _SITE: Final = Shape(LoadSiteVersion)
 
 def newest_site(db: Database) -> LoadSiteVersion | None:
     """Return the site that holds, None without load management."""
-    found = _SITE.every(db, "FROM load_site ORDER BY id DESC LIMIT 1")
-    return found[0] if found and found[0].toml else None
+    found = _SITE.one(db, "FROM load_site ORDER BY id DESC LIMIT 1")
+    return found if found and found.toml else None
 
 
 _PLACES: Final = (
@@ -443,7 +401,7 @@ WEEK_QUARTERS: Final = 7 * 24 * 4
 
 def load_places(db: Database) -> list[tuple[str, int]]:
     """Return the connectors of the chargers that are served."""
-    return [(charger, connector) for charger, connector in db.execute(_PLACES).fetchall()]
+    return db.execute(_PLACES).fetchall()
 
 
 # What people and grid operators want
@@ -513,8 +471,7 @@ def orders(db: Database, since: str) -> list[LoadOrder]:
 
 
 def newest_order(db: Database) -> LoadOrder | None:
-    found = _ORDER.every(db, "FROM load_order WHERE id = (SELECT max(id) FROM load_order)")
-    return found[0] if found else None
+    return _ORDER.one(db, "FROM load_order WHERE id = (SELECT max(id) FROM load_order)")
 
 
 @record
@@ -671,49 +628,45 @@ def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadD
     )
     for car in _CAR_QUARTER.every(db, rest, (first, last)):
         cars[car.charger, car.connector, car.transaction][car.quarter] = car
-    quarters = range(first, last)
+
+    def course(by_quarter: Mapping[int, Any], name: str) -> list[Any]:
+        """Return a field of each quarter, None where nothing was measured."""
+        return [getattr(by_quarter.get(one), name, None) for one in range(first, last)]
+
+    shown_lines: list[LoadDayLine] = []
+    for (circuit, phase), quarters in lines.items():
+        of_line = LoadDayLine(
+            circuit=circuit,
+            phase=PHASES[phase],
+            limit_a=course(quarters, "limit_a"),
+            house_a=course(quarters, "other_mean"),
+            house_highest_a=course(quarters, "other_highest"),
+            cars_a=course(quarters, "cars_mean"),
+            permitted_a=course(quarters, "permitted_highest"),
+            over_seconds=sum(one.over_seconds for one in quarters.values()),
+        )
+        shown_lines.append(of_line)
+    shown_cars: list[LoadDayCar] = []
+    for (charger, connector, transaction), its in cars.items():
+        of_car = LoadDayCar(
+            charger=charger,
+            connector=connector,
+            transaction=transaction,
+            limit_a=course(its, "limit_mean"),
+            drawn_a=course(its, "drawn_mean"),
+            bound=course(its, "bound"),
+            circuit=course(its, "circuit"),
+        )
+        shown_cars.append(of_car)
     return LoadDay(
         day=day,
         time_zone=zone,
         since=since,
         until=until,
         step_seconds=SECONDS,
-        lines=[*_day_lines(lines, quarters)],
-        cars=[*_day_cars(cars, quarters)],
+        lines=shown_lines,
+        cars=shown_cars,
     )
-
-
-def _day_lines(
-    found: dict[tuple[str, int], dict[int, LoadQuarter]], quarters: Sequence[int]
-) -> Iterator[LoadDayLine]:
-    for (circuit, phase), by_quarter in found.items():
-        rows = [by_quarter.get(quarter) for quarter in quarters]
-        yield LoadDayLine(
-            circuit=circuit,
-            phase=PHASES[phase],
-            limit_a=[None if row is None else row.limit_a for row in rows],
-            house_a=[None if row is None else row.other_mean for row in rows],
-            house_highest_a=[None if row is None else row.other_highest for row in rows],
-            cars_a=[None if row is None else row.cars_mean for row in rows],
-            permitted_a=[None if row is None else row.permitted_highest for row in rows],
-            over_seconds=sum(row.over_seconds for row in rows if row is not None),
-        )
-
-
-def _day_cars(
-    found: dict[tuple[str, int, int | None], dict[int, LoadCarQuarter]], quarters: Sequence[int]
-) -> Iterator[LoadDayCar]:
-    for (charger, connector, transaction), by_quarter in found.items():
-        rows = [by_quarter.get(quarter) for quarter in quarters]
-        yield LoadDayCar(
-            charger=charger,
-            connector=connector,
-            transaction=transaction,
-            limit_a=[None if row is None else row.limit_mean for row in rows],
-            drawn_a=[None if row is None else row.drawn_mean for row in rows],
-            bound=[None if row is None else row.bound for row in rows],
-            circuit=[None if row is None else row.circuit for row in rows],
-        )
 
 
 # What is plugged in
@@ -844,27 +797,14 @@ def load_present(db: Database, now: str) -> LoadPresent:
         start, changed_at = (since if at > ahead else at for at in (start, max(start, status_at)))
         span = max(since, start), now
         reading, heard = _reading(db, (charger, connector), span, behind.get(charger, 0))
-        energy = energies.get(number)
-        fields = (
-            charger,
-            connector,
-            bool(is_connected),
-            status,
-            start,
-            changed_at,
-            number,
-            tag,
-            energy,
-            reading,
-            heard,
-        )
-        cars.append(PluggedIn(*fields))
-    places = [(charger, connector) for charger, connector, *_ in statuses]
-    found_wishes = wishes(db)
-    departures = [one.transaction for one in found_wishes if one.kind == "departure"]
-    too_large = Counter(
-        {one: db.execute(_TOO_LARGE, (one,)).fetchall()[0][0] for one in departures}
-    )
+        told_of = charger, connector, bool(is_connected), status, start, changed_at
+        cars.append(PluggedIn(*told_of, number, tag, energies.get(number), reading, heard))
+    places = [row[:2] for row in statuses]
+    found_wishes, too_large = wishes(db), Counter[int | None]()
+    for wish in found_wishes:
+        if wish.kind == "departure":
+            number = wish.transaction
+            ((too_large[number],),) = db.execute(_TOO_LARGE, (number,)).fetchall()
     new = newcomers(db, {charger for charger, _ in places}, managed)
     return LoadPresent(
         cars, places, found_wishes, newest_order(db), learned(db), too_large, managed, new
@@ -894,9 +834,9 @@ def _reading(
     heard = Heard(seconds(rows[0][0]), seconds(rows[0][0]) - seconds(rows[0][1])) if rows else None
     if not values:
         return None, heard
-    return ConnectorReading(
-        received, _lines(values), values.get((CURRENT, "")), _watts(values)
-    ), heard
+    told_w = [values[POWER, phase] for phase in PHASES if (POWER, phase) in values]
+    watts = values.get((POWER, ""), sum(told_w) if told_w else None)
+    return ConnectorReading(received, _lines(values), values.get((CURRENT, "")), watts), heard
 
 
 _HEARD: Final = (
@@ -927,12 +867,3 @@ def _lines(values: Mapping[tuple[str, str], float]) -> tuple[float, float, float
             one, two, three = (values.get((measurand, phase), 0.0) / volts for phase in PHASES)
             return one, two, three
     return None
-
-
-def _watts(values: Mapping[tuple[str, str], float]) -> float | None:
-    told = [
-        value
-        for (measurand, phase), value in values.items()
-        if measurand == POWER and phase in PHASES
-    ]
-    return values.get((POWER, ""), sum(told) if told else None)

@@ -4,17 +4,15 @@ each car got."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Final
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.records import ForOperators, record
+from levity_trio.records import ForOperators, copied, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks
-from levity_trio.store.reads.load.load import LoadDay, LoadDayCar, load_day, load_now
-from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_rows
+from levity_trio.store.reads.load.load import LoadDay, load_day, load_now
+from levity_trio.store.reads.transactions.billed import billed_rows
 
 NOBODYS: Final = 0
 """No transaction has this number."""
@@ -94,55 +92,40 @@ def load_day_of_cars(
     ]
     known = {one.id: one for one in billed_rows(db, numbers)}
     wanted = dict(db.execute(_WANTED.format(marks(numbers)), tuple(numbers)).fetchall())
-    waited = _waited(db, numbers, since, min(until, at))
+    # how many seconds of the day each got too little to charge, of those that ever did
+    waited, end = Counter[int](), min(until, at)
+    for number, began, ended in db.execute(_SPANS.format(marks(numbers)), (end, *numbers)):
+        waited[number] += max(0, round(seconds(min(ended, end)) - seconds(max(began, since))))
     chargers = sorted({one.charger for one in found.cars}) or [""]
     names = dict(db.execute(_NAMES.format(marks(chargers)), tuple(chargers)).fetchall())
-    sessions = [_session(one, known, wanted, waited, names) for one in found.cars]
+
+    sessions: list[LoadDaySession] = []
+    for car in found.cars:
+        number = car.transaction or NOBODYS
+        own = known.get(number)
+        both = zip(car.bound, car.circuit, strict=True)
+        bound = Counter(circuit for why, circuit in both if why in SHARES and circuit is not None)
+        session = LoadDaySession(
+            charger=car.charger,
+            charger_name=names.get(car.charger),
+            connector=car.connector,
+            transaction=car.transaction,
+            who=None if own is None else own.who or own.id_tag,
+            waited_seconds=waited.get(number, SECONDS * car.bound.count(WAITS)),
+            bound=[
+                LoadBound(circuit=circuit, seconds=SECONDS * count)
+                for circuit, count in bound.most_common()
+            ],
+            wanted_wh=wanted.get(number),
+            given_wh=None
+            if own is None
+            else own.energy_wh
+            if own.stop_time
+            else own.energy_so_far_wh,
+        )
+        sessions.append(session)
     sessions.sort(
         key=lambda one: (-one.waited_seconds - sum(each.seconds for each in one.bound), one.charger)
     )
-    same = {field.name: getattr(found, field.name) for field in fields(found)} | {"lines": lines}
-    return LoadDayOfCars(**same, is_shadow=now is None or now.is_shadow, sessions=sessions)
-
-
-def _waited(db: Database, transactions: Sequence[int], since: str, until: str) -> dict[int, int]:
-    """Return how many seconds of a time each transaction got too little to charge, of those that
-    ever did."""
-    waited = Counter[int]()
-    for number, began, ended in db.execute(
-        _SPANS.format(marks(transactions)), (until, *transactions)
-    ).fetchall():
-        waited[number] += max(0, round(seconds(min(ended, until)) - seconds(max(began, since))))
-    return waited
-
-
-def _session(
-    car: LoadDayCar,
-    known: Mapping[int, BilledTransaction],
-    wanted: Mapping[int, int],
-    waited: Mapping[int, int],
-    names: Mapping[str, str | None],
-) -> LoadDaySession:
-    number = car.transaction
-    own = None if number is None else known.get(number)
-    by_quarter = SECONDS * car.bound.count(WAITS)
-    return LoadDaySession(
-        charger=car.charger,
-        charger_name=names.get(car.charger),
-        connector=car.connector,
-        transaction=number,
-        who=own.who or own.id_tag if own is not None else None,
-        waited_seconds=by_quarter if number is None else waited.get(number, by_quarter),
-        bound=[
-            LoadBound(circuit=circuit, seconds=SECONDS * count)
-            for circuit, count in _bound(car).most_common()
-        ],
-        wanted_wh=None if number is None else wanted.get(number),
-        given_wh=None if own is None else own.energy_wh if own.stop_time else own.energy_so_far_wh,
-    )
-
-
-def _bound(car: LoadDayCar) -> Counter[str]:
-    """Return in how many quarters a circuit was why a car might draw no more."""
-    both = zip(car.bound, car.circuit, strict=True)
-    return Counter(circuit for bound, circuit in both if bound in SHARES and circuit is not None)
+    is_shadow = now is None or now.is_shadow
+    return copied(LoadDayOfCars, found, lines=lines, is_shadow=is_shadow, sessions=sessions)
