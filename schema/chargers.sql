@@ -378,8 +378,8 @@ CREATE INDEX habit_ended ON habit (firmware, kind, revoked_at) WHERE revoked_at 
 CREATE INDEX habit_asked ON habit (firmware, kind) WHERE asks_since IS NOT NULL;
 
 
--- A public key of a meter, as an operator entered it from the meter's label. Written by an operator;
--- ended once. What a charger tells of its key is in `configuration` and in its readings.
+-- A public key of a meter, as an operator entered it from the meter's label. Written by an
+-- operator; ended once. What a charger tells of its key is in `configuration` and in its readings.
 CREATE TABLE meter_key (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL REFERENCES cp (id),

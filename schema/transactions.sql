@@ -334,8 +334,8 @@ WHEN OLD.run_since IS NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
--- To which transaction a reading belonged before it was moved from or to one that has ended. Written
--- by a trigger. What a closed statement rests on is found again by it.
+-- To which transaction a reading belonged before it was moved from or to one that has ended, or
+-- that is on a statement. Written by a trigger. What a statement rests on is found again by it.
 CREATE TABLE moved_reading (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     reading_id INTEGER NOT NULL REFERENCES meter_val (id),
@@ -352,7 +352,8 @@ BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 CREATE TRIGGER meter_val_moves AFTER UPDATE OF tx_id ON meter_val
 WHEN NEW.tx_id IS NOT OLD.tx_id
     AND EXISTS (
-        SELECT 1 FROM tx WHERE tx.id IN (OLD.tx_id, NEW.tx_id) AND tx.status = 'Completed'
+        SELECT 1 FROM tx WHERE tx.id IN (OLD.tx_id, NEW.tx_id) AND (tx.status = 'Completed'
+            OR EXISTS (SELECT 1 FROM position WHERE position.tx_id = tx.id))
     )
 BEGIN INSERT INTO moved_reading (reading_id, tx_id) VALUES (NEW.id, OLD.tx_id); END;
 

@@ -131,6 +131,9 @@ class Position:
     """That of the charger, where the serial number of its meter is not known."""
     measured: MeasuringMethod | None = None
     """This is None for what was closed before it was kept."""
+    signed: str | None = None
+    """The fingerprint of the key by which signed values prove the energy; after "told " if only the
+    charger told that key."""
 
     @property
     def amount(self) -> int:
@@ -252,6 +255,8 @@ class Statement:
     closed_on: date | None = None
     digest: str | None = None
     previous_digest: str | None = None
+    evidence: str | None = None
+    """A digest over what is stored of its sessions."""
     left_on: date | None = None
     """The last day of a household that moved out in the month."""
     before: AccountBefore | None = None
@@ -348,6 +353,6 @@ NO_DIGEST: Final = "\ufdd0"
 digest covers that."""
 
 
-def in_groups(digest: str) -> str:
-    """Return a digest in groups of eight, which people can compare."""
-    return " ".join(digest[begin : begin + 8] for begin in range(0, len(digest), 8))
+def in_groups(digest: str, of: int = 8) -> str:
+    """Return a digest in groups of so many digits, which people can compare."""
+    return " ".join(digest[begin : begin + of] for begin in range(0, len(digest), of))

@@ -34,6 +34,7 @@ COLUMNS: Final = (
     "net", "tax", "gross", "carried_in", "total", "is_carried",
     "meter_begin", "meter_end", "meter_serial", "charger_serial", "measured",
     "day", "of_statement", "paid", "open",
+    "signed",
 )  # fmt: skip
 _OF_POSITIONS: Final = [name for name in names_of(Position) if name in COLUMNS]
 _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}

@@ -42,7 +42,8 @@ class PositionDocument(msgspec.Struct, frozen=True):
 
     `begin_wh` and `end_wh` are the meter's registers, if they are known; their difference is the
     energy if it was `measured` by `register`, but for a correction: that has the registers of the
-    new figure.
+    new figure. `signed` is the fingerprint of the key by which signed values prove the energy,
+    after "told " if only the charger told that key.
     """
 
     id: int
@@ -68,6 +69,7 @@ class PositionDocument(msgspec.Struct, frozen=True):
     meter_serial: str | None = None
     charger_serial: str | None = None
     measured: MeasuringMethod | None = None
+    signed: str | None = None
 
 
 class BeforeDocument(msgspec.Struct, frozen=True):
@@ -81,7 +83,8 @@ class BeforeDocument(msgspec.Struct, frozen=True):
 
 class StatementDocument(msgspec.Struct, frozen=True):
     """A whole statement; a draft has no number, digest and days. `printed_number` stands on the
-    paper; by `number` it is looked up."""
+    paper; by `number` it is looked up. `evidence` is a digest over what is stored of its
+    sessions."""
 
     number: str | None
     printed_number: str | None
@@ -107,6 +110,7 @@ class StatementDocument(msgspec.Struct, frozen=True):
     previous_digest: str | None
     before: BeforeDocument | None
     to_pay_in_all: int
+    evidence: str | None = None
 
 
 def statement_of(content: object) -> StatementDocument:

@@ -320,6 +320,8 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
         yield template.say("digest", digest=in_groups(statement.digest))
     if statement.previous_digest:
         yield template.say("previous_digest", digest=in_groups(statement.previous_digest))
+    if statement.evidence:
+        yield template.say("evidence_digest", digest=in_groups(statement.evidence))
 
     party = statement.owner.party
     contact = tidy(party.contact or party.name)
@@ -498,7 +500,7 @@ class Positions:
             yield template.say("reason", reason=reason)
         energy_wh = position.energy_wh if position.corrects is None else None
         registers = (position.begin_wh, position.end_wh, position.measured)
-        measured = [template.metered(*registers, energy_wh)]
+        measured = [template.metered(*registers, energy_wh, position.signed)]
         if not self._only_meter:
             measured.append(meter_number(position, template))
         if any(measured):

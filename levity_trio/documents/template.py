@@ -21,7 +21,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import units
-from levity_trio.billing.statement import Currency, MeasuringMethod, Party, Statement
+from levity_trio.billing.statement import (
+    Currency,
+    MeasuringMethod,
+    Party,
+    Statement,
+    in_groups,
+)
 from levity_trio.billing.tariff_values import USUAL_WINDOWS
 from levity_trio.documents import DocumentProblem
 from levity_trio.locale import SOURCE, _, languages, speaking
@@ -135,10 +141,11 @@ class DocumentTemplate:
         end_wh: int | None,
         measured: str | None,
         energy_wh: int | None = None,
+        signed: str | None = None,
     ) -> str:
-        """Return the meter's registers, and how the energy was measured if it is not their
-        difference; empty if nothing is known of it. With its energy, a register that began again
-        at 0 is shown up to there, too."""
+        """Return the meter's registers, how the energy was measured if it is not their difference,
+        and by which key it is signed; empty if nothing is known of it. With its energy, a register
+        that began again at 0 is shown up to there, too."""
         parts: list[str] = []
         if begin_wh is not None and end_wh is not None:
             begin, end = self.kilowatt_hours(begin_wh), self.kilowatt_hours(end_wh)
@@ -150,6 +157,10 @@ class DocumentTemplate:
                 parts.append(self.say("registers", begin=begin, end=end))
         if measured not in (None, MeasuringMethod.REGISTER):
             parts.append(self.say(f"measured_{measured}"))
+        if signed:
+            key = signed.removeprefix("told ")
+            word = "signed_by_told_key" if key != signed else "signed"
+            parts.append(self.say(word, key=in_groups(key[:16], 4)))
         text = "; ".join(parts)
         return text[:1].upper() + text[1:]
 

@@ -132,7 +132,7 @@ def test_the_names_of_json_are_stable() -> None:
         "number", "printed_number", "account", "month", "last_day", "zone", "currency",
         "prices_are_gross", "is_untaxed", "to", "owner", "positions", "taxes", "carried_in",
         "total", "is_carried", "energy_wh", "held_back", "closed_on", "due_on", "digest",
-        "previous_digest", "before", "to_pay_in_all",
+        "previous_digest", "before", "to_pay_in_all", "evidence",
     }  # fmt: skip
     position = document["positions"][-1]
     assert position["started_at"] == "2026-10-22T16:04:00Z"

@@ -276,7 +276,7 @@ def test_two_registers_show_the_figure_or_a_word_says_why_not(books: Books, name
     with reading(books) as db:
         found = registers_of(rows_of(db), numbers)
     for number, wh in books.rows("SELECT id, energy_delivered FROM tx WHERE status = 'Completed'"):
-        begin, end, *_, measured = found[number]
+        begin, end, *_, measured, _ = found[number]
         is_shown = None not in (begin, end) and (end or 0) - (begin or 0) == wh
         assert is_shown == (measured is MeasuringMethod.REGISTER), (found[number], wh)
         assert {begin, end} - {None} <= sent, found[number]

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.billing.statements import OF_POSITION, UNREAD, UNTOLD, content_of
+from levity_trio.store.billing.statements import (
+    FIGURES,
+    OF_POSITION,
+    UNREAD,
+    UNTOLD,
+    content_of,
+)
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
@@ -63,7 +69,7 @@ def behind_the_guards(books: Books, sql: str) -> None:
 ADD = (
     "INSERT INTO position "
     "SELECT 99, 1, 1, 'session', tx_id, month, NULL, '', cp_id, conn_id, id_tag, vehicle_id, "
-    "started_at, ended_at, 5, split, 0, '[]', 0, NULL, NULL, NULL, NULL, NULL, NULL "
+    "started_at, ended_at, 5, split, 0, '[]', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL "
     "FROM position WHERE id = 1"
 )
 
@@ -139,7 +145,8 @@ def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seals are those of before reasons were texts, and before it was stored what is open."""
 
     def content(figures: Sequence[object], positions: Sequence[Sequence[object]]) -> str:
-        return content_of(figures[:-1], [row[:UNTOLD] for row in positions])
+        of_then = figures[: FIGURES.index("before")]
+        return content_of(of_then, [row[:UNTOLD] for row in positions])
 
     monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
 
@@ -149,7 +156,9 @@ def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_seal_of_before_holds_although_reasons_are_texts_now(biller: Biller) -> None:
     books = biller.books
     behind_the_guards(books, f"UPDATE position SET {WITHOUT_REGISTERS}")
-    behind_the_guards(books, "UPDATE statement SET before = NULL")
+    behind_the_guards(
+        books, "UPDATE statement SET (before, evidence, evidence_until) = (NULL, NULL, NULL)"
+    )
     behind_the_guards(books, "UPDATE position SET told = '\"x\"' WHERE statement_id = 2")
     assert found(books) == []
     behind_the_guards(books, "UPDATE position SET end_wh = 1 WHERE statement_id = 1")

@@ -17,6 +17,7 @@ from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import Drafted, Grounds, Plan, Terms, draft, grounds
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.rows import names_text
+from levity_trio.store.billing.sealing import newest_ids, with_evidence
 from levity_trio.store.billing.statements import (
     Printed,
     as_closed,
@@ -116,6 +117,11 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
         )
         raise Refused(Code.CHANGED, words)
 
+    newest = newest_ids(rows)
+    billed = [
+        one._replace(figures=with_evidence(rows, one.figures, one.positions, newest))
+        for one in billed
+    ]
     statements, previous = list[Numbered](), begins.newest_digest
     said = not_closed(rows, (one[1:] for one in billed))
     for number, (one, printed) in enumerate(zip(billed, said, strict=True), begins.next_number):

@@ -33,6 +33,8 @@ _COLUMNS: Final = (
     f"{_BOOT.format('meter_serial_number', 'start_time', _METER)}, "
     f"{_BOOT.format('meter_serial_number', 'stop_time', _METER)}, "
     f"{_BOOT.format(_CHARGER, 'stop_time', _METER)}, {_BOOT.format(_CHARGER, 'stop_time', '')}, "
+    "(SELECT CASE is_owners WHEN 1 THEN key ELSE 'told ' || key END FROM signed_check "
+    "WHERE tx_id = tx.id AND state = 'proven' AND abs(wh - energy_delivered) <= digit_wh), "
     "(SELECT code FROM review WHERE tx_id = tx.id ORDER BY id DESC LIMIT 1) "
     "FROM tx WHERE id IN ({})"
 )
@@ -59,13 +61,15 @@ _BY_DOUBT: Final[Mapping[str, MeasuringMethod]] = {
 
 class MeterRegisters(NamedTuple):
     """The registers of a figure in Wh, the serial number of the meter, else that of its charger,
-    and how the figure was measured. The names are those of a position."""
+    how the figure was measured, and by which key it is signed. The names are those of a
+    position."""
 
     begin_wh: int | None
     end_wh: int | None
     meter_serial: str | None
     charger_serial: str | None
     measured: MeasuringMethod
+    signed: str | None
 
 
 def registers_of(rows: Rows, transactions: Sequence[int]) -> dict[int, MeterRegisters]:
@@ -85,7 +89,7 @@ def _registers(
     end: int | None,
     *rest: Any,
 ) -> MeterRegisters:
-    start, stop, wh, *serials, of_meter, of_charger, doubt = rest
+    start, stop, wh, *serials, of_meter, of_charger, signed, doubt = rest
     is_difference = None not in (begin, end) and (end or 0) - (begin or 0) == max(wh or 0, 0)
     # A figure may rest on a register that nobody sent: 8 kWh after the start, for instance. What a
     # person entered was read by him.
@@ -111,6 +115,7 @@ def _registers(
         meter_serial=", ".join(meters) or None,
         charger_serial=None if meters else of_charger,
         measured=measured,
+        signed=signed,
     )
 
 

@@ -63,7 +63,9 @@ class Figures(NamedTuple):
     total: int
     is_carried: int
     before: str | None = None
-    """How the account stood. Seals of before covered it not."""
+    """How the account stood. Seals of before covered it not, nor what follows."""
+    evidence: str | None = None
+    evidence_until: str | None = None
 
 
 class PositionRow(NamedTuple):
@@ -93,19 +95,14 @@ class PositionRow(NamedTuple):
     meter_serial: str | None = None
     charger_serial: str | None = None
     measured: str | None = None
+    signed: str | None = None
 
 
 FIGURES: Final = Figures._fields
 OF_POSITION: Final = PositionRow._fields
-TOLD_VERSION: Final = 91
-"""The first version of the schema whose positions have reasons as texts."""
-REGISTERS_VERSION: Final = 93
-"""The first version of the schema whose positions have registers."""
 UNTOLD: Final = OF_POSITION.index("told")
 UNREAD: Final = OF_POSITION.index("begin_wh")
-"""How many columns of a position the seals of before these versions cover."""
-BEFORE_VERSION: Final = 95
-"""The first version of the schema whose statements say how the account stood."""
+"""How many columns of a position the seals of before these cover."""
 UNASKED: Final = (PositionKind.HELD_BACK, PositionKind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
@@ -341,6 +338,7 @@ def statement_of(
         held_back=tuple(one for is_unasked, one in shown if is_unasked),
         left_on=names.left_on if names else None,
         before=before_of(figures.before),
+        evidence=figures.evidence,
         tariffs=tuple(_tariffs(rows, [one for _, one in shown])),
     )
 
@@ -380,6 +378,7 @@ def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> P
         meter_serial=row.meter_serial,
         charger_serial=row.charger_serial,
         measured=MeasuringMethod(row.measured) if row.measured else None,
+        signed=row.signed,
     )
 
 

@@ -25,6 +25,7 @@ from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import migrations, model, tokens
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
+from levity_trio.store.keeping.statements import StatementEvidence
 
 GUARD: Final = re.compile(
     r"BEFORE INSERT ON (\w+)\s+WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT,\s+'([^']*)'\)", re.DOTALL
@@ -37,10 +38,11 @@ BOOK_VERSION: Final = 88
 
 class CheckSubject(NamedTuple):
     """What a check looks at: a database, and an empty one in memory that the migrations up to its
-    version make."""
+    version make. `evidence` is filled by the check of this name."""
 
     examined: Examined
     model: sqlite3.Connection
+    evidence: list[StatementEvidence]
 
     @property
     def db(self) -> Database:
@@ -71,6 +73,7 @@ class CheckReport(NamedTuple):
     checks: Sequence[str]
     problems: Sequence[CheckProblem]
     unchecked: Sequence[str]
+    evidence: Sequence[StatementEvidence]
 
 
 def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
@@ -83,12 +86,16 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
     """
     try:
         with _opened(address) as examined, closing(model(examined.db.version())) as empty:
-            subject, problems = CheckSubject(examined, empty), []
+            subject, problems = CheckSubject(examined, empty, []), []
             for one in CHECKS:
                 told(one.name)
                 problems += [CheckProblem(one.name, text) for text in _found(one, subject)]
             return CheckReport(
-                _content(subject), [one.name for one in CHECKS], problems, examined.unchecked
+                _content(subject),
+                [one.name for one in CHECKS],
+                problems,
+                examined.unchecked,
+                subject.evidence,
             )
     except sqlite3.Error as error:
         raise EnvironmentProblem(f"cannot check {address}: {error}{advice(error)}") from error
@@ -180,7 +187,7 @@ def check_schema(examined: Examined, name: object) -> None:
     """Refuse a database with another schema than the migrations make. Raises EnvironmentProblem,
     sqlite3.Error."""
     with closing(model(examined.db.version())) as empty:
-        problem = next(iter(_schema(CheckSubject(examined, empty))), None)
+        problem = next(iter(_schema(CheckSubject(examined, empty, []))), None)
     if problem is not None:
         raise EnvironmentProblem(
             f"{name} was changed by another program: {problem}. Give another backup, or undo it "
@@ -222,6 +229,15 @@ def _tariffs(subject: CheckSubject) -> Iterator[str]:
             yield f"row {number} of tariff_version: the text is not the one that was added"
 
 
+def _evidence(subject: CheckSubject) -> Iterator[str]:
+    """What is stored of the sessions of a closed statement is as it was then."""
+    subject.evidence.extend(statements.evidence(subject.db))
+    for one in subject.evidence:
+        for session, part in one.differing or ():
+            of_session = f" of session {session}" if session else ""
+            yield f"statement {one.statement}: the {part}{of_session} changed since it was closed"
+
+
 def _booked(subject: CheckSubject) -> Iterator[str]:
     """The book says what it would say if all were booked anew."""
     if subject.db.version() < BOOK_VERSION:
@@ -248,6 +264,7 @@ CHECKS: Final = (
     Check("ids", _ids),
     Check("tariffs", _tariffs),
     Check("seals", lambda subject: statements.sealed(subject.db)),
+    Check("evidence", _evidence),
     Check("sums", lambda subject: statements.sums(subject.db)),
     Check("book", _booked),
 )

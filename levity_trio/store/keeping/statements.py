@@ -6,42 +6,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from levity_trio.billing.money import tax_sums
 from levity_trio.store.billing.rows import lines_of, taxes_text
+from levity_trio.store.billing.sealing import differing
 from levity_trio.store.billing.statements import (
-    BEFORE_VERSION,
     BEGINNING,
     FIGURES,
     OF_POSITION,
-    REGISTERS_VERSION,
-    TOLD_VERSION,
     UNREAD,
     UNTOLD,
     content_of,
     party_digest,
     seal_of,
 )
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 
 STATEMENTS_VERSION: Final = 29
 LOST_STATEMENTS_VERSION: Final = 34
 """The first versions of the schema that have statements, and a table of the numbers that went with
 a restore."""
+EVIDENCE_VERSION: Final = 104
+"""The first version of the schema whose statements seal their evidence."""
 
 _STATEMENTS: Final = (
-    "SELECT id, number, content, party_digest, previous_digest, digest, party, "  # noqa: S608
-    f"{', '.join(FIGURES)} "
+    "SELECT id, number, content, party_digest, previous_digest, digest, party, {} "
     "FROM statement LEFT "
     "JOIN statement_party ON statement_id = statement.id "
     "WHERE number IS NOT NULL ORDER BY number"
 )
-_POSITIONS: Final = (
-    f"SELECT {', '.join(f'position.{name}' for name in OF_POSITION)} "  # noqa: S608
-    "FROM position WHERE statement_id = ? ORDER BY id"
+_POSITIONS: Final = "SELECT {} FROM position WHERE statement_id = ? ORDER BY id"
+_EVIDENCE: Final = (
+    "SELECT number, evidence, evidence_until, removed_at, keep_years "
+    "FROM statement LEFT JOIN statement_party ON statement_id = statement.id "
+    "LEFT JOIN personal_deletion ON personal_deletion.account_id = statement.account_id "
+    "WHERE number IS NOT NULL ORDER BY number"
 )
 _SHEET: Final = "SELECT sheet FROM statement_party WHERE statement_id = ?"
 _CLOSINGS: Final = (
@@ -62,13 +64,35 @@ _LEDGER: Final = (
 )
 
 
+class StatementEvidence(NamedTuple):
+    """What of the evidence of a statement is not as it was sealed, as `sealing.differing` says it;
+    None: it was closed before evidence was sealed. Its names were removed at a time after so many
+    years of keeping."""
+
+    statement: int
+    differing: Sequence[tuple[int, str]] | None
+    names_removed_at: str | None
+    keep_years: int | None
+
+
+def evidence(db: Database) -> Iterator[StatementEvidence]:
+    """Yield what has become of the evidence of each statement."""
+    if db.version() < EVIDENCE_VERSION:
+        return
+    rows = rows_of(db)
+    for number, digest, until, removed_at, years in rows(_EVIDENCE, ()):
+        found = None if digest is None else differing(rows, digest, until)
+        yield StatementEvidence(number, found, removed_at, years if removed_at else None)
+
+
 def sealed(db: Database) -> Iterator[str]:
     """Each statement is as it was when it was closed, and follows the one before."""
     if db.version() < STATEMENTS_VERSION:
         return
-    before, expected, lost, of_position = BEGINNING, 1, _lost(db), _of_position(db)
+    before, expected, lost = BEGINNING, 1, _lost(db)
+    of_position = _POSITIONS.format(_known(db, "position", OF_POSITION))
     for statement, number, content, of_party, previous, digest, party, *figures in db.execute(
-        _statements(db)
+        _STATEMENTS.format(_known(db, "statement", FIGURES))
     ):
         positions = db.execute(of_position, (statement,)).fetchall()
         if (
@@ -88,32 +112,31 @@ def sealed(db: Database) -> Iterator[str]:
     yield from _closings(db)
 
 
-def _statements(db: Database) -> str:
-    if db.version() >= BEFORE_VERSION:
-        return _STATEMENTS
-    return _STATEMENTS.replace(" before ", " NULL ")
-
-
-def _of_position(db: Database) -> str:
-    kept, sql = db.version(), _POSITIONS
-    for name in OF_POSITION[UNTOLD:]:
-        if kept < (TOLD_VERSION if name == "told" else REGISTERS_VERSION):
-            sql = sql.replace(f"position.{name}", "NULL")
-    return sql
+def _known(db: Database, table: str, names: Sequence[str]) -> str:
+    """Return columns to select. Those that came later than the version of a database are NULL."""
+    found = [*db.query(f"SELECT * FROM {table} LIMIT 1")] or [{}]  # noqa: S608 - our own names
+    return ", ".join(name if name in found[0] else "NULL" for name in names)
 
 
 def _is_content(content: str, figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> bool:
-    """Whether a content is that of a statement. One of before does not cover the last columns:
-    registers and how the account stood, which are empty then, and reasons as texts."""
-    every = [figures] if figures[-1] is not None else [figures, figures[:-1]]
-    covered = [len(OF_POSITION)]
-    if all(value is None for row in positions for value in row[UNREAD:]):
-        covered += [UNREAD, UNTOLD]
+    """Whether a content is that of a statement. One of before does not cover the columns that came
+    later, which are empty then, and reasons as texts."""
+    covered = _covered(positions)
+    if UNREAD in covered:
+        covered.append(UNTOLD)
     return any(
-        content == content_of(some, [row[:columns] for row in positions])
-        for some in every
+        content == content_of(figures[:width], [row[:columns] for row in positions])
+        for width in _covered([figures])
         for columns in covered
     )
+
+
+def _covered(rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Return how many columns a digest over rows may cover: without the last ones that are all
+    empty."""
+    columns = len(rows[0]) if rows else 0
+    filled = [place for row in rows for place, one in enumerate(row, 1) if one is not None]
+    return [*range(columns, max(filled, default=0) - 1, -1)]
 
 
 def _changed_texts(
@@ -149,11 +172,9 @@ def sums(db: Database) -> Iterator[str]:
     """Lines, positions, taxes and totals of each statement add up, and its ledger has the same."""
     if db.version() < STATEMENTS_VERSION:
         return
-    of_figures, of_position = (
-        {name: place for place, name in enumerate(FIGURES, 7)},
-        _of_position(db),
-    )
-    for row in db.execute(_statements(db)):
+    of_figures = {name: place for place, name in enumerate(FIGURES, 7)}
+    of_position = _POSITIONS.format(_known(db, "position", OF_POSITION))
+    for row in db.execute(_STATEMENTS.format(_known(db, "statement", FIGURES))):
         figures = {name: row[place] for name, place in of_figures.items()}
         positions = [
             dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(of_position, (row[0],))

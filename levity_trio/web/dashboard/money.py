@@ -47,9 +47,13 @@ def _here() -> DocumentTemplate:
 def metered(one: PositionDocument | OwnBill, begin_wh: int | None, end_wh: int | None) -> str:
     """Return a session's registers, and how its energy was measured, as its statement says it."""
     words = ENGLISH.values["words"]
-    here = {name: _(words[name]) for name in words if name.startswith(("registers", "measured_"))}
+    here = {
+        name: _(words[name])
+        for name in words
+        if name.startswith(("registers", "measured_", "signed"))
+    }
     return DocumentTemplate({**_here().values, "words": here}).metered(
-        begin_wh, end_wh, one.measured
+        begin_wh, end_wh, one.measured, signed=getattr(one, "signed", None)
     )
 
 

@@ -102,8 +102,10 @@ _LAST_MESSAGE: Final = f"""
         AND +timestamp < ?3
         AND tx_id = ?4 AND session_id = ?5 AND told_id IS ?6 AND sent_conn_id IS ?7 AND source = ?8
         AND {IS_MANAGED.format("?1")}
+        AND NOT EXISTS (SELECT 1 FROM position WHERE position.tx_id = ?4)
 """  # noqa: S608 - our own names
-"""The rows of a connector's last message, if a later one may go on with them."""
+"""The rows of a connector's last message, if a later one may go on with them. A statement seals
+the readings that it rests on, though its session may be reopened."""
 _BEGIN: Final = f"""
     INSERT INTO meter_val ({READING_COLUMNS}, run_since, run_low, run_high, run_count)
     VALUES ({marks(range(21))}, 1)
