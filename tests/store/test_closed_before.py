@@ -86,6 +86,7 @@ def test_what_was_closed_stays(database: FileDatabase) -> None:
 
 def test_it_is_sealed_as_before(database: FileDatabase) -> None:
     assert [*statements.sealed(database)] == []
+    assert [one.differing for one in statements.evidence(database)] == [None] * 4
     assert [*statements.sums(database)] == []
 
 

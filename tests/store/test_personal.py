@@ -363,6 +363,9 @@ def test_statements_prove_themselves_before_and_after(leaving: Leaving) -> None:
         *statements.sealed(view(books.connection)),
         *statements.sums(view(books.connection)),
     ] == []
+    (evidence,) = statements.evidence(view(books.connection))
+    assert (evidence.differing, evidence.keep_years) == ([], 0)
+    assert evidence.names_removed_at is not None
     assert leaving.statement(1).to is None
     assert leaving.statement(1).total == 120
 

@@ -50,7 +50,9 @@ def biller(books: Books) -> Biller:
 
 
 def found(books: Books) -> list[str]:
-    return [*statements.sealed(view(books.connection)), *statements.sums(view(books.connection))]
+    db = view(books.connection)
+    changed = [f"evidence of {one.statement}" for one in statements.evidence(db) if one.differing]
+    return [*statements.sealed(db), *statements.sums(db), *changed]
 
 
 @pytest.mark.sqlite

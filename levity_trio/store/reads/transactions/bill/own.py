@@ -97,7 +97,7 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
     ((status, begin, end, stopped_at),) = rows(_METER, (number,))
     measured = None
     if status != ACTIVE:
-        begin, end, _, _, measured = registers_of(rows, (number,))[number]
+        begin, end, _, _, measured, _ = registers_of(rows, (number,))[number]
     charges = [one.amount for one in bill.charges if one.account == account]
     later = [] if stopped_at is None else [*_new_tariffs(rows, bill, stopped_at)]
     return OwnBill(
