@@ -152,7 +152,7 @@ _P256: Final = "ECDSA-secp256r1-SHA256"
 
 FORMS: Final = (
     Form("keba", "secp256r1", None, (_KEBA,), 11300, _UNTIL, False),
-    Form("ebz", "secp192r1", "ECDSA-secp192r1-SHA256", (_EBZ,), 11300, _UNTIL, False),
+    Form("ebz", "secp192r1", "ECDSA-secp192r1-SHA256", (_EBZ,), 11300, _UNTIL, False, False),
     Form(
         "bauer",
         "secp256r1",

@@ -130,10 +130,10 @@ def test_readings_that_are_none(readings: str) -> None:
 @pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}"), ("[{", "}]")])
 def test_deeply_nested_json(opened: str, closed: str) -> None:
     deep = opened * DEEP + "1" + closed * DEEP
-    for text in (payload_with(U=Raw(deep)), deep, '{"RD":' + deep + "}"):
+    for text in (payload_with(U=Raw(deep)), deep, '{"RD":' + deep + "}", "<signedData>" * DEEP):
         assert found(METER, METER.signed(text)).state is not SignedState.PROVEN
     section = f'OCMF|{payload_with()}|{{"SD":"00","U":{deep}}}'
-    for value in (section, deep, '{"signedMeterData":' + deep + "}"):
+    for value in (section, deep, '{"signedMeterData":' + deep + "}", "<signedData>" * DEEP):
         assert found(METER, value).state is not SignedState.PROVEN
 
 
@@ -158,6 +158,10 @@ LARGE = {
     "hex": "4F" * LONG,
     "header": "OCMF|" * (LONG // 5),
     "bars": "OCMF|" + "|" * LONG,
+    "tags": "<signedData>" * (LONG // 12),
+    "tags with ends": "<signedData></signedDat" * (LONG // 23),
+    "keys": "<publicKey>" * (LONG // 11),
+    "base64": b64encode(b"<signedData>" * (LONG // 16)).decode(),
     "braces": "{" * LONG,
     "quotes": '{"signedMeterData":"' + '\\"' * (LONG // 2) + '"}',
     "zeros": "\x00" * LONG,
@@ -303,7 +307,7 @@ def test_what_is_no_signature(signature: str, encoding: object) -> None:
     assert finding.told
 
 
-@pytest.mark.parametrize("letter", ["\x00", "\ufffe", "\U0010ffff", "\u2028"], ids=ascii)
+@pytest.mark.parametrize("letter", ["\ud800", "\x00", "\ufffe", "\U0010ffff", "\u2028"], ids=ascii)
 def test_letters_that_are_none(letter: str) -> None:
     record = METER.record(begin(), end())
     changed = record.replace('"FV":"1.4"', f'"FV":"{letter}"')
@@ -322,7 +326,7 @@ def test_letters_that_are_none(letter: str) -> None:
         "3059",
         METER.der.hex()[:60],
         METER.der.hex()[:150],
-        "a" * LONG,
+        "a" * 5000,
         "\x00",
         "é",
         "MFkw",

@@ -100,6 +100,14 @@ def test_a_point_that_is_not_on_its_curve(curve: str) -> None:
             parse_key(der.hex())
 
 
+def test_a_part_of_a_key() -> None:
+    meter = Meter()
+    for text in (meter.der.hex(), b64encode(meter.der).decode()):
+        for length in range(0, len(text) - 2, 7):
+            with pytest.raises(NoKey):
+                parse_key(text[:length])
+
+
 def test_a_private_key_is_none() -> None:
     text = (
         "-----BEGIN PRIVATE KEY-----\n"

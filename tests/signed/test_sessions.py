@@ -250,8 +250,6 @@ def test_a_unit_that_is_none_of_energy(unit: object) -> None:
         ("kWh", "3.51824", "10.87224", 7354, 1),
         ("Wh", "2851485", "2858839", 7354, 1),
         ("Wh", "2851485.12", "2858839.12", 7354, 1),
-        ("Wh", "2.851e6", "2.858e6", 7000, 1000),
-        ("Wh", "1.606848E+7", "1.607583e7", 7350, 10),
     ],
 )
 def test_a_figure_is_proven_to_the_last_digit(
@@ -291,6 +289,32 @@ def test_a_figure_in_whole_wh_of_a_meter_that_is_finer() -> None:
             wh = rounded(float(last)) - rounded(float(first))
             finding = found(meter, record, session=SESSION._replace(wh=wh))
             assert finding.state is PROVEN, (difference, wh)
+
+
+@pytest.mark.parametrize(
+    ("unit", "first", "last"),
+    [
+        ("kWh", "0", "7.354"),
+        ("kWh", "100.1", "107.454"),
+        ("Wh", "1.6e7", "1.6007354e7"),
+        ("kWh", "100.646", "108"),
+    ],
+)
+def test_zeros_that_a_meter_leaves_out_make_its_last_digit_no_coarser(
+    unit: str, first: str, last: str
+) -> None:
+    meter = Meter()
+    record = meter.record(begin(Raw(first), RU=unit), end(Raw(last), RU=unit))
+    finding = found(meter, record, session=SESSION._replace(wh=7354))
+    assert (finding.state, finding.wh, finding.digit_wh) == (PROVEN, 7354, 1)
+    for off in (3, -3, 500, -900):
+        other = found(meter, record, session=SESSION._replace(wh=7354 + off))
+        assert other.state is DOUBTFUL, off
+
+
+def test_a_register_that_goes_back_is_never_proven_however_coarse_it_is() -> None:
+    finding = of_one(begin(Raw("1e12")), end())
+    assert finding.state is not PROVEN
 
 
 def test_a_value_as_text_with_blanks() -> None:

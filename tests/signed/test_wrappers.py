@@ -41,14 +41,18 @@ def wrapped(record: str, key: bytes) -> dict[str, str]:
         "hex": record.encode().hex(),
         "HEX": record.encode().hex().upper(),
         "base64": base64(record),
-        "OCA": json.dumps(of_ocpp),
+        "base64 in lines": "\n".join(base64(record)[at : at + 76] for at in range(0, 3000, 76)),
+        "OCA, key": json.dumps(of_ocpp),
         "OCA, plain, key": json.dumps(
             {**of_ocpp, "signedMeterData": record, "publicKey": key.hex()}
         ),
         "OCA with no key told": json.dumps({**of_ocpp, "publicKey": ""}),
+        "OCA in base64, key": base64(json.dumps(of_ocpp)),
         "OCA with null": json.dumps({**of_ocpp, "publicKey": None, "signingMethod": None}),
+        "OCA in more JSON, key": json.dumps({"signedMeterValue": of_ocpp}),
         "XML, key": xml(record, key.hex()),
         "XML escaped, key": xml(escape(record), key.hex()),
+        "XML with CDATA, key": xml(f"<![CDATA[{record}]]>", key.hex()),
         "XML in hex, key": xml(record.encode().hex(), key.hex(), data="hex", of_key="hex"),
         "XML in base64, key": xml(
             base64(record), b64encode(key).decode(), data="base64", of_key="base64"

@@ -8,15 +8,15 @@ import pytest
 
 from levity_trio.store.writes.transactions import closing
 from tests.signed.meters import Meter
-from tests.store.books import Books, Station, in_memory, meter_value
+from tests.store.books import Books, Station, meter_value
 from tests.store.signing import enter, look, of_meter, signed, state
 
 
 class Site:
     """A charger with a meter that signs."""
 
-    def __init__(self) -> None:
-        self.books = Books(in_memory())
+    def __init__(self, books: Books) -> None:
+        self.books = books
         self.meter = Meter()
         self.station = Station(self.books)
         self.station.boot()
@@ -56,8 +56,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Site:
-    return Site()
+def site(books: Books) -> Site:
+    return Site(books)
 
 
 def test_without_a_key_nothing_is_proven_and_nothing_doubted(site: Site) -> None:
@@ -258,9 +258,9 @@ def test_a_charger_that_was_away_tells_it_later(site: Site) -> None:
     assert site.certainty(transaction) == (7350, "certain", "")
 
 
-def test_a_clock_that_is_behind_doubts_nobody() -> None:
+def test_a_clock_that_is_behind_doubts_nobody(books: Books) -> None:
     """A charger and its meter without a time server: eight hours behind, clock U."""
-    books, meter = Books(in_memory()), Meter()
+    meter = Meter()
     station = Station(books, behind=8 * 60)
     station.boot()
     enter(books, meter)
