@@ -228,11 +228,18 @@ def test_vehicles_come_by_their_share() -> None:
 @pytest.mark.parametrize("share", [0, 0.05, 0.1, 0.25, 0.5, 1])
 def test_shares_are_kept(share: float) -> None:
     scenario = Scenario(
-        title="shares", hours=1, dc_share=share, quirks={"clock-1970": share, "repeats-stop": share}
+        title="shares",
+        hours=1,
+        dc_share=share,
+        signing_share=share,
+        quirks={"clock-1970": share, "repeats-stop": share},
     )
     for seed in range(20):
         specs = fleet(scenario, 20, seed)
         assert sum(spec.power_type == DC for spec in specs) == pytest.approx(20 * share, abs=1)
+        signing = [spec.signing_seed for spec in specs if spec.signing_seed]
+        assert len(signing) == pytest.approx(20 * share, abs=1)
+        assert {*signing} <= {str(seed)}
         for name in scenario.quirks:
             assert sum(name in spec.quirks for spec in specs) == pytest.approx(20 * share, abs=1)
 

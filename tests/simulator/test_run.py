@@ -16,6 +16,7 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.simulator import run
+from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.ledger import Ledger, read_ledger
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report
@@ -70,6 +71,15 @@ def test_a_simulation_that_is_over() -> None:
     outcome = trio.run(run.simulate, order(0.01), Console(file=StringIO()))
     assert outcome.is_whole
     assert list(outcome.report.accounts) == ["CP-0", "CP-1", "CP-2"]
+
+
+@pytest.mark.real_log
+def test_the_keys_of_meters_that_sign_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    spec = replace(make_charger(name="CP-0").spec, signing_seed="1")
+    signing = ChargerPlan(spec, (), ())
+    assert run.run(replace(order(0.0), plan=Plan(0.0, (signing,))), is_json=False) == 0
+    (key,) = meter_keys(spec).values()
+    assert f"key=MeterPublicKey1 public_key={key.default}" in capfd.readouterr().out
 
 
 def test_the_truth_of_a_run_is_kept(tmp_path: Path) -> None:

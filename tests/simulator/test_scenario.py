@@ -88,6 +88,7 @@ def test_everything_is_read() -> None:
         stay-hours = [0.5, 2]
         tags = ["A", "B"]
         dc-share = 0.5
+        signing-share = 0.25
         quirks = { never-answers = 0.25, clock-1970 = 1 }
         vehicles = [
             { name = "Van", share = 2, battery-kwh = 80, ac-kw = 22, ac-phases = 3, dc-kw = 50, soc = [0.1, 0.2] },
@@ -109,6 +110,7 @@ def test_everything_is_read() -> None:
     )
     assert (scenario.first_hour, scenario.chargers, scenario.sessions_per_day) == (17, 3, 2.5)
     assert (scenario.stay_hours, scenario.tags, scenario.dc_share) == ((0.5, 2), ("A", "B"), 0.5)
+    assert scenario.signing_share == 0.25
     assert scenario.quirks == {"never-answers": 0.25, "clock-1970": 1}
     assert scenario.vehicles == (
         VehicleKind(

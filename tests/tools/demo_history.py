@@ -98,7 +98,8 @@ ARRIVING_HOURS: Final = (
     22,
 )
 OWNERS_SPEED: Final = 2
-CHECKED_SECONDS: Final = 120.0
+CHECKED_SECONDS: Final = 600.0
+"""A server looks at twenty sessions at a time."""
 LAST_READING_SECONDS: Final = 5.0
 """So long before the end, cars that charge tell a last reading, from which the demo goes on."""
 SEED: Final = 12

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio.signed.keys import parse_key
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.states import Status
@@ -224,6 +225,15 @@ async def test_configuration(api: Asker) -> None:
             "status": "Accepted",
         }
     assert (await api.done("GET", f"{CP_2}/configuration/HeartbeatInterval"))["value"] == "33"
+
+
+async def test_the_key_of_a_meter_that_signs_is_told(api: Asker) -> None:
+    key = f"{CP_2}/configuration/MeterPublicKey1"
+    await api.refused(404, "GET", key)
+    await api.done("PATCH", CP_2, {"signing_seed": "mine"})
+    told = await api.done("GET", key)
+    assert told["readonly"]
+    assert parse_key(told["value"]).curve == "secp256r1"
 
 
 async def test_configuration_that_is_refused(api: Asker) -> None:
