@@ -55,7 +55,7 @@ def names_of(kind: Any) -> tuple[str, ...]:
 _NAMES: Final = cache(names_of)
 
 
-def copied(kind: Callable[..., T], row: Any, **others: Any) -> T:
+def copied(kind: Callable[..., T], row: Any, /, **others: Any) -> T:
     """Return a record of a kind with what a row has under the names of its fields, and with other
     values as given."""
     same = {name: getattr(row, name) for name in _NAMES(kind) if name not in others}

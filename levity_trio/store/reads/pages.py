@@ -288,12 +288,8 @@ def and_all(conditions: Sequence[WhereCondition]) -> tuple[str, tuple[object, ..
 
 def where(conditions: Sequence[WhereCondition]) -> tuple[str, tuple[object, ...]]:
     """Return the WHERE of conditions that all hold, "" for none, and its values."""
-    if not conditions:
-        return "", ()
-    clause = " AND ".join(condition.sql for condition in conditions)
-    return f" WHERE {clause}", tuple(
-        value for condition in conditions for value in condition.values
-    )
+    added, values = and_all(conditions)
+    return added.replace(" AND ", " WHERE ", 1), values
 
 
 # Cursors

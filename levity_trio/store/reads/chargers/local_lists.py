@@ -8,8 +8,8 @@ from typing import Final
 
 from levity_trio.access.local_lists import ASKER, Known, Line, State, changes, plan
 from levity_trio.access.tags import Policy
-from levity_trio.records import ForOperators, record
-from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.records import ForOperators, copied, record
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.lookups.local_lists import Lists
 from levity_trio.told import Told
@@ -93,47 +93,39 @@ def statuses(
     """Return how the local lists are, of one charger or of all visible ones."""
     every = "SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
     chargers = [one for (one,) in db.execute(every).fetchall()] if charger is None else [charger]
-    lists = Lists(rows_of(db), policy, stamp(now))
-    return [
-        _status(rows_of(db), lists, one, now, is_open=one in open_lines, is_on=is_on)
-        for one in chargers
-    ]
-
-
-def _status(
-    rows: Rows, lists: Lists, charger: str, now: datetime, *, is_open: bool, is_on: bool
-) -> LocalListStatus:
-    known, limits = stored.known(rows, charger) or Known(), stored.limits(rows, charger)
-    want = lists.of(charger, limits.in_all)
-    line = Line(
-        is_open=is_open,
-        is_busy=bool(rows(_UNDER_WAY, (charger, ASKER, charger, ASKER))),
-        has_told_limits=limits.are_told,
-        booted_at=stored.booted_at(rows, charger),
-    )
-    state = plan(known, want, line, now).state.value if is_on else OFF
-    paused_at, paused_by, paused_command = next(iter(rows(_PAUSED, (charger,))), (None, None, None))
-    return LocalListStatus(
-        charger=charger,
-        state=state,
-        words=_words(state, known, len(want.left_out)),
-        version=known.version,
-        entries=len(want.content),
-        left_out=len(want.left_out),
-        behind=len(changes(known.content or {}, want.content)),
-        told_at=_text(known.told_at),
-        failures=known.failures,
-        failing_since=_text(known.failing_since),
-        retry_at=_text(known.retry_at) if known.failures else None,
-        problem=known.problem,
-        paused_at=paused_at,
-        paused_by=paused_by,
-        paused_command=paused_command,
-    )
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else stamp(moment)
+    rows = rows_of(db)
+    lists, found = Lists(rows, policy, stamp(now)), list[LocalListStatus]()
+    for one in chargers:
+        known, limits = stored.known(rows, one) or Known(), stored.limits(rows, one)
+        want = lists.of(one, limits.in_all)
+        line = Line(
+            is_open=one in open_lines,
+            is_busy=bool(rows(_UNDER_WAY, (one, ASKER, one, ASKER))),
+            has_told_limits=limits.are_told,
+            booted_at=stored.booted_at(rows, one),
+        )
+        state = plan(known, want, line, now).state.value if is_on else OFF
+        paused_at, paused_by, paused_command = next(iter(rows(_PAUSED, (one,))), [None] * 3)
+        times = known.told_at, known.failing_since, known.retry_at if known.failures else None
+        told_at, failing_since, retry_at = (at and stamp(at) for at in times)
+        status = copied(
+            LocalListStatus,
+            known,
+            charger=one,
+            state=state,
+            words=_words(state, known, len(want.left_out)),
+            entries=len(want.content),
+            left_out=len(want.left_out),
+            behind=len(changes(known.content or {}, want.content)),
+            told_at=told_at,
+            failing_since=failing_since,
+            retry_at=retry_at,
+            paused_at=paused_at,
+            paused_by=paused_by,
+            paused_command=paused_command,
+        )
+        found.append(status)
+    return found
 
 
 _WORDS: Final = {

@@ -97,8 +97,7 @@ _BILLER: Final = Shape(BillerRow, logo_bytes="length(logo)", has_template="templ
 
 def biller(db: Database) -> BillerRow | None:
     """Return who bills now; None until somebody said it."""
-    found = _BILLER.every(db, "FROM biller ORDER BY id DESC LIMIT 1")
-    return found[0] if found else None
+    return _BILLER.one(db, "FROM biller ORDER BY id DESC LIMIT 1")
 
 
 @record

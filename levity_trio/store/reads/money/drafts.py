@@ -11,7 +11,7 @@ from typing import Final
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import PositionKind
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.drafting import Draft, Drafted, Terms, draft
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.billing.statements import UNASKED, Printed, not_closed
@@ -64,7 +64,7 @@ def preview(
         account=account,
         sums=sums,
         data=[_shown(number, one) for number, one in _numbered(found)],
-        held_back=sorted(_held_back(found), key=lambda one: one.kind, reverse=True),
+        held_back=_held_back(found),
         missing=missing(db, shown, sums, found),
     )
 
@@ -106,19 +106,17 @@ def _numbered(found: Draft) -> Iterator[tuple[int, Drafted]]:
 
 def _shown(number: int, one: Drafted) -> DraftStatement:
     figures, kinds = one.figures, Counter(position.kind for position in one.positions)
-    return DraftStatement(
+    return copied(
+        DraftStatement,
+        figures,
         id=number,
         account=figures.account_id,
         name=one.name,
-        month=figures.month,
-        currency=figures.currency,
         sessions=kinds[PositionKind.SESSION] + kinds[PositionKind.FREE],
         energy_wh=sum(
             position.energy_wh for position in one.positions if position.kind not in UNASKED
         ),
         amount=figures.total - figures.carried_in,
-        carried_in=figures.carried_in,
-        total=figures.total,
         is_carried=bool(figures.is_carried),
         corrections=kinds[PositionKind.CORRECTION],
         held_back=kinds[PositionKind.HELD_BACK],
@@ -152,11 +150,14 @@ def _sums(rows: Rows, found: Draft) -> DraftSums:
     )
 
 
-def _held_back(found: Draft) -> Iterator[HeldBackTransaction]:
+def _held_back(found: Draft) -> list[HeldBackTransaction]:
+    every: list[HeldBackTransaction] = []
     for one in found.statements:
         for position in one.positions:
             if position.kind in UNASKED and position.tx_id is not None:
-                yield HeldBackTransaction(
+                held_back = copied(
+                    HeldBackTransaction,
+                    position,
                     transaction=position.tx_id,
                     account=one.figures.account_id,
                     name=one.name,
@@ -164,8 +165,6 @@ def _held_back(found: Draft) -> Iterator[HeldBackTransaction]:
                     connector=position.conn_id,
                     tag=position.id_tag,
                     started_at=position.started_at or "",
-                    ended_at=position.ended_at,
-                    energy_wh=position.energy_wh,
-                    kind=position.kind,
-                    reason=position.reason,
                 )
+                every.append(held_back)
+    return sorted(every, key=lambda one: one.kind, reverse=True)

@@ -105,9 +105,15 @@ class SiteRegisters:
             (one.metered for one in some), partial(is_other_meter, self._rows, charger)
         )
         points = self._points(charger, transactions, found, times)
-        return ReconciledConnector(
-            number, RegisterCourse(found, points), self._with_reasons(transactions, found)
-        )
+        course = RegisterCourse(found, points)
+        # A figure that is not what the register rose by was settled by somebody.
+        explained = dict(transactions)
+        for stretch in found:
+            of_it = stretch.transaction
+            if of_it is not None and stretch.wh != transactions[of_it].metered.energy_wh:
+                who = settled_by(self._rows, of_it)
+                explained[of_it] = transactions[of_it]._replace(settled_by=who)
+        return ReconciledConnector(number, course, explained)
 
     def _transaction(self, charger: str, row: Row) -> ReconciledTransaction:
         number, connector, began, ended, begin, end, wh, method, confidence, seen = row
@@ -115,21 +121,6 @@ class SiteRegisters:
         begin, end = (None, None) if connector is None else (register(begin), register(end))
         metered = Metered(number, began, ended, begin, end, energy, method, seen or "")
         return ReconciledTransaction(metered, charger, connector, confidence == CERTAIN)
-
-    def _with_reasons(
-        self, transactions: Mapping[int, ReconciledTransaction], stretches: Sequence[CourseStretch]
-    ) -> Mapping[int, ReconciledTransaction]:
-        """Add who settled a figure that is not what the register rose by."""
-        differing = {
-            one.transaction: settled_by(self._rows, one.transaction)
-            for one in stretches
-            if one.transaction is not None
-            and one.wh != transactions[one.transaction].metered.energy_wh
-        }
-        return {
-            number: one._replace(settled_by=differing.get(number))
-            for number, one in transactions.items()
-        }
 
     # Readings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from levity_trio.records import record
@@ -65,21 +64,25 @@ class MeterReading:
     void_reason: str | None
 
 
-_METER: Final = Shape(Meter, chargers="NULL")
+_METER: Final = Shape(
+    Meter,
+    chargers=(
+        "(SELECT json_group_array(cp_id) FROM (SELECT cp_id FROM meter_charger "
+        "WHERE meter_id = meter.id ORDER BY cp_id))"
+    ),
+).with_texts("chargers")
 _READING: Final = Shape(MeterReading, meter="meter_id")
 
 
 def meters(db: Database, name: str | None, wanted: WantedPage) -> ListPage[Meter]:
     """Return a page of the meters, by their names. Raises NoPage."""
     listing = by_name("meter", given(("name = ?", name)))
-    load = _METER.by_id(db, "meter")
-    return read_page(db, listing, wanted, lambda key: _with_chargers(db, load(key)))
+    return read_page(db, listing, wanted, _METER.by_id(db, "meter"))
 
 
 def meter(db: Database, number: int) -> Meter | None:
     """Return one meter."""
-    found = _METER.every(db, "FROM meter WHERE id = ?", (number,))
-    return _with_chargers(db, found[0]) if found else None
+    return _METER.one(db, "FROM meter WHERE id = ?", (number,))
 
 
 def published(db: Database, now: str) -> list[Meter]:
@@ -105,27 +108,16 @@ def readings(
 
 def reading(db: Database, number: int) -> MeterReading | None:
     """Return one reading."""
-    found = _READING.every(db, "FROM meter_reading WHERE id = ?", (number,))
-    return found[0] if found else None
+    return _READING.one(db, "FROM meter_reading WHERE id = ?", (number,))
 
 
 def contradictions(db: Database, reading: MeterReading) -> list[MeterReading]:
     """Return the readings next to one that it contradicts: a higher one before, a lower one
     after."""
-    of_it = "FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
+    of_it, place = "FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL", reading.at
     before = _READING.every(
-        db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (reading.meter, reading.at)
+        db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (reading.meter, place)
     )
-    after = _READING.every(
-        db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (reading.meter, reading.at)
-    )
-    return [other for other in before if other.wh > reading.wh] + [
-        other for other in after if other.wh < reading.wh
-    ]
-
-
-def _with_chargers(db: Database, one: Meter) -> Meter:
-    found = db.execute(
-        "SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (one.id,)
-    ).fetchall()
-    return replace(one, chargers=[charger for (charger,) in found])
+    after = _READING.every(db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (reading.meter, place))
+    found = [other for other in before if other.wh > reading.wh]
+    return found + [other for other in after if other.wh < reading.wh]

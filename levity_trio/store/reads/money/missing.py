@@ -218,24 +218,18 @@ def lacks_of_sender(db: Database, day: date) -> list[MissingPiece]:
 def _of_sender(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:
     if owner.tax_kind is None:
         yield _piece(Lack.NO_TAX_KIND)
-    yield from _against_tariffs(rows, owner, day)
+    # Tax rates of tariffs may say something else than the sender.
+    by_tax: dict[bool, dict[int, str]] = {True: {}, False: {}}
+    for number, name, toml in rows(_HOLDING, (day.isoformat(), day.isoformat())):
+        by_tax[parsed(toml).has_tax][number] = name
+    if owner.charges_no_tax:
+        yield _about(Lack.TAX_UNWANTED, _named(by_tax[True].items()))
+    if owner.tax_kind == "taxed" and not by_tax[True]:
+        yield _about(Lack.NO_TAX_RATE, _named(by_tax[False].items()))
     if owner.tax_kind != "no business" and not owner.party.address:
         yield _piece(Lack.NO_SENDER_ADDRESS)
     if not owner.bank_account:
         yield _piece(Lack.NO_BANK_ACCOUNT)
-
-
-def _against_tariffs(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:
-    """Yield tariffs whose tax rates say something else than the sender."""
-    taxed: dict[int, str] = {}
-    untaxed: dict[int, str] = {}
-    for number, name, toml in rows(_HOLDING, (day.isoformat(), day.isoformat())):
-        of_kind = taxed if parsed(toml).has_tax else untaxed
-        of_kind[number] = name
-    if owner.charges_no_tax:
-        yield _about(Lack.TAX_UNWANTED, _named(taxed.items()))
-    if owner.tax_kind == "taxed" and not taxed:
-        yield _about(Lack.NO_TAX_RATE, _named(untaxed.items()))
 
 
 def _of_large_bills(rows: Rows, owner: Owner, found: Draft | None) -> Iterator[MissingPiece]:

@@ -88,9 +88,7 @@ def ended_since(db: Database, since: str) -> list[int]:
 def changed(db: Database, after: int, most: int) -> list[tuple[int, int]]:
     """Return the next transactions of which something changed after a revision, with the revision
     of the change."""
-    return [
-        (number, revision) for number, revision in db.execute(_CHANGED, (after, most)).fetchall()
-    ]
+    return db.execute(_CHANGED, (after, most)).fetchall()
 
 
 def open_now(db: Database) -> list[int]:
@@ -138,10 +136,10 @@ def counted(db: Database, numbers: Sequence[int], rule: Rule) -> list[CountedTra
 
 def _limited(rows: Rows) -> tuple[set[int], set[str]]:
     """Return the accounts and the normal forms of tags that have a limit of a month."""
-    found = rows(LIMITED, ())
-    return {int(key) for what, key, *_ in found if what == "account"}, {
-        key for what, key, *_ in found if what == "tag"
-    }
+    keys: dict[str, set[str]] = {"account": set(), "tag": set()}
+    for what, key, *_ in rows(LIMITED, ()):
+        keys[what].add(key)
+    return {*map(int, keys["account"])}, keys["tag"]
 
 
 def _counted(

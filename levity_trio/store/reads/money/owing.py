@@ -11,7 +11,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.settling import StatementState
 from levity_trio.billing.statement import Owner
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.drafting import Drafter, Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import Begun, begun
@@ -122,33 +122,20 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
     if stands is None:
         return None
     asked = [*printed(rows, (found for (found,) in rows(_NEWEST, (account,))))]
-    known = begun(rows)
-    months = [] if known is None else [*_months(db, account, known, rule, now)]
-    filters = StatementFilters(
-        today=_today(rule, now), account=account, state=StatementState.UNPAID
-    )
+    known, months = begun(rows), list[MonthOfHousehold]()
+    local = in_zone(now, rule.zone).date()
+    present, today = Month.of(local), local.isoformat()
+    for month in (present, present.before):
+        if known is not None and month >= Month.of(known.on):
+            is_closed = month < known.open_month
+            bills = [*_closed(db, account, month, today)]
+            if not is_closed:
+                bills += _drafted(rows, account, known, month, rule, now)
+            months.append(_month(month, bills, is_closed=is_closed))
+    filters = StatementFilters(today=today, account=account, state=StatementState.UNPAID)
     unpaid = closed_statements(db, filters, WantedPage(limit=MOST_ROWS)).data[::-1]
     owner = None if biller is None else biller.owner
     return Owing(stands, months, owner, next(iter(asked), None), unpaid)
-
-
-def _today(rule: Rule, now: datetime) -> str:
-    return in_zone(now, rule.zone).date().isoformat()
-
-
-def _months(
-    db: Database, account: int, known: Begun, rule: Rule, now: datetime
-) -> Iterator[MonthOfHousehold]:
-    """Yield the present month, and the one before."""
-    rows, today = rows_of(db), _today(rule, now)
-    present = Month.of(in_zone(now, rule.zone).date())
-    for month in (present, present.before):
-        if month >= Month.of(known.on):
-            is_closed = month < known.open_month
-            drafted = [] if is_closed else _drafted(rows, account, known, month, rule, now)
-            yield _month(
-                month, [*_closed(db, account, month, today), *drafted], is_closed=is_closed
-            )
 
 
 def _closed(db: Database, account: int, month: Month, today: str) -> Iterator[_StatementRows]:
@@ -191,21 +178,15 @@ def _month(month: Month, bills: Sequence[_StatementRows], *, is_closed: bool) ->
 
 def _bill(bill: _StatementRows) -> MonthsBill:
     figures, standing = bill.figures, bill.standing
-    return MonthsBill(
+    return copied(
+        MonthsBill,
+        figures,
         statement=None if standing is None else standing.number,
-        currency=figures.currency,
-        prices=figures.prices,
         sessions=_sum(bill.positions, PositionKind.SESSION),
         base_fee=_sum(bill.positions, PositionKind.BASE_FEE),
         corrections=_sum(bill.positions, PositionKind.CORRECTION),
-        taxes=tuple(
-            BillTax(rate=f"{one.rate:f}", net=one.net, tax=one.tax, gross=one.gross)
-            for one in taxes_of(figures.taxes)
-        ),
-        charged=figures.charged,
+        taxes=tuple(copied(BillTax, one, rate=f"{one.rate:f}") for one in taxes_of(figures.taxes)),
         from_wallet=figures.charged + figures.carried_in - figures.total,
-        carried_in=figures.carried_in,
-        total=figures.total,
         is_carried=bool(figures.is_carried),
         standing=standing,
     )

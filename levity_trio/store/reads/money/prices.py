@@ -3,6 +3,7 @@ take."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -91,14 +92,10 @@ class Prices:
         if versions is None:
             return None
         if versions not in self._known:
-            self._known[versions] = self._quoted(versions)
+            self._known[versions] = None
+            with suppress(NoVersion):
+                self._known[versions] = _shown(quote(versions, self._now, self._rule.zone))
         return self._known[versions]
-
-    def _quoted(self, versions: Versions) -> DriversPrice | None:
-        try:
-            return _shown(quote(versions, self._now, self._rule.zone))
-        except NoVersion:
-            return None
 
 
 def _shown(quoted: Quote) -> DriversPrice:

@@ -68,7 +68,14 @@ def reconciliation(db: Database, month: str, span: TimeSpan, now: str) -> Reconc
                 at: total(one.course.bounds(at) for one in connectors) for at in times
             }
             months.append(reconcile(charger, connectors, span, partial(_states, rows)))
-    sums, comparisons = site(months), tuple(_compared(meter, levels, span) for meter in meters)
+    comparisons: list[Comparison] = []
+    for meter in meters:
+        every, of_it = meter.readings, meter.chargers
+        measured = [level for one, level in levels.items() if not of_it or one in of_it]
+        totals = [total(level[reading.at] for level in measured) for reading in every]
+        named = meter.id, meter.name
+        comparisons.append(compare(named, meter.classes, every, totals, span))
+    sums = site(months)
     agree = not any(one.differs for one in comparisons)
     return Reconciliation(
         month=month,
@@ -79,7 +86,7 @@ def reconciliation(db: Database, month: str, span: TimeSpan, now: str) -> Reconc
         is_explained=sums.is_explained and agree,
         site=sums,
         chargers=tuple(months),
-        meters=comparisons,
+        meters=tuple(comparisons),
     )
 
 
@@ -93,18 +100,6 @@ def _states(rows: Rows, transactions: Sequence[int]) -> Mapping[int, BillState]:
         number: BillState.HELD_BACK if state == "not booked" else BillState(state)
         for number, state in found
     }
-
-
-def _compared(
-    meter: _ReadMeter, levels: Mapping[str, Mapping[str, RiseBounds]], span: TimeSpan
-) -> Comparison:
-    measured = [
-        bounds
-        for charger, bounds in levels.items()
-        if not meter.chargers or charger in meter.chargers
-    ]
-    chargers = [total(bounds[reading.at] for bounds in measured) for reading in meter.readings]
-    return compare((meter.id, meter.name), meter.classes, meter.readings, chargers, span)
 
 
 _METERS: Final = (
@@ -139,20 +134,13 @@ def _meters(db: Database, span: TimeSpan) -> Iterator[_ReadMeter]:
 
 
 def _readings(db: Database, meter: int, span: TimeSpan) -> Sequence[HouseReading]:
-    oldest = shifted_stamp(span.since, -HISTORY)
-    earlier = [
-        HouseReading(*row) for row in db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()
-    ]
-    later = [HouseReading(*row) for row in db.execute(_FROM_THEN, (meter, span.end)).fetchall()]
-    return [*_thinned(earlier, span), *later]
-
-
-def _thinned(readings: Sequence[HouseReading], span: TimeSpan) -> Sequence[HouseReading]:
     """Return at most MOST_READINGS readings or a few more: the last one before the month, and
-    evenly chosen others."""
-    step = -(-len(readings) // MOST_READINGS) or 1
-    base = max((one.at for one in readings if one.at <= span.since), default=None)
-    last = len(readings) - 1
-    return [
-        one for number, one in enumerate(readings) if (last - number) % step == 0 or one.at == base
-    ]
+    evenly chosen others, and the first ones after it."""
+    oldest = shifted_stamp(span.since, -HISTORY)
+    until = db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()
+    earlier = [HouseReading(*row) for row in reversed(until)]
+    step = -(-len(earlier) // MOST_READINGS) or 1
+    base = next((one.at for one in earlier if one.at <= span.since), None)
+    chosen = [one for number, one in enumerate(earlier) if number % step == 0 or one.at == base]
+    later = [HouseReading(*row) for row in db.execute(_FROM_THEN, (meter, span.end)).fetchall()]
+    return [*reversed(chosen), *later]

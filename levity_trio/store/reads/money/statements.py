@@ -225,7 +225,7 @@ def fees_of(db: Database, number: int) -> list[FeeLine]:
 def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, int]]:
     """Return the rows and numbers of the next closed statements of a month."""
     sql = "SELECT id, number FROM statement WHERE month = ? AND number > ? ORDER BY number LIMIT ?"
-    return [(row, found) for row, found in db.execute(sql, (month, number, most)).fetchall()]
+    return db.execute(sql, (month, number, most)).fetchall()
 
 
 def closed_of_account_after(
@@ -236,4 +236,4 @@ def closed_of_account_after(
         "SELECT id, number FROM statement "
         "WHERE account_id = ? AND number > ? ORDER BY number LIMIT ?"
     )
-    return [(row, found) for row, found in db.execute(sql, (account, number, most)).fetchall()]
+    return db.execute(sql, (account, number, most)).fetchall()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
@@ -13,9 +14,9 @@ from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.months import Month, beginning
 from levity_trio.billing.plain_tariff import PlainTariff, plain_tariff
 from levity_trio.billing.statement import LineKind
-from levity_trio.billing.tariff import NoVersion, Tariff
-from levity_trio.records import in_order, record
-from levity_trio.store.billing.drafting import Cost, Drafter, Plan, Terms, newest_revision
+from levity_trio.billing.tariff import NoVersion
+from levity_trio.records import copied, in_order, record
+from levity_trio.store.billing.drafting import Drafter, Plan, Terms, newest_revision
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.billing.tariffs import Tariffs, Trial, first_open_day, parsed
@@ -184,15 +185,11 @@ def tariff(
         db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values
     )
     newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
-    told = [
-        replace(one, words=[*words(said)], plain=plain_tariff(said))
-        for one, said in _parsed(versions)
-    ]
+    told: list[TariffVersion] = []
+    for version in versions:
+        said = parsed(version.toml)
+        told.append(replace(version, words=[*words(said)], plain=plain_tariff(said)))
     return _said(rows_of(db), tariffs[0], today), told, _ASSIGNED.every(db, newest, (number,))
-
-
-def _parsed(versions: Sequence[TariffVersion]) -> Iterator[tuple[TariffVersion, Tariff]]:
-    return ((version, parsed(version.toml)) for version in versions)
 
 
 def _said(rows: Rows, row: TariffRow, today: date) -> TariffRow:
@@ -261,18 +258,16 @@ def in_force(db: Database, account: int | None, charger: str | None, day: date) 
     UnknownTarget."""
     _check_known(db, "account", account)
     _check_known(db, "charger", charger)
-    known = Tariffs(rows_of(db))
+    known, assigned, version = Tariffs(rows_of(db)), None, None
     found = known.assigned(account, charger, day)
-    if found is None or found.tariff is None:
-        return TariffInForce(
-            day=str(day), tariff=None, tariff_name=None, version=None, assignment=None
-        )
-    assigned = assignment(db, found.id)
-    version = _version_at(known, found.tariff, day)
+    if found is not None and found.tariff is not None:
+        assigned, versions = assignment(db, found.id), known.versions(found.tariff)
+        with suppress(NoVersion):
+            version = None if versions is None else str(versions.version_at(day).since)
     return TariffInForce(
         day=str(day),
-        tariff=found.tariff,
-        tariff_name=assigned.tariff_name,
+        tariff=None if assigned is None else assigned.tariff,
+        tariff_name=None if assigned is None else assigned.tariff_name,
         version=version,
         assignment=assigned,
     )
@@ -283,14 +278,6 @@ def _check_known(db: Database, what: Literal["account", "charger"], key: int | s
     found = db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (key,)).fetchall()  # noqa: S608 - our own names
     if key is not None and not found:
         raise UnknownTarget(f"{what} {key}")
-
-
-def _version_at(known: Tariffs, tariff: int, day: date) -> str | None:
-    versions = known.versions(tariff)
-    try:
-        return None if versions is None else str(versions.version_at(day).since)
-    except NoVersion:
-        return None
 
 
 def assignment(db: Database, number: int) -> AssignedTariff:
@@ -340,22 +327,16 @@ def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHou
                 owned[owner.account].append(number)
     names: dict[int, str] = dict(rows("SELECT id, name FROM account", ()))
     before, after = Drafter(rows, plan), Drafter(rows, plan, trial)
-    found = [
-        _household(
-            account, names[account], before.cost(account, numbers), after.cost(account, numbers)
+    found: list[TriedHousehold] = []
+    for account, numbers in owned.items():
+        old, new = before.cost(account, numbers), after.cost(account, numbers)
+        tried = copied(
+            TriedHousehold,
+            new,
+            account=account,
+            name=names[account],
+            old=old.amount,
+            new=new.amount,
         )
-        for account, numbers in owned.items()
-    ]
+        found.append(tried)
     return sorted(found, key=lambda one: (in_order(one.name), one.account))
-
-
-def _household(account: int, name: str, old: Cost, new: Cost) -> TriedHousehold:
-    return TriedHousehold(
-        account=account,
-        name=name,
-        sessions=new.sessions,
-        energy_wh=new.energy_wh,
-        old=old.amount,
-        new=new.amount,
-        unpriced=new.unpriced,
-    )

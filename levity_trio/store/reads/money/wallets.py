@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
-from levity_trio.records import Personal, record
+from levity_trio.records import Personal, copied, record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of, standing_of
 from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
-    Row,
     Sort,
     WantedPage,
     WhereCondition,
@@ -130,13 +129,8 @@ def wallets(
     )
     source = "account LEFT JOIN wallet ON account_id = account.id"
     listing = by_name(source, conditions, sort=sort)
-
-    def load(key: Row) -> WalletRow:
-        found = wallet(db, key[-1])
-        assert found is not None  # noqa: S101 - read in the same transaction
-        return found
-
-    return read_page(db, listing, wanted, load)
+    page = read_page(db, listing, wanted, lambda key: wallet(db, key[-1]))
+    return page.of_rows([one for one in page.data if one is not None])
 
 
 def _conditions(*pairs: tuple[str, bool | None]) -> list[WhereCondition]:
@@ -154,16 +148,14 @@ def wallet(db: Database, account: int) -> WalletRow | None:
         return None
     name, terms, since, spent_since = stored[0]
     standing = standing_of(rows_of(db), account)
-    return WalletRow(
+    return copied(
+        WalletRow,
+        standing,
         account=account,
         name=name,
         terms=terms,
         since=since,
-        limit=standing.limit,
         currency=currency_of(rows_of(db)),
-        balance=standing.balance,
-        reserved=standing.reserved,
-        available=standing.available,
         spent_since=spent_since,
     )
 

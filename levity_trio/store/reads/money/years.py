@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.statement import Line, TaxSum
-from levity_trio.records import in_order, names_of, record
+from levity_trio.records import copied, in_order, names_of, record
 from levity_trio.store.billing.rows import lines_of, taxes_of
 from levity_trio.store.billing.settling import local_day
 from levity_trio.store.engine.database import Database, rows_of
@@ -217,18 +217,16 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
         sums += [("prepaid", charging, tax) for tax in from_wallet]
         is_taxed = tax_kind in (None, "taxed") or any(tax.rate for *_kind, tax in sums)
         for place, (kind, words, tax) in enumerate(sums):
-            yield BookedLine(
+            yield copied(
+                BookedLine,
+                one,
                 day=local_day(one.closed_at, ZoneInfo(zone)).isoformat(),
                 kind=kind,
-                account=one.account,
-                name=one.name,
-                currency=one.currency,
                 document=one.printed_number,
                 text=words,
-                month=one.month,
                 rate=tax.rate if is_taxed else None,
-                due_on=one.due_on,
-                state=one.state,
+                paid=0,
+                corrected=0,
                 net=tax.net,
                 tax=tax.tax,
                 gross=tax.gross,

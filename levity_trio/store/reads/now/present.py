@@ -143,44 +143,47 @@ class OperatorItems(NamedTuple):
     not_booked: int
 
 
+_SET_ASIDE: Final = (
+    "FROM set_aside WHERE looked_at IS NULL AND cp_id NOT IN (SELECT id FROM hidden_cp)"
+)
+
+
 def waiting(db: Database) -> OperatorItems:
     """Read the items that need an operator, without those of hidden chargers."""
-    ((set_aside, set_aside_since),) = db.execute(
-        "SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL"
-        " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
-    ).fetchall()
-    ((reviews, reviews_since),) = db.execute(
-        f"SELECT count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS}"  # noqa: S608 - our own words
-    ).fetchall()
-    by_code = db.execute(f"SELECT code, count(*) FROM {OPEN_REVIEWS} GROUP BY code").fetchall()  # noqa: S608
-    oldest_set_aside = db.execute(
-        "SELECT id, cp_id, action, tx_id, received_at FROM set_aside WHERE looked_at IS NULL"
-        " AND cp_id NOT IN (SELECT id FROM hidden_cp) ORDER BY received_at, id LIMIT ?",
+    rows = rows_of(db)
+    ((set_aside, set_aside_since),) = rows(f"SELECT count(*), min(received_at) {_SET_ASIDE}", ())
+    reviewed = f"SELECT count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS}"  # noqa: S608 - our own words
+    ((reviews, reviews_since),) = rows(reviewed, ())
+    oldest_set_aside = rows(
+        f"SELECT id, cp_id, action, tx_id, received_at {_SET_ASIDE} ORDER BY received_at, id "
+        "LIMIT ?",
         (WAITING_ROWS,),
-    ).fetchall()
-    oldest_reviews = db.execute(
+    )
+    oldest_reviews = rows(
         f"SELECT review.id, cp_id, conn_id, tx_id, code, opened_at FROM {OPEN_REVIEWS}"  # noqa: S608 - our own words
         " ORDER BY opened_at, review.id LIMIT ?",
         (WAITING_ROWS,),
-    ).fetchall()
-    ((newcomers, newcomers_since),) = db.execute(
+    )
+    ((newcomers, newcomers_since),) = rows(
         "SELECT count(*), min(waiting_since) FROM cp WHERE waiting_since IS NOT NULL"
-        " AND (hidden_at IS NULL OR is_connected = 1)"
-    ).fetchall()
-    ((spent, spent_since),) = db.execute(
+        " AND (hidden_at IS NULL OR is_connected = 1)",
+        (),
+    )
+    ((spent, spent_since),) = rows(
         "SELECT count(*), min(spent_since) "
         "FROM wallet INDEXED BY wallet_spent "
-        "WHERE spent_since IS NOT NULL"
-    ).fetchall()
-    ((not_booked,),) = db.execute(
+        "WHERE spent_since IS NOT NULL",
+        (),
+    )
+    ((not_booked,),) = rows(
         "SELECT (SELECT count(*) FROM to_book WHERE step = 2) + coalesce((SELECT differing "
-        "FROM book), 0)"
-    ).fetchall()
+        "FROM book), 0)",
+        (),
+    )
+    by_code = rows(f"SELECT code, count(*) FROM {OPEN_REVIEWS} GROUP BY code", ())  # noqa: S608
     return OperatorItems(
         *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers, spent),
         [SetAside(*row) for row in oldest_set_aside],
         [OpenReview(*row) for row in oldest_reviews],
-        newcomers_since,
-        spent_since,
-        not_booked,
+        *(newcomers_since, spent_since, not_booked),
     )

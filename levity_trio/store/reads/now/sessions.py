@@ -60,7 +60,9 @@ class PowerCurve:
         step, highest = self.step, dict(self.highest)
         for at, watts in points:
             while at >= MOST_POINTS * step:
-                step, highest = 2 * step, _halved(highest)
+                finer, highest, step = highest, {}, 2 * step
+                for place, high in finer.items():
+                    highest[place // 2] = max(high, highest.get(place // 2, 0.0))
             place = max(0, int(at // step))
             highest[place] = max(watts, highest.get(place, 0.0))
         return PowerCurve(step, highest)
@@ -71,13 +73,6 @@ class PowerCurve:
         return [
             (place * self.step, round(watts, 1)) for place, watts in sorted(self.highest.items())
         ]
-
-
-def _halved(highest: Mapping[int, float]) -> dict[int, float]:
-    halved: dict[int, float] = {}
-    for place, watts in highest.items():
-        halved[place // 2] = max(watts, halved.get(place // 2, 0.0))
-    return halved
 
 
 @record(kw_only=False)

@@ -49,19 +49,14 @@ def beginning(db: Database) -> StartState:
     ((open_transactions,),) = db.execute(
         "SELECT count(*) FROM tx WHERE status = 'Active'"
     ).fetchall()
-    simulated = simulated_time(db)
-    return StartState(
-        chargers, has_charged, bare, decided, open_transactions, _newest(db, simulated), simulated
-    )
-
-
-def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
-    """Return a time that ours must not be behind: of the newest row, or of a database that has a
-    clock. Rows of other servers may be ahead of ours by a little."""
-    now = db.now()
+    simulated, now = simulated_time(db), db.now()
+    # Ours must not be behind it. Of a database that has a clock, rows of other servers may be ahead
+    # of ours by a little.
     if now is None or simulated is not None:
-        return newest(db)
-    return Newest(stamp(now - APART), "the clock of the database")
+        last = newest(db)
+    else:
+        last = Newest(stamp(now - APART), "the clock of the database")
+    return StartState(chargers, has_charged, bare, decided, open_transactions, last, simulated)
 
 
 def simulated_time(db: Database) -> SimulatedTime | None:

@@ -225,15 +225,15 @@ def boot_of(db: Database, charger: str) -> dict[str, Any]:
 
 def statuses_of(db: Database, charger: str) -> list[dict[str, Any]]:
     """Return the newest status of each connector, as a payload."""
-    rows = db.execute(
-        "SELECT status.conn_id, status.status, error_code, sent_timestamp, info, vendor_id, "
-        "vendor_error_code FROM status JOIN (SELECT conn_id, max(id) AS newest FROM status "
+    rows = db.query(
+        'SELECT status.conn_id AS "connectorId", status.status, error_code AS "errorCode", '
+        'sent_timestamp AS "timestamp", info, vendor_id AS "vendorId", '
+        'vendor_error_code AS "vendorErrorCode" '
+        "FROM status JOIN (SELECT conn_id, max(id) AS newest FROM status "
         "WHERE cp_id = ? AND is_late = 0 GROUP BY conn_id) AS each ON id = newest ORDER BY 1",
         (charger,),
-    ).fetchall()
-    names = ("connectorId", "status", "errorCode", "timestamp", "info", "vendorId")
-    named = [zip((*names, "vendorErrorCode"), row, strict=True) for row in rows]
-    return [{name: value for name, value in each if value is not None} for each in named]
+    )
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 def newest_readings(db: Database, copied: CopiedCharger) -> list[Fresh]:

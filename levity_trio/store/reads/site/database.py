@@ -53,7 +53,11 @@ def stored_data(db: Database, path: str, now: datetime) -> StoredData:
     first_run = db.execute(
         "SELECT started_at FROM run WHERE id = (SELECT min(id) FROM run)"
     ).fetchone()
-    begun_at = None if first_run is None else first_run[0]
+    begun_at, growth = None if first_run is None else first_run[0], None
+    if begun_at is not None:
+        seconds = (now - datetime.fromisoformat(begun_at)).total_seconds()
+        if seconds >= DAY_SECONDS:
+            growth = round((space.database - space.unused) / seconds * DAY_SECONDS)
     first, last, since = db.execute(_FRAMES).fetchone()
     return StoredData(
         path=path,
@@ -62,18 +66,11 @@ def stored_data(db: Database, path: str, now: datetime) -> StoredData:
         unused_bytes=space.unused,
         disk_free_bytes=space.disk_free,
         first_run_at=begun_at,
-        growth_bytes_per_day=_growth(space.database - space.unused, begun_at, now),
+        growth_bytes_per_day=growth,
         schema=db.version(),
         frames=0 if first is None else last - first + 1,
         frames_since=since,
     )
-
-
-def _growth(used: int, begun_at: str | None, now: datetime) -> int | None:
-    if begun_at is None:
-        return None
-    seconds = (now - datetime.fromisoformat(begun_at)).total_seconds()
-    return round(used / seconds * DAY_SECONDS) if seconds >= DAY_SECONDS else None
 
 
 STRAY_ROWS: Final = 3

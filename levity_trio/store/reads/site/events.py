@@ -16,9 +16,9 @@ class StoredFact(NamedTuple):
     data: str
 
 
-def newest(db: Database) -> int:
-    """Return the highest id ever assigned."""
-    rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchall()
+def newest(db: Database, table: str = "event") -> int:
+    """Return the highest id ever assigned, even if its row has been pruned."""
+    rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchall()
     return int(rows[0][0]) if rows else 0
 
 

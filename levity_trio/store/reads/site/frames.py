@@ -14,8 +14,10 @@ from levity_trio.clock import accelerated, system_clock
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import and_all, given
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.beginning import simulated_time
+from levity_trio.store.reads.site.events import newest
 from levity_trio.wire.times import in_zone, stamp
 
 
@@ -29,6 +31,11 @@ class Piece:
 
 
 DEFAULT_PIECE: Final = Piece()
+_LOGGED: Final = (
+    "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, "
+    "log.action, log.frame, session.remote_address "
+    "FROM log LEFT JOIN session ON session.id = log.session_id"
+)
 
 
 class FrameFilter(NamedTuple):
@@ -64,18 +71,37 @@ class FrameReading:
     def go_back(self, frames: int) -> None:
         """Move back by this number of matching frames."""
         while frames > 0 and self._after > look(self._address, _before_oldest):
-            frames, self._after = look(
-                self._address, partial(_back, self._after, self._wanted, frames, self._piece)
-            )
+            frames = look(self._address, partial(self._back, frames))
+
+    def _back(self, most: int, db: Database) -> int:
+        """Move back by one piece; return the number of frames still missing."""
+        condition, values = self._condition()
+        first = max(self._after - self._piece.rows, 0)
+        rows = db.execute(
+            f"SELECT id FROM log WHERE id > ? AND id <= ?{condition} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed texts
+            (first, self._after, *values, most),
+        ).fetchall()
+        missing = most - len(rows)
+        self._after = first if missing else rows[-1][0] - 1
+        return missing
 
     def go_back_to(self, since: datetime | timedelta) -> None:
         """Move back to the first frame since then. A duration counts back from now, by the
         database's clock."""
         at = look(self._address, partial(_moment, since))
-        while (
-            start := look(self._address, partial(_before, self._after, at, self._piece))
-        ) is not None:
+        while (start := look(self._address, partial(self._before, at))) is not None:
             self._after = start
+
+    def _before(self, at: str, db: Database) -> int | None:
+        """Return the id before the first frame since a time in the piece that ends here; None if it
+        has none."""
+        sql = (
+            "SELECT min(id) "
+            "FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) "
+            "WHERE at >= ?"
+        )
+        ((first,),) = db.execute(sql, (self._after, self._piece.rows, at)).fetchall()
+        return None if first is None else int(first) - 1
 
     def stop_at(self, until: datetime | timedelta) -> None:
         """Leave out the frames since then."""
@@ -85,12 +111,36 @@ class FrameReading:
     def next(self) -> list[LoggedFrame] | None:
         """Return the next frames; None at the end of the log. An empty list does not mean the
         end."""
-        frames, reached = look(
-            self._address, partial(_next, self._after, self._wanted, self._piece)
-        )
+        frames, reached = look(self._address, self._read)
         is_end = reached == self._after
         self._after = reached
         return None if is_end else frames
+
+    def _read(self, db: Database) -> tuple[list[LoggedFrame], int]:
+        """Return the matching frames of the next piece, and its last id; the present one if the
+        piece is empty."""
+        condition, values = self._condition()
+        after = max(self._after, _before_oldest(db))
+        last = min(after + self._piece.rows, _newest(db))
+        sql = f"{_LOGGED} WHERE log.id > ? AND log.id <= ?{condition} ORDER BY log.id"
+        frames: list[LoggedFrame] = []
+        characters = 0
+        for row in db.execute(sql, (after, last, *values)):
+            frames.append(LoggedFrame(*row))
+            characters += len(frames[-1].frame)
+            if characters > self._piece.characters:
+                return frames, frames[-1].id
+        return frames, max(last, after)
+
+    def _condition(self) -> tuple[str, tuple[object, ...]]:
+        wanted = self._wanted
+        return and_all(
+            given(
+                ("log.cp_id = ?", wanted.charger),
+                ("log.action = ? COLLATE NOCASE", wanted.action),
+                ("log.at < ?", wanted.before),
+            )
+        )
 
 
 def _newest(db: Database) -> int:
@@ -110,65 +160,6 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
     simulated = simulated_time(db)
     clock = accelerated(simulated, system_clock) if simulated else system_clock
     return stamp(clock() - since)
-
-
-def _before(upto: int, at: str, piece: Piece, db: Database) -> int | None:
-    """Return the id before the first frame since `at` in the piece that ends at `upto`; None if it
-    has none."""
-    sql = (
-        "SELECT min(id) "
-        "FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) "
-        "WHERE at >= ?"
-    )
-    (first,) = db.execute(sql, (upto, piece.rows, at)).fetchall()[0]
-    return None if first is None else int(first) - 1
-
-
-def _back(upto: int, wanted: FrameFilter, most: int, piece: Piece, db: Database) -> tuple[int, int]:
-    """Move back by one piece; return the number of frames still missing, and the id before the
-    piece."""
-    condition, values = _condition(wanted)
-    first = max(upto - piece.rows, 0)
-    rows = db.execute(
-        f"SELECT id FROM log WHERE id > ? AND id <= ?{condition} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed texts
-        (first, upto, *values, most),
-    ).fetchall()
-    missing = most - len(rows)
-    return missing, first if missing else rows[-1][0] - 1
-
-
-def _next(
-    after: int, wanted: FrameFilter, piece: Piece, db: Database
-) -> tuple[list[LoggedFrame], int]:
-    """Return the matching frames of the next piece, and its last id; `after` if the piece is
-    empty."""
-    condition, values = _condition(wanted)
-    after = max(after, _before_oldest(db))
-    last = min(after + piece.rows, _newest(db))
-    frames: list[LoggedFrame] = []
-    characters = 0
-    for row in db.execute(
-        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, "  # noqa: S608 - fixed texts
-        "log.action, log.frame, session.remote_address "
-        "FROM log LEFT JOIN session ON session.id = log.session_id "
-        f"WHERE log.id > ? AND log.id <= ?{condition} ORDER BY log.id",
-        (after, last, *values),
-    ):
-        frames.append(LoggedFrame(*row))
-        characters += len(frames[-1].frame)
-        if characters > piece.characters:
-            return frames, frames[-1].id
-    return frames, max(last, after)
-
-
-def _condition(wanted: FrameFilter) -> tuple[str, tuple[str, ...]]:
-    conditions = {
-        "log.cp_id = ?": wanted.charger,
-        "log.action = ? COLLATE NOCASE": wanted.action,
-        "log.at < ?": wanted.before,
-    }
-    named = {sql: value for sql, value in conditions.items() if value is not None}
-    return "".join(f" AND {sql}" for sql in named), tuple(named.values())
 
 
 class AuditPosition(NamedTuple):
@@ -207,9 +198,9 @@ def audit_position(db: Database) -> AuditPosition:
     for row in db.execute("SELECT log_id, lost, lost_told FROM audit_cursor").fetchall():
         return AuditPosition(*row)
     # read first, so that a frame stored between the two reads is not skipped
-    newest = _newest_frame(db)
+    last = newest(db, "log")
     oldest = db.execute("SELECT min(id) FROM log").fetchall()[0][0]
-    return AuditPosition(newest if oldest is None else oldest - 1, 0, 0)
+    return AuditPosition(last if oldest is None else oldest - 1, 0, 0)
 
 
 def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> LoggedFrames:
@@ -218,14 +209,8 @@ def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> 
     At most `most` frames with `most_characters` in total, but at least one if there is one.
     """
     # read first, so that a frame stored between the two reads does not count as pruned
-    newest = _newest_frame(db)
-    rows = db.execute(
-        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, "
-        "log.action, log.frame, session.remote_address "
-        "FROM log LEFT JOIN session ON session.id = log.session_id "
-        "WHERE log.id > ? ORDER BY log.id LIMIT ?",
-        (log_id, most),
-    )
+    last = newest(db, "log")
+    rows = db.execute(f"{_LOGGED} WHERE log.id > ? ORDER BY log.id LIMIT ?", (log_id, most))
     frames: list[LoggedFrame] = []
     for row in rows:
         frame = LoggedFrame(*row)
@@ -233,9 +218,4 @@ def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> 
         if frames and (most_characters < 0 or frame.id > frames[-1].id + 1):
             break
         frames.append(frame)
-    return LoggedFrames(frames, newest)
-
-
-def _newest_frame(db: Database) -> int:
-    rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchall()
-    return int(rows[0][0]) if rows else 0
+    return LoggedFrames(frames, last)

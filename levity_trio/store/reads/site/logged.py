@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import ListPage, cursor_of, key_of
+from levity_trio.store.reads.pages import ListPage, and_all, cursor_of, given, key_of
+from levity_trio.store.reads.shapes import Shape
 
 MOST_READ: Final = 100_000
 """Frames read for a page."""
@@ -50,16 +51,7 @@ _ENDS: Final = (
     "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)"
 )
 """Two look-ups; both in one SELECT of the log would scan it."""
-_COLUMNS: Final = "id, cp_id, session_id, at, direction, message_id, action, frame"
-_NAMES: Final = ("id", "charger", "session", "at", "direction", "message_id", "action", "frame")
-
-_CONDITIONS: Final = (
-    "cp_id = ?",
-    "action = ?",
-    "direction = ?",
-    "message_id = ?",
-    "instr(frame, ?) > 0",
-)
+_FRAME: Final = Shape(Frame)
 
 
 def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> ListPage[Frame]:
@@ -98,23 +90,26 @@ def _backwards(
 ) -> tuple[list[Frame], int]:
     """Return the frames of a stretch of ids, the newest first, and the id down to which it was
     read."""
-    named = (filters.charger, filters.action, filters.direction, filters.message_id, filters.text)
-    wanted = [
-        f" AND {condition}"
-        for condition, value in zip(_CONDITIONS, named, strict=True)
-        if value is not None
-    ]
+    wanted, values = and_all(
+        given(
+            ("cp_id = ?", filters.charger),
+            ("action = ?", filters.action),
+            ("direction = ?", filters.direction),
+            ("message_id = ?", filters.message_id),
+            ("instr(frame, ?) > 0", filters.text),
+        )
+    )
     rows = db.execute(
         (
-            f"SELECT {_COLUMNS} FROM log "  # noqa: S608
-            f"WHERE id BETWEEN ? AND ?{''.join(wanted)} ORDER BY id DESC LIMIT ?"
+            f"SELECT {_FRAME.columns} FROM log "  # noqa: S608
+            f"WHERE id BETWEEN ? AND ?{wanted} ORDER BY id DESC LIMIT ?"
         ),
-        (first, upto, *(value for value in named if value is not None), limit),
+        (first, upto, *values, limit),
     )
     frames: list[Frame] = []
     left = MOST_CHARACTERS
     for row in rows:
-        frame = Frame(**dict(zip(_NAMES, row, strict=True)))
+        frame = _FRAME.read(row)
         left -= len(frame.frame)
         if frames and left < 0:
             return frames, frames[-1].id

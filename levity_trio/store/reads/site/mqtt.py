@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.site.events import StoredFact, after, before_oldest, newest
-from levity_trio.told import of_stored
 from levity_trio.wire.times import stamp
 
 _MARGIN: Final = timedelta(minutes=1)
@@ -35,6 +36,13 @@ class MqttState:
     moved_at: str
 
 
+_STATE: Final = Shape(
+    MqttState,
+    waiting="position",
+    waiting_since="(SELECT at FROM event WHERE event.id > position ORDER BY event.id LIMIT 1)",
+).with_texts("problem")
+
+
 class BrokerProgress(NamedTuple):
     """The position as it is stored, and the last fact that the broker has acknowledged since."""
 
@@ -54,21 +62,10 @@ class FactsPage:
 
 def state(db: Database) -> MqttState | None:
     """Return the state of the broker; None if MQTT was never used."""
-    rows = db.execute(
-        "SELECT position, broker, is_connected, since, problem, moved_at,"
-        " (SELECT at FROM event WHERE event.id > position ORDER BY event.id LIMIT 1) FROM mqtt"
-    ).fetchall()
-    for position, broker, is_connected, since, problem, moved_at, waiting_since in rows:
-        return MqttState(
-            broker=broker,
-            is_connected=bool(is_connected),
-            since=since,
-            problem=of_stored(problem),
-            waiting=newest(db) - max(position, before_oldest(db)),
-            waiting_since=waiting_since,
-            moved_at=moved_at,
-        )
-    return None
+    found = _STATE.one(db, "FROM mqtt")
+    if found is None:
+        return None
+    return replace(found, waiting=newest(db) - max(found.waiting, before_oldest(db)))
 
 
 def next_page(db: Database, known: BrokerProgress, limit: int) -> FactsPage | None:

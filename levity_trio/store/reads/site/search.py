@@ -8,12 +8,13 @@ along.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 from unicodedata import normalize
 
+from levity_trio.billing.months import beginning
 from levity_trio.records import in_order, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
@@ -235,11 +236,8 @@ class _SearchText:
             return 1
         if any(one in form for form in forms for one in self._whole):
             return 2
-        return (
-            3
-            if all(any(one in form for form in forms for one in word) for word in self._words)
-            else None
-        )
+        has_all = all(any(one in form for form in forms for one in word) for word in self._words)
+        return 3 if has_all else None
 
 
 # What is found
@@ -272,8 +270,13 @@ def _transactions(
     most = wanted.most + 1
     starts: dict[int, str] = {}
     if wanted.day is not None:
-        starts.update(db.execute(_OF_DAY, (*_span(wanted.day, wanted.rule), most)).fetchall())
-    for tag in dict.fromkeys([*_sent_as(db, tags, wanted.rule), *_sent(db, looking)]):
+        days = wanted.day, wanted.day + timedelta(days=1)
+        first, end = (stamp(beginning(day, wanted.rule.zone)) for day in days)
+        starts.update(db.execute(_OF_DAY, (first, end, most)).fetchall())
+    policy, sent = wanted.rule.policy, list[str]()
+    for tag in tags:
+        sent += forms_as_sent(db, policy.key(tag), policy)
+    for tag in dict.fromkeys([*sent, *_sent(db, looking)]):
         starts.update(db.execute(_OF_TAG, (tag, most)).fetchall())
     for number in accounts:
         starts.update(db.execute(_OF_HOUSEHOLD, (number, most)).fetchall())
@@ -281,28 +284,13 @@ def _transactions(
     return billed_rows(db, numbers)
 
 
-def _span(day: date, rule: Rule) -> tuple[str, str]:
-    """Return the first moment of a day of the site, and of the next one."""
-    first, last = (
-        in_zone(datetime.combine(one, time(), rule.zone), UTC)
-        for one in (day, day + timedelta(days=1))
-    )
-    return stamp(first), stamp(last)
-
-
-def _sent_as(db: Database, tags: Sequence[str], rule: Rule) -> Iterator[str]:
-    for tag in tags:
-        yield from forms_as_sent(db, rule.policy.key(tag), rule.policy)
-
-
 def _sent(db: Database, looking: _SearchText) -> list[str]:
     """Return the tags of sessions that begin with the text, also those that nobody added."""
     text = looking.text.lower()
     if len(looking.plain) < LEAST:
         return []
-    return [
-        tag for (tag,) in db.execute(_SENT, (text, f"{text}\U0010ffff", BROUGHT_ALONG)).fetchall()
-    ]
+    bounds = (text, f"{text}\U0010ffff", BROUGHT_ALONG)
+    return [tag for (tag,) in db.execute(_SENT, bounds).fetchall()]
 
 
 LEAST: Final = 3

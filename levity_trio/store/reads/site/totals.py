@@ -7,7 +7,7 @@ value for one that was reset, and would count its whole value again.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -201,9 +201,7 @@ def _message_at(db: Database) -> dict[str, str]:
 
 
 def _summed(db: Database) -> Mapping[str, dict[Pair, int]]:
-    sums: dict[str, dict[Pair, int]] = {
-        counter: {} for counter in (FACT, CLOSED, REPORTED, TAKEN_BACK)
-    }
+    sums = defaultdict[str, dict[Pair, int]](dict)
     for charger, counter, what, amount in db.execute(SUMS).fetchall():
         sums[counter][charger, what] = amount
     return sums

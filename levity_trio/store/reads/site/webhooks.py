@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.site.events import StoredFact
-from levity_trio.told import of_stored
 
 
 @record(kw_only=False)
@@ -48,34 +47,30 @@ class GivenUpRow:
     problem: str
 
 
+_WEBHOOK: Final = Shape(
+    WebhookRow,
+    charger="webhook.cp_id",
+    failing="count(webhook_id)",
+    failing_since="min(failing_since)",
+    next_at="min(next_at)",
+    problem="max(problem)",
+    given_up=(
+        "(SELECT coalesce(sum(facts), 0) FROM webhook_given_up WHERE webhook_id = webhook.id)"
+    ),
+).with_texts("kinds", "problem")
+_GIVEN_UP: Final = Shape(GivenUpRow).with_texts("problem")
+
+
 def webhooks(db: Database) -> list[WebhookRow]:
     """Return all webhooks, the newest first."""
-    rows = db.execute(
-        "SELECT id, name, url, kinds, webhook.cp_id, created_at, created_by, delivered_at, "
-        "count(webhook_id), min(failing_since), min(next_at), max(problem), "
-        "(SELECT coalesce(sum(facts), 0) FROM webhook_given_up "
-        "WHERE webhook_id = webhook.id), removed_at, removed_by "
-        "FROM webhook LEFT JOIN webhook_waiting ON webhook_id = id "
-        "GROUP BY id ORDER BY id DESC"
-    )
-    return [_row(*row) for row in rows.fetchall()]
-
-
-def _row(number: int, name: str, url: str, kinds: str | None, *others: Any) -> WebhookRow:
-    *waiting, problem, given_up, removed_at, removed_by = others
-    waiting += of_stored(problem), given_up, removed_at, removed_by
-    return WebhookRow(number, name, url, None if kinds is None else json.loads(kinds), *waiting)
+    rest = "FROM webhook LEFT JOIN webhook_waiting ON webhook_id = id GROUP BY id ORDER BY id DESC"
+    return _WEBHOOK.every(db, rest)
 
 
 def given_up(db: Database, webhook: int, before: int | None, limit: int) -> list[GivenUpRow]:
     """Return what was given up for a webhook with an id below `before`, the newest first."""
-    rows = db.execute(
-        "SELECT id, at, cp_id, first_event, last_event, facts, failing_since, problem "
-        "FROM webhook_given_up WHERE webhook_id = ? AND id < ? "
-        "ORDER BY id DESC LIMIT ?",
-        (webhook, 2**62 if before is None else before, limit),
-    )
-    return [GivenUpRow(*[*row, of_stored(problem)]) for *row, problem in rows.fetchall()]
+    rest = "FROM webhook_given_up WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return _GIVEN_UP.every(db, rest, (webhook, 2**62 if before is None else before, limit))
 
 
 def of_charger(
