@@ -709,12 +709,11 @@ class ManagedChargers:
             return False
         return name not in self.preparing and place not in self.trying
 
-    def idle(self, present: LoadPresent, tree: Tree, now: float) -> list[Socket]:
-        """Return the connectors without a car that still have what was sent for a transaction, and
+    def idle(self, present: LoadPresent, tree: Tree, now: float) -> Iterator[Socket]:
+        """Yield the connectors without a car that still have what was sent for a transaction, and
         must get their default."""
         told_by_us = self._told_by_us
         here = {car.place for car in present.cars if car.transaction is not None}
-        idle: list[Socket] = []
         for place, held in self.leases.held.items():
             # Those of a charger that was refused are not in the tree.
             if place in here or place not in tree.sockets:
@@ -723,27 +722,25 @@ class ManagedChargers:
                 continue
             ends_by_itself = self.way(place) in (LimitWay.TRANSACTION, LimitWay.NONE)
             if held.lease.transaction is not None and not ends_by_itself:
-                idle.append(tree.sockets[place])
-        return idle
+                yield tree.sockets[place]
 
-    def unprepared(self) -> list[ManagedCharger]:
-        """Return the chargers that must get their defaults, because they are new or have booted,
+    def unprepared(self) -> Iterator[ManagedCharger]:
+        """Yield the chargers that must get their defaults, because they are new or have booted,
         and those that are let go."""
         told_by_us = self._told_by_us
-        unprepared: list[ManagedCharger] = []
         for name, charger in self.chargers.items():
             if not charger.is_connected or name in told_by_us:
                 continue
             prepared_at, booted_at = charger.prepared_at or "", charger.booted_at or ""
             if charger.state != MANAGED or not prepared_at or prepared_at < booted_at:
-                unprepared.append(charger)
-        return unprepared
+                yield charger
 
-    def to_close(self, present: LoadPresent, tree: Tree, decision: Allocation) -> dict[Place, bool]:
-        """Return the free connectors that cannot be limited and are to be closed, because their
+    def to_close(
+        self, present: LoadPresent, tree: Tree, decision: Allocation
+    ) -> Iterator[tuple[Place, bool]]:
+        """Yield the free connectors that cannot be limited and are to be closed, because their
         maximum does not fit, or opened again (True)."""
         here = {car.place for car in present.cars}
-        to_move: dict[Place, bool] = {}
         for place, socket in tree.sockets.items():
             name, connector = place
             charger = self.chargers.get(name)
@@ -759,8 +756,7 @@ class ManagedChargers:
                 )
             is_closed = f"{CLOSED}{connector}" in charger.put_back
             if is_open == is_closed:
-                to_move[place] = is_open
-        return to_move
+                yield place, is_open
 
     # Whether they obey
 

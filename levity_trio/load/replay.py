@@ -12,7 +12,17 @@ from itertools import accumulate
 
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.rule import Allocation, Car, Measured, OtherLoad, decide
-from levity_trio.load.tree import NOTHING, Phases, Place, Tree, added, highest_of, on
+from levity_trio.load.tree import (
+    NOTHING,
+    Circuit,
+    Phases,
+    Place,
+    Socket,
+    Tree,
+    added,
+    highest_of,
+    on,
+)
 from levity_trio.records import record
 
 STEP_SECONDS = 300.0
@@ -203,27 +213,32 @@ class PastHouse:
 
 
 def with_more(
-    tree: Tree, stays: Sequence[ReplayedStay], more: int, limit: float | None
+    circuits: Iterable[Circuit],
+    sockets: Iterable[Socket],
+    stays: Sequence[ReplayedStay],
+    more: int,
+    limit: float | None,
 ) -> tuple[Tree, list[ReplayedStay]]:
     """Return the tree with another limit at its root and so many more chargers, each used as one
     that is there is.
 
-    A new charger hangs beside the one whose sessions it repeats, one phase further, and has no safe
+    A new charger hangs beside the one whose sessions it repeats, one phase further. None has a safe
     limit.
     """
+    known = {socket.place: replace(socket, safe=0) for socket in sockets}
     places = sorted({stay.place for stay in stays})
-    sockets = [*tree.sockets.values()]
+    all_sockets = [*known.values()]
     repeated = [*stays]
     for number in range(more if places else 0):
         like = places[number % len(places)]
         name = f"another {number + 1}"
-        socket = tree.sockets[like]
-        turned = socket.rotation[1:] + socket.rotation[:1]
-        sockets.append(replace(socket, charger=name, connector=1, rotation=turned))
+        rotation = known[like].rotation
+        turned = rotation[1:] + rotation[:1]
+        all_sockets.append(replace(known[like], charger=name, connector=1, rotation=turned))
         own = [stay for stay in stays if stay.place == like]
         repeated += [replace(stay, place=(name, 1), whose=name) for stay in own]
-    circuits = dict(tree.circuits)
-    if limit is not None:
-        circuits[tree.root] = replace(circuits[tree.root], amperes=limit)
-    without_safe = [replace(socket, safe=0) for socket in sockets]
-    return Tree(circuits.values(), without_safe), repeated
+    limited = [
+        circuit if limit is None or circuit.parent else replace(circuit, amperes=limit)
+        for circuit in circuits
+    ]
+    return Tree(limited, all_sockets), repeated

@@ -18,7 +18,7 @@ Currents are in A per phase, moments are seconds since 1970 in UTC. Limits are w
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
 
@@ -278,7 +278,7 @@ def decide(
 
     queue = [claim for claim in wanting if not claim.grant]
     queue.sort(key=lambda claim: claim.place_in_queue(now, first_come=first_come))
-    loads = _phase_loads(tree, claims, ledgers)
+    loads = tuple(_phase_loads(tree, claims, ledgers))
     limits = {claim.car.place: claim.limit(tree, ledgers) for claim in claims}
     standings = {claim.car.place: claim.standing(now) for claim in claims}
     free = tuple(map(ledgers.free, range(ledgers.sum_of_phases + 1)))
@@ -753,17 +753,16 @@ def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers, now: 
         claim.room = None
 
 
-def _phase_loads(tree: Tree, claims: list[_CarClaim], ledgers: _Ledgers) -> tuple[PhaseLoad, ...]:
+def _phase_loads(tree: Tree, claims: list[_CarClaim], ledgers: _Ledgers) -> Iterator[PhaseLoad]:
     drawn = [0.0] * len(ledgers.now)
     permitted = [0.0] * len(ledgers.now)
     for claim in claims:
         for line in claim.lines:
             drawn[line] += claim.drawn
             permitted[line] += claim.grant
-    loads: list[PhaseLoad] = []
     for line, limit in enumerate(ledgers.limits):
         circuit, phase = divmod(line, len(PHASES))
-        load = PhaseLoad(
+        yield PhaseLoad(
             circuit=tree.order[circuit],
             phase=phase,
             limit=limit,
@@ -772,8 +771,6 @@ def _phase_loads(tree: Tree, claims: list[_CarClaim], ledgers: _Ledgers) -> tupl
             permitted=permitted[line],
             outage=ledgers.reserves[line],
         )
-        loads.append(load)
-    return tuple(loads)
 
 
 def _drawn_of_order(grid: GridOrder, claims: list[_CarClaim], loads: Sequence[PhaseLoad]) -> float:

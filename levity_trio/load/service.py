@@ -379,8 +379,7 @@ class LoadManagement:
             own = [socket for socket in sockets if socket.charger == name]
             act = sender.prepare if charger.state == MANAGED else sender.let_go
             nursery.start_soon(self._preparing, name, partial(act, charger, own))
-        to_move = managed.to_close(site.present, site.tree, site.decision)
-        for place, is_open in to_move.items():
+        for place, is_open in managed.to_close(site.present, site.tree, site.decision):
             move = partial(sender.open_or_close, place, is_open=is_open)
             nursery.start_soon(self._preparing, place[0], move)
         for place in [*managed.unrecorded]:

@@ -206,12 +206,11 @@ def _rounded(amperes: Phases) -> list[float]:
     return [round(ampere, 1) for ampere in amperes]
 
 
-def _lines_shown(decision: Allocation) -> list[LoadLine]:
-    lines: list[LoadLine] = []
+def _lines_shown(decision: Allocation) -> Iterator[LoadLine]:
     # The last entry of `free` is the sum of all phases, which is none of the lines.
     for load, free in zip(decision.lines, decision.free, strict=False):
         left = load.limit - load.other - load.drawn
-        line = LoadLine(
+        yield LoadLine(
             circuit=load.circuit,
             phase=NAMES[load.phase],
             limit_a=rounded(load.limit),
@@ -221,8 +220,6 @@ def _lines_shown(decision: Allocation) -> list[LoadLine]:
             free_a=max(0.0, rounded(min(free, left))),
             outage_a=rounded(load.outage),
         )
-        lines.append(line)
-    return lines
 
 
 def _why_fixed(
@@ -518,7 +515,7 @@ class SiteState:
         return LoadNow(
             at=timestamp_of(now),
             is_shadow=self.chargers.is_shadow,
-            lines=_lines_shown(decision),
+            lines=[*_lines_shown(decision)],
             cars=[self._car_shown(car, drawn[car.place], kept_for_away) for car in cars],
             meters=[meter.shown(now) for meter in self._meters.values()],
             over=self.overs.told(),

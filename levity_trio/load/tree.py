@@ -10,7 +10,7 @@ anything, so all of them and the largest other load together must fit each circu
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, cached_property, reduce
 
 from levity_trio.records import record
@@ -128,7 +128,7 @@ class Tree:
             self.sockets[socket.place] = socket
         # Only a tree that is right can be added up.
         if not problems:
-            problems = self.shortages(highest or {})
+            problems += self.shortages(highest or {})
         if problems:
             raise TreeRefused(tuple(problems))
 
@@ -166,9 +166,8 @@ class Tree:
             children[circuit.parent].append(circuit.name)
         return children
 
-    def shortages(self, highest: Mapping[str, Phases]) -> list[TreeProblem]:
-        """Return the circuits that all safe limits and the largest other load together exceed."""
-        problems: list[TreeProblem] = []
+    def shortages(self, highest: Mapping[str, Phases]) -> Iterator[TreeProblem]:
+        """Yield the circuits that all safe limits and the largest other load together exceed."""
         for name in self.order:
             circuit = self.circuits[name]
             sockets = self.sockets.values()
@@ -181,8 +180,7 @@ class Tree:
             sums = [safe[phase] + other[phase] for phase in PHASES]
             worst = sums.index(max(sums))
             if safe[worst] and sums[worst] > circuit.amperes:
-                problems.append(_too_little(circuit, below, safe[worst], other[worst], worst))
-        return problems
+                yield _too_little(circuit, below, safe[worst], other[worst], worst)
 
     def booked_for_others(self, circuit: str, highest: Mapping[str, Phases]) -> Phases:
         """Return the A per phase to keep for other consumers: the reserve that was entered, else

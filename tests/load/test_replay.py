@@ -88,7 +88,8 @@ def test_the_answer_is_near_the_truth(limit: float, house: float, *, taper: bool
     )
     assert past.run().met > 0.98
     real = truth.run()
-    tree, stays = with_more(past.tree, past.stays, 0, limit)
+    circuits, sockets = past.tree.circuits.values(), past.tree.sockets.values()
+    tree, stays = with_more(circuits, sockets, past.stays, 0, limit)
     found = replay(tree, stays, past.house())
     print(
         (
@@ -117,7 +118,9 @@ def stay(number: int, since: float = 0.0, **other: object) -> ReplayedStay:
 
 
 def again(limit: float, *stays: ReplayedStay, more: int = 0) -> WhatIf:
-    tree, found = with_more(Recorded(Block(ENOUGH, 1, 0)).tree, stays, more, limit)
+    there = Recorded(Block(ENOUGH, 1, 0)).tree
+    circuits, sockets = there.circuits.values(), there.sockets.values()
+    tree, found = with_more(circuits, sockets, stays, more, limit)
     return replay(tree, found, PastHouse({}))
 
 

@@ -47,7 +47,6 @@ from levity_trio.load.tree import (
     Phases,
     Place,
     Socket,
-    Tree,
     TreeRefused,
     as_phases,
 )
@@ -540,15 +539,13 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
     def compute() -> WhatIf:
         places = [*known.places]
         places += [(stay.charger, stay.connector) for stay in past.stays]
-        named = every_socket(site, dict.fromkeys(places))
-        sockets = [replace(socket, safe=0) for socket in named]
-        tree = Tree(site.circuits, sockets)
-        tree, stays = with_more(tree, _stays(sockets, past), body.chargers, body.amperes)
-        house = {name: loads for name, loads in past.house.items() if name in tree.circuits}
+        sockets = every_socket(site, dict.fromkeys(places))
+        stays = _stays(sockets, past)
+        tree, stays = with_more(site.circuits, sockets, stays, body.chargers, body.amperes)
         return replay(
             tree,
             stays,
-            PastHouse(house),
+            PastHouse(past.house),
             first_come=site.options.first_come,
             rest=lambda: time.sleep(REST_SECONDS),
         )
