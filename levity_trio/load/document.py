@@ -94,12 +94,11 @@ class SiteOptions:
 
 @record
 class LoadSite:
-    """What a document says. `metered` are the circuits that have a meter, each with its name."""
+    """What a document says."""
 
     circuits: tuple[Circuit, ...]
     sockets: tuple[Socket, ...] = ()
     meters: tuple[MeterConfig, ...] = ()
-    metered: Mapping[str, str] = field(default_factory=dict)
     options: SiteOptions = field(default_factory=SiteOptions)
 
 
@@ -115,11 +114,8 @@ def parse(text: str) -> LoadSite:
     charger_tables = _tables(document, "charger")
     meter_tables = _tables(document, "meter")
 
-    metered: dict[str, str] = {}
     for table in circuit_tables:
         _in_amperes(table)
-        if "meter" in table:
-            metered[table.get("name", "")] = table.pop("meter")
     circuits = _each(Circuit, "circuit", circuit_tables)
     if not circuits:
         words = Told(
@@ -127,7 +123,7 @@ def parse(text: str) -> LoadSite:
         )
         raise DocumentRefused(words)
     meters = _each(MeterConfig, "meter", meter_tables)
-    _check_meters(meters, metered)
+    _check_meters(meters, circuits)
 
     named = _tables(document, "options", is_one=True) | _tables(document, "grid", is_one=True)
     options = _made(SiteOptions, Told("[options] or [grid]"), named)
@@ -146,9 +142,7 @@ def parse(text: str) -> LoadSite:
         table.setdefault("circuit", _root(circuits))
         table.setdefault("most", options.most)
     sockets = _each(Socket, "charger", charger_tables)
-    return LoadSite(
-        circuits=circuits, sockets=sockets, meters=meters, metered=metered, options=options
-    )
+    return LoadSite(circuits=circuits, sockets=sockets, meters=meters, options=options)
 
 
 def _in_amperes(circuit: dict[str, Any]) -> None:
@@ -163,16 +157,17 @@ def _in_amperes(circuit: dict[str, Any]) -> None:
     circuit.setdefault("amperes", tenths / 10)
 
 
-def _check_meters(meters: Iterable[MeterConfig], metered: Mapping[str, str]) -> None:
+def _check_meters(meters: Iterable[MeterConfig], circuits: Iterable[Circuit]) -> None:
     names = set[str]()
     for meter in meters:
         if meter.name in names:
             raise DocumentRefused(Told("the meter {1} is there twice", meter.name))
         names.add(meter.name)
-    for circuit, name in metered.items():
-        if name not in names:
+    for circuit in circuits:
+        if circuit.meter and circuit.meter not in names:
             words = Told(
-                "{1} is measured by {2}, which there is not: give [[meter]]", circuit, name
+                "{1} is measured by {2}, which there is not: give [[meter]]",
+                *(circuit.name, circuit.meter),
             )
             raise DocumentRefused(words)
     for meter in meters:
@@ -397,10 +392,7 @@ def _root(circuits: Sequence[Circuit]) -> str:
 
 def written(site: LoadSite) -> str:
     """Write a site as a document, which leaves out what is usual."""
-    tables: list[str] = []
-    for circuit in site.circuits:
-        meter = site.metered.get(circuit.name, "")
-        tables.append(_table_of("[[circuit]]", circuit, {"meter": meter}))
+    tables = [_table_of("[[circuit]]", circuit, {}) for circuit in site.circuits]
     tables += [_table_of("[[charger]]", socket, {"most": socket.most}) for socket in site.sockets]
     tables += [_table_of("[[meter]]", meter, {}) for meter in site.meters]
     tables += [_table_of(head, site.options, {}, names) for head, names in _OPTIONS.items()]

@@ -275,8 +275,9 @@ class SiteState:
                 self._history.remember(circuit.name, amperes, quarter.quarter * SECONDS)
         configs = {meter.name: meter for meter in self._site.meters}
         self._meters = {
-            name: _MeterState(configs[name], circuit, now)
-            for circuit, name in self._site.metered.items()
+            circuit.meter: _MeterState(configs[circuit.meter], circuit.name, now)
+            for circuit in self._site.circuits
+            if circuit.meter
         }
         readers = map(reader, self._site.meters)
         self.readers = [read for read in readers if read is not None]

@@ -43,6 +43,8 @@ class Circuit:
     """A per phase for other consumers, as the owner entered it; None: as measured, or nothing."""
     cautious: bool = False
     """Book 1.2 × of the highest other load, for houses whose evenings differ much."""
+    meter: str = ""
+    """The name of the meter that measures it; "" if none does."""
 
     def can_carry(self, amperes: float) -> bool:
         """Whether a meter may show so much, below zero too: more, or what is no number, is the

@@ -51,7 +51,7 @@ heartbeat_seconds = 300
 def test_what_it_says() -> None:
     site = parse(WHOLE)
     assert site.circuits == (
-        Circuit(name="Main", amperes=100),
+        Circuit(name="Main", amperes=100, meter="SDM"),
         Circuit(name="Garage", parent="Main", amperes=40, reserve=2.5),
     )
     assert site.sockets == (
@@ -61,7 +61,6 @@ def test_what_it_says() -> None:
     assert site.meters == (
         MeterConfig(name="SDM", kind="modbus", address="10.0.0.7:502", model="SDM630"),
     )
-    assert site.metered == {"Main": "SDM"}
     assert site.options == SiteOptions(first_come=True, failsafe_amperes=16, heartbeat_seconds=300)
 
 

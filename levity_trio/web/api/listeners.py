@@ -55,7 +55,7 @@ from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Doorway, application_of
-from levity_trio.web.api.load import feeder, leases, load, power
+from levity_trio.web.api.load import feeder, leases, load
 from levity_trio.web.api.money import (
     bank_files,
     biller,
@@ -114,7 +114,7 @@ DRIVERS_LIMITS: Final = HttpLimits(
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
-    *(now, power, load, history, search, system),
+    *(now, history, load, search, system),
     *(
         administration,
         tags,

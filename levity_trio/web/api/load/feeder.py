@@ -267,7 +267,7 @@ def _toml(body: SiteBody) -> str:
         if model in PAGES:
             url = f"http://{address}{PAGES[model]}"
             meter = MeterConfig(name=HOUSE, kind="http", url=url, model=model)
-        site = replace(site, meters=(meter,), metered={FEEDER: HOUSE})
+        site = replace(site, meters=(meter,), circuits=(replace(circuit, meter=HOUSE),))
     return written(site)
 
 
@@ -302,7 +302,7 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
         shown.problems.extend(extended(LoadProblem, problem) for problem in refused.problems)
         shown.offers.extend(ways_out(site, known.places, known.highest))
 
-    shown.circuits.extend(_circuit(circuit, site, known) for circuit in site.circuits)
+    shown.circuits.extend(_circuit(circuit, known) for circuit in site.circuits)
     unknown: dict[Place, int] = {}
     sockets = every_socket(site, known.places)
     for socket in sorted(sockets, key=lambda socket: socket.place):
@@ -316,14 +316,14 @@ def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
     return replace(shown, unknown_costs_a=max(unknown.values(), default=0))
 
 
-def _circuit(circuit: Circuit, site: LoadSite, known: _SiteChecks) -> LoadCircuit:
+def _circuit(circuit: Circuit, known: _SiteChecks) -> LoadCircuit:
     highest = known.highest.get(circuit.name)
     highest_a = None if highest is None else [round(amperes, 1) for amperes in highest]
     return extended(
         LoadCircuit,
         circuit,
         parent=circuit.parent or None,
-        meter=site.metered.get(circuit.name),
+        meter=circuit.meter or None,
         highest_a=highest_a,
     )
 

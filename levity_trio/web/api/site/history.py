@@ -1,4 +1,4 @@
-"""Energy and costs by day or month: of the site, of each charger, of each account."""
+"""Energy by the quarter of an hour, day or month, and costs: of the site, chargers and accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ from levity_trio.store.reads.transactions.history import (
     WantedSeries,
     series,
 )
-from levity_trio.store.reads.transactions.power import OfWeek, WeekHistory, hours_of_week
+from levity_trio.store.reads.transactions.power import (
+    DayPower,
+    OfWeek,
+    WeekHistory,
+    hours_of_week,
+    power_of_day,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
@@ -71,6 +77,28 @@ class WeekQuery(ClientInput, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     account: OfAccount = None
     format: Format = "json"
+
+
+class PowerQuery(ClientInput):
+    """The day; by default, today."""
+
+    day: LocalDay | None = None
+
+
+@ENDPOINTS.get("/api/power", Role.VIEWER, "invalid")
+async def get_power(request: TypedRequest[PowerQuery, None]) -> DayPower:
+    """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the
+    day before. Two years are kept."""
+    day = None if request.query.day is None else local_day(request.query.day, "day")
+    return await request.read(read_power, server=request.api, wanted=day)
+
+
+def read_power(db: Database, server: Server, wanted: date | None = None) -> DayPower:
+    """Return the energy of a day; by default, of today."""
+    zone = server.config.time_zone
+    day = wanted or local_today(server)
+    times = [begins_at(begin, zone) for begin in (day - DAY, day, day + DAY)]
+    return power_of_day(db, day=str(day), zone=str(zone), times=times, now=server.stamp())
 
 
 @ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))

@@ -28,8 +28,7 @@ from levity_trio.store.reads.transactions.billed import numbers_of
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.chargers.addresses import addresses_of
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.api.load.power import read_power
-from levity_trio.web.api.site.history import HistoryQuery, read_history
+from levity_trio.web.api.site.history import HistoryQuery, read_history, read_power
 from levity_trio.web.api.site.now import read_now
 from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.operations import words_of
