@@ -104,16 +104,14 @@ def ability(
     the first that is tried."""
     key = next((KEYS[name] for name in keys if name in KEYS), None)
     features = words(keys, "SupportedFeatureProfiles")
-    ways = [*LimitWay]
+    chosen = max(way, LimitWay(facts.get("way", 1)))
     if features and SMART_CHARGING not in features:
-        ways = [LimitWay.KEY, LimitWay.NONE]
+        chosen = max(chosen, LimitWay.KEY)
     if number(keys, "MaxChargingProfilesInstalled") == 1:
         # A profile of the transaction needs the default beside it.
-        ways.remove(LimitWay.TRANSACTION)
-    if key is None:
-        ways.remove(LimitWay.KEY)
-    first = max(way, LimitWay(facts.get("way", 1)))
-    chosen = next(later for later in ways if later >= first)
+        chosen = max(chosen, LimitWay.DEFAULT)
+    if chosen is LimitWay.KEY and key is None:
+        chosen = LimitWay.NONE
     has_default = chosen in WITH_DEFAULT
 
     units = words(keys, "ChargingScheduleAllowedChargingRateUnit")

@@ -309,6 +309,10 @@ def test_a_charger_that_obeys_nothing_is_told_nothing() -> None:
             LimitWay.DEFAULT,
         ),
         ({"SupportedFeatureProfiles": "Core"}, LimitWay.NONE),
+        (
+            {"SupportedFeatureProfiles": "Core", "MaxChargingProfilesInstalled": "1"},
+            LimitWay.NONE,
+        ),
         ({"SupportedFeatureProfiles": "Core", "SetCurrent": "32000"}, LimitWay.KEY),
         ({"MaxChargingProfilesInstalled": "many"}, LimitWay.TRANSACTION),
     ],
