@@ -331,47 +331,46 @@ def ways_out(
     sockets = every_socket(site, known)
     ways: list[LoadOffer] = []
     one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
-    if one_phase and all(new.safe == old.safe for new, old in zip(one_phase, sockets, strict=True)):
+    if one_phase is not None and not one_phase.without:
         words = Told("All charge then, on one phase each: where chargers can do so")
-        ways.append(LoadOffer(words=words, toml=_with(site, one_phase), without=[]))
+        ways.append(replace(one_phase, words=words))
     fewer = _fitting(site, sockets, highest)
-    if fewer:
-        pairs = zip(fewer, sockets, strict=True)
-        without = [new.charger for new, old in pairs if old.safe and not new.safe]
-        words = Told("{1} does not charge then", len(without), many="{1} do not charge then")
-        ways.append(LoadOffer(words=words, toml=_with(site, fewer), without=without))
+    if fewer is not None:
+        ways.append(fewer)
     return ways
 
 
 def _fitting(
     site: LoadSite, sockets: Sequence[Socket], highest: Mapping[str, Phases]
-) -> list[Socket]:
+) -> LoadOffer | None:
     """Take safe limits away until the rest fits, the last by name first, low priority before that.
-    Return no sockets if something else is wrong."""
+    Return None if something else is wrong."""
     left = {socket.place: socket for socket in sockets}
     last_first = sorted(sockets, key=lambda socket: socket.place, reverse=True)
     last_first.sort(key=lambda socket: socket.priority)
     circuits = {circuit.name: circuit for circuit in site.circuits}
     while True:
         try:
-            tree = Tree(site.circuits, left.values(), highest=highest)
+            Tree(site.circuits, left.values(), highest=highest)
+            break
         except TreeRefused as refused:
             short = {problem.circuit for problem in refused.problems}
-            safe = [left[socket.place] for socket in last_first if left[socket.place].safe]
-            # Circuits may be in a circle: that may be why they were refused.
-            paths = {socket.place: path_of(socket.circuit, circuits) for socket in safe}
-            below = [socket for socket in safe if not short.isdisjoint(paths[socket.place])]
-            if not below:
-                return []
-            left[below[0].place] = replace(below[0], safe=0)
-        else:
-            return [tree.sockets[socket.place] for socket in sockets]
+        safe = [left[socket.place] for socket in last_first if left[socket.place].safe]
+        # Circuits may be in a circle: that may be why they were refused.
+        paths = {socket.place: path_of(socket.circuit, circuits) for socket in safe}
+        below = [socket for socket in safe if not short.isdisjoint(paths[socket.place])]
+        if not below:
+            return None
+        left[below[0].place] = replace(below[0], safe=0)
 
-
-def _with(site: LoadSite, sockets: Iterable[Socket]) -> str:
-    """Return a document that names the sockets of which anything is to be said."""
-    named = tuple(socket for socket in sockets if socket != _usual(site, socket.place))
-    return written(replace(site, sockets=named))
+    without = [socket.charger for socket in sockets if socket.safe and not left[socket.place].safe]
+    # Only sockets of which anything is to be said are named.
+    named = [socket for socket in left.values() if socket != _usual(site, socket.place)]
+    return LoadOffer(
+        words=Told("{1} does not charge then", len(without), many="{1} do not charge then"),
+        toml=written(replace(site, sockets=tuple(named))),
+        without=without,
+    )
 
 
 def with_other_charger(text: str, old: str, new: str) -> str:

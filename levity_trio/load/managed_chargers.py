@@ -312,9 +312,10 @@ class ManagedChargers:
         way, basis = self.can[place[0]].way, self._bases.get(place)
         return way if basis is None else max(way, basis.way)
 
-    def has_default(self, place: Place) -> None:
+    def has_default(self, socket: Socket, now: float) -> None:
         """Note that a connector has its default again."""
-        self._bases.pop(place, None)
+        self._bases.pop(socket.place, None)
+        self.leases.hold(socket.place, self.default_of(socket, now))
 
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so many seconds. The clocks of chargers were

@@ -145,7 +145,7 @@ def _lines_of(ratio: float) -> int | None:
 
 
 def drawn_between(
-    socket: Socket, car: PluggedIn, lines: int | None, limit: Between | None = None
+    socket: Socket, car: PluggedIn, lines: int | None, limit: Between | None
 ) -> tuple[Phases, Phases]:
     """Return the least and the most A that a car draws on each phase of the feeder.
 

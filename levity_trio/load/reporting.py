@@ -1,5 +1,5 @@
-"""What is kept of decisions: what the next one goes on from, the sums of each quarter of an hour,
-how orders are kept, and what exceeds its limit."""
+"""What is kept of decisions: the sums of each quarter of an hour, how orders are kept, and what
+exceeds its limit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, LoadExceeded, LoadExceedEnded
 from levity_trio.load.document import CHARGERS, CONNECTION
-from levity_trio.load.rule import VOLTS, Allocation, CarStanding, GridOrder
+from levity_trio.load.rule import VOLTS, Allocation, GridOrder
 from levity_trio.load.tree import NAMES, Phases, Place
 from levity_trio.store.reads.load.load import (
-    KeptDecision,
     LoadCarQuarter,
     LoadOrder,
     LoadOver,
@@ -49,16 +48,6 @@ class DecisionInputs(NamedTuple):
 
 def rounded(amperes: float) -> float:
     return round(float(amperes), 1)
-
-
-def went_on(kept: KeptDecision | None, now: float) -> Allocation:
-    """Return the decision from which a server goes on: turns and queue are as they were."""
-    if kept is None:
-        return Allocation(at=now)
-    standings: dict[Place, CarStanding] = {}
-    for charger, connector, values in kept.standings:
-        standings[charger, connector] = CarStanding(**values)
-    return Allocation(at=min(now, seconds(kept.at)), standings=standings)
 
 
 # Quarters of an hour

@@ -181,8 +181,7 @@ class LimitSender:
         if place not in held.held:
             return
         if state == ACCEPTED:
-            held.hold(place, self._managed.default_of(socket, self.now))
-            self._managed.has_default(place)
+            self._managed.has_default(socket, self.now)
             self.keep(place)
         else:
             pause = REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS

@@ -4,7 +4,7 @@ the next."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -31,12 +31,12 @@ from levity_trio.load.reporting import (
     Overloads,
     QuarterSums,
     rounded,
-    went_on,
 )
 from levity_trio.load.rule import (
     Allocation,
     Bound,
     Car,
+    CarStanding,
     CurrentLimit,
     GridOrder,
     Measured,
@@ -283,7 +283,7 @@ class SiteState:
         self.readers = [read for read in readers if read is not None]
         self._subscribed = Subscribed(self._site.meters)
         self.topics = self._subscribed.topics
-        self.decision = went_on(kept, now)
+        self.decision = Allocation(at=now)
         """The last one."""
         self._inputs: DecisionInputs | None = None
         self._shown: LoadNow | None = None
@@ -296,17 +296,22 @@ class SiteState:
         value."""
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.tree = self._planted()
-        if kept is not None:
-            self._go_on(kept.shown["meters"])
         self.overs = Overloads([] if kept is None else kept.shown["over"], now)
+        if kept is not None:
+            self._go_on(kept, now)
         self.quarters = QuarterSums(now)
         self._compliance = OrderCompliance()
         self.orders: list[LoadOrder] = []
         """Those of the grid operator that are kept differently than before."""
 
-    def _go_on(self, meters: Iterable[Mapping[str, Any]]) -> None:
-        """Take what meters showed before a restart, so that it makes none silent."""
-        for told in meters:
+    def _go_on(self, kept: KeptDecision, now: float) -> None:
+        """Go on from before a restart: turns and queue are as they were, and what meters showed, so
+        that it makes none silent."""
+        standings: dict[Place, CarStanding] = {}
+        for charger, connector, values in kept.standings:
+            standings[charger, connector] = CarStanding(**values)
+        self.decision = Allocation(at=min(now, seconds(kept.at)), standings=standings)
+        for told in kept.shown["meters"]:
             meter = self._meters.get(told["name"])
             if meter is None or told["at"] is None:
                 continue

@@ -557,7 +557,7 @@ def test_between_what_and_what_a_car_draws(
 ) -> None:
     car = PluggedIn("CP-1", 1, True, "Charging", "", "2026-03-01T12:00:00.000Z", 1, "A", None, told)
     socket = Socket(charger="CP-1", circuit="Feeder", rotation=rotation)
-    found = drawn_between(socket, car, lines)
+    found = drawn_between(socket, car, lines, None)
     assert [*found[0], *found[1]] == pytest.approx([*least, *most])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
-from math import ceil, isfinite
+from math import ceil
 from operator import attrgetter
 from typing import Annotated, Final, NamedTuple
 
@@ -414,17 +414,17 @@ class GridBody(ClientInput):
 async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
     """Tell what a meter of the kind push shows; send it every few seconds"""
     load, name, amperes = request.api.load, request.path["name"], request.body.amperes
-    if not all(isfinite(current) and abs(current) <= MOST_AMPERES for current in amperes):
+    if not all(abs(current) <= MOST_AMPERES for current in amperes):
         raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
     if load is not None and load.measured(name, as_phases(amperes)):
         return
 
     # The duty may be at another server: then the meter is known here, too, and only cannot be
     # heard.
-    known = await _known_now(request)
-    if known.version is None:
+    version = await request.read(stored.newest_site)
+    if version is None:
         raise _unmanaged()
-    meters = [meter.name for meter in parse(known.version.toml).meters]
+    meters = [meter.name for meter in parse(version.toml).meters]
     if name not in meters:
         names = ", ".join(meters) or Told("none")
         raise not_found(Told("meter {1}; there are: {2}", name, names))

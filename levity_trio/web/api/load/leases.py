@@ -152,8 +152,7 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
 @ENDPOINTS.post(CHARGERS, Role.ADMIN, "invalid", "not_found", "conflict")
 async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Begin to limit chargers; until then, all is only shown"""
-    chargers = await _meant(request)
-    load = await load_of(request)
+    load, chargers = await load_of(request), await _meant(request)
     with refusals():
         await load.manage(chargers, by=request.caller.name)
     return await list_limited_chargers(request)
@@ -162,8 +161,7 @@ async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[Lim
 @ENDPOINTS.post(f"{CHARGERS}/release", Role.ADMIN, "invalid", "not_found", "conflict")
 async def release_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Clear what chargers were sent, put back their settings, and limit them no longer"""
-    chargers = await _meant(request)
-    load = await load_of(request)
+    load, chargers = await load_of(request), await _meant(request)
     await load.let_go(chargers, by=request.caller.name)
     return await list_limited_chargers(request)
 
@@ -173,7 +171,6 @@ async def _meant(request: TypedRequest[None, LimitBody]) -> list[str]:
     body = request.body
     if body.charger is not None:
         return [body.charger]
-    await load_of(request)
     version, places = await request.read(lambda db: (newest_site(db), load_places(db)))
     if version is None:
         return []
