@@ -97,6 +97,11 @@ class LimitSender:
         except (CallFailed, StoreUnavailable):
             return None
 
+    async def ask_for_report(self, socket: Socket) -> None:
+        """Ask a charger what a connector draws."""
+        payload = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
+        await self.ask(socket.charger, ("TriggerMessage", payload))
+
     # Limits
 
     async def send(self, step: LimitStep, socket: Socket, lines: int | None, began: float) -> None:
@@ -121,17 +126,17 @@ class LimitSender:
                 managed.accepted(place, lease.transaction)
                 self.keep(place)
             else:
-                if state in REFUSED:
+                is_refused = state in REFUSED
+                if is_refused:
                     managed.refused(place, lease)
-                held.failed(step, self.now, is_refused=state in REFUSED)
+                held.failed(step, self.now, is_refused=is_refused)
         if state != ACCEPTED:
             return
         if managed.is_overruled(charger, lease.transaction):
             await self.ask(charger, profiles.clearing_own(LimitWay.TRANSACTION, socket))
         if step.is_lower:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
-            report = {"requestedMessage": "MeterValues", "connectorId": socket.connector}
-            await self.ask(charger, ("TriggerMessage", report))
+            await self.ask_for_report(socket)
 
     async def _is_recorded(self, step: LimitStep) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""

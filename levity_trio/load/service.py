@@ -488,7 +488,7 @@ class LoadManagement:
             self._later(leases.learn, charger, facts, at)
         self._managed.learned.clear()
         for transaction, why in self._managed.spells(site.present, site.decision, now):
-            self._later(leases.keep_spell, transaction, why, at)
+            self._later(load.begin_span, transaction, why, at)
 
     def _keep(self, site: SiteState, shown: LoadNow, now: float, facts: Sequence[Fact]) -> None:
         for fact in facts:

@@ -174,8 +174,7 @@ class ChargerTrial:
 
     async def _wait_for_report(self) -> None:
         """Ask for a report, where the charger can be asked, and wait a little."""
-        payload = {"requestedMessage": "MeterValues", "connectorId": self.socket.connector}
-        await self._ask(("TriggerMessage", payload))
+        await self.sender.ask_for_report(self.socket)
         await self._sleep(LOOK_SECONDS)
 
     async def _drawn(self, since: float) -> float | None:

@@ -4,6 +4,7 @@ obey."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any, Final
 
 import orjson
@@ -11,7 +12,7 @@ import orjson
 from levity_trio.events import LimitIgnored, LimitObeyed, LoadManagementChanged, TrialEnded
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.load.leases import StoredLease
-from levity_trio.store.writes.load.load import begin_span, check_charger, end_span
+from levity_trio.store.writes.load.load import check_charger
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 
@@ -127,10 +128,7 @@ def keep_lease(db: UnitOfWork, lease: StoredLease) -> None:
         "SET (tx_id, amperes, ends_at, safe_a, sent_at, day, writes) = (excluded.tx_id, "
         "excluded.amperes, excluded.ends_at, excluded.safe_a, excluded.sent_at, excluded.day, "
         "excluded.writes)",
-        (
-            *(lease.charger, lease.connector, lease.transaction, lease.amperes, lease.ends_at),
-            *(lease.safe_a, lease.sent_at, lease.day, lease.writes),
-        ),
+        astuple(lease),
     )
 
 
@@ -199,14 +197,6 @@ def learn(db: UnitOfWork, charger: str, facts: Mapping[str, Any], at: str) -> No
             "SET (value, cp_id, at) = (excluded.value, excluded.cp_id, excluded.at)",
             (*model, what, orjson.dumps(value).decode(), charger, at),
         )
-
-
-def keep_spell(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
-    """Note that a car gets too little to charge because of us, or no longer."""
-    if why:
-        begin_span(db, transaction, why, at)
-    else:
-        end_span(db, transaction, at)
 
 
 # Trials

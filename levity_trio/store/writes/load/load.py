@@ -270,15 +270,17 @@ def keep_order(db: UnitOfWork, order: LoadOrder) -> None:
 
 def begin_span(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
     """Note since when the car of a transaction gets too little to charge, and why: waited, paused
-    or below. A span that lasts for another reason ends then."""
+    or below; or, without a reason, that it does so no longer. A span that lasts for another reason
+    ends then."""
     known = db.row(_LASTING, (transaction,))
     if known is not None and known[0] == why:
         return
     since = at if known is None else max(at, known[1])
     end_span(db, transaction, since)
-    db.execute(
-        "INSERT INTO load_span (tx_id, why, since) VALUES (?, ?, ?)", (transaction, why, since)
-    )
+    if why:
+        db.execute(
+            "INSERT INTO load_span (tx_id, why, since) VALUES (?, ?, ?)", (transaction, why, since)
+        )
 
 
 _LASTING: Final = "SELECT why, since FROM load_span WHERE tx_id = ? AND until IS NULL"
