@@ -414,8 +414,8 @@ def _table_of(
         value = getattr(row, part.name)
         if value != part.default and (only is None or part.name in only):
             values["id" if part.name == "charger" else part.name] = value
-    values |= {name: value for name, value in more.items() if value}
-    lines = [f"{name} = {_toml(value)}\n" for name, value in values.items() if value != ()]
+    values |= more
+    lines = [f"{name} = {_toml(value)}\n" for name, value in values.items()]
     return "".join([f"{head}\n", *lines]) if lines else ""
 
 

@@ -189,11 +189,9 @@ class Leases:
             if held is not None:
                 self.gone[place] = held.lease
 
-    def send_anew(self, charger: str) -> None:
-        """Note that what a charger was sent may be gone."""
-        for place, held in self.held.items():
-            if place[0] == charger:
-                held.send_anew()
+    def of(self, charger: str | None) -> list[HeldLease]:
+        """Return what is known of the connectors of a charger."""
+        return [held for (name, _), held in self.held.items() if name == charger]
 
     def on_one_line(self, socket: Socket, amperes: float) -> float:
         """Return the most that a connector may draw on one line if its limit is so many A on

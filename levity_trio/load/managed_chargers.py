@@ -763,11 +763,10 @@ class ManagedChargers:
 
     def is_watched(self, charger: str | None) -> bool:
         """Return whether the next reading of a charger is to show that it obeys."""
-        for place, held in self.leases.held.items():
-            is_to_show = held.may_still_draw > 0 or held.above is not None or held.is_stuck
-            if is_to_show and place[0] == charger:
-                return True
-        return False
+        return any(
+            held.may_still_draw > 0 or held.above is not None or held.is_stuck
+            for held in self.leases.of(charger)
+        )
 
     def told_by_others(self, charger: str, tree: Tree, now: float) -> None:
         """Note that somebody else sent a profile to a charger: until it was measured, it may draw

@@ -320,11 +320,9 @@ class Overloads:
             if now - overload.since > TELL_SECONDS:
                 yield circuit, phase, overload.above
 
-    def told(self) -> list[LoadOver]:
-        """Return those that were told and are not over."""
-        told: list[LoadOver] = []
+    def told(self) -> Iterator[LoadOver]:
+        """Yield those that were told and are not over."""
         for (circuit, phase), overload in sorted(self._overloads.items()):
             if overload.is_told:
                 since = timestamp_of(overload.since)
-                told.append(LoadOver(circuit=circuit, phase=NAMES[phase], since=since))
-        return told
+                yield LoadOver(circuit=circuit, phase=NAMES[phase], since=since)

@@ -519,13 +519,20 @@ class _CarClaim:
         amperes, by_hand, bound = self.amperes, self.car.by_hand, self.bound
         if bound is Bound.MOST and by_hand is not None and by_hand <= amperes:
             bound = Bound.HAND
-        limit = CurrentLimit(amperes=amperes, bound=bound, over=self.car.over)
-        if self.line is None or bound not in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
-            return limit
-        if self.line in ledgers.ordered and bound is not Bound.SAFE:
-            return replace(limit, circuit=GRID, phase=self.line)
-        circuit, phase = divmod(self.line, len(PHASES))
-        return replace(limit, circuit=tree.order[circuit], phase=phase, outage=self.is_outage)
+        circuit, phase, is_outage = "", 0, False
+        if self.line is not None and bound in (Bound.CIRCUIT, Bound.WAITS, Bound.SAFE):
+            circuit, phase = GRID, self.line
+            if self.line not in ledgers.ordered or bound is Bound.SAFE:
+                circuit, phase = tree.order[phase // len(PHASES)], phase % len(PHASES)
+                is_outage = self.is_outage
+        return CurrentLimit(
+            amperes=amperes,
+            bound=bound,
+            circuit=circuit,
+            phase=phase,
+            outage=is_outage,
+            over=self.car.over,
+        )
 
     def standing(self, now: float) -> CarStanding:
         """Return what the next decision needs to know of it."""

@@ -216,7 +216,8 @@ class LimitSender:
             for socket in sockets:
                 for call in profiles.clearing(can, socket):
                     await self.ask(name, call, is_stored=True)
-            self._managed.leases.send_anew(name)
+            for held in self._managed.leases.of(name):
+                held.send_anew()
             await self._report_often(charger)
         stored_as = way, charger.prepared_at
         await self._writer.run(leases.prepared, name, began_at, charger.firmware, stored_as)

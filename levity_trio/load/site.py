@@ -524,7 +524,7 @@ class SiteState:
             lines=[*_lines_shown(decision)],
             cars=[self._car_shown(car, drawn[car.place], kept_for_away) for car in cars],
             meters=[meter.shown(now) for meter in self._meters.values()],
-            over=self.overs.told(),
+            over=[*self.overs.told()],
             grid_a=grid.amperes,
             grid_kw=grid.kilowatts,
             grid_of=limits,
