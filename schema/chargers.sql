@@ -393,6 +393,7 @@ CREATE TABLE meter_key (
 ) STRICT;
 CREATE UNIQUE INDEX meter_key_of_charger ON meter_key (cp_id, conn_id, fingerprint)
     WHERE ended_at IS NULL;
+CREATE INDEX meter_key_all ON meter_key (cp_id, id);
 
 -- Sessions were checked with it. It is ended once.
 CREATE TRIGGER meter_key_is_kept BEFORE DELETE ON meter_key

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.signed.keys import (
@@ -169,15 +171,16 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
 
 
 def _used(records: Sequence[SignedRecord]) -> Sequence[SignedRecord]:
-    """Return the newest record with begin and end, else all from the begin to the end. Raises
-    _Unproven."""
+    """Return the record with begin and end, else all from the first begin to the last end: after a
+    power failure, a meter may go on with a new record. Raises _Unproven."""
     paged = sorted((one for one in records if one.page is not None), key=lambda one: one.page or 0)
-    ends = [place for place, one in enumerate(paged) if one.reasons & ENDS]
-    last = ends[-1] if ends else -1
-    begins = [place for place, one in enumerate(paged[: last + 1]) if BEGIN in one.reasons]
-    if not begins:
+    first = next((place for place, one in enumerate(paged) if one.begins), len(paged))
+    ends = [place for place, one in enumerate(paged) if one.reasons & ENDS and place >= first]
+    if not ends:
         raise _Unproven(Told("begin and end are not both signed"))
-    used = paged[begins[-1] : last + 1]
+    used = paged[first : ends[-1] + 1]
+    if used[-1].begins == used[0].begins:
+        return used[-1:]
     if [one.page for one in used] != [*range(used[0].page or 0, (used[0].page or 0) + len(used))]:
         raise _Unproven(Told("records between begin and end are missing"))
     return used
@@ -190,21 +193,25 @@ def _pair(records: Sequence[SignedRecord], wh: int) -> Pair:
         raise _Doubtful(Told("begin and end were signed by two meters"))
     if len({record.whose for record in records}) > 1:
         raise _Unproven(Told("begin and end were signed for two cards"))
-    begins, ends = dict[str, SignedReading](), dict[str, SignedReading]()
+    courses = defaultdict[str, list[SignedReading]](list)
     for reading in (one for record in records for one in record.readings):
         told = " ".join(filter(None, (reading.reason, reading.state, reading.errors)))
         if reading.reason == EXCEPTION or reading.state not in (GOOD, "") or "E" in reading.errors:
             raise _Doubtful(Told("its meter says that a reading is not usable: {1}", told))
         if not reading.state or reading.errors:
             raise _Unproven(Told("its meter does not say that a reading is good: {1}", told))
-        if reading.wh is not None and reading.reason == BEGIN:
-            begins.setdefault(reading.register, reading)
-        elif reading.wh is not None and reading.reason in ENDS:
-            ends[reading.register] = reading
-    pairs = [(begins[register], ends[register]) for register in begins.keys() & ends.keys()]
+        if reading.wh is not None:
+            courses[reading.register].append(reading)
+    pairs = [(course[0], course[-1]) for course in courses.values() if _is_whole(course)]
     if not pairs:
-        raise _Unproven(Told("begin and end are not both signed"))
+        raise _Unproven(Told("no register goes from begin to end"))
     return min(pairs, key=lambda pair: (abs(_difference(pair) - wh), pair[0].register))
+
+
+def _is_whole(course: Sequence[SignedReading]) -> bool:
+    """Whether a register goes from begin to end, and never back."""
+    is_rising = all((one.wh or 0) <= (other.wh or 0) for one, other in pairwise(course))
+    return course[0].reason == BEGIN and course[-1].reason in ENDS and is_rising
 
 
 def _difference(pair: Pair) -> Decimal:

@@ -87,10 +87,19 @@ class SignedRecord(NamedTuple):
         """Why its readings were taken."""
         return {reading.reason for reading in self.readings}
 
+    @property
+    def begins(self) -> dict[str, Decimal]:
+        """What its registers showed at the begin."""
+        return {
+            reading.register: reading.wh
+            for reading in reversed(self.readings)
+            if reading.reason == BEGIN and reading.wh is not None
+        }
+
 
 def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentRecord]:
     """Yield the records in a value; none if it is of another format."""
-    text = value.strip()
+    text = value.strip("\ufeff \t\r\n")
     if len(text) > LONGEST:
         return
     if text.startswith(HEADER):
