@@ -41,6 +41,7 @@ SAME_TIME: Final = timedelta(minutes=2)
 """Signed times and those of a session are apart by no more, where both are right."""
 OTHER_TIME: Final = timedelta(hours=1)
 """What was signed further from a session is of another one."""
+MOST_BEGINS: Final = 10
 MOST_RECORDS: Final = 3_000
 """Of a session: one a minute for two days."""
 
@@ -109,15 +110,11 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
     found = SignedFinding(SignedState.PROVEN, Told("its meter signed this energy"))
     try:
         fits = [_fit(one, keys) for one in sent[:MOST_RECORDS]]
-        used = _used([record for record, _ in fits])
-        pages = [record.page or 0 for record in used]
         found = found._replace(
-            key=fits[0][1].key.fingerprint,
-            is_owners=all(known.is_owners for _, known in fits),
-            first_page=pages[0],
-            last_page=pages[-1],
+            key=fits[0][1].key.fingerprint, is_owners=all(known.is_owners for _, known in fits)
         )
-        pair = _pair(used, session.wh)
+        used, pair = _best([record for record, _ in fits], session.wh)
+        found = found._replace(first_page=used[0].page, last_page=used[-1].page)
         _look_at_times(pair, session)
         # Some meters leave out zeros at the end, so the finer of the two is the meter's.
         wh, digit = _difference(pair), max(Decimal(1), min(one.digit for one in pair))
@@ -170,25 +167,35 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
     return record, next(one for one in known if one.key == key)
 
 
-def _used(records: Sequence[SignedRecord]) -> Sequence[SignedRecord]:
-    """Return the record with begin and end, else all from the first begin to the last end: after a
-    power failure, a meter may go on with a new record. Raises _Unproven."""
+def _best(records: Iterable[SignedRecord], wh: int) -> tuple[Sequence[SignedRecord], Pair]:
+    """Return the records from a begin to the last end, and begin and end on one register, whose
+    difference comes nearest to a figure. Raises _Doubtful, _Unproven.
+
+    There may be several begins: after a power failure, a meter may go on with a new record, and a
+    charger may send one of the session before again.
+    """
     paged = sorted((one for one in records if one.page is not None), key=lambda one: one.page or 0)
-    first = next((place for place, one in enumerate(paged) if one.begins), len(paged))
-    ends = [place for place, one in enumerate(paged) if one.reasons & ENDS and place >= first]
-    if not ends:
-        raise _Unproven(Told("begin and end are not both signed"))
-    used = paged[first : ends[-1] + 1]
-    if used[-1].begins == used[0].begins:
-        return used[-1:]
-    if [one.page for one in used] != [*range(used[0].page or 0, (used[0].page or 0) + len(used))]:
-        raise _Unproven(Told("records between begin and end are missing"))
-    return used
+    last = max((place for place, one in enumerate(paged) if one.reasons & ENDS), default=-1)
+    begins = [place for place, one in enumerate(paged[: last + 1]) if BEGIN in one.reasons]
+    found = list[tuple[Sequence[SignedRecord], Pair]]()
+    problem: _Doubtful | _Unproven | None = None
+    for first in reversed(begins[:1] + begins[1:][-MOST_BEGINS:]):
+        used = paged[first : last + 1]
+        try:
+            found.append((used, _pair(used, wh)))
+        except (_Doubtful, _Unproven) as error:
+            problem = problem or error
+    if not found:
+        raise problem or _Unproven(Told("begin and end are not both signed"))
+    return min(found, key=lambda one: abs(_difference(one[1]) - wh))
 
 
 def _pair(records: Sequence[SignedRecord], wh: int) -> Pair:
     """Return begin and end on the register whose difference comes nearest to a figure. Raises
     _Doubtful, _Unproven."""
+    first = records[0].page or 0
+    if [record.page for record in records] != [*range(first, first + len(records))]:
+        raise _Unproven(Told("records between begin and end are missing"))
     if len({record.meter for record in records}) > 1:
         raise _Doubtful(Told("begin and end were signed by two meters"))
     if len({record.whose for record in records}) > 1:

@@ -28,7 +28,9 @@ EXCEPTION: Final = "X"
 GOOD: Final = "G"
 """Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""
 MOST_DIGITS: Final = 12
-"""Of a register in Wh, before and after the point. No meter has more."""
+"""Of a register, before and after the point. No meter has more."""
+COARSEST: Final = 1000
+"""Wh of one unit of a last digit."""
 LONGEST: Final = 20_000
 """Characters of a value. A record has some 700."""
 _DEPTH: Final = 4
@@ -86,15 +88,6 @@ class SignedRecord(NamedTuple):
     def reasons(self) -> set[str]:
         """Why its readings were taken."""
         return {reading.reason for reading in self.readings}
-
-    @property
-    def begins(self) -> dict[str, Decimal]:
-        """What its registers showed at the begin."""
-        return {
-            reading.register: reading.wh
-            for reading in reversed(self.readings)
-            if reading.reason == BEGIN and reading.wh is not None
-        }
 
 
 def records_in(value: str, key: str = "", depth: int = _DEPTH) -> Iterator[SentRecord]:
@@ -229,7 +222,9 @@ def _energy(told: Mapping[str, Any]) -> tuple[Decimal | None, Decimal]:
         is_possible = isinstance(exponent, int) and abs(exponent) <= MOST_DIGITS
         is_taken = value >= 0 and not _EXPORT.search(_text(told, "RI"))
         if factor and is_taken and is_possible and value.adjusted() <= MOST_DIGITS:
-            return value * factor, Decimal(1).scaleb(int(exponent)) * factor
+            digit = Decimal(1).scaleb(int(exponent)) * factor
+            if digit <= COARSEST:
+                return value * factor, digit
     return None, Decimal(1)
 
 
