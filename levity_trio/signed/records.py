@@ -29,8 +29,8 @@ GOOD: Final = "G"
 """Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""
 MOST_DIGITS: Final = 12
 """Of a register, before and after the point. No meter has more."""
-COARSEST: Final = 1000
-"""Wh of one unit of a last digit."""
+COARSEST: Final = Decimal(1000)
+"""Wh of one unit of a last digit: further zeros are only not sent."""
 LONGEST: Final = 20_000
 """Characters of a value. A record has some 700."""
 _DEPTH: Final = 4
@@ -222,9 +222,7 @@ def _energy(told: Mapping[str, Any]) -> tuple[Decimal | None, Decimal]:
         is_possible = isinstance(exponent, int) and abs(exponent) <= MOST_DIGITS
         is_taken = value >= 0 and not _EXPORT.search(_text(told, "RI"))
         if factor and is_taken and is_possible and value.adjusted() <= MOST_DIGITS:
-            digit = Decimal(1).scaleb(int(exponent)) * factor
-            if digit <= COARSEST:
-                return value * factor, digit
+            return value * factor, min(Decimal(1).scaleb(int(exponent)) * factor, COARSEST)
     return None, Decimal(1)
 
 

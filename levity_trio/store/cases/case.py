@@ -643,6 +643,8 @@ _SIGNED: Final = (
 
 
 def _signed(rows: Rows, tx: StoredTransaction, until: str) -> SignedEvidence | None:
+    if tx.judged_at is None:  # then it was not checked either
+        return None
     for state, told, *rest in rows(_SIGNED, (tx.id, until)):
         return SignedEvidence(state, of_stored(told), *rest)
     return None
