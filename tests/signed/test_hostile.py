@@ -229,7 +229,7 @@ def test_thousands_of_interim_records_of_an_honest_charger() -> None:
     """A week with a record each five minutes."""
     meter = Meter()
     between = [
-        meter.payload({**begin(Raw(f"100.{n % 99:02d}")), "TX": "C"}, PG=f"T{121 + n}")
+        meter.payload({**begin(Raw(f"100.{n // 25:02d}")), "TX": "C"}, PG=f"T{121 + n}")
         for n in range(2016)
     ]
     values = [
