@@ -337,7 +337,7 @@ BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 -- To which transaction a reading belonged before it was moved from or to one that has ended, or
 -- that is on a statement. Written by a trigger. What a statement rests on is found again by it.
 CREATE TABLE moved_reading (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     reading_id INTEGER NOT NULL REFERENCES meter_val (id),
     tx_id INTEGER REFERENCES tx (id)  -- NULL: to none
 ) STRICT;

@@ -82,7 +82,7 @@ ALIKE: Final = frozenset(
             "Transaction.Begin {1}, End {2}",
             "levity-trio bill close {1}",
         ),
-        "levity-trio household take {1} {2}",
+        "levity-trio household take {1} {2} {3}",
         "levity-trio token create {1} --role operator",
         *("levity-trio user add NAME --role admin", "`levity-trio call CHARGER …`"),
     )

@@ -3,6 +3,8 @@ change behind the guards is found, and whatever comes later is none."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 import sqlite3
@@ -14,7 +16,10 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from levity_trio.billing.statement import in_groups
 from levity_trio.cli import main
+from levity_trio.documents.csv_file import csv_text
+from levity_trio.documents.json_file import json_bytes
 from levity_trio.store.billing import sealing
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.checking import check
@@ -298,3 +303,50 @@ class Attacker:
             f"FROM {table} WHERE id = {row}"
         )
         return f"INSERT INTO {table} like {row}"
+
+
+KEY: Final = f"3f2a91bc07de5512{'0' * 48}"
+
+
+@pytest.mark.parametrize(
+    ("state", "is_owners", "wh", "signed", "words"),
+    [
+        ("proven", 1, 3990, KEY, "signed, checked (key 3f2a 91bc 07de 5512)"),
+        (
+            "proven",
+            0,
+            4000,
+            f"told {KEY}",
+            "its charger told the key (3f2a 91bc 07de 5512)",
+        ),
+        ("proven", 1, 3000, None, None),
+        ("doubtful", 1, 4000, None, None),
+    ],
+)
+def test_a_statement_says_by_which_key_its_energy_is_signed(
+    books: Books, state: str, is_owners: int, wh: int, signed: str | None, words: str | None
+) -> None:
+    """What was checked of another figure proves nothing of this one. Later checks have no
+    effect."""
+    biller, station = billed(books)
+    number = charge(station)
+    books.connection.execute(
+        "INSERT INTO signed_check (tx_id, state, told, wh, digit_wh, key, is_owners, is_timed, "
+        "checked_at) VALUES (?, ?, '', ?, 10, ?, ?, 0, '')",
+        (number, state, wh, KEY, is_owners),
+    )
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    books.connection.execute("UPDATE signed_check SET state = 'unproven'")
+    statement = biller.statement(1)
+    assert [one.signed for one in statement.positions] == [signed]
+    assert differing(books) == {}
+    ((sheet,),) = books.rows("SELECT sheet FROM statement_party")
+    assert ("signed" in sheet) is (words is not None)
+    assert (words or "") in sheet
+    assert in_groups(statement.evidence or "-") in sheet
+    (row, *_) = csv.DictReader(io.StringIO(csv_text(statement, ",", ".")))
+    document = json.loads(json_bytes(statement))
+    assert row["signed"] == (signed or "")
+    assert document["positions"][0]["signed"] == signed
+    assert document["evidence"] == statement.evidence

@@ -62,7 +62,9 @@ def test_there_and_back_again(house: Path, server: Server, tmp_path: Path) -> No
     and_back = moved(address, back)
     assert and_back.proof == there.proof
     assert dump(back) == dump(house)
-    assert not check(back, print).problems
+    of_back = check(back, print)
+    assert not of_back.problems
+    assert of_back.evidence == check(address, print).evidence
     rows = {one.table: one.rows for one in there.proof.held}
     assert (rows["tx"], rows["meter_val"], rows["user"]) == (200, 2766, 0)
     assert (there.proof.sums.transactions, there.proof.sums.energy_wh) == (197, 2_884_469)
