@@ -67,8 +67,7 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.beginning import StartState, beginning
-from levity_trio.store.reads.site.own_settings import own_settings
+from levity_trio.store.reads.site.beginning import StartState, beginning, own_settings
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.store.upkeep.booking import open_booking
 from levity_trio.store.upkeep.duties import open_duties

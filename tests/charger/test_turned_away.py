@@ -14,7 +14,7 @@ from levity_trio.access.turned_away import MOST, clause
 from levity_trio.charger.central import Central
 from levity_trio.charger.turned_away import SPARE_SECONDS
 from levity_trio.events import ChargerOdd, ChargerTurnedAway
-from levity_trio.store.reads.chargers.served import served
+from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.now.attention import Attention, ServedChargers, attention
 from levity_trio.store.writes.chargers.oddities import MOST_CONNECTIONS
 from levity_trio.wire.proxy_header import SIGNATURE

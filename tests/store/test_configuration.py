@@ -10,7 +10,7 @@ import pytest
 from levity_trio.operations.reading import Before
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS
 from levity_trio.store.reads.chargers import configuration as reads
-from levity_trio.store.reads.chargers import situation, templates
+from levity_trio.store.reads.chargers import situation
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.writes.chargers.configuration import (
     NewReading,
@@ -171,19 +171,19 @@ def test_a_template_is_replaced_and_removed_and_stays(books: Books, station: Sta
     )
     books.connection.execute("UPDATE cp SET model = 'EX-7'")
     with reading(books) as db:
-        (one,) = templates.templates(db)
-        assert one == templates.template(db, "garage")
+        (one,) = reads.templates(db)
+        assert one == reads.template(db, "garage")
         assert (one.entries, one.model, one.chargers, one.created_by) == (
             {"B": "2"},
             "ex-7",
             None,
             "ben",
         )
-        assert templates.chargers_of(db, one) == ["CP-1"]
+        assert reads.chargers_of(db, one) == ["CP-1"]
         assert reads.before_reading(db, station.name).seen == ("B",)
     books.run(remove_template, "garage", books.at, "anna")
     with reading(books) as db:
-        assert templates.template(db, "garage") is None
+        assert reads.template(db, "garage") is None
     with pytest.raises(UnknownTemplate):
         books.run(remove_template, "garage", books.at, "anna")
     assert books.rows("SELECT ended_by FROM configuration_template ORDER BY id") == [
@@ -196,12 +196,12 @@ def test_chargers_beside_a_template(books: Books, station: Station) -> None:
     put(books, GARAGE)
     tell(station, {"configurationKey": [entry("lightIntensity", "50")]})
     with reading(books) as db:
-        template = templates.template(db, "garage")
+        template = reads.template(db, "garage")
         assert template is not None
-        found = templates.standings(db, template)
+        found = reads.standings(db, template)
         assert [(one.charger, one.standing) for one in found] == [
             ("CP-1", "differs"),
             ("CP-2", "not known"),
         ]
         assert found[0].keys[0].has == "50"
-        assert [one.charger for one in templates.standings(db, template, ["CP-2"])] == ["CP-2"]
+        assert [one.charger for one in reads.standings(db, template, ["CP-2"])] == ["CP-2"]

@@ -13,7 +13,7 @@ import pytest
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.now.site import energy_now
+from levity_trio.store.reads.now import energy_now
 from levity_trio.store.reads.transactions.power import A_DAY, DayPower, PowerWork, power_of_day
 from levity_trio.store.upkeep.metering import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT

@@ -37,6 +37,7 @@ from levity_trio.plugins.mqtt.entities import (
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads.load.load import LoadNow, newest_site
+from levity_trio.store.reads.now import name_of_site
 from levity_trio.store.reads.now.attention import MachineState
 from levity_trio.store.reads.now.entities import (
     Entities,
@@ -44,7 +45,6 @@ from levity_trio.store.reads.now.entities import (
     SeenChargers,
     things_that_want_a_look,
 )
-from levity_trio.store.reads.now.site import name_of_site
 from levity_trio.store.reads.people.users import language_of_owner
 from levity_trio.store.reads.transactions.charges import policy_of, rule_of
 from levity_trio.wire.handshake import MAX_IDENTITY

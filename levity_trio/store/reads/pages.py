@@ -115,12 +115,10 @@ class Sort(NamedTuple):
             raise NoPage(
                 "sort", Told("there are more than {1} to be sorted; narrow the filter", self.most)
             )
-        if not callable(self.value):
-            return [("" if value is None else value, *key) for value, *key in keys]
-        values = self.value(keys)
-        return [
-            ("" if value is None else value, *key) for value, key in zip(values, keys, strict=True)
-        ]
+        pairs: Iterable[tuple[Value, Sequence[Any]]] = ((value, key) for value, *key in keys)
+        if callable(self.value):
+            pairs = zip(self.value(keys), keys, strict=True)
+        return [("" if value is None else value, *key) for value, key in pairs]
 
     def ordered(self, keys: Iterable[Row], *, is_newest_first: bool) -> list[Row]:
         """Return keys with their values in this order."""

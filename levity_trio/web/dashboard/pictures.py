@@ -14,7 +14,7 @@ from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
-from levity_trio.store.reads.now.site import Energy
+from levity_trio.store.reads.now import Energy
 from levity_trio.store.reads.transactions.history import Figures, History, Series
 from levity_trio.store.reads.transactions.power import DayPower, WeekHistory
 from levity_trio.store.reads.transactions.use import ChargerUse, Habits

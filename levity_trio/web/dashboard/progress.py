@@ -10,7 +10,7 @@ from levity_trio.locale import N_, _
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.reads.chargers.served import LastCommand
+from levity_trio.store.reads.chargers.chargers import LastCommand
 
 
 class ProgressStep(NamedTuple):

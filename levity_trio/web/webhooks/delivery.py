@@ -29,8 +29,7 @@ from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.events import StoredFact, after
-from levity_trio.store.reads.site.webhooks import of_charger
+from levity_trio.store.reads.site.events import StoredFact, after, of_charger
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import GivenUp, StoredWebhook, WaitingFacts
 from levity_trio.web.webhooks.request import Undelivered, WebhookMessage, send

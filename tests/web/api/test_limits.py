@@ -16,7 +16,7 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.wallets import WalletKeeper
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.lookups.places import UsageLimit
-from levity_trio.store.reads.chargers.served import served
+from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.money import month_use
 from levity_trio.store.reads.money.wallets import owned_tags
 from levity_trio.store.reads.now.attention import ServedChargers, attention

@@ -3,7 +3,7 @@ was connected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -95,8 +95,15 @@ def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[U
         () if charger is None else (charger,),
     ).fetchall()
     found: list[Uptime] = []
+    long_before = shifted_stamp(since, timedelta(days=-1))
     for one, created_at in known:
-        links = [*_within(db, one, since, until)]
+        # One that was replaced may end after the one that replaced it, but not a day later.
+        links: list[tuple[str, str, int]] = []
+        for begun, ended, is_unknown in db.execute(_WITHIN, (one, until, SERVER_ENDED)):
+            if ended > since:
+                links.append((max(begun, since), min(ended, until), is_unknown))
+            elif ended < long_before:
+                break
         connected = _covered((begun, ended) for begun, ended, _ in links)
         unknown = _covered((begun, ended) for begun, ended, is_unknown in links if is_unknown)
         span = seconds(until) - seconds(max(since, created_at))
@@ -111,19 +118,6 @@ def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[U
         )
         found.append(uptime)
     return found
-
-
-def _within(db: Database, charger: str, since: str, until: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield the connections that touch the time, cut to it, the newest first.
-
-    One that was replaced may end after the one that replaced it, but not a day later.
-    """
-    long_before = shifted_stamp(since, timedelta(days=-1))
-    for begun, ended, is_unknown in db.execute(_WITHIN, (charger, until, SERVER_ENDED)):
-        if ended > since:
-            yield max(begun, since), min(ended, until), bool(is_unknown)
-        elif ended < long_before:
-            return
 
 
 def _covered(spans: Iterable[tuple[str, str]]) -> float:

@@ -69,10 +69,18 @@ def plug_ins(db: Database, charger: str) -> list[PlugIn]:
             "LIMIT 1",
             (*place, began.received_at, since, began.is_believable),
         ).fetchall()
-        states = _started(db, charger, connector, began.received_at)
-        answered = sum(state in ANSWERED for state in states)
-        unanswered = len(states) - answered
-        of_plug_in = (open_one, bool(had), answered > 0, unanswered)
+        # of the RemoteStartTransactions to this connector, whatever their source
+        started = db.execute(
+            "SELECT payload, state FROM command "
+            "WHERE cp_id = ? AND action = 'RemoteStartTransaction' AND requested_at >= ?",
+            (charger, began.received_at),
+        ).fetchall()
+        answers = [
+            state in ANSWERED
+            for payload, state in started
+            if orjson.loads(payload).get("connectorId") in (None, connector)
+        ]
+        of_plug_in = (open_one, bool(had), any(answers), answers.count(False))
         found.append(PlugIn(connector, began.id, bool(is_unavailable), *of_plug_in))
     return found
 
@@ -92,17 +100,3 @@ def _began(db: Database, charger: str, connector: int) -> _StatusRow:
     ).fetchall()
     first, *following = (_StatusRow(*row) for row in reversed(rows))
     return following[0] if first.status == AVAILABLE and following else first
-
-
-def _started(db: Database, charger: str, connector: int, since: str) -> list[str]:
-    """Return the states of the RemoteStartTransactions to this connector, whatever their source."""
-    commands = db.execute(
-        "SELECT payload, state FROM command WHERE cp_id = ? AND action = 'RemoteStartTransaction'"
-        " AND requested_at >= ?",
-        (charger, since),
-    ).fetchall()
-    return [
-        state
-        for payload, state in commands
-        if orjson.loads(payload).get("connectorId") in (None, connector)
-    ]

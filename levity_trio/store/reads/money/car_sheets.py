@@ -137,7 +137,7 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
     known = begun(rows)
     is_billed = known is not None and of.month >= Month.of(known.on)
     is_over = now >= of.month.until(rule.zone) and not is_billed and not statement.held_back
-    known_meters = {(charger, connector): meter for charger, connector, meter in rows(_METERS, ())}
+    known_meters = {row[:2]: row[2] for row in rows(_METERS, ())}
     meters = dict.fromkeys(
         (one.space or one.charger or "", known_meters.get((one.charger, one.connector)))
         for one in statement.positions

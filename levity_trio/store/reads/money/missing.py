@@ -17,7 +17,7 @@ from levity_trio.store.billing.drafting import Draft
 from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Database, Rows, marks, rows_of
-from levity_trio.store.reads.chargers.served import served
+from levity_trio.store.reads.chargers.chargers import served
 from levity_trio.store.reads.money.billing import DraftSums
 from levity_trio.store.reads.money.months import DOUBT, BillMonth, MonthState
 from levity_trio.told import Told

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.assignments import TariffTarget
 from levity_trio.billing.describing import in_short, words
@@ -256,8 +256,10 @@ def assignments(
 def in_force(db: Database, account: int | None, charger: str | None, day: date) -> TariffInForce:
     """Return the tariff that holds for an account at a charger on a day, and why. Raises
     UnknownTarget."""
-    _check_known(db, "account", account)
-    _check_known(db, "charger", charger)
+    for what, table, key in (("account", "account", account), ("charger", "cp", charger)):
+        among = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608 - our own names
+        if key is not None and not db.execute(among, (key,)).fetchall():
+            raise UnknownTarget(f"{what} {key}")
     known, assigned, version = Tariffs(rows_of(db)), None, None
     found = known.assigned(account, charger, day)
     if found is not None and found.tariff is not None:
@@ -271,13 +273,6 @@ def in_force(db: Database, account: int | None, charger: str | None, day: date) 
         version=version,
         assignment=assigned,
     )
-
-
-def _check_known(db: Database, what: Literal["account", "charger"], key: int | str | None) -> None:
-    table = {"account": "account", "charger": "cp"}[what]
-    found = db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (key,)).fetchall()  # noqa: S608 - our own names
-    if key is not None and not found:
-        raise UnknownTarget(f"{what} {key}")
 
 
 def assignment(db: Database, number: int) -> AssignedTariff:

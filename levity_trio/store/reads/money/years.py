@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -56,6 +57,9 @@ _CORRECTED: Final = (
     "WHERE statement.number BETWEEN ? AND ? AND position.is_prepaid = 0 ORDER BY position.id"
 )
 """The lines that correct earlier statements, and which."""
+
+
+_AMOUNTS: Final = ("net", "tax", "gross")
 
 
 class WantedYear(NamedTuple):
@@ -209,7 +213,9 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
             for tax in tax_sums(every, are_gross=are_gross)
         ]
         for _kind, _words, tax in corrections:
-            left[tax.rate] = _without(left[tax.rate], tax)
+            of_rate = left[tax.rate]
+            rest = {name: getattr(of_rate, name) - getattr(tax, name) for name in _AMOUNTS}
+            left[tax.rate] = replace(of_rate, **rest)
         nothing = TaxSum(rate=Decimal(0), net=0, tax=0, gross=0)
         sums = [("statement", charging, tax) for tax in left.values() or [nothing]]
         sums += corrections
@@ -233,12 +239,6 @@ def _statements(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
                 energy_wh=0 if place else one.energy_wh,
                 open=0 if place else one.open,
             )
-
-
-def _without(sums: TaxSum, part: TaxSum) -> TaxSum:
-    """Return what is left of sums at one tax rate."""
-    net, tax, gross = sums.net - part.net, sums.tax - part.tax, sums.gross - part.gross
-    return TaxSum(rate=sums.rate, net=net, tax=tax, gross=gross)
 
 
 def _money(db: Database, wanted: WantedYear) -> Iterator[BookedLine]:
@@ -269,7 +269,7 @@ def _period(period: str, lines: Sequence[BookedLine]) -> PeriodSums:
     taxes: list[BillTax] = []
     for rate in sorted({line.rate for line in lines if line.rate is not None}):
         sums = _sums([line for line in lines if line.rate == rate])
-        amounts = {name: sums[name] for name in ("net", "tax", "gross")}
+        amounts = {name: sums[name] for name in _AMOUNTS}
         taxes.append(BillTax(rate=f"{rate:f}", **amounts))
     months = sorted({line.month for line in lines if line.month})
     return PeriodSums(period=period, taxes=tuple(taxes), months=tuple(months), **_sums(lines))

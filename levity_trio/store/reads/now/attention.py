@@ -22,8 +22,7 @@ from levity_trio.store.engine.database import Database, DatabaseSpace, rows_of
 from levity_trio.store.engine.writer import Sharing
 from levity_trio.store.lookups import places
 from levity_trio.store.lookups.connectors import differing
-from levity_trio.store.reads.chargers.replacement import new_serials
-from levity_trio.store.reads.chargers.served import (
+from levity_trio.store.reads.chargers.chargers import (
     FAULTED,
     KnownCharger,
     OpenFault,
@@ -31,6 +30,7 @@ from levity_trio.store.reads.chargers.served import (
     StatusNow,
     holds_since,
 )
+from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.load.load import LoadNow, problems
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.away import listed, together
@@ -72,6 +72,7 @@ class AttentionKind(StrEnum):
     EXCEEDED = "exceeded"
     FAULTED = "faulted"
     OFFLINE = "offline"
+    """Up to here, something is broken."""
     TURNED_AWAY = "turned_away"
     SILENT = "silent"
     ODD = "odd"
@@ -100,17 +101,6 @@ class AttentionKind(StrEnum):
 
 
 BROKEN_LEVEL: Final = "broken"
-BROKEN: Final = frozenset(
-    {
-        AttentionKind.STORAGE,
-        AttentionKind.DISK,
-        AttentionKind.CLOCK,
-        AttentionKind.ADDRESS,
-        AttentionKind.EXCEEDED,
-        AttentionKind.FAULTED,
-        AttentionKind.OFFLINE,
-    }
-)
 
 
 @record
@@ -284,7 +274,7 @@ def _entry(
 ) -> Attention:
     return Attention(
         kind=kind.value,
-        level=level or (BROKEN_LEVEL if kind in BROKEN else "look"),
+        level=level or (BROKEN_LEVEL if _RANKS[kind] <= _RANKS["offline"] else "look"),
         charger=charger,
         chargers=[*chargers] if charger is None else [charger],
         connector=connector,

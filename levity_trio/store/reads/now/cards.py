@@ -8,8 +8,13 @@ from typing import Final
 from levity_trio.records import ForOperators, copied, record
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import lasting
-from levity_trio.store.reads.chargers.chargers import Connector
-from levity_trio.store.reads.chargers.served import LastCommand, OpenFault, Place, holds_since
+from levity_trio.store.reads.chargers.chargers import (
+    Connector,
+    LastCommand,
+    OpenFault,
+    Place,
+    holds_since,
+)
 from levity_trio.store.reads.now.sessions import OpenSession, Silence
 from levity_trio.store.reads.transactions.billed import whose
 

@@ -11,8 +11,9 @@ from typing import Final
 from levity_trio.records import copied, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
-from levity_trio.store.reads.chargers.chargers import OMITTED, Connector
-from levity_trio.store.reads.chargers.served import (
+from levity_trio.store.reads.chargers.chargers import (
+    OMITTED,
+    Connector,
     OpenFault,
     Place,
     connectors_of,

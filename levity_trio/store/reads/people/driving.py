@@ -22,8 +22,7 @@ from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.lookups.ownership import Owners, periods_of
 from levity_trio.store.reads.chargers import charger_facts
 from levity_trio.store.reads.chargers.charger_facts import Command
-from levity_trio.store.reads.chargers.chargers import SERVED
-from levity_trio.store.reads.chargers.served import connectors_of
+from levity_trio.store.reads.chargers.chargers import SERVED, connectors_of
 from levity_trio.store.reads.chargers.situation import reservations_in_force
 from levity_trio.store.reads.money.prices import DriversPrice, Prices
 from levity_trio.store.reads.pages import and_all, given

@@ -4,6 +4,7 @@ the way of deleting it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -256,18 +257,14 @@ def about(db: Database, account: int, policy: Policy) -> PersonalData | None:
 
 
 def _tags(db: Database, belongings: Sequence[Belonging], policy: Policy) -> Iterator[TagRow]:
-    owned = [one for one in belongings if one.tag is not None and one.voided_at is None]
-    for key in sorted({policy.key(one.tag) for one in owned if one.tag is not None}):
-        spans = [
-            (one.since, one.until or "9999")
-            for one in owned
-            if one.tag and policy.key(one.tag) == key
-        ]
+    owned = defaultdict[str, list[tuple[str, str]]](list)
+    for one in belongings:
+        if one.tag is not None and one.voided_at is None:
+            owned[policy.key(one.tag)].append((one.since, one.until or "9999"))
+    for key, spans in sorted(owned.items()):
         for row in periods(db, key):
-            if any(
-                row.created_at < until and (row.ended_at or "9999") > since
-                for since, until in spans
-            ):
+            begun, ended = row.created_at, row.ended_at or "9999"
+            if any(begun < until and ended > since for since, until in spans):
                 yield row
 
 

@@ -108,7 +108,7 @@ def logins_of(db: Database, account: int) -> list[LoginRow]:
     )
 
 
-@record(kw_only=False)
+@record
 class TokenRow:
     """A token, without what would let it be used."""
 
@@ -122,7 +122,7 @@ class TokenRow:
     revoked_by: str | None
 
 
-@record(kw_only=False)
+@record
 class ActionRow:
     """A change that was asked for, or a refused attempt; `status` is that of the response."""
 

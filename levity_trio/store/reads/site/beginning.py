@@ -9,6 +9,7 @@ from typing import Final
 from levity_trio.access.registration import Decision
 from levity_trio.clock import SimulatedTime
 from levity_trio.records import record
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.site.database import Newest, newest
 from levity_trio.wire.times import stamp
@@ -66,3 +67,10 @@ def simulated_time(db: Database) -> SimulatedTime | None:
         started = datetime.fromisoformat(started_at[0]) if started_at and started_at[0] else None
         return SimulatedTime(datetime.fromisoformat(begun_at), speed, started)
     return None
+
+
+def own_settings(db: Database, key: SecretKey) -> Mapping[str, str | None]:
+    """Return each setting that was made in the browser, as text; None: its secret was encrypted
+    by another key."""
+    rows = db.execute("SELECT name, value FROM own_setting ORDER BY name").fetchall()
+    return {name: key.opened(value) for name, value in rows}

@@ -1,10 +1,13 @@
-"""Reads the facts in their order, for streams."""
+"""Reads the facts in their order, for streams; lists the webhooks that get them, and what was given
+up for one."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.shapes import Shape
 
 
 class StoredFact(NamedTuple):
@@ -35,3 +38,85 @@ def after(db: Database, last: int, upto: int, limit: int) -> list[StoredFact]:
         (last, upto, limit),
     )
     return [StoredFact(*row) for row in rows.fetchall()]
+
+
+# Webhooks
+
+
+@record
+class WebhookRow:
+    """A webhook, without its secret. `failing` counts the chargers whose facts wait behind a failed
+    delivery."""
+
+    id: int
+    name: str
+    url: str
+    kinds: list[str] | None
+    charger: str | None
+    created_at: str
+    created_by: str
+    delivered_at: str | None
+    failing: int
+    failing_since: str | None
+    next_at: str | None
+    problem: str | None
+    given_up: int
+    """Facts that were never delivered."""
+    removed_at: str | None
+    removed_by: str | None
+
+
+@record
+class GivenUpRow:
+    """Facts of one charger that were never delivered; `charger` is None for facts of no charger."""
+
+    id: int
+    at: str
+    charger: str | None
+    first_event: int
+    last_event: int
+    facts: int
+    failing_since: str
+    problem: str
+
+
+_WEBHOOK: Final = Shape(
+    WebhookRow,
+    charger="webhook.cp_id",
+    failing="count(webhook_id)",
+    failing_since="min(failing_since)",
+    next_at="min(next_at)",
+    problem="max(problem)",
+    given_up=(
+        "(SELECT coalesce(sum(facts), 0) FROM webhook_given_up WHERE webhook_id = webhook.id)"
+    ),
+).with_texts("kinds", "problem")
+_GIVEN_UP: Final = Shape(GivenUpRow).with_texts("problem")
+
+
+def webhooks(db: Database) -> list[WebhookRow]:
+    """Return all webhooks, the newest first."""
+    rest = "FROM webhook LEFT JOIN webhook_waiting ON webhook_id = id GROUP BY id ORDER BY id DESC"
+    return _WEBHOOK.every(db, rest)
+
+
+def given_up(db: Database, webhook: int, before: int | None, limit: int) -> list[GivenUpRow]:
+    """Return what was given up for a webhook with an id below `before`, the newest first."""
+    rest = "FROM webhook_given_up WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return _GIVEN_UP.every(db, rest, (webhook, 2**62 if before is None else before, limit))
+
+
+def of_charger(
+    db: Database, charger: str, last: int, upto: int, limit: int
+) -> list[tuple[StoredFact, str]]:
+    """Return the facts of a charger ('': those of none) after one id up to another one, each with
+    its time."""
+    whose = "cp_id IS NULL" if charger == "" else "cp_id = ?"
+    rows = db.execute(
+        (
+            "SELECT id, kind, cp_id, data, at FROM event "  # noqa: S608
+            f"WHERE {whose} AND id > ? AND id <= ? ORDER BY id LIMIT ?"
+        ),
+        (*([charger] if charger else []), last, upto, limit),
+    )
+    return [(StoredFact(*row[:4]), row[4]) for row in rows.fetchall()]

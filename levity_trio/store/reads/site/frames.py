@@ -14,6 +14,7 @@ from levity_trio.clock import accelerated, system_clock
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.chargers.chargers import is_known
 from levity_trio.store.reads.pages import and_all, given
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.beginning import simulated_time
@@ -63,10 +64,7 @@ class FrameReading:
 
     def is_known(self, charger: str) -> bool:
         """Whether this charger has ever sent a message to the server."""
-        return look(
-            self._address,
-            lambda db: bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall()),
-        )
+        return look(self._address, lambda db: is_known(db, charger))
 
     def go_back(self, frames: int) -> None:
         """Move back by this number of matching frames."""

@@ -8,10 +8,10 @@ along.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from unicodedata import normalize
 
 from levity_trio.billing.months import beginning
@@ -162,7 +162,7 @@ def search(db: Database, wanted: Searched) -> SearchResult:
     tags = [card.id_tag for card in cards[:BROUGHT_ALONG] if looking.is_in(card.id_tag, card.name)]
     transactions = _transactions(db, looking, wanted, accounts, tags)
     statements = _statements(db, looking, wanted, accounts, most)
-    found: Mapping[str, Sequence[object]] = {
+    found: dict[str, list[Any]] = {
         "chargers": chargers,
         "households": households,
         "cards": cards,
@@ -170,16 +170,11 @@ def search(db: Database, wanted: Searched) -> SearchResult:
         "transactions": transactions,
         "statements": statements,
     }
-    shown = [account(db, row[0]) for row in households[: wanted.most]]
-    return SearchResult(
-        chargers=chargers_among(db, [row[0] for row in chargers[: wanted.most]]),
-        households=[one for one in shown if one is not None],
-        cards=cards[: wanted.most],
-        cars=cars[: wanted.most],
-        transactions=transactions[: wanted.most],
-        statements=statements[: wanted.most],
-        more=[kind for kind, some in found.items() if len(some) > wanted.most],
-    )
+    more = [kind for kind, some in found.items() if len(some) > wanted.most]
+    shown = {kind: some[: wanted.most] for kind, some in found.items()}
+    shown["chargers"] = chargers_among(db, [row[0] for row in shown["chargers"]])
+    shown["households"] = [account(db, row[0]) for row in shown["households"]]
+    return SearchResult(**shown, more=more)
 
 
 # How texts are compared

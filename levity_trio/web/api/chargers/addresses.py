@@ -17,7 +17,7 @@ from levity_trio.documents.paper import CodeSheet, DocumentForm, Label
 from levity_trio.listening.addresses import is_loopback, reachable
 from levity_trio.locale import _, language
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.served import KnownCharger, connectors_of, served
+from levity_trio.store.reads.chargers.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers.chargers import note_labels
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import TAG

@@ -20,8 +20,8 @@ from levity_trio.authority.apart import examine, read_certificate, read_own, rea
 from levity_trio.authority.folder import has_root
 from levity_trio.config import ServerConfig, certificates_folder, pages_folder
 from levity_trio.records import whole_text
-from levity_trio.store.reads.chargers import chargers, securing
-from levity_trio.store.reads.chargers.securing import (
+from levity_trio.store.reads.chargers import chargers, security
+from levity_trio.store.reads.chargers.security import (
     Certificate,
     CertificateRequest,
     Securing,
@@ -101,14 +101,14 @@ class RevocationBody(ClientInput):
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
 async def _list(request: TypedRequest[PagedWhose, None]) -> ListPage[Certificate]:
     charger = await whose(request)
-    read = partial(securing.certificates, charger=charger, wanted=wanted(request.query))
+    read = partial(security.certificates, charger=charger, wanted=wanted(request.query))
     return await page(request, read)
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
 async def _list_requests(request: TypedRequest[PagedWhose, None]) -> ListPage[CertificateRequest]:
     charger = await whose(request)
-    read = partial(securing.requests, charger=charger, wanted=wanted(request.query))
+    read = partial(security.requests, charger=charger, wanted=wanted(request.query))
     return await page(request, read)
 
 
@@ -118,7 +118,7 @@ async def _list_requests(request: TypedRequest[PagedWhose, None]) -> ListPage[Ce
 async def _allow(request: TypedRequest[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
     number = request.number()
-    read = partial(securing.request, number=number)
+    read = partial(security.request, number=number)
     rejected = await request.find(read, Told("certificate request {1}", number))
     if rejected.result != "rejected":
         raise conflict(Told("certificate request {1} was not rejected", number))
@@ -220,7 +220,7 @@ async def _revoke(request: TypedRequest[None, RevocationBody]) -> Certificate:
 
 
 async def _shown(request: Request, number: int) -> Certificate:
-    read = partial(securing.certificate, number=number)
+    read = partial(security.certificate, number=number)
     return await request.find(read, Told("certificate {1}", number))
 
 
@@ -257,7 +257,7 @@ class SecuringBody(ClientInput):
 async def _list_securing(request: TypedRequest[PagedWhose, None]) -> ListPage[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
     charger = await whose(request)
-    read = partial(securing.all_securing, charger=charger, wanted=wanted(request.query))
+    read = partial(security.all_securing, charger=charger, wanted=wanted(request.query))
     return await page(request, read)
 
 
@@ -267,7 +267,7 @@ async def _begin(request: TypedRequest[None, SecuringBody]) -> Securing:
     keys."""
     charger, body, config = request.path["id"], request.body, request.api.config
     profile = body.profile
-    read = partial(securing.secured, charger=charger)
+    read = partial(security.secured, charger=charger)
     known = await request.find(read, Told("charger {1}", charger))
     folder = certificates_folder(config.beside)
     has_authority = has_root(folder)
@@ -293,7 +293,7 @@ async def _begin(request: TypedRequest[None, SecuringBody]) -> Securing:
         address=address if is_set else None,
     )
     number = await request.write(plans.begin, plan)
-    planned = partial(securing.securing, number=number)
+    planned = partial(security.securing, number=number)
     return await request.find(planned, Told("security profile {1}", number))
 
 
@@ -334,7 +334,7 @@ def _address(names: Sequence[str], port: int, target: str | None) -> str | None:
 async def _show(request: Request) -> Securing:
     """Show where the security profile stands that was last asked for."""
     charger = await known_charger(request)
-    read = partial(securing.newest_securing, charger=charger)
+    read = partial(security.newest_securing, charger=charger)
     return await request.find(read, Told("security profile that was asked for {1}", charger))
 
 

@@ -14,8 +14,8 @@ from msgspec import Meta
 from levity_trio.operations.operation import role_for
 from levity_trio.operations.templates import ComparedKey, KeyStanding
 from levity_trio.records import record
-from levity_trio.store.reads.chargers import templates
-from levity_trio.store.reads.chargers.templates import ChargerStanding, Template
+from levity_trio.store.reads.chargers import configuration as templates
+from levity_trio.store.reads.chargers.configuration import ChargerStanding, Template
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers.configuration import (
     NewTemplate,

@@ -62,7 +62,7 @@ from levity_trio.store.reads.load.load import (
     LoadSiteVersion,
     LoadWish,
 )
-from levity_trio.store.reads.load.load_past import LoadPast, load_past
+from levity_trio.store.reads.load.load_day import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.load import load as writes
 from levity_trio.told import Told, joined

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.outgoing.addresses import AddressRefused
-from levity_trio.store.reads.site.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
+from levity_trio.store.reads.site.events import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes.site import webhooks as writes
 from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import Told

@@ -19,10 +19,9 @@ from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.security import Newcomer, newcomers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
-from levity_trio.store.reads.now import Now
+from levity_trio.store.reads.now import Now, SiteNow
 from levity_trio.store.reads.now.attention import Attention
 from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
-from levity_trio.store.reads.now.site import SiteNow
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.transactions.billed import numbers_of
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
