@@ -188,6 +188,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "billing",
         "documents",
         "locale",
+        "signed.keys",
         "charger",
         "load",
         "notify",

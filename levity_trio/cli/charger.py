@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -27,6 +27,7 @@ from levity_trio.operations.limits import shown
 
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
 CERTIFICATES: Final = ("id", "serial", "subject", "not_after", "revoked_at")
+METER_KEYS: Final = ("id", "connector", "fingerprint", "added_at", "added_by", "is_told", "key")
 STEPS: Final = ("step", "state", "command")
 LOOK_SECONDS: Final = 0.5
 CHANGE_SECONDS: Final = 600.0
@@ -41,6 +42,7 @@ def charger() -> None:
       levity-trio charger add CP-7 --name "Space 12"
       levity-trio charger adopt CP-7
       levity-trio charger refuse CP-99 --reason "not ours"
+      levity-trio charger key CP-7 --add key.pem
       levity-trio charger security CP-7
       levity-trio charger secure CP-7 --profile 2
       levity-trio charger offline-policy CP-7
@@ -199,6 +201,41 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool
     else:
         shown = made["password"]
         operator.tell(made, f"{shown}\nThis is the password of {charger}. It is not shown again.")
+
+
+@charger.api_command
+@_CHARGER
+@option("--add FILE", "Enter the key in FILE; - is stdin.", "file", type=click.File("rb"))
+@option("--connector NUMBER", "Of the meter of this connector.", type=int, default=0)
+@option("--remove ID", "Remove a key.", type=int)
+@WIDE
+def key(
+    operator: Operator, charger: str, file: BinaryIO | None, connector: int, remove: int | None
+) -> None:
+    """Show the public keys of a charger's meters, enter one, or remove one.
+
+    What the meter signs is checked with it.
+
+    Examples:
+      levity-trio charger key CP-1
+      levity-trio charger key CP-1 --add key.pem
+      levity-trio charger key CP-1 --connector 2 --add - < label.txt
+      levity-trio charger key CP-1 --remove 3
+
+    FILE has what the label of the meter shows: the text of its QR code, PEM, DER,
+    or either of these in base64 or hex.
+    """
+    path = ("chargers", charger, "meter-keys")
+    if file is not None:
+        content = file.read()
+        text = content.decode() if content.isascii() else content.hex()
+        made = operator.post(*path, body={"key": text, "connector": connector})
+        operator.tell(made, f"key {made['id']}: fingerprint {made['fingerprint']}")
+    elif remove is not None:
+        operator.delete(*path, remove)
+        operator.tell({"removed": remove}, f"key {remove} is removed")
+    else:
+        operator.show_page(METER_KEYS, operator.get(*path), empty="no key is known")
 
 
 @charger.api_command

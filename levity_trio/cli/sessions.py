@@ -6,14 +6,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping
 from io import StringIO
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.declaring import OF_CHARGER, SESSION, flag, limit, option
+from levity_trio.cli.declaring import ANY_FILE, OF_CHARGER, SESSION, flag, limit, option
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.terminal import cell, fill, local_second, none_yet, say
+from levity_trio.cli.transfers import PATIENCE_SECONDS, download
 from levity_trio.documents.cells import inert
 from levity_trio.locale.formats import in_sheet, separator
 
@@ -176,7 +178,10 @@ def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
 
 @command("explain")
 @SESSION
-def explain(operator: Operator, transaction: int) -> None:
+@option(
+    "--signed FILE", "Write what its meter signed, for the transparency software.", type=ANY_FILE
+)
+def explain(operator: Operator, transaction: int, signed: Path | None) -> None:
     """Show how the energy of a session was found, and how its bill came about.
 
     Each message, each candidate and each doubt; then whose it is and why, the
@@ -185,8 +190,16 @@ def explain(operator: Operator, transaction: int) -> None:
 
     Examples:
       levity-trio explain 1000017
+      levity-trio explain 1000017 --signed session.xml
     """
-    explained = operator.get("transactions", transaction, "explain")
+    path = ("transactions", transaction)
+    if signed is not None:
+        download(
+            operator, *path, "signed", target=signed, patience=PATIENCE_SECONDS, another="FILE"
+        )
+        operator.tell({"file": str(signed)}, f"what its meter signed is in {signed}")
+        return
+    explained = operator.get(*path, "explain")
     if not operator.is_told(explained):
         for line in explained["lines"]:
             say(cell(line))

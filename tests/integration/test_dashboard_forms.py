@@ -47,6 +47,7 @@ IN_PATHS = {
     "number": "1",
     "vehicle": "1",
     "way": "mail",
+    "key": "1",
 } | {
     "charger": "CP-1",
     "cause": "too_fast",
@@ -130,6 +131,8 @@ def test_every_group_of_requests_leads_to_an_endpoint_and_none_is_missing() -> N
     elsewhere = {
         ("PUT", f"{CHARGER}/connectors/{{connector}}"),  # at the connector
         ("POST", f"{CHARGER}/serial"),  # where it is asked
+        ("POST", f"{CHARGER}/meter-keys"),  # at the keys
+        ("DELETE", f"{CHARGER}/meter-keys/{{key}}"),  # at the key
     }
     assert sorted(listed) == sorted(one for one in about if one not in elsewhere)
 

@@ -40,6 +40,7 @@ from levity_trio.web.api.chargers import (
     chargers,
     configuration,
     files,
+    meter_keys,
     offline,
     operations,
     plans,
@@ -128,7 +129,7 @@ ROOMS: Final = (
         review_groups,
     ),
     *(operations, plans, files, logs, events, webhooks, backends, mqtt, configuration, templates),
-    *(certificates, offline, imports, addresses),
+    *(certificates, offline, imports, addresses, meter_keys),
     *(
         accounts,
         owned,

@@ -146,6 +146,7 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/chargers/{id}/reset", "type"): "How",
         ("/api/admin/chargers/{id}/change-availability", "type"): "From now on",
         ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
+        ("/api/admin/chargers/{id}/meter-keys", "key"): "Public key",
         ("/api/admin/load/site", "toml"): "The site",
         **{
             (f"/api/admin/wallets/{{id}}/{kind}", "reason"): "Text"

@@ -141,6 +141,11 @@ def size(count: int | None) -> str:
     return f"{count} B"
 
 
+def fingerprint(digest: str) -> str:
+    """Return the beginning of a digest in groups, as people compare it."""
+    return " ".join(digest[place : place + 4] for place in range(0, 16, 4))
+
+
 def json_text(value: Any) -> str:
     """Return a value as JSON that can be read."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -239,6 +239,7 @@ def _environment() -> Environment:
         "kw": shapes.kilowatts,
         "measured": words.measured,
         "size": shapes.size,
+        "fingerprint": shapes.fingerprint,
         "length_of": shapes.length,
     }
     made.filters |= {name: vars(money)[name] for name in OF_MONEY}

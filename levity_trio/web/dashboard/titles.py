@@ -109,6 +109,8 @@ TITLES: Final = _by_request(
             "DELETE /stations/{id}": "Delete a station",
             "POST /chargers": "Add a charger",
             "PUT /chargers/{id}/connectors/{connector}": "Describe a connector",
+            "POST /chargers/{id}/meter-keys": "Enter the key of a meter",
+            "DELETE /chargers/{id}/meter-keys/{key}": "Remove the key of a meter",
             "POST /chargers/{id}/serial": "Say whether it was replaced",
             "POST /newcomers/adopt": "Adopt all new chargers with a session",
             "POST /chargers/forget": "Forget wrong names and trials",
@@ -336,6 +338,10 @@ HELPS: Final = _by_request(
             ),
             "POST /chargers/{id}/configuration/read": (
                 "Reads all settings, in parts if the charger does not send them all at once."
+            ),
+            "POST /chargers/{id}/meter-keys": (
+                "Scan the QR code on the label of the meter with your phone, and paste what it "
+                "says; or paste a PEM file. The past sessions are checked with it, too."
             ),
             "POST /chargers/{id}/offline-policy": (
                 "These settings are sent to the charger and read back."

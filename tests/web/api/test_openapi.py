@@ -26,6 +26,7 @@ AS_BYTES: tuple[str, ...] = (
     "text/csv",
     "application/x-ndjson",
     "application/zip",
+    "application/xml",
     "application/pdf",
     "application/toml",
     "image/*",

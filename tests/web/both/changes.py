@@ -20,6 +20,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.in_process import Question
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET
 from tests.store.books import Books, Station, meter_value
+from tests.store.signing_meters import SigningMeter, charge
 from tests.web.both.server import SECONDS, Server
 
 PASSWORD: Final = "a long enough password"  # noqa: S105
@@ -418,6 +419,10 @@ async def _chargers(life: Life) -> None:
     await ask("POST", "chargers/SPACE-04/password", keep_old=True)
     await ask("PUT", "chargers/SPACE-04/security", profile=1)
     await ask("POST", "chargers/SPACE-04/readmit", profile=0)
+    key = SigningMeter(seed=4).public().hex()
+    gone = (await ask("POST", "chargers/SPACE-04/meter-keys", key=key))["id"]
+    await ask("POST", "chargers/SPACE-04/meter-keys", key=key, connector=1)
+    await ask("DELETE", f"chargers/SPACE-04/meter-keys/{gone}")
 
 
 async def _operations(life: Life) -> None:
@@ -601,6 +606,9 @@ async def _oddities(life: Life) -> None:
     lost = station.start(500_000, 1, ONE.tag)
     books.wait(30)
     await ask("POST", f"transactions/{lost}/close", reason="it left", meter_stop_wh=502_000)
+    signed = charge(station, SigningMeter(seed=12), ONE.tag, minutes=2)
+    for path in ("/api/admin/transactions/{id}/signed", "/api/me/transactions/{id}/signed"):
+        life.shown[path] = path.format(id=signed)
     books.settle()
     left = (await life.send("GET", "/api/admin/review/groups"))["data"][0]
     group = f"{left['charger']}/{left['cause']}"

@@ -30,6 +30,7 @@ from tests.browser.pages import fill_in
 from tests.browser.past import AWAY, HOUSEHOLDS, QUIET, Past, write_past
 from tests.integration.browsing import Form, Page
 from tests.store.books import Station
+from tests.store.signing_meters import SigningMeter
 from tests.web.both.changes import PASSWORD, Life, live
 from tests.web.both.server import Server, make_documents_here, open_server
 from tests.web.both.test_same_answers import shown_of
@@ -224,6 +225,14 @@ class Making:
     async def folder(self, _name: str, _made: Made) -> Made:
         return {"=folder": str(LOGO.parent)}
 
+    async def key(self, _name: str, _made: Made) -> Made:
+        return {"=key": SigningMeter().public().hex()}
+
+    async def entered_key(self, _name: str, _made: Made) -> Made:
+        key = SigningMeter().public().hex()
+        made = await self._ask("POST", f"chargers/{QUIET}/meter-keys", key=key)
+        return {"meter-keys": made["id"]}
+
     async def own_setting(self, _name: str, _made: Made) -> Made:
         url = b'{"url": "https://hc-ping.com/1"}'
         await self._life.send("PUT", "/api/admin/own-settings/ping", url)
@@ -307,6 +316,8 @@ OTHERS: Final[Mapping[str, Callable[[Making, str, Made], Awaitable[Made]]]] = {
     "PUT /api/admin/biller": Making.taxed,
     "PUT /api/admin/own-settings/backup": Making.folder,
     "DELETE /api/admin/own-settings/{way}": Making.own_setting,
+    "POST /api/admin/chargers/{id}/meter-keys": Making.key,
+    "DELETE /api/admin/chargers/{id}/meter-keys/{key}": Making.entered_key,
     "POST /api/admin/household-tasks/{id}/undo": Making.task,
     "POST /api/admin/meters/{id}/readings/{reading}/void": Making.reading,
     "POST /api/admin/tariffs/{id}/withdraw": Making.tariff,

@@ -25,6 +25,8 @@ from levity_trio.store.reads.transactions.billed import (
 )
 from levity_trio.store.reads.transactions.costs import DriversCost, costs_of
 from levity_trio.store.reads.transactions.curve import Curve, curve
+from levity_trio.store.reads.transactions.explain import SignedValues, signed_values
+from levity_trio.store.reads.transactions.signed import file_of
 from levity_trio.store.reads.transactions.transactions import ACTIVE, COMPLETED, TransactionFilters
 
 
@@ -72,10 +74,12 @@ class DriversTransaction:
 @record
 class DriversSession(DriversTransaction):
     """A session of a household, and how its cost comes about. `card` is what the household calls
-    its card, else the tag; null if it was started by phone."""
+    its card, else the tag; null if it was started by phone. `signed` is null unless its meter
+    signs."""
 
     card: str | None
     bill: OwnBill | None
+    signed: SignedValues | None
 
 
 class Some(NamedTuple):
@@ -143,12 +147,23 @@ def transaction(
         shown = replace(shown, is_corrected=True)
     key = None if found.id_tag is None else household.rule.policy.key(found.id_tag)
     names = rows_of(db)(_CARD, (household.account, key))
-    return copied(DriversSession, shown, card=names[0][0] if names else found.id_tag, bill=bill)
+    return copied(
+        DriversSession,
+        shown,
+        card=names[0][0] if names else found.id_tag,
+        bill=bill,
+        signed=signed_values(db, number),
+    )
 
 
 def own_curve(db: Database, household: HouseholdView, number: int) -> Curve | None:
     """Return the curve of a session of a household, None for any other."""
     return curve(db, number) if own_of(db, household, [number]) else None
+
+
+def own_signed(db: Database, household: HouseholdView, number: int) -> str | None:
+    """Return what a meter signed of a session of a household, as a file; None for any other."""
+    return file_of(db, number) if own_of(db, household, [number]) else None
 
 
 def _shown(

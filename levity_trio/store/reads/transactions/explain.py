@@ -104,12 +104,47 @@ class TodaysFigure:
 
 
 @record
+class SignedValues:
+    """What a meter signed of a session. `state` is proven (its energy), doubtful (they contradict
+    it, or a signature is wrong) or unproven (they cannot be checked, or do not suffice); `words` is
+    why.
+
+    `energy_wh` is the signed difference. `key` is the fingerprint of the key that fits, null if
+    none does; its owner entered it, unless `is_key_told` by the charger. `is_timed` is whether the
+    times are proven, too, `has_file` whether there is a file for the transparency software.
+    """
+
+    state: str
+    words: str
+    energy_wh: int | None
+    key: str | None
+    is_key_told: bool
+    is_timed: bool
+    has_file: bool
+
+
+_SIGNED: Final = Shape(
+    SignedValues,
+    words="told",
+    energy_wh="wh",
+    is_key_told="key IS NOT NULL AND is_owners = 0",
+    has_file="(SELECT told NOT LIKE '%a format that cannot be checked%')",
+).with_texts("words")
+
+
+def signed_values(db: Database, number: int) -> SignedValues | None:
+    """Return what a meter signed of a session; None: nothing, or it has not ended."""
+    found = _SIGNED.every(db, "FROM signed_check WHERE tx_id = ?", (number,))
+    return found[0] if found else None
+
+
+@record
 class ExplainedTransaction:
     """What is known of a transaction. An open one has no candidates yet, an imported one has none
     and no neighbours.
 
     `settled_by` is who settled its figure. `bill` is whose it is, what it costs, and on which
-    statement it stands; viewers do not see it.
+    statement it stands; viewers do not see it. `signed` is null unless its meter signs.
     """
 
     transaction: Transaction
@@ -122,6 +157,7 @@ class ExplainedTransaction:
     beside: tuple[ParallelTransaction, ...]
     reviews: tuple[Review, ...]
     steps: tuple[Step, ...]
+    signed: SignedValues | None
     bill: Bill | None
 
 
@@ -138,7 +174,7 @@ _SAMPLED: Final = Shape(
 _GROUPS: Final = (
     "FROM meter_val "
     "WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? "
-    "GROUP BY source, measurand, phase, unit, context "
+    "AND format <> 'SignedData' GROUP BY source, measurand, phase, unit, context "
     "ORDER BY source, measurand, phase, unit, context"
 )
 _REGISTER: Final = (
@@ -198,6 +234,7 @@ def explain(
         else tuple(_beside(tx.charger, case, judgement)),
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
+        signed=signed_values(db, number),
         bill=None if is_anonymous else bill_of(db, number, rule, now),
     )
 

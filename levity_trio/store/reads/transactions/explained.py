@@ -108,6 +108,11 @@ def _figure(told: ExplainedTransaction) -> Iterator[str]:
     settled = f"; settled by {told.settled_by}" if told.settled_by is not None else ""
     yield f"  {_wh(tx.energy_wh)}, {tx.confidence}, by {tx.energy_method}{based}{settled}"
     yield f"  judged {tx.judged_at} by version {tx.rules} of the rules"
+    if told.signed is not None:
+        signed = told.signed
+        of_key = "" if signed.key is None else f"; key {signed.key[:16]}"
+        is_told = ", told by the charger" if signed.is_key_told else ""
+        yield f"  signed values: {signed.state}, {signed.words}{of_key}{is_told}"
     if today is not None and not today.is_as_stored:
         yield f"  today's rules give {_wh(today.wh)}, {today.confidence}"
 

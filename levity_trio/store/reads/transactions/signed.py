@@ -4,7 +4,7 @@ them, and what it found."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ from levity_trio.signed.checking import (
     check,
     transparency_file,
 )
-from levity_trio.signed.keys import NoKey, parse_key
+from levity_trio.signed.keys import MeterKey, NoKey, parse_key
 from levity_trio.signed.records import LONGEST, records_in
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, span
 from levity_trio.store.engine.database import Database, Rows, rows_of
@@ -29,18 +29,18 @@ _VALUES: Final = (
 )
 _ENTERED: Final = (
     "SELECT key FROM meter_key WHERE cp_id = ? AND conn_id IN (0, ?) "
-    "AND (ended_at IS NULL OR ended_at > ?) ORDER BY id DESC"
+    "AND (ended_at IS NULL OR (ended_at > ? AND EXISTS (SELECT 1 FROM signed_check "
+    "WHERE signed_check.key = fingerprint))) ORDER BY id DESC"
 )
+"""A key that never fitted was entered by mistake: since it ended, it contradicts nothing."""
 _TOLD: Final = (
-    "SELECT key, value FROM configuration WHERE cp_id = ? AND is_known = 1 AND value <> '' "
+    "SELECT key, value, read_at FROM configuration "
+    "WHERE cp_id = ? AND is_known = 1 AND value <> '' "
     "AND lower(key) LIKE '%publickey%' ORDER BY id DESC"
 )
 """Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values)."""
 _CONNECTOR: Final = re.compile(r"(?<!\d)(\d{1,2})\]?$")
-_FOUND: Final = (
-    "SELECT state, told, wh, digit_wh, key, is_owners, is_timed, first_page, last_page "
-    "FROM signed_check WHERE tx_id = ?"
-)
+_FITTING: Final = "SELECT key FROM signed_check WHERE tx_id = ?"
 _WORK: Final = "SELECT revision FROM signed_work WHERE id = 1"
 
 
@@ -84,24 +84,29 @@ def _values(rows: Rows, tx: StoredTransaction) -> list[str]:
 def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:
     """Return the keys of the meter of a transaction: those that the owner entered first."""
     connector = tx.connector or 0
-    entered = rows(_ENTERED, (tx.charger, connector, tx.created_at))
-    told = [
-        text
-        for name, text in rows(_TOLD, (tx.charger,))
-        if (of := _CONNECTOR.search(name)) is None or int(of[1]) in (0, connector)
-    ]
     known = list[KnownKey]()
-    for text, is_owners in [*((one, True) for (one,) in entered), *((one, False) for one in told)]:
-        with suppress(NoKey):
-            known.append(KnownKey(parse_key(text), is_owners))
+    for (text,) in rows(_ENTERED, (tx.charger, connector, tx.created_at)):
+        known.append(KnownKey(parse_key(text), is_owners=True))
+    for told in told_keys(rows, tx.charger):
+        if told.connector in (0, connector):
+            known.append(KnownKey(told.key, is_owners=False))
     return known
 
 
-def found(rows: Rows, number: int) -> SignedFinding | None:
-    """Return what was found of a transaction; None: nothing was checked."""
-    for row in rows(_FOUND, (number,)):
-        return SignedFinding(*row)
-    return None
+class ToldKey(NamedTuple):
+    """A key that the settings of a charger tell. `connector` 0: of each."""
+
+    connector: int
+    key: MeterKey
+    read_at: str
+
+
+def told_keys(rows: Rows, charger: str) -> Iterator[ToldKey]:
+    """Yield the keys that the settings of a charger tell, or told, the newest first."""
+    for name, text, read_at in rows(_TOLD, (charger,)):
+        number = _CONNECTOR.search(name)
+        with suppress(NoKey):
+            yield ToldKey(int(number[1]) if number else 0, parse_key(text), read_at)
 
 
 def file_of(db: Database, number: int) -> str | None:
@@ -112,7 +117,7 @@ def file_of(db: Database, number: int) -> str | None:
     sent = [one for value in _values(rows, tx) for one in records_in(value)] if tx else []
     if tx is None or not sent:
         return None
-    checked_with = next((row[4] for row in rows(_FOUND, (number,))), None)
+    checked_with = [key for (key,) in rows(_FITTING, (number,))]
     keys = [one.key for one in known_keys(rows, tx)]
-    fitting = [one for one in keys if one.fingerprint == checked_with] or keys
+    fitting = [one for one in keys if one.fingerprint in checked_with] or keys
     return transparency_file(number, [*dict.fromkeys(sent)], fitting[0].text if fitting else None)

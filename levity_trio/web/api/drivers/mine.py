@@ -52,6 +52,7 @@ from levity_trio.web.api.engine.lists import Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.money.statements import ANY_FORM, NOT_MADE, DocumentQuery, paper_of
+from levity_trio.web.api.transactions.transactions import XML, signed_file
 from levity_trio.wire.times import in_zone
 
 ENDPOINTS: Final = Endpoints(TAG)
@@ -376,6 +377,14 @@ async def get_transaction(request: TypedRequest[SessionQuery, None]) -> DriversS
 async def get_curve(request: Request) -> Curve:
     """Show the power and the register of a session over its time, with few points"""
     return await _own(request, stored.own_curve)
+
+
+@ENDPOINTS.get(
+    f"{TRANSACTIONS}/{{id}}/signed", Role.DRIVER, "not_found", "conflict", "invalid", media_type=XML
+)
+async def get_signed(request: Request) -> Response:
+    """Download what the meter signed of a session, for the transparency software"""
+    return await signed_file(request, partial(stored.own_signed, household=household(request)))
 
 
 async def _own(request: Request, read: Callable[..., T | None]) -> T:

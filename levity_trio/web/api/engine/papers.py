@@ -100,7 +100,7 @@ def document(
             (content,) = await printing.documents([paper], form, api.config.font)
         stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
         is_inline = is_shown and form in _SHOWN
-        return _file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_inline)
+        return as_file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_inline)
 
     return DocumentResponse(make)
 
@@ -119,7 +119,7 @@ def archive(
             for paper, document_bytes in zip(papers, documents, strict=True):
                 entry = zipfile.ZipInfo(f"{name_of(paper.first)}.{form}")
                 zipped.writestr(entry, document_bytes, zipfile.ZIP_DEFLATED)
-        return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
+        return as_file(content.getvalue(), ZIP, f"{name}.zip")
 
     return DocumentResponse(make)
 
@@ -194,7 +194,8 @@ async def _read(api: ApiParts, statement_ids: Sequence[int]) -> list[Printed]:
     return await api.reader.run(lambda db: [*printed(rows_of(db), statement_ids)])
 
 
-def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:
+def as_file(content: bytes, media_type: str, name: str, *, is_shown: bool = False) -> Response:
+    """Return a file, which a browser stores, or shows."""
     disposition = "inline" if is_shown else "attachment"
     # A header has ASCII only; browsers take the name in full from `filename*` (RFC 6266).
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.states import BillState
 from levity_trio.documents.cells import inert
@@ -31,6 +31,7 @@ from levity_trio.store.reads.transactions.billed import (
 from levity_trio.store.reads.transactions.curve import Curve, curve
 from levity_trio.store.reads.transactions.explain import ExplainedTransaction, explain
 from levity_trio.store.reads.transactions.explained import lines
+from levity_trio.store.reads.transactions.signed import file_of
 from levity_trio.store.reads.transactions.transactions import (
     Reading,
     TransactionEvent,
@@ -62,6 +63,7 @@ from levity_trio.web.api.engine.lists import (
     wanted,
     whole,
 )
+from levity_trio.web.api.engine.papers import as_file
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.wire.times import in_zone
@@ -239,6 +241,24 @@ async def explain_transaction(request: TypedRequest[ExplainQuery, None]) -> Tran
     number, sees_all, is_weighed = request.number(), request.sees_all, request.query.weighed
     read = partial(read_explanation, server=request.api, sees_all=sees_all, is_weighed=is_weighed)
     return await request.find(read, Told("session {1}", number), number=number)
+
+
+XML: Final = "application/xml"
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/signed", Role.OPERATOR, "not_found", media_type=XML)
+async def get_signed(request: Request) -> Response:
+    """Download what the meter signed of a transaction, for the transparency software."""
+    return await signed_file(request, file_of)
+
+
+async def signed_file(request: Request, read: Callable[..., str | None]) -> Response:
+    """Return the signed values of a session as a file. Raises Problem if there are none."""
+    number = request.number()
+    text = await request.find(
+        read, Told("file with signed values of session {1}", number), number=number
+    )
+    return as_file(text.encode(), XML, f"session-{number}-signed.xml")
 
 
 def read_explanation(

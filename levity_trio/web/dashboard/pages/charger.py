@@ -22,6 +22,7 @@ from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.billed import billed_transactions
+from levity_trio.store.reads.transactions.meter_keys import lacks_key, meter_keys
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.addresses import addresses_of
@@ -152,6 +153,7 @@ def _settings(look: Look, view: PageView) -> Values:
     return {
         **page,
         "groups": groups_for(view, "settings"),
+        "keys": look(meter_keys, charger.id),
         "spaces": spaces,
         "behind": behind if spaces else 0,
         "limited": limited_charger(look, view, charger.id),
@@ -202,6 +204,7 @@ def _parts(look: Look, view: PageView, charger: Charger) -> list[LivePart]:
         "others": [session for session in sessions if session.connector not in connectors],
         "limited": limited_charger(look, view, charger.id),
         "serials": look(new_serials, charger.id),
+        "lacks_key": look(lacks_key, charger.id),
     }
     parts = [LivePart(STATE, "charger/state.html", state)]
     if view.caller.role >= Role.OPERATOR:
