@@ -41,6 +41,8 @@ SAME_TIME: Final = timedelta(minutes=2)
 """Signed times and those of a session are apart by no more, where both are right."""
 OTHER_TIME: Final = timedelta(hours=1)
 """What was signed further from a session is of another one."""
+COARSEST: Final = 1000
+"""Wh of one unit of a last digit. A coarser register proves nothing about a session."""
 MOST_BEGINS: Final = 10
 MOST_RECORDS: Final = 3_000
 """Of a session: one a minute for two days."""
@@ -110,14 +112,18 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
     found = SignedFinding(SignedState.PROVEN, Told("its meter signed this energy"))
     try:
         fits = [_fit(one, keys) for one in sent[:MOST_RECORDS]]
-        found = found._replace(
-            key=fits[0][1].key.fingerprint, is_owners=all(known.is_owners for _, known in fits)
-        )
         used, pair = _best([record for record, _ in fits], session.wh)
-        found = found._replace(first_page=used[0].page, last_page=used[-1].page)
+        known = _key_of(used, fits)
+        found = found._replace(
+            key=known.key.fingerprint,
+            is_owners=known.is_owners,
+            first_page=used[0].page,
+            last_page=used[-1].page,
+        )
         _look_at_times(pair, session)
         # Some meters leave out zeros at the end, so the finer of the two is the meter's.
         wh, digit = _difference(pair), max(Decimal(1), min(one.digit for one in pair))
+        _look_at_digit(digit)
         is_timed = _has_times(pair) and _is_apart(pair, session) <= SAME_TIME
         found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
         if abs(wh - session.wh) > digit:
@@ -165,6 +171,22 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
         raise _Unproven(Told("the public key of its meter is not known"))
     record, key = found
     return record, next(one for one in known if one.key == key)
+
+
+def _key_of(
+    used: Sequence[SignedRecord], fits: Iterable[tuple[SignedRecord, KnownKey]]
+) -> KnownKey:
+    """Return the key of records. Raises _Unproven if there are several."""
+    numbers = {id(record) for record in used}
+    first, *others = {known for record, known in fits if id(record) in numbers}
+    if others:
+        raise _Unproven(Told("begin and end were signed with two keys"))
+    return first
+
+
+def _look_at_digit(digit: Decimal) -> None:
+    if digit > COARSEST:
+        raise _Unproven(Told("the signed register is too coarse"))
 
 
 def _best(records: Iterable[SignedRecord], wh: int) -> tuple[Sequence[SignedRecord], Pair]:

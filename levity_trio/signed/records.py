@@ -29,8 +29,6 @@ GOOD: Final = "G"
 """Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""
 MOST_DIGITS: Final = 12
 """Of a register, before and after the point. No meter has more."""
-COARSEST: Final = Decimal(1000)
-"""Wh of one unit of a last digit: further zeros are only not sent."""
 LONGEST: Final = 20_000
 """Characters of a value. A record has some 700."""
 _DEPTH: Final = 4
@@ -222,7 +220,7 @@ def _energy(told: Mapping[str, Any]) -> tuple[Decimal | None, Decimal]:
         is_possible = isinstance(exponent, int) and abs(exponent) <= MOST_DIGITS
         is_taken = value >= 0 and not _EXPORT.search(_text(told, "RI"))
         if factor and is_taken and is_possible and value.adjusted() <= MOST_DIGITS:
-            return value * factor, min(Decimal(1).scaleb(int(exponent)) * factor, COARSEST)
+            return value * factor, Decimal(1).scaleb(int(exponent)) * factor
     return None, Decimal(1)
 
 
@@ -243,12 +241,14 @@ def _of_alfen(sent: SentRecord) -> SignedRecord:
         adapter, _, _, meter, state, _, at, register, unit, exponent, value, card, session, page = (
             _DATA.unpack(payload)
         )
+        is_possible = abs(exponent) <= MOST_DIGITS and value < 10 ** (MOST_DIGITS - exponent)
+        is_energy = is_possible and (register, unit) == (_IMPORT, _WH)
         reading = SignedReading(
             _REASONS[reason],
             datetime.fromtimestamp(at, UTC),
             "",
             register.hex(),
-            Decimal(value).scaleb(exponent) if (register, unit) == (_IMPORT, _WH) else None,
+            Decimal(value).scaleb(exponent) if is_energy else None,
             Decimal(1).scaleb(exponent),
             "",
             f"fault {state & _FAULTS:x}" if state & _FAULTS else GOOD,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from levity_trio.charging.lifecycle import Cause
+from levity_trio.log.output import get_logger
 from levity_trio.signed.checking import SignedFinding, SignedState
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.transactions.signed import CheckedSession
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, judge_again
 from levity_trio.told import Told, stored
 
+log = get_logger("system")
 _COLUMNS: Final = ", ".join(SignedFinding._fields)
 _KEPT: Final = f"SELECT {_COLUMNS} FROM signed_check WHERE tx_id = ?"  # noqa: S608 - our own names
 _DELETE: Final = "DELETE FROM signed_check WHERE tx_id = ?"
@@ -38,18 +41,30 @@ _DUE: Final = "INSERT INTO bill_work (tx_id) VALUES (?)"
 
 
 def keep(db: UnitOfWork, found: Sequence[CheckedSession], revision: int, at: str) -> None:
-    """Store what was found, and up to which revision of bill_work."""
-    for number, finding in found:
-        tx = find_transaction(db.rows, number)
-        before = [tuple(row) for row in db.rows(_KEPT, (number,))]
-        now = [] if finding is None else [_row(_unique(db, number, finding))]
-        if tx is None or before == now:
-            continue
-        db.execute(_DELETE, (number,))
-        for row in now:
-            db.execute(_KEEP, (number, at, *row))
-        judge_again(db, Origin(tx.charger, None, at), number, Cause.LATER)
+    """Store what was found, and up to which revision of bill_work. One that cannot be stored costs
+    the others nothing."""
+    for one in found:
+        error = db.attempt(partial(_keep, db, one, at), JUDGING_SECONDS)
+        if error is not None:
+            log.error(
+                "what the signed values of a transaction prove could not be stored",
+                transaction=one.transaction,
+                exc_info=error,
+            )
     db.execute(_DONE, (revision,))
+
+
+def _keep(db: UnitOfWork, one: CheckedSession, at: str) -> None:
+    number, finding = one
+    tx = find_transaction(db.rows, number)
+    before = [tuple(row) for row in db.rows(_KEPT, (number,))]
+    now = [] if finding is None else [_row(_unique(db, number, finding))]
+    if tx is None or before == now:
+        return
+    db.execute(_DELETE, (number,))
+    for row in now:
+        db.execute(_KEEP, (number, at, *row))
+    judge_again(db, Origin(tx.charger, None, at), number, Cause.LATER)
 
 
 def _unique(db: UnitOfWork, number: int, finding: SignedFinding) -> SignedFinding:
