@@ -15,7 +15,7 @@ from levity_trio.store.reads.people import users as reads
 from levity_trio.store.reads.people.users import UserRow
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import Manager, NewInvitation, NewToken
-from levity_trio.web.logins.browsers import LoggedIn, Logins
+from levity_trio.web.logins.browsers import LoggedIn, Logins, Visit
 from levity_trio.web.logins.invitations import LASTS, Kind, make_secret, stored_link
 from levity_trio.web.logins.invitations import written as written_code
 from levity_trio.web.logins.tokens import Tokens, make, written
@@ -96,12 +96,12 @@ class House:
         cookie: str | None = None,
         for_drivers: bool = False,
     ) -> LoggedIn:
-        visit: dict[str, Any] = {"address": address, "cookie": cookie, "browser": "Firefox"}
-        return await self.logins.enter(name, password, **visit, for_drivers=for_drivers)
+        visit = Visit(address, cookie, "Firefox", for_drivers)
+        return await self.logins.enter(name, password, visit)
 
     async def use(self, code: str, *, address: str = HOME, for_drivers: bool = False) -> LoggedIn:
-        visit: dict[str, Any] = {"address": address, "cookie": None, "browser": "Firefox"}
-        return await self.logins.enter_by_invitation(code, **visit, for_drivers=for_drivers)
+        visit = Visit(address, None, "Firefox", for_drivers)
+        return await self.logins.enter_by_invitation(code, visit)
 
     async def stored(self, user: int) -> UserRow:
         """What operators read of a user."""

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 from starlette.types import Message, Receive, Scope, Send
 
-from levity_trio.web.http.body_limits import Bodies, StreamLimits
+from levity_trio.web.http.body_limits import Bodies, HttpLimits, StreamLimits
 from levity_trio.web.http.problems import BodyRefused
 
 HTTP: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
@@ -41,7 +41,8 @@ class Seen:
                 await trio.sleep_forever()
             return parts.pop(0)
 
-        await Bodies(self.app, 10, 10.0, self.cut)(scope, receive, self.send)
+        limits = HttpLimits(body_bytes=10, body_seconds=10.0)
+        await Bodies(self.app, limits, self.cut)(scope, receive, self.send)
 
 
 def part(body: bytes, *, more: bool) -> Message:
@@ -132,9 +133,10 @@ class Streaming(Seen):
             await trio.sleep(seconds if parts else math.inf)
             return parts.pop(0)
 
-        await Bodies(self.app, 1, 1.0, self.cut, lambda _scope: True, LIMITS)(
-            HTTP, receive, self.send
+        limits = HttpLimits(
+            body_bytes=1, body_seconds=1.0, is_streamed=lambda _scope: True, streams=LIMITS
         )
+        await Bodies(self.app, limits, self.cut)(HTTP, receive, self.send)
 
 
 async def test_parts_are_passed_on_as_they_come(autojump_clock: trio.testing.MockClock) -> None:

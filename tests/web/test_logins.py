@@ -18,7 +18,7 @@ from levity_trio.store.writes.people.accounts import AccountData
 from levity_trio.store.writes.people.accounts import add as add_account
 from levity_trio.store.writes.people.logins import KEPT
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.logins.browsers import Login, form_value, is_form_value, new_cookie
+from levity_trio.web.logins.browsers import Login, Visit, form_value, is_form_value, new_cookie
 from levity_trio.web.logins.tokens import Tokens
 from tests.charger.parts import InlineWriter
 from tests.web.entering import HOME, PASSWORD, House
@@ -48,7 +48,7 @@ async def test_a_user_logs_in(house: House, files: Callable[[], bytes]) -> None:
         == Login(1, number, None, "Anna", "admin")
         == house.logins.find(entered.cookie)
     )
-    assert house.logins.is_valid(entered.login.id)
+    assert house.logins.get(entered.login.id)
     rows = [
         house.books.rows(f"SELECT * FROM {table}")
         for table in ("user", "login", "event", "operator_action")
@@ -72,7 +72,7 @@ async def test_nothing_else_is_a_log_in(house: House) -> None:
         "ä\ud800",
     ):
         assert house.logins.find(cookie) is None
-    assert not house.logins.is_valid(7)
+    assert not house.logins.get(7)
 
 
 async def test_a_restart_keeps_log_ins(house: House) -> None:
@@ -177,14 +177,14 @@ async def test_a_log_in_lasts_thirty_days_after_its_last_use(house: House) -> No
     house.wait(days=29)
     assert house.logins.find(entered.cookie)
     house.wait(days=29)
-    assert house.logins.is_valid(entered.login.id)  # a stream that is open uses it
+    assert house.logins.get(entered.login.id)  # a stream that is open uses it
     house.wait(days=29)
     after = house.restarted()
     await after.open()
     assert after.find(entered.cookie)
     house.wait(days=30, seconds=1)
     assert after.find(entered.cookie) is None
-    assert not after.is_valid(entered.login.id)
+    assert not after.get(entered.login.id)
 
 
 async def test_its_use_is_stored_once_an_hour(house: House) -> None:
@@ -250,7 +250,7 @@ async def test_leaving_and_being_ended(house: House) -> None:
     await house.logins.leave(left.login.id)
     assert await house.logins.end(ended.login.id, "root")
     assert not await house.logins.end(ended.login.id, "root")
-    assert [house.logins.is_valid(one.login.id) for one in (left, ended, other)] == [
+    assert [house.logins.get(one.login.id) is not None for one in (left, ended, other)] == [
         False,
         False,
         True,
@@ -273,19 +273,17 @@ async def test_its_role_is_the_present_one(house: House) -> None:
 
 async def test_a_log_in_with_a_token_ends_with_it(house: House) -> None:
     text = house.token("prometheus", "viewer")
-    entered = await house.logins.enter_by_token(
-        f" {text} ", address=HOME, cookie=None, browser="x" * 5000
-    )
+    entered = await house.logins.enter_by_token(f" {text} ", Visit(HOME, None, "x" * 5000))
     assert entered.login == Login(1, None, 1, "prometheus", "viewer")
     assert len(house.books.value("SELECT browser FROM login")) == 200
     for wrong in ("", text[:-1], PASSWORD):
-        attempt = house.logins.enter_by_token(wrong, address=HOME, cookie=None, browser="")
+        attempt = house.logins.enter_by_token(wrong, Visit(HOME, None, ""))
         assert await refused(attempt) == "wrong_token"
     # not delayed by wrong ones
-    await house.logins.enter_by_token(text, address=HOME, cookie=None, browser="")
+    await house.logins.enter_by_token(text, Visit(HOME, None, ""))
     house.books.run(users.revoke, 1, house.books.at, "root")
     house.tokens.load(house.books.run(users.stored))
-    assert not house.logins.is_valid(entered.login.id)
+    assert not house.logins.get(entered.login.id)
 
 
 # Passwords
@@ -303,7 +301,7 @@ async def test_changing_the_own_password(house: House) -> None:
         == "wrong_password"
     )
     await house.logins.change_password(mine.login, PASSWORD, "new password")
-    assert [house.logins.is_valid(one.login.id) for one in (mine, other)] == [True, False]
+    assert [house.logins.get(one.login.id) is not None for one in (mine, other)] == [True, False]
     await house.enter("anna", "new password")
     assert await refused(house.enter("anna")) == "wrong_password"
 

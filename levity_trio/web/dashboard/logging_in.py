@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -22,7 +22,7 @@ from levity_trio.web.dashboard.page import ApiOfPages, PageView
 from levity_trio.web.dashboard.pages.driver import place_of
 from levity_trio.web.dashboard.renderer import READER, Renderer
 from levity_trio.web.http.turns import TurnQueue
-from levity_trio.web.logins.browsers import LoggedIn
+from levity_trio.web.logins.browsers import LoggedIn, Visit
 
 LOGIN, LOGOUT, INVITATION = "/login", "/logout", "/welcome"
 OPEN_PATHS: Final = (LOGIN, INVITATION)
@@ -91,19 +91,18 @@ class _LogInPages:
 
     async def _of_password(self, request: Request, entered: Mapping[str, str]) -> LoggedIn:
         logins = self._renderer.api.logins
-        who = self._who(request)
+        visit = self._visit(request)
         token = entered.get("token", "").strip()
         if token and not self._is_for_drivers:
-            return await logins.enter_by_token(token, **who)
+            return await logins.enter_by_token(token, visit)
         name = entered.get("name", "").strip()
         password = entered.get("password", "")
-        return await logins.enter(name, password, **who, for_drivers=self._is_for_drivers)
+        return await logins.enter(name, password, visit)
 
     async def _of_code(self, request: Request, entered: Mapping[str, str]) -> LoggedIn:
         code = entered.get("code", "").strip()
-        who = self._who(request)
-        enter = self._renderer.api.logins.enter_by_invitation
-        return await enter(code, **who, for_drivers=self._is_for_drivers)
+        logins = self._renderer.api.logins
+        return await logins.enter_by_invitation(code, self._visit(request))
 
     async def _form(
         self,
@@ -145,8 +144,7 @@ class _LogInPages:
     def _is_for_drivers(self) -> bool:
         return self._renderer.mount.door.is_for_drivers
 
-    @staticmethod
-    def _who(request: Request) -> dict[str, Any]:
+    def _visit(self, request: Request) -> Visit:
         reader: Browser = request.scope[READER]
         browser = request.headers.get("user-agent", "")[:LONGEST_BROWSER]
-        return {"address": reader.address, "cookie": reader.cookie, "browser": browser}
+        return Visit(reader.address, reader.cookie, browser, self._is_for_drivers)

@@ -26,10 +26,6 @@ response."""
 REFUSAL_SECONDS: Final = 1.0
 
 
-class _Gone(Exception):
-    """The client disconnected before its body was complete."""
-
-
 def is_never_streamed(_scope: Scope) -> bool:
     """Return False: all bodies are small."""
     return False
@@ -47,31 +43,43 @@ class StreamLimits:
 DEFAULT_STREAM_LIMITS: Final = StreamLimits()
 
 
+@record
+class HttpLimits:
+    """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen
+    queue."""
+
+    connections: int = 64
+    idle_seconds: float = 5.0
+    """Time-out for receiving the head of the first or next request."""
+    body_bytes: int = 1024 * 1024
+    body_seconds: float = 10.0
+    send_seconds: float = 1.5
+    grace_seconds: float = 0.5
+    """Time allowed to requests in progress when the block is left, and then to each send."""
+    is_streamed: Callable[[Scope], bool] = is_never_streamed
+    """Whether a request has a body that is streamed, within `streams`."""
+    streams: StreamLimits = DEFAULT_STREAM_LIMITS
+
+
 @record(kw_only=False)
 class Bodies:
-    """ASGI middleware that passes bodies to `app`. `cut` closes the connection at once.
-
-    `is_streamed` says which requests have a body that is streamed.
-    """
+    """ASGI middleware that passes bodies to `app`. `cut` closes the connection at once."""
 
     app: ASGIApp
-    limit_bytes: int
-    limit_seconds: float
+    limits: HttpLimits
     cut: Callable[[], None]
-    is_streamed: Callable[[Scope], bool] = is_never_streamed
-    stream_limits: StreamLimits = DEFAULT_STREAM_LIMITS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             # Before it is accepted, this is a 403 for the client.
             await send({"type": "websocket.close"})
-        elif self.is_streamed(scope):
+        elif self.limits.is_streamed(scope):
             await self._stream(scope, receive, send)
         else:
             await self._pass_whole(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Streamed(receive, self.stream_limits)
+        body = _Streamed(receive, self.limits.streams)
 
         async def respond(message: Message) -> None:
             """Send, once the rest of a refused body is read: Hypercorn's send would wait for its
@@ -86,40 +94,36 @@ class Bodies:
             self.cut()
 
     async def _pass_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, is_whole = bytearray(), False
+        limits = self.limits
+        body = _Streamed(receive, StreamLimits(limits.body_bytes, math.inf, limits.body_seconds))
+        whole = bytearray()
         try:
-            with trio.fail_after(self.limit_seconds):
-                while not is_whole and len(body) <= self.limit_bytes:
-                    part, is_whole = await _part(receive)
-                    body += part
-        except _Gone:
-            return
-        except trio.TooSlowError:
-            text = Told("the body did not arrive within {1}", Quantity(self.limit_seconds, "s"))
-            await self._refuse(HTTPStatus.REQUEST_TIMEOUT, text, scope, receive, send)
-            return
-        if len(body) > self.limit_bytes:
-            await _discard(receive)
-            text = Told("the body is too large; the limit is {1} bytes", self.limit_bytes)
-            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, scope, receive, send)
+            while not body.is_over:
+                message = await body.receive()
+                if message["type"] == "http.disconnect":
+                    return
+                whole += message.get("body", b"")
+        except BodyRefused as refused:
+            text = str(refused)
+            if refused.status == HTTPStatus.REQUEST_TIMEOUT:
+                seconds = Quantity(limits.body_seconds, "s")
+                text = Told("the body did not arrive within {1}", seconds)
+            else:
+                await body.discard()
+            # Then it is closed: Hypercorn's reader could hang forever on a body that nobody reads.
+            response = problem(refused.status, text, headers={"connection": "close"})
+            with trio.move_on_after(REFUSAL_SECONDS):
+                await response(scope, receive, send)
+            self.cut()
             return
 
-        parts: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+        parts: list[Message] = [{"type": "http.request", "body": bytes(whole), "more_body": False}]
 
         async def receive_whole() -> Message:
             # Later calls wait for the client to disconnect.
             return parts.pop() if parts else await receive()
 
         await self.app(scope, receive_whole, send)
-
-    async def _refuse(
-        self, status: int, text: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Send the response, then close: Hypercorn's reader could hang forever on a body that
-        nobody reads."""
-        with trio.move_on_after(REFUSAL_SECONDS):
-            await problem(status, text, headers={"connection": "close"})(scope, receive, send)
-        self.cut()
 
 
 class _Streamed:
@@ -162,20 +166,3 @@ class _Streamed:
 
 def _is_last(message: Message) -> bool:
     return message["type"] == "http.disconnect" or not message.get("more_body", False)
-
-
-async def _part(receive: Receive) -> tuple[bytes, bool]:
-    """Return the next part of a body, and whether it was the last. Raises _Gone."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _Gone
-    return message.get("body", b""), _is_last(message)
-
-
-async def _discard(receive: Receive) -> None:
-    with trio.move_on_after(DISCARD_SECONDS):
-        try:
-            while not (await _part(receive))[1]:
-                pass
-        except _Gone:
-            return

@@ -3,7 +3,7 @@ server."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import HTTPExceptionHandler
+from starlette.types import HTTPExceptionHandler, Message, Send
 
 from levity_trio.told import Told
 from levity_trio.web.http.texts import as_json
@@ -46,6 +46,13 @@ def problem(
     }
     body = orjson.dumps(document | dict(extra or {}), as_json, orjson.OPT_PASSTHROUGH_SUBCLASS)
     return Response(body, status, headers, media_type=MEDIA_TYPE)
+
+
+async def send_with(send: Send, extra: Iterable[tuple[bytes, bytes]], message: Message) -> None:
+    """Send a part of a response, whose head gets further headers."""
+    if message["type"] == "http.response.start":
+        message = {**message, "headers": [*message.get("headers", ()), *extra]}
+    await send(message)
 
 
 def application(

@@ -28,19 +28,14 @@ from typing import Any, Final, Protocol, cast
 import hypercorn
 import trio
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from levity_trio.importing import StandIns, spared
 from levity_trio.listening.addresses import is_loopback
 from levity_trio.log.output import get_logger
 from levity_trio.records import record
-from levity_trio.web.http.body_limits import (
-    DEFAULT_STREAM_LIMITS,
-    Bodies,
-    StreamLimits,
-    is_never_streamed,
-)
-from levity_trio.web.http.problems import MEDIA_TYPE, application, problem
+from levity_trio.web.http.body_limits import Bodies, HttpLimits
+from levity_trio.web.http.problems import MEDIA_TYPE, application, problem, send_with
 from levity_trio.wire.handshake import last_response
 from levity_trio.wire.proxy_header import (
     BadProxyHeader,
@@ -86,24 +81,6 @@ AMBIGUOUS: Final = frozenset((b"content-length", b"transfer-encoding"))
 9112, 6.3)."""
 
 log = get_logger("system")
-
-
-@record
-class HttpLimits:
-    """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen
-    queue."""
-
-    connections: int = 64
-    idle_seconds: float = 5.0
-    """Time-out for receiving the head of the first or next request."""
-    body_bytes: int = 1024 * 1024
-    body_seconds: float = 10.0
-    send_seconds: float = 1.5
-    grace_seconds: float = 0.5
-    """Time allowed to requests in progress when the block is left, and then to each send."""
-    is_streamed: Callable[[Scope], bool] = is_never_streamed
-    """Whether a request has a body that is streamed, within `streams`."""
-    streams: StreamLimits = DEFAULT_STREAM_LIMITS
 
 
 class ServedTls(Protocol):
@@ -263,7 +240,7 @@ class _HttpConnection:
         if self._client:
             scope["client"] = (self._client, 0)
         if {name for name, _ in scope["headers"]} >= AMBIGUOUS:
-            send = partial(_send_last, send)
+            send = partial(send_with, send, [(b"connection", b"close")])
         try:
             await self._app(scope, receive, send)
         finally:
@@ -277,14 +254,6 @@ class _HttpConnection:
         self._has_left = True
         if not self._requests:
             self._scope.deadline = trio.current_time() + LAST_REQUEST_SECONDS
-
-
-async def _send_last(send: Send, message: Message) -> None:
-    """Pass on a response after which the connection is closed."""
-    if message["type"] == "http.response.start":
-        headers = [*message.get("headers", ()), (b"connection", b"close")]
-        message = {**message, "headers": headers}
-    await send(message)
 
 
 class _Stream:
@@ -385,15 +354,7 @@ class _HttpServer:
     async def _converse(
         self, stream: trio.SocketStream, client: str, scope: trio.CancelScope
     ) -> None:
-        limits = self._limits
-        bodies = Bodies(
-            self._app,
-            limits.body_bytes,
-            limits.body_seconds,
-            scope.cancel,
-            limits.is_streamed,
-            limits.streams,
-        )
+        bodies = Bodies(self._app, self._limits, scope.cancel)
         conversation = _HttpConnection(bodies, client, scope)
         transport: _Transport = stream
         if self._tls is not None:
@@ -435,8 +396,6 @@ class _HypercornLog(Logger):
 HEADER_SECONDS: Final = 5.0
 REFUSED_BYTES: Final = 64 * 1024
 REFUSED_SECONDS: Final = 0.5
-
-log = get_logger("system")
 
 
 async def client_of(stream: trio.SocketStream, proxies: Proxies) -> str | None:

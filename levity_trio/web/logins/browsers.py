@@ -35,7 +35,7 @@ from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.logins import NewLogin, StoredLogin, StoredLogins, StoredUser
 from levity_trio.store.writes.people.users import Manager
 from levity_trio.told import Told
-from levity_trio.web.api.engine.problems import Problem, busy
+from levity_trio.web.api.engine.problems import Problem, busy, refusal
 from levity_trio.web.logins.invitations import Invitations, Presented
 from levity_trio.web.logins.tokens import Tokens, Uses
 from levity_trio.wire.times import stamp
@@ -83,12 +83,14 @@ class LoggedIn(NamedTuple):
     login: Login
 
 
-class _LogInVisit(NamedTuple):
-    """Who logs in: the address, the id that the browser presents, and what it says that it is."""
+class Visit(NamedTuple):
+    """Who logs in: the address, the id that the browser presents, and what it says that it is.
+    `for_drivers`: at the port of drivers, where nobody else is known."""
 
     address: str
     cookie: str | None
     browser: str
+    for_drivers: bool = False
 
 
 class _LogInQueue:
@@ -97,6 +99,14 @@ class _LogInQueue:
     def __init__(self, one_at_a_time: trio.Lock) -> None:
         self.failures = Failures()
         self.turns = Turns(one_at_a_time)
+
+    def check_wait(self, who: _Who) -> None:
+        """Raise Problem for one who tries too often."""
+        seconds = self.failures.wait_seconds(who)
+        if seconds > 0:
+            problem = refusal("too_many_failures", Told("too many failed log-ins; wait"))
+            problem.headers["retry-after"] = str(math.ceil(seconds))
+            raise problem
 
 
 @asynccontextmanager
@@ -226,30 +236,16 @@ class Logins:
             self._writer.coalesce(("login", number), writes.note_use, number, stamp(now))
         return login
 
-    def is_valid(self, number: int) -> bool:
-        """Whether a log-in is valid. An event stream uses its log-in as long as it is open."""
-        return self.get(number) is not None
-
     # Logging in and out
 
-    async def enter(
-        self,
-        name: str,
-        password: str,
-        *,
-        address: str,
-        cookie: str | None,
-        browser: str,
-        for_drivers: bool = False,
-    ) -> LoggedIn:
-        """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises
-        Problem."""
-        door = self._door_of(for_drivers)
+    async def enter(self, name: str, password: str, visit: Visit) -> LoggedIn:
+        """Log a user in. Raises Problem."""
+        door = self._door_of(visit)
         user = self._named(name)
-        if for_drivers and user is not None and not self._is_driver(user.id):
+        if user is not None and not self._may_enter(visit, user.id):
             user = None
-        known = self._known(cookie, user)
-        network = network_of(address)
+        known = self._known(visit.cookie, user)
+        network = network_of(visit.address)
         if known:
             who, turn = ("known", known), door.turns.known(known)
         else:
@@ -261,67 +257,55 @@ class Logins:
         if not is_right or user is None or stored is None:
             words = Told("there is no such user with this password")
             raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", words)
-        visit = _LogInVisit(address, cookie, browser)
         return await self._begin(visit, stored, user=user.id)
 
-    async def enter_by_token(
-        self, text: str, *, address: str, cookie: str | None, browser: str
-    ) -> LoggedIn:
+    async def enter_by_token(self, text: str, visit: Visit) -> LoggedIn:
         """Log in whoever has a token. Raises Problem."""
-        token = self._tokens.check(text.strip())
-        return await self._begin(_LogInVisit(address, cookie, browser), None, token=token.id)
+        return await self._begin(visit, token=self._tokens.check(text.strip()).id)
 
-    async def enter_by_invitation(
-        self,
-        code: str,
-        *,
-        address: str,
-        cookie: str | None,
-        browser: str,
-        for_drivers: bool = False,
-    ) -> LoggedIn:
-        """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises
-        Problem."""
-        door = self._door_of(for_drivers)
-        network = network_of(address)
+    async def enter_by_invitation(self, code: str, visit: Visit) -> LoggedIn:
+        """Log in whoever has a one-time code, which is used up. Raises Problem."""
+        door = self._door_of(visit)
+        network = network_of(visit.address)
         who = network, f"code {self.invitations.number_of(code)}"
-        self._check_wait(door, who)
-        invitation = self._invitation(code, for_drivers=for_drivers)
-        if invitation is None:
+        door.check_wait(who)
+        presented = self._invitation(code, visit)
+        if presented is None:
             door.failures.add(who)
-        elif invitation.is_pin:
+        elif presented.is_pin:
             async with _held(door.turns.stranger(network)):
-                invitation = await self._try_pin(door, who, code, for_drivers=for_drivers)
-        if invitation is None:
+                presented = await self._try_pin(door, who, code, visit)
+        if presented is None:
             words = Told("this code is wrong, used or too old; ask for a new one")
             raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_code", words)
-        visit = _LogInVisit(address, cookie, browser)
-        return await self._begin(visit, None, user=invitation.user, invitation=invitation.id)
+        invitation = presented.invitation
+        return await self._begin(visit, user=invitation.user, invitation=invitation.id)
 
     async def _try_pin(
-        self, door: _LogInQueue, who: _Who, code: str, *, for_drivers: bool
+        self, door: _LogInQueue, who: _Who, code: str, visit: Visit
     ) -> Presented | None:
         """Return the invitation of a right PIN. Its turn has come: what was refused before that,
         was no try."""
         # Others may have failed meanwhile.
-        self._check_wait(door, who)
-        invitation = self._invitation(code, for_drivers=for_drivers)
-        if invitation is None:
+        door.check_wait(who)
+        presented = self._invitation(code, visit)
+        if presented is None:
             return None
         # Before anything is awaited, so that no guess goes uncounted.
+        invitation = presented.invitation
         tries = self.invitations.count_try(invitation.id)
         await self._writer.run(users.note_tries, invitation.id, tries)
         stored = Stretched(invitation.salt, invitation.digest)
-        is_right = await self._is_right(door, who, stored, invitation.secret)
-        return invitation if is_right else None
+        is_right = await self._is_right(door, who, stored, presented.secret)
+        return presented if is_right else None
 
-    def _invitation(self, code: str, *, for_drivers: bool) -> Presented | None:
+    def _invitation(self, code: str, visit: Visit) -> Presented | None:
         """Return the invitation that a code names, as far as it may be used here and tried
         again."""
-        invitation = self.invitations.find(code, stamp(self._clock()))
-        if invitation is not None and for_drivers and not self._is_driver(invitation.user):
+        presented = self.invitations.find(code, stamp(self._clock()))
+        if presented is not None and not self._may_enter(visit, presented.invitation.user):
             return None
-        return invitation
+        return presented
 
     async def leave(self, number: int) -> None:
         """End a log-in by its own browser, which stays known. Raises StoreUnavailable."""
@@ -337,20 +321,20 @@ class Logins:
         user = None if login.user is None else self._users.get(login.user)
         if user is None:
             words = Told("you have no user, and so no password")
-            raise Problem(HTTPStatus.CONFLICT, "conflict", words)
+            raise refusal("conflict", words)
         before = user.password
         if before is not None:
             known = f"password of {login.id}"
             turn = self._door.turns.known(known)
             if not await self._try(self._door, ("known", known), turn, before, old or ""):
                 words = Told("the old password is wrong")
-                raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", words)
+                raise refusal("wrong_password", words)
         after = await self.stretch(new)
         by = Manager(login.name, False, stamp(self._clock()))
         write = users.change_own_password
         if not await self.change(write, user.id, before, after, login.id, by):
             words = Told("the password was changed meanwhile")
-            raise Problem(HTTPStatus.CONFLICT, "changed", words)
+            raise refusal("changed", words)
 
     async def stretch(self, secret: str) -> Stretched:
         """Return a password or PIN as it is stored."""
@@ -385,10 +369,10 @@ class Logins:
         password: str,
     ) -> bool:
         """Whether a password is right. Raises Problem for one who tries too often."""
-        self._check_wait(door, who)
+        door.check_wait(who)
         async with _held(turn):
             # Others may have failed meanwhile.
-            self._check_wait(door, who)
+            door.check_wait(who)
             return await self._is_right(door, who, stored, password)
 
     async def _is_right(self, door: _LogInQueue, who: _Who, stored: Stretched, secret: str) -> bool:
@@ -400,25 +384,18 @@ class Logins:
             door.failures.add(who)
         return is_right
 
-    def _door_of(self, for_drivers: bool) -> _LogInQueue:
-        return self._drivers_door if for_drivers else self._door
+    def _door_of(self, visit: Visit) -> _LogInQueue:
+        return self._drivers_door if visit.for_drivers else self._door
 
-    def _is_driver(self, number: int) -> bool:
+    def _may_enter(self, visit: Visit, number: int) -> bool:
+        """Whether a user is known where somebody logs in."""
         user = self._users.get(number)
-        return user is not None and user.role == DRIVER
-
-    def _check_wait(self, door: _LogInQueue, who: _Who) -> None:
-        seconds = door.failures.wait_seconds(who)
-        if seconds > 0:
-            words = Told("too many failed log-ins; wait")
-            problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", words)
-            problem.headers["retry-after"] = str(math.ceil(seconds))
-            raise problem
+        return not visit.for_drivers or (user is not None and user.role == DRIVER)
 
     async def _begin(
         self,
-        visit: _LogInVisit,
-        password: Stretched | None,
+        visit: Visit,
+        password: Stretched | None = None,
         *,
         user: int | None = None,
         token: int | None = None,

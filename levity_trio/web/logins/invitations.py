@@ -12,12 +12,11 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from secrets import randbelow, token_urlsafe
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.access.user_passwords import MOST_TRIES
-from levity_trio.records import record
 from levity_trio.store.writes.people.logins import StoredInvitation
 
 Kind = Literal["link", "pin", "letter"]
@@ -34,17 +33,16 @@ _CODE: Final = re.compile(
 _BLANKS: Final = re.compile(r"\s+")
 
 
-@record(kw_only=False)
-class Presented:
-    """An open invitation that a code names. A link is right; whether a PIN is, remains to be
-    seen."""
+class Presented(NamedTuple):
+    """An open invitation that a code names, and the secret of the code. A link is right; whether a
+    PIN is, remains to be seen."""
 
-    id: int
-    user: int
-    is_pin: bool
-    salt: str
-    digest: str
+    invitation: StoredInvitation
     secret: str
+
+    @property
+    def is_pin(self) -> bool:
+        return self.invitation.kind == PIN
 
 
 def make_secret(kind: Kind) -> str:
@@ -95,14 +93,13 @@ class Invitations:
         is_pin = match["pin"] is not None
         if (invitation.kind == PIN) != is_pin or self._tries[invitation.id] >= MOST_TRIES:
             return None
-        number, salt, digest = invitation.id, invitation.salt, invitation.digest
         secret = match["digits"] if is_pin else match["secret"]
         # A link is checked at once. To check a PIN takes long, and waits for its turn.
         if not is_pin:
-            stored = Stored(GENERATED, salt, digest)
+            stored = Stored(GENERATED, invitation.salt, invitation.digest)
             if not passwords.is_of(stored, secret.encode()):
                 return None
-        return Presented(number, invitation.user, is_pin, salt, digest, secret)
+        return Presented(invitation, secret)
 
     def count_try(self, invitation: int) -> int:
         """Count a try of a PIN, before it is known whether it is right; return the number of

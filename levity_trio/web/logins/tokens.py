@@ -3,24 +3,23 @@ one waits for nothing, and no number of wrong ones delays a right one."""
 
 from __future__ import annotations
 
-import hmac
 import re
 import shlex
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from hashlib import sha256
 from http import HTTPStatus
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
+from levity_trio.access import passwords
+from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.told import Told
 from levity_trio.web.api.engine.problems import Problem
 
 PREFIX: Final = "levity"
 SECRET_BYTES: Final = 24
-SALT_BYTES: Final = 16
 USE_NOTED: Final = timedelta(hours=1)
 _TOKEN: Final = re.compile(rf"{PREFIX}_([0-9]{{1,18}})_([A-Za-z0-9_=-]{{1,100}})")
 
@@ -36,17 +35,13 @@ class NewSecret(NamedTuple):
 def make() -> NewSecret:
     """Make a secret. It is random, so a salted SHA-256 is enough."""
     secret = urlsafe_b64encode(token_bytes(SECRET_BYTES)).decode()
-    salt = token_bytes(SALT_BYTES).hex()
-    return NewSecret(secret, salt, _digest(salt, secret))
+    stored = passwords.store(secret.encode(), GENERATED)
+    return NewSecret(secret, stored.salt, stored.digest)
 
 
 def written(token: int, secret: str) -> str:
     """Return the text of a token, which is shown once."""
     return f"{PREFIX}_{token}_{secret}"
-
-
-def _digest(salt: str, secret: str) -> str:
-    return sha256(bytes.fromhex(salt) + secret.encode()).hexdigest()
 
 
 class Uses:
@@ -95,10 +90,6 @@ class Tokens:
         """Whether there ever was a token; from then on every request needs one."""
         return bool(self._tokens)
 
-    def is_valid(self, token: int) -> bool:
-        """Whether a token is not revoked."""
-        return self.valid(token) is not None
-
     def valid(self, number: int) -> StoredToken | None:
         """Return a token, None if it is revoked."""
         token = self._tokens.get(number)
@@ -110,8 +101,8 @@ class Tokens:
         if match is not None:
             token = self.valid(int(match[1]))
             if token is not None:
-                digest = _digest(token.salt, match[2])
-                if hmac.compare_digest(token.digest, digest):
+                stored = Stored(GENERATED, token.salt, token.digest)
+                if passwords.is_of(stored, match[2].encode()):
                     return token
         raise _wrong(Told("this token is not valid; it may be revoked"))
 

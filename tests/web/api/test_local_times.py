@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -56,7 +57,11 @@ def test_what_is_none(text: str) -> None:
 
 def test_the_beginning_of_today() -> None:
     late = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
-    assert (midnight(late, BERLIN), midnight(late, LORD_HOWE)) == (
+    servers: list[Any] = [
+        SimpleNamespace(now=lambda: late, config=SimpleNamespace(time_zone=zone))
+        for zone in (BERLIN, LORD_HOWE)
+    ]
+    assert tuple(map(midnight, servers)) == (
         "2026-06-30T22:00:00.000Z",
         "2026-06-30T13:30:00.000Z",
     )

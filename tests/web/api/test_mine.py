@@ -22,7 +22,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.in_process import Question, ask
-from levity_trio.web.logins.browsers import Logins
+from levity_trio.web.logins.browsers import Logins, Visit
 from levity_trio.web.logins.tokens import Tokens
 from tests.documents import statements as forms
 from tests.store.books import Station
@@ -319,7 +319,7 @@ async def test_a_driver_who_was_moved_or_removed_is_nobody_of_the_household(
     user, _ = await logins.change(
         users.add, User(name="Ann", role="driver", account=1), password, None, root
     )
-    entered = await logins.enter("Ann", "correct horse", address="a", cookie=None, browser="b")
+    entered = await logins.enter("Ann", "correct horse", Visit("a", None, "b"))
     driver = Driver(yard, 0, None)
 
     async def seen() -> list[int]:

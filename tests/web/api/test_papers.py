@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from levity_trio.billing.statement import Party
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.paper import name_of
+from levity_trio.documents.paper import DocumentForm, Paper, name_of
 from levity_trio.documents.template import TemplateProblem
-from levity_trio.web.api.engine.papers import MOST_WAITING, refusals
-from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.money import billing
+from levity_trio.web.api.engine.papers import MOST_WAITING, document
+from levity_trio.web.api.engine.problems import Problem, problem_of
 from tests.documents import statements as forms
+from tests.web.api.conftest import Site
 
 
 @pytest.mark.parametrize(
@@ -32,23 +33,27 @@ def test_a_file_is_called_by_month_household_and_number(name: str | None, named:
     assert name_of(replace(forms.one_line(), number="7", to=to)) == named
 
 
-def test_a_crowd_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crowd_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printing, "waiting", lambda: MOST_WAITING)
-    with pytest.raises(Problem) as caught, refusals():
-        raise AssertionError("nothing is made")
+    response = document(site.api, Paper((forms.one_line(),)), DocumentForm.PDF)
+    with pytest.raises(Problem) as caught:
+        await response({"type": "http"}, nobody, nobody)
     assert (caught.value.code, caught.value.headers["retry-after"]) == ("busy", "10")
 
 
+async def nobody(*_: object) -> Any:
+    """Take nothing, and give nothing."""
+    raise AssertionError("nothing is made")
+
+
 def test_why_a_document_is_not_made_is_said() -> None:
-    with pytest.raises(Problem) as caught, refusals():
-        raise DocumentProblem("the logo cannot be read")
-    assert (caught.value.code, caught.value.detail) == ("not_made", "the logo cannot be read")
+    problem = problem_of(DocumentProblem("the logo cannot be read"))
+    assert (problem.code, problem.detail) == ("not_made", "the logo cannot be read")
 
 
 def test_a_month_whose_statements_cannot_be_said_is_not_closed() -> None:
-    with pytest.raises(Problem) as caught, billing.refusals():
-        raise TemplateProblem("words.total is missing")
-    assert (caught.value.status, caught.value.code, caught.value.detail) == (
+    problem = problem_of(TemplateProblem("words.total is missing"))
+    assert (problem.status, problem.code, problem.detail) == (
         409,
         "not_made",
         "words.total is missing",

@@ -13,7 +13,7 @@ from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.people import accounts, limits, owned, tags
-from levity_trio.web.api.people.tags import ChangeBody, TagBody
+from levity_trio.web.api.people.tags import ChangeBody, TagBody, as_stored
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
@@ -181,8 +181,8 @@ async def test_a_card_that_waits_says_whose_it_is(site: Site, station: Station) 
 )
 def test_a_tag_expires_at_the_time_of_the_site(given: str, expires: str) -> None:
     zone = ZoneInfo("Europe/Berlin")
-    assert TagBody(id_tag="CARD", expires_at=given).data(zone).expires_at == expires
-    assert ChangeBody(expires_at=given).fields(zone) == {"expires_at": expires}
+    assert as_stored(TagBody(id_tag="CARD", expires_at=given), zone)["expires_at"] == expires
+    assert as_stored(ChangeBody(expires_at=given), zone) == {"expires_at": expires}
 
 
 # As printed, and as other readers read it

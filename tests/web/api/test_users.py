@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.users import LOGINS, USER, USERS
 from levity_trio.web.api.site import events
 from levity_trio.web.feed import EventFrame
-from levity_trio.web.logins.browsers import Login, Logins
+from levity_trio.web.logins.browsers import Login, Logins, Visit
 from levity_trio.web.logins.tokens import Tokens
 from tests.documents.reading import pdf_text, squashed
 from tests.web.api.conftest import Site
@@ -153,9 +154,7 @@ def test_records_have_no_passwords_and_no_names() -> None:
 
 
 async def logged_in(site: Site, name: str) -> Login:
-    return (
-        await site.api.logins.enter(name, PASSWORD, address="a", cookie=None, browser="b")
-    ).login
+    return (await site.api.logins.enter(name, PASSWORD, Visit("a", None, "b"))).login
 
 
 async def as_(site: Site, login: Login, endpoint: Endpoint, body: Any = None) -> Any:
@@ -205,6 +204,24 @@ async def test_log_ins_are_listed_and_ended(users: Site) -> None:
     assert (ended["name"], ended["address"], ended["ended_by"]) == ("anna", "a", "anna")
 
 
+class Feeding:
+    """A feed with nothing in its past."""
+
+    def __init__(self, frames: trio.MemoryReceiveChannel[EventFrame]) -> None:
+        self.joined = SimpleNamespace(position=0, frames=frames)
+
+    async def join(self) -> Any:
+        return self.joined
+
+    async def past(self, _begin: int, _end: int) -> AsyncIterator[EventFrame]:
+        nothing: list[EventFrame] = []
+        for frame in nothing:
+            yield frame
+
+    def leave(self, joined: Any) -> None:
+        assert joined is self.joined
+
+
 async def test_an_event_stream_ends_with_its_log_in(users: Site) -> None:
     await users.call(ADD, body={"name": "anna", "role": "admin", "password": PASSWORD})
     login = await logged_in(users, "anna")
@@ -212,7 +229,9 @@ async def test_an_event_stream_ends_with_its_log_in(users: Site) -> None:
     asked = TypedRequest(
         users.api, caller_of(login, "a"), {}, events.EventsQuery(), None, Headers()
     )
-    stream = events._live(asked, frames)
+    users.api.feed = Feeding(frames)  # type: ignore[misc, assignment]  # its interface
+    stream = events._frames(asked, None)
+    assert await anext(stream) == events.COMMENT
     frame: Any = SimpleNamespace(kind="x", charger=None, whole=b"seen", anonymous=b"")
     for _ in range(2):
         sender.send_nowait(frame)
@@ -251,7 +270,7 @@ async def test_a_driver_is_forgotten_with_the_account(users: Site) -> None:
     users.books.run(accounts.change, 2, {"until": users.books.at}, users.books.at, "root")
     users.books.wait(1)
     await users.api.logins.change(_forget, users.books.at)
-    assert not users.api.logins.is_valid(login.id)
+    assert not users.api.logins.get(login.id)
     assert users.books.rows("SELECT name, removed_at IS NOT NULL FROM user") == [("user 1", 1)]
     assert users.books.rows("SELECT * FROM login") == []
 

@@ -18,6 +18,7 @@ from levity_trio.store.writes.load import leases
 from levity_trio.web.api.drivers.car_sheets import CAR, OWN_CAR
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.in_process import Question
+from levity_trio.web.logins.browsers import Visit
 from tests.browser.past import AWAY, FAULTED, HOUSEHOLDS, QUIET
 from tests.store.books import Books, Station, meter_value
 from tests.store.signing_meters import SigningMeter, charge
@@ -753,9 +754,7 @@ async def _households(life: Life) -> None:
 async def _goodbyes(life: Life) -> None:
     """What leaves: an account, a log-in, a tag, a charger."""
     ask, server = life.ask, life.server
-    await server.api.logins.enter(
-        "Otto", PASSWORD, address="192.0.2.3", cookie=None, browser="Firefox"
-    )
+    await server.api.logins.enter("Otto", PASSWORD, Visit("192.0.2.3", None, "Firefox"))
     await ask("DELETE", "logins/1")
     await ask("POST", "accounts/8/take", tag=HOUSEHOLDS[7].tag)
     await ask("POST", "accounts/8/close")

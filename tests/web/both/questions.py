@@ -19,6 +19,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.in_process import Question
+from levity_trio.web.logins.browsers import Visit
 from tests.browser.pages import fill_in
 from tests.browser.past import HOUSEHOLDS, QUIET
 from tests.sizes import size
@@ -208,8 +209,8 @@ class Asking:
             await self._open(role.word, cookies[role], fill_in(page.path, self.shown))
 
     async def _enter(self, name: str) -> str:
-        visit: dict[str, Any] = {"address": "192.0.2.3", "cookie": None, "browser": "Firefox"}
-        return (await self.server.api.logins.enter(name, PASSWORD, **visit)).cookie
+        visit = Visit("192.0.2.3", None, "Firefox")
+        return (await self.server.api.logins.enter(name, PASSWORD, visit)).cookie
 
     async def _open(self, name: str, cookie: str, link: str) -> bytes:
         parts = urlsplit(link)

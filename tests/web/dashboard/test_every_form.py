@@ -10,7 +10,7 @@ from html import unescape
 from itertools import count
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlencode
 
 import orjson
@@ -26,6 +26,7 @@ from levity_trio.web.api.engine import context
 from levity_trio.web.api.engine.endpoints import Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.fields import fields_of, leaves
+from levity_trio.web.logins.browsers import Visit
 from tests.browser.pages import fill_in
 from tests.browser.past import AWAY, HOUSEHOLDS, QUIET, Past, write_past
 from tests.integration.browsing import Form, Page
@@ -350,8 +351,8 @@ OTHERS: Final[Mapping[str, Callable[[Making, str, Made], Awaitable[Made]]]] = {
 
 async def enter(server: Server, name: str) -> str:
     """Log in; return the cookie."""
-    visit: dict[str, Any] = {"address": "192.0.2.3", "cookie": None, "browser": "Firefox"}
-    entered = await server.api.logins.enter(name, PASSWORD, **visit)
+    visit = Visit("192.0.2.3", None, "Firefox")
+    entered = await server.api.logins.enter(name, PASSWORD, visit)
     return str(entered.cookie)
 
 

@@ -28,7 +28,7 @@ from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.api.people.accounts import Language
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
-from levity_trio.web.logins.browsers import Logins
+from levity_trio.web.logins.browsers import Logins, Visit
 from levity_trio.web.logins.tokens import Tokens
 from tests.tools.catalogue import invent
 from tests.web.api.conftest import Site
@@ -114,9 +114,7 @@ async def test_the_language_of_the_household_counts_first_then_that_of_the_user(
             None,
             by,
         )
-        entered = await site.api.logins.enter(
-            "ben", "correct horse", address="::1", cookie=None, browser=""
-        )
+        entered = await site.api.logins.enter("ben", "correct horse", Visit("::1", None, ""))
         assert f'<html lang="{expected}"' in await get(pages, "/d/me", "en", entered.cookie)
 
 

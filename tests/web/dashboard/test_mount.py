@@ -25,7 +25,7 @@ from levity_trio.web.api.engine.context import RequestPlaces
 from levity_trio.web.api.listeners import DRIVERS_AT_WORK, ENDPOINTS
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.site import open_dashboard
-from levity_trio.web.logins.browsers import Logins, form_value
+from levity_trio.web.logins.browsers import Logins, Visit, form_value
 from levity_trio.web.logins.tokens import Tokens
 from tests.web.api.conftest import Site
 
@@ -93,9 +93,7 @@ async def driver(site: Site) -> str:
     data = User(name="ben", role="driver", account=account)
     by = Manager("root", True, site.books.at)
     await parts.logins.change(users.add, data, user_passwords.store(PASSWORD), None, by)
-    entered = await parts.logins.enter(
-        "ben", PASSWORD, address="192.0.2.9", cookie=None, browser="Firefox"
-    )
+    entered = await parts.logins.enter("ben", PASSWORD, Visit("192.0.2.9", None, "Firefox"))
     return str(entered.cookie)
 
 

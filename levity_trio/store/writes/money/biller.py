@@ -11,16 +11,9 @@ from levity_trio.events import BillerChanged
 from levity_trio.nouns import Biller
 from levity_trio.records import noun
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.store.writes.stored import RecordTable
 from levity_trio.told import Told
-
-
-class BillerRefused(Exception):
-    """A change that was not made. `field` is the name of what is wrong."""
-
-    def __init__(self, field: str, words: str) -> None:
-        super().__init__(words)
-        self.field = field
 
 
 @noun
@@ -37,7 +30,7 @@ _BILLER: Final = RecordTable("biller", BillerData)
 
 
 def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:
-    """Change fields, named as in BillerData. Raises BillerRefused."""
+    """Change fields, named as in BillerData. Raises ChangeRefused."""
     known = _BILLER.every(db, "ORDER BY id DESC LIMIT 1")
     before = known[0] if known else BillerData()
     after = replace(before, **fields)
@@ -51,9 +44,10 @@ def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:
 
 def _check(data: BillerData) -> None:
     if not data.name:
-        raise BillerRefused("name", Told("give a name: the bills have no sender yet"))
+        lacking = Told("give a name: the bills have no sender yet")
+        raise ChangeRefused(RefusalCode.INVALID, lacking, "name")
     if data.bank_account is not None and (words := fault(data.bank_account)) is not None:
-        raise BillerRefused("bank_account", words)
+        raise ChangeRefused(RefusalCode.INVALID, words, "bank_account")
     if data.tax_kind == "exempt" and not data.tax_note:
-        words = Told("write why there is no tax: each statement must say it")
-        raise BillerRefused("tax_note", words)
+        lacking = Told("write why there is no tax: each statement must say it")
+        raise ChangeRefused(RefusalCode.INVALID, lacking, "tax_note")

@@ -30,7 +30,6 @@ from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.money.billing import month_of
 from levity_trio.web.api.money.statements import NOT_MADE, TAG
 from levity_trio.web.api.money.tariffs import Price
-from levity_trio.web.api.people.accounts import refusals
 
 ENDPOINTS: Final = Endpoints(TAG)
 CAR: Final = "/api/admin/accounts/{id}/vehicles/{vehicle}"
@@ -108,8 +107,7 @@ def _declare(path: str, role: Role, group: str) -> None:
         """Choose by what the electricity of a company car is counted"""
         currency = await request.read(lambda db: currency_of(rows_of(db)))
         price = _chosen(request.body, currency)
-        with refusals():
-            await request.write(car_prices.choose, *_car(request), price)
+        await request.write(car_prices.choose, *_car(request), price)
         return price
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from secrets import choice
 from string import ascii_uppercase
 from typing import Annotated, Final, Literal, NamedTuple
@@ -23,7 +22,7 @@ from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import OutcomeState
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.replacement import successor
 from levity_trio.store.reads.load.load import newest_site
@@ -32,7 +31,6 @@ from levity_trio.store.reads.people import driving as stored
 from levity_trio.store.reads.people.driving import (
     START,
     STOP,
-    CommandUnderWay,
     HouseholdView,
     OwnTag,
     OwnTransaction,
@@ -192,8 +190,8 @@ async def _places(
     request: Request, charger: str | None = None, tag: str | None = None
 ) -> list[PlacesOfCharger]:
     account = request.caller.account
-    read = partial(read_places, server=request.api, account=account, charger=charger, tag=tag)
-    return seen_by(request.caller, request.api, await request.read(read))
+    places = await request.read(read_places, request.api, account, charger, tag)
+    return seen_by(request.caller, request.api, places)
 
 
 def read_places(
@@ -272,7 +270,6 @@ async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
     Role.DRIVER,
     "not_found",
     "conflict",
-    "invalid",
     "queue_full",
     "too_many_waiting",
 )
@@ -295,7 +292,8 @@ async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> 
     if place.state is PlaceState.PRIVATE:
         raise conflict(place.why_not or NOT_HERE[Reason.SPACE])
     tags = await tags_of(request)
-    tag = await _phone(request) if _is_by_phone(request, tags) else _tag(request, tags)
+    is_by_phone = request.body.id_tag is None and may_start_by_phone(tags)
+    tag = await _phone(request) if is_by_phone else _tag(request, tags)
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
     number = await repeated(request, charger.id, OPERATIONS[START], payload)
     if number is None:
@@ -312,15 +310,10 @@ async def _start(request: TypedRequest[None, StartBody], own: HouseholdView) -> 
     if words is not None:
         raise conflict(words)
     await _check_tag(request, own, tag)
-    pays = partial(
-        stored.would_pay,
-        id_tag=tag.id_tag,
-        place=(charger.id, connector),
-        at=request.api.stamp(),
-        household=own,
-    )
     # Another household may own the place, and would then pay, whoever holds the card.
-    if not await request.read(pays):
+    at, spot = request.api.stamp(), (charger.id, connector)
+    pays = await request.read(stored.would_pay, id_tag=tag.id_tag, place=spot, at=at, household=own)
+    if not pays:
         raise conflict(NOT_YOURS)
     return await _send(request, charger.id, START, payload)
 
@@ -346,10 +339,6 @@ def _connector(request: TypedRequest[None, StartBody], charger: PlacesOfCharger)
     if chosen is None or chosen not in known:
         raise invalid("connector_id", Told("choose one of {1}", ", ".join(map(str, known))))
     return chosen
-
-
-def _is_by_phone(request: TypedRequest[None, StartBody], tags: list[OwnTag]) -> bool:
-    return request.body.id_tag is None and may_start_by_phone(tags)
 
 
 def may_start_by_phone(tags: Sequence[OwnTag]) -> bool:
@@ -396,17 +385,14 @@ def why_not(server: Server, tag: OwnTag) -> str | None:
 async def _same(request: Request, charger: str, action: str, payload: Payload) -> int | None:
     """Return the command of the same driver that asks for the same and is under way. Raises Problem
     for another start at the same connector: what it begins is not an open transaction yet."""
-    for command in await _under_way(request, charger, action):
+    now, place = request.api.now(), payload.get("connectorId")
+    commands = await request.read(stored.under_way, charger=charger, action=action, now=now)
+    for command in commands:
         if command.asked_by == request.caller.name and command.payload == payload:
             return command.id
-        if command.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
+        if action == START and command.payload.get("connectorId", place) == place:
             raise conflict(Told("somebody is starting a session at this connector just now"))
     return None
-
-
-async def _under_way(request: Request, charger: str, action: str) -> list[CommandUnderWay]:
-    now = request.api.now()
-    return await request.read(stored.under_way, charger=charger, action=action, now=now)
 
 
 async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:
@@ -428,7 +414,6 @@ async def _check_tag(request: Request, own: HouseholdView, tag: OwnTag) -> None:
     Role.DRIVER,
     "not_found",
     "conflict",
-    "invalid",
     "queue_full",
     "too_many_waiting",
 )
@@ -454,7 +439,6 @@ class DepartureBody(ClientInput, kw_only=True):
     Role.DRIVER,
     "not_found",
     "conflict",
-    "invalid",
     status=204,
 )
 async def leave(request: TypedRequest[None, DepartureBody]) -> None:
@@ -483,17 +467,15 @@ async def _stop(request: Request) -> int:
         return again
     if not transaction.is_open:
         raise not_found(_open_session(number))
-    for command in await _under_way(request, transaction.charger, STOP):
-        if command.asked_by == request.caller.name and command.payload == payload:
-            return command.id
-    return await _send(request, transaction.charger, STOP, payload)
+    again = await _same(request, transaction.charger, STOP, payload)
+    return again or await _send(request, transaction.charger, STOP, payload)
 
 
 async def _own_transaction(request: Request) -> OwnTransaction:
     """Return the transaction in the path. Raises Problem for one of another household."""
     own, number = household(request), request.number()
-    read = partial(stored.own_transaction, household=own, number=number)
-    return await request.find(read, _open_session(number))
+    what = _open_session(number)
+    return await request.find(stored.own_transaction, what, household=own, number=number)
 
 
 def _open_session(number: int) -> str:
@@ -527,7 +509,7 @@ async def _respond(request: Request, number: int) -> DriversCommand | ApiAnswer[
     return await _shown(request, number)
 
 
-@ENDPOINTS.get(f"{ME}/commands/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.get(f"{ME}/commands/{{id}}", Role.DRIVER, "not_found", "conflict")
 async def get_command(request: Request) -> DriversCommand:
     """Show what came of a start or a stop that you asked for"""
     return await _shown(request, request.number())
@@ -549,14 +531,12 @@ def read_command(
     ended_at = None
     if command.state in FINAL and command.outcome != OutcomeState.PENDING:
         ended_at = command.outcome_at or command.answered_at
-    return DriversCommand(
-        id=command.id,
-        charger=command.charger,
+    return copied(
+        DriversCommand,
+        command,
         connector_id=own.connector,
         transaction=own.transaction,
         action="start" if command.action == START else "stop",
-        state=command.state,
-        outcome=command.outcome,
         words=words_of(command.action, command.state, command.outcome),
         submitted_at=command.requested_at,
         ended_at=ended_at,

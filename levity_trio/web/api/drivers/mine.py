@@ -23,7 +23,7 @@ from levity_trio.documents.statement_sheet import LONGEST_REFERENCE, payment_cod
 from levity_trio.documents.template import tidy
 from levity_trio.locale import _
 from levity_trio.notify.statements import as_paper
-from levity_trio.records import Personal, record
+from levity_trio.records import Personal, copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
@@ -34,7 +34,7 @@ from levity_trio.store.reads.money.statements import (
     fees_of,
     id_of_own,
 )
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
+from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people import mine as stored
 from levity_trio.store.reads.people.driving import OwnTag, vehicles_of
 from levity_trio.store.reads.people.driving import tags_of as own_tags
@@ -47,8 +47,8 @@ from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, 
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.kilowatt_hours import extended, show
-from levity_trio.web.api.engine.lists import Paged, page, wanted, whole
+from levity_trio.web.api.engine.kilowatt_hours import show
+from levity_trio.web.api.engine.lists import Limit, Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.money.statements import ANY_FORM, NOT_MADE, DocumentQuery, paper_of
@@ -72,7 +72,7 @@ class OwnQuery(ClientInput):
     before: (
         Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Those before this one.")] | None
     ) = None
-    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    limit: Limit = DEFAULT_ROWS
 
 
 class SessionQuery(ClientInput):
@@ -205,14 +205,10 @@ def read_money(db: Database, server: Server, account: int) -> DriversMoney:
         raise not_found(Told("household {1}", account))
     wallet = owing_now.wallet
     owed = max(0, -wallet.balance)
-    return DriversMoney(
-        currency=wallet.currency,
-        terms=wallet.terms,
-        balance=wallet.balance,
-        reserved=wallet.reserved,
-        available=wallet.available,
+    return copied(
+        DriversMoney,
+        wallet,
         owed=owed,
-        spent_since=wallet.spent_since,
         payment=_payment(owing_now, owed),
         months=owing_now.months,
         unpaid=owing_now.unpaid,
@@ -280,16 +276,8 @@ def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit
         limits = limits_of(db, what, key, at)
         if limits.month_wh is None and limits.month_amount is None:
             continue
-        limit = DriversLimit(
-            card=name,
-            month_wh=limits.month_wh,
-            month_amount=limits.month_amount,
-            used_wh=limits.used_wh or 0,
-            used_amount=limits.used_amount or 0,
-            currency=limits.currency,
-            state=limits.state,
-            until=limits.until,
-        )
+        used_wh, used_amount = limits.used_wh or 0, limits.used_amount or 0
+        limit = copied(DriversLimit, limits, card=name, used_wh=used_wh, used_amount=used_amount)
         shown.append(limit)
     return shown
 
@@ -302,7 +290,7 @@ def shown_tag(server: Server, tag: OwnTag) -> DriversTag:
     )
 
 
-@ENDPOINTS.put(f"{ME}/tags/{{tag}}", Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.put(f"{ME}/tags/{{tag}}", Role.DRIVER, "not_found", "conflict")
 async def name_tag(request: TypedRequest[None, OwnNameBody]) -> DriversTag:
     """Give a tag of your household a name of your own; null takes it away"""
     text = request.path["tag"]
@@ -318,7 +306,7 @@ async def list_vehicles(request: Request) -> ListPage[DriversVehicle]:
     return whole(await _vehicles(request))
 
 
-@ENDPOINTS.put(f"{ME}/vehicles/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.put(f"{ME}/vehicles/{{id}}", Role.DRIVER, "not_found", "conflict")
 async def name_vehicle(request: TypedRequest[None, OwnNameBody]) -> DriversVehicle:
     """Give a car of your household a name of your own; null takes it away"""
     number = request.number()
@@ -350,30 +338,30 @@ def read_vehicles(db: Database, server: Server, account: int) -> list[DriversVeh
 # Sessions
 
 
-@ENDPOINTS.get(TRANSACTIONS, Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.get(TRANSACTIONS, Role.DRIVER, "not_found", "conflict")
 async def list_transactions(request: TypedRequest[OwnQuery, None]) -> Listing[DriversTransaction]:
     """List the sessions of your household, the newest first"""
     own, query = household(request), request.query
-    read = partial(
+    listed = await request.find(
         stored.transactions,
+        Told("session {1}", query.before or ""),
         household=own,
         now=request.api.now(),
         limit=query.limit,
         before=query.before,
         is_open=query.open,
     )
-    listed = await request.find(read, Told("session {1}", query.before or ""))
     return Listing(data=show(listed.data), limit=query.limit, next=listed.next)
 
 
-@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict")
 async def get_transaction(request: TypedRequest[SessionQuery, None]) -> DriversSession:
     """Show a session of your household, and how its cost comes about"""
     now, is_billed = request.api.now(), request.query.bill
     return await _own(request, partial(stored.transaction, now=now, is_billed=is_billed))
 
 
-@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict")
 async def get_curve(request: Request) -> Curve:
     """Show the power and the register of a session over its time, with few points"""
     return await _own(request, stored.own_curve)
@@ -397,12 +385,11 @@ async def _own(request: Request, read: Callable[..., T | None]) -> T:
 # Statements
 
 
-@ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
+@ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict")
 async def list_statements(request: TypedRequest[Paged, None]) -> ListPage[DriversStatement]:
     """List the closed statements of your household, the newest first"""
     account, rows = account_of(request), wanted(request.query)
-    read = partial(read_statements, server=request.api, account=account, wanted=rows)
-    return await page(request, read)
+    return await page(request, read_statements, request.api, account, wanted=rows)
 
 
 def read_statements(
@@ -415,16 +402,16 @@ def read_statements(
     for row in closed.data:
         closed_at = in_zone(datetime.fromisoformat(row.closed_at), server.config.time_zone)
         day, fees = closed_at.date().isoformat(), fees_of(db, row.number)
-        statements.append(extended(DriversStatement, row, date=day, fees=fees))
+        statements.append(copied(DriversStatement, row, date=day, fees=fees))
     return closed.of_rows(statements)
 
 
 @ENDPOINTS.get(
-    f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", "invalid", **ANY_FORM
+    f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", **ANY_FORM
 )
 async def get_statement(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
     account, number = account_of(request), request.number("number")
-    read = partial(id_of_own, account=account, number=number)
-    statement_id = await request.find(read, Told("statement {1}", number))
+    what = Told("statement {1}", number)
+    statement_id = await request.find(id_of_own, what, account=account, number=number)
     return document(request.api, paper_of(request, statement_id), request.query.format)

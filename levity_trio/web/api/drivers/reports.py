@@ -7,14 +7,12 @@ household.
 
 from __future__ import annotations
 
-from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Final
 
 from msgspec import Meta
 
 from levity_trio.access.tags import Status
-from levity_trio.records import Personal, names_of, record
+from levity_trio.records import Personal, copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money.statements import FeeLine, fees_of, id_of_own
 from levity_trio.store.reads.pages import ListPage
@@ -42,9 +40,9 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.lists import whole
+from levity_trio.web.api.engine.lists import OfAccount, whole
 from levity_trio.web.api.engine.local_times import midnight
-from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.people import tags
 
 ENDPOINTS: Final = Endpoints("reports")
@@ -56,7 +54,6 @@ Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
 Words = Annotated[
     Personal[str], Meta(min_length=1, max_length=LONGEST, pattern=r"\S", extra=NOT_BLANK)
 ]
-OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
 OF_WAITING: Final = "Whether only those that wait for an answer, or only answered ones."
 
 
@@ -116,7 +113,7 @@ class DriversReport:
 @ENDPOINTS.post(
     OWN,
     Role.DRIVER,
-    *("not_found", "conflict", "invalid", "too_many_reports"),
+    *("not_found", "conflict", "too_many_reports"),
     group=TAG,
     status=CREATED,
 )
@@ -124,7 +121,7 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
     """Tell those who run the site in one sentence what is wrong"""
     account, body = account_of(request), request.body
     subject = await _subject(request, account)
-    since = midnight(request.api.now(), request.zone)
+    since = midnight(request.api)
     try:
         number = await request.write(writes.write, account, subject, body.words.strip(), since)
     except TooManyReports:
@@ -133,7 +130,7 @@ async def report(request: TypedRequest[None, ReportBody]) -> DriversReport:
             "chargers",
             MOST_OF_DAY,
         )
-        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_reports", words) from None
+        raise refusal("too_many_reports", words) from None
     (written,) = await request.read(read_own, wanted=ReportFilters(number=number))
     return written
 
@@ -144,8 +141,8 @@ async def _subject(request: TypedRequest[None, ReportBody], account: int) -> Rep
     if not (body.transaction or body.statement or charger or body.card):
         raise invalid("words", Told("say which session, statement or charger it is about"))
     if body.statement is not None:
-        of_own = partial(id_of_own, account=account, number=body.statement)
-        await request.find(of_own, Told("statement {1}", body.statement))
+        what = Told("statement {1}", body.statement)
+        await request.find(id_of_own, what, account=account, number=body.statement)
 
     if body.line is not None:
         fees: list[FeeLine] = []
@@ -157,18 +154,18 @@ async def _subject(request: TypedRequest[None, ReportBody], account: int) -> Rep
 
     own = household(request)
     if body.transaction is not None:
-        read = partial(places.own_transaction, household=own, number=body.transaction)
-        what = Told("session {1} of your household", body.transaction)
-        charger = (await request.find(read, what)).charger
+        number = body.transaction
+        what = Told("session {1} of your household", number)
+        transaction = await request.find(places.own_transaction, what, household=own, number=number)
+        charger = transaction.charger
     elif charger is not None:
         now = request.api.now()
-        read_all = partial(places.places, household=own, now=now, charger=charger)
-        if not await request.read(read_all):
+        if not await request.read(places.places, household=own, now=now, charger=charger):
             raise not_found(Told("charger {1}", charger))
     return ReportSubject(body.transaction, body.statement, charger, line=body.line)
 
 
-@ENDPOINTS.get(OWN, Role.DRIVER, "conflict", "invalid", group=TAG)
+@ENDPOINTS.get(OWN, Role.DRIVER, "conflict", group=TAG)
 async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[DriversReport]:
     """List what your household reported, with the answers, the newest first"""
     query = request.query
@@ -178,12 +175,7 @@ async def list_own(request: TypedRequest[OwnReportsQuery, None]) -> ListPage[Dri
 
 def read_own(db: Database, wanted: ReportFilters) -> list[DriversReport]:
     """Return what a household reported, with the answers, the newest first."""
-    names = names_of(DriversReport)
-    reports: list[DriversReport] = []
-    for row in stored.reports(db, wanted):
-        fields = {name: getattr(row, name) for name in names}
-        reports.append(DriversReport(**fields))
-    return reports
+    return [copied(DriversReport, row) for row in stored.reports(db, wanted)]
 
 
 @ENDPOINTS.post(f"{ME}/tags/{{tag}}/lost", Role.DRIVER, "not_found", "conflict", group=TAG)
@@ -205,7 +197,7 @@ async def lose_tag(request: Request) -> DriversTag:
 # Of operators
 
 
-@ENDPOINTS.get(REPORTS, Role.OPERATOR, "invalid")
+@ENDPOINTS.get(REPORTS, Role.OPERATOR)
 async def list_reports(request: TypedRequest[ReportsQuery, None]) -> ListPage[WaitingReport]:
     """List what households reported, the newest first; of a lost card, also which absent chargers
     still list it"""

@@ -23,7 +23,7 @@ from levity_trio.store.writes.people.users import StoredToken
 from levity_trio.told import Told
 from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import Caller, Role
-from levity_trio.web.api.engine.problems import Problem, invalid
+from levity_trio.web.api.engine.problems import Problem, invalid, refusal
 from levity_trio.web.http.server import host_name, is_own_host
 from levity_trio.web.logins.browsers import Login
 
@@ -100,9 +100,7 @@ def find_caller(door: Door, api: ApiParts, scope: Scope, headers: Headers) -> Ca
     # A GET changes nothing, and the page from which a link was opened cannot read the answer.
     is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
     is_opened = is_link and headers.get("sec-fetch-dest") == "document"
-    origin = headers.get("origin")
-    is_allowed = origin is not None and origin == api.config.api_cors_origin
-    if not (is_opened or is_allowed or is_of_own_page(headers)):
+    if not (is_opened or is_allowed_origin(api, headers) or is_of_own_page(headers)):
         words = Told(
             "a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN"
         )
@@ -115,9 +113,15 @@ def _caller_of_token(token: StoredToken, address: str) -> Caller:
 
 
 def _token_needed(detail: str) -> Problem:
-    problem = Problem(HTTPStatus.UNAUTHORIZED, "token_needed", detail)
+    problem = refusal("token_needed", detail)
     problem.headers["www-authenticate"] = "Bearer"
     return problem
+
+
+def is_allowed_origin(api: ApiParts, headers: Headers) -> bool:
+    """Whether a request comes from a page of the one other site that may send any."""
+    origin = headers.get("origin")
+    return origin is not None and origin == api.config.api_cors_origin
 
 
 def is_of_own_page(headers: Headers, url: str | None = None) -> bool:
@@ -179,7 +183,7 @@ def is_admitted(api: ApiParts, caller: Caller) -> bool:
             return False
         return login.role == caller.role.word and login.account == caller.account
     if caller.token is not None:
-        return api.tokens.is_valid(caller.token)
+        return api.tokens.valid(caller.token) is not None
     return caller.address == LOCAL_SOCKET or not (api.tokens.are_used or api.logins.are_used)
 
 

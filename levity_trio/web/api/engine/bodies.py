@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 
 from levity_trio.records import WORDS, record
 from levity_trio.told import Figure, Quantity, Told, Value
-from levity_trio.web.api.engine.problems import Json, Problem, invalid
+from levity_trio.web.api.engine.problems import Json, Problem, invalid, refusal
 from levity_trio.wire.frames import MAX_DEPTH
 
 LARGEST: Final = 2**63 - 1
@@ -161,7 +161,7 @@ def read_json(raw: bytes) -> Json:
     try:
         return _with_whole_numbers(msgspec.json.decode(raw or b"{}"), MAX_DEPTH)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Problem(400, "not_json", Told("the body is not JSON: {1}", str(error))) from None
+        raise refusal("not_json", Told("the body is not JSON: {1}", str(error))) from None
 
 
 def _with_whole_numbers(value: Json, levels: int) -> Json:

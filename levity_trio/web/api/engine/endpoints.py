@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import field
 from enum import IntEnum
-from http import HTTPStatus
+from functools import partial
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -14,6 +14,7 @@ from typing import (
     Final,
     Generic,
     ParamSpec,
+    Protocol,
     TypedDict,
     TypeVar,
     TypeVarTuple,
@@ -37,12 +38,10 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import Body, StructBody
 from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.kilowatt_hours import shown_type
-from levity_trio.web.api.engine.problems import Problem, invalid, not_found, of_upload
+from levity_trio.web.api.engine.problems import invalid, not_found, of_upload, refusal
 
 NO_CONTENT: Final = 204
 CREATED: Final = 201
-UPLOAD: Final = ("too_large", "too_slow", "unfinished")
-"""The problems of a body that is read as it arrives."""
 HIGHEST_ID: Final = 2**62
 CONNECTORS: Final = 2**31
 """Connectors have numbers below this one."""
@@ -181,7 +180,7 @@ async def content_of(request: Upload, most: int) -> bytes:
             content += part
             if len(content) > most:
                 words = Told("give at most {1} bytes", most)
-                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", words)
+                raise refusal("too_large", words)
     return bytes(content)
 
 
@@ -255,7 +254,7 @@ class Declared(TypedDict, total=False):
 class Endpoints(list[Endpoint]):
     """The endpoints of a module, in the order of the documentation. Its methods are decorators:
 
-        @ENDPOINTS.get("/api/admin/stations", Role.VIEWER, "invalid")
+        @ENDPOINTS.get("/api/admin/stations", Role.VIEWER, "conflict")
         async def list_stations(request: TypedRequest[Paged, None]) -> Page[Station]:
             \"""List stations, the newest first.\"""
 
@@ -266,35 +265,15 @@ class Endpoints(list[Endpoint]):
     def __init__(self, group: str) -> None:
         super().__init__()
         self._group = group
-
-    def get(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
-        return self._declared("GET", path, role, problems, more)
-
-    def post(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
-        return self._declared("POST", path, role, problems, more)
-
-    def put(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
-        return self._declared("PUT", path, role, problems, more)
-
-    def patch(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
-        return self._declared("PATCH", path, role, problems, more)
-
-    def delete(
-        self, path: str, role: Role, *problems: str, **more: Unpack[Declared]
-    ) -> Callable[[H], H]:
-        return self._declared("DELETE", path, role, problems, more)
+        self.get = partial(self._declared, "GET")
+        self.post = partial(self._declared, "POST")
+        self.put = partial(self._declared, "PUT")
+        self.patch = partial(self._declared, "PATCH")
+        self.delete = partial(self._declared, "DELETE")
 
     def _declared(
-        self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
-    ) -> Callable[[H], H]:
+        self, method: str, path: str, role: Role, *problems: str, **more: Unpack[Declared]
+    ) -> Decorator:
         def declare(handle: H) -> H:
             # What the decorator says counts more than the annotations.
             declared: Declared = {"group": self._group, **_by_annotations(handle), **more}
@@ -305,6 +284,12 @@ class Endpoints(list[Endpoint]):
             return handle
 
         return declare
+
+
+class Decorator(Protocol):
+    """What declares a function to be an endpoint."""
+
+    def __call__(self, handle: H, /) -> H: ...
 
 
 def _by_annotations(handle: Handler) -> Declared:

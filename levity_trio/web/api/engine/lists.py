@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 
-from msgspec import Meta
+from msgspec import Meta, structs
 from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.money import CURRENCIES, units
@@ -22,8 +21,8 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CONNECTORS, Request
-from levity_trio.web.api.engine.problems import Problem, invalid
+from levity_trio.web.api.engine.endpoints import CONNECTORS, HIGHEST_ID, Request, TypedRequest
+from levity_trio.web.api.engine.problems import invalid, refusal
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.wire.times import parse_time, stamp
 
@@ -50,6 +49,8 @@ Before = Annotated[str, time_field(f"Before this time: {SERVER_TIME}.")] | None
 EndedSince = Annotated[str, time_field(f"Ended since {SERVER_TIME}.")] | None
 EndedBefore = Annotated[str, time_field(f"Ended before {SERVER_TIME}.")] | None
 OfCharger = Annotated[str, Meta(description="Only of this charger.")] | None
+OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
+OfName = Annotated[str, Meta(description="Only with this name.")] | None
 OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
 OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
 
@@ -80,7 +81,7 @@ async def page(
     try:
         return await request.read(read, *args, **values)
     except NoPage as error:
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
+        raise refusal("not_found", str(error), field=error.field) from error
 
 
 def as_csv(
@@ -98,6 +99,24 @@ def as_csv(
             yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
 
     return StreamingResponse(parts(), media_type=CSV)
+
+
+async def listed(
+    request: TypedRequest[Any, None],
+    columns: Mapping[str, Callable[[T], Cell]],
+    read: Callable[[Database, Server, Any], ListPage[T]],
+) -> ListPage[T] | StreamingResponse:
+    """Return the page that a query asks for, or all its rows as CSV in the usual order of the list;
+    `read` reads a page by such a query. Raises Problem."""
+    server, query = request.api, request.query
+    if query.format == "json":
+        return await page(request, lambda db: read(db, server, query))
+
+    def read_part(db: Database, wanted: WantedPage) -> ListPage[T]:
+        part = structs.replace(query, limit=wanted.limit, cursor=wanted.cursor, sort=None)
+        return read(db, server, part)
+
+    return as_csv(request, columns, read_part)
 
 
 def in_file(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Response:

@@ -14,6 +14,7 @@ from levity_trio.billing.tariff_values import YEARS
 from levity_trio.records import whole_text
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MONTH_PATTERN
+from levity_trio.web.api.engine.context import Server, local_today
 from levity_trio.web.api.engine.lists import FORMATS, time_field
 from levity_trio.web.api.engine.problems import invalid
 from levity_trio.wire.times import in_zone, stamp
@@ -88,11 +89,6 @@ def local_day(text: str, field: str) -> date:
     return day
 
 
-def today(now: datetime, zone: ZoneInfo) -> date:
-    """Return the present day of a zone."""
-    return in_zone(now, zone).date()
-
-
 def begins_at(day: date, zone: ZoneInfo) -> str:
     """Return when a day of a zone begins, in the database's format. One that it leaves out begins
     with the next one."""
@@ -100,9 +96,9 @@ def begins_at(day: date, zone: ZoneInfo) -> str:
     return stamp(in_zone(midnight, UTC))
 
 
-def midnight(now: datetime, zone: ZoneInfo) -> str:
-    """Return the beginning of the present day of a zone, in the database's format."""
-    return begins_at(today(now, zone), zone)
+def midnight(server: Server) -> str:
+    """Return the beginning of the present day of the site, in the database's format."""
+    return begins_at(local_today(server), server.config.time_zone)
 
 
 MonthName = Annotated[

@@ -15,11 +15,13 @@ from levity_trio.web.api.engine.bodies import (
     MONTH_PATTERN,
     NAME_PATTERN,
     Schema,
+    StreamedBody,
     StructBody,
     Values,
     schemas_of,
 )
 from levity_trio.web.api.engine.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint
+from levity_trio.web.api.engine.problems import OF_CODE as OF_CODE  # noqa: PLC0414 - others import it from here
 from levity_trio.web.api.engine.problems import Json
 
 REFERENCE: Final = "#/components/schemas/{name}"
@@ -28,44 +30,6 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _PATTERNS: Final = {"name": NAME_PATTERN, "month": MONTH_PATTERN}
 """The patterns of parameters in paths."""
 COMMON: Final = ("token_needed", "forbidden", "not_readable")
-OF_CODE: Final[Mapping[str, int]] = {
-    "token_needed": 401,
-    "forbidden": 403,
-    "not_readable": 503,
-    "not_storable": 503,
-    "not_found": 404,
-    "not_connected": 409,
-    "not_registered": 409,
-    "needs_force": 409,
-    "needs_reason": 409,
-    "changed": 409,
-    "in_use": 409,
-    "conflict": 409,
-    "corrects_statements": 409,
-    "not_made": 409,
-    "invalid": 422,
-    "not_json": 400,
-    "queue_full": 429,
-    "too_many_reports": 429,
-    "too_many_waiting": 503,
-    "too_many_streams": 503,
-    "charger_error": 502,
-    "unsent": 502,
-    "no_answer": 504,
-    "not_stored": 507,
-    "wrong_state": 409,
-    "already_decided": 409,
-    **dict.fromkeys(("not_begun", "not_over", "no_tariff", "no_biller"), 409),
-    "unreadable": 422,
-    "too_large": 413,
-    "too_slow": 408,
-    "unfinished": 400,
-    "busy": 503,
-    "wrong_password": 403,
-    "too_many_failures": 429,
-    "too_many_log_ins": 503,
-}
-"""The HTTP status of each code of a problem."""
 PROBLEM: Final[Schema] = {
     "type": "object",
     "description": "RFC 9457, with a code for programs.",
@@ -237,9 +201,8 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
         schema = schemas.plain(endpoint.body.schema(schemas.of))
         # A body may be left out if no field of it is required, or none of one of its alternatives.
         described = schemas.described(schema)
-        alternatives = [schemas.described(each) for each in described.get("anyOf", [{}])]
-        is_needed = all(each.get("required") for each in alternatives)
-        is_needed = is_needed or bool(described.get("required"))
+        alternatives = described.get("anyOf", [described])
+        is_needed = all(schemas.described(each).get("required") for each in alternatives)
         content = {endpoint.body.media_type: {"schema": schema}}
         operation["requestBody"] = {"required": is_needed, "content": content}
     return operation
@@ -285,6 +248,8 @@ def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:
         responses[str(endpoint.status)] = {"description": "The answer.", "content": content}
 
     codes = [*COMMON, *endpoint.problems]
+    if isinstance(endpoint.body, StreamedBody):
+        codes += "too_large", "too_slow", "unfinished"
     if endpoint.changes:
         codes.append("not_storable")
     codes.append("invalid")

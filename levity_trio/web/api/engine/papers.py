@@ -10,10 +10,8 @@ from __future__ import annotations
 import io
 import unicodedata
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
@@ -29,7 +27,7 @@ from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.told import Told
 from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.problems import Problem, busy
+from levity_trio.web.api.engine.problems import busy
 
 MOST_WAITING: Final = 16
 BUSY_SECONDS: Final = 10
@@ -96,8 +94,7 @@ def document(
 
     async def make() -> Response:
         paper = read if isinstance(read, Paper) else await read()
-        with refusals():
-            (content,) = await printing.documents([paper], form, api.config.font)
+        (content,) = await _printed(api, [paper], form)
         stem = name_of(paper.first) if name is None and isinstance(paper, Paper) else name
         is_inline = is_shown and form in _SHOWN
         return as_file(content, MEDIA_TYPES[form], f"{stem}.{form}", is_shown=is_inline)
@@ -112,8 +109,7 @@ def archive(
 
     async def make() -> Response:
         papers = await read()
-        with refusals():
-            documents = await printing.documents(papers, form, api.config.font)
+        documents = await _printed(api, papers, form)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
             for paper, document_bytes in zip(papers, documents, strict=True):
@@ -124,16 +120,12 @@ def archive(
     return DocumentResponse(make)
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Report why a document cannot be made. Raises Problem."""
+async def _printed(api: ApiParts, papers: Sequence[AnyPaper], form: DocumentForm) -> list[bytes]:
+    """Make documents, unless too many wait to be made. Raises DocumentProblem, Problem."""
     if printing.waiting() >= MOST_WAITING:
         words = Told("{1} documents wait to be made; try again", MOST_WAITING)
         raise busy("busy", words, BUSY_SECONDS)
-    try:
-        yield
-    except DocumentProblem as problem:
-        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
+    return await printing.documents(papers, form, api.config.font)
 
 
 async def read_papers(api: ApiParts, statement_ids: Sequence[int]) -> list[Paper]:
@@ -164,9 +156,8 @@ def cover_of(statements: Sequence[Printed]) -> Paper:
 
 async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]:
     """Return what the documents of statements could not show: for a preview. Raises Problem."""
-    problems: list[str] = []
     if not statements:
-        return problems
+        return []
 
     # Of the texts that people chose, only those count that have characters that no text before has.
     texts: list[str] = []
@@ -180,7 +171,8 @@ async def problems_of(api: ApiParts, statements: Sequence[Printed]) -> list[str]
         paper = paper_of_draft(statements[0])
         missing = await printing.missing_characters(paper, texts, api.config.font)
     except DocumentProblem as problem:
-        return [*problems, *problem.args]
+        return [*problem.args]
+    problems: list[str] = []
     for character, text in missing.items():
         words = Told(
             "the font lacks {1} (U+{2}), as in {3}: give another with --font",

@@ -20,16 +20,23 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from levity_trio.records import personal_in, record
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.lookups.places import called
 from levity_trio.store.writes.people import users
 from levity_trio.store.writes.people.users import RecordedRequest
 from levity_trio.told import Told
-from levity_trio.web.api.engine.access import Door, check_host, check_url, client_of, find_caller
+from levity_trio.web.api.engine.access import (
+    Door,
+    check_host,
+    check_url,
+    client_of,
+    find_caller,
+    is_allowed_origin,
+)
 from levity_trio.web.api.engine.bodies import StreamedBody, StructBody, read_query
 from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import (
@@ -42,8 +49,15 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.endpoints import Request as Asked
 from levity_trio.web.api.engine.kilowatt_hours import show
-from levity_trio.web.api.engine.problems import Problem, conflict, of_problem, of_store
-from levity_trio.web.http.problems import application
+from levity_trio.web.api.engine.problems import (
+    REFUSALS,
+    Problem,
+    answer_refusal,
+    conflict,
+    problem_of,
+    refusal,
+)
+from levity_trio.web.http.problems import application, send_with
 from levity_trio.web.http.routes import LateRoute
 from levity_trio.web.http.texts import as_json
 from levity_trio.web.masks import masked
@@ -80,8 +94,7 @@ def application_of(
         handler = _handler(api, of_path)
         pattern = path.replace("/{tag}", "/{tag:path}")
         routes.append(LateRoute(pattern, handler, methods=[*of_path, "OPTIONS"]))
-    handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
-    return application([*routes, *others], handlers)
+    return application([*routes, *others], dict.fromkeys(REFUSALS, answer_refusal))
 
 
 @record(kw_only=False)
@@ -96,11 +109,11 @@ class Doorway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        is_allowed = origin is not None and origin == self.api.config.api_cors_origin
+        is_allowed = is_allowed_origin(self.api, headers)
         extra = [self.zone]
-        if origin is not None and is_allowed:
+        if origin and is_allowed:
             extra += [(b"access-control-allow-origin", origin.encode()), (b"vary", b"origin")]
-        send = partial(_send_with, send, extra)
+        send = partial(send_with, send, extra)
         try:
             check_host(self.door, scope, headers)
             check_url(scope["query_string"].decode("latin-1"))
@@ -121,13 +134,6 @@ class Doorway:
     def zone(self) -> tuple[bytes, bytes]:
         """The header that names the time zone of the site: its people read times in it."""
         return b"time-zone", str(self.api.config.time_zone).encode()
-
-
-async def _send_with(send: Send, extra: list[tuple[bytes, bytes]], message: Message) -> None:
-    if message["type"] == "http.response.start":
-        headers = [*message.get("headers", []), *extra]
-        message = {**message, "headers": headers}
-    await send(message)
 
 
 _PREFLIGHT: Final = Response(
@@ -171,7 +177,7 @@ async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Respons
     if caller.role < endpoint.role:
         needed, own = Told(endpoint.role.word), Told(caller.role.word)
         words = Told("this needs the role {1}; yours is {2}", needed, own)
-        problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+        problem = refusal("forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem
     token = caller.token
@@ -189,11 +195,9 @@ async def _serve(api: ApiParts, endpoint: Endpoint, request: Request) -> Respons
     try:
         response = await _respond(api, endpoint, request, caller)
         status = response.status_code
-    except Problem as problem:
-        status, code = problem.status, problem.code
-        raise
-    except StoreUnavailable:
-        status, code = int(HTTPStatus.SERVICE_UNAVAILABLE), "not_storable"
+    except REFUSALS as error:
+        refused = problem_of(error)
+        status, code = refused.status, refused.code
         raise
     finally:
         # Also when the client has left: what was done is recorded all the same.

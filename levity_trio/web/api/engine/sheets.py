@@ -16,7 +16,7 @@ from levity_trio.locale.formats import in_sheet, separator
 from levity_trio.records import record
 from levity_trio.told import Told, without
 from levity_trio.web.api.engine.bodies import of_validation
-from levity_trio.web.api.engine.problems import Json, Problem
+from levity_trio.web.api.engine.problems import Json, Problem, refusal
 
 T = TypeVar("T")
 MOST_FAULTS: Final = 1000
@@ -126,7 +126,7 @@ def refuse(faults: Sequence[SheetFault]) -> None:
         *(len(lines), faults[0].line),
         many="nothing was imported: {1} lines are wrong; the first is line {2}",
     )
-    raise Problem(422, "invalid", words, field="body", lines=lines)
+    raise refusal("invalid", words, field="body", lines=lines)
 
 
 def _faults_of_header(columns: Sequence[str], sheet: CsvFormat[T]) -> list[SheetFault]:

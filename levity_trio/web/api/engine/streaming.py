@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
 
 import trio
@@ -15,13 +14,6 @@ from levity_trio.web.api.engine.endpoints import Caller
 
 HEADERS: Final[Mapping[str, str]] = {"cache-control": "no-store", "x-accel-buffering": "no"}
 Events = Callable[[], AsyncGenerator[bytes, None]]
-
-
-@dataclass(eq=False, slots=True)
-class _Holder:
-    """Who holds a place: the log-in and the token."""
-
-    who: tuple[int | None, int | None]
 
 
 class EventStream(Response):
@@ -40,23 +32,22 @@ class EventStream(Response):
         super().__init__(headers=dict(HEADERS))
         self._events = events
         self._places = places
-        self._who = caller.login, caller.token
+        self.who = caller.login, caller.token
         self._full = full
         """What is answered if there is no place."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         held = 0
-        if self._who != (None, None):
+        if self.who != (None, None):
             for holder in self._places.statistics().borrowers:
-                if isinstance(holder, _Holder) and holder.who == self._who:
+                if isinstance(holder, EventStream) and holder.who == self.who:
                     held += 1
         if held >= self._places.available_tokens:
             await self._full(scope, receive, send)
             return
 
         # Nothing is awaited in between, so the place that was free still is.
-        holder = _Holder(self._who)
-        self._places.acquire_on_behalf_of_nowait(holder)
+        self._places.acquire_on_behalf_of_nowait(self)
         try:
             async with aclosing(self._events()) as events:
                 stream = StreamingResponse(
@@ -64,4 +55,4 @@ class EventStream(Response):
                 )
                 await stream(scope, receive, send)
         finally:
-            self._places.release_on_behalf_of(holder)
+            self._places.release_on_behalf_of(self)

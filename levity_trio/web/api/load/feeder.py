@@ -73,7 +73,6 @@ from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import CSV, Cell, OneFormat, ago, as_csv, whole
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
-from levity_trio.web.api.people.accounts import refusals
 
 ENDPOINTS: Final = Endpoints("load")
 LOAD: Final = "/api/admin/load"
@@ -230,8 +229,7 @@ async def set_load_site(request: TypedRequest[None, SiteBody]) -> LoadSiteShown:
         first = site.problems[0]
         words = joined(" ", [first.text, *first.advice])
         raise conflict(words, field="toml", problems=problems)
-    with refusals():
-        await request.write(writes.set_site, toml)
+    await request.write(writes.set_site, toml)
     return await get_load_site(request)
 
 
@@ -367,8 +365,7 @@ async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSit
     turned = replace(sockets[place], rotation=body.rotation)
     others = (socket for socket in site.sockets if socket.place != place)
     toml = written(replace(site, sockets=(*others, turned)))
-    with refusals():
-        await request.write(writes.change_site, known.version.toml, toml)
+    await request.write(writes.change_site, known.version.toml, toml)
     return await get_load_site(request)
 
 
@@ -440,8 +437,7 @@ async def limit_by_hand(request: TypedRequest[None, HandBody]) -> ListPage[LoadW
     """Limit a connector by hand; the lower of this limit and that of the rule counts"""
     body, by = request.body, request.caller.name
     load = await load_of(request)
-    with refusals():
-        await load.limit_by_hand(body.place, body.amperes, reason=body.reason, by=by)
+    await load.limit_by_hand(body.place, body.amperes, reason=body.reason, by=by)
     return await list_load_wishes(request)
 
 
@@ -452,8 +448,7 @@ async def boost(request: TypedRequest[None, BoostBody]) -> ListPage[LoadWish]:
     load = await load_of(request)
     if not body.reason.strip():
         raise invalid("reason", Told("say why this car comes before the others"))
-    with refusals():
-        await load.boost(body.place, body.minutes, reason=body.reason, by=by)
+    await load.boost(body.place, body.minutes, reason=body.reason, by=by)
     return await list_load_wishes(request)
 
 

@@ -30,7 +30,6 @@ from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.load.feeder import Charger, ConnectorBody, load_of
-from levity_trio.web.api.people.accounts import refusals
 from levity_trio.wire.times import from_seconds, stamp
 
 ENDPOINTS: Final = Endpoints("load")
@@ -153,8 +152,7 @@ def limited_chargers(db: Database, now: datetime) -> list[LimitedCharger]:
 async def limit_chargers(request: TypedRequest[None, LimitBody]) -> ListPage[LimitedCharger]:
     """Begin to limit chargers; until then, all is only shown"""
     load, chargers = await load_of(request), await _meant(request)
-    with refusals():
-        await load.manage(chargers, by=request.caller.name)
+    await load.manage(chargers, by=request.caller.name)
     return await list_limited_chargers(request)
 
 
@@ -189,8 +187,7 @@ async def trust_charger(request: TypedRequest[None, TrustBody]) -> ListPage[Limi
     """Trust a charger without a trial, or no longer"""
     by = request.caller.name if request.body.is_trusted else None
     load = await load_of(request)
-    with refusals():
-        await load.trust(request.path["charger"], by)
+    await load.trust(request.path["charger"], by)
     return await list_limited_chargers(request)
 
 
@@ -267,8 +264,7 @@ async def forget_load(request: TypedRequest[None, MemoryBody]) -> ListPage[LoadM
     body = request.body
     if (body.circuit is None) == (body.charger is None):
         raise invalid("circuit", Told("name a circuit, or a charger"))
-    with refusals():
-        await request.write(writes.forget, body.circuit, body.charger)
+    await request.write(writes.forget, body.circuit, body.charger)
     return await list_load_memory(request)
 
 
@@ -285,8 +281,7 @@ class TrialBody(ConnectorBody):
 async def begin_load_trial(request: TypedRequest[None, TrialBody]) -> LoadTrial:
     """Try with a car, for fifteen minutes, whether a charger obeys, also without this server"""
     load = await load_of(request)
-    with refusals():
-        await load.begin_trial(request.body.place, by=request.caller.name)
+    await load.begin_trial(request.body.place, by=request.caller.name)
     return await _trial(request, request.body.charger)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Annotated, Final
 
 import trio
@@ -19,7 +18,7 @@ from levity_trio.bank.matching import Matching, UnpaidStatement
 from levity_trio.bank.reading import MOST_BYTES, read
 from levity_trio.billing.ledger import LARGEST, exact_minor_units
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.records import Personal, record, whole_text
+from levity_trio.records import Personal, copied, record, whole_text
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money import bank_files as stored
@@ -29,16 +28,14 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput, StreamedBody
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
-    UPLOAD,
     Endpoints,
     Role,
     TypedRequest,
     content_of,
 )
 from levity_trio.web.api.engine.local_times import LocalDay, local_day
-from levity_trio.web.api.engine.problems import Problem, invalid
+from levity_trio.web.api.engine.problems import conflict, invalid
 from levity_trio.web.api.money.wallets import PROBLEMS, TAG
-from levity_trio.web.api.people.accounts import refusals
 
 ENDPOINTS: Final = Endpoints(TAG)
 BANK_FILES: Final = "/api/admin/bank-files"
@@ -103,7 +100,7 @@ class BankFileRow:
     open: Sequence[UnpaidStatement]
 
 
-@ENDPOINTS.post(BANK_FILES, Role.OPERATOR, "invalid", "conflict", *UPLOAD, body=StreamedBody())
+@ENDPOINTS.post(BANK_FILES, Role.OPERATOR, "conflict", body=StreamedBody())
 async def read_bank_file(
     request: TypedRequest[ColumnsQuery, AsyncGenerator[bytes, None]],
 ) -> BankFileRow:
@@ -126,7 +123,7 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
     code = currency_of(rows_of(db))
     if code is None:
         words = Told("this site has no currency yet: nothing was billed")
-        raise Problem(HTTPStatus.CONFLICT, "conflict", words)
+        raise conflict(words)
     books = stored.books(db)
     decided = stored.decided_lines(db)
     matching = Matching(books)
@@ -139,10 +136,10 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
         if row.state == "open" and (found := matching.propose(line, row.amount)) is not None:
             row = replace(row, **found._asdict())
         lines.append(row)
-    return BankFileRow(
+    return copied(
+        BankFileRow,
+        file.table,
         currency=code,
-        head=file.table.head,
-        sample=file.table.sample,
         columns=dict(file.table.columns),
         pending=file.pending,
         unread=file.unread,
@@ -203,5 +200,4 @@ async def take_bank_lines(request: TypedRequest[None, DecidedLinesBody]) -> Take
         local_day(line.day, "day")
         if to := line.to or default:
             lines.append(DecidedLine(*astuple(line))._replace(to=to))
-    with refusals():
-        return await request.write(writes.take, lines)
+    return await request.write(writes.take, lines)

@@ -3,7 +3,6 @@ on."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -19,11 +18,9 @@ from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.money import billing
 from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.writes.money import biller as writes
-from levity_trio.store.writes.money.biller import BillerRefused
-from levity_trio.told import Told, joined
+from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values
 from levity_trio.web.api.engine.endpoints import (
-    UPLOAD,
     Endpoints,
     Request,
     Role,
@@ -31,7 +28,7 @@ from levity_trio.web.api.engine.endpoints import (
     Upload,
     content_of,
 )
-from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.engine.problems import invalid, not_found
 
 TAG: Final = "statements"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -65,7 +62,7 @@ async def set_biller(request: TypedRequest[None, BillerBody]) -> BillerRow:
     if fields["bank_account"]:
         fields["bank_account"] = grouped(fields["bank_account"])
     fields["name"] = fields["name"] or ""
-    await _change(request, fields)
+    await request.write(writes.change, fields)
     return await get_biller(request)
 
 
@@ -85,7 +82,6 @@ async def get_logo(request: Request) -> Response:
     LOGO,
     Role.ADMIN,
     "not_found",
-    *UPLOAD,
     "too_many_waiting",
     "not_made",
     summary=f"Give the logo of statements: a PNG or JPEG of {LARGEST_LOGO_BYTES:,} bytes at most.",
@@ -98,18 +94,19 @@ async def set_logo(request: Upload) -> BillerRow:
         media_type(logo)
         async with request.api.places.wait():
             await printing.check_logo(logo)
-    except NotInstalled as problem:
-        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
+    except NotInstalled:
+        raise
     except DocumentProblem as problem:
         raise invalid("body", str(problem)) from None
-    await _change(request, {"logo": logo})
+    await request.write(writes.change, {"logo": logo})
     return await get_biller(request)
 
 
-@ENDPOINTS.delete(LOGO, Role.ADMIN, "invalid")
+@ENDPOINTS.delete(LOGO, Role.ADMIN)
 async def remove_logo(request: Request) -> None:
     """Remove the logo."""
-    await _remove(request, "logo")
+    if await _newest(request) is not None:
+        await request.write(writes.change, {"logo": None})
 
 
 @ENDPOINTS.get(TEMPLATE, Role.OPERATOR, media_type=TOML)
@@ -120,7 +117,7 @@ async def get_template(request: Request) -> Response:
     return Response(text, headers=NOSNIFF, media_type=TOML)
 
 
-@ENDPOINTS.put(TEMPLATE, Role.ADMIN, "not_found", *UPLOAD, body=StreamedBody(TOML))
+@ENDPOINTS.put(TEMPLATE, Role.ADMIN, "not_found", body=StreamedBody(TOML))
 async def set_template(request: Upload) -> BillerRow:
     """Give own words and formats of statements. Nothing is stored if the file has a fault."""
     content = await content_of(request, LARGEST_TEMPLATE_BYTES)
@@ -136,29 +133,17 @@ async def set_template(request: Upload) -> BillerRow:
             words = Told(
                 "{2} (and {1} more fault)", len(others), words, many="{2} (and {1} more faults)"
             )
-        detail = joined(": ", ("body", words))
-        raise Problem(422, "invalid", detail, field="body", faults=faults) from None
-    await _change(request, {"template": text})
+        raise invalid("body", words, faults=faults) from None
+    await request.write(writes.change, {"template": text})
     return await get_biller(request)
 
 
-@ENDPOINTS.delete(TEMPLATE, Role.ADMIN, "invalid")
+@ENDPOINTS.delete(TEMPLATE, Role.ADMIN)
 async def remove_template(request: Request) -> None:
     """Return to the words and formats of this program."""
-    await _remove(request, "template")
-
-
-async def _remove(request: Request, name: str) -> None:
     if await _newest(request) is not None:
-        await _change(request, {name: None})
+        await request.write(writes.change, {"template": None})
 
 
 async def _newest(request: Request) -> Biller | None:
     return await request.read(lambda db: newest_biller(rows_of(db)))
-
-
-async def _change(request: Request, fields: Values) -> None:
-    try:
-        await request.write(writes.change, fields)
-    except BillerRefused as refused:
-        raise invalid(refused.field, str(refused)) from None

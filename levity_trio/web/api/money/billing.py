@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http import HTTPStatus
+from collections.abc import Callable
 from operator import attrgetter
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 
 from msgspec import Meta
 
 from levity_trio.billing.months import Month
-from levity_trio.documents import DocumentProblem
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import sheet_text
-from levity_trio.records import in_order, record
+from levity_trio.records import copied, in_order, record
 from levity_trio.store.billing.drafting import Terms
-from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money import billing as stored
@@ -35,9 +30,10 @@ from levity_trio.web.api.engine.context import Server, rule_of
 from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import OF_SORT, whole
 from levity_trio.web.api.engine.local_times import LocalDay, MonthName, local_day
-from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.engine.problems import invalid, not_found, refusal
 
 T = TypeVar("T")
+P = ParamSpec("P")
 BILLING: Final = "/api/admin/billing"
 DRAFT: Final = "/api/admin/drafts/{month}"
 CLOSING: Final = "/api/admin/closings/{month}"
@@ -110,17 +106,6 @@ class ClosedMonth:
     last: int | None
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Report what is refused about a month. Raises Problem."""
-    try:
-        yield
-    except Refused as refused:
-        raise Problem(HTTPStatus.CONFLICT, refused.code, refused.words) from None
-    except DocumentProblem as problem:
-        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
-
-
 def month_of(request: Request) -> Month:
     """Return the month in the path. Raises Problem."""
     return month_named(request.path["month"])
@@ -134,12 +119,16 @@ def month_named(text: str) -> Month:
         raise invalid("month", str(error)) from None
 
 
-async def computed(request: Request, read: Callable[[Database], T]) -> T:
+async def computed(
+    request: Request,
+    read: Callable[Concatenate[Database, P], T],
+    *args: P.args,
+    **values: P.kwargs,
+) -> T:
     """Return what takes seconds to read; one at a time, so that other requests can read meanwhile.
     Raises Problem."""
-    with refusals():
-        async with request.api.places.wait(), request.api.computing:
-            return await request.read(read)
+    async with request.api.places.wait(), request.api.computing:
+        return await request.read(read, *args, **values)
 
 
 @ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
@@ -160,8 +149,7 @@ def read_billing(db: Database) -> stored.Billing:
 async def begin(request: TypedRequest[None, BeginBody]) -> stored.Billing:
     """Say since when this system bills. The day stays when a month is closed."""
     day = local_day(request.body.begun_on, "begun_on")
-    with refusals():
-        await request.write(closing.begin, day)
+    await request.write(closing.begin, day)
     return await get_billing(request)
 
 
@@ -173,8 +161,10 @@ async def preview(request: TypedRequest[DraftQuery, None]) -> MonthPreview:
     month = month_of(request)
     terms = Terms(rule_of(request.api), query.carry_below)
     now = request.api.now()
-    read = partial(drafts.preview, month=month, account=query.account, terms=terms, now=now)
-    shown = await computed(request, read)
+    account = query.account
+    shown = await computed(
+        request, drafts.preview, month=month, account=account, terms=terms, now=now
+    )
     if query.sort is not None:
         key = _KEYS[query.sort.removeprefix("-")]
         shown.data.sort(key=key, reverse=query.sort.startswith("-"))
@@ -212,15 +202,9 @@ async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
         computed_month = await computed(request, read)
         closed = await request.commit(closing.close, computed_month)
         if closed is not None:
-            return ClosedMonth(
-                month=str(month),
-                account=body.account,
-                statements=closed.statements,
-                first=closed.first,
-                last=closed.last,
-            )
+            return copied(ClosedMonth, closed, month=str(month), account=body.account)
     words = Told("{1} changed each time while it was computed; close it again", str(month))
-    raise Problem(HTTPStatus.CONFLICT, Code.CHANGED, words)
+    raise refusal("changed", words)
 
 
 # How far each month is, and what of it is held back
@@ -291,8 +275,7 @@ async def list_missing(request: Request) -> ListPage[MissingPiece]:
     """
     month = month_of(request)
     terms, now = Terms(rule_of(request.api), 0), request.api.now()
-    read = partial(drafts.missing_of, month=month, terms=terms, now=now)
-    pieces = await computed(request, read)
+    pieces = await computed(request, drafts.missing_of, month=month, terms=terms, now=now)
     return whole(given_month(month, pieces))
 
 

@@ -13,7 +13,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import TimeSpan
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
 from levity_trio.nouns import Name
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money import meters as stored
 from levity_trio.store.reads.money.meters import Meter, MeterReading
@@ -32,15 +32,13 @@ from levity_trio.web.api.engine.bodies import (
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
-    UPLOAD,
     Endpoints,
     Request,
     Role,
     TypedRequest,
     Upload,
 )
-from levity_trio.web.api.engine.kilowatt_hours import extended
-from levity_trio.web.api.engine.lists import CSV, Paged, page, wanted
+from levity_trio.web.api.engine.lists import CSV, OfName, Paged, page, wanted
 from levity_trio.web.api.engine.local_times import (
     GivenTime,
     LocalEnd,
@@ -52,7 +50,7 @@ from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.money.billing import month_of
 from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
-from levity_trio.web.api.people.accounts import refusals, said, stored_fields
+from levity_trio.web.api.people.accounts import said, stored_fields
 from levity_trio.wire.times import stamp
 
 TAG: Final = "meters"
@@ -162,7 +160,7 @@ class VoidBody(ClientInput):
 
 
 class MetersQuery(Paged):
-    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    name: OfName = None
 
 
 class MeterReadingsQuery(Paged):
@@ -201,16 +199,15 @@ async def list_meters(request: TypedRequest[MetersQuery, None]) -> ListPage[Mete
 async def create_meter(request: TypedRequest[None, MeterBody]) -> Meter:
     """Add a meter of the house, of the whole site or of some chargers."""
     fields = _fields(request, request.body)
-    fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
-    with refusals():
-        number = await request.write(writes.add, MeterData(**fields))
-    return await _shown(request, number)
+    fields["since"] = fields["since"] or midnight(request.api)
+    number = await request.write(writes.add, MeterData(**fields))
+    return await request.read(read_meter, number)
 
 
-@ENDPOINTS.get(METER, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(METER, Role.OPERATOR, "not_found")
 async def get_meter(request: Request) -> Meter:
     """Show a meter of the house."""
-    return await _shown(request, request.number())
+    return await request.read(read_meter, request.number())
 
 
 @ENDPOINTS.patch(METER, Role.ADMIN, "not_found", "in_use", "conflict")
@@ -218,13 +215,8 @@ async def change_meter(request: TypedRequest[None, MeterChangeBody]) -> Meter:
     """Change a meter of the house. One that is replaced is given an end, and its successor is
     added."""
     fields = _fields(request, request.body)
-    with refusals():
-        await request.write(writes.change, request.number(), fields)
-    return await _shown(request, request.number())
-
-
-async def _shown(request: Request, number: int) -> Meter:
-    return await request.read(read_meter, number=number)
+    await request.write(writes.change, request.number(), fields)
+    return await get_meter(request)
 
 
 def read_meter(db: Database, number: int) -> Meter:
@@ -243,9 +235,9 @@ async def list_readings(request: TypedRequest[MeterReadingsQuery, None]) -> List
     """List the readings of a meter, the newest first."""
     query, number = request.query, request.number()
     # A meter that does not exist is a problem, and not an empty list.
-    await _shown(request, number)
-    read = partial(stored.readings, meter=number, is_valid=query.valid)
-    return await page(request, read, wanted=wanted(query))
+    await get_meter(request)
+    valid, rows = query.valid, wanted(query)
+    return await page(request, stored.readings, meter=number, is_valid=valid, wanted=rows)
 
 
 def _register(text: str) -> str:
@@ -263,15 +255,14 @@ async def enter_reading(request: TypedRequest[None, ReadingBody]) -> EnteredRead
     now, by = request.api.stamp(), request.caller.name
     at = local_moment(body.at, "at", request.zone) or now
     taken = GivenReading(meter, at, _register(body.value), body.unit)
-    with refusals():
-        added = await request.commit(writes.read, taken, HAND, now, by)
+    added = await request.commit(writes.read, taken, HAND, now, by)
 
     def read(db: Database) -> EnteredReading | None:
         reading = stored.reading(db, added.id)
         if reading is None:
             return None
         numbers = [other.id for other in stored.contradictions(db, reading)]
-        return extended(EnteredReading, reading, result=added.word, contradicts=numbers)
+        return copied(EnteredReading, reading, result=added.word, contradicts=numbers)
 
     return await request.find(read, Told("reading {1}", added.id))
 
@@ -281,8 +272,7 @@ async def void_reading(request: TypedRequest[None, VoidBody]) -> MeterReading:
     """Void a reading that is wrong; it stays on record."""
     number = request.number("reading")
     who = said(request, request.body.reason)
-    with refusals():
-        await request.commit(writes.void, request.number(), number, who)
+    await request.commit(writes.void, request.number(), number, who)
     return await request.find(stored.reading, Told("reading {1}", number), number=number)
 
 
@@ -296,7 +286,6 @@ def _line(request: Request, cells: Cells) -> GivenReading:
 @ENDPOINTS.post(
     "/api/admin/meter-reading-import",
     Role.OPERATOR,
-    *UPLOAD,
     "too_many_waiting",
     body=StreamedBody(CSV),
 )
@@ -312,7 +301,7 @@ async def import_readings(request: Upload) -> ImportedLines:
 # and of the house
 
 
-@ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR, "invalid")
+@ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR)
 async def get_reconciliation(request: Request) -> Reconciliation:
     """Reconcile a month: the registers' energy with that of transactions and of the house's
     meters."""

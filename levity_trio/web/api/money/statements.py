@@ -18,7 +18,7 @@ from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.locale import N_, _, _p
 from levity_trio.locale.texts import said
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.statements import Printed, statement
 from levity_trio.store.engine.database import Database, rows_of
@@ -37,16 +37,14 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Declared, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
     OneFormat,
     Paged,
-    as_csv,
     in_units,
-    page,
+    listed,
     wanted,
 )
 from levity_trio.web.api.engine.local_times import MonthName
@@ -54,7 +52,6 @@ from levity_trio.web.api.engine.papers import (
     AT_ONCE,
     MEDIA_TYPES,
     ZIP,
-    DocumentResponse,
     archive,
     cover_of,
     document,
@@ -66,7 +63,6 @@ from levity_trio.web.api.engine.papers import (
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.money.billing import NOT_DRAFTED, TermsOfMonth, computed, month_of
-from levity_trio.web.http.texts import as_json
 
 TAG: Final = "statements"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -204,11 +200,7 @@ async def list_statements(
     request: TypedRequest[StatementsQuery, None],
 ) -> ListPage[ClosedStatement] | StreamingResponse:
     """List closed statements, the newest first or by a column; CSV too."""
-    query = request.query
-    if query.format == "csv":
-        read = partial(stored.closed_statements, filters=_filters(request.api, query))
-        return as_csv(request, IN_FILE, read)
-    return await page(request, lambda db: read_statements(db, request.api, query))
+    return await listed(request, IN_FILE, read_statements)
 
 
 def read_statements(
@@ -216,16 +208,8 @@ def read_statements(
 ) -> ListPage[ClosedStatement]:
     """Return a page of closed statements. Raises NoPage."""
     sort = sort_by(stored.CLOSED_COLUMNS, query.sort)
-    return stored.closed_statements(db, _filters(server, query), wanted(query), sort)
-
-
-def _filters(server: Server, query: StatementsQuery) -> StatementFilters:
-    return StatementFilters(
-        today=local_today(server).isoformat(),
-        account=query.account,
-        month=query.month,
-        state=query.state,
-    )
+    filters = copied(StatementFilters, query, today=local_today(server).isoformat())
+    return stored.closed_statements(db, filters, wanted(query), sort)
 
 
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
@@ -246,8 +230,8 @@ def read_statement(db: Database, number: int) -> StatementDocument:
 async def get_document(request: TypedRequest[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON."""
     number = request.number("number")
-    read = partial(stored.id_of_number, number=number)
-    statement_id = await request.find(read, Told("statement {1}", number))
+    what = Told("statement {1}", number)
+    statement_id = await request.find(stored.id_of_number, what, number=number)
     return document(request.api, paper_of(request, statement_id), request.query.format)
 
 
@@ -272,8 +256,7 @@ async def get_cover(request: TypedRequest[CoverQuery, None]) -> Response:
 )
 async def get_archive(request: TypedRequest[ArchiveQuery, None]) -> Response:
     month, after = str(month_of(request)), request.query.after
-    find = partial(stored.closed_after, month=month, number=after, most=AT_ONCE)
-    statements = await request.read(find)
+    statements = await request.read(stored.closed_after, month=month, number=after, most=AT_ONCE)
     if not statements:
         raise not_found(Told("closed statement of {1} after number {2}", month, after))
 
@@ -348,19 +331,14 @@ async def get_cover_of_draft(request: TypedRequest[DraftCoverQuery, None]) -> Re
     return document(request.api, cover, DocumentForm(request.query.format), name)
 
 
-@ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED, answer=DraftProblems)
-async def get_problems(request: TypedRequest[TermsOfMonth, None]) -> Response:
+@ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "busy", *NOT_DRAFTED)
+async def get_problems(request: TypedRequest[TermsOfMonth, None]) -> DraftProblems:
     """List what the documents of a month could not show, such as characters that the font
     lacks."""
     statements = await _drafted(request, may_be_none=True)
-
-    async def make() -> Response:
+    async with request.api.places.wait():
         problems = await problems_of(request.api, statements)
-        shown = show(DraftProblems(problems=tuple(problems)))
-        content = msgspec.json.encode(shown, enc_hook=as_json)
-        return Response(content, media_type="application/json")
-
-    return DocumentResponse(make)
+    return DraftProblems(problems=tuple(problems))
 
 
 async def _drafted(
@@ -373,8 +351,10 @@ async def _drafted(
     Problem."""
     month, query = month_of(request), request.query
     terms = Terms(rule_of(request.api), query.carry_below)
-    read = partial(drafts.drafted, month=month, account=query.account, terms=terms, number=number)
-    statements = await computed(request, read)
+    account = query.account
+    statements = await computed(
+        request, drafts.drafted, month=month, account=account, terms=terms, number=number
+    )
     if not statements and number is not None:
         raise not_found(Told("statement {1} in this preview", number))
     if not statements and not may_be_none:

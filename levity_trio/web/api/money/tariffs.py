@@ -19,7 +19,7 @@ from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
-from levity_trio.records import Personal, record
+from levity_trio.records import Personal, copied, record
 from levity_trio.store.billing.tariffs import Trial, first_open_day
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -40,7 +40,7 @@ from levity_trio.store.writes.money.tariffs import (
     GivenVersion,
     correcting,
 )
-from levity_trio.store.writes.people.accounts import ChangeResult
+from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, ClientInput, Fields, StructBody
@@ -53,8 +53,7 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.kilowatt_hours import extended
-from levity_trio.web.api.engine.lists import Paged, page, wanted
+from levity_trio.web.api.engine.lists import OfName, Paged, page, wanted
 from levity_trio.web.api.engine.local_times import (
     DAY,
     LocalDay,
@@ -62,10 +61,10 @@ from levity_trio.web.api.engine.local_times import (
     begins_at,
     local_day,
 )
-from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.money.billing import computed
 from levity_trio.web.api.money.wallets import Currency
-from levity_trio.web.api.people.accounts import Id, refusals, said
+from levity_trio.web.api.people.accounts import Id, said
 
 T = TypeVar("T")
 TAG: Final = "tariffs"
@@ -73,7 +72,7 @@ ENDPOINTS: Final = Endpoints(TAG)
 TARIFFS: Final = "/api/admin/tariffs"
 TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
-IN_FORCE: Final = "/api/admin/tariff-in-force"
+NO_FIELDS: Final[Mapping[str, str]] = {}
 
 Reason = Annotated[Personal[str], Meta(max_length=500)] | None
 Charger = Annotated[str, Meta(min_length=1, max_length=48)]
@@ -232,7 +231,7 @@ Correcting = TypedRequest[
 
 
 class TariffsQuery(Paged):
-    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    name: OfName = None
 
 
 class AssignmentsQuery(Paged):
@@ -299,31 +298,55 @@ async def add_version(request: TypedRequest[None, VersionBody]) -> VersionAdditi
     def change(db: UnitOfWork) -> ChangeResult:
         return writes.add(db, version, first_open_day(db.rows), who)
 
-    with refusals({"valid_from": "toml"}):
-        done, corrected = await made(request, change)
+    return await _added(request, change)
+
+
+async def _added(
+    request: Correcting, change: Callable[[UnitOfWork], ChangeResult]
+) -> VersionAddition:
+    """Add a version, and return its tariff. Raises ChangeRefused."""
+    done, corrected = await made(request, change)
     tariff = await shown(request, done.id)
-    return extended(VersionAddition, tariff, result=done.word, corrected=corrected)
+    return copied(VersionAddition, tariff, result=done.word, corrected=corrected)
 
 
-@ENDPOINTS.get(TARIFF, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(TARIFF, Role.OPERATOR, "not_found")
 async def get_tariff(request: Request) -> TariffWithVersions:
     """Show a tariff, its versions, also those that were withdrawn, and for whom it was assigned."""
     return await shown(request, request.number())
 
 
 async def made(
-    request: Correcting, change: Callable[[UnitOfWork], T]
+    request: Correcting, change: Callable[[UnitOfWork], T], *, is_tried: bool = False
 ) -> tuple[T, list[CorrectedStatement]]:
-    """Make a change, and return what it corrects of closed statements. Raises Refused."""
-    billed_by, may_correct = rule_of(request.api), request.body.correct_statements
+    """Make a change, or only try it, and return what it corrects of closed statements. Raises
+    ChangeRefused."""
+    billed_by, body = rule_of(request.api), request.body
 
     def write(db: UnitOfWork) -> tuple[T, list[CorrectedStatement]]:
-        return correcting(db, billed_by, partial(change, db), may_correct=may_correct)
+        may_correct = body.correct_statements
+        done = correcting(db, billed_by, partial(change, db), may_correct=may_correct)
+        if is_tried:
+            raise _Undone(done)
+        return done
 
-    return await request.commit(write)
+    try:
+        return await request.commit(write)
+    except _Undone as undone:
+        tried: tuple[T, list[CorrectedStatement]] = undone.args[0]
+        return tried
+    except ChangeRefused as refused:
+        # The store says which field of a tariff is wrong.
+        if refused.field == "valid_from":
+            refused.field = "toml" if isinstance(body, VersionBody) else "since"
+        raise
 
 
-async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
+class _Undone(Exception):
+    """An error that ends a write that was only tried, so that nothing of it is stored."""
+
+
+async def parsed(toml: str, fields: Mapping[str, str] = NO_FIELDS) -> Parsed:
     """Return what a text says; it may take half a second. Raises Problem with all faults.
 
     `fields` are those of the request by the places in the text that they are in.
@@ -331,23 +354,16 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
     try:
         return await trio.to_thread.run_sync(parse, toml)
     except TariffFaults as error:
-        faults = error.args
-        field, first = "toml", faults[0]
-        if fields is not None:
-            place, words = parted(first)
-            if place in fields:
-                field, first = fields[place], words
-            faults = tuple(_at_field(fault, fields) for fault in faults)
-        others = len(faults) - 1
-        if others:
-            first = Told("{1}, and {2} more", first, others)
-        detail = joined(": ", (field, first))
-        raise Problem(422, "invalid", detail, field=field, faults=faults) from None
-
-
-def _at_field(fault: str, fields: Mapping[str, str]) -> str:
-    place, words = parted(fault)
-    return joined(": ", (fields.get(place, place), words)) if place else fault
+        field, first, faults = "", "", list[str]()
+        for fault in error.args:
+            place, words = parted(fault)
+            own = fields.get(place)
+            faults.append(joined(": ", (own, words)) if own else fault)
+            if not first:
+                field, first = (own, words) if own else ("toml", fault)
+        if len(faults) > 1:
+            first = Told("{1}, and {2} more", first, len(faults) - 1)
+        raise invalid(field, first, faults=faults) from None
 
 
 @ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
@@ -364,10 +380,9 @@ async def withdraw_version(request: TypedRequest[None, WithdrawalBody]) -> Versi
             begin = begins_at(since, request.zone)
             writes.give_back(db, number, since, begin, first_open, who)
 
-    with refusals():
-        _, corrected = await made(request, change)
+    _, corrected = await made(request, change)
     tariff = await shown(request, number)
-    return extended(VersionWithdrawal, tariff, corrected=corrected)
+    return copied(VersionWithdrawal, tariff, corrected=corrected)
 
 
 def said_by(request: Correcting) -> Said:
@@ -385,7 +400,7 @@ def read_tariff(db: Database, server: Server, number: int) -> TariffWithVersions
     if rows is None:
         raise not_found(Told("tariff {1}", number))
     tariff, versions, assignments = rows
-    return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
+    return copied(TariffWithVersions, tariff, versions=versions, assignments=assignments)
 
 
 # Assignments
@@ -397,9 +412,10 @@ async def list_assignments(
 ) -> ListPage[AssignedTariff]:
     """List for whom tariffs were assigned, the newest first."""
     query = request.query
-    targets = _targets(query.account, query.charger, is_site=query.site)
-    read = partial(stored.assignments, targets=targets, tariff=query.tariff)
-    return await page(request, read, wanted=wanted(query))
+    targets, rows = _targets(query), wanted(query)
+    return await page(
+        request, stored.assignments, targets=targets, tariff=query.tariff, wanted=rows
+    )
 
 
 def _ways() -> list[Fields]:
@@ -424,7 +440,7 @@ async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
     body = request.body
     since = local_day(body.since, "since")
     who = said_by(request)
-    targets = _targets(body.account, body.charger, is_site=body.site)
+    targets = _targets(body)
     if len(targets) != 1:
         raise invalid("body", Told("choose one: a household, a charger or the whole site"))
     assigning = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
@@ -432,31 +448,30 @@ async def assign(request: TypedRequest[None, AssignmentBody]) -> Assignment:
     def change(db: UnitOfWork) -> ChangeResult:
         return writes.assign(db, assigning, first_open_day(db.rows), who)
 
-    with refusals():
-        done, corrected = await made(request, change)
+    done, corrected = await made(request, change)
     assigned = await request.read(stored.assignment, number=done.id)
-    return extended(Assignment, assigned, result=done.word, corrected=corrected)
+    return copied(Assignment, assigned, result=done.word, corrected=corrected)
 
 
-def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[TariffTarget]:
+def _targets(given: AssignmentsQuery | AssignmentBody | PriceBody) -> list[TariffTarget]:
     targets: list[TariffTarget] = []
-    if account is not None:
-        targets.append(TariffTarget(Scope.ACCOUNT, str(account)))
-    if charger is not None:
-        targets.append(TariffTarget(Scope.CHARGER, charger))
-    if is_site:
+    if given.account is not None:
+        targets.append(TariffTarget(Scope.ACCOUNT, str(given.account)))
+    if given.charger is not None:
+        targets.append(TariffTarget(Scope.CHARGER, given.charger))
+    if given.site:
         targets.append(SITE)
     return targets
 
 
-@ENDPOINTS.get(IN_FORCE, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get("/api/admin/tariff-in-force", Role.OPERATOR, "not_found")
 async def get_in_force(request: TypedRequest[InForceQuery, None]) -> TariffInForce:
     """Say which tariff holds for an account at a charger on a day, and why."""
     query = request.query
     day = local_today(request.api) if query.day is None else local_day(query.day, "day")
-    read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
+    account, charger = query.account, query.charger
     try:
-        return await request.read(read)
+        return await request.read(stored.in_force, account=account, charger=charger, day=day)
     except UnknownTarget as unknown:
         raise not_found(str(unknown)) from None
 
@@ -497,10 +512,7 @@ async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
     """Set what a kWh costs from a day on: a version of a tariff, without writing TOML, and for whom
     it holds."""
     price = await _entered(request)
-    with refusals(_FIELDS):
-        done, corrected = await made(request, price.change)
-    tariff = await shown(request, done.id)
-    return extended(VersionAddition, tariff, result=done.word, corrected=corrected)
+    return await _added(request, price.change)
 
 
 @ENDPOINTS.post(
@@ -515,17 +527,15 @@ async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
 async def preview_price(request: TypedRequest[None, PreviewBody]) -> TariffPreview:
     """Show what a month would have cost at a price."""
     price = await _entered(request)
-    version = price.version
 
-    def change(db: UnitOfWork) -> None:
-        replaced = writes.replaceable(db, version, first_open_day(db.rows))
-        corrected = _corrected(db, request, partial(price.change, db))
-        raise _Undone(is_replacing=replaced is not None, corrected=corrected)
+    def change(db: UnitOfWork) -> bool:
+        replaced = writes.replaceable(db, price.version, first_open_day(db.rows))
+        price.change(db)
+        return replaced is not None
 
-    with refusals(_FIELDS):
-        undone = await _undone(request, change)
-    trial = Trial(version.tariff, price.number or 0, price.target)
-    return await _tried(request, version, trial, undone)
+    undone = await made(request, change, is_tried=True)
+    trial = Trial(price.version.tariff, price.number or 0, price.target)
+    return await _tried(request, price.version.toml, trial, *undone)
 
 
 @ENDPOINTS.post(
@@ -537,50 +547,38 @@ async def preview_version(request: TypedRequest[None, VersionPreviewBody]) -> Ta
     version = GivenVersion(request.body.toml, await parsed(request.body.toml))
     usual = await request.read(stored.usual_terms, name=version.tariff.name)
 
-    def change(db: UnitOfWork) -> None:
-        add = partial(writes.add, db, version, first_open_day(db.rows), said_by(request))
-        raise _Undone(is_replacing=False, corrected=_corrected(db, request, add))
+    def change(db: UnitOfWork) -> ChangeResult:
+        return writes.add(db, version, first_open_day(db.rows), said_by(request))
 
-    with refusals({"valid_from": "toml"}):
-        undone = await _undone(request, change)
+    _, corrected = await made(request, change, is_tried=True)
     target = SITE if usual.number is None else None
     trial = Trial(version.tariff, usual.number or 0, target)
-    return await _tried(request, version, trial, undone)
-
-
-def _corrected(
-    db: UnitOfWork, request: Correcting, change: Callable[[], object]
-) -> list[CorrectedStatement]:
-    """Make a change; return what it corrects of closed statements. Raises Refused."""
-    may_correct = request.body.correct_statements
-    _, corrected = correcting(db, rule_of(request.api), change, may_correct=may_correct)
-    return corrected
+    return await _tried(request, version.toml, trial, False, corrected)
 
 
 async def _tried(
     request: TypedRequest[None, PreviewBody] | TypedRequest[None, VersionPreviewBody],
-    version: GivenVersion,
+    toml: str,
     trial: Trial,
-    undone: _Undone,
+    is_replacing: bool,
+    corrected: list[CorrectedStatement],
 ) -> TariffPreview:
     name = request.body.month
     month = Month.of(local_today(request.api)).before if name is None else Month.parse(name)
     rule = rule_of(request.api)
-    read = partial(stored.tried, trial=trial, month=month, rule=rule)
-    households = await computed(request, read)
-    tariff = version.tariff
+    households = await computed(request, stored.tried, trial=trial, month=month, rule=rule)
     return TariffPreview(
         month=str(month),
-        currency=tariff.currency.code,
+        currency=trial.tariff.currency.code,
         old=sum(household.old for household in households),
         new=sum(household.new for household in households),
         households=households,
         scope=trial.target and trial.target.scope,
-        says=in_short(tariff),
-        words=[*words(tariff)],
-        toml=version.toml,
-        replaces=undone.is_replacing,
-        corrected=undone.corrected,
+        says=in_short(trial.tariff),
+        words=[*words(trial.tariff)],
+        toml=toml,
+        replaces=is_replacing,
+        corrected=corrected,
     )
 
 
@@ -595,7 +593,7 @@ async def _entered(
     version = GivenVersion(plain.toml, await parsed(plain.toml, plain.places))
     who = said_by(request)
     # Without a target, the price is only a version: nobody has it yet.
-    targets = _targets(body.account, body.charger, is_site=body.site)
+    targets = _targets(body)
     if len(targets) > 1:
         raise invalid("body", Told("give at most one of household, charger and site"))
     begin = begins_at(since, request.zone)
@@ -614,26 +612,6 @@ async def _entered(
     return _EnteredPrice(version, usual.number, targets[0] if targets else None, change)
 
 
-_FIELDS: Final = {"valid_from": "since"}
-
-
-class _Undone(Exception):
-    """An error that ends a write that was only tried, so that nothing of it is stored."""
-
-    def __init__(self, *, is_replacing: bool, corrected: list[CorrectedStatement]) -> None:
-        super().__init__()
-        self.is_replacing, self.corrected = is_replacing, corrected
-
-
-async def _undone(request: Request, change: Callable[[UnitOfWork], None]) -> _Undone:
-    """Make a change and undo it; return what it would do. Raises Refused."""
-    try:
-        await request.commit(change)
-    except _Undone as undone:
-        return undone
-    raise AssertionError("a write that is tried is undone")
-
-
 class _EnteredPrice(NamedTuple):
     """A price as it is entered: the version, its tariff if there is one, for whom, and the
     change."""
@@ -644,40 +622,32 @@ class _EnteredPrice(NamedTuple):
     change: Callable[[UnitOfWork], ChangeResult]
 
 
+DECIMALS: Final = (
+    *("tax", "price", "night_price", "weekend_price", "session_fee", "base_fee"),
+    *("minimum", "maximum", "blocking_price", "blocking_maximum"),
+)
+"""The fields of a price that are decimal numbers."""
+
+
 def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:
     """Return the tariff of a body. Raises Problem."""
-    decimal = partial(_decimal, body)
+    decimals = {name: _decimal(body, name) for name in DECIMALS}
+    decimals["tax"] = decimals["tax"] or usual.tax
     # The only price of a tariff needs no name on statements.
     price_name = None
     if body.night_price:
         price_name = body.price_name or "day"
     elif body.weekend_price:
         price_name = body.price_name or "other times"
-    return PlainTariff(
+    return copied(
+        PlainTariff,
+        body,
         name=body.name.strip(),
         since=str(since),
         currency=body.currency or usual.currency,
         prices=body.prices or usual.prices,
-        tax=decimal("tax") or usual.tax,
-        price=decimal("price") or "",
         price_name=price_name,
-        night_price=decimal("night_price"),
-        night_from=body.night_from,
-        night_until=body.night_until,
-        night_name=body.night_name,
-        weekend_price=decimal("weekend_price"),
-        weekend_name=body.weekend_name,
-        session_fee=decimal("session_fee"),
-        base_fee=decimal("base_fee"),
-        minimum=decimal("minimum"),
-        maximum=decimal("maximum"),
-        free_below_wh=body.free_below_wh,
-        blocking_price=decimal("blocking_price"),
-        blocking_after_minutes=body.blocking_after_minutes,
-        blocking_maximum=decimal("blocking_maximum"),
-        blocking_free_from=body.blocking_free_from,
-        blocking_free_until=body.blocking_free_until,
-        blocking_until_free=body.blocking_until_free,
+        **decimals,
     )
 
 

@@ -4,7 +4,6 @@ charge."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from operator import attrgetter
 from typing import Annotated, Final, Literal
 
@@ -13,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, EntrySource, LedgerKind, WalletTerms
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.records import Personal, record
+from levity_trio.records import Personal, copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.wallets import currency_of
@@ -42,21 +41,20 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
     OneFormat,
     Paged,
-    as_csv,
     in_units,
+    listed,
     page,
     wanted,
 )
 from levity_trio.web.api.engine.local_times import DAY, local_day
 from levity_trio.web.api.engine.problems import invalid
-from levity_trio.web.api.people.accounts import Id, refusals
+from levity_trio.web.api.people.accounts import Id
 
 TAG: Final = "wallets"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -182,23 +180,17 @@ async def list_wallets(
 ) -> ListPage[WalletRow] | StreamingResponse:
     """List the wallets of all accounts with their balances, by the names of accounts or a column;
     CSV too."""
-    query = request.query
-    if query.format == "csv":
-        return as_csv(request, IN_FILE, partial(stored.wallets, filters=_filters(query)))
-    return await page(request, lambda db: read_wallets(db, request.api, query))
+    return await listed(request, IN_FILE, read_wallets)
 
 
 def read_wallets(db: Database, _server: Server, query: WalletsQuery) -> ListPage[WalletRow]:
     """Return a page of wallets. Raises NoPage."""
     sort = sort_by(WALLET_COLUMNS, query.sort)
-    return stored.wallets(db, _filters(query), wanted(query), sort)
+    filters = WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
+    return stored.wallets(db, filters, wanted(query), sort)
 
 
-def _filters(query: WalletsQuery) -> WalletFilters:
-    return WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
-
-
-@ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found")
 async def get_wallet(request: Request) -> WalletWithTerms:
     """Show the wallet of an account."""
     number = request.number()
@@ -209,17 +201,17 @@ async def get_wallet(request: Request) -> WalletWithTerms:
             return None
         reserved = stored.reservations(db, number, MOST_RESERVATIONS)
         history = stored.terms(db, number)
-        return extended(WalletWithTerms, wallet, reservations=reserved, history=history)
+        return copied(WalletWithTerms, wallet, reservations=reserved, history=history)
 
     return await request.find(read, Told("household {1}", number))
 
 
-@ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
+@ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR)
 async def list_entries(request: TypedRequest[EntriesQuery, None]) -> ListPage[EntryRow]:
     """List the entries of an account's ledger, the newest first."""
     query = request.query
-    read = partial(stored.entries, account=request.number(), kind=query.kind)
-    return await page(request, read, wanted=wanted(query))
+    account, rows = request.number(), wanted(query)
+    return await page(request, stored.entries, account=account, kind=query.kind, wanted=rows)
 
 
 @ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
@@ -283,8 +275,7 @@ async def _enter(
         paid_on=_paid_on(request),
         source=EntrySource.HAND,
     )
-    with refusals():
-        entered = await request.commit(_in_currency_of_site, entry)
+    entered = await request.commit(_in_currency_of_site, entry)
     return await request.read(stored.entry, number=entered.id)
 
 
@@ -319,6 +310,5 @@ async def set_terms(request: TypedRequest[None, TermsBody]) -> WalletWithTerms:
     body = request.body
     at, by = request.api.stamp(), request.caller.name
     new = NewTerms(WalletTerms(body.terms), body.limit, body.reason.strip(), at, by)
-    with refusals():
-        await request.commit(writes.set_terms, request.number(), new)
+    await request.commit(writes.set_terms, request.number(), new)
     return await get_wallet(request)

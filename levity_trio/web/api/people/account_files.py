@@ -23,7 +23,6 @@ from levity_trio.store.writes.people.account_import import ImportRefused, OwnedL
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values
 from levity_trio.web.api.engine.endpoints import (
-    UPLOAD,
     Declared,
     Endpoints,
     Request,
@@ -177,14 +176,14 @@ def _vehicle_cells(row: Vehicle | Exported) -> Values:
     return cells
 
 
-IMPORT: Final = (Role.OPERATOR, *UPLOAD, "too_many_waiting")
+IMPORT: Final = (Role.OPERATOR, "too_many_waiting")
 OF_CSV: Final[Declared] = {"body": StreamedBody(CSV)}
 
 
 @ENDPOINTS.post("/api/admin/account-import", *IMPORT, **OF_CSV)
 async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    today = midnight(request.api.now(), request.zone)
+    today = midnight(request.api)
     read_line = partial(_account, request)
     sheet = CsvFormat(OF_ACCOUNT, ("name",), MOST_LINES, Told("household"), read_line)
     done = await import_lines(request, sheet, partial(writes.import_accounts, today=today))

@@ -3,8 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
@@ -17,7 +16,7 @@ from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
-from levity_trio.records import Personal, noun, whole_text
+from levity_trio.records import Personal, copied, noun, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.pages import ListPage, sort_by
@@ -31,11 +30,11 @@ from levity_trio.store.reads.people.accounts import (
 from levity_trio.store.reads.people.belongings import Belonging, belongings_of, periods_of_vehicle
 from levity_trio.store.writes.people import accounts as writes
 from levity_trio.store.writes.people import ownership, tags, vehicles
-from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
+from levity_trio.store.writes.people.accounts import AccountData, RefusalCode
 from levity_trio.store.writes.people.ownership import NamedThing as Belongs
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.vehicles import VehicleData
-from levity_trio.told import Told, joined
+from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import (
     ABSENT,
     ClientInput,
@@ -46,14 +45,14 @@ from levity_trio.web.api.engine.bodies import (
 )
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
+    OfName,
     OneFormat,
     Paged,
-    as_csv,
+    listed,
     page,
     wanted,
 )
@@ -64,8 +63,7 @@ from levity_trio.web.api.engine.local_times import (
     local_moment,
     midnight,
 )
-from levity_trio.web.api.engine.openapi import OF_CODE
-from levity_trio.web.api.engine.problems import Problem, invalid, not_found
+from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.people.tags import TAG_PATTERN, IdTag, clear_caches
 
 TAG: Final = "accounts"
@@ -169,7 +167,7 @@ class TakeBody(ThingBody):
 
 
 class AccountsQuery(Paged):
-    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    name: OfName = None
     search: Annotated[str, Meta(description="A part of the name.")] | None = None
     open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = (
         None
@@ -202,20 +200,6 @@ class AccountWithBelongings(Account):
     belongings: list[Belonging]
 
 
-@contextmanager
-def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Report what the store refuses. `fields` are those of the request, by their names in the
-    store. Raises Problem."""
-    try:
-        yield
-    except ChangeRefused as refused:
-        field = (fields or {}).get(refused.field, refused.field)
-        words, members = refused.words, dict[str, str]()
-        if field:
-            words, members = joined(": ", (field, words)), {"field": field}
-        raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
-
-
 def stored_fields(request: Request, fields: Values) -> Values:
     """Return fields as they are stored: times in the database's format, texts trimmed. Raises
     Problem."""
@@ -235,38 +219,29 @@ async def list_accounts(
     request: TypedRequest[AccountsQuery, None],
 ) -> ListPage[Account] | StreamingResponse:
     """List accounts, by their names or a column; CSV too."""
-    query = request.query
-    if query.format == "csv":
-        filters = _filters(request.api, query)
-        return as_csv(request, IN_FILE, partial(stored.accounts, filters=filters))
-    return await page(request, read_accounts, server=request.api, query=query)
+    return await listed(request, IN_FILE, read_accounts)
 
 
 def read_accounts(db: Database, server: Server, query: AccountsQuery) -> ListPage[Account]:
     """Return a page of accounts. Raises NoPage."""
-    sort = sort_by(ACCOUNT_COLUMNS, query.sort)
-    return stored.accounts(db, _filters(server, query), wanted(query), sort)
-
-
-def _filters(server: Server, query: AccountsQuery) -> AccountFilters:
-    now = server.stamp()
-    return AccountFilters(now=now, name=query.name, search=query.search, is_open=query.open)
+    now, sort = server.stamp(), sort_by(ACCOUNT_COLUMNS, query.sort)
+    filters = copied(AccountFilters, query, now=now, is_open=query.open)
+    return stored.accounts(db, filters, wanted(query), sort)
 
 
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED)
 async def create_account(request: TypedRequest[None, AccountBody]) -> AccountWithBelongings:
     """Add an account."""
     fields = stored_fields(request, request.body.given())
-    fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
-    with refusals():
-        number = await request.write(writes.add, AccountData(**fields))
-    return await _shown(request, number)
+    fields["since"] = fields["since"] or midnight(request.api)
+    number = await request.write(writes.add, AccountData(**fields))
+    return await request.read(read_account, number)
 
 
-@ENDPOINTS.get(ACCOUNT, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(ACCOUNT, Role.OPERATOR, "not_found")
 async def get_account(request: Request) -> AccountWithBelongings:
     """Show an account, what belongs to it, and what did."""
-    return await _shown(request, request.number())
+    return await request.read(read_account, request.number())
 
 
 @ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict")
@@ -286,13 +261,8 @@ async def _change(request: Request, fields: Values) -> AccountWithBelongings:
     at, by = request.api.stamp(), request.caller.name
     # The pages of a driver have the language of the account, so log-ins learn it.
     change = request.api.logins.change if "language" in fields else request.api.writer.run
-    with refusals():
-        await change(writes.change, request.number(), fields, at, by)
-    return await _shown(request, request.number())
-
-
-async def _shown(request: Request, number: int) -> AccountWithBelongings:
-    return await request.read(read_account, number=number)
+    await change(writes.change, request.number(), fields, at, by)
+    return await get_account(request)
 
 
 def read_account(db: Database, number: int) -> AccountWithBelongings:
@@ -300,7 +270,12 @@ def read_account(db: Database, number: int) -> AccountWithBelongings:
     account = stored.account(db, number)
     if account is None:
         raise not_found(Told("household {1}", number))
-    return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
+    return copied(AccountWithBelongings, account, belongings=belongings_of(db, number))
+
+
+async def find_account(request: Request, number: int) -> Account:
+    """Return an account. Raises Problem."""
+    return await request.find(stored.account, Told("household {1}", number), number=number)
 
 
 # What belongs to them
@@ -348,12 +323,11 @@ async def give(request: TypedRequest[None, GiveBody]) -> AccountWithBelongings:
         if body.name is not None:
             ownership.name_space(db, belongs.thing, body.name.strip())
 
-    with refusals():
-        await request.commit(write)
+    await request.commit(write)
     # Other cards may not charge at an exclusive space, so its charger forgets whom it let charge.
     if body.exclusive:
         await clear_caches(request, lambda charger: charger == body.charger)
-    return await _shown(request, request.number())
+    return await get_account(request)
 
 
 @ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways))
@@ -363,9 +337,8 @@ async def take(request: TypedRequest[None, TakeBody]) -> AccountWithBelongings:
     thing = _belongs(request, body).thing
     who = said(request, body.reason)
     since = local_moment(body.since, "since", request.zone) or who.at
-    with refusals():
-        await request.commit(ownership.take, request.number(), thing, since, who)
-    return await _shown(request, request.number())
+    await request.commit(ownership.take, request.number(), thing, since, who)
+    return await get_account(request)
 
 
 def said(request: Request, reason: str | None) -> Said:
@@ -419,7 +392,7 @@ class VehicleChangeBody(ClientInput):
 
 
 class VehiclesQuery(Paged):
-    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    name: OfName = None
     search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
 
 
@@ -443,8 +416,8 @@ def vehicle_fields(request: Request, body: ClientInput) -> Values:
 async def list_vehicles(request: TypedRequest[VehiclesQuery, None]) -> ListPage[Vehicle]:
     """List vehicles, by their names."""
     query = request.query
-    read = partial(stored.vehicles, name=query.name, search=query.search)
-    return await page(request, read, wanted=wanted(query))
+    name, search, rows = query.name, query.search, wanted(query)
+    return await page(request, stored.vehicles, name=name, search=search, wanted=rows)
 
 
 @ENDPOINTS.post(VEHICLES, Role.OPERATOR, *PROBLEMS, "in_use", status=CREATED)
@@ -462,12 +435,11 @@ async def create_vehicle(request: TypedRequest[None, NewVehicleBody]) -> Vehicle
             ownership.give(db, account, belongs, TimeSpan(who.at, None), who)
         return number
 
-    with refusals():
-        number = await request.commit(write)
+    number = await request.commit(write)
     return await _vehicle(request, number)
 
 
-@ENDPOINTS.get(VEHICLE, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(VEHICLE, Role.OPERATOR, "not_found")
 async def get_vehicle(request: Request) -> VehicleWithPeriods:
     """Show a vehicle, also one that was removed, and whose it is and was."""
     return await _vehicle(request, request.number())
@@ -477,18 +449,16 @@ async def get_vehicle(request: Request) -> VehicleWithPeriods:
 async def change_vehicle(request: TypedRequest[None, VehicleChangeBody]) -> VehicleWithPeriods:
     """Change a vehicle."""
     fields = vehicle_fields(request, request.body)
-    with refusals():
-        await request.write(vehicles.change, request.number(), fields)
+    await request.write(vehicles.change, request.number(), fields)
     return await _vehicle(request, request.number())
 
 
-@ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found")
 async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
     # Who removes it, when and why.
     removal = said(request, REMOVED)
-    with refusals():
-        await request.commit(vehicles.remove, request.number(), removal)
+    await request.commit(vehicles.remove, request.number(), removal)
 
 
 async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
@@ -496,6 +466,6 @@ async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
         vehicle = stored.vehicle(db, number)
         if vehicle is None:
             return None
-        return extended(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
+        return copied(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
 
     return await request.find(read, Told("car {1}", number))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -19,7 +18,6 @@ from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.people import household_tasks as stored
 from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard
 from levity_trio.store.writes.money.tariffs import Assigning
@@ -30,13 +28,12 @@ from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused,
 from levity_trio.store.writes.people.households import ListedHousehold, MovingIn, MovingOut
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.users import DRIVER
-from levity_trio.told import Told, joined, without
+from levity_trio.told import Told, without
 from levity_trio.web.api.engine.access import check_first
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
-    UPLOAD,
     Endpoints,
     Request,
     Role,
@@ -54,7 +51,7 @@ from levity_trio.web.api.engine.local_times import (
     local_moment,
     midnight,
 )
-from levity_trio.web.api.engine.problems import Json, Problem, not_found
+from levity_trio.web.api.engine.problems import Json, Problem, invalid, not_found, refusal
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.people.accounts import (
@@ -65,6 +62,7 @@ from levity_trio.web.api.people.accounts import (
     Language,
     MailAddress,
     Reason,
+    find_account,
     said,
     stored_fields,
 )
@@ -73,7 +71,6 @@ from levity_trio.web.api.people.users import (
     Invitation,
     make_invitation,
     manager,
-    managing,
     shown_invitation,
 )
 from levity_trio.web.logins.invitations import LETTER, Kind
@@ -148,7 +145,7 @@ class EnteredHouseholds:
     rows: list[EnteredRow]
 
 
-@ENDPOINTS.post(HOUSEHOLDS, Role.OPERATOR, "invalid", status=CREATED)
+@ENDPOINTS.post(HOUSEHOLDS, Role.OPERATOR, status=CREATED)
 async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> EnteredHouseholds:
     """Enter households with their cards, spaces and cars: all rows, or none and what is wrong with
     each cell.
@@ -156,7 +153,7 @@ async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> Enter
     A household that lives here already is given what is new.
     """
     body = request.body
-    today = midnight(request.api.now(), request.zone)
+    today = midnight(request.api)
     usual = local_moment(body.since, "since", request.zone) or today
     rows: list[ListedHousehold | ChangeRefused] = []
     for row in body.rows:
@@ -173,8 +170,7 @@ async def enter_households(request: TypedRequest[None, HouseholdsBody]) -> Enter
         ]
         first = refused.faults[0]
         words = Told("row {1}, {2}: {3}", first.place + 1, first.field, first.words)
-        detail = joined(": ", ("rows", words))
-        raise Problem(422, "invalid", detail, field="rows", cells=faults) from None
+        raise invalid("rows", words, cells=faults) from None
 
     results = [result for _, result in done.results]
     return EnteredHouseholds(
@@ -218,7 +214,6 @@ def _cell(text: str | None) -> str | None:
 @ENDPOINTS.post(
     "/api/admin/household-import",
     Role.OPERATOR,
-    *UPLOAD,
     "too_many_waiting",
     body=StreamedBody(CSV),
 )
@@ -233,7 +228,7 @@ async def import_households(request: Upload) -> ImportedLines:
         done = writes.enter(db, rows, policy, Said(at, by), None)
         return [result for _, result in done.results]
 
-    today = midnight(request.api.now(), request.zone)
+    today = midnight(request.api)
     read = partial(_row, request, usual=today)
     sheet = CsvFormat(COLUMNS, ("name",), MOST_LINES, Told("household"), read)
     return await import_lines(request, sheet, write)
@@ -282,10 +277,10 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
     body, logins = request.body, request.api.logins
     names = ("name", "mail", "contact", "address", "since")
     fields = stored_fields(request, {name: getattr(body, name) for name in names})
-    since = fields["since"] or midnight(request.api.now(), request.zone)
+    since = fields["since"] or midnight(request.api)
     if body.tariff is not None and request.caller.role < Role.ADMIN:
         words = Told("only an admin says which tariff holds")
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words, field="tariff")
+        raise refusal("forbidden", words, field="tariff")
     made = None
     if body.driver is not None:
         # A driver as the first user would lock out whoever asks now.
@@ -305,13 +300,12 @@ async def move_in(request: TypedRequest[None, MoveInBody]) -> Arrival:
         invitation=made and made.new,
     )
     policy, who, key = request.policy, said(request, None), _key(request, body)
-    with managing():
-        done = await logins.change(writes.move_in, new, policy, who, manager(request), key)
-        code = done.invitation
-        # A request that is repeated makes no invitation: its code was shown before, so it gets a
-        # new one.
-        if made is not None and done.user is not None and code is None:
-            code = await logins.change(users.invite, done.user, made.new, manager(request))
+    done = await logins.change(writes.move_in, new, policy, who, manager(request), key)
+    code = done.invitation
+    # A request that is repeated makes no invitation: its code was shown before, so it gets a
+    # new one.
+    if made is not None and done.user is not None and code is None:
+        code = await logins.change(users.invite, done.user, made.new, manager(request))
     invitation = None
     if made is not None and done.user is not None and code is not None:
         invitation = shown_invitation(request, done.user, DRIVER, code, made)
@@ -352,7 +346,7 @@ class DepartureResult(msgspec.Struct):
     until: str
 
 
-@ENDPOINTS.get(MOVE_OUT, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(MOVE_OUT, Role.OPERATOR, "not_found")
 async def preview_move_out(request: TypedRequest[MoveOutQuery, None]) -> Departure:
     """Say what ends if a household moves out, and what is left to do."""
     until = local_moment(request.query.until, "until", request.zone)
@@ -376,13 +370,11 @@ async def move_out(request: TypedRequest[None, MoveOutBody]) -> DepartureResult:
     until = local_moment(body.until, "until", request.zone) or api.stamp()
     leaving = MovingOut(number, until, is_blocking=body.cards == "block")
     who = said(request, body.reason)
-    with managing():
-        done = await api.logins.change(writes.move_out, leaving, api.id_tags.policy, who)
+    done = await api.logins.change(writes.move_out, leaving, api.id_tags.policy, who)
     if until <= api.stamp():
         # Chargers may still remember the cards that have ended.
         await clear_caches(request)
-    read = partial(accounts.account, number=number)
-    account = await request.find(read, Told("household {1}", number))
+    account = await find_account(request, number)
     return DepartureResult(done.task, number, account.name, until)
 
 
@@ -411,8 +403,7 @@ async def list_tasks(request: TypedRequest[TasksQuery, None]) -> ListPage[Task]:
 async def undo_task(request: Request) -> UndoResult:
     """Take back all that a task did, until a statement with it was closed."""
     policy, who = request.policy, manager(request)
-    with managing():
-        done = await request.api.logins.change(writes.undo, request.number(), policy, who)
+    done = await request.api.logins.change(writes.undo, request.number(), policy, who)
     await clear_caches(request)
     return UndoResult(done.task, [account for account, _ in done.results])
 
@@ -425,14 +416,13 @@ class UnknownCardsQuery(ClientInput):
     since: LocalInstant = None
 
 
-@ENDPOINTS.get(UNKNOWN_CARDS, Role.OPERATOR, "invalid")
+@ENDPOINTS.get(UNKNOWN_CARDS, Role.OPERATOR)
 async def list_unknown_cards(
     request: TypedRequest[UnknownCardsQuery, None],
 ) -> ListPage[UnknownCard]:
     """List the cards that were held to a charger and that nobody knows, the last one first: in the
     last minute, unless `since` is earlier."""
-    read = partial(read_unknown_cards, server=request.api, query=request.query)
-    return whole(await request.read(read))
+    return whole(await request.read(read_unknown_cards, request.api, request.query))
 
 
 def read_unknown_cards(db: Database, server: Server, query: UnknownCardsQuery) -> list[UnknownCard]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -17,7 +16,6 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.people import places as stored
 from levity_trio.store.reads.people.owned import forms_as_sent
 from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
@@ -25,9 +23,8 @@ from levity_trio.store.reads.transactions.billed import sums_of
 from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people.accounts import RefusalCode
-from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
+from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     HIGHEST_ID,
@@ -37,8 +34,8 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
 )
 from levity_trio.web.api.engine.lists import ago, whole
-from levity_trio.web.api.engine.local_times import begins_at, today
-from levity_trio.web.api.people.accounts import refusals
+from levity_trio.web.api.engine.local_times import begins_at
+from levity_trio.web.api.people.accounts import find_account
 from levity_trio.web.api.people.tags import clear_caches
 
 ENDPOINTS: Final = Endpoints("accounts")
@@ -90,8 +87,8 @@ class SpacesQuery(ClientInput):
 @ENDPOINTS.get(SPACES, Role.OPERATOR)
 async def list_spaces(request: TypedRequest[SpacesQuery, None]) -> ListPage[SpaceRow]:
     """List the spaces that belong to households, and for whom they are."""
-    read = partial(stored.spaces, now=request.api.stamp(), charger=request.query.charger)
-    return whole(await request.read(read))
+    now, charger = request.api.stamp(), request.query.charger
+    return whole(await request.read(stored.spaces, now=now, charger=charger))
 
 
 class RefusedQuery(ClientInput, kw_only=True):
@@ -128,7 +125,7 @@ class MonthUse:
     currency: str | None
 
 
-@ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "invalid", "not_found")
+@ENDPOINTS.get(f"{OF_ACCOUNT}/use", Role.OPERATOR, "not_found")
 async def list_account_use(request: Request) -> ListPage[MonthUse]:
     """Show what a household has used in this month and in the one before, whether it has a limit or
     not"""
@@ -155,7 +152,7 @@ def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
 def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
     now, zone = server.now(), server.config.time_zone
-    present = Month.of(today(now, zone))
+    present = Month.of(local_today(server))
     uses: list[MonthUse] = []
     for month in (present, present.before):
         since, before = begins_at(month.first_day, zone), begins_at(month.next.first_day, zone)
@@ -184,11 +181,11 @@ def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters])
     return uses
 
 
-@ENDPOINTS.get(OF_ACCOUNT, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(OF_ACCOUNT, Role.OPERATOR, "not_found")
 async def get_account_limits(request: Request) -> Limits:
     """Show where a household may charge, how much in a month, and how the month stands."""
     number = request.number()
-    await request.find(accounts.account, Told("household {1}", number), number=number)
+    await find_account(request, number)
     return await _shown(request, ACCOUNT, str(number))
 
 
@@ -197,8 +194,7 @@ async def limit_account(request: TypedRequest[None, LimitsBody]) -> Limits:
     """Say where a household may charge, and how much in a month."""
     number = request.number()
     before = await _shown(request, ACCOUNT, str(number))
-    with refusals():
-        await request.write(writes.limit_account, number, _wanted(request.body))
+    await request.write(writes.limit_account, number, _wanted(request.body))
     return await _settled(request, ACCOUNT, str(number), before)
 
 
@@ -215,8 +211,7 @@ async def limit_tag(request: TypedRequest[None, TagLimitsBody]) -> Limits:
     key = policy.key(request.card)
     before = await _shown(request, TAG, key)
     wanted = _wanted(body)._replace(is_everywhere=body.everywhere)
-    with refusals():
-        await request.write(writes.limit_tag, policy, request.card, wanted)
+    await request.write(writes.limit_tag, policy, request.card, wanted)
     return await _settled(request, TAG, key, before)
 
 

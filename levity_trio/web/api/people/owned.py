@@ -4,13 +4,9 @@ an account by hand."""
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
-from msgspec import Meta
-
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, WantedPage
-from levity_trio.store.reads.people import accounts as stored
+from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
 from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.people.owned import (
     OwnedTransaction,
@@ -29,14 +25,14 @@ from levity_trio.web.api.engine.lists import (
     Before,
     EndedBefore,
     EndedSince,
+    Limit,
     OfCharger,
     Since,
     moment,
     page,
     whole,
 )
-from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.people.accounts import ACCOUNT, TAG, Id
+from levity_trio.web.api.people.accounts import ACCOUNT, TAG, Id, find_account
 from levity_trio.web.api.transactions.review import DECISION_PROBLEMS, ReviewBody, decide
 from levity_trio.web.api.transactions.transactions import TRANSACTIONS
 
@@ -50,7 +46,7 @@ UNOWNED: Final = "/api/admin/unowned-transactions"
 class NextQuery(ClientInput):
     """A page of a list that is read from its beginning, or from a cursor on."""
 
-    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    limit: Limit = DEFAULT_ROWS
     cursor: str | None = None
 
 
@@ -95,8 +91,7 @@ async def list_transactions_of(
     request: TypedRequest[EndedQuery, None],
 ) -> ListPage[OwnedTransaction]:
     number, query = request.number(), request.query
-    if await request.read(stored.account, number=number) is None:
-        raise not_found(Told("household {1}", number))
+    await find_account(request, number)
     filters = replace(query.filters(), account=number)
     return await page(request, transactions_of, filters=filters, wanted=query.wanted)
 
@@ -118,16 +113,16 @@ async def list_unowned(request: TypedRequest[UnownedQuery, None]) -> ListPage[Tr
     ),
 )
 async def list_owned_tags(request: Request) -> ListPage[UnlistedTag]:
-    read = partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS)
-    return whole(await request.read(read))
+    now = request.api.stamp()
+    return whole(await request.read(unlisted_tags, now=now, most=MOST_TAGS))
 
 
-@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found")
 async def get_account_of(request: Request) -> Ownership:
     """Say whose a transaction is, and why."""
     number = request.number()
-    read = partial(owned, number=number, rule=rule_of(request.api))
-    return await request.find(read, Told("session {1}", number))
+    what, rule = Told("session {1}", number), rule_of(request.api)
+    return await request.find(owned, what, number=number, rule=rule)
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)

@@ -4,8 +4,7 @@ its deletion."""
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import fields
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -17,10 +16,10 @@ from starlette.responses import StreamingResponse
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.cells import inert
 from levity_trio.documents.paper import DocumentForm, name_of
+from levity_trio.records import names_of
 from levity_trio.store.reads.money import statements as closed
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import EntryRow
-from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
 from levity_trio.store.reads.people.personal import (
     PersonalData,
@@ -45,9 +44,9 @@ from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, Typed
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import every_page
 from levity_trio.web.api.engine.papers import AT_ONCE, ZIP, read_papers
-from levity_trio.web.api.engine.problems import Problem, conflict, not_found
+from levity_trio.web.api.engine.problems import Problem, conflict
 from levity_trio.web.api.engine.sheets import encoded
-from levity_trio.web.api.people.accounts import ACCOUNT, TAG, refusals
+from levity_trio.web.api.people.accounts import ACCOUNT, TAG, find_account
 from levity_trio.web.http.texts import as_json
 
 ENDPOINTS: Final = Endpoints(TAG)
@@ -81,12 +80,12 @@ class _ZipSink:
         return taken
 
 
-@ENDPOINTS.get(f"{ACCOUNT}/everything", Role.OPERATOR, "not_found", "invalid", media_type=ZIP)
+@ENDPOINTS.get(f"{ACCOUNT}/everything", Role.OPERATOR, "not_found", media_type=ZIP)
 async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
     number = request.number()
-    read = partial(about, account=number, policy=request.policy)
-    known = await request.find(read, Told("household {1}", number))
+    what = Told("household {1}", number)
+    known = await request.find(about, what, account=number, policy=request.policy)
     headers = {
         "content-disposition": f'attachment; filename="account-{number}.zip"',
         "cache-control": "no-store",
@@ -112,13 +111,16 @@ async def get_everything(request: Request) -> StreamingResponse:
 async def _files(request: Request, number: int, known: PersonalData) -> Files:
     account = msgspec.json.encode(show(known), enc_hook=as_json)
     yield "account.json", _once(msgspec.json.format(account, indent=2))
-    for name, rows in _OF_ROWS.items():
-        yield name, rows(request, number)
+    yield "ledger.csv", _ledger(request, number)
+    yield "transactions.csv", _transactions(request, number)
+    yield "decisions.csv", _decisions(request, number)
+    yield "readings.csv", _readings(request, number)
 
     after = 0
     while True:
-        read = partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
-        statements = await request.read(read)
+        statements = await request.read(
+            closed.closed_of_account_after, account=number, number=after, most=AT_ONCE
+        )
         if not statements:
             return
         papers = await read_papers(request.api, [row for row, _ in statements])
@@ -140,7 +142,7 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
-    yield encoded([_names(EntryRow)])
+    yield encoded([names_of(EntryRow)])
     read = partial(wallets.entries, account=number, kind=None)
     async for entries in every_page(request.api.reader, read, ROWS):
         yield encoded(map(_cells, entries))
@@ -153,7 +155,7 @@ def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction
 
 
 async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:
-    yield encoded([[*_names(Transaction), "ground", "outside"]])
+    yield encoded([[*names_of(Transaction), "ground", "outside"]])
     async for page in _owned(request, number):
         yield encoded([*_cells(row.transaction), row.ground, row.outside] for row in page)
 
@@ -172,7 +174,7 @@ async def _decisions(request: Request, number: int) -> AsyncIterator[bytes]:
 
 
 async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
-    yield encoded([_names(Reading)])
+    yield encoded([names_of(Reading)])
     async for page in _owned(request, number):
         for row in page:
             read = partial(of_transaction, number=row.transaction.id, measurand=None)
@@ -180,21 +182,8 @@ async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
                 yield encoded(map(_cells, readings))
 
 
-_OF_ROWS: Final[Mapping[str, Callable[[Request, int], AsyncIterator[bytes]]]] = {
-    "ledger.csv": _ledger,
-    "transactions.csv": _transactions,
-    "decisions.csv": _decisions,
-    "readings.csv": _readings,
-}
-"""What yields the parts of each file that has rows."""
-
-
-def _names(kind: type) -> list[str]:
-    return [field.name for field in fields(kind)]
-
-
 def _cells(row: Any) -> list[object]:
-    return [inert(getattr(row, name)) for name in _names(type(row))]
+    return [inert(getattr(row, name)) for name in names_of(type(row))]
 
 
 # The deletion of what is personal of an account that has moved out
@@ -213,7 +202,7 @@ class DeletionQuery(ClientInput):
     force: Annotated[bool, Meta(description="Although something of it is not billed.")] = False
 
 
-@ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found", "invalid")
+@ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found")
 async def get_deletion(request: Request) -> PersonalDeletion:
     """Say when what was personal of an account was deleted, and how many statements still have
     names."""
@@ -222,9 +211,7 @@ async def get_deletion(request: Request) -> PersonalDeletion:
     return await request.find(deletion, what, account=number)
 
 
-@ENDPOINTS.delete(
-    PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting"
-)
+@ENDPOINTS.delete(PERSONAL, Role.ADMIN, "not_found", "conflict", "in_use", "too_many_waiting")
 async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> PersonalDeletion:
     """Delete what is personal of a closed account; closed statements keep names for the years of
     keeping."""
@@ -232,10 +219,8 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
     # The years of keeping are counted by it.
     if not api.is_clock_trusted():
         raise conflict(Told("this machine's clock cannot be trusted; set it, and try again"))
-    if await request.read(stored.account, number=number) is None:
-        raise not_found(Told("household {1}", number))
-    look = partial(obstacles, account=number, rule=rule_of(api), now=api.now())
-    in_the_way = await request.read(look)
+    await find_account(request, number)
+    in_the_way = await request.read(obstacles, account=number, rule=rule_of(api), now=api.now())
     if query.force:
         in_the_way = [obstacle for obstacle in in_the_way if not obstacle.may_be_forced]
     if in_the_way:
@@ -246,8 +231,7 @@ async def delete_personal(request: TypedRequest[DeletionQuery, None]) -> Persona
 
     reason = query.reason.strip()
     order = writes.Deletion(query.keep_years, reason, api.stamp(), request.caller.name)
-    with refusals():
-        await api.logins.change(writes.delete, number, order)
+    await api.logins.change(writes.delete, number, order)
     api.backends.note_change()
     async with api.places.wait():
         # What was deleted is still in free pages of the file; forgetting something cleans them,

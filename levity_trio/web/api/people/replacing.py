@@ -22,7 +22,6 @@ from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.local_times import begins_at
 from levity_trio.web.api.engine.problems import not_found
-from levity_trio.web.api.people.accounts import refusals
 
 ENDPOINTS: Final = Endpoints(TAG)
 REPLACEMENT: Final = f"{CHARGER}/replacement"
@@ -50,7 +49,7 @@ async def get_replacement(request: Request) -> Replacement:
     return await request.find(replacement, what, charger, request.api.stamp())
 
 
-@ENDPOINTS.post(REPLACEMENT, Role.ADMIN, "not_found", "conflict", "invalid")
+@ENDPOINTS.post(REPLACEMENT, Role.ADMIN, "not_found", "conflict")
 async def replace_by(request: TypedRequest[None, ReplacementBody]) -> Charger:
     """Let another charger take the place of one, which is retired. What belongs to the place
     follows from now on; sessions stay with the old one."""
@@ -65,20 +64,18 @@ async def replace_by(request: TypedRequest[None, ReplacementBody]) -> Charger:
         site=(toml, with_other_charger(toml, old, new) if toml else toml),
     )
     try:
-        with refusals():
-            await request.write(replace, replaced)
+        await request.write(replace, replaced)
     except UnknownIdentity:
         raise not_found(Told("charger {1}", old)) from None
     return await request.find(stored.charger, Told("charger {1}", new), new)
 
 
-@ENDPOINTS.post(f"{CHARGER}/serial", Role.OPERATOR, "not_found", "conflict", "invalid")
+@ENDPOINTS.post(f"{CHARGER}/serial", Role.OPERATOR, "not_found", "conflict")
 async def answer(request: TypedRequest[None, SerialBody]) -> Charger:
     """Say whether a charger with a new serial number is another one. Then its register begins anew,
     and what is known of the old one does not count; all else stays."""
     charger, body = request.path["id"], request.body
     decided = DecidedBy(request.api.stamp(), request.caller.name, body.reason)
     write = partial(answer_serial, is_other=body.replaced)
-    with refusals():
-        await request.commit(write, charger, body.serial_number, decided)
+    await request.commit(write, charger, body.serial_number, decided)
     return await request.find(stored.charger, Told("charger {1}", charger), charger)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
-from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
@@ -18,9 +17,9 @@ from starlette.responses import Response, StreamingResponse
 from levity_trio.access.tags import LONGEST_TAG, printed
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.nouns import Card
-from levity_trio.records import names_of, noun, record, whole_text
+from levity_trio.records import copied, names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import ListPage, WantedPage
+from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import tags as stored
 from levity_trio.store.reads.people.owned import same_cards
 from levity_trio.store.reads.people.tags import (
@@ -41,7 +40,6 @@ from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values,
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
-    UPLOAD,
     Endpoints,
     Request,
     Role,
@@ -49,22 +47,20 @@ from levity_trio.web.api.engine.endpoints import (
     Upload,
     content_of,
 )
-from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
     OneFormat,
     Paged,
-    as_csv,
     in_file,
-    page,
+    listed,
+    wanted,
     whole,
 )
-from levity_trio.web.api.engine.lists import wanted as wanted_of
 from levity_trio.web.api.engine.local_times import UNTIL, local_moment
-from levity_trio.web.api.engine.problems import Problem, conflict, not_found
-from levity_trio.web.api.engine.sheets import CsvFormat, converted, read
+from levity_trio.web.api.engine.problems import Problem, conflict, not_found, refusal
+from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted, read
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.secrets import MASK
 
@@ -120,24 +116,16 @@ class TagBody(Card, ClientInput):
     parent_id_tag: IdTag | None = None
     max_transactions: Most = None
 
-    def data(self, zone: ZoneInfo) -> TagData:
-        """Return the tag as it is stored. Raises Problem."""
-        return TagData(**_as_stored(self.given(), zone))
-
 
 @changes_of(TagBody, "id_tag")
 class ChangeBody(ClientInput):
     """What is to change of a tag; the rest stays."""
 
-    def fields(self, zone: ZoneInfo) -> Values:
-        """Return the fields that are given. Raises Problem."""
-        return _as_stored(self.given(), zone)
 
-
-def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
-    """Return fields as they are stored: times in the database's format, texts of people trimmed.
-    Raises Problem."""
-    kept = dict(fields)
+def as_stored(body: TagBody | ChangeBody, zone: ZoneInfo) -> Values:
+    """Return the fields that are given as they are stored: times in the database's format, texts of
+    people trimmed. Raises Problem."""
+    kept = body.given()
     if kept.get("parent_id_tag"):
         kept["parent_id_tag"] = printed(kept["parent_id_tag"])
     for name in ("name", "notes"):
@@ -220,47 +208,30 @@ async def list_tags(
     request: TypedRequest[TagsQuery, None],
 ) -> ListPage[UsedTag] | StreamingResponse:
     """List the tags that were added, in their alphabetical order or by a column; CSV too."""
-    query = request.query
-    read = partial(read_tags, server=request.api, query=query, sees_all=request.sees_all)
-    if query.format == "csv":
-        columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
-        return as_csv(request, columns, partial(read, is_sorted=False))
-    return await page(request, read)
+    columns = IN_FILE if request.sees_all else {**IN_FILE, "id_tag": lambda _: MASK}
+    return await listed(request, columns, partial(read_tags, sees_all=request.sees_all))
 
 
 def read_tags(
-    db: Database,
-    server: Server,
-    query: TagsQuery,
-    wanted: WantedPage | None = None,
-    *,
-    sees_all: bool,
-    is_sorted: bool = True,
+    db: Database, server: Server, query: TagsQuery, *, sees_all: bool
 ) -> ListPage[UsedTag]:
-    """Return a page of tags: the one that is asked for, or that which is `wanted`. Raises NoPage,
-    Problem."""
+    """Return a page of tags. Raises NoPage, Problem."""
     # Their order would tell a viewer the names, which are masked for viewers.
     if not sees_all and (query.sort or "").removeprefix("-") in ("name", "household"):
         words = Told("to sort by names needs a token with the role operator")
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+        raise refusal("forbidden", words)
     now, policy = server.stamp(), server.id_tags.policy
-    filters = TagFilters(
-        status=query.status,
-        parent=query.parent,
-        search=query.search and printed(query.search),
-        sees_names=sees_all,
-        expired=query.expired,
-        now=now,
-    )
-    sort = stored.sort_of_tags(db, query.sort, policy, now) if is_sorted else None
-    tags = stored.tags(db, filters, wanted or wanted_of(query), sort)
+    search = query.search and printed(query.search)
+    filters = copied(TagFilters, query, search=search, sees_names=sees_all, now=now)
+    sort = stored.sort_of_tags(db, query.sort, policy, now)
+    tags = stored.tags(db, filters, wanted(query), sort)
     return tags.of_rows([with_use(db, tag, policy, now) for tag in tags.data])
 
 
 @ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED)
 async def create_tag(request: TypedRequest[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
-    data = request.body.data(request.zone)
+    data = TagData(**as_stored(request.body, request.zone))
     # One that waits is as its charger sent it.
     if not await request.read(stored.is_asked, key=request.policy.key(data.id_tag)):
         data = _entered(request.api, data)
@@ -289,7 +260,7 @@ def read_tag(db: Database, server: Server, tag: str) -> TagWithPeriods | None:
         return None
     use = asdict(use_of(db, key, policy, server.stamp()))
     same = same_cards(db, key)
-    return extended(TagWithPeriods, periods[0], periods=periods, same_cards=same, **use)
+    return copied(TagWithPeriods, periods[0], periods=periods, same_cards=same, **use)
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found")
@@ -297,7 +268,7 @@ async def change_tag(request: TypedRequest[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their
     caches."""
     policy, tag = request.policy, request.card
-    fields = request.body.fields(request.zone)
+    fields = as_stored(request.body, request.zone)
     try:
         change = await request.write(writes.change, policy, tag, fields)
     except UnknownTag:
@@ -328,7 +299,7 @@ async def changed(request: Request, change: writes.TagChange) -> ChangedTag:
     if policy.is_withdrawn(key, before, change.after.tag, request.api.stamp()):
         commands = await clear_caches(request)
     tag, *_ = await request.read(stored.periods, key=key)
-    return extended(ChangedTag, tag, commands=commands)
+    return copied(ChangedTag, tag, commands=commands)
 
 
 def _entered(server: Server, tag: TagData) -> TagData:
@@ -358,7 +329,7 @@ async def clear_caches(request: Request, concerns: Callable[[str], bool] = _ever
 
 def _in_use(known: TagInUse) -> Problem:
     words = Told("the card {1} was added before; change it instead", str(known))
-    return Problem(HTTPStatus.CONFLICT, "in_use", words)
+    return refusal("in_use", words)
 
 
 def _unknown(request: Request) -> Problem:
@@ -410,15 +381,19 @@ async def make_same(request: TypedRequest[None, SameBody]) -> ChangedTag:
 
 
 @ENDPOINTS.post(
-    "/api/admin/id-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV)
+    "/api/admin/id-tag-import", Role.OPERATOR, "too_many_waiting", body=StreamedBody(CSV)
 )
 async def import_tags(request: Upload) -> TagImport:
     """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
     api = request.api
-    policy = api.id_tags.policy
+    policy = request.policy
+
+    def read_line(cells: Cells) -> TagData:
+        fields = as_stored(converted(cells, TagBody), request.zone)
+        return _entered(api, TagData(**fields))
+
     sheet = CsvFormat(
-        *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card")),
-        read=lambda cells: _entered(api, converted(cells, TagBody).data(api.config.time_zone)),
+        *(COLUMNS, ("id_tag",), MOST_TAGS, Told("card"), read_line),
         key=lambda tag: policy.key(tag.id_tag),
     )
     async with api.places.wait():

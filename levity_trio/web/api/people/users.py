@@ -3,10 +3,7 @@ codes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
@@ -17,21 +14,22 @@ from levity_trio.documents.template import ENGLISH
 from levity_trio.locale import language, speaking
 from levity_trio.locale.formats import short_day
 from levity_trio.nouns import User
-from levity_trio.records import Personal
+from levity_trio.records import Personal, copied
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.people import users as stored
 from levity_trio.store.reads.people.accounts import account
 from levity_trio.store.reads.people.users import LoginRow, UserRow
 from levity_trio.store.writes.people import users as writes
-from levity_trio.store.writes.people.users import Manager, NewInvitation, NotAllowed
+from levity_trio.store.writes.people.users import Manager, NewInvitation
 from levity_trio.told import Told
 from levity_trio.web.api.engine.access import check_first
 from levity_trio.web.api.engine.bodies import ClientInput, changes_of
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.lists import Limit
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, DocumentResponse, document
-from levity_trio.web.api.engine.problems import Problem, conflict, not_found
-from levity_trio.web.api.people.accounts import Id, Language, refusals
+from levity_trio.web.api.engine.problems import conflict, not_found
+from levity_trio.web.api.people.accounts import Id, Language, find_account
 from levity_trio.web.drivers_address import SAY_WHERE, is_local, welcome_page
 from levity_trio.web.logins.invitations import (
     LASTS,
@@ -49,7 +47,7 @@ ENDPOINTS: Final = Endpoints(TAG)
 USERS: Final = "/api/admin/users"
 USER: Final = f"{USERS}/{{id}}"
 LOGINS: Final = "/api/admin/logins"
-REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
+REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden")
 Password = Annotated[Personal[str], Meta(min_length=10, max_length=200)]
 RoleName = Literal["driver", "viewer", "operator", "admin"]
 
@@ -111,7 +109,7 @@ class AddedUser(msgspec.Struct):
 
 class LoginsQuery(ClientInput):
     ended: Annotated[bool, Meta(description="Also those that were ended.")] = False
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    limit: Limit = 100
 
 
 class CallerIdentity(msgspec.Struct):
@@ -140,16 +138,6 @@ class New(NamedTuple):
     kind: Kind
     secret: str
     new: NewInvitation
-
-
-@contextmanager
-def managing() -> Iterator[None]:
-    """Report what the store refuses about users. Raises Problem."""
-    try:
-        with refusals():
-            yield
-    except NotAllowed as refused:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", str(refused)) from None
 
 
 def manager(request: Request) -> Manager:
@@ -211,11 +199,10 @@ async def add_user(request: TypedRequest[None, NewUserBody]) -> AddedUser:
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
     made = None if kind is None else await make_invitation(request, kind)
-    data = User(name=body.name, role=body.role, account=body.account, language=body.language)
-    with managing():
-        number, code = await logins.change(
-            writes.add, data, password, made and made.new, manager(request)
-        )
+    data = copied(User, body)
+    number, code = await logins.change(
+        writes.add, data, password, made and made.new, manager(request)
+    )
     invitation = None
     if made is not None and code is not None:
         invitation = shown_invitation(request, number, body.role, code, made)
@@ -237,8 +224,7 @@ async def change_user(request: TypedRequest[None, UserChangeBody]) -> UserRow:
     # This takes long, and other writes would wait for it within a write.
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])
-    with managing():
-        await logins.change(writes.change, request.number(), fields, manager(request))
+    await logins.change(writes.change, request.number(), fields, manager(request))
     return await get_user(request)
 
 
@@ -273,8 +259,7 @@ def shown_invitation(
 @ENDPOINTS.delete(USER, Role.OPERATOR, *REFUSED)
 async def remove_user(request: Request) -> None:
     """Remove a user; the user's log-ins end"""
-    with managing():
-        await request.api.logins.change(writes.remove, request.number(), manager(request))
+    await request.api.logins.change(writes.remove, request.number(), manager(request))
 
 
 @ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=CREATED)
@@ -282,8 +267,7 @@ async def invite_user(request: TypedRequest[None, InvitationBody]) -> Invitation
     """Make a one-time code with which a user logs in; it is shown only in this answer"""
     number = request.number()
     made = await make_invitation(request, request.body.kind)
-    with managing():
-        code = await request.api.logins.change(writes.invite, number, made.new, manager(request))
+    code = await request.api.logins.change(writes.invite, number, made.new, manager(request))
     user = await get_user(request)
     return shown_invitation(request, number, user.role, code, made)
 
@@ -298,19 +282,18 @@ async def print_letter(request: TypedRequest[None, LetterBody]) -> DocumentRespo
     the household"""
     api, number, code = request.api, request.number(), request.body.code
     user = await get_user(request)
-    invitation = api.logins.invitations.find(code, api.stamp())
+    presented = api.logins.invitations.find(code, api.stamp())
     # A PIN would be too old before its letter is read.
-    is_of_user = invitation is not None and invitation.user == number and not invitation.is_pin
-    if not is_of_user or user.invited_until is None:
+    is_letter = presented is not None and not presented.is_pin
+    is_of_user = presented is not None and presented.invitation.user == number
+    if not (is_letter and is_of_user) or user.invited_until is None:
         raise conflict(Told("this is not a code of user {1} that works; make a new one", number))
     page = welcome_page(api.config, user.role)
     urls = api.config.drivers_url, api.config.public_url
     if user.account is None or page is None or is_local(page, *urls):
         raise conflict(Told("a letter would not lead a driver anywhere; {1}", SAY_WHERE))
 
-    household = await request.find(
-        account, Told("household {1}", user.account), number=user.account
-    )
+    household = await find_account(request, user.account)
     biller = await request.read(lambda db: newest_biller(rows_of(db)))
     until = datetime.fromisoformat(user.invited_until)
     spoken = household.language or user.language or language()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -16,7 +15,8 @@ from levity_trio.store.writes.people.users import NewToken
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.problems import Problem, not_found
+from levity_trio.web.api.engine.lists import Limit
+from levity_trio.web.api.engine.problems import not_found, refusal
 from levity_trio.web.logins.tokens import make, written
 
 ENDPOINTS: Final = Endpoints("access")
@@ -59,7 +59,7 @@ class BelowQuery(ClientInput):
     """The newest rows, or those with an id below `before`."""
 
     before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    limit: Limit = 50
 
 
 @ENDPOINTS.get("/api/version", Role.VIEWER, group="server")
@@ -86,7 +86,7 @@ async def _create_token(request: TypedRequest[None, NewTokenBody]) -> MadeToken:
         words = Told(
             "a token named {1} is in use; revoke it first, or choose another name", body.name
         )
-        raise Problem(HTTPStatus.CONFLICT, "in_use", words)
+        raise refusal("in_use", words)
     api.tokens.load(await api.writer.run(users.stored))
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 

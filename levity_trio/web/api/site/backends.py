@@ -36,9 +36,8 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
 )
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
-from levity_trio.web.api.engine.problems import conflict, invalid, needing_key, not_found
+from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.web.api.engine.serving import charger_called
-from levity_trio.web.api.people.accounts import refusals
 from levity_trio.web.api.people.tags import IdTag
 from levity_trio.web.api.site.administration import BelowQuery, Name
 from levity_trio.web.webhooks.request import LONGEST_URL, BadUrl, destination
@@ -154,7 +153,7 @@ async def list_backends(request: Request) -> list[BackendRow]:
     return await request.read(backends)
 
 
-@ENDPOINTS.post(BACKENDS, Role.ADMIN, "in_use", "invalid", "not_found", "conflict", status=CREATED)
+@ENDPOINTS.post(BACKENDS, Role.ADMIN, "in_use", "not_found", "conflict", status=CREATED)
 async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> AddedBackend:
     """Add a backend that gets a copy of what chargers tell"""
     body, api = request.body, request.api
@@ -181,7 +180,7 @@ async def add_backend(request: TypedRequest[CheckQuery, NewBackendBody]) -> Adde
     return AddedBackend(number, body.name)
 
 
-@ENDPOINTS.put(BACKEND, Role.ADMIN, "in_use", "invalid", "not_found", "conflict")
+@ENDPOINTS.put(BACKEND, Role.ADMIN, "in_use", "not_found", "conflict")
 async def change_backend(request: TypedRequest[None, BackendBody]) -> None:
     """Change a backend"""
     fields = await _as_stored(request, request.body.given())
@@ -238,8 +237,8 @@ async def list_refused(request: TypedRequest[BelowQuery, None]) -> list[RefusedR
     """List what a backend refused, what came late, and numbers it must not give, the newest
     first"""
     query = request.query
-    read = partial(refused, backend=request.number(), before=query.before, limit=query.limit)
-    return await request.read(read)
+    number, before = request.number(), query.before
+    return await request.read(refused, backend=number, before=before, limit=query.limit)
 
 
 @ENDPOINTS.put(f"{BACKEND}/chargers/{{charger}}", Role.ADMIN, "in_use", "not_found", "conflict")
@@ -274,8 +273,7 @@ async def remove_card(request: Request) -> None:
 
 async def _store(request: Request, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
     """Run a write, whose result holds for the copies at once. Raises Problem."""
-    with refusals(), needing_key():
-        result = await request.commit(write, *values)
+    result = await request.commit(write, *values)
     request.api.backends.note_change()
     return result
 

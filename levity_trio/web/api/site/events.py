@@ -3,7 +3,7 @@ events)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Final
@@ -16,6 +16,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.access import is_admitted
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.lists import OfCharger
 from levity_trio.web.api.engine.problems import busy, invalid
 from levity_trio.web.api.engine.streaming import EventStream
 from levity_trio.web.feed import READING, EventFrame
@@ -32,7 +33,7 @@ KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 
 
 class EventsQuery(ClientInput):
-    charger: Annotated[str, Meta(description="Only of this charger.")] | None = None
+    charger: OfCharger = None
     kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = (
         None
     )
@@ -84,31 +85,23 @@ async def _frames(
         async for frame in feed.past(begin, joined.position):
             if _is_wanted(request.query, frame):
                 yield _bytes(request, frame)
-        async for part in _live(request, joined.frames):
-            yield part
+        while is_admitted(request.api, request.caller):
+            live: EventFrame | None = None
+            with trio.move_on_after(COMMENT_SECONDS):
+                live = await joined.frames.receive()
+            if live is None:
+                yield COMMENT
+            elif _is_wanted(request.query, live):
+                yield _bytes(request, live)
+    except trio.EndOfChannel:
+        # The feed drops a reader that is too slow.
+        return
     finally:
         feed.leave(joined)
 
 
-async def _live(
-    request: TypedRequest[EventsQuery, None], frames: trio.MemoryReceiveChannel[EventFrame]
-) -> AsyncIterator[bytes]:
-    while is_admitted(request.api, request.caller):
-        frame: EventFrame | None = None
-        try:
-            with trio.move_on_after(COMMENT_SECONDS):
-                frame = await frames.receive()
-        except trio.EndOfChannel:
-            # The feed drops a reader that is too slow.
-            return
-        if frame is None:
-            yield COMMENT
-        elif _is_wanted(request.query, frame):
-            yield _bytes(request, frame)
-
-
 def _bytes(request: Request, frame: EventFrame) -> bytes:
-    return frame.whole if request.caller.role >= Role.OPERATOR else frame.anonymous
+    return frame.whole if request.sees_all else frame.anonymous
 
 
 def _is_wanted(query: EventsQuery, frame: EventFrame) -> bool:

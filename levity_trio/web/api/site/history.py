@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
-from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -34,10 +33,10 @@ from levity_trio.store.reads.transactions.power import (
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Role, TypedRequest
-from levity_trio.web.api.engine.lists import OfCharger
+from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
+from levity_trio.web.api.engine.lists import OfAccount, OfCharger
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
-from levity_trio.web.api.engine.problems import Problem
+from levity_trio.web.api.engine.problems import refusal
 from levity_trio.web.api.engine.sheets import encoded
 
 ENDPOINTS: Final = Endpoints("history")
@@ -50,7 +49,6 @@ DAY: Final = timedelta(days=1)
 WEEKS_DAYS: Final = 28
 
 
-OfAccount = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None
 Format = Annotated[Literal["json", "csv"], Meta(description="As JSON, or the same as CSV.")]
 CSV: Final = "text/csv"
 
@@ -101,7 +99,7 @@ def read_power(db: Database, server: Server, wanted: date | None = None) -> DayP
     return power_of_day(db, day=str(day), zone=str(zone), times=times, now=server.stamp())
 
 
-@ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
+@ENDPOINTS.get("/api/history", Role.VIEWER, "forbidden", other_media_types=(CSV,))
 async def get_history(request: TypedRequest[HistoryQuery, None]) -> History | Response:
     """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most.
     Costs are those of closed statements, else of today's tariffs and facts."""
@@ -109,7 +107,7 @@ async def get_history(request: TypedRequest[HistoryQuery, None]) -> History | Re
     is_by_household = query.of is Grouping.ACCOUNT or query.account is not None
     if (is_by_household or query.costs) and not request.sees_all:
         words = Told("history by household, and costs, need a token with the role operator")
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+        raise refusal("forbidden", words)
     history = await request.read(read_history, server=request.api, query=query)
     if query.format == "csv":
         return Response(encoded(_rows(history)), media_type=CSV)
@@ -118,19 +116,14 @@ async def get_history(request: TypedRequest[HistoryQuery, None]) -> History | Re
 
 def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
     """Return the energy of each period. Raises Problem."""
-    zone = server.config.time_zone
-    wanted = WantedSeries(query.of, query.charger, query.account)
-    until = local_today(server)
-    if query.before is not None:
-        until = local_day(query.before, "to") - DAY
-    if query.since is not None:
-        since = local_day(query.since, "from")
-    elif query.by == "day":
+    zone, wanted = server.config.time_zone, WantedSeries(query.of, query.charger, query.account)
+    since, until = _given_days(server, query)
+    if since is None and query.by == "day":
         since = until - timedelta(days=DAYS - 1)
-    else:
+    elif since is None:
         since = Month(until.year - 1, until.month).next.first_day
 
-    periods = [*(_days if query.by == "day" else _months)(since, until, zone)]
+    periods = [*_periods(query.by, since, until, zone)]
     history = History(
         by=query.by,
         of=query.of,
@@ -141,6 +134,15 @@ def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
     if query.costs and periods:
         return with_costs(rows_of(db), history, wanted, rule_of(server))
     return history
+
+
+def _given_days(server: Server, query: HistoryQuery | WeekQuery) -> tuple[date | None, date]:
+    """Return the first day that is asked for, and the last one, by default today. Raises
+    Problem."""
+    until = local_today(server)
+    if query.before is not None:
+        until = local_day(query.before, "to") - DAY
+    return None if query.since is None else local_day(query.since, "from"), until
 
 
 def _rows(history: History) -> Iterator[tuple[str | int | Decimal, ...]]:
@@ -172,14 +174,14 @@ def _units(amount: int | None, exponent: int) -> str | Decimal:
     return "" if amount is None else Decimal(amount).scaleb(-exponent)
 
 
-@ENDPOINTS.get("/api/history/week", Role.VIEWER, "invalid", "forbidden", other_media_types=(CSV,))
+@ENDPOINTS.get("/api/history/week", Role.VIEWER, "forbidden", other_media_types=(CSV,))
 async def get_week(request: TypedRequest[WeekQuery, None]) -> WeekHistory | Response:
     """Show the energy by the hour of the week, of 400 days at most; without `from`, of four
     weeks."""
     query = request.query
     if query.account is not None and not request.sees_all:
         words = Told("history by household needs a token with the role operator")
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+        raise refusal("forbidden", words)
     week = await request.read(read_week, server=request.api, query=query)
     if query.format != "csv":
         return week
@@ -193,35 +195,25 @@ async def get_week(request: TypedRequest[WeekQuery, None]) -> WeekHistory | Resp
 def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
     """Return the energy by the hour of the week. Raises Problem."""
     zone = server.config.time_zone
-    last = local_today(server)
-    if query.before is not None:
-        last = local_day(query.before, "to") - DAY
-    first = last - timedelta(days=WEEKS_DAYS - 1)
-    if query.since is not None:
-        first = local_day(query.since, "from")
+    first, last = _given_days(server, query)
+    first = first or last - timedelta(days=WEEKS_DAYS - 1)
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
     # A span that would end before it begins is its last day.
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
     return hours_of_week(db, OfWeek(since, before, zone, query.charger, query.account))
 
 
-def _days(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
-    """Yield the days from the first to the last; if they are too many, the last ones."""
-    day = max(since, until - timedelta(days=MOST_DAYS - 1))
-    while day <= until:
-        after = day + DAY
-        begin, end = begins_at(day, zone), begins_at(after, zone)
-        yield Period(name=str(day), since=begin, before=end)
-        day = after
-
-
-def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
-    """Yield the whole months with the days from the first to the last; if they are too many, the
-    last ones."""
+def _periods(by: str, since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
+    """Yield the days, or the whole months with the days, from the first to the last; if they are
+    too many, the last ones."""
     last = Month.of(until)
-    first = Month(last.year - MOST_YEARS, last.number).next
-    month = max(Month.of(since), first)
-    while since <= until and month <= last:
-        begin, end = begins_at(month.first_day, zone), begins_at(month.next.first_day, zone)
-        yield Period(name=str(month), since=begin, before=end)
-        month = month.next
+    day = max(since, until - timedelta(days=MOST_DAYS - 1))
+    if by == "month":
+        earliest = Month(last.year - MOST_YEARS, last.number).next
+        day = max(Month.of(since), earliest).first_day
+    while since <= until and day <= until:
+        month = Month.of(day)
+        after = day + DAY if by == "day" else month.next.first_day
+        begin, end = begins_at(day, zone), begins_at(after, zone)
+        yield Period(name=str(day if by == "day" else month), since=begin, before=end)
+        day = after

@@ -14,7 +14,7 @@ import trio
 from levity_trio.store.reads.levity.rows import KINDS, ImportedRows
 from levity_trio.store.writes.site.imports import ImpossibleRow, take
 from levity_trio.web.api.engine.bodies import StreamedBody
-from levity_trio.web.api.engine.endpoints import UPLOAD, Endpoints, Request, Role, Upload
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, Upload
 from levity_trio.web.api.engine.problems import invalid, of_upload
 
 ENDPOINTS: Final = Endpoints("imports")
@@ -92,9 +92,7 @@ def _declare(kind: str) -> None:
         f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
     )
 
-    @ENDPOINTS.post(
-        f"{PATH}/{kind}", Role.ADMIN, "invalid", *UPLOAD, summary=summary, body=StreamedBody(LINES)
-    )
+    @ENDPOINTS.post(f"{PATH}/{kind}", Role.ADMIN, summary=summary, body=StreamedBody(LINES))
     async def import_rows(request: Upload) -> ImportReport:
         """Import the parts of a body, one line each. What came before a faulty line stays: it may
         be imported again."""

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage
+from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage
 from levity_trio.store.reads.site.logged import FrameFilters, frames
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
-from levity_trio.web.api.engine.lists import Before, OfCharger, Since, ago, moment, page
+from levity_trio.web.api.engine.lists import Before, Limit, OfCharger, Since, ago, moment, page
 
 ENDPOINTS: Final = Endpoints("logs")
 
@@ -34,7 +34,7 @@ class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
     ) = None
     since: Since = None
     before: Before = None
-    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    limit: Limit = DEFAULT_ROWS
     cursor: str | None = None
 
 
@@ -52,7 +52,7 @@ class LogEntry(msgspec.Struct):
     session: int | None
 
 
-@ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
+@ENDPOINTS.get("/api/logs", Role.OPERATOR)
 async def list_frames(request: TypedRequest[LogsQuery, None]) -> ListPage[LogEntry]:
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
     may be empty without being the last: go on while there is a next_cursor.

@@ -6,10 +6,9 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from secrets import token_hex
 from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -28,9 +27,8 @@ from levity_trio.notify.sending import push, send_mail, sender_of
 from levity_trio.notify.statements import MailingOrder
 from levity_trio.nouns import Recipient
 from levity_trio.outgoing.request import Unanswered
-from levity_trio.records import names_of, record, whole_text
+from levity_trio.records import copied, names_of, record, whole_text
 from levity_trio.store.reads.people import messages as stored
-from levity_trio.store.reads.people.accounts import account as read_account
 from levity_trio.store.reads.people.messages import MessageRow, RecipientRow
 from levity_trio.store.upkeep.nightly import NotBackedUp, back_up
 from levity_trio.store.writes.people import recipients as writes
@@ -40,9 +38,10 @@ from levity_trio.web.api.drivers.driving import ME, account_of
 from levity_trio.web.api.drivers.driving import TAG as OF_DRIVERS
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.problems import Problem, conflict, invalid, needing_key, not_found
+from levity_trio.web.api.engine.lists import Limit, OfAccount
+from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.billing import CLOSING, month_of
-from levity_trio.web.api.people.accounts import Id, Language, MailAddress
+from levity_trio.web.api.people.accounts import Id, Language, MailAddress, find_account
 from levity_trio.web.api.site.administration import BelowQuery
 
 ENDPOINTS: Final = Endpoints("messages")
@@ -187,14 +186,14 @@ class OwnRecipient:
 
     can_mail: bool
     can_push: bool
-    mail: str | None
-    mail_problem: str | None
-    has_push: bool
-    must_scan: bool
-    kinds: tuple[str, ...]
-    quiet_from: str | None
-    quiet_until: str | None
-    gets_statements: bool
+    mail: str | None = None
+    mail_problem: str | None = None
+    has_push: bool = False
+    must_scan: bool = False
+    kinds: tuple[str, ...] = tuple(OF_DRIVER)
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+    gets_statements: bool = False
 
 
 @record
@@ -215,7 +214,7 @@ class OwnMessage:
 
 
 class NewestQuery(ClientInput):
-    limit: Annotated[int, Meta(ge=1, le=500)] = FEW
+    limit: Limit = FEW
 
 
 # Who is told what
@@ -240,7 +239,7 @@ def ways_of(config: ServerConfig) -> MessageWays:
 
 
 class RecipientsQuery(ClientInput):
-    account: Annotated[int, Meta(ge=1, le=2**62, description="Only of this account.")] | None = None
+    account: OfAccount = None
 
 
 @ENDPOINTS.get(RECIPIENTS, Role.OPERATOR)
@@ -256,7 +255,7 @@ async def add_recipient(request: TypedRequest[None, NewRecipientBody]) -> Recipi
     if (body.who == DRIVER) != (account is not None):
         raise invalid("account", Told("give the household of a driver, and none of others"))
     if account is not None:
-        await request.find(read_account, Told("household {1}", account), number=account)
+        await find_account(request, account)
     data = _data(body, who=body.who, account=account)
     number = await request.commit(writes.add_once, data, request.api.key, _by(request))
     return await _recipient(request, number)
@@ -297,7 +296,7 @@ async def make_topic(request: Request) -> MadeTopic:
 async def end_topic(request: Request) -> None:
     """Send somebody no more push messages"""
     recipient = await _recipient(request, request.number())
-    await _end_topic(request, recipient.id)
+    await request.commit(writes.set_topic, recipient.id, None, request.api.key)
 
 
 @ENDPOINTS.post(
@@ -311,9 +310,8 @@ async def test_recipient(request: Request) -> SentTests:
         if recipient.mail is not None:
             tests.append(await _mail(request, recipient.mail))
         if recipient.has_push:
-            read = partial(stored.topic, number=recipient.id, key=request.api.key)
             # A topic is stored with a key that this server may lack.
-            topic = await request.read(read)
+            topic = await request.read(stored.topic, number=recipient.id, key=request.api.key)
             if topic is None:
                 raise conflict(Told("the topic is unknown here; make a new one"))
             tests.append(await _push(request, topic))
@@ -332,23 +330,24 @@ async def _recipient(request: Request, number: int) -> RecipientRow:
 
 def _data(body: RecipientChangeBody, who: str, account: int | None = None) -> RecipientData:
     """Return a recipient as it is stored. Raises Problem."""
-    _check(body.kinds, who, body.quiet_from, body.quiet_until)
+    _check(body, who)
     is_driver = who == DRIVER
     if body.gets_statements and (not is_driver or body.mail is None):
         raise invalid("gets_statements", Told("give the mail address of a household for it"))
-    fields = {name: getattr(body, name) for name in names_of(Recipient)}
-    fields["name"] = (body.name or "").strip() or None
-    fields["with_names"] = body.with_names and not is_driver
-    return RecipientData(who=who, account=account, **fields)
+    name = (body.name or "").strip() or None
+    with_names = body.with_names and not is_driver
+    return copied(
+        RecipientData, body, who=who, user=None, account=account, name=name, with_names=with_names
+    )
 
 
-def _check(kinds: Sequence[str], who: str, quiet_from: str | None, quiet_until: str | None) -> None:
+def _check(body: OwnRecipientBody | RecipientChangeBody, who: str) -> None:
     known = kinds_for(who)
-    for kind in kinds:
+    for kind in body.kinds:
         if kind not in known:
             raise invalid("kinds", Told("give some of {1}, not {2}", ", ".join(known), kind))
-    if (quiet_from is None) != (quiet_until is None):
-        missing = "quiet_from" if quiet_from is None else "quiet_until"
+    if (body.quiet_from is None) != (body.quiet_until is None):
+        missing = "quiet_from" if body.quiet_from is None else "quiet_until"
         raise invalid(missing, Told("give both times, or none"))
 
 
@@ -360,8 +359,7 @@ async def _topic(request: Request, number: int) -> MadeTopic:
     api, topic = request.api, new_topic()
     if api.config.ntfy is None:
         raise conflict(NO_PUSH)
-    with needing_key():
-        await api.writer.run(writes.show_topic, number, topic, api.key, api.stamp())
+    await api.writer.run(writes.show_topic, number, topic, api.key, api.stamp())
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
 
     server = urlsplit(api.config.ntfy)
@@ -371,10 +369,6 @@ async def _topic(request: Request, number: int) -> MadeTopic:
     if server.scheme == "http":
         app += "?secure=false"
     return MadeTopic(number, topic, url, app, text_code(url))
-
-
-async def _end_topic(request: Request, number: int) -> None:
-    await request.commit(writes.set_topic, number, None, request.api.key)
 
 
 # What was sent
@@ -397,20 +391,15 @@ async def test_way(request: TypedRequest[None, TestBody]) -> MessageTest:
     if body.way == PUSH:
         return await _push(request, new_topic())
     if body.way == BACKUP:
-        return await _backup(request)
+        made = await _send(request, partial(back_up, config))
+        file, size = made["file"], Figure(made["bytes"] / 1e6, 1)
+        words = Told("A copy of {1} MB was written to {2}, and checked: it is sound", size, file)
+        return MessageTest(BACKUP, file, words)
     if config.ping_url is None:
         raise conflict(Told("no URL is set: an admin sets it under Messages and backup"))
     host = urlsplit(config.ping_url).hostname or ""
     status = await _send(request, partial(ping, config.ping_url))
     return MessageTest(PING, host, Told("{1} answered: {2}", host, str(status)))
-
-
-async def _backup(request: Request) -> MessageTest:
-    made = await _send(request, partial(back_up, request.api.config))
-    file = made["file"]
-    size = Figure(made["bytes"] / 1e6, 1)
-    words = Told("A copy of {1} MB was written to {2}, and checked: it is sound", size, file)
-    return MessageTest(BACKUP, file, words)
 
 
 @ENDPOINTS.post(f"{CLOSING}/mail", Role.OPERATOR, "conflict")
@@ -479,7 +468,7 @@ async def _send(request: Request, message: Callable[[], Awaitable[T]]) -> T:
             words = problem.problem
         except (NotBackedUp, Unanswered) as problem:
             words = problem.args[0]
-    raise Problem(HTTPStatus.BAD_GATEWAY, "unsent", words)
+    raise refusal("unsent", words)
 
 
 # Of drivers
@@ -489,39 +478,19 @@ async def _send(request: Request, message: Callable[[], Awaitable[T]]) -> T:
 async def get_own(request: Request) -> OwnRecipient:
     """Show what you are told, and where"""
     account, user, config = account_of(request), _user(request), request.api.config
-    shown = OwnRecipient(
-        can_mail=config.mail is not None,
-        can_push=config.ntfy is not None,
-        mail=None,
-        mail_problem=None,
-        has_push=False,
-        must_scan=False,
-        kinds=tuple(OF_DRIVER),
-        quiet_from=None,
-        quiet_until=None,
-        gets_statements=False,
-    )
+    ways = OwnRecipient(can_mail=config.mail is not None, can_push=config.ntfy is not None)
     for recipient in await request.read(stored.recipients, account=account):
         if recipient.user == user:
-            return replace(
-                shown,
-                mail=recipient.mail,
-                mail_problem=recipient.mail_problem,
-                has_push=recipient.has_push,
-                must_scan=recipient.must_scan,
-                kinds=tuple(recipient.kinds),
-                quiet_from=recipient.quiet_from,
-                quiet_until=recipient.quiet_until,
-                gets_statements=recipient.gets_statements,
-            )
-    return shown
+            fields = {name: getattr(recipient, name) for name in names_of(OwnRecipient)[2:]}
+            return replace(ways, **fields | {"kinds": tuple(recipient.kinds)})
+    return ways
 
 
 @ENDPOINTS.put(OWN, Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def keep_own(request: TypedRequest[None, OwnRecipientBody]) -> OwnRecipient:
     """Say what you want to be told, and where"""
     body = request.body
-    _check(body.kinds, DRIVER, body.quiet_from, body.quiet_until)
+    _check(body, DRIVER)
     await _keep(request, body)
     return await get_own(request)
 
@@ -533,10 +502,7 @@ async def _keep(request: Request, body: OwnRecipientBody) -> int:
         user=_user(request),
         account=account,
         name=request.caller.name,
-        mail=body.mail,
-        kinds=body.kinds,
-        quiet_from=body.quiet_from,
-        quiet_until=body.quiet_until,
+        **body.given(),
     )
     return await api.writer.run(writes.keep_own, data, api.key, _by(request))
 
@@ -558,19 +524,15 @@ async def end_own_topic(request: Request) -> None:
     """End your push messages"""
     number = await request.commit(writes.own, account_of(request), _user(request))
     if number is not None:
-        await _end_topic(request, number)
+        await request.commit(writes.set_topic, number, None, request.api.key)
 
 
 @ENDPOINTS.get(f"{ME}/messages", Role.DRIVER, "conflict", group=OF_DRIVERS)
 async def list_own(request: TypedRequest[NewestQuery, None]) -> list[OwnMessage]:
     """List what was sent to your household, the newest first"""
     account, limit = account_of(request), request.query.limit
-    read = partial(stored.messages_of_account, account=account, limit=limit)
-    messages: list[OwnMessage] = []
-    for row in await request.read(read):
-        fields = {name: getattr(row, name) for name in names_of(OwnMessage)}
-        messages.append(OwnMessage(**fields))
-    return messages
+    rows = await request.read(stored.messages_of_account, account=account, limit=limit)
+    return [copied(OwnMessage, row) for row in rows]
 
 
 def _user(request: Request) -> int | None:

@@ -3,7 +3,6 @@ again."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 
 from levity_trio.records import record
@@ -13,7 +12,7 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.local_times import GivenTime, local_moment
-from levity_trio.web.api.engine.problems import Problem, conflict, invalid
+from levity_trio.web.api.engine.problems import conflict, invalid, refusal
 
 ENDPOINTS: Final = Endpoints("mqtt")
 PATH: Final = "/api/admin/mqtt"
@@ -40,7 +39,7 @@ async def _get(request: Request) -> MqttState:
     """Show whether the broker of MQTT is connected, since when, and how many facts wait for it"""
     connection = await request.read(state)
     if connection is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", UNUSED)
+        raise refusal("not_found", UNUSED)
     return connection
 
 

@@ -28,7 +28,7 @@ class NowQuery(ClientInput):
     charger: Chargers | None = None
 
 
-@ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
+@ENDPOINTS.get("/api/now", Role.VIEWER)
 async def get_now(request: TypedRequest[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
     text = request.query.charger
@@ -36,8 +36,8 @@ async def get_now(request: TypedRequest[NowQuery, None]) -> Now:
     if text is not None:
         # The text may also be the identity of one charger that has a comma in it.
         chosen = frozenset([text, *map(str.strip, text.split(","))])
-    read = partial(read_now, server=request.api, sees_all=request.sees_all, chosen=chosen)
-    return await request.read(read)
+    sees_all = request.sees_all
+    return await request.read(read_now, request.api, sees_all=sees_all, chosen=chosen)
 
 
 def read_now(

@@ -23,7 +23,7 @@ from levity_trio.store.writes.site import own_settings as writes
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.problems import conflict, invalid, needing_key, not_found
+from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 
 ENDPOINTS: Final = Endpoints("messages")
 OWN: Final = "/api/admin/own-settings"
@@ -166,6 +166,5 @@ async def _keep(request: Request, way: str, *values: str | None) -> None:
         if row.name == names[0] and row.source:
             raise conflict(Told("this is given by {1}: change it there", row.source))
     kept = dict.fromkeys(names) | dict(zip(names, values, strict=False))
-    with needing_key():
-        await request.commit(writes.keep, kept, api.key)
+    await request.commit(writes.keep, kept, api.key)
     api.live.take(await request.read(own_settings, key=api.key))

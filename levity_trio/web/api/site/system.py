@@ -14,7 +14,7 @@ from msgspec import Meta
 from levity_trio import __version__
 from levity_trio.config.settings import InForce
 from levity_trio.plugins.base import PluginState
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.beside.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.now.present import SQLITE_VERSION
 from levity_trio.store.reads.site.database import StoredData, stored_data
@@ -161,13 +161,7 @@ def _shown_setting(setting: InForce) -> SettingRow:
     value = setting.text
     if value is not None and setting.is_secret:
         value = masked_url(value)
-    return SettingRow(
-        name=setting.name,
-        group=setting.group,
-        value=value,
-        origin=setting.origin,
-        help=setting.help,
-    )
+    return copied(SettingRow, setting, value=value)
 
 
 # Draining a server before it is stopped

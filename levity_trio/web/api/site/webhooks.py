@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from http import HTTPStatus
 from secrets import token_hex
 from typing import Annotated, Final
 
@@ -17,7 +15,7 @@ from levity_trio.store.writes.site.webhooks import NewWebhook
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
-from levity_trio.web.api.engine.problems import Problem, invalid, needing_key, not_found
+from levity_trio.web.api.engine.problems import invalid, not_found, refusal
 from levity_trio.web.api.site.administration import BelowQuery, Name
 from levity_trio.web.api.site.events import KINDS, check_kinds
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
@@ -89,14 +87,13 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
     api, secret = request.api, new_secret()
     kinds = tuple(body.kinds) if body.kinds else None
     new = NewWebhook(body.name, body.url, secret, kinds, body.charger)
-    with needing_key():
-        at, by = api.stamp(), request.caller.name
-        added = await request.commit(writes.add, new, at, by, api.key)
+    at, by = api.stamp(), request.caller.name
+    added = await request.commit(writes.add, new, at, by, api.key)
     if added is None:
         words = Told(
             "a webhook named {1} is in use; remove it first, or choose another name", body.name
         )
-        raise Problem(HTTPStatus.CONFLICT, "in_use", words)
+        raise refusal("in_use", words)
     api.webhooks.note_change()
     return AddedWebhook(added.id, added.name, added.url, secret)
 
@@ -133,5 +130,5 @@ async def _test(request: Request) -> DeliveryTest:
 async def _list_given_up(request: TypedRequest[BelowQuery, None]) -> list[GivenUpRow]:
     """List the facts that were never delivered, the newest first"""
     query = request.query
-    read = partial(given_up, webhook=request.number(), before=query.before, limit=query.limit)
-    return await request.read(read)
+    number, before = request.number(), query.before
+    return await request.read(given_up, webhook=number, before=before, limit=query.limit)
