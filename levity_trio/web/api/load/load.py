@@ -27,7 +27,7 @@ from levity_trio.store.reads.load.load import (
 )
 from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_cars
 from levity_trio.store.reads.pages import ListPage
-from levity_trio.told import Figure, Quantity, Told
+from levity_trio.told import N_, Figure, Quantity, Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
@@ -184,27 +184,22 @@ def _words(
     """Yield what there is to say of the line, a sentence each."""
     where = f"{line.circuit} {line.phase}"
     house, cars, limit = _amperes(line.house_a, line.cars_a, line.limit_a)
-    if meter is not None and not meter.is_stale:
-        yield Told(
-            "At {1}, {2} are drawn by the house and {3} by cars, of {4}.", where, house, cars, limit
-        )
+    is_measured = meter is not None and not meter.is_stale
+    template = N_("At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.")
+    if is_measured:
+        template = N_("At {1}, {2} are drawn by the house and {3} by cars, of {4}.")
+    yield Told(template, where, house, cars, limit)
+    if is_measured:
         yield Told("The house counts with its highest value of the last 15 minutes.")
-    else:
-        yield Told(
-            "At {1}, {2} are kept for the house and {3} are drawn by cars, of {4}.",
-            *(where, house, cars, limit),
-        )
-    if meter is not None and meter.is_stale:
-        silent = Told(
-            "The meter {1} is silent, so the highest value of seven days is kept.", meter.name
-        )
+    elif meter is not None:
+        template = N_("The meter {1} is silent, so the highest value of seven days is kept.")
+        since = ""
         if meter.since is not None:
-            since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
-            silent = Told(
-                "The meter {1} is silent since {2}, so the highest value of seven days is kept.",
-                *(meter.name, since),
+            template = N_(
+                "The meter {1} is silent since {2}, so the highest value of seven days is kept."
             )
-        yield silent
+            since = f"{in_zone(datetime.fromisoformat(meter.since), zone):%H:%M}"
+        yield Told(template, meter.name, since)
     house, cars, limit = _amperes(outage.house_a, outage.cars_a, outage.limit_a)
     yield Told(
         "If nobody decided any more, the house might come to {1} and the cars to {2}.", house, cars
@@ -214,12 +209,12 @@ def _words(
         yield Told("It is this second sum that has no more room.")
     yield Told("By both sums, {1} A are left for cars.", Figure(line.free_a, 0))
     waiting = sum(other.bound == Bound.WAITS for other in others)
+    template = N_("Other cars at {1}: {2}.")
     if not others:
-        yield Told("No other car is at {1}.", where)
+        template = N_("No other car is at {1}.")
     elif waiting:
-        yield Told("Other cars at {1}: {2}, of which wait: {3}.", where, len(others), waiting)
-    else:
-        yield Told("Other cars at {1}: {2}.", where, len(others))
+        template = N_("Other cars at {1}: {2}, of which wait: {3}.")
+    yield Told(template, where, len(others), waiting)
 
 
 def _amperes(*values: float) -> Iterator[Quantity]:
