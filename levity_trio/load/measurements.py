@@ -90,21 +90,21 @@ def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> Between | None:
         return Between(0.0, 0.0, max(at, changed_at))
     if reading is None:
         return None
-    current = reading.amperes if reading.lines is None else max(reading.lines)
-    is_direct = False
-    if reading.lines is None and reading.watts is not None and current is not None:
+    current = reading.amperes
+    if reading.lines is not None:
+        current = max(reading.lines)
+    elif reading.watts is not None and (current or 0.0) > MOST_RATIO * socket.most:
         # No line of the charger carries so much. It is the current on the car's side of a
         # rectifier, so its power counts.
-        is_direct = current > MOST_RATIO * socket.most
-    if current is not None and not is_direct:
+        current, lines = None, socket.phases
+    if current is not None:
         return Between(current, current, at)
     if reading.watts is None:
         return None
 
     # Power of which the lines are not known is on one of them, or on all that are wired.
     amperes = reading.watts / VOLTS
-    used = socket.phases if is_direct else lines
-    return Between(amperes / (used or socket.phases), amperes / (used or 1), at)
+    return Between(amperes / (lines or socket.phases), amperes / (lines or 1), at)
 
 
 def lines_used(reading: ConnectorReading, most: int) -> int | None:
@@ -184,10 +184,8 @@ def _shown_between(socket: Socket, car: PluggedIn, lines: int | None) -> tuple[P
         own = on(range(lines), most)
     if not socket.rotation:
         return on(PHASES, min(own)), on(PHASES, max(own))
-    phases = [0.0] * len(PHASES)
-    for letter, amperes in zip(socket.rotation, own, strict=False):
-        phases[LETTERS.index(letter)] = amperes
-    known = as_phases(phases)
+    by_letter = dict(zip(socket.rotation, own, strict=False))
+    known = as_phases(by_letter.get(letter, 0.0) for letter in LETTERS)
     return known, known
 
 
