@@ -14,7 +14,7 @@ a whole.
 
 import json
 import tomllib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
 
@@ -325,19 +325,17 @@ class LoadOffer:
 
 def ways_out(
     site: LoadSite, known: Iterable[Place], highest: Mapping[str, Phases]
-) -> list[LoadOffer]:
-    """Return the ways to make a site fit whose safe limits are too much: on one phase each, or not
+) -> Iterator[LoadOffer]:
+    """Yield the ways to make a site fit whose safe limits are too much: on one phase each, or not
     all of them."""
     sockets = every_socket(site, known)
-    ways: list[LoadOffer] = []
     one_phase = _fitting(site, [replace(socket, safe_lines=1) for socket in sockets], highest)
     if one_phase is not None and not one_phase.without:
         words = Told("All charge then, on one phase each: where chargers can do so")
-        ways.append(replace(one_phase, words=words))
+        yield replace(one_phase, words=words)
     fewer = _fitting(site, sockets, highest)
     if fewer is not None:
-        ways.append(fewer)
-    return ways
+        yield fewer
 
 
 def _fitting(

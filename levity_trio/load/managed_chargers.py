@@ -656,15 +656,13 @@ class ManagedChargers:
             return most
         return holds if held.is_stuck else None
 
-    def floors(self, decision: Allocation) -> dict[Place, float]:
-        """Return the connectors that cannot be paused, and were not given the least that they can
-        be told."""
-        floors: dict[Place, float] = {}
+    def floors(self, decision: Allocation) -> Iterator[tuple[Place, int]]:
+        """Yield the connectors that cannot be paused, and were not given the least that they can be
+        told, with that."""
         for place, limit in decision.limits.items():
             floor = self.leases.floors.get(place[0], 0)
             if limit.bound is not Bound.FIXED and limit.amperes < floor:
-                floors[place] = float(floor)
-        return floors
+                yield place, floor
 
     # What is sent
 

@@ -40,7 +40,7 @@ class LoadHistory:
         load = self._circuits[circuit]
         _raise_to(load.hours, int(at // HOUR), highest)  # a month of them may be replayed
 
-    def add(self, circuit: str, amperes: Phases, at: float, told_at: float | None = None) -> None:
+    def add(self, circuit: str, amperes: Phases, at: float, told_at: float) -> None:
         """Take what other consumers draw now. Its meter and the cars below have told since a time.
 
         A jump counts at once, and is remembered when they all have told it again: it may be a car's
@@ -48,7 +48,7 @@ class LoadHistory:
         """
         load = self._circuits[circuit]
         was_set_back = load.since > at
-        if (told_at or at) >= load.since or was_set_back:
+        if told_at >= load.since or was_set_back:
             load.before = load.lowest
             load.lowest = amperes
             load.since = at

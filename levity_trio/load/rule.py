@@ -291,7 +291,7 @@ def decide(
         ordered=_drawn_of_order(measured.grid, claims, loads),
         free=free,
         again=_next_moment(claims, queue, now),
-        waits_about={} if first_come else _waits_about(queue, charging, now),
+        waits_about={} if first_come else dict(_waits_about(queue, charging, now)),
     )
 
 
@@ -808,7 +808,7 @@ def _next_moment(claims: list[_CarClaim], queue: list[_CarClaim], now: float) ->
 
 def _waits_about(
     queue: list[_CarClaim], charging: list[_CarClaim], now: float
-) -> dict[Place, float]:
+) -> Iterator[tuple[Place, float]]:
     """Estimate in how many seconds each of the queue gets current.
 
     At each quarter of an hour, as many can change as now have current at their line, and do not
@@ -817,7 +817,6 @@ def _waits_about(
     boundary = TURN_SECONDS - now % TURN_SECONDS
     taking_turns = [claim for claim in charging if not claim.car.boost]
     ahead: Counter[int] = Counter()
-    waits: dict[Place, float] = {}
     for claim in queue:
         turns = 0
         if claim.line is not None:
@@ -827,5 +826,4 @@ def _waits_about(
                 continue
             turns = ahead[claim.line] // places
             ahead[claim.line] += 1
-        waits[claim.car.place] = boundary + TURN_SECONDS * turns
-    return waits
+        yield claim.car.place, boundary + TURN_SECONDS * turns

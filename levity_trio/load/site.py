@@ -375,7 +375,7 @@ class SiteState:
         for car in cars:
             self._learn_lines(car)
         self._learn_wiring(now)
-        self.known_lines = self._lines_known()
+        self.known_lines = dict(self._lines_known())
         self.chargers.take(present, self.tree, self.known_lines, now)
 
     def _learn_wiring(self, now: float) -> None:
@@ -605,29 +605,27 @@ class SiteState:
             decision = decide(
                 self.tree, listed, measured, now, before, first_come=options.first_come
             )
-            floors = chargers.floors(decision)
+            floors = [*chargers.floors(decision)]
             if not floors:
                 return listed, decision
-            for place, amperes in floors.items():
+            for place, amperes in floors:
                 cars[place] = replace(cars[place], fixed=amperes, over=0.0)
 
-    def _lines_known(self) -> dict[Place, int]:
-        """Return on how many lines cars charge: by three readings, else by three sessions of the
+    def _lines_known(self) -> Iterator[tuple[Place, int]]:
+        """Yield on how many lines cars charge: by three readings, else by three sessions of the
         card."""
         by_card: dict[tuple[str, int, str], int] = {}
         for lesson in self.present.learned:
             if lesson.what == "lines" and lesson.seen >= VOTES:
                 by_card[lesson.charger, lesson.connector, lesson.key] = int(lesson.value)
-        known: dict[Place, int] = {}
         for car in self.present.cars:
             lines = self._line_counts.get(car.place)
             if lines is not None and lines.times >= READINGS:
-                known[car.place] = lines.used
+                yield car.place, lines.used
             elif car.id_tag is not None and (lines is None or not lines.times):
                 used = by_card.get((*car.place, car.id_tag))
                 if used is not None:
-                    known[car.place] = used
-        return known
+                    yield car.place, used
 
     def _others(self, now: float) -> Iterator[tuple[str, OtherLoad]]:
         for meter in self._meters.values():

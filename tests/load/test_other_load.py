@@ -12,7 +12,7 @@ def highest(*seen: tuple[float, float]) -> Phases:
     history = LoadHistory()
     for ago, amperes in sorted(seen, reverse=True):
         for second in (1, 0):  # a jump counts for a week when a second reading shows it, too
-            history.add("Feeder", (amperes, 0, 0), NOW - ago - second)
+            history.add("Feeder", (amperes, 0, 0), NOW - ago - second, NOW - ago - second)
     return history.highest("Feeder", NOW)
 
 
@@ -26,7 +26,7 @@ def test_this_hour_and_its_neighbours_count_for_seven_days() -> None:
 def test_a_jump_that_one_reading_shows_counts_at_once_and_is_forgotten() -> None:
     history = LoadHistory()
     for second, amperes in enumerate((4, 4, 60, 4, 4)):
-        history.add("Feeder", (amperes, 0, 0), NOW + 10 * second)
+        history.add("Feeder", (amperes, 0, 0), NOW + 10 * second, NOW + 10 * second)
         assert history.other("Feeder", NOW + 10 * second, stale=False, lost=False).now == (
             amperes,
             0,
@@ -54,7 +54,8 @@ def test_without_these_hours_all_count() -> None:
 def test_of_late_is_a_quarter_of_an_hour() -> None:
     history = LoadHistory()
     for minute in range(60):
-        history.add("Feeder", (60 - minute, minute, 0), NOW + minute * MINUTE)
+        at = NOW + minute * MINUTE
+        history.add("Feeder", (60 - minute, minute, 0), at, at)
     other = history.other("Feeder", NOW + 59 * MINUTE, stale=False, lost=False)
     assert (other.now, other.recent) == ((1, 59, 0), (16, 59, 0))
 

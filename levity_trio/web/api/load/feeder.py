@@ -4,7 +4,7 @@ grid operator."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
@@ -535,7 +535,7 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
         places = [*known.places]
         places += [(stay.charger, stay.connector) for stay in past.stays]
         sockets = every_socket(site, dict.fromkeys(places))
-        stays = _stays(sockets, past)
+        stays = [*_stays(sockets, past)]
         tree, stays = with_more(site.circuits, sockets, stays, body.chargers, body.amperes)
         return replay(
             tree,
@@ -549,11 +549,10 @@ async def what_if(request: TypedRequest[None, WhatIfBody]) -> WhatIf:
         return await trio.to_thread.run_sync(compute)
 
 
-def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
-    """Return who came. The highest power of a quarter of an hour says on how many lines a car
+def _stays(sockets: Iterable[Socket], past: LoadPast) -> Iterator[ReplayedStay]:
+    """Yield who came. The highest power of a quarter of an hour says on how many lines a car
     charges, and the most."""
     by_place = {socket.place: socket for socket in sockets}
-    stays: list[ReplayedStay] = []
     for stay in past.stays:
         socket = by_place[stay.charger, stay.connector]
         lines, most = socket.phases, socket.most
@@ -562,7 +561,7 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
             lines = 1 if watts <= MOST_OF_ONE_LINE else lines
             amperes = ceil(watts / (VOLTS * lines))
             most = min(max(amperes, socket.least), most)
-        replayed = ReplayedStay(
+        yield ReplayedStay(
             place=socket.place,
             since=stay.since,
             until=stay.until,
@@ -572,8 +571,6 @@ def _stays(sockets: Iterable[Socket], past: LoadPast) -> list[ReplayedStay]:
             whose=stay.who,
             course=course_of(stay.quarters, lines),
         )
-        stays.append(replayed)
-    return stays
 
 
 async def load_of(request: Request) -> Load:
