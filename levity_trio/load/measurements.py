@@ -1,16 +1,13 @@
-"""What the rule is asked, made of measurements, of what people want, and of what was learned."""
+"""What cars and the house draw, by what chargers and meters tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from math import ceil
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.load.document import CONNECTION, SiteOptions
 from levity_trio.load.lease import with_tolerance
-from levity_trio.load.rule import VOLTS, Car, GridOrder
+from levity_trio.load.rule import VOLTS
 from levity_trio.load.tree import (
     LETTERS,
     NOTHING,
@@ -22,7 +19,7 @@ from levity_trio.load.tree import (
     lowest_of,
     on,
 )
-from levity_trio.store.reads.load.load import ConnectorReading, LoadOrder, LoadWish, PluggedIn
+from levity_trio.store.reads.load.load import ConnectorReading, PluggedIn
 
 LINE_AMPERES: Final = 1.0
 """A line that carries less is not used."""
@@ -45,27 +42,6 @@ class Between(NamedTuple):
     least: float
     most: float
     at: float
-
-
-def with_wishes(
-    car: Car, plugged_in: PluggedIn, wishes: Iterable[LoadWish], at: str, believed: int | None
-) -> Car:
-    """Return a car with what people want for its connector at a time. A boost ends by itself. What
-    its driver wants counts if his transaction is the one that is believed."""
-    for wish in wishes:
-        if (wish.charger, wish.connector) != car.place:
-            continue
-        if wish.amperes is not None:
-            by_hand = wish.amperes if car.by_hand is None else min(wish.amperes, car.by_hand)
-            car = replace(car, by_hand=by_hand)
-        elif wish.until is not None and wish.until > at:
-            car = replace(car, boost=True)
-        elif wish.departure_at is not None and wish.transaction == believed:
-            lacking = wish.wanted_wh
-            if lacking is not None:
-                lacking = max(0, lacking - (plugged_in.energy_wh or 0))
-            car = replace(car, departure=seconds(wish.departure_at), wanted_wh=lacking)
-    return car
 
 
 def is_paused(car: PluggedIn) -> bool:
@@ -201,19 +177,3 @@ def house_between(total: Phases, least: Phases, most: Phases, before: Phases | N
         high = max(0.0, total[phase] - least[phase])
         house.append(high if before is None else min(max(before[phase], low), high))
     return as_phases(house)
-
-
-def grid_order(order: LoadOrder | None, options: SiteOptions, now: float) -> GridOrder:
-    """Return what the grid operator allows. Where a heartbeat is expected and none came in time, no
-    more than the fail-safe value. Unless the owner says what orders limit, that is what the last
-    one did."""
-    amperes = kilowatts = None
-    limits = options.of
-    if order is not None:
-        amperes, kilowatts = order.amperes, order.kilowatts
-        limits = limits or order.limits
-    heartbeat = options.heartbeat_seconds
-    if heartbeat is not None and (order is None or now - seconds(order.last_at) > heartbeat):
-        values = [amperes, options.failsafe_amperes]
-        amperes = min((value for value in values if value is not None), default=None)
-    return GridOrder(amperes=amperes, kilowatts=kilowatts, of_connection=limits == CONNECTION)

@@ -468,10 +468,7 @@ class SiteState:
         if self._inputs is not None:
             lasted = now - self.decision.at
             self.quarters.add(self.decision, self._inputs, self.overs.present, lasted)
-        measured = Measured(
-            other=dict(self._others(now)),
-            grid=measurements.grid_order(self.present.order, self.options, now),
-        )
+        measured = Measured(other=dict(self._others(now)), grid=self._grid_order(now))
         cars, decision = self._decided(measured, now)
         self.decision = decision
         metered: dict[str, Phases] = {}
@@ -590,26 +587,59 @@ class SiteState:
 
     def _decided(self, measured: Measured, now: float) -> tuple[list[Car], Allocation]:
         """Decide, and once more with those that cannot be paused, if the rule would pause them."""
-        chargers, present, options = self.chargers, self.present, self.options
-        cars = chargers.cars(self.tree, present, self.known_lines, now)
-        for plugged_in in present.cars:
-            place, transaction = plugged_in.place, plugged_in.transaction
-            is_believed = options.driver_wishes and present.too_large[transaction] < MOST_TOO_LARGE
-            believed = transaction if is_believed else None
-            cars[place] = measurements.with_wishes(
-                cars[place], plugged_in, present.wishes, timestamp_of(now), believed
-            )
+        chargers, first_come = self.chargers, self.options.first_come
+        cars = chargers.cars(self.tree, self.present, self.known_lines, now)
+        for plugged_in in self.present.cars:
+            place = plugged_in.place
+            cars[place] = self._with_wishes(cars[place], plugged_in, timestamp_of(now))
         before = chargers.leases.as_sent(self.decision, now)
         while True:
             listed = [*cars.values()]
-            decision = decide(
-                self.tree, listed, measured, now, before, first_come=options.first_come
-            )
+            decision = decide(self.tree, listed, measured, now, before, first_come=first_come)
             floors = [*chargers.floors(decision)]
             if not floors:
                 return listed, decision
             for place, amperes in floors:
                 cars[place] = replace(cars[place], fixed=amperes, over=0.0)
+
+    def _with_wishes(self, car: Car, plugged_in: PluggedIn, at: str) -> Car:
+        """Return a car with what people want for its connector at a time. A boost ends by itself. A
+        driver whose wishes were too large on many nights is treated as if he had entered
+        nothing."""
+        transaction = plugged_in.transaction
+        is_believed = self.present.too_large[transaction] < MOST_TOO_LARGE
+        for wish in self.present.wishes:
+            if (wish.charger, wish.connector) != car.place:
+                continue
+            if wish.amperes is not None:
+                by_hand = wish.amperes if car.by_hand is None else min(wish.amperes, car.by_hand)
+                car = replace(car, by_hand=by_hand)
+            elif wish.until is not None and wish.until > at:
+                car = replace(car, boost=True)
+            elif wish.departure_at is None or wish.transaction != transaction:
+                continue
+            elif self.options.driver_wishes and is_believed:
+                lacking = wish.wanted_wh
+                if lacking is not None:
+                    lacking = max(0, lacking - (plugged_in.energy_wh or 0))
+                car = replace(car, departure=seconds(wish.departure_at), wanted_wh=lacking)
+        return car
+
+    def _grid_order(self, now: float) -> GridOrder:
+        """Return what the grid operator allows. Where a heartbeat is expected and none came in
+        time, no more than the fail-safe value. Unless the owner says what orders limit, that is
+        what the last one did."""
+        amperes = kilowatts = None
+        order, options = self.present.order, self.options
+        limits = options.of
+        if order is not None:
+            amperes, kilowatts = order.amperes, order.kilowatts
+            limits = limits or order.limits
+        heartbeat = options.heartbeat_seconds
+        if heartbeat is not None and (order is None or now - seconds(order.last_at) > heartbeat):
+            values = [amperes, options.failsafe_amperes]
+            amperes = min((value for value in values if value is not None), default=None)
+        return GridOrder(amperes=amperes, kilowatts=kilowatts, of_connection=limits == CONNECTION)
 
     def _lines_known(self) -> Iterator[tuple[Place, int]]:
         """Yield on how many lines cars charge: by three readings, else by three sessions of the
