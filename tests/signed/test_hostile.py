@@ -411,6 +411,22 @@ def test_any_key(given_key: str | bytes) -> None:
         parse_key(given_key)
 
 
+def test_a_key_that_a_charger_told_does_not_count_beside_that_of_the_label() -> None:
+    """A forger told his key in the settings, too."""
+    forger = Meter()
+    known = [KnownKey(METER.key, is_owners=True), KnownKey(forger.key, is_owners=False)]
+    for keys in (known, known[::-1]):
+        finding = check([forger.record(begin(), end())], keys, SESSION)
+        assert finding.state is SignedState.DOUBTFUL
+        assert not finding.key
+
+
+def test_a_key_in_the_settings_may_be_that_of_another_meter() -> None:
+    """A charger with two connectors told one key: what the other meter signed is no lie."""
+    told = [KnownKey(Meter().key, is_owners=False)]
+    assert check([METER.record(begin(), end())], told, SESSION).state is SignedState.UNPROVEN
+
+
 def test_a_record_without_any_key() -> None:
     finding = check([METER.record(begin(), end())], [], SESSION)
     assert finding.state is SignedState.UNPROVEN

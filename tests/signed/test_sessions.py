@@ -125,6 +125,16 @@ def test_errors_that_the_meter_tells(flags: object, where: str) -> None:
     assert found(meter, meter.record(begun), meter.record(ended)).state is not PROVEN
 
 
+def test_what_is_a_doubt_and_what_only_proves_nothing() -> None:
+    """A meter that says that its energy is wrong contradicts the figure; one that says nothing, or
+    that only its time is wrong, does not."""
+    assert of_one(begin(EF="E"), end(EF="")).state is DOUBTFUL
+    assert of_one(begin(), end(ST="M")).state is DOUBTFUL
+    assert of_one(begin(), end(TX="X")).state is UNPROVEN
+    assert of_one(begin(EF="t"), end(EF="t")).state is UNPROVEN
+    assert of_one(begin(ST=None), end(ST=None)).state is UNPROVEN
+
+
 def test_errors_that_are_told_between() -> None:
     """After an exception, energy is no longer usable (table 7, X)."""
     meter = Meter()
