@@ -58,6 +58,7 @@ def wrapped(record: str, key: bytes) -> dict[str, str]:
             base64(record), b64encode(key).decode(), data="base64", of_key="base64"
         ),
         "XML and base64, key": base64(xml(record, key.hex())),
+        "XML with a byte order mark": "\ufeff" + xml(record, key.hex()),
         "XML with blanks, key": xml(f"\n        {record}\n    ", f"\n {key.hex()}\n "),
     }
 

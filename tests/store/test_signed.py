@@ -298,6 +298,28 @@ def test_a_power_failure_within_a_session(site: Site) -> None:
     assert site.certainty(transaction) == (3000, "certain", "")
 
 
+def test_a_meter_that_begins_a_new_record_after_a_power_failure_doubts_nobody(site: Site) -> None:
+    """Two records of one session: what flowed between them is in neither."""
+    enter(site.books, site.meter)
+    books, station = site.books, site.station
+    first = of_meter(station, "B", 1000)
+    transaction = station.start(1000)
+    books.wait(60)
+    cut = of_meter(station, "P", 4000)
+    books.wait(30)
+    begun = of_meter(station, "B", 4000)
+    books.wait(60)
+    ended = of_meter(station, "E", 8350)
+    records = [site.meter.record(first, cut), site.meter.record(begun, ended)]
+    sent = [signed(record) for record in records]
+    station.stop(transaction, 8350, data=[meter_value(station.clock(), 8350, *sent)])
+    look(books)
+    found = state(books, transaction)
+    assert found is not None
+    assert found[0] != "doubtful"
+    assert site.certainty(transaction) == (7350, "certain", "")
+
+
 def test_a_key_that_is_entered_wrong_and_then_right(site: Site) -> None:
     transaction = site.session()
     enter(site.books, Meter())
