@@ -48,7 +48,7 @@ from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocket
 from levity_trio.events import MalformedFrame
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import RateExceeded, StoreUnavailable
-from levity_trio.store.reads.chargers import links
+from levity_trio.store.reads.chargers import charger_facts
 from levity_trio.store.writes.chargers import pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.site import frames
@@ -80,7 +80,7 @@ BOOT_SECONDS: Final = 60.0
 """So long after its first message, a charger may send its boot unasked."""
 REFUSAL_SECONDS: Final = 30.0
 """So long the connection of a charger stays open whose message is not acknowledged."""
-STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, links.STOPPING)
+STOPPING: Final = CloseReason(CloseCode.GOING_AWAY, charger_facts.STOPPING)
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 TOO_SLOW: Final = "a large message did not arrive in time, or stopped for too long"
 NO_MEMORY: Final = "the memory budget for messages is exhausted"

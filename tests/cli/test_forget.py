@@ -12,7 +12,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.events import ChargerHidden, ChargerShown
 from levity_trio.store.engine.connection import locked, open_database, open_reader
 from levity_trio.store.reads.now.present import present, waiting
-from levity_trio.store.reads.site.beginning import StartState, beginning
+from levity_trio.store.reads.site.database import StartState, beginning
 from levity_trio.store.writes.load import leases
 from tests.charger.parts import START
 from tests.store.books import Books, Station

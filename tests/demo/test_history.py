@@ -16,7 +16,7 @@ from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.reads.reader import look
-from levity_trio.store.reads.site.beginning import simulated_time
+from levity_trio.store.reads.site.database import simulated_time
 from tests.integration.serving import query
 from tests.tools.demo_history import FILE
 

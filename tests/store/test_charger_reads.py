@@ -9,7 +9,14 @@ import pytest
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.engine.frame_log import store_frames
-from levity_trio.store.reads.chargers.charger_facts import command, commands
+from levity_trio.store.reads.chargers.charger_facts import (
+    STOPPING,
+    Uptime,
+    command,
+    commands,
+    links,
+    uptimes,
+)
 from levity_trio.store.reads.chargers.configuration import (
     changes,
     configuration,
@@ -17,7 +24,6 @@ from levity_trio.store.reads.chargers.configuration import (
     history,
     of_all,
 )
-from levity_trio.store.reads.chargers.links import STOPPING, Uptime, links, uptimes
 from levity_trio.store.reads.pages import NoPage, WantedPage
 from levity_trio.store.reads.site import logged
 from levity_trio.store.reads.site.logged import FrameFilters, frames

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.reads.chargers.links import uptimes
+from levity_trio.store.reads.chargers.charger_facts import uptimes
 from levity_trio.store.reads.chargers.security import security
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
 from levity_trio.store.reads.now.present import present
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.site.beginning import beginning
+from levity_trio.store.reads.site.database import beginning
 from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.store.reads.transactions.explained import lines

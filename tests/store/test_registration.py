@@ -23,7 +23,7 @@ from levity_trio.store.reads.chargers.chargers import of_model
 from levity_trio.store.reads.chargers.security import Newcomer, decisions, newcomers
 from levity_trio.store.reads.now.present import present, waiting
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.reads.site.beginning import beginning
+from levity_trio.store.reads.site.database import beginning
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, hide
 from levity_trio.store.writes.chargers.registration import (
     DecidedBy,

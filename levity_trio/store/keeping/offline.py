@@ -19,7 +19,7 @@ from levity_trio.store.engine.schema import SIMULATED_TIME_VERSION
 from levity_trio.store.engine.unit_of_work import Store
 from levity_trio.store.reads.levity.rows import ImportedRows, total
 from levity_trio.store.reads.reader import look
-from levity_trio.store.reads.site.beginning import simulated_time
+from levity_trio.store.reads.site.database import simulated_time
 from levity_trio.store.writes.chargers import hiding
 from levity_trio.store.writes.people.logins import digest_of
 from levity_trio.store.writes.site import demo, imports

@@ -16,7 +16,7 @@ from levity_trio.store.engine.opening import listen
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.beginning import APART
+from levity_trio.store.reads.site.database import APART
 from levity_trio.store.writes.chargers import sessions
 from levity_trio.wire.times import stamp
 

@@ -18,7 +18,7 @@ from levity_trio.store.engine.connection import (
     open_reader,
 )
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.reads.site.beginning import beginning
+from levity_trio.store.reads.site.database import beginning
 from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
 from tests.store.template import new_database

@@ -12,7 +12,7 @@ from levity_trio.store.engine import schema
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import APPLICATION_ID, NotOurs, migrate
 from levity_trio.store.reads.reader import look
-from levity_trio.store.reads.site.beginning import beginning
+from levity_trio.store.reads.site.database import beginning
 from tests.store.books import NOON
 from tests.store.files import contents, make
 

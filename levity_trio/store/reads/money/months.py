@@ -150,7 +150,11 @@ def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
 def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:
     """Return one month since billing began, within a read that has begun."""
     since, until = max(month.since(zone), beginning(known.on, zone)), month.until(zone)
-    state = _state(known, month, is_over=until <= now)
+    state = MonthState.READY if month == known.open_month else MonthState.OVER
+    if month < known.open_month:
+        state = MonthState.CLOSED
+    elif until > now:
+        state = MonthState.RUNNING
     statements = amount = from_wallets = currency = closed_at = closed_by = None
     if state is MonthState.CLOSED:
         ((statements, amount, from_wallets, currency),) = rows(_CLOSED, (str(month),))
@@ -175,11 +179,3 @@ def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime
         energy_wh=energy_wh,
         held_back=held_back,
     )
-
-
-def _state(known: Begun, month: Month, *, is_over: bool) -> MonthState:
-    if month < known.open_month:
-        return MonthState.CLOSED
-    if not is_over:
-        return MonthState.RUNNING
-    return MonthState.READY if month == known.open_month else MonthState.OVER

@@ -10,7 +10,7 @@ from typing import Final
 
 from levity_trio.billing.money import PRICE_DECIMALS
 from levity_trio.billing.quoting import Quote, quote
-from levity_trio.billing.tariff import Blocking, NoVersion, Versions
+from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.tariffs import Tariffs
@@ -103,6 +103,14 @@ def _shown(quoted: Quote) -> DriversPrice:
         EnergyPrice(since=stamp(at), price=_text(price), window=window)
         for at, price, window in quoted.energy
     ]
+    terms, blocking = quoted.blocking, None
+    if terms is not None:
+        blocking = BlockingPrice(
+            price=_text(terms.price),
+            grace_minutes=terms.grace_minutes,
+            maximum=_or_none(terms.maximum),
+            is_until_free=terms.is_until_available,
+        )
     return DriversPrice(
         tariff=quoted.tariff,
         currency=quoted.currency.code,
@@ -112,18 +120,9 @@ def _shown(quoted: Quote) -> DriversPrice:
         session_fee=_or_none(quoted.session_fee),
         minimum=_or_none(quoted.minimum),
         maximum=_or_none(quoted.maximum),
-        blocking=None if quoted.blocking is None else _blocking(quoted.blocking),
+        blocking=blocking,
         free_below_wh=quoted.free_below_wh,
         has_tax=quoted.has_tax,
-    )
-
-
-def _blocking(terms: Blocking) -> BlockingPrice:
-    return BlockingPrice(
-        price=_text(terms.price),
-        grace_minutes=terms.grace_minutes,
-        maximum=_or_none(terms.maximum),
-        is_until_free=terms.is_until_available,
     )
 
 

@@ -124,21 +124,16 @@ def wallets(
 ) -> ListPage[WalletRow]:
     """Return a page of wallets, by the names of their accounts if nothing else is asked for. Raises
     NoPage."""
-    conditions = _conditions(
-        ("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent)
-    )
+    wants = {"prepaid_since": filters.is_prepaid, "spent_since": filters.is_spent}
+    conditions = [
+        WhereCondition(f"{name} IS {'NOT ' if is_so else ''}NULL")
+        for name, is_so in wants.items()
+        if is_so is not None
+    ]
     source = "account LEFT JOIN wallet ON account_id = account.id"
     listing = by_name(source, conditions, sort=sort)
     page = read_page(db, listing, wanted, lambda key: wallet(db, key[-1]))
     return page.of_rows([one for one in page.data if one is not None])
-
-
-def _conditions(*pairs: tuple[str, bool | None]) -> list[WhereCondition]:
-    return [
-        WhereCondition(f"{name} IS {'NOT ' if is_so else ''}NULL")
-        for name, is_so in pairs
-        if is_so is not None
-    ]
 
 
 def wallet(db: Database, account: int) -> WalletRow | None:

@@ -516,7 +516,14 @@ def _turned_away(
         is_at_the_door = kind not in OUTLASTING
         if registration == "refused" or (is_at_the_door and (connected_at or "") >= last_at):
             continue
-        who = _peer(db, names, address) if identity is None else names.get(identity, identity)
+        who = names.get(identity, identity)
+        if identity is None:
+            # that of the charger that connected from there last, if only one
+            last = db.execute(_LAST_FROM, (address,)).fetchall()
+            perhaps = [names[one] for (one,) in last if one in names]
+            who = Told("Something")
+            if len(perhaps) == 1:
+                who = Told("Something, perhaps {1},", *perhaps)
         if is_at_the_door and is_connected:
             who = Told("Another client that calls itself {1}", who)
         if sees_all:
@@ -532,14 +539,6 @@ def _turned_away(
             level=BROKEN_LEVEL if is_broken else "look",
             advice=advice(kind),
         )
-
-
-def _peer(db: Database, names: Mapping[str, str], address: str) -> str:
-    """Return a name for a peer without an identity: that of the charger that connected from there
-    last, if only one."""
-    every = db.execute(_LAST_FROM, (address,)).fetchall()
-    found = [names[charger] for (charger,) in every if charger in names]
-    return Told("Something, perhaps {1},", found[0]) if len(found) == 1 else Told("Something")
 
 
 _WANTED: Final = N_(

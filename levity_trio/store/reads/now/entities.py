@@ -13,9 +13,6 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.reads.chargers.chargers import (
     OMITTED,
-    Connector,
-    OpenFault,
-    Place,
     connectors_of,
     faults,
     served,
@@ -142,10 +139,19 @@ class Entities:
         for one in chargers:
             own = sessions[one.id]
             energy_wh = delivered.get(one.id, 0) + sum(each.energy_wh for each in own)
-            places = [
-                _connector(each, errors, _session(own, each.connector, silence, names))
-                for each in connectors[one.id]
-            ]
+            places: list[SeenConnector] = []
+            for each in connectors[one.id]:
+                error = errors.get((one.id, each.connector)) or errors.get((one.id, 0))
+                is_available = None if each.status is None else each.status != _UNAVAILABLE
+                told = each.told_to_be
+                place = SeenConnector(
+                    connector=each.connector,
+                    status=each.status,
+                    error=None if error is None else error.error_code,
+                    is_in_service=is_available if told is None else told == _OPERATIVE,
+                    session=_session(own, each.connector, silence, names),
+                )
+                places.append(place)
             seen.append(copied(SeenCharger, one, energy_wh=energy_wh, connectors=places))
         omitted_wh = sum(delivered.get(one, 0) for one in omitted)
         return SeenChargers(chargers=seen, omitted=omitted, omitted_wh=omitted_wh)
@@ -182,17 +188,3 @@ def _session(
                 who=names.get(one.id),
             )
     return None
-
-
-def _connector(
-    one: Connector, errors: Mapping[Place, OpenFault], session: SeenSession | None
-) -> SeenConnector:
-    error = errors.get((one.charger, one.connector)) or errors.get((one.charger, 0))
-    is_available = None if one.status is None else one.status != _UNAVAILABLE
-    return SeenConnector(
-        connector=one.connector,
-        status=one.status,
-        error=None if error is None else error.error_code,
-        is_in_service=is_available if one.told_to_be is None else one.told_to_be == _OPERATIVE,
-        session=session,
-    )

@@ -101,7 +101,18 @@ def tags(
 ) -> ListPage[TagRow]:
     """Return a page of the tags of now, by their normal form if nothing else is asked for. Raises
     NoPage."""
-    branch = Branch("tag INDEXED BY tag_key", _conditions(filters))
+    conditions = [WhereCondition(OF_CARDS)]
+    conditions += given(
+        ("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent)
+    )
+    if filters.expired is not None:
+        is_then = f"coalesce(expires_at, '9999') {'<=' if filters.expired else '>'} ?"
+        conditions.append(WhereCondition(is_then, (filters.now,)))
+    if filters.search is not None:
+        of_name = " OR instr(lower(name), lower(?)) > 0" if filters.sees_names else ""
+        values = (filters.search,) * (2 if filters.sees_names else 1)
+        conditions.append(WhereCondition(f"(instr(key, lower(?)) > 0{of_name})", values))
+    branch = Branch("tag INDEXED BY tag_key", conditions)
     listing = ListKeys([branch], ("key",), is_newest_first=False, sort=sort)
     of_key = f"FROM tag WHERE key = ? AND {OF_NOW}"
     return read_page(db, listing, wanted, lambda key: _TAG.every(db, of_key, key[-1:])[0])
@@ -130,23 +141,6 @@ def sort_of_tags(db: Database, asked: str | None, policy: Policy, now: str) -> S
         ),
     }
     return sort_by(columns, asked)
-
-
-def _conditions(filters: TagFilters) -> list[WhereCondition]:
-    conditions = [WhereCondition(OF_CARDS)]
-    conditions += given(
-        ("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent)
-    )
-    if filters.expired is not None:
-        operator = "<=" if filters.expired else ">"
-        conditions.append(
-            WhereCondition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,))
-        )
-    if filters.search is not None:
-        of_name = " OR instr(lower(name), lower(?)) > 0" if filters.sees_names else ""
-        values = (filters.search,) * (2 if filters.sees_names else 1)
-        conditions.append(WhereCondition(f"(instr(key, lower(?)) > 0{of_name})", values))
-    return conditions
 
 
 def periods(db: Database, key: str) -> list[TagRow]:

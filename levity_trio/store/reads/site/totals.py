@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.chargers.links import NO_OUTAGES, SERVER_ENDED, STOPPING
+from levity_trio.store.reads.chargers.charger_facts import NO_OUTAGES, SERVER_ENDED, STOPPING
 from levity_trio.store.reads.site import events
 
 Pair = tuple[str, str]
@@ -134,8 +134,20 @@ class Delivered:
 def totals(db: Database) -> CounterTotals:
     """Read all counts, from one snapshot."""
     summed = _summed(db)
+    known = _counts(
+        db,
+        "SELECT id, max(created_at, coalesce(last_seen_at, ''), coalesce(last_boot_at, '')) "
+        "FROM cp",
+    )
+    # as far as stored: no write is made for that time alone
+    recent = db.execute(
+        "SELECT cp_id, max(at) FROM (SELECT cp_id, at, direction FROM log ORDER BY id DESC LIMIT ?)"
+        " WHERE direction = 'recv' GROUP BY cp_id",
+        (RECENT_FRAMES,),
+    )
+    logged = dict(recent.fetchall())
     return CounterTotals(
-        message_at=_message_at(db),
+        message_at={one: max(str(at), logged.get(one, "")) for one, at in known.items()},
         connectors=db.execute("SELECT DISTINCT cp_id, conn_id FROM tx").fetchall(),
         boots=_counts(db, "SELECT cp_id, count(*) FROM boot GROUP BY cp_id"),
         disconnects=_counts(
@@ -179,25 +191,6 @@ def _counts(db: Database, sql: str, *parameters: str) -> dict[Any, int]:
 
 def _pairs(db: Database, sql: str) -> dict[Pair, int]:
     return {(charger, what): count for charger, what, count in db.execute(sql).fetchall()}
-
-
-def _message_at(db: Database) -> dict[str, str]:
-    """Return the time of each charger's last message, as far as stored: no write is made for that
-    time alone."""
-    known = _counts(
-        db,
-        (
-            "SELECT id, max(created_at, coalesce(last_seen_at, ''), coalesce(last_boot_at, '')) "
-            "FROM cp"
-        ),
-    )
-    recent = db.execute(
-        "SELECT cp_id, max(at) FROM (SELECT cp_id, at, direction FROM log ORDER BY id DESC LIMIT ?)"
-        " WHERE direction = 'recv' GROUP BY cp_id",
-        (RECENT_FRAMES,),
-    ).fetchall()
-    logged = dict(recent)
-    return {charger: max(str(at), logged.get(charger, "")) for charger, at in known.items()}
 
 
 def _summed(db: Database) -> Mapping[str, dict[Pair, int]]:

@@ -17,7 +17,7 @@ from levity_trio.store.cases.settled import by_whom
 from levity_trio.store.cases.transaction import LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import BELOW, PAUSED, WAITED, LoadSpan, spans_of
-from levity_trio.store.reads.chargers.links import ABNORMAL, OWN_REASONS
+from levity_trio.store.reads.chargers.charger_facts import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.transactions.review_queue import Review
 from levity_trio.store.reads.transactions.transactions import (
     TransactionEvent,

@@ -12,7 +12,7 @@ from msgspec import Meta
 from levity_trio.billing.months import Month
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import charger_facts as facts
-from levity_trio.store.reads.chargers import chargers, links
+from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions.use import ChargerUse, use_of
 from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
@@ -134,13 +134,13 @@ async def list_set_aside(
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
-async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[links.Link]:
+async def list_links(request: TypedRequest[PagedWhose, None]) -> ListPage[facts.Link]:
     charger = await whose(request)
-    return await page(request, links.links, charger=charger, wanted=wanted(request.query))
+    return await page(request, facts.links, charger=charger, wanted=wanted(request.query))
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
-async def list_uptimes(request: TypedRequest[UptimeQuery, None]) -> ListPage[links.Uptime]:
+async def list_uptimes(request: TypedRequest[UptimeQuery, None]) -> ListPage[facts.Uptime]:
     charger, query = await whose(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to")
     read = partial(read_uptimes, server=request.api, charger=charger, since=since, until=until)
@@ -153,12 +153,12 @@ def read_uptimes(
     charger: str | None,
     since: str | None = None,
     until: str | None = None,
-) -> list[links.Uptime]:
+) -> list[facts.Uptime]:
     """Return how long a charger, or each of them, was connected; by default, in the last 30
     days."""
     now = server.stamp()
     begin = since or ago(server, UPTIME_DAYS)
-    return links.uptimes(db, charger, begin, min(until or now, now))
+    return facts.uptimes(db, charger, begin, min(until or now, now))
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")

@@ -17,7 +17,7 @@ from levity_trio.config import SETTINGS
 from levity_trio.config.settings import Unusable, sender_parts
 from levity_trio.config.sources import WAYS
 from levity_trio.records import Personal
-from levity_trio.store.reads.site.beginning import own_settings
+from levity_trio.store.reads.site.database import own_settings
 from levity_trio.store.upkeep.nightly import NotBackedUp, check_folder
 from levity_trio.store.writes.site import own_settings as writes
 from levity_trio.told import Told

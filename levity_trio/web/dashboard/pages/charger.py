@@ -14,9 +14,8 @@ from levity_trio.billing.months import Month
 from levity_trio.locale import N_, _
 from levity_trio.manual import makes
 from levity_trio.store.reads.chargers import charger_facts, chargers, local_lists
-from levity_trio.store.reads.chargers.charger_facts import Command, Fault
+from levity_trio.store.reads.chargers.charger_facts import Command, Fault, links
 from levity_trio.store.reads.chargers.chargers import Charger
-from levity_trio.store.reads.chargers.links import links
 from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
