@@ -23,7 +23,7 @@ from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus
 from levity_trio.store.reads.now.copies import CopyState
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
-from levity_trio.store.reads.site.mqtt import MqttState
+from levity_trio.store.reads.site.events import MqttState
 from levity_trio.store.reads.transactions.open import RunningTransaction
 from levity_trio.store.writes.load.leases import MANAGED
 

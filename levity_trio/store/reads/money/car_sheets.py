@@ -112,7 +112,9 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
 
     # What is closed has its positions; of any other month they are what a statement would have.
     is_closed = bool(rows(_IS_CLOSED, (str(of.month), of.account)))
-    every = _closed(rows, of) if is_closed else _next(rows, of, rule)
+    every = [] if is_closed else _next(rows, of, rule)
+    for prices, *row in rows(_CLOSED, (of.account, str(of.month))) if is_closed else ():
+        every.append(BilledPosition(prices, PositionRow(*row)))
     of_car = [one for one in every if one.position.vehicle_id == of.vehicle]
     price = price_in(car_prices(rows, of.account, of.vehicle, of.month.year), str(of.month))
     needs_tariff = price is not None and price.way is PriceWay.BILL
@@ -151,11 +153,6 @@ def car_sheet(db: Database, of: OfCar, rule: Rule, now: datetime) -> CarSheet | 
         is_draft=not (is_closed or is_over),
         meters=tuple((place, meter) for place, meter in meters if meter is not None),
     )
-
-
-def _closed(rows: Rows, of: OfCar) -> list[BilledPosition]:
-    found = rows(_CLOSED, (of.account, str(of.month)))
-    return [BilledPosition(prices, PositionRow(*row)) for prices, *row in found]
 
 
 def _next(rows: Rows, of: OfCar, rule: Rule) -> list[BilledPosition]:

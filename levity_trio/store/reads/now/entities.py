@@ -140,7 +140,19 @@ class Entities:
             own = sessions[one.id]
             energy_wh = delivered.get(one.id, 0) + sum(each.energy_wh for each in own)
             places: list[SeenConnector] = []
+            newest = {session.connector: session for session in own}
             for each in connectors[one.id]:
+                open_one, seen_session = newest.get(each.connector), None
+                if open_one is not None:
+                    seen_session = copied(
+                        SeenSession,
+                        open_one,
+                        transaction=open_one.id,
+                        power_w=silence.power_w(open_one),
+                        phases_a=silence.phases_a(open_one),
+                        offered_a=open_one.limit_a,
+                        who=names.get(open_one.id),
+                    )
                 error = errors.get((one.id, each.connector)) or errors.get((one.id, 0))
                 is_available = None if each.status is None else each.status != _UNAVAILABLE
                 told = each.told_to_be
@@ -149,7 +161,7 @@ class Entities:
                     status=each.status,
                     error=None if error is None else error.error_code,
                     is_in_service=is_available if told is None else told == _OPERATIVE,
-                    session=_session(own, each.connector, silence, names),
+                    session=seen_session,
                 )
                 places.append(place)
             seen.append(copied(SeenCharger, one, energy_wh=energy_wh, connectors=places))
@@ -167,24 +179,3 @@ def things_that_want_a_look(db: Database, now: datetime, rule: Rule, machine: Ma
     return len(
         attention(db, now, rule.zone, machine, found, sees_all=True, policy=rule.policy, load=load)
     )
-
-
-def _session(
-    sessions: Sequence[RunningTransaction],
-    connector: int,
-    silence: Silence,
-    names: Mapping[int, str | None],
-) -> SeenSession | None:
-    """Return the newest session of a connector."""
-    for one in reversed(sessions):
-        if one.connector == connector:
-            return SeenSession(
-                transaction=one.id,
-                energy_wh=one.energy_wh,
-                power_w=silence.power_w(one),
-                phases_a=silence.phases_a(one),
-                offered_a=one.limit_a,
-                is_suspended=one.is_suspended,
-                who=names.get(one.id),
-            )
-    return None

@@ -271,21 +271,16 @@ def _transactions(
     policy, sent = wanted.rule.policy, list[str]()
     for tag in tags:
         sent += forms_as_sent(db, policy.key(tag), policy)
-    for tag in dict.fromkeys([*sent, *_sent(db, looking)]):
+    if len(looking.plain) >= LEAST:
+        text = looking.text.lower()
+        begin_so = db.execute(_SENT, (text, f"{text}\U0010ffff", BROUGHT_ALONG)).fetchall()
+        sent += [tag for (tag,) in begin_so]
+    for tag in dict.fromkeys(sent):
         starts.update(db.execute(_OF_TAG, (tag, most)).fetchall())
     for number in accounts:
         starts.update(db.execute(_OF_HOUSEHOLD, (number, most)).fetchall())
     numbers = sorted(starts, key=lambda number: (starts[number], number), reverse=True)[:most]
     return billed_rows(db, numbers)
-
-
-def _sent(db: Database, looking: _SearchText) -> list[str]:
-    """Return the tags of sessions that begin with the text, also those that nobody added."""
-    text = looking.text.lower()
-    if len(looking.plain) < LEAST:
-        return []
-    bounds = (text, f"{text}\U0010ffff", BROUGHT_ALONG)
-    return [tag for (tag,) in db.execute(_SENT, bounds).fetchall()]
 
 
 LEAST: Final = 3

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.records import record
-from levity_trio.store.reads.site.mqtt import MqttState, before, state
+from levity_trio.store.reads.site.events import MqttState, before, state
 from levity_trio.store.writes.site import mqtt as writes
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
