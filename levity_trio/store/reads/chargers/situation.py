@@ -78,18 +78,14 @@ def reservations_in_force(db: Database, charger: str, now: datetime) -> list[Res
         " WHERE cp_id = ? AND ended_at IS NULL AND expires_at > ?",
         (charger, stamp(now)),
     )
-    return [
-        ReservationInForce(number, connector, id_tag, parent, _members(db, parent))
-        for number, connector, id_tag, parent in rows.fetchall()
-    ]
-
-
-def _members(db: Database, parent: str | None) -> tuple[str, ...]:
-    """Return the tags of a group; all tags are examined."""
-    if parent is None:
-        return ()
-    found = "SELECT id_tag FROM tag WHERE ended_at IS NULL AND lower(parent_id_tag) = lower(?)"
-    return tuple(id_tag for (id_tag,) in db.execute(found, (parent,)).fetchall())
+    # all tags are examined
+    of_group = "SELECT id_tag FROM tag WHERE ended_at IS NULL AND lower(parent_id_tag) = lower(?)"
+    found: list[ReservationInForce] = []
+    for number, connector, id_tag, parent in rows.fetchall():
+        group = [] if parent is None else db.execute(of_group, (parent,)).fetchall()
+        members = tuple(member for (member,) in group)
+        found.append(ReservationInForce(number, connector, id_tag, parent, members))
+    return found
 
 
 def next_number(db: Database, charger: str, allotted: Allotted) -> int:

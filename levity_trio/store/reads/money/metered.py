@@ -70,7 +70,12 @@ class SiteRegisters:
         for row in sorted(
             {row[0]: row for row in self._found(charger)}.values(), key=lambda row: (row[2], row[0])
         ):
-            by_connector[row[1]].append(self._transaction(charger, row))
+            number, connector, began, ended, begin, end, wh, method, confidence, seen = row
+            energy = self._so_far.get(number, 0) if wh is None else wh
+            begin, end = (None, None) if connector is None else (register(begin), register(end))
+            metered = Metered(number, began, ended, begin, end, energy, method, seen or "")
+            known = ReconciledTransaction(metered, charger, connector, confidence == CERTAIN)
+            by_connector[connector].append(known)
         if share_register([[one.metered for one in some] for some in by_connector.values()]):
             every = sorted(
                 (one for some in by_connector.values() for one in some),
@@ -114,13 +119,6 @@ class SiteRegisters:
                 who = settled_by(self._rows, of_it)
                 explained[of_it] = transactions[of_it]._replace(settled_by=who)
         return ReconciledConnector(number, course, explained)
-
-    def _transaction(self, charger: str, row: Row) -> ReconciledTransaction:
-        number, connector, began, ended, begin, end, wh, method, confidence, seen = row
-        energy = self._so_far.get(number, 0) if wh is None else wh
-        begin, end = (None, None) if connector is None else (register(begin), register(end))
-        metered = Metered(number, began, ended, begin, end, energy, method, seen or "")
-        return ReconciledTransaction(metered, charger, connector, confidence == CERTAIN)
 
     # Readings
 

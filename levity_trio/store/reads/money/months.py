@@ -120,7 +120,7 @@ def months(
     known = begun(rows)
     if known is None:
         return []
-    found = _newest_first(known, Month.of(in_zone(now, zone).date()))
+    found = _newest_first(known, zone, now)
     chosen = (one for one in found if before is None or str(one) < before)
     return [of_month(rows, known, one, zone, now) for one in islice(chosen, most)]
 
@@ -129,7 +129,7 @@ def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth 
     """Return one month; None for one before billing began, or that has not begun."""
     rows = rows_of(db)
     known = begun(rows)
-    if known is None or month not in _newest_first(known, Month.of(in_zone(now, zone).date())):
+    if known is None or month not in _newest_first(known, zone, now):
         return None
     return of_month(rows, known, month, zone, now)
 
@@ -139,9 +139,10 @@ def held_back_of_month(db: Database, month: str) -> list[HeldBackTransaction]:
     return _HELD_BACK.every(db, _ASKED_FOR_LATER, (month, MOST_HELD_BACK))
 
 
-def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
+def _newest_first(known: Begun, zone: tzinfo, now: datetime) -> Iterator[Month]:
     """Yield the months from the present one back to the first, which may be one to come."""
-    first, one = Month.of(known.on), max(present, Month.of(known.on))
+    first = Month.of(known.on)
+    one = max(first, Month.of(in_zone(now, zone).date()))
     while one >= first:
         yield one
         one = one.before
