@@ -216,7 +216,7 @@ def told(books: Books, filters: FrameFilters, limit: int = 100) -> list[int]:
     while True:
         with reading(books) as db:
             page = frames(db, filters, limit, cursor)
-        found += [int(one.frame.strip("[]")) for one in page.data]
+        found += [int(one.payload.strip("[]")) for one in page.data]
         if (cursor := page.next_cursor) is None:
             return found
 
@@ -261,9 +261,9 @@ def test_a_page_of_large_frames_ends_early(books: Books, monkeypatch: pytest.Mon
         )
     with reading(books) as db:
         page = frames(db, FrameFilters(), 50, None)
-        assert [one.frame for one in page.data] == ["2 is large"]
+        assert [one.payload for one in page.data] == ["2 is large"]
         page = frames(db, FrameFilters(), 50, page.next_cursor)
-        assert [one.frame for one in page.data] == ["1 is large"]
+        assert [one.payload for one in page.data] == ["1 is large"]
 
 
 def test_an_empty_log(books: Books) -> None:

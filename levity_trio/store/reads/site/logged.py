@@ -34,27 +34,38 @@ class FrameFilters(NamedTuple):
 
 
 @record
-class Frame:
-    """A frame exchanged with a charger. `message_id` is as sent by the charger, with its quotes."""
+class LogEntry:
+    """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a
+    connection."""
 
     id: int
-    charger: str
-    session: int | None
-    at: str
+    charge_point_id: str
     direction: str
-    message_id: str | None
-    action: str | None
-    frame: str
+    message_type: str | None
+    payload: str
+    timestamp: str
+    correlation_id: str | None
+    session: int | None
 
 
 _ENDS: Final = (
     "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)"
 )
 """Two look-ups; both in one SELECT of the log would scan it."""
-_FRAME: Final = Shape(Frame)
+_FRAME: Final = Shape(
+    LogEntry,
+    charge_point_id="cp_id",
+    direction="CASE direction WHEN 'recv' THEN 'IN' WHEN 'send' THEN 'OUT' ELSE direction END",
+    message_type="action",
+    payload="frame",
+    timestamp="at",
+    correlation_id="message_id",
+)
 
 
-def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> ListPage[Frame]:
+def frames(
+    db: Database, filters: FrameFilters, limit: int, cursor: str | None
+) -> ListPage[LogEntry]:
     """Return a page of frames. `total` is known only without a filter other than times. Raises
     NoPage."""
     ((oldest, newest),) = db.execute(_ENDS).fetchall()
@@ -87,7 +98,7 @@ def _first_since(db: Database, at: str, oldest: int, newest: int) -> int:
 
 def _backwards(
     db: Database, filters: FrameFilters, first: int, upto: int, limit: int
-) -> tuple[list[Frame], int]:
+) -> tuple[list[LogEntry], int]:
     """Return the frames of a stretch of ids, the newest first, and the id down to which it was
     read."""
     wanted, values = and_all(
@@ -106,11 +117,11 @@ def _backwards(
         ),
         (first, upto, *values, limit),
     )
-    frames: list[Frame] = []
+    frames: list[LogEntry] = []
     left = MOST_CHARACTERS
     for row in rows:
         frame = _FRAME.read(row)
-        left -= len(frame.frame)
+        left -= len(frame.payload)
         if frames and left < 0:
             return frames, frames[-1].id
         frames.append(frame)

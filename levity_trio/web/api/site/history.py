@@ -83,7 +83,7 @@ class PowerQuery(ClientInput):
     day: LocalDay | None = None
 
 
-@ENDPOINTS.get("/api/power", Role.VIEWER, "invalid")
+@ENDPOINTS.get("/api/power", Role.VIEWER)
 async def get_power(request: TypedRequest[PowerQuery, None]) -> DayPower:
     """Show the energy of a day by the quarter of an hour: of the site, of each charger, and of the
     day before. Two years are kept."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage
-from levity_trio.store.reads.site.logged import FrameFilters, frames
+from levity_trio.store.reads.site.logged import FrameFilters, LogEntry, frames
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
@@ -19,7 +18,6 @@ ENDPOINTS: Final = Endpoints("logs")
 
 FILTERED_DAYS: Final = 1
 """How far back a filter looks without `from`: the log has no index but the time."""
-DIRECTIONS: Final = {"recv": "IN", "send": "OUT"}
 
 
 class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
@@ -38,20 +36,6 @@ class LogsQuery(ClientInput, rename={"since": "from", "before": "to"}):
     cursor: str | None = None
 
 
-class LogEntry(msgspec.Struct):
-    """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a
-    connection."""
-
-    id: int
-    charge_point_id: str
-    direction: str
-    message_type: str | None
-    payload: str
-    timestamp: str
-    correlation_id: str | None
-    session: int | None
-
-
 @ENDPOINTS.get("/api/logs", Role.OPERATOR)
 async def list_frames(request: TypedRequest[LogsQuery, None]) -> ListPage[LogEntry]:
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page
@@ -67,18 +51,4 @@ def read_frames(db: Database, server: Server, query: LogsQuery) -> ListPage[LogE
     if since is None and any(wanted):
         since = ago(server, FILTERED_DAYS)
     filters = FrameFilters(*wanted, since, moment(query.before, "to"))
-    rows = frames(db, filters, query.limit, query.cursor)
-    entries: list[LogEntry] = []
-    for frame in rows.data:
-        entry = LogEntry(
-            id=frame.id,
-            charge_point_id=frame.charger,
-            direction=DIRECTIONS.get(frame.direction, frame.direction),
-            message_type=frame.action,
-            payload=frame.frame,
-            timestamp=frame.at,
-            correlation_id=frame.message_id,
-            session=frame.session,
-        )
-        entries.append(entry)
-    return rows.of_rows(entries)
+    return frames(db, filters, query.limit, query.cursor)

@@ -20,6 +20,7 @@ from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import places
 from levity_trio.store.reads.people.places import RefusedCard, SpaceRow
+from levity_trio.store.reads.site.logged import LogEntry
 from levity_trio.store.reads.transactions.billed import billed_transactions
 from levity_trio.store.reads.transactions.meter_keys import lacks_key, meter_keys
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
@@ -31,7 +32,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.people.limits import SPACES
 from levity_trio.web.api.site.history import HistoryQuery, read_history
-from levity_trio.web.api.site.logs import LogEntry, LogsQuery, read_frames
+from levity_trio.web.api.site.logs import LogsQuery, read_frames
 from levity_trio.web.dashboard.operations import groups_for, page_of
 from levity_trio.web.dashboard.page import (
     Changed,
