@@ -28,7 +28,7 @@ from levity_trio.signed.records import (
     SentRecord,
     SignedReading,
     SignedRecord,
-    Unreadable,
+    UnreadableRecord,
     parse_record,
     records_in,
 )
@@ -138,7 +138,7 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
 
 def verified(sent: SentRecord, keys: Iterable[MeterKey]) -> tuple[SignedRecord, MeterKey] | None:
     """Return a record with the key with which it was signed; None if it was signed with none of
-    them, or was changed. Raises Unreadable, CannotCheck."""
+    them, or was changed. Raises UnreadableRecord, CannotCheck."""
     record = parse_record(sent)
     curve = curve_of(record.algorithm)
     for key in keys:
@@ -161,7 +161,7 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
     known = known or [*keys]
     try:
         found = verified(sent, [one.key for one in known])
-    except (Unreadable, CannotCheck) as problem:
+    except (UnreadableRecord, CannotCheck) as problem:
         raise _Unproven(problem.args[0]) from problem
     if found is None and is_certain:
         raise _Doubtful(
@@ -277,7 +277,7 @@ def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | N
     root = Element("values")
     for one in sent:
         value = SubElement(root, "value", transactionId=str(transaction))
-        with suppress(Unreadable):
+        with suppress(UnreadableRecord):
             reasons = parse_record(one).reasons
             if BEGIN in reasons or reasons & ENDS:
                 value.set("context", f"Transaction.{'End' if reasons & ENDS else 'Begin'}")

@@ -41,7 +41,7 @@ _EXPORT: Final = re.compile(r"(?:^|:)(?:0?2|C[0-3])\.0?8\.", re.IGNORECASE)
 _UNITS: Final[Mapping[str, int]] = {"Wh": 1, "kWh": 1000}
 
 
-class Unreadable(ValueError):
+class UnreadableRecord(ValueError):
     """A value is no record of OCMF. The text says why."""
 
 
@@ -137,27 +137,27 @@ def _base64(text: str) -> bytes:
 
 
 def parse_record(sent: SentRecord) -> SignedRecord:
-    """Return a record. Raises Unreadable."""
+    """Return a record. Raises UnreadableRecord."""
     if sent.text.startswith(ALFEN):
         return _of_alfen(sent)
     payload, _, signature = sent.text.removeprefix(HEADER).rpartition("|")
     told, sealed = _object(payload), _object(signature)
     encoding, kind = sealed.get("SE", "hex"), sealed.get("SM", "application/x-der")
     if encoding not in ("hex", "base64") or kind != "application/x-der":
-        raise Unreadable(Told("its signature is of another kind than OCMF describes"))
+        raise UnreadableRecord(Told("its signature is of another kind than OCMF describes"))
     data = str(sealed.get("SD", ""))
     try:
         signed = bytes.fromhex(data) if encoding == "hex" else _base64(data)
     except ValueError as error:
-        raise Unreadable(Told("its signature is no {1}", encoding)) from error
+        raise UnreadableRecord(Told("its signature is no {1}", encoding)) from error
     readings = told.get("RD")
     if not isinstance(readings, list) or not all(isinstance(one, dict) for one in readings):
-        raise Unreadable(Told("it has no readings"))
+        raise UnreadableRecord(Told("it has no readings"))
     page = _PAGE.fullmatch(_text(told, "PG"))
     try:
         content = payload.encode()
     except UnicodeEncodeError as error:
-        raise Unreadable(Told("it is not OCMF: a section is no JSON")) from error
+        raise UnreadableRecord(Told("it is not OCMF: a section is no JSON")) from error
     return SignedRecord(
         sent,
         content,
@@ -174,9 +174,9 @@ def _object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, RecursionError, InvalidOperation) as error:
-        raise Unreadable(Told("it is not OCMF: a section is no JSON")) from error
+        raise UnreadableRecord(Told("it is not OCMF: a section is no JSON")) from error
     if not isinstance(found, dict):
-        raise Unreadable(Told("it is not OCMF: a section is no object"))
+        raise UnreadableRecord(Told("it is not OCMF: a section is no object"))
     return found
 
 
@@ -254,7 +254,7 @@ def _of_alfen(sent: SentRecord) -> SignedRecord:
             f"fault {state & _FAULTS:x}" if state & _FAULTS else GOOD,
         )
     except (ValueError, KeyError, struct.error, InvalidOperation) as error:
-        raise Unreadable(Told("it is no record of Alfen")) from error
+        raise UnreadableRecord(Told("it is no record of Alfen")) from error
     return SignedRecord(
         sent,
         payload,

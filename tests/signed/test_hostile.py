@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from levity_trio.signed.checking import KnownKey, SignedState, check
 from levity_trio.signed.keys import NoKey, is_signed_with, parse_key
-from levity_trio.signed.records import SentRecord, Unreadable, parse_record, records_in
+from levity_trio.signed.records import SentRecord, UnreadableRecord, parse_record, records_in
 from tests.signed.meters import SESSION, Meter, Raw, begin, end, found
 from tests.signed.test_wrappers import xml
 
@@ -364,7 +364,7 @@ def test_any_text(text: str) -> None:
 def _is_read(sent: SentRecord) -> bool:
     try:
         parse_record(sent)
-    except Unreadable:
+    except UnreadableRecord:
         return False
     return True
 

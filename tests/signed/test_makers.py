@@ -11,7 +11,7 @@ import pytest
 
 from levity_trio.signed.checking import KnownKey, SignedState, check, verified
 from levity_trio.signed.keys import CannotCheck
-from levity_trio.signed.records import SentRecord, Unreadable
+from levity_trio.signed.records import SentRecord, UnreadableRecord
 from tests.signed.makers import FORMS, Form
 from tests.signed.meters import Meter, flipped, signed_bits
 from tests.sizes import IS_FULL
@@ -50,7 +50,7 @@ def test_a_changed_bit_is_never_proven_and_has_a_reason(form: Form) -> None:
 def _is_verified(text: str, meter: Meter) -> bool:
     try:
         return verified(SentRecord(text, ""), [meter.key]) is not None
-    except (Unreadable, CannotCheck):
+    except (UnreadableRecord, CannotCheck):
         return False
 
 
