@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 from levity_trio.signed.keys import (
     CannotCheck,
     MeterKey,
-    NoKey,
+    NoMeterKey,
     curve_of,
     is_signed_with,
     parse_key,
@@ -155,7 +155,7 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
     """
     known = [one for one in keys if one.is_owners]
     if not known and sent.key:
-        with suppress(NoKey):
+        with suppress(NoMeterKey):
             known.append(KnownKey(parse_key(sent.key), is_owners=False))
     is_certain = bool(known)
     known = known or [*keys]

@@ -40,7 +40,7 @@ LONGEST: Final = 10_000
 """Characters of a text that may be a key."""
 
 
-class NoKey(ValueError):
+class NoMeterKey(ValueError):
     """A text is no public key of a meter. The text says why."""
 
 
@@ -78,15 +78,15 @@ def parse_key(given: str | bytes) -> MeterKey:
     """Return the key in a file, or in a text of a label: PEM, base64 or hex of DER, or of a bare
     point; what stands around it, as in an address, is passed over.
 
-    Raises NoKey.
+    Raises NoMeterKey.
     """
     if len(given) > LONGEST:
-        raise NoKey(Told("the text is too long for a public key"))
+        raise NoMeterKey(Told("the text is too long for a public key"))
     for data in _candidates(given):
         key = _key_in(data)
         if key is not None and _is_on_curve(key):
             return key
-    raise NoKey(
+    raise NoMeterKey(
         Told(
             "there is no public key of a meter in it: give what the label of the meter shows, as "
             "PEM, base64 or hex"

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.signed.checking import KnownKey, SignedState, check
-from levity_trio.signed.keys import NoKey, is_signed_with, parse_key
+from levity_trio.signed.keys import NoMeterKey, is_signed_with, parse_key
 from levity_trio.signed.records import SentRecord, UnreadableRecord, parse_record, records_in
 from tests.signed.meters import SESSION, Meter, Raw, begin, end, found
 from tests.signed.test_wrappers import xml
@@ -407,7 +407,7 @@ def test_any_change_of_many_bits(bits: list[int]) -> None:
 
 @given(st.text(max_size=300) | st.binary(max_size=300))
 def test_any_key(given_key: str | bytes) -> None:
-    with pytest.raises(NoKey):
+    with pytest.raises(NoMeterKey):
         parse_key(given_key)
 
 

@@ -6,7 +6,7 @@ from base64 import b64encode, urlsafe_b64encode
 import pytest
 
 from levity_trio.signed.checking import KnownKey, SignedState, check
-from levity_trio.signed.keys import LONGEST, NoKey, parse_key
+from levity_trio.signed.keys import LONGEST, NoMeterKey, parse_key
 from tests.signed.meters import CURVES, SESSION, Meter, begin, end
 
 each_curve = pytest.mark.parametrize("curve", CURVES)
@@ -84,7 +84,7 @@ def test_each_form_is_the_same_key(curve: str, form: str) -> None:
     ],
 )
 def test_what_is_no_key(given: str | bytes) -> None:
-    with pytest.raises(NoKey) as raised:
+    with pytest.raises(NoMeterKey) as raised:
         parse_key(given)
     assert str(raised.value)
 
@@ -96,7 +96,7 @@ def test_a_point_that_is_not_on_its_curve(curve: str) -> None:
     for place in (len(meter.der) - 1, len(meter.der) - 30):
         der = bytearray(meter.der)
         der[place] ^= 1
-        with pytest.raises(NoKey):
+        with pytest.raises(NoMeterKey):
             parse_key(der.hex())
 
 
@@ -104,7 +104,7 @@ def test_a_part_of_a_key() -> None:
     meter = Meter()
     for text in (meter.der.hex(), b64encode(meter.der).decode()):
         for length in range(0, len(text) - 2, 7):
-            with pytest.raises(NoKey):
+            with pytest.raises(NoMeterKey):
                 parse_key(text[:length])
 
 
@@ -116,7 +116,7 @@ def test_a_private_key_is_none() -> None:
         ).decode()
         + "\n-----END PRIVATE KEY-----\n"
     )
-    with pytest.raises(NoKey):
+    with pytest.raises(NoMeterKey):
         parse_key(text)
 
 
@@ -125,7 +125,7 @@ def test_a_private_key_is_none() -> None:
     "made", ["a", "30", "M", "04 ", "A:", "-----", "a\n", "=", "04" * 24 + ":"]
 )
 def test_a_long_text_is_refused(size: int, made: str) -> None:
-    with pytest.raises(NoKey):
+    with pytest.raises(NoMeterKey):
         parse_key(made * (size // len(made) + 1))
 
 

@@ -17,7 +17,7 @@ from levity_trio.signed.checking import (
     check,
     transparency_file,
 )
-from levity_trio.signed.keys import MeterKey, NoKey, parse_key
+from levity_trio.signed.keys import MeterKey, NoMeterKey, parse_key
 from levity_trio.signed.records import LONGEST, records_in
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, span
 from levity_trio.store.engine.database import Database, Rows, rows_of
@@ -105,7 +105,7 @@ def told_keys(rows: Rows, charger: str) -> Iterator[ToldKey]:
     """Yield the keys that the settings of a charger tell, or told, the newest first."""
     for name, text, read_at in rows(_TOLD, (charger,)):
         number = _CONNECTOR.search(name)
-        with suppress(NoKey):
+        with suppress(NoMeterKey):
             yield ToldKey(int(number[1]) if number else 0, parse_key(text), read_at)
 
 

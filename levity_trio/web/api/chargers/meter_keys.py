@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from levity_trio.records import Personal
-from levity_trio.signed.keys import LONGEST, NoKey, parse_key
+from levity_trio.signed.keys import LONGEST, NoMeterKey, parse_key
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import meter_keys as stored
 from levity_trio.store.reads.transactions.meter_keys import KnownMeterKey
@@ -59,7 +59,7 @@ async def add_meter_key(request: TypedRequest[None, MeterKeyBody]) -> KnownMeter
         raise invalid("key", words)
     try:
         key = parse_key(body.key)
-    except NoKey as problem:
+    except NoMeterKey as problem:
         raise invalid("key", str(problem)) from None
     number = await request.write(writes.add, charger, body.connector, key)
     known = await request.read(stored.meter_keys, charger=charger)

@@ -326,7 +326,7 @@ def _circuit(circuit: Circuit, known: _SiteChecks) -> LoadCircuit:
     )
 
 
-class ConnectorBody(ClientInput, kw_only=True):
+class LoadConnectorBody(ClientInput, kw_only=True):
     """A connector of a charger."""
 
     charger: Charger
@@ -337,7 +337,7 @@ class ConnectorBody(ClientInput, kw_only=True):
         return self.charger, self.connector
 
 
-class RotationBody(ConnectorBody, kw_only=True):
+class RotationBody(LoadConnectorBody, kw_only=True):
     """How the lines of a charger lie on the phases of the feeder: RST is L1, L2, L3."""
 
     rotation: Annotated[
@@ -378,14 +378,14 @@ class CurrentsBody(ClientInput):
     amperes: Annotated[list[float], Meta(min_length=1, max_length=3)]
 
 
-class HandBody(ConnectorBody, kw_only=True):
+class HandBody(LoadConnectorBody, kw_only=True):
     """A limit for a connector until it is lifted; null lifts it."""
 
     amperes: Annotated[int, Meta(ge=0, le=MOST_AMPERES)] | None = None
     reason: Why = ""
 
 
-class BoostBody(ConnectorBody, kw_only=True):
+class BoostBody(LoadConnectorBody, kw_only=True):
     """Its maximum for the car at a connector, as far as the circuits allow it."""
 
     minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 60

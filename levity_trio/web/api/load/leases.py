@@ -29,7 +29,7 @@ from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, Typed
 from levity_trio.web.api.engine.kilowatt_hours import extended
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.problems import invalid, not_found
-from levity_trio.web.api.load.feeder import Charger, ConnectorBody, load_of
+from levity_trio.web.api.load.feeder import Charger, LoadConnectorBody, load_of
 from levity_trio.wire.times import from_seconds, stamp
 
 ENDPOINTS: Final = Endpoints("load")
@@ -271,7 +271,7 @@ async def forget_load(request: TypedRequest[None, MemoryBody]) -> ListPage[LoadM
 # Trials
 
 
-class TrialBody(ConnectorBody):
+class TrialBody(LoadConnectorBody):
     """The connector at which a car stands, ready to charge."""
 
 
