@@ -116,7 +116,8 @@ def test_a_changed_bit_is_found() -> None:
         *({"page": 5}, {"page": 7}, {"session": 8}, {"card": b"0102030B"}, {"serial": b"0A02"}),
         *({"obis": EXPORT}, {"unit": VARH}, {"scale": 1}),
         *({"status": 1 << bit} for bit in (1, 2, 16)),
-        *({"register": 0}, {"register": 99_999}),
+        *({"register": 0}, {"register": 99_999}, {"register": 2**64 - 1}),
+        *({"scale": 127}, {"scale": -128}),
     ],
     ids=str,
 )

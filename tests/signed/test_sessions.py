@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.signed.checking import SignedFinding, SignedState
+from levity_trio.signed.checking import KnownKey, SignedFinding, SignedState, check
 from tests.signed.meters import (
     CURVES,
     END,
@@ -465,4 +465,11 @@ def test_algorithms_that_the_format_does_not_name(algorithm: object) -> None:
 def test_the_curve_of_the_record_is_another_than_that_of_the_key() -> None:
     meter = Meter("secp256k1")
     finding = found(meter, meter.signed(meter.payload(begin(), end()), SA="ECDSA-secp256r1-SHA256"))
+    assert finding.state is not PROVEN
+
+
+def test_records_of_one_session_signed_with_two_known_keys() -> None:
+    meter, other = Meter(), Meter(page=121)
+    records = [meter.record(begin()), other.record(end())]
+    finding = check(records, [KnownKey(meter.key, True), KnownKey(other.key, True)], SESSION)
     assert finding.state is not PROVEN

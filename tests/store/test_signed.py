@@ -3,11 +3,13 @@ otherwise, and changes no figure."""
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from levity_trio.store.writes.transactions import closing
 from tests.signed.meters import Meter
+from tests.signed.test_alfen import BEGIN, STOP, data, record
 from tests.store.books import Books, Station, meter_value
 from tests.store.signing import enter, look, of_meter, signed, state
 
@@ -341,3 +343,25 @@ def test_a_meter_that_is_replaced(site: Site) -> None:
         enter(site.books, meter)
     assert state(site.books, first) == ("proven", 7350, 1)
     assert state(site.books, second) == ("proven", 7350, 1)
+
+
+@pytest.mark.sqlite
+def test_alfen_of_a_hostile_charger_stops_nobody(site: Site) -> None:
+    """With its own key beside it."""
+    meter = Meter("secp192r1")
+    now = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    pair = [
+        record(BEGIN, data(now, 0, 5), meter=meter),
+        record(STOP, data(now, 2**64 - 1, 6), meter=meter),
+    ]
+    values = [
+        signed(json.dumps({"signedMeterData": one, "publicKey": meter.der.hex()})) for one in pair
+    ]
+    odd = site.station.start(1000)
+    site.books.wait(60)
+    site.station.stop(odd, 2000, data=[meter_value(site.station.clock(), 2000, *values)])
+    look(site.books)
+    assert state(site.books, odd) == ("unproven", None, 0)
+    honest = site.session(2000, 3000)
+    look(site.books)
+    assert state(site.books, honest) == ("unproven", None, 0)  # its key is not known
