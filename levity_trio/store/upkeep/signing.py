@@ -25,6 +25,9 @@ from levity_trio.wire.times import stamp
 
 AT_ONCE: Final = 20
 """Transactions of one read and one write."""
+REST: Final = 2.0
+"""A step is followed by a rest of so many times its length: a database of years has many sessions
+at its first start."""
 
 
 @asynccontextmanager
@@ -42,15 +45,17 @@ async def _keep_on(writer: Writer, reader: Reader, clock: Clock, seconds: float)
     await writer.sharing.duties.wait()
     sparing = Sparing(reader, "the signed values of a transaction cannot be checked")
     while True:
+        began, is_done = trio.current_time(), True
         with surviving("signed values could not be checked"):
-            await _look(writer, reader, sparing, clock)
-        await trio.sleep(seconds)
+            is_done = await _look(writer, reader, sparing, clock)
+        await trio.sleep(seconds if is_done else REST * (trio.current_time() - began))
 
 
-async def _look(writer: Writer, reader: Reader, sparing: Sparing, clock: Clock) -> None:
-    """Check the next few sessions: a database of years has many at its first start."""
+async def _look(writer: Writer, reader: Reader, sparing: Sparing, clock: Clock) -> bool:
+    """Check the next few sessions; return whether there were none."""
     done = await reader.run(revision)
     changed = await reader.run(partial(month_use.changed, after=done, most=AT_ONCE))
     if changed:
         found = await sparing.run(checked, [number for number, _ in changed])
         await writer.run(keep, found, changed[-1][1], stamp(clock()))
+    return not changed
