@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions.signing import check_again
 from tests.signed.meters import Meter
 from tests.signed.test_alfen import BEGIN, STOP, data, record
+from tests.store.bills import ANNA, Biller, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
 from tests.store.signing import enter, look, of_meter, signed, state
 
@@ -217,6 +219,46 @@ def test_records_that_an_earlier_session_has(site: Site) -> None:
     assert found[0] != "proven"
     assert site.certainty(first) == (7350, "certain", "")
     assert site.certainty(again)[0] == 7350
+
+
+def test_records_that_another_charger_heard_doubt_nobody(site: Site) -> None:
+    """Its session began before, and it tells the key of the other's meter as its own."""
+    enter(site.books, site.meter)
+    other = Station(site.books, "CP-2")
+    earlier = other.start(1000, tag="OTHER")
+    honest = site.session(1000, 8350)
+    told = json.dumps({"signedMeterData": site.sent, "publicKey": site.meter.der.hex()})
+    other.stop(earlier, 8350, data=[meter_value(other.clock(), 8350, signed(told))])
+    look(site.books)
+    assert state(site.books, earlier) == ("proven", 7350, 0)
+    site.books.run(check_again, "CP-1")
+    look(site.books)
+    assert state(site.books, honest) == ("proven", 7350, 1)
+    assert site.certainty(honest) == (7350, "certain", "")
+
+
+def test_a_month_that_is_closed_before_the_check(books: Books) -> None:
+    """The check is done all the same, so that the figure is doubted and can be corrected."""
+    site = Site(books)
+    house = house_of_two(books)
+    house.give(ANNA, "TAG")
+    biller = Biller(house)
+    enter(books, site.meter)
+    site.session(1000, 2000)
+    begun = of_meter(site.station, "B", 2000)
+    wrong = site.station.start(2000)
+    books.wait(60)
+    sent = signed(site.meter.record(begun, of_meter(site.station, "E", 3000)))
+    site.station.stop(wrong, 9000, data=[meter_value(site.station.clock(), 9000, sent)])
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    assert state(books, wrong) is None
+    look(books)
+    assert state(books, wrong) == ("doubtful", 1000, 1)
+    assert site.certainty(wrong)[:2] == (7000, "doubtful")
+    month_is_over(books, 4)
+    biller.close("2026-04")
+    assert books.count("bill_work WHERE tx_id IS NOT NULL") == 1  # that one waits for a person
 
 
 def test_honest_neighbours_of_a_liar_are_not_doubted(site: Site) -> None:

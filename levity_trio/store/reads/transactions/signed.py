@@ -36,9 +36,10 @@ _ENTERED: Final = (
 _TOLD: Final = (
     "SELECT key, value, read_at FROM configuration "
     "WHERE cp_id = ? AND is_known = 1 AND value <> '' "
-    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC"
+    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC LIMIT 100"
 )
-"""Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values)."""
+"""Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values). A
+charger may tell another one at each boot."""
 _CONNECTOR: Final = re.compile(r"(?<!\d)(\d{1,2})\]?$")
 _FITTING: Final = "SELECT key FROM signed_check WHERE tx_id = ?"
 _WORK: Final = "SELECT revision FROM signed_work WHERE id = 1"

@@ -51,13 +51,16 @@ _SEAL: Final = (
 _SETTLED: Final = (
     "DELETE FROM bill_work "
     "WHERE revision IN (SELECT revision FROM bill_work LEFT JOIN tx ON tx.id = tx_id "
-    "WHERE revision <= ? AND (bill_work.account_id IS NOT NULL OR stop_time < ? "
+    "WHERE revision <= ? AND (bill_work.account_id IS NOT NULL "
+    "OR (revision <= coalesce((SELECT revision FROM signed_work WHERE id = 1), revision) "
+    "AND (stop_time < ? "
     "OR (status = 'Completed' AND stop_time < ? AND review IS NULL AND judge_after IS NULL "
     "AND confidence = 'certain' AND EXISTS (SELECT 1 FROM position JOIN statement "
-    "ON statement.id = statement_id WHERE position.tx_id = tx.id AND number IS NOT NULL))) "
+    "ON statement.id = statement_id WHERE position.tx_id = tx.id AND number IS NOT NULL))))) "
     "LIMIT ?)"
 )
-"""What a closing settled. What waits for a review, or is nobody's, stays."""
+"""What a closing settled. What waits for a review, or for the check of its signed values, or is
+nobody's, stays."""
 
 
 class Closed(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Final
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.log.output import get_logger
 from levity_trio.signed.checking import SignedFinding, SignedState
-from levity_trio.store.cases.transaction import find_transaction
+from levity_trio.store.cases.transaction import StoredTransaction, find_transaction
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.transactions.signed import CheckedSession
@@ -26,9 +26,10 @@ _KEEP: Final = (
     f"VALUES (?, ?, {marks(SignedFinding._fields)})"
 )
 _SAME_PAGES: Final = (
-    "SELECT tx_id FROM signed_check "
-    "WHERE key = ? AND last_page >= ? AND first_page <= ? AND tx_id < ? LIMIT 1"
+    "SELECT tx_id FROM signed_check JOIN tx ON tx.id = tx_id WHERE key = ? AND last_page >= ? "
+    "AND first_page <= ? AND tx_id < ? AND (is_owners = 1 OR cp_id = ?) LIMIT 1"
 )
+"""What another charger sent with a key that it told contradicts nobody."""
 _DONE: Final = (
     "INSERT INTO signed_work (id, revision) VALUES (1, ?) "
     "ON CONFLICT (id) DO UPDATE SET revision = max(signed_work.revision, excluded.revision)"
@@ -58,7 +59,7 @@ def _keep(db: UnitOfWork, one: CheckedSession, at: str) -> None:
     number, finding = one
     tx = find_transaction(db.rows, number)
     before = [tuple(row) for row in db.rows(_KEPT, (number,))]
-    now = [] if finding is None else [_row(_unique(db, number, finding))]
+    now = [] if finding is None or tx is None else [_row(_unique(db, tx, finding))]
     if tx is None or before == now:
         return
     db.execute(_DELETE, (number,))
@@ -67,9 +68,9 @@ def _keep(db: UnitOfWork, one: CheckedSession, at: str) -> None:
     judge_again(db, Origin(tx.charger, None, at), number, Cause.LATER)
 
 
-def _unique(db: UnitOfWork, number: int, finding: SignedFinding) -> SignedFinding:
+def _unique(db: UnitOfWork, tx: StoredTransaction, finding: SignedFinding) -> SignedFinding:
     """Return a finding that an earlier session has the same records, if one does."""
-    pages = (finding.key, finding.first_page, finding.last_page, number)
+    pages = (finding.key, finding.first_page, finding.last_page, tx.id, tx.charger)
     for (other,) in db.rows(_SAME_PAGES, pages):
         words = Told("session {1} has the same signed records", other)
         return finding._replace(state=SignedState.DOUBTFUL, told=words)
