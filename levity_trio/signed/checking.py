@@ -25,6 +25,7 @@ from levity_trio.signed.records import (
     ENDS,
     EXCEPTION,
     GOOD,
+    POWER_FAILED,
     SentRecord,
     SignedReading,
     SignedRecord,
@@ -39,13 +40,14 @@ PROVEN_CLOCKS: Final = frozenset("SR")
 """Clocks by which times are proven: synchronized, and relative (table 19)."""
 SAME_TIME: Final = timedelta(minutes=2)
 """Signed times and those of a session are apart by no more, where both are right."""
-OTHER_TIME: Final = timedelta(hours=1)
+OTHER_TIME: Final = timedelta(minutes=10)
 """What was signed further from a session is of another one."""
 COARSEST: Final = 1000
 """Wh of one unit of a last digit. A coarser register proves nothing about a session."""
 MOST_BEGINS: Final = 10
 MOST_RECORDS: Final = 3_000
-"""Of a session: one a minute for two days."""
+MOST_READINGS: Final = 10_000
+"""Of a session: one a minute for two days, on three registers."""
 
 
 class SignedState(StrEnum):
@@ -111,7 +113,7 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
         return SignedFinding(SignedState.UNPROVEN, words)
     found = SignedFinding(SignedState.PROVEN, Told("its meter signed this energy"))
     try:
-        fits = [_fit(one, keys) for one in sent[:MOST_RECORDS]]
+        fits = _fits(sent[:MOST_RECORDS], keys)
         used, pair = _best([record for record, _ in fits], session.wh)
         known = _key_of(used, fits)
         found = found._replace(
@@ -145,6 +147,18 @@ def verified(sent: SentRecord, keys: Iterable[MeterKey]) -> tuple[SignedRecord, 
         if is_signed_with(key, curve, record.payload, record.signature):
             return record, key
     return None
+
+
+def _fits(
+    sent: Iterable[SentRecord], keys: Sequence[KnownKey]
+) -> list[tuple[SignedRecord, KnownKey]]:
+    found, readings = list[tuple[SignedRecord, KnownKey]](), 0
+    for one in sent:
+        found.append(_fit(one, keys))
+        readings += len(found[-1][0].readings)
+        if readings > MOST_READINGS:
+            raise _Unproven(Told("there are too many signed readings"))
+    return found
 
 
 def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, KnownKey]:
@@ -218,6 +232,8 @@ def _pair(records: Sequence[SignedRecord], wh: int) -> Pair:
     first = records[0].page or 0
     if [record.page for record in records] != [*range(first, first + len(records))]:
         raise _Unproven(Told("records between begin and end are missing"))
+    if any(record.reasons & ENDS - {POWER_FAILED} for record in records[:-1]):
+        raise _Unproven(Told("its meter signed several sessions"))
     if len({record.meter for record in records}) > 1:
         raise _Doubtful(Told("begin and end were signed by two meters"))
     if len({record.whose for record in records}) > 1:
@@ -260,29 +276,47 @@ def _is_apart(pair: Pair, session: BilledSession) -> timedelta:
 
 
 def _look_at_times(pair: Pair, session: BilledSession) -> None:
-    """Raise _Unproven if a meter with a proven clock signed another session."""
+    """Raise _Unproven if a meter signed more than this session: another one, or two as one.
+
+    A clock that is not proven may show any time, but as much of it as the session lasted.
+    """
     begin, end = (one.at for one in pair)
-    if _has_times(pair) and begin is not None and end is not None:
-        is_other = end < session.since - OTHER_TIME or begin > session.until + OTHER_TIME
-        if is_other:
-            raise _Unproven(Told("its meter signed another time: {1}", Moment(stamp(begin))))
+    if begin is None or end is None:
+        raise _Unproven(Told("its meter signed no time"))
+    is_longer = end - begin > session.until - session.since + OTHER_TIME
+    is_outside = begin < session.since - OTHER_TIME or end > session.until + OTHER_TIME
+    if is_longer or (is_outside and _has_times(pair)):
+        raise _Unproven(Told("its meter signed another time: {1}", Moment(stamp(begin))))
 
 
 def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | None) -> str:
     """Return records as a file of the transparency software (schema values.xsd of S.A.F.E.), with
     which anybody can check them. `key` is that of their meter, in hex; None: what came with
-    them."""
+    them.
+
+    Begin and end are marked only where they are two records: of one record with both, the software
+    would say that its begin is missing.
+    """
     from xml.etree.ElementTree import Element, SubElement, tostring  # noqa: PLC0415 - it costs memory
 
-    root = Element("values")
-    for one in sent:
-        value = SubElement(root, "value", transactionId=str(transaction))
-        with suppress(UnreadableRecord):
-            reasons = parse_record(one).reasons
-            if BEGIN in reasons or reasons & ENDS:
-                value.set("context", f"Transaction.{'End' if reasons & ENDS else 'Begin'}")
+    root, contexts = Element("values"), [_context(one) for one in sent]
+    is_pair = sorted(filter(None, contexts)) == ["Begin", "End"]
+    for one, context in zip(sent, contexts, strict=True):
+        value = SubElement(root, "value")
+        if is_pair and context:
+            value.set("transactionId", str(transaction))
+            value.set("context", f"Transaction.{context}")
         if key or one.key:
             SubElement(value, "publicKey", encoding="plain").text = key or one.key
         kind = "ALFEN" if one.text.startswith(ALFEN) else "OCMF"
         SubElement(value, "signedData", format=kind, encoding="plain").text = one.text
     return str(tostring(root, encoding="utf-8", xml_declaration=True), "utf-8")
+
+
+def _context(sent: SentRecord) -> str:
+    """Return whether a record has the begin or the end of a session; "": neither, or both."""
+    reasons = set[str]()
+    with suppress(UnreadableRecord):
+        reasons = parse_record(sent).reasons
+    is_begin, is_end = BEGIN in reasons, bool(reasons & ENDS)
+    return "" if is_begin == is_end else "Begin" if is_begin else "End"

@@ -24,6 +24,7 @@ ALFEN: Final = "AP;"
 DEFAULT: Final = "ECDSA-secp256r1-SHA256"
 BEGIN: Final = "B"
 ENDS: Final = frozenset("ELRAP")
+POWER_FAILED: Final = "P"
 EXCEPTION: Final = "X"
 GOOD: Final = "G"
 """Reasons of a reading (table 7), and the state of a meter that is in order (table 10)."""

@@ -407,3 +407,25 @@ def test_alfen_of_a_hostile_charger_stops_nobody(site: Site) -> None:
     honest = site.session(2000, 3000)
     look(site.books)
     assert state(site.books, honest) == ("unproven", None, 0)  # its key is not known
+
+
+def test_what_was_withheld_of_the_session_before_is_not_of_this_one(site: Site) -> None:
+    """With the next one, its charger sends the records of both, whose pages follow: with begin and
+    end of the other, its register would be proven."""
+    station, meter = site.station, site.meter
+    before = station.start(1000)
+    records = [meter.record(of_meter(station, "B", 1000))]
+    site.books.wait(5)
+    records.append(meter.record(of_meter(station, "E", 6000)))
+    station.stop(before, 6000)
+    site.books.wait(1)
+    records.append(meter.record(of_meter(station, "B", 6000)))
+    liar = station.start(6000)
+    site.books.wait(5)
+    records.append(meter.record(of_meter(station, "E", 8000)))
+    values = map(signed, records)
+    station.stop(liar, 13000, data=[meter_value(station.clock(), 13000, *values)])
+    look(site.books)
+    enter(site.books, meter)
+    look(site.books)
+    assert state(site.books, liar) == ("doubtful", 2000, 1)
