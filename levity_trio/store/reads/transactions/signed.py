@@ -36,7 +36,7 @@ _ENTERED: Final = (
 _TOLD: Final = (
     "SELECT key, value, read_at FROM configuration "
     "WHERE cp_id = ? AND is_known = 1 AND value <> '' "
-    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC LIMIT 100"
+    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC LIMIT 20"
 )
 """Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values). A
 charger may tell another one at each boot."""
