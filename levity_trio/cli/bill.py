@@ -93,6 +93,7 @@ HEAD: Final = (
     "is_carried",
     "closed_on",
     "digest",
+    "evidence",
 )
 LINES: Final = ("line", "date", "where", "kwh", "amount", "from", "to")
 NO_STATEMENT: Final = (

@@ -95,7 +95,11 @@ def _in_sum(evidence: Sequence[StatementEvidence]) -> Iterator[str]:
     )
     if counts:
         listed = ", ".join(f"{count} {words}" for words, count in sorted(counts.items()))
-        yield f"Evidence of {len(evidence)} statements: {listed}."
+        yield f"Evidence of {_statements(len(evidence))}: {listed}."
     removed = Counter(one.keep_years for one in evidence if one.names_removed_at)
     for years, count in removed.items():
-        yield f"Names were removed from {count} statements after {years} years of keeping."
+        yield f"Names were removed from {_statements(count)} after {years} years of keeping."
+
+
+def _statements(count: int) -> str:
+    return "1 statement" if count == 1 else f"{count} statements"

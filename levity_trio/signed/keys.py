@@ -88,8 +88,8 @@ def parse_key(given: str | bytes) -> MeterKey:
             return key
     raise NoMeterKey(
         Told(
-            "there is no public key of a meter in it: give what the label of the meter shows, as "
-            "PEM, base64 or hex"
+            "there is no public key of a meter in it, or a character of it is wrong or missing: "
+            "give what the label of the meter shows, as PEM, base64 or hex"
         )
     )
 

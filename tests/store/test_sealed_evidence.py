@@ -176,7 +176,7 @@ def test_check_tells_of_each_statement_whether_it_rests_on_what_it_sealed(
         f"evidence: statement 1: the readings of session {number} changed since it was closed\n"
     ) in said
     assert "Evidence of 2 statements: 1 as sealed, 1 changed since.\n" in said
-    assert "Names were removed from 1 statements after 10 years of keeping.\n" in said
+    assert "Names were removed from 1 statement after 10 years of keeping.\n" in said
     assert main(["check", str(path), "--json"]) == 1
     first, second = json.loads(capsys.readouterr().out)["evidence"]
     assert first == {

@@ -55,7 +55,7 @@ async def add_meter_key(request: TypedRequest[None, MeterKeyBody]) -> KnownMeter
     """Enter the public key of a meter: its sessions are checked again with it."""
     charger, body = await known_charger(request), request.body
     if PRIVATE in body.key:
-        words = Told("this is a private key, which nobody but its meter may have: give the public")
+        words = Told("this is a private key, which only its meter may have: give the public one")
         raise invalid("key", words)
     try:
         key = parse_key(body.key)
