@@ -34,11 +34,9 @@ _DONE: Final = (
     "INSERT INTO signed_work (id, revision) VALUES (1, ?) "
     "ON CONFLICT (id) DO UPDATE SET revision = max(signed_work.revision, excluded.revision)"
 )
-_OF_CHARGER: Final = (
-    "SELECT tx_id FROM signed_check JOIN tx ON tx.id = tx_id WHERE cp_id = ? ORDER BY tx_id"
-)
-_NOT_DUE: Final = "DELETE FROM bill_work WHERE tx_id = ?"
-_DUE: Final = "INSERT INTO bill_work (tx_id) VALUES (?)"
+_OF_CHARGER: Final = "SELECT tx_id FROM signed_check JOIN tx ON tx.id = tx_id WHERE cp_id = ?"
+_NOT_DUE: Final = f"DELETE FROM bill_work WHERE tx_id IN ({_OF_CHARGER})"  # noqa: S608 - our own names
+_DUE: Final = f"INSERT INTO bill_work (tx_id) {_OF_CHARGER} ORDER BY tx_id"
 
 
 def keep(db: UnitOfWork, found: Sequence[CheckedSession], revision: int, at: str) -> None:
@@ -86,6 +84,5 @@ def _row(finding: SignedFinding) -> tuple[object, ...]:
 
 def check_again(db: UnitOfWork, charger: str) -> None:
     """Have the sessions of a charger checked again: another key of its meter is known."""
-    for (number,) in db.rows(_OF_CHARGER, (charger,)):
-        db.execute(_NOT_DUE, (number,))
-        db.execute(_DUE, (number,))
+    db.execute(_NOT_DUE, (charger,))
+    db.execute(_DUE, (charger,))
