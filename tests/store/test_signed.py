@@ -221,6 +221,16 @@ def test_records_that_an_earlier_session_has(site: Site) -> None:
     assert site.certainty(again)[0] == 7350
 
 
+def test_the_record_of_a_session_before_that_is_sent_again_doubts_nobody(site: Site) -> None:
+    """The meter's clock says that it is of another time."""
+    enter(site.books, site.meter)
+    site.session(1000, 8350)
+    site.books.wait(600)
+    again = site.session(8350, 9350, records=site.sent)
+    assert state(site.books, again) == ("unproven", None, 1)
+    assert site.certainty(again) == (1000, "certain", "")
+
+
 def test_records_that_another_charger_heard_doubt_nobody(site: Site) -> None:
     """Its session began before, and it tells the key of the other's meter as its own."""
     enter(site.books, site.meter)

@@ -67,7 +67,10 @@ def _keep(db: UnitOfWork, one: CheckedSession, at: str) -> None:
 
 
 def _unique(db: UnitOfWork, tx: StoredTransaction, finding: SignedFinding) -> SignedFinding:
-    """Return a finding that an earlier session has the same records, if one does."""
+    """Return a finding that an earlier session has the same records, if one does. What proves
+    nothing, as some chargers send the records of before again, contradicts nothing either."""
+    if finding.state is SignedState.UNPROVEN:
+        return finding
     pages = (finding.key, finding.first_page, finding.last_page, tx.id, tx.charger)
     for (other,) in db.rows(_SAME_PAGES, pages):
         words = Told("session {1} has the same signed records", other)
