@@ -31,6 +31,7 @@ ALIKE: Final = frozenset(
         *(
             "optional",
             "API",
+            "levity-trio household take {1} {2}",
             "Alias",
             "Android",
             "Bank",

@@ -79,10 +79,11 @@ def judge(case: Case) -> Judgement:
     if signed is None or signed.state == UNPROVEN:
         return judged
     if signed.state == DOUBTFUL:
-        figures: dict[str, int] = (
-            {} if signed.wh is None else {Told("as its meter signed it"): signed.wh}
-        )
-        evidence = (Told("the figure is {1}", in_wh(judged.wh)), signed.words)
+        figures, theirs = dict[str, int](), Told("the signed values of its meter")
+        if signed.wh is not None:
+            figures[Told("as its meter signed it")] = signed.wh
+            theirs = Told("{1}, signed", in_wh(signed.wh))
+        evidence = (Told("a figure of {1}", in_wh(judged.wh)), theirs)
         doubt = Doubt(Code.SIGNED_VALUES, signed.words, evidence, figures)
         return replace(judged, doubts=(*judged.doubts, doubt))
     is_same = abs(judged.wh - (signed.wh or 0)) <= (signed.digit_wh or 1)

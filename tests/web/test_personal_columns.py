@@ -74,6 +74,8 @@ REASONS: Final = {
     **dict.fromkeys(("review.told", "review.evidence_told", "review.figures_told"), "figures"),
     "position.told": "as position.reason, which is under the seal",
     "statement.before": "amounts and days, under the seal",
+    "statement.evidence": "made by a machine",
+    "position.signed": "made by a machine",
     "tx_event.payload": "what a charger sent, or figures",
     "tx_event.sent_timestamp": "a time",
     "tx_event.timestamp": "a time",

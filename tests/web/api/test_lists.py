@@ -211,6 +211,7 @@ async def test_a_viewer_sees_no_frame(site: Site, station: Station) -> None:
         "/api/admin/commands": Role.OPERATOR,
         "/api/admin/commands/{id}": Role.OPERATOR,
         f"{CHARGER}/commands": Role.OPERATOR,
+        f"{path}/signed": Role.OPERATOR,
     }
 
 
