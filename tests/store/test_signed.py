@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from levity_trio.store.reads.transactions.signed import MOST_TOLD
+from levity_trio.store.writes.chargers import configuration
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.signing import check_again
 from tests.signed.meters import Meter
@@ -229,6 +231,25 @@ def test_the_record_of_a_session_before_that_is_sent_again_doubts_nobody(site: S
     again = site.session(8350, 9350, records=site.sent)
     assert state(site.books, again) == ("unproven", None, 1)
     assert site.certainty(again) == (1000, "certain", "")
+
+
+def test_a_charger_that_tells_another_key_at_each_boot_is_checked_with_few(site: Site) -> None:
+    """Each key costs each record a check, and a charger may tell thousands."""
+    told = [site.meter, *(Meter() for _ in range(MOST_TOLD - 1))]
+    for meter in told:
+        tell(site, meter)
+    assert state(site.books, site.session(1000, 2000)) == ("proven", 1000, 0)
+    tell(site, Meter())
+    assert state(site.books, site.session(2000, 3000)) == ("unproven", None, 0)
+    tell(site, site.meter)
+    assert state(site.books, site.session(3000, 4000)) == ("proven", 1000, 0)
+
+
+def tell(site: Site, meter: Meter) -> None:
+    """Let the charger tell a key of its meter."""
+    site.books.wait(5)
+    key = {"key": "MeterPublicKey1", "readonly": True, "value": meter.der.hex()}
+    site.station.write(configuration.keep, 0, {"configurationKey": [key]})
 
 
 def test_records_that_another_charger_heard_doubt_nobody(site: Site) -> None:

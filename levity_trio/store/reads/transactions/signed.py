@@ -36,10 +36,11 @@ _ENTERED: Final = (
 _TOLD: Final = (
     "SELECT key, value, read_at FROM configuration "
     "WHERE cp_id = ? AND is_known = 1 AND value <> '' "
-    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC LIMIT 20"
+    "AND lower(key) LIKE '%publickey%' ORDER BY id DESC LIMIT 100"
 )
-"""Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values). A
-charger may tell another one at each boot."""
+"""Such as MeterPublicKey1: that of connector 1 (Open Charge Alliance, signed meter values)."""
+MOST_TOLD: Final = 10
+"""Keys of a connector that are tried. A charger may tell another one at each boot."""
 _CONNECTOR: Final = re.compile(r"(?<!\d)(\d{1,2})\]?$")
 _FITTING: Final = "SELECT key FROM signed_check WHERE tx_id = ?"
 _WORK: Final = "SELECT revision FROM signed_work WHERE id = 1"
@@ -88,10 +89,9 @@ def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:
     known = list[KnownKey]()
     for (text,) in rows(_ENTERED, (tx.charger, connector, tx.created_at)):
         known.append(KnownKey(parse_key(text), is_owners=True))
-    for told in told_keys(rows, tx.charger):
-        if told.connector in (0, connector):
-            known.append(KnownKey(told.key, is_owners=False))
-    return known
+    told = (one.key for one in told_keys(rows, tx.charger) if one.connector in (0, connector))
+    newest = [*dict.fromkeys(told)][:MOST_TOLD]
+    return known + [KnownKey(key, is_owners=False) for key in newest]
 
 
 class ToldKey(NamedTuple):
