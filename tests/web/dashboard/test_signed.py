@@ -124,7 +124,7 @@ async def test_the_owner_is_asked_for_the_key_until_he_enters_it(
 
 async def test_the_keys_of_a_charger(site: Site, station: Station, meter: SigningMeter) -> None:
     page = await Opening(site).open(SETTINGS, id="CP-1")
-    assert "Public key of its meter None is known. Enter a key" in page.words
+    assert "Public key of its meter No key is known. Enter a key" in page.words
     shown, other = enter(site.books, meter), SigningMeter()
     keys = [{"key": "MeterPublicKey2", "readonly": True, "value": other.public().hex()}]
     station.write(configuration.keep, 0, {"configurationKey": keys})
