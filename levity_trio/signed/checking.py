@@ -49,6 +49,9 @@ MOST_RECORDS: Final = 3_000
 MOST_READINGS: Final = 10_000
 """Of a session: one a minute for two days, on three registers."""
 
+OTHER_FORMAT: Final = Told("the values are of a format that cannot be checked here")
+NO_KEY: Final = Told("the public key of its meter is not known")
+
 
 class SignedState(StrEnum):
     """What signed values say about the figure of a session, as stored."""
@@ -109,8 +112,7 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
     """
     sent = [*dict.fromkeys(one for value in values for one in records_in(value))]
     if not sent:
-        words = Told("the values are of a format that cannot be checked here")
-        return SignedFinding(SignedState.UNPROVEN, words)
+        return SignedFinding(SignedState.UNPROVEN, OTHER_FORMAT)
     found = SignedFinding(SignedState.PROVEN, Told("its meter signed this energy"))
     try:
         fits = _fits(sent[:MOST_RECORDS], keys)
@@ -182,7 +184,7 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
             Told("a signature is wrong: the value was changed, or its meter has another key")
         )
     if found is None:
-        raise _Unproven(Told("the public key of its meter is not known"))
+        raise _Unproven(NO_KEY)
     record, key = found
     return record, next(one for one in known if one.key == key)
 
@@ -295,12 +297,13 @@ def transparency_file(transaction: int, sent: Sequence[SentRecord], key: str | N
     them.
 
     Begin and end are marked only where they are two records: of one record with both, the software
-    would say that its begin is missing.
+    would say that its begin is missing, and without their key it would show nothing.
     """
     from xml.etree.ElementTree import Element, SubElement, tostring  # noqa: PLC0415 - it costs memory
 
     root, contexts = Element("values"), [_context(one) for one in sent]
     is_pair = sorted(filter(None, contexts)) == ["Begin", "End"]
+    is_pair = is_pair and all(key or one.key for one in sent)
     for one, context in zip(sent, contexts, strict=True):
         value = SubElement(root, "value")
         if is_pair and context:

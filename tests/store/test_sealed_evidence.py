@@ -31,10 +31,12 @@ from tests.store.keeping import change, query
 from tests.store.moving.watching import moved
 from tests.store.postgresql.stored import empty_database
 from tests.store.reading import reading
+from tests.store.signing import enter, look
 from tests.store.template import new_database
 from tests.store.test_anything import AnyCharger
 from tests.store.test_orphans import available, wait_and_look
 from tests.store.test_overtaking import FIRST_END, SECOND_START, go_offline, linked, read_live
+from tests.store.test_signed import Site
 
 COLUMNS: Final = {
     "tx_event": "id tx_id kind who session_id received_at timestamp sent_timestamp message_id "
@@ -350,3 +352,37 @@ def test_a_statement_says_by_which_key_its_energy_is_signed(
     assert row["signed"] == (signed or "")
     assert document["positions"][0]["signed"] == signed
     assert document["evidence"] == statement.evidence
+
+
+@pytest.mark.sqlite
+def test_a_figure_that_its_meter_did_not_sign_is_found(books: Books) -> None:
+    """Whoever has the file may raise a figure, and say that it is signed, before the closing: then
+    the seal is right."""
+    house = house_of_two(books)
+    site = Site(books)
+    house.give(ANNA, "TAG")
+    enter(books, site.meter)
+    honest, raised = site.session(), site.session(8350, 9350)
+    look(books)
+    for sql in (
+        "UPDATE tx SET energy_delivered = energy_delivered + 5000 WHERE id = ?",
+        "UPDATE signed_check SET wh = wh + 5000 WHERE tx_id = ?",
+    ):
+        books.connection.execute(sql, (raised,))
+    month_is_over(books, 3)
+    Biller(house).close("2026-03")
+    signed = books.rows("SELECT tx_id FROM position WHERE length(signed) = 64 ORDER BY tx_id")
+    assert signed == [(honest,), (raised,)]
+    with reading(books) as db:
+        found = [*statements.contradicted(db)]
+    assert [f"session {raised} " in one for one in found] == [True]
+
+
+@pytest.mark.sqlite
+def test_a_statement_without_a_seal_after_one_with_it_was_changed(closed: Books) -> None:
+    closed.connection.execute("DROP TRIGGER statement_stays")
+    ((last,),) = closed.rows("SELECT max(number) FROM statement")
+    closed.connection.execute(
+        "UPDATE statement SET evidence = NULL, evidence_until = NULL WHERE number = ?", (last,)
+    )
+    assert differing(closed) == {last: [(0, "seal")]}

@@ -51,7 +51,7 @@ _REVIEWS: Final = (
     "WHERE tx_id = ? AND id <= ? ORDER BY id"
 )
 _PARTS: Final = ("messages", "readings", "reviews")
-_OF_SEAL: Final = (0, "seal")
+OF_SEAL: Final = (0, "seal")
 _SHORT: Final = 8
 _NUL, _SIGN_OF_NUL = rb"\u0000", "\N{SYMBOL FOR NULL}".encode()
 """PostgreSQL has the symbol, since a database was moved there."""
@@ -84,6 +84,11 @@ def newest_ids(rows: Rows) -> NewestIds:
     return NewestIds(*rows(_NEWEST, ())[0])
 
 
+def newest_of(evidence_until: str) -> NewestIds:
+    """Return up to where a seal reaches. Raises ValueError, TypeError if it was changed."""
+    return NewestIds(*orjson.loads(evidence_until)[0])
+
+
 def with_evidence(
     rows: Rows, figures: Figures, positions: Iterable[PositionRow], newest: NewestIds
 ) -> Figures:
@@ -112,8 +117,8 @@ def differing(rows: Rows, evidence: str, evidence_until: str) -> list[tuple[int,
             if digest != of_then
         ]
     except (ValueError, TypeError, OverflowError):
-        return [_OF_SEAL]
-    return [] if now == evidence else parts or [_OF_SEAL]
+        return [OF_SEAL]
+    return [] if now == evidence else parts or [OF_SEAL]
 
 
 def _seal(

@@ -236,6 +236,8 @@ def _evidence(subject: CheckSubject) -> Iterator[str]:
         for session, part in one.differing or ():
             of_session = f" of session {session}" if session else ""
             yield f"statement {one.statement}: the {part}{of_session} changed since it was closed"
+    if not any(one.differing for one in subject.evidence):
+        yield from statements.contradicted(subject.db)
 
 
 def _booked(subject: CheckSubject) -> Iterator[str]:

@@ -12,7 +12,7 @@ import orjson
 
 from levity_trio.billing.money import tax_sums
 from levity_trio.store.billing.rows import lines_of, taxes_text
-from levity_trio.store.billing.sealing import differing
+from levity_trio.store.billing.sealing import OF_SEAL, differing, newest_of
 from levity_trio.store.billing.statements import (
     BEGINNING,
     FIGURES,
@@ -24,6 +24,7 @@ from levity_trio.store.billing.statements import (
     seal_of,
 )
 from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.transactions.signed import is_contradicted
 
 STATEMENTS_VERSION: Final = 29
 LOST_STATEMENTS_VERSION: Final = 34
@@ -44,6 +45,12 @@ _EVIDENCE: Final = (
     "FROM statement LEFT JOIN statement_party ON statement_id = statement.id "
     "LEFT JOIN personal_deletion ON personal_deletion.account_id = statement.account_id "
     "WHERE number IS NOT NULL ORDER BY number"
+)
+_SIGNED: Final = (
+    "SELECT number, evidence_until, tx_id, signed, energy_wh FROM statement "
+    "CROSS JOIN position ON statement_id = statement.id "
+    "WHERE number IS NOT NULL AND evidence IS NOT NULL AND kind = 'session' "
+    "AND length(signed) = 64 ORDER BY number, position.id"
 )
 _SHEET: Final = "SELECT sheet FROM statement_party WHERE statement_id = ?"
 _CLOSINGS: Final = (
@@ -80,9 +87,26 @@ def evidence(db: Database) -> Iterator[StatementEvidence]:
     if db.version() < EVIDENCE_VERSION:
         return
     rows = rows_of(db)
+    was_sealed = False
     for number, digest, until, removed_at, years in rows(_EVIDENCE, ()):
-        found = None if digest is None else differing(rows, digest, until)
+        found = [OF_SEAL] if was_sealed else None
+        if digest is not None:
+            found, was_sealed = differing(rows, digest, until), True
         yield StatementEvidence(number, found, removed_at, years if removed_at else None)
+
+
+def contradicted(db: Database) -> Iterator[str]:
+    """Where a statement says that energy is signed and checked, it is."""
+    if db.version() < EVIDENCE_VERSION:
+        return
+    rows = rows_of(db)
+    for number, until, transaction, fingerprint, wh in rows(_SIGNED, ()):
+        newest = newest_of(until).meter_val
+        if is_contradicted(rows, transaction, fingerprint, wh, newest):
+            yield (
+                f"statement {number}: the meter did not sign the energy of session {transaction} "
+                "that is billed"
+            )
 
 
 def sealed(db: Database) -> Iterator[str]:

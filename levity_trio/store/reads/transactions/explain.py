@@ -20,6 +20,7 @@ from levity_trio.charging.lifecycle import State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.records import record
+from levity_trio.signed.checking import OTHER_FORMAT
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.neighbours import BeforeAndAfter, ChargerHistory
@@ -128,7 +129,7 @@ _SIGNED: Final = Shape(
     words="told",
     energy_wh="wh",
     is_key_told="key IS NOT NULL AND is_owners = 0",
-    has_file="(SELECT told NOT LIKE '%a format that cannot be checked%')",
+    has_file=f"(SELECT told NOT LIKE '%{OTHER_FORMAT}%')",
 ).with_texts("words")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.records import ForOperators, record
+from levity_trio.signed.checking import NO_KEY
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions.signed import told_keys
@@ -32,9 +33,9 @@ _ENTERED: Final = Shape(KnownMeterKey, is_told="0")
 _RECENT: Final = 20
 """Sessions, by which a charger is judged."""
 _LACKS: Final = (
-    "SELECT 1 FROM (SELECT id FROM tx WHERE cp_id = ? ORDER BY start_time DESC LIMIT ?) AS newest "
+    "SELECT 1 FROM (SELECT id FROM tx WHERE cp_id = ? ORDER BY start_time DESC LIMIT ?) AS newest "  # noqa: S608 - our own words
     "JOIN signed_check ON tx_id = newest.id "
-    "WHERE told LIKE '%the public key of its meter is not known%' LIMIT 1"
+    f"WHERE told LIKE '%{NO_KEY}%' LIMIT 1"
 )
 
 

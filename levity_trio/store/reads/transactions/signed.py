@@ -14,6 +14,7 @@ from levity_trio.signed.checking import (
     BilledSession,
     KnownKey,
     SignedFinding,
+    SignedState,
     check,
     transparency_file,
 )
@@ -22,9 +23,11 @@ from levity_trio.signed.records import LONGEST, records_in
 from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, span
 from levity_trio.store.engine.database import Database, Rows, rows_of
 
+NEWEST: Final = 2**62
+"""No id is as high."""
 _VALUES: Final = (
     "SELECT value FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? "
-    "AND tx_id = ? AND format = 'SignedData' AND length(value) <= ? "
+    "AND tx_id = ? AND format = 'SignedData' AND length(value) <= ? AND id <= ? "
     "ORDER BY timestamp DESC, id DESC LIMIT ?"
 )
 _ENTERED: Final = (
@@ -42,6 +45,7 @@ _TOLD: Final = (
 MOST_TOLD: Final = 10
 """Keys of a connector that are tried. A charger may tell another one at each boot."""
 _CONNECTOR: Final = re.compile(r"(?<!\d)(\d{1,2})\]?$")
+_WITH_FINGERPRINT: Final = "SELECT key FROM meter_key WHERE cp_id = ? AND fingerprint = ?"
 _FITTING: Final = "SELECT key FROM signed_check WHERE tx_id = ?"
 _WORK: Final = "SELECT revision FROM signed_work WHERE id = 1"
 
@@ -66,21 +70,37 @@ def checked(db: Database, numbers: Sequence[int]) -> list[CheckedSession]:
 
 def _checked(rows: Rows, number: int) -> SignedFinding | None:
     tx = find_transaction(rows, number)
-    if tx is None or tx.stop_time is None or tx.energy_delivered is None:
+    if tx is None or tx.energy_delivered is None:
         return None
-    values = _values(rows, tx)
-    if not values:
+    return _check(rows, tx, known_keys(rows, tx), tx.energy_delivered)
+
+
+def _check(
+    rows: Rows, tx: StoredTransaction, keys: Sequence[KnownKey], wh: int, newest: int = NEWEST
+) -> SignedFinding | None:
+    if tx.stop_time is None or not (values := _values(rows, tx, newest)):
         return None
     since, until = tx.own_start_time, tx.own_stop_time or tx.stop_time
-    session = BilledSession(
-        tx.energy_delivered, datetime.fromisoformat(since), datetime.fromisoformat(until)
-    )
-    return check(values, known_keys(rows, tx), session)
+    session = BilledSession(wh, datetime.fromisoformat(since), datetime.fromisoformat(until))
+    return check(values, keys, session)
 
 
-def _values(rows: Rows, tx: StoredTransaction) -> list[str]:
+def is_contradicted(rows: Rows, number: int, fingerprint: str, wh: int, newest: int) -> bool:
+    """Whether the signed values of a transaction, up to an id, do not say what a statement says of
+    them: that they prove this figure with the key of this fingerprint, which its owner entered."""
+    tx = find_transaction(rows, number)
+    if tx is None:
+        return True
+    texts = rows(_WITH_FINGERPRINT, (tx.charger, fingerprint))
+    keys = [KnownKey(parse_key(text), is_owners=True) for (text,) in texts]
+    found = _check(rows, tx, keys, wh, newest) if keys else None
+    return found is None or found.state == SignedState.DOUBTFUL
+
+
+def _values(rows: Rows, tx: StoredTransaction, newest: int = NEWEST) -> list[str]:
     place = (tx.charger, tx.connector or 0, *span(tx), tx.id)
-    return [value for (value,) in reversed(rows(_VALUES, (*place, LONGEST, MOST_RECORDS)))]
+    found = rows(_VALUES, (*place, LONGEST, newest, MOST_RECORDS))
+    return [value for (value,) in reversed(found)]
 
 
 def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:

@@ -72,8 +72,8 @@ def _unique(db: UnitOfWork, tx: StoredTransaction, finding: SignedFinding) -> Si
     if finding.state is SignedState.UNPROVEN:
         return finding
     pages = (finding.key, finding.first_page, finding.last_page, tx.id, tx.charger)
-    for (other,) in db.rows(_SAME_PAGES, pages):
-        words = Told("session {1} has the same signed records", other)
+    if db.rows(_SAME_PAGES, pages):
+        words = Told("another session has the same signed records")
         return finding._replace(state=SignedState.DOUBTFUL, told=words)
     return finding
 
