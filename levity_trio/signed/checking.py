@@ -51,6 +51,7 @@ MOST_READINGS: Final = 10_000
 
 OTHER_FORMAT: Final = Told("the values are of a format that cannot be checked here")
 NO_KEY: Final = Told("the public key of its meter is not known")
+OTHER_KEY: Final = Told("the key was entered later, and its meter may have had another one then")
 
 
 class SignedState(StrEnum):
@@ -64,10 +65,13 @@ class SignedState(StrEnum):
 
 
 class KnownKey(NamedTuple):
-    """A key of a meter; `is_owners`: the owner entered it, else its charger told it."""
+    """A key of a meter; `is_owners`: the owner entered it, else its charger told it; `is_of_then`:
+    it was that of the meter in the session. One that was entered later may be that of a later
+    meter."""
 
     key: MeterKey
     is_owners: bool
+    is_of_then: bool = True
 
 
 class BilledSession(NamedTuple):
@@ -173,7 +177,7 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
     if not known and sent.key:
         with suppress(NoMeterKey):
             known.append(KnownKey(parse_key(sent.key), is_owners=False))
-    is_certain = bool(known)
+    is_certain = any(one.is_of_then for one in known)
     known = known or [*keys]
     try:
         found = verified(sent, [one.key for one in known])
@@ -184,7 +188,7 @@ def _fit(sent: SentRecord, keys: Sequence[KnownKey]) -> tuple[SignedRecord, Know
             Told("a signature is wrong: the value was changed, or its meter has another key")
         )
     if found is None:
-        raise _Unproven(NO_KEY)
+        raise _Unproven(OTHER_KEY if any(one.is_owners for one in known) else NO_KEY)
     record, key = found
     return record, next(one for one in known if one.key == key)
 

@@ -32,6 +32,8 @@ MOST_DIGITS: Final = 12
 """Of a register, before and after the point. No meter has more."""
 LONGEST: Final = 20_000
 """Characters of a value. A record has some 700."""
+MOST_READINGS: Final = 500
+"""Of a record: one each quarter of an hour for days."""
 _DEPTH: Final = 4
 _PAGE: Final = re.compile(r"T(\d{1,18})")
 _TAG: Final = re.compile(
@@ -152,8 +154,10 @@ def parse_record(sent: SentRecord) -> SignedRecord:
     except ValueError as error:
         raise UnreadableRecord(Told("its signature is no {1}", encoding)) from error
     readings = told.get("RD")
-    if not isinstance(readings, list) or not all(isinstance(one, dict) for one in readings):
-        raise UnreadableRecord(Told("it has no readings"))
+    if not isinstance(readings, list) or len(readings) > MOST_READINGS:
+        raise UnreadableRecord(Told("it has no readings, or too many"))
+    if not all(isinstance(one, dict) for one in readings):
+        raise UnreadableRecord(Told("it has no readings, or too many"))
     page = _PAGE.fullmatch(_text(told, "PG"))
     try:
         content = payload.encode()

@@ -396,8 +396,8 @@ def test_a_meter_that_begins_a_new_record_after_a_power_failure_doubts_nobody(si
 
 
 def test_a_key_that_is_entered_wrong_and_then_right(site: Site) -> None:
-    transaction = site.session()
     enter(site.books, Meter())
+    transaction = site.session()
     assert site.certainty(transaction)[1] == "doubtful"
     sql = "UPDATE meter_key SET ended_at = ?, ended_by = 'test'"
     site.books.run(lambda db: db.execute(sql, (site.books.at,)))
@@ -405,6 +405,20 @@ def test_a_key_that_is_entered_wrong_and_then_right(site: Site) -> None:
     found = state(site.books, transaction)
     assert found == ("proven", 7350, 1)
     assert site.certainty(transaction) == (7350, "certain", "")
+
+
+def test_a_key_that_is_entered_after_the_meter_was_replaced_doubts_nobody(site: Site) -> None:
+    """Of the sessions of before, nobody knows the key. A later one has that of its meter."""
+    before = site.session(1000, 8350)
+    site.meter = Meter("secp384r1", "1TST0000000002", 1)
+    after = site.session(0, 7350)
+    enter(site.books, site.meter)
+    assert state(site.books, before) == ("unproven", None, 0)
+    assert site.certainty(before) == (7350, "certain", "")
+    assert state(site.books, after) == ("proven", 7350, 1)
+    forged = Meter()
+    site.meter = forged
+    assert site.certainty(site.session(7350, 8350))[1] == "doubtful"
 
 
 def test_a_meter_that_is_replaced(site: Site) -> None:

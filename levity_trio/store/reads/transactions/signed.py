@@ -20,7 +20,12 @@ from levity_trio.signed.checking import (
 )
 from levity_trio.signed.keys import MeterKey, NoMeterKey, parse_key
 from levity_trio.signed.records import LONGEST, records_in
-from levity_trio.store.cases.transaction import StoredTransaction, find_transaction, span
+from levity_trio.store.cases.transaction import (
+    LAST_TIME,
+    StoredTransaction,
+    find_transaction,
+    span,
+)
 from levity_trio.store.engine.database import Database, Rows, rows_of
 
 NEWEST: Final = 2**62
@@ -31,11 +36,14 @@ _VALUES: Final = (
     "ORDER BY timestamp DESC, id DESC LIMIT ?"
 )
 _ENTERED: Final = (
-    "SELECT key FROM meter_key WHERE cp_id = ? AND conn_id IN (0, ?) "
+    "SELECT key, added_at <= ? OR EXISTS (SELECT 1 FROM signed_check AS earlier "
+    "WHERE earlier.key = fingerprint AND earlier.tx_id < ?) "
+    "FROM meter_key WHERE cp_id = ? AND conn_id IN (0, ?) "
     "AND (ended_at IS NULL OR (ended_at > ? AND EXISTS (SELECT 1 FROM signed_check "
     "WHERE signed_check.key = fingerprint))) ORDER BY id DESC"
 )
-"""A key that never fitted was entered by mistake: since it ended, it contradicts nothing."""
+"""Whether each is of then: it was known, or an earlier session is signed with it. A key that never
+fitted was entered by mistake: since it ended, it contradicts nothing."""
 _TOLD: Final = (
     "SELECT key, value, read_at FROM configuration "
     "WHERE cp_id = ? AND is_known = 1 AND value <> '' "
@@ -107,8 +115,9 @@ def known_keys(rows: Rows, tx: StoredTransaction) -> list[KnownKey]:
     """Return the keys of the meter of a transaction: those that the owner entered first."""
     connector = tx.connector or 0
     known = list[KnownKey]()
-    for (text,) in rows(_ENTERED, (tx.charger, connector, tx.created_at)):
-        known.append(KnownKey(parse_key(text), is_owners=True))
+    ended = tx.stop_received_at or LAST_TIME
+    for text, is_of_then in rows(_ENTERED, (ended, tx.id, tx.charger, connector, tx.created_at)):
+        known.append(KnownKey(parse_key(text), is_owners=True, is_of_then=bool(is_of_then)))
     told = (one.key for one in told_keys(rows, tx.charger) if one.connector in (0, connector))
     newest = [*dict.fromkeys(told)][:MOST_TOLD]
     return known + [KnownKey(key, is_owners=False) for key in newest]

@@ -868,8 +868,10 @@ _MAKE_UNSURE_DUE = f"""
     SET {_MAKE_DUE}
     WHERE id IN (SELECT tx_id FROM bill_work) AND is_clock_unsure = 1 AND status = 'Completed'
         AND review IS NULL AND judge_after IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM position WHERE position.tx_id = tx.id AND kind <> 'held back'
+        )
 """  # noqa: S608 - our own names
-"""The transactions in bill_work are in no month that was closed."""
 
 
 def schedule_unsure(db: UnitOfWork, at: str) -> None:
