@@ -42,6 +42,9 @@ SAME_TIME: Final = timedelta(minutes=2)
 """Signed times and those of a session are apart by no more, where both are right."""
 OTHER_TIME: Final = timedelta(minutes=10)
 """What was signed further from a session is of another one."""
+NEAR_WH: Final = 100
+"""What flows between a signature and the message with the register, which many chargers read some
+seconds apart. Less than that contradicts no figure, and does not prove it."""
 COARSEST: Final = 1000
 """Wh of one unit of a last digit. A coarser register proves nothing about a session."""
 MOST_BEGINS: Final = 10
@@ -134,9 +137,11 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
         _look_at_digit(digit)
         is_timed = _has_times(pair) and _is_apart(pair, session) <= SAME_TIME
         found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
-        if abs(wh - session.wh) > digit:
+        apart = abs(wh - session.wh)
+        if apart > digit:
             words = Told("its meter signed {1}", Quantity(float(wh), "Wh"))
-            return found._replace(state=SignedState.DOUBTFUL, told=words)
+            state = SignedState.DOUBTFUL if apart > NEAR_WH else SignedState.UNPROVEN
+            return found._replace(state=state, told=words)
     except (_Doubtful, _Unproven) as problem:
         is_doubtful = isinstance(problem, _Doubtful)
         state = SignedState.DOUBTFUL if is_doubtful else SignedState.UNPROVEN

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.signed.checking import KnownKey, SignedFinding, SignedState, check
+from levity_trio.signed.checking import NEAR_WH, KnownKey, SignedFinding, SignedState, check
 from tests.signed.meters import (
     CURVES,
     END,
@@ -279,8 +279,8 @@ def test_a_figure_is_proven_to_the_last_digit(
         for off, state in (
             (digit, PROVEN),
             (-digit, PROVEN),
-            (2 * digit + 1, DOUBTFUL),
-            (-2 * digit - 1, DOUBTFUL),
+            (digit + 1, UNPROVEN if digit < NEAR_WH else DOUBTFUL),
+            (-max(digit, NEAR_WH) - 1, DOUBTFUL),
         ):
             other = found(meter, record, session=SESSION._replace(wh=wh + off))
             assert other.state is state, (quoted, off)
@@ -320,9 +320,9 @@ def test_zeros_that_a_meter_leaves_out_make_its_last_digit_no_coarser(
     record = meter.record(begin(Raw(first), RU=unit), end(Raw(last), RU=unit))
     finding = found(meter, record, session=SESSION._replace(wh=7354))
     assert (finding.state, finding.wh, finding.digit_wh) == (PROVEN, 7354, 1)
-    for off in (3, -3, 500, -900):
+    for off, state in ((3, UNPROVEN), (-3, UNPROVEN), (500, DOUBTFUL), (-900, DOUBTFUL)):
         other = found(meter, record, session=SESSION._replace(wh=7354 + off))
-        assert other.state is DOUBTFUL, off
+        assert other.state is state, off
 
 
 def test_a_register_that_goes_back_is_never_proven_however_coarse_it_is() -> None:

@@ -182,7 +182,7 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
         "signed_values": DoubtInWords(
             "Compare the key with the meter's label, and the figures with its display. What the "
             "meter signed is worth more than what its charger tells.",
-            "What the meter signed differs from the figure by more than the last digit, a "
+            "What the meter signed differs from the figure by more than 100 Wh, a "
             "signature is wrong, begin and end are of two meters, the meter calls a reading not "
             "usable, or another session has the same records.",
         ),
