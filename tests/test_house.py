@@ -205,7 +205,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "log",
     ),
     "bank": (),
-    "signed": ("wire.times",),
+    "signed": ("charging.tolerances", "wire.times"),
     "backends": (
         *("operations", "store", "wire", "outgoing", "plugins.base", "events", "clock"),
         *("groups", "log"),

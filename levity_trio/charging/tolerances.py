@@ -134,3 +134,13 @@ WORD_BITS: Final = 16
 digits. When it is full, it goes on at 0."""
 LEAST_DISPLAY_WH: Final = 1_000_000
 """A display of digits has room for so much at least."""
+
+SIGNED_WH: Final = 100
+"""What flows between a signature and the message with the register, which many chargers read some
+seconds apart. Less than that contradicts no figure, and does not prove it."""
+SIGNED_DIGIT_WH: Final = 1_000
+"""A signed register whose last digit is coarser proves nothing about a session."""
+SIGNED_SECONDS: Final = 120
+"""Signed times and those of a session are apart by no more, where both are right."""
+OTHER_SIGNED_SECONDS: Final = 600
+"""What was signed further from a session is of another one."""

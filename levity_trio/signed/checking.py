@@ -11,6 +11,12 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
+from levity_trio.charging.tolerances import (
+    OTHER_SIGNED_SECONDS,
+    SIGNED_DIGIT_WH,
+    SIGNED_SECONDS,
+    SIGNED_WH,
+)
 from levity_trio.signed.keys import (
     CannotCheck,
     MeterKey,
@@ -38,15 +44,6 @@ from levity_trio.wire.times import stamp
 
 PROVEN_CLOCKS: Final = frozenset("SR")
 """Clocks by which times are proven: synchronized, and relative (table 19)."""
-SAME_TIME: Final = timedelta(minutes=2)
-"""Signed times and those of a session are apart by no more, where both are right."""
-OTHER_TIME: Final = timedelta(minutes=10)
-"""What was signed further from a session is of another one."""
-NEAR_WH: Final = 100
-"""What flows between a signature and the message with the register, which many chargers read some
-seconds apart. Less than that contradicts no figure, and does not prove it."""
-COARSEST: Final = 1000
-"""Wh of one unit of a last digit. A coarser register proves nothing about a session."""
 MOST_BEGINS: Final = 10
 MOST_RECORDS: Final = 3_000
 MOST_READINGS: Final = 10_000
@@ -135,12 +132,12 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
         # Some meters leave out zeros at the end, so the finer of the two is the meter's.
         wh, digit = _difference(pair), max(Decimal(1), min(one.digit for one in pair))
         _look_at_digit(digit)
-        is_timed = _has_times(pair) and _is_apart(pair, session) <= SAME_TIME
+        is_timed = _has_times(pair) and _seconds_apart(pair, session) <= SIGNED_SECONDS
         found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
         apart = abs(wh - session.wh)
         if apart > digit:
             words = Told("its meter signed {1}", Quantity(float(wh), "Wh"))
-            state = SignedState.DOUBTFUL if apart > NEAR_WH else SignedState.UNPROVEN
+            state = SignedState.DOUBTFUL if apart > SIGNED_WH else SignedState.UNPROVEN
             return found._replace(state=state, told=words)
     except (_Doubtful, _Unproven) as problem:
         is_doubtful = isinstance(problem, _Doubtful)
@@ -210,7 +207,7 @@ def _key_of(
 
 
 def _look_at_digit(digit: Decimal) -> None:
-    if digit > COARSEST:
+    if digit > SIGNED_DIGIT_WH:
         raise _Unproven(Told("the signed register is too coarse"))
 
 
@@ -280,10 +277,10 @@ def _has_times(pair: Pair) -> bool:
     return all(one.at is not None and one.clock in PROVEN_CLOCKS for one in pair)
 
 
-def _is_apart(pair: Pair, session: BilledSession) -> timedelta:
-    """Return by how much proven times and those of a session are apart."""
+def _seconds_apart(pair: Pair, session: BilledSession) -> float:
+    """Return by how much signed times and those of a session are apart."""
     times = zip(pair, (session.since, session.until), strict=True)
-    return max(abs((one.at or at) - at) for one, at in times)
+    return max(abs((one.at or at) - at).total_seconds() for one, at in times)
 
 
 def _look_at_times(pair: Pair, session: BilledSession) -> None:
@@ -294,8 +291,9 @@ def _look_at_times(pair: Pair, session: BilledSession) -> None:
     begin, end = (one.at for one in pair)
     if begin is None or end is None:
         raise _Unproven(Told("its meter signed no time"))
-    is_longer = end - begin > session.until - session.since + OTHER_TIME
-    is_outside = begin < session.since - OTHER_TIME or end > session.until + OTHER_TIME
+    most = timedelta(seconds=OTHER_SIGNED_SECONDS)
+    is_longer = end - begin > session.until - session.since + most
+    is_outside = begin < session.since - most or end > session.until + most
     if is_longer or (is_outside and _has_times(pair)):
         raise _Unproven(Told("its meter signed another time: {1}", Moment(stamp(begin))))
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from levity_trio.signed.checking import NEAR_WH, KnownKey, SignedFinding, SignedState, check
+from levity_trio.charging.tolerances import SIGNED_WH
+from levity_trio.signed.checking import KnownKey, SignedFinding, SignedState, check
 from tests.signed.meters import (
     CURVES,
     END,
@@ -279,8 +280,8 @@ def test_a_figure_is_proven_to_the_last_digit(
         for off, state in (
             (digit, PROVEN),
             (-digit, PROVEN),
-            (digit + 1, UNPROVEN if digit < NEAR_WH else DOUBTFUL),
-            (-max(digit, NEAR_WH) - 1, DOUBTFUL),
+            (digit + 1, UNPROVEN if digit < SIGNED_WH else DOUBTFUL),
+            (-max(digit, SIGNED_WH) - 1, DOUBTFUL),
         ):
             other = found(meter, record, session=SESSION._replace(wh=wh + off))
             assert other.state is state, (quoted, off)
