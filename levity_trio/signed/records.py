@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from base64 import b32decode, b64decode
+from base64 import b32decode, b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -136,7 +136,12 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _base64(text: str) -> bytes:
-    return b64decode("".join(text.split()), validate=True)
+    """Return what a text has in base64. Raises ValueError, also for bits that nothing reads."""
+    text = "".join(text.split())
+    found = b64decode(text, validate=True)
+    if b64encode(found).decode() != text:
+        raise ValueError
+    return found
 
 
 def parse_record(sent: SentRecord) -> SignedRecord:

@@ -147,3 +147,16 @@ def test_the_file_for_the_transparency_software_has_what_was_sent() -> None:
     assert [parse_key(one.key) for one in records_in(told)] == [meter.key]
     none = transparency_file(7, [SentRecord(records[0], "")], None)
     assert [one.text for one in records_in(none)] == records[:1]
+
+
+def test_bits_that_nothing_reads_are_changed_bits() -> None:
+    """The last digit of base64 has two of them where a signature ends within three bytes."""
+    meter, data, record = Meter(), "", ""
+    while data[-1:] != "=" or data[-2:] == "==":
+        payload = meter.payload(begin(), end())
+        data = b64encode(meter.sign(payload.encode())).decode()
+        record = meter.signed(payload, SE="base64", SD=data)
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = f"{data[:-2]}{digits[digits.index(data[-2]) + 1]}="
+    assert found(meter, record).state is SignedState.PROVEN
+    assert found(meter, record.replace(data, other)).state is not SignedState.PROVEN
