@@ -129,9 +129,7 @@ def check(values: Iterable[str], keys: Sequence[KnownKey], session: BilledSessio
             last_page=used[-1].page,
         )
         _look_at_times(pair, session)
-        # Some meters leave out zeros at the end, so the finer of the two is the meter's.
-        wh, digit = _difference(pair), max(Decimal(1), min(one.digit for one in pair))
-        _look_at_digit(digit)
+        wh, digit = _difference(pair), _digit(pair)
         is_timed = _has_times(pair) and _seconds_apart(pair, session) <= SIGNED_SECONDS
         found = found._replace(wh=round(wh), digit_wh=int(digit), is_timed=is_timed)
         apart = abs(wh - session.wh)
@@ -206,11 +204,6 @@ def _key_of(
     return first
 
 
-def _look_at_digit(digit: Decimal) -> None:
-    if digit > SIGNED_DIGIT_WH:
-        raise _Unproven(Told("the signed register is too coarse"))
-
-
 def _best(records: Iterable[SignedRecord], wh: int) -> tuple[Sequence[SignedRecord], Pair]:
     """Return the records from a begin to the last end, and begin and end on one register, whose
     difference comes nearest to a figure. Raises _Doubtful, _Unproven.
@@ -270,6 +263,15 @@ def _is_whole(course: Sequence[SignedReading]) -> bool:
 def _difference(pair: Pair) -> Decimal:
     begin, end = pair
     return (end.wh or Decimal()) - (begin.wh or Decimal())
+
+
+def _digit(pair: Pair) -> Decimal:
+    """Return one unit of the last digit in Wh, at least 1. Some meters leave out zeros at the end,
+    so the finer of the two is the meter's. Raises _Unproven if it is too coarse."""
+    digit = max(Decimal(1), min(one.digit for one in pair))
+    if digit > SIGNED_DIGIT_WH:
+        raise _Unproven(Told("the signed register is too coarse"))
+    return digit
 
 
 def _has_times(pair: Pair) -> bool:
