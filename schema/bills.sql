@@ -110,6 +110,63 @@ BEGIN
 END;
 
 
+-- Prices of energy by the quarter of an hour, as a market or a contract has them. Written by an
+-- operator.
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL COLLATE NOCASE UNIQUE,
+    currency TEXT NOT NULL,
+    prices TEXT NOT NULL CHECK (prices IN ('gross', 'net')),  -- gross: tax is in them
+    source TEXT,  -- where they are fetched and how they are read, in JSON; NULL: nowhere
+    changed_at TEXT NOT NULL,
+    changed_by TEXT NOT NULL
+) STRICT;
+
+-- Closed statements were made by it.
+CREATE TRIGGER series_is_kept BEFORE DELETE ON series
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+
+-- Its currency and prices change only while it has no values.
+CREATE TRIGGER series_stays BEFORE UPDATE OF id, currency, prices ON series
+WHEN EXISTS (SELECT 1 FROM series_value WHERE series_id = OLD.id)
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
+-- Values of a series that came together. Written when they were fetched, or by a person; of a
+-- quarter, the one of the newest batch counts.
+CREATE TABLE series_batch (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    series_id INTEGER NOT NULL REFERENCES series (id),
+    at TEXT NOT NULL,
+    by TEXT NOT NULL,  -- who gave them, or the address that they were fetched from
+    reason TEXT  -- of a correction
+) STRICT;
+CREATE INDEX series_batch_of_series ON series_batch (series_id, id);
+
+-- Bills rest on them.
+CREATE TRIGGER series_batch_is_kept BEFORE DELETE ON series_batch
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER series_batch_stays BEFORE UPDATE ON series_batch
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
+-- What a kWh costs in a quarter of an hour, counted from 1970-01-01 in UTC. Written with its
+-- batch.
+CREATE TABLE series_value (
+    series_id INTEGER NOT NULL REFERENCES series (id),
+    quarter INTEGER NOT NULL,
+    batch_id INTEGER NOT NULL REFERENCES series_batch (id),
+    price TEXT NOT NULL,  -- of a kWh, as an exact decimal number
+    PRIMARY KEY (series_id, quarter, batch_id)
+) STRICT, WITHOUT ROWID;
+
+-- Bills rest on it.
+CREATE TRIGGER series_value_is_kept BEFORE DELETE ON series_value
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER series_value_stays BEFORE UPDATE ON series_value
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
 -- Since when this system bills; what ended before is billed elsewhere. Written by an operator, who
 -- may change it until the first closing; one row.
 CREATE TABLE billing (

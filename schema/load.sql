@@ -239,3 +239,30 @@ CREATE TRIGGER load_forgotten_is_kept BEFORE DELETE ON load_forgotten
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
 CREATE TRIGGER load_forgotten_stays BEFORE UPDATE ON load_forgotten
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
+-- What the meters of the grid's point, of the panels and of a battery measured in a quarter of an
+-- hour, in Wh. Written each minute by load management; kept as long as bills.
+CREATE TABLE sun_quarter (
+    quarter INTEGER PRIMARY KEY,
+    site_id INTEGER NOT NULL REFERENCES load_site (id),  -- by which document
+    -- for how long all of them were read
+    seconds INTEGER NOT NULL CHECK (seconds BETWEEN 0 AND 900),
+    import_wh INTEGER NOT NULL CHECK (import_wh >= 0),
+    export_wh INTEGER NOT NULL CHECK (export_wh >= 0),
+    generation_wh INTEGER NOT NULL CHECK (generation_wh >= 0),
+    charge_wh INTEGER NOT NULL DEFAULT 0 CHECK (charge_wh >= 0),  -- into the battery
+    discharge_wh INTEGER NOT NULL DEFAULT 0 CHECK (discharge_wh >= 0)
+) STRICT;
+
+-- A bill rests on it.
+CREATE TRIGGER sun_quarter_is_kept BEFORE DELETE ON sun_quarter
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+
+
+-- The chargers below the circuit of the panels, by a document. Written with its first quarter.
+CREATE TABLE sun_charger (
+    site_id INTEGER NOT NULL REFERENCES load_site (id),
+    cp_id TEXT NOT NULL REFERENCES cp (id),
+    PRIMARY KEY (site_id, cp_id)
+) STRICT, WITHOUT ROWID;

@@ -78,7 +78,10 @@ CREATE TABLE tx (
     free_at TEXT,  -- since when its connector is Available without a sign of it, by our clock
     -- Why it may not charge, beside the verdict: space, chargers, spent or month.
     verdict_reason TEXT,
-    review_told TEXT  -- the texts of its open reviews
+    review_told TEXT,  -- the texts of its open reviews
+    -- 1: a person confirmed it though its times are not sure: where its tariff has a price for
+    -- that, quarters do not count.
+    is_at_fallback INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 -- Is this start a repetition?
 CREATE INDEX tx_repeat ON tx (cp_id, conn_id, id_tag, sent_start_time, meter_start);
@@ -498,6 +501,27 @@ CREATE TABLE power_work (
     revision INTEGER NOT NULL,  -- the newest of bill_work that it knows
     -- down to which transaction those of before this table are done, newest first
     done_from INTEGER NOT NULL
+) STRICT;
+
+
+-- The energy of an ended transaction by the quarter of an hour, as bills divide it. Derived beside
+-- the writer, while something is billed or shared by the quarter.
+CREATE TABLE tx_quarter (
+    tx_id INTEGER PRIMARY KEY REFERENCES tx (id),
+    revision INTEGER NOT NULL,  -- of bill_work, from which it was computed
+    first INTEGER NOT NULL,  -- its first quarter
+    last INTEGER NOT NULL,
+    wh TEXT NOT NULL,  -- the Wh of each, in JSON
+    divided TEXT NOT NULL,  -- which of them no readings show, in JSON
+    split TEXT NOT NULL  -- by what it was divided, as billing/statement.py names it
+) STRICT;
+CREATE INDEX tx_quarter_time ON tx_quarter (last, first);
+
+
+-- How far `tx_quarter` is. Written with it, one row.
+CREATE TABLE tx_quarter_work (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    revision INTEGER NOT NULL  -- the newest of bill_work that it knows
 ) STRICT;
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Final
 
 from levity_trio.nouns import TaxKind
@@ -74,8 +75,32 @@ class Currency:
 
 
 @record
+class QuarterCost:
+    """What a line asks for in one quarter of an hour; the quarter counts from 1970 in UTC."""
+
+    quarter: int
+    wh: int
+    price: Fraction
+    """Of a kWh, exactly."""
+    is_divided: bool = False
+    """No readings show how much flowed in it: power or time divided what they show."""
+    is_fallback: bool = False
+    """The series has no price for it, or the times of the session are not sure."""
+    is_unmeasured: bool = False
+    """Grid and panels were not measured for all of it: what was not counts as grid."""
+
+    @property
+    def cost(self) -> Fraction:
+        """Its exact part of the amount, in units of the currency."""
+        return Fraction(self.wh, 1000) * self.price
+
+
+@record
 class Line:
     """One amount and how it was computed: quantity × price, rounded half up once.
+
+    A line by the quarter of an hour has its `quarters`; their costs are summed and rounded once.
+    Its price is then their mean, rounded to six decimals, where they differ.
 
     `quantity` is in Wh for energy (its price is per kWh), in begun minutes for blocking, in days
     for a base fee (`of_days` in its month; its price is per month), else 1.
@@ -92,6 +117,12 @@ class Line:
     amount: int
     tax_rate: Decimal
     """In percent."""
+    quarters: tuple[QuarterCost, ...] = ()
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether its price is the mean of prices that differ."""
+        return len({one.price for one in self.quarters}) > 1
 
 
 @record

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise, product
 from typing import Final
 
@@ -28,15 +29,41 @@ _DAYS_OF_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 @record
+class MovingPrice:
+    """A price per kWh by a series: its price of the quarter of an hour × factor + markup, but not
+    below `floor` nor above `cap`.
+
+    With `is_average`, the mean of the series over the local month counts in each of its quarters.
+    """
+
+    series: str
+    factor: Decimal = Decimal(1)
+    markup: Decimal = Decimal(0)
+    floor: Decimal | None = None
+    cap: Decimal | None = None
+    fallback: Decimal | None = None
+    """What a kWh costs where the series has no price, all told; None: such a session waits."""
+    is_average: bool = False
+
+    def of(self, price: Fraction) -> Fraction:
+        """Return what a kWh costs at a price of the series in the kind of the tariff."""
+        price = price * Fraction(self.factor) + Fraction(self.markup)
+        if self.floor is not None:
+            price = max(price, Fraction(self.floor))
+        return price if self.cap is None else min(price, Fraction(self.cap))
+
+
+@record
 class Window:
     """A price per kWh and when it holds; `when` is None for all times that no other window covers.
 
-    The only window of a tariff may be without a name.
+    The only window of a tariff may be without a name. With `moving`, `price` is its fallback, or 0.
     """
 
     name: str | None
     price: Decimal
     when: Recurrence | None = None
+    moving: MovingPrice | None = None
 
 
 @record
@@ -75,6 +102,8 @@ class Tariff:
     minimum: Decimal | None = None
     maximum: Decimal | None = None
     free_below_wh: int = LEAST_WH
+    sun_price: Decimal | None = None
+    """Of a kWh of the house's own sun; None: sun costs as much as the rest."""
 
     def tax_rate(self, kind: LineKind) -> Decimal:
         """Return the tax rate of a kind of line."""
@@ -91,6 +120,11 @@ class Tariff:
     def has_tax(self) -> bool:
         """Whether any of its lines is taxed."""
         return any(rate for _kind, rate in self.tax_rates)
+
+    @property
+    def is_by_quarter(self) -> bool:
+        """Whether the price of a session depends on how much flowed in each quarter of an hour."""
+        return self.sun_price is not None or any(window.moving for window in self.windows)
 
     @property
     def minutes(self) -> Iterator[int]:

@@ -16,6 +16,7 @@ from levity_trio.billing.tariff import (
     LEAST_WH,
     TAXED,
     Blocking,
+    MovingPrice,
     Tariff,
     WeekdayMinute,
     Window,
@@ -173,7 +174,7 @@ def _tariff(root: _FileTable) -> Tariff | None:
     tax_rates = _tax_rates(root)
     windows = _windows(root)
     session_fee, base_fee = root.take("session_fee", values.fee), root.take("base_fee", values.fee)
-    blocking = _blocking(root)
+    blocking, sun_price = _blocking(root), _sun(root)
     minimum, maximum = root.take("minimum", values.fee), root.take("maximum", values.fee)
     if minimum is not None and maximum is not None and maximum < minimum:
         root.fault(Told("{1} is less than the minimum {2}", f"{maximum}", f"{minimum}"), "maximum")
@@ -195,6 +196,7 @@ def _tariff(root: _FileTable) -> Tariff | None:
         minimum=minimum,
         maximum=maximum,
         free_below_wh=LEAST_WH if free_below is None else free_below,
+        sun_price=sun_price,
     )
 
 
@@ -227,9 +229,9 @@ def _windows(root: _FileTable) -> tuple[Window, ...]:
     default = root.table("energy")
     if default is not None:
         name = default.take("name", values.text) or ("other times" if tables else None)
-        price = default.need("price", values.price, "0.32")
+        price, moving = _price(default, "0.32")
         default.end()
-        windows.append(Window(name=name, price=price or Decimal(0)))
+        windows.append(Window(name=name, price=price, moving=moving))
     elif not tables:
         root.fault(
             Told("is missing; write for instance [energy] and below it price = 0.32"), "energy"
@@ -247,7 +249,7 @@ def _window(table: _FileTable) -> Window | None:
     """Return a window, also with a faulty name or price, so that its times are checked; None if
     these are faulty."""
     name = table.need("name", values.text, '"night"')
-    price = table.need("price", values.price, "0.22")
+    price, moving = _price(table, "0.22")
     keys = ("times", "weekdays", "season")
     times = table.take("times", values.times)
     weekdays = table.take("weekdays", values.weekdays)
@@ -266,7 +268,39 @@ def _window(table: _FileTable) -> Window | None:
     table.end()
     if when is None:
         return None
-    return Window(name=name or table.place, price=price or Decimal(0), when=when)
+    return Window(name=name or table.place, price=price, when=when, moving=moving)
+
+
+def _price(table: _FileTable, example: str) -> tuple[Decimal, MovingPrice | None]:
+    """Return the price of a window; with a series, the price that moves with it, and its
+    fallback."""
+    if not table.has("series"):
+        return table.need("price", values.price, example) or Decimal(0), None
+    if table.has("price"):
+        table.fault(Told("has a series and a price; leave out one of them"), "price")
+        table.take("price", values.price)
+    factor, markup = table.take("factor", values.fee), table.take("markup", values.price)
+    moving = MovingPrice(
+        series=table.take("series", values.text) or "",
+        factor=Decimal(1) if factor is None else factor,
+        markup=markup or Decimal(0),
+        floor=table.take("floor", values.price),
+        cap=table.take("cap", values.price),
+        fallback=table.take("fallback", values.price),
+        is_average=table.take("average", values.switch) or False,
+    )
+    if moving.floor is not None and moving.cap is not None and moving.cap < moving.floor:
+        table.fault(Told("{1} is less than the floor {2}", f"{moving.cap}", f"{moving.floor}"), "cap")
+    return moving.fallback or Decimal(0), moving
+
+
+def _sun(root: _FileTable) -> Decimal | None:
+    table = root.table("sun")
+    if table is None:
+        return None
+    price = table.need("price", values.price, "0.18")
+    table.end()
+    return price
 
 
 def _check_coverage(root: _FileTable, windows: Sequence[Window]) -> None:

@@ -7,20 +7,23 @@ units; prices and rates are texts with the decimals that they were given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from datetime import date
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from levity_trio.billing.statement import AccountBefore, Line, Party, TaxSum
+from levity_trio.billing.statement import AccountBefore, Line, Party, QuarterCost, TaxSum
 from levity_trio.records import names_of as fields_of
 from levity_trio.records import record
 from levity_trio.told import of_stored, stored
 
 _OF_LINE: Final = fields_of(Line)
+_MARKS: Final = {1: "is_divided", 2: "is_fallback", 4: "is_unmeasured"}
+"""How the marks of a quarter are stored: as the sum of these."""
 _OF_TAX: Final = fields_of(TaxSum)
 _FIRST_FIELDS: Final = {
     "open": ("number", "month", "due_on", "amount"),
@@ -55,12 +58,25 @@ def line_row(line: Line) -> list[Any]:
     return [
         *(line.kind.value, line.tariff, line.version.isoformat(), line.window),
         *(line.quantity, line.of_days, f"{line.price:f}", line.amount, f"{line.tax_rate:f}"),
+        *([[_quarter_row(one) for one in line.quarters]] if line.quarters else ()),
     ]
 
 
-def line_of(row: Iterable[Any]) -> Line:
+def _quarter_row(one: QuarterCost) -> list[Any]:
+    marks = sum(bit for bit, name in _MARKS.items() if getattr(one, name))
+    return [one.quarter, one.wh, str(one.price), *([marks] if marks else ())]
+
+
+def _quarter_of(quarter: int, wh: int, price: str, marks: int = 0) -> QuarterCost:
+    told = {name: bool(marks & bit) for bit, name in _MARKS.items()}
+    return QuarterCost(quarter=quarter, wh=wh, price=Fraction(price), **told)
+
+
+def line_of(row: Sequence[Any]) -> Line:
     """Return the line of a row."""
-    return msgspec.convert(dict(zip(_OF_LINE, row, strict=True)), Line)
+    *plain, quarters = row if len(row) == len(_OF_LINE) else (*row, ())
+    line = msgspec.convert(dict(zip(_OF_LINE, plain, strict=False)), Line)
+    return replace(line, quarters=tuple(_quarter_of(*one) for one in quarters)) if quarters else line
 
 
 def lines_text(lines: Iterable[Line]) -> str:

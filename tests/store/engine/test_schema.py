@@ -41,7 +41,8 @@ FACTS = (
     "tariff tariff_version tariff_assignment meter_reading certificate_name wallet_terms "
     "personal_deletion lost_statements user login evidence_pruning report usage_limit "
     "recipient cause message load_site load_wish load_order load_span load_forgotten "
-    "car_price bank_line backend backend_tx backend_refused meter_key moved_reading"
+    "car_price bank_line backend backend_tx backend_refused meter_key moved_reading "
+    "series_batch series_value sun_quarter"
 )
 COUNTS = "fact_count event_sum site_count"
 PRESENT = (
@@ -51,7 +52,8 @@ PRESENT = (
     "turned_away secret_key household_task household_task_account refused_card month_use "
     "month_standing own_name message_cursor power power_work load_state load_quarter "
     "load_car_quarter load_learned load_charger load_lease load_model load_trial mqtt oddity "
-    "own_setting settlement bank_columns backend_cp backend_card signed_check signed_work"
+    "own_setting settlement bank_columns backend_cp backend_card signed_check signed_work "
+    "series tx_quarter tx_quarter_work sun_charger"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
