@@ -290,7 +290,8 @@ def _price(table: _FileTable, example: str) -> tuple[Decimal, MovingPrice | None
         is_average=table.take("average", values.switch) or False,
     )
     if moving.floor is not None and moving.cap is not None and moving.cap < moving.floor:
-        table.fault(Told("{1} is less than the floor {2}", f"{moving.cap}", f"{moving.floor}"), "cap")
+        limits = f"{moving.cap}", f"{moving.floor}"
+        table.fault(Told("{1} is less than the floor {2}", *limits), "cap")
     return moving.fallback or Decimal(0), moving
 
 

@@ -76,7 +76,7 @@ def line_of(row: Sequence[Any]) -> Line:
     """Return the line of a row."""
     *plain, quarters = row if len(row) == len(_OF_LINE) else (*row, ())
     line = msgspec.convert(dict(zip(_OF_LINE, plain, strict=False)), Line)
-    return replace(line, quarters=tuple(_quarter_of(*one) for one in quarters)) if quarters else line
+    return replace(line, quarters=tuple(_quarter_of(*one) for one in quarters))
 
 
 def lines_text(lines: Iterable[Line]) -> str:
