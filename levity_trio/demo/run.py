@@ -65,7 +65,7 @@ from levity_trio.outgoing.websocket import ServerAddress
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import Memory
-from levity_trio.simulator.feeder import Feeder, serve_meter
+from levity_trio.simulator.feeder import Feeder, serve_meters
 from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
 from levity_trio.store.beside.backup_note import LastBackup, note
@@ -254,7 +254,7 @@ async def _live(resumed: Resumed, meter_port: int, turn: ExitStack, config: Serv
             return now.hour + now.minute / 60
 
         feeder, serving = Feeder(FEEDER, Random(1), lambda _at: hour()), trio.Event()  # noqa: S311 - no secret
-        nursery.start_soon(serve_meter, lambda: feeder.shown, HOST, meter_port)
+        nursery.start_soon(serve_meters, lambda: (feeder.shown, feeder.sun), HOST, meter_port)
         nursery.start_soon(_serve, config, nursery.cancel_scope, serving)
         await serving.wait()
         turn.close()

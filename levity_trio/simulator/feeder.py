@@ -1,9 +1,9 @@
-"""The feeder of a simulated block: what the house draws besides cars, a meter that shows both, and
-a breaker.
+"""The feeder of a simulated block: what the house draws besides cars, what its panels give, a meter
+of the grid's point and one of the panels, and a breaker.
 
-The meter speaks Modbus TCP like an SDM630. The breaker is the strictest that IEC 60898 allows: its
-heat follows the square of the current, θ' = (i² − θ) / 4.6 s with i in multiples of the limit, and
-it trips at θ > 1.13².
+The meters speak Modbus TCP like an SDM630, as units 1 and 2. The breaker is the strictest that IEC
+60898 allows: its heat follows the square of the current, θ' = (i² − θ) / 4.6 s with i in multiples
+of the limit, and it trips at θ > 1.13².
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 
 from levity_trio.load import modbus
 from levity_trio.load.modbus import MODELS
-from levity_trio.load.tree import LETTERS, PHASES, Phases
+from levity_trio.load.tree import LETTERS, NOTHING, PHASES, Phases, as_phases, on
 from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 
@@ -37,18 +37,25 @@ LOOK_SECONDS: Final = 1.0
 """Simulated, between two looks at the feeder; at a high speed they are further apart."""
 LEAST_SECONDS: Final = 0.05
 HOUR: Final = 3600.0
-MODEL: Final = MODELS["SDM630"]
+SUNRISE, SUNSET = 8.25, 16.5
+"""Of a winter's day, in hours of the clock on the wall."""
+CLOUDS: Final = (0.15, 1.0)
+"""What they leave of the sun, at the least and at the most; it changes from hour to hour."""
+VOLTS: Final = 230
+FIRST_REGISTER: Final = MODELS["SDM630"].registers[0]
+ASKED: Final = struct.Struct(">BHH")
 
 
 @record
 class FeederSpec:
-    """A feeder: its limit in A per phase, what the house draws by the hour, and the port of its
-    meter (0: none)."""
+    """A feeder: its limit in A per phase, what the house draws by the hour, what its panels give at
+    noon of a clear day in kW, and the port of its meters (0: none)."""
 
     amperes: float
     house: Sequence[float] = HOUSE
     steps_per_day: float = 3.0
     noise: float = 0.75
+    panels: float = 0.0
     meter_port: int = 0
 
 
@@ -90,7 +97,10 @@ class Feeder:
         self._at: float | None = None
         self._steps: list[tuple[float, int]] = []
         """Until when ovens are on, and at which phase."""
-        self.shown: Phases = (0.0, 0.0, 0.0)
+        self.shown: Phases = NOTHING
+        """A per phase at the grid's point; below zero, they are exported."""
+        self.sun: Phases = NOTHING
+        """A per phase from the panels."""
         self._highest = self._over = self._far_over = 0.0
         self._trips = 0
 
@@ -99,12 +109,10 @@ class Feeder:
         look."""
         seconds = 0.0 if self._at is None else at - self._at
         self._at = at
-        one, two, three = (
-            house + cars
-            for house, cars in zip(self._house(at, seconds), drawn(chargers), strict=True)
-        )
-        self.shown = (one, two, three)
-        highest = max(self.shown)
+        self.sun = self._sun(at)
+        flows = zip(self._house(at, seconds), drawn(chargers), self.sun, strict=True)
+        self.shown = as_phases(house + cars - sun for house, cars, sun in flows)
+        highest = max(map(abs, self.shown))
         self._highest = max(self._highest, highest)
         self._over += seconds if highest > self.spec.amperes else 0.0
         self._far_over += seconds if highest > 1.13 * self.spec.amperes else 0.0
@@ -135,6 +143,18 @@ class Feeder:
             for phase in PHASES
         )
         return one, two, three
+
+    def _sun(self, at: float) -> Phases:
+        """Return what the panels give: a curve of the day, less what clouds take by a fixed
+        seed."""
+        daylight = (self._hour(at) - SUNRISE) / (SUNSET - SUNRISE)
+        if not 0 < daylight < 1:
+            return NOTHING
+        hours = at / HOUR
+        before, after = (Random(int(hours) + n).uniform(*CLOUDS) for n in (0, 1))  # noqa: S311 - no secret
+        clear = before + (after - before) * (hours % 1)
+        watts = 1000 * self.spec.panels * math.sin(math.pi * daylight) * clear
+        return on(PHASES, watts / VOLTS / len(PHASES))
 
     def report(self) -> FeederReport:
         return FeederReport(
@@ -170,24 +190,30 @@ async def watch(
         await trio.sleep(max(LEAST_SECONDS, LOOK_SECONDS / speed))
 
 
-async def serve_meter(shown: Callable[[], Phases], host: str, port: int) -> None:
-    """Answer as the meter of a feeder until cancelled."""
+async def serve_meters(shown: Callable[[], Sequence[Phases]], host: str, port: int) -> None:
+    """Answer as the meters of a feeder until cancelled; the first is unit 1."""
 
     async def handle(stream: trio.SocketStream) -> None:
         async with stream:
             with suppress(trio.BrokenResourceError):  # whoever asked has left
                 async for asked in stream:
-                    if len(asked) > modbus.HEAD.size:
-                        await stream.send_all(_answer(bytes(asked), shown()))
+                    if len(asked) == modbus.HEAD.size + ASKED.size:
+                        await stream.send_all(answer(bytes(asked), shown()))
 
     await trio.serve_tcp(handle, port, host=host)
 
 
-def _answer(asked: bytes, shown: Phases) -> bytes:
-    """Answer a request as its meter does, which knows of its currents alone."""
+def answer(asked: bytes, meters: Sequence[Phases]) -> bytes:
+    """Answer a request as the meter of its unit does, which knows of currents and active power
+    alone. Its currents have no sign."""
     transaction, _protocol, _length, unit = modbus.HEAD.unpack(asked[: modbus.HEAD.size])
-    body = bytes([modbus.INPUT | modbus.FAILED, 2])
-    if asked == modbus.request(MODEL, unit, transaction):
-        currents = struct.pack(">3f", *shown)
-        body = bytes([modbus.INPUT, len(currents)]) + currents
+    function, first, count = ASKED.unpack(asked[modbus.HEAD.size :])
+    body = bytes([function | modbus.FAILED, 2])
+    if function == modbus.INPUT and 1 <= unit <= len(meters) and first >= FIRST_REGISTER:
+        amperes = meters[unit - 1]
+        powers = [VOLTS * each for each in amperes]
+        registers = struct.pack(">6f", *map(abs, amperes), *powers)
+        values = registers[2 * (first - FIRST_REGISTER) :][: 2 * count]
+        if len(values) == 2 * count:
+            body = bytes([function, len(values)]) + values
     return modbus.HEAD.pack(transaction, 0, len(body) + 1, unit) + body

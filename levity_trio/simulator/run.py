@@ -32,7 +32,7 @@ from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.signing import meter_keys
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
-from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meter, watch
+from levity_trio.simulator.feeder import Feeder, FeederSpec, serve_meters, watch
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.link import Pace
@@ -205,7 +205,9 @@ def _hang(order: Order, fleet: Fleet, watching: trio.Nursery) -> Feeder | None:
     feeder = Feeder(spec, chance, lambda at: (order.first_hour + at / 3600) % 24)
     watching.start_soon(watch, feeder, fleet.chargers, lambda: fleet.pace.now, order.speed)
     if spec.meter_port:
-        watching.start_soon(serve_meter, lambda: feeder.shown, "127.0.0.1", spec.meter_port)
+        watching.start_soon(
+            serve_meters, lambda: (feeder.shown, feeder.sun), "127.0.0.1", spec.meter_port
+        )
     return feeder
 
 

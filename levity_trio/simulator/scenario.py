@@ -404,6 +404,7 @@ def _feeder(keys: Keys) -> FeederSpec | None:
         "amperes": number(6, 10_000),
         "house": weights(24),
         "noise": number(0, 100),
+        "panels": number(0, 1000),
         "meter_port": whole(0, 65535),
     }
     ovens = table.read("ovens-per-day", number(0, 100), 3.0)

@@ -4,18 +4,28 @@ can read."""
 from __future__ import annotations
 
 import math
+import struct
 from random import Random
 
 import pytest
 import trio
 
 from levity_trio.config import ConfigError
+from levity_trio.load import modbus
 from levity_trio.load.document import MeterConfig
 from levity_trio.load.meters import reader
 from levity_trio.load.tree import Phases
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
-from levity_trio.simulator.feeder import HOUSE, Breaker, Feeder, FeederSpec, serve_meter
+from levity_trio.simulator.feeder import (
+    ASKED,
+    HOUSE,
+    Breaker,
+    Feeder,
+    FeederSpec,
+    answer,
+    serve_meters,
+)
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.scenario import load, read
 from tests.ports import free_port
@@ -79,6 +89,41 @@ def test_a_house_cooks_in_the_evening() -> None:
     assert sum(shown[18 * 60 : 20 * 60]) > 2 * sum(shown[3 * 60 : 5 * 60])
 
 
+def test_its_panels_give_by_day_what_clouds_leave_and_what_nobody_needs_flows_back() -> None:
+    spec = FeederSpec(amperes=32.0, house=[1.0] * 24, steps_per_day=0, noise=0.0, panels=20.0)
+    feeders = [Feeder(spec, Random(seed), lambda at: at / 3600 % 24) for seed in (1, 2)]
+    sun: list[float] = []
+    for quarter in range(3 * 96):
+        for feeder in feeders:
+            feeder.look([charging(0, 1, 6)], 900.0 * quarter)
+        one, two = feeders
+        assert one.sun == two.sun, "the clouds do not depend on the house"
+        cars = (6.0, 0.0, 0.0)
+        house = (1.0, 0.9, 1.1)
+        flows = zip(house, cars, one.sun, strict=True)
+        assert one.shown == pytest.approx([flat + car - given for flat, car, given in flows])
+        sun.append(one.sun[0])
+    days = [sun[96 * day : 96 * (day + 1)] for day in range(3)]
+    for day in days:
+        assert not any(day[:33] + day[67:]), "it is night"
+        assert 3.0 < max(day) <= 20_000 / 3 / 230
+    assert days[0] != days[1] != days[2]
+
+
+def test_its_meters_show_currents_without_a_sign_and_power_with_it() -> None:
+    def read(unit: int, first: int, count: int) -> bytes:
+        asked = modbus.HEAD.pack(7, 0, 6, unit) + ASKED.pack(modbus.INPUT, first, count)
+        sent = answer(asked, [(-2.0, 1.0, 0.5), (3.0, 3.0, 3.0)])
+        assert modbus.HEAD.unpack(sent[:7]) == (7, 0, len(sent) - 6, unit)
+        return sent[7:]
+
+    assert struct.unpack(">BB3f", read(1, 0x06, 6)) == (4, 12, 2.0, 1.0, 0.5)
+    assert struct.unpack(">BB3f", read(1, 0x0C, 6)) == (4, 12, -460.0, 230.0, 115.0)
+    assert struct.unpack(">BB6f", read(2, 0x06, 12)) == (4, 24, 3.0, 3.0, 3.0, 690.0, 690.0, 690.0)
+    for wrong in ((3, 0x06, 6), (0, 0x06, 6), (1, 0x00, 6), (1, 0x0C, 8)):
+        assert read(*wrong) == b"\x84\x02"
+
+
 async def test_the_server_reads_its_meter() -> None:
     shown: Phases = (1.5, 20.25, 0.0)
     port = free_port()
@@ -100,7 +145,7 @@ async def test_the_server_reads_its_meter() -> None:
 
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve_meter, lambda: shown, "127.0.0.1", port)
+            nursery.start_soon(serve_meters, lambda: [shown], "127.0.0.1", port)
             nursery.start_soon(read, measured)
             await found.wait()
             nursery.cancel_scope.cancel()
