@@ -141,6 +141,7 @@ _UNKNOWN: Final = N_(
     {
         "account": "there is no household {1}",
         "meter": "there is no meter {1}",
+        "series": "there is no price series {1}",
         "vehicle": "there is no car {1}",
     }
 )
@@ -148,6 +149,7 @@ _NAMED: Final = N_(
     {
         "account": "household {1} has this name; choose another, or change that one",
         "meter": "meter {1} has this name; choose another, or change that one",
+        "series": "price series {1} has this name; choose another, or change that one",
     }
 )
 

@@ -1,0 +1,152 @@
+"""Price series, and the prices that come for them in batches.
+
+A bill may rest on a stored price, so none is rewritten. A source that tells another price than it
+did before is not believed: what is stored stays. A person corrects it with a reason, in a new
+batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.records import record
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.people.accounts import (
+    ChangeRefused,
+    ChangeResult,
+    RefusalCode,
+    check_free,
+    check_name,
+    number_of,
+)
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.told import Told
+from levity_trio.wire.times import from_seconds, stamp
+
+MONTH_QUARTERS: Final = 33 * 96
+"""A month and a day on each side, in any zone."""
+_OF_RANGE: Final = (
+    "SELECT quarter, price FROM series_value AS value WHERE series_id = ?1"
+    " AND quarter BETWEEN ?2 AND ?3 AND batch_id = (SELECT max(batch_id) FROM series_value"
+    " WHERE series_id = ?1 AND quarter = value.quarter)"
+)
+_TOUCHED: Final = (
+    "SELECT tx_id FROM booked WHERE price IN ('due', 'booked', 'unpriced')"
+    " AND started_at < ? AND ended_at >= ?"
+)
+
+
+@record
+class SeriesData:
+    """A series as an operator gives it. `prices` is gross or net, `source` where they come from and
+    how they are read, in JSON."""
+
+    name: str
+    currency: str
+    prices: str
+    source: str | None = None
+
+
+class AddedPrices(NamedTuple):
+    """What became of the prices of quarters: how many are stored now, how many were so already, and
+    those that contradict a stored price, which stays: each with the stored and the told one."""
+
+    added: int
+    same: int
+    kept: Mapping[int, tuple[Decimal, Decimal]]
+
+
+def set_series(
+    db: UnitOfWork, data: SeriesData, said: Said, number: int | None = None
+) -> ChangeResult:
+    """Add a series, or change the one of this number. Raises ChangeRefused."""
+    check_name(data.name)
+    check_free(db, "series", data.name, number)
+    if data.currency not in CURRENCIES:
+        words = Told("{1} is not the code of a currency", data.currency)
+        raise ChangeRefused(RefusalCode.INVALID, words, "currency")
+    row = (data.name, data.currency, data.prices, data.source)
+    if number is None:
+        number = db.insert(
+            "INSERT INTO series (name, currency, prices, source, changed_at, changed_by)"
+            " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            (*row, *said[:2]),
+        )
+        return ChangeResult(number, "added")
+    before = db.row("SELECT name, currency, prices, source FROM series WHERE id = ?", (number,))
+    if before is None:
+        words = Told("there is no price series {1}", number)
+        raise ChangeRefused(RefusalCode.NOT_FOUND, words, "series")
+    if before == row:
+        return ChangeResult(number, "same")
+    tariffs = " ".join(text for (text,) in db.rows("SELECT toml FROM tariff_version")).casefold()
+    if before[0].casefold() != data.name.casefold() and before[0].casefold() in tariffs:
+        words = Told("tariffs name {1}; leave it its name", before[0])
+        raise ChangeRefused(RefusalCode.CONFLICT, words, "name")
+    if before[1:3] != row[1:3]:
+        if db.row("SELECT 1 FROM series_value WHERE series_id = ? LIMIT 1", (number,)):
+            words = Told("{1} has prices already; enter another series for others", before[0])
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "currency")
+        db.execute(
+            "UPDATE series SET (currency, prices) = (?, ?) WHERE id = ?", (*row[1:3], number)
+        )
+    db.execute(
+        "UPDATE series SET (name, source, changed_at, changed_by) = (?, ?, ?, ?) WHERE id = ?",
+        (data.name, data.source, *said[:2], number),
+    )
+    return ChangeResult(number, "changed")
+
+
+def add_prices(
+    db: UnitOfWork, series: str | int, values: Mapping[int, Decimal], said: Said
+) -> AddedPrices:
+    """Store prices of a kWh by their quarters, and have what no closed statement has priced by
+    them.
+
+    With a reason, they replace stored ones; without, those stay. The series is given by its name or
+    number. Raises ChangeRefused.
+    """
+    number = series if isinstance(series, int) else number_of(db, "series", series)
+    first, last = min(values, default=0), max(values, default=0)
+    known = {
+        quarter: Decimal(price) for quarter, price in db.rows(_OF_RANGE, (number, first, last))
+    }
+    others = {
+        quarter: (known[quarter], price)
+        for quarter, price in values.items()
+        if known.get(quarter, price) != price
+    }
+    kept = {} if said.reason else others
+    new = {
+        str(quarter): f"{price:f}"
+        for quarter, price in values.items()
+        if known.get(quarter) != price and quarter not in kept
+    }
+    if new:
+        batch = db.insert(
+            "INSERT INTO series_batch (series_id, at, by, reason) VALUES (?, ?, ?, ?) RETURNING id",
+            (number, *said),
+        )
+        db.execute(
+            "INSERT INTO series_value (series_id, quarter, batch_id, price)"
+            " SELECT ?, CAST(one.key AS INTEGER), ?, one.value FROM json_each(?) AS one",
+            (number, batch, json.dumps(new)),
+        )
+        _list(db, min(map(int, new)), max(map(int, new)))
+    return AddedPrices(len(new), len(values) - len(new) - len(kept), kept)
+
+
+def _list(db: UnitOfWork, first: int, last: int) -> None:
+    """List the sessions to be booked that prices concern: those in these quarters, and in these
+    months where a tariff has a mean."""
+    if any("average" in text for (text,) in db.rows("SELECT toml FROM tariff_version")):
+        first, last = first - MONTH_QUARTERS, last + MONTH_QUARTERS
+    ends = ((last + 1) * SECONDS, first * SECONDS)
+    span = [stamp(from_seconds(end)) for end in ends]
+    db.execute(f"DELETE FROM to_book WHERE tx_id IN ({_TOUCHED})", span)  # noqa: S608 - our own text
+    db.execute(f"INSERT INTO to_book (tx_id) {_TOUCHED}", span)
