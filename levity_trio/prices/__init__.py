@@ -1,0 +1,1 @@
+"""Prices of energy that move: how they are read, and fetched."""
