@@ -91,6 +91,30 @@ WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
 
 
+-- A price above which the car of a transaction waits, as its driver wants it, and when it charges
+-- all the same. Written by a person; the oldest are deleted.
+CREATE TABLE price_wish (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tx_id INTEGER NOT NULL REFERENCES tx (id),
+    most_price TEXT NOT NULL,  -- of a kWh, tax included, as an exact decimal number
+    charges_at TEXT NOT NULL,
+    made_at TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    ended_at TEXT,
+    ended_by TEXT
+) STRICT;
+CREATE UNIQUE INDEX price_wish_open ON price_wish (tx_id) WHERE ended_at IS NULL;
+CREATE INDEX price_wish_made ON price_wish (made_at);
+
+-- It says why a car did not charge. It ends once.
+CREATE TRIGGER price_wish_stays
+BEFORE UPDATE OF id, tx_id, most_price, charges_at, made_at, made_by ON price_wish
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+CREATE TRIGGER price_wish_is_ended_once BEFORE UPDATE OF ended_at, ended_by ON price_wish
+WHEN OLD.ended_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
+
+
 -- What was learned of a car (lines: how many it uses) or of a connector (rotation). Written by load
 -- management; of a rotation nothing counts before a person has confirmed it.
 CREATE TABLE load_learned (
@@ -190,14 +214,17 @@ CREATE TABLE load_trial (
 CREATE INDEX load_trial_cp ON load_trial (cp_id, id);
 
 
--- A time in which a car got too little to charge because of us: it waited for its first current,
--- was paused, or stood below its least current. Written by load management.
+-- A time in which a car got too little to charge because of us, or by the wish of its driver: it
+-- waited for its first current, was paused, or stood below its least current. Written by load
+-- management.
 CREATE TABLE load_span (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tx_id INTEGER NOT NULL REFERENCES tx (id),
     why TEXT NOT NULL CHECK (why IN ('waited', 'paused', 'below')),
     since TEXT NOT NULL,
-    until TEXT  -- NULL: still
+    until TEXT,  -- NULL: still
+    -- 1: its driver wanted to wait for a lower price, so a fee for blocking counts it
+    is_by_wish INTEGER NOT NULL DEFAULT 0 CHECK (is_by_wish IN (0, 1))
 ) STRICT;
 CREATE INDEX load_span_tx ON load_span (tx_id, since);
 CREATE UNIQUE INDEX load_span_open ON load_span (tx_id) WHERE until IS NULL;
@@ -205,7 +232,7 @@ CREATE UNIQUE INDEX load_span_open ON load_span (tx_id) WHERE until IS NULL;
 -- A fee for blocking must not count it. It ends once.
 CREATE TRIGGER load_span_is_kept BEFORE DELETE ON load_span
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
-CREATE TRIGGER load_span_stays BEFORE UPDATE OF id, tx_id, why, since ON load_span
+CREATE TRIGGER load_span_stays BEFORE UPDATE OF id, tx_id, why, since, is_by_wish ON load_span
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 CREATE TRIGGER load_span_is_ended_once BEFORE UPDATE OF until ON load_span
 WHEN OLD.until IS NOT NULL

@@ -27,7 +27,7 @@ from levity_trio.load.measurements import Between
 from levity_trio.load.profiles import Ability, LimitWay, ability, after_refusal, next_way
 from levity_trio.load.rule import Allocation, Bound, Car, CarDemand
 from levity_trio.load.tree import LEAST_AMPERES, Place, Socket, Tree
-from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, WAITED
+from levity_trio.store.lookups.load_spans import ANSWER, BELOW, PAUSED, PRICE, WAITED
 from levity_trio.store.reads.load.leases import ManagedCharger, StoredLease
 from levity_trio.store.reads.load.load import ConnectorReading, Heard, LoadPresent, PluggedIn
 from levity_trio.store.writes.load.leases import CLOSED, MANAGED
@@ -808,8 +808,8 @@ class ManagedChargers:
     def spells(
         self, present: LoadPresent, decision: Allocation, now: float
     ) -> Iterator[tuple[int, str]]:
-        """Yield the transactions in which a car begins to get too little to charge because of us,
-        each with the reason, or with none if that ends."""
+        """Yield the transactions in which a car begins to get too little to charge because of us
+        or of its driver, each with the reason, or with none if that ends."""
         for car in present.cars:
             if car.transaction is None:
                 continue
@@ -829,8 +829,8 @@ class ManagedChargers:
     def _short(
         self, car: PluggedIn, behaviour: _CarBehaviour, decision: Allocation, now: float
     ) -> str:
-        """Say why a car cannot charge because of us; nothing if it can, does not want to, or is not
-        limited."""
+        """Say why a car cannot charge because of us or of its driver; nothing if it can, does not
+        want to, or is not limited."""
         held = self.leases.held.get(car.place)
         if held is None or car.charger not in self.chargers:
             return ""
@@ -844,6 +844,8 @@ class ManagedChargers:
         limit = decision.limits.get(car.place)
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
             return ""
+        if limit.bound is Bound.PRICE:
+            return PRICE
         if most:
             return BELOW
         return PAUSED if behaviour.had_current else WAITED

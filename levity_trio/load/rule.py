@@ -98,6 +98,8 @@ class Car:
     """When its driver wants to leave."""
     wanted_wh: float | None = None
     """What it still lacks of the energy that its driver entered."""
+    is_dear: bool = False
+    """A kWh costs more now than its driver wants to pay, so it waits."""
     fixed: float | None = None
     """The A that must be booked whatever we say: the charger is away, or does not obey."""
 
@@ -157,6 +159,8 @@ class Bound(StrEnum):
     """The car is full."""
     KNOCK = "knock"
     """A car at 0 A is asked for one minute whether it wants to charge."""
+    PRICE = "price"
+    """It waits for a lower price, as its driver wants."""
     FIXED = "fixed"
     """The charger is away or does not obey, and is booked with this."""
     SAFE = "safe"
@@ -609,6 +613,9 @@ def _is_settled(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledg
         ledgers.book(claim.lines, car.fixed, drawn)
         claim.grant = math.ceil(car.fixed)
         claim.bound = Bound.FIXED
+        return True
+    if car.is_dear:
+        claim.bound = Bound.PRICE
         return True
     if claim.most < claim.least:
         claim.bound = Bound.HAND

@@ -207,6 +207,9 @@ def add_facts(books: Books, station: Station) -> None:
         f"{of_wishes} ('hand', 'CP-1', 1, 6, '', '', '', '2025'), ('hand', 'CP-1', 1, 6, '', '', "
         "'', NULL)"
     )
+    of_price = "INSERT INTO price_wish (tx_id, most_price, charges_at, made_at, made_by, ended_at)"
+    for ended_at in ("'2025'", "NULL"):
+        add(f"{of_price} SELECT min(id), '0.2', '', '', 'anna', {ended_at} FROM tx")
     add(
         "INSERT INTO load_order (source, amperes, at, last_at, count) "
         "VALUES ('grid', 20, '', '', 1)"

@@ -81,6 +81,7 @@ OF_THE_PRESENT = {
     "cp_err_open": "only faults of now",
     "load_wish_open": "only wishes of now",
     "load_span_open": "only what lasts now",
+    "price_wish_open": "only wishes of now",
     "configuration_template_name": "only templates of now",
     "ownership_exclusive": "a few for each space",
     "tag_key": "only tags of now",

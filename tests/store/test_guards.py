@@ -125,6 +125,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "load_site": set(),
     "load_forgotten": set(),
     "load_wish": {"ended_at", "ended_by"},
+    "price_wish": {"ended_at", "ended_by"},
     "load_order": {"limits", "last_at", "count", "held_after_seconds", "highest"},
     "load_span": {"until"},
     "personal_deletion": set(),
@@ -176,7 +177,7 @@ FORGOTTEN = {
     **{("message", name): "NULL, {} = NULL, {} = NULL".format(*_TEXTS - {name}) for name in _TEXTS},
 }
 """Texts that may be deleted, and are never another text."""
-PRUNED = {"event", "log", "login", "load_wish", "load_order"}
+PRUNED = {"event", "log", "login", "load_wish", "price_wish", "load_order"}
 """Named writes delete their oldest rows."""
 
 
@@ -641,6 +642,7 @@ AGAIN = {
     ),
     "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
     "load_wish": "UPDATE load_wish SET ended_by = 'x' WHERE ended_at IS NOT NULL",
+    "price_wish": "UPDATE price_wish SET ended_by = 'x' WHERE ended_at IS NOT NULL",
     "load_span": "UPDATE load_span SET until = 'x' WHERE until IS NOT NULL",
     "report": "UPDATE report SET answered_by = 'x' WHERE answered_at IS NOT NULL",
     "evidence_pruning": "UPDATE evidence_pruning SET deleted = deleted - 1",

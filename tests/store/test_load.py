@@ -253,8 +253,7 @@ def test_orders_of_before_limited_the_connection(books: Books) -> None:
         assert [one.limits for one in reads.orders(db, AT)] == ["connection", "connection"]
 
 
-@pytest.mark.usefixtures("station")
-def test_what_is_old_goes(books: Books) -> None:
+def test_what_is_old_goes(books: Books, station: Station) -> None:
     books.run(
         load.keep_quarter,
         [LINE, replace(LINE, quarter=QUARTER + 1)],
@@ -264,8 +263,10 @@ def test_what_is_old_goes(books: Books) -> None:
     books.run(load.add_order, 30.0, None, "grid", LATER)
     books.run(load.limit_by_hand, ("CP-1", 1), 8, "", AT, "anna")
     books.run(load.limit_by_hand, ("CP-1", 1), 9, "", AT, "anna")
-    assert books.run(load.delete_before, QUARTER + 1, LATER, LATER, 1.0) == (4, True)
-    for table in ("load_quarter", "load_car_quarter", "load_order", "load_wish"):
+    for price in ("0.2", "0.3"):
+        books.run(load.wait_for_price, station.start(), (price, LATER), AT, "anna")
+    assert books.run(load.delete_before, QUARTER + 1, LATER, LATER, 1.0) == (5, True)
+    for table in ("load_quarter", "load_car_quarter", "load_order", "load_wish", "price_wish"):
         assert books.count(table) == 1, table
 
 

@@ -589,3 +589,55 @@ def test_nothing_before_the_stay_counts(books: Books, station: Station) -> None:
     assert stay is not None
     assert abs(stay.last_energy_at - NOON - 60 * MINUTE) < MINUTE
     assert stay.last_energy_at <= stay.stopped_at
+
+
+@pytest.mark.parametrize(("terms", "expected"), [(UNTIL_AVAILABLE, 120), (WITH_GRACE, 90)])
+@pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
+def test_a_car_that_waits_for_a_lower_price_stays_by_the_wish_of_its_driver(
+    books: Books, station: Station, status: str, terms: Blocking, expected: int
+) -> None:
+    transaction, wh = full(station)
+    hold(books, transaction, "price")
+    station.status(status)
+    idle(station, transaction, wh, 2 * HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction, terms) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected"),
+    [
+        ("SuspendedEVSE", "NoError", 80),
+        ("SuspendedEVSE", "ConnectorLockFailure", 20),
+        ("Faulted", "NoError", 20),
+    ],
+)
+def test_what_else_keeps_a_car_while_it_waits_for_a_lower_price_is_not_counted(
+    books: Books, station: Station, status: str, error: str, expected: int
+) -> None:
+    """Of 20 min, 60 min in which it waits, and 40 in which the charger gives it nothing."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 20)
+    hold(books, transaction, "price")
+    station.status(status, error=error)
+    idle(station, transaction, wh, HOUR)
+    release(books, transaction)
+    idle(station, transaction, wh, 40)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == expected
+
+
+def test_one_that_waits_for_current_after_it_waited_for_a_price_is_held_back(
+    books: Books, station: Station
+) -> None:
+    """Of its hour of waiting, only the first half is the driver's; it may then answer, and has the
+    grace."""
+    transaction, wh = full(station)
+    hold(books, transaction, "price")
+    idle(station, transaction, wh, 30)
+    hold(books, transaction, "paused")
+    idle(station, transaction, wh, 30)
+    release(books, transaction)
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 30 + HOUR - 2

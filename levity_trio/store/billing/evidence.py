@@ -49,7 +49,7 @@ from levity_trio.store.cases.transaction import (
     span,
 )
 from levity_trio.store.engine.database import Rows
-from levity_trio.store.lookups.load_spans import spans_of
+from levity_trio.store.lookups.load_spans import PRICE, spans_of
 from levity_trio.wire.charging_profiles import VOLTS, Installed
 from levity_trio.wire.times import from_seconds, stamp
 
@@ -284,6 +284,10 @@ class _Status(NamedTuple):
     error_code: str
 
     @property
+    def is_pause(self) -> bool:
+        return self.status == "SuspendedEVSE" and self.error_code != LOCKED_IN
+
+    @property
     def is_excused(self) -> bool:
         return self.status in NOT_BY_THE_CAR or self.error_code == LOCKED_IN
 
@@ -372,7 +376,13 @@ def _stay(rows: Rows, tx: StoredTransaction, billed: Billed, course: _Course) ->
     away = _away(rows, tx, whole, available.session if available else 0)
     stop_received = _moment(stop_received_at)
     late = max(stop_received - billed.until, timedelta())
-    ours = (*away, *_not_by_the_car(statuses, whole[1]), *_limited(rows, tx, billed, last))
+    # A car that waits for a lower price stays by the wish of its driver.
+    waits = [
+        (_moment(one.since), min(_moment(one.until), whole[1]) if one.until else whole[1])
+        for one in spans_of(rows, tx.id)
+        if one.why == PRICE
+    ]
+    ours = (*away, *_not_by_the_car(statuses, whole[1], waits), *_limited(rows, tx, billed, last))
     excused = [(since - late, until) for since, until in ours]
     if not _is_open(tx):
         excused += _doubtful(tx, last, billed.until, stop_received)
@@ -488,14 +498,24 @@ def _by_the_car(statuses: Iterable[_Status], stopped: datetime) -> Iterator[date
             yield first.at
 
 
-def _not_by_the_car(statuses: Sequence[_Status], until: datetime) -> Iterator[Stretch]:
-    """Yield the spans in which the charger did not let the car charge or leave."""
+def _not_by_the_car(
+    statuses: Sequence[_Status], until: datetime, waits: Sequence[Stretch]
+) -> Iterator[Stretch]:
+    """Yield the spans in which the charger did not let the car charge or leave. That it paused the
+    car says nothing while the driver let it wait."""
     for _, found in groupby(statuses, attrgetter("connector")):
         of_connector = list(found)
         ends = [*(one.at for one in of_connector[1:]), until]
-        yield from (
-            (one.at, end) for one, end in zip(of_connector, ends, strict=True) if one.is_excused
-        )
+        for status, end in zip(of_connector, ends, strict=True):
+            if not status.is_excused:
+                continue
+            since = status.at
+            for begin, wait_end in waits if status.is_pause else ():
+                if since < min(begin, end):
+                    yield since, min(begin, end)
+                since = max(since, wait_end)
+            if since < end:
+                yield since, end
 
 
 def _away(rows: Rows, tx: StoredTransaction, whole: Stretch, session: int) -> list[Stretch]:
@@ -564,7 +584,7 @@ def _held(
     each with the time to answer that follows."""
     for one in spans_of(rows, tx.id):
         since, until = _moment(one.since) - late, _moment(min(one.answered_at, stamp(stopped)))
-        if since < until:
+        if since < until and one.why != PRICE:
             yield since, until
 
 

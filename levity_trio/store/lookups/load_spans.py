@@ -1,8 +1,8 @@
-"""Spans in which a car got too little to charge because of load management, and since when it can
-have answered.
+"""Spans in which a car got too little to charge because of load management, or because its driver
+wanted to wait for a lower price, and since when it can have answered.
 
-No fee for blocking, no "full" and no closing for silence counts these spans, or the time to answer
-(rules.md, Load).
+No "full" and no closing for silence counts these spans, or the time to answer, and no fee for
+blocking counts those that are because of us (rules.md, Load).
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import shifted_stamp
 
 WAITED, PAUSED, BELOW = "waited", "paused", "below"
+PRICE: Final = "price"
+"""Its driver wanted to wait for a lower price, so this is not because of us."""
+WHY: Final = f"CASE is_by_wish WHEN 1 THEN '{PRICE}' ELSE why END"
 ANSWER: Final = timedelta(minutes=2)
 """A car that is offered current again may take so long to begin, or to say that it wants nothing
 (SuspendedEV)."""
 STILL: Final = "9999"
 """A time after any of the database."""
-_LASTING: Final = "SELECT tx_id, why FROM load_span WHERE until IS NULL"
-_SPANS: Final = "SELECT why, since, until FROM load_span WHERE tx_id = ? ORDER BY since, id"
+_LASTING: Final = f"SELECT tx_id, {WHY} FROM load_span WHERE until IS NULL"  # noqa: S608 - our own words
+_SPANS: Final = f"SELECT {WHY}, since, until FROM load_span WHERE tx_id = ? ORDER BY since, id"  # noqa: S608 - our own words
 
 
 class LoadSpan(NamedTuple):
-    """A span in which the car of a transaction waited for its first current, was paused, or stood
-    below its least current. `until` is None while it lasts: to the stop, if that has come."""
+    """A span in which the car of a transaction waited for its first current, was paused, stood
+    below its least current, or waited for a lower price. `until` is None while it lasts: to the
+    stop, if that has come."""
 
     why: str
     since: str

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.locale import N_, SOURCE, _, language
 from levity_trio.locale.texts import in_units, said
+from levity_trio.store.lookups.load_spans import PRICE
 from levity_trio.store.reads.transactions.bill.shape import Bill
 from levity_trio.told import Told, Value
 from levity_trio.web.api.engine.access import LOCAL_ADMIN
@@ -247,11 +248,13 @@ METHODS: Final[Mapping[str, str]] = N_(
 """How the energy of a session was found."""
 
 
-def state_of(status: str | None, *, is_held: bool = False) -> StateInWords:
-    """Return the state that a status means. One that is none of OCPP's is shown as it was sent."""
+def state_of(status: str | None, held: str | bool | None = None) -> StateInWords:
+    """Return the state that a status means, of a car that is held back or not. One that is none of
+    OCPP's is shown as it was sent."""
     # While load management holds a car back, neither the car nor its charger pauses by itself.
-    if is_held and status in _PAUSED:
-        return StateInWords("busy", _("Waits for current"))
+    if held and status in _PAUSED:
+        by_wish = _("Waits for a lower price")
+        return StateInWords("busy", by_wish if held == PRICE else _("Waits for current"))
     if status in (None, "", "Unknown"):
         return _NO_STATE
     if status not in STATES:

@@ -186,14 +186,17 @@ class TestStates:
         assert "SuspendedEV" in attributes(shown, "span", "title")
 
     @pytest.mark.parametrize("status", ["SuspendedEV", "SuspendedEVSE"])
+    @pytest.mark.parametrize(
+        ("why", "state"), [("paused", "Waits for current"), ("price", "Waits for a lower price")]
+    )
     async def test_a_car_that_is_held_back_is_not_paused_by_itself(
-        self, site: Site, station: Station, status: str
+        self, site: Site, station: Station, status: str, why: str, state: str
     ) -> None:
         number = station.start(1000)
         station.status(status)
-        site.books.run(load.begin_span, number, "paused", site.books.at)
+        site.books.run(load.begin_span, number, why, site.books.at)
         words = (await card(site)).words
-        assert "Waits for current" in words
+        assert state in words
         assert "Paused" not in words
         site.books.run(load.end_span, number, site.books.at)
         assert "Paused by" in (await card(site)).words

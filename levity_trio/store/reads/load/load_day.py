@@ -80,7 +80,7 @@ _WANTED: Final = (
 )
 _SPANS: Final = (
     "SELECT tx_id, since, coalesce(until, stop_time, ?) "
-    "FROM load_span JOIN tx ON tx.id = tx_id WHERE tx_id IN ({})"
+    "FROM load_span JOIN tx ON tx.id = tx_id WHERE is_by_wish = 0 AND tx_id IN ({})"
 )
 _NAMES: Final = "SELECT id, name FROM cp WHERE id IN ({})"
 

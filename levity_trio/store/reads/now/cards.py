@@ -27,9 +27,10 @@ class SessionNow:
     viewers see none.
 
     Power is in W, current in A, `state_of_charge` in per cent. `held` is why load management gives
-    its car too little to charge: waited (for its first current), paused or below (its least
-    current); null if it does not. `curve` has at most 60 points, seconds since the start and W: the
-    highest power of equal stretches of time, each at its beginning.
+    its car too little to charge: waited (for its first current), paused, below (its least current)
+    or price (its driver waits for a lower one); null if it does not. `curve` has at most 60 points,
+    seconds since the start and W: the highest power of equal stretches of time, each at its
+    beginning.
     """
 
     id: int

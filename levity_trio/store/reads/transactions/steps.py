@@ -16,7 +16,7 @@ from levity_trio.store.cases.case import clock_words
 from levity_trio.store.cases.settled import by_whom
 from levity_trio.store.cases.transaction import LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.lookups.load_spans import BELOW, PAUSED, WAITED, LoadSpan, spans_of
+from levity_trio.store.lookups.load_spans import BELOW, PAUSED, PRICE, WAITED, LoadSpan, spans_of
 from levity_trio.store.reads.chargers.charger_facts import ABNORMAL, OWN_REASONS
 from levity_trio.store.reads.transactions.review_queue import Review
 from levity_trio.store.reads.transactions.transactions import (
@@ -211,14 +211,17 @@ _MISSES: Final = {
     WAITED: Told("waits for current, because the feeder is full; costs nothing"),
     PAUSED: Told("paused by load management; costs nothing"),
     BELOW: Told("gets less current than its car needs, by load management; costs nothing"),
+    PRICE: Told("waits for a lower price, as its driver wants"),
 }
-"""What a car misses because of load management."""
+"""What a car misses because of load management or its driver."""
 
 
 def _missed(why: str, until: str) -> Told:
     at = Moment(until)
     if why == WAITED:
         return Told("waited for current until {1}, because the feeder was full; costs nothing", at)
+    if why == PRICE:
+        return Told("waited for a lower price until {1}, as its driver wanted", at)
     if why == PAUSED:
         return Told("paused by load management until {1}; costs nothing", at)
     return Told(

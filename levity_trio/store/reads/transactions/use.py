@@ -20,7 +20,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import LEAST_CHARGING_W
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database, marks, parts, rows_of
-from levity_trio.store.lookups.load_spans import spans_of
+from levity_trio.store.lookups.load_spans import PRICE, spans_of
 from levity_trio.store.reads.transactions.power import A_DAY
 from levity_trio.wire.times import in_zone, shifted_stamp
 
@@ -182,6 +182,8 @@ def _held(db: Database, sessions: Sequence[_UsageRow], since: str, before: str) 
     held = 0.0
     for one in sessions:
         for span in spans_of(rows_of(db), one.id):
+            if span.why == PRICE:
+                continue
             until = min(span.until or before, one.until or before, before)
             held += max(0.0, seconds(until) - seconds(max(span.since, since)))
     return round(held)

@@ -13,6 +13,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.lookups.load_spans import PRICE, WAITED, WHY
 from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
@@ -187,6 +188,23 @@ def depart(
     _wish(db, "departure", place, wanted | {"reason": ""}, at, by)
 
 
+def wait_for_price(
+    db: UnitOfWork, transaction: int, wish: tuple[str, str] | None, at: str, by: str
+) -> None:
+    """Let the car of a transaction wait while a kWh costs more than a price, until a time; None: no
+    longer."""
+    db.execute(
+        "UPDATE price_wish SET ended_at = ?, ended_by = ? WHERE tx_id = ? AND ended_at IS NULL",
+        (at, by, transaction),
+    )
+    if wish is not None:
+        db.execute(
+            "INSERT INTO price_wish (tx_id, most_price, charges_at, made_at, made_by) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (transaction, *wish, at, by),
+        )
+
+
 def end_wishes(db: UnitOfWork, numbers: Sequence[int], at: str, by: str) -> None:
     """End wishes: a person took them back, or their time or their transaction is over."""
     for number in numbers:
@@ -265,25 +283,27 @@ def keep_order(db: UnitOfWork, order: LoadOrder) -> None:
     )
 
 
-# What cars missed because of us
+# What cars missed because of us, or of their drivers
 
 
 def begin_span(db: UnitOfWork, transaction: int, why: str, at: str) -> None:
-    """Note since when the car of a transaction gets too little to charge, and why: waited, paused
-    or below; or, without a reason, that it does so no longer. A span that lasts for another reason
-    ends then."""
+    """Note since when the car of a transaction gets too little to charge, and why: waited, paused,
+    below or price; or, without a reason, that it does so no longer. A span that lasts for another
+    reason ends then."""
     known = db.row(_LASTING, (transaction,))
     if known is not None and known[0] == why:
         return
     since = at if known is None else max(at, known[1])
     end_span(db, transaction, since)
+    is_by_wish = why == PRICE
     if why:
         db.execute(
-            "INSERT INTO load_span (tx_id, why, since) VALUES (?, ?, ?)", (transaction, why, since)
+            "INSERT INTO load_span (tx_id, why, is_by_wish, since) VALUES (?, ?, ?, ?)",
+            (transaction, WAITED if is_by_wish else why, int(is_by_wish), since),
         )
 
 
-_LASTING: Final = "SELECT why, since FROM load_span WHERE tx_id = ? AND until IS NULL"
+_LASTING: Final = f"SELECT {WHY}, since FROM load_span WHERE tx_id = ? AND until IS NULL"  # noqa: S608 - our own words
 
 
 def end_span(db: UnitOfWork, transaction: int, at: str) -> None:
@@ -315,9 +335,11 @@ def delete_before(
     `seconds`; return how many rows, and whether none is left."""
     until = time.monotonic() + seconds
     rows = db.changed("DELETE FROM load_order WHERE last_at < ?", (at,))
-    rows += db.changed(
-        "DELETE FROM load_wish WHERE made_at < ? AND ended_at IS NOT NULL", (wishes_at,)
-    )
+    for table in ("load_wish", "price_wish"):
+        rows += db.changed(
+            f"DELETE FROM {table} WHERE made_at < ? AND ended_at IS NOT NULL",  # noqa: S608
+            (wishes_at,),
+        )
     for statement in _OLD:
         while deleted := db.changed(statement, (quarter,)):
             rows += deleted

@@ -358,7 +358,7 @@ def _card(
         if session is None:
             place = CardPlace(of=connector, state=state_of(connector.status), load=load)
         else:
-            state = state_of(connector.status, is_held=bool(session.held))
+            state = state_of(connector.status, session.held)
             who = session.who or session.id_tag
             curve = sparkline(session.curve)
             place = CardPlace(of=connector, state=state, load=load, who=who, curve=curve)
