@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from levity_trio.billing.statement import Line, LineKind, Position
+from levity_trio.billing.statement import Line, LineKind, Position, QuarterCost
 
 LIMITS: Final = (LineKind.MINIMUM, LineKind.MAXIMUM)
 
@@ -25,11 +25,17 @@ def correction(billed: Sequence[Position], now: Position, statement: str, reason
     for position in billed:
         signed += [(line, -1) for line in position.lines]
     differences: dict[Hashable, Line] = {}
-    for line, sign in signed:
+    for stated, sign in signed:
         # What two lines must share to be compared. A limit's price is its amount, so it may differ.
+        # A correction before has taken the quarters back that it names.
+        quarters = _negated(stated) if stated.quantity < 0 else stated.quarters
+        line = replace(stated, quarters=quarters)
         is_limit = line.kind in LIMITS
         price = None if is_limit else line.price
-        key = line.kind, line.tariff, line.version, line.window, line.of_days, price, line.tax_rate
+        key = (
+            *(line.kind, line.tariff, line.version, line.window, line.of_days, price),
+            *(line.tax_rate, quarters),
+        )
         so_far = differences.get(key, replace(line, quantity=0, price=Decimal(0), amount=0))
         amount = so_far.amount + sign * line.amount
         if is_limit:
@@ -43,7 +49,8 @@ def correction(billed: Sequence[Position], now: Position, statement: str, reason
     lines = list[Line]()
     for line in differences.values():
         if line.amount or (line.quantity and line.kind not in LIMITS):
-            lines.append(line)
+            taken_back = line.quantity < 0
+            lines.append(replace(line, quarters=_negated(line)) if taken_back else line)
     return replace(
         now,
         energy_wh=now.energy_wh - sum(position.energy_wh for position in billed),
@@ -52,3 +59,7 @@ def correction(billed: Sequence[Position], now: Position, statement: str, reason
         corrected_statement=statement,
         reason=reason,
     )
+
+
+def _negated(line: Line) -> tuple[QuarterCost, ...]:
+    return tuple(replace(one, wh=-one.wh) for one in line.quarters)

@@ -8,34 +8,73 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
-from itertools import groupby
-from typing import Final
+from itertools import groupby, pairwise
+from typing import Final, NamedTuple
 
 from levity_trio.billing.blocking import Stay, begun_minutes
-from levity_trio.billing.money import minor_units, units
-from levity_trio.billing.splitting import EnergyFlow, FlowLevel, FlowPower, divide
-from levity_trio.billing.statement import Line, LineKind, Position, Split
-from levity_trio.billing.tariff import Tariff, Versions, Window
+from levity_trio.billing.money import PRICE_DECIMALS, half_up, minor_units, units
+from levity_trio.billing.splitting import (
+    EnergyFlow,
+    FlowLevel,
+    FlowPower,
+    QuarterEnergy,
+    by_quarter,
+    divide,
+    quarter,
+    quarter_seams,
+)
+from levity_trio.billing.statement import (
+    GRID,
+    SUN,
+    Line,
+    LineKind,
+    Position,
+    QuarterCost,
+    Split,
+)
+from levity_trio.billing.tariff import MovingPrice, Tariff, Versions, Window
 from levity_trio.billing.windows import HoldingSpan, spans
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
-from levity_trio.wire.times import in_zone
+from levity_trio.told import Moment, Told
+from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 WH_PER_KWH: Final = 1000
 
 
+class NoPrice(LookupError):
+    """A price series has no price for a session, and the tariff has no fallback."""
+
+
+class SeriesPrices(NamedTuple):
+    """What a kWh costs by a series in each quarter of an hour, as far as it is known."""
+
+    are_gross: bool
+    of: Mapping[int, Fraction]
+
+
 @record
 class SessionEvidence:
-    """What is known of the course of a session beside its energy."""
+    """What is known of the course of a session beside its energy. Quarters of an hour count from
+    1970 in UTC."""
 
     levels: Sequence[FlowLevel] = ()
     powers: Sequence[FlowPower] = ()
     stay: Stay | None = None
     """This is None if the end of the charging is not known. Then there is no fee for blocking."""
+    energy: QuarterEnergy | None = None
+    """Its energy by the quarter, if that was divided before."""
+    series: Mapping[MovingPrice, SeriesPrices] = field(default_factory=dict)
+    """Of each moving price: the series, or its means."""
+    sun: Mapping[int, int] = field(default_factory=dict)
+    """The Wh of the house's own sun in each quarter."""
+    measured: Collection[int] = ()
+    """The quarters in which grid and panels were measured."""
 
 
 def price_session(
@@ -58,7 +97,7 @@ def price_session(
     # A clock that was set meanwhile may show an end before the start.
     until = max(started_at, ended_at)
     flow = EnergyFlow(started_at, until, session.energy_wh, evidence.levels, evidence.powers)
-    split, lines = _energy_lines(flow, versions, zone)
+    split, lines = _energy_lines(flow, evidence, versions, zone)
     if at_start.session_fee is not None:
         lines.append(_line(at_start, LineKind.SESSION, at_start.session_fee))
     if evidence.stay is not None:
@@ -71,10 +110,14 @@ def price_session(
     return replace(session, lines=tuple(lines), split=split)
 
 
-def _energy_lines(flow: EnergyFlow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
+def _energy_lines(
+    flow: EnergyFlow, evidence: SessionEvidence, versions: Versions, zone: tzinfo
+) -> tuple[Split, list[Line]]:
     """Return what divided the energy, and a line for each version and window in which it flowed, in
-    order of time."""
+    order of time; by the quarter of an hour where the version asks for that. Raises NoPrice."""
     spans_of_price = pieces(versions, flow.since, flow.until, zone)
+    if any(span.holds[0].is_by_quarter for span in spans_of_price):
+        return _lines_by_quarter(flow, evidence, spans_of_price)
     seams = [span.since for span in spans_of_price[1:]]
     parts, split = divide(flow, seams)
 
@@ -89,6 +132,99 @@ def _energy_lines(flow: EnergyFlow, versions: Versions, zone: tzinfo) -> tuple[S
             line = _line(version, LineKind.ENERGY, window.price, wh, window=window.name)
             lines.append(line)
     return split, lines
+
+
+def _lines_by_quarter(
+    flow: EnergyFlow, evidence: SessionEvidence, spans_of_price: Sequence[PricePiece]
+) -> tuple[Split, list[Line]]:
+    """Return the same by the quarter of an hour. Of a quarter, sun comes first in time where a
+    window begins within."""
+    energy, cut = evidence.energy, cut_by_quarter(spans_of_price)
+    if energy is None or len(energy.wh) != len(cut):
+        energy = by_quarter(flow, [span.since for span in cut[1:]])
+    costs = dict[tuple[Tariff, Window | None], dict[int, QuarterCost]]()
+    sun_left = {**evidence.sun}
+    for span, wh in zip(cut, energy.wh, strict=True):
+        (version, window), one = span.holds, quarter(span.since)
+        sun = 0 if version.sun_price is None else min(wh, sun_left.get(one, 0))
+        sun_left[one] = sun_left.get(one, 0) - sun
+        plain = QuarterCost(
+            quarter=one,
+            wh=sun,
+            price=Fraction(version.sun_price or 0),
+            is_divided=one in energy.divided,
+            is_unmeasured=version.sun_price is not None and one not in evidence.measured,
+        )
+        if sun:
+            _add(costs.setdefault((version, None), {}), plain)
+        if wh > sun:
+            price, is_fallback = _price_in(version, window, one, evidence)
+            grid = replace(plain, wh=wh - sun, price=price, is_fallback=is_fallback)
+            _add(costs.setdefault((version, window), {}), grid)
+    lines = [_line_of_quarters(*of, [*quarters.values()]) for of, quarters in costs.items()]
+    return energy.by, lines
+
+
+def _add(quarters: dict[int, QuarterCost], cost: QuarterCost) -> None:
+    """Add what flowed in a quarter; some may be there, before another window began within it."""
+    before = quarters.get(cost.quarter)
+    quarters[cost.quarter] = cost if before is None else replace(cost, wh=before.wh + cost.wh)
+
+
+def _price_in(
+    version: Tariff, window: Window, one: int, evidence: SessionEvidence
+) -> tuple[Fraction, bool]:
+    """Return what a kWh of a window costs in a quarter, and whether that is the fallback. Raises
+    NoPrice."""
+    moving = window.moving
+    if moving is None:
+        return Fraction(window.price), False
+    prices = evidence.series.get(moving)
+    price = None if prices is None else price_by(version, moving, prices, one)
+    if price is not None:
+        return price, False
+    if moving.fallback is not None:
+        return Fraction(moving.fallback), True
+    at = Moment(stamp(from_seconds(one * SECONDS)))
+    raise NoPrice(
+        Told(
+            "the price series {1} has no price for {2}: enter it, or give the tariff a fallback",
+            *(moving.series, at),
+        )
+    )
+
+
+def price_by(
+    version: Tariff, moving: MovingPrice, prices: SeriesPrices, one: int
+) -> Fraction | None:
+    """Return what a kWh costs in a quarter by a series, in the kind of the tariff; None if the
+    series has no price for it."""
+    price = prices.of.get(one)
+    if price is None:
+        return None
+    with_tax = (100 + Fraction(version.tax_rate(LineKind.ENERGY))) / 100
+    if prices.are_gross and not version.are_gross:
+        price /= with_tax
+    elif version.are_gross and not prices.are_gross:
+        price *= with_tax
+    return moving.of(price)
+
+
+def _line_of_quarters(
+    version: Tariff, window: Window | None, quarters: Sequence[QuarterCost]
+) -> Line:
+    """Return the line of a window, or of sun, by its quarters: their costs are rounded once."""
+    wh, exact = sum(one.wh for one in quarters), sum((one.cost for one in quarters), Fraction())
+    mean = Decimal(half_up(exact * WH_PER_KWH / wh * 10**PRICE_DECIMALS)).scaleb(-PRICE_DECIMALS)
+    name = SUN if window is None else window.name
+    if name is None and version.sun_price is not None:
+        name = GRID
+    plain = version.sun_price if window is None else None if window.moving else window.price
+    price = mean.normalize() if plain is None else plain
+    line = _line(version, LineKind.ENERGY, price, wh, window=name)
+    amount = minor_units(exact, version.currency)
+    is_plain = plain is not None and version.sun_price is None
+    return line if is_plain else replace(line, amount=amount, quarters=tuple(quarters))
 
 
 def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> list[Line]:
@@ -152,9 +288,19 @@ def _base_fee_and_tax(version: Tariff) -> tuple[Decimal | None, Decimal]:
     return version.base_fee, version.tax_rate(LineKind.BASE)
 
 
-def pieces(
-    versions: Versions, since: datetime, until: datetime, zone: tzinfo
-) -> list[HoldingSpan[tuple[Tariff, Window]]]:
+PricePiece = HoldingSpan[tuple[Tariff, Window]]
+
+
+def cut_by_quarter(spans_of_price: Sequence[PricePiece]) -> list[PricePiece]:
+    """Return the same spans, cut at the quarters of an hour."""
+    cut = list[PricePiece]()
+    for span in spans_of_price:
+        seams = [span.since, *quarter_seams(span.since, span.until), span.until]
+        cut += [HoldingSpan(since, until, span.holds) for since, until in pairwise(seams)]
+    return cut
+
+
+def pieces(versions: Versions, since: datetime, until: datetime, zone: tzinfo) -> list[PricePiece]:
     """Return the versions and windows that hold between two times, in order. Raises NoVersion."""
 
     def at(local: datetime) -> tuple[Tariff, Window]:

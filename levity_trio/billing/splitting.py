@@ -16,7 +16,7 @@ up to the energy, none is negative, and each seam stays between the readings aro
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -25,11 +25,15 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.money import half_up
 from levity_trio.billing.statement import Split
+from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.records import record
+from levity_trio.wire.times import from_seconds
 
 _TICK: Final = timedelta(microseconds=1)
 _NEAR: Final = timedelta(minutes=65)
 """Some chargers send a reading each hour, and some of these a little late."""
+_NEAR_QUARTER: Final = timedelta(minutes=16)
+"""So near to each other, readings show how much flowed in a quarter of an hour."""
 
 
 class FlowLevel(NamedTuple):
@@ -62,11 +66,10 @@ class Crossing(NamedTuple):
     before: FlowLevel
     after: FlowLevel
 
-    @property
-    def is_far(self) -> bool:
+    def is_far(self, near: timedelta) -> bool:
         """Whether the readings are so far apart that they do not show when the energy between them
         flowed."""
-        return self.before.wh < self.after.wh and self.after.at - self.before.at > _NEAR
+        return self.before.wh < self.after.wh and self.after.at - self.before.at > near
 
 
 @record(kw_only=False)
@@ -83,25 +86,73 @@ class EnergyFlow:
 
 def divide(flow: EnergyFlow, seams: Sequence[datetime]) -> Division:
     """Return the energy before, between and after the seams, which are in order."""
+    parts, by, _ = _divide(flow, seams, _NEAR)
+    return Division(parts, by)
+
+
+def _divide(
+    flow: EnergyFlow, seams: Sequence[datetime], near: timedelta
+) -> tuple[tuple[int, ...], Split, frozenset[datetime]]:
+    """Return the same, and the seams that no readings show: those around it are further apart than
+    `near`."""
     if not seams:
-        return Division((flow.wh,), Split.WHOLE)
+        return (flow.wh,), Split.WHOLE, frozenset()
     levels = _levels(flow)
     found = [_crossing(seam, levels, flow.powers) for seam in seams]
     flowed = [0, *(crossing.wh for crossing in found), flow.wh]
     parts = tuple(after - before for before, after in pairwise(flowed))
     has_readings = len(levels) > 2
-    unread = [crossing for crossing in found if crossing.is_far or not has_readings]
+    unread = [crossing for crossing in found if crossing.is_far(near) or not has_readings]
     if not unread:
-        return Division(parts, Split.REGISTER)
+        return parts, Split.REGISTER, frozenset()
 
+    by = Split.POWER
     for crossing in unread:
         since, until = crossing.before.at, crossing.after.at
         # There must be a power after the reading before the seam; only at the start of the session
         # may it be of that moment.
         powers = [power for power in flow.powers if power.at > since or since == flow.since]
         if not _PowerIntegral(powers, since, until).until(until):
-            return Division(parts, Split.EVENLY)
-    return Division(parts, Split.POWER)
+            by = Split.EVENLY
+            break
+    return parts, by, frozenset(crossing.at for crossing in unread)
+
+
+class QuarterEnergy(NamedTuple):
+    """The Wh of a session in each quarter of an hour from `first` on, which counts from 1970 in
+    UTC, and by what they were found; `divided` are the quarters of which readings do not show
+    it."""
+
+    first: int
+    wh: Sequence[int]
+    by: Split
+    divided: frozenset[int] = frozenset()
+
+    @property
+    def items(self) -> Iterator[tuple[int, int]]:
+        """The quarters with their Wh."""
+        return enumerate(self.wh, self.first)
+
+
+def quarter(moment: datetime) -> int:
+    """Return the number of the quarter in which a moment lies."""
+    return quarter_of(moment.timestamp())
+
+
+def quarter_seams(since: datetime, until: datetime) -> list[datetime]:
+    """Return the beginnings of quarters between two times."""
+    first, last = quarter(since) + 1, quarter(until - _TICK)
+    return [from_seconds(one * SECONDS) for one in range(first, last + 1)]
+
+
+def by_quarter(flow: EnergyFlow, seams: Sequence[datetime] | None = None) -> QuarterEnergy:
+    """Return the energy of each quarter of a session; with seams within quarters, too, that of each
+    part."""
+    if seams is None:
+        seams = quarter_seams(flow.since, flow.until)
+    parts, by, unread = _divide(flow, seams, _NEAR_QUARTER)
+    divided = frozenset(one for seam in unread for one in (quarter(seam) - 1, quarter(seam)))
+    return QuarterEnergy(quarter(flow.since), parts, by, divided)
 
 
 def crossings(flow: EnergyFlow, seams: Sequence[datetime]) -> list[Crossing]:

@@ -74,6 +74,12 @@ class Currency:
     exponent: int
 
 
+SUN: Final = "sun"
+"""The window of a line of the house's own sun."""
+GRID: Final = "grid"
+"""That of all the rest, where the tariff has no name for it."""
+
+
 @record
 class QuarterCost:
     """What a line asks for in one quarter of an hour; the quarter counts from 1970 in UTC."""
@@ -121,8 +127,8 @@ class Line:
 
     @property
     def is_mean(self) -> bool:
-        """Whether its price is the mean of prices that differ."""
-        return len({one.price for one in self.quarters}) > 1
+        """Whether its price is a mean, or rounded: quantity × price is not exactly its amount."""
+        return any(one.price != Fraction(self.price) for one in self.quarters)
 
 
 @record

@@ -11,7 +11,7 @@ from functools import reduce
 from typing import Final, TypeVar
 
 from levity_trio.billing import tariff_values as values
-from levity_trio.billing.statement import LineKind
+from levity_trio.billing.statement import GRID, SUN, LineKind
 from levity_trio.billing.tariff import (
     LEAST_WH,
     TAXED,
@@ -174,7 +174,7 @@ def _tariff(root: _FileTable) -> Tariff | None:
     tax_rates = _tax_rates(root)
     windows = _windows(root)
     session_fee, base_fee = root.take("session_fee", values.fee), root.take("base_fee", values.fee)
-    blocking, sun_price = _blocking(root), _sun(root)
+    blocking, sun_price = _blocking(root), _sun(root, windows)
     minimum, maximum = root.take("minimum", values.fee), root.take("maximum", values.fee)
     if minimum is not None and maximum is not None and maximum < minimum:
         root.fault(Told("{1} is less than the minimum {2}", f"{maximum}", f"{minimum}"), "maximum")
@@ -295,10 +295,12 @@ def _price(table: _FileTable, example: str) -> tuple[Decimal, MovingPrice | None
     return moving.fallback or Decimal(0), moving
 
 
-def _sun(root: _FileTable) -> Decimal | None:
+def _sun(root: _FileTable, windows: Sequence[Window]) -> Decimal | None:
     table = root.table("sun")
     if table is None:
         return None
+    for name in sorted({window.name or "" for window in windows} & {SUN, GRID}):
+        root.fault(Told("{1} is the name of a line of sun or grid; give another", name), "window")
     price = table.need("price", values.price, "0.18")
     table.end()
     return price

@@ -77,6 +77,7 @@ from levity_trio.store.upkeep.metering import open_metering
 from levity_trio.store.upkeep.nightly import keep_backing_up
 from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
+from levity_trio.store.upkeep.sharing import open_sharing
 from levity_trio.store.upkeep.signing import open_signing
 from levity_trio.store.writes.chargers import commands, credentials, sessions
 from levity_trio.web.authorizer import Authorizer
@@ -263,6 +264,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         ),
         open_rejudging(writer, clock, config.check_interval_seconds, rule),
         open_signing(writer, reader, clock, config.check_interval_seconds),
+        open_sharing(writer, reader, config.check_interval_seconds),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
         open_metering(writer, reader, clock, config.clock_speed, lambda: central.clock_trusted),

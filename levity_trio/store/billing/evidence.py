@@ -24,8 +24,8 @@ import orjson
 
 from levity_trio.billing.blocking import Stay, Stretch
 from levity_trio.billing.money import half_up
-from levity_trio.billing.pricing import SessionEvidence, pieces
-from levity_trio.billing.splitting import FlowLevel, FlowPower
+from levity_trio.billing.pricing import PricePiece, SessionEvidence, cut_by_quarter, pieces
+from levity_trio.billing.splitting import FlowLevel, FlowPower, quarter_seams
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import Judgement, judge
@@ -78,6 +78,8 @@ class Needs(NamedTuple):
     seams: tuple[datetime, ...] = ()
     """Readings that are not next to one of these divide nothing, and are left out; without them,
     none is."""
+    by_quarter: Sequence[PricePiece] = ()
+    """The versions and windows that hold, if one of them asks for the energy of each quarter."""
 
 
 class Billed(NamedTuple):
@@ -94,7 +96,20 @@ def needs(versions: Versions, since: datetime, until: datetime, zone: tzinfo) ->
     """Return what the price of a session between two times needs. Raises NoVersion."""
     found = pieces(versions, since, max(since, until), zone)
     has_fee = any(version.blocking is not None for version, _ in (one.holds for one in found))
-    return Needs(len(found) > 1, has_fee, tuple(one.since for one in found[1:]))
+    is_by_quarter = any(one.holds[0].is_by_quarter for one in found)
+    cut = cut_by_quarter(found) if is_by_quarter else found
+    seams = tuple(one.since for one in cut[1:])
+    return Needs(bool(seams), has_fee, seams, found if is_by_quarter else ())
+
+
+def course_between(rows: Rows, billed: Billed) -> tuple[Sequence[FlowLevel], Sequence[FlowPower]]:
+    """Return the readings of register and power that divide the energy of a transaction between
+    quarters of an hour."""
+    tx = find_transaction(rows, billed.transaction)
+    seams = quarter_seams(billed.since, billed.until)
+    if tx is None or not seams:
+        return (), ()
+    return _divided(_course(rows, tx, billed), billed, seams)
 
 
 def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> SessionEvidence:

@@ -4,6 +4,7 @@ would have."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,12 +13,13 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.money import told_amount
 from levity_trio.billing.ownership import BillBy, SessionOwner
 from levity_trio.billing.positions import PositionKind
-from levity_trio.billing.pricing import SessionEvidence, price_session
+from levity_trio.billing.pricing import NoPrice, SessionEvidence, price_session
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
+from levity_trio.store.billing.quarters import Series, Sharing, moving_prices
 from levity_trio.store.billing.tariffs import Tariffs, Trial
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Rows, marks, parts
@@ -28,7 +30,7 @@ from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 _COLUMNS: Final = (
     "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
     " coalesce(energy_delivered, 0), status, confidence, review, review_told, judge_after,"
-    " start_behind_seconds, stop_behind_seconds, is_clock_unsure"
+    " start_behind_seconds, stop_behind_seconds, is_clock_unsure, is_at_fallback"
 )
 _BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}}) AND imported_id IS NULL"  # noqa: S608 - our own names
 POSSIBLE: Final = timedelta(days=3660)
@@ -90,6 +92,7 @@ class _Billable(NamedTuple):
     start_behind: int
     stop_behind: int
     is_clock_unsure: int
+    is_at_fallback: int
 
     @property
     def is_open(self) -> bool:
@@ -115,21 +118,25 @@ class _Billable(NamedTuple):
 
 
 class BothTimes(NamedTuple):
-    """What a transaction costs by its corrected times, and by those sent, in words. The two
-    differ."""
+    """What a transaction costs by its corrected times, and by those sent, in words. The two differ.
+    `fallback` is what it costs if its quarters of an hour do not count."""
 
     corrected: str
     sent: str
+    fallback: Value | None = None
 
     @property
     def words(self) -> str:
-        return Told(
+        told = Told(
             (
                 "its charger's clock was behind, or it was set meanwhile: by the corrected times "
                 "{1}, by those sent {2}"
             ),
             *(self.corrected, self.sent),
         )
+        if self.fallback is None:
+            return told
+        return Told("{1}; confirmed, it is billed at the fallback price: {2}", told, self.fallback)
 
 
 def doubt(review: str | None, judge_after: str | None, confidence: str | None) -> str | None:
@@ -164,6 +171,8 @@ class Pricer:
         self._owners = Owners(rows, rule.policy, rule.bill_by)
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
+        self.series = Series(rows, rule.zone)
+        self.sharing = Sharing(rows)
 
     def owners(self, transactions: Sequence[int]) -> dict[int, SessionOwner]:
         """Return whose transactions are, by their ids."""
@@ -199,7 +208,12 @@ class Pricer:
             Told("{1} (from {2} to {3})", cost, *span)
             for cost, span in zip(priced, times, strict=True)
         )
-        return BothTimes(*said)
+        corrected, sent = said
+        by_fallback = self._undoubted(tx._replace(is_at_fallback=1), owner, _position(tx))
+        is_other = any(
+            one.is_fallback for line in by_fallback.position.lines for one in line.quarters
+        )
+        return BothTimes(corrected, sent, _told(by_fallback, self._since) if is_other else None)
 
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
         for part in parts(transactions):
@@ -236,7 +250,7 @@ class Pricer:
             return Priced(owner, PositionKind.UNPRICED, position, words, None, tx.is_open)
         try:
             return self._with_lines(tx, owner, position, versions)
-        except NoVersion as problem:
+        except (NoVersion, NoPrice) as problem:
             return Priced(owner, PositionKind.UNPRICED, position, str(problem), None, tx.is_open)
 
     def _with_lines(
@@ -259,7 +273,28 @@ class Pricer:
 
     def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> SessionEvidence:
         billed = Billed(tx.id, *tx.span, position.energy_wh)
-        return evidence_of(self._rows, billed, needs(versions, *tx.span, self._rule.zone))
+        needed = needs(versions, *tx.span, self._rule.zone)
+        if not needed.by_quarter:
+            return evidence_of(self._rows, billed, needed)
+        is_kept = not (tx.is_open or tx.start_behind or tx.stop_behind)
+        energy = self.sharing.energy(billed, is_kept=is_kept)
+        if len(energy.wh) == len(needed.seams) + 1:
+            needed = needed._replace(course=False)
+        evidence = evidence_of(self._rows, billed, needed)
+        series = moving_prices(needed.by_quarter, self.series.of)
+        if tx.is_at_fallback:  # a month's mean does not rest on its clock
+            series = {
+                one: of for one, of in series.items() if one.is_average or one.fallback is None
+            }
+        evidence = replace(evidence, energy=energy, series=series)
+        if all(piece.holds[0].sun_price is None for piece in needed.by_quarter):
+            return evidence
+        measured = self.sharing.measured(energy.first, energy.first + len(energy.wh) - 1)
+        return replace(
+            evidence,
+            sun=self.sharing.sun(tx.id, tx.charger, energy),
+            measured={one for one, row in measured.items() if row.is_whole},
+        )
 
 
 def _position(tx: _Billable) -> Position:

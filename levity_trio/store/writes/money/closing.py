@@ -53,6 +53,7 @@ _SETTLED: Final = (
     "WHERE revision IN (SELECT revision FROM bill_work LEFT JOIN tx ON tx.id = tx_id "
     "WHERE revision <= ? AND (bill_work.account_id IS NOT NULL "
     "OR (revision <= coalesce((SELECT revision FROM signed_work WHERE id = 1), revision) "
+    "AND revision <= coalesce((SELECT revision FROM tx_quarter_work WHERE id = 1), revision) "
     "AND (stop_time < ? "
     "OR (status = 'Completed' AND stop_time < ? AND review IS NULL AND judge_after IS NULL "
     "AND confidence = 'certain' AND EXISTS (SELECT 1 FROM position JOIN statement "

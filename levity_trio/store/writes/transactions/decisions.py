@@ -215,7 +215,10 @@ _NEWEST_CORRECTION: Final = """
     SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC
 """
 _CONFIRM: Final = """
-    UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?
+    UPDATE tx
+    SET confidence = ?, is_at_fallback = max(is_at_fallback, is_clock_unsure), is_clock_unsure = 0,
+        updated_at = ?
+    WHERE id = ?
 """
 
 
@@ -450,7 +453,8 @@ _CORRECT: Final = """
     SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,
         billed_until_wh = ?, start_time = coalesce(?, start_time),
         stop_time = coalesce(?, stop_time), start_behind_seconds = ?, stop_behind_seconds = ?,
-        is_clock_unsure = 0, id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?,
+        is_at_fallback = max(is_at_fallback, is_clock_unsure) * ?, is_clock_unsure = 0,
+        id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?,
         counted_wh = ?, updated_at = ?
     WHERE id = ?
 """
@@ -489,8 +493,10 @@ def correct(
     times = (corrected.start_time, corrected.stop_time)
     start_behind = 0 if corrected.start_time else tx.start_behind
     stop_behind = 0 if corrected.stop_time else tx.stop_behind
-    rest = (start_behind, stop_behind, corrected.id_tag, at, corrected.figure_wh, at, tx.id)
-    db.execute(_CORRECT, (*figure, *registers, *times, *rest))
+    # With a time from a person, the price of its quarters of an hour counts again.
+    is_still_unsure = int(not (corrected.start_time or corrected.stop_time))
+    rest = (start_behind, stop_behind, is_still_unsure, corrected.id_tag, at, corrected.figure_wh)
+    db.execute(_CORRECT, (*figure, *registers, *times, *rest, at, tx.id))
     fact = TransactionCorrected(
         **tx.about(at),
         by=decision.by,

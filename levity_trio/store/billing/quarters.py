@@ -1,0 +1,270 @@
+"""What is billed by the quarter of an hour: prices of series, the energy of sessions, and their
+share of the house's own sun. Quarters count from 1970 in UTC.
+
+The energy of sessions that have ended is kept in `tx_quarter` (store/upkeep/sharing.py); where that
+is not there yet, or is older than the session, it is computed here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from fractions import Fraction
+from functools import cache
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from orjson import loads
+
+from levity_trio.billing.pricing import PricePiece, SeriesPrices
+from levity_trio.billing.splitting import EnergyFlow, QuarterEnergy, by_quarter, quarter
+from levity_trio.billing.statement import SUN, Split
+from levity_trio.billing.sun import SunMeasured, shares
+from levity_trio.billing.tariff import MovingPrice
+from levity_trio.charging.quarters import SECONDS
+from levity_trio.store.billing.evidence import Billed, course_between
+from levity_trio.store.billing.rows import lines_of
+from levity_trio.store.cases.so_far import energies_so_far
+from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.wire.times import from_seconds, in_zone, stamp
+
+_A_DAY: Final = 96
+_SERIES: Final = "SELECT id, currency, prices FROM series WHERE name = ?"
+_VALUES: Final = (
+    "SELECT quarter, price FROM series_value WHERE series_id = ? AND quarter BETWEEN ? AND ? "
+    "ORDER BY quarter, batch_id"
+)
+_KEPT: Final = (
+    "SELECT tx_quarter.tx_id, first, wh, divided, split FROM tx_quarter "
+    "LEFT JOIN bill_work ON bill_work.tx_id = tx_quarter.tx_id WHERE tx_quarter.tx_id IN ({}) "
+    "AND coalesce(bill_work.revision, tx_quarter.revision) = tx_quarter.revision"
+)
+_MEASURED: Final = (
+    "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
+    "discharge_wh FROM sun_quarter WHERE quarter BETWEEN ? AND ?"
+)
+_CHARGERS: Final = "SELECT site_id, cp_id FROM sun_charger"
+_AMONG: Final = (
+    "SELECT id, cp_id, start_time, stop_time, coalesce(energy_delivered, 0), last_reading_at, "
+    "status, start_behind_seconds + stop_behind_seconds FROM tx "
+    "WHERE cp_id = ? AND imported_id IS NULL AND "
+)
+_ENDED: Final = _AMONG + "stop_time > ? AND start_time < ? AND status <> 'Active'"
+_OPEN: Final = _AMONG + "start_time < ? AND status = 'Active'"
+_SEALED: Final = (
+    "SELECT tx_id, lines FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE tx_id IN ({}) AND number IS NOT NULL ORDER BY position.id"
+)
+
+
+class KnownSeries(NamedTuple):
+    """A price series."""
+
+    id: int
+    currency: str
+    are_gross: bool
+
+
+class Series:
+    """The prices of series, within one read; what it looked up is kept."""
+
+    def __init__(self, rows: Rows, zone: ZoneInfo) -> None:
+        self._rows, self._zone = rows, zone
+        self.named = cache(self._named)
+        """Returns the series of a name, None if there is none."""
+        self._day = cache(self._of_day)
+        self._mean = cache(self._of_month)
+
+    def prices(self, name: str, first: int, last: int) -> Mapping[int, Fraction]:
+        """Return what a kWh costs in the quarters from one to another, as far as that is known, in
+        the kind of the series."""
+        known = self.named(name)
+        found = dict[int, Fraction]()
+        for day in range(first // _A_DAY, last // _A_DAY + 1) if known is not None else ():
+            found |= self._day(name, day)
+        return {one: price for one, price in found.items() if first <= one <= last}
+
+    def of(self, moving: MovingPrice, first: int, last: int) -> SeriesPrices | None:
+        """Return the same as a moving price asks for it; None if there is no such series."""
+        known = self.named(moving.series)
+        if known is None:
+            return None
+        if not moving.is_average:
+            return SeriesPrices(known.are_gross, self.prices(moving.series, first, last))
+        means = {one: self._mean(moving.series, self._month(one)) for one in range(first, last + 1)}
+        return SeriesPrices(
+            known.are_gross, {one: mean for one, mean in means.items() if mean is not None}
+        )
+
+    def _named(self, name: str) -> KnownSeries | None:
+        for number, currency, prices in self._rows(_SERIES, (name,)):
+            return KnownSeries(number, currency, prices == "gross")
+        return None
+
+    def _of_day(self, name: str, day: int) -> Mapping[int, Fraction]:
+        known = self.named(name)
+        of_day = () if known is None else (known.id, day * _A_DAY, (day + 1) * _A_DAY - 1)
+        return {one: Fraction(price) for one, price in self._rows(_VALUES, of_day)}
+
+    def _month(self, one: int) -> tuple[int, int]:
+        local = in_zone(from_seconds(one * SECONDS), self._zone)
+        return local.year, local.month
+
+    def _of_month(self, name: str, month: tuple[int, int]) -> Fraction | None:
+        """Return the mean of a local month; None where fewer than nine in ten of its quarters are
+        known."""
+        begin = datetime.combine(date(*month, 1), time(), self._zone)
+        after = datetime.combine((begin + timedelta(days=31)).replace(day=1), time(), self._zone)
+        first, last = quarter(begin), quarter(after) - 1
+        known = self.prices(name, first, last)
+        is_known = 10 * len(known) >= 9 * (last - first + 1)
+        return sum(known.values(), Fraction()) / len(known) if is_known else None
+
+
+class _Taking(NamedTuple):
+    """A session that took energy at a charger below the panels."""
+
+    id: int
+    charger: str
+    energy: QuarterEnergy
+
+
+class Sharing:
+    """The energy of sessions by the quarter, and their shares of the sun, within one read; what it
+    looked up is kept. An open session counts with what is known of it."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._measured_on = cache(self._measured_of_day)
+        self._taken_on = cache(self._taken_of_day)
+        self._sealed = dict[int, Mapping[int, int]]()
+        self._chargers = cache(self._chargers_of)
+
+    def energy(self, billed: Billed, *, is_kept: bool = True) -> QuarterEnergy:
+        """Return the energy of a session by the quarter. One that is not billed as it is stored is
+        not `is_kept`."""
+        if is_kept:
+            kept = _kept(self._rows, [billed.transaction]).get(billed.transaction)
+            if kept is not None and _fits(kept, billed):
+                return kept
+        return divided(self._rows, billed)
+
+    def measured(self, first: int, last: int) -> Mapping[int, SunMeasured]:
+        """Return what was measured in the quarters from one to another."""
+        found = {
+            one: row
+            for day in range(first // _A_DAY, last // _A_DAY + 1)
+            for one, (_, row) in self._measured_on(day).items()
+        }
+        return {one: row for one, row in found.items() if first <= one <= last}
+
+    def sun(self, transaction: int, charger: str, energy: QuarterEnergy) -> Mapping[int, int]:
+        """Return the sun of a session in each quarter: its share of what is left after that which
+        closed statements have given to others. What its own statement gave stays, as far as it took
+        so much."""
+        own = self._given([transaction])[transaction]
+        found = dict[int, int]()
+        for one, wh in energy.items:
+            if one in own:
+                found[one] = min(own[one], wh)
+            elif wh:
+                found[one] = self._share(transaction, charger, one, wh)
+        return found
+
+    def _share(self, transaction: int, charger: str, one: int, wh: int) -> int:
+        known = self._measured_on(one // _A_DAY).get(one)
+        if known is None or charger not in self._chargers(known[0]):
+            return 0
+        site, row = known
+        taken = {
+            other.id: other.energy.wh[one - other.energy.first]
+            for other in self._taken_on(one // _A_DAY)
+            if other.charger in self._chargers(site)
+            and 0 <= one - other.energy.first < len(other.energy.wh)
+        }
+        taken[transaction] = wh
+        given = self._given([number for number in taken if number != transaction])
+        left = row.of_cars(sum(taken.values())) - sum(of.get(one, 0) for of in given.values())
+        asking = {number: own for number, own in taken.items() if one not in given.get(number, ())}
+        return shares(asking, max(0, left))[transaction]
+
+    def _given(self, numbers: Sequence[int]) -> Mapping[int, Mapping[int, int]]:
+        """Return the sun that closed statements give to sessions, by the quarter; of a session that
+        was billed by the quarter, each of them."""
+        new = [number for number in numbers if number not in self._sealed]
+        for part in parts(new):
+            given = {number: defaultdict[int, int](int) for number in part}
+            for number, text in self._rows(_SEALED.format(marks(part)), part):
+                for line in lines_of(text):
+                    for one in line.quarters:
+                        given[number][one.quarter] += one.wh if line.window == SUN else 0
+            self._sealed |= given
+        return {number: self._sealed[number] for number in numbers}
+
+    def _measured_of_day(self, day: int) -> Mapping[int, tuple[int, SunMeasured]]:
+        found = self._rows(_MEASURED, (day * _A_DAY, (day + 1) * _A_DAY - 1))
+        return {one: (site, SunMeasured(*row)) for one, site, *row in found}
+
+    def _chargers_of(self, site: int) -> frozenset[str]:
+        return frozenset(charger for of, charger in self._rows(_CHARGERS, ()) if of == site)
+
+    def _taken_of_day(self, day: int) -> Sequence[_Taking]:
+        """Return the sessions at chargers below the panels that a day of UTC touches."""
+        since, until = (stamp(from_seconds(at * _A_DAY * SECONDS)) for at in (day, day + 1))
+        sites = {site for site, _ in self._measured_on(day).values()}
+        found = [
+            row
+            for charger in sorted(frozenset().union(*map(self._chargers, sites)))
+            for row in (
+                *self._rows(_ENDED, (charger, since, until)),
+                *self._rows(_OPEN, (charger, until)),
+            )
+        ]
+        kept = _kept(self._rows, [row[0] for row in found if row[6] != "Active"])
+        so_far = energies_so_far(self._rows, [row[0] for row in found if row[6] == "Active"])
+        taken = list[_Taking]()
+        for number, charger, start, stop, wh, read_at, _, behind in found:
+            end = stop or read_at or start
+            begun, ended = map(datetime.fromisoformat, (start, max(start, end)))
+            billed = Billed(number, begun, ended, so_far.get(number, wh))
+            energy = None if behind else kept.get(number)
+            if energy is None or not _fits(energy, billed):
+                energy = divided(self._rows, billed)
+            taken.append(_Taking(number, charger, energy))
+        return taken
+
+
+def divided(rows: Rows, billed: Billed) -> QuarterEnergy:
+    """Return the energy of a transaction by the quarter, by its readings."""
+    levels, powers = course_between(rows, billed)
+    return by_quarter(EnergyFlow(billed.since, billed.until, billed.wh, levels, powers))
+
+
+def _fits(energy: QuarterEnergy, billed: Billed) -> bool:
+    return energy.first == quarter(billed.since) and sum(energy.wh) == billed.wh
+
+
+def _kept(rows: Rows, numbers: Sequence[int]) -> dict[int, QuarterEnergy]:
+    """Return what is kept of transactions and not older than they are."""
+    found = dict[int, QuarterEnergy]()
+    for part in parts(numbers):
+        for number, first, wh, of, split in rows(_KEPT.format(marks(part)), part):
+            unread = frozenset(first + place for place in loads(of))
+            found[number] = QuarterEnergy(first, loads(wh), Split(split), unread)
+    return found
+
+
+def moving_prices(
+    pieces: Iterable[PricePiece], series: Callable[[MovingPrice, int, int], SeriesPrices | None]
+) -> dict[MovingPrice, SeriesPrices]:
+    """Return the series of the moving prices of spans, in the quarters of these."""
+    spans = dict[MovingPrice, tuple[int, int]]()
+    for piece in pieces:
+        moving = piece.holds[1].moving
+        if moving is not None:
+            first, last = quarter(piece.since), quarter(piece.until)
+            before = spans.get(moving, (first, last))
+            spans[moving] = min(first, before[0]), max(last, before[1])
+    found = {moving: series(moving, *span) for moving, span in spans.items()}
+    return {moving: prices for moving, prices in found.items() if prices is not None}
