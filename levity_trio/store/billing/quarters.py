@@ -44,7 +44,7 @@ _MEASURED: Final = (
     "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
     "discharge_wh FROM sun_quarter WHERE quarter BETWEEN ? AND ?"
 )
-_CHARGERS: Final = "SELECT site_id, cp_id FROM sun_charger"
+_CHARGERS: Final = "SELECT cp_id FROM sun_charger WHERE site_id = ?"
 _AMONG: Final = (
     "SELECT id, cp_id, start_time, stop_time, coalesce(energy_delivered, 0), last_reading_at, "
     "status, start_behind_seconds + stop_behind_seconds FROM tx "
@@ -207,7 +207,7 @@ class Sharing:
         return {one: (site, SunMeasured(*row)) for one, site, *row in found}
 
     def _chargers_of(self, site: int) -> frozenset[str]:
-        return frozenset(charger for of, charger in self._rows(_CHARGERS, ()) if of == site)
+        return frozenset(charger for (charger,) in self._rows(_CHARGERS, (site,)))
 
     def _taken_of_day(self, day: int) -> Sequence[_Taking]:
         """Return the sessions at chargers below the panels that a day of UTC touches."""

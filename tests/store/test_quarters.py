@@ -1,0 +1,254 @@
+"""Bills by the quarter of an hour, from stored readings, prices and the sun of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from levity_trio.billing.statement import Line
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.store.billing.pricing import Priced, Pricer
+from levity_trio.store.engine.database import rows_of
+from levity_trio.store.upkeep.sharing import divided_sessions, keep
+from tests.store import telling
+from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over
+from tests.store.books import Books, Station
+from tests.store.owning import House
+from tests.store.reading import reading
+
+BEGIN = datetime(2026, 3, 2, 10, tzinfo=UTC)
+FIRST = quarter_of(BEGIN.timestamp())
+MOVING = """
+name = "Moving"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[energy]
+series = "Market"
+factor = 1.1
+markup = 0.12
+floor = 0.05
+cap = 0.60
+"""
+FALLBACK = MOVING + "fallback = 0.40\n"
+WITH_SUN = FALLBACK + "\n[sun]\nprice = 0.15\n"
+
+
+@pytest.fixture
+def house(books: Books) -> House:
+    return house_of_two(books)
+
+
+@pytest.fixture
+def biller(house: House) -> Biller:
+    house.books.now = BEGIN
+    biller = Biller(house)
+    house.books.connection.execute(
+        "INSERT INTO series (name, currency, prices, changed_at, changed_by) "
+        "VALUES ('Market', 'EUR', 'net', '', 'cleo')"
+    )
+    return biller
+
+
+def enter(books: Books, prices: Mapping[int, str], reason: str | None = None) -> None:
+    """Enter net prices of a kWh by the number of the quarter since the first one."""
+    (batch,) = books.connection.execute(
+        "INSERT INTO series_batch (series_id, at, by, reason) VALUES (1, '', 'cleo', ?) "
+        "RETURNING id",
+        (reason,),
+    ).fetchone()
+    for place, price in prices.items():
+        books.connection.execute(
+            "INSERT INTO series_value (series_id, quarter, batch_id, price) VALUES (1, ?, ?, ?)",
+            (FIRST + place, batch, price),
+        )
+
+
+def measure(books: Books, place: int, *, seconds: int = 900, **wh: int) -> None:
+    """Note what the meters of the house measured in a quarter."""
+    books.connection.execute(
+        "INSERT INTO load_site (toml, set_at, set_by) SELECT '', '', 'cleo' "
+        "WHERE NOT EXISTS (SELECT 1 FROM load_site)"
+    )
+    books.connection.execute(
+        "INSERT INTO sun_charger (site_id, cp_id) SELECT 1, id FROM cp "
+        "WHERE NOT EXISTS (SELECT 1 FROM sun_charger)"
+    )
+    books.connection.execute(
+        "INSERT INTO sun_quarter (quarter, site_id, seconds, import_wh, export_wh, generation_wh) "
+        "VALUES (?, 1, ?, ?, ?, ?)",
+        (FIRST + place, seconds, wh.get("imported", 0), wh.get("export", 0), wh["generation"]),
+    )
+
+
+def charged(station: Station, tag: str = "Card", minutes: int = 60, power: int = 7200) -> int:
+    """Return a session with readings each five minutes."""
+    transaction = station.start(1000, 1, tag)
+    station.stop(transaction, telling.charge(station, transaction, 1000, minutes, power))
+    return transaction
+
+
+def positions(biller: Biller, account: int = ANNA) -> list[Priced]:
+    """Return what the sessions of an account cost now."""
+    with reading(biller.books) as db:
+        numbers = [number for (number,) in db.execute("SELECT id FROM tx ORDER BY id").fetchall()]
+        found = Pricer(rows_of(db), biller.terms.rule).price(numbers)
+    return [one for one in found.values() if one.account == account]
+
+
+def lines(biller: Biller, account: int = ANNA) -> list[Line]:
+    return [line for one in positions(biller, account) for line in one.position.lines]
+
+
+def test_each_quarter_has_its_price(biller: Biller, station: Station) -> None:
+    """1,800 Wh in each of four quarters: one at the floor, one at the cap, all with tax first."""
+    enter(biller.books, {0: "0.10", 1: "-0.20", 2: "0.55", 3: "0.1234567"})
+    biller.assign(biller.add(MOVING), date(2026, 1, 1))
+    charged(station)
+    (line,) = lines(biller)
+    prices = [
+        Fraction("0.10") * Fraction(119, 100) * Fraction("1.1") + Fraction("0.12"),
+        Fraction("0.05"),
+        Fraction("0.60"),
+        Fraction("0.1234567") * Fraction(119, 100) * Fraction("1.1") + Fraction("0.12"),
+    ]
+    assert [(one.quarter - FIRST, one.wh, one.price) for one in line.quarters] == [
+        (place, 1800, price) for place, price in enumerate(prices)
+    ]
+    exact = sum(prices, Fraction()) * Fraction(1800, 1000)
+    assert line.amount == int(exact * 100 + Fraction(1, 2))
+    assert line.is_mean
+    assert abs(Fraction(line.price) - exact / Fraction(72, 10)) < Fraction(1, 10**6)
+
+
+def test_without_a_price_a_session_waits_or_costs_the_fallback(
+    biller: Biller, station: Station
+) -> None:
+    enter(biller.books, {0: "0.10", 1: "0.10", 3: "0.10"})
+    tariff = biller.add(MOVING)
+    biller.assign(tariff, date(2026, 1, 1))
+    charged(station)
+    (position,) = positions(biller)
+    assert "Market has no price for 2026-03-02T10:30" in str(position.words)
+    biller.assign(biller.add(FALLBACK.replace("Moving", "Other")), date(2026, 1, 1))
+    (line,) = lines(biller)
+    assert [(one.price, one.is_fallback) for one in line.quarters][2] == (Fraction("0.40"), True)
+    assert sum(one.is_fallback for one in line.quarters) == 1
+
+
+def test_a_correction_of_a_price_counts_before_the_closing_and_not_after(
+    biller: Biller, station: Station
+) -> None:
+    enter(biller.books, dict.fromkeys(range(4), "0.10"))
+    biller.assign(biller.add(MOVING), date(2026, 1, 1))
+    charged(station)
+    enter(biller.books, {1: "0.20"}, "the market told it wrongly")
+    (line,) = lines(biller)
+    assert line.quarters[1].price == Fraction("0.20") * Fraction("1.19") * Fraction(
+        "1.1"
+    ) + Fraction("0.12")
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    (closed,) = biller.statement(1).positions[0].lines
+    assert closed == line
+    enter(biller.books, {1: "0.30"}, "and again")
+    (closed,) = biller.statement(1).positions[0].lines
+    assert closed == line
+
+
+def test_a_corrected_session_takes_its_quarters_back(biller: Biller, station: Station) -> None:
+    enter(biller.books, dict.fromkeys(range(4), "0.10"))
+    biller.assign(biller.add(MOVING), date(2026, 1, 1))
+    transaction = charged(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    correct(biller.books, transaction, 3600)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    every = [
+        line
+        for number in (1, 2)
+        for one in biller.statement(number).positions
+        for line in one.lines
+    ]
+    net: dict[int, int] = {}
+    for line in every:
+        for one in line.quarters:
+            net[one.quarter - FIRST] = net.get(one.quarter - FIRST, 0) + one.wh
+    assert net == dict.fromkeys(range(4), 900)
+    price = Fraction("0.10") * Fraction("1.19") * Fraction("1.1") + Fraction("0.12")
+    assert sum(line.amount for line in every) == int(price * 360 + Fraction(1, 2))
+
+
+def test_sun_is_shared_by_energy_and_the_rest_is_grid(biller: Biller, station: Station) -> None:
+    """Two cars, 1,800 and 900 Wh in each quarter. The panels gave 2,000 Wh, of which the house took
+    500, in the first; in the second nothing was measured; in the third half of it was."""
+    other = Station(biller.books, "CP-2")
+    enter(biller.books, dict.fromkeys(range(4), "0.10"))
+    biller.assign(biller.add(WITH_SUN), date(2026, 1, 1))
+    mine, his = station.start(1000, 1, "Card"), other.start(5000, 1, "Ben")
+    wh, his_wh = 1000, 5000
+    for _ in range(12):
+        biller.books.wait(5)
+        wh, his_wh = wh + 600, his_wh + 300
+        station.tell(telling.meter_value(station.clock(), wh), transaction=mine)
+        other.tell(telling.meter_value(other.clock(), his_wh), transaction=his)
+    station.stop(mine, wh)
+    other.stop(his, his_wh)
+    month_is_over(biller.books, 3)
+    measure(biller.books, 0, generation=2000, imported=1200)
+    measure(biller.books, 2, seconds=450, generation=1000, export=100)
+    measure(biller.books, 3, generation=9000, export=6000)
+    sun, grid = sorted(lines(biller), key=lambda line: line.window != "sun")
+    assert (sun.window, grid.window) == ("sun", "grid")
+    # of 1,500 Wh two thirds are hers; of the half quarter's 1,350 Wh of cars the panels gave 1,000
+    assert [(one.quarter - FIRST, one.wh) for one in sun.quarters] == [
+        (0, 1000),
+        (2, 667),
+        (3, 1800),
+    ]
+    assert [(one.quarter - FIRST, one.wh, one.is_unmeasured) for one in grid.quarters] == [
+        (0, 800, False),
+        (1, 1800, True),
+        (2, 1133, True),
+    ]
+    assert sun.amount == int(Fraction("0.15") * 3467 / 10 + Fraction(1, 2))
+    ours = [one for line in lines(biller, BEN) if line.window == "sun" for one in line.quarters]
+    assert [(one.quarter - FIRST, one.wh) for one in ours] == [(0, 500), (2, 333), (3, 900)]
+
+
+def test_what_is_kept_is_what_is_computed(biller: Biller, station: Station) -> None:
+    enter(biller.books, dict.fromkeys(range(12), "0.10"))
+    biller.assign(biller.add(MOVING), date(2026, 1, 1))
+    transaction = charged(station, minutes=100)
+    before = lines(biller)
+    with reading(biller.books) as db:
+        found = divided_sessions(db, [transaction])
+    (revision,) = biller.books.row("SELECT revision FROM bill_work WHERE tx_id = ?", transaction)
+    biller.books.run(keep, found, {transaction: revision})
+    assert biller.books.count("tx_quarter") == 1
+    assert lines(biller) == before
+    biller.books.connection.execute("UPDATE tx_quarter SET wh = '[0, 12000, 0, 0, 0, 0, 0]'")
+    assert lines(biller) != before
+
+
+def test_a_month_may_be_billed_by_the_mean_of_its_series(biller: Biller, station: Station) -> None:
+    month = 31 * 96 - 4  # a clock change lies in it
+    begin = quarter_of(datetime(2026, 2, 28, 23, tzinfo=UTC).timestamp()) - FIRST
+    enter(
+        biller.books,
+        {begin + place: "0.30" if place % 2 else "0.10" for place in range(month)},
+    )
+    mean = MOVING.replace('"Moving"', '"Mean"') + "average = true\n"
+    biller.assign(biller.add(mean), date(2026, 1, 1))
+    charged(station)
+    (line,) = lines(biller)
+    price = Fraction("0.20") * Fraction("1.19") * Fraction("1.1") + Fraction("0.12")
+    assert {one.price for one in line.quarters} == {price}
+    assert Decimal(line.amount) == int(price * 720 + Fraction(1, 2))
