@@ -158,7 +158,7 @@ CREATE TABLE series_value (
     batch_id INTEGER NOT NULL REFERENCES series_batch (id),
     price TEXT NOT NULL,  -- of a kWh, as an exact decimal number
     PRIMARY KEY (series_id, quarter, batch_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Bills rest on it.
 CREATE TRIGGER series_value_is_kept BEFORE DELETE ON series_value

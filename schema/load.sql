@@ -274,7 +274,7 @@ CREATE TABLE sun_quarter (
     quarter INTEGER PRIMARY KEY,
     site_id INTEGER NOT NULL REFERENCES load_site (id),  -- by which document
     -- for how long all of them were read
-    seconds INTEGER NOT NULL CHECK (seconds BETWEEN 0 AND 900),
+    seconds INTEGER NOT NULL CHECK (seconds >= 0),
     import_wh INTEGER NOT NULL CHECK (import_wh >= 0),
     export_wh INTEGER NOT NULL CHECK (export_wh >= 0),
     generation_wh INTEGER NOT NULL CHECK (generation_wh >= 0),
@@ -285,6 +285,8 @@ CREATE TABLE sun_quarter (
 -- A bill rests on it.
 CREATE TRIGGER sun_quarter_is_kept BEFORE DELETE ON sun_quarter
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER sun_quarter_stays BEFORE UPDATE OF site_id, quarter ON sun_quarter
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
 -- The chargers below the circuit of the panels, by a document. Written with its first quarter.

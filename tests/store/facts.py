@@ -87,6 +87,12 @@ def add_facts(books: Books, station: Station) -> None:
         "('CP-1', 1, '04', 'a', '', '', NULL, NULL)"
     )
     add(
+        "INSERT INTO series (name, currency, prices, changed_at, changed_by) "
+        "VALUES ('Market', 'EUR', 'net', '', '')"
+    )
+    add("INSERT INTO series_batch (series_id, at, by, reason) VALUES (1, '', '', 'a slip')")
+    add("INSERT INTO series_value (series_id, quarter, batch_id, price) VALUES (1, 7, 1, '0.1')")
+    add(
         "INSERT INTO moved_reading (reading_id, tx_id) "
         f"SELECT min(id), {transaction} FROM meter_val"
     )
@@ -197,6 +203,10 @@ def add_facts(books: Books, station: Station) -> None:
     of_limits = "what, key, id_tag, is_everywhere, since, set_by"
     add(f"INSERT INTO usage_limit ({of_limits}) VALUES ('tag', 'a', 'A', 0, '', '')")
     add("INSERT INTO load_site (toml, set_at, set_by) VALUES ('', '', 'anna')")
+    add(
+        "INSERT INTO sun_quarter (quarter, site_id, seconds, import_wh, export_wh, generation_wh) "
+        "VALUES (7, 1, 900, 0, 0, 100)"
+    )
     add("INSERT INTO load_forgotten (circuit, quarter, at, by) VALUES ('Feeder', 1, '', 'anna')")
     of_wishes = (
         "INSERT INTO load_wish (kind, cp_id, conn_id, amperes, reason, made_at, made_by, "

@@ -16,7 +16,7 @@ from levity_trio.store.engine.database import rows_of
 from levity_trio.store.upkeep.sharing import divided_sessions, keep
 from tests.store import telling
 from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over
-from tests.store.books import Books, Station
+from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
 
@@ -197,8 +197,8 @@ def test_sun_is_shared_by_energy_and_the_rest_is_grid(biller: Biller, station: S
     for _ in range(12):
         biller.books.wait(5)
         wh, his_wh = wh + 600, his_wh + 300
-        station.tell(telling.meter_value(station.clock(), wh), transaction=mine)
-        other.tell(telling.meter_value(other.clock(), his_wh), transaction=his)
+        station.tell(meter_value(station.clock(), wh), transaction=mine)
+        other.tell(meter_value(other.clock(), his_wh), transaction=his)
     station.stop(mine, wh)
     other.stop(his, his_wh)
     month_is_over(biller.books, 3)

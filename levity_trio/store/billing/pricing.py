@@ -19,7 +19,7 @@ from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
-from levity_trio.store.billing.quarters import Series, Sharing, moving_prices
+from levity_trio.store.billing.quarters import PriceSeries, QuarterShares, moving_prices
 from levity_trio.store.billing.tariffs import Tariffs, Trial
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Rows, marks, parts
@@ -171,8 +171,8 @@ class Pricer:
         self._owners = Owners(rows, rule.policy, rule.bill_by)
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
-        self.series = Series(rows, rule.zone)
-        self.sharing = Sharing(rows)
+        self.series = PriceSeries(rows, rule.zone)
+        self.sharing = QuarterShares(rows)
 
     def owners(self, transactions: Sequence[int]) -> dict[int, SessionOwner]:
         """Return whose transactions are, by their ids."""

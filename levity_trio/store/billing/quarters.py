@@ -66,7 +66,7 @@ class KnownSeries(NamedTuple):
     are_gross: bool
 
 
-class Series:
+class PriceSeries:
     """The prices of series, within one read; what it looked up is kept."""
 
     def __init__(self, rows: Rows, zone: ZoneInfo) -> None:
@@ -130,7 +130,7 @@ class _Taking(NamedTuple):
     energy: QuarterEnergy
 
 
-class Sharing:
+class QuarterShares:
     """The energy of sessions by the quarter, and their shares of the sun, within one read; what it
     looked up is kept. An open session counts with what is known of it."""
 
