@@ -225,5 +225,8 @@ def arithmetic(line: Line, currency: Currency) -> Told:
     # A price of 0.3 is written as money, 0.30; one of 0.2999 with all its decimals.
     decimals = max(len(f"{line.price:f}".partition(".")[2]), currency.exponent)
     price = Amount(Decimal(f"{line.price:.{decimals}f}"), currency.code)
+    if line.is_mean:
+        # Its amount was not made of the mean, which is rounded.
+        return joined(": ", (name, Told("{1} at {2} on average", quantity, price), total))
     product = joined(" × ", (quantity, price))
     return joined(": ", (name, joined(" = ", (product, total))))

@@ -13,8 +13,11 @@ from levity_trio.billing.statement import Currency
 from levity_trio.billing.windows import DAY_MINUTES, Season, Times
 from levity_trio.told import WEEKDAYS, Day, Told
 
-_USUAL: Final = (Told("day"), Told("night"), Told("weekend"), Told("other times"))
-USUAL_WINDOWS: Final[Mapping[str, Told]] = {str(one): one for one in _USUAL}
+_USUAL: Final = (Told("day"), Told("night"), Told("weekend"), Told("other times"), Told("grid"))
+USUAL_WINDOWS: Final[Mapping[str, Told]] = {
+    **{str(one): one for one in _USUAL},
+    "sun": Told("own sun"),
+}
 """What a price is called that nobody named otherwise."""
 HIGHEST_PRICE: Final = Decimal(10) ** 9
 HIGHEST_MINUTES: Final = 7 * DAY_MINUTES

@@ -58,7 +58,7 @@ PATIENCE_SECONDS: Final = 600.0
 """The font is held against all statements, and other documents may be made before."""
 BILLER_SECONDS: Final = 120.0
 MINUTE: Final = timedelta(minutes=1)
-FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
+FORMS: Final = click.Choice(["html", "pdf", "csv", "json", "quarters.csv"])
 _DRAFT: Final = re.compile(r" draft( \d+)?\.(html|pdf|csv|json)$")
 """The end of the name of a draft's file."""
 DRAFT_COLUMNS: Final = (
@@ -388,8 +388,9 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
     """
     path = ("statements", number)
     if form is None and output is not None:
-        form = output.suffix.removeprefix(".")
-        if form not in FORMS.choices:
+        fitting = [one for one in FORMS.choices if output.name.endswith(f".{one}")]
+        form = max(fitting, key=len, default=None)
+        if form is None:
             raise click.UsageError(f"give --as: one of {', '.join(FORMS.choices)}")
     if form is None:
         statement = operator.get(*path)

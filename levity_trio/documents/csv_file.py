@@ -1,5 +1,5 @@
 """A statement as CSV, for spreadsheets: a row for each of its lines, then what is held back, tax by
-rate, the total.
+rate, the total. And its quarters of an hour, where it is billed by them, a row each.
 
 The names of the columns are stable. Sums stand in columns of their own, so that the column `amount`
 can be added up: it is what the lines ask for. Cells that a spreadsheet could take for a formula are
@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from levity_trio.billing.by_quarter import begin_of, decimal_of
 from levity_trio.billing.money import units
-from levity_trio.billing.statement import Line, LineKind, Position, Statement
+from levity_trio.billing.statement import Line, LineKind, Position, QuarterCost, Statement
 from levity_trio.documents.cells import inert
 from levity_trio.documents.statement_sheet import TAX_NAMES
 from levity_trio.documents.template import tidy
@@ -34,8 +35,19 @@ COLUMNS: Final = (
     "net", "tax", "gross", "carried_in", "total", "is_carried",
     "meter_begin", "meter_end", "meter_serial", "charger_serial", "measured",
     "day", "of_statement", "paid", "open",
-    "signed",
+    "signed", "is_mean",
 )  # fmt: skip
+OF_QUARTERS: Final = (
+    "statement", "position", "transaction", "charger", "connector",
+    "quarter", "local_time", "kwh", "price", "cost", "currency", "window", "marks",
+)  # fmt: skip
+QUARTER_DECIMALS: Final = 18
+"""Of prices and costs; those that have more, or no end, are rounded."""
+_MARKS: Final = {
+    "is_divided": "divided",
+    "is_fallback": "fallback price",
+    "is_unmeasured": "sun not measured",
+}
 _OF_POSITIONS: Final = [name for name in names_of(Position) if name in COLUMNS]
 _UNITS: Final = {LineKind.ENERGY: "kWh", LineKind.BLOCKING: "min"}
 Cells = dict[str, object]
@@ -44,8 +56,22 @@ Cells = dict[str, object]
 def csv_text(statement: Statement, separator: str, decimal: str, facts: Cells | None = None) -> str:
     """Return the file. Times are local with their offset. Each row has these facts, too."""
     facts = facts or {}
-    zone = ZoneInfo(statement.zone)
+    columns = [*dict.fromkeys((*COLUMNS, *facts))]
+    rows = ({**facts, **row} for row in _rows(statement))
+    return _written(rows, columns, ZoneInfo(statement.zone), separator, decimal)
 
+
+def quarters_text(statement: Statement, separator: str, decimal: str) -> str:
+    """Return the file of its quarters: when each begins, in UTC and local, and what it costs
+    exactly. Those that a correction takes back are negative. It has no rows where no price is by
+    the quarter."""
+    zone = ZoneInfo(statement.zone)
+    return _written(_quarters(statement), OF_QUARTERS, zone, separator, decimal)
+
+
+def _written(
+    rows: Iterable[Cells], columns: Sequence[str], zone: ZoneInfo, separator: str, decimal: str
+) -> str:
     def cell(value: object) -> object:
         if isinstance(value, Decimal):
             return f"{value:f}".replace(".", decimal)
@@ -59,13 +85,34 @@ def csv_text(statement: Statement, separator: str, decimal: str, facts: Cells | 
         return value
 
     file = io.StringIO(newline="")
-    columns = dict.fromkeys((*COLUMNS, *facts))
     writer = csv.DictWriter(file, columns, delimiter=separator)
     writer.writeheader()
-    for row in _rows(statement):
-        cells = {**facts, **row}
-        writer.writerow({name: cell(value) for name, value in cells.items()})
+    for row in rows:
+        writer.writerow({name: cell(value) for name, value in row.items()})
     return file.getvalue()
+
+
+def _quarters(statement: Statement) -> Iterator[Cells]:
+    """Yield what each quarter costs."""
+    for position in statement.positions:
+        session = _session(position)
+        session["statement"] = statement.number
+        session["currency"] = statement.currency.code
+        for line in position.lines:
+            for one in line.quarters:
+                row = {**session, **_quarter(one), "window": line.window}
+                yield {name: row[name] for name in OF_QUARTERS}
+
+
+def _quarter(one: QuarterCost) -> Cells:
+    begin = begin_of(one)
+    marks = [word for name, word in _MARKS.items() if getattr(one, name)]
+    cells: Cells = {"quarter": f"{begin:%Y-%m-%dT%H:%M:%SZ}", "local_time": begin}
+    cells["kwh"] = _kwh(one.wh)
+    cells["price"] = decimal_of(one.price, QUARTER_DECIMALS)
+    cells["cost"] = decimal_of(one.cost, QUARTER_DECIMALS)
+    cells["marks"] = "; ".join(marks)
+    return cells
 
 
 def _rows(statement: Statement) -> Iterator[Cells]:
@@ -137,6 +184,7 @@ def _line(line: Line) -> Cells:
     cells["version"] = line.version.isoformat()
     cells["window"] = line.window
     cells["price"] = line.price
+    cells["is_mean"] = line.is_mean
     cells["tax_rate"] = line.tax_rate
     return cells
 

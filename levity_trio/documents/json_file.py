@@ -7,12 +7,14 @@ and rates are texts with decimals, times are UTC.
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
 import msgspec
 
+from levity_trio.billing.by_quarter import ByQuarter, summary
 from levity_trio.billing.statement import (
     Currency,
-    Line,
+    LineKind,
     MeasuringMethod,
     MoneyEntry,
     OpenBefore,
@@ -37,6 +39,22 @@ class OwnerDocument(msgspec.Struct, frozen=True):
     payment_days: int
 
 
+class LineDocument(msgspec.Struct, frozen=True):
+    """One amount. With `is_mean`, the price is a mean: what each quarter of an hour costs was
+    summed and rounded once, and `quarters.csv` has each; else the amount is quantity × price."""
+
+    kind: LineKind
+    tariff: str
+    version: date
+    window: str | None
+    quantity: int
+    of_days: int | None
+    price: Decimal
+    amount: int
+    tax_rate: Decimal
+    is_mean: bool = False
+
+
 class PositionDocument(msgspec.Struct, frozen=True):
     """A charging session or a base fee. A prepaid one asks for nothing.
 
@@ -57,7 +75,7 @@ class PositionDocument(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     energy_wh: int
     split: Split | None
-    lines: tuple[Line, ...]
+    lines: tuple[LineDocument, ...]
     amount: int
     corrects: int | None
     corrected_statement: str | None
@@ -70,6 +88,7 @@ class PositionDocument(msgspec.Struct, frozen=True):
     charger_serial: str | None = None
     measured: MeasuringMethod | None = None
     signed: str | None = None
+    by_quarter: ByQuarter | None = None
 
 
 class BeforeDocument(msgspec.Struct, frozen=True):
@@ -113,6 +132,16 @@ class StatementDocument(msgspec.Struct, frozen=True):
     evidence: str | None = None
 
 
+def document_of(statement: Statement) -> StatementDocument:
+    """Return a statement as its document."""
+    document = msgspec.convert(statement, StatementDocument, from_attributes=True)
+    positions: list[PositionDocument] = []
+    for shown, position in zip(document.positions, statement.positions, strict=True):
+        by_quarter = summary(position.lines)
+        positions.append(msgspec.structs.replace(shown, by_quarter=by_quarter))
+    return msgspec.structs.replace(document, positions=tuple(positions))
+
+
 def statement_of(content: object) -> StatementDocument:
     """Return the statement of a file that was parsed."""
     return msgspec.convert(content, StatementDocument)
@@ -120,9 +149,8 @@ def statement_of(content: object) -> StatementDocument:
 
 def json_bytes(statement: Statement) -> bytes:
     """Return the file."""
-    document = msgspec.convert(statement, StatementDocument, from_attributes=True)
     # gets texts with values (levity_trio.told)
-    return msgspec.json.encode(document, enc_hook=str.__str__)
+    return msgspec.json.encode(document_of(statement), enc_hook=str.__str__)
 
 
 def json_schema() -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from levity_trio.documents import NotInstalled
 from levity_trio.documents.car_paper import car_sheet
 from levity_trio.documents.covering_sheet import covering_sheet
-from levity_trio.documents.csv_file import csv_text
+from levity_trio.documents.csv_file import csv_text, quarters_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.paper import AnyPaper, CarPaper, CodeSheet, DocumentForm, Paper
@@ -107,6 +107,10 @@ def _csv(paper: Paper | CarPaper) -> bytes:
         return csv_text(car.statement, *sheet.csv, facts).encode()
 
 
+def _quarters(paper: Paper) -> bytes:
+    return quarters_text(paper.first, *sheet_of(paper).csv).encode()
+
+
 def _json(paper: Paper) -> bytes:
     return json_bytes(paper.first)
 
@@ -137,4 +141,5 @@ _WITHOUT_FONTS: Final[dict[DocumentForm, Maker]] = {
     DocumentForm.HTML: _html,
     DocumentForm.CSV: _csv,
     DocumentForm.JSON: _json,
+    DocumentForm.QUARTERS: _quarters,
 }

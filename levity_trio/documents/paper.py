@@ -30,6 +30,8 @@ class DocumentForm(StrEnum):
     PDF = "pdf"
     CSV = "csv"
     JSON = "json"
+    QUARTERS = "quarters.csv"
+    """The quarters of an hour of a statement that is billed by them."""
 
 
 class Paper(NamedTuple):

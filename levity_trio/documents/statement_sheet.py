@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from levity_trio.billing import bank_accounts
+from levity_trio.billing.by_quarter import summary
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import (
     Currency,
@@ -18,13 +19,18 @@ from levity_trio.billing.statement import (
     LineKind,
     Owner,
     Position,
-    Split,
     Statement,
     TaxSum,
     in_groups,
 )
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table, TableColumn, TableRow
-from levity_trio.documents.template import DocumentTemplate, price_decimals, tidy, window_name
+from levity_trio.documents.template import (
+    SPLITS,
+    DocumentTemplate,
+    price_decimals,
+    tidy,
+    window_name,
+)
 from levity_trio.locale.texts import Reader, said
 from levity_trio.wire.times import in_zone
 
@@ -45,11 +51,6 @@ LONGEST_NAME_BYTES: Final = 140
 """The whole code holds 331 bytes."""
 LONGEST_REMITTANCE_BYTES: Final = 140
 HIGHEST_CENTS: Final = 99_999_999_999
-_SPLITS: Final = {
-    Split.REGISTER: "windows_register",
-    Split.POWER: "windows_power",
-    Split.EVENLY: "windows_evenly",
-}
 _SESSION_SHARES: Final = {"line": 8, "date": 10, "place": 25, "times": 21, "energy": 11}
 
 
@@ -302,6 +303,10 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
     yield from _of_tax(statement, template)
+    for position in statement.positions:
+        if any(line.is_mean for line in position.lines):
+            yield template.say("by_quarter")
+            break
     prices = {(name, day): words for name, day, words in statement.tariffs}
     for tariff, version in _tariffs(statement):
         yield template.say("tariff", tariff=tidy(tariff), date=template.day(version))
@@ -367,7 +372,8 @@ class Positions:
         self._only_meter = meters.pop() if len(meters) == 1 else None
         self._has_tariffs = len(_tariffs(statement)) > 1
         self._has_rates = len({line.tax_rate for line in lines}) > 1
-        self._places = price_decimals((line.price for line in lines), statement.currency)
+        exact = (line.price for line in lines if not line.is_mean)
+        self._places = price_decimals(exact, statement.currency)
 
     def table(self) -> Table:
         """Return all positions and their sum."""
@@ -463,7 +469,9 @@ class Positions:
         is_plain = False
         quantities = [(line.kind, line.quantity) for line in lines]
         if quantities == [(LineKind.ENERGY, position.energy_wh)]:
-            price = template.price(lines[0].price, self._places)
+            price = self._price(lines[0])
+            if lines[0].is_mean:
+                price = template.say("mean_price", price=price)
             is_plain = not self._has_tariffs and not self._has_rates
         window = _window(lines[0]) if is_plain else ""
         if window:
@@ -472,11 +480,15 @@ class Positions:
         notes = [*self._notes(position)]
         how = [] if is_plain else [self._computed(line) for line in lines]
         of_energy = [line for line in lines if line.kind is LineKind.ENERGY]
-        if position.split in _SPLITS:
+        quarters = summary(lines)
+        by_quarter = template.by_quarter(quarters, position.started_at, self._zone, position.split)
+        if by_quarter:
+            how.append(by_quarter)
+        elif position.split in SPLITS and quarters is None:
             # A session through several windows may have charged in one of them only.
             if len(of_energy) == 1:
                 how.append(template.say("windows_one"))
-            how.append(template.say(_SPLITS[position.split]))
+            how.append(template.say(SPLITS[position.split]))
         if how and is_plain and notes:
             notes[-1] = "; ".join((notes[-1], *how))
         elif how:
@@ -506,10 +518,15 @@ class Positions:
         if any(measured):
             yield "; ".join(filter(None, measured))
 
+    def _price(self, line: Line) -> str:
+        template = self._template
+        if line.is_mean:
+            return template.mean_price(line.price)
+        return template.price(line.price, self._places)
+
     def _computed(self, line: Line) -> str:
         """Return how the amount of a line was computed."""
         template = self._template
-        price = template.price(line.price, self._places)
         what = template.say(_KINDS[line.kind])
         window = _window(line)
         if window:
@@ -529,7 +546,8 @@ class Positions:
             quantity = template.say("minutes", number=line.quantity)
         else:
             quantity = template.say("days", number=line.quantity, days=line.of_days)
-        return template.say("product", what=what, quantity=quantity, price=price, amount=amount)
+        word, price = "mean" if line.is_mean else "product", self._price(line)
+        return template.say(word, what=what, quantity=quantity, price=price, amount=amount)
 
 
 def _asked_for(position: Position) -> int:

@@ -20,11 +20,13 @@ from string import Formatter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from levity_trio.billing.by_quarter import ByQuarter
 from levity_trio.billing.money import units
 from levity_trio.billing.statement import (
     Currency,
     MeasuringMethod,
     Party,
+    Split,
     Statement,
     in_groups,
 )
@@ -55,6 +57,11 @@ _CHOICES: Final = {
     "csv.decimal": _DECIMALS,
 }
 _UNEQUAL: Final = (("numbers.decimal", "numbers.thousands"), ("csv.decimal", "csv.separator"))
+SPLITS: Final = {
+    Split.REGISTER: "windows_register",
+    Split.POWER: "windows_power",
+    Split.EVENLY: "windows_evenly",
+}
 _REFERENCE: Final = "{number}, {household}"
 """The reference for a file that lacks it, without words of another language."""
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -169,6 +176,11 @@ class DocumentTemplate:
         many decimals."""
         return self.number(value.quantize(Decimal(1).scaleb(-places)))
 
+    def mean_price(self, value: Decimal) -> str:
+        """Return the price of a kWh with so many decimals as a mean has on paper."""
+        unit = Decimal(1).scaleb(-UNIT_PRICE_DECIMALS)
+        return self.number(value.quantize(unit, ROUND_HALF_UP))
+
     def unit_price(self, value: Decimal, currency: Currency) -> str:
         """Return the price of one thing with its currency, with as many decimals as it needs, but
         at most four."""
@@ -214,6 +226,46 @@ class DocumentTemplate:
     def _clock(self, when: datetime) -> str:
         pattern: str = self.values["dates"]["time"]
         return pattern.format(hour=f"{when.hour:02}", minute=f"{when.minute:02}")
+
+    def by_quarter(
+        self,
+        quarters: ByQuarter | None,
+        start: datetime | None,
+        zone: ZoneInfo,
+        split: Split | None,
+    ) -> str:
+        """Return the dearest and the cheapest quarter of a session, and in how many its energy or
+        its price is not what was measured; empty without any."""
+        if quarters is None:
+            return ""
+        parts: list[str] = []
+        dearest, cheapest = quarters.dearest, quarters.cheapest
+        if dearest is not None and cheapest is not None:
+            words = {"dearest": self._moment(dearest.at, start, zone)}
+            words["high"] = self.mean_price(dearest.price)
+            words["cheapest"] = self._moment(cheapest.at, start, zone)
+            words["low"] = self.mean_price(cheapest.price)
+            parts.append(self.say("extremes", **words))
+
+        word = SPLITS.get(split or Split.EVENLY, "windows_evenly")
+        marks = {word: quarters.divided, "fallback": quarters.fallback}
+        marks["unmeasured"] = quarters.unmeasured
+        for word, count in marks.items():
+            if count:
+                what = self.say(word)
+                parts.append(self.say("of_quarters", what=what, count=count))
+        return "; ".join(parts)
+
+    def _moment(self, at: datetime, start: datetime | None, zone: ZoneInfo) -> str:
+        """Return a local time, with its day and its zone where those are others than at a start."""
+        begin, local = in_zone(start or at, zone), in_zone(at, zone)
+        text = self._clock(local)
+        if local.utcoffset() != begin.utcoffset():
+            text = f"{text} {local.tzname()}"
+        if local.date() == begin.date():
+            return text
+        day = self.day(local, "short")
+        return f"{day} {text}"
 
     def household(self, statement: Statement) -> Party:
         """Return to whom a statement goes; after the names were removed, the account's number

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Final
 
 from levity_trio.billing.statement import (
@@ -17,6 +18,7 @@ from levity_trio.billing.statement import (
     Owner,
     Party,
     Position,
+    QuarterCost,
     Split,
     Statement,
     TaxSum,
@@ -68,6 +70,26 @@ def line(
         price=Decimal(price),
         amount=rounded(units * Decimal(price) * 10**currency.exponent),
         tax_rate=rate,
+    )
+
+
+def moving(
+    start: datetime, *quarters: tuple[int, str], window: str | None = None, **marks: bool
+) -> Line:
+    """A line by the quarter of an hour from a time on, of Wh and prices; amount and mean as billing
+    makes them."""
+    first = int(start.timestamp()) // 900
+    costs = tuple(
+        QuarterCost(quarter=first + number, wh=wh, price=Fraction(price), **marks)
+        for number, (wh, price) in enumerate(quarters)
+    )
+    exact, wh = sum((one.cost for one in costs), Fraction()), sum(one.wh for one in costs)
+    mean = exact * 1000 / wh
+    return replace(
+        line(quantity=wh, window=window),
+        price=(Decimal(mean.numerator) / mean.denominator).quantize(Decimal("0.000001")),
+        amount=rounded(Decimal((exact * 100).numerator) / (exact * 100).denominator),
+        quarters=costs,
     )
 
 

@@ -147,5 +147,6 @@ def test_the_names_of_json_are_stable() -> None:
             "price": "0.35",
             "amount": -105,
             "tax_rate": "19",
+            "is_mean": False,
         }
     ]

@@ -243,7 +243,11 @@ async def test_each_form_has_the_words_of_the_template(form: DocumentForm) -> No
     german = german.replace('separator = ","', 'separator = ";"')
     (file,) = await documents([Paper((forms.one_line(),), (german,))], form)
     text = pdf_text(file) if form is DocumentForm.PDF else file.decode()
-    words = {DocumentForm.CSV: "row;statement;", DocumentForm.JSON: '"number":"2026-0007"'}
+    words = {
+        DocumentForm.CSV: "row;statement;",
+        DocumentForm.JSON: '"number":"2026-0007"',
+        DocumentForm.QUARTERS: "statement;position;",
+    }
     assert words.get(form, "Abrechnung October 2026") in text
 
 

@@ -10,9 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
-from levity_trio.billing.statement import Line
-from levity_trio.documents.json_file import PositionDocument
-from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_name
+from levity_trio.documents.json_file import LineDocument, PositionDocument
+from levity_trio.documents.template import DocumentTemplate, of_program, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
 from levity_trio.store.reads.transactions.bill.own import OwnBill
@@ -37,7 +36,8 @@ def _template(name: str) -> DocumentTemplate:
     """Return the formats of statements in a language, with the thousands of the dashboard."""
     written = tables(name)
     numbers = {**written["numbers"], "thousands": format_of(name).thousands}
-    return DocumentTemplate({**ENGLISH.values, **written, "numbers": numbers})
+    own = of_program(name).values
+    return DocumentTemplate({**own, **written, "numbers": numbers})
 
 
 def _here() -> DocumentTemplate:
@@ -46,15 +46,13 @@ def _here() -> DocumentTemplate:
 
 def metered(one: PositionDocument | OwnBill, begin_wh: int | None, end_wh: int | None) -> str:
     """Return a session's registers, and how its energy was measured, as its statement says it."""
-    words = ENGLISH.values["words"]
-    here = {
-        name: _(words[name])
-        for name in words
-        if name.startswith(("registers", "measured_", "signed"))
-    }
-    return DocumentTemplate({**_here().values, "words": here}).metered(
-        begin_wh, end_wh, one.measured, signed=getattr(one, "signed", None)
-    )
+    return _here().metered(begin_wh, end_wh, one.measured, signed=getattr(one, "signed", None))
+
+
+def by_quarter(one: PositionDocument, zone: str) -> str:
+    """Return the dearest and the cheapest quarter of a session, and what of it was not measured, as
+    its statement says it."""
+    return _here().by_quarter(one.by_quarter, one.started_at, ZoneInfo(zone), one.split)
 
 
 def money(minor: int | None, code: str | None) -> str:
@@ -122,7 +120,7 @@ def percent(rate: str | Decimal) -> str:
     return _here().percent(Decimal(rate))
 
 
-def line(position: BillLine | Line, code: str) -> str:
+def line(position: BillLine | LineDocument, code: str) -> str:
     """Return a line of a statement with its arithmetic."""
     kind = position.kind
     quantity = position.quantity
@@ -130,11 +128,15 @@ def line(position: BillLine | Line, code: str) -> str:
     total = amount(position.amount, code)
     if kind == "energy":
         window = window_name(position.window) if position.window else _("Energy")
-        return f"{window}: {_here().kilowatt_hours(quantity)} kWh × {price} = {total}"
+        kwh = f"{_here().kilowatt_hours(quantity)} kWh"
+        if not position.is_mean:
+            return f"{window}: {kwh} × {price} = {total}"
+        mean = _here().mean_price(Decimal(position.price))
+        return _here().say("mean", what=window, quantity=kwh, price=mean, amount=total)
     if kind == "blocking fee":
         words = N_("Blocking fee: %(minutes)s min × %(price)s = %(total)s")
         return _(words, minutes=quantity, price=price, total=total)
-    if isinstance(position, Line) and kind == "base fee":
+    if isinstance(position, LineDocument) and kind == "base fee":
         words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
         return _(words, days=quantity, all=position.of_days, price=price, total=total)
     return f"{_(_SOLE[kind])}: {total}"

@@ -212,7 +212,7 @@ def _content(environment: Environment, part: LivePart, shared: Mapping[str, Any]
 
 
 OF_MONEY: Final = (
-    *("metered", "money", "amount", "price", "percent"),
+    *("metered", "by_quarter", "money", "amount", "price", "percent"),
     *("typed", "month", "day", "line", "times"),
 )
 """Filters of these names are functions of money.py."""

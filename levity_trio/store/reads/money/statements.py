@@ -146,6 +146,11 @@ _FEES: Final = (
     "WHERE number = ? AND tx_id IS NULL AND kind IN ('base fee', 'correction') "
     "ORDER BY position.id"
 )
+# Only the quarters of a line are a list in a row (store/billing/rows.py).
+_QUARTERS: Final = (
+    "SELECT 1 FROM position JOIN statement ON statement.id = statement_id "
+    "WHERE number = ? AND lines LIKE '%,[[%' LIMIT 1"
+)
 _IS_CLOSED: Final = WhereCondition("number IS NOT NULL")
 
 
@@ -220,6 +225,11 @@ def fees_of(db: Database, number: int) -> list[FeeLine]:
         FeeLine(line_of_position(rows_of(db), row).line, kind, amount)
         for row, kind, amount in found
     ]
+
+
+def has_quarters(db: Database, number: int) -> bool:
+    """Return whether a closed statement is billed by the quarter of an hour."""
+    return bool(db.execute(_QUARTERS, (number,)).fetchall())
 
 
 def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, int]]:

@@ -32,6 +32,7 @@ from levity_trio.store.reads.money.statements import (
     StatementFilters,
     closed_statements,
     fees_of,
+    has_quarters,
     id_of_own,
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
@@ -142,13 +143,14 @@ class DriversLimit:
 @record
 class DriversStatement(ClosedStatement):
     """A closed statement of the household. `date` is the day of its closing, `fees` are its lines
-    that are no sessions.
+    that are no sessions. One that `has_quarters` is a file of quarters of an hour, too.
 
     One that is carried asks for nothing: the next one does.
     """
 
     date: str
     fees: list[FeeLine]
+    has_quarters: bool
 
 
 @record
@@ -402,7 +404,8 @@ def read_statements(
     for row in closed.data:
         closed_at = in_zone(datetime.fromisoformat(row.closed_at), server.config.time_zone)
         day, fees = closed_at.date().isoformat(), fees_of(db, row.number)
-        statements.append(copied(DriversStatement, row, date=day, fees=fees))
+        has = has_quarters(db, row.number)
+        statements.append(copied(DriversStatement, row, date=day, fees=fees, has_quarters=has))
     return closed.of_rows(statements)
 
 
@@ -410,7 +413,8 @@ def read_statements(
     f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", **ANY_FORM
 )
 async def get_statement(request: TypedRequest[DocumentQuery, None]) -> Response:
-    """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
+    """Download a closed statement of your household as HTML, PDF, CSV or JSON, or its quarters of
+    an hour as CSV"""
     account, number = account_of(request), request.number("number")
     what = Told("statement {1}", number)
     statement_id = await request.find(id_of_own, what, account=account, number=number)

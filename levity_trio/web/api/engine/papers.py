@@ -38,6 +38,7 @@ MEDIA_TYPES: Final = {
     DocumentForm.PDF: "application/pdf",
     DocumentForm.CSV: "text/csv",
     DocumentForm.JSON: "application/json",
+    DocumentForm.QUARTERS: "text/csv",
 }
 ZIP: Final = "application/zip"
 _SHOWN: Final = (DocumentForm.HTML, DocumentForm.PDF)

@@ -8,13 +8,12 @@ from functools import partial
 from operator import attrgetter
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.settling import StatementState
 from levity_trio.documents.cells import inert
-from levity_trio.documents.json_file import StatementDocument
+from levity_trio.documents.json_file import StatementDocument, document_of
 from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.locale import N_, _, _p
 from levity_trio.locale.texts import said
@@ -78,9 +77,7 @@ NOT_MADE: Final = ("not_found", "not_made", "busy")
 ANY_FORM: Final[Declared] = {
     "answer": StatementDocument,
     "media_type": MEDIA_TYPES[DocumentForm.HTML],
-    "other_media_types": tuple(
-        MEDIA_TYPES[form] for form in DocumentForm if form is not DocumentForm.HTML
-    ),
+    "other_media_types": tuple(dict.fromkeys(MEDIA_TYPES.values()))[1:],
 }
 SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[DocumentForm.PDF],)}
 
@@ -223,12 +220,12 @@ def read_statement(db: Database, number: int) -> StatementDocument:
     row = stored.id_of_number(db, number)
     if row is None:
         raise not_found(Told("statement {1}", number))
-    return msgspec.convert(statement(rows_of(db), row), StatementDocument, from_attributes=True)
+    return document_of(statement(rows_of(db), row))
 
 
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, **ANY_FORM)
 async def get_document(request: TypedRequest[DocumentQuery, None]) -> Response:
-    """Download a closed statement as HTML, PDF, CSV or JSON."""
+    """Download a closed statement as HTML, PDF, CSV or JSON, or its quarters of an hour as CSV."""
     number = request.number("number")
     what = Told("statement {1}", number)
     statement_id = await request.find(stored.id_of_number, what, number=number)
@@ -313,7 +310,7 @@ def _cell(line: BookedLine, name: str) -> Cell:
 async def get_of_draft(request: TypedRequest[TermsOfMonth, None]) -> StatementDocument:
     """Show what a statement of a month would be now, with its lines."""
     (draft,) = await _drafted(request, request.number())
-    return msgspec.convert(draft.statement, StatementDocument, from_attributes=True)
+    return document_of(draft.statement)
 
 
 @ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, *NOT_DRAFTED, **ANY_FORM)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from levity_trio.billing.blocking import Stretch
+from levity_trio.billing.by_quarter import summary
 from levity_trio.billing.describing import arithmetic
 from levity_trio.billing.money import CURRENCIES, tax_sums
 from levity_trio.billing.positions import PositionKind
@@ -142,6 +143,7 @@ def _price(reasons: Reasoned) -> BillPrice | None:
         blocking=None if reasons.blocked is None else _blocking(reasons.blocked),
         lines=_lines(position.lines, currency),
         taxes=tuple(map(_tax, tax_sums(position.lines, are_gross=prices == "gross"))),
+        by_quarter=summary(position.lines),
     )
 
 
@@ -212,6 +214,7 @@ def _line(line: Line, currency: Currency) -> BillLine:
         amount=line.amount,
         tax_rate=f"{line.tax_rate:f}",
         words=arithmetic(line, currency),
+        is_mean=line.is_mean,
     )
 
 
@@ -242,6 +245,7 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
     place = line_of_position(rows, number)
     corrected = None if corrects is None else line_of_position(rows, corrects)
     closed_at, digest = seal
+    of_lines = lines_of(lines)
     return BillPosition(
         statement=place.number or 0,
         printed_number=place.printed,
@@ -257,7 +261,8 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
         amount=amount,
         currency=currency,
         prices=prices,
-        lines=_lines(lines_of(lines), CURRENCIES[currency]),
+        lines=_lines(of_lines, CURRENCIES[currency]),
+        by_quarter=summary(of_lines),
         closed_at=closed_at,
         digest=digest,
     )

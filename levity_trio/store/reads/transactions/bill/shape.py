@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from levity_trio.billing.by_quarter import ByQuarter
 from levity_trio.records import record
 from levity_trio.told import Clock
 from levity_trio.wire.times import in_zone, shifted
@@ -19,7 +20,8 @@ from levity_trio.wire.times import in_zone, shifted
 @record
 class BillLine:
     """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for
-    blocking, else 1."""
+    blocking, else 1. With `is_mean`, what each quarter of an hour costs was summed, and `price` is
+    their mean."""
 
     kind: str
     tariff: str
@@ -30,6 +32,7 @@ class BillLine:
     amount: int
     tax_rate: str
     words: str
+    is_mean: bool
 
 
 @record
@@ -104,6 +107,7 @@ class BillPrice:
     blocking: BillBlocking | None
     lines: tuple[BillLine, ...]
     taxes: tuple[BillTax, ...]
+    by_quarter: ByQuarter | None
 
 
 @record
@@ -140,6 +144,7 @@ class BillPosition:
     currency: str
     prices: str
     lines: tuple[BillLine, ...]
+    by_quarter: ByQuarter | None
     closed_at: str
     digest: str
 

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from levity_trio.billing.by_quarter import ByQuarter
 from levity_trio.billing.describing import kilowatt_hours
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Split, in_groups
@@ -22,6 +23,7 @@ from levity_trio.store.reads.transactions.bill.shape import (
     BillTariff,
     local,
 )
+from levity_trio.wire.times import stamp
 
 _STATES: Final = {
     BillState.BILLED: "It is billed",
@@ -45,12 +47,13 @@ _FOR: Final = {"account": "household", "charger": "the charger", "site": "everyb
 
 def bill_lines(bill: Bill) -> Iterator[str]:
     """Yield the lines."""
+    zone = ZoneInfo(bill.zone)
     yield from _headline(bill)
     yield from _whose(bill)
     if bill.tariff is not None:
         yield _tariff(bill.tariff)
     for one in bill.positions:
-        yield from _position(one)
+        yield from _position(one, zone)
     if bill.price is not None:
         yield from _price(bill, bill.price)
     yield from _wallet(bill)
@@ -91,7 +94,7 @@ def _tariff(tariff: BillTariff) -> str:
 # Statements
 
 
-def _position(position: BillPosition) -> Iterator[str]:
+def _position(position: BillPosition, zone: ZoneInfo) -> Iterator[str]:
     where = (
         f"Statement {position.statement} of {position.month} to household {position.account}, "
         f"line {position.line}"
@@ -108,13 +111,13 @@ def _position(position: BillPosition) -> Iterator[str]:
             yield f"{where}: {kilowatt_hours(position.energy_wh)}, free{because}."
         case _:
             yield f"{where}:"
-    yield from _sum(position)
+    yield from _sum(position, zone)
     if position.prepaid:
         yield "  The wallet pays it, so the statement asks for nothing."
     yield f"  Digest of the statement: {in_groups(position.digest)}"
 
 
-def _sum(priced: BillPosition | BillPrice) -> Iterator[str]:
+def _sum(priced: BillPosition | BillPrice, zone: ZoneInfo) -> Iterator[str]:
     """Yield the lines of a price, what they come to, and whether tax is in it."""
     tariffs = sorted({(line.tariff, line.version) for line in priced.lines})
     yield from (f"  by the tariff {tariff}, version of {version}" for tariff, version in tariffs)
@@ -127,6 +130,24 @@ def _sum(priced: BillPosition | BillPrice) -> Iterator[str]:
             else f"to which {rates} % tax is added"
         )
         yield f"  together {written(priced.amount, CURRENCIES[priced.currency])}, {tax}"
+    if priced.by_quarter is not None:
+        yield from _by_quarter(priced.by_quarter, priced.currency, zone)
+
+
+def _by_quarter(quarters: ByQuarter, code: str, zone: ZoneInfo) -> Iterator[str]:
+    yield "  Each quarter of an hour has its price; what they cost is summed and rounded once."
+    for which, one in (("dearest", quarters.dearest), ("cheapest", quarters.cheapest)):
+        if one is not None:
+            price = f"{one.price:f} {code} a kWh"
+            yield f"  the {which} quarter of an hour: {local(stamp(one.at), zone)}, {price}"
+    marks = {
+        "no readings show how much flowed in single ones, so it is divided": quarters.divided,
+        "fallback price, as the series had none or the times are in doubt": quarters.fallback,
+        "sun was not measured all the time, so the rest counts as grid": quarters.unmeasured,
+    }
+    for words, count in marks.items():
+        if count:
+            yield f"  quarters of an hour: {count}: {words}"
 
 
 # The price of today
@@ -151,7 +172,7 @@ def _today(bill: Bill, price: BillPrice) -> Iterator[str]:
         yield f"{begins} nothing: {kilowatt_hours(price.energy_wh)} is {price.free}."
         return
     yield f"{begins}:"
-    yield from _sum(price)
+    yield from _sum(price, ZoneInfo(bill.zone))
 
 
 def _seam(seam: BillSeam, zone: ZoneInfo) -> Iterator[str]:
