@@ -702,7 +702,7 @@ def _refused_by(books: Books, sql: str, table: str) -> str:
     column = guarded[1] or guarded[2] or "rowid"
     other = (
         f"{column} + 1000"
-        if column in ("id", "rowid", "profile", "backend_id")
+        if column in ("id", "rowid", "profile", "backend_id", "site_id")
         else f"{column} || 'x'"
     )
     return f"UPDATE {table} SET {column} = {other} WHERE rowid = {newest(books, table)}"
