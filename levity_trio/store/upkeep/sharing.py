@@ -128,6 +128,6 @@ def keep(db: UnitOfWork, found: Sequence[DividedSession], revisions: dict[int, i
             if before is not None:
                 span = min(before[0], span[0]), max(before[1], span[1])
             for (other,) in db.rows(_BESIDE, (*span, number, *span)):
-                db.execute("DELETE FROM to_book WHERE tx_id = ?", (other,))
-                db.execute("INSERT INTO to_book (tx_id) VALUES (?)", (other,))
+                db.execute("DELETE FROM bill_work WHERE tx_id = ?", (other,))
+                db.execute("INSERT INTO bill_work (tx_id) VALUES (?)", (other,))
     db.execute(_DONE, (max(revisions.values()),))
