@@ -4,8 +4,10 @@ arithmetic of a line."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import starmap
 from typing import Final
 
@@ -13,7 +15,7 @@ from levity_trio.billing.blocking import Stay
 from levity_trio.billing.money import foot, units, written
 from levity_trio.billing.pricing import WH_PER_KWH, SessionEvidence, amount, price_session
 from levity_trio.billing.statement import Currency, Line, LineKind, Position
-from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
+from levity_trio.billing.tariff import TAXED, Blocking, MovingPrice, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import USUAL_WINDOWS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
 from levity_trio.charging.sent.plain import plain
@@ -31,6 +33,8 @@ from levity_trio.told import (
 )
 
 EXAMPLE_WH: Final = 10_000
+EXAMPLE_PRICE: Final = Decimal("0.10")
+"""What a price series has in the example."""
 CHARGING: Final = timedelta(hours=4)
 STANDING: Final = timedelta(hours=10)
 """The car of the example charges, and stands there afterwards, so long."""
@@ -55,7 +59,13 @@ def words(tariff: Tariff) -> Iterator[Told]:
     for window in tariff.windows:
         always = Told("at all other times") if len(tariff.windows) > 1 else Told("at all times")
         when = always if window.when is None else _recurrence(window.when)
-        yield Told("{1}: {2} a kWh, {3}.", _name(window), Amount(window.price, code), when)
+        if window.moving is None:
+            yield Told("{1}: {2} a kWh, {3}.", _name(window), Amount(window.price, code), when)
+        else:
+            price = _moving(window.moving, code)
+            yield Told("{1}, {2}: a kWh costs {3}.", _name(window), when, price)
+    if tariff.sun_price is not None:
+        yield Told("Own sun: {1} a kWh.", Amount(tariff.sun_price, code))
     if tariff.session_fee is not None:
         yield Told("Each session: {1}.", Amount(tariff.session_fee, code))
     if tariff.base_fee is not None:
@@ -79,14 +89,20 @@ def in_short(tariff: Tariff) -> Told:
     session."""
     code = tariff.currency.code
     *others, first = sorted(tariff.windows, key=lambda window: window.when is None)
-    price = Amount(first.price, code)
-    if first.when is None:
-        parts = [Told("{1} per kWh", price)]
-    else:
-        parts = [Told("{1} per kWh, {2}", price, _recurrence(first.when, ", "))]
+    price: Value = Told("{1} per kWh", Amount(first.price, code))
+    if first.moving is not None:
+        price = _moving(first.moving, code)
+    when = () if first.when is None else (_recurrence(first.when, ", "),)
+    parts = [joined(", ", (price, *when))]
     for window in others:
-        if window.when is not None:
-            parts.append(joined(": ", (_recurrence(window.when, ", "), Amount(window.price, code))))
+        if window.when is None:
+            continue
+        other: Value = Amount(window.price, code)
+        if window.moving is not None:
+            other = _moving(window.moving, code)
+        parts.append(joined(": ", (_recurrence(window.when, ", "), other)))
+    if tariff.sun_price is not None:
+        parts.append(Told("{1} per kWh of own sun", Amount(tariff.sun_price, code)))
     if tariff.session_fee:
         parts.append(Told("{1} a session", Amount(tariff.session_fee, code)))
     if tariff.base_fee:
@@ -103,6 +119,33 @@ def _name(window: Window) -> str:
 
 def _window(name: str) -> str:
     return USUAL_WINDOWS.get(name, name)
+
+
+def _moving(moving: MovingPrice, code: str) -> Told:
+    """Return how a price follows its series: price series Day-ahead × 1.05 + 0.12 EUR."""
+    price = Told("price series {1}", moving.series)
+    if moving.is_average:
+        price = Told("the month's mean of price series {1}", moving.series)
+    if moving.factor != 1:
+        price = joined(" × ", (price, Figure(float(moving.factor))))
+    if moving.markup:
+        sign = " + " if moving.markup > 0 else " - "
+        price = joined(sign, (price, Amount(abs(moving.markup), code)))
+    if moving.floor is not None:
+        price = Told("{1}, at least {2}", price, Amount(moving.floor, code))
+    if moving.cap is not None:
+        price = Told("{1}, at most {2}", price, Amount(moving.cap, code))
+    if moving.fallback is not None:
+        fallback = Amount(moving.fallback, code)
+        price = Told("{1}; {2} where the series has no price", price, fallback)
+    return price
+
+
+def is_by_clock(tariff: Tariff) -> bool:
+    """Whether the price of a kWh follows the quarter of an hour in which it flowed, by clocks that
+    nobody calibrates."""
+    moving = [window.moving for window in tariff.windows if window.moving is not None]
+    return not all(one.is_average for one in moving)
 
 
 def _recurrence(when: Recurrence, separator: str = "; ") -> Told:
@@ -135,7 +178,24 @@ def _blocking(terms: Blocking, code: str) -> Iterator[Told]:
 
 
 def examples(tariff: Tariff) -> Iterator[str]:
-    """Yield what 10 kWh cost in each window, and a session with all its lines. Times are local."""
+    """Yield what 10 kWh cost in each window, and a session with all its lines. Times are local.
+
+    Prices that move are shown at one price of their series.
+    """
+    if tariff.sun_price is not None:
+        minor = amount(LineKind.ENERGY, EXAMPLE_WH, None, tariff.sun_price, tariff)
+        yield f"{_energy(EXAMPLE_WH)} of own sun: {written(minor, tariff.currency)}"
+    windows: list[Window] = []
+    for window in tariff.windows:
+        price, moving = window.price, window.moving
+        if moving is not None:
+            at = Amount(EXAMPLE_PRICE, tariff.currency.code)
+            yield f"While {moving.series} is at {at} a kWh:"
+            exact = moving.of(Fraction(EXAMPLE_PRICE))
+            price = Decimal(exact.numerator) / exact.denominator
+        windows.append(replace(window, price=price, moving=None))
+    tariff = replace(tariff, windows=tuple(windows), sun_price=None)
+
     start = datetime.combine(tariff.since, STARTS_AT, UTC)
     # A tariff has no zone. In UTC no hour comes twice or never.
     since = datetime.combine(tariff.since, time(), UTC)
@@ -145,8 +205,10 @@ def examples(tariff: Tariff) -> Iterator[str]:
         if window in shown:
             continue
         shown.add(window)
-        price = amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff)
-        moment, cost = _moment(span.since), written(price, tariff.currency)
+        cost = written(
+            amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff), tariff.currency
+        )
+        moment = _moment(span.since)
         yield f"{_energy(EXAMPLE_WH)} on {moment}, {_name(window)}: {cost}"
 
     charged, left = start + CHARGING, start + CHARGING + STANDING

@@ -102,6 +102,22 @@ free_below_wh = 200        # a session with less is free; 100 if this line is le
 price = 0.32
 """
 
+MOVING: Final = f"""\
+# A price that moves with a price series, by the quarter-hour; and one for the house's own sun.
+{_HEAD.format(name="Moving", prices="gross")}
+[energy]
+series = "Day-ahead"       # as the price series is called, which must be there
+factor = 1.05              # a kWh costs series × factor + markup,
+markup = 0.12
+floor = 0.05               # but never less than this,
+cap = 0.60                 # and never more than this
+fallback = 0.35            # where the series has no price; without it, such sessions wait
+average = false            # true: the month's mean of the series counts, not the quarter-hour
+
+[sun]                      # the part that the panels of the house gave
+price = 0.18
+"""
+
 EXAMPLES: Final = {
     "flat": FLAT,
     "day-night": DAY_AND_NIGHT,
@@ -110,4 +126,5 @@ EXAMPLES: Final = {
     "net": NET,
     "base-fee": BASE_FEE,
     "minimum": MINIMUM,
+    "moving": MOVING,
 }

@@ -1,8 +1,9 @@
 """Plain tariffs: what a form says of a tariff, without TOML. A form writes TOML, and finds itself
 again in a tariff.
 
-A price at all times; instead of it a price at night, and a price on Saturdays and Sundays, which
-holds all day, so that the night is one of Mondays to Fridays then.
+A price at all times, fixed or moving with a price series; instead of it a price at night, and a
+price on Saturdays and Sundays, which holds all day, so that the night is one of Mondays to Fridays
+then.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from decimal import Decimal
 from typing import Final
 
 from levity_trio.billing.statement import LineKind
-from levity_trio.billing.tariff import LEAST_WH, Blocking, Tariff, Window
+from levity_trio.billing.tariff import LEAST_WH, Blocking, MovingPrice, Tariff, Window
 from levity_trio.billing.tariff_file import TariffFaults, parse
 from levity_trio.billing.tariff_values import clock
 from levity_trio.billing.windows import ALL_DAY, Recurrence
 from levity_trio.records import record
 
 WEEKEND: Final = frozenset((5, 6))
+_MOVING: Final = ("series", "factor", "markup", "floor", "cap", "fallback")
+"""What is said of a price that moves, under the same names in TOML and in a form."""
 _PLACES: Final = {
     "name": "name",
     "valid_from": "since",
@@ -29,6 +32,9 @@ _PLACES: Final = {
     "tax": "tax",
     "energy.price": "price",
     "energy.name": "price_name",
+    "energy.average": "average",
+    **{f"energy.{name}": name for name in _MOVING},
+    "sun.price": "sun_price",
     **{
         place: place for place in ("session_fee", "base_fee", "minimum", "maximum", "free_below_wh")
     },
@@ -44,8 +50,9 @@ class PlainTariff:
     """A version of a tariff as a form says it. Prices are decimal numbers, times of day are such as
     22:00.
 
-    `prices` is gross or net; `blocking_until_free` charges for blocking until the space is free
-    again.
+    `prices` is gross or net. The price is fixed, or `series` × `factor` + `markup`; of the series,
+    the month's mean counts if `average` is set. `sun_price` is that of the house's own sun.
+    `blocking_until_free` charges for blocking until the space is free again.
     """
 
     name: str
@@ -53,7 +60,15 @@ class PlainTariff:
     currency: str
     prices: str
     tax: str
-    price: str
+    price: str | None = None
+    series: str | None = None
+    factor: str | None = None
+    markup: str | None = None
+    floor: str | None = None
+    cap: str | None = None
+    fallback: str | None = None
+    average: bool = False
+    sun_price: str | None = None
     price_name: str | None = None
     night_price: str | None = None
     night_from: str | None = None
@@ -82,10 +97,7 @@ class PlainTariff:
             f"currency = {_quoted(self.currency)}",
             f"prices = {_quoted(self.prices)}",
         ]
-        for key in ("tax", "session_fee", "base_fee", "minimum", "maximum"):
-            text = getattr(self, key)
-            if text is not None:
-                lines.append(f"{key} = {_quoted(text)}")
+        lines += self._given("tax", "session_fee", "base_fee", "minimum", "maximum")
         if self.free_below_wh is not None:
             lines.append(f"free_below_wh = {self.free_below_wh}")
 
@@ -93,7 +105,11 @@ class PlainTariff:
         lines += ["", "[energy]"]
         if self.price_name is not None:
             lines.append(f"name = {_quoted(self.price_name)}")
-        lines.append(f"price = {_quoted(self.price)}")
+        lines += self._given("price", *_MOVING)
+        if self.average:
+            lines.append("average = true")
+        if self.sun_price is not None:
+            lines += ["", "[sun]", f"price = {_quoted(self.sun_price)}"]
 
         if self.blocking_price is not None:
             lines += ["", "[blocking]", f"price = {_quoted(self.blocking_price)}"]
@@ -107,6 +123,11 @@ class PlainTariff:
             if self.blocking_until_free:
                 lines.append("until_available = true")
         return "\n".join(lines) + "\n"
+
+    def _given(self, *names: str) -> list[str]:
+        """Return the lines of the values that are given."""
+        values = {name: getattr(self, name) for name in names}
+        return [f"{name} = {_quoted(text)}" for name, text in values.items() if text is not None]
 
     def _windows(self) -> Iterator[str]:
         if self.night_price is not None:
@@ -143,14 +164,17 @@ def plain_tariff(tariff: Tariff) -> PlainTariff | None:
         currency=tariff.currency.code,
         prices="gross" if tariff.are_gross else "net",
         tax=f"{tariff.tax_rate(LineKind.ENERGY):f}",
-        price=f"{default.price:f}",
+        price=None if default.moving else f"{default.price:f}",
         price_name=default.name,
+        sun_price=_text(tariff.sun_price),
         session_fee=_text(tariff.session_fee),
         base_fee=_text(tariff.base_fee),
         minimum=_text(tariff.minimum),
         maximum=_text(tariff.maximum),
         free_below_wh=None if tariff.free_below_wh == LEAST_WH else tariff.free_below_wh,
     )
+    if default.moving is not None:
+        found = _with_series(found, default.moving)
     for window in tariff.windows:
         when, price = window.when, f"{window.price:f}"
         if when is None:
@@ -169,6 +193,20 @@ def plain_tariff(tariff: Tariff) -> PlainTariff | None:
     except TariffFaults:
         return None
     return found if is_all else None
+
+
+def _with_series(found: PlainTariff, moving: MovingPrice) -> PlainTariff:
+    # What changes nothing is left out.
+    return replace(
+        found,
+        series=moving.series,
+        factor=None if moving.factor == 1 else f"{moving.factor:f}",
+        markup=f"{moving.markup:f}" if moving.markup else None,
+        floor=_text(moving.floor),
+        cap=_text(moving.cap),
+        fallback=_text(moving.fallback),
+        average=moving.is_average,
+    )
 
 
 def _with_blocking(found: PlainTariff, fee: Blocking) -> PlainTariff:

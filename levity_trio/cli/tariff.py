@@ -98,7 +98,7 @@ _CHANGE: Final = together(
 def check(file: Path) -> None:
     """Check a tariff, and say what it means."""
     checked = _parsed(file, _read(file))
-    say("\n".join((*words(checked), "", "For example:", *examples(checked))))
+    say("\n".join((*map(fill, words(checked)), "", "For example:", *examples(checked))))
 
 
 @tariff.command("example", epilog=examples_of(tariff.epilog, "tariff", "example"))
@@ -317,10 +317,8 @@ def _say(operator: Operator, record: Mapping[str, Any]) -> None:
     show_below(ASSIGNED, map(_line, record["assignments"]))
     for version in record["versions"]:
         if version["withdrawn_at"] is None:
-            say(
-                "\n"
-                + "\n".join(words(_parsed(f"the version of {version['since']}", version["toml"])))
-            )
+            said = words(_parsed(f"the version of {version['since']}", version["toml"]))
+            say("\n" + "\n".join(map(fill, said)))
 
 
 # Files

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import characters, text
 
-from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.describing import examples, in_short, is_by_clock, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff_file import parse
@@ -27,6 +27,13 @@ SINCE = date(2026, 3, 1)
         ("day-night", "0.34 EUR per kWh; 22:00-06:00: 0.22 EUR"),
         ("blocking", "0.32 EUR per kWh; 0.50 EUR a session; 0.05 EUR a minute of blocking"),
         ("base-fee", "0.29 EUR per kWh; 4.90 EUR a month"),
+        (
+            "moving",
+            (
+                "price series Day-ahead × 1.05 + 0.12 EUR, at least 0.05 EUR, at most 0.60 EUR; "
+                "0.35 EUR where the series has no price; 0.18 EUR per kWh of own sun"
+            ),
+        ),
     ],
 )
 def test_a_tariff_in_one_line(kind: str, words: str) -> None:
@@ -53,6 +60,13 @@ def test_times_weekdays_and_seasons_of_one_price_stay_together() -> None:
             ),
         ),
         ("base-fee", "0,29 € je kWh; 4,90 € je Monat"),
+        (
+            "moving",
+            (
+                "Preisreihe Day-ahead × 1,05 + 0,12 €, mindestens 0,05 €, höchstens 0,60 €; "
+                "0,35 €, wo die Reihe keinen Preis hat; 0,18 € je kWh eigener Sonnenstrom"
+            ),
+        ),
     ],
 )
 def test_a_tariff_in_one_line_of_german(kind: str, german: str) -> None:
@@ -71,6 +85,26 @@ def test_a_tariff_in_german_has_the_names_that_somebody_chose() -> None:
         "Steuer: Energie 7,5 %, Gebühr je Ladevorgang 7,5 %, Blockiergebühr 7,5 %, "
         "Grundgebühr 7,5 %."
     )
+
+
+def test_a_price_that_moves_is_said_as_it_is() -> None:
+    """What changes nothing is not said; the mean of a month follows no clock."""
+    text = EXAMPLES["moving"].replace("average = false", "average = true")
+    text = "\n".join(
+        line for line in text.splitlines() if line[:5] not in ("facto", "floor", "cap =", "fallb")
+    ).replace("0.12", "-0.12")
+    said_in_short, *_others = in_short(parse(text)).split("; ")
+    assert said_in_short == "the month's mean of price series Day-ahead - 0.12 EUR"
+    assert not is_by_clock(parse(text))
+    assert is_by_clock(parse(EXAMPLES["moving"]))
+    assert not is_by_clock(parse(EXAMPLES["day-night"]))
+
+
+def test_examples_of_a_moving_price_name_the_price_of_the_series() -> None:
+    shown = list(examples(parse(EXAMPLES["moving"])))
+    assert shown[:2] == ["10 kWh of own sun: 1.80 EUR", "While Day-ahead is at 0.10 EUR a kWh:"]
+    assert shown[2].endswith("energy: 2.25 EUR")
+    assert shown[-1] == "  total 2.25 EUR"
 
 
 def one_price(name: str, tax: str, price: str) -> str:

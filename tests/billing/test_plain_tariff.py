@@ -41,9 +41,22 @@ BLOCKING = replace(
     blocking_free_until="07:00",
     blocking_until_free=True,
 )
+MOVING = replace(FLAT, price=None, series='Day "ahead"')
+SUN = replace(
+    replace(BOTH, price=None, series="Day-ahead"),
+    factor="1.05",
+    markup="-0.12",
+    floor="-0.05",
+    cap="0.60",
+    fallback="0.35",
+    sun_price="0.18",
+)
+AVERAGE = replace(MOVING, markup="0.12", average=True)
 
 
-@pytest.mark.parametrize("plain", [FLAT, NIGHT, WEEKEND, BOTH, FEES, BLOCKING])
+@pytest.mark.parametrize(
+    "plain", [FLAT, NIGHT, WEEKEND, BOTH, FEES, BLOCKING, MOVING, SUN, AVERAGE]
+)
 def test_a_form_finds_itself_again(plain: PlainTariff) -> None:
     assert plain_tariff(parse(plain.toml)) == plain
 
@@ -70,6 +83,7 @@ def test_which_examples_a_form_can_say() -> None:
             'times = "22:00-06:00"', 'times = "22:00-06:00"\nseason = "10-01 to 03-31"'
         ),
         NIGHT.toml.replace('times = "22:00-06:00"', 'times = "22:00-06:00"\nweekdays = "Mon-Fri"'),
+        NIGHT.toml.replace('price = "0.24"', 'series = "Night"'),
     ],
 )
 def test_other_windows_need_toml(toml: str) -> None:
@@ -91,6 +105,13 @@ def test_windows_may_stand_in_any_order() -> None:
         (replace(BLOCKING, blocking_price="cheap"), "blocking_price"),
         (replace(BLOCKING, blocking_free_until=None), "blocking_free_from"),
         (replace(BLOCKING, maximum="0.10"), "maximum"),
+        (replace(SUN, factor="-1"), "factor"),
+        (replace(SUN, markup="much"), "markup"),
+        (replace(SUN, cap="-0.10"), "cap"),
+        (replace(SUN, fallback="0.1234567"), "fallback"),
+        (replace(SUN, sun_price="free"), "sun_price"),
+        (replace(SUN, price="0.30"), "price"),
+        (replace(FLAT, price=None), "price"),
     ],
 )
 def test_a_fault_is_that_of_a_field(plain: PlainTariff, field: str) -> None:

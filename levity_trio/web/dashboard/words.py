@@ -71,6 +71,7 @@ OF_TARIFFS: Final = (
     N_("season"),
     N_("blocking"),
     N_("day night"),
+    N_("moving"),
     N_("base fee"),
     N_("blocking fee"),
     N_("session fee"),

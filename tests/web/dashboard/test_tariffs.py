@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.examples import FLAT as FLAT_TOML
+from levity_trio.store.writes.money.series import SeriesData, set_series
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money import tariffs as api
 from levity_trio.web.dashboard.pages import tariffs
 from tests.integration.browsing import Page as Shown
@@ -143,6 +147,50 @@ async def test_a_tariff_made_by_form_is_shown_as_the_form(month: Site) -> None:
     assert (version["plain"]["price"], version["plain"]["night_from"]) == ("0.40", "22:00")
 
 
+# A price that moves
+
+
+@pytest.fixture
+def series(month: Site) -> Site:
+    """A price series in EUR, and one in CHF."""
+    for name, currency in (("Day-ahead", "EUR"), ("Zürich", "CHF")):
+        data = SeriesData(name=name, currency=currency, prices="net")
+        month.books.run(set_series, data, Said(month.books.at, "cleo", None))
+    return month
+
+
+MOVING = {"name": "Moving", "since": "2026-04-11", "series": "Day-ahead", "markup": "0,12"}
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"series": "Elsewhere"}, "series", "there is no price series Elsewhere; add it first"),
+        ({"series": "Zürich"}, "series", "Zürich is in CHF; choose a series in EUR"),
+        ({"price": "0.30"}, "price", "leave out one of them"),
+        ({"series": None}, "price", "give a price, or a price series"),
+        ({"markup": "x"}, "markup", "must be a number"),
+        ({"sun_price": "-1"}, "sun_price", "give 0 if it is free"),
+    ],
+)
+async def test_a_moving_price_needs_a_series_in_its_currency(
+    series: Site, given: dict[str, Any], field: str, words: str
+) -> None:
+    for endpoint in (SET, PREVIEW):
+        with pytest.raises(Problem, match=words) as refused:
+            await series.call(endpoint, body=MOVING | given)
+        assert refused.value.members["field"] == field
+    assert series.books.count("tariff") == 1
+
+
+async def test_a_version_as_text_needs_its_series_too(series: Site) -> None:
+    toml = EXAMPLES["moving"].replace("2026-10-01", "2026-04-11").replace("Day-ahead", "Zürich")
+    for endpoint in (ENDPOINTS["POST", "/api/admin/tariffs"], TRY):
+        with pytest.raises(Problem, match="Zürich is in CHF; choose a series in EUR") as refused:
+            await series.call(endpoint, body={"toml": toml})
+        assert refused.value.members["field"] == "toml"
+
+
 # The page
 
 
@@ -222,6 +270,43 @@ async def test_a_change_is_filled_in_with_the_price_of_today(month: Site) -> Non
     given = values(await opened(month, "/tariffs/{id}/change", id=1))
     assert (given["price"], given["base_fee"], given.get("night_price", "")) == ("0.30", "4.90", "")
     assert (given["since"], given.get("whom", "")) == ("2026-04-11", "")
+
+
+async def test_a_moving_price_is_entered_by_form_and_its_clock_is_told(series: Site) -> None:
+    link = (
+        "/tariffs/new?name=Moving&moves=true&price=0.30&series=Day-ahead&markup=0,12&fallback=0.35"
+        "&sun_price=0.18&whom=site&since=2026-05-01&tax=19&show=1"
+    )
+    shown = await opened(series, link=link)
+    assert "nobody calibrates them" in shown.words
+    # What belongs to the other kind of price is kept, and not sent.
+    assert values(shown)["price"] == "0.30"
+    sent = values(shown, "/do/post/admin/tariff-prices")
+    assert (sent["series"], sent["markup"], "price" in sent) == ("Day-ahead", "0,12", False)
+    (instead,) = [each for each in shown.links if "average=true" in each]
+    shown = await opened(series, link=f"/tariffs/new{instead.partition('#')[0]}")
+    assert "nobody calibrates them" not in shown.words
+    assert "the month's mean of price series Day-ahead + 0.12 EUR" in shown.words
+    assert values(shown, "/do/post/admin/tariff-prices")["average"] == "true"
+
+    shown = await opened(series, link=link.replace("moves=true", "moves=false"))
+    sent = values(shown, "/do/post/admin/tariff-prices")
+    assert (sent["price"], "series" in sent, "markup" in sent) == ("0.30", False, False)
+
+
+async def test_a_moving_price_is_filled_in_again(series: Site) -> None:
+    await series.call(SET, body=MOVING | {"average": True, "sun_price": "0.18", "floor": "-0.05"})
+    given = values(await opened(series, "/tariffs/{id}/change", id=2))
+    shown = {
+        name: given.get(name) for name in ("series", "markup", "floor", "sun_price", "average")
+    }
+    assert shown == {
+        "series": "Day-ahead",
+        "markup": "0.12",
+        "floor": "-0.05",
+        "sun_price": "0.18",
+        "average": "true",
+    }
 
 
 async def test_a_season_needs_toml(month: Site) -> None:

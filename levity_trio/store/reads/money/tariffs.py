@@ -238,6 +238,11 @@ def usual_terms(db: Database, name: str) -> UsualTerms:
     return UsualTerms(number, currency, prices, tax)
 
 
+def names_of_series(db: Database) -> list[str]:
+    """Return the names of the price series with which a price may move."""
+    return [name for (name,) in rows_of(db)("SELECT name FROM series ORDER BY name", ())]
+
+
 def assignments(
     db: Database, targets: Sequence[TariffTarget], tariff: int | None, wanted: WantedPage
 ) -> ListPage[AssignedTariff]:

@@ -61,6 +61,7 @@ def add(db: UnitOfWork, new: GivenVersion, first_open: date | None, said: Said) 
         raise ChangeRefused(RefusalCode.IN_USE, _other_text(tariff, first_open), "valid_from")
     _check_open(tariff.since, first_open, "valid_from")
     _check_currency(db, tariff)
+    _check_series(db, tariff)
     number = _tariff(db, tariff, number)
     version = db.insert(
         "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by, reason)"
@@ -179,6 +180,27 @@ def _check_currency(db: UnitOfWork, tariff: Tariff) -> None:
             *other,
         )
         raise ChangeRefused(RefusalCode.CONFLICT, words, "currency")
+
+
+def _check_series(db: UnitOfWork, tariff: Tariff) -> None:
+    """Refuse a price that moves with a series that is not there, or in another currency."""
+    known: dict[str, str] = dict(db.rows("SELECT name, currency FROM series ORDER BY name"))
+    of_name = {name.casefold(): currency for name, currency in known.items()}
+    for window in tariff.windows:
+        if window.moving is None:
+            continue
+        name = window.moving.series
+        currency = of_name.get(name.casefold())
+        if currency is None:
+            words = Told("there is no price series {1}; add it first", name)
+            if known:
+                words = Told("{1}, or choose {2}", words, joined(", ", known))
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "series")
+        if currency != tariff.currency.code:
+            words = Told(
+                "{1} is in {2}; choose a series in {3}", name, currency, tariff.currency.code
+            )
+            raise ChangeRefused(RefusalCode.CONFLICT, words, "series")
 
 
 def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:

@@ -11,7 +11,7 @@ import trio
 from msgspec import Meta
 
 from levity_trio.billing.assignments import SITE, Scope, TariffTarget
-from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.describing import in_short, is_by_clock, words
 from levity_trio.billing.examples import FLAT
 from levity_trio.billing.money import typed_number
 from levity_trio.billing.months import Month
@@ -123,6 +123,9 @@ Price = Annotated[
         extra_json_schema={"examples": ["0.32"], "pattern": _DECIMAL},
     ),
 ]
+Signed = Annotated[
+    str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL.replace(r"\+?", "[+-]?")})
+]
 Fee = Annotated[str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL})]
 TimeOfDay = Annotated[
     str,
@@ -155,12 +158,34 @@ class PriceBody(ClientInput):
     """What a kWh costs from a day on: a version of a tariff as a form says it. A comma is a decimal
     point, too.
 
-    A price at night holds from one time of day to another, on Mondays to Fridays if there is one
-    for the weekend.
+    It is `price`, or moves with a price series: its price of the quarter-hour × `factor` +
+    `markup`, from `floor` to `cap`. A price at night holds from one time of day to another, on
+    Mondays to Fridays if there is one for the weekend.
     """
 
-    price: Price
     since: LocalDay
+    price: Price | None = None
+    series: (
+        Annotated[str, Meta(max_length=60, description="By its name, instead of a price.")] | None
+    ) = None
+    factor: Fee | None = None
+    markup: Signed | None = None
+    floor: Signed | None = None
+    cap: Signed | None = None
+    fallback: (
+        Annotated[
+            Signed,
+            Meta(
+                description="For a kWh where the series has no price. If left out: such sessions "
+                "wait until it has."
+            ),
+        ]
+        | None
+    ) = None
+    average: Annotated[
+        bool, Meta(description="The month's mean of the series counts in each quarter-hour.")
+    ] = False
+    sun_price: Annotated[Price, Meta(description="For a kWh of the house's own sun.")] | None = None
     name: TariffName = "Flat"
     night_price: Price | None = None
     night_from: TimeOfDay = "22:00"
@@ -337,8 +362,10 @@ async def made(
         return tried
     except ChangeRefused as refused:
         # The store says which field of a tariff is wrong.
-        if refused.field == "valid_from":
-            refused.field = "toml" if isinstance(body, VersionBody) else "since"
+        if isinstance(body, VersionBody) and refused.field in ("valid_from", "series"):
+            refused.field = "toml"
+        elif refused.field == "valid_from":
+            refused.field = "since"
         raise
 
 
@@ -487,7 +514,8 @@ class TariffPreview:
     Amounts are in minor units with tax. It is tried for the `scope` of an assignment; null: for
     those whose tariff it is. `replaces` says whether another version of the same day would be
     withdrawn, `corrected` which closed statements would be corrected. `words` is what the tariff
-    says.
+    says; `is_by_clock`, whether its prices follow the quarter-hour, by clocks that nobody
+    calibrates.
     """
 
     month: str
@@ -498,6 +526,7 @@ class TariffPreview:
     scope: Scope | None
     says: str
     words: list[str]
+    is_by_clock: bool
     toml: str
     replaces: bool
     corrected: list[CorrectedStatement]
@@ -576,6 +605,7 @@ async def _tried(
         scope=trial.target and trial.target.scope,
         says=in_short(trial.tariff),
         words=[*words(trial.tariff)],
+        is_by_clock=is_by_clock(trial.tariff),
         toml=toml,
         replaces=is_replacing,
         corrected=corrected,
@@ -624,14 +654,18 @@ class _EnteredPrice(NamedTuple):
 
 DECIMALS: Final = (
     *("tax", "price", "night_price", "weekend_price", "session_fee", "base_fee"),
-    *("minimum", "maximum", "blocking_price", "blocking_maximum"),
+    *("minimum", "maximum", "blocking_price", "blocking_maximum", "factor", "sun_price"),
 )
 """The fields of a price that are decimal numbers."""
+OF_SERIES: Final = ("markup", "floor", "cap", "fallback")
+"""Those that may be below 0, as the prices of a series."""
 
 
 def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:
     """Return the tariff of a body. Raises Problem."""
-    decimals = {name: _decimal(body, name) for name in DECIMALS}
+    if body.price is None and body.series is None:
+        raise invalid("price", Told("give a price, or a price series with which it moves"))
+    decimals = {name: _decimal(body, name) for name in (*DECIMALS, *OF_SERIES)}
     decimals["tax"] = decimals["tax"] or usual.tax
     # The only price of a tariff needs no name on statements.
     price_name = None
@@ -657,6 +691,6 @@ def _decimal(body: PriceBody, name: str) -> str | None:
     if text is None:
         return None
     number = typed_number(text)
-    if number is not None and number < 0:
+    if number is not None and number < 0 and name not in OF_SERIES:
         raise invalid(name, Told("a price below 0 would pay for charging; give 0 if it is free"))
     return text.strip() if number is None else f"{number:f}"

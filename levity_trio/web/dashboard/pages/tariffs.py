@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.locale import N_, _
@@ -14,7 +15,13 @@ from levity_trio.locale.texts import said
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money.billing import biller, billing
 from levity_trio.store.reads.money.missing import lacks_of_sender
-from levity_trio.store.reads.money.tariffs import TariffRow, TariffVersion, assignments, tariffs
+from levity_trio.store.reads.money.tariffs import (
+    TariffRow,
+    TariffVersion,
+    assignments,
+    names_of_series,
+    tariffs,
+)
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
@@ -41,6 +48,10 @@ PRICES: Final = "/api/admin/tariff-prices"
 WHOM: Final = "whom"
 """The field that says for whom: site, charger:CP-1, account:7, or nothing for those whose tariff it
 is."""
+MOVES: Final = "moves"
+"""The field that says whether the price moves with a series. What belongs to the other kind is
+kept, and not sent."""
+OF_SERIES: Final = ("series", "factor", "markup", "floor", "cap", "fallback", "average")
 SHOW: Final = "show"
 """The parameter of the query with which somebody asks what the price would have cost."""
 
@@ -155,15 +166,22 @@ async def _form(
     values["charger"] = key if kind == "charger" else ""
     values["account"] = key if kind == "account" else ""
 
+    values[MOVES] = values.get(MOVES) or ("true" if values["series"] else "false")
+    typed = dict(values)
+    for name in ("price",) if values[MOVES] == "true" else OF_SERIES:
+        values[name] = ""
+
     preview = None
     if SHOW in view.query and not problems:
         preview, problems = await _preview(view, fields, values)
     # Browsers' fields for times of day know no 24:00.
-    shown = {name: "00:00" if text == "24:00" else text for name, text in values.items()}
+    shown = {name: "00:00" if text == "24:00" else text for name, text in typed.items()}
     return {
         "tariff": tariff,
         "form": {field.name: field for field in filled(fields, shown, problems)},
         "whom": values[WHOM],
+        "moves": values[MOVES] == "true",
+        "by_average": "?" + urlencode({**view.query, "average": "true"}),
         "preview": preview,
         "problem": problems.get("", ""),
         "sent": {field.name: values[field.name] for field in fields if values[field.name]},
@@ -180,6 +198,7 @@ def _beside_form(look: Look, view: PageView, currency: str) -> Values:
     shown: dict[str, Any] = {"is_first": not known, "least_day": least_day, **_targets(look)}
     sender = look(biller)
     shown["tax_kind"] = sender and sender.tax_kind
+    shown["every_series"] = look(names_of_series)
     shown["currency"] = known[0].currency if known else currency or USUAL
     return shown
 
