@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby, pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.billing.blocking import Stay, begun_minutes
 from levity_trio.billing.money import PRICE_DECIMALS, half_up, minor_units, units
@@ -51,13 +51,6 @@ class NoPrice(LookupError):
     """A price series has no price for a session, and the tariff has no fallback."""
 
 
-class SeriesPrices(NamedTuple):
-    """What a kWh costs by a series in each quarter of an hour, as far as it is known."""
-
-    are_gross: bool
-    of: Mapping[int, Fraction]
-
-
 @record
 class SessionEvidence:
     """What is known of the course of a session beside its energy. Quarters of an hour count from
@@ -69,8 +62,8 @@ class SessionEvidence:
     """This is None if the end of the charging is not known. Then there is no fee for blocking."""
     energy: QuarterEnergy | None = None
     """Its energy by the quarter, if that was divided before."""
-    series: Mapping[MovingPrice, SeriesPrices] = field(default_factory=dict)
-    """Of each moving price: the series, or its means."""
+    prices: Mapping[tuple[Tariff, Window], Mapping[int, Fraction]] = field(default_factory=dict)
+    """What a kWh costs in each quarter where the price moves, as far as that is known."""
     sun: Mapping[int, int] = field(default_factory=dict)
     """The Wh of the house's own sun in each quarter."""
     measured: Collection[int] = ()
@@ -145,22 +138,21 @@ def _lines_by_quarter(
     costs = dict[tuple[Tariff, Window | None], dict[int, QuarterCost]]()
     sun_left = {**evidence.sun}
     for span, wh in zip(cut, energy.wh, strict=True):
-        (version, window), one = span.holds, quarter(span.since)
+        (version, _), one = span.holds, quarter(span.since)
         sun = 0 if version.sun_price is None else min(wh, sun_left.get(one, 0))
         sun_left[one] = sun_left.get(one, 0) - sun
-        plain = QuarterCost(
-            quarter=one,
-            wh=sun,
-            price=Fraction(version.sun_price or 0),
-            is_divided=one in energy.divided,
-            is_unmeasured=version.sun_price is not None and one not in evidence.measured,
-        )
+        marks = {
+            "is_divided": one in energy.divided,
+            "is_unmeasured": version.sun_price is not None and one not in evidence.measured,
+        }
         if sun:
-            _add(costs.setdefault((version, None), {}), plain)
+            price = Fraction(version.sun_price or 0)
+            cost = QuarterCost(quarter=one, wh=sun, price=price, **marks)
+            _add(costs.setdefault((version, None), {}), cost)
         if wh > sun:
-            price, is_fallback = _price_in(version, window, one, evidence)
-            grid = replace(plain, wh=wh - sun, price=price, is_fallback=is_fallback)
-            _add(costs.setdefault((version, window), {}), grid)
+            price, marks["is_fallback"] = _price_in(span.holds, one, evidence)
+            cost = QuarterCost(quarter=one, wh=wh - sun, price=price, **marks)
+            _add(costs.setdefault(span.holds, {}), cost)
     lines = [_line_of_quarters(*of, [*quarters.values()]) for of, quarters in costs.items()]
     return energy.by, lines
 
@@ -172,15 +164,14 @@ def _add(quarters: dict[int, QuarterCost], cost: QuarterCost) -> None:
 
 
 def _price_in(
-    version: Tariff, window: Window, one: int, evidence: SessionEvidence
+    holds: tuple[Tariff, Window], one: int, evidence: SessionEvidence
 ) -> tuple[Fraction, bool]:
     """Return what a kWh of a window costs in a quarter, and whether that is the fallback. Raises
     NoPrice."""
-    moving = window.moving
+    moving = holds[1].moving
     if moving is None:
-        return Fraction(window.price), False
-    prices = evidence.series.get(moving)
-    price = None if prices is None else price_by(version, moving, prices, one)
+        return Fraction(holds[1].price), False
+    price = evidence.prices[holds].get(one) if holds in evidence.prices else None
     if price is not None:
         return price, False
     if moving.fallback is not None:
@@ -194,28 +185,33 @@ def _price_in(
     )
 
 
-def price_by(
-    version: Tariff, moving: MovingPrice, prices: SeriesPrices, one: int
-) -> Fraction | None:
-    """Return what a kWh costs in a quarter by a series, in the kind of the tariff; None if the
-    series has no price for it."""
-    price = prices.of.get(one)
-    if price is None:
-        return None
+def price_by(version: Tariff, moving: MovingPrice, price: Fraction, *, is_gross: bool) -> Fraction:
+    """Return what a kWh costs at a price of the series, which has tax in it or not, in the kind of
+    the tariff."""
     with_tax = (100 + Fraction(version.tax_rate(LineKind.ENERGY))) / 100
-    if prices.are_gross and not version.are_gross:
+    if is_gross and not version.are_gross:
         price /= with_tax
-    elif version.are_gross and not prices.are_gross:
+    elif version.are_gross and not is_gross:
         price *= with_tax
     return moving.of(price)
+
+
+def exact_cost(quarters: Iterable[QuarterCost]) -> Fraction:
+    """Return the sum of the costs of quarters, in units of the currency."""
+    # Whole numbers of each denominator are added much faster than fractions.
+    sums = defaultdict[int, int](int)
+    for one in quarters:
+        sums[one.price.denominator] += one.wh * one.price.numerator
+    exact = sum((Fraction(sum_of, of) for of, sum_of in sums.items()), Fraction())
+    return exact / WH_PER_KWH
 
 
 def _line_of_quarters(
     version: Tariff, window: Window | None, quarters: Sequence[QuarterCost]
 ) -> Line:
     """Return the line of a window, or of sun, by its quarters: their costs are rounded once."""
-    wh, exact = sum(one.wh for one in quarters), sum((one.cost for one in quarters), Fraction())
-    mean = Decimal(half_up(exact * WH_PER_KWH / wh * 10**PRICE_DECIMALS)).scaleb(-PRICE_DECIMALS)
+    wh, exact = sum(one.wh for one in quarters), exact_cost(quarters)
+    mean = Decimal(half_up(exact / wh * WH_PER_KWH * 10**PRICE_DECIMALS)).scaleb(-PRICE_DECIMALS)
     name = SUN if window is None else window.name
     if name is None and version.sun_price is not None:
         name = GRID

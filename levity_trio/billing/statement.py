@@ -98,7 +98,7 @@ class QuarterCost:
     @property
     def cost(self) -> Fraction:
         """Its exact part of the amount, in units of the currency."""
-        return Fraction(self.wh, 1000) * self.price
+        return self.wh * self.price / 1000
 
 
 @record

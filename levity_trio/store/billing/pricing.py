@@ -15,7 +15,7 @@ from levity_trio.billing.ownership import BillBy, SessionOwner
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import NoPrice, SessionEvidence, price_session
 from levity_trio.billing.statement import Position
-from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.billing.tariff import NoVersion, Versions, Window
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
@@ -281,12 +281,10 @@ class Pricer:
         if len(energy.wh) == len(needed.seams) + 1:
             needed = needed._replace(course=False)
         evidence = evidence_of(self._rows, billed, needed)
-        series = moving_prices(needed.by_quarter, self.series.of)
+        prices = moving_prices(needed.by_quarter, self.series)
         if tx.is_at_fallback:  # a month's mean does not rest on its clock
-            series = {
-                one: of for one, of in series.items() if one.is_average or one.fallback is None
-            }
-        evidence = replace(evidence, energy=energy, series=series)
+            prices = {of: known for of, known in prices.items() if not _has_fallback(of[1])}
+        evidence = replace(evidence, energy=energy, prices=prices)
         if all(piece.holds[0].sun_price is None for piece in needed.by_quarter):
             return evidence
         measured = self.sharing.measured(energy.first, energy.first + len(energy.wh) - 1)
@@ -295,6 +293,12 @@ class Pricer:
             sun=self.sharing.sun(tx.id, tx.charger, energy),
             measured={one for one, row in measured.items() if row.is_whole},
         )
+
+
+def _has_fallback(window: Window) -> bool:
+    """Whether a price counts for a window where the times of a session are not sure."""
+    moving = window.moving
+    return moving is not None and moving.fallback is not None and not moving.is_average
 
 
 def _position(tx: _Billable) -> Position:

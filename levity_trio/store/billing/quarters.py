@@ -8,7 +8,7 @@ is not there yet, or is older than the session, it is computed here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from functools import cache
@@ -17,16 +17,17 @@ from zoneinfo import ZoneInfo
 
 from orjson import loads
 
-from levity_trio.billing.pricing import PricePiece, SeriesPrices
+from levity_trio.billing.pricing import PricePiece, price_by
 from levity_trio.billing.splitting import EnergyFlow, QuarterEnergy, by_quarter, quarter
 from levity_trio.billing.statement import SUN, Split
 from levity_trio.billing.sun import SunMeasured, shares
-from levity_trio.billing.tariff import MovingPrice
+from levity_trio.billing.tariff import MovingPrice, Tariff, Window
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.billing.evidence import Billed, course_between
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Rows, marks, parts
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 _A_DAY: Final = 96
@@ -39,6 +40,14 @@ _KEPT: Final = (
     "SELECT tx_quarter.tx_id, first, wh, divided, split FROM tx_quarter "
     "LEFT JOIN bill_work ON bill_work.tx_id = tx_quarter.tx_id WHERE tx_quarter.tx_id IN ({}) "
     "AND coalesce(bill_work.revision, tx_quarter.revision) = tx_quarter.revision"
+)
+_TOUCHED: Final = (
+    "SELECT tx.id FROM tx JOIN booked ON booked.tx_id = tx.id WHERE stop_time > ? "
+    "AND start_time < ? AND tx.id <> ? AND price IN ('due', 'booked', 'unpriced') ORDER BY tx.id"
+)
+_SAME_ENERGY: Final = (
+    "UPDATE tx_quarter SET revision = (SELECT revision FROM bill_work WHERE tx_id = ?) "
+    "WHERE tx_id = ? AND revision = ?"
 )
 _MEASURED: Final = (
     "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
@@ -73,7 +82,7 @@ class PriceSeries:
         self._rows, self._zone = rows, zone
         self.named = cache(self._named)
         """Returns the series of a name, None if there is none."""
-        self._day = cache(self._of_day)
+        self._day, self._moving = cache(self._of_day), cache(self._moving_of_day)
         self._mean = cache(self._of_month)
 
     def prices(self, name: str, first: int, last: int) -> Mapping[int, Fraction]:
@@ -85,17 +94,31 @@ class PriceSeries:
             found |= self._day(name, day)
         return {one: price for one, price in found.items() if first <= one <= last}
 
-    def of(self, moving: MovingPrice, first: int, last: int) -> SeriesPrices | None:
-        """Return the same as a moving price asks for it; None if there is no such series."""
+    def of(
+        self, version: Tariff, moving: MovingPrice, first: int, last: int
+    ) -> Mapping[int, Fraction]:
+        """Return what a kWh costs at a moving price of a version, in the kind of its prices, in the
+        quarters from one to another, as far as that is known."""
+        found = dict[int, Fraction]()
+        for day in range(first // _A_DAY, last // _A_DAY + 1):
+            found |= self._moving(version, moving, day)
+        return {one: price for one, price in found.items() if first <= one <= last}
+
+    def _moving_of_day(
+        self, version: Tariff, moving: MovingPrice, day: int
+    ) -> Mapping[int, Fraction]:
         known = self.named(moving.series)
         if known is None:
-            return None
-        if not moving.is_average:
-            return SeriesPrices(known.are_gross, self.prices(moving.series, first, last))
-        means = {one: self._mean(moving.series, self._month(one)) for one in range(first, last + 1)}
-        return SeriesPrices(
-            known.are_gross, {one: mean for one, mean in means.items() if mean is not None}
-        )
+            return {}
+        found: Iterable[tuple[int, Fraction | None]] = self._day(moving.series, day).items()
+        if moving.is_average:
+            quarters = range(day * _A_DAY, (day + 1) * _A_DAY)
+            found = [(one, self._mean(moving.series, self._month(one))) for one in quarters]
+        return {
+            one: price_by(version, moving, price, is_gross=known.are_gross)
+            for one, price in found
+            if price is not None
+        }
 
     def _named(self, name: str) -> KnownSeries | None:
         for number, currency, prices in self._rows(_SERIES, (name,)):
@@ -137,7 +160,7 @@ class QuarterShares:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._measured_on = cache(self._measured_of_day)
-        self._taken_on = cache(self._taken_of_day)
+        self._taken_on, self._shared = cache(self._taken_of_day), cache(self._shared_in)
         self._sealed = dict[int, Mapping[int, int]]()
         self._chargers = cache(self._chargers_of)
 
@@ -176,18 +199,27 @@ class QuarterShares:
         known = self._measured_on(one // _A_DAY).get(one)
         if known is None or charger not in self._chargers(known[0]):
             return 0
-        site, row = known
+        taken, found = self._shared(one)
+        if taken.get(transaction) == wh:
+            return found[transaction]
+        return self._shares(one, {**taken, transaction: wh})[transaction]
+
+    def _shared_in(self, one: int) -> tuple[Mapping[int, int], Mapping[int, int]]:
+        """Return what sessions took in a quarter, and their sun."""
+        chargers = self._chargers(self._measured_on(one // _A_DAY)[one][0])
         taken = {
             other.id: other.energy.wh[one - other.energy.first]
             for other in self._taken_on(one // _A_DAY)
-            if other.charger in self._chargers(site)
-            and 0 <= one - other.energy.first < len(other.energy.wh)
+            if other.charger in chargers and 0 <= one - other.energy.first < len(other.energy.wh)
         }
-        taken[transaction] = wh
-        given = self._given([number for number in taken if number != transaction])
-        left = row.of_cars(sum(taken.values())) - sum(of.get(one, 0) for of in given.values())
-        asking = {number: own for number, own in taken.items() if one not in given.get(number, ())}
-        return shares(asking, max(0, left))[transaction]
+        return taken, self._shares(one, taken)
+
+    def _shares(self, one: int, taken: Mapping[int, int]) -> Mapping[int, int]:
+        """Return the sun of each; of those of which a closed statement says it, what it says."""
+        given = {number: of[one] for number, of in self._given([*taken]).items() if one in of}
+        left = self._measured_on(one // _A_DAY)[one][1].of_cars(sum(taken.values()))
+        asking = {number: wh for number, wh in taken.items() if number not in given}
+        return shares(asking, max(0, left - sum(given.values()))) | given
 
     def _given(self, numbers: Sequence[int]) -> Mapping[int, Mapping[int, int]]:
         """Return the sun that closed statements give to sessions, by the quarter; of a session that
@@ -235,6 +267,18 @@ class QuarterShares:
         return taken
 
 
+def price_again(db: UnitOfWork, first: int, last: int, *, but: int = 0) -> None:
+    """Have the sessions priced again that quarters from one to another touch and no closed
+    statement has, `but` one: a price or the sun of these changed, and their energy did not."""
+    since, until = (stamp(from_seconds(one * SECONDS)) for one in (first, last + 1))
+    for (number,) in db.rows(_TOUCHED, (since, until, but)):
+        before = db.row("SELECT revision FROM bill_work WHERE tx_id = ?", (number,))
+        db.execute("DELETE FROM bill_work WHERE tx_id = ?", (number,))
+        db.execute("INSERT INTO bill_work (tx_id) VALUES (?)", (number,))
+        if before is not None:
+            db.execute(_SAME_ENERGY, (number, number, *before))
+
+
 def divided(rows: Rows, billed: Billed) -> QuarterEnergy:
     """Return the energy of a transaction by the quarter, by its readings."""
     levels, powers = course_between(rows, billed)
@@ -256,15 +300,14 @@ def _kept(rows: Rows, numbers: Sequence[int]) -> dict[int, QuarterEnergy]:
 
 
 def moving_prices(
-    pieces: Iterable[PricePiece], series: Callable[[MovingPrice, int, int], SeriesPrices | None]
-) -> dict[MovingPrice, SeriesPrices]:
-    """Return the series of the moving prices of spans, in the quarters of these."""
-    spans = dict[MovingPrice, tuple[int, int]]()
+    pieces: Iterable[PricePiece], series: PriceSeries
+) -> dict[tuple[Tariff, Window], Mapping[int, Fraction]]:
+    """Return what a kWh costs in the quarters of spans, for those windows whose price moves."""
+    found = dict[tuple[Tariff, Window], Mapping[int, Fraction]]()
     for piece in pieces:
-        moving = piece.holds[1].moving
-        if moving is not None:
-            first, last = quarter(piece.since), quarter(piece.until)
-            before = spans.get(moving, (first, last))
-            spans[moving] = min(first, before[0]), max(last, before[1])
-    found = {moving: series(moving, *span) for moving, span in spans.items()}
-    return {moving: prices for moving, prices in found.items() if prices is not None}
+        version, window = piece.holds
+        if window.moving is not None:
+            span = quarter(piece.since), quarter(piece.until)
+            of = series.of(version, window.moving, *span)
+            found[piece.holds] = {**found.get(piece.holds, {}), **of}
+    return found

@@ -19,9 +19,9 @@ from orjson import dumps
 from levity_trio.billing.splitting import QuarterEnergy
 from levity_trio.store.billing.booking import LONGEST
 from levity_trio.store.billing.evidence import Billed
-from levity_trio.store.billing.quarters import divided
+from levity_trio.store.billing.quarters import divided, price_again
 from levity_trio.store.cases.transaction import find_transaction
-from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
@@ -47,12 +47,7 @@ _DONE: Final = (
     "ON CONFLICT (id) DO UPDATE SET revision = max(tx_quarter_work.revision, excluded.revision)"
 )
 _BEFORE: Final = "SELECT first, last, wh FROM tx_quarter WHERE tx_id = ?"
-_BESIDE: Final = (
-    "SELECT tx_quarter.tx_id FROM tx_quarter JOIN booked ON booked.tx_id = tx_quarter.tx_id "
-    "WHERE last >= ? AND first <= ? AND tx_quarter.tx_id <> ? "
-    "AND price IN ('due', 'booked', 'unpriced') AND EXISTS (SELECT 1 FROM sun_quarter "
-    "WHERE quarter BETWEEN ? AND ?)"
-)
+_IS_SUNNY: Final = "SELECT 1 FROM sun_quarter WHERE quarter BETWEEN ? AND ? LIMIT 1"
 
 
 class DividedSession(NamedTuple):
@@ -86,16 +81,23 @@ async def _look(writer: Writer, reader: Reader, sparing: Sparing) -> bool:
     revision = await reader.run(work)
     if revision is None:
         return True
-    changed = await reader.run(partial(month_use.changed, after=revision, most=AT_ONCE))
+    changed = dict(await reader.run(partial(month_use.changed, after=revision, most=AT_ONCE)))
     if changed:
-        found = await sparing.run(divided_sessions, [number for number, _ in changed])
-        await writer.run(keep, found, dict(changed))
+        present = await reader.run(partial(present_of, numbers=[*changed]))
+        new = [one for one, of in changed.items() if present.get(one) != of]
+        await writer.run(keep, await sparing.run(divided_sessions, new) if new else [], changed)
     return not changed
 
 
 def work(db: Database) -> int | None:
     """Return the newest of bill_work that the table knows; None while nobody asks for it."""
     return next((int(found) for (found,) in db.execute(_WORK).fetchall()), None)
+
+
+def present_of(db: Database, numbers: Sequence[int]) -> dict[int, int]:
+    """Return by which revision the energy of transactions is kept."""
+    among = f"SELECT tx_id, revision FROM tx_quarter WHERE tx_id IN ({marks(numbers)})"  # noqa: S608
+    return dict(db.execute(among, tuple(numbers)).fetchall())
 
 
 def divided_sessions(db: Database, numbers: Sequence[int]) -> list[DividedSession]:
@@ -114,20 +116,19 @@ def divided_sessions(db: Database, numbers: Sequence[int]) -> list[DividedSessio
 def keep(db: UnitOfWork, found: Sequence[DividedSession], revisions: dict[int, int]) -> None:
     """Store what was divided, by which revision of bill_work. Where it changed, the sun of others
     did: their prices are due."""
+    changed = list[tuple[int, int, int]]()
     for number, energy in found:
         if energy is None:
             continue
         last, wh = energy.first + len(energy.wh) - 1, dumps(energy.wh).decode()
         unread = dumps(sorted(one - energy.first for one in energy.divided)).decode()
-        before = next((tuple(row) for row in db.rows(_BEFORE, (number,))), None)
-        db.execute(
-            _KEEP, (number, revisions[number], energy.first, last, wh, unread, energy.by.value)
-        )
-        if before != (energy.first, last, wh):
-            span = (energy.first, last)
-            if before is not None:
-                span = min(before[0], span[0]), max(before[1], span[1])
-            for (other,) in db.rows(_BESIDE, (*span, number, *span)):
-                db.execute("DELETE FROM bill_work WHERE tx_id = ?", (other,))
-                db.execute("INSERT INTO bill_work (tx_id) VALUES (?)", (other,))
+        before = [tuple(row) for row in db.rows(_BEFORE, (number,))]
+        now = (energy.first, last, wh)
+        db.execute(_KEEP, (number, revisions[number], *now, unread, energy.by.value))
+        if before != [now]:
+            spans = [now, *before]
+            changed.append((number, min(one[0] for one in spans), max(one[1] for one in spans)))
+    for number, first, last in changed:
+        if db.rows(_IS_SUNNY, (first, last)):
+            price_again(db, first, last, but=number)
     db.execute(_DONE, (max(revisions.values()),))
