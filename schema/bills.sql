@@ -167,6 +167,17 @@ CREATE TRIGGER series_value_stays BEFORE UPDATE ON series_value
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
+-- How the fetching of a series goes. Written by the server that has the duties of the site, after
+-- each attempt; another source begins anew.
+CREATE TABLE series_fetch (
+    series_id INTEGER PRIMARY KEY REFERENCES series (id),
+    tried_at TEXT NOT NULL,
+    failure TEXT,  -- what the last one lacked, as a text that is stored; NULL: nothing
+    missing TEXT,  -- the local day whose prices are missing, since `since`; NULL: people need none
+    since TEXT
+) STRICT;
+
+
 -- Since when this system bills; what ended before is billed elsewhere. Written by an operator, who
 -- may change it until the first closing; one row.
 CREATE TABLE billing (

@@ -693,6 +693,23 @@ class MeterBack(Fact):
 
 
 @record
+class PricesMissing(Fact):
+    """A series whose prices are fetched has none for a local day: for tomorrow at eight in the
+    evening, or for today. `why` is what the last attempt lacked."""
+
+    series: str
+    day: str
+    why: str
+
+
+@record
+class PricesBack(Fact):
+    """A series that lacked prices has them again."""
+
+    series: str
+
+
+@record
 class LoadManagementChanged(Fact):
     """Load management limits a charger from now on (`state` managed), is about to let it go
     (leaving), or has cleared what it had set there (left)."""

@@ -90,6 +90,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.NewcomerWaiting: _always,
     events.LoadExceeded: _always,
     events.MeterSilent: _always,
+    events.PricesMissing: _always,
     events.LimitIgnored: _always,
 }
 ABOUT_CONNECTIONS: Final = (

@@ -96,16 +96,22 @@ async def post(
     return await _within(seconds, to, _Exchange(head, body, check_peer, most_bytes))
 
 
-async def get(to: Destination, seconds: float, *, most_bytes: int = 0) -> Response:
+async def get(
+    to: Destination,
+    seconds: float,
+    *,
+    check_peer: Callable[[str], None] = accept_any,
+    most_bytes: int = 0,
+) -> Response:
     """Request a URL and return the response, with up to `most_bytes` of its body. The request tells
     nothing else.
 
-    Raises Unanswered.
+    `check_peer` may raise for the address to which the connection leads. Raises Unanswered.
     """
     head = h11.Request(
         method="GET", target=to.target, headers=[("host", to.authority), ("connection", "close")]
     )
-    return await _within(seconds, to, _Exchange(head, b"", accept_any, most_bytes))
+    return await _within(seconds, to, _Exchange(head, b"", check_peer, most_bytes))
 
 
 class _Exchange(NamedTuple):

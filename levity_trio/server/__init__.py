@@ -58,6 +58,7 @@ from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.notify.ping import keep_pinging
 from levity_trio.plugins.base import Api, Hooks, Load, PluginPage, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
+from levity_trio.prices.fetching import Fetching, open_prices
 from levity_trio.server.memory import keep_giving_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
 from levity_trio.server.systemd import open_supervision
@@ -268,6 +269,11 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
         open_metering(writer, reader, clock, config.clock_speed, lambda: central.clock_trusted),
+        open_prices(
+            Fetching(writer, reader, clock, config.time_zone),
+            config.clock_speed,
+            lambda: central.clock_trusted,
+        ),
     ):
         yield
 

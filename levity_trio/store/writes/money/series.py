@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.charging.quarters import SECONDS
+from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people.accounts import (
@@ -25,7 +27,7 @@ from levity_trio.store.writes.people.accounts import (
     number_of,
 )
 from levity_trio.store.writes.people.ownership import Said
-from levity_trio.told import Told
+from levity_trio.told import Moment, Told, stored
 from levity_trio.wire.times import from_seconds, stamp
 
 MONTH_QUARTERS: Final = 33 * 96
@@ -60,6 +62,18 @@ class AddedPrices(NamedTuple):
     same: int
     kept: Mapping[int, tuple[Decimal, Decimal]]
 
+    @property
+    def words(self) -> Told:
+        """Say which prices are contradicted."""
+        quarter, both = min(self.kept.items())
+        return Told(
+            "{1} price is not the stored one, which stays: at {2} it is {3}, not {4}",
+            len(self.kept),
+            Moment(stamp(from_seconds(quarter * SECONDS))),
+            *(f"{price:f}" for price in both),
+            many="{1} prices are not the stored ones, which stay: at {2} it is {3}, not {4}",
+        )
+
 
 def set_series(
     db: UnitOfWork, data: SeriesData, said: Said, number: int | None = None
@@ -88,6 +102,8 @@ def set_series(
     if before[0].casefold() != data.name.casefold() and before[0].casefold() in tariffs:
         words = Told("tariffs name {1}; leave it its name", before[0])
         raise ChangeRefused(RefusalCode.CONFLICT, words, "name")
+    if before[3] != data.source:
+        db.execute("DELETE FROM series_fetch WHERE series_id = ?", (number,))
     if before[1:3] != row[1:3]:
         if db.row("SELECT 1 FROM series_value WHERE series_id = ? LIMIT 1", (number,)):
             words = Told("{1} has prices already; enter another series for others", before[0])
@@ -139,6 +155,29 @@ def add_prices(
         )
         _list(db, min(map(int, new)), max(map(int, new)))
     return AddedPrices(len(new), len(values) - len(new) - len(kept), kept)
+
+
+def keep_fetch(db: UnitOfWork, number: int, failure: str | None, day: date | None, at: str) -> None:
+    """Keep what an attempt to fetch a series lacked, and the day whose prices people miss; record
+    when that begins and ends."""
+    ((name, before, since),) = db.rows(
+        "SELECT name, missing, since FROM series LEFT JOIN series_fetch ON series_id = id"
+        " WHERE id = ?",
+        (number,),
+    )
+    missing = None if day is None else str(day)
+    db.execute(
+        "INSERT INTO series_fetch (series_id, tried_at, failure, missing, since)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (series_id) DO UPDATE"
+        " SET tried_at = excluded.tried_at, failure = excluded.failure,"
+        " missing = excluded.missing, since = excluded.since",
+        (number, at, stored(failure), missing, missing and (since or at)),
+    )
+    if missing and not before:
+        fact = PricesMissing(charger=None, at=at, series=name, day=missing, why=failure or "")
+        db.record(fact)
+    elif before and not missing:
+        db.record(PricesBack(charger=None, at=at, series=name))
 
 
 def _list(db: UnitOfWork, first: int, last: int) -> None:

@@ -1,0 +1,185 @@
+"""Fetches the prices of series from their sources: tomorrow's from one o'clock until they are
+there, and those of days behind that are missing.
+
+Nothing is guessed: what a source does not tell stays missing, and people are told on the first
+evening.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+import trio
+
+from levity_trio.billing.months import beginning
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.clock import Clock
+from levity_trio.outgoing.addresses import check_address
+from levity_trio.outgoing.request import Unanswered, get, leading_to
+from levity_trio.prices.reading import PricesRefused, Source, Terms, read
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads.money import series as reads
+from levity_trio.store.reads.money.series import Series
+from levity_trio.store.reads.reader import Reader
+from levity_trio.store.writes.money.series import add_prices, keep_fetch
+from levity_trio.store.writes.people.ownership import Said
+from levity_trio.told import Day, Told
+from levity_trio.wire.times import in_zone, stamp
+
+MOST_BYTES: Final = 1_000_000
+FETCH_SECONDS: Final = 20.0
+OK: Final = 200
+KNOWN_FROM: Final = 13
+"""The hour of the site's clock from which a market may have the prices of tomorrow."""
+TOLD_FROM: Final = 20
+"""The hour from which people are told that it has none."""
+DAYS_BEHIND: Final = 62
+"""The last month and this one are wanted for a preview."""
+TRIES: Final = 5
+"""Of a day behind, on each day."""
+AT_ONCE: Final = 8
+"""Requests of one attempt."""
+ENOUGH: Final = 2
+"""Failures of one attempt: a source that does not answer takes its time with each."""
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(minutes=15)
+LOOK_SECONDS: Final = 20.0
+
+
+async def fetch(source: Source, day: date, terms: Terms) -> dict[int, Decimal]:
+    """Return what a source tells for a local day, which may be more than its prices. Raises
+    PricesRefused."""
+    try:
+        response = await get(
+            leading_to(source.address(day, terms.zone)),
+            FETCH_SECONDS,
+            check_peer=check_address,
+            most_bytes=MOST_BYTES + 1,
+        )
+    except Unanswered as error:
+        raise PricesRefused(*error.args) from None
+    if response.status != OK:
+        raise PricesRefused(Told("it answers with status {1}", response.status))
+    if len(response.body) > MOST_BYTES:
+        raise PricesRefused(Told("it has more than {1} bytes", MOST_BYTES))
+    return await trio.to_thread.run_sync(read, response.body, source, terms)
+
+
+class _Plan:
+    """When a source is asked again, and how often it was asked today for each day."""
+
+    def __init__(self, now: datetime) -> None:
+        self.again, self.pause = now, SHORTEST
+        self.today: date | None = None
+        self.tries = Counter[date]()
+
+
+class Fetching:
+    """What fetches the series of a site."""
+
+    def __init__(self, writer: Writer, reader: Reader, clock: Clock, zone: tzinfo) -> None:
+        self.writer, self._reader, self._clock, self._zone = writer, reader, clock, zone
+        self._plans: dict[tuple[int, str], _Plan] = {}
+
+    async def look(self) -> None:
+        """Ask the sources that are due."""
+        for series in await self._reader.run(reads.series):
+            now = self._clock()
+            plan = self._plans.setdefault((series.id, str(series.source)), _Plan(now))
+            if plan.again <= now:
+                await self._attempt(series, plan, now)
+
+    async def _attempt(self, series: Series, plan: _Plan, now: datetime) -> None:
+        """Ask for the days that lack prices, the newest first, and tell people if they need one of
+        them."""
+        local = in_zone(now, self._zone)
+        today, tomorrow = local.date(), local.date() + timedelta(1)
+        if plan.today != today:
+            plan.today, plan.tries = today, Counter()
+        days = [today - timedelta(behind) for behind in range(DAYS_BEHIND)]
+        if local.hour >= KNOWN_FROM:
+            days.insert(0, tomorrow)
+        quarters = {day: quarters_of(day, self._zone) for day in days}
+        span = range(quarters[days[-1]].start, quarters[days[0]].stop)
+        read = partial(reads.prices, number=series.id, first=span.start, last=span.stop)
+        known = {*await self._reader.run(read)}
+        lacking = [day for day in days if not known.issuperset(quarters[day])]
+        due = [day for day in lacking if day >= today or plan.tries[day] < TRIES]
+        due.sort(key=lambda day: (day < today, plan.tries[day]))
+
+        source, asked, failures = Source(**series.source), set[str](), list[str]()
+        for day in due:
+            address = source.address(day, self._zone)
+            if address not in asked and (len(asked) == AT_ONCE or len(failures) == ENOUGH):
+                break
+            plan.tries[day] += 1
+            if address in asked:
+                continue
+            asked.add(address)
+            failure = await self._ask(series, source, day, span, known)
+            if failure is not None:
+                failures.append(failure)
+
+        lacking = [day for day in lacking if not known.issuperset(quarters[day])]
+        missing = None
+        if today in lacking:
+            missing = today
+        elif tomorrow in lacking and local.hour >= TOLD_FROM:
+            missing = tomorrow
+        failure = failures[0] if failures else series.failure if lacking and not due else None
+        await self.writer.run(keep_fetch, series.id, failure, missing, stamp(self._clock()))
+        grown = min(2 * plan.pause, LONGEST) if failures else SHORTEST
+        plan.pause = grown if due else LONGEST
+        plan.again = now + plan.pause
+
+    async def _ask(
+        self, series: Series, source: Source, day: date, span: range, known: set[int]
+    ) -> str | None:
+        """Ask for a day and store what is told of the span, which is known then; return what was
+        lacking."""
+        now = self._clock()
+        try:
+            found = await fetch(source, day, Terms(series.currency, self._zone, now))
+        except PricesRefused as refused:
+            return str(refused.args[0])
+        within = {quarter: found[quarter] for quarter in found if quarter in span}
+        address = source.address(day, self._zone).partition("?")[0]
+        added = await self.writer.run(add_prices, series.id, within, Said(stamp(now), address))
+        known.update(within)
+        if added.kept:
+            return added.words
+        if known.issuperset(quarters_of(day, self._zone)):
+            return None
+        return Told("it lacks prices of {1}", Day(day))
+
+
+def quarters_of(day: date, zone: tzinfo) -> range:
+    """Return the quarters of a local day, of which it may have 92 or 100."""
+    begin, end = (beginning(one, zone) for one in (day, day + timedelta(1)))
+    return range(quarter_of(begin.timestamp()), quarter_of(end.timestamp()))
+
+
+@asynccontextmanager
+async def open_prices(
+    fetching: Fetching, speed: int, is_clock_trusted: Callable[[], bool]
+) -> AsyncIterator[None]:
+    """Run a task that fetches prices until the block is left. `speed` is that of the clock."""
+
+    async def keep_on() -> None:
+        await fetching.writer.sharing.duties.wait()
+        while True:
+            if is_clock_trusted():
+                with surviving("prices could not be fetched"):
+                    await fetching.look()
+            await trio.sleep(max(1.0, LOOK_SECONDS / speed))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_on)
+        yield
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,73 @@
+"""Price series, and what is known of them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+
+from levity_trio.records import record
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.pages import ListPage, WantedPage, by_name, given, read_page
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.told import Day, Told
+
+
+@record
+class Series:
+    """A series of prices for a kWh, gross or net. `source` is where they are fetched and how they
+    are read; none: people enter them.
+
+    `until` is the last quarter of an hour that has a price, counted from 1970. `failure` is what
+    the last attempt to fetch them, at `tried_at`, lacked. Since `since`, people miss the prices of
+    the local day `missing`.
+    """
+
+    id: int
+    name: str
+    currency: str
+    prices: str
+    source: Any
+    changed_at: str
+    changed_by: str
+    until: int | None
+    tried_at: str | None
+    failure: str | None
+    missing: str | None
+    since: str | None
+
+    @property
+    def words(self) -> Told:
+        """What people are told while prices are missing."""
+        day = Day(date.fromisoformat(str(self.missing)))
+        return Told(
+            "the prices of {1} for {2} are missing: {3}", self.name, day, self.failure or ""
+        )
+
+
+_SERIES: Final = Shape(
+    Series, until="(SELECT max(quarter) FROM series_value AS value WHERE value.series_id = id)"
+).with_texts("failure")
+_FROM: Final = "FROM series LEFT JOIN series_fetch AS fetch ON fetch.series_id = id"
+_PRICES: Final = (
+    "SELECT quarter, price FROM series_value AS value WHERE series_id = ?1"
+    " AND quarter BETWEEN ?2 AND ?3 AND batch_id = (SELECT max(batch_id) FROM series_value"
+    " WHERE series_id = ?1 AND quarter = value.quarter) ORDER BY quarter"
+)
+
+
+def pages(db: Database, name: str | None, wanted: WantedPage) -> ListPage[Series]:
+    """Return a page of the series, by their names. Raises NoPage."""
+    listing = by_name("series", given(("name = ?", name)))
+    return read_page(db, listing, wanted, lambda key: series(db, key[-1])[0])
+
+
+def series(db: Database, number: int | None = None) -> list[Series]:
+    """Return all series that are fetched, or the one of a number."""
+    if number is None:
+        return _SERIES.every(db, f"{_FROM} WHERE source IS NOT NULL ORDER BY id")
+    return _SERIES.every(db, f"{_FROM} WHERE id = ?", (number,))
+
+
+def prices(db: Database, number: int, first: int, last: int) -> dict[int, str]:
+    """Return the prices of a series from one quarter to another."""
+    return dict(db.execute(_PRICES, (number, first, last)).fetchall())
