@@ -119,6 +119,7 @@ SITE_SERIES: Final = (
         "ocpp_load_waiting_cars",
         "ocpp_load_meter_age_seconds",
     ),
+    "ocpp_prices_missing",
     *("ocpp_load_meter_silent", "ocpp_load_limited", "ocpp_load_trusted", "ocpp_load_disobeys"),
     *(
         "ocpp_load_lease_amperes",

@@ -25,6 +25,8 @@ class MessageKind(StrEnum):
     """A meter of load management is silent."""
     IGNORED = "ignored"
     """A charger does not obey the limits of load management."""
+    PRICES = "prices"
+    """A series of prices has none for today or tomorrow."""
     CERTIFICATE = "certificate"
     BACKEND = "backend"
     """Another backend does not get its copy, or refuses some of it."""
@@ -55,6 +57,7 @@ OF_SITE: Final[Mapping[str, str]] = N_(
         MessageKind.EXCEEDED: "A circuit is above its limit",
         MessageKind.METER: "A meter of load management is silent",
         MessageKind.IGNORED: "A charger does not obey its limit",
+        MessageKind.PRICES: "Prices of a series are missing",
         MessageKind.CERTIFICATE: "A certificate ends soon",
         MessageKind.BACKEND: "Another backend does not get everything",
     }

@@ -81,6 +81,7 @@ _CONDITIONS: Final[Mapping[str, MessageKind]] = {
     Look.CERTIFICATE: MessageKind.CERTIFICATE,
     Look.AVAILABILITY: MessageKind.COMMAND,
     Look.IGNORED: MessageKind.IGNORED,
+    Look.PRICES: MessageKind.PRICES,
 }
 
 

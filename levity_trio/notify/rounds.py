@@ -68,6 +68,7 @@ _PATHS: Final[Mapping[MessageKind, str]] = {
     MessageKind.EXCEEDED: "/load",
     MessageKind.METER: "/load",
     MessageKind.IGNORED: "/load",
+    MessageKind.PRICES: "/tariffs",
     MessageKind.BACKEND: "/backends",
 }
 """Where causes are mended that are not about chargers."""

@@ -112,6 +112,7 @@ _OVER: Final = N_(
         MessageKind.EXCEEDED: "The circuit is within its limit again",
         MessageKind.METER: "The meter shows currents again",
         MessageKind.IGNORED: "%(where)s no longer ignores its limit",
+        MessageKind.PRICES: "The prices are there again",
         MessageKind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
         MessageKind.BACKEND: "The backend %(where)s gets everything again",
         MessageKind.COMMAND: "%(where)s is in service, or out of it, as it was told",

@@ -208,6 +208,13 @@ def with_meter(silent: int, seconds: int) -> Course:
     ]
 
 
+def with_prices(missing: int, seconds: int) -> Course:
+    """A series of prices has none, or has them."""
+    return lambda story: [
+        Held(story["calm"].beside("ocpp_prices_missing", missing, series="Day-ahead"), seconds)
+    ]
+
+
 def copied(seconds: int, **told: float) -> Course:
     """A charger is told to a backend, of which the server tells this."""
 
@@ -311,6 +318,7 @@ FIRES: dict[str, Course] = {
     "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
     "LevityCircuitExceeded": over_limit(seconds=80),
     "LevityLoadMeterSilent": with_meter(silent=1, seconds=2 * MINUTE),
+    "LevityPricesMissing": with_prices(missing=1, seconds=2 * MINUTE),
     "LevityLoadLimitIgnored": limited(disobeys=1, seconds=SOON),
     "LevityLoadAwayKept": limited(connected=0, trusted=0),
     "LevityLoadWritesUsedUp": limited(writes=100, seconds=SOON),
@@ -379,6 +387,7 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
     "LevityCircuitExceeded": over_limit(seconds=30),
     "LevityLoadMeterSilent": with_meter(silent=0, seconds=HOUR),
+    "LevityPricesMissing": with_prices(missing=0, seconds=HOUR),
     "LevityLoadLimitIgnored": limited(connected=0, trusted=0, writes=100),
     "LevityLoadAwayKept": after(
         limited(connected=0, trusted=0, seconds=HOUR), limited(connected=0)

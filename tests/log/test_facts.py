@@ -46,6 +46,7 @@ ALWAYS_WARN = {
     "LocalListPaused",
     "LoadExceeded",
     "MeterSilent",
+    "PricesMissing",
     "LimitIgnored",
 }
 FACTS = [

@@ -23,13 +23,16 @@ class PriceServer:
     """Tells the prices of the days that it knows, each so many EUR/MWh, until a test gives it
     another answer."""
 
-    def __init__(self, port: int) -> None:
-        self.source = Source(
-            url=f"http://{HOST}:{port}/price?start={{date}}&key=secret", time="unix_seconds"
-        )
+    def __init__(self) -> None:
+        self.port = 0
         self.known: dict[date, str] = {}
         self.asked: list[date] = []
         self.answer: Callable[[trio.abc.Stream], object] | bytes | None = None
+
+    @property
+    def source(self) -> Source:
+        address = f"http://{HOST}:{self.port}/price?start={{date}}&key=secret"
+        return Source(url=address, time="unix_seconds")
 
     async def serve(self, stream: trio.SocketStream) -> None:
         async with stream:
@@ -64,9 +67,10 @@ def of_body(body: bytes, status: bytes = b"200 OK") -> bytes:
 @asynccontextmanager
 async def serving_prices() -> AsyncIterator[PriceServer]:
     """A source while the block runs."""
+    server = PriceServer()
     async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host=HOST)
-        server = PriceServer(listener.socket.getsockname()[1])
-        nursery.start_soon(partial(trio.serve_listeners, server.serve, [listener]))
+        serve = partial(trio.serve_tcp, server.serve, 0, host=HOST)
+        (listener,) = await nursery.start(serve)
+        server.port = listener.socket.getsockname()[1]
         yield server
         nursery.cancel_scope.cancel()

@@ -626,6 +626,13 @@ class Metrics:
             "1 while a meter is silent: its highest of seven days counts.",
         )
 
+        self.prices_missing = add(
+            Gauge,
+            "ocpp_prices_missing",
+            ("series",),
+            "1 while a series that is fetched lacks prices of today, or after 20:00 of tomorrow.",
+        )
+
     def _add_limited(self) -> None:
         add = self._add_of_site
         self.load_limited = add(

@@ -28,6 +28,7 @@ from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads.chargers.local_lists import statuses
+from levity_trio.store.reads.money.series import series
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.site import events as mqtt
@@ -152,6 +153,7 @@ class Scrape:
                 if states:
                     refused = await self._site.reader.run(copies.refused)
                 self._gauges.update_backends(states, refused, self._site.clock())
+                self._gauges.update_prices(await self._site.reader.run(series))
                 self._gauges.update_space(await self._site.reader.run(lambda db: db.space()))
 
     def _update_server(self) -> None:

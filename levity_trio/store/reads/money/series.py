@@ -47,7 +47,7 @@ class Series:
 _SERIES: Final = Shape(
     Series, until="(SELECT max(quarter) FROM series_value AS value WHERE value.series_id = id)"
 ).with_texts("failure")
-_FROM: Final = "FROM series LEFT JOIN series_fetch AS fetch ON fetch.series_id = id"
+_FROM: Final = "FROM series LEFT JOIN series_fetch ON series_fetch.series_id = id"
 _PRICES: Final = (
     "SELECT quarter, price FROM series_value AS value WHERE series_id = ?1"
     " AND quarter BETWEEN ?2 AND ?3 AND batch_id = (SELECT max(batch_id) FROM series_value"

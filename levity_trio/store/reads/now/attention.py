@@ -32,6 +32,7 @@ from levity_trio.store.reads.chargers.chargers import (
 )
 from levity_trio.store.reads.chargers.replacement import new_serials
 from levity_trio.store.reads.load.load import LoadNow, problems
+from levity_trio.store.reads.money.series import series
 from levity_trio.store.reads.now import copies
 from levity_trio.store.reads.now.away import listed, together
 from levity_trio.store.reads.now.present import CERTIFICATES, waiting
@@ -80,6 +81,7 @@ class AttentionKind(StrEnum):
     KEPT = "kept"
     UNLIMITED = "unlimited"
     METER = "meter"
+    PRICES = "prices"
     AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
     CHARGER_CLOCK = "charger_clock"
@@ -243,6 +245,7 @@ def attention(
         *(_entry(AttentionKind(one.kind), one.words, one.since) for one in problems(load)),
         *([] if load is None else _of_load(load, local, chargers, names)),
         *_refused_cards(db, now, policy, names, sees_all=sees_all),
+        *(_entry(AttentionKind.PRICES, one.words, one.since) for one in series(db) if one.missing),
     ]
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
         found += [*_away(local, chargers, at_the_door), *_lost_addresses(machine, chargers)]

@@ -181,11 +181,11 @@ def keep_fetch(db: UnitOfWork, number: int, failure: str | None, day: date | Non
 
 
 def _list(db: UnitOfWork, first: int, last: int) -> None:
-    """List the sessions to be booked that prices concern: those in these quarters, and in these
-    months where a tariff has a mean."""
+    """List the sessions whose bills prices concern: those in these quarters, and in these months
+    where a tariff has a mean."""
     if any("average" in text for (text,) in db.rows("SELECT toml FROM tariff_version")):
         first, last = first - MONTH_QUARTERS, last + MONTH_QUARTERS
     ends = ((last + 1) * SECONDS, first * SECONDS)
     span = [stamp(from_seconds(end)) for end in ends]
-    db.execute(f"DELETE FROM to_book WHERE tx_id IN ({_TOUCHED})", span)  # noqa: S608 - our own text
-    db.execute(f"INSERT INTO to_book (tx_id) {_TOUCHED}", span)
+    db.execute(f"DELETE FROM bill_work WHERE tx_id IN ({_TOUCHED})", span)  # noqa: S608 - our own text
+    db.execute(f"INSERT INTO bill_work (tx_id) {_TOUCHED}", span)

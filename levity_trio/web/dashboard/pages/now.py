@@ -72,6 +72,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "offline": "/chargers",
     "exceeded": "/load/day",
     "meter": "/load",
+    "prices": "/tariffs",
     "ignored": "/load",
     "kept": "/load",
     "unlimited": "/load",
