@@ -299,7 +299,7 @@ def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: _money(statement, name) for name in amounts if name in statement}
     counts = {
         "held_back": "held back",
-        "unpriced": "without a tariff",
+        "unpriced": "without a price",
         "corrections": "corrections",
     }
     remarks = [
@@ -333,7 +333,7 @@ def _sums(sums: Mapping[str, Any]) -> list[str]:
         )
     if sums["unpriced"]:
         lines.append(
-            f"without a tariff: {sums['unpriced']}; assign one with levity-trio tariff assign"
+            f"without a price: {sums['unpriced']}; levity-trio tariff assign, or series add"
         )
     if sums["nobody"]:
         lines.append(

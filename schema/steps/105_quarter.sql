@@ -37,6 +37,7 @@ CREATE TABLE series_batch (
     reason TEXT  -- of a correction
 ) STRICT;
 CREATE INDEX series_batch_of_series ON series_batch (series_id, id);
+CREATE INDEX series_batch_at ON series_batch (at, id);
 
 -- Bills rest on them.
 CREATE TRIGGER series_batch_is_kept BEFORE DELETE ON series_batch

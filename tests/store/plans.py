@@ -59,6 +59,7 @@ BOUNDED = {
         "mqtt",
         "oddity",
     ),
+    *("series", "sun_charger", "tx_quarter_work"),
     *("load_forgotten", "to_book", "book", "backend", "backend_cp"),
 }
 """Tables that do not grow over the years; all others do."""

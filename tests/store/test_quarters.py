@@ -59,9 +59,9 @@ def biller(house: House) -> Biller:
 def enter(books: Books, prices: Mapping[int, str], reason: str | None = None) -> None:
     """Enter net prices of a kWh by the number of the quarter since the first one."""
     (batch,) = books.connection.execute(
-        "INSERT INTO series_batch (series_id, at, by, reason) VALUES (1, '', 'cleo', ?) "
+        "INSERT INTO series_batch (series_id, at, by, reason) VALUES (1, ?, 'cleo', ?) "
         "RETURNING id",
-        (reason,),
+        (books.at, reason),
     ).fetchone()
     for place, price in prices.items():
         books.connection.execute(
@@ -157,9 +157,12 @@ def test_a_correction_of_a_price_counts_before_the_closing_and_not_after(
     biller.close("2026-03")
     (closed,) = biller.statement(1).positions[0].lines
     assert closed == line
+    biller.books.wait(1)
     enter(biller.books, {1: "0.30"}, "and again")
     (closed,) = biller.statement(1).positions[0].lines
     assert closed == line
+    # priced again for another reason, it keeps what its bill used
+    assert lines(biller) == [line]
 
 
 def test_a_corrected_session_takes_its_quarters_back(biller: Biller, station: Station) -> None:

@@ -28,7 +28,7 @@ from levity_trio.store.billing.statements import (
     seal_of,
 )
 from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.told import Told
+from levity_trio.told import Told, with_told
 
 _PAID_BY_WALLET: Final = (
     "SELECT coalesce(sum(amount), 0) FROM ledger "
@@ -85,16 +85,18 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
     found, begins = draft(rows, month, account, terms), grounds(rows, terms)
     if order.at < found.plan.until:
         raise Refused(Code.NOT_OVER, Told("{1} is not over", str(month)))
-    unpriced = sum(
-        position.kind == PositionKind.UNPRICED
+    unpriced = [
+        with_told(position.reason, position.told)
         for one in found.statements
         for position in one.positions
-    )
+        if position.kind == PositionKind.UNPRICED
+    ]
     if unpriced:
         words = Told(
-            "{1} session has no tariff: see the preview, and assign one",
-            unpriced,
-            many="{1} sessions have no tariff: see the preview, and assign one",
+            "{1} session has no price: {2}. See the preview, and assign a tariff or enter prices",
+            *(len(unpriced), unpriced[0] or ""),
+            many="{1} sessions have no price: {2}. "
+            "See the preview, and assign a tariff or enter prices",
         )
         raise Refused(Code.NO_TARIFF, words)
     if begins.biller is None:

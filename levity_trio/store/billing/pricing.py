@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,12 @@ from levity_trio.billing.tariff import NoVersion, Versions, Window
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
-from levity_trio.store.billing.quarters import PriceSeries, QuarterShares, moving_prices
+from levity_trio.store.billing.quarters import (
+    PriceSeries,
+    QuarterShares,
+    known_then,
+    moving_prices,
+)
 from levity_trio.store.billing.tariffs import Tariffs, Trial
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Rows, marks, parts
@@ -172,6 +178,7 @@ class Pricer:
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
         self.series = PriceSeries(rows, rule.zone)
+        self._series_then = cache(partial(PriceSeries, rows, rule.zone))
         self.sharing = QuarterShares(rows)
 
     def owners(self, transactions: Sequence[int]) -> dict[int, SessionOwner]:
@@ -281,12 +288,16 @@ class Pricer:
         if len(energy.wh) == len(needed.seams) + 1:
             needed = needed._replace(course=False)
         evidence = evidence_of(self._rows, billed, needed)
-        prices = moving_prices(needed.by_quarter, self.series)
+        batch = known_then(self._rows, tx.id)
+        series = self.series if batch is None else self._series_then(batch)
+        prices = moving_prices(needed.by_quarter, series)
         if tx.is_at_fallback:  # a month's mean does not rest on its clock
             prices = {of: known for of, known in prices.items() if not _has_fallback(of[1])}
         evidence = replace(evidence, energy=energy, prices=prices)
         if all(piece.holds[0].sun_price is None for piece in needed.by_quarter):
             return evidence
+        if not self.sharing.may_get(tx.charger):
+            return replace(evidence, measured=range(energy.first, energy.first + len(energy.wh)))
         measured = self.sharing.measured(energy.first, energy.first + len(energy.wh) - 1)
         return replace(
             evidence,

@@ -31,10 +31,17 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 _A_DAY: Final = 96
+_NEWEST: Final = 2**62
 _SERIES: Final = "SELECT id, currency, prices FROM series WHERE name = ?"
 _VALUES: Final = (
     "SELECT quarter, price FROM series_value WHERE series_id = ? AND quarter BETWEEN ? AND ? "
-    "ORDER BY quarter, batch_id"
+    "AND batch_id <= ? ORDER BY quarter, batch_id"
+)
+_KNOWN_THEN: Final = (
+    "SELECT coalesce((SELECT max(id) FROM series_batch WHERE at <= known.at), 0) "
+    "FROM (SELECT min(closed_at) AS at FROM position "
+    "JOIN statement ON statement.id = statement_id JOIN closing ON closing.id = closing_id "
+    "WHERE tx_id = ? AND kind IN ('session', 'free')) AS known WHERE known.at IS NOT NULL"
 )
 _KEPT: Final = (
     "SELECT tx_quarter.tx_id, first, wh, divided, split FROM tx_quarter "
@@ -54,6 +61,7 @@ _MEASURED: Final = (
     "discharge_wh FROM sun_quarter WHERE quarter BETWEEN ? AND ?"
 )
 _CHARGERS: Final = "SELECT cp_id FROM sun_charger WHERE site_id = ?"
+_NEWEST_SITE: Final = "SELECT max(site_id) FROM sun_charger"
 _AMONG: Final = (
     "SELECT id, cp_id, start_time, stop_time, coalesce(energy_delivered, 0), last_reading_at, "
     "status, start_behind_seconds + stop_behind_seconds FROM tx "
@@ -76,10 +84,11 @@ class KnownSeries(NamedTuple):
 
 
 class PriceSeries:
-    """The prices of series, within one read; what it looked up is kept."""
+    """The prices of series, within one read; what it looked up is kept. `batch` is the newest batch
+    of prices that counts."""
 
-    def __init__(self, rows: Rows, zone: ZoneInfo) -> None:
-        self._rows, self._zone = rows, zone
+    def __init__(self, rows: Rows, zone: ZoneInfo, batch: int = _NEWEST) -> None:
+        self._rows, self._zone, self._batch = rows, zone, batch
         self.named = cache(self._named)
         """Returns the series of a name, None if there is none."""
         self._day, self._moving = cache(self._of_day), cache(self._moving_of_day)
@@ -127,7 +136,9 @@ class PriceSeries:
 
     def _of_day(self, name: str, day: int) -> Mapping[int, Fraction]:
         known = self.named(name)
-        of_day = () if known is None else (known.id, day * _A_DAY, (day + 1) * _A_DAY - 1)
+        if known is None:
+            return {}
+        of_day = (known.id, day * _A_DAY, (day + 1) * _A_DAY - 1, self._batch)
         return {one: Fraction(price) for one, price in self._rows(_VALUES, of_day)}
 
     def _month(self, one: int) -> tuple[int, int]:
@@ -143,6 +154,12 @@ class PriceSeries:
         known = self.prices(name, first, last)
         is_known = 10 * len(known) >= 9 * (last - first + 1)
         return sum(known.values(), Fraction()) / len(known) if is_known else None
+
+
+def known_then(rows: Rows, transaction: int) -> int | None:
+    """Return the newest batch of prices that was there when a transaction was first on a closed
+    statement: what a bill used stays. None: it is on none."""
+    return next((int(batch) for (batch,) in rows(_KNOWN_THEN, (transaction,))), None)
 
 
 class _Taking(NamedTuple):
@@ -172,6 +189,11 @@ class QuarterShares:
             if kept is not None and _fits(kept, billed):
                 return kept
         return divided(self._rows, billed)
+
+    def may_get(self, charger: str) -> bool:
+        """Whether a charger may get sun, as far as the site is measured."""
+        newest = self._rows(_NEWEST_SITE, ())[0][0]
+        return newest is None or charger in self._chargers(newest)
 
     def measured(self, first: int, last: int) -> Mapping[int, SunMeasured]:
         """Return what was measured in the quarters from one to another."""

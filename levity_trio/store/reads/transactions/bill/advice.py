@@ -105,7 +105,10 @@ def _unbilled(
     if priced is not None and priced.kind is PositionKind.UNPRICED:
         return Advice(
             priced.words,
-            Told("assign a tariff that holds on that day: levity-trio tariff assign --help"),
+            Told(
+                "assign a tariff that holds on that day, or enter its prices: "
+                "levity-trio tariff assign --help, levity-trio series add --help"
+            ),
         )
     month = Month.of(in_zone(datetime.fromisoformat(ended.stop_time), rule.zone).date())
     if month < known.open_month:
