@@ -2,19 +2,43 @@
 
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from levity_trio.billing.examples import BLOCKING, DAY_AND_NIGHT, FLAT, NET, SEASON_AND_WEEKEND
-from levity_trio.billing.quoting import PriceAhead, Quote, quote
+from levity_trio.billing.quoting import (
+    PriceAhead,
+    Quote,
+    cheap_stretches,
+    quarter_prices,
+    quote,
+)
+from levity_trio.billing.splitting import quarter
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.billing.tariff_file import parse
 from tests.billing.cases import BERLIN
 
+MOVING = """
+name = "Market"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 20
+
+[energy]
+series = "Day-ahead"
+"""
+FALLBACK = MOVING + "fallback = 0.40\n"
+EIGHT = quarter(datetime(2026, 11, 3, 20, tzinfo=BERLIN))
+SERIES = {EIGHT: Fraction("0.28"), EIGHT + 1: Fraction("0.28"), EIGHT + 2: Fraction("-0.08")}
+"""Prices of three quarters of an hour; the fourth is not known."""
+
 
 def quoted(at: str, *tomls: str) -> Quote:
     versions = Versions([parse(toml) for toml in tomls])
-    return quote(versions, datetime.fromisoformat(at).replace(tzinfo=BERLIN), BERLIN)
+    now = datetime.fromisoformat(at).replace(tzinfo=BERLIN)
+    return quote(versions, now, BERLIN, lambda *_of: SERIES)
 
 
 def told(found: Quote) -> list[str]:
@@ -90,3 +114,75 @@ def test_a_negative_price_is_told() -> None:
 def test_before_the_first_version_nothing_holds() -> None:
     with pytest.raises(NoVersion):
         quoted("2026-09-30T20:00", FLAT)
+
+
+def test_of_prices_that_move_the_next_one_is_told() -> None:
+    found = quoted("2026-11-03T20:05", MOVING)
+    assert told(found) == ["03 20:05 0.28 None", "03 20:30 -0.08 None"]
+    assert found.moves == "quarter"
+
+
+def test_a_price_that_is_not_known_is_never_0() -> None:
+    assert told(quoted("2026-11-03T20:31", MOVING)) == [
+        "03 20:31 -0.08 None",
+        "03 20:45 None None",
+    ]
+    assert told(quoted("2026-11-03T22:00", MOVING)) == ["03 22:00 None None"]
+
+
+def test_a_fallback_is_told_as_one() -> None:
+    first, then = quoted("2026-11-03T20:31", FALLBACK).energy
+    assert (first.is_fallback, then.is_fallback, then.price) == (False, True, Decimal("0.40"))
+
+
+def test_an_average_price_and_that_of_sun_are_told() -> None:
+    found = quoted("2026-11-03T22:00", MOVING + "average = true\n[sun]\nprice = 0.18\n")
+    assert (found.moves, found.sun, found.energy[0].price) == ("month", Decimal("0.18"), None)
+
+
+def test_each_quarter_of_a_day_has_a_price_or_none() -> None:
+    """The dearer half of the day moves, the night does not; in spring a day has 92 quarters."""
+    toml = """
+name = "Market"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 20
+
+[energy]
+series = "Day-ahead"
+fallback = 0.50
+
+[[window]]
+name = "night"
+times = ["22:00-06:00"]
+price = 0.20
+"""
+    versions = Versions([parse(toml)])
+    first, after = (quarter(datetime(2026, 3, day, tzinfo=BERLIN)) for day in (29, 30))
+    known = {first + 30: Fraction("0.33")}
+    found = quarter_prices(versions, range(first, after), BERLIN, lambda *_of: known)
+    assert len(found) == 92
+    assert [price for price in found if price is not None] == [
+        *(Decimal("0.20") for _ in range(20)),
+        Decimal("0.33"),
+        *(Decimal("0.20") for _ in range(8)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prices", "cheap"),
+    [
+        ("30 30 10 12 30 30", [[2, 3]]),
+        ("30 10 30 30 10 30", [[1], [4]]),
+        ("30 30 30 30 90 90", []),  # a peak makes nothing else cheap
+        ("30 29 30 30 30", []),  # that is not worth waiting for
+        ("5 5 -20 -19 - 5", [[2, 3]]),
+        ("- - -", []),
+    ],
+)
+def test_cheap_is_what_is_nearer_to_the_lowest_than_to_the_usual_price(
+    prices: str, cheap: list[list[int]]
+) -> None:
+    found = cheap_stretches([None if one == "-" else Decimal(one) for one in prices.split()])
+    assert found == cheap

@@ -101,6 +101,8 @@ class StepsChart:
     limit_words: str = ""
     gaps: Sequence[Band] = ()
     digits: int = 1
+    reach: Sequence[float] = ()
+    """Values beside its own to which the scale goes."""
 
 
 # Curves and courses, with axes
@@ -158,7 +160,7 @@ _SHAPE: Final = Markup(
 )
 _AREA: Final = Markup('<path class="area" d="{}"/>')
 _LABEL: Final = Markup('<text class="level" x="-6" y="{}" text-anchor="end">{}</text>')
-_LEVEL: Final = Markup('<line class="axis" x1="0" x2="100%" y1="{y}" y2="{y}"/>{label}')
+_LEVEL: Final = Markup('<line class="axis{kind}" x1="0" x2="100%" y1="{y}" y2="{y}"/>{label}')
 _TIME: Final = Markup('<text x="{at}%" y="{y}" text-anchor="{anchor}">{label}</text>')
 _BAND: Final = Markup(
     '<rect class="{kind}" x="{at}%" y="{top}" width="{width}%" '
@@ -200,7 +202,8 @@ def _scale(scale: Sequence[Tick], unit: str) -> Markup:
     for place, tick in enumerate(scale):
         y = round(TOP + PLOT * (1 - place / (len(scale) - 1)), 1)
         label = _LABEL.format(round(y + 4, 1), tick.label)
-        drawn += _LEVEL.format(y=y, label=label)
+        kind = " zero" if place and not tick.at else ""
+        drawn += _LEVEL.format(kind=kind, y=y, label=label)
     return drawn + _LABEL.format(TOP // 2, unit)
 
 
@@ -236,14 +239,14 @@ def steps(course: StepsChart) -> Markup:
     """Return a course in steps with its axes."""
     seconds = _seconds(course)
     count = max(1, round(seconds / course.step))
-    known = [value for value in (*course.whole, *course.behind, *course.limit) if value is not None]
-    scale = ticks(0.0, max(known, default=0.0))
-    highest = scale[-1].at
+    values = (*course.whole, *course.behind, *course.limit, *course.reach)
+    known = [value for value in values if value is not None]
+    scale = ticks(min([0.0, *known]), max([0.0, *known]))
     box = f"0 0 {count} {PLOT}"
 
     gaps = _joined(_band(gap, seconds, "gap") for gap in course.gaps)
-    layers = _joined(_layers(course.layers, highest, box))
-    line = _outline(course.behind[:count], highest)
+    layers = _joined(_layers(course.layers, scale, box))
+    line = _outline(course.behind[:count], scale)
     behind = _BEHIND.format(box=box, top=TOP, height=PLOT, line=line)
 
     limit = Markup()
@@ -254,8 +257,8 @@ def steps(course: StepsChart) -> Markup:
             top=TOP,
             height=PLOT,
             box=box,
-            line=_outline(course.limit[:count], highest),
-            y=TOP + _height(max(limits), highest) - 4,
+            line=_outline(course.limit[:count], scale),
+            y=TOP + _height(max(limits), scale) - 4,
             words=course.limit_words,
         )
 
@@ -285,9 +288,10 @@ _LIMIT: Final = Markup(
 )
 
 
-def _layers(layers: Sequence[Layer], highest: float, box: str) -> Iterator[Markup]:
+def _layers(layers: Sequence[Layer], scale: Sequence[Tick], box: str) -> Iterator[Markup]:
     """Yield each layer on those before it."""
-    floor: dict[int, float] = {}
+    # What is below 0 goes down from there, whatever stands above.
+    floor: dict[tuple[int, bool], float] = {}
     for layer in layers:
         parts: list[_Run] = []
         for place, value in enumerate(layer.values):
@@ -295,10 +299,10 @@ def _layers(layers: Sequence[Layer], highest: float, box: str) -> Iterator[Marku
                 continue
             if not parts or parts[-1][-1][0] != place - 1:
                 parts.append([])
-            base = floor.get(place, 0.0)
-            floor[place] = base + value
+            base = floor.get((place, value < 0), 0.0)
+            floor[place, value < 0] = base + value
             parts[-1].append((place, base, base + value))
-        path = "".join(_stepped(part, highest) for part in parts)
+        path = "".join(_stepped(part, scale) for part in parts)
         yield _layer(layer, box, path)
 
 
@@ -313,18 +317,18 @@ def _layer(layer: Layer, box: str, path: str) -> Markup:
     )
 
 
-def _stepped(part: _Run, highest: float) -> str:
+def _stepped(part: _Run, scale: Sequence[Tick]) -> str:
     """Return the outline of a layer: along its upper edge, and back along its lower one. Levels
     that stay are one."""
-    upper = _levels([(place, _height(top, highest)) for place, _base, top in part])
-    lower = _levels([(place, _height(base, highest)) for place, base, _top in part])
+    upper = _levels([(place, _height(top, scale)) for place, _base, top in part])
+    lower = _levels([(place, _height(base, scale)) for place, base, _top in part])
     back = "".join(f"V{level}H{begin}" for begin, level in reversed(lower))
     first, *rest = upper
     over = "".join(f"H{begin}V{level}" for begin, level in rest)
     return f"M{first[0]} {first[1]}{over}H{part[-1][0] + 1}{back}Z"
 
 
-def _outline(values: Sequence[float | None], highest: float) -> str:
+def _outline(values: Sequence[float | None], scale: Sequence[Tick]) -> str:
     """Return the line of a course, broken where it is unknown."""
     drawn = ""
     level: int | None = None
@@ -334,7 +338,7 @@ def _outline(values: Sequence[float | None], highest: float) -> str:
                 drawn += f"H{place}"
             level = None
             continue
-        now = _height(value, highest)
+        now = _height(value, scale)
         if level is None:
             drawn += f"M{place} {now}"
         elif now != level:
@@ -352,8 +356,9 @@ def _levels(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return begins
 
 
-def _height(value: float, highest: float) -> int:
-    return round((1 - value / highest) * PLOT)
+def _height(value: float, scale: Sequence[Tick]) -> int:
+    low, high = scale[0].at, scale[-1].at
+    return round((high - value) / (high - low) * PLOT)
 
 
 def stack(layers: Sequence[Layer], labels: Sequence[str], unit: str, words: str) -> Markup:
@@ -384,7 +389,7 @@ def stack(layers: Sequence[Layer], labels: Sequence[str], unit: str, words: str)
         kind=" single" if len(layers) == 1 else "",
         sums=sums,
         scale=_scale(scale, unit),
-        layers=_joined(_stacked(layers, scale[-1].at, count)),
+        layers=_joined(_stacked(layers, scale, count)),
         labels=_joined(_time(Tick(place + 0.5, labels[place]), count) for place in written),
     )
 
@@ -406,7 +411,7 @@ BAR, BESIDE = 8, 1
 """The width of a bar in a stack, and the room on each side of it."""
 
 
-def _stacked(layers: Sequence[Layer], highest: float, count: int) -> Iterator[Markup]:
+def _stacked(layers: Sequence[Layer], scale: Sequence[Tick], count: int) -> Iterator[Markup]:
     whole = BAR + 2 * BESIDE
     box = f"0 0 {whole * max(1, count)} {PLOT}"
     floors = [0.0] * count
@@ -415,8 +420,8 @@ def _stacked(layers: Sequence[Layer], highest: float, count: int) -> Iterator[Ma
         for place, value in enumerate(layer.values):
             if value is None or value <= 0:
                 continue
-            low = _height(floors[place], highest)
-            top = _height(floors[place] + value, highest)
+            low = _height(floors[place], scale)
+            top = _height(floors[place] + value, scale)
             floors[place] += value
             path += f"M{place * whole + BESIDE} {low}V{top}h{BAR}V{low}z"
         yield _layer(layer, box, path)

@@ -3,18 +3,26 @@ see them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta, tzinfo
-from typing import Final
+from decimal import Decimal
+from itertools import groupby
+from typing import Final, NamedTuple
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.months import Month
+from levity_trio.billing.statement import SUN as SUN_LINE
+from levity_trio.charging.quarters import SECONDS as QUARTER
 from levity_trio.locale import N_, _
 from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
+from levity_trio.store.reads.money.prices import PricesAhead
 from levity_trio.store.reads.now import Energy
+from levity_trio.store.reads.transactions.bill.shape import BillLine, BillQuarter
 from levity_trio.store.reads.transactions.history import Figures, History, Series
 from levity_trio.store.reads.transactions.power import DayPower, WeekHistory
 from levity_trio.store.reads.transactions.use import ChargerUse, Habits
@@ -355,3 +363,140 @@ def _habits(habits: Habits | None) -> list[str]:
         charging=length(habits.charging_seconds),
     )
     return [begins, busiest, usual]
+
+
+# Prices that move
+
+
+GRID, SUN = 0, 6
+CHEAP, USUAL, OVER = 0, 1, 2
+"""Their colours, and the looks of a price: cheap, another one, and one of which the time is
+over."""
+FINER: Final = 2
+"""A kWh is priced in so many decimals more than money has."""
+
+
+def price_pictures(
+    ahead: PricesAhead, at: str, zone: tzinfo
+) -> Sequence[tuple[StepsChart, Sequence[str]]]:
+    """Return pictures of what a kWh costs today and tomorrow, with one scale, as of a time; and
+    when the hours of each day begin."""
+    now, step = moment(at), timedelta(seconds=QUARTER)
+    reach = [float(price) for day in ahead.days for price in day.prices if price is not None]
+    pictures: list[tuple[StepsChart, list[str]]] = []
+    for day in ahead.days:
+        since = moment(day.since)
+        prices = [None if price is None else float(price) for price in day.prices]
+        looks = [USUAL] * len(prices)
+        for stretch in day.cheap:
+            for place in range(
+                (moment(stretch.since) - since) // step, (moment(stretch.until) - since) // step
+            ):
+                looks[place] = CHEAP
+        for place in range(min(len(prices), (now - since) // step)):
+            looks[place] = OVER
+        gaps: list[Band] = []
+        for price, some in groupby(range(len(prices)), prices.__getitem__):
+            unknown = [place * QUARTER for place in some]
+            if price is None:
+                gaps.append(Band(unknown[0], unknown[-1] + QUARTER, _("not known yet")))
+        layers: list[Layer] = []
+        for look, words in ((OVER, _("over")), (USUAL, _("usual")), (CHEAP, _("cheap"))):
+            values = [
+                price if each == look else None for price, each in zip(prices, looks, strict=True)
+            ]
+            layers.append(Layer(words, values, look))
+        picture = StepsChart(
+            words=_("What a kWh costs, %(day)s", day=short_day(day.day, has_weekday=True)),
+            unit=ahead.currency,
+            since=since,
+            until=since + len(prices) * step,
+            zone=zone,
+            step=QUARTER,
+            layers=layers,
+            whole=prices,
+            gaps=gaps,
+            digits=CURRENCIES[ahead.currency].exponent + FINER,
+            reach=reach,
+        )
+        begins = [in_zone(since + place * step, zone) for place in range(0, len(prices), 4)]
+        pictures.append((picture, [f"{begin:%H:%M}" for begin in begins]))
+    return pictures
+
+
+class QuarterOfSession(NamedTuple):
+    """What a quarter of an hour of a session cost, exactly; of it what came from the grid, and what
+    was own sun."""
+
+    since: str
+    grid_wh: int
+    grid: Decimal
+    sun_wh: int
+    sun: Decimal
+    is_divided: bool
+    is_fallback: bool
+    is_unmeasured: bool
+
+    @property
+    def price(self) -> Decimal | None:
+        """What a kWh from the grid cost; None if all was sun."""
+        return self.grid * 1000 / self.grid_wh if self.grid_wh else None
+
+
+def quarter_values(lines: Iterable[BillLine], currency: str, zone: tzinfo) -> Values:
+    """Return what a session cost by the quarter of an hour, by lines of which a later one may take
+    back an earlier one; without any, no `rows`."""
+    taken = defaultdict[str, list[tuple[bool, BillQuarter]]](list)
+    for line in lines:
+        for one in line.quarters:
+            taken[one.since].append((line.window == SUN_LINE, one))
+    every = [_quarter_of(since, some) for since, some in sorted(taken.items())]
+    rows = [row for row in every if row.grid_wh or row.sun_wh]
+    if not rows:
+        return {"rows": rows}
+
+    begin, step = moment(rows[0].since), timedelta(seconds=QUARTER)
+    until = moment(rows[-1].since) + step
+    has_sun = any(row.sun_wh for row in rows)
+    of = {moment(row.since): row for row in rows}
+    course = [of.get(begin + place * step) for place in range((until - begin) // step)]
+    layers = [Layer(_("Grid"), [row and float(row.grid) for row in course], GRID)]
+    if has_sun:
+        sun = Layer(_("Own sun"), [row and float(row.sun) for row in course], SUN)
+        layers.insert(0, sun)
+    cost = StepsChart(
+        words=_("What each quarter-hour cost"),
+        unit=currency,
+        since=begin,
+        until=until,
+        zone=zone,
+        step=QUARTER,
+        layers=layers,
+        whole=[row and float(row.grid + row.sun) for row in course],
+        digits=CURRENCIES[currency].exponent + FINER,
+    )
+    words = _("What a kWh from the grid cost") if has_sun else _("What a kWh cost")
+    prices = [float(row.price) if row and row.price is not None else None for row in course]
+    priced = sorted((row.price, row.since) for row in rows if row.price is not None)
+    return {
+        "rows": rows,
+        "cost": cost,
+        "price": replace(cost, words=words, layers=[Layer(words, prices)], whole=prices),
+        "has_sun": has_sun,
+        "extremes": [priced[0], priced[-1]] if len({price for price, _at in priced}) > 1 else [],
+    }
+
+
+def _quarter_of(since: str, some: Sequence[tuple[bool, BillQuarter]]) -> QuarterOfSession:
+    """Return a quarter of a session from its parts."""
+    sums = {is_sun: (0, Decimal()) for is_sun in (False, True)}
+    for is_sun, one in some:
+        wh, cost = sums[is_sun]
+        sums[is_sun] = wh + one.wh, cost + one.wh * Decimal(one.price) / 1000
+    kept = [one for _is_sun, one in some if one.wh > 0]
+    marks = (
+        any(one.is_divided for one in kept),
+        any(one.is_fallback for one in kept),
+        any(one.is_unmeasured for one in kept),
+    )
+    return QuarterOfSession(since, *sums[False], *sums[True], *marks)

@@ -217,7 +217,10 @@ OF_MONEY: Final = (
 )
 """Filters of these names are functions of money.py."""
 PICTURES: Final = vars(charts) | vars(pictures)
-OF_PICTURES: Final = ("compared", "stack", "steps", "day_values", "month_values", "phase_values")
+OF_PICTURES: Final = (
+    *("compared", "stack", "steps", "day_values", "month_values", "phase_values"),
+    *("price_pictures", "quarter_values"),
+)
 """What templates call by these names are functions of charts.py and pictures.py."""
 
 

@@ -280,11 +280,11 @@ async def test_a_start_is_one_page_further_where_the_place_is_named(yard: Yard) 
 async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
     async with yard.charger():
         opening = Opening(yard, yard.anna.caller)
-        assert [*await opening.parts(CHARGE)] == ["answers", "running", "own", "places"]
+        assert [*await opening.parts(CHARGE)] == ["answers", "running", "own", "prices", "places"]
         for changed, expected in (
-            (None, ["place"]),
-            ({"CP-1"}, ["place"]),
-            ({""}, ["place"]),
+            (None, ["place", "prices"]),
+            ({"CP-1"}, ["place", "prices"]),
+            ({""}, ["place", "prices"]),
             ({"CP-2"}, []),
         ):
             assert [*await opening.parts(CHARGER, changed, charger="CP-1")] == expected

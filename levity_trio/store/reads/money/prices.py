@@ -4,30 +4,35 @@ take."""
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, Literal
 
 from levity_trio.billing.money import PRICE_DECIMALS
-from levity_trio.billing.quoting import Quote, quote
+from levity_trio.billing.months import beginning
+from levity_trio.billing.quoting import Quote, cheap_stretches, quarter_prices, quote
+from levity_trio.billing.splitting import quarter
 from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.quarters import PriceSeries
 from levity_trio.store.billing.tariffs import Tariffs
-from levity_trio.store.engine.database import Rows
-from levity_trio.wire.times import in_zone, stamp
+from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 _FINEST: Final = Decimal(1).scaleb(-PRICE_DECIMALS)
 
 
 @record
 class EnergyPrice:
-    """What a kWh costs from `since` on, tax included. `window` is what the tariff calls this
-    time."""
+    """What a kWh costs from `since` on, tax included; null: it moves, and is not known yet.
+    `window` is what the tariff calls this time. A fallback counts where no price comes in time."""
 
     since: str
-    price: str
+    price: str | None
     window: str | None
+    is_fallback: bool
 
 
 @record
@@ -48,14 +53,20 @@ class BlockingPrice:
 class DriversPrice:
     """What a session that starts now costs. Prices are in units of `currency`, tax included.
 
-    `price` is that of a kWh now, `next` are those that follow within a day. Of the others, null is
-    none. Without `has_tax` there is none to include.
+    `price` is that of a kWh now, `next` are those that follow within a day. `moves` is whether it
+    follows a price series: by the quarter (then `next` has only one), or as the mean of a month,
+    which is known when that is over; until then `price` is null, or the fallback. `sun` is that of
+    a kWh of the house's own sun. Of the others, null is none. Without `has_tax` there is none to
+    include.
     """
 
     tariff: str
     currency: str
-    price: str
+    price: str | None
     window: str | None
+    is_fallback: bool
+    moves: Literal["quarter", "month"] | None
+    sun: str | None
     next: tuple[EnergyPrice, ...]
     session_fee: str | None
     minimum: str | None
@@ -65,12 +76,40 @@ class DriversPrice:
     has_tax: bool
 
 
+@record
+class CheapHours:
+    """A stretch of time in which a kWh is cheap."""
+
+    since: str
+    until: str
+
+
+@record
+class PricesOfDay:
+    """What a kWh costs on a local day, tax included: a price for each quarter of an hour from
+    `since` on, null where it is not known yet. `cheap` are its cheap hours."""
+
+    day: date
+    since: str
+    prices: tuple[str | None, ...]
+    cheap: tuple[CheapHours, ...]
+
+
+@record
+class PricesAhead:
+    """What a kWh of a session costs that starts now, today and tomorrow."""
+
+    tariff: str
+    currency: str
+    days: tuple[PricesOfDay, ...]
+
+
 class Prices:
     """Prices for an account, within one read; what was looked up is kept. An account that is None
     is nobody's."""
 
     def __init__(self, rows: Rows, rule: Rule, account: int | None, now: datetime) -> None:
-        self._tariffs = Tariffs(rows)
+        self._tariffs, self._series = Tariffs(rows), PriceSeries(rows, rule.zone)
         self._rule, self._account, self._now = rule, account, now
         self._known: dict[Versions, DriversPrice | None] = {}
 
@@ -94,14 +133,49 @@ class Prices:
         if versions not in self._known:
             self._known[versions] = None
             with suppress(NoVersion):
-                self._known[versions] = _shown(quote(versions, self._now, self._rule.zone))
+                quoted = quote(versions, self._now, self._rule.zone, self._series.of)
+                self._known[versions] = _shown(quoted)
         return self._known[versions]
+
+    def ahead(self, charger: str) -> PricesAhead | None:
+        """Return what a kWh costs today and tomorrow, in a session that starts at a charger now;
+        None unless that moves by the quarter."""
+        zone = self._rule.zone
+        today = in_zone(self._now, zone).date()
+        versions = self._tariffs.of(self._account, charger, today)
+        quoted = self.by(versions)
+        if versions is None or quoted is None or quoted.moves != "quarter":
+            return None
+        days: list[PricesOfDay] = []
+        for day in (today, today + timedelta(days=1)):
+            first = quarter(beginning(day, zone))
+            quarters = range(first, quarter(beginning(day + timedelta(days=1), zone)))
+            prices = quarter_prices(versions, quarters, zone, self._series.of)
+            cheap = tuple(
+                CheapHours(since=_begin(first + some[0]), until=_begin(first + some[-1] + 1))
+                for some in cheap_stretches(prices)
+            )
+            texts = tuple(map(_or_none, prices))
+            days.append(PricesOfDay(day=day, since=_begin(first), prices=texts, cheap=cheap))
+        return PricesAhead(tariff=quoted.tariff, currency=quoted.currency, days=tuple(days))
+
+
+def prices_ahead(
+    db: Database, rule: Rule, account: int | None, charger: str, now: datetime
+) -> PricesAhead | None:
+    """Return what a kWh costs an account at a charger today and tomorrow; None unless that moves by
+    the quarter."""
+    return Prices(rows_of(db), rule, account, now).ahead(charger)
+
+
+def _begin(one: int) -> str:
+    return stamp(from_seconds(one * SECONDS))
 
 
 def _shown(quoted: Quote) -> DriversPrice:
     energy = [
-        EnergyPrice(since=stamp(at), price=_text(price), window=window)
-        for at, price, window in quoted.energy
+        EnergyPrice(since=stamp(at), price=_or_none(price), window=window, is_fallback=is_fallback)
+        for at, price, window, is_fallback in quoted.energy
     ]
     terms, blocking = quoted.blocking, None
     if terms is not None:
@@ -116,6 +190,9 @@ def _shown(quoted: Quote) -> DriversPrice:
         currency=quoted.currency.code,
         price=energy[0].price,
         window=energy[0].window,
+        is_fallback=energy[0].is_fallback,
+        moves=quoted.moves,
+        sun=_or_none(quoted.sun),
         next=tuple(energy[1:]),
         session_fee=_or_none(quoted.session_fee),
         minimum=_or_none(quoted.minimum),

@@ -26,6 +26,7 @@ from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.replacement import successor
 from levity_trio.store.reads.load.load import newest_site
+from levity_trio.store.reads.money.prices import PricesAhead, prices_ahead
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as stored
 from levity_trio.store.reads.people.driving import (
@@ -176,6 +177,17 @@ async def list_chargers(request: Request) -> ListPage[PlacesOfCharger]:
 async def get_charger(request: Request) -> PlacesOfCharger:
     """Show which connectors of a charger are free"""
     return await _charger(request)
+
+
+@ENDPOINTS.get(f"{ME}/chargers/{{id}}/prices", Role.DRIVER, "not_found")
+async def list_prices(request: Request) -> PricesAhead:
+    """Show what a kWh costs at a charger today and tomorrow, if that moves by the quarter-hour"""
+    server, charger = request.api, request.path["id"]
+    whose = rule_of(server), request.caller.account, charger, server.now()
+    ahead = await request.read(prices_ahead, *whose)
+    if ahead is None:
+        raise not_found(Told("a price that moves at charger {1}", charger))
+    return ahead
 
 
 class FoundPlaces(NamedTuple):

@@ -15,8 +15,13 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
+import orjson
+
+from levity_trio.billing.splitting import quarter
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads.money.prices import PricesAhead, prices_ahead
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.now.copies import told_elsewhere
 from levity_trio.store.reads.pages import WantedPage
@@ -73,7 +78,7 @@ from levity_trio.web.dashboard.pages.session import curves
 from levity_trio.web.dashboard.progress import progress
 from levity_trio.web.dashboard.refusals import ApiRefused, refusals
 from levity_trio.web.dashboard.snapshots import Look
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import from_seconds, stamp
 
 SECTION: Final = N_("Charge")
 SITE: Final = ""
@@ -100,6 +105,9 @@ class DriversView(NamedTuple):
     is_by_phone: bool = False
     is_spent: bool = False
     """Whether it pays in advance, and has nothing left."""
+    ahead: PricesAhead | None = None
+    """What a kWh costs today and tomorrow, where that moves: at the only charger that was asked
+    for, else at the own space, else at all chargers."""
 
     def own_space(self, charger: str, connector: str) -> SpaceRow | None:
         """Return the own space that a connector is, None if it is none."""
@@ -146,7 +154,14 @@ async def _look(view: PageView, charger: str | None = None) -> DriversView:
         own_spaces = look(spaces_of_household, server.stamp(), charger, account)
         stands = look(wallet, account)
         is_spent = stands is not None and stands.spent_since is not None
-        seen = DriversView((), (), sessions, curves, limits, own_spaces, is_spent=is_spent)
+        ahead = None
+        at = [charger or own.charger for own in own_spaces[:1]] or [one.id for one in places.shown]
+        prices = {one.id: one.price for one in places.shown}
+        if at and all(prices.get(one) == prices.get(at[0]) for one in at):
+            ahead = look(prices_ahead, own.rule, account, at[0], server.now())
+        seen = DriversView(
+            (), (), sessions, curves, limits, own_spaces, is_spent=is_spent, ahead=ahead
+        )
         return places, look(tags_of, account, server.stamp()), seen
 
     # A read has a thread of its own, in which nothing of the server's memory is looked at.
@@ -165,9 +180,13 @@ async def _read_all(view: PageView) -> Values:
     newest: Sequence[DriversTransaction] = ()
     if account is not None:
         money = await view.look(lambda look: look(read_money, view.api.server, account))
-        found = await view.look(_sessions, view, {})
-        newest = [one for one in found.data if one.ended_at is not None][:NEWEST]
+        newest = await view.look(_newest, view)
     return {**shown, "money": money, "newest": newest}
+
+
+def _newest(look: Look, view: PageView) -> Sequence[DriversTransaction]:
+    page = look(mine.transactions, _household(view), view.api.server.now(), NEWEST, is_open=False)
+    return [] if page is None else page.data
 
 
 async def _live_all(view: PageView, _changed: Changed) -> Sequence[LivePart]:
@@ -214,8 +233,16 @@ async def _all(view: PageView) -> Sequence[LivePart]:
         LivePart("answers", "driver/answers.html", {"answers": answers}),
         LivePart("running", "driver/running.html", {"running": running, **shown}),
         LivePart("own", "driver/own.html", {"own": own, **shown}),
+        _prices(view, seen),
         LivePart("places", "driver/places.html", shown),
     ]
+
+
+def _prices(view: PageView, seen: DriversView) -> LivePart:
+    """Return what a kWh costs today and tomorrow. It is drawn once in a quarter of an hour."""
+    at = from_seconds(quarter(view.api.server.now()) * SECONDS)
+    values = {"ahead": seen.ahead, "at": stamp(at)}
+    return LivePart("prices", "driver/prices.html", values, orjson.dumps(values))
 
 
 def _answers(look: Look, view: PageView) -> list[DriversReport]:
@@ -226,9 +253,15 @@ def _answers(look: Look, view: PageView) -> list[DriversReport]:
 
 
 async def _read_place(view: PageView) -> Values:
-    charger, place = await _place(view)
+    charger, place, prices = await _place(view)
     reports = None if is_nobody(view) else await _reports(view, "charger", charger=charger.id)
-    return {"charger": charger, "place": place, "reports": reports, "here": _here(view, charger)}
+    return {
+        "charger": charger,
+        "place": place,
+        "prices": prices,
+        "reports": reports,
+        "here": _here(view, charger),
+    }
 
 
 def _here(view: PageView, charger: PlacesOfCharger) -> str:
@@ -252,12 +285,12 @@ async def _reports(
 async def _live_place(view: PageView, changed: Changed) -> Sequence[LivePart]:
     if changed is not EVERYTHING and changed.isdisjoint({view.path["charger"], SITE}):
         return []
-    _charger, place = await _place(view)
-    return [place]
+    _charger, *parts = await _place(view)
+    return parts
 
 
-async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
-    """Return the charger in the path, and what is shown of it. Raises ApiRefused."""
+async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart, LivePart]:
+    """Return the charger in the path, what is shown of it, and its prices. Raises ApiRefused."""
     seen = await _look(view, view.path["charger"])
     with refusals():
         if not seen.chargers:
@@ -280,7 +313,7 @@ async def _place(view: PageView) -> tuple[PlacesOfCharger, LivePart]:
     account = view.caller.account
     if seen.is_spent and account is not None:
         values["money"] = await view.look(lambda look: look(read_money, view.api.server, account))
-    return charger, LivePart("place", "driver/place.html", values)
+    return charger, LivePart("place", "driver/place.html", values), _prices(view, seen)
 
 
 def is_nobody(view: PageView) -> bool:

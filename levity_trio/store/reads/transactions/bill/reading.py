@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -14,9 +15,10 @@ from levity_trio.billing.describing import arithmetic
 from levity_trio.billing.money import CURRENCIES, tax_sums
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.splitting import Crossing
-from levity_trio.billing.statement import Currency, Line, Split, TaxSum
+from levity_trio.billing.statement import Currency, Line, QuarterCost, Split, TaxSum
 from levity_trio.billing.states import BillState
 from levity_trio.billing.tariff import Versions
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.billing.booking import booked
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reasoned
@@ -33,6 +35,7 @@ from levity_trio.store.reads.transactions.bill.shape import (
     BillLine,
     BillPosition,
     BillPrice,
+    BillQuarter,
     BillSeam,
     BillStretch,
     BillTariff,
@@ -41,7 +44,7 @@ from levity_trio.store.reads.transactions.bill.shape import (
 )
 from levity_trio.store.reads.transactions.charges import gross_of
 from levity_trio.told import with_told
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import from_seconds, stamp
 
 _POSITIONS: Final = (
     "SELECT position.id, statement.month, position.account_id, kind, reason, told, corrects, "
@@ -61,6 +64,7 @@ _CHARGES: Final = (
     "FROM ledger WHERE tx_id = ? AND kind = 'charge' ORDER BY id"
 )
 _RESERVED: Final = "SELECT amount FROM wallet_reservation WHERE tx_id = ?"
+QUARTER_DECIMALS: Final = 10
 _ACCOUNT: Final = "SELECT name FROM account WHERE id = ?"
 _TARIFF: Final = "SELECT name FROM tariff WHERE id = ?"
 
@@ -215,6 +219,19 @@ def _line(line: Line, currency: Currency) -> BillLine:
         tax_rate=f"{line.tax_rate:f}",
         words=arithmetic(line, currency),
         is_mean=line.is_mean,
+        quarters=tuple(map(_quarter, line.quarters)),
+    )
+
+
+def _quarter(one: QuarterCost) -> BillQuarter:
+    exact = Decimal(one.price.numerator) / one.price.denominator
+    return BillQuarter(
+        since=stamp(from_seconds(one.quarter * SECONDS)),
+        wh=one.wh,
+        price=f"{round(exact, QUARTER_DECIMALS).normalize():f}",
+        is_divided=one.is_divided,
+        is_fallback=one.is_fallback,
+        is_unmeasured=one.is_unmeasured,
     )
 
 

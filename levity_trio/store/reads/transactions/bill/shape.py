@@ -18,10 +18,28 @@ from levity_trio.wire.times import in_zone, shifted
 
 
 @record
+class BillQuarter:
+    """What a line asks for in a quarter of an hour from `since` on: Wh × `price`, which is rounded
+    to ten decimals here.
+
+    `is_divided`: no readings show how much flowed in it; `is_fallback`: the price series had none
+    for it, or its time is not sure; `is_unmeasured`: grid and panels were not measured for all of
+    it, and what was not counts as grid.
+    """
+
+    since: str
+    wh: int
+    price: str
+    is_divided: bool
+    is_fallback: bool
+    is_unmeasured: bool
+
+
+@record
 class BillLine:
     """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for
-    blocking, else 1. With `is_mean`, what each quarter of an hour costs was summed, and `price` is
-    their mean."""
+    blocking, else 1. With `is_mean`, what each of its `quarters` costs was summed, and `price` is
+    their mean. The window of the own sun is `sun`, that of the rest then `grid`."""
 
     kind: str
     tariff: str
@@ -33,6 +51,7 @@ class BillLine:
     tax_rate: str
     words: str
     is_mean: bool
+    quarters: tuple[BillQuarter, ...]
 
 
 @record
