@@ -12,6 +12,7 @@ import pytest
 from levity_trio.billing.statement import Line
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.pricing import Priced, Pricer
+from levity_trio.store.billing.quarters import price_again
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.upkeep.sharing import divided_sessions, keep
 from tests.store import telling
@@ -224,6 +225,20 @@ def test_sun_is_shared_by_energy_and_the_rest_is_grid(biller: Biller, station: S
     assert sun.amount == int(Fraction("0.15") * 3467 / 10 + Fraction(1, 2))
     ours = [one for line in lines(biller, BEN) if line.window == "sun" for one in line.quarters]
     assert [(one.quarter - FIRST, one.wh) for one in ours] == [(0, 500), (2, 333), (3, 900)]
+
+
+def test_a_price_that_comes_late_has_its_sessions_priced_again(
+    biller: Biller, station: Station
+) -> None:
+    biller.assign(biller.add(MOVING), date(2026, 1, 1))
+    transaction = charged(station)
+    month_is_over(biller.books, 3)
+    revision = "SELECT revision FROM bill_work WHERE tx_id = ?"
+    before = biller.books.row(revision, transaction)
+    biller.books.run(price_again, FIRST + 4, FIRST + 9)
+    assert biller.books.row(revision, transaction) == before
+    biller.books.run(price_again, FIRST + 3, FIRST + 9)
+    assert biller.books.row(revision, transaction) > before
 
 
 def test_what_is_kept_is_what_is_computed(biller: Biller, station: Station) -> None:

@@ -49,8 +49,8 @@ _KEPT: Final = (
     "AND coalesce(bill_work.revision, tx_quarter.revision) = tx_quarter.revision"
 )
 _TOUCHED: Final = (
-    "SELECT tx.id FROM tx JOIN booked ON booked.tx_id = tx.id WHERE stop_time > ? "
-    "AND start_time < ? AND tx.id <> ? AND price IN ('due', 'booked', 'unpriced') ORDER BY tx.id"
+    "SELECT tx_id FROM booked WHERE ended_at > ? AND started_at < ? AND tx_id <> ? "
+    "AND price IN ('due', 'booked', 'unpriced') ORDER BY ended_at, tx_id"
 )
 _SAME_ENERGY: Final = (
     "UPDATE tx_quarter SET revision = (SELECT revision FROM bill_work WHERE tx_id = ?) "
