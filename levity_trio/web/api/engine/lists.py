@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -91,14 +92,28 @@ def as_csv(
 ) -> StreamingResponse:
     """Return all rows of a list as CSV; `read` reads the page that is `wanted`."""
 
-    async def parts() -> AsyncIterator[bytes]:
-        yield encoded([[*columns]])
+    async def parts() -> AsyncIterator[Iterable[Iterable[Cell]]]:
         async for page_of_rows in every_page(request.api.reader, read, MOST_ROWS):
             rows = masked(request, page_of_rows)
-            # A spreadsheet would compute a text that begins like a formula.
-            yield encoded([inert(cell(row)) for cell in columns.values()] for row in rows)
+            yield ([cell(row) for cell in columns.values()] for row in rows)
 
-    return StreamingResponse(parts(), media_type=CSV)
+    return in_parts([*columns], parts())
+
+
+def in_parts(
+    columns: Sequence[str], parts: AsyncIterator[Iterable[Iterable[Cell]]]
+) -> StreamingResponse:
+    """Return rows that come in parts as CSV."""
+
+    async def encoded_parts() -> AsyncIterator[bytes]:
+        yield encoded([columns])
+        async for rows in parts:
+            # A spreadsheet would compute a text that begins like a formula.
+            cells = (map(inert, row) for row in rows)
+            # Only the file has a mark at its beginning.
+            yield encoded(cells).removeprefix(BOM_UTF8)
+
+    return StreamingResponse(encoded_parts(), media_type=CSV)
 
 
 async def listed(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.billing.months import Month
+from levity_trio.billing.months import Month, beginning
+from levity_trio.billing.tariff_values import YEARS
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.transactions.costs import with_costs
@@ -22,6 +25,12 @@ from levity_trio.store.reads.transactions.history import (
     Period,
     WantedSeries,
     series,
+)
+from levity_trio.store.reads.transactions.household_quarters import (
+    HouseholdQuarter,
+    HouseholdSpan,
+    household_quarters,
+    households,
 )
 from levity_trio.store.reads.transactions.power import (
     DayPower,
@@ -34,10 +43,12 @@ from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
-from levity_trio.web.api.engine.lists import OfAccount, OfCharger
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.lists import CSV, Cell, OfAccount, OfCharger, in_parts
+from levity_trio.web.api.engine.local_times import LocalDay, MonthName, begins_at, local_day
 from levity_trio.web.api.engine.problems import refusal
 from levity_trio.web.api.engine.sheets import encoded
+from levity_trio.web.api.money.billing import month_named
+from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("history")
 
@@ -47,10 +58,18 @@ DAYS: Final = 30
 """Shown without `from`; months are those of a year."""
 DAY: Final = timedelta(days=1)
 WEEKS_DAYS: Final = 28
-
+OF_QUARTER: Final = (
+    "household",
+    "name",
+    "quarter",
+    "local_time",
+    "kwh",
+    "sun_kwh",
+    "state",
+    "sun_state",
+)
 
 Format = Annotated[Literal["json", "csv"], Meta(description="As JSON, or the same as CSV.")]
-CSV: Final = "text/csv"
 
 
 class HistoryQuery(ClientInput, rename={"since": "from", "before": "to"}):
@@ -75,6 +94,15 @@ class WeekQuery(ClientInput, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     account: OfAccount = None
     format: Format = "json"
+
+
+class QuartersQuery(ClientInput, rename={"since": "from", "before": "to"}):
+    """Of a month, and of the days from `from` on, before `to`; without any, all."""
+
+    month: MonthName | None = None
+    since: LocalDay | None = None
+    before: LocalDay | None = None
+    account: OfAccount = None
 
 
 class PowerQuery(ClientInput):
@@ -201,6 +229,59 @@ def read_week(db: Database, server: Server, query: WeekQuery) -> WeekHistory:
     # A span that would end before it begins is its last day.
     since, before = begins_at(min(first, last), zone), begins_at(last + DAY, zone)
     return hours_of_week(db, OfWeek(since, before, zone, query.charger, query.account))
+
+
+# For who settles with households
+
+
+@ENDPOINTS.get("/api/admin/quarter-export", Role.OPERATOR, media_type=CSV)
+async def export_quarters(request: TypedRequest[QuartersQuery, None]) -> StreamingResponse:
+    """Download the energy of households by the quarter of an hour, as CSV. Quarters without energy
+    are left out; where state is missing, the figure of a session is not certain yet, and its energy
+    is not in kwh."""
+    server, query = request.api, request.query
+    months = [*_months(server, query)]
+    last = months[-1][1] if months else server.now()
+    found = await request.read(households, until=stamp(last), account=query.account)
+
+    async def parts() -> AsyncIterator[Iterable[Iterable[Cell]]]:
+        # One month of one household at once, so that a year needs no more memory.
+        for household in found:
+            for since, until in months:
+                if household.first < stamp(until):
+                    read = partial(household_quarters, account=household.account)
+                    quarters = await server.reader.run(partial(read, since=since, until=until))
+                    zone = server.config.time_zone
+                    yield (_quarter_row(household, one, zone) for one in quarters)
+
+    return in_parts(OF_QUARTER, parts())
+
+
+def _months(server: Server, query: QuartersQuery) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the months that are wanted, or what is wanted of them, up to now. Raises Problem."""
+    zone, until = server.config.time_zone, server.now()
+    since = beginning(date(YEARS.start, 1, 1), zone)
+    if query.month is not None:
+        month = month_named(query.month)
+        since, until = month.since(zone), min(until, month.until(zone))
+    if query.since is not None:
+        since = max(since, beginning(local_day(query.since, "from"), zone))
+    if query.before is not None:
+        until = min(until, beginning(local_day(query.before, "to"), zone))
+    while since < until:
+        after = Month.of(in_zone(since, zone)).until(zone)
+        yield since, min(until, after)
+        since = after
+
+
+def _quarter_row(household: HouseholdSpan, one: HouseholdQuarter, zone: ZoneInfo) -> list[Cell]:
+    begin = from_seconds(one.quarter * SECONDS)
+    local = in_zone(begin, zone).isoformat(timespec="seconds")
+    kwh, sun = (None if wh is None else _kwh(wh) for wh in (one.wh, one.sun_wh))
+    return [
+        *(household.account, household.name, f"{begin:%Y-%m-%dT%H:%M:%SZ}", local),
+        *(kwh, sun, one.state, one.sun_state),
+    ]
 
 
 def _periods(by: str, since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:

@@ -19,6 +19,7 @@ from levity_trio.billing.statement import Currency, Line, QuarterCost, Split, Ta
 from levity_trio.billing.states import BillState
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging.quarters import SECONDS
+from levity_trio.records import copied
 from levity_trio.store.billing.booking import booked
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reasoned
@@ -36,6 +37,7 @@ from levity_trio.store.reads.transactions.bill.shape import (
     BillPosition,
     BillPrice,
     BillQuarter,
+    BillQuarters,
     BillSeam,
     BillStretch,
     BillTariff,
@@ -147,7 +149,7 @@ def _price(reasons: Reasoned) -> BillPrice | None:
         blocking=None if reasons.blocked is None else _blocking(reasons.blocked),
         lines=_lines(position.lines, currency),
         taxes=tuple(map(_tax, tax_sums(position.lines, are_gross=prices == "gross"))),
-        by_quarter=summary(position.lines),
+        quarters=_quarters(position.lines),
     )
 
 
@@ -235,6 +237,21 @@ def _quarter(one: QuarterCost) -> BillQuarter:
     )
 
 
+def _quarters(lines: Iterable[Line]) -> BillQuarters | None:
+    told = summary(lines)
+    if told is None:
+        return None
+    dearest, cheapest = told.dearest, told.cheapest
+    return copied(
+        BillQuarters,
+        told,
+        dearest_at=None if dearest is None else stamp(dearest.at),
+        dearest_price=None if dearest is None else f"{dearest.price:f}",
+        cheapest_at=None if cheapest is None else stamp(cheapest.at),
+        cheapest_price=None if cheapest is None else f"{cheapest.price:f}",
+    )
+
+
 # Statements
 
 
@@ -279,7 +296,7 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
         currency=currency,
         prices=prices,
         lines=_lines(of_lines, CURRENCIES[currency]),
-        by_quarter=summary(of_lines),
+        quarters=_quarters(of_lines),
         closed_at=closed_at,
         digest=digest,
     )

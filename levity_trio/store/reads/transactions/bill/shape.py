@@ -11,7 +11,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from levity_trio.billing.by_quarter import ByQuarter
 from levity_trio.records import record
 from levity_trio.told import Clock
 from levity_trio.wire.times import in_zone, shifted
@@ -98,6 +97,22 @@ class BillBlocking:
 
 
 @record
+class BillQuarters:
+    """The dearest and the cheapest quarter of an hour, null if the price did not move: when it
+    began, and the price of a kWh in it. In how many quarters the energy was `divided`, as no
+    readings show it; had the `fallback` price; and counts as grid as far as sun was
+    `unmeasured`."""
+
+    dearest_at: str | None
+    dearest_price: str | None
+    cheapest_at: str | None
+    cheapest_price: str | None
+    divided: int
+    fallback: int
+    unmeasured: int
+
+
+@record
 class BillTax:
     """What lines come to at one tax rate in percent; net + tax = gross."""
 
@@ -126,7 +141,7 @@ class BillPrice:
     blocking: BillBlocking | None
     lines: tuple[BillLine, ...]
     taxes: tuple[BillTax, ...]
-    by_quarter: ByQuarter | None
+    quarters: BillQuarters | None
 
 
 @record
@@ -163,7 +178,7 @@ class BillPosition:
     currency: str
     prices: str
     lines: tuple[BillLine, ...]
-    by_quarter: ByQuarter | None
+    quarters: BillQuarters | None
     closed_at: str
     digest: str
 

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from levity_trio.billing.by_quarter import ByQuarter
 from levity_trio.billing.describing import kilowatt_hours
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Split, in_groups
@@ -18,12 +17,12 @@ from levity_trio.store.reads.transactions.bill.shape import (
     BillBlocking,
     BillPosition,
     BillPrice,
+    BillQuarters,
     BillSeam,
     BillStretch,
     BillTariff,
     local,
 )
-from levity_trio.wire.times import stamp
 
 _STATES: Final = {
     BillState.BILLED: "It is billed",
@@ -130,16 +129,18 @@ def _sum(priced: BillPosition | BillPrice, zone: ZoneInfo) -> Iterator[str]:
             else f"to which {rates} % tax is added"
         )
         yield f"  together {written(priced.amount, CURRENCIES[priced.currency])}, {tax}"
-    if priced.by_quarter is not None:
-        yield from _by_quarter(priced.by_quarter, priced.currency, zone)
+    if priced.quarters is not None:
+        yield from _quarters(priced.quarters, priced.currency, zone)
 
 
-def _by_quarter(quarters: ByQuarter, code: str, zone: ZoneInfo) -> Iterator[str]:
+def _quarters(quarters: BillQuarters, code: str, zone: ZoneInfo) -> Iterator[str]:
     yield "  Each quarter of an hour has its price; what they cost is summed and rounded once."
-    for which, one in (("dearest", quarters.dearest), ("cheapest", quarters.cheapest)):
-        if one is not None:
-            price = f"{one.price:f} {code} a kWh"
-            yield f"  the {which} quarter of an hour: {local(stamp(one.at), zone)}, {price}"
+    for which, at, price in (
+        ("dearest", quarters.dearest_at, quarters.dearest_price),
+        ("cheapest", quarters.cheapest_at, quarters.cheapest_price),
+    ):
+        if at is not None:
+            yield f"  the {which} quarter of an hour: {local(at, zone)}, {price} {code} a kWh"
     marks = {
         "no readings show how much flowed in single ones, so it is divided": quarters.divided,
         "fallback price, as the series had none or the times are in doubt": quarters.fallback,
