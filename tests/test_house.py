@@ -143,6 +143,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "told": (),
     "load": (
         *(
+            "billing.sun",
             "charger.facade",
             "operations",
             "charging",

@@ -3,8 +3,6 @@ done."""
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -89,6 +87,11 @@ def show(operator: Operator) -> None:
         figures = f"house {house:.0f}, cars {cars:.0f} of {line['limit_a']:.0f} A"
         say(f"{line['circuit'][:8]:<8} {line['phase']} {bar} {figures}")
     say(fill(found["grid_says"]))
+    if found["sun"]:
+        names = ("grid", "panels", "battery", "house", "cars")
+        powers = [(name, found["sun"][f"{name}_w"]) for name in names]
+        told = [f"{name} {watts / 1000:.1f} kW" for name, watts in powers if watts is not None]
+        say(f"{'sun':<11} {', '.join(told) or 'nothing is known'}")
     for car in found["cars"]:
         say(f"{_place(car):<16} {car['says']}")
     _say_kept(found["kept"])
@@ -414,62 +417,27 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
 
 @load.api_command
 @argument("NAME")
-@option("--mqtt TOPIC", "Of all phases, or one for each.", "topics", multiple=True, required=True)
-@option("--path a.b", "Where its JSON has a phase; may be repeated.", "paths", multiple=True)
-@option("--shows", "Its unit.", type=click.Choice(["A", "mA", "W", "kW"]), default="A")
-@option("--circuit NAME", "Which one it measures; the feeder, if not given.")
-def meter(
-    operator: Operator,
-    name: str,
-    topics: Sequence[str],
-    paths: Sequence[str],
-    shows: str,
-    circuit: str | None,
-) -> None:
-    """Add a meter that publishes over MQTT to a circuit.
+@option("--mqtt TOPIC", "Of all phases, or one for each.", "topic", multiple=True)
+@option("--path a.b", "Where its JSON has a phase; may be repeated.", multiple=True)
+@option("--shows", "Its unit.", type=click.Choice(["A", "mA", "W", "kW"]))
+@option("--model", "Of one that is asked; push: a program tells what it shows.")
+@option("--address", "Of one that is asked.")
+@option("--unit", "Of Modbus.", type=int)
+@option("--measures", "What.", type=click.Choice(["circuit", "panels", "battery"]))
+@option("--circuit NAME", "Where; the feeder, if not given.")
+@flag("--inverted", "It counts the other way.")
+def meter(operator: Operator, name: str, **asked: Any) -> None:
+    """Add a meter to a circuit, or replace the one of this name.
 
     Examples:
       levity-trio load meter House --mqtt house/l1 --mqtt house/l2 --mqtt house/l3
       levity-trio load meter House --mqtt p1/SENSOR --path i1 --path i2 --path i3
       levity-trio load meter Garage --circuit Row --mqtt garage/p --shows kW
+      levity-trio load meter House --model SDM630 --address 192.0.2.6
+      levity-trio load meter PV --measures panels --model SDM72 --address 192.0.2.7
     """
-    site = operator.get("load", "site")
-    if not site["toml"]:
-        raise ConfigError(NO_SITE)
-    fitting = [
-        place
-        for place, one in enumerate(site["circuits"])
-        if one["name"] == circuit or (circuit is None and one["parent"] is None)
-    ]
-    if not fitting:
-        names = ", ".join(one["name"] for one in site["circuits"])
-        raise ConfigError(f"there is no circuit {circuit}: give one of {names}")
-    measured = site["circuits"][fitting[0]]
-    if measured["meter"] is not None:
-        raise ConfigError(
-            f"{measured['name']} has the meter {measured['meter']} already; to change that: "
-            "levity-trio load site > feeder.toml, change it there, then load site feeder.toml"
-        )
-    lines = site["toml"].splitlines()
-    heads = [number for number, line in enumerate(lines) if _CIRCUIT_HEAD.match(line)]
-    lines.insert(heads[fitting[0]] + 1, f"meter = {_toml(name)}")
-    table = {
-        "name": name,
-        "kind": "mqtt",
-        "topic": list(topics),
-        "path": list(paths),
-        "shows": shows,
-    }
-    lines += ["", "[[meter]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
-    _enter(operator, {"toml": "\n".join([*lines, ""])}, f"{name} measures {measured['name']}")
-
-
-_CIRCUIT_HEAD: Final = re.compile(r"\s*\[\[\s*circuit\s*\]\]")
-
-
-def _toml(value: object) -> str:
-    """JSON's texts and lists are those of TOML, too."""
-    return json.dumps(value, ensure_ascii=False)
+    body = {"name": name, "model": "mqtt", **present(asked)}
+    operator.tell(operator.put("load", "meters", body=body), f"{name} is entered")
 
 
 @load.api_command

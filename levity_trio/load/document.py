@@ -14,6 +14,7 @@ a whole.
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, replace
 from typing import Any, TypeVar
@@ -36,9 +37,9 @@ from levity_trio.wire.published import wrong_topic
 
 T = TypeVar("T")
 VOLTS = 230
-AMPERES = {"A": 1.0, "mA": 0.001, "W": 1 / VOLTS, "kW": 1000 / VOLTS}
-"""How many A are one unit of what a meter over HTTP or MQTT shows. Power is taken for current at
-230 V."""
+AMPERES, WATTS = {"A": 1.0, "mA": 0.001}, {"W": 1.0, "kW": 1000.0}
+"""How many A or W are one unit of what a meter over HTTP or MQTT shows. Power is taken for current
+at 230 V."""
 CHARGERS, CONNECTION = "chargers", "connection"
 """What an order of the grid operator may limit."""
 PATHS = {
@@ -47,6 +48,11 @@ PATHS = {
 }
 """By the model, where a JSON document has the currents of the phases: Shelly 3EM (/status), Shelly
 Pro 3EM (/rpc/EM.GetStatus?id=0)."""
+POWER_PATHS = {
+    "shelly3em": ("emeters.0.power", "emeters.1.power", "emeters.2.power"),
+    "shellypro3em": ("a_act_power", "b_act_power", "c_act_power"),
+}
+"""By the model, where it has the active powers, which have a sign."""
 
 
 class DocumentRefused(ValueError):
@@ -56,7 +62,12 @@ class DocumentRefused(ValueError):
 @record
 class MeterConfig:
     """A meter of a circuit, and how it is read. `path` are the places of the phases in its JSON;
-    `topic` is where it publishes, or one topic for each phase. `shows` is a unit of AMPERES."""
+    `topic` is where it publishes, or one topic for each phase. `shows` is a unit of AMPERES or
+    WATTS.
+
+    Power is above zero where it comes from the grid, where panels give it, and where a battery
+    gives it; with `inverted`, the meter counts the other way.
+    """
 
     name: str
     kind: str = "push"
@@ -67,6 +78,7 @@ class MeterConfig:
     topic: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     shows: str = "A"
+    inverted: bool = False
     every_seconds: float = 2.0
     stale_seconds: float = 30.0
 
@@ -164,16 +176,54 @@ def _check_meters(meters: Iterable[MeterConfig], circuits: Iterable[Circuit]) ->
             raise DocumentRefused(Told("the meter {1} is there twice", meter.name))
         names.add(meter.name)
     for circuit in circuits:
-        if circuit.meter and circuit.meter not in names:
-            words = Told(
-                "{1} is measured by {2}, which there is not: give [[meter]]",
-                *(circuit.name, circuit.meter),
-            )
-            raise DocumentRefused(words)
+        for name in (circuit.meter, circuit.panels, circuit.battery):
+            if name and name not in names:
+                words = Told(
+                    "{1} is measured by {2}, which there is not: give [[meter]]",
+                    *(circuit.name, name),
+                )
+                raise DocumentRefused(words)
     for meter in meters:
         why = _wrong(meter)
         if why:
             raise DocumentRefused(Told("the meter {1}: {2}", meter.name, why))
+    _check_panels({meter.name: meter for meter in meters}, circuits)
+
+
+def _check_panels(meters: Mapping[str, MeterConfig], circuits: Iterable[Circuit]) -> None:
+    used = Counter[str]()
+    fed: list[Circuit] = []
+    for circuit in circuits:
+        used.update([circuit.meter, circuit.panels, circuit.battery])
+        if circuit.panels or circuit.battery:
+            fed.append(circuit)
+    if len(fed) > 1:
+        names = ", ".join(circuit.name for circuit in fed)
+        raise DocumentRefused(Told("only one circuit may have panels, not {1}", names))
+    for circuit in fed:
+        if not (circuit.meter and circuit.panels):
+            words = Told(
+                "{1}: give meter, that of the grid's point, and panels, that of the panels",
+                circuit.name,
+            )
+            raise DocumentRefused(words)
+        for name in (circuit.meter, circuit.panels, circuit.battery):
+            if name and used[name] > 1:
+                raise DocumentRefused(Told("the meter {1} measures two things", name))
+            if name and not _has_sign(meters[name]):
+                words = Told(
+                    "the meter {1} shows currents, which do not say whether power comes or goes:"
+                    ' give shows = "W", or a model',
+                    name,
+                )
+                raise DocumentRefused(words)
+
+
+def _has_sign(meter: MeterConfig) -> bool:
+    """Whether a meter shows active power; what comes by the API says so itself."""
+    if meter.kind == "http" and not meter.path:
+        return True
+    return meter.kind not in ("http", "mqtt") or meter.shows in WATTS
 
 
 def _wrong(meter: MeterConfig) -> str:
@@ -186,8 +236,9 @@ def _wrong(meter: MeterConfig) -> str:
             "read it every 0.5 to 60 s,"
             " and call it stale after more than that, after an hour at most"
         )
-    if meter.shows not in AMPERES:
-        return Told("it shows {1}: give one of {2}", repr(meter.shows), ", ".join(AMPERES))
+    units = (*AMPERES, *WATTS)
+    if meter.shows not in units:
+        return Told("it shows {1}: give one of {2}", repr(meter.shows), ", ".join(units))
     if len(meter.path) > len(PHASES):
         return Told("path has more than three entries")
     return _WRONG[meter.kind](meter)

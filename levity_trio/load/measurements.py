@@ -83,6 +83,35 @@ def drawn(car: PluggedIn, socket: Socket, lines: int | None) -> Between | None:
     return Between(amperes / (lines or socket.phases), amperes / (lines or 1), at)
 
 
+def watts_drawn(car: PluggedIn, lines: int | None) -> float | None:
+    """Return the W that a car draws; None if its charger does not tell."""
+    reading = car.reading
+    if is_paused(car):
+        return 0.0
+    if reading is None:
+        return None
+    if reading.watts is not None:
+        return reading.watts
+    if reading.lines is not None:
+        return VOLTS * sum(reading.lines)
+    if reading.amperes is None or lines is None:
+        return None
+    return VOLTS * lines * reading.amperes
+
+
+def signed(amperes: Phases, watts: Phases) -> Phases:
+    """Return currents with the sign of the power: many meters show none. What flows the other way
+    is no more than its power shows: reactive current makes no room."""
+    currents: list[float] = []
+    for phase in PHASES:
+        current = abs(amperes[phase])
+        by_power = watts[phase] / VOLTS
+        if by_power < 0:
+            current = max(-current, by_power)
+        currents.append(current)
+    return as_phases(currents)
+
+
 def lines_used(reading: ConnectorReading, most: int) -> int | None:
     """Return on how many lines a car charges, by one reading: those that carry current, power over
     current, or all if two cannot carry its power. `most` is what its charger gives."""

@@ -8,14 +8,15 @@ ends; what it last showed becomes stale by itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
 import trio
 
 from levity_trio.load import modbus
-from levity_trio.load.document import AMPERES, PATHS, MeterConfig
-from levity_trio.load.modbus import MODELS, MeterFault
+from levity_trio.load.document import AMPERES, PATHS, POWER_PATHS, WATTS, MeterConfig
+from levity_trio.load.modbus import MODELS, POWERS, MeterFault
 from levity_trio.load.tree import Phases, as_phases
 from levity_trio.log.output import get_logger
 from levity_trio.outgoing.request import Unanswered, get, leading_to
@@ -27,29 +28,37 @@ MOST_PAUSE_SECONDS: Final = 30.0
 OK: Final = 200
 log = get_logger("system")
 
-Measure = Callable[[str, Phases], object]
-Read = Callable[[], Awaitable[Phases]]
+MeterValues = tuple[Phases | None, Phases | None]
+"""The A and the W of the phases; None where a meter does not show them."""
+Measure = Callable[[str, Phases | None, Phases | None], object]
+Read = Callable[[], Awaitable[MeterValues]]
 
 
-def reader(meter: MeterConfig) -> Callable[[Measure], Awaitable[None]] | None:
-    """Return what reads a meter until it is cancelled; None if the meter tells by itself."""
+def reader(
+    meter: MeterConfig, *, with_power: bool = False
+) -> Callable[[Measure], Awaitable[None]] | None:
+    """Return what reads a meter until it is cancelled; None if the meter tells by itself. Only
+    where panels are, powers are asked for."""
     if meter.kind == "modbus":
-        return partial(_over_modbus, meter)
+        return partial(_over_modbus, meter, with_power)
     if meter.kind == "http":
         return partial(_keep_reading, meter, partial(_over_http, meter))
     return None
 
 
-async def _over_modbus(meter: MeterConfig, measured: Measure) -> None:
+async def _over_modbus(meter: MeterConfig, with_power: bool, measured: Measure) -> None:
     """Read a meter over a connection that stays open as long as it works."""
     host, port = meter.address, ""
     if ":" in meter.address:
         host, _, port = meter.address.rpartition(":")
-    model = MODELS[meter.model]
     streams: list[trio.SocketStream] = []
     transaction = 0
 
-    async def read() -> Phases:
+    async def read() -> MeterValues:
+        amperes = await read_of(MODELS[meter.model])
+        return amperes, await read_of(POWERS[meter.model]) if with_power else None
+
+    async def read_of(model: modbus.Model) -> Phases:
         nonlocal transaction
         transaction = (transaction + 1) % 0x10000
         if not streams:
@@ -58,16 +67,16 @@ async def _over_modbus(meter: MeterConfig, measured: Measure) -> None:
         try:
             await streams[0].send_all(request)
             # Late answers to earlier requests are left out.
-            amperes = None
-            while amperes is None:
+            values = None
+            while values is None:
                 head = await _exactly(streams[0], modbus.HEAD.size)
                 body = await _exactly(streams[0], modbus.length(head))
-                amperes = modbus.currents(model, request, head, body)
+                values = modbus.shown(model, request, head, body)
         except BaseException:
             # Half an answer may be on its way.
             await trio.aclose_forcefully(streams.pop())
             raise
-        return amperes
+        return values
 
     try:
         await _keep_reading(meter, read, measured)
@@ -86,24 +95,35 @@ async def _exactly(stream: trio.abc.Stream, count: int) -> bytes:
     return bytes(received)
 
 
-async def _over_http(meter: MeterConfig) -> Phases:
+async def _over_http(meter: MeterConfig) -> MeterValues:
     """Request a document of a meter. Its address may be a private one: meters are beside us in the
     house."""
     answer = await get(leading_to(meter.url), READ_SECONDS, most_bytes=PAYLOAD_BYTES)
     if answer.status != OK:
         raise MeterFault(f"the meter answers with status {answer.status}")
-    paths = meter.path or PATHS[meter.model.casefold()]
-    return _currents(meter, [(answer.body, path) for path in paths])
+    body = answer.body
+    if meter.path:
+        return _shown(meter, [(body, path) for path in meter.path])
+    model = meter.model.casefold()
+    places = [(body, path) for path in PATHS[model]]
+    amperes, _ = _shown(replace(meter, shows="A"), places)
+    places = [(body, path) for path in POWER_PATHS[model]]
+    try:
+        _, watts = _shown(replace(meter, shows="W"), places)
+    except MeterFault:  # without its power, what it shows holds no less
+        watts = None
+    return amperes, watts
 
 
-def _currents(meter: MeterConfig, places: Iterable[tuple[bytes, str]]) -> Phases:
-    """Return the currents of the phases: of each, a payload and the place in it. Raises
-    MeterFault."""
+def _shown(meter: MeterConfig, places: Iterable[tuple[bytes, str]]) -> MeterValues:
+    """Return what the phases show: of each, a payload and the place in it. Raises MeterFault."""
     try:
         numbers = [float(number_in(payload, path)) for payload, path in places]
     except NoNumber as wrong:
         raise MeterFault(f"what it told is of no use: {wrong}") from None
-    return as_phases(number * AMPERES[meter.shows] for number in numbers)
+    if meter.shows in WATTS:
+        return None, as_phases(number * WATTS[meter.shows] for number in numbers)
+    return as_phases(number * AMPERES[meter.shows] for number in numbers), None
 
 
 async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> None:
@@ -112,7 +132,7 @@ async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> No
     while True:
         try:
             with trio.fail_after(READ_SECONDS):
-                amperes = await read()
+                amperes, watts = await read()
         except (
             MeterFault,
             Unanswered,
@@ -131,7 +151,7 @@ async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> No
             if failures:
                 log.info("a meter can be read again", meter=meter.name)
             failures = 0
-            measured(meter.name, amperes)
+            measured(meter.name, amperes, watts)
         pause = meter.every_seconds * 2 ** min(failures, 10)
         await trio.sleep(min(pause, max(MOST_PAUSE_SECONDS, meter.every_seconds)))
 
@@ -140,10 +160,11 @@ async def _keep_reading(meter: MeterConfig, read: Read, measured: Measure) -> No
 
 
 class PublishedReading(NamedTuple):
-    """What a meter showed: the currents, and when the oldest of them was published."""
+    """What a meter showed, and when the oldest of it was published."""
 
     meter: str
-    amperes: Phases
+    amperes: Phases | None
+    watts: Phases | None
     at: float
 
 
@@ -178,7 +199,7 @@ class Subscribed:
             # What is of no use is logged when it begins and when it ends.
             is_failing = meter in self._failing
             try:
-                amperes = _currents(meter, places)
+                amperes, watts = _shown(meter, places)
             except MeterFault as fault:
                 if not is_failing:
                     reason = str(fault)
@@ -190,4 +211,4 @@ class Subscribed:
             if is_failing:
                 log.info("a meter publishes currents again", meter=meter.name)
             self._failing.discard(meter)
-            yield PublishedReading(meter.name, amperes, oldest)
+            yield PublishedReading(meter.name, amperes, watts, oldest)

@@ -47,7 +47,7 @@ from levity_trio.load.meters import Measure
 from levity_trio.load.profiles import Ability, LimitWay, ability
 from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
 from levity_trio.load.site import SiteState
-from levity_trio.load.tree import Place, Socket
+from levity_trio.load.tree import Phases, Place, Socket
 from levity_trio.load.trial import ChargerTrial
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Limited
@@ -114,6 +114,7 @@ class LoadManagement:
         self._trials: dict[str, trio.CancelScope] = {}
         self._clocks: tuple[float, float] | None = None
         self._site: SiteState | None = None
+        self._version = 0
         self._failure: str | None = None
         self._is_site_new = True
         self._site_taken = trio.Event()
@@ -141,8 +142,12 @@ class LoadManagement:
             writes_a_day=managed.leases.writes_a_day,
         )
 
-    def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
-        if self._site is None or not self._site.measured(meter, amperes, self._now()):
+    def measured(self, meter: str, amperes: Phases | None, watts: Phases | None = None) -> bool:
+        now = self._now()
+        if self._site is None:
+            return False
+        self._notice_leap(self._site, now)
+        if not self._site.measured(meter, amperes, watts, now):
             return False
         self._news.set()
         return True
@@ -157,8 +162,11 @@ class LoadManagement:
         return self.topics
 
     def heard(self, topic: str, payload: bytes) -> None:
-        if self._site is not None and self._site.heard(topic, payload, self._now()):
-            self._news.set()
+        if self._site is not None:
+            now = self._now()
+            self._notice_leap(self._site, now)
+            if self._site.heard(topic, payload, now):
+                self._news.set()
 
     async def manage(self, chargers: Sequence[str], *, by: str) -> list[str]:
         return await self._writer.run(leases.manage, chargers, self._at(), by)
@@ -299,7 +307,14 @@ class LoadManagement:
                     self._managed.adopt(await self._reader.run(stored_leases), heard, now)
                     await self._writer.run(leases.cancel_trials, self._at())
                     self._is_adopted = True
-                self._site = SiteState(document.toml, kept, past, now, self._managed)
+                begun = await self._reader.run(partial(reads.sun_begun, site=document.id))
+                before = None if self._site is None else self._site.sun
+                self._site = SiteState(document.toml, kept, past, now, self._managed, begun)
+                self._version = document.id
+                # Its meters are the same, whatever else was entered.
+                sun = self._site.sun
+                if sun is not None and before is not None and before.meters == sun.meters:
+                    self._site.sun = before
                 self._read_at = 0.0
         except BaseException:
             # It is tried again, also if this was cancelled.
@@ -496,6 +511,9 @@ class LoadManagement:
         ended = site.quarters.end(now)
         if ended is not None:
             self._later(load.keep_quarter, *ended)
+        for quarter, measured in site.sun.to_keep(now) if site.sun is not None else ():
+            chargers = site.sun_chargers
+            self._later(load.keep_sun, self._version, quarter, measured, chargers)
         for order in site.orders:
             self._later(load.keep_order, order)
         over = site.over_wishes(shown.at)

@@ -4,12 +4,13 @@ the next."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
 
+from levity_trio.billing.sun import SunMeasured
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import Fact, MeterBack, MeterSilent
@@ -23,7 +24,7 @@ from levity_trio.load.document import (
     planted,
 )
 from levity_trio.load.managed_chargers import ManagedChargers
-from levity_trio.load.meters import Subscribed, reader
+from levity_trio.load.meters import Measure, Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
 from levity_trio.load.reporting import (
     DecisionInputs,
@@ -33,6 +34,7 @@ from levity_trio.load.reporting import (
     rounded,
 )
 from levity_trio.load.rule import (
+    VOLTS,
     Allocation,
     Bound,
     Car,
@@ -44,6 +46,7 @@ from levity_trio.load.rule import (
     decide,
     moved,
 )
+from levity_trio.load.sun import BATTERY, CIRCUIT, PANELS, SunSums
 from levity_trio.load.tree import (
     NAMES,
     NOTHING,
@@ -56,6 +59,7 @@ from levity_trio.load.tree import (
     as_phases,
     highest_of,
     on,
+    path_of,
 )
 from levity_trio.load.wiring import VOTES, Wiring
 from levity_trio.log.output import get_logger
@@ -70,6 +74,7 @@ from levity_trio.store.reads.load.load import (
     LoadOrder,
     LoadPresent,
     LoadQuarter,
+    LoadSun,
     PluggedIn,
     grid_says,
     meter_says,
@@ -106,6 +111,8 @@ class _MeterState:
     amperes: Phases = NOTHING
     house: Phases | None = None
     """What of that is not the cars'."""
+    measures: str = CIRCUIT
+    watts: Phases | None = None
     told: str = ""
     """Why it needs a look, as told last."""
     is_odd: bool = False
@@ -142,8 +149,9 @@ class _MeterState:
     def is_stale(self, now: float) -> bool:
         return self.silent_seconds(now) > self.meter.stale_seconds
 
-    def take(self, amperes: Phases, now: float) -> None:
+    def take(self, amperes: Phases, watts: Phases | None, now: float) -> None:
         """Take what it shows."""
+        self.watts = watts
         # What is known from before a restart is rounded.
         is_same = _rounded(amperes) == _rounded(self.amperes)
         if self.changed_at is None or not is_same:
@@ -186,7 +194,9 @@ class _MeterState:
                 return "frozen", self.risen_at
             return "impossible" if self.is_odd else "silent", self.at
         is_same = self.changed_at is not None and now > self.changed_at + SAME_SECONDS
-        return "same" if is_same and any(self.amperes) else "", self.changed_at
+        # Panels show the same all night.
+        is_odd = is_same and self.measures == CIRCUIT and any(self.amperes)
+        return "same" if is_odd else "", self.changed_at
 
     def shown(self, now: float) -> LoadMeter:
         why, since = self.why(now)
@@ -198,12 +208,17 @@ class _MeterState:
             is_stale=self.is_stale(now),
             why=why,
             since=None if since is None else timestamp_of(since),
-            says=meter_says(self.meter.name, why),
+            says=meter_says(self.meter.name, why, self.measures),
+            measures=self.measures,
         )
 
 
 def _rounded(amperes: Phases) -> list[float]:
     return [round(ampere, 1) for ampere in amperes]
+
+
+def _whole(watts: float | None) -> int | None:
+    return None if watts is None else round(watts)
 
 
 def _lines_shown(decision: Allocation) -> Iterator[LoadLine]:
@@ -261,6 +276,7 @@ class SiteState:
         past: Sequence[LoadQuarter],
         now: float,
         chargers: ManagedChargers,
+        begun: tuple[int, SunMeasured] | None = None,
     ) -> None:
         self._site = parse(toml)
         self.options = self._site.options
@@ -274,13 +290,30 @@ class SiteState:
                 amperes = on([quarter.phase], highest)
                 self._history.remember(circuit.name, amperes, quarter.quarter * SECONDS)
         configs = {meter.name: meter for meter in self._site.meters}
-        self._meters = {
-            circuit.meter: _MeterState(configs[circuit.meter], circuit.name, now)
-            for circuit in self._site.circuits
-            if circuit.meter
-        }
-        readers = map(reader, self._site.meters)
-        self.readers = [read for read in readers if read is not None]
+        self._meters: dict[str, _MeterState] = {}
+        self.sun: SunSums | None = None
+        self._sunny = ""
+        """The circuit with panels."""
+        for circuit in self._site.circuits:
+            named = {CIRCUIT: circuit.meter, PANELS: circuit.panels, BATTERY: circuit.battery}
+            measuring = {what: configs[name] for what, name in named.items() if name}
+            for what, meter in measuring.items():
+                self._meters[meter.name] = _MeterState(meter, circuit.name, now, measures=what)
+            if circuit.panels:
+                self.sun = SunSums(measuring, begun)
+                self._sunny = circuit.name
+        every = self._meters.values()
+        self._of_circuits = {each.circuit: each for each in every if each.measures == CIRCUIT}
+        # What panels give is hidden from the meters of these circuits.
+        self._fed = path_of(self._sunny, circuits)
+        self.readers: list[Callable[[Measure], Awaitable[None]]] = []
+        for meter in self._site.meters:
+            with_power = False
+            if meter.name in self._meters:
+                with_power = self._meters[meter.name].circuit in self._fed
+            read = reader(meter, with_power=with_power)
+            if read is not None:
+                self.readers.append(read)
         self._subscribed = Subscribed(self._site.meters)
         self.topics = self._subscribed.topics
         self.decision = Allocation(at=now)
@@ -334,23 +367,39 @@ class SiteState:
         shown = orjson.loads(orjson.dumps(self._shown))
         return KeptDecision(timestamp_of(self.decision.at), shown, orjson.loads(self.standings))
 
-    def measured(self, meter: str, amperes: Phases, now: float) -> bool:
+    def measured(
+        self, meter: str, amperes: Phases | None, watts: Phases | None, now: float
+    ) -> bool:
         """Take what a meter shows. Return False if the site has no such meter."""
         state = self._meters.get(meter)
         if state is None:
             return False
+        if watts is not None and state.meter.inverted:
+            watts = as_phases(-value for value in watts)
+        by_power = as_phases(value / VOLTS for value in watts or NOTHING)
+        if amperes is None:
+            amperes = by_power
         circuit = self.tree.circuits[state.circuit]
-        state.is_odd = not all(map(circuit.can_carry, amperes))
-        if not state.is_odd:
-            state.take(amperes, now)
-            self._wiring.measured(state.circuit, amperes, now)
+        state.is_odd = not all(map(circuit.can_carry, (*amperes, *by_power)))
+        if state.is_odd:
+            return True
+
+        # Where panels feed, currents have the sign of their power.
+        if watts is not None and circuit.name in self._fed:
+            amperes = measurements.signed(amperes, watts)
+        state.take(amperes, watts, now)
+        if state.measures == CIRCUIT:
+            self._wiring.measured(circuit.name, amperes, now)
+        is_counted = circuit.name == self._sunny and not state.is_stale(now)
+        if self.sun is not None and is_counted and watts is not None:
+            self.sun.take(state.measures, sum(watts), now)
         return True
 
     def heard(self, topic: str, payload: bytes, now: float) -> bool:
         """Take what was published now. Return False if no meter of a circuit showed anything by
         that."""
         readings = self._subscribed.heard(topic, payload, now)
-        known = [self.measured(shown.meter, shown.amperes, shown.at) for shown in readings]
+        known = [self.measured(*shown) for shown in readings]
         return any(known)
 
     def leapt(self, by: float, now: float) -> None:
@@ -360,6 +409,8 @@ class SiteState:
         self.overs.leapt(by)
         for meter in self._meters.values():
             meter.leapt(by, now)
+        if self.sun is not None:
+            self.sun.leapt()
         before = self.decision
         standings = {place: moved(standing, by) for place, standing in before.standings.items()}
         self.decision = replace(before, at=before.at + by, standings=standings)
@@ -483,10 +534,9 @@ class SiteState:
         # Nobody has explained what was above the limit for a minute. It is booked at its meter for
         # a while, because it may come back.
         for circuit, phase, amperes in self.overs.lasting(now):
-            for meter in self._meters.values():
-                if meter.circuit == circuit and not meter.is_stale(now):
-                    extra = highest_of([meter.exceeding(now), on([phase], amperes)])
-                    meter.extra = now, extra
+            over = self._of_circuits.get(circuit)
+            if over is not None and not over.is_stale(now):
+                over.extra = now, highest_of([over.exceeding(now), on([phase], amperes)])
         self._shown = self._as_shown(drawn, measured.grid)
         return self._shown, facts
 
@@ -529,7 +579,49 @@ class SiteState:
             grid_over_since=self._compliance.over_since(now),
             grid_says=grid_says(grid.amperes, grid.kilowatts, limits, ordered),
             kept=kept,
+            sun=self._sun_shown(now),
         )
+
+    def _sun_shown(self, now: float) -> LoadSun | None:
+        """Return the powers at the circuit with panels."""
+        if self.sun is None:
+            return None
+        shown: dict[str, float | None] = {}
+        for what, config in self.sun.meters.items():
+            meter = self._meters[config.name]
+            is_known = meter.watts is not None and not meter.is_stale(now)
+            shown[what] = sum(meter.watts or ()) if is_known else None
+        grid, panels, battery = shown[CIRCUIT], shown[PANELS], shown.get(BATTERY, 0.0)
+
+        cars: float | None = 0.0
+        below = self.sun_chargers
+        for car in self.present.cars:
+            if car.charger in below:
+                watts = measurements.watts_drawn(car, self.known_lines.get(car.place))
+                cars = None if cars is None or watts is None else cars + watts
+        share = None
+        house: float | None = None
+        if not (grid is None or panels is None or battery is None or cars is None):
+            house = max(0.0, grid + panels + battery - cars)
+            powers = (grid, -grid, panels, -battery, battery)
+            whole = [max(0, round(watts)) for watts in powers]
+            sun = SunMeasured(SECONDS, *whole).of_cars(round(cars))
+            share = round(sun / cars, 3) if cars >= 1 else None
+        return LoadSun(
+            circuit=self._sunny,
+            grid_w=_whole(grid),
+            panels_w=_whole(panels),
+            battery_w=_whole(shown.get(BATTERY)),
+            house_w=_whole(house),
+            cars_w=_whole(cars),
+            share=share,
+        )
+
+    @property
+    def sun_chargers(self) -> set[str]:
+        """The chargers below the circuit with panels."""
+        sockets = self.tree.sockets.values()
+        return {one.charger for one in sockets if self._sunny in self.tree.above(one.circuit)}
 
     def _car_shown(
         self, car: PluggedIn, drawn: float | None, kept_for_away: Mapping[Place, int]
@@ -541,7 +633,7 @@ class SiteState:
         ends = None if held is None else held.lease.ends
         socket = self.tree.sockets[place]
         charger = self.chargers.chargers.get(car.charger)
-        meters = [meter for meter in self._meters.values() if meter.circuit == limit.circuit]
+        meter = self._of_circuits.get(limit.circuit)
         kept = self._kept_beside(limit, kept_for_away)
         fields: dict[str, Any] = {
             "charger": car.charger,
@@ -562,7 +654,7 @@ class SiteState:
             "is_managed": charger is not None,
             "lease_a": None if held is None else held.lease.amperes,
             "lease_ends_at": None if ends is None else timestamp_of(ends),
-            "is_silent": any(meter.is_stale(decision.at) for meter in meters),
+            "is_silent": meter is not None and meter.is_stale(decision.at),
             "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
             "kept_a": sum(kept.values()),
             "kept_for": sorted({name for name, _ in kept}),
@@ -658,8 +750,9 @@ class SiteState:
                     yield car.place, used
 
     def _others(self, now: float) -> Iterator[tuple[str, OtherLoad]]:
-        for meter in self._meters.values():
-            circuit = meter.circuit
+        giving = [meter for meter in self._meters.values() if meter.measures != CIRCUIT]
+        given = added(highest_of([meter.amperes]) for meter in giving)
+        for circuit, meter in self._of_circuits.items():
             if meter.at is not None and not meter.is_stale(now):
                 # Once the house is known, only what was shown twice counts: what was shown once may
                 # be a car's, which its charger reports only now.
@@ -669,7 +762,12 @@ class SiteState:
                 least, most = self._drawn_below(circuit, now)
                 meter.compare(least, most, now)
                 most = meter.most_of_late(most, now)
-                house = measurements.house_between(meter.amperes, least, most, before)
+                total, seen_at = meter.amperes, [meter.at]
+                if circuit in self._fed:
+                    # What panels give makes no room, and what goes to the grid is no load.
+                    total = highest_of([added([total, given])])
+                    seen_at += [one.at for one in giving if one.at and not one.is_stale(now)]
+                house = measurements.house_between(total, least, most, before)
                 if before is None and least != most:
                     # Some of it may be cars, which must not be kept as the house.
                     yield circuit, OtherLoad(now=house, recent=house, highest=house)
@@ -677,7 +775,7 @@ class SiteState:
                 meter.house = house
                 readings = [car.reading for car in self.present.cars if car.reading is not None]
                 told_at = [seconds(reading.at) for reading in readings]
-                self._history.add(circuit, house, now, min([meter.at, *told_at]))
+                self._history.add(circuit, house, now, min([*seen_at, *told_at]))
             is_stale = meter.at is None or meter.is_stale(now)
             is_lost = meter.silent_seconds(now) > LOST_SECONDS
             other = self._history.other(circuit, now, stale=is_stale, lost=is_lost)
@@ -700,9 +798,9 @@ class SiteState:
         """Return what is certainly flowing at each circuit: what its meter shows, or the cars below
         it."""
         currents = {circuit: self._drawn_below(circuit, now)[0] for circuit in self.tree.order}
-        for meter in self._meters.values():
+        for circuit, meter in self._of_circuits.items():
             if not meter.is_stale(now):
-                currents[meter.circuit] = meter.amperes
+                currents[circuit] = meter.amperes
         return currents
 
     def _silences(self, now: float) -> Iterator[Fact]:

@@ -45,6 +45,10 @@ class Circuit:
     """Book 1.2 × of the highest other load, for houses whose evenings differ much."""
     meter: str = ""
     """The name of the meter that measures it; "" if none does."""
+    panels: str = ""
+    """The name of the meter of panels that feed it; its own meter is then at the grid's point."""
+    battery: str = ""
+    """The name of the meter of a battery beside the panels."""
 
     def can_carry(self, amperes: float) -> bool:
         """Whether a meter may show so much, below zero too: more, or what is no number, is the

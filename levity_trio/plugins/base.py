@@ -220,9 +220,14 @@ class Load(Protocol):
     def limited(self) -> Limited:
         """What this server limits; nothing where it decides nothing."""
 
-    def measured(self, meter: str, amperes: tuple[float, float, float]) -> bool:
-        """Take what a meter shows now. Return False if the site has no such meter, or another
-        server decides. Call it on the event loop only."""
+    def measured(
+        self,
+        meter: str,
+        amperes: tuple[float, float, float] | None,
+        watts: tuple[float, float, float] | None = None,
+    ) -> bool:
+        """Take what a meter shows now: A, active W with a sign, or both. Return False if the site
+        has no such meter, or another server decides. Call it on the event loop only."""
 
     @property
     def topics(self) -> frozenset[str]:

@@ -14,20 +14,22 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.load import modbus
-from levity_trio.load.document import MeterConfig, parse
-from levity_trio.load.meters import PublishedReading, Subscribed, reader
-from levity_trio.load.modbus import HEAD, MODELS, MeterFault, currents, length, request
-from levity_trio.load.tree import Phases
+from levity_trio.load.document import VOLTS, MeterConfig, parse
+from levity_trio.load.meters import MeterValues, PublishedReading, Subscribed, reader
+from levity_trio.load.modbus import HEAD, MODELS, POWERS, MeterFault, Model, length, request
+from levity_trio.load.modbus import shown as shown_by
+from levity_trio.load.tree import Phases, as_phases
 from tests.load.published import METERS, Published
 
 SHOWN = (1.5, 0.25, 16.0)
+WATTS = (345.0, -57.5, -3680.0)
 
 
-def registers(name: str, shown: Phases) -> dict[int, bytes]:
+def registers(model: Model, shown: Phases) -> dict[int, bytes]:
     """What a meter of a model has in its registers."""
-    model, found = MODELS[name], dict[int, bytes]()
-    for register, amperes in zip(model.registers, shown, strict=True):
-        value = amperes if model.shape == "f" else round(amperes / model.amperes)
+    found = dict[int, bytes]()
+    for register, one in zip(model.registers, shown, strict=True):
+        value = one / model.factor if model.shape == "f" else round(one / model.factor)
         data = struct.pack(f">{model.shape}", value)
         words = (data[2:], data[:2]) if model.is_swapped else (data[:2], data[2:])
         found |= {register: words[0], register + 1: words[1]}
@@ -46,14 +48,20 @@ def answer(asked: bytes, found: dict[int, bytes]) -> bytes:
     return HEAD.pack(transaction, 0, len(body) + 1, unit) + body
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_currents_of_each_model(name: str) -> None:
-    sent = request(MODELS[name], 7, 300)
-    got = answer(sent, registers(name, SHOWN))
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        *((MODELS[name], SHOWN) for name in MODELS),
+        *((POWERS[name], WATTS) for name in MODELS),
+    ],
+)
+def test_currents_and_powers_of_each_model(model: Model, shown: Phases) -> None:
+    sent = request(model, 7, 300)
+    got = answer(sent, registers(model, shown))
     head, body = got[: HEAD.size], got[HEAD.size :]
     assert length(head) == len(body)
-    assert currents(MODELS[name], sent, head, body) == pytest.approx(SHOWN)
-    assert currents(MODELS[name], request(MODELS[name], 7, 301), head, body) is None
+    assert shown_by(model, sent, head, body) == pytest.approx(shown)
+    assert shown_by(model, request(model, 7, 301), head, body) is None
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_currents_of_each_model(name: str) -> None:
 def test_what_is_of_no_use(body: bytes, why: str) -> None:
     sent = request(MODELS["SDM630"], 1, 1)
     with pytest.raises(MeterFault, match=why):
-        currents(MODELS["SDM630"], sent, sent[: HEAD.size], body)
+        shown_by(MODELS["SDM630"], sent, sent[: HEAD.size], body)
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.", bytes(7), b"\0\1\0\0\xff\xff\1"])
@@ -91,14 +99,14 @@ async def serving(handle: Serve) -> AsyncIterator[int]:
         nursery.cancel_scope.cancel()
 
 
-async def first_of(meter: MeterConfig) -> Phases:
+async def first_of(meter: MeterConfig, *, with_power: bool = False) -> MeterValues:
     """Read a meter until it shows something."""
-    send, receive = trio.open_memory_channel[Phases](10)
-    read = reader(meter)
+    send, receive = trio.open_memory_channel[MeterValues](10)
+    read = reader(meter, with_power=with_power)
     assert read is not None
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(read, lambda _name, shown: send.send_nowait(shown))
+            nursery.start_soon(read, lambda _name, *shown: send.send_nowait(shown))
             shown = await receive.receive()
             nursery.cancel_scope.cancel()
     return shown
@@ -113,7 +121,7 @@ async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(
     async def handle(stream: trio.SocketStream) -> None:
         async with stream:
             async for asked in stream:
-                turn, got = next(turns), answer(bytes(asked), registers("EM24", SHOWN))
+                turn, got = next(turns), answer(bytes(asked), registers(MODELS["EM24"], SHOWN))
                 if turn == 0:
                     await stream.send_all(got[:9])
                     return
@@ -132,7 +140,9 @@ async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(
             unit=3,
             every_seconds=0.01,
         )
-        assert await first_of(meter) == pytest.approx(SHOWN)
+        amperes, watts = await first_of(meter)
+    assert amperes == pytest.approx(SHOWN)
+    assert watts is None
     lines = [(line["event"], line.get("reason")) for line in log_lines if "meter" in line]
     assert lines == [
         ("a meter cannot be read; it is tried again", "the meter closed the connection"),
@@ -140,14 +150,43 @@ async def test_a_meter_over_modbus_is_read_again_after_it_hung_up(
     ]
 
 
+async def test_a_meter_at_the_grid_is_asked_for_its_powers_too() -> None:
+    found = registers(MODELS["EM24"], SHOWN) | registers(POWERS["EM24"], WATTS)
+
+    async def handle(stream: trio.SocketStream) -> None:
+        async with stream:
+            async for asked in stream:
+                await stream.send_all(answer(bytes(asked), found))
+
+    async with serving(handle) as port:
+        meter = MeterConfig(name="Main", kind="modbus", address=f"127.0.0.1:{port}", model="EM24")
+        amperes, watts = await first_of(meter, with_power=True)
+    assert amperes == pytest.approx(SHOWN)
+    assert watts == pytest.approx(WATTS)
+
+
+PRO = dict(zip(("a_current", "b_current", "c_current"), SHOWN, strict=True))
+ACT = dict(zip(("a_act_power", "b_act_power", "c_act_power"), WATTS, strict=True))
+
+
 @pytest.mark.parametrize(
-    ("document", "meter"),
+    ("document", "meter", "shown"),
     [
-        ({"emeters": [{"current": one} for one in SHOWN]}, {"model": "shelly3em"}),
-        ({"a": {"b": ["x", "1.5"]}}, {"path": ("a.b.1",)}),
+        ({"emeters": [{"current": one} for one in SHOWN]}, {"model": "shelly3em"}, (SHOWN, None)),
+        (
+            {"emeters": [{"current": a, "power": w} for a, w in zip(SHOWN, WATTS, strict=True)]},
+            {"model": "shelly3em"},
+            (SHOWN, WATTS),
+        ),
+        (PRO | ACT, {"model": "shellypro3em"}, (SHOWN, WATTS)),
+        (PRO | {"a_act_power": None}, {"model": "shellypro3em"}, (SHOWN, None)),
+        ({"a": {"b": ["x", "1.5"]}}, {"path": ("a.b.1",)}, ((1.5, 0.0, 0.0), None)),
+        ({"p": -2.3}, {"path": ("p",), "shows": "kW"}, (None, (-2300.0, 0.0, 0.0))),
     ],
 )
-async def test_a_meter_over_http(document: object, meter: dict[str, object]) -> None:
+async def test_a_meter_over_http(
+    document: object, meter: dict[str, object], shown: MeterValues
+) -> None:
     body = orjson.dumps(document)
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -158,10 +197,10 @@ async def test_a_meter_over_http(document: object, meter: dict[str, object]) -> 
             )
 
     async with serving(handle) as port:
-        shown = await first_of(
+        found = await first_of(
             MeterConfig(name="Main", kind="http", url=f"http://127.0.0.1:{port}/status", **meter)  # type: ignore[arg-type]  # by the case
         )
-    assert shown == (SHOWN if "model" in meter else (1.5, 0.0, 0.0))
+    assert found == shown
 
 
 @pytest.mark.parametrize(
@@ -247,7 +286,10 @@ def test_what_real_meters_publish(published: Published) -> None:
             for number, (topic, payload) in enumerate(published.messages)
         ]
         assert not any(early)
-        assert last == [PublishedReading("Main", pytest.approx(published.amperes), 10.0 * round_)]  # type: ignore[arg-type]  # like it
+        ((meter, amperes, watts, at),) = last
+        assert (meter, at) == ("Main", 10.0 * round_)
+        shown = amperes or as_phases(watt / VOLTS for watt in watts or ())
+        assert shown == pytest.approx(published.amperes)
 
 
 def test_a_phase_that_is_no_longer_published_makes_the_meter_silent() -> None:
@@ -256,7 +298,7 @@ def test_a_phase_that_is_no_longer_published_makes_the_meter_silent() -> None:
         one for number in range(20) for one in subscribed.heard("a", b"%d" % number, float(number))
     ] == []
     assert [*subscribed.heard("b", b"3", 30.0)] == [
-        PublishedReading("Main", (19.0, 3.0, 0.0), 19.0)
+        PublishedReading("Main", (19.0, 3.0, 0.0), None, 19.0)
     ]
     assert [*subscribed.heard("c", b"3", 31.0)] == []
 
@@ -269,8 +311,8 @@ def test_a_topic_of_two_meters() -> None:
     ).meters
     found = [*Subscribed(meters).heard("a", b'{"x": 1, "y": 2}', 0.0)]
     assert found == [
-        PublishedReading("One", (1.0, 0.0, 0.0), 0.0),
-        PublishedReading("Two", (2.0, 0.0, 0.0), 0.0),
+        PublishedReading("One", (1.0, 0.0, 0.0), None, 0.0),
+        PublishedReading("Two", (2.0, 0.0, 0.0), None, 0.0),
     ]
 
 
@@ -280,7 +322,7 @@ def test_rubbish_is_logged_when_it_begins_and_when_it_ends(log_lines: list[Event
         for payload in (b"", b"<ok>", b'{"x": 1}', b"9" * 70_000):
             assert [*subscribed.heard("a", payload, 0.0)] == []
         assert [*subscribed.heard("a", b'{"x": 1, "y": 2}', 5.0)] == [
-            PublishedReading("Main", (1.0, 2.0, 0.0), 5.0)
+            PublishedReading("Main", (1.0, 2.0, 0.0), None, 5.0)
         ]
     assert [(line["event"], line.get("reason")) for line in log_lines] == [
         ("a meter publishes what is of no use", "what it told is of no use: it is not JSON"),

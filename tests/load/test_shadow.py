@@ -508,7 +508,7 @@ async def test_a_meter_that_cannot_be_read_at_all_ends_nothing(
         await trio.sleep(3)
         raise KeyError("model")
 
-    monkeypatch.setattr("levity_trio.load.site.reader", lambda _meter: failing)
+    monkeypatch.setattr("levity_trio.load.site.reader", lambda _meter, **_: failing)
     async with Served(books).running() as server:
         server.set_site(METERED)
         plug_in(server, "CP-1")

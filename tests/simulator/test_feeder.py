@@ -139,8 +139,8 @@ async def test_the_server_reads_its_meter() -> None:
     assert read is not None
     found = trio.Event()
 
-    def measured(_name: str, amperes: Phases) -> None:
-        assert amperes == shown
+    def measured(_name: str, amperes: Phases | None, watts: Phases | None) -> None:
+        assert (amperes, watts) == (shown, None)
         found.set()
 
     with trio.fail_after(60):

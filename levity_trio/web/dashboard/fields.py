@@ -171,6 +171,10 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
+        ("/api/admin/load/meters", "measures"): "What it measures",
+        ("/api/admin/load/meters", "path"): "Places in its JSON, one a line",
+        ("/api/admin/load/meters", "shows"): "What it publishes",
+        ("/api/admin/load/meters", "inverted"): "It counts the other way",
         ("/api/admin/meters/{id}", "unit"): "Unit of what it publishes",
     }
 )
@@ -190,6 +194,11 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "small business": "Small business (§ 19 UStG): no tax",
         "exempt": "Exempt: no tax, for a reason that stands on the bills",
         "no business": "No business: neighbours share the costs",
+        "circuit": "House and chargers: all that comes from the grid",
+        "panels": "Solar panels",
+        "battery": "A battery",
+        "mqtt": "Another one, over MQTT",
+        "push": "Another one: a program sends what it shows",
     }
 )
 """What words mean that people choose from, in the order in which they stand."""
@@ -198,6 +207,7 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
     "/api/admin/chargers": ("vendor", "model"),
     "/api/admin/meters": ("topic", "path", "unit"),
     "/api/admin/meters/{id}": ("topic", "path", "unit"),
+    "/api/admin/load/meters": ("circuit", "unit", "topic", "path", "shows", "inverted"),
     "/api/admin/biller": ("reminder_after", "reminder_en", "reminder_de"),
     "/api/admin/load/site": ("feeder",),
     "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),

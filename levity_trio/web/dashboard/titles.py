@@ -82,6 +82,7 @@ TITLES: Final = _by_request(
             "POST /load/site/preview": "Check a feeder",
             "POST /load/what-if": "What another feeder would have done",
             "PUT /load/rotations": "Say how a charger is wired",
+            "PUT /load/meters": "Enter a meter",
             "POST /load/meters/{name}": "Tell what a meter shows",
             "PUT /load/limits": "Limit a charger by hand",
             "POST /load/chargers": "Begin to limit chargers",

@@ -88,8 +88,8 @@ OF_THINGS = {
 }
 """Texts that are no words about people. Numbers of cards stay, as they do with sessions."""
 WORDS_ABOUT_THINGS = {
-    "address": ("stations", "chargers/{id}/security-profile"),
-    "name": ("tokens", "stations", "chargers", "webhooks", "backends"),
+    "address": ("stations", "chargers/{id}/security-profile", "load/meters"),
+    "name": ("tokens", "stations", "chargers", "webhooks", "backends", "load/meters"),
     "root": ("backends",),
     "other_cards": ("backends",),
     "begins_on": ("backends",),

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from levity_trio.billing.sun import SunMeasured
 from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.sent.readings import OUTLET, watts_of
@@ -101,7 +102,8 @@ class LoadKept:
 
 @record
 class LoadMeter:
-    """A meter as it last showed a current; `at` and `amperes` are null before it has.
+    """A meter as it last showed a current; `at` and `amperes` are null before it has. It `measures`
+    its circuit, or the panels or the battery there.
 
     `why` it needs a look: it is silent or frozen, shows what is impossible, or the same for an
     hour; `says` is that in words. It has been so, or has shown the same, since `since`. The same
@@ -116,6 +118,26 @@ class LoadMeter:
     why: str = ""
     since: str | None = None
     says: str = ""
+    measures: str = "circuit"
+
+
+@record
+class LoadSun:
+    """The powers in W at the circuit with panels, null while nobody knows them.
+
+    `grid_w` is what comes from the grid, below zero what goes there; `panels_w` what the panels
+    give; `battery_w` what a battery gives, below zero what it takes, and null without one. What
+    consumers draw is `cars_w` and `house_w`, all else. `share` is how much of the cars' power is
+    sun: 0 to 1, null while they draw nothing.
+    """
+
+    circuit: str
+    grid_w: int | None
+    panels_w: int | None
+    battery_w: int | None
+    house_w: int | None
+    cars_w: int | None
+    share: float | None
 
 
 @record
@@ -134,7 +156,7 @@ class LoadNow:
 
     The grid operator allows `grid_a` on each phase, or `grid_kw` on all together, to the `chargers`
     or the `connection` (`grid_of`), of which `grid_drawn` is drawn in the same unit: `grid_says` it
-    in words. More is drawn since `grid_over_since`.
+    in words. More is drawn since `grid_over_since`. `sun` is null where no circuit has panels.
     """
 
     at: str
@@ -150,6 +172,7 @@ class LoadNow:
     grid_drawn: float | None = None
     grid_over_since: str | None = None
     grid_says: str = ""
+    sun: LoadSun | None = None
 
 
 def grid_says(amperes: float | None, kilowatts: float | None, limits: str, drawn_of: float) -> str:
@@ -171,6 +194,7 @@ def load_now(db: Database) -> LoadNow | None:
     if not found:
         return None
     shown = in_stored(found[0][0])
+    sun = shown.get("sun")
     return LoadNow(
         at=shown["at"],
         is_shadow=shown["is_shadow"],
@@ -180,6 +204,7 @@ def load_now(db: Database) -> LoadNow | None:
         over=[LoadOver(**over) for over in shown["over"]],
         **{name: shown[name] for name in _OF_GRID if name in shown},
         kept=[LoadKept(**kept) for kept in shown.get("kept", ())],
+        sun=None if sun is None else LoadSun(**sun),
     )
 
 
@@ -229,12 +254,15 @@ _OF_METER: Final = N_(
             "The meter {1} shows more than can flow there, so cars may get less than there is"
         ),
         "same": "The meter {1} has shown the same for an hour: look whether it measures",
+        "sun": "The meter {1} is silent: until it shows something, no sun is counted",
     }
 )
 
 
-def meter_says(name: str, why: str) -> str:
+def meter_says(name: str, why: str, measures: str = "circuit") -> str:
     """Say in English why a meter needs a look; nothing if it does not."""
+    if why and measures != "circuit":
+        why = "sun"
     return Told(_OF_METER.get(why, _OF_METER["same"]), name) if why else ""
 
 
@@ -667,6 +695,21 @@ def load_day(db: Database, day: str, zone: str, since: str, until: str) -> LoadD
         lines=shown_lines,
         cars=shown_cars,
     )
+
+
+def sun_begun(db: Database, site: int) -> tuple[int, SunMeasured] | None:
+    """Return the newest quarter of which sun was measured, and what; None if that was by another
+    site."""
+    found = db.execute(_SUN_BEGUN).fetchall()
+    for quarter, by, *measured in found:
+        return (quarter, SunMeasured(*measured)) if by == site else None
+    return None
+
+
+_SUN_BEGUN: Final = (
+    "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
+    "discharge_wh FROM sun_quarter ORDER BY quarter DESC LIMIT 1"
+)
 
 
 # What is plugged in

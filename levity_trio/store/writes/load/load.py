@@ -4,13 +4,14 @@ want, and what cars missed because of us."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import timedelta
 from typing import Final
 
-from levity_trio.charging.quarters import quarter_of
-from levity_trio.charging.sent.evidence import seconds
+from levity_trio.billing.sun import SunMeasured
+from levity_trio.charging.quarters import SECONDS, quarter_of
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.load_spans import PRICE, WAITED, WHY
@@ -133,6 +134,44 @@ def keep_quarter(
             "ON CONFLICT (quarter, cp_id, conn_id) DO NOTHING",
             astuple(car),
         )
+
+
+def keep_sun(
+    db: UnitOfWork, site: int, quarter: int, measured: SunMeasured, chargers: Iterable[str]
+) -> None:
+    """Store what was measured of the sun in a quarter of an hour, unless more of it is known.
+    Sessions that ended in it may have another price now."""
+    values = quarter, site, *measured
+    if not db.changed(_KEEP_SUN, values):
+        return
+    for charger in chargers:
+        db.execute(
+            "INSERT INTO sun_charger (site_id, cp_id) SELECT ?, id FROM cp WHERE id = ? "
+            "ON CONFLICT (site_id, cp_id) DO NOTHING",
+            (site, charger),
+        )
+    begins = timestamp_of(quarter * SECONDS)
+    ended = db.rows(_ENDED_IN_SUN, (site, begins))
+    for statement in (
+        "DELETE FROM bill_work WHERE tx_id = ?",
+        "INSERT INTO bill_work (tx_id) VALUES (?)",
+    ):
+        for row in ended:
+            db.execute(statement, row)
+
+
+_KEEP_SUN: Final = (
+    "INSERT INTO sun_quarter (quarter, site_id, seconds, import_wh, export_wh, generation_wh, "
+    "charge_wh, discharge_wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (quarter) DO UPDATE SET (seconds, import_wh, export_wh, generation_wh, "
+    "charge_wh, discharge_wh) = (excluded.seconds, excluded.import_wh, excluded.export_wh, "
+    "excluded.generation_wh, excluded.charge_wh, excluded.discharge_wh) "
+    "WHERE excluded.seconds > sun_quarter.seconds"
+)
+_ENDED_IN_SUN: Final = (
+    "SELECT booked.tx_id FROM sun_charger JOIN booked ON booked.cp_id = sun_charger.cp_id "
+    "WHERE site_id = ? AND price IN ('due', 'booked', 'unpriced') AND ended_at >= ?"
+)
 
 
 def learned(

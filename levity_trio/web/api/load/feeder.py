@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from math import ceil
 from operator import attrgetter
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import trio
 from msgspec import Meta
@@ -65,7 +65,7 @@ from levity_trio.store.reads.load.load import (
 from levity_trio.store.reads.load.load_day import LoadPast, load_past
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.load import load as writes
-from levity_trio.told import Told, joined
+from levity_trio.told import N_, Told, joined
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import CONNECTORS, Endpoints, Request, Role, TypedRequest
@@ -131,6 +131,8 @@ class LoadCircuit:
     amperes: float
     parent: str | None
     meter: str | None
+    panels: str | None
+    battery: str | None
     reserve: float | None
     cautious: bool
     highest_a: list[float] | None
@@ -258,15 +260,20 @@ def _toml(body: SiteBody) -> str:
         if model not in METERS:
             # The words say how to find out what the house draws.
             raise invalid("house", FIND_OUT)
-        address = feeder.address.removeprefix("http://").strip("/ ")
-        if not address:
-            raise invalid("address", Told("give that of its meter in your network"))
-        meter = MeterConfig(name=HOUSE, kind="modbus", address=address, model=model)
-        if model in PAGES:
-            url = f"http://{address}{PAGES[model]}"
-            meter = MeterConfig(name=HOUSE, kind="http", url=url, model=model)
+        meter = _meter(HOUSE, model, feeder.address)
         site = replace(site, meters=(meter,), circuits=(replace(circuit, meter=HOUSE),))
     return written(site)
+
+
+def _meter(name: str, model: str, address: str, unit: int = 1) -> MeterConfig:
+    """Return a meter that is asked. Raises Problem."""
+    address = address.removeprefix("http://").strip("/ ")
+    if not address:
+        raise invalid("address", Told("give that of its meter in your network"))
+    if model in PAGES:
+        url = f"http://{address}{PAGES[model]}"
+        return MeterConfig(name=name, kind="http", url=url, model=model)
+    return MeterConfig(name=name, kind="modbus", address=address, unit=unit, model=model)
 
 
 def _shown(toml: str, known: _SiteChecks) -> LoadSiteShown:
@@ -322,6 +329,8 @@ def _circuit(circuit: Circuit, known: _SiteChecks) -> LoadCircuit:
         circuit,
         parent=circuit.parent or None,
         meter=circuit.meter or None,
+        panels=circuit.panels or None,
+        battery=circuit.battery or None,
         highest_a=highest_a,
     )
 
@@ -369,13 +378,87 @@ async def confirm_rotation(request: TypedRequest[None, RotationBody]) -> LoadSit
     return await get_load_site(request)
 
 
+class LoadMeterBody(ClientInput, kw_only=True):
+    """A meter of a circuit, or of the panels or the battery there; one of this name is replaced."""
+
+    name: Charger
+    measures: Literal["circuit", "panels", "battery"] = "circuit"
+    circuit: Annotated[str, Meta(description="If left out: the feeder.")] = ""
+    model: Literal[
+        "SDM630",
+        "SDM72",
+        "EM24",
+        "EM340",
+        "B23",
+        "iEM3155",
+        "PAC2200",
+        "shelly3em",
+        "shellypro3em",
+        "mqtt",
+        "push",
+    ]
+    address: Annotated[str, Meta(description="In your network, of a meter that is asked.")] = ""
+    unit: Annotated[int, Meta(ge=0, le=255, description="Of Modbus.")] = 1
+    inverted: Annotated[
+        bool, Meta(description="It counts what comes from the grid, or is given, below zero.")
+    ] = False
+    topic: tuple[str, ...] = ()
+    path: Annotated[tuple[str, ...], Meta(description="Where its JSON has the phases.")] = ()
+    shows: Annotated[
+        Literal["A", "mA", "W", "kW"], Meta(description="Over MQTT. With panels, W or kW.")
+    ] = "A"
+
+
+@ENDPOINTS.put(f"{LOAD}/meters", Role.ADMIN, "invalid", "conflict", "not_found")
+async def enter_meter(request: TypedRequest[None, LoadMeterBody]) -> LoadSiteShown:
+    """Enter a meter of a circuit, or of its panels or its battery"""
+    body = request.body
+    known = await _known_now(request)
+    if known.version is None:
+        raise _unmanaged()
+    site = parse(known.version.toml)
+    # The feeder, unless another one is named.
+    wanted = [one for one in site.circuits if one.name == body.circuit or not body.circuit]
+    wanted.sort(key=lambda circuit: circuit.parent)
+    if not wanted:
+        names = ", ".join(circuit.name for circuit in site.circuits)
+        raise invalid("circuit", Told("there is none of this name; there are: {1}", names))
+    circuit = wanted[0]
+    slots = {"circuit": circuit.meter, "panels": circuit.panels, "battery": circuit.battery}
+    before, slots[body.measures] = slots[body.measures], body.name
+    if before not in ("", body.name):
+        template = N_("{1} has the meter {2} already: give its name to replace it")
+        raise conflict(Told(template, circuit.name, before), field="name")
+
+    if body.model in METERS:
+        meter = _meter(body.name, body.model, body.address, body.unit)
+    else:
+        meter = MeterConfig(
+            name=body.name, kind=body.model, topic=body.topic, path=body.path, shows=body.shows
+        )
+    others = [other for other in site.meters if other.name != body.name]
+    meters = (*others, replace(meter, inverted=body.inverted))
+    own, panels, battery = slots.values()
+    measured = replace(circuit, meter=own, panels=panels, battery=battery)
+    circuits = tuple(measured if one is circuit else one for one in site.circuits)
+    toml = written(replace(site, circuits=circuits, meters=meters))
+    try:
+        parse(toml)
+    except DocumentRefused as refused:
+        raise invalid("name", str(refused)) from None
+    await request.write(writes.change_site, known.version.toml, toml)
+    return await get_load_site(request)
+
+
 # What is measured, wanted and ordered
 
 
 class CurrentsBody(ClientInput):
-    """A per phase as a meter shows it now; a meter with one phase gives one."""
+    """What a meter shows now by phase: A, active power in W with a sign, or both; a meter with one
+    phase gives one value. Without A, they are W / 230."""
 
-    amperes: Annotated[list[float], Meta(min_length=1, max_length=3)]
+    amperes: Annotated[list[float], Meta(min_length=1, max_length=3)] | None = None
+    watts: Annotated[list[float], Meta(min_length=1, max_length=3)] | None = None
 
 
 class HandBody(LoadConnectorBody, kw_only=True):
@@ -410,10 +493,16 @@ class GridBody(ClientInput):
 )
 async def push_meter(request: TypedRequest[None, CurrentsBody]) -> None:
     """Tell what a meter of the kind push shows; send it every few seconds"""
-    load, name, amperes = request.api.load, request.path["name"], request.body.amperes
-    if not all(abs(current) <= MOST_AMPERES for current in amperes):
-        raise invalid("amperes", Told("give numbers up to {1}", MOST_AMPERES))
-    if load is not None and load.measured(name, as_phases(amperes)):
+    load, name, body = request.api.load, request.path["name"], request.body
+    if body.amperes is None and body.watts is None:
+        raise invalid("amperes", Told("give amperes, watts or both"))
+    shown: list[Phases | None] = []
+    most = {"amperes": MOST_AMPERES, "watts": MOST_AMPERES * VOLTS}
+    for field, values in (("amperes", body.amperes), ("watts", body.watts)):
+        if not all(abs(value) <= most[field] for value in values or ()):
+            raise invalid(field, Told("give numbers up to {1}", most[field]))
+        shown.append(None if values is None else as_phases(values))
+    if load is not None and load.measured(name, *shown):
         return
 
     # The duty may be at another server: then the meter is known here, too, and only cannot be

@@ -136,7 +136,8 @@ def _why(now: LoadNow, car: LoadCar, above: _Above, zone: ZoneInfo) -> LoadWhy:
     own = [line for line in now.lines if _is_at(car, line, above)]
     line = min(binding or own or now.lines, key=lambda line: line.free_a)
 
-    meter = next((meter for meter in now.meters if meter.circuit == line.circuit), None)
+    measured = (one for one in now.meters if one.measures == "circuit")
+    meter = next((meter for meter in measured if meter.circuit == line.circuit), None)
     others = [other for other in now.cars if other is not car and _is_at(other, line, above)]
     held = round(OUTAGE * line.limit_a, 1)
     ledger = LoadLedger(house_a=line.house_a, cars_a=line.cars_a, limit_a=line.limit_a)

@@ -18,6 +18,7 @@ from levity_trio.billing.tariff_values import YEARS
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.documents.cells import inert
 from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.load.sun import SunDay, sun_day
 from levity_trio.store.reads.transactions.costs import with_costs
 from levity_trio.store.reads.transactions.history import (
     Grouping,
@@ -125,6 +126,19 @@ def read_power(db: Database, server: Server, wanted: date | None = None) -> DayP
     day = wanted or local_today(server)
     times = [begins_at(begin, zone) for begin in (day - DAY, day, day + DAY)]
     return power_of_day(db, day=str(day), zone=str(zone), times=times, now=server.stamp())
+
+
+@ENDPOINTS.get("/api/sun", Role.VIEWER)
+async def get_sun(request: TypedRequest[PowerQuery, None]) -> SunDay:
+    """Show a day of the house's own sun by the quarter of an hour, and how much of it went into
+    cars. It is kept as long as bills."""
+    day = None if request.query.day is None else local_day(request.query.day, "day")
+    return await request.read(read_sun, server=request.api, wanted=day)
+
+
+def read_sun(db: Database, server: Server, wanted: date | None = None) -> SunDay:
+    """Return the sun of a day; by default, of today."""
+    return sun_day(db, read_power(db, server, wanted))
 
 
 @ENDPOINTS.get("/api/history", Role.VIEWER, "forbidden", other_media_types=(CSV,))

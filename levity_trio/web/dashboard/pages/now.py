@@ -230,7 +230,7 @@ def feeder(load: LoadNow | None) -> Values:
     for line in load.lines:
         lines.setdefault(line.circuit, []).append(line)
     tight = {car.circuit for car in load.cars} | {over.circuit for over in load.over}
-    meters = {meter.circuit: meter for meter in load.meters}
+    meters = {meter.circuit: meter for meter in load.meters if meter.measures == "circuit"}
 
     circuits: list[Values] = []
     for name, lines_of_circuit in lines.items():
