@@ -4,13 +4,13 @@ the ledger agrees."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.billing.money import tax_sums
+from levity_trio.billing.money import CURRENCIES, minor_units, tax_sums
+from levity_trio.billing.statement import Line
 from levity_trio.store.billing.rows import lines_of, taxes_text
 from levity_trio.store.billing.sealing import OF_SEAL, differing, newest_of
 from levity_trio.store.billing.statements import (
@@ -212,19 +212,23 @@ def sums(db: Database) -> Iterator[str]:
             )
 
 
+def _is_sum(line: Line, currency: str) -> bool:
+    exact = sum((one.cost for one in line.quarters), Fraction())
+    is_all = line.quantity == sum(one.wh for one in line.quarters)
+    return is_all and line.amount == minor_units(exact, CURRENCIES[currency])
+
+
 def _wrong_sums(figures: dict[str, Any], positions: list[dict[str, Any]]) -> Iterator[str]:
     is_gross = figures["prices"] == "gross"
-    by_way = {
-        is_prepaid: [line for one in found for line in lines_of(one["lines"])]
-        for is_prepaid, found in groupby(
-            sorted(positions, key=itemgetter("is_prepaid")), itemgetter("is_prepaid")
-        )
-    }
-    claimed, prepaid = (tax_sums(by_way.get(way, []), are_gross=is_gross) for way in (0, 1))
-    if any(
-        one["amount"] != sum(line.amount for line in lines_of(one["lines"])) for one in positions
-    ):
-        yield "a position is not the sum of its lines"
+    by_way: dict[int, list[Line]] = {0: [], 1: []}
+    for one in positions:
+        lines = lines_of(one["lines"])
+        by_way[one["is_prepaid"]] += lines
+        if one["amount"] != sum(line.amount for line in lines):
+            yield "a position is not the sum of its lines"
+        if any(line.quarters and not _is_sum(line, figures["currency"]) for line in lines):
+            yield "a line is not the sum of its quarters of an hour"
+    claimed, prepaid = (tax_sums(by_way[way], are_gross=is_gross) for way in (0, 1))
     if taxes_text(claimed) != figures["taxes"]:
         yield f"its taxes are not those of its lines: {orjson.loads(figures['taxes'])}"
     total = sum(tax.gross for tax in claimed)
