@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 _A_DAY: Final = 96
 _NEWEST: Final = 2**62
+DAYS_KEPT: Final = 32
+"""Days of converted prices that are kept from one read to the next."""
 _SERIES: Final = "SELECT id, currency, prices FROM series WHERE name = ?"
 _VALUES: Final = (
     "SELECT quarter, price FROM series_value WHERE series_id = ? AND quarter BETWEEN ? AND ? "
@@ -123,11 +125,8 @@ class PriceSeries:
         if moving.is_average:
             quarters = range(day * _A_DAY, (day + 1) * _A_DAY)
             found = [(one, self._mean(moving.series, self._month(one))) for one in quarters]
-        return {
-            one: price_by(version, moving, price, is_gross=known.are_gross)
-            for one, price in found
-            if price is not None
-        }
+        prices = tuple((one, price) for one, price in found if price is not None)
+        return _converted(version, moving, known.are_gross, prices)
 
     def _named(self, name: str) -> KnownSeries | None:
         for number, currency, prices in self._rows(_SERIES, (name,)):
@@ -154,6 +153,14 @@ class PriceSeries:
         known = self.prices(name, first, last)
         is_known = 10 * len(known) >= 9 * (last - first + 1)
         return sum(known.values(), Fraction()) / len(known) if is_known else None
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _converted(
+    version: Tariff, moving: MovingPrice, is_gross: bool, prices: Sequence[tuple[int, Fraction]]
+) -> Mapping[int, Fraction]:
+    """Return what a kWh costs in the quarters of a day. Each household's page asks for the same."""
+    return {one: price_by(version, moving, price, is_gross=is_gross) for one, price in prices}
 
 
 def known_then(rows: Rows, transaction: int) -> int | None:
