@@ -41,7 +41,7 @@ GROUPS: Final = {
         ),
         *("certificate", "token", "user", "drain"),
     ),
-    "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
+    "Bill": ("tariff", "series", "bill", "wallet", "meter", "reconcile"),
     "Keep": ("backup", "check", "restore", "move"),
     "Simulate": ("demo", "simulate", "simulator", "verify"),
     "Read": ("help",),

@@ -62,7 +62,7 @@ TYPED_AS: Final[Mapping[str, str]] = {
 }
 """Fields whose option or argument has another name; one that goes on with a unit or `_at` is found
 without."""
-NAMES: Final[Mapping[str, str]] = {"accounts": "household", "vehicles": "car"}
+NAMES: Final[Mapping[str, str]] = {"accounts": "household", "series": "series", "vehicles": "car"}
 """What people call a resource of the API, and the command for it."""
 NEEDED: Final = "this is needed"
 """What the API says of a field that was left out."""

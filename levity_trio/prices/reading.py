@@ -16,6 +16,7 @@ from decimal import Decimal
 from io import StringIO
 from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from levity_trio.billing.money import typed_number
 from levity_trio.billing.months import beginning
@@ -57,6 +58,19 @@ class Source:
     time: str = "time"
     price: str = "price"
     unit: str = "EUR/MWh"
+
+    def check(self, currency: str) -> None:
+        """Raises PricesRefused for a unit or an address that cannot be."""
+        _shift(self.unit, currency)
+        address = self.address(OLDEST, UTC)
+        is_written = address.isascii() and address.isprintable() and " " not in address
+        with suppress(ValueError):  # of a port that is none
+            to = urlsplit(address)
+            if is_written and to.scheme in ("http", "https") and to.hostname and to.port != 0:
+                if to.username is None:
+                    return
+                raise PricesRefused(Told("leave the password out of the address"))
+        raise PricesRefused(Told("{1} is no address of a web server", repr(self.url or "")))
 
     def address(self, day: date, zone: tzinfo) -> str:
         """Return the URL from which the prices of a local day are fetched."""

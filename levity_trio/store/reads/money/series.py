@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
+from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import ListPage, WantedPage, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import Day, Told
+from levity_trio.wire.times import from_seconds, stamp
 
 
 @record
@@ -17,9 +20,8 @@ class Series:
     """A series of prices for a kWh, gross or net. `source` is where they are fetched and how they
     are read; none: people enter them.
 
-    `until` is the last quarter of an hour that has a price, counted from 1970. `failure` is what
-    the last attempt to fetch them, at `tried_at`, lacked. Since `since`, people miss the prices of
-    the local day `missing`.
+    Prices are known `until` a time. `failure` is what the last attempt to fetch them, at
+    `tried_at`, lacked. Since `since`, people miss the prices of the local day `missing`.
     """
 
     id: int
@@ -29,7 +31,7 @@ class Series:
     source: Any
     changed_at: str
     changed_by: str
-    until: int | None
+    until: str | None
     tried_at: str | None
     failure: str | None
     missing: str | None
@@ -63,9 +65,15 @@ def pages(db: Database, name: str | None, wanted: WantedPage) -> ListPage[Series
 
 def series(db: Database, number: int | None = None) -> list[Series]:
     """Return all series that are fetched, or the one of a number."""
-    if number is None:
-        return _SERIES.every(db, f"{_FROM} WHERE source IS NOT NULL ORDER BY id")
-    return _SERIES.every(db, f"{_FROM} WHERE id = ?", (number,))
+    which, values = "source IS NOT NULL", list[int]()
+    if number is not None:
+        which, values = "id = ?", [number]
+    found = list[Series]()
+    for one in _SERIES.every(db, f"{_FROM} WHERE {which} ORDER BY id", values):
+        # The row has the number of the last quarter.
+        end = one.until and stamp(from_seconds((int(one.until) + 1) * SECONDS))
+        found.append(replace(one, until=end))
+    return found
 
 
 def prices(db: Database, number: int, first: int, last: int) -> dict[int, str]:

@@ -17,6 +17,7 @@ from levity_trio.billing.money import CURRENCIES
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.records import record
+from levity_trio.store.billing.quarters import price_again
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,
@@ -36,10 +37,6 @@ _OF_RANGE: Final = (
     "SELECT quarter, price FROM series_value AS value WHERE series_id = ?1"
     " AND quarter BETWEEN ?2 AND ?3 AND batch_id = (SELECT max(batch_id) FROM series_value"
     " WHERE series_id = ?1 AND quarter = value.quarter)"
-)
-_TOUCHED: Final = (
-    "SELECT tx_id FROM booked WHERE price IN ('due', 'booked', 'unpriced')"
-    " AND started_at < ? AND ended_at >= ?"
 )
 
 
@@ -153,7 +150,11 @@ def add_prices(
             " SELECT ?, CAST(one.key AS INTEGER), ?, one.value FROM json_each(?) AS one",
             (number, batch, json.dumps(new)),
         )
-        _list(db, min(map(int, new)), max(map(int, new)))
+        first, last = min(map(int, new)), max(map(int, new))
+        # The mean of a month concerns all its sessions.
+        if any("average" in text for (text,) in db.rows("SELECT toml FROM tariff_version")):
+            first, last = first - MONTH_QUARTERS, last + MONTH_QUARTERS
+        price_again(db, first, last)
     return AddedPrices(len(new), len(values) - len(new) - len(kept), kept)
 
 
@@ -178,14 +179,3 @@ def keep_fetch(db: UnitOfWork, number: int, failure: str | None, day: date | Non
         db.record(fact)
     elif before and not missing:
         db.record(PricesBack(charger=None, at=at, series=name))
-
-
-def _list(db: UnitOfWork, first: int, last: int) -> None:
-    """List the sessions whose bills prices concern: those in these quarters, and in these months
-    where a tariff has a mean."""
-    if any("average" in text for (text,) in db.rows("SELECT toml FROM tariff_version")):
-        first, last = first - MONTH_QUARTERS, last + MONTH_QUARTERS
-    ends = ((last + 1) * SECONDS, first * SECONDS)
-    span = [stamp(from_seconds(end)) for end in ends]
-    db.execute(f"DELETE FROM bill_work WHERE tx_id IN ({_TOUCHED})", span)  # noqa: S608 - our own text
-    db.execute(f"INSERT INTO bill_work (tx_id) {_TOUCHED}", span)
