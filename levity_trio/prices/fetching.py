@@ -26,7 +26,7 @@ from levity_trio.prices.reading import PricesRefused, Source, Terms, read
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.money import series as reads
-from levity_trio.store.reads.money.series import Series
+from levity_trio.store.reads.money.series import SeriesState
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.series import add_prices, keep_fetch
 from levity_trio.store.writes.people.ownership import Said
@@ -95,7 +95,7 @@ class Fetching:
             if plan.again <= now:
                 await self._attempt(series, plan, now)
 
-    async def _attempt(self, series: Series, plan: _Plan, now: datetime) -> None:
+    async def _attempt(self, series: SeriesState, plan: _Plan, now: datetime) -> None:
         """Ask for the days that lack prices, the newest first, and tell people if they need one of
         them."""
         local = in_zone(now, self._zone)
@@ -139,7 +139,7 @@ class Fetching:
         plan.again = now + plan.pause
 
     async def _ask(
-        self, series: Series, source: Source, day: date, span: range, known: set[int]
+        self, series: SeriesState, source: Source, day: date, span: range, known: set[int]
     ) -> str | None:
         """Ask for a day and store what is told of the span, which is known then; return what was
         lacking."""

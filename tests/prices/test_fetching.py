@@ -19,7 +19,7 @@ from levity_trio.prices import fetching
 from levity_trio.prices.fetching import DAYS_BEHIND, TRIES, Fetching, quarters_of
 from levity_trio.prices.reading import Source
 from levity_trio.store.reads.money import series as reads
-from levity_trio.store.reads.money.series import Series
+from levity_trio.store.reads.money.series import SeriesState
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from tests.prices.sources import BERLIN, HOST, PriceServer, of_body, serving_prices
@@ -79,7 +79,7 @@ class Site:
         return self.source.asked[before:]
 
     @property
-    def series(self) -> Series:
+    def series(self) -> SeriesState:
         with reading(self.books) as db:
             return reads.series(db, 1)[0]
 

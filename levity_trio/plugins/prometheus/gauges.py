@@ -21,7 +21,7 @@ from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.reads.chargers.local_lists import LocalListStatus
-from levity_trio.store.reads.money.series import Series
+from levity_trio.store.reads.money.series import SeriesState
 from levity_trio.store.reads.now.copies import CopyState
 from levity_trio.store.reads.now.present import OperatorItems, Present, PresentCharger
 from levity_trio.store.reads.site.events import MqttState
@@ -148,7 +148,7 @@ class Gauges:
             metrics.backend_certificate, {key: at for key, at in ends.items() if at is not None}
         )
 
-    def update_prices(self, series: Sequence[Series]) -> None:
+    def update_prices(self, series: Sequence[SeriesState]) -> None:
         """Set the gauge of each price series that is fetched."""
         family = self._metrics.prices_missing
         _keep(family, [(one.name,) for one in series])

@@ -127,7 +127,7 @@ def test_words_about_people_are_not_recorded(endpoint: Endpoint) -> None:
         # those have prices and times, and their names
         places = (
             *WORDS_ABOUT_THINGS.get(name, ()),
-            "tariff-pr",
+            *("tariff-pr", "series"),
         )
         assert endpoint.path.startswith(tuple(f"/api/admin/{place}" for place in places)), (
             f"is {name} about people?"

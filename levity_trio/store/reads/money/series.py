@@ -16,7 +16,7 @@ from levity_trio.wire.times import from_seconds, stamp
 
 
 @record
-class Series:
+class SeriesState:
     """A series of prices for a kWh, gross or net. `source` is where they are fetched and how they
     are read; none: people enter them.
 
@@ -47,7 +47,7 @@ class Series:
 
 
 _SERIES: Final = Shape(
-    Series, until="(SELECT max(quarter) FROM series_value AS value WHERE value.series_id = id)"
+    SeriesState, until="(SELECT max(quarter) FROM series_value AS value WHERE value.series_id = id)"
 ).with_texts("failure")
 _FROM: Final = "FROM series LEFT JOIN series_fetch ON series_fetch.series_id = id"
 _PRICES: Final = (
@@ -57,18 +57,18 @@ _PRICES: Final = (
 )
 
 
-def pages(db: Database, name: str | None, wanted: WantedPage) -> ListPage[Series]:
+def pages(db: Database, name: str | None, wanted: WantedPage) -> ListPage[SeriesState]:
     """Return a page of the series, by their names. Raises NoPage."""
     listing = by_name("series", given(("name = ?", name)))
     return read_page(db, listing, wanted, lambda key: series(db, key[-1])[0])
 
 
-def series(db: Database, number: int | None = None) -> list[Series]:
+def series(db: Database, number: int | None = None) -> list[SeriesState]:
     """Return all series that are fetched, or the one of a number."""
     which, values = "source IS NOT NULL", list[int]()
     if number is not None:
         which, values = "id = ?", [number]
-    found = list[Series]()
+    found = list[SeriesState]()
     for one in _SERIES.every(db, f"{_FROM} WHERE {which} ORDER BY id", values):
         # The row has the number of the last quarter.
         end = one.until and stamp(from_seconds((int(one.until) + 1) * SECONDS))

@@ -19,7 +19,7 @@ from levity_trio.prices.fetching import fetch, quarters_of
 from levity_trio.prices.reading import HIGHEST, PRESETS, PricesRefused, Source, Terms, read
 from levity_trio.records import Personal, copied, names_of, record
 from levity_trio.store.reads.money import series as stored
-from levity_trio.store.reads.money.series import Series
+from levity_trio.store.reads.money.series import SeriesState
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told
@@ -167,32 +167,32 @@ class TakenPrices(SeriesPrices):
 
 
 @ENDPOINTS.get(EVERY, Role.OPERATOR)
-async def list_series(request: TypedRequest[SeriesQuery, None]) -> ListPage[Series]:
+async def list_series(request: TypedRequest[SeriesQuery, None]) -> ListPage[SeriesState]:
     """List the price series, by their names."""
     query = request.query
     return await page(request, stored.pages, name=query.name, wanted=wanted(query))
 
 
 @ENDPOINTS.post(EVERY, Role.ADMIN, "in_use", status=CREATED)
-async def create_series(request: TypedRequest[None, SeriesBody]) -> Series:
+async def create_series(request: TypedRequest[None, SeriesBody]) -> SeriesState:
     """Add a price series."""
     return await _set(request, request.body.given(), None)
 
 
 @ENDPOINTS.get(ONE, Role.OPERATOR, "not_found")
-async def get_series(request: Request) -> Series:
+async def get_series(request: Request) -> SeriesState:
     """Show a price series: until when its prices are known, and how fetching them goes."""
     return await _found(request, request.number())
 
 
 @ENDPOINTS.patch(ONE, Role.ADMIN, "not_found", "in_use", "conflict")
-async def change_series(request: TypedRequest[None, SeriesChangeBody]) -> Series:
+async def change_series(request: TypedRequest[None, SeriesChangeBody]) -> SeriesState:
     """Change a price series. Its currency and kind stay once it has prices."""
     series = await _found(request, request.number())
     return await _set(request, asdict(series) | request.body.given(), series.id)
 
 
-async def _set(request: Request, fields: Values, number: int | None) -> Series:
+async def _set(request: Request, fields: Values, number: int | None) -> SeriesState:
     source = source_of(fields)
     data = SeriesData(
         name=fields["name"].strip(),
@@ -222,7 +222,7 @@ def source_of(fields: Values) -> Source | None:
     return source
 
 
-async def _found(request: Request, number: int) -> Series:
+async def _found(request: Request, number: int) -> SeriesState:
     for series in await request.read(stored.series, number):
         return series
     raise not_found(Told("price series {1}", number))
@@ -317,7 +317,7 @@ async def _fetched(
 
 
 async def _added(
-    request: Request, series: Series, prices: Mapping[int, Decimal], reason: str | None
+    request: Request, series: SeriesState, prices: Mapping[int, Decimal], reason: str | None
 ) -> TakenPrices:
     done = await request.commit(add_prices, series.id, prices, said(request, reason))
     return TakenPrices(
