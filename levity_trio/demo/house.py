@@ -80,6 +80,8 @@ HOUSEHOLDS: Final = (
 )
 NEIGHBOUR: Final = HOUSEHOLDS[0]
 """The demo opens the page of this household."""
+BY_QUARTER: Final = (NEIGHBOUR, HOUSEHOLDS[1], HOUSEHOLDS[5], HOUSEHOLDS[10])
+"""They pay by the quarter of an hour, and less for sun from the roof."""
 SIGNING: Final = NEIGHBOUR.space
 """The space whose meter signs what it measures."""
 LABELLED: Final = 14
@@ -96,11 +98,16 @@ CHARGERS: Final = tuple(map(charger_id, range(1, SPACES + 1)))
 
 
 FEEDER: Final = FeederSpec(
-    amperes=25.0, house=[0.6 * amperes for amperes in HOUSE], steps_per_day=0.0, noise=0.3
+    amperes=25.0,
+    house=[0.6 * amperes for amperes in HOUSE],
+    steps_per_day=0.0,
+    noise=0.3,
+    panels=16.0,
 )
 """Of the whole block: too small for all cars at once. Twelve households cook beside them, and
 nobody turns an oven on: at the demo's speed, a car that gives way to it would be seen above the
 limit."""
+PANELS: Final = "Roof"
 WAIT_SECONDS: Final = 1800
 METER_STALE_SECONDS: Final = 600
 """Of the demo's clock, which runs fast."""
@@ -131,19 +138,16 @@ def default_profile(charger: str) -> dict[str, Any]:
 
 
 def feeder_document(meter_port: int | None = None) -> str:
-    """Return the site of load management: the feeder with its meter, the chargers as they are
-    wired. Without a port, its meter tells by itself."""
-    meter = (
-        f'kind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nmodel = "SDM630"\nevery_seconds = '
-        "0.5\n"
-    )
-    lines = [
-        f'[[circuit]]\nname = "Feeder"\namperes = {FEEDER.amperes:g}\nmeter = "House"\n',
-        (
-            f'[[meter]]\nname = "House"\n{"" if meter_port is None else meter}stale_seconds = '
-            f"{METER_STALE_SECONDS}\n"
-        ),
-    ]
+    """Return the site of load management: the feeder with its meter and that of the panels, the
+    chargers as they are wired. Without a port, its meters tell by themselves."""
+    circuit = f'[[circuit]]\nname = "Feeder"\namperes = {FEEDER.amperes:g}\nmeter = "House"\n'
+    lines = [f'{circuit}panels = "{PANELS}"\n']
+    for unit, name in enumerate(("House", PANELS), 1):
+        meter = f'[[meter]]\nname = "{name}"\nstale_seconds = {METER_STALE_SECONDS}\n'
+        if meter_port is not None:
+            meter += f'kind = "modbus"\naddress = "127.0.0.1:{meter_port}"\nunit = {unit}\n'
+            meter += 'model = "SDM630"\nevery_seconds = 0.5\n'
+        lines.append(meter)
     for number, charger in enumerate(CHARGERS):
         rotation = ROTATIONS[number % len(ROTATIONS)]
         wired = (

@@ -38,6 +38,7 @@ from levity_trio.clock import SimulatedTime, accelerated, system_clock
 from levity_trio.config import Guests, LogConfig, ServerConfig
 from levity_trio.config.sources import load
 from levity_trio.demo.house import (
+    BY_QUARTER,
     CHARGERS,
     FACTS,
     FAULT,
@@ -107,7 +108,8 @@ SCREENS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 WORDS: Final = """\
 This is a demo: a house with {households} households and {chargers} simulated chargers.
 All names and figures are invented. Its feeder of {feeder:g} A is shared: each car gets
-what fits beside the house, and the others wait for current.
+what fits beside the house, and the others wait for current. {by_quarter} households
+pay by the quarter-hour, and less for sun from the roof.
 
   The owner's dashboard   {dashboard}/
   The page of a neighbour {drivers}/d/ ({neighbour} is logged in)
@@ -264,6 +266,7 @@ async def _live(resumed: Resumed, meter_port: int, turn: ExitStack, config: Serv
                 households=len(HOUSEHOLDS),
                 chargers=len(CHARGERS),
                 feeder=FEEDER.amperes,
+                by_quarter=len(BY_QUARTER),
                 dashboard=config.public_url,
                 drivers=config.drivers_url,
                 neighbour=NEIGHBOUR.name,

@@ -4,14 +4,18 @@ and sound."""
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from levity_trio.billing.statement import LineKind
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.clock import SimulatedTime
 from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, SPEED, TIME_ZONE
 from levity_trio.demo.run import HISTORY, unpack
+from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
@@ -73,3 +77,38 @@ def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_deci
     assert query(
         history, "SELECT count(*) FROM tx WHERE status = 'Active' AND suspended_at IS NOT NULL"
     ) == [(5,)]
+
+
+def test_some_pay_by_the_quarter_hour_and_for_sun(history: Path) -> None:
+    """Until the end of tomorrow at least, prices are known; some noons cost less than nothing."""
+    simulated = look(history, simulated_time)
+    assert simulated is not None
+    now = quarter_of(simulated.begun.timestamp())
+    prices = dict(query(history, "SELECT quarter, price FROM series_value"))
+    first = min(prices)
+    assert prices.keys() >= {*range(first, now + 2 * 96)}
+    negative = [quarter for quarter, price in prices.items() if Decimal(price) < 0]
+    assert any(40 < quarter % 96 < 60 for quarter in negative)
+    measured = query(history, "SELECT quarter, seconds, generation_wh, export_wh FROM sun_quarter")
+    unmeasured = {*range(first, now + 1)} - {quarter for quarter, *_ in measured}
+    assert len(unmeasured) <= 2, "while its owner closed a month"
+    assert sum(seconds < 900 for _, seconds, *_ in measured) <= 2
+    assert sum(generation for *_, generation, _ in measured) > 1_000_000
+    assert any(export for *_, export in measured)
+
+    lines = [
+        line
+        for (text,) in query(
+            history,
+            "SELECT lines FROM position JOIN statement ON statement.id = statement_id"
+            " WHERE statement.account_id = 1 AND lines IS NOT NULL",
+        )
+        for line in lines_of(text)
+        if line.kind is LineKind.ENERGY
+    ]
+    own_sun = [line for line in lines if line.window == "sun"]
+    grid = [line for line in lines if line.window != "sun"]
+    assert own_sun
+    assert all(line.quarters for line in lines)
+    assert len({one.price for line in grid for one in line.quarters}) > 100
+    assert not any(one.is_fallback for line in lines for one in line.quarters)

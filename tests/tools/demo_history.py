@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,8 +27,11 @@ from zoneinfo import ZoneInfo
 import trio
 
 from levity_trio.billing.examples import DAY_AND_NIGHT
+from levity_trio.billing.sun import SunMeasured
+from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.client import Api, Sought
 from levity_trio.demo.house import (
+    BY_QUARTER,
     CHARGERS,
     FAULT,
     FAULTED,
@@ -36,6 +40,7 @@ from levity_trio.demo.house import (
     NAME,
     NEIGHBOUR,
     OWNER,
+    PANELS,
     SHARED,
     SIGNING,
     SPEED,
@@ -46,14 +51,19 @@ from levity_trio.demo.house import (
     feeder_document,
     plate,
 )
+from levity_trio.load.tree import as_phases
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.signing import meter_keys
-from levity_trio.simulator.feeder import Feeder
+from levity_trio.simulator.feeder import VOLTS, Feeder
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.scenario import Kind
 from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.load import load
+from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
+from levity_trio.store.writes.people.ownership import Said
 from levity_trio.wire.times import stamp
 from tests.integration.serving import serving
 from tests.tools.benchmarks.months.books import open_books, save
@@ -69,6 +79,10 @@ END: Final = datetime(2026, 1, 15, 17, 20, tzinfo=ZONE)
 SHARED_FROM: Final = datetime(2026, 1, 14, 0, 0, tzinfo=ZONE)
 """From then on, load management shares the feeder: the demo has a yesterday of it."""
 METER_SECONDS: Final = 20.0
+MEASURED_SECONDS: Final = 60.0
+"""Before load management, so often grid and panels are measured."""
+PRICES_UNTIL: Final = END + timedelta(days=10)
+"""The demo goes on for hours."""
 FAULTED_AT: Final = datetime(2026, 1, 13, 7, 42, tzinfo=ZONE)
 READING_SECONDS, HEARTBEAT_SECONDS, DELAY_SECONDS = 900, 3600, 0.4
 QUIET: Final = timedelta(hours=1)
@@ -104,6 +118,34 @@ LAST_READING_SECONDS: Final = 5.0
 """So long before the end, cars that charge tell a last reading, from which the demo goes on."""
 SEED: Final = 12
 REGISTERS_WH: Final = (1_200_000, 6_500_000)
+
+
+SERIES: Final = "Day-ahead"
+MARKET: Final = (
+    *(78, 74, 72, 71, 73, 82, 104, 135, 142, 120, 98, 84),
+    *(70, 74, 92, 118, 142, 168, 160, 138, 115, 102, 94, 86),
+)
+"""EUR for a MWh by the hour of an ordinary working day in winter."""
+WEATHER: Final = (-110.0, 80.0, 0.0)
+"""What wind takes from it, or calm adds, on a day: at the most and at the least, and mostly."""
+SATURDAY: Final = 5
+MOVING: Final = f"""\
+name = "Market and sun"
+valid_from = {BEGIN.date()}
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[energy]
+series = "{SERIES}"
+markup = 0.17
+floor = 0.05
+cap = 0.60
+fallback = 0.36
+
+[sun]
+price = 0.16
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +253,8 @@ async def _course(books: FileConnection, part: Part) -> None:
         open_server(books, HEARTBEAT_SECONDS, part.clock) as server,
     ):
         board.to = server.serve
+        if part.begin == BEGIN:
+            server.write(_enter_prices, stamp(part.clock()))
         async with trio.open_nursery() as sharing:
             sharing.start_soon(_share, server, chargers, pace, part)
             await pace.sleep_until(part.seconds - LAST_READING_SECONDS)
@@ -223,20 +267,65 @@ async def _course(books: FileConnection, part: Part) -> None:
 
 
 async def _share(server: MonthServer, chargers: Sequence[Charger], pace: Pace, part: Part) -> None:
-    """Share the feeder, at which the house takes what it takes in the demo."""
+    """Measure grid and panels, and share the feeder later. The house takes, and the panels give,
+    what they do in the demo."""
 
     def hour(at: float) -> float:
         local = part.begin + timedelta(seconds=at)
         return local.hour + local.minute / 60
 
-    await pace.sleep_until(part.at(SHARED_FROM))
     feeder = Feeder(FEEDER, Random(SEED), hour)
-    async with server.sharing(feeder_document(), OWNER) as load:
-        await load.manage(CHARGERS, by=OWNER)
+    imported = exported = generated = 0.0
+    while pace.now < part.at(SHARED_FROM):
+        feeder.look(chargers, pace.now)
+        hours = MEASURED_SECONDS / 3600
+        grid = VOLTS * sum(feeder.shown)
+        imported += hours * max(0.0, grid)
+        exported += hours * max(0.0, -grid)
+        generated += hours * VOLTS * sum(feeder.sun)
+        await pace.sleep_until(pace.now + MEASURED_SECONDS)
+        now = part.clock().timestamp()
+        if now % SECONDS == 0:
+            energy = round(imported), round(exported), round(generated)
+            server.write(_keep_sun, quarter_of(now) - 1, SunMeasured(SECONDS, *energy))
+            imported = exported = generated = 0.0
+
+    async with server.sharing(feeder_document(), OWNER) as management:
+        await management.manage(CHARGERS, by=OWNER)
         while True:
             feeder.look(chargers, pace.now)
-            load.measured("House", feeder.shown)
+            for name, amperes in (("House", feeder.shown), (PANELS, feeder.sun)):
+                watts = as_phases(VOLTS * each for each in amperes)
+                management.measured(name, amperes, watts)
             await pace.sleep_until(pace.now + METER_SECONDS)
+
+
+def _keep_sun(db: UnitOfWork, quarter: int, measured: SunMeasured) -> None:
+    """Store what grid and panels measured in a quarter of an hour, as load management does. Nothing
+    else is managed then."""
+    ((site,),) = db.rows("SELECT coalesce(max(id), 0) FROM load_site")
+    if not site:
+        at = stamp(BEGIN.astimezone(UTC))
+        load.set_site(db, feeder_document(), at, OWNER)
+        load.set_site(db, "", at, OWNER)
+        site = 1
+    load.keep_sun(db, site, quarter, measured, CHARGERS)
+
+
+def _enter_prices(db: UnitOfWork, at: str) -> None:
+    """Enter what a market with wind and sun asks for a kWh."""
+    data = SeriesData(name=SERIES, currency="EUR", prices="net")
+    number = set_series(db, data, Said(at, OWNER)).id
+    prices = dict[int, Decimal]()
+    for quarter in range(quarter_of(BEGIN.timestamp()), quarter_of(PRICES_UNTIL.timestamp())):
+        local = datetime.fromtimestamp(quarter * SECONDS, ZONE)
+        of_hour, next_hour = MARKET[local.hour], MARKET[(local.hour + 1) % 24]
+        price = of_hour + (next_hour - of_hour) * local.minute / 60
+        price *= 0.7 if local.weekday() >= SATURDAY else 1.0
+        price += Random(f"{SEED} {local.date()}").triangular(*WEATHER)
+        price += Random(quarter).uniform(-6.0, 6.0)
+        prices[quarter] = Decimal(round(100 * price)).scaleb(-5)
+    add_prices(db, number, prices, Said(at, OWNER))
 
 
 def _charger(name: str, part: Part, visits: Iterable[Visit], network: Network) -> Charger:
@@ -346,7 +435,7 @@ def _move_in(database: Path) -> None:
             return api.ask(method, "admin", *path, given=given, patience=60)
 
         _furnish(ask)
-        _wait_for_checks(database)
+        _wait_for_duties(database)
         _bill(ask)
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")  # a database in memory has no WAL
@@ -364,25 +453,34 @@ def _furnish(ask: Callable[..., Any]) -> None:
         ask("PUT", "chargers", identity, name=f"Space {number}", station=station)
     (key,) = meter_keys(plate(charger_id(SIGNING), 0)).values()
     ask("POST", "chargers", charger_id(SIGNING), "meter-keys", key=key.default)
+    moving = ask("POST", "tariffs", toml=MOVING)["id"]
     for who in HOUSEHOLDS:
-        account = str(ask("POST", "accounts", name=who.name, since=since)["id"])
+        account = ask("POST", "accounts", name=who.name, since=since)["id"]
         ask("POST", "id-tags", id_tag=who.tag, name=who.name)
-        ask("POST", "accounts", account, "give", tag=who.tag, since=since)
+        ask("POST", "accounts", str(account), "give", tag=who.tag, since=since)
+        if who in BY_QUARTER:
+            ask("POST", "tariff-assignments", tariff=moving, since=since, account=account)
     ask("POST", "users", name=OWNER, role="admin")
     ask("POST", "users", name=NEIGHBOUR.name, role="driver", account=1)
 
 
-def _wait_for_checks(database: Path) -> None:
-    """Wait until what the meter signed is checked with the key that was entered: a statement says
-    so only then."""
-    left = (
+def _wait_for_duties(database: Path) -> None:
+    """Wait until the energy of sessions is divided by the quarter of an hour, and what the meter
+    signed is checked with the key that was entered: a statement says so only then."""
+    undivided = (
+        "SELECT count(*) FROM bill_work"
+        " WHERE revision > (SELECT coalesce(max(revision), 0) FROM tx_quarter_work)"
+    )
+    unchecked = (
         "SELECT count(*) FROM tx LEFT JOIN signed_check ON tx_id = tx.id AND is_owners "
         "WHERE cp_id = ? AND stop_time IS NOT NULL AND tx_id IS NULL"
     )
     deadline = monotonic() + CHECKED_SECONDS
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        while connection.execute(left, (charger_id(SIGNING),)).fetchone() != (0,):
-            assert monotonic() < deadline, "signed values were not checked"
+        while connection.execute(unchecked, (charger_id(SIGNING),)).fetchone() != (
+            0,
+        ) or connection.execute(undivided).fetchone() != (0,):
+            assert monotonic() < deadline, "the server is not done with its duties"
             sleep(0.1)
 
 

@@ -3,9 +3,9 @@ threads and pages."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import Final, TypeVar, TypeVarTuple, cast
 
 import trio
 
@@ -42,6 +42,9 @@ from .leaping import wall_clock
 from .line import ServerEnd
 
 NAME: Final = "levity"
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class MonthServer:
@@ -87,12 +90,16 @@ class MonthServer:
         end.answer()
         return session
 
+    def write(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
+        """Write what somebody does at this moment."""
+        return self._writer.run_now(write, *args)
+
     @asynccontextmanager
     async def sharing(self, toml: str, by: str) -> AsyncIterator[LoadManagement]:
         """Share the feeder of a site document among the chargers that it limits, until the block is
         left."""
         central, writer = self._central, self._writer
-        writer.run_now(load.set_site, toml, stamp(central.clock()), by)
+        self.write(load.set_site, toml, stamp(central.clock()), by)
         reader = cast(Reader, InlineReader(writer))
         management = LoadManagement(central.writer, reader, Chargers(central), central.clock)
         async with open_load(management, central.hooks):
