@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.examples import FLAT as FLAT_TOML
-from levity_trio.store.writes.money.series import SeriesData, set_series
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money import tariffs as api
@@ -189,6 +192,28 @@ async def test_a_version_as_text_needs_its_series_too(series: Site) -> None:
         with pytest.raises(Problem, match="Zürich is in CHF; choose a series in EUR") as refused:
             await series.call(endpoint, body={"toml": toml})
         assert refused.value.members["field"] == "toml"
+
+
+async def test_a_preview_by_a_series_says_whose_sessions_have_no_price(series: Site) -> None:
+    """10 cents net until Anna has charged, nothing for Ben's night: 119 % of 0.10, and 0.12."""
+    march = quarter_of(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
+    known = {march + place: Decimal("0.10") for place in range(2 * 96 + 80)}
+    series.books.run(add_prices, "Day-ahead", known, Said(series.books.at, "cleo", None))
+    body = MOVING | {"tax": "19", "site": True}
+    assert await households(series, body) == [("Anna", 120, 96, 0), ("Ben", 300, 0, 1)]
+    fallback = body | {"fallback": "0.25"}
+    assert await households(series, fallback) == [("Anna", 120, 96, 0), ("Ben", 300, 250, 0)]
+    # Nothing was measured, so nothing is sun.
+    sun = fallback | {"sun_price": "0.01"}
+    assert await households(series, sun) == [("Anna", 120, 96, 0), ("Ben", 300, 250, 0)]
+    asked = urlencode({"moves": "true", "whom": "site", "show": "1"} | body)
+    shown = await opened(series, link=f"/tariffs/new?{asked}")
+    assert "Ben 1 session without a price 10.0 3.00 0.00 – Sum 14.0 4.20 0.96 – " in shown.words
+
+
+async def households(site: Site, body: dict[str, object]) -> list[tuple[object, ...]]:
+    found = await site.call(PREVIEW, body=body)
+    return [(one["name"], one["old"], one["new"], one["unpriced"]) for one in found["households"]]
 
 
 # The page

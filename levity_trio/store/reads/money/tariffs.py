@@ -292,7 +292,8 @@ def assignment(db: Database, number: int) -> AssignedTariff:
 class TriedHousehold:
     """What a month cost a household, and what it would have cost, in minor units with tax.
 
-    `unpriced` are its sessions for which there would be no tariff.
+    `unpriced` are its sessions for which there would be no tariff or no price, so that `new` is
+    less than the month would have cost.
     """
 
     account: int
@@ -332,7 +333,8 @@ def tried(db: Database, trial: Trial, month: Month, rule: Rule) -> list[TriedHou
         old, new = before.cost(account, numbers), after.cost(account, numbers)
         tried = copied(
             TriedHousehold,
-            new,
+            max(old, new, key=lambda cost: cost.energy_wh),
+            unpriced=new.unpriced,
             account=account,
             name=names[account],
             old=old.amount,
