@@ -131,6 +131,7 @@ LABELS: Final[Mapping[str, str]] = N_(
         "rows": "Households",
         "year_wh": "What the household uses in a year, the car included (kWh)",
         "pem": "Certificate (PEM)",
+        "preset": "Public source",
         "vat_number": "VAT number",
         "tax_kind": "How are you taxed?",
         "tax_note": "Why there is no tax",
@@ -168,6 +169,24 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
                 ("base_fee", "Base fee of a year, tax included"),
             )
         },
+        **{
+            (path, name): label
+            for path in ("/api/admin/series", "/api/admin/series/{id}")
+            for name, label in (
+                ("prices", "Its prices are"),
+                ("source", "From where its prices are fetched"),
+            )
+        },
+        **{
+            ("/api/admin/series/{id}/prices", name): label
+            for name, label in (
+                ("?reason", "Why stored prices are replaced"),
+                ("?form", "Kind of file"),
+                ("?list", "Where the list is in JSON"),
+                ("?time", "Column or place of the time"),
+                ("?price", "Column or place of the price"),
+            )
+        },
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
@@ -190,6 +209,9 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "contract": "what the household pays its supplier",
         "smtps": "TLS from the beginning (port 465)",
         "smtp": "STARTTLS (port 587)",
+        "energy-charts": "Energy-Charts: day-ahead, Germany and Luxembourg",
+        "awattar": "aWATTar: day-ahead, Germany",
+        "smard": "SMARD: day-ahead, Germany and Luxembourg",
         "taxed": "Taxed: the prices have a tax rate",
         "small business": "Small business (§ 19 UStG): no tax",
         "exempt": "Exempt: no tax, for a reason that stands on the bills",

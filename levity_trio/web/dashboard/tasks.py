@@ -4,7 +4,8 @@ fields."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import tzinfo
+from datetime import date, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from levity_trio.store.reads.transactions.billed import BilledTransaction, bille
 from levity_trio.store.reads.transactions.explain import explain
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.context import local_today, rule_of
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.engine.local_times import local_moment
 from levity_trio.web.api.engine.problems import not_found
@@ -47,6 +48,9 @@ MOVE_OUT: Final = "/api/admin/accounts/{id}/move-out"
 GIVE: Final = "/api/admin/accounts/{id}/give"
 SESSION: Final = "/api/admin/transactions/{id}"
 TARIFFS: Final = "/api/admin/tariffs"
+SERIES: Final = "/api/admin/series"
+PRICES_HEAD: Final = "time;price"
+"""With a semicolon, prices may have a decimal comma."""
 RECIPIENTS: Final = "/api/admin/recipients"
 TOLD_CHARGER: Final = f"{BACKEND}/chargers/{{charger}}"
 CARDS: Final = "/accounts/cards"
@@ -231,6 +235,37 @@ async def _replacing(view: PageView, _entered: Values) -> Values:
     return await view.look(read)
 
 
+# Enter prices
+
+
+async def prices_of_day(view: PageView, _entered: Values) -> Values:
+    """Return a series, with the prices of a day: what is known of them, and the lines by which they
+    are entered."""
+    series = await view.get(f"{SERIES}/{view.number}")
+    try:
+        day = date.fromisoformat(view.query.get("day", ""))
+    except ValueError:
+        day = local_today(view.api.server)
+    found = await view.get(f"{SERIES}/{view.number}/prices", since=str(day), until=str(day))
+    prices = [(one["at"], Decimal(one["price"])) for one in found["prices"]]
+    lines = [f"{_local(view, at)};{price}" for at, price in prices]
+    if not prices:
+        lines = [f"{day}T{hour:02}:00;" for hour in range(24)]
+    known = [price for _at, price in prices]
+    return {
+        "series": series,
+        "day": str(day),
+        "days": (day - timedelta(1), day + timedelta(1)),
+        "prices": prices,
+        "mean": round(sum(known) / len(known), 4) if known else None,
+        "lines": "\n".join((PRICES_HEAD, *lines)),
+    }
+
+
+def _local(view: PageView, at: str) -> str:
+    return f"{in_zone(moment(at), view.api.zone):%Y-%m-%dT%H:%M}"
+
+
 async def _nothing(_view: PageView, _entered: Values) -> Values:
     return {}
 
@@ -287,6 +322,9 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
         "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
     ),
     ("POST", REPLACEMENT): FormTask("tasks/replace.html", _replacing),
+    ("POST", f"{SERIES}/{{id}}/prices"): FormTask(
+        "series/enter.html", prices_of_day, result="series/taken.html"
+    ),
     ("POST", TARIFFS): FormTask("tasks/version.html", _nothing, preview="/preview"),
     ("POST", BANK_FILES): FormTask(
         "tasks/bank_file.html", _nothing, result="tasks/bank_lines.html"

@@ -146,6 +146,10 @@ TITLES: Final = _by_request(
             "POST /tariffs/preview": "Try a version of a tariff",
             "POST /tariffs/{id}/withdraw": "Withdraw a tariff",
             "POST /tariff-assignments": "Assign a tariff",
+            "POST /series": "Add a price series",
+            "PATCH /series/{id}": "Change a price series",
+            "POST /series/{id}/prices": "Enter or correct prices",
+            "POST /series/{id}/fetch": "Fetch prices now",
             "PUT /billing": "Set the day from which you bill",
             "POST /closings/{month}": "Close a month",
             "PUT /biller": "Enter the sender of the bills",
@@ -272,6 +276,10 @@ HELPS: Final = _by_request(
             "POST /tariffs/{id}/withdraw": (
                 "A version can be withdrawn until a closed month has used it. Then it never "
                 "applied."
+            ),
+            "POST /series": (
+                "Its prices come from a public source, from an address of your own, from files, or "
+                "you enter them. Afterwards you see what was read first."
             ),
             "POST /closings/{month}": "The statements get their numbers and never change again.",
             "PUT /biller": (

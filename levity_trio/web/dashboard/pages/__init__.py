@@ -24,6 +24,7 @@ from levity_trio.web.dashboard.pages import (
     now,
     review,
     search,
+    series,
     session,
     sessions,
     system,
@@ -45,6 +46,7 @@ ROOMS: Final = (
         households,
         tags,
         tariffs,
+        series,
     ),
     *(history, load, system, messages, manual, search),
 )
