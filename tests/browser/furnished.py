@@ -196,6 +196,7 @@ def _shown(site: Site, past: Past) -> dict[str, Any]:
         "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",
         "/d/sessions/{id}": f"/d/sessions/{_ended(site)}",
         "meters": site.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
+        "series": site.ask("POST", "admin", "series", name="Market", currency="EUR")["id"],
         "recipients": site.ask("POST", "admin", "recipients", name="Cleo", mail="cleo@example.org")[
             "id"
         ],

@@ -25,6 +25,8 @@ TASKS: Final = tuple(
         "transactions/{id}/correct",
         "recipients",
         "backends",
+        "series",
+        "series/{id}/import",
     )
 )
 """Forms with a page of their own."""
@@ -32,6 +34,10 @@ TRIED: Final = (
     "/tariffs/new?name=Night&price=0.4&night_price=cheap&since=2030-01-01&whom=site&show=1"
 )
 """A price that is refused at its field."""
+MOVING: Final = (
+    "/tariffs/new?name=Moving&moves=true&series=Market&since=2030-01-01&whom=site&show=1"
+)
+"""A price by a series that has none yet."""
 REQUEST: Final = "/help/api?group=tariffs&request=POST+/api/admin/tariff-prices"
 BESIDE: Final = (
     *(
@@ -42,7 +48,7 @@ BESIDE: Final = (
         "/do/post/me/password",
         "/api/docs",
     ),
-    *(TRIED, TRIED.replace("cheap", "0.2"), REQUEST),
+    *(TRIED, TRIED.replace("cheap", "0.2"), MOVING, REQUEST),
 )
 """With forms that are made from a declaration, and the documentation."""
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)

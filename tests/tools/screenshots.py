@@ -102,6 +102,7 @@ def shown_by(demo: Demo) -> dict[str, object]:
         "bills": "2025-12",
         "statements": demo.ask("GET", "admin", "statements")["data"][0]["number"],
         "meters": demo.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
+        "series": demo.ask("POST", "admin", "series", name="Market", currency="EUR")["id"],
         "/bills/{month}/papers": f"/bills/{month}/papers",
         "/bills/{month}/draft/{number}": f"/bills/{month}/draft/{draft}",
         "/review/{charger}/{cause}": f"/review/{group['charger']}/{group['cause']}",

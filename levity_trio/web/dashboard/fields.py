@@ -170,23 +170,20 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
             )
         },
         **{
-            (path, name): label
-            for path in ("/api/admin/series", "/api/admin/series/{id}")
+            (f"/api/admin/series{below}", name): label
+            for below in ("", "/{id}")
             for name, label in (
                 ("prices", "Its prices are"),
-                ("source", "From where its prices are fetched"),
+                ("url", "Or another address"),
+                ("form", "Kind of document"),
+                ("list", "Place of the list in JSON"),
+                ("time", "Place or column of the time"),
+                ("price", "Place or column of the price"),
+                ("unit", "Unit of the price"),
             )
         },
-        **{
-            ("/api/admin/series/{id}/prices", name): label
-            for name, label in (
-                ("?reason", "Why stored prices are replaced"),
-                ("?form", "Kind of file"),
-                ("?list", "Where the list is in JSON"),
-                ("?time", "Column or place of the time"),
-                ("?price", "Column or place of the price"),
-            )
-        },
+        ("/api/admin/series/{id}/prices", "price"): "Price of a kWh",
+        ("/api/admin/series/{id}/prices", "reason"): "Why stored prices are replaced",
         ("/api/admin/meters", "path"): "Place in its JSON",
         ("/api/admin/meters", "unit"): "Unit of what it publishes",
         ("/api/admin/meters/{id}", "path"): "Place in its JSON",
@@ -234,6 +231,9 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
     "/api/admin/load/site": ("feeder",),
     "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),
     "/api/admin/id-tags": ("expires_at", "parent_id_tag", "max_transactions", "notes"),
+    **dict.fromkeys(
+        ("/api/admin/series", "/api/admin/series/{id}"), ("form", "list", "time", "price", "unit")
+    ),
 }
 """Fields that few people need, by the paths of requests: their forms show them on demand."""
 ASKED: Final = frozenset({"tax_kind"})

@@ -469,6 +469,8 @@ async def _after(form: FilledForm, request: Request, content: FormData, reply: R
         return _go_on(form, request, course, [])
     if form.endpoint.path == f"{BACKEND}/test":
         notes = [_tested(**one) for one in answer]
+    elif members.get("kept"):
+        notes = [Note("warning", sentence(said(members["words"])))]
     else:
         notes = [await _done(form, reply)]
     warnings = members.get("warnings", [])

@@ -238,6 +238,13 @@ async def _replacing(view: PageView, _entered: Values) -> Values:
 # Enter prices
 
 
+async def _series(view: PageView) -> Mapping[str, str]:
+    """Return a series as its form shows it, none for one that is not there."""
+    series = await view.find(f"{SERIES}/{view.path['id']}") or {}
+    fields = fields_of(view.api.endpoints["PATCH", f"{SERIES}/{{id}}"])
+    return texts(fields, {**series, **(series.get("source") or {})}, view.api.zone)
+
+
 async def prices_of_day(view: PageView, _entered: Values) -> Values:
     """Return a series, with the prices of a day: what is known of them, and the lines by which they
     are entered."""
@@ -322,7 +329,9 @@ TASKS: Final[Mapping[tuple[str, str], FormTask]] = {
         "tasks/correct.html", _correction, present=_as_it_is, preview="/preview"
     ),
     ("POST", REPLACEMENT): FormTask("tasks/replace.html", _replacing),
-    ("POST", f"{SERIES}/{{id}}/prices"): FormTask(
+    ("POST", SERIES): FormTask("series/source.html", _nothing, preview="/try"),
+    ("PATCH", f"{SERIES}/{{id}}"): FormTask("series/source.html", _nothing, present=_series),
+    ("POST", f"{SERIES}/{{id}}/import"): FormTask(
         "series/enter.html", prices_of_day, result="series/taken.html"
     ),
     ("POST", TARIFFS): FormTask("tasks/version.html", _nothing, preview="/preview"),

@@ -148,7 +148,9 @@ TITLES: Final = _by_request(
             "POST /tariff-assignments": "Assign a tariff",
             "POST /series": "Add a price series",
             "PATCH /series/{id}": "Change a price series",
-            "POST /series/{id}/prices": "Enter or correct prices",
+            "POST /series/try": "Try a source of prices",
+            "POST /series/{id}/prices": "Enter a price by hand",
+            "POST /series/{id}/import": "Enter or correct prices of a file or a day",
             "POST /series/{id}/fetch": "Fetch prices now",
             "PUT /billing": "Set the day from which you bill",
             "POST /closings/{month}": "Close a month",
@@ -278,8 +280,12 @@ HELPS: Final = _by_request(
                 "applied."
             ),
             "POST /series": (
-                "Its prices come from a public source, from an address of your own, from files, or "
-                "you enter them. Afterwards you see what was read first."
+                "Its prices are fetched from a public source or another address. Without both, you "
+                "enter them, from files or by hand."
+            ),
+            "POST /series/{id}/prices": (
+                "One price for all of the time. Prices that are stored stay, unless you say why "
+                "they are replaced."
             ),
             "POST /closings/{month}": "The statements get their numbers and never change again.",
             "PUT /biller": (

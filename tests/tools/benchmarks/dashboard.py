@@ -311,6 +311,7 @@ def _shown(run: Run) -> dict[str, object]:
         "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})[
             "id"
         ],
+        "series": ask("POST", "admin", "series", given={"name": "Market", "currency": "EUR"})["id"],
         "/review/{charger}/{cause}": f"/review/{identity(0)}/too_fast",
         "/bills/{month}/papers": f"{drafted}/papers",
         "/bills/{month}/draft/{number}": f"{drafted}/draft/{draft}",

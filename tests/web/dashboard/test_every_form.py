@@ -52,6 +52,7 @@ FILES: Final[Mapping[str, bytes]] = {
     "account-space-import": b"account,charger\nFlat 9,SPACE-10\n",
     "vehicle-import": b"name\nCoupe\n",
     "household-import": b"name\nFlat 32\n",
+    "import": b"time;price\n2026-03-17T10:00;0,31\n",
     "meter-reading-import": b"meter,at,value\nHouse,2026-03-17,102002\n",
     "bank-files": b"Datum;Betrag;Text\n2026-03-10;1,00;Abrechnung 1\n",
     "logo": LOGO.read_bytes(),
@@ -86,6 +87,8 @@ REFUSED: Final[Mapping[str, tuple[str, str]]] = {
     "POST /api/admin/load/forget": ("Name a circuit, or a charger", _ONE_OF),
     "POST /api/admin/load/site/preview": ("Give the site", _ONE_OF),
     "PUT /api/admin/load/meters": ("has the meter", "the feeder has one of another name"),
+    "POST /api/admin/series/try": ("Give a source", _ONE_OF),
+    "POST /api/admin/series/{id}/fetch": ("has no source", "people enter its prices"),
     "POST /api/admin/tariff-assignments": ("Choose one: a household", _ONE_OF),
     "POST /api/admin/configuration-templates/{name}/apply": ("Choose one: some", _ONE_OF),
     "POST /api/admin/bulk": ("Choose one: some chargers", _ONE_OF),
@@ -167,6 +170,7 @@ MADE: Final[Mapping[str, tuple[str, str, Mapping[str, object]]]] = {
     "DELETE /api/admin/accounts/{id}/personal": ("accounts", "id", {}),
 }
 """What a form ends or removes, by its request: it is added before, with a name that nothing has."""
+OF_SERIES: Final = ("prices", "import", "fetch")
 Made = Mapping[str, object]
 
 
@@ -258,6 +262,10 @@ class Making:
         price = {"price": "0.30", "since": TODAY, "currency": "EUR", "name": name}
         return {"tariffs": (await self._ask("POST", "tariff-prices", **price))["id"]}
 
+    async def series(self, name: str, _made: Made) -> Made:
+        made = await self._ask("POST", "series", name=name, currency="EUR")
+        return {"series": made["id"], "=since": "2026-03-17T10:00", "=until": "2026-03-17"}
+
     async def session(self, _name: str, _made: Made) -> Made:
         return {"transactions": Station(self._books, "SPACE-12").start(0, 1, HOUSEHOLDS[0].tag)}
 
@@ -323,6 +331,10 @@ OTHERS: Final[Mapping[str, Callable[[Making, str, Made], Awaitable[Made]]]] = {
     "POST /api/admin/household-tasks/{id}/undo": Making.task,
     "POST /api/admin/meters/{id}/readings/{reading}/void": Making.reading,
     "POST /api/admin/tariffs/{id}/withdraw": Making.tariff,
+    **{
+        f"{method} /api/admin/series/{{id}}{rest}": Making.series
+        for method, rest in (("PATCH", ""), *(("POST", f"/{one}") for one in OF_SERIES))
+    },
     "POST /api/admin/transactions/{id}/close": Making.session,
     "POST /api/me/transactions/{id}/stop": Making.session,
     "PUT /api/me/transactions/{id}/departure": Making.session,

@@ -124,7 +124,7 @@ Price = Annotated[
     ),
 ]
 Signed = Annotated[
-    str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL.replace(r"\+?", "[+-]?")})
+    str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL.replace(r"\+?", r"(\+|-)?")})
 ]
 Fee = Annotated[str, Meta(max_length=20, extra_json_schema={"pattern": _DECIMAL})]
 TimeOfDay = Annotated[
