@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from levity_trio.locale import N_
-from levity_trio.store.reads.money.series import Series, pages
+from levity_trio.store.reads.money.series import SeriesState, pages
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.dashboard.page import DashboardPage, PageView, currency, reading
@@ -29,7 +29,7 @@ async def _one(view: PageView) -> Values:
     """Return a series with the prices of a day, and with what its source tells now, if that is
     asked."""
     shown: dict[str, Any] = {**await prices_of_day(view, {}), "tried": None, "failed": ""}
-    series = shown["series"] = Series(**shown["series"])
+    series = shown["series"] = SeriesState(**shown["series"])
     if "try" in view.query and view.may("POST", f"{SERIES}/try"):
         body = {"name": series.name, "currency": series.currency, **(series.source or {})}
         try:
