@@ -445,6 +445,8 @@ class Year:
         self.tariff_of = dict[int, str]()
         self.billed = defaultdict[int, dict[Any, int]](dict)
         """The amounts of lines that statements asked for, by session."""
+        self.figures = dict[int, int]()
+        """Their Wh."""
         self.closed_at = dict[int, int]()
         """When sessions were billed."""
         self.touched = set[int]()
@@ -668,8 +670,10 @@ class Year:
             }
             tariff = self.versions[self.tariff_of[number]]
             cost = lines(session, tariff, suns[number], unmeasured, self.closed_at.get(number))
-            is_same = flowed_of(cost) == +self.flowed[number]
-            if not (is_billed and is_same and self.billed[number] == amounts_of(cost)):
+            by_quarter, before = flowed_of(cost), self.flowed[number].items()
+            is_same = session.wh == self.figures.get(number)
+            is_same = is_same and all(by_quarter[place] == wh for place, wh in before)
+            if not (is_same and self.billed[number] == amounts_of(cost)):
                 found[number] = cost
         return found
 
@@ -704,7 +708,8 @@ class Year:
         by_quarter = flowed_of(expected)
         for place, wh in self.flowed[number].items():
             assert wh == by_quarter[place], (number, place)
-        self.corrections += bool(before)
+        self.corrections += number in self.figures
+        self.figures[number] = self.figures.get(number, 0) + position.energy_wh
         self.touched.discard(number)
         self.billed[number] = wanted
         windows = self.versions[self.tariff_of[number]][0].windows
@@ -741,6 +746,7 @@ class Year:
         cars, sun = Counter[int](), Counter[int]()
         corrected = set[int]()
         for taken in every:
+            assert self.figures.get(taken.id, taken.wh) == taken.wh
             for part in parts(taken) if taken.is_below else ():
                 cars[part.quarter] += part.wh
         for known in self.known:
