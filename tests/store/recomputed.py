@@ -103,11 +103,12 @@ def parts(taken: Taken, more: Iterable[int] = ()) -> list[Part]:
         is_far = before[1] < after[1] and after[0] - before[0] > 16 * 60
         if is_far or len(levels) == 2:
             unread.add(seam)
-    found = list[Part]()
-    for since, until in pairwise(sorted(flowed)):
-        wh = flowed[until] - flowed[since]
-        found.append(Part(since, wh, bool({since, until} & unread)))
-    return found
+    # A quarter is divided where a seam at its ends, or within it, is not read.
+    divided = {one // QUARTER for one in unread} | {(one - 1) // QUARTER for one in unread}
+    return [
+        Part(since, flowed[until] - flowed[since], since // QUARTER in divided)
+        for since, until in pairwise(sorted(flowed))
+    ]
 
 
 # Prices
