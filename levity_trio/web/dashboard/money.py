@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.json_file import LineDocument, PositionDocument
-from levity_trio.documents.template import DocumentTemplate, of_program, window_name
+from levity_trio.documents.template import ENGLISH, DocumentTemplate, window_name
 from levity_trio.locale import N_, _, formats, language
 from levity_trio.locale.formats import format_of, tables
 from levity_trio.store.reads.transactions.bill.own import OwnBill
@@ -36,23 +36,31 @@ def _template(name: str) -> DocumentTemplate:
     """Return the formats of statements in a language, with the thousands of the dashboard."""
     written = tables(name)
     numbers = {**written["numbers"], "thousands": format_of(name).thousands}
-    own = of_program(name).values
-    return DocumentTemplate({**own, **written, "numbers": numbers})
+    return DocumentTemplate({**ENGLISH.values, **written, "numbers": numbers})
 
 
 def _here() -> DocumentTemplate:
     return _template(language())
 
 
+def _saying(*beginnings: str) -> DocumentTemplate:
+    """Return the formats with the words of statements that begin so."""
+    words = ENGLISH.values["words"]
+    here = {name: _(words[name]) for name in words if name.startswith(beginnings)}
+    return DocumentTemplate({**_here().values, "words": here})
+
+
 def metered(one: PositionDocument | OwnBill, begin_wh: int | None, end_wh: int | None) -> str:
     """Return a session's registers, and how its energy was measured, as its statement says it."""
-    return _here().metered(begin_wh, end_wh, one.measured, signed=getattr(one, "signed", None))
+    words = _saying("registers", "measured_", "signed")
+    return words.metered(begin_wh, end_wh, one.measured, signed=getattr(one, "signed", None))
 
 
 def by_quarter(one: PositionDocument, zone: str) -> str:
     """Return the dearest and the cheapest quarter of a session, and what of it was not measured, as
     its statement says it."""
-    return _here().by_quarter(one.by_quarter, one.started_at, ZoneInfo(zone), one.split)
+    words = _saying("extremes", "of_quarters", "windows_", "fallback", "unmeasured")
+    return words.by_quarter(one.by_quarter, one.started_at, ZoneInfo(zone), one.split)
 
 
 def money(minor: int | None, code: str | None) -> str:
@@ -132,7 +140,7 @@ def line(position: BillLine | LineDocument, code: str) -> str:
         if not position.is_mean:
             return f"{window}: {kwh} × {price} = {total}"
         mean = _here().mean_price(Decimal(position.price))
-        return _here().say("mean", what=window, quantity=kwh, price=mean, amount=total)
+        return _saying("mean").say("mean", what=window, quantity=kwh, price=mean, amount=total)
     if kind == "blocking fee":
         words = N_("Blocking fee: %(minutes)s min × %(price)s = %(total)s")
         return _(words, minutes=quantity, price=price, total=total)
