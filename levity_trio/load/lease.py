@@ -26,6 +26,8 @@ WRITES_A_DAY = 100
 """Profiles to one connector. Flash memory wears out."""
 NO_RAISES = 0.9
 """When so many of these writes are used up, there are no raises."""
+NO_WAITS = 0.8
+"""When so many are used up, no car waits for a lower price: it could not be raised after that."""
 FOLLOW_SECONDS = 5.0
 """A reading that is taken sooner after a limit was accepted says nothing."""
 OBEY_SECONDS = 60.0
@@ -208,6 +210,11 @@ class Leases:
         if held is None or held.lease.writes_of(now) < NO_RAISES * self.writes_a_day:
             return None
         return held.lease.most(now)
+
+    def may_wait(self, place: Place, now: float) -> bool:
+        """Return whether a connector may still be paused and raised today as its driver wants."""
+        held = self.held.get(place)
+        return held is None or held.lease.writes_of(now) < NO_WAITS * self.writes_a_day
 
     def leapt(self, seconds: float) -> None:
         """Note that our clock was set forward by so much. What the chargers hold has not moved, so

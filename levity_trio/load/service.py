@@ -22,6 +22,7 @@ from typing import Final, TypeVarTuple
 import trio
 
 from levity_trio.charger.facade import Chargers
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.clock import Clock
 from levity_trio.events import (
@@ -45,6 +46,7 @@ from levity_trio.load.lease import Leases
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Measure
 from levity_trio.load.profiles import Ability, LimitWay, ability
+from levity_trio.load.rule import Bound
 from levity_trio.load.sender import ACCEPTED, REPORT_SECONDS, LimitSender
 from levity_trio.load.site import SiteState
 from levity_trio.load.tree import Phases, Place, Socket
@@ -57,7 +59,8 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.leases import stored_leases
-from levity_trio.store.reads.load.load import LoadNow, LoadPresent
+from levity_trio.store.reads.load.load import LoadNow, LoadPresent, LoadWish
+from levity_trio.store.reads.load.price_waits import price_waits
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.leases import BY, MANAGED
@@ -197,6 +200,12 @@ class LoadManagement:
         self, place: tuple[str, int], transaction: int, at: str, wanted_wh: int | None, *, by: str
     ) -> None:
         await self._writer.run(load.depart, place, transaction, (at, wanted_wh), self._at(), by)
+        self._read_again()
+
+    async def wait_for_price(
+        self, transaction: int, wish: tuple[str, str] | None, *, by: str
+    ) -> None:
+        await self._writer.run(load.wait_for_price, transaction, wish, self._at(), by)
         self._read_again()
 
     async def grid_limit(
@@ -340,6 +349,7 @@ class LoadManagement:
                 raise
             if present.newcomers:
                 self._later(leases.manage, present.newcomers, self._at(), BY)
+            await self._look_at_prices(site, present.wishes, now)
         if not site.is_ready(now):
             return
         self.now, facts = site.decide(now)
@@ -347,6 +357,22 @@ class LoadManagement:
         if not self._managed.is_shadow:
             self._carry_out(site, now, nursery)
         self._keep(site, self.now, now, facts)
+
+    async def _look_at_prices(
+        self, site: SiteState, wishes: Sequence[LoadWish], now: float
+    ) -> None:
+        """Read which cars wait for a lower price, once a quarter of an hour, and when somebody
+        wants that or no longer does. What goes wrong with prices keeps no car from charging."""
+        asked = quarter_of(now), [wish.id for wish in wishes if wish.kind == Bound.PRICE]
+        if asked == site.asked_prices:
+            return
+        site.asked_prices, site.price_waits = asked, {}
+        if not asked[1]:
+            return
+        try:
+            site.price_waits = await self._reader.run(partial(price_waits, now=self._clock()))
+        except Exception:  # what nobody foresaw, such as a tariff
+            log.exception("cars cannot wait for a lower price in this quarter of an hour")
 
     def _with_links(self, present: LoadPresent) -> LoadPresent:
         """Return the same with chargers that have just come back: the database knows them from
@@ -516,9 +542,11 @@ class LoadManagement:
             self._later(load.keep_sun, self._version, quarter, measured, chargers)
         for order in site.orders:
             self._later(load.keep_order, order)
-        over = site.over_wishes(shown.at)
-        if over:
-            self._later(load.end_wishes, over, shown.at, BY)
+        for wish in site.over_wishes(shown.at):
+            if wish.transaction is not None and wish.kind == Bound.PRICE:
+                self._later(load.wait_for_price, wish.transaction, None, shown.at, BY)
+            else:
+                self._later(load.end_wishes, [wish.id], shown.at, BY)
         for lesson in site.lessons:
             self._later(load.learned, *lesson, shown.at)
         site.lessons.clear()

@@ -23,6 +23,7 @@ from levity_trio.load.document import (
     parse,
     planted,
 )
+from levity_trio.load.lease import NONE
 from levity_trio.load.managed_chargers import ManagedChargers
 from levity_trio.load.meters import Measure, Subscribed, reader
 from levity_trio.load.other_load import LoadHistory
@@ -75,11 +76,13 @@ from levity_trio.store.reads.load.load import (
     LoadPresent,
     LoadQuarter,
     LoadSun,
+    LoadWish,
     PluggedIn,
     grid_says,
     meter_says,
     says,
 )
+from levity_trio.store.reads.load.price_waits import PriceWait
 
 LOST_SECONDS: Final = 3600.0
 """A meter that is silent for so long is lost: cars below it fall to their safe limits."""
@@ -328,6 +331,10 @@ class SiteState:
         """What was learned, until that is stored: what, of which connector, of which card, its
         value."""
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
+        self.price_waits: Mapping[int, PriceWait] = {}
+        """How the cars of transactions wait for a lower price, in this quarter of an hour."""
+        self.asked_prices: tuple[int, Sequence[int]] = 0, ()
+        """In which quarter, and for which wishes, that was read."""
         self.tree = self._planted()
         self.overs = Overloads([] if kept is None else kept.shown["over"], now)
         if kept is not None:
@@ -491,15 +498,15 @@ class SiteState:
         if not was_known and lines.times >= READINGS and car.id_tag is not None:
             self.lessons.append(("lines", place, car.id_tag, str(used)))
 
-    def over_wishes(self, at: str) -> list[int]:
-        """Return the wishes that are over: the time of a boost, the transaction of a departure."""
+    def over_wishes(self, at: str) -> list[LoadWish]:
+        """Return the wishes that are over, by their time or their transaction."""
         running = {car.transaction for car in self.present.cars}
-        over: list[int] = []
+        over: list[LoadWish] = []
         for wish in self.present.wishes:
             has_ended = wish.until is not None and wish.until <= at
             has_stopped = wish.transaction is not None and wish.transaction not in running
             if has_ended or has_stopped:
-                over.append(wish.id)
+                over.append(wish)
         return over
 
     def is_ready(self, now: float) -> bool:
@@ -654,6 +661,7 @@ class SiteState:
             "is_managed": charger is not None,
             "lease_a": None if held is None else held.lease.amperes,
             "lease_ends_at": None if ends is None else timestamp_of(ends),
+            "waits_until": self._waits_until(car, at) if limit.bound is Bound.PRICE else None,
             "is_silent": meter is not None and meter.is_stale(decision.at),
             "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
             "kept_a": sum(kept.values()),
@@ -706,6 +714,8 @@ class SiteState:
             if wish.amperes is not None:
                 by_hand = wish.amperes if car.by_hand is None else min(wish.amperes, car.by_hand)
                 car = replace(car, by_hand=by_hand)
+            elif wish.kind == Bound.PRICE:
+                car = replace(car, is_dear=self._waits_until(plugged_in, at) is not None)
             elif wish.until is not None and wish.until > at:
                 car = replace(car, boost=True)
             elif wish.departure_at is None or wish.transaction != transaction:
@@ -716,6 +726,14 @@ class SiteState:
                     lacking = max(0, lacking - (plugged_in.energy_wh or 0))
                 car = replace(car, departure=seconds(wish.departure_at), wanted_wh=lacking)
         return car
+
+    def _waits_until(self, car: PluggedIn, at: str) -> str | None:
+        """Return until when a car waits for a lower price at a time; None if it does not. One whose
+        connector may soon be raised no more today waits no longer."""
+        wait = self.price_waits.get(car.transaction or NONE)
+        if wait is None or wait.waits_until is None or wait.waits_until <= at:
+            return None
+        return wait.waits_until if self.chargers.leases.may_wait(car.place, seconds(at)) else None
 
     def _grid_order(self, now: float) -> GridOrder:
         """Return what the grid operator allows. Where a heartbeat is expected and none came in

@@ -274,6 +274,12 @@ class Load(Protocol):
     ) -> None:
         """Note when the driver of a transaction leaves, and how many Wh he wants in it."""
 
+    async def wait_for_price(
+        self, transaction: int, wish: tuple[str, str] | None, *, by: str
+    ) -> None:
+        """Let the car of a transaction wait while a kWh costs more than a price, tax included,
+        until a time; None: no longer."""
+
     async def grid_limit(
         self, amperes: float | None, *, kilowatts: float | None = None, source: str
     ) -> None:

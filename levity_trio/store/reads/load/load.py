@@ -21,10 +21,11 @@ from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.lookups.load_spans import PRICE
 from levity_trio.store.reads.chargers.chargers import OMITTED
 from levity_trio.store.reads.load.leases import ManagedCharger, managed_chargers, newcomers
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.told import N_, Told, in_stored
+from levity_trio.told import N_, Moment, Told, in_stored
 from levity_trio.wire.charging_profiles import VOLTS
 from levity_trio.wire.times import from_seconds, minutes_before, stamp
 
@@ -60,7 +61,7 @@ class LoadCar:
     words; `since` is when it was plugged in. What must be kept for a car, whatever is decided, has
     `why_fixed`: away, ignores (it does not obey), floor (it cannot be paused), new (it is being
     prepared for limits), or untold (it is not limited). `kept_a` is kept at that phase for
-    `kept_for`, which are away. `lease_a` is what its charger was sent, which holds until
+    `kept_for`, which are away. It waits for a lower price until `waits_until`. `lease_a` is what its charger was sent, which holds until
     `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no end.
     """
 
@@ -82,6 +83,7 @@ class LoadCar:
     is_managed: bool = False
     lease_a: int | None = None
     lease_ends_at: str | None = None
+    waits_until: str | None = None
     is_silent: bool = False
     phases: Sequence[str] = ()
     kept_a: int = 0
@@ -296,6 +298,8 @@ def says(car: Mapping[str, Any], *, is_shadow: bool = True) -> str:
     other stored words."""
     if car["bound"] == "fixed":
         return Told(_FIXED.get(car.get("why_fixed", ""), _FIXED["away"]), car["limit_a"])
+    if car["bound"] == PRICE:
+        return Told("waits for a lower price until {1}", Moment(car["waits_until"]))
     amperes, most = _told(car["limit_a"], car.get("lease_a")), car["of_a"]
     if car["bound"] == "waits" or amperes < min(1, car["limit_a"]):
         wait = _wait(
@@ -361,6 +365,8 @@ def says_to_driver(db: Database) -> dict[int, str]:
 
 
 def _to_driver(car: LoadCar) -> str:
+    if car.waits_until is not None:
+        return Told("Your car waits for a lower price until {1}.", Moment(car.waits_until))
     amperes = _told(car.limit_a, car.lease_a)
     if car.bound == "waits" or amperes < min(1, car.limit_a):
         wait = _wait(car.waits_about_seconds, car.place_in_queue, car.waiting, car.kept_a)
@@ -438,7 +444,8 @@ def load_places(db: Database) -> list[tuple[str, int]]:
 @record
 class LoadWish:
     """What a person wants for a connector: a limit by hand, a boost until a time, or what a driver
-    entered for one transaction. `kind` is hand, boost or departure."""
+    entered for one transaction. `kind` is hand, boost, departure or price: then its car waits while
+    a kWh costs more than `most_price`, tax included, until a time."""
 
     id: int
     kind: str
@@ -452,17 +459,32 @@ class LoadWish:
     reason: str
     made_at: str
     made_by: str
+    most_price: str | None = None
 
 
-_WISH: Final = Shape(LoadWish)
+_WISH: Final = Shape(LoadWish, most_price="NULL")
+_PRICE_WISH: Final = Shape(
+    LoadWish,
+    id="price_wish.id",
+    kind=f"'{PRICE}'",
+    connector="coalesce(nullif(conn_id, 0), 1)",
+    amperes="NULL",
+    departure_at="NULL",
+    wanted_wh="NULL",
+    until="charges_at",
+    reason="''",
+)
 
 
 def wishes(db: Database) -> list[LoadWish]:
-    """Return the wishes that were not ended, the oldest first. A boost may be over by its time."""
-    return sorted(
-        _WISH.every(db, "FROM load_wish INDEXED BY load_wish_open WHERE ended_at IS NULL"),
-        key=lambda w: w.id,
+    """Return the wishes that were not ended, the oldest first. One may be over by its time."""
+    found = _WISH.every(db, "FROM load_wish INDEXED BY load_wish_open WHERE ended_at IS NULL")
+    found += _PRICE_WISH.every(
+        db,
+        "FROM price_wish INDEXED BY price_wish_open JOIN tx ON tx.id = tx_id "
+        "WHERE ended_at IS NULL",
     )
+    return sorted(found, key=lambda wish: (wish.made_at, wish.id))
 
 
 @record

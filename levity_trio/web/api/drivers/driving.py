@@ -18,6 +18,7 @@ from msgspec import Meta
 from levity_trio.access.places import Reason
 from levity_trio.access.tags import LONGEST_TAG as LONGEST_ID_TAG
 from levity_trio.access.tags import Status
+from levity_trio.billing.money import typed_number
 from levity_trio.load.document import parse
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
@@ -26,6 +27,7 @@ from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.replacement import successor
 from levity_trio.store.reads.load.load import newest_site
+from levity_trio.store.reads.load.price_waits import PriceWait, price_waits
 from levity_trio.store.reads.money.prices import PricesAhead, prices_ahead
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as stored
@@ -63,6 +65,7 @@ from levity_trio.web.api.engine.endpoints import (
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.local_times import GivenTime, local_moment
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
+from levity_trio.web.api.money.tariffs import Price
 
 TAG: Final = "drivers"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -467,6 +470,61 @@ async def leave(request: TypedRequest[None, DepartureBody]) -> None:
         raise invalid("departure", Told("give a time that is still to come"))
     place = transaction.charger, transaction.connector
     await load.depart(place, number, at, request.body.wanted_wh, by=request.caller.name)
+
+
+class PriceLimitBody(ClientInput, kw_only=True):
+    """Above which price of a kWh, tax included, your car waits, and from when it charges all the
+    same. A fee for staying counts the time in which it waits."""
+
+    most_price: Price
+    charges_at: GivenTime
+
+
+LIMIT: Final = f"{ME}/transactions/{{id}}/price-limit"
+
+
+@ENDPOINTS.get(LIMIT, Role.DRIVER, "not_found", "conflict")
+async def get_price_limit(request: Request) -> PriceWait:
+    """Show how your car may wait for a lower price, and which hours are low enough"""
+    await _own_transaction(request)
+    number = request.number()
+    now, rule = request.api.now(), rule_of(request.api)
+    waits = await request.read(price_waits, now=now, rule=rule, transaction=number)
+    if number not in waits:
+        words = Told(
+            "a car waits for a lower price only in an open session, where load management limits "
+            "its charger and its price moves by the quarter-hour"
+        )
+        raise conflict(words)
+    return waits[number]
+
+
+@ENDPOINTS.put(LIMIT, Role.DRIVER, "not_found", "conflict")
+async def wait_for_price(request: TypedRequest[None, PriceLimitBody]) -> PriceWait:
+    """Let your car wait for a lower price"""
+    await get_price_limit(request)
+    price = typed_number(request.body.most_price)
+    if price is None:
+        raise invalid("most_price", Told("give the price of a kWh"))
+    at = local_moment(request.body.charges_at, "charges_at", request.zone)
+    if at is None or at <= request.api.stamp():
+        raise invalid("charges_at", Told("give a time that is still to come"))
+    return await _wait(request, (f"{price:f}", at))
+
+
+@ENDPOINTS.delete(LIMIT, Role.DRIVER, "not_found", "conflict")
+async def end_price_limit(request: Request) -> PriceWait:
+    """Let your car charge whatever the price is"""
+    await get_price_limit(request)
+    return await _wait(request, None)
+
+
+async def _wait(request: Request, wish: tuple[str, str] | None) -> PriceWait:
+    load = request.api.load
+    if load is None:
+        raise conflict(Told("this server limits no chargers"))
+    await load.wait_for_price(request.number(), wish, by=request.caller.name)
+    return await get_price_limit(request)
 
 
 async def _stop(request: Request) -> int:
