@@ -844,7 +844,9 @@ class ManagedChargers:
         limit = decision.limits.get(car.place)
         if limit is None or limit.bound in (Bound.FULL, Bound.KNOCK):
             return ""
-        if limit.bound is Bound.PRICE:
+        # That its limit is sent takes a moment, in which nobody else keeps it from charging.
+        is_raised = behaviour.short == PRICE and limit.amperes > 0
+        if limit.bound is Bound.PRICE or is_raised:
             return PRICE
         if most:
             return BELOW

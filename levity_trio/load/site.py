@@ -635,6 +635,9 @@ class SiteState:
     ) -> LoadCar:
         place, decision = car.place, self.decision
         limit = decision.limits[place]
+        waits_until = None
+        if limit.bound is Bound.PRICE:
+            waits_until = self._waits_until(car, timestamp_of(decision.at))
         wait = decision.waits_about.get(place)
         held = self.chargers.leases.held.get(place)
         ends = None if held is None else held.lease.ends
@@ -661,7 +664,7 @@ class SiteState:
             "is_managed": charger is not None,
             "lease_a": None if held is None else held.lease.amperes,
             "lease_ends_at": None if ends is None else timestamp_of(ends),
-            "waits_until": self._waits_until(car, at) if limit.bound is Bound.PRICE else None,
+            "waits_until": waits_until,
             "is_silent": meter is not None and meter.is_stale(decision.at),
             "phases": [NAMES[index] for index in socket.lines(self.known_lines.get(place))],
             "kept_a": sum(kept.values()),

@@ -46,7 +46,7 @@ class Shape(Generic[S]):
     A column for a `bool` is 0 or 1, for `Any` it is JSON as text.
     """
 
-    def __init__(self, kind: type[S], **expressions: str) -> None:
+    def __init__(self, kind: type[S], /, **expressions: str) -> None:
         self._kind = kind
         self._names = [field.name for field in fields(kind)]
         self._convert: dict[int, Callable[[Any], Any]] = {

@@ -98,6 +98,8 @@ LABELS: Final[Mapping[str, str]] = N_(
         "month_wh": "At most in a month (kWh)",
         "wanted_wh": "Energy you want by then (kWh)",
         "departure": "When you leave",
+        "most_price": "Wait while a kWh costs more than",
+        "charges_at": "Charge all the same from",
         "month_amount": "Cost at most in a month",
         "toml": "The tariff as TOML",
         "max_kw": "Maximum power (kW)",

@@ -220,6 +220,8 @@ TITLES: Final = _by_request(
             "POST /api/me/chargers/{id}/start": "Start a session",
             "POST /api/me/transactions/{id}/stop": "Stop your session",
             "PUT /api/me/transactions/{id}/departure": "Say when you leave",
+            "PUT /api/me/transactions/{id}/price-limit": "Wait for a lower price",
+            "DELETE /api/me/transactions/{id}/price-limit": "Wait no longer",
             "PUT /api/me/tags/{tag}": "Name a card",
             "PUT /api/me/vehicles/{id}": "Name a car",
             "POST /api/me/vehicles/{vehicle}/price": "Choose how your company car is counted",

@@ -61,8 +61,9 @@ class LoadCar:
     words; `since` is when it was plugged in. What must be kept for a car, whatever is decided, has
     `why_fixed`: away, ignores (it does not obey), floor (it cannot be paused), new (it is being
     prepared for limits), or untold (it is not limited). `kept_a` is kept at that phase for
-    `kept_for`, which are away. It waits for a lower price until `waits_until`. `lease_a` is what its charger was sent, which holds until
-    `lease_ends_at` and then falls to the safe limit; null: nothing was sent, or it has no end.
+    `kept_for`, which are away. It waits for a lower price until `waits_until`. `lease_a` is what
+    its charger was sent, which holds until `lease_ends_at` and then falls to the safe limit; null:
+    nothing was sent, or it has no end.
     """
 
     charger: str

@@ -19,7 +19,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
 from levity_trio.store.billing.booking import rule_of_book
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.billing.quarters import Series
+from levity_trio.store.billing.quarters import PriceSeries
 from levity_trio.store.billing.tariffs import Tariffs
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.ownership import Owners
@@ -68,7 +68,7 @@ def price_waits(
     if rule is None or not found:
         return {}
     owners = Owners(rows, rule.policy, rule.bill_by).decide([number for number, *_ in found])
-    tariffs, series = Tariffs(rows), Series(rows, rule.zone)
+    tariffs, series = Tariffs(rows), PriceSeries(rows, rule.zone)
     today = in_zone(now, rule.zone).date()
     known_until = beginning(today + timedelta(days=2), rule.zone)
     quarters = range(quarter(now), quarter(known_until))
