@@ -42,16 +42,16 @@ def enter(block: Block, prices: Mapping[int, str], toml: str = MOVING) -> int:
     writer, now = block.writer, block.central.clock()
     first = quarter_of(now.timestamp())
     if not writer.rows("SELECT 1 FROM series"):
+        writer._connection.execute(
+            "INSERT INTO series (name, currency, prices, changed_at, changed_by) "
+            "VALUES ('Market', 'EUR', 'net', '', 'cleo')"
+        )
         writer.run_now(book_all, Rule(BERLIN, block.central.tags.policy, BillBy("tag")))
         tariff = writer.run_now(tariffs.add, tariffs.GivenVersion(toml, parse(toml)), None, SAID)
         wanted = tariffs.Assigning(
             TariffTarget(Scope.SITE, ""), tariff.id, date(2020, 1, 1), SAID.at
         )
         writer.run_now(tariffs.assign, wanted, None, SAID)
-        writer._connection.execute(
-            "INSERT INTO series (name, currency, prices, changed_at, changed_by) "
-            "VALUES ('Market', 'EUR', 'net', '', 'cleo')"
-        )
     writer._connection.execute("INSERT INTO series_batch (series_id, at, by) VALUES (1, '', '')")
     for place, price in prices.items():
         writer._connection.execute(

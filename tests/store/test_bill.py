@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from levity_trio.manual import find
+from levity_trio.store.billing.pricing import Pricer
+from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.bill.shape import Bill, BillAdjustment
 from levity_trio.store.reads.transactions.bill.words import bill_lines
@@ -386,9 +388,9 @@ def test_what_of_a_stay_is_excused(biller: Biller, station: Station) -> None:
     assert excused in told(biller, transaction)
 
 
-def stayed(biller: Biller, station: Station) -> int:
+def stayed(biller: Biller, station: Station, why: str = "paused") -> int:
     """Return a session that charges until 11:00 in Berlin, and stays; load management holds it back
-    from 12:00 on."""
+    from 12:00 on, or the wish of its driver."""
     biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)
     books = biller.books
     books.now = datetime(2026, 3, 5, 9, tzinfo=UTC)
@@ -397,7 +399,7 @@ def stayed(biller: Biller, station: Station) -> int:
     station.tell(meter_value(station.clock(), 5000), transaction=transaction)
     station.status("SuspendedEV")
     books.wait(HOUR)
-    books.run(load.begin_span, transaction, "paused", books.at)
+    books.run(load.begin_span, transaction, why, books.at)
     return transaction
 
 
@@ -445,6 +447,23 @@ def test_the_fee_of_an_open_one_does_not_grow_while_it_is_held_back(
     assert blocking_of(biller, transaction) == (30,)
     books.wait(10)
     assert blocking_of(biller, transaction) == (40,)
+
+
+def test_the_fee_counts_the_time_in_which_its_driver_waits_for_a_lower_price(
+    biller: Biller, station: Station
+) -> None:
+    """Its charger says that it pauses the car; and so does the bill when it has stopped."""
+    books, transaction = biller.books, stayed(biller, station, "price")
+    station.status("SuspendedEVSE")
+    station.tell(meter_value(station.clock(), 5000), transaction=transaction)
+    assert blocking_of(biller, transaction) == (30,)
+    books.wait(2 * HOUR)
+    assert blocking_of(biller, transaction) == (30 + 2 * HOUR,)
+    station.stop(transaction, 5000)
+    assert blocking_of(biller, transaction) == (30 + 2 * HOUR,)
+    with reading(books) as db:
+        (priced,) = Pricer(rows_of(db), biller.terms.rule).price([transaction]).values()
+    assert [line.quantity for line in priced.position.lines] == [4000, 1, 30 + 2 * HOUR]
 
 
 def test_the_charging_of_an_open_one_has_not_ended_while_it_is_held_back(

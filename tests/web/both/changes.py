@@ -15,6 +15,8 @@ from levity_trio.billing.examples import DAY_AND_NIGHT
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.reads.levity.rows import ChargerRow
 from levity_trio.store.writes.load import leases
+from levity_trio.store.writes.money.series import SeriesData, set_series
+from levity_trio.store.writes.people.ownership import Said
 from levity_trio.web.api.drivers.car_sheets import CAR, OWN_CAR
 from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.in_process import Question
@@ -526,6 +528,7 @@ async def _drivers(life: Life) -> None:
     leaving = orjson.dumps({"departure": "2026-03-19T07:00", "wanted_wh": 12_000})
     path = f"/api/me/transactions/{_open(books, ONE.charger)}/departure"
     await life.send("PUT", path, leaving, role=Role.DRIVER)
+    await _price_limit(life, quiet)
     for path in (f"/api/me/tags/{ONE.tag}", f"/api/me/vehicles/{life.shown['vehicles']}"):
         for name in (b"Zoe", b"Ours"):
             await life.send("PUT", path, b'{"name": "%s"}' % name, role=Role.DRIVER)
@@ -544,6 +547,31 @@ async def _drivers(life: Life) -> None:
     await ask("DELETE", f"asked-id-tags/{STRANGER}")
     await ask("POST", "id-tags", id_tag="04D1D2D3", name="A wallet")
     await ask("POST", "asked-id-tags/D3D2D104/same", id_tag="04 D1 D2 D3")
+
+
+async def _price_limit(life: Life, station: Station) -> None:
+    """A driver lets his car wait for a lower price, and no longer."""
+    books = life.server.books
+    series = SeriesData(name="Market", currency="EUR", prices="gross")
+    books.run(set_series, series, Said(books.at, "anna"))
+    moving = '[energy]\nseries = "Market"\nfallback = 0.3\n'
+    toml = f'name = "Moving"\nvalid_from = {SINCE}\ncurrency = "EUR"\nprices = "gross"\ntax = 19\n{moving}'
+    tariff = await life.ask("POST", "tariffs", toml=toml)
+    await life.ask(
+        "POST", "tariff-assignments", tariff=tariff["id"], since=SINCE, charger="SPACE-06"
+    )
+    session = station.start(0, 1, ONE.tag)
+    path = f"/api/me/transactions/{session}/price-limit"
+    limit = orjson.dumps({"most_price": "0.2", "charges_at": "2026-03-19T07:00"})
+    await life.send("PUT", path, limit, role=Role.DRIVER, status=409)
+    await life.ask("POST", "load/chargers", charger="SPACE-06")
+    for _ in range(2):
+        await life.send("PUT", path, limit, role=Role.DRIVER)
+    await life.send("GET", path, role=Role.DRIVER)
+    await life.ask("GET", "load/wishes")
+    await life.send("DELETE", path, role=Role.DRIVER)
+    await life.ask("POST", "load/chargers/release", charger="SPACE-06")
+    station.stop(session, 0)
 
 
 def _open(books: Books, charger: str) -> int:

@@ -93,6 +93,9 @@ NOT_SEEN: Final = {
     "/api/me/commands/{id}": (
         "a driver's command needs a charger that charges; see tests/web/api/test_driving.py"
     ),
+    "/api/me/transactions/{id}/price-limit": (
+        "the session whose car waited is over; see tests/web/api/test_price_limits.py"
+    ),
     "/api/admin/chargers/{id}/security-profile": (
         "no charger changes its profile; see tests/store/test_securing.py"
     ),
