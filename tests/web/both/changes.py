@@ -554,8 +554,10 @@ async def _price_limit(life: Life, station: Station) -> None:
     books = life.server.books
     series = SeriesData(name="Market", currency="EUR", prices="gross")
     books.run(set_series, series, Said(books.at, "anna"))
-    moving = '[energy]\nseries = "Market"\nfallback = 0.3\n'
-    toml = f'name = "Moving"\nvalid_from = {SINCE}\ncurrency = "EUR"\nprices = "gross"\ntax = 19\n{moving}'
+    toml = (
+        f'name = "Moving"\nvalid_from = {SINCE}\ncurrency = "EUR"\nprices = "gross"\ntax = 19\n'
+        '[energy]\nseries = "Market"\nfallback = 0.3\n'
+    )
     tariff = await life.ask("POST", "tariffs", toml=toml)
     await life.ask(
         "POST", "tariff-assignments", tariff=tariff["id"], since=SINCE, charger="SPACE-06"
