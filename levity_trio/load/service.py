@@ -542,11 +542,9 @@ class LoadManagement:
             self._later(load.keep_sun, self._version, quarter, measured, chargers)
         for order in site.orders:
             self._later(load.keep_order, order)
-        for wish in site.over_wishes(shown.at):
-            if wish.transaction is not None and wish.kind == Bound.PRICE:
-                self._later(load.wait_for_price, wish.transaction, None, shown.at, BY)
-            else:
-                self._later(load.end_wishes, [wish.id], shown.at, BY)
+        over = site.over_wishes(shown.at)
+        if over:
+            self._later(load.end_wishes, over, shown.at, BY)
         for lesson in site.lessons:
             self._later(load.learned, *lesson, shown.at)
         site.lessons.clear()

@@ -135,7 +135,7 @@ def test_a_wish_holds_until_another_of_its_kind_or_its_end(books: Books) -> None
             ("boost", None, LATER),
         ]
         (hand, _) = reads.wishes(db)
-    books.run(load.end_wishes, [hand.id, hand.id], LATER, "ben")
+    books.run(load.end_wishes, [hand, hand], LATER, "ben")
     books.run(load.limit_by_hand, ("CP-1", 2), None, "", LATER, "ben")
     with reading(books) as db:
         assert [one.kind for one in reads.wishes(db)] == ["boost"]

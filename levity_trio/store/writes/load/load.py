@@ -15,7 +15,7 @@ from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.load_spans import PRICE, WAITED, WHY
-from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter
+from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter, LoadWish
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
@@ -244,12 +244,13 @@ def wait_for_price(
         )
 
 
-def end_wishes(db: UnitOfWork, numbers: Sequence[int], at: str, by: str) -> None:
+def end_wishes(db: UnitOfWork, wishes: Sequence[LoadWish], at: str, by: str) -> None:
     """End wishes: a person took them back, or their time or their transaction is over."""
-    for number in numbers:
+    for wish in wishes:
+        table = "price_wish" if wish.kind == PRICE else "load_wish"
         db.execute(
-            "UPDATE load_wish SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
-            (at, by, number),
+            f"UPDATE {table} SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",  # noqa: S608
+            (at, by, wish.id),
         )
 
 
