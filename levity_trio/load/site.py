@@ -332,9 +332,8 @@ class SiteState:
         value."""
         self.present = LoadPresent([], [], [], None, [], Counter(), {})
         self.price_waits: Mapping[int, PriceWait] = {}
-        """How the cars of transactions wait for a lower price, in this quarter of an hour."""
         self.asked_prices: tuple[int, Sequence[int]] = 0, ()
-        """In which quarter, and for which wishes, that was read."""
+        """In which quarter of an hour, and for which wishes, it was read how cars wait."""
         self.tree = self._planted()
         self.overs = Overloads([] if kept is None else kept.shown["over"], now)
         if kept is not None:

@@ -23,7 +23,6 @@ from levity_trio.store.billing.quarters import PriceSeries
 from levity_trio.store.billing.tariffs import Tariffs
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.ownership import Owners
-from levity_trio.store.reads.money.prices import CheapHours
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 _OPEN: Final = (
@@ -36,13 +35,21 @@ _OPEN: Final = (
 
 
 @record
+class LowHours:
+    """A stretch of time in which a kWh costs no more than a driver wants."""
+
+    since: str
+    until: str
+
+
+@record
 class PriceWait:
     """How the car of an open session may wait for a lower price.
 
     By the wish of its driver, it waits while a kWh costs more than `most_price`, tax included, and
     charges all the same from `charges_at` on; both are null without a wish. It waits now until
     `waits_until`, or charges because the price `is_unknown`. `hours` are those of today and
-    tomorrow in which a kWh costs no more.
+    tomorrow that are low enough.
     """
 
     currency: str
@@ -50,7 +57,7 @@ class PriceWait:
     charges_at: str | None
     waits_until: str | None = None
     is_unknown: bool = False
-    hours: tuple[CheapHours, ...] = ()
+    hours: tuple[LowHours, ...] = ()
 
 
 def price_waits(
@@ -98,13 +105,13 @@ def _waiting(
 ) -> PriceWait:
     """Return when a car waits by the prices from now on, of which the first one is that of a
     quarter of an hour."""
-    hours: list[CheapHours] = []
+    hours: list[LowHours] = []
     waits_until, at = None, first
     for is_low, some in groupby(prices, lambda price: price if price is None else price <= most):
         until = at + len([*some])
         since_and_until = [stamp(from_seconds(one * SECONDS)) for one in (at, until)]
         if is_low:
-            hours.append(CheapHours(since=since_and_until[0], until=since_and_until[1]))
+            hours.append(LowHours(since=since_and_until[0], until=since_and_until[1]))
         elif is_low is False and at == first:
             waits_until = min(since_and_until[1], wait.charges_at or "")
         at = until
