@@ -7,7 +7,6 @@ evening.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta, tzinfo
@@ -42,28 +41,19 @@ TOLD_FROM: Final = 20
 """The hour from which people are told that it has none."""
 DAYS_BEHIND: Final = 62
 """The last month and this one are wanted for a preview."""
-TRIES: Final = 5
-"""Of a day behind, on each day."""
-AT_ONCE: Final = 8
-"""Requests of one attempt."""
-ENOUGH: Final = 2
-"""Failures of one attempt: a source that does not answer takes its time with each."""
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(minutes=15)
 LOOK_SECONDS: Final = 20.0
 
 
 async def fetch(source: Source, day: date, terms: Terms) -> dict[int, Decimal]:
     """Return what a source tells for a local day, which may be more than its prices. Raises
-    PricesRefused."""
-    try:
-        response = await get(
-            leading_to(source.address(day, terms.zone)),
-            FETCH_SECONDS,
-            check_peer=check_address,
-            most_bytes=MOST_BYTES + 1,
-        )
-    except Unanswered as error:
-        raise PricesRefused(*error.args) from None
+    PricesRefused, Unanswered."""
+    response = await get(
+        leading_to(source.address(day, terms.zone)),
+        FETCH_SECONDS,
+        check_peer=check_address,
+        most_bytes=MOST_BYTES + 1,
+    )
     if response.status != OK:
         raise PricesRefused(Told("it answers with status {1}", response.status))
     if len(response.body) > MOST_BYTES:
@@ -72,12 +62,11 @@ async def fetch(source: Source, day: date, terms: Terms) -> dict[int, Decimal]:
 
 
 class _Plan:
-    """When a source is asked again, and how often it was asked today for each day."""
+    """When a source is asked again, and on which day it was asked for the days behind."""
 
     def __init__(self, now: datetime) -> None:
         self.again, self.pause = now, SHORTEST
-        self.today: date | None = None
-        self.tries = Counter[date]()
+        self.behind_on: date | None = None
 
 
 class Fetching:
@@ -96,53 +85,47 @@ class Fetching:
                 await self._attempt(series, plan, now)
 
     async def _attempt(self, series: SeriesState, plan: _Plan, now: datetime) -> None:
-        """Ask for the days that lack prices, the newest first, and tell people if they need one of
-        them."""
+        """Ask for the days that lack prices, and tell people if they need one of them."""
         local = in_zone(now, self._zone)
         today, tomorrow = local.date(), local.date() + timedelta(1)
-        if plan.today != today:
-            plan.today, plan.tries = today, Counter()
-        days = [today - timedelta(behind) for behind in range(DAYS_BEHIND)]
-        if local.hour >= KNOWN_FROM:
-            days.insert(0, tomorrow)
-        quarters = {day: quarters_of(day, self._zone) for day in days}
-        span = range(quarters[days[-1]].start, quarters[days[0]].stop)
-        read = partial(reads.prices, number=series.id, first=span.start, last=span.stop)
+        needed = [today, tomorrow] if local.hour >= KNOWN_FROM else [today]
+        behind = [today - timedelta(days) for days in range(1, DAYS_BEHIND)]
+        first = quarters_of(behind[-1], self._zone).start
+        span = range(first, quarters_of(needed[-1], self._zone).stop)
+        read = partial(reads.prices, number=series.id, first=first, last=span.stop)
         known = {*await self._reader.run(read)}
-        lacking = [day for day in days if not known.issuperset(quarters[day])]
-        due = [day for day in lacking if day >= today or plan.tries[day] < TRIES]
-        due.sort(key=lambda day: (day < today, plan.tries[day]))
 
         source, asked, failures = Source(**series.source), set[str](), list[str]()
-        for day in due:
+        for day in needed + (behind if plan.behind_on != today else []):
             address = source.address(day, self._zone)
-            if address not in asked and (len(asked) == AT_ONCE or len(failures) == ENOUGH):
-                break
-            plan.tries[day] += 1
-            if address in asked:
+            if address in asked or known.issuperset(quarters_of(day, self._zone)):
                 continue
             asked.add(address)
-            failure = await self._ask(series, source, day, span, known)
+            try:
+                failure = await self._ask(series, source, day, span, known)
+            except Unanswered as unanswered:
+                failures.append(unanswered.args[0])
+                break
             if failure is not None:
                 failures.append(failure)
+        else:
+            plan.behind_on = today
 
-        lacking = [day for day in lacking if not known.issuperset(quarters[day])]
-        missing = None
-        if today in lacking:
-            missing = today
-        elif tomorrow in lacking and local.hour >= TOLD_FROM:
-            missing = tomorrow
-        failure = failures[0] if failures else series.failure if lacking and not due else None
+        lacking = [day for day in needed if not known.issuperset(quarters_of(day, self._zone))]
+        # Nobody needs tomorrow's prices in the afternoon.
+        if lacking == [tomorrow] and local.hour < TOLD_FROM:
+            lacking = []
+        failure = failures[0] if failures else None
+        missing = lacking[0] if lacking else None
         await self.writer.run(keep_fetch, series.id, failure, missing, stamp(self._clock()))
-        grown = min(2 * plan.pause, LONGEST) if failures else SHORTEST
-        plan.pause = grown if due else LONGEST
+        plan.pause = min(2 * plan.pause, LONGEST) if failures else LONGEST
         plan.again = now + plan.pause
 
     async def _ask(
         self, series: SeriesState, source: Source, day: date, span: range, known: set[int]
     ) -> str | None:
         """Ask for a day and store what is told of the span, which is known then; return what was
-        lacking."""
+        lacking. Raises Unanswered."""
         now = self._clock()
         try:
             found = await fetch(source, day, Terms(series.currency, self._zone, now))

@@ -16,7 +16,7 @@ import trio
 
 from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.prices import fetching
-from levity_trio.prices.fetching import DAYS_BEHIND, TRIES, Fetching, quarters_of
+from levity_trio.prices.fetching import DAYS_BEHIND, Fetching, quarters_of
 from levity_trio.prices.reading import Source
 from levity_trio.store.reads.money import series as reads
 from levity_trio.store.reads.money.series import SeriesState
@@ -115,7 +115,7 @@ async def test_tomorrow_is_fetched_when_it_appears(site: Site) -> None:
     assert await site.wait(0) == [TODAY]  # at the start, at once
     assert site.prices(TODAY) == {"0.0954"}
     assert await site.wait(5 * HOUR - 1) == []
-    assert await site.wait(1 + 45) == [TOMORROW] * 3  # from one o'clock
+    assert await site.wait(1 + 45) == [TOMORROW] * 4  # from one o'clock
     site.source.known[TOMORROW] = "-1"
     assert await site.wait(15) == [TOMORROW]
     assert site.prices(TOMORROW) == {"-0.001"}
@@ -132,14 +132,12 @@ async def test_days_behind_are_fetched_when_the_source_has_them(site: Site) -> N
     site.set(None)
     await site.wait(3 * 24 * HOUR)
     assert site.source.asked == []
-    today = TODAY + timedelta(3)
+    today, behind = TODAY + timedelta(3), TODAY + timedelta(1)
     site.set(site.source.source)
     await site.wait(3 * HOUR)
-    # The source has none of today, and lacks two days behind: each is asked for so often.
+    # The source has none of today, and lacks two days behind.
     assert site.prices(TODAY) == {"0.001"}
-    assert site.source.asked.count(TODAY) == 1
-    behind = TODAY + timedelta(1)
-    assert site.source.asked.count(behind) == TRIES
+    assert (site.source.asked.count(TODAY), site.source.asked.count(behind)) == (1, 1)
     assert site.told == [("missing", str(today))]
     site.source.known |= {TODAY + timedelta(ahead): "2" for ahead in range(1, 4)}
     await site.wait(15)
@@ -149,6 +147,21 @@ async def test_days_behind_are_fetched_when_the_source_has_them(site: Site) -> N
     # On the next day, it is asked for again.
     await site.wait(24 * HOUR)
     assert site.prices(behind) == {"0.002"}
+
+
+async def test_a_source_that_does_not_answer_is_not_asked_for_one_day_after_another(
+    site: Site,
+) -> None:
+    site.set(None)
+    await site.wait(3 * 24 * HOUR)
+    site.set(site.source.source)
+    site.source.answer = hanging_up
+    assert await site.wait(14) == [TODAY + timedelta(3)] * 4  # after 0, 2, 6 and 14 minutes
+    site.source.answer = None
+    site.source.known |= {TODAY + timedelta(ahead): "2" for ahead in range(4)}
+    await site.wait(15)
+    for ahead in range(4):
+        assert site.prices(TODAY + timedelta(ahead)) == {"0.002"}
 
 
 async def test_people_are_told_on_the_first_evening_and_when_they_are_back(site: Site) -> None:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from levity_trio.billing.money import typed_number
 from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.nouns import Name
+from levity_trio.outgoing.request import Unanswered
 from levity_trio.prices.fetching import fetch, quarters_of
 from levity_trio.prices.reading import HIGHEST, PRESETS, PricesRefused, Source, Terms, read
 from levity_trio.records import Personal, copied, names_of, record
@@ -50,8 +51,9 @@ TAG: Final = "tariffs"
 ENDPOINTS: Final = Endpoints(TAG)
 EVERY: Final = "/api/admin/series"
 ONE: Final = f"{EVERY}/{{id}}"
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""Ten years of quarters of an hour."""
+MOST_BYTES: Final = 4 * 1024 * 1024
+MOST_AT_ONCE: Final = 400 * 96
+"""Prices of an import: more than a year would hold up all else that is stored."""
 MOST_DAYS: Final = 62
 MOST_QUARTERS: Final = MOST_DAYS * 96
 MOST_SHOWN: Final = 100
@@ -280,6 +282,8 @@ async def import_prices(
         prices = await trio.to_thread.run_sync(read, document, source, terms)
     except PricesRefused as refused:
         raise invalid("body", refused.args[0]) from None
+    if len(prices) > MOST_AT_ONCE:
+        raise invalid("body", Told("it has more than a year; give a file for each"))
     return await _added(request, series, prices, query.reason)
 
 
@@ -311,7 +315,7 @@ async def _fetched(
 ) -> dict[int, Decimal]:
     try:
         prices = await fetch(source, day, Terms(currency, request.zone, request.api.now()))
-    except PricesRefused as refused:
+    except (PricesRefused, Unanswered) as refused:
         raise refusal("no_answer", refused.args[0]) from None
     return {one: prices[one] for one in quarters_of(day, request.zone) if one in prices}
 
