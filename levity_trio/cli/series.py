@@ -124,10 +124,10 @@ def add(operator: Operator, number: int, path: Path, **query: Any) -> None:
         "POST",
         "series",
         number,
-        "prices",
+        "import",
         query=present(query),
         body=read_file(path),
-        media_type="application/octet-stream",
+        media_type="text/csv",
         patience=PATIENCE_SECONDS,
     )
     _tell(operator, json.loads(content))
