@@ -19,6 +19,7 @@ from levity_trio.told import Quantity, Told
 
 HEAD_BYTES: Final = 16 * 1024
 RECEIVE_BYTES: Final = 4096
+NO_HEADERS: Final[Mapping[str, str]] = {}
 PORTS: Final = {"http": 80, "https": 443}
 _Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
@@ -100,17 +101,17 @@ async def get(
     to: Destination,
     seconds: float,
     *,
+    headers: Mapping[str, str] = NO_HEADERS,
     check_peer: Callable[[str], None] = accept_any,
     most_bytes: int = 0,
 ) -> Response:
     """Request a URL and return the response, with up to `most_bytes` of its body. The request tells
-    nothing else.
+    nothing but these headers.
 
     `check_peer` may raise for the address to which the connection leads. Raises Unanswered.
     """
-    head = h11.Request(
-        method="GET", target=to.target, headers=[("host", to.authority), ("connection", "close")]
-    )
+    sent = {"host": to.authority, "connection": "close", **headers}
+    head = h11.Request(method="GET", target=to.target, headers=list(sent.items()))
     return await _within(seconds, to, _Exchange(head, b"", check_peer, most_bytes))
 
 

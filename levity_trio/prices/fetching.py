@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from levity_trio import __version__
 from levity_trio.billing.months import beginning
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.clock import Clock
@@ -51,6 +52,7 @@ async def fetch(source: Source, day: date, terms: Terms) -> dict[int, Decimal]:
     response = await get(
         leading_to(source.address(day, terms.zone)),
         FETCH_SECONDS,
+        headers={"user-agent": f"levity-trio/{__version__}"},
         check_peer=check_address,
         most_bytes=MOST_BYTES + 1,
     )
@@ -112,6 +114,8 @@ class Fetching:
             plan.behind_on = today
 
         lacking = [day for day in needed if not known.issuperset(quarters_of(day, self._zone))]
+        if lacking and not failures:
+            failures.append(Told("it lacks prices of {1}", Day(lacking[0])))
         # Nobody needs tomorrow's prices in the afternoon.
         if lacking == [tomorrow] and local.hour < TOLD_FROM:
             lacking = []
@@ -135,11 +139,7 @@ class Fetching:
         address = source.address(day, self._zone).partition("?")[0]
         added = await self.writer.run(add_prices, series.id, within, Said(stamp(now), address))
         known.update(within)
-        if added.kept:
-            return added.words
-        if known.issuperset(quarters_of(day, self._zone)):
-            return None
-        return Told("it lacks prices of {1}", Day(day))
+        return added.words if added.kept else None
 
 
 def quarters_of(day: date, zone: tzinfo) -> range:

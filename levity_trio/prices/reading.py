@@ -225,7 +225,9 @@ def _of_json(document: bytes, source: Source) -> Iterator[tuple[object, object]]
     try:
         tree = json.loads(document, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError):
-        raise PricesRefused(Told("it is not JSON: {1}", _cut(document[:LONGEST]))) from None
+        raise PricesRefused(
+            Told("it is not JSON: {1}", _cut(document[:LONGEST].decode("utf-8", "replace")))
+        ) from None
     top = _at(tree, source.list)
     if isinstance(top, list):
         yield from ((_at(row, source.time), _at(row, source.price)) for row in top)
@@ -253,4 +255,4 @@ def _shown(seconds: float) -> Moment:
 
 def _cut(written: object) -> str:
     """Return the beginning of what is written, to be shown."""
-    return repr(written)[:LONGEST]
+    return (repr(written) if isinstance(written, str) else str(written))[:LONGEST]

@@ -27,6 +27,7 @@ class PriceServer:
         self.port = 0
         self.known: dict[date, str] = {}
         self.asked: list[date] = []
+        self.head = b""
         self.answer: Callable[[trio.abc.Stream], object] | bytes | None = None
 
     @property
@@ -39,6 +40,7 @@ class PriceServer:
             received = b""
             while b"\r\n\r\n" not in received:
                 received += await stream.receive_some(65536)
+            self.head = received
             target = received.split()[1].decode()
             (day,) = parse_qs(urlsplit(target).query)["start"]
             self.asked.append(date.fromisoformat(day))

@@ -113,6 +113,7 @@ async def site(books: Books) -> AsyncIterator[Site]:
 async def test_tomorrow_is_fetched_when_it_appears(site: Site) -> None:
     site.source.known[TODAY] = "95.4"
     assert await site.wait(0) == [TODAY]  # at the start, at once
+    assert b"user-agent: levity-trio/" in site.source.head  # some refuse a program without a name
     assert site.prices(TODAY) == {"0.0954"}
     assert await site.wait(5 * HOUR - 1) == []
     assert await site.wait(1 + 45) == [TOMORROW] * 4  # from one o'clock

@@ -161,7 +161,7 @@ def test_units() -> None:
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        ("1e308", r"a price of Decimal\('1E\+308'\) is beyond belief"),
+        ("1e308", r"a price of 1E\+308 is beyond belief"),
         ("1e999999999", "is beyond belief"),
         ("1e99999999999999999999", "it is not JSON"),
         ("1e-999999", "is beyond belief"),
@@ -218,7 +218,7 @@ def test_two_answers_for_a_quarter_are_refused_and_the_same_one_twice_is_one() -
     ("document", "words"),
     [
         ("", "it is not JSON"),
-        ("<!DOCTYPE html><html>", "it is not JSON: b'<!DOCTYPE html>"),
+        ("<!DOCTYPE html><html>", "it is not JSON: '<!DOCTYPE html>"),
         ("\xff\xfe", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
         ("[]", "it has nothing at rows"),
