@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 
+from levity_trio.locale import speaking
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.money.years import WantedYear, booked_lines
 from levity_trio.store.reads.transactions.bill.reading import bill_of
@@ -23,6 +24,8 @@ from tests.store.books import Station
 from tests.store.reading import reading
 from tests.store.test_quarters import BEGIN, WITH_SUN, enter, measure
 from tests.web.api.driving import Driver, Yard
+from tests.web.dashboard.opening import Opening
+from tests.web.dashboard.test_settled import page
 
 Rows = list[dict[str, str]]
 
@@ -134,6 +137,21 @@ async def test_owner_paper_check_year_and_bill_agree(yard: Yard, biller: Biller)
         "known or the times are in doubt (quarter-hours: 2); sun was not measured all the time: "
         "the rest counts as grid (quarter-hours: 3)"
     )
+
+
+@pytest.mark.usefixtures("biller")
+async def test_the_pages_lead_to_the_quarters(yard: Yard) -> None:
+    month, statement = (page(path) for path in ("/bills/{month}", "/statements/{number}"))
+    owner = Opening(yard)
+    text = await owner.html(statement, number=1)
+    assert "/get/admin/statements/1/document?format=quarters.csv" in text
+    assert "grid: 6.600 kWh at 0.2813 on average: 1.86; dearest quarter-hour 11:30 (0.4000)" in text
+    assert "/get/admin/quarter-export?month=2026-03" in await owner.html(month, month="2026-03")
+    own = await Opening(yard, yard.anna.caller).html(page("/d/statements"))
+    assert "/get/me/statements/1?format=quarters.csv" in own
+    with speaking("de"):
+        text = await owner.html(statement, number=1)
+    assert "Netz: 6,600 kWh zu durchschnittlich 0,2813: 1,86; teuerste Viertelstunde" in text
 
 
 @pytest.mark.usefixtures("biller")
