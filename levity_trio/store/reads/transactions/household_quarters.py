@@ -95,8 +95,8 @@ def household_quarters(
         begin, end = datetime.fromisoformat(one.since), datetime.fromisoformat(one.until)
         end = max(begin, end)
         if one.state == BillState.HELD_BACK or end - begin > LONGEST:
-            last = quarter(max(begin, end - _TICK))
-            missing.update(one for one in span if quarter(begin) <= one <= last)
+            first, last = quarter(begin), quarter(max(begin, end - _TICK))
+            missing.update(range(max(first, span.start), min(last + 1, span.stop)))
             continue
         is_kept = not (one.is_open or one.start_behind or one.stop_behind)
         energy = sharing.energy(Billed(one.id, begin, end, max(0, one.wh)), is_kept=is_kept)
