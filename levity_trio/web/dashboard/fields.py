@@ -217,7 +217,7 @@ CHOICES: Final[Mapping[str, str]] = N_(
         "no business": "No business: neighbours share the costs",
         "circuit": "House and chargers: all that comes from the grid",
         "panels": "Solar panels",
-        "battery": "A battery",
+        "battery": "Battery beside the panels",
         "mqtt": "Another one, over MQTT",
         "push": "Another one: a program sends what it shows",
     }

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Final
 
 from levity_trio.billing.sun import SunMeasured
-from levity_trio.charging.quarters import SECONDS, quarter_of
-from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.quarters import quarter_of
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
+from levity_trio.store.billing.quarters import price_again
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.load_spans import PRICE, WAITED, WHY
 from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter, LoadWish
@@ -150,14 +151,7 @@ def keep_sun(
             "ON CONFLICT (site_id, cp_id) DO NOTHING",
             (site, charger),
         )
-    begins = timestamp_of(quarter * SECONDS)
-    ended = db.rows(_ENDED_IN_SUN, (site, begins))
-    for statement in (
-        "DELETE FROM bill_work WHERE tx_id = ?",
-        "INSERT INTO bill_work (tx_id) VALUES (?)",
-    ):
-        for row in ended:
-            db.execute(statement, row)
+    price_again(db, quarter, quarter)
 
 
 _KEEP_SUN: Final = (
@@ -167,10 +161,6 @@ _KEEP_SUN: Final = (
     "charge_wh, discharge_wh) = (excluded.seconds, excluded.import_wh, excluded.export_wh, "
     "excluded.generation_wh, excluded.charge_wh, excluded.discharge_wh) "
     "WHERE excluded.seconds > sun_quarter.seconds"
-)
-_ENDED_IN_SUN: Final = (
-    "SELECT booked.tx_id FROM sun_charger JOIN booked ON booked.cp_id = sun_charger.cp_id "
-    "WHERE site_id = ? AND price IN ('due', 'booked', 'unpriced') AND ended_at >= ?"
 )
 
 
