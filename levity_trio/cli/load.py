@@ -434,7 +434,7 @@ def meter(operator: Operator, name: str, **asked: Any) -> None:
       levity-trio load meter House --mqtt p1/SENSOR --path i1 --path i2 --path i3
       levity-trio load meter Garage --circuit Row --mqtt garage/p --shows kW
       levity-trio load meter House --model SDM630 --address 192.0.2.6
-      levity-trio load meter PV --measures panels --model SDM72 --address 192.0.2.7
+      levity-trio load meter PV --measures panels --model B23 --address 192.0.2.7
     """
     body = {"name": name, "model": "mqtt", **present(asked)}
     operator.tell(operator.put("load", "meters", body=body), f"{name} is entered")

@@ -97,6 +97,8 @@ EXTRA_SECONDS: Final = 300.0
 """For so long after it was above its limit, a circuit is kept below by that."""
 MOST_TOO_LARGE: Final = 10
 """After so many sessions with a wish that was too large, a driver is not believed."""
+MOST_RATIO: Final = 1.25
+"""Two meters differ by less."""
 READINGS: Final = 3
 """So many readings show on how many lines a car charges."""
 Lesson = tuple[str, Place, str, str]
@@ -130,6 +132,8 @@ class _MeterState:
     """What cars below may have drawn when it began to show what it shows."""
     risen_at: float | None = None
     """Since when they certainly draw so much more that it must show it."""
+    exports_at: float | None = None
+    """Since when more goes to the grid, by what it shows, than panels and a battery give."""
     extra: tuple[float, Phases] = (0.0, NOTHING)
     """By how much it showed more than its limit for a minute, and when."""
 
@@ -145,8 +149,9 @@ class _MeterState:
         """Return for how long nothing is known by it: since its last reading, or since it is
         frozen."""
         known_at = self.since if self.at is None else self.at
-        if self.risen_at is not None:
-            known_at = min(known_at, self.risen_at)
+        for wrong_at in (self.risen_at, self.exports_at):
+            if wrong_at is not None:
+                known_at = min(known_at, wrong_at)
         return now - known_at
 
     def is_stale(self, now: float) -> bool:
@@ -174,9 +179,18 @@ class _MeterState:
         elif self.risen_at is None:
             self.risen_at = now
 
+    def compare_given(self, given: Phases, now: float) -> None:
+        """Compare it with what panels and a battery give: one that shows clearly more that goes to
+        the grid counts the other way, or theirs does."""
+        exported = -sum(self.amperes)
+        if exported < FROZEN_AMPERES + MOST_RATIO * sum(given):
+            self.exports_at = None
+        elif self.exports_at is None:
+            self.exports_at = now
+
     def leapt(self, by: float, now: float) -> None:
         """Take that our clock was set forward by so much. It may have shown something since."""
-        for name in ("since", "at", "risen_at", "changed_at"):
+        for name in ("since", "at", "risen_at", "exports_at", "changed_at"):
             at = getattr(self, name)
             if at is not None:
                 setattr(self, name, min(now, at + by))
@@ -195,6 +209,8 @@ class _MeterState:
         if self.is_stale(now):
             if self.risen_at is not None:
                 return "frozen", self.risen_at
+            if self.exports_at is not None:
+                return "exports", self.exports_at
             return "impossible" if self.is_odd else "silent", self.at
         is_same = self.changed_at is not None and now > self.changed_at + SAME_SECONDS
         # Panels show the same all night.
@@ -786,7 +802,10 @@ class SiteState:
                 if circuit in self._fed:
                     # What panels give makes no room, and what goes to the grid is no load.
                     total = highest_of([added([total, given])])
-                    seen_at += [one.at for one in giving if one.at and not one.is_stale(now)]
+                    fresh = [one for one in giving if not one.is_stale(now)]
+                    seen_at += [one.at for one in fresh if one.at is not None]
+                    if fresh == giving and circuit == self._sunny:
+                        meter.compare_given(given, now)
                 house = measurements.house_between(total, least, most, before)
                 if before is None and least != most:
                     # Some of it may be cars, which must not be kept as the house.

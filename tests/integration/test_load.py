@@ -76,23 +76,27 @@ def test_a_car_shares_a_feeder_with_the_house(
         bar = table(shell, capsys, "load", "show").splitlines()[0]
         assert bar.startswith("Feeder   L1 ")
     by_mqtt = ("--mqtt", "tele/p1", "--path", "a.0", "--path", "a.1", "--shows", "W")
-    assert "House measures Feeder" in table(shell, capsys, "load", "meter", "House", *by_mqtt)
+    assert "House is entered" in table(shell, capsys, "load", "meter", "House", *by_mqtt)
     told = table(shell, capsys, "load", "site")
-    assert '[[circuit]]\nmeter = "House"\nname = "Feeder"' in told
+    assert 'reserve = 2.5\nmeter = "House"' in told
     assert 'kind = "mqtt"\ntopic = ["tele/p1"]\npath = ["a.0", "a.1"]\nshows = "W"' in told
     wait_until(lambda: [one["name"] for one in shown(shell, capsys, "load", "meters")] == ["House"])
     for words, problem in (
         (("Other", "--mqtt", "x"), "Feeder has the meter House already"),
-        (
-            ("Other", "--mqtt", "x", "--circuit", "Row"),
-            "there is no circuit Row: give one of Feeder",
-        ),
+        (("Other", "--mqtt", "x", "--circuit", "Row"), "none of this name; there are: Feeder"),
+        (("PV", "--mqtt", "x", "--measures", "panels"), "do not say whether power comes or goes"),
     ):
-        assert shell("load", "meter", *words) == 2
+        assert shell("load", "meter", *words) != 0
         assert problem in capsys.readouterr().err
+    panels = ("--measures", "panels", "--model", "SDM630", "--address", "192.0.2.7", "--unit", "2")
+    assert "PV is entered" in table(shell, capsys, "load", "meter", "PV", *panels)
+    told = table(shell, capsys, "load", "site")
+    assert 'meter = "House"\npanels = "PV"' in told
+    assert 'address = "192.0.2.7"\nunit = 2\nmodel = "SDM630"' in told
+    wait_until(lambda: "nothing is known" in table(shell, capsys, "load", "show"))
     assert "load management is off" in table(shell, capsys, "load", "site", "--off")
-    assert shell("load", "meter", "House", *by_mqtt) == 2
+    assert shell("load", "meter", "House", *by_mqtt) != 0
     assert "nothing is managed" in capsys.readouterr().err
     table(shell, capsys, "load", "site", tmp_path / "feeder.toml")
-    assert shell("load", "meter", "House", "--mqtt", "house/#") == 2
+    assert shell("load", "meter", "House", "--mqtt", "house/#") != 0
     assert "has + or #" in capsys.readouterr().err

@@ -294,6 +294,34 @@ async def test_silent_panels_count_with_what_they_showed_last(books: Books) -> N
         assert server.now.sun.panels_w is None
 
 
+@pytest.mark.parametrize(
+    ("grid", "panels", "is_wrong"),
+    [
+        (-20, 0, True),  # by night: the house draws 20 A
+        (-20, -30, True),  # by day: the meter of the panels counts the other way
+        (-20, 20, False),
+        (-20, 17, False),
+        (20, 0, False),
+    ],
+)
+async def test_a_meter_that_counts_the_other_way_makes_no_room(
+    books: Books, grid: float, panels: float, is_wrong: bool
+) -> None:
+    async with Served(books).running() as server:
+        server.set_site(SITE.format(""))
+        plug_in(server, "CP-1")
+        await trio.sleep(2)
+        for _ in range(100):
+            show(server, "Main", grid)
+            show(server, "PV", panels)
+            await trio.sleep(1)
+        why = {meter.name: meter.why for meter in server.now.meters}
+        assert why == {"Main": "exports" if is_wrong else "", "PV": ""}
+        assert (server.car("CP-1").bound == "safe") is is_wrong
+        assert server.now.sun is not None
+        assert (server.now.sun.share is None) or not is_wrong
+
+
 @pytest.mark.parametrize("watts", [1e9, float("nan"), float("inf"), -1e9])
 async def test_a_meter_that_lies_changes_nothing(books: Books, watts: float) -> None:
     async with Served(books).running() as server:

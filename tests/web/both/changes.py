@@ -253,6 +253,8 @@ async def _feeder(life: Life) -> None:
     document += "[options]\ndriver_wishes = true\n"
     await life.ask("PUT", "load/site", toml=document)
     await life.ask("PUT", "load/rotations", charger="SPACE-02", rotation="STR")
+    meter = {"model": "SDM630", "address": "192.0.2.7"}
+    await life.ask("PUT", "load/meters", name="PV", measures="panels", **meter)
     await life.send(
         "POST", "/api/admin/load/meters/Main", orjson.dumps({"amperes": [1.5, 2, 3]}), status=409
     )

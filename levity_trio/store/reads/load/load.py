@@ -108,9 +108,9 @@ class LoadMeter:
     """A meter as it last showed a current; `at` and `amperes` are null before it has. It `measures`
     its circuit, or the panels or the battery there.
 
-    `why` it needs a look: it is silent or frozen, shows what is impossible, or the same for an
-    hour; `says` is that in words. It has been so, or has shown the same, since `since`. The same
-    alone does not make it stale.
+    `why` it needs a look: it is silent or frozen, shows what is impossible, more that exports than
+    panels give, or the same for an hour; `says` is that in words. It has been so, or has shown the
+    same, since `since`. The same alone does not make it stale.
     """
 
     name: str
@@ -257,6 +257,10 @@ _OF_METER: Final = N_(
             "The meter {1} shows more than can flow there, so cars may get less than there is"
         ),
         "same": "The meter {1} has shown the same for an hour: look whether it measures",
+        "exports": (
+            "By the meter {1}, more goes to the grid than panels give: it counts the other way, "
+            "or that of the panels does, so cars may get less than there is"
+        ),
         "sun": "The meter {1} is silent: until it shows something, no sun is counted",
     }
 )
@@ -731,7 +735,7 @@ def sun_begun(db: Database, site: int) -> tuple[int, SunMeasured] | None:
 
 _SUN_BEGUN: Final = (
     "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
-    "discharge_wh FROM sun_quarter ORDER BY quarter DESC LIMIT 1"
+    "discharge_wh FROM sun_quarter WHERE quarter = (SELECT max(quarter) FROM sun_quarter)"
 )
 
 
