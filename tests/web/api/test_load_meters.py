@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -107,8 +107,8 @@ class Listening:
 async def test_a_program_tells_currents_powers_or_both(
     managed: Site, body: dict[str, Any], shown: tuple[Any, ...]
 ) -> None:
-    load: Any = Listening()
-    managed.api.load = load
+    load, parts = Listening(), cast(Any, managed.api)
+    parts.load = load
     await managed.call(PUSH, role=Role.OPERATOR, body=body, name="Main")
     assert load.shown == [("Main", *shown)]
 
@@ -126,7 +126,7 @@ async def test_a_program_tells_currents_powers_or_both(
 async def test_what_no_meter_shows_is_refused(
     managed: Site, body: dict[str, Any], field: str
 ) -> None:
-    managed.api.load = None
+    cast(Any, managed.api).load = None
     with pytest.raises(Problem) as refused:
         await managed.call(PUSH, role=Role.OPERATOR, body=body, name="Main")
     assert field in str(refused.value.members)
