@@ -177,12 +177,17 @@ def _price_in(
     if moving.fallback is not None:
         return Fraction(moving.fallback), True
     at = Moment(stamp(from_seconds(one * SECONDS)))
-    raise NoPrice(
-        Told(
-            "the price series {1} has no price for {2}: enter it, or give the tariff a fallback",
+    words = Told(
+        "the price series {1} has no price for {2}: enter it, or give the tariff a fallback",
+        *(moving.series, at),
+    )
+    if moving.is_average:
+        words = Told(
+            "the price series {1} has no mean yet for the month of {2}: a tenth of its prices or "
+            "more is missing",
             *(moving.series, at),
         )
-    )
+    raise NoPrice(words)
 
 
 def price_by(version: Tariff, moving: MovingPrice, price: Fraction, *, is_gross: bool) -> Fraction:
