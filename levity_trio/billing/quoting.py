@@ -27,8 +27,8 @@ from levity_trio.wire.times import from_seconds, in_zone
 
 AHEAD: Final = timedelta(hours=24)
 """Changes of the price are told so long before."""
-NEXT: Final = 2
-"""Of prices that move, so many are told: the one that holds, and the next."""
+SOON: Final = timedelta(hours=6)
+"""Of prices that move, only the next change is told, if it comes so soon."""
 WORTH_IT: Final = Decimal("0.05")
 """Hours are cheap only if waiting for them saves such a part of the usual price."""
 
@@ -74,11 +74,11 @@ def quote(versions: Versions, now: datetime, zone: tzinfo, series: OfSeries) -> 
         price = _taxed(version, LineKind.BLOCKING, blocking.price)
         maximum = _or_none(version, LineKind.BLOCKING, blocking.maximum)
         blocking = replace(blocking, price=price, maximum=maximum)
-    most = NEXT if moves(version) else None
+    ahead, most = (SOON, 2) if moves(version) else (AHEAD, None)
     return Quote(
         tariff=version.name,
         currency=version.currency,
-        energy=tuple(islice(energy_prices(versions, now, zone, series), most)),
+        energy=tuple(islice(energy_prices(versions, now, now + ahead, zone, series), most)),
         session_fee=_or_none(version, LineKind.SESSION, version.session_fee),
         minimum=_or_none(version, LineKind.MINIMUM, version.minimum),
         maximum=_or_none(version, LineKind.MAXIMUM, version.maximum),
@@ -99,11 +99,11 @@ def moves(version: Tariff) -> Literal["quarter", "month"] | None:
 
 
 def energy_prices(
-    versions: Versions, now: datetime, zone: tzinfo, series: OfSeries
+    versions: Versions, now: datetime, until: datetime, zone: tzinfo, series: OfSeries
 ) -> Iterator[PriceAhead]:
-    """Yield what a kWh costs now, and what it will cost within a day. Raises NoVersion."""
+    """Yield what a kWh costs now, and what it will cost until a time. Raises NoVersion."""
     last: tuple[Decimal | None, bool] | None = None
-    for one in _prices(versions, now, now + AHEAD, zone, series):
+    for one in _prices(versions, now, until, zone, series):
         # A change of the window, or of the version, may leave the price as it was.
         if (one.price, one.is_fallback) != last:
             yield one

@@ -20,6 +20,7 @@ from levity_trio.locale.formats import number, short_day, short_month, weekday
 from levity_trio.locale.texts import said
 from levity_trio.records import record
 from levity_trio.store.reads.load.load import LoadDay, LoadDayLine
+from levity_trio.store.reads.load.sun import SunDay
 from levity_trio.store.reads.money.prices import PricesAhead
 from levity_trio.store.reads.now import Energy
 from levity_trio.store.reads.transactions.bill.shape import BillLine, BillQuarter
@@ -378,23 +379,20 @@ FINER: Final = 2
 
 def price_pictures(
     ahead: PricesAhead, at: str, zone: tzinfo
-) -> Sequence[tuple[StepsChart, Sequence[str]]]:
-    """Return pictures of what a kWh costs today and tomorrow, with one scale, as of a time; and
-    when the hours of each day begin."""
+) -> Sequence[tuple[StepsChart, Sequence[str], int]]:
+    """Return pictures of what a kWh costs today and tomorrow, with one scale, as of a time; when
+    the hours of each day begin; and how many of its quarters are over."""
     now, step = moment(at), timedelta(seconds=QUARTER)
     reach = [float(price) for day in ahead.days for price in day.prices if price is not None]
-    pictures: list[tuple[StepsChart, list[str]]] = []
+    pictures: list[tuple[StepsChart, list[str], int]] = []
     for day in ahead.days:
-        since = moment(day.since)
+        begins = [moment(day.since) + place * step for place in range(len(day.prices))]
         prices = [None if price is None else float(price) for price in day.prices]
-        looks = [USUAL] * len(prices)
-        for stretch in day.cheap:
-            for place in range(
-                (moment(stretch.since) - since) // step, (moment(stretch.until) - since) // step
-            ):
-                looks[place] = CHEAP
-        for place in range(min(len(prices), (now - since) // step)):
-            looks[place] = OVER
+        cheap = [(moment(some.since), moment(some.until)) for some in day.cheap]
+        looks: list[int] = []
+        for begin in begins:
+            is_cheap = any(first <= begin < last for first, last in cheap)
+            looks.append(OVER if begin < now else CHEAP if is_cheap else USUAL)
         gaps: list[Band] = []
         for price, some in groupby(range(len(prices)), prices.__getitem__):
             unknown = [place * QUARTER for place in some]
@@ -409,8 +407,8 @@ def price_pictures(
         picture = StepsChart(
             words=_("What a kWh costs, %(day)s", day=short_day(day.day, has_weekday=True)),
             unit=ahead.currency,
-            since=since,
-            until=since + len(prices) * step,
+            since=begins[0],
+            until=begins[-1] + step,
             zone=zone,
             step=QUARTER,
             layers=layers,
@@ -419,8 +417,8 @@ def price_pictures(
             digits=CURRENCIES[ahead.currency].exponent + FINER,
             reach=reach,
         )
-        begins = [in_zone(since + place * step, zone) for place in range(0, len(prices), 4)]
-        pictures.append((picture, [f"{begin:%H:%M}" for begin in begins]))
+        hours = [f"{in_zone(begin, zone):%H:%M}" for begin in begins[::4]]
+        pictures.append((picture, hours, looks.count(OVER)))
     return pictures
 
 
@@ -500,3 +498,36 @@ def _quarter_of(since: str, some: Sequence[tuple[bool, BillQuarter]]) -> Quarter
         any(one.is_unmeasured for one in kept),
     )
     return QuarterOfSession(since, *sums[False], *sums[True], *marks)
+
+
+# The sun of the house
+
+
+def sun_values(day: SunDay, zone: tzinfo) -> Values:
+    """Return from where the cars drew today, and the same by the hour as a table: the begin of each
+    hour, what they took in Wh, and what of it was own sun. Without any energy there is no
+    picture."""
+    cars = [None if one is None else one.cars_wh for one in day.quarters]
+    sun = [None if one is None else one.sun_wh for one in day.quarters]
+    grid = [None if of is None else of - (own or 0) for of, own in zip(cars, sun, strict=True)]
+    since = moment(day.since)
+    hours: list[tuple[str, int | None, int | None]] = []
+    for place in range(0, len(cars), HOUR // QUARTER):
+        begin = in_zone(since + timedelta(seconds=place * QUARTER), zone)
+        part = slice(place, place + HOUR // QUARTER)
+        hours.append((f"{begin:%H:%M}", _known(cars[part]), _known(sun[part])))
+    layers = [
+        Layer(_("Own sun"), _kilowatts(sun, QUARTER), SUN),
+        Layer(_("Grid"), _kilowatts(grid, QUARTER), GRID),
+    ]
+    picture = StepsChart(
+        words=_("Power of the cars today in kW, from own sun and from the grid"),
+        unit="kW",
+        since=since,
+        until=moment(day.until),
+        zone=zone,
+        step=QUARTER,
+        layers=layers,
+        whole=_kilowatts(cars, QUARTER),
+    )
+    return {"picture": picture if day.cars_wh else None, "hours": hours}

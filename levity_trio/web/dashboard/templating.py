@@ -219,7 +219,7 @@ OF_MONEY: Final = (
 PICTURES: Final = vars(charts) | vars(pictures)
 OF_PICTURES: Final = (
     *("compared", "stack", "steps", "day_values", "month_values", "phase_values"),
-    *("price_pictures", "quarter_values"),
+    *("price_pictures", "quarter_values", "sun_values"),
 )
 """What templates call by these names are functions of charts.py and pictures.py."""
 

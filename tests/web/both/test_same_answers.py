@@ -96,6 +96,9 @@ NOT_SEEN: Final = {
     "/api/me/transactions/{id}/price-limit": (
         "the session whose car waited is over; see tests/web/api/test_price_limits.py"
     ),
+    "/api/me/chargers/{id}/prices": (
+        "no price moves; see tests/web/dashboard/test_moving_prices.py"
+    ),
     "/api/admin/chargers/{id}/security-profile": (
         "no charger changes its profile; see tests/store/test_securing.py"
     ),

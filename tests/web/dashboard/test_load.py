@@ -4,9 +4,11 @@ day."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
 from levity_trio.store.reads.load.leases import StoredLease
@@ -25,6 +27,7 @@ from tests.store import loads
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.store.reading import reading
+from tests.store.telling import charge
 from tests.web.api.conftest import Site
 from tests.web.api.driving import Yard
 from tests.web.dashboard.opening import Opening, attributes
@@ -876,3 +879,66 @@ class TestOrdersOfTheGridOperator:
             writes.set_site, f'{SITE}\n[grid]\nof = "connection"\n', site.books.at, "anna"
         )
         assert "What do yours limit?" not in (await self.orders(site)).words
+
+
+SUN = {
+    "circuit": "Feeder",
+    "grid_w": 1800,
+    "panels_w": 6000,
+    "battery_w": None,
+    "house_w": 1000,
+    "cars_w": 6800,
+    "share": 0.74,
+}
+
+
+class TestTheSun:
+    async def shown(self, site: Site, **given: Any) -> Shown:
+        loads.decide(site.books, lines=LINES, sun={**SUN, **given})
+        return (await Opening(site).parts(NOW))["sun"]
+
+    async def test_without_panels_there_is_nothing_of_it(self, site: Site) -> None:
+        loads.decide(site.books, lines=LINES)
+        assert (await Opening(site).parts(NOW))["sun"].html == ""
+
+    async def test_the_share_of_the_cars_is_said_and_drawn(self, site: Site) -> None:
+        shown = await self.shown(site)
+        assert "74 % of what the cars draw is own sun." in shown.words
+        assert "sun into cars 5.0 kW grid into cars 1.8 kW house 1.0 kW" in shown.words
+        assert "The panels give 6.0 kW; 1.8 kW come from the grid." in shown.words
+        widths = [float(width) for width in attributes(shown, "rect", "width")]
+        assert widths == pytest.approx([64.5, 22.7, 12.8], abs=0.1)
+
+    async def test_what_goes_into_the_grid_and_the_battery_is_said(self, site: Site) -> None:
+        shown = await self.shown(site, grid_w=-500, battery_w=-700, cars_w=0, share=None)
+        assert "No car draws power." in shown.words
+        assert "0.5 kW go into the grid; 0.7 kW into the battery." in shown.words
+
+    async def test_what_nobody_knows_is_no_0(self, site: Site) -> None:
+        shown = await self.shown(site, grid_w=None, house_w=None, cars_w=None, share=None)
+        assert "How much of it the cars draw is not known now." in shown.words
+        assert "rect" not in shown.html
+
+    async def test_the_day_is_a_picture_by_the_quarter(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        end = charge(station, number, 1000, 60, 4000)
+        station.stop(number, end)
+        loads.decide(site.books, lines=LINES, sun=SUN)
+        first = quarter_of(site.books.now.timestamp()) - 4
+        site.books.connection.execute(
+            "INSERT INTO load_site (id, toml, set_at, set_by) VALUES (7, '', '', 'cleo')"
+        )
+        site.books.connection.execute("INSERT INTO sun_charger VALUES (7, 'CP-1')")
+        site.books.connection.execute(
+            "INSERT INTO power VALUES (?, ?, ?, '[1000, 1000, 1000, 1000]')",
+            (number, first // 96, first % 96),
+        )
+        for one in range(first, first + 4):
+            site.books.connection.execute(
+                "INSERT INTO sun_quarter (quarter, site_id, seconds, import_wh, export_wh, "
+                "generation_wh) VALUES (?, 7, 900, 750, 0, 250)",
+                (one,),
+            )
+        shown = await Opening(site).open(NOW)
+        assert "Today 25 % of what the cars took was own sun: 1.0 of 4.0 kWh" in shown.words
+        assert "13:00 4.0 1.0" in shown.words

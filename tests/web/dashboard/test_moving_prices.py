@@ -74,10 +74,8 @@ async def test_the_cheap_hours_are_said_in_words_and_the_rest_is_a_table(
     async with yard.charger():
         page = await shown(yard)
         assert "0.05 EUR per kWh until 13:00 , then 0.3818 EUR" in page.words
-        assert (
-            "Today, Mon 2 Mar Cheap: 11:00 – 13:00 A kWh costs 0.05 EUR to 0.3818 EUR."
-            in page.words
-        )
+        assert "Today, Mon 2 Mar Now a kWh costs 0.05 EUR. Cheap: 11:00 – 13:00" in page.words
+        assert "The whole day: 0.05 EUR to 0.3818 EUR." in page.words
         assert "Tomorrow, Tue 3 Mar The prices of this day are not known yet." in page.words
         assert "00:00 0.1855 0.1855 0.1855 0.1855 01:00" in page.words
         everywhere = await Opening(yard, yard.anna.caller).open(CHARGE)
@@ -99,7 +97,7 @@ async def test_negative_prices_are_below_the_axis(yard: Yard, biller: Biller) ->
     async with yard.charger():
         page = await shown(yard)
     assert 'class="axis zero"' in page.html
-    assert "A kWh costs −0.5345 EUR to 0.3818 EUR." in page.words
+    assert "The whole day: −0.5345 EUR to 0.3818 EUR." in page.words
 
 
 async def test_an_unknown_price_is_never_0(yard: Yard, biller: Biller) -> None:
@@ -170,8 +168,8 @@ async def test_a_session_is_shown_by_the_quarter(
     words = page.words.partition("By the quarter-hour")[2]
     assert "A kWh was cheapest at" in words
     assert ": 0.05 EUR. It was dearest at" in words
-    for mark in ("(F)", "(?)"):
-        assert mark in words
+    assert "1 quarter-hour is marked F: the price of that time is not known" in words
+    assert "quarter-hours are marked ?: the sun was not measured" in words
     assert "Own sun Grid" in words
     told = await yard.anna.get(f"/transactions/{number}")
     amount = Decimal(told["cost"]["amount"]) / 100

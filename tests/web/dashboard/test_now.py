@@ -481,6 +481,7 @@ class TestWhatIsRenderedAgain:
             "site",
             "attention",
             "feeder",
+            "sun",
             "newcomers",
             "charger-CP-2",
         ]

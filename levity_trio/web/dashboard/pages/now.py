@@ -19,6 +19,7 @@ from levity_trio.records import record
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.chargers.security import Newcomer, newcomers
 from levity_trio.store.reads.load.load import LoadLine, LoadMeter, LoadNow
+from levity_trio.store.reads.load.sun import sun_day
 from levity_trio.store.reads.now import Now, SiteNow
 from levity_trio.store.reads.now.attention import Attention
 from levity_trio.store.reads.now.cards import ChargerNow, ConnectorNow
@@ -143,6 +144,7 @@ def _parts(look: Look, view: PageView, changed: Changed) -> NowParts:
         LivePart("site", "now/site.html", site),
         LivePart("attention", "now/attention.html", {"entries": entries}),
         LivePart("feeder", "now/feeder.html", feeder(now.load)),
+        LivePart("sun", "now/sun.html", {"sun": now.load and now.load.sun}),
         LivePart("newcomers", "now/newcomers.html", {"newcomers": shown_newcomers}),
     ]
     if is_whole:
@@ -294,11 +296,14 @@ def _pictures(look: Look, view: PageView, now: Now) -> list[LivePart]:
         last_month = in_zone(moment(energy.last_month_since), view.api.zone).date()
         query = HistoryQuery(by="month", since=str(last_month), costs=True)
         history = look(read_history, server, query)
-    day = {"day": look(read_power, server)}
+    power = look(read_power, server)
     month = {"sums": energy, "history": history}
+    shown: dict[str, Values] = {"day": {"day": power}, "month": month}
+    if now.load is not None and now.load.sun is not None:
+        shown["sun_day"] = {"day": look(sun_day, power)}
     return [
-        LivePart("day", "now/day.html", day, orjson.dumps(day)),
-        LivePart("month", "now/month.html", month, orjson.dumps(month)),
+        LivePart(name, f"now/{name}.html", values, orjson.dumps(values))
+        for name, values in shown.items()
     ]
 
 
