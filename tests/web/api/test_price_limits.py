@@ -11,9 +11,11 @@ import pytest
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.load.service import LoadManagement
 from levity_trio.store.writes.load import leases
+from levity_trio.web.dashboard.pages import driver
 from tests.load.test_price_waits import MOVING
 from tests.store.bills import BERLIN, Biller
 from tests.web.api.driving import Driver, Yard
+from tests.web.dashboard.opening import Opening
 
 NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 """The day before the clocks of Berlin are set to summer time."""
@@ -158,3 +160,16 @@ async def test_a_price_that_nobody_knows_makes_no_car_wait(waiting: Waiting) -> 
     waiting.yard.books.now = NOON.replace(day=29, hour=23)
     shown = await waiting.put(charges_at="2026-03-30T12:00")
     assert (shown["waits_until"], shown["is_unknown"]) == (None, True)
+
+
+async def test_the_page_of_the_session_says_it(waiting: Waiting) -> None:
+    """Before a wish it offers one; with it, when the car waits and which hours are low enough."""
+    page = next(page for page in driver.PAGES if page.path == "/d/sessions/{id}")
+    number = int(waiting.path.split("/")[2])
+    opening = Opening(waiting.yard, waiting.yard.anna.caller)
+    assert "Wait for a lower price…" in (await opening.open(page, id=number)).words
+    await waiting.put()
+    words = (await opening.open(page, id=number)).words
+    assert "Your car waits while a kWh costs more than 0.20 EUR. From" in words
+    assert "Low enough:" in words
+    assert "Wait no longer" in words

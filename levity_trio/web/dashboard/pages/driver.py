@@ -21,6 +21,7 @@ from levity_trio.billing.splitting import quarter
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.locale import N_, _
 from levity_trio.records import record
+from levity_trio.store.reads.load.price_waits import price_waits
 from levity_trio.store.reads.money.prices import PricesAhead, prices_ahead
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.now.copies import told_elsewhere
@@ -34,7 +35,12 @@ from levity_trio.store.reads.people.driving import (
     PlaceState,
     tags_of,
 )
-from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction, Some
+from levity_trio.store.reads.people.mine import (
+    DriversSession,
+    DriversState,
+    DriversTransaction,
+    Some,
+)
 from levity_trio.store.reads.people.places import SpaceRow
 from levity_trio.store.reads.people.places import spaces as spaces_of_household
 from levity_trio.store.reads.people.reports import ReportFilters as Reports
@@ -440,7 +446,12 @@ async def _session_parts(
     if session.bill is not None:
         for number, change in enumerate(session.bill.changes):
             changes["price" if change.kind in PRICED else number] = change
-    head = {"one": session, "changes": [*changes.values()]}
+    wait = None
+    if session.state == DriversState.OPEN:
+        server = view.api.server
+        asked = (server.now(), rule_of(server), session.id)
+        wait = (await view.look(lambda look: look(price_waits, *asked))).get(session.id)
+    head = {"one": session, "changes": [*changes.values()], "wait": wait}
     charts = {"curve": curve, "count": len(curve.power), **curves(curve, None, view.api.zone)}
     return [
         LivePart("own-head", "driver/head.html", head),
