@@ -100,7 +100,7 @@ def shown_by(demo: Demo) -> dict[str, object]:
         "accounts": 1,
         "tariffs": 1,
         "bills": "2025-12",
-        "statements": demo.ask("GET", "admin", "statements")["data"][0]["number"],
+        "statements": demo.ask("GET", "admin", "statements")["data"][-1]["number"],
         "meters": demo.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
         "series": demo.ask("POST", "admin", "series", name="Market", currency="EUR")["id"],
         "/bills/{month}/papers": f"/bills/{month}/papers",
