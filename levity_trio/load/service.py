@@ -363,14 +363,17 @@ class LoadManagement:
     ) -> None:
         """Read which cars wait for a lower price, once a quarter of an hour, and when somebody
         wants that or no longer does. What goes wrong with prices keeps no car from charging."""
-        asked = quarter_of(now), [wish.id for wish in wishes if wish.kind == Bound.PRICE]
+        waiting = [wish.id for wish in wishes if wish.kind == Bound.PRICE]
+        asked = quarter_of(now), waiting
         if asked == site.asked_prices:
             return
-        site.asked_prices, site.price_waits = asked, {}
-        if not asked[1]:
+        site.asked_prices = asked
+        site.price_waits = {}
+        if not waiting:
             return
+        read = partial(price_waits, now=self._clock())
         try:
-            site.price_waits = await self._reader.run(partial(price_waits, now=self._clock()))
+            site.price_waits = await self._reader.run(read)
         except Exception:  # what nobody foresaw, such as a tariff
             log.exception("cars cannot wait for a lower price in this quarter of an hour")
 

@@ -733,7 +733,8 @@ class SiteState:
                 by_hand = wish.amperes if car.by_hand is None else min(wish.amperes, car.by_hand)
                 car = replace(car, by_hand=by_hand)
             elif wish.kind == Bound.PRICE:
-                car = replace(car, is_dear=self._waits_until(plugged_in, at) is not None)
+                until = self._waits_until(plugged_in, at)
+                car = replace(car, is_dear=until is not None)
             elif wish.until is not None and wish.until > at:
                 car = replace(car, boost=True)
             elif wish.departure_at is None or wish.transaction != transaction:
@@ -749,9 +750,11 @@ class SiteState:
         """Return until when a car waits for a lower price at a time; None if it does not. One whose
         connector may soon be raised no more today waits no longer."""
         wait = self.price_waits.get(car.transaction or NONE)
-        if wait is None or wait.waits_until is None or wait.waits_until <= at:
+        until = None if wait is None else wait.waits_until
+        if until is None or until <= at:
             return None
-        return wait.waits_until if self.chargers.leases.may_wait(car.place, seconds(at)) else None
+        may_wait = self.chargers.leases.may_wait(car.place, seconds(at))
+        return until if may_wait else None
 
     def _grid_order(self, now: float) -> GridOrder:
         """Return what the grid operator allows. Where a heartbeat is expected and none came in
