@@ -114,6 +114,9 @@ class AssignmentBody(ClientInput):
     correct_statements: Corrects = False
 
 
+_SERIES: Final = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+OF_SERIES: Final = ("markup", "floor", "cap", "fallback")
+"""The fields of a price that may be below 0, as the prices of a series."""
 _DECIMAL: Final = r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"
 Price = Annotated[
     str,
@@ -229,6 +232,17 @@ class PriceBody(ClientInput):
     ] = False
     reason: Reason = None
     correct_statements: Corrects = False
+
+
+def _kinds_of_price() -> list[Fields]:
+    """Return the ways to say a price: it is fixed, or moves with a series."""
+    price = {"type": "string", "maxLength": 20, "pattern": _DECIMAL}
+    series = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": _SERIES}
+    fixed = dict.fromkeys(("series", "factor", *OF_SERIES), ABSENT)
+    return [
+        {"price": price, **fixed, "average": {"const": False}},
+        {"price": ABSENT, "series": series},
+    ]
 
 
 class VersionPreviewBody(VersionBody):
@@ -535,6 +549,7 @@ class TariffPreview:
 @ENDPOINTS.post(
     "/api/admin/tariff-prices",
     *(Role.ADMIN, "not_found", "in_use", "conflict", "corrects_statements"),
+    body=StructBody(PriceBody, _kinds_of_price),
     status=CREATED,
 )
 async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
@@ -552,6 +567,7 @@ async def add_price(request: TypedRequest[None, PriceBody]) -> VersionAddition:
     "conflict",
     "corrects_statements",
     "too_many_waiting",
+    body=StructBody(PreviewBody, _kinds_of_price),
 )
 async def preview_price(request: TypedRequest[None, PreviewBody]) -> TariffPreview:
     """Show what a month would have cost at a price."""
@@ -657,8 +673,6 @@ DECIMALS: Final = (
     *("minimum", "maximum", "blocking_price", "blocking_maximum", "factor", "sun_price"),
 )
 """The fields of a price that are decimal numbers."""
-OF_SERIES: Final = ("markup", "floor", "cap", "fallback")
-"""Those that may be below 0, as the prices of a series."""
 
 
 def _plain(body: PriceBody, since: date, usual: stored.UsualTerms) -> PlainTariff:
