@@ -69,9 +69,9 @@ LEFT_OUT += tuple(f"/api/admin/series{below}" for below in ("", "/try", "/{id}/i
 LEFT_OUT += ("/api/admin/tariffs",) if CASES != "0" else ()
 """A stream has no end, the run would revoke its own token and send its chargers away, a schema does
 not describe CSV, lines, cells of a list on paper, which fields of a recipient, a sender, a feeder,
-a meter, a series, a price of a car, an order or a span of days need each other, what is a server, a folder or
-a certificate, or (at random) TOML, and each command to a charger that was created and never
-connects would wait for its deadline."""
+a meter, a series, a price of a car, an order or a span of days need each other, what is a server, a
+folder or a certificate, or (at random) TOML, and each command to a charger that was created and
+never connects would wait for its deadline."""
 
 
 @pytest.fixture

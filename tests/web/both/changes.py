@@ -689,6 +689,7 @@ async def _bills(life: Life) -> None:
     await ask("POST", f"meters/{meter}/readings/3/void", reason="misread")
     text = "meter,value,unit,at\nHouse,102001,kWh,2026-03-16\n"
     await life.send("POST", "/api/admin/meter-reading-import", text.encode(), content_type=CSV)
+    await _series(life)
     await ask("POST", "closings/2026-02")
     path = f"accounts/2/vehicles/{life.shown['car']}"
     await ask(
@@ -719,6 +720,22 @@ async def _bills(life: Life) -> None:
     )
     await ask("POST", "tariff-previews", **price, month="2026-02")
     life.shown |= {"meters": meter}
+
+
+async def _series(life: Life) -> None:
+    """A price series is entered; its source does not answer."""
+    series = (await life.ask("POST", "series", name="Spot", currency="EUR"))["id"]
+    path, source = f"/api/admin/series/{series}", {"url": "http://127.0.0.1:1/"}
+    day = {"since": "2026-03-01", "until": "2026-03-02", "price": "0.25"}
+    await life.ask("POST", f"series/{series}/prices", **day)
+    document = b"time;price\n2026-03-02T10:00;0,31\n"
+    await life.send("POST", f"{path}/import", document, query={"reason": "r"}, content_type=CSV)
+    await life.ask("PATCH", f"series/{series}", **source)
+    await life.send("POST", f"{path}/fetch", b"{}", status=504)
+    tried = orjson.dumps({"name": "Spot", "currency": "EUR"} | source)
+    await life.send("POST", "/api/admin/series/try", tried, status=504)
+    await life.ask("PATCH", f"series/{series}", url="")
+    life.shown |= {"series": series}
 
 
 async def _wallets(life: Life) -> None:

@@ -54,6 +54,7 @@ TABLES: Final = (
         "meter",
         "meter_reading",
         "registration",
+        "series",
         "space",
         "station",
     ),
