@@ -22,7 +22,7 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.clock import Clock
 from levity_trio.outgoing.addresses import check_address
 from levity_trio.outgoing.request import Unanswered, get, leading_to
-from levity_trio.prices.reading import PricesRefused, Source, Terms, read
+from levity_trio.prices.reading import PriceSource, PricesRefused, ReadingTerms, read
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.money import series as reads
@@ -46,7 +46,7 @@ SHORTEST, LONGEST = timedelta(minutes=1), timedelta(minutes=15)
 LOOK_SECONDS: Final = 20.0
 
 
-async def fetch(source: Source, day: date, terms: Terms) -> dict[int, Decimal]:
+async def fetch(source: PriceSource, day: date, terms: ReadingTerms) -> dict[int, Decimal]:
     """Return what a source tells for a local day, which may be more than its prices. Raises
     PricesRefused, Unanswered."""
     response = await get(
@@ -63,7 +63,7 @@ async def fetch(source: Source, day: date, terms: Terms) -> dict[int, Decimal]:
     return await trio.to_thread.run_sync(read, response.body, source, terms)
 
 
-class _Plan:
+class _SourcePace:
     """When a source is asked again, and on which day it was asked for the days behind."""
 
     def __init__(self, now: datetime) -> None:
@@ -76,17 +76,17 @@ class Fetching:
 
     def __init__(self, writer: Writer, reader: Reader, clock: Clock, zone: tzinfo) -> None:
         self.writer, self._reader, self._clock, self._zone = writer, reader, clock, zone
-        self._plans: dict[tuple[int, str], _Plan] = {}
+        self._plans: dict[tuple[int, str], _SourcePace] = {}
 
     async def look(self) -> None:
         """Ask the sources that are due."""
         for series in await self._reader.run(reads.series):
             now = self._clock()
-            plan = self._plans.setdefault((series.id, str(series.source)), _Plan(now))
+            plan = self._plans.setdefault((series.id, str(series.source)), _SourcePace(now))
             if plan.again <= now:
                 await self._attempt(series, plan, now)
 
-    async def _attempt(self, series: SeriesState, plan: _Plan, now: datetime) -> None:
+    async def _attempt(self, series: SeriesState, plan: _SourcePace, now: datetime) -> None:
         """Ask for the days that lack prices, and tell people if they need one of them."""
         local = in_zone(now, self._zone)
         today, tomorrow = local.date(), local.date() + timedelta(1)
@@ -97,7 +97,7 @@ class Fetching:
         read = partial(reads.prices, number=series.id, first=first, last=span.stop)
         known = {*await self._reader.run(read)}
 
-        source, asked, failures = Source(**series.source), set[str](), list[str]()
+        source, asked, failures = PriceSource(**series.source), set[str](), list[str]()
         for day in needed + (behind if plan.behind_on != today else []):
             address = source.address(day, self._zone)
             if address in asked or known.issuperset(quarters_of(day, self._zone)):
@@ -126,13 +126,13 @@ class Fetching:
         plan.again = now + plan.pause
 
     async def _ask(
-        self, series: SeriesState, source: Source, day: date, span: range, known: set[int]
+        self, series: SeriesState, source: PriceSource, day: date, span: range, known: set[int]
     ) -> str | None:
         """Ask for a day and store what is told of the span, which is known then; return what was
         lacking. Raises Unanswered."""
         now = self._clock()
         try:
-            found = await fetch(source, day, Terms(series.currency, self._zone, now))
+            found = await fetch(source, day, ReadingTerms(series.currency, self._zone, now))
         except PricesRefused as refused:
             return str(refused.args[0])
         within = {quarter: found[quarter] for quarter in found if quarter in span}

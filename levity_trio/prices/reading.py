@@ -43,7 +43,7 @@ class PricesRefused(Exception):
 
 
 @record
-class Source:
+class PriceSource:
     """Where prices come from, and how they are read.
 
     In JSON, `list` is the path to a list of objects, in which `time` and `price` are paths; if it
@@ -83,18 +83,18 @@ class Source:
         return address
 
 
-PRESETS: Final[Mapping[str, Source]] = {
-    "energy-charts": Source(
+PRESETS: Final[Mapping[str, PriceSource]] = {
+    "energy-charts": PriceSource(
         url="https://api.energy-charts.info/price?bzn=DE-LU&start={date}&end={date}",
         time="unix_seconds",
     ),
-    "awattar": Source(
+    "awattar": PriceSource(
         url="https://api.awattar.de/v1/marketdata?start={start_ms}&end={end_ms}",
         list="data",
         time="start_timestamp",
         price="marketprice",
     ),
-    "smard": Source(
+    "smard": PriceSource(
         url="https://www.smard.de/app/chart_data/4169/DE/4169_DE_quarterhour_{monday_ms}.json",
         list="series",
         time="0",
@@ -104,7 +104,7 @@ PRESETS: Final[Mapping[str, Source]] = {
 """The public sources that the manual names."""
 
 
-class Terms(NamedTuple):
+class ReadingTerms(NamedTuple):
     """What a document is read by: the currency of its series, the zone of the site, and the present
     time."""
 
@@ -113,7 +113,7 @@ class Terms(NamedTuple):
     now: datetime
 
 
-def read(document: bytes, source: Source, terms: Terms) -> dict[int, Decimal]:
+def read(document: bytes, source: PriceSource, terms: ReadingTerms) -> dict[int, Decimal]:
     """Return the prices of a kWh by their quarters. Raises PricesRefused."""
     shift = _shift(source.unit, terms.currency)
     rows = _of_csv(document, source) if source.form == "csv" else _of_json(document, source)
@@ -198,7 +198,7 @@ def _of_germany(text: str) -> datetime:
     return datetime.strptime(text, "%d.%m.%Y %H:%M")  # noqa: DTZ007 - its zone is the site's
 
 
-def _of_csv(document: bytes, source: Source) -> Iterator[tuple[object, object]]:
+def _of_csv(document: bytes, source: PriceSource) -> Iterator[tuple[object, object]]:
     text = document.decode("utf-8-sig", "replace")
     head = text.partition("\n")[0]
     # In a tie, a comma begins decimals.
@@ -221,7 +221,7 @@ def _of_csv(document: bytes, source: Source) -> Iterator[tuple[object, object]]:
         yield line[places[0]], line[places[1]].strip() if number is None else number
 
 
-def _of_json(document: bytes, source: Source) -> Iterator[tuple[object, object]]:
+def _of_json(document: bytes, source: PriceSource) -> Iterator[tuple[object, object]]:
     try:
         tree = json.loads(document, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import trio
 
 from levity_trio.prices.fetching import quarters_of
-from levity_trio.prices.reading import Source
+from levity_trio.prices.reading import PriceSource
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOST = "127.0.0.1"
@@ -31,9 +31,9 @@ class PriceServer:
         self.answer: Callable[[trio.abc.Stream], object] | bytes | None = None
 
     @property
-    def source(self) -> Source:
+    def source(self) -> PriceSource:
         address = f"http://{HOST}:{self.port}/price?start={{date}}&key=secret"
-        return Source(url=address, time="unix_seconds")
+        return PriceSource(url=address, time="unix_seconds")
 
     async def serve(self, stream: trio.SocketStream) -> None:
         async with stream:

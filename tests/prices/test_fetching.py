@@ -17,7 +17,7 @@ import trio
 from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.prices import fetching
 from levity_trio.prices.fetching import DAYS_BEHIND, Fetching, quarters_of
-from levity_trio.prices.reading import Source
+from levity_trio.prices.reading import PriceSource
 from levity_trio.store.reads.money import series as reads
 from levity_trio.store.reads.money.series import SeriesState
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
@@ -43,7 +43,7 @@ class Site:
         # The days behind are there, unless a test is about them.
         self.tell({TODAY - timedelta(behind): "0.1" for behind in range(1, DAYS_BEHIND)})
 
-    def set(self, source: Source | None) -> None:
+    def set(self, source: PriceSource | None) -> None:
         told = None if source is None else json.dumps(asdict(source))
         data = SeriesData(name="Day-ahead", currency="EUR", prices="net", source=told)
         number = 1 if self.books.count("series") else None
@@ -301,12 +301,12 @@ async def test_what_a_source_tells_of_other_times_is_not_stored(site: Site) -> N
 
 
 async def test_nothing_is_asked_at_an_address_that_has_secrets(site: Site) -> None:
-    site.set(Source(url="http://169.254.169.254/{date}"))
+    site.set(PriceSource(url="http://169.254.169.254/{date}"))
     await site.wait(0)
     assert "link-local" in (site.series.failure or "") or "no response" in str(site.series.failure)
 
 
 async def test_an_address_where_nobody_listens(site: Site) -> None:
-    site.set(Source(url=f"http://{HOST}:1/"))
+    site.set(PriceSource(url=f"http://{HOST}:1/"))
     await site.wait(0)
     assert "all attempts to connect" in str(site.series.failure)

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.prices.reading import PRESETS, PricesRefused, Source, Terms, read
+from levity_trio.prices.reading import PRESETS, PriceSource, PricesRefused, ReadingTerms, read
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 30, 14, tzinfo=UTC)
-TERMS = Terms("EUR", BERLIN, NOW)
+TERMS = ReadingTerms("EUR", BERLIN, NOW)
 DAY = date(2026, 12, 1)
 MIDNIGHT = int(datetime(2026, 12, 1, tzinfo=BERLIN).timestamp())
 FIRST = quarter_of(MIDNIGHT)
-ROWS = Source(list="rows", unit="EUR/kWh")
+ROWS = PriceSource(list="rows", unit="EUR/kWh")
 
 
 def of_rows(*rows: tuple[Any, Any]) -> dict[int, str]:
@@ -31,7 +31,7 @@ def of_rows(*rows: tuple[Any, Any]) -> dict[int, str]:
 
 
 def of_csv(text: str, **changes: Any) -> dict[int, str]:
-    source = replace(Source(form="csv", unit="ct/kWh"), **changes)
+    source = replace(PriceSource(form="csv", unit="ct/kWh"), **changes)
     return texts(read(text.encode(), source, TERMS))
 
 
@@ -84,7 +84,7 @@ def test_smard_has_files_of_weeks_with_what_is_not_known_yet() -> None:
 
 
 def test_the_day_of_a_source_is_that_of_the_site_when_its_clock_is_put_back() -> None:
-    source = Source(url="http://a/{start_ms}-{end_ms}")
+    source = PriceSource(url="http://a/{start_ms}-{end_ms}")
     start, end = source.address(date(2026, 10, 25), BERLIN).removeprefix("http://a/").split("-")
     assert int(end) - int(start) == 25 * 3600 * 1000
 
@@ -149,10 +149,10 @@ def test_units() -> None:
     for unit, price in {
         "EUR/MWh": "0.123456789", "eur / mwh": "0.123456789", "ct/kWh": "1.23456789",
     }.items():  # fmt: skip
-        assert texts(read(document, Source(unit=unit), TERMS)) == {0: price}
+        assert texts(read(document, PriceSource(unit=unit), TERMS)) == {0: price}
     for unit in ("SEK/kWh", "EUR", "EUR/Wh", "", "ct"):
         with pytest.raises(PricesRefused, match="give the unit as EUR/MWh, EUR/kWh or ct/kWh"):
-            read(document, Source(unit=unit), TERMS)
+            read(document, PriceSource(unit=unit), TERMS)
 
 
 # What is refused

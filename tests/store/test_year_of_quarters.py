@@ -567,8 +567,8 @@ class Year:
             at = wall(quarter)
             if not at.minute or not are_hours:
                 rows.append(f"{at:%Y-%m-%d %H:%M};{values[quarter] * 1000}")
-        source = documents.Source(form="csv", time="when", price="what")
-        terms = documents.Terms("EUR", BERLIN, self.books.now)
+        source = documents.PriceSource(form="csv", time="when", price="what")
+        terms = documents.ReadingTerms("EUR", BERLIN, self.books.now)
         found = documents.read("\n".join(rows).encode(), source, terms)
         said = Said(self.books.at, "https://prices.example")
         added = self.books.run(add_prices, series, found, said)

@@ -17,7 +17,14 @@ from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.nouns import Name
 from levity_trio.outgoing.request import Unanswered
 from levity_trio.prices.fetching import fetch, quarters_of
-from levity_trio.prices.reading import HIGHEST, PRESETS, PricesRefused, Source, Terms, read
+from levity_trio.prices.reading import (
+    HIGHEST,
+    PRESETS,
+    PriceSource,
+    PricesRefused,
+    ReadingTerms,
+    read,
+)
 from levity_trio.records import Personal, copied, names_of, record
 from levity_trio.store.reads.money import series as stored
 from levity_trio.store.reads.money.series import SeriesState
@@ -137,7 +144,7 @@ class StretchBody(ClientInput):
 
 
 class FetchBody(ClientInput):
-    """Of which day prices are fetched, today by default."""
+    """The day whose prices are fetched, today by default."""
 
     day: LocalDay | None = None
 
@@ -206,13 +213,13 @@ async def _set(request: Request, fields: Values, number: int | None) -> SeriesSt
     return await _found(request, done.id)
 
 
-def source_of(fields: Values) -> Source | None:
+def source_of(fields: Values) -> PriceSource | None:
     """Return the source that fields of a body name; those of `source` stay. Raises Problem."""
-    given = {name: fields[name] for name in names_of(Source) if fields.get(name) is not None}
+    given = {name: fields[name] for name in names_of(PriceSource) if fields.get(name) is not None}
     if fields.get("preset"):
         source = PRESETS[fields["preset"]]
     else:
-        source = Source(**(fields.get("source") or {}))
+        source = PriceSource(**(fields.get("source") or {}))
         given.setdefault("url", fields.get("url", source.url))
     source = replace(source, **given)
     if not source.url:
@@ -276,9 +283,9 @@ async def import_prices(
     """Add prices from a document, CSV or JSON: all of it, or nothing and what is wrong with it."""
     series, query = await _found(request, request.number()), request.query
     document = await content_of(request, MOST_BYTES)
-    source = copied(Source, query, url=None, unit=query.unit or f"{series.currency}/kWh")
+    source = copied(PriceSource, query, url=None, unit=query.unit or f"{series.currency}/kWh")
     try:
-        terms = Terms(series.currency, request.zone, request.api.now())
+        terms = ReadingTerms(series.currency, request.zone, request.api.now())
         prices = await trio.to_thread.run_sync(read, document, source, terms)
     except PricesRefused as refused:
         raise invalid("body", refused.args[0]) from None
@@ -306,15 +313,15 @@ async def fetch_prices(request: TypedRequest[None, FetchBody]) -> TakenPrices:
     if series.source is None:
         raise conflict(Told("{1} has no source; people enter its prices", series.name))
     day = local_day(body.day, "day") if body.day else local_today(request.api)
-    prices = await _fetched(request, Source(**series.source), series.currency, day)
+    prices = await _fetched(request, PriceSource(**series.source), series.currency, day)
     return await _added(request, series, prices, None)
 
 
 async def _fetched(
-    request: Request, source: Source, currency: str, day: date
+    request: Request, source: PriceSource, currency: str, day: date
 ) -> dict[int, Decimal]:
     try:
-        prices = await fetch(source, day, Terms(currency, request.zone, request.api.now()))
+        prices = await fetch(source, day, ReadingTerms(currency, request.zone, request.api.now()))
     except (PricesRefused, Unanswered) as refused:
         raise refusal("no_answer", refused.args[0]) from None
     return {one: prices[one] for one in quarters_of(day, request.zone) if one in prices}
