@@ -121,7 +121,7 @@ class PricesQuery(ClientInput):
     until: LocalDay | None = None
 
 
-class DocumentQuery(ClientInput):
+class PriceImportQuery(ClientInput):
     """How a document is read, as it is said of a source; with a `reason`, its prices replace those
     that are stored."""
 
@@ -278,7 +278,7 @@ async def enter_prices(request: TypedRequest[None, StretchBody]) -> TakenPrices:
 
 @ENDPOINTS.post(f"{ONE}/import", Role.ADMIN, "not_found", "too_large", body=StreamedBody(CSV))
 async def import_prices(
-    request: TypedRequest[DocumentQuery, AsyncGenerator[bytes, None]],
+    request: TypedRequest[PriceImportQuery, AsyncGenerator[bytes, None]],
 ) -> TakenPrices:
     """Add prices from a document, CSV or JSON: all of it, or nothing and what is wrong with it."""
     series, query = await _found(request, request.number()), request.query
