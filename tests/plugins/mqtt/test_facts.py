@@ -498,6 +498,7 @@ NEUTRAL: Final = {
         "max_transactions",
         "message_id",
         "meter",
+        "series",
     ),
     *(
         "meter_start_wh",
