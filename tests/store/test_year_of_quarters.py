@@ -754,8 +754,9 @@ class Year:
             for (window, quarter), wh in of_known.items():
                 assert wh >= 0
                 sun[quarter] += wh * (window == SUN)
-                if known.figure is not None:
-                    corrected.add(quarter)
+            if known.figure is not None:
+                touched = range(known.plan.since // QUARTER, known.plan.until // QUARTER + 1)
+                corrected.update(touched)
         for quarter, wh in sun.items():
             if wh and quarter not in corrected:
                 assert wh <= self.measured[quarter].sun_of(cars[quarter])
