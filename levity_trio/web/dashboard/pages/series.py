@@ -41,7 +41,7 @@ async def _one(view: PageView) -> Values:
 
 
 _page: Final = partial(
-    DashboardPage, role=Role.OPERATOR, section=SECTION, help="tasks/night-tariff"
+    DashboardPage, role=Role.OPERATOR, section=SECTION, help="tasks/quarter-hours"
 )
 PAGES: Final = N_(
     (
