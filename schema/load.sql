@@ -232,8 +232,6 @@ CREATE UNIQUE INDEX load_span_open ON load_span (tx_id) WHERE until IS NULL;
 -- A fee for blocking must not count it. It ends once.
 CREATE TRIGGER load_span_is_kept BEFORE DELETE ON load_span
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
-CREATE TRIGGER load_span_stays BEFORE UPDATE OF id, tx_id, why, since, is_by_wish ON load_span
-BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 CREATE TRIGGER load_span_is_ended_once BEFORE UPDATE OF until ON load_span
 WHEN OLD.until IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
@@ -249,6 +247,10 @@ BEGIN
         SELECT id FROM tx
         WHERE id = NEW.tx_id AND status = 'Completed' AND imported_id IS NULL;
 END;
+
+-- Nothing but its end is written later.
+CREATE TRIGGER load_span_stays BEFORE UPDATE OF id, tx_id, why, since, is_by_wish ON load_span
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
 -- A person had what was measured at a circuit forgotten: quarters before this one count for no
