@@ -27,7 +27,7 @@ from levity_trio.billing.money import half_up
 from levity_trio.billing.statement import Split
 from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.records import record
-from levity_trio.wire.times import from_seconds
+from levity_trio.wire.times import from_seconds, shifted
 
 _TICK: Final = timedelta(microseconds=1)
 _NEAR: Final = timedelta(minutes=65)
@@ -141,7 +141,7 @@ def quarter(moment: datetime) -> int:
 
 def quarter_seams(since: datetime, until: datetime) -> list[datetime]:
     """Return the beginnings of quarters between two times."""
-    first, last = quarter(since) + 1, quarter(until - _TICK)
+    first, last = quarter(since) + 1, quarter(shifted(until, -_TICK))
     return [from_seconds(one * SECONDS) for one in range(first, last + 1)]
 
 
