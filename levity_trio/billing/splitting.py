@@ -15,10 +15,11 @@ up to the energy, none is negative, and each seam stays between the readings aro
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from math import isfinite
 from typing import Final, NamedTuple
@@ -97,11 +98,11 @@ def _divide(
     `near`."""
     if not seams:
         return (flow.wh,), Split.WHOLE, frozenset()
-    levels = _levels(flow)
-    found = [_crossing(seam, levels, flow.powers) for seam in seams]
+    course = _FlowCourse(flow)
+    found = [course.crossing(seam) for seam in seams]
     flowed = [0, *(crossing.wh for crossing in found), flow.wh]
     parts = tuple(after - before for before, after in pairwise(flowed))
-    has_readings = len(levels) > 2
+    has_readings = len(course.levels) > 2
     unread = [crossing for crossing in found if crossing.is_far(near) or not has_readings]
     if not unread:
         return parts, Split.REGISTER, frozenset()
@@ -111,8 +112,7 @@ def _divide(
         since, until = crossing.before.at, crossing.after.at
         # There must be a power after the reading before the seam; only at the start of the session
         # may it be of that moment.
-        powers = [power for power in flow.powers if power.at > since or since == flow.since]
-        if not _PowerIntegral(powers, since, until).until(until):
+        if not course.work(since, until, is_open=since != flow.since).until(until):
             by = Split.EVENLY
             break
     return parts, by, frozenset(crossing.at for crossing in unread)
@@ -157,8 +157,8 @@ def by_quarter(flow: EnergyFlow, seams: Sequence[datetime] | None = None) -> Qua
 
 def crossings(flow: EnergyFlow, seams: Sequence[datetime]) -> list[Crossing]:
     """Return what had flowed until each seam, and the readings around it."""
-    levels = _levels(flow)
-    return [_crossing(seam, levels, flow.powers) for seam in seams]
+    course = _FlowCourse(flow)
+    return [course.crossing(seam) for seam in seams]
 
 
 def _levels(flow: EnergyFlow) -> list[FlowLevel]:
@@ -172,20 +172,40 @@ def _levels(flow: EnergyFlow) -> list[FlowLevel]:
     return levels if is_rising else ends
 
 
-def _crossing(seam: datetime, levels: Sequence[FlowLevel], powers: Sequence[FlowPower]) -> Crossing:
-    number = bisect_right(levels, seam, key=lambda level: level.at)
-    # A seam before the start or at the end has nothing, or all, behind it.
-    if number in (0, len(levels)):
-        end = levels[max(number - 1, 0)]
-        return Crossing(seam, end.wh, end, end)
-    before, after = levels[number - 1], levels[number]
-    work = _PowerIntegral(powers, before.at, after.at)
-    part, whole = work.until(seam), work.until(after.at)
-    # Without power, the energy flowed evenly.
-    if not whole:
-        part, whole = (seam - before.at) // _TICK, (after.at - before.at) // _TICK
-    rise = half_up((after.wh - before.wh) * Fraction(part, whole))
-    return Crossing(seam, before.wh + rise, before, after)
+class _FlowCourse:
+    """The levels of a flow, and its powers in order of time. A session of weeks has thousands, and
+    as many seams: what lies between two levels is computed once."""
+
+    def __init__(self, flow: EnergyFlow) -> None:
+        self.levels = _levels(flow)
+        self._powers = sorted(flow.powers, key=_at)
+        self.work = cache(self._work)
+
+    def _work(self, since: datetime, until: datetime, *, is_open: bool = False) -> _PowerIntegral:
+        """Return the integral between two times; `is_open` leaves out a power of the first of
+        them."""
+        begin = (bisect_right if is_open else bisect_left)(self._powers, since, key=_at)
+        end = bisect_right(self._powers, until, key=_at)
+        return _PowerIntegral(self._powers[begin:end], since, until)
+
+    def crossing(self, seam: datetime) -> Crossing:
+        number = bisect_right(self.levels, seam, key=_at)
+        # A seam before the start or at the end has nothing, or all, behind it.
+        if number in (0, len(self.levels)):
+            end = self.levels[max(number - 1, 0)]
+            return Crossing(seam, end.wh, end, end)
+        before, after = self.levels[number - 1], self.levels[number]
+        work = self.work(before.at, after.at)
+        part, whole = work.until(seam), work.until(after.at)
+        # Without power, the energy flowed evenly.
+        if not whole:
+            part, whole = (seam - before.at) // _TICK, (after.at - before.at) // _TICK
+        rise = half_up((after.wh - before.wh) * Fraction(part, whole))
+        return Crossing(seam, before.wh + rise, before, after)
+
+
+def _at(measured: FlowLevel | FlowPower) -> datetime:
+    return measured.at
 
 
 class _PowerIntegral:
@@ -198,10 +218,7 @@ class _PowerIntegral:
 
     def __init__(self, powers: Iterable[FlowPower], since: datetime, until: datetime) -> None:
         """Of several powers at one time the last counts. A power below 0 counts as 0."""
-        within: dict[datetime, float] = {}
-        for power in powers:
-            if since <= power.at <= until and isfinite(power.watts):
-                within[power.at] = power.watts
+        within = {power.at: power.watts for power in powers if isfinite(power.watts)}
         at = sorted(within)
         # Power that a car gives back must not take energy from a window.
         milliwatts = [max(round(within[moment] * 1000), 0) for moment in at]

@@ -21,7 +21,7 @@ from tests.store.owning import SPACE, House
 from tests.store.test_book import price
 from tests.web.api.conftest import Site
 
-_POWER, HISTORY, WEEK, _QUARTERS = history.ENDPOINTS
+_POWER, _SUN, HISTORY, WEEK, _QUARTERS = history.ENDPOINTS
 LIST, *_ = transactions.ENDPOINTS
 OF_ACCOUNT, UNOWNED, *_ = owned.ENDPOINTS
 YEAR = {"from": "2026-03-01", "to": "2026-04-02"}
