@@ -28,17 +28,26 @@ class SunMeasured(NamedTuple):
     def is_whole(self) -> bool:
         return self.seconds >= QUARTER_SECONDS - MISSED_SECONDS
 
+    @property
+    def taken_wh(self) -> int:
+        """What the house and the cars took together."""
+        came = self.import_wh + self.generation_wh + self.discharge_wh
+        return max(0, came - self.export_wh - self.charge_wh)
+
+    def measured_of(self, wh: int) -> Fraction:
+        """Return how much of an energy flowed while meters were read."""
+        return Fraction(wh * self.seconds, QUARTER_SECONDS)
+
     def of_cars(self, wh: int) -> int:
         """Return how much of the energy of the cars was sun: what the panels gave, less what the
         house took. While meters were not read, it was grid.
 
-        What a battery gives is no sun, and no more can be sun than the panels gave.
+        What a battery gives is no sun, and no more can be sun than the panels gave. Cars cannot
+        have taken more than came: what a charger tells beyond that flowed at another time.
         """
-        cars = wh * Fraction(self.seconds, QUARTER_SECONDS)
-        house = self.import_wh + self.generation_wh + self.discharge_wh
-        house -= self.export_wh + self.charge_wh
-        left = self.generation_wh - (house - cars)
-        return max(0, floor(min(cars, Fraction(self.generation_wh), left)))
+        cars = min(self.measured_of(wh), Fraction(self.taken_wh))
+        house = self.taken_wh - cars
+        return max(0, floor(min(cars, Fraction(self.generation_wh), self.generation_wh - house)))
 
 
 def shares(wh: Mapping[int, int], sun: int) -> dict[int, int]:

@@ -313,11 +313,11 @@ class Measured(NamedTuple):
         return self.seconds >= 890
 
     def sun_of(self, cars: int) -> int:
-        """Return how much of what cars took was sun, in whole Wh: what was not measured is grid."""
-        measured_cars = Fraction(cars * self.seconds, 900)
-        house = self.imported + self.generation + self.discharge
-        house -= self.exported + self.charge
-        left = max(Fraction(), self.generation - (house - measured_cars))
+        """Return how much of what cars took was sun, in whole Wh: what was not measured is grid,
+        and cars took no more than came."""
+        came = self.imported + self.generation + self.discharge - self.exported - self.charge
+        measured_cars = min(Fraction(cars * self.seconds, 900), Fraction(max(0, came)))
+        left = max(Fraction(), self.generation - (max(0, came) - measured_cars))
         least = min(measured_cars, Fraction(self.generation), left)
         return least.numerator // least.denominator
 

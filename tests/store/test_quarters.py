@@ -12,7 +12,7 @@ import pytest
 from levity_trio.billing.statement import Line
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.pricing import Priced, Pricer
-from levity_trio.store.billing.quarters import price_again
+from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.upkeep.sharing import divided_sessions, keep
 from tests.store import telling
@@ -207,7 +207,7 @@ def test_sun_is_shared_by_energy_and_the_rest_is_grid(biller: Biller, station: S
     other.stop(his, his_wh)
     month_is_over(biller.books, 3)
     measure(biller.books, 0, generation=2000, imported=1200)
-    measure(biller.books, 2, seconds=450, generation=1000, export=100)
+    measure(biller.books, 2, seconds=450, generation=1000, imported=450, export=100)
     measure(biller.books, 3, generation=9000, export=6000)
     sun, grid = sorted(lines(biller), key=lambda line: line.window != "sun")
     assert (sun.window, grid.window) == ("sun", "grid")
@@ -227,6 +227,34 @@ def test_sun_is_shared_by_energy_and_the_rest_is_grid(biller: Biller, station: S
     assert [(one.quarter - FIRST, one.wh) for one in ours] == [(0, 500), (2, 333), (3, 900)]
 
 
+def test_who_tells_more_than_was_measured_takes_no_sun_from_others(
+    biller: Biller, station: Station
+) -> None:
+    """Her car takes 1,800 Wh in each quarter. Another charger tells 25 kWh of a session that goes
+    on, and a third one nothing of 12 kWh until its stop, in the dark."""
+    liar, silent = Station(biller.books, "CP-2"), Station(biller.books, "CP-3")
+    enter(biller.books, dict.fromkeys(range(8), "0.10"))
+    biller.assign(biller.add(WITH_SUN), date(2026, 1, 1))
+    lie, late = liar.start(0, 1, "Ben"), silent.start(0, 1, "Ben")
+    mine, wh = station.start(1000, 1, "Card"), 1000
+    for place in range(1, 5):
+        biller.books.wait(15)
+        wh += 1800
+        station.tell(meter_value(station.clock(), wh), transaction=mine)
+        liar.tell(meter_value(liar.clock(), 25_000 * place), transaction=lie)
+    station.stop(mine, wh)
+    biller.books.wait(60)
+    silent.stop(late, 12_000)
+    for place in range(4):
+        measure(biller.books, place, generation=2000, export=200)
+    sun = next(line for line in lines(biller) if line.window == "sun")
+    assert sun.quantity == 4 * 982  # of 1,800 Wh, in proportion to 1,800 and 1,500
+
+
+def due(books: Books, first: int) -> None:
+    books.run(lambda db: price_again(db, touched(db.rows, first, FIRST + 9)))
+
+
 def test_a_price_that_comes_late_has_its_sessions_priced_again(
     biller: Biller, station: Station
 ) -> None:
@@ -235,9 +263,9 @@ def test_a_price_that_comes_late_has_its_sessions_priced_again(
     month_is_over(biller.books, 3)
     revision = "SELECT revision FROM bill_work WHERE tx_id = ?"
     before = biller.books.row(revision, transaction)
-    biller.books.run(price_again, FIRST + 4, FIRST + 9)
+    due(biller.books, FIRST + 4)
     assert biller.books.row(revision, transaction) == before
-    biller.books.run(price_again, FIRST + 3, FIRST + 9)
+    due(biller.books, FIRST + 3)
     assert biller.books.row(revision, transaction) > before
 
 

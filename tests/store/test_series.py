@@ -12,8 +12,9 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.money.series import AddedPrices, SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult, RefusalCode
 from levity_trio.store.writes.people.ownership import Said
-from tests.store.bills import FLAT, HOUR, Biller, charge, house_of_two
+from tests.store.bills import HOUR, Biller, charge, house_of_two
 from tests.store.books import NOON, Books, Station
+from tests.store.test_quarters import MOVING
 
 DAY_AHEAD = SeriesData(name="Day-ahead", currency="EUR", prices="net")
 SOURCE = "https://prices.example"
@@ -100,7 +101,8 @@ def test_sessions_of_these_quarters_are_priced_again_unless_a_statement_has_them
 
     # The mean of a month concerns all its sessions.
     books.run(list_nothing)
-    biller.add(FLAT.replace('"Flat"', '"Mean"') + "# average\n")
+    moving = MOVING.replace("Moving", "Mean").replace("Market", "Day-ahead")
+    biller.add(moving + '"aver\\u0061ge" = true\n')
     books.run(list_nothing)
     told(books, "0.10", first=april - 101)
     assert books.rows("SELECT tx_id FROM to_book") == [(session,)]
@@ -151,7 +153,8 @@ def test_a_series_that_tariffs_name_keeps_its_name(series: Books) -> None:
     series.run(
         lambda db: db.execute(
             "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by)"
-            " VALUES (1, '2026-01-01', 'series = \"spot\"', '', '', '')"
+            " VALUES (1, '2026-01-01', ?, '', '', '')",
+            (MOVING.replace("Market", "sp\\u006ft"),),
         )
     )
     with pytest.raises(ChangeRefused, match="tariffs name Spot"):

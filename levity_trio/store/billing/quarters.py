@@ -51,7 +51,7 @@ _KEPT: Final = (
     "AND coalesce(bill_work.revision, tx_quarter.revision) = tx_quarter.revision"
 )
 _TOUCHED: Final = (
-    "SELECT tx_id FROM booked WHERE ended_at > ? AND started_at < ? AND tx_id <> ? "
+    "SELECT tx_id FROM booked WHERE ended_at > ? AND started_at < ? "
     "AND price IN ('due', 'booked', 'unpriced') ORDER BY ended_at, tx_id"
 )
 _SAME_ENERGY: Final = (
@@ -66,7 +66,8 @@ _CHARGERS: Final = "SELECT cp_id FROM sun_charger WHERE site_id = ?"
 _NEWEST_SITE: Final = "SELECT max(site_id) FROM sun_charger"
 _AMONG: Final = (
     "SELECT id, cp_id, start_time, stop_time, coalesce(energy_delivered, 0), last_reading_at, "
-    "status, start_behind_seconds + stop_behind_seconds FROM tx "
+    "status, start_behind_seconds + stop_behind_seconds, status <> 'Active' AND review IS NULL "
+    "AND judge_after IS NULL AND confidence = 'certain' FROM tx "
     "WHERE cp_id = ? AND imported_id IS NULL AND "
 )
 _ENDED: Final = _AMONG + "stop_time > ? AND start_time < ? AND status <> 'Active'"
@@ -170,11 +171,18 @@ def known_then(rows: Rows, transaction: int) -> int | None:
 
 
 class _Taking(NamedTuple):
-    """A session that took energy at a charger below the panels."""
+    """A session that took energy at a charger below the panels. It is certain if it has ended and
+    nobody doubts its figure."""
 
     id: int
     charger: str
     energy: QuarterEnergy
+    is_certain: bool
+
+    def wh(self, one: int) -> int | None:
+        """Return what it took in a quarter, None if it was not there."""
+        place = one - self.energy.first
+        return self.energy.wh[place] if 0 <= place < len(self.energy.wh) else None
 
 
 class QuarterShares:
@@ -234,13 +242,17 @@ class QuarterShares:
         return self._shares(one, {**taken, transaction: wh})[transaction]
 
     def _shared_in(self, one: int) -> tuple[Mapping[int, int], Mapping[int, int]]:
-        """Return what sessions took in a quarter, and their sun."""
-        chargers = self._chargers(self._measured_on(one // _A_DAY)[one][0])
-        taken = {
-            other.id: other.energy.wh[one - other.energy.first]
+        """Return what sessions took in a quarter, and their sun. Where that is more than was
+        measured, some charger does not tell the truth: only what is certain counts then."""
+        site, row = self._measured_on(one // _A_DAY)[one]
+        there = [
+            (other, wh)
             for other in self._taken_on(one // _A_DAY)
-            if other.charger in chargers and 0 <= one - other.energy.first < len(other.energy.wh)
-        }
+            if other.charger in self._chargers(site) and (wh := other.wh(one)) is not None
+        ]
+        if row.measured_of(sum(wh for _, wh in there)) > row.taken_wh:
+            there = [(other, wh) for other, wh in there if other.is_certain]
+        taken = {other.id: wh for other, wh in there}
         return taken, self._shares(one, taken)
 
     def _shares(self, one: int, taken: Mapping[int, int]) -> Mapping[int, int]:
@@ -285,22 +297,26 @@ class QuarterShares:
         kept = _kept(self._rows, [row[0] for row in found if row[6] != "Active"])
         so_far = energies_so_far(self._rows, [row[0] for row in found if row[6] == "Active"])
         taken = list[_Taking]()
-        for number, charger, start, stop, wh, read_at, _, behind in found:
+        for number, charger, start, stop, wh, read_at, _, behind, is_certain in found:
             end = stop or read_at or start
             begun, ended = map(datetime.fromisoformat, (start, max(start, end)))
             billed = Billed(number, begun, ended, so_far.get(number, wh))
             energy = None if behind else kept.get(number)
             if energy is None or not _fits(energy, billed):
                 energy = divided(self._rows, billed)
-            taken.append(_Taking(number, charger, energy))
+            taken.append(_Taking(number, charger, energy, bool(is_certain)))
         return taken
 
 
-def price_again(db: UnitOfWork, first: int, last: int, *, but: int = 0) -> None:
-    """Have the sessions priced again that quarters from one to another touch and no closed
-    statement has, `but` one: a price or the sun of these changed, and their energy did not."""
-    since, until = (stamp(from_seconds(one * SECONDS)) for one in (first, last + 1))
-    for (number,) in db.rows(_TOUCHED, (since, until, but)):
+def touched(rows: Rows, first: int, last: int) -> set[int]:
+    """Return the sessions that quarters from one to another touch and no closed statement has."""
+    span = [stamp(from_seconds(one * SECONDS)) for one in (first, last + 1)]
+    return {number for (number,) in rows(_TOUCHED, span)}
+
+
+def price_again(db: UnitOfWork, numbers: Iterable[int]) -> None:
+    """Have sessions priced again of which a price or the sun changed, and not their energy."""
+    for number in sorted(numbers):
         before = db.row("SELECT revision FROM bill_work WHERE tx_id = ?", (number,))
         db.execute("DELETE FROM bill_work WHERE tx_id = ?", (number,))
         db.execute("INSERT INTO bill_work (tx_id) VALUES (?)", (number,))

@@ -19,7 +19,7 @@ from orjson import dumps
 from levity_trio.billing.splitting import QuarterEnergy
 from levity_trio.store.billing.booking import LONGEST
 from levity_trio.store.billing.evidence import Billed
-from levity_trio.store.billing.quarters import divided, price_again
+from levity_trio.store.billing.quarters import divided, price_again, touched
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Database, marks, rows_of
 from levity_trio.store.engine.retrying import surviving
@@ -128,7 +128,9 @@ def keep(db: UnitOfWork, found: Sequence[DividedSession], revisions: dict[int, i
         if before != [now]:
             spans = [now, *before]
             changed.append((number, min(one[0] for one in spans), max(one[1] for one in spans)))
+    beside = set[int]()
     for number, first, last in changed:
         if db.rows(_IS_SUNNY, (first, last)):
-            price_again(db, first, last, but=number)
+            beside |= touched(db.rows, first, last) - {number}
+    price_again(db, beside)
     db.execute(_DONE, (max(revisions.values()),))

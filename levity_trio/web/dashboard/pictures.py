@@ -399,7 +399,7 @@ def price_pictures(
             if price is None:
                 gaps.append(Band(unknown[0], unknown[-1] + QUARTER, _("not known yet")))
         layers: list[Layer] = []
-        for look, words in ((OVER, _("over")), (USUAL, _("usual")), (CHEAP, _("cheap"))):
+        for look, words in ((OVER, _("past")), (USUAL, _("usual")), (CHEAP, _("cheap"))):
             values = [
                 price if each == look else None for price, each in zip(prices, looks, strict=True)
             ]

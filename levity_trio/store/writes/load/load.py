@@ -13,7 +13,7 @@ from levity_trio.billing.sun import SunMeasured
 from levity_trio.charging.quarters import quarter_of
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.events import BoostStarted, GridLimitChanged, LoadSiteChanged
-from levity_trio.store.billing.quarters import price_again
+from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.load_spans import PRICE, WAITED, WHY
 from levity_trio.store.reads.load.load import LoadCarQuarter, LoadOrder, LoadQuarter, LoadWish
@@ -151,7 +151,7 @@ def keep_sun(
             "ON CONFLICT (site_id, cp_id) DO NOTHING",
             (site, charger),
         )
-    price_again(db, quarter, quarter)
+    price_again(db, touched(db.rows, quarter, quarter))
 
 
 _KEEP_SUN: Final = (

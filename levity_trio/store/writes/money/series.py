@@ -8,16 +8,18 @@ batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.tariff import MovingPrice
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.records import record
-from levity_trio.store.billing.quarters import price_again
+from levity_trio.store.billing.quarters import price_again, touched
+from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,
@@ -95,8 +97,8 @@ def set_series(
         raise ChangeRefused(RefusalCode.NOT_FOUND, words, "series")
     if before == row:
         return ChangeResult(number, "same")
-    tariffs = " ".join(text for (text,) in db.rows("SELECT toml FROM tariff_version")).casefold()
-    if before[0].casefold() != data.name.casefold() and before[0].casefold() in tariffs:
+    named = {moving.series.casefold() for moving in _moving(db)}
+    if before[0].casefold() != data.name.casefold() and before[0].casefold() in named:
         words = Told("tariffs name {1}; leave it its name", before[0])
         raise ChangeRefused(RefusalCode.CONFLICT, words, "name")
     if before[3] != data.source:
@@ -113,6 +115,12 @@ def set_series(
         (data.name, data.source, *said[:2], number),
     )
     return ChangeResult(number, "changed")
+
+
+def _moving(db: UnitOfWork) -> Iterator[MovingPrice]:
+    """Yield the moving prices of all tariffs."""
+    for (text,) in db.rows("SELECT toml FROM tariff_version"):
+        yield from (window.moving for window in parsed(text).windows if window.moving)
 
 
 def add_prices(
@@ -152,9 +160,9 @@ def add_prices(
         )
         first, last = min(map(int, new)), max(map(int, new))
         # The mean of a month concerns all its sessions.
-        if any("average" in text for (text,) in db.rows("SELECT toml FROM tariff_version")):
+        if any(moving.is_average for moving in _moving(db)):
             first, last = first - MONTH_QUARTERS, last + MONTH_QUARTERS
-        price_again(db, first, last)
+        price_again(db, touched(db.rows, first, last))
     return AddedPrices(len(new), len(values) - len(new) - len(kept), kept)
 
 
