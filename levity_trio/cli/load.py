@@ -422,7 +422,7 @@ def _say_steps(steps: Sequence[Mapping[str, Any]], told: int) -> int:
 @option("--shows", "Its unit.", type=click.Choice(["A", "mA", "W", "kW"]))
 @option("--model", "Of one that is asked; push: a program tells what it shows.")
 @option("--address", "Of one that is asked.")
-@option("--unit", "Of Modbus.", type=int)
+@option("--unit", "The number of a device on Modbus.", type=int)
 @option("--measures", "What.", type=click.Choice(["circuit", "panels", "battery"]))
 @option("--circuit NAME", "Where; the feeder, if not given.")
 @flag("--inverted", "It counts the other way.")

@@ -171,7 +171,7 @@ def test_a_session_of_nobody_and_one_without_a_tariff_are_told(
     charge(charger, "TAG-1", 4000, 8000, 1)
     page = preview(browser)
     assert "1 session has no price" in page.words
-    assert "No tariff:" in page.words
+    assert "No price:" in page.words
     assert not can_be_closed(page)
 
 

@@ -391,7 +391,7 @@ def be_gone(sandbox: Sandbox) -> None:
     )
 
 
-MOST_WHEEL_BYTES = 4_000_000
+MOST_WHEEL_BYTES = 4_200_000
 HEALTHY_SECONDS = 60.0
 
 

@@ -45,6 +45,7 @@ class Printout(NamedTuple):
     pdf: str
     csv: str
     json: str
+    quarters: str
     reference: str
 
 
@@ -62,7 +63,9 @@ def printout(books: Books, number: int) -> Printout:
         with open_maker(form, None) as make:
             content = make(one)
             assert isinstance(content, bytes)
-            made[form.value] = pdf_text(content) if form is DocumentForm.PDF else content.decode()
+            made[form.name.casefold()] = (
+                pdf_text(content) if form is DocumentForm.PDF else content.decode()
+            )
     return Printout(**made, reference=sheet_of(one).reference)
 
 

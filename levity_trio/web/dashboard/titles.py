@@ -150,7 +150,7 @@ TITLES: Final = _by_request(
             "PATCH /series/{id}": "Change a price series",
             "POST /series/try": "Try a source of prices",
             "POST /series/{id}/prices": "Enter a price by hand",
-            "POST /series/{id}/import": "Enter or correct prices of a file or a day",
+            "POST /series/{id}/import": "Enter or correct prices from a file",
             "POST /series/{id}/fetch": "Fetch prices now",
             "PUT /billing": "Set the day from which you bill",
             "POST /closings/{month}": "Close a month",

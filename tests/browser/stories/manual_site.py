@@ -26,7 +26,7 @@ TYPED: Final = {
     "SteVe": "levity-trio",
     "wallbox": "Chargers V to Z",
     "Home Assistant": "Home Assistant in five minutes",
-    "solar": "levity-trio",
+    "solar": "Prices by the quarter-hour, own sun",
 }
 """What is typed, and a page that is among the first five."""
 IN_GERMAN: Final = {

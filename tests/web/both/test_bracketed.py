@@ -19,6 +19,7 @@ from levity_trio import __version__
 from levity_trio.access import user_passwords
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents import printing
+from levity_trio.load.modbus import MODELS
 from levity_trio.load.tree import ROTATIONS
 from levity_trio.locale import formats, languages
 from levity_trio.store.engine.connection import open_database
@@ -238,6 +239,10 @@ def known(stored: Stored) -> re.Pattern[str]:
         str(stored.address),
         __version__,
         "the outside",
+        *MODELS,
+        "shelly3em",
+        "shellypro3em",
+        "json",
     }
     longest_first = sorted(names, key=len, reverse=True)
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")

@@ -398,7 +398,7 @@ class LoadMeterBody(ClientInput, kw_only=True):
         "push",
     ]
     address: Annotated[str, Meta(description="In your network, of a meter that is asked.")] = ""
-    unit: Annotated[int, Meta(ge=0, le=255, description="Of Modbus.")] = 1
+    unit: Annotated[int, Meta(ge=0, le=255, description="The number of a device on Modbus.")] = 1
     inverted: Annotated[
         bool, Meta(description="It counts what comes from the grid, or is given, below zero.")
     ] = False

@@ -90,10 +90,7 @@ class SeriesBody(ClientInput):
             str,
             Meta(
                 max_length=1000,
-                description=(
-                    "It may have {date} in it, or {start_ms}, {end_ms} and {monday_ms} (in "
-                    "milliseconds since 1970), of the day whose prices are wanted."
-                ),
+                description="Where the day stands in it, put the word date in braces.",
             ),
         ]
         | None
