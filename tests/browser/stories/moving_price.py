@@ -21,7 +21,7 @@ def open_site(folder: Path) -> AbstractContextManager[Site]:
 
 def a_price_moves_with_a_series_of_a_file(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/tariffs/new")
-    page.get_by_role("link", name="Add a price series first").click()
+    page.get_by_role("link", name="Add a price series").click()
     page.get_by_role("link", name="Add a price series").click()
     page.get_by_label("Name", exact=True).fill("Market")
     page.locator("main form button.strong").click()
