@@ -88,7 +88,7 @@ async def test_a_day_of_sun(site: Books) -> None:
             station.tell(meter_value(station.clock(), wh), transaction=transaction)
     kept = Kept(site)
     await kept.look()
-    keep(site, 0, SunMeasured(900, 0, 300, 2000, 10, 20), "CP-1", "CP-2")
+    keep(site, 0, SunMeasured(900, 0, 200, 2000, 10, 20), "CP-1", "CP-2")
     keep(site, 2, SunMeasured(450, 600, 0, 1000), "CP-1", "CP-2")
     keep(site, 3, SunMeasured(300, 0, 100, 500), "CP-1", "CP-2")
     with reading(site) as db:
@@ -97,7 +97,7 @@ async def test_a_day_of_sun(site: Books) -> None:
     assert day.quarters[place] == SunQuarter(
         seconds=900,
         import_wh=0,
-        export_wh=300,
+        export_wh=200,
         generation_wh=2000,
         charge_wh=10,
         discharge_wh=20,
