@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Context, Decimal
-from fractions import Fraction
-from typing import Final
+from decimal import Decimal
 
-from levity_trio.billing.money import PRICE_DECIMALS
+from levity_trio.billing.money import PRICE_DECIMALS, decimal_of
 from levity_trio.billing.statement import Line, QuarterCost
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
 from levity_trio.wire.times import from_seconds
-
-_DIGITS: Final = Context(prec=60)
 
 
 @record
@@ -68,12 +64,3 @@ def _told(one: QuarterCost) -> QuarterPrice:
 def begin_of(one: QuarterCost) -> datetime:
     """Return when a quarter began."""
     return from_seconds(one.quarter * SECONDS)
-
-
-def decimal_of(exact: Fraction, places: int) -> Decimal:
-    """Return a number exactly, or rounded to so many decimals where it has more."""
-    value = _DIGITS.divide(Decimal(exact.numerator), Decimal(exact.denominator))
-    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _DIGITS)
-    shortest = rounded.normalize(_DIGITS)
-    # A number without decimals would be written with an exponent.
-    return shortest if shortest % 1 else rounded.quantize(Decimal(1))

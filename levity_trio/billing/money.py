@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from levity_trio.billing.statement import Currency, Line, Position, TaxSum
 from levity_trio.told import Amount
 
 PRICE_DECIMALS: Final = 6
+_DIGITS: Final = Context(prec=60)
 _CODES: Final = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: (
@@ -62,6 +63,15 @@ def half_up(exact: Fraction) -> int:
 def minor_units(exact: Fraction | Decimal, currency: Currency) -> int:
     """Round an amount in units of a currency (euros, for instance) to minor units (cents)."""
     return half_up(Fraction(exact) * 10**currency.exponent)
+
+
+def decimal_of(exact: Fraction, places: int) -> Decimal:
+    """Return a number exactly, or rounded to so many decimals where it has more."""
+    value = _DIGITS.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _DIGITS)
+    shortest = rounded.normalize(_DIGITS)
+    # A number without decimals would be written with an exponent.
+    return shortest if shortest % 1 else rounded.quantize(Decimal(1))
 
 
 def units(amount: int, currency: Currency) -> Decimal:

@@ -17,7 +17,7 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from levity_trio.billing.blocking import Stay, begun_minutes
-from levity_trio.billing.money import PRICE_DECIMALS, half_up, minor_units, units
+from levity_trio.billing.money import PRICE_DECIMALS, decimal_of, minor_units, units
 from levity_trio.billing.splitting import (
     EnergyFlow,
     FlowLevel,
@@ -216,12 +216,11 @@ def _line_of_quarters(
 ) -> Line:
     """Return the line of a window, or of sun, by its quarters: their costs are rounded once."""
     wh, exact = sum(one.wh for one in quarters), exact_cost(quarters)
-    mean = Decimal(half_up(exact / wh * WH_PER_KWH * 10**PRICE_DECIMALS)).scaleb(-PRICE_DECIMALS)
     name = SUN if window is None else window.name
     if name is None and version.sun_price is not None:
         name = GRID
     plain = version.sun_price if window is None else None if window.moving else window.price
-    price = mean.normalize() if plain is None else plain
+    price = decimal_of(exact / wh * WH_PER_KWH, PRICE_DECIMALS) if plain is None else plain
     line = _line(version, LineKind.ENERGY, price, wh, window=name)
     amount = minor_units(exact, version.currency)
     is_plain = plain is not None and version.sun_price is None

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import pytest
 
-from levity_trio.billing.by_quarter import decimal_of
+from levity_trio.billing.money import decimal_of
 from levity_trio.billing.statement import Line, Position, Split, Statement
 from levity_trio.documents.csv_file import csv_text, quarters_text
 from levity_trio.documents.html import html

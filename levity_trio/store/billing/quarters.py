@@ -8,15 +8,16 @@ is not there yet, or is older than the session, it is computed here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from fractions import Fraction
-from functools import cache, lru_cache
-from typing import Final, NamedTuple
+from functools import cache, lru_cache, partial
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from orjson import loads
 
+from levity_trio.billing.months import Month
 from levity_trio.billing.pricing import PricePiece, price_by
 from levity_trio.billing.splitting import EnergyFlow, QuarterEnergy, by_quarter, quarter
 from levity_trio.billing.statement import SUN, Split
@@ -30,11 +31,12 @@ from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
+T = TypeVar("T")
 _A_DAY: Final = 96
 _NEWEST: Final = 2**62
 DAYS_KEPT: Final = 32
 """Days of converted prices that are kept from one read to the next."""
-_SERIES: Final = "SELECT id, currency, prices FROM series WHERE name = ?"
+_SERIES: Final = "SELECT id, prices FROM series WHERE name = ?"
 _VALUES: Final = (
     "SELECT quarter, price FROM series_value WHERE series_id = ? AND quarter BETWEEN ? AND ? "
     "AND batch_id <= ? ORDER BY quarter, batch_id"
@@ -58,9 +60,11 @@ _SAME_ENERGY: Final = (
     "UPDATE tx_quarter SET revision = (SELECT revision FROM bill_work WHERE tx_id = ?) "
     "WHERE tx_id = ? AND revision = ?"
 )
+OF_SUN: Final = ", ".join(SunMeasured._fields)
+"""The columns of what was measured in a quarter."""
 _MEASURED: Final = (
-    "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
-    "discharge_wh FROM sun_quarter WHERE quarter BETWEEN ? AND ?"
+    f"SELECT quarter, site_id, {OF_SUN} FROM sun_quarter "  # noqa: S608 - our own names
+    "WHERE quarter BETWEEN ? AND ? ORDER BY quarter"
 )
 _CHARGERS: Final = "SELECT cp_id FROM sun_charger WHERE site_id = ?"
 _NEWEST_SITE: Final = "SELECT max(site_id) FROM sun_charger"
@@ -78,12 +82,17 @@ _SEALED: Final = (
 )
 
 
-class KnownSeries(NamedTuple):
-    """A price series."""
-
+class _KnownSeries(NamedTuple):
     id: int
-    currency: str
     are_gross: bool
+
+
+def _over_days(of_day: Callable[[int], Mapping[int, T]], first: int, last: int) -> dict[int, T]:
+    """Return what is known of the quarters from one to another, by what is known of days."""
+    days = range(first // _A_DAY, last // _A_DAY + 1)
+    return {
+        one: value for day in days for one, value in of_day(day).items() if first <= one <= last
+    }
 
 
 class PriceSeries:
@@ -92,67 +101,53 @@ class PriceSeries:
 
     def __init__(self, rows: Rows, zone: ZoneInfo, batch: int = _NEWEST) -> None:
         self._rows, self._zone, self._batch = rows, zone, batch
-        self.named = cache(self._named)
-        """Returns the series of a name, None if there is none."""
+        self._named = cache(self._of_name)
         self._day, self._moving = cache(self._of_day), cache(self._moving_of_day)
         self._mean = cache(self._of_month)
-
-    def prices(self, name: str, first: int, last: int) -> Mapping[int, Fraction]:
-        """Return what a kWh costs in the quarters from one to another, as far as that is known, in
-        the kind of the series."""
-        known = self.named(name)
-        found = dict[int, Fraction]()
-        for day in range(first // _A_DAY, last // _A_DAY + 1) if known is not None else ():
-            found |= self._day(name, day)
-        return {one: price for one, price in found.items() if first <= one <= last}
 
     def of(
         self, version: Tariff, moving: MovingPrice, first: int, last: int
     ) -> Mapping[int, Fraction]:
         """Return what a kWh costs at a moving price of a version, in the kind of its prices, in the
         quarters from one to another, as far as that is known."""
-        found = dict[int, Fraction]()
-        for day in range(first // _A_DAY, last // _A_DAY + 1):
-            found |= self._moving(version, moving, day)
-        return {one: price for one, price in found.items() if first <= one <= last}
+        return _over_days(partial(self._moving, version, moving), first, last)
 
     def _moving_of_day(
         self, version: Tariff, moving: MovingPrice, day: int
     ) -> Mapping[int, Fraction]:
-        known = self.named(moving.series)
+        known = self._named(moving.series)
         if known is None:
             return {}
-        found: Iterable[tuple[int, Fraction | None]] = self._day(moving.series, day).items()
+        found: Iterable[tuple[int, Fraction | None]]
         if moving.is_average:
             quarters = range(day * _A_DAY, (day + 1) * _A_DAY)
             found = [(one, self._mean(moving.series, self._month(one))) for one in quarters]
+        else:
+            found = self._day(moving.series, day).items()
         prices = tuple((one, price) for one, price in found if price is not None)
         return _converted(version, moving, known.are_gross, prices)
 
-    def _named(self, name: str) -> KnownSeries | None:
-        for number, currency, prices in self._rows(_SERIES, (name,)):
-            return KnownSeries(number, currency, prices == "gross")
+    def _of_name(self, name: str) -> _KnownSeries | None:
+        for number, prices in self._rows(_SERIES, (name,)):
+            return _KnownSeries(number, prices == "gross")
         return None
 
     def _of_day(self, name: str, day: int) -> Mapping[int, Fraction]:
-        known = self.named(name)
+        known = self._named(name)
         if known is None:
             return {}
         of_day = (known.id, day * _A_DAY, (day + 1) * _A_DAY - 1, self._batch)
         return {one: Fraction(price) for one, price in self._rows(_VALUES, of_day)}
 
-    def _month(self, one: int) -> tuple[int, int]:
-        local = in_zone(from_seconds(one * SECONDS), self._zone)
-        return local.year, local.month
+    def _month(self, one: int) -> Month:
+        return Month.of(in_zone(from_seconds(one * SECONDS), self._zone).date())
 
-    def _of_month(self, name: str, month: tuple[int, int]) -> Fraction | None:
+    def _of_month(self, name: str, month: Month) -> Fraction | None:
         """Return the mean of a local month; None where fewer than nine in ten of its quarters are
         known."""
-        begin = datetime.combine(date(*month, 1), time(), self._zone)
-        after = datetime.combine((begin + timedelta(days=31)).replace(day=1), time(), self._zone)
-        first, last = quarter(begin), quarter(after) - 1
-        known = self.prices(name, first, last)
-        is_known = 10 * len(known) >= 9 * (last - first + 1)
+        first, after = quarter(month.since(self._zone)), quarter(month.until(self._zone))
+        known = _over_days(partial(self._day, name), first, after - 1)
+        is_known = 10 * len(known) >= 9 * (after - first)
         return sum(known.values(), Fraction()) / len(known) if is_known else None
 
 
@@ -185,6 +180,13 @@ class _Taking(NamedTuple):
         return self.energy.wh[place] if 0 <= place < len(self.energy.wh) else None
 
 
+def sun_measured(rows: Rows, first: int, last: int) -> dict[int, tuple[int, SunMeasured]]:
+    """Return what was measured in the quarters from one to another, with the number of the site's
+    document."""
+    found = rows(_MEASURED, (first, last))
+    return {one: (site, SunMeasured(*row)) for one, site, *row in found}
+
+
 class QuarterShares:
     """The energy of sessions by the quarter, and their shares of the sun, within one read; what it
     looked up is kept. An open session counts with what is known of it."""
@@ -195,6 +197,7 @@ class QuarterShares:
         self._taken_on, self._shared = cache(self._taken_of_day), cache(self._shared_in)
         self._sealed = dict[int, Mapping[int, int]]()
         self._chargers = cache(self._chargers_of)
+        self._newest_site = cache(lambda: rows(_NEWEST_SITE, ())[0][0])
 
     def energy(self, billed: Billed, *, is_kept: bool = True) -> QuarterEnergy:
         """Return the energy of a session by the quarter. One that is not billed as it is stored is
@@ -207,17 +210,13 @@ class QuarterShares:
 
     def may_get(self, charger: str) -> bool:
         """Whether a charger may get sun, as far as the site is measured."""
-        newest = self._rows(_NEWEST_SITE, ())[0][0]
+        newest = self._newest_site()
         return newest is None or charger in self._chargers(newest)
 
     def measured(self, first: int, last: int) -> Mapping[int, SunMeasured]:
         """Return what was measured in the quarters from one to another."""
-        found = {
-            one: row
-            for day in range(first // _A_DAY, last // _A_DAY + 1)
-            for one, (_, row) in self._measured_on(day).items()
-        }
-        return {one: row for one, row in found.items() if first <= one <= last}
+        found = _over_days(self._measured_on, first, last)
+        return {one: row for one, (_, row) in found.items()}
 
     def sun(self, transaction: int, charger: str, energy: QuarterEnergy) -> Mapping[int, int]:
         """Return the sun of a session in each quarter: its share of what is left after that which
@@ -276,8 +275,7 @@ class QuarterShares:
         return {number: self._sealed[number] for number in numbers}
 
     def _measured_of_day(self, day: int) -> Mapping[int, tuple[int, SunMeasured]]:
-        found = self._rows(_MEASURED, (day * _A_DAY, (day + 1) * _A_DAY - 1))
-        return {one: (site, SunMeasured(*row)) for one, site, *row in found}
+        return sun_measured(self._rows, day * _A_DAY, (day + 1) * _A_DAY - 1)
 
     def _chargers_of(self, site: int) -> frozenset[str]:
         return frozenset(charger for (charger,) in self._rows(_CHARGERS, (site,)))

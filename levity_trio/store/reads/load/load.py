@@ -19,6 +19,7 @@ from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.sent.readings import OUTLET, watts_of
 from levity_trio.records import record
+from levity_trio.store.billing.quarters import OF_SUN
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.load_spans import PRICE
@@ -734,8 +735,8 @@ def sun_begun(db: Database, site: int) -> tuple[int, SunMeasured] | None:
 
 
 _SUN_BEGUN: Final = (
-    "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
-    "discharge_wh FROM sun_quarter WHERE quarter = (SELECT max(quarter) FROM sun_quarter)"
+    f"SELECT quarter, site_id, {OF_SUN} FROM sun_quarter "  # noqa: S608 - our own names
+    "WHERE quarter = (SELECT max(quarter) FROM sun_quarter)"
 )
 
 

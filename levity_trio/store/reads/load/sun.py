@@ -4,18 +4,12 @@ panels measured, and how much of it went into cars."""
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Final
 
-from levity_trio.billing.sun import SunMeasured
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import copied, record
-from levity_trio.store.engine.database import Database
+from levity_trio.store.billing.quarters import sun_measured
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.transactions.power import DayPower, QuarterSpan
-
-_MEASURED: Final = (
-    "SELECT quarter, site_id, seconds, import_wh, export_wh, generation_wh, charge_wh, "
-    "discharge_wh FROM sun_quarter WHERE quarter >= ? AND quarter < ? ORDER BY quarter"
-)
 
 
 @record
@@ -60,8 +54,9 @@ def sun_day(db: Database, power: DayPower) -> SunDay:
         below[site].add(charger)
     quarters: list[SunQuarter | None] = [None] * (span.until - span.since)
     cars = sun = 0
-    for quarter, site, *values in db.execute(_MEASURED, span):
-        measured, place = SunMeasured(*values), quarter - span.since
+    found = sun_measured(rows_of(db), span.since, span.until - 1)
+    for quarter, (site, measured) in found.items():
+        place = quarter - span.since
         taken: list[int | None] = [None]
         if place < len(power.quarters):
             taken = [one.quarters[place] for one in power.chargers if one.charger in below[site]]

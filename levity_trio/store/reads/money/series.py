@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.pages import ListPage, WantedPage, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.told import Day, Told
@@ -78,4 +78,9 @@ def series(db: Database, number: int | None = None) -> list[SeriesState]:
 
 def prices(db: Database, number: int, first: int, last: int) -> dict[int, str]:
     """Return the prices of a series from one quarter to another."""
-    return dict(db.execute(_PRICES, (number, first, last)).fetchall())
+    return prices_of(rows_of(db), number, first, last)
+
+
+def prices_of(rows: Rows, number: int, first: int, last: int) -> dict[int, str]:
+    """Return the same by the rows of a read or a write."""
+    return dict(rows(_PRICES, (number, first, last)))

@@ -21,6 +21,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.money.series import prices_of
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,
     ChangeResult,
@@ -35,11 +36,6 @@ from levity_trio.wire.times import from_seconds, stamp
 
 MONTH_QUARTERS: Final = 33 * 96
 """A month and a day on each side, in any zone."""
-_OF_RANGE: Final = (
-    "SELECT quarter, price FROM series_value AS value WHERE series_id = ?1"
-    " AND quarter BETWEEN ?2 AND ?3 AND batch_id = (SELECT max(batch_id) FROM series_value"
-    " WHERE series_id = ?1 AND quarter = value.quarter)"
-)
 
 
 @record
@@ -134,9 +130,8 @@ def add_prices(
     """
     number = series if isinstance(series, int) else number_of(db, "series", series)
     first, last = min(values, default=0), max(values, default=0)
-    known = {
-        quarter: Decimal(price) for quarter, price in db.rows(_OF_RANGE, (number, first, last))
-    }
+    stored = prices_of(db.rows, number, first, last)
+    known = {quarter: Decimal(price) for quarter, price in stored.items()}
     others = {
         quarter: (known[quarter], price)
         for quarter, price in values.items()
