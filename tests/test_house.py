@@ -725,6 +725,85 @@ def test_no_new_exception_is_raised_for_a_group() -> None:
     assert _raises_in_groups("try:\n    f()\nexcept* OSError:\n    raise ValueError\n") == [4]
 
 
+PREDICATE = re.compile(r"_*(?:is|has|are|was|were|had|may|can|could|should|must|does|did|will)_")
+CHANGES = re.compile(r"\b(?:INSERT INTO|UPDATE \w|DELETE FROM)")
+WRITING_CALL = re.compile(
+    r"\.(?:changed|record)$"
+    r"|(?:^|[._])(?:count_within|count_fact|count_stranger|(?:note|settle)(?:_\w+)?)$"
+)
+MUTATING = ("add", "append", "clear", "discard", "extend", "insert", "pop", "remove", "update")
+
+
+def _writing_predicates(source: str) -> list[str]:
+    """The functions that are named like a question and change something: what is not theirs, or the
+    database."""
+    tree = ast.parse(source)
+    texts = {
+        ast.unparse(target): ast.unparse(node.value or node)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    }
+    return [
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and PREDICATE.match(function.name)
+        and any(_changes(node, texts) for node in ast.walk(function))
+    ]
+
+
+def _changes(node: ast.AST, texts: dict[str, str]) -> bool:
+    match node:
+        case ast.Attribute(ctx=ast.Store() | ast.Del()):
+            return True
+        case ast.Subscript(value=ast.Attribute(), ctx=ast.Store() | ast.Del()):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr=name)) if name in MUTATING:
+            return True
+        case ast.Call():
+            return WRITING_CALL.search(ast.unparse(node.func)) is not None
+        case ast.Name(ctx=ast.Load()):
+            return CHANGES.search(texts.get(node.id, "")) is not None
+        case ast.Constant(value=str()):
+            return CHANGES.search(str(node.value)) is not None
+    return False
+
+
+def test_what_is_named_like_a_question_changes_nothing() -> None:
+    """What counts, notes or settles is called so: else a condition is reordered, and something is
+    counted no more."""
+    assert not {
+        module.name: names for module in MODULES if (names := _writing_predicates(module.source))
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "claim.bound = FIXED",
+        "self.counts[address] += 1",
+        "del self.counts[address]",
+        "self.bases.pop(place, None)",
+        'db.execute("UPDATE tx SET ahead = 1")',
+        "db.execute(NOTE)",
+        "return db.changed(text)",
+        'return db.count_within(None, "files", at, 9)',
+        "return note_early(db)",
+    ],
+)
+def test_a_question_that_changes_something_is_seen(body: str) -> None:
+    source = f'NOTE = "INSERT INTO status (id) VALUES (?)"\nasync def _is_new(db):\n    {body}\n'
+    assert _writing_predicates(source) == ["_is_new"]
+
+
+@pytest.mark.parametrize(
+    "body", ["values = []\n    values.append(1)", "return db.rows(KNOWN)", "self.count_of(at)"]
+)
+def test_a_question_may_have_its_own_values(body: str) -> None:
+    assert not _writing_predicates(f'KNOWN = "SELECT 1"\ndef is_new(db):\n    {body}\n')
+
+
 def test_each_test_has_one_marker(request: pytest.FixtureRequest) -> None:
     counts: dict[str, int] = defaultdict(int)
     for item in request.session.items:

@@ -201,8 +201,10 @@ def _with_more(
     if not is_alone and sessions.has_newer(db, origin):
         raise StoreUnavailable
     at = origin.received_at
-    if evidence is not None and db.is_kept(origin.charger, "Evidence", at):
-        frames.keep(db, origin, evidence)
+    if evidence is not None:
+        is_kept = db.count_fact(origin.charger, "Evidence", at)
+        if is_kept:
+            frames.keep(db, origin, evidence)
     failures = amend(db, origin) if amend is not None else []
     result = write(db, origin, *args)
     if data is not None:

@@ -109,8 +109,8 @@ async def _password(
         presented = passwords.presented(head.headers.get("authorization"), security.charger)
     except passwords.Unpresented:
         return None
-    is_of = partial(_is_of, central, visitor, security.charger)
-    number = await central.doors.password_of(security, presented, is_of)
+    compare = partial(_compare, central, visitor, security.charger)
+    number = await central.doors.password_of(security, presented, compare)
     if number is not None:
         return number
 
@@ -118,17 +118,17 @@ async def _password(
     digits = passwords.of_digits(presented)
     if digits is None:
         return None
-    number = await central.doors.password_of(security, digits, is_of)
+    number = await central.doors.password_of(security, digits, compare)
     if number is not None:
         central.hooks.observe(PasswordInDigits(charger=security.charger))
     return number
 
 
-async def _is_of(
+async def _compare(
     central: Central, visitor: Visitor, charger: str, stored: Stored, password: bytes
 ) -> bool:
-    """Whether this is a password that takes long to compare: in a turn, and not while the peer has
-    to wait.
+    """Compare a password that takes long to compare, in a turn, and not while the peer has to wait;
+    return whether it is this one.
 
     Raises:
         BadRequest: too many wait for a turn.
@@ -160,7 +160,7 @@ async def take_as_long(central: Central, visitor: Visitor, head: Head, charger: 
         # Both are compared where somebody gave the password: the bytes, and those of their digits.
         for password in (presented, passwords.of_digits(presented)):
             if password is not None:
-                await _is_of(central, visitor, charger, passwords.NOBODYS, password)
+                await _compare(central, visitor, charger, passwords.NOBODYS, password)
 
 
 def _lacking(head: Head, proven: Admission, required: int) -> BadRequest:

@@ -71,7 +71,7 @@ class Neighbours:
             connector = charger.connectors[ONLY]
             if connector.meter.is_plugged:
                 is_charging = connector.status in WANTING
-                if self._is_leaving(
+                if self._note_stay(
                     self._stays[name], at, is_charging=is_charging, may_leave=charging > LEAST
                 ):
                     self._leave(charger, at)
@@ -83,7 +83,8 @@ class Neighbours:
             self._let_come(at)
 
     @staticmethod
-    def _is_leaving(stay: Stay, at: float, *, is_charging: bool, may_leave: bool) -> bool:
+    def _note_stay(stay: Stay, at: float, *, is_charging: bool, may_leave: bool) -> bool:
+        """Note whether a car charges; return whether it leaves."""
         if is_charging:
             stay.charged_at, stay.is_arriving = at, False
             return at >= stay.leaves_at and may_leave

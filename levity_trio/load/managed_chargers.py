@@ -312,7 +312,7 @@ class ManagedChargers:
         way, basis = self.can[place[0]].way, self._bases.get(place)
         return way if basis is None else max(way, basis.way)
 
-    def has_default(self, socket: Socket, now: float) -> None:
+    def note_default(self, socket: Socket, now: float) -> None:
         """Note that a connector has its default again."""
         self._bases.pop(socket.place, None)
         self.leases.hold(socket.place, self.default_of(socket, now))

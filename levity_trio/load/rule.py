@@ -275,7 +275,7 @@ def decide(
         ledgers.book(lines, claim.car.over, claim.car.over)
 
     # What is certain is booked before anything is shared.
-    sharing = [claim for claim in claims if not _is_settled(claim, tree, measured, ledgers)]
+    sharing = [claim for claim in claims if not _settle(claim, tree, measured, ledgers)]
     full = [claim for claim in sharing if claim.car.demand is CarDemand.FULL]
     wanting = [claim for claim in sharing if claim.car.demand is CarDemand.WANTS]
     charging = _allocate(wanting, full, ledgers, now, before, first_come=first_come)
@@ -500,7 +500,7 @@ class _CarClaim:
     def is_being_knocked(self, now: float) -> bool:
         return self.knocked is not None and now - self.knocked < KNOCK_SECONDS
 
-    def has_room_since(self, now: float) -> float:
+    def note_room(self, now: float) -> float:
         """Note that there is room for more, and return since when there has been."""
         self.room = now if self.was.room is None else self.was.room
         return self.room
@@ -600,7 +600,7 @@ def _allocate(
     return charging
 
 
-def _is_settled(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledgers) -> bool:
+def _settle(claim: _CarClaim, tree: Tree, measured: Measured, ledgers: _Ledgers) -> bool:
     """Book a car of which the sharing decides nothing, and return whether it is one: it cannot be
     told, nothing is allowed, or its meter is lost."""
     car = claim.car
@@ -728,7 +728,7 @@ def _hold_back(charging: list[_CarClaim], ledgers: _Ledgers, now: float, *, at_o
         if claim.car.boost or not claim.had or more <= 0:
             continue
         if more >= STEP_AMPERES or claim.grant == claim.most:
-            since = claim.has_room_since(now)
+            since = claim.note_room(now)
             if at_once or now - since >= ROOM_SECONDS:
                 claim.room = None
                 continue
@@ -759,7 +759,7 @@ def _leave_full_cars_their_least(full: list[_CarClaim], ledgers: _Ledgers, now: 
         if not ledgers.fits_in_outage(claim.lines, claim.least):
             continue
         if not claim.had:
-            since = claim.has_room_since(now)
+            since = claim.note_room(now)
             if now - since < ROOM_SECONDS:
                 continue
         ledgers.book(claim.lines, claim.least, 0)

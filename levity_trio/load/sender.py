@@ -108,8 +108,10 @@ class LimitSender:
         """Send a limit, and note what came of it."""
         managed, place, lease = self._managed, step.place, step.lease
         held = managed.leases
-        if not step.is_lower and not await self._is_recorded(step):
-            return
+        if not step.is_lower:
+            may_go = await self._record_raise(step)
+            if not may_go:
+                return
         charger = socket.charger
         can = managed.can[charger]
         call = profiles.limit(can, socket, lease, self.when(charger, began), lines)
@@ -138,7 +140,7 @@ class LimitSender:
             await trio.sleep(REPORT_AFTER_SECONDS / self._speed)
             await self.ask_for_report(socket)
 
-    async def _is_recorded(self, step: LimitStep) -> bool:
+    async def _record_raise(self, step: LimitStep) -> bool:
         """Record a raise; return whether it may still be sent. Raises StoreUnavailable."""
         managed, place = self._managed, step.place
         both = managed.leases.recording(step, self.now)
@@ -186,7 +188,7 @@ class LimitSender:
         if place not in held.held:
             return
         if state == ACCEPTED:
-            self._managed.has_default(socket, self.now)
+            self._managed.note_default(socket, self.now)
             self.keep(place)
         else:
             pause = REFUSED_SECONDS if state in REFUSED else RETRY_SECONDS

@@ -82,7 +82,7 @@ class TakesTurns(Quirk):
     _left: dict[int, int] = field(default_factory=dict)
     """Remaining readings by local id; 0 if the quirk does not act again."""
 
-    def is_due(self, charger: State, transaction: Transaction, first: tuple[int, int]) -> bool:
+    def count_down(self, charger: State, transaction: Transaction, first: tuple[int, int]) -> bool:
         """Count one reading, and return whether the quirk acts now. `first` is the range of the
         first countdown."""
         left = self._left.get(transaction.local_id, self.random.randint(*first))
@@ -121,7 +121,7 @@ class RegisterRunsBack(Misreads):
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         before = self._before.get(transaction.local_id, transaction.shown_start_wh)
-        if self.is_due(charger, transaction, READINGS_UNTIL_SLIP):
+        if self.count_down(charger, transaction, READINGS_UNTIL_SLIP):
             self.misread(charger, transaction, at, self._lower(transaction, before))
             self._left[transaction.local_id] = self.random.randint(*READINGS_UNTIL_SLIP)
         shown = shown_at(charger, transaction, at)
@@ -142,7 +142,7 @@ class RegisterJumps(Misreads):
     seen_in = "Grizzl-E Smart: the first Levity had to correct jumps above 10 kWh"
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        if not self.is_due(charger, transaction, READINGS_UNTIL_SLIP):
+        if not self.count_down(charger, transaction, READINGS_UNTIL_SLIP):
             return
         leap_wh = self.random.randint(*JUMP_WH)
 
@@ -163,7 +163,7 @@ class RegisterResets(TakesTurns):
     )
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        if self.is_due(charger, transaction, READINGS_UNTIL_LOSS):
+        if self.count_down(charger, transaction, READINGS_UNTIL_LOSS):
             charger.agenda.plan(
                 at, partial(notifications.set_register, charger, transaction.connector, 0)
             )
@@ -214,7 +214,7 @@ class RegisterStandsStill(Misreads):
             self._left[transaction.local_id] = (
                 self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0
             )
-        elif self.is_due(charger, transaction, READINGS_UNTIL_STILL):
+        elif self.count_down(charger, transaction, READINGS_UNTIL_STILL):
             reported_wh, left = (
                 shown_at(charger, transaction, at),
                 self.random.randint(*READINGS_STILL) + 1,

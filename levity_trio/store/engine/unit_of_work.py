@@ -157,11 +157,9 @@ class UnitOfWork:
         if observers need it to follow the present state.
         """
         kind, charger = type(fact).__name__, fact.charger
-        is_kept = (
-            charger is None
-            or isinstance(fact, WITHOUT_CEILING)
-            or self.is_kept(charger, kind, fact.at)
-        )
+        is_kept = True
+        if charger is not None and not isinstance(fact, WITHOUT_CEILING):
+            is_kept = self.count_fact(charger, kind, fact.at)
         if is_kept:
             values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
             self._connection.send(INSERT_EVENT, values)
@@ -178,7 +176,9 @@ class UnitOfWork:
         has."""
         return self._connection.take_duties()
 
-    def is_below(self, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
+    def count_within(
+        self, charger: str | None, kind: str, at: str, most: int, amount: int = 1
+    ) -> bool:
         """Count an amount of a charger, or of the site; return whether it is within the first
         `most` of this day."""
         if charger is None:
@@ -187,27 +187,29 @@ class UnitOfWork:
             ((counted,),) = self.rows(COUNT, (charger, kind, at[DATE], amount))
         return bool(counted <= most)
 
-    def may_come(
+    def count_stranger(
         self, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1
     ) -> bool:
         """Count an amount of a kind, if it is a stranger's; return whether it is among the `first`
         of this one on this day, or else among the `most` of all strangers."""
-        if not self.is_stranger(charger, at) or (
-            first and self.is_below(charger, f"first {kind}", at, first)
-        ):
+        if not self.is_stranger(charger, at):
             return True
-        return self.is_below(None, f"{kind} of new chargers", at, most, amount)
+        if first:
+            is_first = self.count_within(charger, f"first {kind}", at, first)
+            if is_first:
+                return True
+        return self.count_within(None, f"{kind} of new chargers", at, most, amount)
 
     def is_stranger(self, charger: str, at: str) -> bool:
         """Whether a charger was not adopted, and began no transaction until a day ago."""
         return not self.rows(IS_KNOWN, (charger, shifted_stamp(at, -NEW)))
 
-    def is_kept(self, charger: str, kind: str, at: str) -> bool:
+    def count_fact(self, charger: str, kind: str, at: str) -> bool:
         """Count a fact; return whether it is within its daily ceilings and must be stored."""
         ((facts,),) = self.rows(COUNT, (charger, kind, at[DATE], 1))
         is_kept: bool = facts <= DAILY_FACTS
         if FIRST_FACTS < facts <= DAILY_FACTS and self.is_stranger(charger, at):
-            is_kept = self.is_below(None, f"{kind} of strangers", at, STRANGERS_FACTS)
+            is_kept = self.count_within(None, f"{kind} of strangers", at, STRANGERS_FACTS)
         if not is_kept:
             self._only_count(charger, kind, at)
         return is_kept

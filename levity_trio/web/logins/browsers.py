@@ -296,7 +296,7 @@ class Logins:
         tries = self.invitations.count_try(invitation.id)
         await self._writer.run(users.note_tries, invitation.id, tries)
         stored = Stretched(invitation.salt, invitation.digest)
-        is_right = await self._is_right(door, who, stored, presented.secret)
+        is_right = await self._try_secret(door, who, stored, presented.secret)
         return presented if is_right else None
 
     def _invitation(self, code: str, visit: Visit) -> Presented | None:
@@ -373,10 +373,12 @@ class Logins:
         async with _held(turn):
             # Others may have failed meanwhile.
             door.check_wait(who)
-            return await self._is_right(door, who, stored, password)
+            return await self._try_secret(door, who, stored, password)
 
-    async def _is_right(self, door: _LogInQueue, who: _Who, stored: Stretched, secret: str) -> bool:
-        """Whether a password or PIN is right, in a turn that is held."""
+    async def _try_secret(
+        self, door: _LogInQueue, who: _Who, stored: Stretched, secret: str
+    ) -> bool:
+        """Note whether a password or PIN is right, in a turn that is held, and return it."""
         is_right: bool = await self._stretch(user_passwords.is_of, stored, secret)
         if is_right:
             door.failures.forget(who)

@@ -192,7 +192,7 @@ class LevityHistory:
             self._transactions[row.imported_id] = row.charger, number
 
     def _transaction(self, row: _OldRow, registers: Registers) -> TransactionRow | None:
-        if self._is_left_out(row):
+        if self._note_bad_identity(row):
             return None
         received_at = row.time("created_at", None)
         start_time = row.time("start_time", received_at)
@@ -275,7 +275,7 @@ class LevityHistory:
 
     def _reading(self, row: _OldRow) -> ReadingRow | None:
         values = row.values
-        if self._is_left_out(row):
+        if self._note_bad_identity(row):
             return None
         received_at = time_of(values.get("created_at"))
         timestamp, value = row.time("timestamp", received_at), self._value(row)
@@ -353,7 +353,7 @@ class LevityHistory:
             yield HistoryPart("errors", len(rows), found, _odd_of(rows))
 
     def _error(self, row: _OldRow) -> ErrorRow | None:
-        if self._is_left_out(row):
+        if self._note_bad_identity(row):
             return None
         received_at = time_of(row.values.get("created_at"))
         timestamp = row.time("timestamp", received_at)
@@ -380,7 +380,8 @@ class LevityHistory:
 
     # All
 
-    def _is_left_out(self, row: _OldRow) -> bool:
+    def _note_bad_identity(self, row: _OldRow) -> bool:
+        """Note a row that is left out with its charger; return whether it is."""
         if row.values["cp_id"] not in self._left_out:
             return False
         row.note(

@@ -90,7 +90,7 @@ def receive(
     """Decide on a request, store it, and return the answer. It replaces an earlier one that is
     still open."""
     at, charger = origin.received_at, origin.charger
-    if not db.is_below(charger, "CertificateSigned", at, DAILY_CERTIFICATES):
+    if not db.count_within(charger, "CertificateSigned", at, DAILY_CERTIFICATES):
         return _reject(db, origin, csr, requested.key_digest, TOO_MANY)
     reason = refusal(requested, _serials(db, charger), organization, _names(db, charger))
     reason = reason or _objection(db, origin, requested.key_digest)

@@ -176,10 +176,11 @@ def status(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
         or _fits_clock(db, origin, report.moment)
     )
     is_late = not is_live and present is not None and _is_older(origin, report, present)
-    if not _repeats(db, origin, report, is_late) and db.is_kept(
-        origin.charger, "StatusNotification", origin.received_at
-    ):
-        _add(db, origin, report, is_late)
+    is_repeated = _count_repetition(db, origin, report, is_late)
+    if not is_repeated:
+        is_kept = db.count_fact(origin.charger, "StatusNotification", origin.received_at)
+        if is_kept:
+            _add(db, origin, report, is_late)
     if is_shown and report.moment.skew_seconds is not None:
         _keep_skew(db, origin, report, is_live)
     for waiting in alike if is_live else ():
@@ -300,7 +301,10 @@ class _StoredStatus(NamedTuple):
         return ReportedStatus(*self[3:9], moment)
 
 
-def _repeats(db: UnitOfWork, origin: Origin, report: ReportedStatus, is_late: bool) -> bool:
+def _count_repetition(
+    db: UnitOfWork, origin: Origin, report: ReportedStatus, is_late: bool
+) -> bool:
+    """Count a status that repeats the last one; return whether it does."""
     last = db.row(
         "SELECT id, status, error_code, info, vendor_id, vendor_error_code, is_late FROM status"
         " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",

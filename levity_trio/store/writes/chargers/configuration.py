@@ -101,7 +101,7 @@ def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> No
             "UPDATE configuration SET last_read_at = ? WHERE id = ?",
             (origin.received_at, before[0]),
         )
-    elif db.is_below(origin.charger, "configuration", origin.received_at, DAILY_FACTS):
+    elif db.count_within(origin.charger, "configuration", origin.received_at, DAILY_FACTS):
         db.execute(
             "INSERT INTO configuration (cp_id, session_id, key, value, readonly, is_known, read_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

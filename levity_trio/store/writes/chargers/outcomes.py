@@ -102,10 +102,10 @@ def replace(
 
 def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
     """Judge the pending outcomes, of one charger or of all; return how many stay pending."""
-    return sum(not _is_known(db, row, at) for row in db.rows(_FOLLOWED, (charger,)))
+    return sum(not _settle(db, row, at) for row in db.rows(_FOLLOWED, (charger,)))
 
 
-def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
+def _settle(db: UnitOfWork, row: Row, at: str) -> bool:
     """Judge one outcome; return whether it is decided. What judging it raises ends the following of
     this command, and of no other."""
     outcome: OperationOutcome | None = OUTCOME_UNKNOWN

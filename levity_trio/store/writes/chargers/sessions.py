@@ -245,7 +245,7 @@ def begin(
         db.execute(
             "INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at)
         )
-    if not db.may_come(charger, "sessions", at, STRANGERS_SESSIONS, first=FIRST_SESSIONS):
+    if not db.count_stranger(charger, "sessions", at, STRANGERS_SESSIONS, first=FIRST_SESSIONS):
         raise RateExceeded(
             Told("more than {1} connections of new chargers a day; adopt yours", STRANGERS_SESSIONS)
         )

@@ -131,9 +131,10 @@ def _count(db: UnitOfWork, origin: Origin, kind: str, sample: str, count: int) -
         "WHERE cp_id = ? AND kind = ? AND firmware = (SELECT substr(coalesce(firmware_version, "
         "''), 1, 64) FROM cp WHERE id = ?)"
     )
-    if not db.changed(known, (count, at, charger, kind, charger)) and db.is_kept(
-        charger, "repair", at
-    ):
+    if db.changed(known, (count, at, charger, kind, charger)):
+        return
+    is_kept = db.count_fact(charger, "repair", at)
+    if is_kept:
         db.execute(
             "INSERT INTO repair (cp_id, firmware, kind, count, first_at, last_at, sample) "
             "SELECT id, substr(coalesce(firmware_version, ''), 1, 64), ?, ?, ?, ?, ? "

@@ -92,18 +92,15 @@ def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
     # a copy of 8 MB is not made for nothing
     size = len(frame) if frame.isascii() else len(frame.encode())
     is_new = db.is_stranger(charger, at)
-    is_whole = message.action in FRAMES and (
-        not is_new
-        or (
-            size <= STRANGERS_FRAME_BYTES
-            and db.is_below(charger, "long frames", at, STRANGERS_FRAMES)
-        )
-    )
+    is_whole = message.action in FRAMES and not is_new
+    if message.action in FRAMES and is_new and size <= STRANGERS_FRAME_BYTES:
+        is_whole = db.count_within(charger, "long frames", at, STRANGERS_FRAMES)
     if not is_whole and not is_disk_low(db):
         whose, budget = ("strangers", STRANGERS) if is_new else ("known chargers", KNOWN)
-        is_whole = db.is_below(
-            charger, "bytes of evidence", at, budget.of_one, size
-        ) and db.is_below(None, f"bytes of evidence of {whose}", at, budget.of_all, size)
+        is_whole = db.count_within(charger, "bytes of evidence", at, budget.of_one, size)
+        if is_whole:
+            of_all = f"bytes of evidence of {whose}"
+            is_whole = db.count_within(None, of_all, at, budget.of_all, size)
     if is_whole:
         return frame
     beginning = frame[:BEGINNING_BYTES].encode()[:BEGINNING_BYTES].decode(errors="ignore")
@@ -216,21 +213,21 @@ def check_messages(db: UnitOfWork, origin: Origin, message: Message, most_starts
     what, most = "transaction messages", MESSAGES_OF_STARTS * most_starts
     if message.action == "StartTransaction":
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
-        if not db.is_below(charger, f"StartTransaction on {connector}", at, most_starts):
+        if not db.count_within(charger, f"StartTransaction on {connector}", at, most_starts):
             raise RateExceeded(
                 Told("more than {1} a day: StartTransaction on {2}", most_starts, connector)
             )
-    if not db.is_below(charger, what, at, most):
+    if not db.count_within(charger, what, at, most):
         raise RateExceeded(Told("more than {1} a day: session messages", most))
     first = 0 if is_long(message.frame) else FIRST_MESSAGES
-    if not db.may_come(charger, what, at, most, first=first):
+    if not db.count_stranger(charger, what, at, most, first=first):
         raise RateExceeded(Told("more than {1} a day: session messages of new chargers", most))
 
 
 def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int) -> None:
     """Count readings of a charger for all new ones, if it is one of them. Raises RateExceeded."""
     what, most = "readings", READINGS_OF_STRANGERS * most_starts
-    if not db.may_come(origin.charger, what, origin.received_at, most, amount=count):
+    if not db.count_stranger(origin.charger, what, origin.received_at, most, amount=count):
         raise RateExceeded(Told("more than {1} a day: readings of new chargers", most))
 
 

@@ -257,7 +257,7 @@ def _store_closely(
         return None
 
     # A repeated message may lie within a run, which stands for it.
-    is_ahead = _is_ahead(db, origin, tx, at)
+    is_ahead = _note_ahead(db, origin, tx, at)
     last_at = tx.last_reading_at or ""
     missing = readings
     if at < last_at:
@@ -424,9 +424,9 @@ def _ahead(at: str, received_at: str) -> float:
 _NOTE_AHEAD = "UPDATE tx SET ahead_reading_at = max(coalesce(ahead_reading_at, ''), ?) WHERE id = ?"
 
 
-def _is_ahead(db: UnitOfWork, origin: Origin, tx: StoredTransaction, at: str) -> bool:
-    """Whether a reading is ahead of its receipt by more than the known skew, so that it never
-    becomes the last one."""
+def _note_ahead(db: UnitOfWork, origin: Origin, tx: StoredTransaction, at: str) -> bool:
+    """Note a reading that is ahead of its receipt by more than the known skew, so that it never
+    becomes the last one; return whether it is."""
     if at <= origin.received_at:
         return False
     ahead = _ahead(at, origin.received_at) - CLOCK_SECONDS

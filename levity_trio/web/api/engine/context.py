@@ -95,7 +95,7 @@ class Refusals:
     def __init__(self) -> None:
         self._recorded: dict[str, tuple[int, float]] = {}
 
-    def is_recorded(self, address: str) -> bool:
+    def count_attempt(self, address: str) -> bool:
         """Count an attempt; return whether it is to be recorded."""
         now = trio.current_time()
         count, until = self._recorded.pop(address, (0, 0.0))

@@ -282,7 +282,7 @@ async def charger_called(request: Asked, text: str) -> str:
 def _record_refusal(api: ApiParts, caller: Caller | None, scope: Scope, problem: Problem) -> None:
     """Record a refused attempt, but only some of a flood from one address."""
     attempt = _attempt(api, caller, scope, token_hex(REQUEST_ID_BYTES), None, problem)
-    if api.refusals.is_recorded(attempt.address):
+    if api.refusals.count_attempt(attempt.address):
         api.writer.note(users.record_attempt, attempt)
 
 
