@@ -16,7 +16,6 @@ from typing import Final, NamedTuple
 
 from levity_trio.notify.kinds import MessageKind
 from levity_trio.records import record
-from levity_trio.store.reads.now.away import TOGETHER
 
 
 class CausePlace(NamedTuple):
@@ -71,29 +70,10 @@ class MessageCause:
         return max(ends) if len(ends) == len(self.parts) else None
 
 
-class CausePace(NamedTuple):
-    """How long conditions must last to be told (`settles`), how close together they begin that have
-    one cause (`together`), and how long nothing must last for a cause to be over (`calm`)."""
-
-    settles: timedelta
-    together: timedelta
-    calm: timedelta
-
-
+CALM: Final = timedelta(minutes=5)
+"""A cause is over when nothing of it has lasted for so long."""
 LONGEST: Final = timedelta(minutes=10)
 """What began so long ago is told, even if more of it has just begun."""
-_AT_ONCE: Final = CausePace(timedelta(), timedelta(minutes=10), timedelta(minutes=5))
-PACES: Final[Mapping[MessageKind, CausePace]] = {
-    MessageKind.FAULTED: CausePace(
-        timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=5)
-    ),
-    # Chargers notice a dead network after three minutes, and start for as long when they have power
-    # again.
-    MessageKind.AWAY: CausePace(TOGETHER, timedelta(minutes=5), timedelta(minutes=5)),
-    MessageKind.COMMAND: CausePace(
-        timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=5)
-    ),
-}
 
 
 def changed(
@@ -128,7 +108,7 @@ def changed(
 
         after = replace(before, parts=parts)
         calm = after.calm_since
-        if calm is not None and now - calm >= _pace(after.kind).calm:
+        if calm is not None and now - calm >= CALM:
             after = replace(after, ended_at=calm)
         if after != before:
             changes.append(after)
@@ -146,7 +126,7 @@ def _cause_of(condition: Condition, known: Sequence[MessageCause], now: datetime
         if _has(cause, condition, now):
             return number
         latest = max(span.since for span in cause.parts.values())
-        is_together = abs(condition.since - latest) <= _pace(cause.kind).together
+        is_together = abs(condition.since - latest) <= cause.kind.how.together
         if joined is None and cause.subject == condition.subject and is_together:
             joined = number
     return joined
@@ -157,11 +137,7 @@ def _has(cause: MessageCause, condition: Condition, now: datetime) -> bool:
     span = cause.parts.get(condition.place)
     if span is None:
         return False
-    return span.until is None or now - span.until < _pace(cause.kind).calm
-
-
-def _pace(kind: MessageKind) -> CausePace:
-    return PACES.get(kind, _AT_ONCE)
+    return span.until is None or now - span.until < CALM
 
 
 def _begun(conditions: Sequence[Condition], now: datetime) -> Iterator[MessageCause]:
@@ -176,14 +152,14 @@ def _begun(conditions: Sequence[Condition], now: datetime) -> Iterator[MessageCa
         if chains:
             last = chains[-1][-1]
             is_alike = (last.kind, last.subject) == (condition.kind, condition.subject)
-            if is_alike and condition.since - last.since <= _pace(last.kind).together:
+            if is_alike and condition.since - last.since <= last.kind.how.together:
                 chains[-1].append(condition)
                 continue
         chains.append([condition])
 
     for chain in chains:
         first, last = chain[0], chain[-1]
-        has_settled = now - last.since >= _pace(first.kind).settles
+        has_settled = now - last.since >= first.kind.how.settles
         if not has_settled and now - first.since < LONGEST:
             continue
         yield MessageCause(

@@ -23,10 +23,10 @@ from levity_trio.config import ServerConfig
 from levity_trio.documents import DocumentProblem
 from levity_trio.events import Event, MessageTried
 from levity_trio.log.output import get_logger
-from levity_trio.notify.kinds import MessageKind
+from levity_trio.notify.kinds import KINDS, MessageKind
 from levity_trio.notify.letter import Attachment, Letter, Notice, Unsent
 from levity_trio.notify.overdue import is_paid
-from levity_trio.notify.rounds import MAIL, PUSH, URGENT
+from levity_trio.notify.rounds import MAIL, PUSH
 from levity_trio.notify.sending import push, send_mail
 from levity_trio.notify.statements import attached
 from levity_trio.records import record
@@ -244,7 +244,7 @@ class Lane:
                 title=message.subject,
                 body=message.body,
                 link=message.link,
-                is_urgent=message.kind in URGENT and message.part == "begin",
+                is_urgent=message.part == "begin" and KINDS[message.kind].how.is_urgent,
             )
             await push(notice, parts.live.now)
             return None

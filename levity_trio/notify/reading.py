@@ -29,7 +29,7 @@ from levity_trio.events import (
 from levity_trio.events.stored import read_fact
 from levity_trio.log.output import get_logger
 from levity_trio.notify.causes import CausePlace, Condition, MessageCause, Span
-from levity_trio.notify.kinds import MessageKind
+from levity_trio.notify.kinds import KINDS, MessageKind
 from levity_trio.notify.texts import DoubtsAt
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
@@ -47,7 +47,6 @@ from levity_trio.store.reads.now.attention import (
     ServedChargers,
     attention,
 )
-from levity_trio.store.reads.now.attention import AttentionKind as Look
 from levity_trio.store.reads.now.present import OPEN_REVIEWS
 from levity_trio.store.reads.site.events import newest
 from levity_trio.told import of_stored
@@ -73,16 +72,8 @@ TOLD: Final = (
 """The facts that become messages."""
 _KINDS: Final = tuple(fact.__name__ for fact in TOLD)
 log = get_logger("system")
-_CONDITIONS: Final[Mapping[str, MessageKind]] = {
-    Look.FAULTED: MessageKind.FAULTED,
-    Look.BACKUP: MessageKind.BACKUP,
-    Look.DISK: MessageKind.DISK,
-    Look.STORAGE: MessageKind.DISK,
-    Look.CERTIFICATE: MessageKind.CERTIFICATE,
-    Look.AVAILABILITY: MessageKind.COMMAND,
-    Look.IGNORED: MessageKind.IGNORED,
-    Look.PRICES: MessageKind.PRICES,
-}
+CONDITIONS: Final = {str(look): kind for kind in MessageKind for look in kind.how.looks}
+"""What the page Now says, and people are told."""
 
 
 @record
@@ -350,7 +341,7 @@ def _causes(db: Database) -> list[MessageCause]:
                 parts[CausePlace(charger, connector)] = Span(_moment(since), ended)
             cause = MessageCause(
                 id=number,
-                kind=MessageKind(kind),
+                kind=KINDS[kind],
                 subject=subject,
                 parts=parts,
                 words=of_stored(words),
@@ -375,13 +366,13 @@ def _conditions(
 
     looks = attention(db, now, rule.zone, machine, chargers, sees_all=False, policy=rule.policy)
     for look in looks:
-        kind = _CONDITIONS.get(look.kind)
+        kind = CONDITIONS.get(look.kind)
         if kind is not None:
             since = now if look.since is None else _moment(look.since)
             yield _condition(kind, look, since, chargers)
     for what, subject, began_at, words in load.problems(load.load_now(db)):
         since = now if began_at is None else _moment(began_at)
-        yield Condition(MessageKind(what), subject, CausePlace(""), since, words)
+        yield Condition(KINDS[what], subject, CausePlace(""), since, words)
 
 
 def _condition(

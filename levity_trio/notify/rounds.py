@@ -6,7 +6,7 @@ not after a restart, and not by another server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -60,18 +60,6 @@ CONTRADICTED: Final = "contradicted"
 NOT_SEEN: Final = "not seen"
 _SEEN_WITH_A_CAR: Final = ("SetChargingProfile", "ClearChargingProfile")
 """Nothing shows without a car whether these are obeyed."""
-URGENT: Final = (MessageKind.FAULTED, MessageKind.EXCEEDED, MessageKind.DISK)
-"""Quiet hours do not hold these back."""
-_PATHS: Final[Mapping[MessageKind, str]] = {
-    MessageKind.BACKUP: "/system",
-    MessageKind.DISK: "/system",
-    MessageKind.EXCEEDED: "/load",
-    MessageKind.METER: "/load",
-    MessageKind.IGNORED: "/load",
-    MessageKind.PRICES: "/tariffs",
-    MessageKind.BACKEND: "/backends",
-}
-"""Where causes are mended that are not about chargers."""
 
 
 @record(kw_only=False)
@@ -88,7 +76,7 @@ class Ways:
 class Topic(NamedTuple):
     """What a message is about: its kind, what identifies it, and the cause, fact or statement."""
 
-    kind: str
+    kind: MessageKind
     part: str
     key: Sequence[object]
     path: str
@@ -149,8 +137,9 @@ class _Making:
     def _tell_cause(self, cause: MessageCause) -> None:
         """Tell that a cause has begun, and those who were told that, that it is over."""
         kind = cause.kind
-        # The digest of the day tells these.
-        if kind is MessageKind.DOUBTFUL:
+        how = kind.how
+        # The digest of the day tells doubts.
+        if how.over is None:
             return
         told = set[tuple[int, str]]()
         for begin in self._found.begun:
@@ -158,16 +147,17 @@ class _Making:
                 told.add((begin.recipient, begin.channel))
 
         chargers = {place.charger for place in cause.parts}
-        path = _PATHS.get(kind, "/chargers")
-        if kind not in _PATHS and len(chargers) == 1:
+        path = how.path or "/chargers"
+        if how.path is None and len(chargers) == 1:
             path = _path_of_charger(chargers.pop())
         is_over = cause.ended_at is not None
         part = "end" if is_over else "begin"
         key = kind, cause.subject, stamp(cause.began_at), stamp(cause.found_at)
-        topic = Topic(kind, part, key, path, kind in URGENT, cause.id)
+        topic = Topic(kind, part, key, path, how.is_urgent, cause.id)
 
-        words = texts.over if is_over else texts.begun
-        text = partial(words, cause, self._where)
+        text = partial(texts.begun, cause, self._where)
+        if is_over:
+            text = partial(texts.over, cause, how.over, self._where)
         for recipient in self._owners(kind):
             # Each chooses how long chargers may be away before it is told.
             minutes = recipient.away_minutes if kind is MessageKind.AWAY else 0
@@ -261,7 +251,7 @@ class _Making:
         else:
             key = ("fact", new.id, fact.at)
             topic = Topic(MessageKind.REPORT, "note", key, "/review?kind=report", event=new.id)
-        for recipient in self._owners(MessageKind(topic.kind), fact.at):
+        for recipient in self._owners(topic.kind, fact.at):
             name = new.household if recipient.with_names else None
             text = partial(texts.of_owner, fact, self._where, name)
             for channel in self._channels(recipient):

@@ -105,37 +105,14 @@ def begun(cause: MessageCause, where: Where) -> MessageText:
     return MessageText(words, _("%(words)s (since %(since)s).", words=words, since=since))
 
 
-_OVER: Final = N_(
-    {
-        MessageKind.BACKUP: "There is a new backup",
-        MessageKind.DISK: "The server has room to store again",
-        MessageKind.EXCEEDED: "The circuit is within its limit again",
-        MessageKind.METER: "The meter shows currents again",
-        MessageKind.IGNORED: "%(where)s no longer ignores its limit",
-        MessageKind.PRICES: "The prices are there again",
-        MessageKind.CERTIFICATE: "The certificate of %(where)s is valid for long enough again",
-        MessageKind.BACKEND: "The backend %(where)s gets everything again",
-        MessageKind.COMMAND: "%(where)s is in service, or out of it, as it was told",
-    }
-)
-
-
-def over(cause: MessageCause, where: Where) -> MessageText:
-    """Return what is said when a cause has ended."""
+def over(cause: MessageCause, words: str | tuple[str, str], where: Where) -> MessageText:
+    """Return what is said when a cause has ended, in the words of its kind."""
     names = said(listed(where.at(place) for place in sorted(cause.parts)))
-    num = len(cause.parts)
     at = where.time(cause.ended_at or where.now)
-    if cause.kind is MessageKind.AWAY:
-        subject = _n("%(where)s is back", "%(num)s chargers are back", num, where=names)
-    elif cause.kind is MessageKind.FAULTED:
-        subject = _n(
-            "%(where)s is no longer faulted",
-            "%(num)s connectors are no longer faulted",
-            num,
-            where=names,
-        )
+    if isinstance(words, str):
+        subject = _(words, where=names)
     else:
-        subject = _(_OVER[cause.kind], where=names)
+        subject = _n(*words, len(cause.parts), where=names)
     began = where.time(cause.began_at)
     body = _("%(words)s, from %(began)s until %(ended)s.", words=subject, began=began, ended=at)
     return MessageText(subject, body)

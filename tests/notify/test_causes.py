@@ -17,14 +17,23 @@ from levity_trio.events import LimitIgnored
 from levity_trio.locale import speaking
 from levity_trio.notify.causes import CausePlace, Condition, MessageCause, Span, changed
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE, MessageKind
+from levity_trio.notify.reading import (
+    CONDITIONS,
+    Cursor,
+    LookFindings,
+    MessageRecipient,
+    ToldBegin,
+)
+from levity_trio.notify.rounds import MAIL, messages_of
 from levity_trio.notify.texts import Where, begun
 from levity_trio.store.beside.backup_note import LastBackup
 from levity_trio.store.engine.database import DatabaseSpace
 from levity_trio.store.writes.chargers import oddities, turned_away
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.people.messages import NewMessage
 from levity_trio.wire.times import stamp
-from tests.notify.site import Site
+from tests.notify.site import WAYS, Site
 from tests.sizes import size
 from tests.store import loads
 from tests.store.nows import WELL
@@ -55,6 +64,77 @@ def watched(*looks: tuple[float, list[Condition]]) -> list[MessageCause]:
 def test_each_kind_can_be_chosen_by_its_words() -> None:
     # A reminder is what an owner sends.
     assert sorted((*OF_SITE, *OF_DRIVER, MessageKind.REMINDER)) == sorted(MessageKind)
+
+
+LASTING = [kind for kind in MessageKind if kind.how.over is not None]
+
+
+def test_each_kind_without_words_for_its_end_is_told_once() -> None:
+    """By a fact, or in the digest of a day. What lasts ends, and its end is told."""
+    told_once = {MessageKind.DOUBTFUL, MessageKind.REPORT, MessageKind.REMINDER, *OF_DRIVER}
+    assert set(MessageKind) - set(LASTING) == told_once
+    assert not told_once & {*CONDITIONS.values()}
+
+
+def told_of(kind: MessageKind, places: int, spoken: str, *, is_over: bool) -> NewMessage:
+    """The message that an owner gets when something begins at some places, or is over."""
+    owner = MessageRecipient(
+        id=1,
+        is_driver=False,
+        account=None,
+        language=spoken,
+        mail="owner@example.org",
+        has_push=False,
+        kinds=[kind],
+        away_minutes=0,
+        quiet=None,
+        with_names=False,
+        gets_statements=False,
+        added_at=stamp(NOON),
+        is_household=False,
+    )
+    there = [CausePlace(f"CP-{number}") for number in range(places)]
+    conditions = [Condition(kind, "", place, NOON, "It lasts") for place in there]
+    (cause,) = changed([], conditions, NOON + 10 * MINUTE)
+    found = LookFindings(
+        cursor=Cursor(0, 0, None),
+        upto=0,
+        recipients=[owner],
+        causes=[replace(cause, id=1)] if is_over else [],
+        begun=frozenset([ToldBegin(1, owner.id, MAIL)] if is_over else []),
+        digests={},
+        conditions=[] if is_over else conditions,
+        unknown=[],
+        doubts={},
+        facts=[],
+        full=[],
+        names={},
+        with_connectors=frozenset(),
+    )
+    now = NOON + 10 * MINUTE
+    if is_over:
+        # It has just ended, and is calm for a while.
+        (calm,) = changed(found.causes, [], now)
+        found, now = found._replace(causes=[calm]), now + 10 * MINUTE
+    (message,) = messages_of(found, WAYS, now).messages
+    assert message.part == ("end" if is_over else "begin")
+    return message
+
+
+@pytest.mark.parametrize("kind", LASTING)
+@pytest.mark.parametrize("places", [1, 3])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_each_kind_tells_its_begin_and_its_end_in_each_language(
+    kind: MessageKind, places: int, *, is_over: bool
+) -> None:
+    english, german = (told_of(kind, places, spoken, is_over=is_over) for spoken in ("en", "de"))
+    assert english.body != german.body
+    for text in (english.subject, english.body, german.subject, german.body):
+        assert text
+        assert "%" not in text
+    if is_over:
+        assert english.subject != german.subject
+        assert english.subject in english.body
 
 
 def test_what_is_gone_in_a_moment_is_no_cause() -> None:

@@ -3,7 +3,8 @@ a language.
 
 A text that is new is added without a translation, and one that is gone is left out.
 
-In Python, a text is what `_`, `_n`, `N_` or `Told` get; all words of a table that `N_` gets. In a
+In Python, a text is what `_`, `_n`, `N_` or `Told` get; all words of a table that `N_` gets, or a
+record whose class it decorates: two in a pair are one text, if the second has `%(num)s`. In a
 template, it is what `_` or `_n` get, and what stands between `trans` and `endtrans`. What looks
 like words elsewhere bypasses the catalogues. The sentences of the rooms below the dashboard are
 texts as well.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -96,11 +97,22 @@ def looks_like_words(text: str) -> bool:
 
 def texts_of(source: str) -> Iterator[Text]:
     """Yield the texts of a Python module, and what looks like words and is none."""
-    yield from _texts(ast.parse(source), is_table=False)
+    tree = ast.parse(source)
+    tables = {"N_"} | {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and "N_" in map(ast.unparse, node.decorator_list)
+    }
+    yield from _texts(tree, tables, is_table=False)
 
 
-def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
+def _texts(node: ast.AST, tables: Collection[str], *, is_table: bool) -> Iterator[Text]:
     match node:
+        case ast.Tuple(
+            elts=[ast.Constant(value=str(one)), ast.Constant(value=str(several))], lineno=line
+        ) if is_table and "%(num)s" in several:
+            yield Text(line, (one, several), is_marked=True)
+            return
         case ast.Expr(value=ast.Constant()):  # a docstring
             return
         case ast.Call(
@@ -126,10 +138,10 @@ def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
             )
             if looks_like_words(text):
                 yield Text(line, (text,), is_marked=False)
-    yield from _inner(node, is_table=is_table)
+    yield from _inner(node, tables, is_table=is_table)
 
 
-def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
+def _inner(node: ast.AST, tables: Collection[str], *, is_table: bool) -> Iterator[Text]:
     """Yield the texts in what stands in a node. The keys of a table are for programs."""
     is_other = isinstance(node, ast.Call) and ast.unparse(node.func).startswith(OTHERS)
     is_constant = (
@@ -142,8 +154,8 @@ def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
         given = child.value if isinstance(child, ast.keyword) else child
         is_text = is_constant and isinstance(given, ast.Constant)
         if not (is_other or is_key or is_part or is_text):
-            is_begun = is_constant and isinstance(node, ast.Call) and ast.unparse(node.func) == "N_"
-            yield from _texts(child, is_table=is_table or is_begun)
+            is_begun = isinstance(node, ast.Call) and ast.unparse(node.func) in tables
+            yield from _texts(child, tables, is_table=is_table or is_begun)
 
 
 def of_program() -> Iterator[tuple[str, str]]:
