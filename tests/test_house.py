@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT, STRING, generate_tokens
 
 import pytest
 
@@ -802,6 +804,101 @@ def test_a_question_that_changes_something_is_seen(body: str) -> None:
 )
 def test_a_question_may_have_its_own_values(body: str) -> None:
     assert not _writing_predicates(f'KNOWN = "SELECT 1"\ndef is_new(db):\n    {body}\n')
+
+
+NAMED = re.compile(
+    r"(?<![\w/<>{}*%$-])(?:\.{0,2}/)?"
+    r"((?:\.?[\w-]+/)*[\w.-]*\w\.(?:md|py|sql|po)"
+    r"|(?:levity_trio|tests|schema|\.github|\.ci)(?:/[\w.-]*\w)+"
+    r"|(?<=`)(?:[\w-]+/)+(?=`))"
+    r"(?![\w/-]|\.?[*<{]|\.\w)"
+)
+"""A name of a file that people look for here: code, a page, or what stands in a folder of ours."""
+NO_TEXTS = (".png", ".svg", ".webp", ".xz", ".po", ".pyc", ".mo")
+ADDRESS = re.compile(r"\w+://\S+")
+ELSEWHERE = {
+    "DIR/README.md": "written by a command of the manual",
+    "levity_bell.py": "a plug-in of the manual's reader",
+    "bell/levity_bell.py": "the same",
+    "TOPIC.de.md": "a page of the manual in another language",
+    "dist": "made by the release",
+    "dist/notes.md": "made by the release",
+    "levity_trio/deploy/constraints.txt": "made by the release",
+    "levity_trio/locale/fr/LC_MESSAGES/levity_trio.po": "a language that somebody adds",
+    "trio/_core/_run.py": "a file of trio",
+}
+OF_OTHERS = ROOT / PACKAGE / "manual" / "chargers"
+"""Its sources are files of others."""
+
+
+@cache
+def there() -> set[str]:
+    """How a file or a folder may be named: from the top, or from any folder above it."""
+    paths = [path for path in ROOT.iterdir() if path.is_file()]
+    for folder in (PACKAGE, "tests", "schema", ".github", ".ci"):
+        paths += (ROOT / folder, *(ROOT / folder).rglob("*"))
+    parts = [path.relative_to(ROOT).parts for path in paths if "__pycache__" not in path.parts]
+    return {"/".join(part[first:]) for part in parts for first in range(len(part))}
+
+
+def _lost_names(text: str) -> set[str]:
+    named = {name.removesuffix("/") for name in NAMED.findall(ADDRESS.sub("", text))}
+    return named - there() - ELSEWHERE.keys()
+
+
+def _said_in(path: Path, text: str) -> str:
+    """The comments and docstrings of a module, and other texts of the package: tests invent
+    names."""
+    if path.suffix != ".py":
+        return text
+    said = [
+        token.string
+        for token in generate_tokens(StringIO(text).readline)
+        if token.type == COMMENT
+        or (token.type == STRING and (token.string.startswith('"""') or PACKAGE in path.parts))
+    ]
+    return "\n".join(said)
+
+
+def test_files_that_are_named_are_there() -> None:
+    places = [ROOT / "README.md", ROOT / "justfile"]
+    for folder in (PACKAGE, "tests", "schema", ".github", ".ci"):
+        places += (ROOT / folder).rglob("*")
+    lost = dict[str, set[str]]()
+    for path in places:
+        if not path.is_file() or OF_OTHERS in path.parents or path.suffix in NO_TEXTS:
+            continue
+        text = path.read_text(encoding="utf-8")
+        # Reading a module takes long, and few have any.
+        if _lost_names(text) and (names := _lost_names(_said_in(path, text))):
+            lost[str(path.relative_to(ROOT))] = names
+    assert not lost, "say the reason in the place, or name what a clone has"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Neighbours (rules.md, Energy)",
+        "see [words](../explanation/word.md)",
+        "as in tests/stor/books.py does",
+        "`web/dashboard/template/` has it",
+        "what schema/steps/gone.sql does",
+    ],
+)
+def test_a_file_that_is_named_and_not_there_is_seen(text: str) -> None:
+    assert len(_lost_names(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[words](../levity_trio/manual/explanation/words.md) and `web/dashboard/templates/`",
+        "https://github.com/lbbrhzn/ocpp/blob/main/docs/user-guide.md",
+        "`levity-trio tariff check night.toml`, tests/store/*.py, tests/test_{name}.py",
+    ],
+)
+def test_what_is_there_or_of_others_may_be_named(text: str) -> None:
+    assert not _lost_names(text)
 
 
 def test_each_test_has_one_marker(request: pytest.FixtureRequest) -> None:

@@ -1,5 +1,5 @@
-"""Who may charge: the normal form of a tag, and the verdict on it (OCPP 1.6 §7.2; rules.md,
-Tags)."""
+"""Who may charge: the normal form of a tag, and the verdict on it (OCPP 1.6 §7.2). Only a
+start is refused as ConcurrentTx: else nobody of a family could end its session."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What becomes of a transaction's energy: each is in exactly one of these states (rules.md,
-Money)."""
+"""What becomes of a transaction's energy: each is in exactly one of these states, so
+that none is lost and none is billed twice."""
 
 from __future__ import annotations
 

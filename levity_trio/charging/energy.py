@@ -1,4 +1,4 @@
-"""How much energy a transaction delivered, in Wh, and whether that is certain (rules.md, Energy).
+"""How much energy a transaction delivered, in Wh, and whether that is certain.
 
 The reported figure is tried first; if nothing contradicts it, it is certain. Otherwise the
 candidates with the fewest assumptions count, and of these the lowest. The figure is then doubtful,

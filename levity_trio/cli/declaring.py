@@ -267,7 +267,7 @@ class GroupedCommand(click.Command):
 
 
 def setting_options(settings: Iterable[Setting] = SETTINGS) -> list[click.Parameter]:
-    """Return options that pass on raw text if given. config.py parses and validates it."""
+    """Return options that pass on raw text if given. levity_trio.config parses and validates it."""
     config = click.Option(
         ["config", "--config"], metavar="FILE", help="TOML file with any of these settings."
     )

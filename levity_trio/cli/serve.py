@@ -1,4 +1,4 @@
-"""`levity-trio serve`: starts the server. Its options are the settings of config.py, grouped."""
+"""`levity-trio serve`: starts the server. Its options are the settings, grouped."""
 
 import os
 

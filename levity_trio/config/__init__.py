@@ -91,7 +91,7 @@ def _read_ping_switch(value: object) -> float | None:
 
 
 BEFORE_WEB: Final = "metrics-host"
-"""The setting that those of config_web.py follow in the documentation."""
+"""The setting that those of WebConfig follow in the documentation."""
 CHECK_INTERVAL_SECONDS: Final = 30.0
 SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 """For simulations, whose clock runs faster."""

@@ -370,7 +370,7 @@ def _by_attribute(server: ServerConfig, log: LogConfig) -> dict[str, object]:
 
 def _text(setting: Setting, value: object) -> str:
     """Return a value as the text of its environment variable: the inverse of parsing in
-    config.py."""
+    config/sources.py."""
     if setting.is_switch:
         return str(value != setting.default).lower()
     if setting.kind.metavar == "HOST:PORT" and isinstance(value, tuple):

@@ -6,7 +6,7 @@ text), and all bound or given values that are not empty: `cp` is the charger, `d
 `type`.
 
 The caller does only what it must: check the level, and take the time, the exception and the values
-bound in its own task's context, which the writing thread does not see. The threads in log_queue.py
+bound in its own task's context, which the writing thread does not see. The threads in queue.py
 render the text later, so pass values that no one changes afterwards.
 
 Loggers are made at import and have no destination. Until `open_log` is entered their lines are

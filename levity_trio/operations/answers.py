@@ -1,4 +1,5 @@
-"""Whether a charger's answer to one of our CALLs agrees to it (rules.md, Messages)."""
+"""Whether a charger's answer to one of our CALLs agrees to it: some agree in other words than
+Accepted, and some have no status."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The rules by which outcomes are followed, one for each kind of operation (rules.md, Messages and
-Operators)."""
+"""The rules by which outcomes are followed, one for each kind of operation: what a charger does
+afterwards shows whether it obeyed, not its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of an operation: "Accepted" is only a charger's intention (rules.md, Operators).
+"""What came of an operation: "Accepted" is only a charger's intention.
 
 Each declaration has an OutcomeRule: a function that looks for the facts that fulfil or contradict
 it, the kinds of facts that this function reads, and until when. The rules are pure functions of
@@ -22,8 +22,8 @@ from levity_trio.wire.times import wire_time
 USUAL: Final = timedelta(seconds=120)
 """How long a charger may take for what it can do at once."""
 TRANSFER: Final = timedelta(hours=24)
-"""How long a transfer of a file may take, as long as the file's URL is valid (rules.md,
-Messages)."""
+"""How long a transfer of a file may take, as long as the file's URL is valid, by which
+whoever learns it gets the file."""
 MAY_HAVE_ARRIVED: Final = frozenset({"sent", "accepted", "timed out", "gone"})
 """States of a command whose CALL the charger may have obeyed: an answer may also be lost, or
 late."""

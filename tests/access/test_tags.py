@@ -45,7 +45,7 @@ policies = st.builds(
 
 
 def expected(policy: Policy, id_tag: str, tag: Tag | None, running: int) -> str:
-    """The policy as rules.md says it, in as few words as possible."""
+    """The policy, in as few words as possible."""
     if tag is None:
         return "Accepted" if policy.unknown == "accept" or id_tag == policy.own else "Invalid"
     if tag.status == "Blocked":

@@ -1,4 +1,4 @@
-"""The reported figure, and its contradictions by registers, stop and clock (rules.md, Energy)."""
+"""The reported figure, and its contradictions by registers, stop and clock."""
 
 from dataclasses import replace
 from decimal import Decimal

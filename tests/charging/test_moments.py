@@ -1,4 +1,4 @@
-"""The interpretation of a charger's times (rules.md, Time)."""
+"""The interpretation of a charger's times."""
 
 from datetime import timedelta
 

@@ -1,5 +1,4 @@
-"""Two cars that one register counts (rules.md, Energy): shown by the registers of both, and by who
-drew power."""
+"""Two cars that one register counts: shown by the registers of both, and by who drew power."""
 
 from dataclasses import replace
 from math import inf

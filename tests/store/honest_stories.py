@@ -1,8 +1,8 @@
 """Random honest stories: AC and DC, solar power, pauses, full batteries, cars that take a little
 now and again, outages, few readings, coarse registers.
 
-Charger and network are honest, so nothing may be flagged and each figure is exact. Where rules.md
-requires a doubt (start and stop alone above 43 kW), the charger also reports its power.
+Charger and network are honest, so nothing may be flagged and each figure is exact. Where start
+and stop alone above 43 kW would be a doubt, the charger also reports its power.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def close_silent(station: Station) -> None:
 
 
 def settle(books: Books) -> None:
-    """Let transactions with later facts be judged again: at most once a minute each (rules.md)."""
+    """Let transactions with later facts be judged again: at most once a minute each."""
     books.wait(2)
     if judge_waiting := getattr(books, "settle", None):
         judge_waiting()

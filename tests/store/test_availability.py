@@ -1,4 +1,4 @@
-"""Availability is an intent of ours, alarmed when a status differs (rules.md, Messages)."""
+"""Availability is an intent of ours, alarmed when a status differs."""
 
 import pytest
 

@@ -114,7 +114,7 @@ def charge(station: Station, kwh: int = 4, tag: str = "Card", connector: int = 1
 
 
 def closed_sums(house: Charging, account: int) -> Iterator[int]:
-    """The parts of the ledger's invariant for an account (rules.md, Money)."""
+    """What the closed statements of an account charged, and what its ledger has of them."""
     of = house.books.value
     yield of(
         (

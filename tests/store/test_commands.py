@@ -419,7 +419,8 @@ def test_a_fact_is_stored_whole_with_the_session_it_came_from(
 
 
 def test_whatever_a_charger_causes_names_its_session(books: Books, station: Station) -> None:
-    """It distinguishes two chargers with one identity (rules.md, Connection)."""
+    """It distinguishes two chargers with one identity, which would mix two
+    bills."""
     station.boot(serial_number="S")
     station.status("Faulted", error="OtherError")
     station.status("Available")

@@ -1,5 +1,5 @@
 """Lost starts of a charger whose readings count from 0 in each transaction, while start and stop
-are for life (rules.md, Energy)."""
+are for life."""
 
 import pytest
 

@@ -1,5 +1,4 @@
-"""What an operator decides about a transaction: confirm, correct, close, dismiss (rules.md,
-Operators, Energy)."""
+"""What an operator decides about a transaction: confirm, correct, close, dismiss."""
 
 from __future__ import annotations
 

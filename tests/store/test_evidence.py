@@ -1,4 +1,4 @@
-"""Evidence has a budget of bytes (rules.md): each charger's, the site's, and that of the disk."""
+"""Evidence has a budget of bytes: each charger's, the site's, and that of the disk."""
 
 import sqlite3
 from contextlib import closing

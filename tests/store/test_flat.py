@@ -1,4 +1,4 @@
-"""The cost of a write does not grow with the history of its charger (rules.md, Speed).
+"""The cost of a write does not grow with the history of its charger.
 
 The cost is counted in steps of SQLite's virtual machine: the same writes with 100 and with 10,000
 past transactions, each with its readings, statuses, facts, sessions and commands.

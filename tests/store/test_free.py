@@ -1,4 +1,4 @@
-"""A transaction that is left open beside Available is closed (rules.md, Transactions)."""
+"""A transaction that is left open beside Available is closed."""
 
 from __future__ import annotations
 

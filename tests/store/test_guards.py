@@ -169,7 +169,7 @@ CHANGEABLE: dict[str, set[str]] = {
     }
     | {"sending_since", "sent_at", "perhaps_twice", "problem", "given_up_at"},
 }
-"""The columns of each table of facts that may change (rules.md)."""
+"""The columns of each table of facts that may change: counts, links, and how something ended."""
 _TEXTS = {"subject", "body", "link"}
 FORGOTTEN = {
     **{("tag", name): "NULL" for name in ("name", "notes")},

@@ -1,4 +1,4 @@
-"""Honest sessions are not flagged, and each figure is exact (rules.md, Energy).
+"""Honest sessions are not flagged, and each figure is exact.
 
 `honest(count, seed)` is for benches: `python -m tests.store.stories honest 5000 1` prints the same.
 """
@@ -114,7 +114,7 @@ def test_power_of_moments_that_say_little(books: Books, station: Station, every:
     """Hours of sun, and a cloud at each reading: the register rises smoothly, above what any sample
     says.
 
-    A doubt, at most (rules.md, Tolerances), and never a lower figure.
+    A doubt, at most, and never a lower figure.
     """
     transaction, wh = station.start(1000), 1000
     for _ in range(360 // every):

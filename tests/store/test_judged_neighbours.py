@@ -1,7 +1,7 @@
 """A judgement that changes is a later fact for the neighbours: they are judged again until nothing
 changes.
 
-So `recheck` finds no figure that facts would change (rules.md, Energy).
+So `recheck` finds no figure that facts would change.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """Starts that arrive after their own readings and stop: no report tells of a charger that sends so.
-Each begins a transaction of its own, and nothing of it or of what came before is certain (rules.md,
-Energy)."""
+Each begins a transaction of its own, and nothing of it or of what came before is certain."""
 
 import pytest
 

@@ -1,5 +1,4 @@
-"""Cars that take a little while hardly a report of power meets them: exact, and certain (rules.md,
-Energy)."""
+"""Cars that take a little while hardly a report of power meets them: exact, and certain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stops whose start was lost, with the energy in their transactionData (rules.md, Transactions)."""
+"""Stops whose start was lost, with the energy in their transactionData."""
 
 from __future__ import annotations
 

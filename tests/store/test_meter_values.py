@@ -1,5 +1,5 @@
-"""MeterValue elements as readings: the billed register, its unit and its phases (rules.md, Energy;
-§7.33, §7.43)."""
+"""MeterValue elements as readings: the billed register, its unit and its phases (§7.33,
+§7.43)."""
 
 from decimal import Decimal
 from typing import Any

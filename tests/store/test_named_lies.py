@@ -1,5 +1,4 @@
-"""Each class of lies in the independent test (issue 8), as stories, with the result by rules.md,
-Energy.
+"""Each class of lies that an independent test told, as stories, with the right result.
 
 If the messages show the truth, the figure is exact. If they only show that something is wrong, the
 figure is under review and not above the energy that can have been delivered.

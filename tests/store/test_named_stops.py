@@ -1,5 +1,5 @@
 """Correct stops with an id that look wrong because of a register, a unit or a shared meter, and
-stops without an id that are matched (rules.md, Energy). Found in simulated months."""
+stops without an id that are matched. Found in simulated months."""
 
 import pytest
 

@@ -1,5 +1,4 @@
-"""A start whose register is that of the start before, or lower: no reset of the register (rules.md,
-Neighbours)."""
+"""A start whose register is that of the start before, or lower: no reset of the register."""
 
 from __future__ import annotations
 

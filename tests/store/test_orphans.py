@@ -1,5 +1,5 @@
-"""Closing of orphaned transactions: when, up to which register, and without double billing
-(rules.md)."""
+"""Closing of orphaned transactions: when, up to which register, and without double
+billing."""
 
 import pytest
 
@@ -490,7 +490,7 @@ def test_equal_zeros_say_nothing(books: Books, station: Station) -> None:
 def test_what_its_own_readings_reach_is_billed_to_it_and_not_to_the_next_one(
     books: Books, station: Station, reading: int | None, wh: int
 ) -> None:
-    """rules.md: an overlap is billed once, to the one whose own readings reach into it. It may have
+    """An overlap is billed once, to the one whose own readings reach into it. It may have
     gone on after its last reading, up to the first one of the next transaction."""
     transaction = suspended(books, station)
     newer = new_start(station, 3500)

@@ -1,5 +1,4 @@
-"""A charger that calls its transactions by negative ids of its own (rules.md, Energy, an id-less
-stop)."""
+"""A charger that calls its transactions by negative ids of its own."""
 
 from __future__ import annotations
 

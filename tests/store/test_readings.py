@@ -1,4 +1,4 @@
-"""Readings in the database: each once, with its transaction (rules.md, Facts, Transactions)."""
+"""Readings in the database: each once, with its transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -363,7 +363,7 @@ def test_the_first_reading_of_a_session_is_no_jump(books: Books, station: Statio
 
 
 def test_readings_told_before_their_late_start_are_its_own(books: Books, station: Station) -> None:
-    """An offline charger sends its queue in its own order (field.md B11)."""
+    """An offline charger sends its queue in its own order."""
     station.tell(station.register(900, minutes_ago=200), transaction=-1)
     for number in range(1, 6):
         station.tell(

@@ -1,5 +1,4 @@
-"""A charger whose clock stands still sends its queue again: no energy is billed twice (rules.md,
-Neighbours)."""
+"""A charger whose clock stands still sends its queue again: no energy is billed twice."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 """A session that begins again within a minute, by a charger whose times are whole minutes: both
-have the same start, and so one id (rules.md, Transactions)."""
+have the same start, and so one id."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""Which reading shows that a suspended or closed transaction goes on: one that was taken after that
-(rules.md)."""
+"""Which reading shows that a suspended or closed transaction goes on: one that was taken after
+that."""
 
 from __future__ import annotations
 

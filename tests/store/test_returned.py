@@ -1,5 +1,4 @@
-"""What was joined to a transaction and belongs elsewhere returns to where it waited (rules.md,
-Transactions)."""
+"""What was joined to a transaction and belongs elsewhere returns to where it waited."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A charger that rounds the registers of start and stop, but not its readings: rules.md, Energy,
-"stop rounded"."""
+"""A charger that rounds the registers of start and stop, but not its readings."""
 
 import pytest
 

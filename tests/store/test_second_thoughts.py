@@ -1,5 +1,5 @@
-"""Transactions closed too early, and unreadable messages: no available evidence is lost
-(rules.md)."""
+"""Transactions closed too early, and unreadable messages: no available evidence is
+lost."""
 
 import pytest
 

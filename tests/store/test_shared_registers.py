@@ -1,5 +1,5 @@
-"""Connectors that tell one register: what one car draws is not billed to the other one, too
-(rules.md, Energy)."""
+"""Connectors that tell one register: what one car draws is not billed to the other one,
+too."""
 
 from __future__ import annotations
 

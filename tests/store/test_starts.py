@@ -1,4 +1,4 @@
-"""StartTransaction: one transaction, however often the message is sent (rules.md, Transactions)."""
+"""StartTransaction: one transaction, however often the message is sent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""StatusNotification and BootNotification: stored rows, present status, errors (rules.md, Time)."""
+"""StatusNotification and BootNotification: stored rows, present status, errors."""
 
 from collections.abc import Sequence
 from typing import Any

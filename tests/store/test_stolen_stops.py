@@ -1,5 +1,4 @@
-"""A stop that is taken from its transaction, or given to another one, by one wrong field (rules.md,
-Transactions)."""
+"""A stop that is taken from its transaction, or given to another one, by one wrong field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StopTransaction: the matching transaction, which is billed once (rules.md, Transactions)."""
+"""StopTransaction: the matching transaction, which is billed once."""
 
 import pytest
 

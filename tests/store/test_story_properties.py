@@ -1,4 +1,4 @@
-"""Invariants of every story, whatever its lies and losses (rules.md, Energy).
+"""Invariants of every story, whatever its lies and losses.
 
 A story is generated from a seed, so it cannot be shrunk: its timeline is printed on failure.
 STORIES=1000 tells more.

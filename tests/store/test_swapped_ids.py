@@ -1,5 +1,4 @@
-"""A charger that confuses the ids of its two connectors while their registers are close (rules.md,
-Energy)."""
+"""A charger that confuses the ids of its two connectors while their registers are close."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

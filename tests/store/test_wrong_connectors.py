@@ -1,5 +1,5 @@
 """Readings with the right transactionId and a wrong connectorId, as of a charger that sends
-connector 1 for each one (rules.md, Transactions)."""
+connector 1 for each one."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""What something else measured of the same energy: power, or energy in intervals (rules.md, Energy:
-Sources)."""
+"""What something else measured of the same energy: power, or energy in intervals. That
+registers of one counter agree shows that no message is missing, not that the counter is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the transactions before and after show of a figure (rules.md, Neighbours).
+"""What the transactions before and after show of a figure.
 
 A neighbour under review may have another start or stop than it sent: the judge put it in the place
 of one that did not fit. If the scale of its registers is in doubt, and this transaction goes on

@@ -1,4 +1,4 @@
-"""Transactions on other connectors that the same register counts, too (rules.md, Energy).
+"""Transactions on other connectors that the same register counts, too.
 
 A charger may have one meter for several connectors, and two chargers may read one meter, if its
 address was entered twice. While two cars charge, the register of each transaction rises by the

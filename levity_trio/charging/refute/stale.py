@@ -1,5 +1,4 @@
-"""Energy that flowed between two transactions, though no register at their ends shows it (rules.md,
-Energy).
+"""Energy that flowed between two transactions, though no register at their ends shows it.
 
 A stop or a start may repeat an old register, or be read early or late. Then energy is missing up to
 the next transaction, or since the previous one. It can have flowed while the repeated register

@@ -1,5 +1,5 @@
-"""What a charger sends, as facts: its times, and its MeterValue elements as readings (rules.md,
-Time; §7.33, §7.43).
+"""What a charger sends, as facts: its times, and its MeterValue elements as readings (§7.33,
+§7.43).
 
 The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context
 Sample.Periodic, location Outlet and format Raw. Only this register at the outlet is billed, unless

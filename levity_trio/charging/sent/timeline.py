@@ -1,4 +1,4 @@
-"""The clock by which the messages of one transaction are dated (rules.md, Time).
+"""The clock by which the messages of one transaction are dated.
 
 The difference of two times by the same clock is correct, whatever that clock was set to. If the
 clock was set between two messages, the time between them is unknown. It is then taken as the usual

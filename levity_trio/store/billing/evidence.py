@@ -5,7 +5,7 @@ The judge says what the readings mean and when they were taken (levity_trio/char
 course of its figure is moved to our clock. A session within one window of one version, without a
 fee for blocking, reads nothing.
 
-A fee for blocking begins after the last evidence of energy (rules.md, Money). What is uncertain
+A fee for blocking begins after the last evidence of energy. What is uncertain
 never costs the neighbour money: energy that may have flowed later begins it later, and a time that
 may be wrong does not count.
 """

@@ -1,5 +1,5 @@
-"""Who settled the figure of a transaction, so that later facts no longer change it (rules.md,
-Energy).
+"""Who settled the figure of a transaction, so that later facts no longer change it:
+what a person decided, or a household has on paper, does not change by itself.
 
 Only reads, so the writer and read-only connections share it.
 """

@@ -2,7 +2,7 @@
 wanted to wait for a lower price, and since when it can have answered.
 
 No "full" and no closing for silence counts these spans, or the time to answer, and no fee for
-blocking counts those that are because of us (rules.md, Load).
+blocking counts those that are because of us: nobody pays for a wait that we caused.
 """
 
 from __future__ import annotations

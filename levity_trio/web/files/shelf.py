@@ -1,7 +1,6 @@
 """What the listeners and the operator API share: the folder, the names of files, and whether
-chargers can reach us The secret URLs, too: who knows one may use it until the outcome of its
-command (rules.md, Messages).
-"""
+chargers can reach us. The secret URLs, too: who knows one may use it until the outcome of its
+command."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ READ_ONLY: Final = BASE | {"state_topic", "value_template"}
 READ_WRITE: Final = BASE | {"command_topic", "optimistic", "retain", "state_topic"}
 
 # From https://github.com/home-assistant/core/blob/2024.11.0/homeassistant/components/mqtt/sensor.py
-# and from binary_sensor.py, button.py, number.py and switch.py beside it
+# and from those of binary sensors, buttons, numbers and switches beside it
 FIELDS: Final = {
     "sensor": COMMON
     | READ_ONLY

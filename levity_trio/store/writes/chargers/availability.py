@@ -1,5 +1,5 @@
-"""Stores our intent of availability, and tells when a connector reports a status against it
-(rules.md, Messages)."""
+"""Stores our intent of availability, and tells when a connector reports a status against it:
+a charger may forget it, or not obey."""
 
 from __future__ import annotations
 

@@ -208,8 +208,8 @@ def _take(
         )
 
 
-# Which status is newer (rules.md, Time). What follows a status (errors, reservations, alarms,
-# outcomes of commands) follows this order.
+# Which status is newer: a charger that was away sends old ones late. What follows a status (errors,
+# reservations, alarms, outcomes of commands) follows this order.
 
 
 def _is_older(origin: Origin, report: ReportedStatus, present: _PresentStatus) -> bool:

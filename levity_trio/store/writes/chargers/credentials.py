@@ -128,7 +128,7 @@ def settle(
     answer: str | None,
     error_code: str | None,
 ) -> None:
-    """Act on how a ChangeConfiguration of AuthorizationKey ended (rules.md, Secrets and security).
+    """Act on how a ChangeConfiguration of AuthorizationKey ended.
 
     After Accepted only the new password opens the door, after Rejected or NotSupported only the old
     one. After RebootRequired, silence and other errors both do, until the charger shows which one

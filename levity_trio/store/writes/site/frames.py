@@ -2,10 +2,10 @@
 the disk.
 
 All frames stand in `log` until they are pruned, and in `evidence` those that rows of `tx_event` or
-`set_aside` refer to. Evidence has a budget of bytes (rules.md): of a frame beyond it, the
-beginning, the length and a digest are kept. Frames of Start and Stop are kept in full, of a
-stranger the first ones of a day. What strangers sent is deleted after a while, and when the disk
-runs low.
+`set_aside` refer to. Evidence has a budget of bytes, because anybody can send long frames: of one
+beyond it, the beginning, the length and a digest are kept. Frames of Start and Stop are kept in
+full, of a stranger the first ones of a day. What strangers sent is deleted after a while, and when
+the disk runs low.
 
 Unlike other facts, starts, stops and readings are never replaced by a count. A rate that no real
 charger reaches would fill the disk, so beyond the limit messages of this day are neither stored nor

@@ -1,4 +1,4 @@
-"""Closes orphaned transactions, whose own stop does not arrive (rules.md, Transactions, Energy).
+"""Closes orphaned transactions, whose own stop does not arrive.
 
 A new start on its connector closes an older transaction. A suspended transaction is closed when its
 connector is available, or when its charger was connected for long without a sign of it, since load

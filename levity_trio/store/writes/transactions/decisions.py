@@ -3,8 +3,8 @@ review, or give it to an account.
 
 Each decision adds a row of `tx_event` with the operator's name and reason and with what stood
 before; the life cycle says in which states it is possible. After a confirmation or a correction,
-later facts no longer change the figure; they open a new review (rules.md, Energy). A repeated
-decision changes nothing.
+later facts no longer change the figure; they open a new review. A repeated decision changes
+nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Judges transactions, when they end and after later facts, stores the judgement, and has their
 neighbours judged again that it is new evidence for: on the connector and, where they tell the same
-register, on others (rules.md, Energy).
+register, on others.
 
-Dates them, too, by our clock, if that of their charger was behind (rules.md, Time). If it is not
+Dates them, too, by our clock, if that of their charger was behind. If it is not
 known whether the clock was behind, or it was set during the transaction, the times as sent may be
 right all the same. Then a person decides, unless both give one price.
 """

@@ -1,5 +1,5 @@
-"""StartTransaction: opens a transaction once, however often the message is sent (rules.md,
-Transactions; §4.8), and links the readings to it that arrived before (field.md B11)."""
+"""StartTransaction: opens a transaction once, however often the message is sent
+(§4.8), and links the readings to it that arrived before."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def link_earlier(
     db: UnitOfWork, origin: Origin, tx: StoredTransaction, history: ChargerHistory
 ) -> StoredTransaction:
     """Link readings of its connector that arrived before its start, as an offline charger may send
-    them (field.md B11). Return it as stored.
+    them. Return it as stored.
 
     These are unassigned, lie between this start and the next, and have one transactionId: that of
     the stop if the start is unknown, otherwise that of the first such reading. A reading without a

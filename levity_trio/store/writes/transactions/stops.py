@@ -1,5 +1,4 @@
-"""StopTransaction: finds the transaction that a stop refers to, and ends it (rules.md,
-Transactions, Energy; §4.10)."""
+"""StopTransaction: finds the transaction that a stop refers to, and ends it (§4.10)."""
 
 from __future__ import annotations
 

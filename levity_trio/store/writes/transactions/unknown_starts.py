@@ -1,5 +1,5 @@
-"""Stops without a start: opens a transaction from the first reading that shows energy, for review
-(rules.md, Energy).
+"""Stops without a start: opens a transaction from the first reading that shows energy, for
+review.
 
 The charger moved to this server while it charged, or the start was lost. Energy is shown by the
 stop's transactionData, or by unassigned readings that lead to this stop, on exactly one connector.

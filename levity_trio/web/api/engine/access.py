@@ -1,4 +1,4 @@
-"""Who sends a request, and whether its Host is ours (rules.md, Operators).
+"""Who sends a request, and whether its Host is ours.
 
 A token is needed unless listener, peer and Host are loopback, there never was a token nor a user,
 and no proxy has forwarded the request; then, and on the local socket, whoever asks is an admin. A

@@ -3,7 +3,7 @@ be late or cut.
 
 A text of the charger arrives at once. One of the server takes a while, as over a mobile network, so
 that connections end while a response is under way. What a charger does to its connection is as in
-simulator/websocket.py.
+simulator/link.py.
 """
 
 from __future__ import annotations
