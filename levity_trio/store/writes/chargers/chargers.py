@@ -176,8 +176,7 @@ def status(db: UnitOfWork, origin: Origin, report: ReportedStatus) -> None:
         or _fits_clock(db, origin, report.moment)
     )
     is_late = not is_live and present is not None and _is_older(origin, report, present)
-    is_repeated = _count_repetition(db, origin, report, is_late)
-    if not is_repeated:
+    if not _count_repetition(db, origin, report, is_late):
         is_kept = db.count_fact(origin.charger, "StatusNotification", origin.received_at)
         if is_kept:
             _add(db, origin, report, is_late)
