@@ -1,42 +1,19 @@
 """Code is understood at the first reading: what tests can measure of that (tests/tools/density.py).
 
-A limit is never raised to make room for dense code. Rooms that were rewritten have limits of their
-own.
+The limits stand in tests/bounds.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
+from tests.bounds import OF_PACKAGE, OF_ROOMS, SEVERAL_MEANINGS, Most
 from tests.tools.density import ROOT, Density, SourceFile, read, several_meanings
 from tests.tools.house import PACKAGE
-
-
-class Most(NamedTuple):
-    """How dense and how chopped the code of a room may be: tokens a statement in the mean, and what
-    one in ten may exceed; helpers that are called once and would fit, in 1,000 statements."""
-
-    tokens: float
-    packed: int
-    once_called: float
-
-
-OF_PACKAGE: Final = Most(tokens=11.3, packed=22, once_called=12.2)
-OF_ROOMS: Final[Mapping[str, Most]] = {
-    "billing": Most(tokens=10.5, packed=20, once_called=5),
-    "charger": Most(tokens=10.5, packed=20, once_called=5),
-    "charging": Most(tokens=11.5, packed=21, once_called=5),
-    "documents": Most(tokens=10.5, packed=20, once_called=5),
-    "load": Most(tokens=10.5, packed=20, once_called=5),
-    "notify": Most(tokens=10.5, packed=20, once_called=5),
-}
-SEVERAL_MEANINGS: Final = 90
-"""So many type names may be defined by several modules."""
 
 
 @cache
