@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__version__ = "1.0.0rc1"
+__version__ = "1.0.0.dev0"
 FOLDER = Path(__file__).parent
 COMMIT = "commit.txt"
 """What a build writes into the package (levity_trio/locale/hook.py). A checkout has none."""
