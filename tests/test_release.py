@@ -48,6 +48,11 @@ class Released(NamedTuple):
         return release.run(sys.executable, *words, folder=self.installed)
 
 
+def dated(changelog: str) -> str:
+    """Return the changelog as it is when this version is released."""
+    return changelog.replace("## Unreleased\n", f"## {__version__} - 2026-12-24\n", 1)
+
+
 def git(folder: Path, *words: str) -> str:
     who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
     return release.run("git", *who, *words, folder=folder)
@@ -138,13 +143,11 @@ def test_builds_that_differ_are_refused(
 def test_tag_number_and_changelog_agree(released: Released) -> None:
     folder = released.source / "levity_trio/manual"
     folder.mkdir()
-    changelog = (ROOT / release.CHANGELOG).read_text("utf-8")
-    newest = re.sub(r"^## Unreleased\n.*?(?=^## )", "", changelog, flags=re.MULTILINE | re.DOTALL)
-    (folder / "changelog.md").write_text(newest, "utf-8")
+    (folder / "changelog.md").write_text(dated((ROOT / release.CHANGELOG).read_text("utf-8")))
     git(released.source, "add", ".")
     git(released.source, "commit", "--quiet", "--message", "b")
     told = release.check_names(released.source, f"v{__version__}")
-    assert told.startswith("The first version with a number.\n\n### Added")
+    assert told.startswith("The first version with a number")
     with pytest.raises(SystemExit, match=r"the tag is v0\.9"):
         release.check_names(released.source, "v0.9")
     (other := released.source / "other.txt").touch()
@@ -170,7 +173,7 @@ def test_the_checksums_are_right(tmp_path: Path) -> None:
 def test_a_large_wheel_is_refused(tmp_path: Path) -> None:
     with (wheel := tmp_path / "a.whl").open("wb") as file:
         file.truncate(release.MOST_WHEEL_BYTES + 1)
-    with pytest.raises(SystemExit, match=r"4,000,001 bytes"):
+    with pytest.raises(SystemExit, match=f"{release.MOST_WHEEL_BYTES + 1:,} bytes"):
         release.check_size(wheel)
 
 

@@ -35,6 +35,7 @@ takes the others."""
 
 LONG: Final = (
     "integration/test_installed.py",
+    "integration/test_release_whole.py",
     *(
         "browser/test_pages.py",
         "browser/test_stories.py",

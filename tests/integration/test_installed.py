@@ -33,6 +33,7 @@ from levity_trio.documents.making import PACKAGES
 from tests.demo.running import Demo, starting_demo
 from tests.ports import free_port
 from tests.sizes import size
+from tests.tools.release import MOST_WHEEL_BYTES
 
 from .browsing import OF_ALL, OF_DRIVERS, Browser
 from .container import Image
@@ -391,7 +392,6 @@ def be_gone(sandbox: Sandbox) -> None:
     )
 
 
-MOST_WHEEL_BYTES = 4_200_000
 HEALTHY_SECONDS = 60.0
 
 
