@@ -97,7 +97,7 @@ catalogue language: venv
 corpus *arguments: venv
     {{ bin }}/python -m tests.tools.corpus {{ arguments }}
 
-# `just size --against COMMIT` prints what changed since.
+# `just size levity_trio/load` prints a part, `--against COMMIT` what changed since. tests/bounds.py says how large it may be.
 # print lines and tokens of the program
 [group('day')]
 size *arguments: venv
@@ -217,7 +217,8 @@ screenshots *arguments: venv
 site *arguments: venv
     {{ bin }}/python -m tests.tools.site {{ arguments }}
 
-# In virtual time, without sockets; it takes three minutes of CPU. The demo goes on where it ends.
+# In virtual time, without sockets; it takes three minutes of CPU. The demo goes on where it ends. Until 1.0.0 is released,
+# whoever changes the schema makes it again.
 # make the history of the demo again
 [group('making')]
 demo-history: venv

@@ -3,7 +3,7 @@ and sound."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,10 +21,9 @@ from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.database import simulated_time
+from levity_trio.wire.times import stamp
 from tests.integration.serving import query
-from tests.tools.demo_history import FILE
-
-MOST_BYTES = 2_000_000
+from tests.tools.demo_history import FILE, MEASURED_FROM, MOST_BYTES, READING_SECONDS, REGISTER
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +36,22 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_small() -> None:
     assert FILE.name == HISTORY
     assert FILE.stat().st_size <= MOST_BYTES
+
+
+def test_current_and_power_are_of_its_last_weeks_and_each_session_has_its_registers(
+    history: Path,
+) -> None:
+    """They would be half of the file."""
+    oldest = "SELECT min(timestamp) FROM meter_val WHERE measurand = ?"
+    since = stamp(MEASURED_FROM.astimezone(UTC))
+    for measurand in ("Current.Import", "Power.Active.Import"):
+        ((first,),) = query(history, oldest, measurand)
+        assert first >= since, measurand
+    without = (
+        "SELECT id FROM tx WHERE unixepoch(stop_time) - unixepoch(start_time) > ? AND NOT EXISTS "
+        "(SELECT 1 FROM meter_val WHERE tx_id = tx.id AND measurand = ?)"
+    )
+    assert query(history, without, READING_SECONDS, REGISTER) == []
 
 
 def test_it_is_migrated_like_any_other_database(history: Path) -> None:
