@@ -41,7 +41,7 @@ def test_it_is_small() -> None:
 def test_current_and_power_are_of_its_last_weeks_and_each_session_has_its_registers(
     history: Path,
 ) -> None:
-    """They would be half of the file."""
+    """Pages compute the power of older sessions from these."""
     oldest = "SELECT min(timestamp) FROM meter_val WHERE measurand = ?"
     since = stamp(MEASURED_FROM.astimezone(UTC))
     for measurand in ("Current.Import", "Power.Active.Import"):

@@ -91,8 +91,8 @@ PRICES_UNTIL: Final = END + timedelta(days=10)
 FAULTED_AT: Final = datetime(2026, 1, 13, 7, 42, tzinfo=ZONE)
 READING_SECONDS, HEARTBEAT_SECONDS, DELAY_SECONDS = 900, 3600, 0.4
 MEASURED_FROM: Final = datetime(2026, 1, 4, 0, 0, tzinfo=ZONE)
-"""From then on, chargers also tell current and power: they are half of the file, and the pages of
-older sessions show their registers."""
+"""From then on, chargers also tell current and power. Those of all weeks are a third of the file,
+and pages compute the power of older sessions from their registers."""
 SAMPLED: Final = "MeterValuesSampledData"
 REGISTER: Final = "Energy.Active.Import.Register"
 EVENT_DAYS: Final = 14
