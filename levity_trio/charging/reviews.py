@@ -21,8 +21,6 @@ class Code(StrEnum):
     STOP_ELSEWHERE = "stop_elsewhere"
     STOPS_EXCHANGED = "stops_exchanged"
     SECOND_STOP = "second_stop"
-    BEGUN_AGAIN = "begun_again"
-    """Of an earlier version, in which the later stop counted after one at 0 Wh."""
     OPERATOR_OVERRULED = "operator_overruled"
     STOPPED_BY_STRANGER = "stopped_by_stranger"
     # The start
@@ -40,7 +38,6 @@ class Code(StrEnum):
     SESSION_COUNT = "session_count"
     REGISTER_RESET = "register_reset"
     REGISTER_ROLLED_OVER = "register_rolled_over"
-    """Of an earlier version, which knew the values at which registers continue at 0."""
     REGISTER_LEAPT = "register_leapt"
     METER_SWAPPED = "meter_swapped"
     NOTHING_AGREES = "nothing_agrees"
@@ -48,8 +45,6 @@ class Code(StrEnum):
     # Evidence against the figure
     OVERLAP = "overlap"
     SHARED_REGISTER = "shared_register"
-    EXPORTED = "exported"
-    """Of an earlier version, which proposed what the car drew less what it gave back."""
     TOO_FAST = "too_fast"
     SIGNED_VALUES = "signed_values"
     POWER_DISAGREES = "power_disagrees"
@@ -59,8 +54,6 @@ class Code(StrEnum):
     AVAILABLE_BETWEEN = "available_between"
     LATER_FACTS = "later_facts"
     JUDGING_STOPPED = "judging_stopped"
-    # A review of an earlier version, with a text only
-    LEGACY = "legacy"
 
 
 _NAMES: Final[Mapping[str, Told]] = {
@@ -69,7 +62,6 @@ _NAMES: Final[Mapping[str, Told]] = {
     Code.STOP_ELSEWHERE: Told("Its stop named another session"),
     Code.STOPS_EXCHANGED: Told("It was billed by the stop of another session"),
     Code.SECOND_STOP: Told("A second stop came"),
-    Code.BEGUN_AGAIN: Told("It was stopped at 0 Wh and begun again"),
     Code.OPERATOR_OVERRULED: Told("The charger's own stop came later"),
     Code.STOPPED_BY_STRANGER: Told("Another card stopped it"),
     Code.START_UNREADABLE: Told("Its start could not be read in full"),
@@ -91,7 +83,6 @@ _NAMES: Final[Mapping[str, Told]] = {
     Code.NUMBER_REPAIRED: Told("A reading was no number"),
     Code.OVERLAP: Told("It overlaps another session"),
     Code.SHARED_REGISTER: Told("Its meter also counted another car"),
-    Code.EXPORTED: Told("The car gave energy back"),
     Code.SIGNED_VALUES: Told("The signed values say otherwise"),
     Code.TOO_FAST: Told("Faster than this charger can"),
     Code.POWER_DISAGREES: Told("Power and energy disagree"),
@@ -101,7 +92,6 @@ _NAMES: Final[Mapping[str, Told]] = {
     Code.AVAILABLE_BETWEEN: Told("The space was free in between"),
     Code.LATER_FACTS: Told("Later facts say otherwise"),
     Code.JUDGING_STOPPED: Told("It was not judged again"),
-    Code.LEGACY: Told("In doubt"),
 }
 
 
@@ -112,14 +102,14 @@ def name_of(code: str) -> Told:
 
 OF_THE_MATCH = frozenset(
     {
-        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.BEGUN_AGAIN, Code.OPERATOR_OVERRULED),
+        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.OPERATOR_OVERRULED),
         *(Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS),
     }
 )
 """Doubts about which messages belong to the transaction. They make the figure doubtful."""
 OF_THE_PRICE = frozenset({Code.CLOCK_UNSURE})
 """Doubts about the times. The figure does not depend on them."""
-LASTING = OF_THE_MATCH | OF_THE_PRICE | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGACY}
+LASTING = OF_THE_MATCH | OF_THE_PRICE | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
 OF_THE_REGISTER = frozenset(
     {

@@ -11,7 +11,6 @@ NOT_JUDGED = frozenset(
             Code.STOP_WITHOUT_ID,
             Code.STOP_ELSEWHERE,
             Code.SECOND_STOP,
-            Code.BEGUN_AGAIN,
             Code.STOPPED_BY_STRANGER,
         ),
         *(
@@ -19,9 +18,8 @@ NOT_JUDGED = frozenset(
             Code.START_UNREADABLE,
             Code.OTHER_SERVER,
             Code.LATER_FACTS,
-            Code.LEGACY,
         ),
-        *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE, Code.EXPORTED, Code.SIGNED_VALUES),
+        *(Code.JUDGING_STOPPED, Code.CLOCK_UNSURE, Code.SIGNED_VALUES),
     }
 )
 """Reviews that do not come from the judgement of energy."""

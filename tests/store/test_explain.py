@@ -14,6 +14,7 @@ from levity_trio.store.reads.transactions.explained import lines
 from levity_trio.store.writes.load import load
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station, meter_value
+from tests.store.deciding import Operator
 from tests.store.nows import BERLIN
 from tests.store.reading import reading
 from tests.store.telling import watts
@@ -104,16 +105,10 @@ def test_a_doubtful_one_lists_figures_and_what_contradicts_them(
 
 def test_a_figure_that_a_person_settled_names_her(books: Books, station: Station) -> None:
     number = charge(station, 6200, 900)
-    books.connection.execute(
-        (
-            "UPDATE review "
-            "SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'seen'"
-        ),
-        (books.at,),
-    )
+    Operator(books).confirm(number)
     found = explained(books, number)
     assert found.settled_by == "anna"
-    assert found.steps[-1].words.endswith("resolved by anna, confirmed: seen")
+    assert found.steps[-1].words.endswith("resolved by anna, confirmed: she read the meter")
 
 
 @pytest.mark.parametrize(

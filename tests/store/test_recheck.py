@@ -27,12 +27,6 @@ from tests.store.lies import liar_story, names_of
 from tests.store.stories import play
 from tests.store.template import new_database
 
-RESOLVE = (
-    "UPDATE review "
-    "SET resolved_at = '2026-03-02T08:00:00.000Z', resolved_by = 'anna', "
-    "resolution = 'confirmed', reason = 'her car tells the same'"
-)
-
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Books]:
@@ -107,8 +101,8 @@ def test_another_figure_is_by_the_rules(cp_1: Station, tmp_path: Path) -> None:
 def test_a_doubt_that_is_none_any_more_is_by_the_rules(cp_1: Station, tmp_path: Path) -> None:
     charge(cp_1)
     cp_1.books.connection.execute(
-        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at)"
-        " SELECT id, 'overlap', 'it overlaps', '{}', '[]', updated_at FROM tx"
+        "INSERT INTO review (tx_id, code, words, told, figures, evidence, opened_at)"
+        " SELECT id, 'overlap', 'it overlaps', '\"it overlaps\"', '{}', '[]', updated_at FROM tx"
     )
     one = only(tmp_path)
     assert (one.stored.reviews, one.stored.words, one.now.reviews) == (
@@ -209,25 +203,11 @@ def test_a_habit_of_a_meter_that_was_swapped_since_is_one(cp_1: Station, tmp_pat
 def test_a_person_s_figure_is_compared_alone(cp_1: Station, tmp_path: Path) -> None:
     transaction = cp_1.start(1000)
     cp_1.orphan(transaction, 4000)
-    cp_1.books.connection.execute(RESOLVE)
+    Operator(cp_1.books).confirm(transaction)
     assert cp_1.review(transaction) == ""
     assert found(tmp_path) == []
     cp_1.books.connection.execute("UPDATE tx SET energy_delivered = 3500")
     assert only(tmp_path).settled_by == "anna"
-
-
-def test_words_of_an_earlier_version_are_no_codes(cp_1: Station, tmp_path: Path) -> None:
-    cp_1.orphan(cp_1.start(1000), 4000)
-    connection = cp_1.books.connection
-    connection.execute(
-        "UPDATE review "
-        "SET resolved_at = opened_at, resolved_by = 'system', resolution = 'judged again'"
-    )
-    connection.execute(
-        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at)"
-        " SELECT id, 'legacy', 'no stop came', '{}', '[]', updated_at FROM tx"
-    )
-    assert found(tmp_path) == []
 
 
 def test_only_one_charger(site: Books, tmp_path: Path) -> None:

@@ -147,10 +147,13 @@ def billed(tmp_path: Path) -> Billed:
 SESSIONS = "SELECT * FROM tx"
 WH_3000 = "UPDATE tx SET energy_delivered = 3000, rules = 1 WHERE id = ?"
 OVERLAP = (
-    "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at)"
-    " SELECT id, 'overlap', 'it overlaps', '{}', '[]', updated_at FROM tx WHERE id = ?"
+    "INSERT INTO review (tx_id, code, words, told, figures, evidence, opened_at) SELECT id, "
+    "'overlap', 'it overlaps', '\"it overlaps\"', '{}', '[]', updated_at FROM tx WHERE id = ?"
 )
-HELD_BACK = "UPDATE tx SET review = 'it overlaps', confidence = 'doubtful' WHERE id = ?"
+HELD_BACK = (
+    "UPDATE tx SET review = 'it overlaps', review_told = '\\"it overlaps\\"', confidence = 'doubtful' "
+    "WHERE id = ?"
+)
 PRICE = "UPDATE booked_cost SET amount = 117 WHERE tx_id = ?"
 
 

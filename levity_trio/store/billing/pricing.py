@@ -30,12 +30,12 @@ from levity_trio.store.billing.tariffs import Tariffs, Trial
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.lookups.ownership import Owners
-from levity_trio.told import Day, Moment, Quantity, Told, Value, with_told
+from levity_trio.told import Day, Moment, Quantity, Told, Value, of_stored
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 _COLUMNS: Final = (
     "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
-    " coalesce(energy_delivered, 0), status, confidence, review, review_told, judge_after,"
+    " coalesce(energy_delivered, 0), status, confidence, review_told, judge_after,"
     " start_behind_seconds, stop_behind_seconds, is_clock_unsure, is_at_fallback"
 )
 _BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}}) AND imported_id IS NULL"  # noqa: S608 - our own names
@@ -92,7 +92,6 @@ class _Billable(NamedTuple):
     energy_wh: int
     status: str
     confidence: str | None
-    review: str | None
     review_told: str | None
     judge_after: str | None
     start_behind: int
@@ -235,7 +234,7 @@ class Pricer:
 
     def _priced(self, tx: _Billable, owner: SessionOwner) -> Priced:
         position = _position(tx)
-        doubts = doubt(with_told(tx.review, tx.review_told), tx.judge_after, tx.confidence)
+        doubts = doubt(of_stored(tx.review_told), tx.judge_after, tx.confidence)
         if doubts is not None and not tx.is_open:
             return Priced(owner, PositionKind.HELD_BACK, position, doubts, None, tx.is_open)
         if tx.is_clock_unsure and (both := self._by_both_times(tx, owner)) is not None:

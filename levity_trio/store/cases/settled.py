@@ -10,7 +10,6 @@ from typing import Final
 
 import orjson
 
-from levity_trio.charging.lifecycle import Resolution
 from levity_trio.store.engine.database import Rows
 from levity_trio.told import Told, of_stored
 
@@ -19,21 +18,13 @@ SYSTEM: Final = "system"
 NO_PERSONS: Final = (CHARGER, SYSTEM)
 """In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
 _OPEN_REVIEWS: Final = (
-    "SELECT code, words, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+    "SELECT code, told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 )
 _DECIDED: Final = (
     "SELECT who, kind, payload FROM tx_event "
     "WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ? "
     "ORDER BY id"
 )
-_RESOLVED: Final = (
-    "SELECT resolved_by FROM review JOIN tx ON tx.id = tx_id "
-    "WHERE tx_id = ? AND resolved_by <> ? AND resolution <> ? AND tx.status = 'Completed' "
-    "AND resolved_at >= coalesce(stop_received_at, '') "
-    "ORDER BY review.id DESC LIMIT 1"
-)
-"""Before an operator could decide, a statement resolved a review, and no row of tx_event was
-added."""
 
 
 def by_whom(name: str) -> str:
@@ -45,15 +36,14 @@ def open_reviews(rows: Rows, transaction: int) -> list[tuple[str, str]]:
     """Return the codes of the open reviews of a transaction, with their words as they are told
     now."""
     found = rows(_OPEN_REVIEWS, (transaction,))
-    return [(code, words if told is None else of_stored(told)) for code, words, told in found]
+    return [(code, of_stored(told)) for code, told in found]
 
 
 def settled_by(rows: Rows, transaction: int) -> str | None:
     """Return the name of the operator who last confirmed or corrected the figure of an ended
     transaction."""
     decided = rows(_DECIDED, (transaction, SYSTEM))
-    found = decided[-1:] or rows(_RESOLVED, (transaction, SYSTEM, Resolution.DISMISSED))
-    return str(found[0][0]) if found else None
+    return str(decided[-1][0]) if decided else None
 
 
 def overruled(rows: Rows, transaction: int) -> set[int]:

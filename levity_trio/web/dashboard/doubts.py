@@ -50,11 +50,6 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
             "The first one counts. Compare both.",
             "A second stop arrived with other values. The first one counts.",
         ),
-        "begun_again": DoubtInWords(
-            "Two sessions have one start. The later stop counts: compare both.",
-            "Of an earlier version: it was stopped at 0 Wh, its start was repeated, and a later "
-            "stop with a higher register came, which counts. Two sessions may have this start.",
-        ),
         "operator_overruled": DoubtInWords(
             "Somebody had closed it. Check that the figure is that of the stop.",
             "An operator closed it. The charger's own stop arrived later and counts.",
@@ -169,12 +164,6 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
             "meter for both, or two chargers have one. `figures` has the figure without what the "
             "other car drew, at most.",
         ),
-        "exported": DoubtInWords(
-            "Decide what is billed: the proposal is what it drew less what it gave back. "
-            "Correct it to bill all it drew.",
-            "Of an earlier version: the register or the intervals of `Energy.Active.Export` rose, "
-            "and the figure is what it drew less that.",
-        ),
         "too_fast": DoubtInWords(
             "Confirm it if the charger was upgraded.",
             "It was faster than this charger ever was, or than AC can deliver.",
@@ -218,11 +207,6 @@ DOUBTS: Final[Mapping[str, DoubtInWords]] = N_(
             "What the sessions around it say has changed since. Decide about them together.",
             "A neighbour's judgement changed, but this transaction was not judged again: 20 "
             "judgements in a row had changed, or judging it failed. The text says which.",
-        ),
-        "legacy": DoubtInWords(
-            "In doubt",
-            "Read the words; checking it again shows what today's rules say.",
-            "A review of an earlier version, which has a text only.",
         ),
     }
 )

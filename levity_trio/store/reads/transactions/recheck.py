@@ -143,8 +143,7 @@ def _page(
 
 
 class _Reviews(NamedTuple):
-    """The reviews of a transaction: open codes and texts, and whether they can be compared with
-    those of the judge."""
+    """The reviews of a transaction: open codes and texts, and who settled its figure."""
 
     codes: frozenset[str]
     words: str
@@ -152,7 +151,6 @@ class _Reviews(NamedTuple):
     overruled: frozenset[int]
     """The figures in Wh that an operator replaced."""
     is_match_doubted: bool
-    is_legacy: bool
 
 
 def compare(rows: Rows, tx: StoredTransaction) -> RecheckDifference | None:
@@ -212,15 +210,12 @@ def _later(case: Case, case_then: Case, then: JudgedFigure, reviews: _Reviews) -
 
 
 def _is_same(stored: JudgedFigure, other: JudgedFigure, reviews: _Reviews) -> bool:
-    """Compare figures: without codes if an earlier version stored them; only Wh if an operator
-    settled the stored one, and not those that the operator replaced."""
+    """Compare figures: only Wh if an operator settled the stored one, and not those that the
+    operator replaced."""
     if reviews.settled_by is not None:
         return stored.wh == other.wh or other.wh in reviews.overruled
-    if stored.wh != other.wh:
-        return False
-    return stored.confidence == other.confidence and (
-        reviews.is_legacy or stored.reviews == other.reviews
-    )
+    is_as_certain = stored.confidence == other.confidence
+    return stored.wh == other.wh and is_as_certain and stored.reviews == other.reviews
 
 
 def _figure(judgement: Judgement, reviews: _Reviews) -> JudgedFigure:
@@ -240,5 +235,4 @@ def _reviews(rows: Rows, tx: StoredTransaction) -> _Reviews:
         settled_by(rows, tx.id),
         frozenset(overruled(rows, tx.id)),
         bool(codes.keys() & (OF_THE_MATCH | {Code.JUDGING_STOPPED})),
-        Code.LEGACY in codes,
     )

@@ -30,12 +30,10 @@ _OPEN: Final = (
     "ORDER BY start_time, tx_id"
 )
 _FIGURES: Final = (
-    "SELECT coalesce(figures_told, figures) FROM review "
-    "WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
+    "SELECT figures_told FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 )
 _FIGURES_OF: Final = (
-    "SELECT tx_id, coalesce(figures_told, figures) FROM review "
-    "WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
+    "SELECT tx_id, figures_told FROM review WHERE tx_id IN ({}) AND resolved_at IS NULL ORDER BY id"
 )
 _NEWEST_EVENTS: Final = "SELECT tx_id, max(id) FROM tx_event WHERE tx_id IN ({}) GROUP BY tx_id"
 _HABITS: Final = (
