@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from levity_trio import __version__, commit
-from levity_trio.cli.declaring import OLD_NAMES, Group, flag, summary
+from levity_trio.cli.declaring import Group, flag, summary
 from levity_trio.config import NOT_ALLOWED, ConfigError, EnvironmentProblem
 from levity_trio.locale.formats import writing_as_in
 from levity_trio.output import readable
@@ -90,7 +90,7 @@ class CommandLine(Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and name not in OLD_NAMES:
+        if name not in COMMANDS:
             from difflib import get_close_matches  # noqa: PLC0415 - nearly nobody mistypes
 
             # Click knows only commands that are imported
@@ -165,10 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _misused(problem: click.UsageError) -> str:
     hint = problem.ctx.command_path if problem.ctx else "levity-trio"
     words = problem.format_message().removesuffix(".")
-    if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
-        new = OLD_NAMES.get(problem.option_name)
-        if any(new in parameter.opts for parameter in problem.ctx.command.params):
-            words = f"{problem.option_name} is called {new} now"
     for of_programs, of_people in _KINDS_OF_NUMBERS.items():
         words = words.replace(of_programs, of_people)
     return f"{words}{'' if words.endswith('?') else '.'} See {hint} --help."

@@ -25,20 +25,6 @@ EXISTING: Final = "Existing database, as for `serve`."
 PROGRAM: Final = "  levity-trio "
 LONGEST_SUMMARY: Final = 1000
 _EXAMPLES: Final = "\b\nExamples:\n"
-OLD_NAMES: Final = {
-    "account": "household",
-    "tag": "card",
-    "vehicle": "car",
-    **dict.fromkeys(("transactions", "transaction", "session"), "sessions"),
-    "--account": "--household",
-    **dict.fromkeys(("--tag", "--id-tag"), "--card"),
-    "--vehicle": "--car",
-    "--transaction": "--session",
-    **dict.fromkeys(("--figure-wh", "--total-wh"), "--kwh"),
-    "--meter-start-wh": "--start-kwh",
-    "--meter-stop-wh": "--stop-kwh",
-}
-"""What commands and options were called before, and what they are called now."""
 Callback = Callable[..., int | None]
 Decorator = Callable[[Callback], Callback]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -143,18 +129,9 @@ HOUSEHOLD: Final = argument("HOUSEHOLD", "number", type=Named("accounts"))
 
 
 class Group(click.Group):
-    """A group of commands. Its help has the whole summary of each; an old name is answered with the
-    new one."""
+    """A group of commands. Its help has the whole summary of each."""
 
     group_class = type
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known, new = self.list_commands(ctx), OLD_NAMES.get(args[0])
-        if args[0] not in known and new in known:
-            raise click.UsageError(f"{args[0]} is called {new} now", ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -70,36 +70,6 @@ def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[
     assert not [line for line in listed if line.endswith("...")]
 
 
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        (["account", "list"], "account is called household now. See levity-trio --help."),
-        (["tag"], "tag is called card now. See levity-trio --help."),
-        (["transactions"], "transactions is called sessions now. See levity-trio --help."),
-        (
-            ["household", "transactions", "7"],
-            "transactions is called sessions now. See levity-trio household --help.",
-        ),
-        (
-            ["sessions", "--tag", "A"],
-            "--tag is called --card now. See levity-trio sessions --help.",
-        ),
-        (
-            ["correct", "7", "--figure-wh", "9"],
-            "--figure-wh is called --kwh now. See levity-trio correct --help.",
-        ),
-    ],
-    ids=str,
-)
-def test_an_old_name_is_answered_with_the_new_one(
-    typed: list[str], told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(typed) == 2
-    assert capsys.readouterr().err == f"levity-trio: {told}\n"
-    assert main(["status", "--tag", "A"]) == 2
-    assert "is called" not in capsys.readouterr().err, "it has none of the new name"
-
-
 def test_the_help_of_a_group_has_whole_summaries(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
