@@ -134,9 +134,7 @@ BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 -- backup contains. Written at the start, one row.
 CREATE TABLE secret_key (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    digest TEXT NOT NULL,
-    -- 1: no page of the file has old secrets any more; NULL: there were none
-    is_erased INTEGER CHECK (is_erased IN (0, 1))
+    digest TEXT NOT NULL
 ) STRICT;
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.beside.secret_key import (
-    SECRETS_VERSION,
     NoKey,
     SecretKey,
     open_key,
@@ -20,35 +19,12 @@ from levity_trio.store.beside.secret_key import (
 )
 from levity_trio.store.engine.file_store import FileStore
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.engine.schema import migrate
 from levity_trio.store.keeping.backup import back_up
-from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import restore
 from tests.store.keeping import ignore
-from tests.store.older import program_of
 
 TEXT = "whsec_cGxhaW4gdGV4dCBvZiBhIHdlYmhvb2s="
-ERASED = "backups and replicas that were made before still have secrets in plain; delete them"
 IN_USE = ["webhook home"]
-
-
-def make_plain(path: Path) -> None:
-    """A database of the version before, whose secrets were changed, removed and copied about."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA secure_delete = OFF").fetchall()
-        with program_of(SECRETS_VERSION - 1):
-            migrate(connection)
-        webhook = (
-            "INSERT INTO webhook (name, url, secret, created_at, created_by, position) "
-            "VALUES (?, 'u', ?, '', '', 0)"
-        )
-        for number in range(200):  # so that pages are divided, and leave bytes behind
-            connection.execute(webhook, (f"{number}", TEXT))
-        connection.execute("UPDATE webhook SET removed_at = '2026', secret = ''")
-        connection.execute(webhook, ("home", TEXT))
-        connection.execute("CREATE TABLE gone (secret TEXT)")
-        connection.executemany("INSERT INTO gone VALUES (?)", [(TEXT,)] * 2000)
-        connection.execute("DROP TABLE gone")
 
 
 def start(path: Path, key_file: Path | None = None) -> tuple[SecretKey, list[Any]]:
@@ -62,52 +38,29 @@ def start(path: Path, key_file: Path | None = None) -> tuple[SecretKey, list[Any
     return key, [key.opened(secret) for (secret,) in rows]
 
 
-def plain(folder: Path) -> list[str]:
-    """The files in which a secret stands in plain."""
-    return [
-        path.name
-        for path in folder.iterdir()
-        if path.is_file() and TEXT.encode() in path.read_bytes()
-    ]
+def with_webhook(path: Path) -> SecretKey:
+    """Make a database with a webhook; return the key of its secret."""
+    key, _ = start(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO webhook (name, url, secret, created_at, created_by, position) "
+            "VALUES ('home', 'u', ?, '', '', 0)",
+            [key.sealed(TEXT)],
+        )
+    return key
 
 
-def test_plain_secrets_are_moved_and_none_stays_in_a_file(
-    tmp_path: Path, log_lines: list[Any]
-) -> None:
-    path = tmp_path / "site.db"
-    make_plain(path)
-    assert plain(tmp_path)
-    with open_store(path, "levity") as store:  # also while the server runs
-        key = open_key(store, tmp_path / "site.db.key", is_shared=False)
-        assert not plain(tmp_path)
-    assert ERASED in [line["event"] for line in log_lines]
+def test_no_file_and_no_copy_has_a_secret_in_plain_or_the_key(tmp_path: Path) -> None:
+    path, copy, key_file = (tmp_path / name for name in ("site.db", "copy.db", "site.db.key"))
+    key = with_webhook(path)
     again, secrets = start(path)
-    assert again.digest == key.digest
-    assert secrets == [TEXT]
-    assert (tmp_path / "site.db.key").stat().st_mode & 0o777 == 0o600
-    back_up(path, tmp_path / "copy.db", ignore)
-    assert not plain(tmp_path)
-    assert not check(tmp_path / "copy.db", lambda _name: None).problems
-    assert (tmp_path / "site.db.key").read_bytes().strip() not in (
-        tmp_path / "copy.db"
-    ).read_bytes()
-
-
-def test_a_crash_before_the_end_is_made_good(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "site.db"
-    make_plain(path)
-
-    def fail(_store: FileStore) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(FileStore, "forget_plain_secrets", fail)
-        assert start(path)[1] == [TEXT]  # and the server serves
-    assert plain(tmp_path)
-    assert start(path)[1] == [TEXT]
-    assert not plain(tmp_path)
+    assert (again.digest, secrets) == (key.digest, [TEXT])
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    back_up(path, copy, ignore)
+    for file in (path, copy):
+        content = file.read_bytes()
+        assert TEXT.encode() not in content
+        assert key_file.read_bytes().strip() not in content
 
 
 def test_a_restoration_without_the_key_says_what_is_off(
@@ -115,8 +68,7 @@ def test_a_restoration_without_the_key_says_what_is_off(
 ) -> None:
     path, elsewhere = tmp_path / "site.db", tmp_path / "elsewhere" / "site.db"
     elsewhere.parent.mkdir()
-    make_plain(path)
-    key, _ = start(path)
+    key = with_webhook(path)
     back_up(path, elsewhere.with_name("copy.db"), ignore)
     key_file = elsewhere.with_name("site.db.key")
     assert (
@@ -158,7 +110,7 @@ def test_without_a_key_nothing_is_kept_and_nothing_opened() -> None:
         SecretKey(None).sealed("x")
     sealed = SecretKey("A" * 43 + "=").sealed("x")
     assert SecretKey(None).opened(sealed) is None
-    assert SecretKey(None).opened("x") == "x"
+    assert SecretKey(None).opened("x") == "x", "a setting that is no secret"
 
 
 def test_a_backend_needs_the_key_of_its_secrets(tmp_path: Path, log_lines: list[Any]) -> None:

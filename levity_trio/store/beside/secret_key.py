@@ -11,7 +11,6 @@ Several servers of one database have the same key; another one is refused.
 from __future__ import annotations
 
 import re
-import sqlite3
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
@@ -24,25 +23,20 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Rows
 from levity_trio.store.engine.faults import DatabaseFault
-from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.engine.unit_of_work import Store, UnitOfWork
 from levity_trio.writing import mend, replace
 
 SEALED: Final = "sealed:"
-SECRETS_VERSION: Final = 52
-"""The first version of the schema that has encrypted secrets."""
-_SECRETS: Final = {
-    SECRETS_VERSION: (
-        "SELECT 'webhook ' || name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id"
-    ),
-    99: "SELECT name, value FROM own_setting ORDER BY name",
-    103: (
+_SECRETS: Final = (
+    "SELECT 'webhook ' || name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id",
+    "SELECT name, value FROM own_setting ORDER BY name",
+    (
         "SELECT 'backend ' || name, certificate FROM backend WHERE certificate IS NOT NULL "
         "UNION ALL SELECT 'backend ' || name || ', ' || cp_id, password FROM backend_cp "
         "JOIN backend ON backend.id = backend_id WHERE password IS NOT NULL ORDER BY 1"
     ),
-}
-"""What is in use, and its secret, by the first version of the schema that has it."""
+)
+"""What is in use, and its secret."""
 _KEY_BYTES: Final = 32
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 _COPY: Final = (
@@ -77,9 +71,9 @@ class SecretKey:
         return SEALED + Fernet(self._text).encrypt(secret.encode()).decode()
 
     def opened(self, stored: str) -> str | None:
-        """Return a secret, None if it was encrypted by another key."""
+        """Return what is stored as it was before, None if it was encrypted by another key."""
         if not stored.startswith(SEALED):
-            return stored  # of an earlier version, at a server that was given no key
+            return stored  # a setting that is no secret
         from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - see above
 
         if self._text is None:
@@ -123,18 +117,16 @@ def _make_key(path: Path) -> SecretKey:
     return SecretKey(text)
 
 
-def unknown(rows: Rows, key: SecretKey, version: int) -> list[str]:
+def unknown(rows: Rows, key: SecretKey) -> list[str]:
     """Return what a database has whose secrets a key does not open."""
     names: list[str] = []
-    for since, sql in _SECRETS.items():
-        in_use = rows(sql, ()) if version >= since else ()
-        names += [name for name, secret in in_use if key.opened(secret) is None]
+    for sql in _SECRETS:
+        names += [name for name, secret in rows(sql, ()) if key.opened(secret) is None]
     return names
 
 
 def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
-    """Return the key of a database, which is made if need be; from then on the database has no
-    plain secret.
+    """Return the key of a database, which is made if need be.
 
     `is_shared`: other servers use the database, and have the same key.
 
@@ -149,8 +141,6 @@ def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
     key = key or _make_key(path)
     adopted = _commit(store, partial(_adopt, key=key, is_shared=is_shared))
     _check(adopted.is_right, f"--secrets-key {path} is not the key of this database: {_COPY}")
-    if adopted.must_erase:
-        _erase(store)
     if adopted.unknown:
         log.warning(
             "secrets are unknown here, and what needs them is off: add each again under its name, "
@@ -163,7 +153,7 @@ def open_key(store: Store, path: Path | None, *, is_shared: bool) -> SecretKey:
 
 def _no_key(store: Store) -> SecretKey:
     key = SecretKey(None)
-    needing = _commit(store, lambda db: unknown(db.rows, key, newest_version()))
+    needing = _commit(store, lambda db: unknown(db.rows, key))
     _check(
         not needing,
         (
@@ -171,12 +161,6 @@ def _no_key(store: Store) -> SecretKey:
             f"({', '.join(needing)})"
         ),
     )
-    plain = _commit(store, _plain)
-    if plain:
-        log.warning(
-            "secrets are stored in plain; give all servers the same --secrets-key FILE",
-            of=len(plain),
-        )
     return key
 
 
@@ -184,55 +168,24 @@ class _Adopted(NamedTuple):
     """What became of a key: whether it is that of the database, and what it does not open."""
 
     is_right: bool
-    must_erase: bool = False
     unknown: Sequence[str] = ()
 
 
 def _adopt(db: UnitOfWork, key: SecretKey, *, is_shared: bool) -> _Adopted:
-    """Let a database have this key, and encrypt what is plain."""
+    """Let a database have this key."""
     if is_shared and _known(db) not in (None, key.digest):
         return _Adopted(is_right=False)
-    plain = _plain(db)
-    for number, secret in plain:
-        db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (key.sealed(secret), number))
-    ((is_erased,),) = db.rows(
-        "INSERT INTO secret_key (id, digest, is_erased) "
-        "VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE "
-        "SET digest = excluded.digest, is_erased = coalesce(excluded.is_erased, "
-        "secret_key.is_erased) "
-        "RETURNING is_erased",
-        (key.digest, 0 if plain else None),
+    db.execute(
+        "INSERT INTO secret_key (id, digest) VALUES (1, ?) "
+        "ON CONFLICT (id) DO UPDATE SET digest = excluded.digest",
+        (key.digest,),
     )
-    needing = unknown(db.rows, key, newest_version())
-    return _Adopted(is_right=True, must_erase=is_erased == 0, unknown=needing)
+    return _Adopted(is_right=True, unknown=unknown(db.rows, key))
 
 
 def _known(db: UnitOfWork) -> str | None:
     found = db.row("SELECT digest FROM secret_key WHERE id = 1")
     return None if found is None else str(found[0])
-
-
-def _plain(db: UnitOfWork) -> list[tuple[int, str]]:
-    rows = db.rows("SELECT id, secret FROM webhook WHERE secret <> ''")
-    return [(number, secret) for number, secret in rows if not secret.startswith(SEALED)]
-
-
-def _erase(store: Store) -> None:
-    """Let nothing of the database's files have what was plain. After a failure, the next start
-    tries it again."""
-    log.info("secrets are encrypted now; the database is written anew once, which takes a while")
-    try:
-        store.forget_plain_secrets()
-    except sqlite3.Error as error:
-        problem = (
-            "free space of the database may still have secrets in plain; the next start tries again"
-        )
-        log.warning(problem, reason=str(error))
-        return
-    _commit(store, lambda db: db.execute("UPDATE secret_key SET is_erased = 1 WHERE id = 1"))
-    log.warning(
-        "backups and replicas that were made before still have secrets in plain; delete them"
-    )
 
 
 def _commit(store: Store, write: Callable[[UnitOfWork], T]) -> T:

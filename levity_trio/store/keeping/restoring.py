@@ -171,7 +171,7 @@ def restore(
                 last = _renumber(partial.path, standing.highest, IdLeap.since(held.until), billed)
                 key = (read_key(key_file) if key_file else None) or SecretKey(None)
                 rows = rows_of(FileDatabase(source))
-                unknown = secret_key.unknown(rows, key, held.schema)
+                unknown = secret_key.unknown(rows, key)
                 kept = swap(partial, database)
             return Restored(
                 held, kept, standing.lost, last, billed.last if billed else None, unknown

@@ -13,7 +13,6 @@ from contextlib import closing
 
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.beside.secret_key import SECRETS_VERSION
 from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping.checking import check_schema, numbered
@@ -60,8 +59,7 @@ def go_on(address: str, last_statement: int | None) -> Restored:
             last = _renumber(db, held, billed)
             connection.run(_REPLACE)
             connection.run(_IS_HERE)
-            if held.schema >= SECRETS_VERSION:
-                connection.run("DELETE FROM secret_key")
+            connection.run("DELETE FROM secret_key")
             connection.run("COMMIT")
             return Restored(held, None, None, last, billed.last if billed else None)
     except sqlite3.Error as error:

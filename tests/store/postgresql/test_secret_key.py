@@ -12,15 +12,14 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.beside.secret_key import SecretKey, open_key
 from levity_trio.store.engine.opening import open_store
-from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import go_on
 from tests.postgresql import Server
 
-from .stored import change, new_database, query
+from .stored import change, new_database
 
-PLAIN = (
+HOME = (
     "SET session_replication_role = replica; INSERT INTO webhook (name, url, secret, created_at, "
-    "created_by, position) VALUES ('home', 'u', 'whsec_plain', '', '', 0)"
+    "created_by, position) VALUES ('home', 'u', '{}', '', '', 0)"
 )
 
 
@@ -31,14 +30,11 @@ def start(address: PostgresqlAddress, file: Path | None, server: str = "a") -> S
 
 def test_one_key_for_all(server: Server, tmp_path: Path, log_lines: list[Any]) -> None:
     address, (first, second) = new_database(server), (tmp_path / "first", tmp_path / "second")
-    change(address, PLAIN)
-    start(address, None)  # of an earlier version; it goes on
-    assert log_lines[-1]["event"].startswith("secrets are stored in plain")
-    assert [one.check for one in check(address, lambda _name: None).problems] == ["transactions"]
+    start(address, None)  # nothing needs a key yet
     key = start(address, first)
-    ((sealed,),) = query(address, "SELECT secret FROM webhook")
-    assert key.opened(sealed) == "whsec_plain"
-    assert not check(address, lambda _name: None).problems
+    sealed = key.sealed("whsec_home")
+    change(address, HOME.format(sealed))
+    assert start(address, first).opened(sealed) == "whsec_home"
     for file, why in (
         (second, "is missing: copy that of another server"),
         (None, "give --secrets-key FILE .webhook home"),
