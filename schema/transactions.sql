@@ -495,12 +495,10 @@ CREATE TABLE power (
 CREATE INDEX power_of_day ON power (day);
 
 
--- How far `power` is. Written with it, one row; no row in a database that began with `power`.
+-- How far `power` is. Written with it, one row.
 CREATE TABLE power_work (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    revision INTEGER NOT NULL,  -- the newest of bill_work that it knows
-    -- down to which transaction those of before this table are done, newest first
-    done_from INTEGER NOT NULL
+    revision INTEGER NOT NULL  -- the newest of bill_work that it knows
 ) STRICT;
 
 

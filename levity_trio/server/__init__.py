@@ -268,7 +268,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         open_sharing(writer, reader, config.check_interval_seconds),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
-        open_metering(writer, reader, clock, config.clock_speed, lambda: central.clock_trusted),
+        open_metering(writer, reader, config.clock_speed),
         open_prices(
             Fetching(writer, reader, clock, config.time_zone),
             config.clock_speed,

@@ -15,7 +15,6 @@ from levity_trio.store.reads.money.statements import StatementFilters, closed_st
 from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet
 from levity_trio.store.reads.money.wallets import wallets as wallets_of
 from levity_trio.store.reads.pages import WantedPage
-from levity_trio.store.writes.money import wallets
 from levity_trio.store.writes.money.wallets import enter, statement_with
 from levity_trio.store.writes.people.accounts import ChangeRefused
 from tests.store.books import Books, Station, in_memory
@@ -135,17 +134,6 @@ def test_a_payment_that_came_back_opens_the_statement_that_it_named(purses: Purs
     purses.enter(LedgerKind.CHARGEBACK, -8000)
     purses.enter(LedgerKind.PAYMENT, 100)
     assert standing(purses) == [(1, "overdue", 7900), (2, "overdue", 6000)]
-
-
-def test_what_was_paid_before_this_was_stored_is_noted(purses: Purses) -> None:
-    for total in (8000, -300):
-        purses.enter(LedgerKind.STATEMENT, -total, statement=purses.statement(total))
-    purses.enter(LedgerKind.PAYMENT, 1000)
-    known = [(1, "overdue", 7000), (2, "credited", 0)]
-    assert standing(purses) == known
-    purses.books.connection.execute("DELETE FROM settlement")
-    purses.books.run(wallets.note_missing_settlements)
-    assert standing(purses) == known
 
 
 def test_a_refund_is_at_most_the_balance(purses: Purses) -> None:

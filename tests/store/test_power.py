@@ -14,10 +14,10 @@ import pytest
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now import energy_now
-from levity_trio.store.reads.transactions.power import A_DAY, DayPower, PowerWork, power_of_day
+from levity_trio.store.reads.transactions.power import A_DAY, DayPower, power_of_day
 from levity_trio.store.upkeep.metering import Metering
 from levity_trio.store.upkeep.pruning import POWER_KEPT
-from levity_trio.store.writes.load.power import delete_before, keep
+from levity_trio.store.writes.load.power import delete_before
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import NOON, Books, Station
@@ -46,16 +46,14 @@ class Kept:
 
     def __init__(self, books: Books) -> None:
         self.books = books
-        self.is_trusted = True
         self.restart()
 
     def restart(self) -> None:
         parts: tuple[Any, Any] = InlineWriter(self.books.connection), Inline(self.books)
-        self._metering = Metering(*parts, lambda: self.books.now, lambda: self.is_trusted)
+        self._metering = Metering(*parts)
 
     async def look(self) -> None:
-        while not await self._metering.look():
-            pass
+        await self._metering.look()
 
     def rows(self) -> list[tuple[int, int, int, list[int | None]]]:
         found = self.books.rows("SELECT tx_id, day, since, wh FROM power ORDER BY tx_id, day")
@@ -282,31 +280,6 @@ async def test_a_silent_charger_is_a_gap_and_the_others_go_on(
         ("CP-1", stamp(NOON.replace(minute=30, microsecond=0) + timedelta(hours=1)))
     ]
     assert day.quarters[-1] is not None
-
-
-async def test_what_was_there_before_the_table_is_filled_in(
-    books: Books, station: Station, kept: Kept
-) -> None:
-    register = 1000
-    for _ in range(45):
-        transaction = station.start(register)
-        register = charge(station, transaction, register, minutes=20)
-        station.stop(transaction, register)
-        books.wait(60)
-    books.connection.execute("DELETE FROM power")
-    revision, newest = (
-        books.value("SELECT max(revision) FROM bill_work"),
-        books.value("SELECT max(id) + 1 FROM tx"),
-    )
-    books.connection.execute("DELETE FROM power_work")
-    books.run(keep, [], PowerWork(revision, newest))
-    kept.is_trusted = False
-    await kept.look()
-    assert kept.sums() == {}, "a clock that is years ahead would leave out everything"
-    kept.is_trusted = True
-    await kept.look()
-    assert sum(kept.sums().values()) == register - 1000
-    assert books.value("SELECT done_from FROM power_work") == 0
 
 
 async def test_two_years_are_kept(books: Books, station: Station, kept: Kept) -> None:

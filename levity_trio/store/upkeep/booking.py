@@ -33,7 +33,6 @@ from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader, Sparing
-from levity_trio.store.writes.money.wallets import note_missing_settlements
 from levity_trio.wire.times import in_zone
 
 PRICED_AT_ONCE: Final = 100
@@ -97,8 +96,6 @@ class Booking:
             await self._writer.sharing.duties.wait()
             with surviving("sessions could not be booked"):
                 await self.begin()
-        with surviving("what is paid of earlier statements could not be noted"):
-            await self._writer.run(note_missing_settlements)
         while True:
             self._news = trio.Event()
             with surviving("the prices of sessions could not be kept"):

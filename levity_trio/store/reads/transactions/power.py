@@ -52,10 +52,6 @@ _OPEN: Final = (
     "SELECT id, coalesce(last_reading_at, ''), updated_at "
     "FROM tx INDEXED BY tx_open WHERE status = 'Active'"
 )
-_BELOW: Final = (
-    "SELECT id, coalesce(stop_time, '9999') FROM tx "
-    "WHERE id < ? AND status <> 'Active' ORDER BY id DESC LIMIT ?"
-)
 LAST_TIME: Final = "9999"
 
 
@@ -75,38 +71,14 @@ class TakenEnergy(NamedTuple):
     days: Sequence[DayOfTransaction]
 
 
-class PowerWork(NamedTuple):
-    """How far the table is: see `power_work` in schema/transactions.sql."""
-
-    revision: int
-    done_from: int
-
-
-def work(db: Database) -> PowerWork:
-    """Return how far the table is; a new database has nothing from before."""
-    return next(
-        (
-            PowerWork(*row)
-            for row in db.execute(
-                "SELECT revision, done_from FROM power_work WHERE id = 1"
-            ).fetchall()
-        ),
-        PowerWork(0, 0),
-    )
+def known_revision(db: Database) -> int:
+    """Return how far the table is: the newest revision of bill_work that it knows."""
+    return int(db.execute("SELECT coalesce(max(revision), 0) FROM power_work").fetchone()[0])
 
 
 def open_now(db: Database) -> Mapping[int, tuple[str, str]]:
     """Return what changes of open transactions with each reading, by their ids."""
     return {number: (read, updated) for number, read, updated in db.execute(_OPEN).fetchall()}
-
-
-def below(db: Database, number: int, since: str, most: int) -> tuple[list[int], int]:
-    """Return the next ended transactions below an id, those that ended since a time, and whereafter
-    to go on; 0 at the end."""
-    found = db.execute(_BELOW, (number, most)).fetchall()
-    return [one for one, ended in found if ended >= since], found[-1][0] if len(
-        found
-    ) == most else 0
 
 
 def taken(db: Database, numbers: Sequence[int]) -> list[TakenEnergy]:

@@ -7,26 +7,25 @@ from collections.abc import Sequence
 from typing import Final
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.transactions.power import PowerWork, TakenEnergy
+from levity_trio.store.reads.transactions.power import TakenEnergy
 
 _DELETE: Final = "DELETE FROM power WHERE tx_id = ? AND day >= ?"
 _KEEP: Final = "INSERT INTO power (tx_id, day, since, wh) VALUES (?, ?, ?, ?)"
 _DONE: Final = (
-    "INSERT INTO power_work (id, revision, done_from) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE"
-    " SET revision = max(power_work.revision, excluded.revision),"
-    " done_from = min(power_work.done_from, excluded.done_from)"
+    "INSERT INTO power_work (id, revision) VALUES (1, ?) ON CONFLICT (id) "
+    "DO UPDATE SET revision = max(power_work.revision, excluded.revision)"
 )
 
 
-def keep(db: UnitOfWork, found: Sequence[TakenEnergy], done: PowerWork | None = None) -> None:
-    """Store what transactions took in place of what was stored of them, and how far that is
-    done."""
+def keep(db: UnitOfWork, found: Sequence[TakenEnergy], revision: int | None = None) -> None:
+    """Store what transactions took in place of what was stored of them, and up to which revision of
+    bill_work that is done."""
     for one in found:
         db.execute(_DELETE, (one.transaction, one.from_day))
         for day in one.days:
             db.execute(_KEEP, (one.transaction, *day))
-    if done is not None:
-        db.execute(_DONE, done)
+    if revision is not None:
+        db.execute(_DONE, (revision,))
 
 
 def delete_before(db: UnitOfWork, day: int, seconds: float) -> tuple[int, bool]:

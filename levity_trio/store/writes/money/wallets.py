@@ -256,11 +256,6 @@ _SETTLEMENT: Final = (
     "WHERE (settlement.asked, settlement.paid, settlement.due_on) "
     "<> (excluded.asked, excluded.paid, excluded.due_on)"
 )
-_UNSETTLED: Final = (
-    "SELECT id FROM account WHERE EXISTS (SELECT 1 FROM statement "
-    "WHERE account_id = account.id AND number IS NOT NULL "
-    "AND NOT EXISTS (SELECT 1 FROM settlement WHERE statement_id = statement.id))"
-)
 _PAYMENT_BEFORE: Final = (
     "SELECT statement_id FROM ledger "
     "WHERE account_id = ? AND kind = 'payment' AND amount = ? ORDER BY id DESC LIMIT 1"
@@ -337,12 +332,6 @@ def note_settlement(db: UnitOfWork, account: int) -> None:
     statements, _credit = standing_of_statements(db.rows, account)
     for one in statements:
         db.execute(_SETTLEMENT, (one.id, one.asked, one.paid, one.due_on.isoformat()))
-
-
-def note_missing_settlements(db: UnitOfWork) -> None:
-    """Store what is paid of the statements that were closed before this was stored."""
-    for (account,) in db.rows(_UNSETTLED):
-        note_settlement(db, account)
 
 
 def _named_by(db: UnitOfWork, entry: LedgerEntry) -> LedgerEntry:
