@@ -151,8 +151,8 @@ OVERLAP = (
     "'overlap', 'it overlaps', '\"it overlaps\"', '{}', '[]', updated_at FROM tx WHERE id = ?"
 )
 HELD_BACK = (
-    "UPDATE tx SET review = 'it overlaps', review_told = '\\"it overlaps\\"', confidence = 'doubtful' "
-    "WHERE id = ?"
+    "UPDATE tx SET review = 'it overlaps', review_told = '\"it overlaps\"', "
+    "confidence = 'doubtful' WHERE id = ?"
 )
 PRICE = "UPDATE booked_cost SET amount = 117 WHERE tx_id = ?"
 

@@ -42,6 +42,7 @@ from levity_trio.store.keeping.copies import STAMPED, copy, open_copy, open_part
 from levity_trio.store.keeping.restoring import RESTORING, swap
 from levity_trio.store.reads.site.database import newest
 from levity_trio.store.reads.transactions.recheck import DifferenceCause, compare
+from levity_trio.told import stored
 from levity_trio.wire.times import shifted_stamp
 
 ACKNOWLEDGED: Final = STAMPED.keys() - {"run", "tx_event", "event"}
@@ -111,10 +112,11 @@ def _replayed(connection: FileConnection) -> list[Mapping[str, object]]:
     # What a session would cost by its new figure is asked of the database, and undone.
     connection.begin()
     for number, difference in judged.items():
-        then = difference.then
+        then, doubts = difference.then, difference.then.words or None
         connection.execute(
-            "UPDATE tx SET energy_delivered = ?, confidence = ?, review = ? WHERE id = ?",
-            (then.wh, then.confidence, then.words or None, number),
+            "UPDATE tx SET energy_delivered = ?, confidence = ?, review = ?, review_told = ? "
+            "WHERE id = ?",
+            (then.wh, then.confidence, doubts, stored(doubts), number),
         )
     rule, priced = rule_of_book(rows), dict[int, BookDifference]()
     numbers = [number for (number,) in rows(_PRICED, (since,))]
