@@ -299,13 +299,12 @@ CREATE TABLE statement (
     party_digest TEXT,  -- of the names on it, with salt, so that they can go
     previous_digest TEXT,
     digest TEXT UNIQUE,
-    -- it keeps the one with which it was closed; '': it was closed before there were several
+    -- it keeps the one with which it was closed; NULL: that of the template
     language TEXT,
-    -- what was open then, and what was paid since the one before, in JSON; NULL: it is said by
-    -- another one of the closing, or was not stored yet
+    -- what was open then, and what was paid since the one before, in JSON; NULL: another one of the
+    -- closing says it
     before TEXT,
-    -- SHA-256 over the stored evidence of its sessions, in hex; NULL: it was closed before that was
-    -- sealed
+    -- SHA-256 over the stored evidence of its sessions, in hex
     evidence TEXT,
     -- the newest ids that the evidence covers, in JSON
     evidence_until TEXT,
@@ -401,8 +400,6 @@ CREATE TABLE statement_party (
     sheet TEXT,
     CHECK ((party IS NULL) = (removed_at IS NOT NULL))
 ) STRICT;
-CREATE INDEX statement_without_sheet ON statement_party (statement_id)
-    WHERE party IS NOT NULL AND sheet IS NULL;
 
 -- Names go once, and never become others.
 CREATE TRIGGER statement_party_is_kept BEFORE DELETE ON statement_party
@@ -412,9 +409,9 @@ BEFORE UPDATE OF party, statement_id, removed_at, removed_by ON statement_party
 WHEN OLD.party IS NULL OR NEW.party IS NOT NULL OR NEW.statement_id <> OLD.statement_id
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
--- It is made once, and goes with the names.
+-- It goes with the names.
 CREATE TRIGGER statement_sheet_stays BEFORE UPDATE OF sheet ON statement_party
-WHEN (NEW.sheet IS NULL) <> (NEW.party IS NULL) OR (NEW.sheet IS NOT NULL AND OLD.sheet IS NOT NULL)
+WHEN NEW.sheet IS NOT NULL OR NEW.party IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 -- Whoever deletes the names need not know of the sheet.
@@ -453,7 +450,7 @@ CREATE TABLE ledger (
     currency TEXT NOT NULL,
     statement_id INTEGER REFERENCES statement (id),
     tx_id INTEGER REFERENCES tx (id),
-    -- that a payment service gave to a top-up, as long as there were such services
+    -- whose request it is, and the key that it gave: the same one enters nothing twice
     service_id TEXT UNIQUE,
     reason TEXT NOT NULL,  -- what a person says, or the text of the transfer in the file of a bank
     entered_at TEXT NOT NULL,

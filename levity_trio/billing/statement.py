@@ -167,7 +167,7 @@ class Position:
     charger_serial: str | None = None
     """That of the charger, where the serial number of its meter is not known."""
     measured: MeasuringMethod | None = None
-    """This is None for what was closed before it was kept."""
+    """This is None for a base fee, and where nothing is asked for."""
     signed: str | None = None
     """The fingerprint of the key by which signed values prove the energy; after "told " if only the
     charger told that key."""
@@ -233,8 +233,8 @@ class OpenBefore:
     month: date
     due_on: date
     amount: int
-    printed_number: str = ""
-    """The number as it stands on its paper; empty where this was not kept yet."""
+    printed_number: str
+    """The number as it stands on its paper."""
 
 
 @record
@@ -297,7 +297,7 @@ class Statement:
     left_on: date | None = None
     """The last day of a household that moved out in the month."""
     before: AccountBefore | None = None
-    """This is None on a statement of before it was stored."""
+    """This is None where another statement of the closing says it."""
     tariffs: tuple[tuple[str, date, str], ...] = ()
     """Name, first day, and prices in words of the tariffs by which it was computed."""
 

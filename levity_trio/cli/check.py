@@ -85,14 +85,7 @@ def check(*, database: DatabaseAddress, is_json: bool) -> int:
 
 def _in_sum(evidence: Sequence[StatementEvidence]) -> Iterator[str]:
     """Yield how many statements rest on what they sealed, and from how many names were removed."""
-    counts = Counter(
-        "closed before it was sealed"
-        if one.differing is None
-        else "changed since"
-        if one.differing
-        else "as sealed"
-        for one in evidence
-    )
+    counts = Counter("changed since" if one.differing else "as sealed" for one in evidence)
     if counts:
         listed = ", ".join(f"{count} {words}" for words, count in sorted(counts.items()))
         yield f"Evidence of {_statements(len(evidence))}: {listed}."

@@ -128,13 +128,7 @@ def _texts_in(value: object) -> Iterator[str]:
 
 def _template(paper: Paper) -> DocumentTemplate:
     """Return the words and formats of a paper."""
-    template = chosen(paper.templates, paper.language or None)
-    # Before papers had a language, the reference was the number alone.
-    has_reference = "payment_reference" in (paper.templates[0] or "")
-    if paper.language != "" or has_reference:
-        return template
-    words = {**template.values["words"], "payment_reference": "{number}"}
-    return DocumentTemplate({**template.values, "words": words})
+    return chosen(paper.templates, paper.language)
 
 
 _WITHOUT_FONTS: Final[dict[DocumentForm, Maker]] = {

@@ -39,9 +39,8 @@ class Paper(NamedTuple):
 
     `templates` are texts of TOML files: the first counts, or, if this program cannot use it any
     longer, the next; None is the one of this program. One in another language than `language` does
-    not count; None: the template says it; "": so it does, and the statement was closed before
-    papers had a language. `sheet` is what was kept of a closed statement: that is printed, whatever
-    the templates say by now.
+    not count; None: the template says it. `sheet` is what was kept of a closed statement: that is
+    printed, whatever the templates say by now.
     """
 
     statements: tuple[Statement, ...]

@@ -225,7 +225,7 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
         for one in before.open:
             month = template.day(one.month, "month")
             due = template.day(one.due_on)
-            number = tidy(one.printed_number or str(one.number))
+            number = tidy(one.printed_number)
             words = template.say("open_before", number=number, month=month, date=due)
             rows.append((words, one.amount))
         if before.credit:

@@ -62,8 +62,6 @@ SPLITS: Final = {
     Split.POWER: "windows_power",
     Split.EVENLY: "windows_evenly",
 }
-_REFERENCE: Final = "{number}, {household}"
-"""The reference for a file that lacks it, without words of another language."""
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that override the direction of the text after them. Names do not need them; they could
 turn an amount round. The marks U+200E and U+200F stay: they are needed, and harmless."""
@@ -331,7 +329,6 @@ def parse(text: str) -> DocumentTemplate:
         raise TemplateProblem(why)
     words = values.get("words")
     if isinstance(words, dict):
-        words.setdefault("payment_reference", _REFERENCE)
         # Words that came after the file was written are those of this program.
         for name in _ENGLISH_VALUES["words"].keys() - words.keys():
             own = of_program(known_language(str(values.get("language"))))

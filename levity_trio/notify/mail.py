@@ -63,8 +63,7 @@ async def send(letter: Letter, sender: Sender, settings: ServerConfig) -> str:
 
 
 def _message(letter: Letter, sender: Sender) -> bytes:
-    """Return a mail as it is sent. Raises Unsent for an address that is none, as older versions
-    took some."""
+    """Return a mail as it is sent. Raises Unsent for an address that is none."""
     if not MAIL_ADDRESS.fullmatch(letter.to):
         raise Unsent(Told("{1} is not a mail address", letter.to), is_refused=True)
     message = EmailMessage(policy=SMTP)

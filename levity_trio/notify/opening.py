@@ -20,7 +20,6 @@ from levity_trio.notify.rounds import MAIL, PUSH, Ways
 from levity_trio.notify.statements import (
     Mailed,
     MailingOrder,
-    keep_sheets,
     mail_reminder,
     mail_statements,
 )
@@ -174,7 +173,6 @@ async def _run(around: Around, telling: Telling, lanes: Sequence[Lane]) -> None:
                 )
         await writer.run(messages.begin_again)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_sheets, around.reader, writer)
         nursery.start_soon(telling.run)
         for lane in lanes:
             nursery.start_soon(lane.run)

@@ -18,11 +18,9 @@ from levity_trio.notify.rounds import Ways, reminder_mail, statement_mail
 from levity_trio.records import record
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.database import Database, rows_of
-from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.money import closing
 from levity_trio.store.writes.people.messages import NewMessage, add
 from levity_trio.store.writes.people.recipients import stand_for_households
 from levity_trio.told import Told
@@ -35,11 +33,6 @@ _CLOSED: Final = """
         AND number IS NOT NULL
         AND (CAST(?2 AS INTEGER) IS NULL OR account_id = ?2)
     ORDER BY number
-"""
-_WITHOUT_SHEET: Final = """
-    SELECT statement_id
-    FROM statement_party
-    WHERE party IS NOT NULL AND sheet IS NULL AND statement_id > 0
 """
 _EARLIER: Final = """
     SELECT
@@ -159,21 +152,3 @@ def sheet_text(one: Printed) -> str:
     from levity_trio.documents.making import sheet_of  # noqa: PLC0415 - takes memory, and is seldom needed
 
     return kept(sheet_of(as_paper(one)))
-
-
-async def keep_sheets(reader: Reader, writer: Writer) -> None:
-    """Keep what statements say that were closed before this was kept: once, so that no later
-    version says it otherwise.
-
-    What cannot be made now is logged, and tried again at the next start.
-    """
-
-    def sheet(db: Database, statement: int) -> str:
-        return sheet_text(next(printed(rows_of(db), (statement,))))
-
-    with surviving("what earlier statements say could not be kept"):
-        rows = await reader.run(lambda db: db.execute(_WITHOUT_SHEET).fetchall())
-        for (statement,) in rows:
-            with surviving("what a statement says could not be kept", statement=statement):
-                text = await reader.run(partial(sheet, statement=statement))
-                await writer.run(closing.keep_sheet, statement, text)

@@ -293,7 +293,7 @@ async def told_all(
     "mail", ["flat..seven@example.org", "flat7.@example.org", "=?b?flat?=@example.org"]
 )
 async def test_an_address_that_is_none_holds_up_nobody(site: Site, mail: str) -> None:
-    """Older versions took these, and the library of mail raises for them."""
+    """The library of mail raises for these."""
     for one in (mail, "there@example.org"):
         site.add(mail=one)
     problem = f"{mail} is not a mail address"

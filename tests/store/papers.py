@@ -31,12 +31,10 @@ FIRST_DIGEST: Final = "0" * 64
 
 
 class Papers:
-    """The billing of a site. Its statements are given as they should look. Earlier versions kept no
-    sheets."""
+    """The billing of a site. Its statements are given as they should look."""
 
-    def __init__(self, connection: sqlite3.Connection, *, keeps_sheets: bool = True) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.keeps_sheets = keeps_sheets
 
     def rows(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, tuple(values)).fetchall()
@@ -148,20 +146,16 @@ class Papers:
     ) -> None:
         figures, positions = self.drafted(statement_id)
         (said,) = not_closed(self.rows, [(figures, positions)])
-        sheet = (
-            sheet_text(as_closed(said, number, previous, CLOSED_AT)) if self.keeps_sheets else None
-        )
-        seal = None if sheet is None else party_digest(f"salt{sheet}")
+        sheet = sheet_text(as_closed(said, number, previous, CLOSED_AT))
         names, _ = names_now(self.rows, figures, positions)
-        party = names_text(names, "salt", seal)
+        party = names_text(names, "salt", party_digest(f"salt{sheet}"))
         add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
         self.rows(add, [statement_id, party, sheet])
         self.rows(
             "UPDATE statement "
-            "SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?, "
-            "language = ? "
+            "SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ? "
             "WHERE id = ?",
-            [closing, number, previous, digest, None if self.keeps_sheets else "", statement_id],
+            [closing, number, previous, digest, statement_id],
         )
 
     def _statement(self, account: int, one: Statement) -> int:

@@ -304,8 +304,8 @@ def test_a_credit_that_was_paid_out_is_not_carried(biller: Biller, station: Stat
     biller.books.connection.execute(
         "INSERT INTO ledger (account_id, kind, amount, currency, statement_id, reason, "
         "entered_at, entered_by) "
-        "SELECT account_id, 'refund', -90, 'EUR', id, 'paid out', '', 'cleo' "
-        "FROM statement WHERE number = 2"
+        "SELECT account_id, 'refund', -90, 'EUR', id, 'paid out', '2026-05-02T10:00:00.000Z', "
+        "'cleo' FROM statement WHERE number = 2"
     )
     charge(station, 10_000)
     month_is_over(biller.books, 5)
@@ -358,7 +358,7 @@ def test_what_something_changed_of_since_it_was_computed_is_not_closed(
         books.connection.execute(
             "INSERT INTO ledger (account_id, kind, amount, currency, reason, entered_at, "
             "entered_by) "
-            f"VALUES ({ANNA}, 'payment', 5, 'EUR', '', '', '')"
+            f"VALUES ({ANNA}, 'payment', 5, 'EUR', '', '2026-04-02T10:00:00.000Z', '')"
         )
     elif what == "tariff":
         biller.add(FLAT.replace("Flat", "Other"))

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-import trio
 
 from levity_trio.billing.statement import Owner, Party
 from levity_trio.documents import template as templates
@@ -18,7 +17,7 @@ from levity_trio.documents.paper import DocumentForm, Paper
 from levity_trio.documents.sheet import kept, of_kept
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, DocumentTemplate, of_program
-from levity_trio.notify.statements import as_paper, keep_sheets
+from levity_trio.notify.statements import as_paper
 from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.keeping import statements
@@ -28,9 +27,8 @@ from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.documents import statements as forms
 from tests.documents.reading import pdf_text
-from tests.store.bills import ANNA, BEN, Biller, InlineReader, charge, house_of_two, month_is_over
+from tests.store.bills import ANNA, BEN, Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
-from tests.store.papers import Papers
 from tests.store.reading import reading, view
 
 BANK = "DE02120300000000202051"
@@ -245,76 +243,3 @@ def test_a_closing_whose_sheets_say_something_else_meanwhile_closes_nothing(
     books.connection.execute(change)
     assert books.run(closing.close, closable) is None
     assert biller.close("2026-04").first == books.value("SELECT next_number FROM billing") - 1
-
-
-# What was closed before
-
-
-@pytest.fixture
-def papers(books: Books) -> Papers:
-    return Papers(books.connection, keeps_sheets=False)
-
-
-def keep(books: Books) -> None:
-    """Keep what earlier statements say, as a server does when it starts."""
-
-    class Writer:
-        async def run(self, write: Any, *args: Any) -> Any:
-            await trio.lowlevel.checkpoint()
-            return books.run(write, *args)
-
-    trio.run(keep_sheets, InlineReader(books), Writer())  # type: ignore[arg-type]
-
-
-WITHOUT_WORDS = ENGLISH_TEXT.replace('payment_reference = "Statement {number}, {household}"\n', "")
-WITH_WORDS = ENGLISH_TEXT.replace('"Statement {number}, ', '"Bill {number}, ')
-
-
-@pytest.mark.parametrize(
-    ("template", "reference"),
-    [
-        (None, "1"),
-        (WITHOUT_WORDS, "1"),
-        (ENGLISH_TEXT.replace('"Statement {number}', '"Bill {number}'), "Bill 1, Anna"),
-    ],
-)
-def test_earlier_statements_are_kept_at_the_next_start_with_the_reference_that_they_had(
-    books: Books,
-    papers: Papers,
-    template: str | None,
-    reference: str,
-    later_version: Callable[[], None],
-) -> None:
-    papers.closed(replace(forms.one_line(), to=replace(forms.ANNA, name="Anna")), template=template)
-    before = printout(books, 1)
-    assert before.reference == reference
-    keep(books)
-    assert printout(books, 1) == before
-    later_version()
-    keep(books)
-    assert printout(books, 1) == before
-
-
-@pytest.mark.logs_errors
-def test_a_statement_that_cannot_be_printed_keeps_no_other_waiting(
-    books: Books, papers: Papers
-) -> None:
-    right = papers.biller(forms.OWNER)
-    wrong = papers.biller(forms.OWNER, "of another program = true")
-    one = forms.one_line()
-    accounts = [papers.account(replace(forms.ANNA, name=name)) for name in ("Anna", "Ben", "Cleo")]
-    for account, biller in zip(accounts, (wrong, right, wrong), strict=True):
-        papers.close(papers.draft((account, one)), biller, account)
-        one = replace(one, positions=(replace(one.positions[0], transaction=account + 100),))
-    keep(books)
-    assert books.rows("SELECT statement_id FROM statement_party WHERE sheet IS NOT NULL") == [(2,)]
-    papers.biller(forms.OWNER)
-    keep(books)
-    assert books.value("SELECT count(*) FROM statement_party WHERE sheet IS NULL") == 0
-
-
-def test_what_lost_its_names_gets_no_sheet(books: Books, papers: Papers) -> None:
-    papers.closed(forms.one_line())
-    papers.remove_names(1)
-    keep(books)
-    assert books.rows("SELECT party, sheet FROM statement_party") == [(None, None)]

@@ -6,11 +6,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from random import Random
-from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -19,13 +16,10 @@ from hypothesis import strategies as st
 from levity_trio.billing.statement import MeasuringMethod
 from levity_trio.documents.making import open_maker, sheet_of
 from levity_trio.documents.paper import DocumentForm, Paper
-from levity_trio.documents.sheet import LabelledValues, Table, kept
-from levity_trio.documents.template import DocumentTemplate, of_program
+from levity_trio.documents.sheet import Table
+from levity_trio.documents.template import of_program
 from levity_trio.store.billing.registers import registers_of
-from levity_trio.store.billing.statements import FIGURES, UNREAD, content_of
-from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import rows_of
-from levity_trio.store.keeping import statements
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from tests.documents.reading import pdf_text, squashed
@@ -33,10 +27,9 @@ from tests.sizes import size
 from tests.store.bills import HOUR, Biller, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.lies import LIES, liar_story
-from tests.store.older import program_of
-from tests.store.reading import reading, view
+from tests.store.reading import reading
 from tests.store.stories import play
-from tests.store.test_kept_sheets import OWNER, bill_by, paper
+from tests.store.test_kept_sheets import paper
 from tests.store.test_statement_stories import EVENTS, Event, Year
 
 
@@ -352,78 +345,3 @@ def made(one: Paper, form: DocumentForm) -> bytes:
         content = make(one)
     assert isinstance(content, bytes)
     return content
-
-
-# Closed before
-
-
-OLD: Final = 92
-
-
-@pytest.mark.sqlite
-def test_a_statement_that_was_closed_before_stays_as_it_was(
-    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A database of the schema before, with two closed months, goes through the later steps."""
-
-    def content(figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> str:
-        of_then = figures[: FIGURES.index("before")]
-        return content_of(of_then, [row[:UNREAD] for row in positions])
-
-    monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
-    monkeypatch.setattr(DocumentTemplate, "metered", lambda *_: "")
-    biller = Biller(house_of_two(books))
-    bill_by(books, OWNER)
-    station = Station(books)
-    number = charge(station, 4000)
-    close(biller, 3)
-    correct(books, number, 3000)
-    charge(station, 20_000, "Ben")
-    close(biller, 4)
-    monkeypatch.undo()
-    path = tmp_path / "site.db"
-    with program_of(OLD), open_database(path) as old:
-        copy(books.connection, old)
-    before = [printout_of(books, number) for number in (1, 2, 3)]
-    with open_database(path) as connection:
-        site = Books.__new__(Books)
-        site.connection = connection
-        assert [*statements.sealed(view(connection)), *statements.sums(view(connection))] == []
-        assert [printout_of(site, number) for number in (1, 2, 3)] == before
-        assert connection.execute(
-            "SELECT DISTINCT begin_wh, end_wh, meter_serial, charger_serial, measured FROM position"
-        ).fetchall() == [(None,) * 5]
-
-
-def printout_of(books: Books, number: int) -> tuple[str, ...]:
-    """Return what a closed statement says, reference, bank code and figures."""
-    one = paper(books, number)
-    sheet = sheet_of(one)
-    codes = [block.code for block in sheet.blocks if isinstance(block, LabelledValues)]
-    figures = books.rows(
-        "SELECT number, total, taxes, digest FROM statement WHERE number = ?", number
-    )
-    return (kept(sheet), sheet.reference, *codes, *map(str, figures))
-
-
-def copy(new: Any, old: Any) -> None:
-    """Fill a database of an earlier schema with those rows of one of today that it knows."""
-    triggers = old.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    old.execute("PRAGMA foreign_keys = OFF")
-    for name, _ in triggers:
-        old.execute(f"DROP TRIGGER {name}")
-    tables = old.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    ).fetchall()
-    for (table,) in tables:
-        of_old, of_new = (
-            [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for db in (old, new)
-        )
-        columns = [name for name in of_old if name in of_new]
-        old.execute(f"DELETE FROM {table}")
-        rows = new.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
-        marks = ", ".join("?" * len(columns))
-        for row in rows:
-            old.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", row)
-    for _, sql in triggers:
-        old.execute(sql)

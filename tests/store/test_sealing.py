@@ -3,18 +3,10 @@ none half closed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from levity_trio.store.billing.statements import (
-    FIGURES,
-    OF_POSITION,
-    UNREAD,
-    UNTOLD,
-    content_of,
-)
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
@@ -98,6 +90,9 @@ ADD = (
         ("UPDATE position SET end_wh = 9 WHERE statement_id = 1", "statement 1 was changed"),
         ("UPDATE position SET meter_serial = 'X' WHERE statement_id = 1", "statement 1 was"),
         ("UPDATE statement SET before = NULL WHERE number = 1", "statement 1 was changed"),
+        ("UPDATE statement SET (evidence, evidence_until) = (NULL, NULL)", "evidence of 1"),
+        ("UPDATE statement SET evidence = NULL", "evidence of 4"),
+        ("UPDATE statement_party SET sheet = NULL WHERE statement_id = 1", "what statement 1 says"),
         ("DELETE FROM position WHERE statement_id = 1", "statement 1 was changed"),
         (ADD, "statement 1 was changed"),
         (
@@ -137,37 +132,6 @@ def test_a_statement_that_was_made_anew_with_new_digests_does_not_follow(biller:
     assert "statement 2 does not follow the one before: one of them was made later" in found(
         biller.books
     )
-
-
-WITHOUT_REGISTERS = ", ".join(f"{name} = NULL" for name in OF_POSITION[UNREAD:])
-
-
-@pytest.fixture
-def sealed_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seals are those of before reasons were texts, and before it was stored what is open."""
-
-    def content(figures: Sequence[object], positions: Sequence[Sequence[object]]) -> str:
-        of_then = figures[: FIGURES.index("before")]
-        return content_of(of_then, [row[:UNTOLD] for row in positions])
-
-    monkeypatch.setattr("levity_trio.store.billing.numbering.content_of", content)
-
-
-@pytest.mark.sqlite
-@pytest.mark.usefixtures("sealed_as_before")
-def test_a_seal_of_before_holds_although_reasons_are_texts_now(biller: Biller) -> None:
-    books = biller.books
-    behind_the_guards(books, f"UPDATE position SET {WITHOUT_REGISTERS}")
-    behind_the_guards(
-        books, "UPDATE statement SET (before, evidence, evidence_until) = (NULL, NULL, NULL)"
-    )
-    behind_the_guards(books, "UPDATE position SET told = '\"x\"' WHERE statement_id = 2")
-    assert found(books) == []
-    behind_the_guards(books, "UPDATE position SET end_wh = 1 WHERE statement_id = 1")
-    assert found(books) == ["statement 1 was changed after it was closed"]
-    behind_the_guards(books, f"UPDATE position SET {WITHOUT_REGISTERS}")
-    books.connection.execute("UPDATE position SET reason = 'x' WHERE statement_id = 2")
-    assert found(books) == ["statement 2 was changed after it was closed"]
 
 
 @pytest.mark.sqlite

@@ -79,7 +79,7 @@ def test_what_is_written_as_json_is_read_again(
 ) -> None:
     assert lines_of(lines_text(lines)) == tuple(lines)
     assert taxes_of(taxes_text(taxes)) == tuple(taxes)
-    assert names_of(names_text(names, "salt")) == names
+    assert names_of(names_text(names, "salt", "sheet")) == names
 
 
 def test_a_price_keeps_the_decimals_that_it_was_given() -> None:
@@ -89,9 +89,8 @@ def test_a_price_keeps_the_decimals_that_it_was_given() -> None:
 
 def test_equal_names_give_equal_texts_whatever_their_order() -> None:
     names = Names(party=forms.ANNA, vehicles={3: "Zoe", 12: "Leaf"})
-    assert names_text(names, "salt") == names_text(
-        replace(names, vehicles={12: "Leaf", 3: "Zoe"}), "salt"
-    )
+    others = replace(names, vehicles={12: "Leaf", 3: "Zoe"})
+    assert names_text(names, "salt", "sheet") == names_text(others, "salt", "sheet")
 
 
 @pytest.mark.parametrize(

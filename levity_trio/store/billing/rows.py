@@ -25,11 +25,6 @@ _OF_LINE: Final = fields_of(Line)
 _MARKS: Final = {1: "is_divided", 2: "is_fallback", 4: "is_unmeasured"}
 """How the marks of a quarter are stored: as the sum of these."""
 _OF_TAX: Final = fields_of(TaxSum)
-_FIRST_FIELDS: Final = {
-    "open": ("number", "month", "due_on", "amount"),
-    "moved": ("day", "kind", "amount", "statement"),
-}
-"""The first version stored these as lists."""
 
 
 @record
@@ -105,20 +100,12 @@ def before_text(before: AccountBefore) -> str:
     return msgspec.json.encode(before, order="sorted").decode()
 
 
-def before_of(text: str | None) -> AccountBefore | None:
+def before_of(text: str) -> AccountBefore:
     """Return how an account stood by a text of `statement.before`."""
-    if text is None:
-        return None
-    row = orjson.loads(text)
-    for name, fields in _FIRST_FIELDS.items():
-        row[name] = [
-            dict(zip(fields, one, strict=True)) if isinstance(one, list) else one
-            for one in row[name]
-        ]
-    return msgspec.convert(row, AccountBefore)
+    return msgspec.json.decode(text, type=AccountBefore)
 
 
-def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
+def names_text(names: Names, salt: str, sheet: str) -> str:
     """Return names as the text of `statement_party.party`. Without salt, names could be guessed
     from its digest.
 
@@ -138,7 +125,7 @@ def names_text(names: Names, salt: str, sheet: str | None = None) -> str:
             "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
             "reasons": {str(one): stored(text) for one, text in names.reasons.items()},
             **({} if names.left_on is None else {"left_on": names.left_on.isoformat()}),
-            **({} if sheet is None else {"sheet": sheet}),
+            "sheet": sheet,
         }
     )
 
@@ -151,7 +138,7 @@ def names_of(text: str) -> Names:
         party=Party(name=row["name"], address=tuple(row["address"]), contact=row["contact"]),
         spaces={_connector(key): name for key, name in row["spaces"].items()},
         vehicles={int(vehicle): name for vehicle, name in row["vehicles"].items()},
-        reasons={int(one): of_stored(text) for one, text in row.get("reasons", {}).items()},
+        reasons={int(one): of_stored(text) for one, text in row["reasons"].items()},
         left_on=date.fromisoformat(left_on) if left_on else None,
     )
 

@@ -26,14 +26,13 @@ _MOVED: Final = (
     "FROM ledger WHERE account_id = ?) AS entry GROUP BY named, amount > 0"
 )
 _NEWEST: Final = (
-    "SELECT before, closed_at FROM statement JOIN closing ON closing.id = closing_id "
-    "WHERE statement.account_id = ? AND number IS NOT NULL "
-    "ORDER BY before IS NULL, number DESC LIMIT 1"
+    "SELECT before FROM statement WHERE account_id = ? AND number IS NOT NULL "
+    "AND before IS NOT NULL ORDER BY number DESC LIMIT 1"
 )
 _SINCE: Final = (
     "SELECT paid_on, entered_at, kind, amount, "
     "(SELECT number FROM statement WHERE statement.id = statement_id) "
-    "FROM ledger WHERE account_id = ? AND id > ? AND entered_at > ? "
+    "FROM ledger WHERE account_id = ? AND id > ? "
     "AND kind NOT IN ('statement', 'charge') AND tx_id IS NULL ORDER BY id"
 )
 _NEWEST_ENTRY: Final = "SELECT coalesce(max(id), 0) FROM ledger WHERE account_id = ?"
@@ -86,13 +85,9 @@ def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
         if one.paid < one.asked
     ]
 
-    # Statements of before this was stored know no entry, but when they were closed.
-    known, closed_at = 0, ""
-    for text, closed in rows(_NEWEST, (account,)):
-        before = before_of(text)
-        known, closed_at = (0, closed) if before is None else (before.newest, "")
+    known = [before_of(text).newest for (text,) in rows(_NEWEST, (account,))] or [0]
     moved: list[MoneyEntry] = []
-    for paid_on, entered_at, kind, amount, statement in rows(_SINCE, (account, known, closed_at)):
+    for paid_on, entered_at, kind, amount, statement in rows(_SINCE, (account, *known)):
         day = date.fromisoformat(paid_on) if paid_on else local_day(entered_at, zone)
         moved.append(MoneyEntry(day=day, kind=kind, amount=amount, statement=statement))
     ((newest,),) = rows(_NEWEST_ENTRY, (account,))

@@ -63,7 +63,7 @@ class Figures(NamedTuple):
     total: int
     is_carried: int
     before: str | None = None
-    """How the account stood. Seals of before covered it not, nor what follows."""
+    """How the account stood."""
     evidence: str | None = None
     evidence_until: str | None = None
 
@@ -89,7 +89,7 @@ class PositionRow(NamedTuple):
     lines: str
     amount: int
     told: str | None
-    """The reason as a text. Seals of before covered it not, nor what follows."""
+    """The reason as a text."""
     begin_wh: int | None = None
     end_wh: int | None = None
     meter_serial: str | None = None
@@ -100,9 +100,6 @@ class PositionRow(NamedTuple):
 
 FIGURES: Final = Figures._fields
 OF_POSITION: Final = PositionRow._fields
-UNTOLD: Final = OF_POSITION.index("told")
-UNREAD: Final = OF_POSITION.index("begin_wh")
-"""How many columns of a position the seals of before these cover."""
 UNASKED: Final = (PositionKind.HELD_BACK, PositionKind.UNPRICED)
 """They have no lines."""
 _STATEMENT: Final = (
@@ -112,7 +109,7 @@ _STATEMENT: Final = (
     "JOIN statement_party ON statement_id = statement.id "
     "WHERE statement.id = ?"
 )
-_POSITIONS: Final = (
+POSITIONS: Final = (
     f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
 )
 _LINE: Final = (
@@ -165,9 +162,8 @@ class Printed(NamedTuple):
     """A statement, its templates, its language, and what it said when it was closed.
 
     The templates are the biller's of its closing, and the newest; None is the one of this program.
-    The language is that of the household, as it was at the closing; None: that of the template; "":
-    it was closed before papers had one. The sheet is None if it is not closed, after the names were
-    removed, and until it is made of what was closed before sheets were.
+    The language is that of the household, as it was at the closing; None: that of the template. The
+    sheet is None if it is not closed, and after the names were removed.
     """
 
     statement: Statement
@@ -210,14 +206,11 @@ def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
         )
         figures, positions = (
             Figures(*values),
-            [PositionRow(*row) for row in rows(_POSITIONS, (statement_id,))],
+            [PositionRow(*row) for row in rows(POSITIONS, (statement_id,))],
         )
-        biller = billers(biller_id) if biller_id else newest
-        owner = _owner(biller)
-        if not biller_id:
-            # Nobody had said who bills, so no prefix stood before its number.
-            owner = replace(owner, number_prefix=None)
-        one = statement_of(rows, figures, positions, names_of(party) if party else None, owner)
+        biller = billers(biller_id)
+        names = names_of(party) if party else None
+        one = statement_of(rows, figures, positions, names, _owner(biller))
         closed = replace(one, number=str(number), closed_on=_local_day(closed_at, figures.zone))
         sealed = replace(closed, digest=digest, previous_digest=previous_digest)
         yield Printed(sealed, _templates(biller, newest), language, sheet)
@@ -337,7 +330,7 @@ def statement_of(
         is_carried=bool(figures.is_carried),
         held_back=tuple(one for is_unasked, one in shown if is_unasked),
         left_on=names.left_on if names else None,
-        before=before_of(figures.before),
+        before=None if figures.before is None else before_of(figures.before),
         evidence=figures.evidence,
         tariffs=tuple(_tariffs(rows, [one for _, one in shown])),
     )

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.database import Database, DatabaseConnection
-from levity_trio.store.keeping.statements import LOST_STATEMENTS_VERSION, STATEMENTS_VERSION
 
 
 class Numbers(NamedTuple):
@@ -19,8 +18,6 @@ class Numbers(NamedTuple):
 
 def last_number(db: Database) -> int | None:
     """Return the number of the last statement; None if billing has not begun."""
-    if db.version() < STATEMENTS_VERSION:
-        return None
     found = db.execute("SELECT next_number - 1 FROM billing").fetchall()
     return int(found[0][0]) if found else None
 
@@ -48,11 +45,6 @@ def lost_statements(copy: Database, told: int | None, known: int) -> Numbers | N
     if told < known:
         raise EnvironmentProblem(
             f"statement {known} is known here; give --last-statement {known} or more"
-        )
-    if told > held and copy.version() < LOST_STATEMENTS_VERSION:
-        raise EnvironmentProblem(
-            "the backup is of an older version, which cannot skip numbers: start a server of this "
-            "version on a copy of it once, and restore that"
         )
     return Numbers(held, told)
 

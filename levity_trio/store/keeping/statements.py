@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from levity_trio.billing.money import CURRENCIES, minor_units, tax_sums
 from levity_trio.billing.statement import Line
 from levity_trio.store.billing.rows import lines_of, taxes_text
-from levity_trio.store.billing.sealing import OF_SEAL, differing, newest_of
+from levity_trio.store.billing.sealing import differing, newest_of
 from levity_trio.store.billing.statements import (
     BEGINNING,
     FIGURES,
-    OF_POSITION,
-    UNREAD,
-    UNTOLD,
+    POSITIONS,
+    Figures,
+    PositionRow,
     content_of,
     party_digest,
     seal_of,
@@ -26,20 +26,13 @@ from levity_trio.store.billing.statements import (
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.transactions.signed import is_contradicted
 
-STATEMENTS_VERSION: Final = 29
-LOST_STATEMENTS_VERSION: Final = 34
-"""The first versions of the schema that have statements, and a table of the numbers that went with
-a restore."""
-EVIDENCE_VERSION: Final = 104
-"""The first version of the schema whose statements seal their evidence."""
-
 _STATEMENTS: Final = (
-    "SELECT id, number, content, party_digest, previous_digest, digest, party, {} "
+    "SELECT id, number, content, party_digest, previous_digest, digest, party, "  # noqa: S608 - our own names
+    f"{', '.join(FIGURES)} "
     "FROM statement LEFT "
     "JOIN statement_party ON statement_id = statement.id "
     "WHERE number IS NOT NULL ORDER BY number"
 )
-_POSITIONS: Final = "SELECT {} FROM position WHERE statement_id = ? ORDER BY id"
 _EVIDENCE: Final = (
     "SELECT number, evidence, evidence_until, removed_at, keep_years "
     "FROM statement LEFT JOIN statement_party ON statement_id = statement.id "
@@ -49,7 +42,7 @@ _EVIDENCE: Final = (
 _SIGNED: Final = (
     "SELECT number, evidence_until, tx_id, signed, energy_wh FROM statement "
     "CROSS JOIN position ON statement_id = statement.id "
-    "WHERE number IS NOT NULL AND evidence IS NOT NULL AND kind = 'session' "
+    "WHERE number IS NOT NULL AND kind = 'session' "
     "AND length(signed) = 64 ORDER BY number, position.id"
 )
 _SHEET: Final = "SELECT sheet FROM statement_party WHERE statement_id = ?"
@@ -72,33 +65,25 @@ _LEDGER: Final = (
 
 
 class StatementEvidence(NamedTuple):
-    """What of the evidence of a statement is not as it was sealed, as `sealing.differing` says it;
-    None: it was closed before evidence was sealed. Its names were removed at a time after so many
-    years of keeping."""
+    """What of the evidence of a statement is not as it was sealed, as `sealing.differing` says it.
+    Its names were removed at a time after so many years of keeping."""
 
     statement: int
-    differing: Sequence[tuple[int, str]] | None
+    differing: Sequence[tuple[int, str]]
     names_removed_at: str | None
     keep_years: int | None
 
 
 def evidence(db: Database) -> Iterator[StatementEvidence]:
     """Yield what has become of the evidence of each statement."""
-    if db.version() < EVIDENCE_VERSION:
-        return
     rows = rows_of(db)
-    was_sealed = False
     for number, digest, until, removed_at, years in rows(_EVIDENCE, ()):
-        found = [OF_SEAL] if was_sealed else None
-        if digest is not None:
-            found, was_sealed = differing(rows, digest, until), True
+        found = differing(rows, digest, until)
         yield StatementEvidence(number, found, removed_at, years if removed_at else None)
 
 
 def contradicted(db: Database) -> Iterator[str]:
     """Where a statement says that energy is signed and checked, it is."""
-    if db.version() < EVIDENCE_VERSION:
-        return
     rows = rows_of(db)
     for number, until, transaction, fingerprint, wh in rows(_SIGNED, ()):
         newest = newest_of(until).meter_val
@@ -111,18 +96,14 @@ def contradicted(db: Database) -> Iterator[str]:
 
 def sealed(db: Database) -> Iterator[str]:
     """Each statement is as it was when it was closed, and follows the one before."""
-    if db.version() < STATEMENTS_VERSION:
-        return
-    before, expected, lost = BEGINNING, 1, _lost(db)
-    of_position = _POSITIONS.format(_known(db, "position", OF_POSITION))
+    before, expected = BEGINNING, 1
+    lost = dict(db.execute("SELECT first, last FROM lost_statements").fetchall())
     for statement, number, content, of_party, previous, digest, party, *figures in db.execute(
-        _STATEMENTS.format(_known(db, "statement", FIGURES))
+        _STATEMENTS
     ):
-        positions = db.execute(of_position, (statement,)).fetchall()
-        if (
-            not _is_content(content, figures, positions)
-            or seal_of(number, content, of_party, previous) != digest
-        ):
+        positions = db.execute(POSITIONS, (statement,)).fetchall()
+        is_content = content == content_of(figures, positions)
+        if not is_content or seal_of(number, content, of_party, previous) != digest:
             yield f"statement {number} was changed after it was closed"
         if party is not None:
             yield from _changed_texts(db, statement, number, of_party, party)
@@ -136,52 +117,17 @@ def sealed(db: Database) -> Iterator[str]:
     yield from _closings(db)
 
 
-def _known(db: Database, table: str, names: Sequence[str]) -> str:
-    """Return columns to select. Those that came later than the version of a database are NULL."""
-    found = [*db.query(f"SELECT * FROM {table} LIMIT 1")] or [{}]  # noqa: S608 - our own names
-    return ", ".join(name if name in found[0] else "NULL" for name in names)
-
-
-def _is_content(content: str, figures: Sequence[Any], positions: Sequence[Sequence[Any]]) -> bool:
-    """Whether a content is that of a statement. One of before does not cover the columns that came
-    later, which are empty then, and reasons as texts."""
-    covered = _covered(positions)
-    if UNREAD in covered:
-        covered.append(UNTOLD)
-    return any(
-        content == content_of(figures[:width], [row[:columns] for row in positions])
-        for width in _covered([figures])
-        for columns in covered
-    )
-
-
-def _covered(rows: Sequence[Sequence[Any]]) -> list[int]:
-    """Return how many columns a digest over rows may cover: without the last ones that are all
-    empty."""
-    columns = len(rows[0]) if rows else 0
-    filled = [place for row in rows for place, one in enumerate(row, 1) if one is not None]
-    return [*range(columns, max(filled, default=0) - 1, -1)]
-
-
 def _changed_texts(
     db: Database, statement: int, number: int, of_party: str, party: str
 ) -> Iterator[str]:
-    """The names on a statement, and what it says, if its seal covers that, are as they were when it
-    was closed."""
+    """The names on a statement, and what it says, are as they were when it was closed."""
     if party_digest(party) != of_party:
         yield f"the names on statement {number} were changed after it was closed"
-    if "sheet" in (names := orjson.loads(party)):
-        ((sheet,),) = db.execute(_SHEET, (statement,)).fetchall()
-        if party_digest(f"{names['salt']}{sheet}") != names["sheet"]:
-            yield f"what statement {number} says was changed after it was closed"
-
-
-def _lost(db: Database) -> dict[int, int]:
-    """Return the numbers of statements that went with a restore: the last one of each row by the
-    first one."""
-    if db.version() < LOST_STATEMENTS_VERSION:
-        return {}
-    return dict(db.execute("SELECT first, last FROM lost_statements").fetchall())
+        return
+    names = orjson.loads(party)
+    ((sheet,),) = db.execute(_SHEET, (statement,)).fetchall()
+    if party_digest(f"{names['salt']}{sheet}") != names["sheet"]:
+        yield f"what statement {number} says was changed after it was closed"
 
 
 def _closings(db: Database) -> Iterator[str]:
@@ -194,16 +140,10 @@ def _closings(db: Database) -> Iterator[str]:
 
 def sums(db: Database) -> Iterator[str]:
     """Lines, positions, taxes and totals of each statement add up, and its ledger has the same."""
-    if db.version() < STATEMENTS_VERSION:
-        return
-    of_figures = {name: place for place, name in enumerate(FIGURES, 7)}
-    of_position = _POSITIONS.format(_known(db, "position", OF_POSITION))
-    for row in db.execute(_STATEMENTS.format(_known(db, "statement", FIGURES))):
-        figures = {name: row[place] for name, place in of_figures.items()}
-        positions = [
-            dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(of_position, (row[0],))
-        ]
-        yield from (f"statement {row[1]}: {words}" for words in _wrong_sums(figures, positions))
+    for statement, number, _, _, _, _, _, *values in db.execute(_STATEMENTS):
+        figures = Figures(*values)
+        positions = [PositionRow(*row) for row in db.execute(POSITIONS, (statement,))]
+        yield from (f"statement {number}: {words}" for words in _wrong_sums(figures, positions))
     for account, charged, entered in db.execute(_LEDGER):
         if charged + entered:
             yield (
@@ -218,24 +158,24 @@ def _is_sum(line: Line, currency: str) -> bool:
     return is_all and line.amount == minor_units(exact, CURRENCIES[currency])
 
 
-def _wrong_sums(figures: dict[str, Any], positions: list[dict[str, Any]]) -> Iterator[str]:
-    is_gross = figures["prices"] == "gross"
+def _wrong_sums(figures: Figures, positions: list[PositionRow]) -> Iterator[str]:
+    is_gross = figures.prices == "gross"
     by_way: dict[int, list[Line]] = {0: [], 1: []}
     for one in positions:
-        lines = lines_of(one["lines"])
-        by_way[one["is_prepaid"]] += lines
-        if one["amount"] != sum(line.amount for line in lines):
+        lines = lines_of(one.lines)
+        by_way[one.is_prepaid] += lines
+        if one.amount != sum(line.amount for line in lines):
             yield "a position is not the sum of its lines"
-        if any(line.quarters and not _is_sum(line, figures["currency"]) for line in lines):
+        if any(line.quarters and not _is_sum(line, figures.currency) for line in lines):
             yield "a line is not the sum of its quarters of an hour"
     claimed, prepaid = (tax_sums(by_way[way], are_gross=is_gross) for way in (0, 1))
-    if taxes_text(claimed) != figures["taxes"]:
-        yield f"its taxes are not those of its lines: {orjson.loads(figures['taxes'])}"
+    if taxes_text(claimed) != figures.taxes:
+        yield f"its taxes are not those of its lines: {orjson.loads(figures.taxes)}"
     total = sum(tax.gross for tax in claimed)
-    if figures["total"] != total + figures["carried_in"]:
+    if figures.total != total + figures.carried_in:
         yield (
-            f"its total is {figures['total']}; lines and what was carried come to "
-            f"{total + figures['carried_in']}"
+            f"its total is {figures.total}; lines and what was carried come to "
+            f"{total + figures.carried_in}"
         )
-    if figures["charged"] != total + sum(tax.gross for tax in prepaid):
+    if figures.charged != total + sum(tax.gross for tax in prepaid):
         yield "the ledger was asked for another sum"

@@ -9,14 +9,12 @@ from typing import Any, cast
 import pytest
 import trio
 
-from levity_trio.billing.statement import MoneyEntry, OpenBefore
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.statement_sheet import payment_code, statement_sheet
 from levity_trio.documents.template import ENGLISH
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
 from levity_trio.notify.statements import mail_reminder
-from levity_trio.store.billing.rows import before_of
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
@@ -185,18 +183,6 @@ async def test_the_next_statement_says_what_is_open_and_what_came(
     await enter(site, 20000)
     again = await trio.to_thread.run_sync(biller.statement, 3)
     assert again.before == third.before
-
-
-def test_how_an_account_stood_is_read_as_the_first_version_stored_it() -> None:
-    stored = (
-        '{"credit":0,"moved":[["2026-04-30","payment",15000,null]],"newest":3,'
-        '"open":[[1,"2026-03-01","2026-04-16",1208]]}'
-    )
-    before = before_of(stored)
-    assert before is not None
-    month, due_on, day = date(2026, 3, 1), date(2026, 4, 16), date(2026, 4, 30)
-    assert before.open == (OpenBefore(number=1, month=month, due_on=due_on, amount=1208),)
-    assert before.moved == (MoneyEntry(day=day, kind="payment", amount=15000, statement=None),)
 
 
 async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(

@@ -168,8 +168,8 @@ def _next(rows: Rows, of: OfCar, rule: Rule) -> list[BilledPosition]:
 
 
 def _shown(rows: Rows, row: PositionRow, *, needs_tariff: bool) -> PositionRow:
-    """Return a position as it stands on the sheet: without lines, and with its registers, which
-    statements have not that were closed before they had any."""
+    """Return a position as it stands on the sheet: without lines, and with its registers, which one
+    without a price lacks."""
     if row.kind == PositionKind.UNPRICED and not needs_tariff:
         row = row._replace(kind=PositionKind.SESSION.value)
     if row.kind not in UNASKED:

@@ -177,9 +177,10 @@ def beginning(db: Database) -> StartState:
 
 def simulated_time(db: Database) -> SimulatedTime | None:
     """Return the simulated clock that the database was created for; None for real time."""
-    # An older schema has no start.
-    for _, begun_at, speed, *started_at in db.execute("SELECT * FROM simulated_time"):
-        started = datetime.fromisoformat(started_at[0]) if started_at and started_at[0] else None
+    for begun_at, speed, started_at in db.execute(
+        "SELECT begun_at, speed, started_at FROM simulated_time"
+    ):
+        started = datetime.fromisoformat(started_at) if started_at else None
         return SimulatedTime(datetime.fromisoformat(begun_at), speed, started)
     return None
 

@@ -162,12 +162,3 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
                 number,
             ),
         )
-
-
-def keep_sheet(db: UnitOfWork, statement: int, sheet: str) -> None:
-    """Keep what a statement says that was closed before this was kept. The first sheet stays."""
-    keep = (
-        "UPDATE statement_party SET sheet = ? "
-        "WHERE statement_id = ? AND party IS NOT NULL AND sheet IS NULL"
-    )
-    db.execute(keep, (sheet, statement))
