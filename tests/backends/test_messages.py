@@ -450,6 +450,16 @@ async def test_units_and_times_are_repaired_where_that_is_wanted(site: Site) -> 
     assert value["sampledValue"][0]["unit"] == "kWh"
 
 
+async def test_a_repaired_stop_keeps_the_register_that_its_charger_sent(site: Site) -> None:
+    """Its last reading told 1,500 Wh, and the car went on to 2,000 Wh. A reading counts only for a
+    session that has no stop of its own."""
+    site.set(is_repaired=1)
+    charge(site.charger)
+    await site.facts()
+    (stop,) = site.backend.of("StopTransaction")
+    assert stop["meterStop"] == 2000
+
+
 BEHIND: Final = 7 * 60
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.blocking import Stay, Stretch, begun_minutes
 from levity_trio.billing.pricing import SessionEvidence, amount, base_fee, price_session
-from levity_trio.billing.splitting import FlowLevel
+from levity_trio.billing.splitting import FlowLevel, quarter
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
@@ -126,6 +126,22 @@ def test_energy_against_a_model(at: datetime, length: int, wh: int, price: Decim
         assert line.amount == exact.quantize(Decimal(1), ROUND_HALF_UP)
         if line.window == "night" and length:
             assert abs(line.quantity - wh * night * 60 / length) <= 4 + wh * 8 * 60 / length
+
+
+def test_sun_comes_first_in_a_quarter_in_which_a_window_begins() -> None:
+    """From noon to 12:15, 1,500 Wh flow evenly, and the dear window begins at 12:05: 500 Wh before,
+    1,000 Wh after. Of 800 Wh of sun, 500 are used up by then, so 300 are left for it."""
+    windows = (
+        Window(name="cheap", price=Decimal("0.20"), when=Recurrence((Times(0, 12 * 60 + 5),))),
+        Window(name="dear", price=Decimal("0.40")),
+    )
+    one = quarter(START)
+    found = priced(
+        session(ended_at=START + 15 * MINUTE, energy_wh=1500),
+        tariff(windows=windows, sun_price=Decimal("0.10")),
+        evidence=SessionEvidence(sun={one: 800}, measured={one}),
+    )
+    assert told(found) == [("energy", "sun", 800, 8), ("energy", "dear", 700, 28)]
 
 
 # Free, fees, limits
@@ -293,6 +309,23 @@ def test_fees_are_of_the_local_day() -> None:
     blocked = Stay(last_energy_at=at, stopped_at=at + HOUR, available_at=None)
     found = priced(position, tariff(), fees, evidence=SessionEvidence(stay=blocked))
     assert told(found)[1:] == [("session fee", None, 1, 100), ("blocking fee", None, 30, 300)]
+
+
+def test_a_car_that_stays_over_a_change_of_the_tariff_pays_the_fee_of_when_it_was_full() -> None:
+    """It comes on the first, is full at 23:30 on the second, and leaves at 00:30 on the third: an
+    hour at the price of the second."""
+    fees = [
+        tariff(since=date(2026, 10, day), blocking=Blocking(price=Decimal(price)))
+        for day, price in ((1, "0.05"), (2, "0.10"), (3, "0.50"))
+    ]
+    full_at = datetime(2026, 10, 2, 21, 30, tzinfo=UTC)  # 23:30 in Berlin
+    left_at = full_at + HOUR
+    found = priced(
+        session(ended_at=left_at),
+        *fees,
+        evidence=SessionEvidence(stay=Stay(last_energy_at=full_at, stopped_at=left_at)),
+    )
+    assert told(found)[-1] == ("blocking fee", None, 60, 600)
 
 
 def test_free_hours_are_local() -> None:

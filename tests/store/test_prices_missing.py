@@ -243,6 +243,20 @@ def test_who_corrects_the_times_bills_by_them(books: Books, biller: Biller) -> N
     assert station.review(number) == ""
 
 
+@pytest.mark.parametrize("which", ["start_time", "stop_time"])
+def test_one_time_from_a_person_is_enough_for_the_price_by_the_quarter(
+    books: Books, biller: Biller, which: str
+) -> None:
+    """9,800 Wh in the dear hour are 8.82; at the fallback price they would be 3.92."""
+    one_dear_hour(biller, FALLBACK)
+    _station, number = waited_until_it_was_set(books)
+    line(biller, number)
+    (right,) = books.row(f"SELECT {which} FROM tx WHERE id = ?", number)
+    given = Correction(figure_wh=WH, **{which: right})
+    books.run(decisions.correct, number, given, Decision("cleo", "a receipt shows it", books.at))
+    assert line(biller, number) == ("session", 882)
+
+
 def test_times_after_the_fallback_was_confirmed_bill_by_them(books: Books, biller: Biller) -> None:
     one_dear_hour(biller, FALLBACK)
     _station, number = waited_until_it_was_set(books)
