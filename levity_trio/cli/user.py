@@ -137,7 +137,7 @@ def change(
     language: str | None,
     **password: bool,
 ) -> None:
-    """Change role, household, language or password. A new password ends the user's log-ins."""
+    """Change role, household, language or password. A new household or password ends log-ins."""
     fields: dict[str, object] = changes({"role": role, "language": language})
     if account is not None:
         fields["account"] = operator.number("accounts", account)

@@ -331,9 +331,12 @@ async def test_a_driver_who_was_moved_or_removed_is_nobody_of_the_household(
 
     assert await seen() == [number]
     await logins.change(users.change, user, {"account": 2}, root)
+    assert logins.get(entered.login.id) is None
+    entered = await logins.enter("Ann", "correct horse", Visit("a", None, "b"))
     assert await seen() == []
     assert (await driver.refused("GET", f"/transactions/{number}"))[:2] == (404, "not_found")
     await logins.change(users.change, user, {"role": "viewer"}, root)
+    entered = await logins.enter("Ann", "correct horse", Visit("a", None, "b"))
     with pytest.raises(ApiRefused, match="no household"):
         await seen()
     await logins.change(users.remove, user, root)

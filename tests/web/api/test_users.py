@@ -250,6 +250,30 @@ async def test_whoever_may_less_now_is_no_longer_admitted(users: Site) -> None:
     assert not is_admitted(users.api, caller)
 
 
+async def test_a_driver_who_moves_to_another_household_logs_in_anew(users: Site) -> None:
+    """His browsers show what was the old household's, which is not for the new one's eyes."""
+    await users.call(
+        ADD, body={"name": "ben", "role": "driver", "account": 1, "password": PASSWORD}
+    )
+    before = await logged_in(users, "ben")
+    await users.call(CHANGE, id="1", body={"account": 1, "language": "de"})
+    assert users.api.logins.get(before.id) is not None
+    await users.call(CHANGE, id="1", body={"account": 2})
+    assert users.api.logins.get(before.id) is None
+    assert not is_admitted(users.api, caller_of(before, "a"))
+    assert (await logged_in(users, "ben")).account == 2
+
+
+async def test_a_stream_of_another_household_is_not_let_on(users: Site) -> None:
+    """A log-in that is valid says whose stream it may have: that of its present household."""
+    await users.call(
+        ADD, body={"name": "ben", "role": "driver", "account": 2, "password": PASSWORD}
+    )
+    caller = caller_of(await logged_in(users, "ben"), "a")
+    assert is_admitted(users.api, caller)
+    assert not is_admitted(users.api, replace(caller, account=1))
+
+
 async def test_nobody_stays_local_admin_beside_the_first_user(users: Site) -> None:
     local = Caller("local admin", Role.ADMIN, "127.0.0.1")
     assert is_admitted(users.api, local)

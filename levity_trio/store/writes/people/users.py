@@ -72,7 +72,7 @@ def add(
 def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) -> None:
     """Change role, account, language or password of a user; one who is no driver has no account.
 
-    A new password, also none, ends the log-ins that were made before.
+    A new password, also none, and another account end the log-ins that were made before.
     """
     before = _find(db, number, by)
     role = fields.get("role", before.role)
@@ -91,6 +91,7 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) 
         db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
     if "password" in fields:
         _set_password(db, number, fields["password"])
+    if "password" in fields or account != before.account:
         _end_logins(db, number, by, None)
 
 
