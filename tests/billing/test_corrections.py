@@ -88,6 +88,23 @@ def test_a_correction_carries_tariff_and_tax_of_its_day() -> None:
     )
 
 
+def test_a_wrong_tax_rate_is_corrected_though_the_price_stays() -> None:
+    """10 kWh for 3.40 with 19 % in it should have had 7 % in it."""
+    terms = tariff(windows=(DAY,))
+    reduced = tariff(windows=(DAY,), tax_rates=((LineKind.ENERGY, Decimal(7)),))
+    found = corrected([right(terms, 10_000, 2)], right(reduced, 10_000, 2))
+    lines = {(line.tax_rate, line.quantity, line.amount) for line in found.lines}
+    assert lines == {(Decimal(19), -10_000, -340), (Decimal(7), 10_000, 340)}
+
+
+def test_a_wrong_version_is_corrected_though_the_price_stays() -> None:
+    """What is taken back names the version that its statement named."""
+    then, now = tariff(windows=(DAY,)), tariff(windows=(DAY,), since=date(2026, 9, 1))
+    found = corrected([right(then, 10_000, 2)], right(now, 10_000, 2))
+    lines = {(line.version, line.quantity, line.amount) for line in found.lines}
+    assert lines == {(date(2026, 1, 1), -10_000, -340), (date(2026, 9, 1), 10_000, 340)}
+
+
 def test_differences_of_rounded_amounts_are_not_rounded_again() -> None:
     """34 cents a kWh: 1,500 Wh are 51 cents, 1,485 Wh are 50.49, so 50: the difference is 1, though
     15 Wh are 0.51."""

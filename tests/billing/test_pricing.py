@@ -6,16 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.billing.blocking import Stay, Stretch, begun_minutes
-from levity_trio.billing.pricing import SessionEvidence, amount, base_fee, price_session
+from levity_trio.billing.pricing import SessionEvidence, amount, base_fee, price_by, price_session
 from levity_trio.billing.splitting import FlowLevel, quarter
 from levity_trio.billing.statement import Line, LineKind, Position, Split
-from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
+from levity_trio.billing.tariff import Blocking, MovingPrice, NoVersion, Tariff, Versions, Window
 from levity_trio.billing.windows import Recurrence, Times
 from tests.billing.cases import BERLIN, SECOND, START, moments, session, tariff
 
@@ -94,6 +95,45 @@ def test_each_part_at_the_version_of_its_time() -> None:
         (date(2026, 1, 1), 2500, 80),
         (date(2026, 10, 2), 7500, 300),
     ]
+
+
+def test_windows_of_a_later_version_begin_within_a_session() -> None:
+    """From 23:00 to 07:00 in Berlin, 1 kWh an hour: one hour of the flat version, which knows no
+    window, six of the night that the next version has until 06:00, one of its day."""
+    later = tariff(since=date(2026, 10, 2), windows=(NIGHT, DAY))
+    at = datetime(2026, 10, 1, 21, tzinfo=UTC)
+    found = priced(session(started_at=at, ended_at=at + 8 * HOUR, energy_wh=8000), tariff(), later)
+    assert told(found) == [
+        ("energy", None, 1000, 32),
+        ("energy", "night", 6000, 132),
+        ("energy", "day", 1000, 34),
+    ]
+
+
+def test_sun_is_at_the_version_of_its_time() -> None:
+    """A quarter of an hour before midnight and one after it, 500 Wh of sun in each."""
+    at = datetime(2026, 10, 1, 21, 45, tzinfo=UTC)  # 23:45 in Berlin
+    before = tariff(sun_price=Decimal("0.10"))
+    after = tariff(since=date(2026, 10, 2), sun_price=Decimal("0.20"))
+    one = quarter(at)
+    found = priced(
+        session(started_at=at, ended_at=at + 30 * MINUTE, energy_wh=1000),
+        *(before, after),
+        evidence=SessionEvidence(sun={one: 500, one + 1: 500}, measured={one, one + 1}),
+    )
+    assert [(line.version, line.quantity, line.amount) for line in found.lines] == [
+        (date(2026, 1, 1), 500, 5),
+        (date(2026, 10, 2), 500, 10),
+    ]
+
+
+def test_a_price_of_a_series_has_the_tax_of_energy() -> None:
+    """A series at 1.00 net is 1.07 gross where energy is taxed at 7 %, whatever other kinds are."""
+    rates = ((LineKind.ENERGY, Decimal(7)), (LineKind.SESSION, Decimal(19)))
+    market = MovingPrice(series="Market")
+    gross, net = tariff(tax_rates=rates), tariff(tax_rates=rates, are_gross=False)
+    assert price_by(gross, market, Fraction(1), is_gross=False) == Fraction("1.07")
+    assert price_by(net, market, Fraction("1.07"), is_gross=True) == 1
 
 
 def test_a_window_without_energy_has_no_line() -> None:
@@ -180,6 +220,28 @@ def test_limits(minimum: str | None, maximum: str | None, limit: list[object]) -
 def test_a_minimum_after_a_negative_price() -> None:
     terms = tariff(windows=(Window(name="noon", price=Decimal("-0.05")),), minimum=Decimal(0))
     assert priced(session(), terms).amount == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "second", "expected"),
+    [
+        ("session_fee", "1.00", "2.00", [("session fee", None, 1, 100)]),
+        ("minimum", "5.00", "7.00", [("minimum", None, 1, 180)]),
+        ("maximum", "3.00", "2.00", [("maximum", None, 1, -20)]),
+        ("free_below_wh", "100", "20000", []),
+    ],
+)
+def test_what_is_of_a_whole_session_is_by_the_version_in_which_it_began(
+    field: str, first: str, second: str, expected: list[object]
+) -> None:
+    """From 23:00 to 01:00 in Berlin; another version holds from midnight on. 10 kWh cost 3.20 by
+    both, half of it on each side."""
+    at = datetime(2026, 10, 1, 21, tzinfo=UTC)
+    before = tariff(**{field: Decimal(first)})
+    after = tariff(since=date(2026, 10, 2), **{field: Decimal(second)})
+    found = priced(session(started_at=at, ended_at=at + 2 * HOUR), before, after)
+    energy = ("energy", None, 5000, 160)
+    assert told(found) == [energy, energy, *expected]
 
 
 @pytest.mark.parametrize("changed", [{"started_at": None}, {"ended_at": None}])

@@ -1,6 +1,6 @@
 """What a session that starts now would be charged by, tax included."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -102,6 +102,47 @@ def test_the_fee_for_staying_has_its_tax_too() -> None:
     assert terms is not None
     assert gross is not None
     assert (terms.price, terms.maximum) == (gross.price * Decimal("1.19"), Decimal("7.14"))
+
+
+def test_each_price_has_the_tax_of_its_own_kind() -> None:
+    """Net: 1.00 a kWh, of sun too, at 7 %; 1.00 a session at 19 %; 1.00 a minute of staying and
+    10.00 at most at 20 %. A minimum is taxed as energy."""
+    toml = """
+name = "Net"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "net"
+session_fee = 1.00
+minimum = 2.00
+
+[tax]
+energy = 7
+session_fee = 19
+blocking = 20
+
+[energy]
+price = 1.00
+
+[sun]
+price = 1.00
+
+[blocking]
+price = 1.00
+maximum = 10.00
+"""
+    found = quoted("2026-11-03T20:00", toml)
+    assert found.blocking is not None
+    assert (found.energy[0].price, found.sun) == (Decimal("1.07"), Decimal("1.07"))
+    assert (found.session_fee, found.minimum) == (Decimal("1.19"), Decimal("2.14"))
+    assert (found.blocking.price, found.blocking.maximum) == (Decimal("1.20"), Decimal("12.00"))
+
+
+def test_a_version_holds_from_local_midnight() -> None:
+    """23:30 of the third in UTC is half past midnight of the fourth in Berlin."""
+    dearer = FLAT.replace("2026-10-01", "2026-11-04") + "[blocking]\nprice = 0.10\n"
+    now = datetime(2026, 11, 3, 23, 30, tzinfo=UTC)
+    found = quote(Versions([parse(FLAT), parse(dearer)]), now, BERLIN, lambda *_of: SERIES)
+    assert found.blocking is not None
 
 
 def test_a_negative_price_is_told() -> None:

@@ -18,7 +18,17 @@ from levity_trio.store.reads.transactions.explained import lines
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
-from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two, month_is_over
+from tests.store.bills import (
+    ANNA,
+    BEN,
+    FLAT,
+    HOUR,
+    Biller,
+    charge,
+    correct,
+    house_of_two,
+    month_is_over,
+)
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -351,6 +361,20 @@ def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> Non
     assert [line.words for line in billed.positions[0].lines] == [
         line.words for line in billed.price.lines
     ]
+
+
+def test_the_tariff_is_the_one_that_held_when_the_session_began(
+    biller: Biller, station: Station
+) -> None:
+    """From 23:30 on the fourth to 00:30 on the fifth; the dearer tariff holds from the fifth on.
+    4 kWh cost 0.30 each, not 0.60."""
+    dearer = FLAT.replace('"Flat"', '"Dearer"').replace("0.30", "0.60")
+    biller.assign(biller.add(dearer), date(2026, 3, 5))
+    biller.books.now = datetime(2026, 3, 4, 22, 30, tzinfo=UTC)
+    transaction = charge(station, 4000)
+    found = bill(biller, transaction)
+    assert found.price is not None
+    assert [line.amount for line in found.price.lines] == [120]
 
 
 LEAST_SHOWN = 10

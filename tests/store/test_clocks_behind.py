@@ -488,6 +488,22 @@ def test_a_person_corrects_the_times(books: Books, biller: Biller) -> None:
     assert line(biller, number) == ("session", 98)
 
 
+@pytest.mark.parametrize(("given", "behind"), [("start_time", (0, 3600)), ("stop_time", (3600, 0))])
+def test_one_time_from_a_person_leaves_the_other_one_corrected(
+    books: Books, biller: Biller, given: str, behind: tuple[int, int]
+) -> None:
+    """The clock was an hour behind at both ends. What a person gives is by our clock, and what the
+    charger told of the other end is still an hour behind."""
+    _station, number = waited_until_it_was_set(books)
+    line(biller, number)
+    told = "SELECT start_behind_seconds, stop_behind_seconds FROM tx WHERE id = ?"
+    assert books.row(told, number) == (3600, 3600)
+    right = books.value(f"SELECT {given} FROM tx WHERE id = ?", number)
+    corrected = Correction(figure_wh=WH, **{given: right})
+    books.run(decisions.correct, number, corrected, Decision("cleo", "she saw it", books.at))
+    assert books.row(told, number) == behind
+
+
 def test_equal_prices_are_certain(books: Books, biller: Biller) -> None:
     """Late messages that show no more of that clock than was known have nothing judged again."""
     station, number = waited_until_it_was_set(books, windowed=False)
