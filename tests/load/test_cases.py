@@ -183,6 +183,21 @@ def test_watts_of_a_safe_limit_that_may_be_on_one_line_are_booked() -> None:
     assert decision.free[0] == 40 - 9 - 16
 
 
+@pytest.mark.parametrize(("highest", "limit"), [(0, 14), (10, 11)], ids=["now", "outage"])
+def test_what_a_car_draws_above_its_limit_is_no_room_for_others(highest: int, limit: int) -> None:
+    """4 A above. Now, 32 A less 4 A are 14 A for each of two. In an outage, 36.16 A less 4 A and
+    the 10 A of the house are 22 A, 11 A for each."""
+    tree = Tree(
+        [Circuit(name="F", amperes=32)],
+        [Socket(charger=name, circuit="F", most=32) for name in "AB"],
+    )
+    house = OtherLoad(now=(0, 0, 0), recent=(0, 0, 0), highest=(highest,) * 3)
+    cars = [Car(charger="A", since=0.0, over=4.0), Car(charger="B", since=0.0)]
+    measured = Measured(other={"F": house})
+    decision = rule.decide(tree, cars, measured, 1000.0, Allocation(at=990.0))
+    assert [decision.limits[name, 1].amperes for name in "AB"] == [limit, limit]
+
+
 @each_case
 def test_each_answer_has_its_reason(case: Case) -> None:
     answers = [

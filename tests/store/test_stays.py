@@ -541,6 +541,36 @@ def test_a_clock_behind_and_statuses_without_a_time(books: Books) -> None:
     assert minutes(books, transaction) == 10
 
 
+def test_a_clock_behind_tells_of_statuses_that_waited(books: Books) -> None:
+    """Twenty minutes behind. The cable was out ten minutes after the stop, and that was told an
+    hour later: it is known by the corrected time of the status, not by its receipt."""
+    station = Station(books, behind=20)
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    books.wait(10)
+    left_at = station.clock()
+    books.wait(60)
+    station.status("Available", at=left_at)
+    assert minutes(books, transaction) == 10
+
+
+def test_after_a_clock_was_set_the_stay_is_by_the_right_one(books: Books) -> None:
+    """It was an hour behind at the start, and right at the stop: an hour after the car was full.
+    The cable was out ten minutes later, which was told an hour late."""
+    station = Station(books, behind=60)
+    transaction, wh = full(station)
+    station.behind = 0
+    idle(station, transaction, wh, HOUR, every=5)
+    station.stop(transaction, wh)
+    books.wait(10)
+    left_at = station.clock()
+    books.wait(60)
+    station.status("Available", at=left_at)
+    behind = "SELECT start_behind_seconds, stop_behind_seconds FROM tx"
+    assert books.row(behind) == (3600, 0)
+    assert minutes(books, transaction) == 70
+
+
 def test_a_clock_that_stands_still_shows_no_stay(books: Books, station: Station) -> None:
     transaction, wh = full(station)
     first = books.value("SELECT sent_start_time FROM tx WHERE id = ?", transaction)
