@@ -486,3 +486,25 @@ async def test_times_of_a_wrong_clock_are_corrected_where_that_is_wanted(
     times = [start["timestamp"], readings["meterValue"][0]["timestamp"], stop["timestamp"]]
     hour = "12" if is_repaired else "05"
     assert times == [f"2026-03-01T{hour}:{minute}:00Z" for minute in ("03", "08", "13")]
+
+
+async def test_what_a_stop_tells_of_a_wrong_clock_is_corrected_where_that_is_wanted(
+    site: Site,
+) -> None:
+    """Seven hours behind, also in the readings that come with its stop."""
+    site.set(is_repaired=1)
+    site.charger.behind = BEHIND
+    for _ in range(3):
+        site.charger.status("Available")
+        site.books.wait(1)
+    number = site.charger.start(1000)
+    site.books.wait(5)
+    site.charger.tell(site.charger.register(1500), transaction=number)
+    site.books.wait(5)
+    site.charger.stop(number, 2000, data=[site.charger.register(2000)])
+    site.books.wait(60)
+    site.books.settle()
+    await site.facts()
+    (stop,) = site.backend.of("StopTransaction")
+    times = [stop["timestamp"], stop["transactionData"][0]["timestamp"]]
+    assert times == ["2026-03-01T12:13:00Z", "2026-03-01T12:13:00Z"]

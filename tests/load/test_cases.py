@@ -198,6 +198,44 @@ def test_what_a_car_draws_above_its_limit_is_no_room_for_others(highest: int, li
     assert [decision.limits[name, 1].amperes for name in "AB"] == [limit, limit]
 
 
+@pytest.mark.parametrize(("seconds", "limit"), [(119, 14), (120, 16)])
+def test_a_car_that_was_just_raised_may_still_follow(seconds: int, limit: int) -> None:
+    """A came long ago, was raised to 16 A of late, and draws 8 A. For two minutes that may be on
+    its way to 16 A, so B gets half of 28 A. Then A needs no more, and B gets its maximum."""
+    tree = Tree(
+        [Circuit(name="F", amperes=28)],
+        [Socket(charger=name, circuit="F", most=16) for name in "AB"],
+    )
+    now = 10_000.0
+    raised = CarStanding(limit=16, since=now - seconds, turn=0.0)
+    before = Allocation(at=now - 10, standings={("A", 1): raised})
+    cars = [Car(charger="A", since=0.0, drawn=8.0), Car(charger="B", since=now)]
+    decision = rule.decide(tree, cars, Measured(), now, before)
+    assert decision.limits["B", 1].amperes == limit
+
+
+@pytest.mark.parametrize(
+    ("order", "drawn"),
+    [
+        (GridOrder(amperes=20), 10.0),
+        (GridOrder(amperes=20, of_connection=True), 16.0),
+        (GridOrder(kilowatts=10), 6.9),
+        (GridOrder(kilowatts=10, of_connection=True), 11.04),
+    ],
+)
+def test_what_is_drawn_of_an_order_has_the_house_only_in_one_for_the_connection(
+    order: GridOrder, drawn: float
+) -> None:
+    """A car draws 10 A on each line, and the house 6 A now, 9 A at most of late: 3 × 10 A × 230 V
+    are 6.9 kW, 3 × 16 A are 11.04 kW."""
+    tree = Tree([Circuit(name="F", amperes=63)], [Socket(charger="A", circuit="F", most=16)])
+    house = OtherLoad(now=(6, 6, 6), recent=(9, 9, 9), highest=(9, 9, 9))
+    measured = Measured(other={"F": house}, grid=order)
+    car = Car(charger="A", since=0.0, drawn=10.0)
+    decision = rule.decide(tree, [car], measured, 1000.0, Allocation(at=990.0))
+    assert decision.ordered == pytest.approx(drawn)
+
+
 @each_case
 def test_each_answer_has_its_reason(case: Case) -> None:
     answers = [
