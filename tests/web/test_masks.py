@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from levity_trio.records import ForOperators, record
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import Told
@@ -46,6 +48,14 @@ def test_cards_are_masked_in_their_fields_and_in_sentences_of_the_same_answer() 
         "words": "started with ***, stopped with ***; 04A25 is another, and *** is one",
         "entries": [{"idTag": "***", "idTagInfo": {"parentIdTag": "***"}}, {"sample": "***"}],
     }
+
+
+@pytest.mark.parametrize(
+    "field", ["id_tag", "idTag", "parent_id_tag", "parentIdTag", "stop_id_tag"]
+)
+def test_each_field_with_a_card_hides_it_by_itself(field: str) -> None:
+    """A session may be stopped with a card that stands nowhere else in the answer."""
+    assert masked({field: "04A2", "words": "told 04A2"}) == {field: "***", "words": "told ***"}
 
 
 def test_a_card_is_masked_in_the_values_of_a_text() -> None:
