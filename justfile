@@ -305,8 +305,8 @@ bench-dashboard *arguments: venv
 bench-growth *arguments: venv
     {{ bin }}/python -m tests.tools.benchmarks.growth {{ arguments }}
 
-# From schema 75, with 100,000 sessions and two gigabytes of readings, as a file and on PostgreSQL; with its way back. It
-# needs 15 GB of disk. `--sessions N` takes fewer.
+# To a schema with two more columns, with 100,000 sessions and two gigabytes of readings, as a file and on PostgreSQL;
+# with its way back. It needs 15 GB of disk. `--sessions N` takes fewer.
 # measure an upgrade
 [group('benchmarks')]
 bench-upgrade *arguments: venv

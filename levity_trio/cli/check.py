@@ -32,7 +32,7 @@ def check(*, database: DatabaseAddress, is_json: bool) -> int:
     \b
       integrity     every page, index and row can be read
       references    what a row refers to exists
-      schema        what the migrations up to its version make, and nothing else
+      schema        what its version defines, and nothing else
       transactions  each one has possible times, and a figure once it is completed
       ids           no id will be given out twice
       tariffs       each text is the one that was added

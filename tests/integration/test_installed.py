@@ -30,9 +30,11 @@ from levity_trio.deploy.files import texts_of_image, write
 from levity_trio.deploy.installation import METRICS_PORT
 from levity_trio.deploy.program import TESTED, VERSIONS, Program, Wheel, read_pinned
 from levity_trio.documents.making import PACKAGES
+from levity_trio.store.engine.schema import CANDIDATE
 from tests.demo.running import Demo, starting_demo
 from tests.ports import free_port
 from tests.sizes import size
+from tests.store.later import NEWEST, later
 from tests.tools.release import MOST_WHEEL_BYTES
 
 from .browsing import OF_ALL, OF_DRIVERS, Browser
@@ -119,10 +121,10 @@ def make_version(card: Path, script: str) -> str:
     wheel.unlink()
     wheel.write_bytes(empty.getvalue())
     (package,) = folder.glob("lib/python*/site-packages/levity_trio")
-    step = package / "schema" / "steps" / f"900_{script}.sql"
-    step.write_text(SCRIPTS.get(script, NEW_TABLE))
-    page = package / "schema" / "web.sql"
-    write_anew(page, page.read_text() + NEW_TABLE)
+    schema = package / "schema"
+    shutil.rmtree(schema)
+    later(schema, SCRIPTS.get(script, NEW_TABLE))
+    (schema / "zz_steps.sql").write_text(NEW_TABLE)
     if script in DEFECTS:
         file, right, wrong = DEFECTS[script]
         text = (package / file).read_text()
@@ -180,6 +182,8 @@ def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -
         be_asked(sandbox)
         be_backed_up(sandbox)
         with charging(sandbox) as told:
+            be_refused(sandbox, good)
+            be_refused(sandbox, good)
             first = go_nowhere(sandbox, failing, "no such table: nowhere", "Nothing was stopped")
             assert go_nowhere(sandbox, broken, "it cannot begin", "serves again") == first
             stay(sandbox, silent)
@@ -337,6 +341,19 @@ def go_nowhere(sandbox: Sandbox, version: str, *words: str) -> str:
     assert current(sandbox) == before
     assert sandbox.run("systemctl", "is-active", "levity-trio") == "active\n"
     return before
+
+
+def be_refused(sandbox: Sandbox, version: str) -> None:
+    """A database of before 1.0 is refused before its server is stopped."""
+    keep_number(sandbox, CANDIDATE)
+    go_nowhere(sandbox, version, f"is from before 1.0 (schema {CANDIDATE})", "Nothing was stopped")
+    keep_number(sandbox, NEWEST)
+
+
+def keep_number(sandbox: Sandbox, number: int) -> None:
+    change = f"execute('PRAGMA user_version = {number}')"
+    script = f"import sqlite3; sqlite3.connect({DATABASE!r}, isolation_level=None).{change}"
+    sandbox.run(f"/opt/levity-trio/{current(sandbox)}/bin/python", "-c", script)
 
 
 def stay(sandbox: Sandbox, version: str) -> None:

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from levity_trio.store.engine.connection import open_database
-from levity_trio.store.engine.schema import migrate
 from tests.store.books import Books, Station
-from tests.store.older import program_of
 from tests.store.template import new_database
 
 CHARGED_WH = 1000
-OLD_SCHEMA = 5
 
 
 def run(path: Path, *writes: Callable[[Station], object], charger: str = "CP-1") -> None:
@@ -46,17 +43,6 @@ def change(path: Path, script: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.executescript(script)
-
-
-def make_old(path: Path) -> None:
-    """Create a database of an old version, in WAL mode, with one run."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        with program_of(OLD_SCHEMA):
-            migrate(connection)
-        connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) "
-            "VALUES ('1', '2026-03-01T10:00:00.000Z', 1)"
-        )
 
 
 def make_another(path: Path) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.connection import connect, open_database
-from levity_trio.store.engine.schema import newest_version
+from levity_trio.store.engine.schema import Version, newest_version
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import CHECKS, CheckReport, check
 from levity_trio.store.keeping.restoring import restore
 from tests.store.files import contents, make
-from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
-from tests.store.older import program_of
+from tests.store.keeping import CHARGED_WH, change, charge, ignore, query, run
+from tests.store.later import NEWEST, NOT, STILL, later
 
 HOLD = """
 import sqlite3, sys
@@ -68,35 +68,49 @@ def test_the_database_of_a_stopped_server(tmp_path: Path) -> None:
     assert not problems(tmp_path / "site.db")
 
 
-def test_a_database_that_came_here_by_all_steps(tmp_path: Path) -> None:
-    path = tmp_path / "site.db"
-    with program_of(newest_version()), open_database(path):
+@pytest.fixture
+def two_steps(tmp_path: Path) -> Path:
+    return later(tmp_path / "schema", STILL, NOT)
+
+
+def test_a_database_that_came_here_by_steps(copy: Path, two_steps: Path) -> None:
+    with open_database(copy, folder=two_steps):
         pass
-    run(path, charge)
-    assert not problems(path)
+    assert not check(copy, lambda _name: None, two_steps).problems
+    change(copy, "ALTER TABLE cp DROP COLUMN two")
+    assert [one.text for one in check(copy, lambda _name: None, two_steps).problems] == [
+        f"table cp is not as schema {NEWEST + 2} defines it"
+    ]
 
 
-def test_an_old_version_is_checked_by_its_own_schema(tmp_path: Path) -> None:
-    make_old(tmp_path / "old.db")
-    report = checked(tmp_path / "old.db")
+def test_an_old_version_is_checked_by_its_own_schema(copy: Path, two_steps: Path) -> None:
+    before = contents(copy.parent)
+    report = check(copy, lambda _name: None, two_steps)
     assert not report.problems
     assert report.content is not None
-    assert report.content.schema == OLD_SCHEMA
+    assert report.content.schema == NEWEST
+    assert contents(copy.parent) == before
+    change(copy, "DROP TRIGGER tx_is_kept")
+    assert [one.text for one in check(copy, lambda _name: None, two_steps).problems] == [
+        f"schema {NEWEST} is incomplete: trigger tx_is_kept is missing"
+    ]
 
 
-def test_a_server_that_migrates_a_file_meanwhile_is_named_and_no_damage(tmp_path: Path) -> None:
+def test_a_server_that_migrates_a_file_meanwhile_is_named_and_no_damage(
+    copy: Path, two_steps: Path
+) -> None:
     """It was stopped when the check began, and its new version started then."""
-    make_old(path := tmp_path / "old.db")
 
     def start(name: str) -> None:
         if name == "schema":
-            run(path, charge)
+            with open_database(copy, folder=two_steps):
+                pass
 
     with pytest.raises(
-        EnvironmentProblem, match=r"old\.db was written to meanwhile, for example by a server"
+        EnvironmentProblem, match=r"backup\.db was written to meanwhile, for example by a server"
     ):
-        check(path, start)
-    assert not problems(path)
+        check(copy, start, two_steps)
+    assert not check(copy, lambda _name: None, two_steps).problems
 
 
 A_DIGEST = sha256(b"a").hexdigest()
@@ -121,7 +135,11 @@ IMPOSSIBLE = "DROP TRIGGER tx_stays_possible; UPDATE tx SET {} WHERE status = 'C
         ("DROP TRIGGER tx_is_kept", "schema", "trigger tx_is_kept is missing"),
         ("ALTER TABLE tx DROP COLUMN rules", "schema", "table tx is not as schema"),
         ("DROP TABLE file_use", "schema", "is missing"),
-        ("PRAGMA user_version = 17", "schema", "schema 17 is of no version"),
+        (
+            f"PRAGMA user_version = {Version(NEWEST + 1, NEWEST).number}",
+            "schema",
+            f"schema {NEWEST + 1} is of no version",
+        ),
         ("UPDATE sqlite_sequence SET seq = 5 WHERE name = 'tx'", "ids", "tx would use ids up to"),
         ("DELETE FROM sqlite_sequence WHERE name = 'event'", "ids", "event would use ids up to"),
         (

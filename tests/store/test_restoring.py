@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.connection import InUse, connect, lock_held
+from levity_trio.store.engine.connection import InUse, connect, lock_held, open_database
 from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
@@ -20,16 +20,14 @@ from tests.store.books import Books, Station
 from tests.store.files import contents, make
 from tests.store.keeping import (
     CHARGED_WH,
-    OLD_SCHEMA,
     change,
     charge,
     ignore,
     make_another,
-    make_old,
     query,
     run,
 )
-from tests.store.template import new_database
+from tests.store.later import NEWEST, NOT, STILL, later
 from tests.store.test_checking import HOLD
 
 LARGEST_OF_A_CHARGER = 2**31 - 1
@@ -184,14 +182,23 @@ def test_a_database_of_a_newer_version_is_replaced_by_force(site: Path) -> None:
     assert query(site, "PRAGMA user_version")[0][0] % 1000 == newest_version()
 
 
-def test_an_old_schema_is_restored_and_migrated_at_the_next_start(tmp_path: Path) -> None:
-    make_old(tmp_path / "backup.db")
-    restored = restore(tmp_path / "site.db")
-    assert restored.content.schema == OLD_SCHEMA
-    assert query(tmp_path / "site.db", "PRAGMA user_version") == [(OLD_SCHEMA,)]
-    with new_database(tmp_path / "site.db") as connection:
+def test_an_old_schema_is_restored_and_migrated_at_the_next_start(
+    site: Path, tmp_path: Path
+) -> None:
+    folder = later(tmp_path / "schema", STILL, NOT)
+    with open_database(site, folder=folder):
+        pass
+    backup = site.with_name("backup.db")
+    restored = restoring.restore(backup, site, ignore, is_forced=True, folder=folder)
+    assert restored.content.schema == NEWEST
+    assert restored.lost is not None
+    assert query(site, "PRAGMA user_version") == [(NEWEST,)]
+    with open_database(site, folder=folder) as connection:
         assert charge(Station(Books(connection))) > restored.last_transaction_id
-    assert query(tmp_path / "site.db", "PRAGMA user_version")[0][0] % 1000 == newest_version()
+    assert query(site, "PRAGMA user_version") == [(NEWEST + 2,)]
+    change(backup, "PRAGMA journal_mode = DELETE; DROP TRIGGER tx_is_kept")
+    with pytest.raises(EnvironmentProblem, match="incomplete: trigger tx_is_kept is missing"):
+        restoring.restore(backup, site, ignore, is_forced=True, folder=folder)
 
 
 @pytest.mark.usefixtures("site")

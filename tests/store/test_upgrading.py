@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.schema import newest_version
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping import upgrading
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import look_at, main, try_on, undo
@@ -20,7 +20,8 @@ from levity_trio.store.writes.chargers import sessions
 from tests.store.bills import Biller, correct, house_of_two, month_is_over
 from tests.store.bills import charge as charge_kwh
 from tests.store.books import Books, Station
-from tests.store.keeping import OLD_SCHEMA, change, charge, make_old, query, run
+from tests.store.keeping import change, charge, query, run
+from tests.store.later import NEWEST, NOT, STILL, later
 from tests.store.template import new_database
 from tests.store.test_book import price
 
@@ -40,31 +41,59 @@ def copied(site: Path) -> Path:
     return path
 
 
-def test_a_program_serves_on_its_own_schema_and_an_old_one_on_no_new_table(
+def test_a_program_serves_on_its_own_schema_and_an_old_one_where_all_steps_say_so(
     site: Path, tmp_path: Path
 ) -> None:
-    newest = newest_version()
-    assert look_at(site, newest) == {"schema": newest, "new_schema": newest, "serves_old": True}
-    make_old(old := tmp_path / "old.db")
-    assert look_at(old, OLD_SCHEMA) == {
-        "schema": OLD_SCHEMA,
-        "new_schema": newest,
-        "serves_old": False,
-    }
+    assert look_at(site, NEWEST) == {"schema": NEWEST, "new_schema": NEWEST, "serves_old": True}
+    for number, (steps, serves_old) in enumerate({(STILL,): True, (STILL, NOT): False}.items()):
+        assert look_at(site, NEWEST, later(tmp_path / str(number), *steps)) == {
+            "schema": NEWEST,
+            "new_schema": NEWEST + len(steps),
+            "serves_old": serves_old,
+        }
 
 
 def test_a_trial_migrates_and_says_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_old(old := tmp_path / "old.db")
-    tried = try_on(old)
+    folder = later(tmp_path / "schema", STILL, NOT)
+    tried = try_on(copied, folder)
     assert (tried["problem"], tried["changes"], tried["more_changes"]) == (None, [], 0)
-    assert query(old, "PRAGMA user_version")[0][0] % 1000 == newest_version()
-    change(old, "DROP INDEX tx_open")
-    assert "index tx_open is missing" in str(try_on(old)["problem"])
-    old.write_text("no database")
-    assert main(["try", str(old)]) == 0
+    assert query(copied, "PRAGMA user_version") == [(NEWEST + 2,)]
+    change(copied, "DROP INDEX tx_open")
+    assert "index tx_open is missing" in str(try_on(copied, folder)["problem"])
+    copied.write_text("no database")
+    assert main(["try", str(copied)]) == 0
     assert "is not a SQLite database" in json.loads(capsys.readouterr().out)["problem"]
+
+
+def test_a_trial_finds_steps_that_make_another_schema_than_pages(
+    copied: Path, tmp_path: Path
+) -> None:
+    folder = later(tmp_path / "schema", NOT)
+    (folder / "zz_steps.sql").write_text(NOT.replace("TEXT", "INTEGER"))
+    assert f"table cp is not as schema {NEWEST + 1} defines it" in str(
+        try_on(copied, folder)["problem"]
+    )
+
+
+def test_the_old_state_comes_back_after_a_migration(
+    site: Path, copied: Path, tmp_path: Path
+) -> None:
+    folder = later(tmp_path / "schema", STILL, NOT)
+    with open_database(site, folder=folder):
+        pass
+    assert undo(site, copied, folder) == {}
+    assert query(site, "PRAGMA user_version") == [(NEWEST,)]
+    assert contents_of(site) == contents_of(copied)
+
+
+def contents_of(path: Path) -> list[tuple[Any, ...]]:
+    return [
+        row
+        for table in ("tx", "event", "run", "cp")
+        for row in query(path, f"SELECT * FROM {table}")
+    ]
 
 
 def test_the_old_state_comes_back_after_a_start_that_stored_nothing(
@@ -73,8 +102,8 @@ def test_the_old_state_comes_back_after_a_start_that_stored_nothing(
     change(
         site,
         (
-            "INSERT INTO run (version, started_at, clock_trusted) "
-            "VALUES ('2', '2026-03-02T10:00:00.000Z', 1)"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '2', '2026-03-02T10:00:00.000Z', 1)"
         ),
     )
     change(site, "CREATE TABLE novelty (id INTEGER PRIMARY KEY)")

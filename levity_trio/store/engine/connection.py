@@ -24,7 +24,14 @@ from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Bookkeeping, DatabaseSpace, Parameters
 from levity_trio.store.engine.faults import advice
-from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
+from levity_trio.store.engine.schema import (
+    ANOTHER_FILE,
+    FOLDER,
+    Version,
+    check_clock_speed,
+    check_ownership,
+    migrate,
+)
 from levity_trio.writing import created, mend, opened, place
 
 DESCRIPTORS = Path("/dev/fd")
@@ -99,12 +106,14 @@ class InUse(EnvironmentProblem):
 
 
 @contextmanager
-def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterator[FileConnection]:
+def open_database(
+    path: Path, simulated: SimulatedTime | None = None, folder: Path = FOLDER
+) -> Iterator[FileConnection]:
     """Open the only writing connection: take the lock, check ownership, migrate; checkpoint the WAL
     on exit.
 
     A new file is created for the `simulated` time, if one is given. An existing file must have the
-    same clock speed.
+    same clock speed. Its schema becomes that of the `folder`.
 
     Raises:
         EnvironmentProblem: another server uses the file (InUse), the file is not for this version
@@ -114,10 +123,10 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
     with ExitStack() as stack:
         try:
             place(path)
-            stack.enter_context(locked(path, simulated.speed if simulated else 1))
+            stack.enter_context(locked(path, simulated.speed if simulated else 1, folder))
             _mend(path.resolve())
             connection = stack.enter_context(closing(connect(path)))
-            migrate(connection, simulated)
+            migrate(connection, simulated, folder)
             lock_once(connection)
         except EnvironmentProblem:
             raise
@@ -165,13 +174,13 @@ def checkpoint(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def locked(path: Path, clock_speed: int) -> Iterator[None]:
+def locked(path: Path, clock_speed: int, folder: Path = FOLDER) -> Iterator[None]:
     """Hold a file that is ours; create one that is missing. Leave no lock file beside a file that
     is not ours."""
     with ExitStack() as held:
         with _tidied(_lock_of(path)):
             held.enter_context(lock_held(path, is_created=True))
-            check_ownership(path)
+            check_ownership(path, ANOTHER_FILE, folder)
             check_clock_speed(path, clock_speed)
         yield
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from levity_trio.clock import SimulatedTime
@@ -16,7 +17,7 @@ from levity_trio.store.engine import connection
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.file_store import FileStore
-from levity_trio.store.engine.schema import check_ownership
+from levity_trio.store.engine.schema import ANOTHER_FILE, FOLDER, check_ownership
 from levity_trio.store.engine.unit_of_work import Store
 
 _MISSING: Final = (
@@ -26,14 +27,20 @@ _MISSING: Final = (
 
 @contextmanager
 def open_store(
-    address: DatabaseAddress, server: str, simulated: SimulatedTime | None = None
+    address: DatabaseAddress,
+    server: str,
+    simulated: SimulatedTime | None = None,
+    folder: Path = FOLDER,
 ) -> Iterator[Store]:
     """Open the database that the server of this name writes to. Raises EnvironmentProblem."""
     if isinstance(address, PostgresqlAddress):
-        with of_postgresql("store").open_store(address, server, simulated) as store:
+        with of_postgresql("store").open_store(address, server, simulated, folder) as store:
             yield store
     else:
-        with open_database(address, simulated) as opened, closing(FileStore(opened)) as store:
+        with (
+            open_database(address, simulated, folder) as opened,
+            closing(FileStore(opened)) as store,
+        ):
             yield store
 
 
@@ -72,17 +79,17 @@ def open_reader(address: DatabaseAddress) -> Database:
     return connection.open_reader(address)
 
 
-def open_known(address: DatabaseAddress) -> Database:
+def open_known(address: DatabaseAddress, folder: Path = FOLDER) -> Database:
     """Return a connection for reads to a database that is ours. Raises EnvironmentProblem,
     sqlite3.Error."""
     if isinstance(address, PostgresqlAddress):
-        known: Database = of_postgresql("schema").open_known(address)
+        known: Database = of_postgresql("schema").open_known(address, folder)
         return known
     if not address.exists():
         raise EnvironmentProblem(
             f"there is no database {address}; choose the database of the server with --db"
         )
-    check_ownership(address)
+    check_ownership(address, ANOTHER_FILE, folder)
     return connection.open_reader(address)
 
 

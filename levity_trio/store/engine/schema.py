@@ -1,17 +1,15 @@
 """Ownership, creation and migration of the database file.
 
-The pages of schema/ have the schema as it is now, and a new database is made from them. That is one
-transaction, which also sets the version of the last migration: after a crash the database is still
-empty, and the next start makes it.
+The pages of a folder (schema/, if none is given) have the schema as it is now, and a new database
+is made from them. That is one transaction, which also sets the version in the folder's file
+`version`: after a crash the database is still empty, and the next start makes it.
 
-Migrations are the numbered files of schema/steps/, which bring databases of earlier versions to the
-same schema. Each runs in one transaction that also sets the new user_version, so a crash leaves
-either the old or the new version.
+The numbered files of its folder steps/, if there is one, bring databases of earlier versions to the
+same schema. The first of them makes the oldest schema that is still opened, with the pages of then;
+each other one is a migration. It runs in one transaction that also sets the new user_version, so a
+crash leaves either the old or the new version.
 
-A line `-- converts: old_texts` stands where a module of this package changes rows, in the same
-transaction.
-
-A migration with a line `-- serves: 36` leaves a schema on which the program of schema 36 still
+A migration with a line `-- serves: 108` leaves a schema on which the program of schema 108 still
 works, if that is so of each one between them. One can then go back to that program.
 """
 
@@ -22,10 +20,9 @@ import re
 import secrets
 import shlex
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,9 +37,8 @@ FIRST_TRANSACTION_ID = 1_000_000
 TRANSACTION_ID_BASES = 1_000_000_000
 SMALLEST_DATABASE_BYTES = 512
 ANOTHER_FILE = "choose another file with --db"
-SIMULATED_TIME_VERSION = 2
-"""The first version that stores the clock a database was created for; older databases keep real
-time."""
+CANDIDATE = 107
+"""The schema of 1.0.0rc1. No step leads from it, or from an earlier one, to that of 1.0.0."""
 
 LEVITY = {
     "cp": {"id"},
@@ -53,7 +49,7 @@ LEVITY = {
 """The tables of Levity by which its database is recognised."""
 
 PACKAGE = Path(__file__).resolve().parents[2]
-PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
+FOLDER = next(place for place in (PACKAGE / "schema", PACKAGE.parent / "schema") if place.is_dir())
 """Inside the package in a wheel, one level up in a checkout."""
 
 
@@ -78,21 +74,20 @@ class Version(NamedTuple):
         """The number to be kept."""
         return _STEP * (self.schema - self.oldest) + self.schema
 
-    def after(self, schema: int, script: str) -> Version:
+    def after(self, schema: int, migration: Path) -> Version:
         """Return the version after a migration."""
-        said = _SERVES.search(script)
+        said = _SERVES.search(migration.read_text(encoding="utf-8"))
         return Version(schema, max(self.oldest, int(said[1])) if said else schema)
 
 
 _STEP = 1000
-_CONVERTS = re.compile(r"^-- converts: (\w+)\n", re.MULTILINE)
 _SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
 _COMMENT = re.compile(r"(?P<text>'(?:[^']|'')*')|^[ ]*--[^\n]*\n|[ ]*--[^\n]*", re.MULTILINE)
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\w+|[^\w\s]")
 
 
 class NotOurs(EnvironmentProblem):
-    """The file belongs to another program, a newer version or another clock, or is not a database.
+    """The file belongs to another program, another version or another clock, or is not a database.
 
     The text contains advice.
     """
@@ -106,27 +101,33 @@ class NewerSchema(NotOurs):
     """The file was written by a newer version."""
 
 
-def pages() -> list[Path]:
+def pages(folder: Path = FOLDER) -> list[Path]:
     """Return the files that have the schema as it is now."""
-    return sorted(_folder().glob("*.sql"))
+    return sorted(folder.glob("*.sql"))
 
 
-def migrations() -> list[tuple[int, Path]]:
-    """Return the numbered files of schema/steps/ in order, as (version, path)."""
-    steps = (_folder() / "steps").glob("[0-9]*_*.sql")
+def newest_version(folder: Path = FOLDER) -> int:
+    """Return the schema version that this program writes."""
+    return int((folder / "version").read_text(encoding="utf-8"))
+
+
+def migrations(folder: Path = FOLDER) -> list[tuple[int, Path]]:
+    """Return the numbered files of steps/ in order, as (version, path)."""
+    steps = (folder / "steps").glob("[0-9]*_*.sql")
     return sorted((int(path.name.split("_")[0]), path) for path in steps)
 
 
-def _folder() -> Path:
-    return next(place for place in PLACES if place.is_dir())
+def _oldest_version(folder: Path) -> int:
+    """Return the version from which a database is opened."""
+    return min([newest_version(folder), *(number for number, _ in migrations(folder))])
 
 
-def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
+def check_ownership(path: Path, advice: str = ANOTHER_FILE, folder: Path = FOLDER) -> None:
     """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
-        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a
-            SQLite database (DamagedFile).
+        NotOurs: the file belongs to another program, has a newer schema (NewerSchema) or one that
+            is too old, is not a SQLite database (DamagedFile).
     """
     try:
         size = path.stat().st_size if path.exists() else 0
@@ -153,15 +154,29 @@ def check_ownership(path: Path, advice: str = ANOTHER_FILE) -> None:
         raise NotOurs(_how_to_import(path))
     if application_id != APPLICATION_ID and (application_id or version.schema or tables):
         raise NotOurs(f"{path} belongs to another program; {advice}, it was not touched")
-    check_version(path, version, advice)
+    if version.schema:  # else its creation was cut short, and begins again
+        check_version(path, version, advice, folder)
 
 
-def check_version(database: object, version: Version, advice: str) -> None:
-    """Check that this program may serve on a schema. Raises NewerSchema."""
-    if version.oldest > newest_version():
+def check_version(database: object, version: Version, advice: str, folder: Path = FOLDER) -> None:
+    """Check that this program may serve on a schema, perhaps after a migration. Raises NewerSchema,
+    NotOurs."""
+    newest = newest_version(folder)
+    if version.oldest > newest:
         raise NewerSchema(
             f"{database} was written by a newer levity-trio (schema {version.schema}, this one "
-            f"knows {newest_version()}); install that version, or {advice}"
+            f"knows {newest}); install that version, or {advice}"
+        )
+    if version.schema <= CANDIDATE:
+        raise NotOurs(
+            f"{database} is from before 1.0 (schema {version.schema}) and was not touched; "
+            "1.0.0rc1 still opens it: take out there what must be kept, with `household export`, "
+            "`card export`, `bill show --as pdf` and `bill year`, and begin with a new database"
+        )
+    if version.schema < _oldest_version(folder):
+        raise NotOurs(
+            f"{database} is of a state before 1.0.0 that was never released (schema "
+            f"{version.schema}) and was not touched; nothing opens it: begin with a new database"
         )
 
 
@@ -216,8 +231,8 @@ def clock_speed(path: Path) -> int | None:
         return None
     with closing(look(path.resolve())) as connection:
         _, version = _marks(connection)
-        if version.schema < SIMULATED_TIME_VERSION:
-            return 1 if version.schema else None
+        if not version.schema:
+            return None
         found = connection.execute("SELECT speed FROM simulated_time").fetchall()
     return int(found[0][0]) if found else 1
 
@@ -230,12 +245,17 @@ def look(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
 
 
-def creation() -> Iterator[str]:
+def creation(folder: Path = FOLDER) -> Iterator[str]:
     """Yield the statements that make a new database, without their comments."""
-    for page in pages():
-        # SQLite keeps the text of a table, and DROP COLUMN looks in it for the comma before the
-        # last column: it would find one that stands in a comment.
-        yield from statements(_without_comments(page.read_text(encoding="utf-8")))
+    for page in pages(folder):
+        yield from statements_of(page)
+
+
+def statements_of(file: Path) -> Iterator[str]:
+    """Yield the statements of a file, without their comments."""
+    # SQLite keeps the text of a table, and DROP COLUMN looks in it for the comma before the last
+    # column: it would find one that stands in a comment.
+    yield from statements(_without_comments(file.read_text(encoding="utf-8")))
 
 
 def tokens(definition: str) -> list[str]:
@@ -250,43 +270,42 @@ def _without_comments(script: str) -> str:
     return _COMMENT.sub(r"\g<text>", script)
 
 
-def model(version: int) -> sqlite3.Connection:
-    """Return an empty database in memory, of this version."""
+def model(version: int, folder: Path = FOLDER) -> sqlite3.Connection:
+    """Return an empty database in memory, of this version; of the newest one for a later version,
+    on which this program may still serve."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    _made(version).backup(connection)
+    _made(version, folder).backup(connection)
     return connection
 
 
 @cache
-def _made(version: int) -> sqlite3.Connection:
-    """Return what is copied: a move or a check asks several times, and an older version takes
-    0.2 s."""
+def _made(version: int, folder: Path) -> sqlite3.Connection:
+    """Return what is copied, because a move or a check asks several times."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    if version == newest_version():
-        for statement in creation():
+    if version >= newest_version(folder):
+        for statement in creation(folder):
             connection.execute(statement)
         return connection
-    for number, path in migrations():
+    for number, path in migrations(folder):
         if number <= version:
-            for statement in statements(path.read_text(encoding="utf-8")):
+            for statement in statements_of(path):
                 connection.execute(statement)
     return connection
 
 
-def newest_version() -> int:
-    """Return the schema version that this program writes."""
-    return migrations()[-1][0]
-
-
-def new_version(version: Version = Version(0, 0)) -> Version:  # noqa: B008 - it cannot change
+def new_version(folder: Path = FOLDER, version: Version | None = None) -> Version:
     """Return the version of a database after all migrations; of a new one, if none is given."""
-    for number, path in migrations():
+    oldest = _oldest_version(folder)
+    version = version or Version(oldest, oldest)
+    for number, path in migrations(folder):
         if number > version.schema:
-            version = version.after(number, path.read_text(encoding="utf-8"))
+            version = version.after(number, path)
     return version
 
 
-def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = None) -> None:
+def migrate(
+    connection: sqlite3.Connection, simulated: SimulatedTime | None = None, folder: Path = FOLDER
+) -> None:
     """Migrate the database to the newest version, if it is older.
 
     Only a new database is marked for a simulated time.
@@ -298,22 +317,19 @@ def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = No
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     if not version.schema:
-        _create(connection, simulated)
+        _create(connection, simulated, folder)
         return
-    for number, path in migrations():
+    for number, path in migrations(folder):
         if number > version.schema:
-            script = path.read_text(encoding="utf-8")
-            version = version.after(number, script)
+            version = version.after(number, path)
             with _changing_to(connection, version):
-                for convert, part in stages(script):
-                    convert(connection)
-                    for statement in statements(part):
-                        connection.execute(statement)
+                for statement in statements_of(path):
+                    connection.execute(statement)
 
 
-def _create(connection: sqlite3.Connection, simulated: SimulatedTime | None) -> None:
-    with _changing_to(connection, new_version()):
-        for statement in creation():
+def _create(connection: sqlite3.Connection, simulated: SimulatedTime | None, folder: Path) -> None:
+    with _changing_to(connection, new_version(folder)):
+        for statement in creation(folder):
             connection.execute(statement)
         values = ("tx", transaction_id_base())
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
@@ -338,14 +354,6 @@ def _changing_to(connection: sqlite3.Connection, version: Version) -> Iterator[N
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-def stages(script: str) -> Iterator[tuple[Callable[[DatabaseConnection], None], str]]:
-    """Yield the parts of a script, each with what changes rows before it."""
-    first, *others = _CONVERTS.split(script)
-    yield lambda _: None, first
-    for name, part in zip(others[::2], others[1::2], strict=True):
-        yield import_module(f"{__package__}.{name}").convert, part
 
 
 def statements(script: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.opening import of_postgresql
-from levity_trio.store.engine.schema import migrations, model, tokens
+from levity_trio.store.engine.schema import FOLDER, model, newest_version, tokens
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
 from levity_trio.store.keeping.statements import StatementEvidence
@@ -30,18 +30,15 @@ from levity_trio.store.keeping.statements import StatementEvidence
 GUARD: Final = re.compile(
     r"BEFORE INSERT ON (\w+)\s+WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT,\s+'([^']*)'\)", re.DOTALL
 )
-TARIFFS_VERSION: Final = 30
-"""The first version of the schema that has tariffs."""
-BOOK_VERSION: Final = 88
-"""The first version that has the book."""
 
 
 class CheckSubject(NamedTuple):
-    """What a check looks at: a database, and an empty one in memory that the migrations up to its
-    version make. `evidence` is filled by the check of this name."""
+    """What a check looks at: a database, and an empty one of its version in memory. `newest` is the
+    newest version that is known. `evidence` is filled by the check of this name."""
 
     examined: Examined
     model: sqlite3.Connection
+    newest: int
     evidence: list[StatementEvidence]
 
     @property
@@ -76,7 +73,9 @@ class CheckReport(NamedTuple):
     evidence: Sequence[StatementEvidence]
 
 
-def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
+def check(
+    address: DatabaseAddress, told: Callable[[str], None], folder: Path = FOLDER
+) -> CheckReport:
     """Check a file that nobody writes to, or a database on PostgreSQL at one moment, without
     changing anything. `told` is called with the name of each check.
 
@@ -85,8 +84,12 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
         database of ours.
     """
     try:
-        with _opened(address) as examined, closing(model(examined.db.version())) as empty:
-            subject, problems = CheckSubject(examined, empty, []), []
+        with (
+            _opened(address, folder) as examined,
+            closing(model(examined.db.version(), folder)) as empty,
+        ):
+            subject = CheckSubject(examined, empty, newest_version(folder), [])
+            problems = []
             for one in CHECKS:
                 told(one.name)
                 problems += [CheckProblem(one.name, text) for text in _found(one, subject)]
@@ -101,16 +104,18 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> CheckReport:
         raise EnvironmentProblem(f"cannot check {address}: {error}{advice(error)}") from error
 
 
-def _opened(address: DatabaseAddress) -> AbstractContextManager[Examined]:
+def _opened(address: DatabaseAddress, folder: Path) -> AbstractContextManager[Examined]:
     if isinstance(address, Path):
-        return _opened_file(address)
-    opened: AbstractContextManager[Examined] = of_postgresql("checking").open_examined(address)
+        return _opened_file(address, folder)
+    opened: AbstractContextManager[Examined] = of_postgresql("checking").open_examined(
+        address, folder
+    )
     return opened
 
 
 @contextmanager
-def _opened_file(path: Path) -> Iterator[Examined]:
-    with open_copy(path) as connection:
+def _opened_file(path: Path, folder: Path) -> Iterator[Examined]:
+    with open_copy(path, folder) as connection:
         before = path.stat().st_mtime_ns
         try:
             yield ExaminedFile(connection)
@@ -167,10 +172,9 @@ def _references(subject: CheckSubject) -> Iterator[str]:
 
 
 def _schema(subject: CheckSubject) -> Iterator[str]:
-    """Compare with what the migrations up to this version create: an added trigger can change
-    bills."""
+    """Compare with what this version creates: an added trigger can change bills."""
     version = subject.db.version()
-    if version not in {number for number, _ in migrations()}:
+    if version > subject.newest:
         yield f"schema {version} is of no version of this program"
         return
     expected, stored = subject.examined.definitions(subject.model)
@@ -183,11 +187,12 @@ def _schema(subject: CheckSubject) -> Iterator[str]:
         yield f"{name} is not in schema {version}; somebody added it"
 
 
-def check_schema(examined: Examined, name: object) -> None:
-    """Refuse a database with another schema than the migrations make. Raises EnvironmentProblem,
+def check_schema(examined: Examined, name: object, folder: Path = FOLDER) -> None:
+    """Refuse a database with another schema than that of its version. Raises EnvironmentProblem,
     sqlite3.Error."""
-    with closing(model(examined.db.version())) as empty:
-        problem = next(iter(_schema(CheckSubject(examined, empty, []))), None)
+    with closing(model(examined.db.version(), folder)) as empty:
+        subject = CheckSubject(examined, empty, newest_version(folder), [])
+        problem = next(iter(_schema(subject)), None)
     if problem is not None:
         raise EnvironmentProblem(
             f"{name} was changed by another program: {problem}. Give another backup, or undo it "
@@ -222,8 +227,6 @@ def _ids(subject: CheckSubject) -> Iterator[str]:
 
 def _tariffs(subject: CheckSubject) -> Iterator[str]:
     """The texts of tariffs are those that were given."""
-    if subject.db.version() < TARIFFS_VERSION:
-        return
     for number, toml, digest in subject.db.execute("SELECT id, toml, digest FROM tariff_version"):
         if sha256(toml.encode()).hexdigest() != digest:
             yield f"row {number} of tariff_version: the text is not the one that was added"
@@ -242,8 +245,6 @@ def _evidence(subject: CheckSubject) -> Iterator[str]:
 
 def _booked(subject: CheckSubject) -> Iterator[str]:
     """The book says what it would say if all were booked anew."""
-    if subject.db.version() < BOOK_VERSION:
-        return
     rows = rows_of(subject.db)
     for (number,) in rows("SELECT tx_id FROM to_book WHERE step = 2", ()):
         yield f"session {number} could not be booked"

@@ -30,7 +30,7 @@ import sqlite_utils
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.schema import check_ownership, look
+from levity_trio.store.engine.schema import FOLDER, check_ownership, look
 from levity_trio.store.reads.site.database import newest
 from levity_trio.writing import give, opened_alone, sync_folder
 
@@ -84,7 +84,7 @@ class Content(NamedTuple):
 
 
 def content(db: Database) -> Content:
-    """Return what a database of any version holds. Raises sqlite3.Error if it is damaged."""
+    """Return what a database holds. Raises sqlite3.Error if it is damaged."""
     last = newest(db)
     ((transactions, completed, energy_wh),) = db.execute(
         "SELECT count(*), coalesce(sum(status = 'Completed'), 0),"
@@ -98,39 +98,30 @@ def content(db: Database) -> Content:
 def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
     """Whether a database is an earlier state of another one, or the same: all its facts are there
     too."""
-    known = tables_of(whole)
-    for table in STAMPED.keys() & tables_of(part):
-        last = f"SELECT id, {STAMPED[table]} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
+    for table, stamp in STAMPED.items():
+        last = f"SELECT id, {stamp} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
         for number, at in part.execute(last).fetchall():
-            same = f"SELECT 1 FROM {table} WHERE id = ? AND {STAMPED[table]} = ?"  # noqa: S608
-            is_there = bool(table in known and whole.execute(same, (number, at)).fetchall())
+            same = f"SELECT 1 FROM {table} WHERE id = ? AND {stamp} = ?"  # noqa: S608
+            is_there = bool(whole.execute(same, (number, at)).fetchall())
             is_there |= table == "meter_val" and _is_in_run(whole, number, at)
             if not is_there and not (table in _PRUNED and _is_pruned(whole, table, number, at)):
                 return False
-    runs = part.execute(_NEWEST_RUNS).fetchall() if _has_runs(part) else []
+    runs = part.execute(_NEWEST_RUNS).fetchall()
     return all(_is_in_run(whole, number, at) for number, at in runs)
 
 
 def _is_in_run(whole: sqlite3.Connection, number: int, at: str) -> bool:
     """Whether a run has gone as far as to a reading that was received then."""
-    return _has_runs(whole) and bool(whole.execute(_IS_IN_RUN, (number, at)).fetchall())
-
-
-def _has_runs(connection: sqlite3.Connection) -> bool:
-    """Whether its schema has runs; earlier ones have none."""
-    columns = connection.execute("SELECT name FROM pragma_table_xinfo('meter_val')").fetchall()
-    return ("run_since",) in columns
+    return bool(whole.execute(_IS_IN_RUN, (number, at)).fetchall())
 
 
 def _is_pruned(whole: sqlite3.Connection, table: str, number: int, at: str) -> bool:
-    if table == "set_aside" and "evidence_pruning" not in tables_of(whole):
-        return False
     ((is_pruned,),) = whole.execute(_PRUNED[table], (number, at)).fetchall()
     return bool(is_pruned)
 
 
 @contextmanager
-def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
+def open_copy(path: Path, folder: Path = FOLDER) -> Iterator[sqlite3.Connection]:
     """Open a file that nobody writes to, without creating a file beside it or taking a lock.
 
     Raises:
@@ -139,7 +130,7 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
     """
     _check_alone(path)
     _check_whole(path)
-    check_ownership(path, ADVICE)
+    check_ownership(path, ADVICE, folder)
     with closing(look(path.resolve())) as connection:
         yield prepared(connection)
 

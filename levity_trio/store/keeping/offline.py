@@ -8,14 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
-from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
+from levity_trio.clock import Clock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.engine.opening import is_new, open_store
-from levity_trio.store.engine.schema import SIMULATED_TIME_VERSION
 from levity_trio.store.engine.unit_of_work import Store
 from levity_trio.store.reads.levity.rows import ImportedRows, total
 from levity_trio.store.reads.reader import look
@@ -96,7 +95,8 @@ def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
         ServerRuns: a server runs on the database; it has to import.
         EnvironmentProblem: the database cannot be used.
     """
-    with open_store(address, server, None if is_new(address) else _simulated(address)) as store:
+    simulated = None if is_new(address) else look(address, simulated_time)
+    with open_store(address, server, simulated) as store:
         clock = look(address, _clock)
 
         def take(kind: str, parts: Sequence[Sequence[Any]]) -> ImportedRows:
@@ -123,11 +123,5 @@ def _clock(db: Database) -> Clock:
 def _open_known(address: DatabaseAddress, server: str) -> Iterator[Store]:
     """Open an existing database as the server of this name, at the clock speed that it was created
     for."""
-    with open_store(address, server, _simulated(address)) as store:
+    with open_store(address, server, look(address, simulated_time)) as store:
         yield store
-
-
-def _simulated(address: DatabaseAddress) -> SimulatedTime | None:
-    return look(
-        address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None
-    )

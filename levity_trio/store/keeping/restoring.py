@@ -23,7 +23,14 @@ from levity_trio.store.beside.secret_key import SecretKey, read_key
 from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.engine.opening import of_postgresql
-from levity_trio.store.engine.schema import DamagedFile, NewerSchema, check_ownership, look
+from levity_trio.store.engine.schema import (
+    ANOTHER_FILE,
+    FOLDER,
+    DamagedFile,
+    NewerSchema,
+    check_ownership,
+    look,
+)
 from levity_trio.store.keeping.checking import ExaminedFile, check_schema, numbered
 from levity_trio.store.keeping.copies import (
     Content,
@@ -54,7 +61,6 @@ COUNTED_BY_IDS: Final = frozenset({"log"})
 
 
 _STATES: Final = "SELECT id, status, stop_time, energy_delivered FROM tx"
-"""A query of columns that every version has."""
 
 
 class LostSince(NamedTuple):
@@ -142,6 +148,7 @@ def restore(
     is_forced: bool = False,
     last_statement: int | None = None,
     key_file: Path | None = None,
+    folder: Path = FOLDER,
 ) -> Restored:
     """Replace a database, which no server may use, by a backup. Statements go on behind
     `last_statement`.
@@ -157,10 +164,12 @@ def restore(
     backup = backup.resolve()
     try:
         database = place(database).resolve()
-        with open_copy(backup) as source, lock_held(database):
+        with suppress(NewerSchema, DamagedFile):  # both are a reason to restore
+            check_ownership(database, ANOTHER_FILE, folder)
+        with open_copy(backup, folder) as source, lock_held(database):
             if database.exists() and backup.samefile(database):
                 raise EnvironmentProblem(f"{backup} is the database itself; give a backup")
-            check_schema(ExaminedFile(source), backup)
+            check_schema(ExaminedFile(source), backup, folder)
             held, standing = content(FileDatabase(source)), _examine(source, database)
             if not (standing.is_contained or is_forced):
                 raise EnvironmentProblem(_refusal(database, held, standing))
@@ -193,8 +202,6 @@ def _examine(source: sqlite3.Connection, database: Path) -> _ReplacedDatabase:
         return _ReplacedDatabase(is_contained=True)
     if is_in_use(database):
         raise _in_use(database)
-    with suppress(NewerSchema, DamagedFile):  # both are a reason to restore
-        check_ownership(database)
     try:
         with closing(look(database)) as present:
             highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
@@ -243,9 +250,8 @@ def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> LostSinc
 
 
 def _entries(connection: sqlite3.Connection) -> int:
-    """Return how many entries the ledgers have; a database of an early version has none."""
-    has_ledger = bool(connection.execute("PRAGMA table_info(ledger)").fetchall())
-    return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0]) if has_ledger else 0
+    """Return how many entries the ledgers have."""
+    return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0])
 
 
 def _renumber(path: Path, last_ids: Mapping[str, int], leap: IdLeap, billed: Numbers | None) -> int:

@@ -36,7 +36,7 @@ from levity_trio.store.engine.connection import (
 )
 from levity_trio.store.engine.database import parts, rows_of
 from levity_trio.store.engine.opening import open_known
-from levity_trio.store.engine.schema import Version, look, new_version
+from levity_trio.store.engine.schema import FOLDER, Version, look, new_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.copies import STAMPED, copy, open_copy, open_partial, tables_of
 from levity_trio.store.keeping.restoring import RESTORING, swap
@@ -66,26 +66,28 @@ _CHANGED: Final = (
 )
 
 
-def look_at(database: DatabaseAddress, old: int) -> Mapping[str, object]:
+def look_at(database: DatabaseAddress, old: int, folder: Path = FOLDER) -> Mapping[str, object]:
     """Return the schema of a database, that of this program, and whether the old program serves on
     that too.
 
     Raises EnvironmentProblem, sqlite3.Error.
     """
-    db = open_known(database)
+    db = open_known(database, folder)
     with closing(db.conn):
         schema = db.version()
-    after = new_version(Version(schema, 0))  # on the present one the old program serves
+    # on the present one the old program serves
+    after = new_version(folder, Version(schema, 0))
     return {"schema": schema, "new_schema": after.schema, "serves_old": after.oldest <= old}
 
 
-def try_on(copied: Path) -> Mapping[str, object]:
+def try_on(copied: Path, folder: Path = FOLDER) -> Mapping[str, object]:
     """Migrate a copy and check it. Raises EnvironmentProblem, sqlite3.Error."""
     began = time.monotonic()
-    with open_database(copied) as connection:
+    with open_database(copied, folder=folder) as connection:
         seconds = time.monotonic() - began
         changes = _replayed(connection)
-    problems = [f"{one.check}: {one.text}" for one in check(copied, lambda _: None).problems]
+    found = check(copied, lambda _: None, folder).problems
+    problems = [f"{one.check}: {one.text}" for one in found]
     return {
         "seconds": seconds,
         "problem": "; ".join(problems) or None,
@@ -158,12 +160,12 @@ def _in_words(price: Price) -> str:
     return " + ".join(sums) or {"none": "held back"}.get(price.kind, price.kind)
 
 
-def undo(database: Path, copied: Path) -> Mapping[str, object]:
+def undo(database: Path, copied: Path, folder: Path = FOLDER) -> Mapping[str, object]:
     """Put back what the old version had stored. The migrated database has nothing else, and goes.
 
     Raises EnvironmentProblem: it is in use, or it has what was acknowledged since; sqlite3.Error.
     """
-    with open_copy(copied) as old, lock_held(database):
+    with open_copy(copied, folder) as old, lock_held(database):
         with closing(look(database)) as present:
             if news := [
                 table

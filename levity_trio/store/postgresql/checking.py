@@ -12,6 +12,7 @@ import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.store.engine.database import Parameters
@@ -385,10 +386,10 @@ def _table_of_model(model: sqlite3.Connection, table: str) -> Iterator[tuple[str
 
 
 @contextmanager
-def open_examined(address: str) -> Iterator[ExaminedDatabase]:
+def open_examined(address: str, folder: Path) -> Iterator[ExaminedDatabase]:
     """Open a database for its check. Raises EnvironmentProblem, sqlite3.Error."""
     database = open_reader(address, **SESSION)
     with closing(database.conn):
-        check_known(database.conn, address, ADVICE)
+        check_known(database.conn, address, ADVICE, folder)
         database.conn.run("BEGIN; SAVEPOINT examined")
         yield ExaminedDatabase(_Unlocked(database.conn), address)

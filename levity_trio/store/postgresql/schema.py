@@ -7,7 +7,6 @@ import sqlite3
 import time
 from contextlib import closing
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import advice
 from levity_trio.store.engine.schema import (
+    FOLDER,
     NotOurs,
     Version,
     check_speed,
@@ -25,8 +25,7 @@ from levity_trio.store.engine.schema import (
     migrations,
     new_version,
     newest_version,
-    stages,
-    statements,
+    statements_of,
     transaction_id_base,
 )
 from levity_trio.store.postgresql.connection import (
@@ -89,14 +88,16 @@ _NEW: Final = "create one for levity-trio with createdb, or choose another with 
 _KNOWN: Final = "choose the database of the server with --db"
 
 
-def check_ownership(connection: PostgresqlConnection, otherwise: str = _NEW) -> int:
+def check_ownership(
+    connection: PostgresqlConnection, otherwise: str = _NEW, folder: Path = FOLDER
+) -> int:
     """Return the version of the schema; 0 for an empty database. Raises NotOurs, NewerSchema."""
     if not _value(connection, "SELECT to_regclass('levity.migrated') IS NOT NULL"):
         if _value(connection, _IS_USED):
             raise NotOurs(f"{_FOREIGN}; {otherwise}")
         return 0
     version = _version(connection)
-    check_version("the database", version, otherwise)
+    check_version("the database", version, otherwise, folder)
     return version.schema
 
 
@@ -111,11 +112,11 @@ def check_clock_speed(connection: PostgresqlConnection, speed: int) -> None:
     check_speed("the database", found[0][0] if found else 1, speed)
 
 
-def open_known(address: str) -> PostgresqlDatabase:
+def open_known(address: str, folder: Path = FOLDER) -> PostgresqlDatabase:
     """Return a connection for reads to a database that is ours. Raises EnvironmentProblem,
     sqlite3.Error."""
     database = open_reader(address)
-    check_known(database.conn, address)
+    check_known(database.conn, address, folder=folder)
     return database
 
 
@@ -130,14 +131,21 @@ def is_new(address: str) -> bool:
         ) from error
 
 
-def check_known(connection: PostgresqlConnection, address: str, otherwise: str = _KNOWN) -> None:
+def check_known(
+    connection: PostgresqlConnection,
+    address: str,
+    otherwise: str = _KNOWN,
+    folder: Path = FOLDER,
+) -> None:
     """Check that a database is ours and has the schema. Raises EnvironmentProblem,
     sqlite3.Error."""
-    if not check_ownership(connection, otherwise):
+    if not check_ownership(connection, otherwise, folder):
         raise EnvironmentProblem(f"the database {address} is empty; {otherwise}")
 
 
-def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = None) -> None:
+def migrate(
+    connection: PostgresqlConnection, simulated: SimulatedTime | None = None, folder: Path = FOLDER
+) -> None:
     """Create the schema, or migrate it to the newest version, in one transaction.
 
     Another server that does the same is waited for.
@@ -149,15 +157,15 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
     """
     try:
         _begin_alone(connection)
-        version = check_ownership(connection)
+        version = check_ownership(connection, folder=folder)
         if version and _value(connection, "SELECT place <> levity.place() FROM levity.migrated"):
             raise NotOurs(_COPIED)
-        if 0 < version < newest_version():
+        if 0 < version < newest_version(folder):
             keep_alone(connection)  # an older server does not know what it would write to
         if not version:
-            _create(connection, simulated)
+            _create(connection, simulated, folder)
         else:
-            for number, path in migrations():
+            for number, path in migrations(folder):
                 if number > version:
                     _apply(connection, number, path)
         divide(connection)
@@ -176,37 +184,33 @@ def _begin_alone(connection: PostgresqlConnection) -> None:
             time.sleep(PAUSE_SECONDS)
 
 
-def _create(connection: PostgresqlConnection, simulated: SimulatedTime | None) -> None:
+def _create(
+    connection: PostgresqlConnection, simulated: SimulatedTime | None, folder: Path
+) -> None:
     """Make the schema from its pages, and what PostgreSQL needs beside them."""
-    connection.run(_own("functions.sql").read_text(encoding="utf-8"))
-    for statement in migration(creation()):
+    own = files(__package__)
+    connection.run(own.joinpath("functions.sql").read_text(encoding="utf-8"))
+    for statement in migration(creation(folder)):
         connection.run(statement)
-    connection.run(_own("tables.sql").read_text(encoding="utf-8"))
-    _keep_version(connection, new_version())
+    connection.run(own.joinpath("tables.sql").read_text(encoding="utf-8"))
+    _keep_version(connection, new_version(folder))
     connection.run(f"SELECT setval('tx_id_seq', {transaction_id_base()})")
     if simulated is not None:
         keep_simulated_time(connection, simulated)
 
 
 def _apply(connection: PostgresqlConnection, number: int, path: Path) -> None:
-    """Apply a migration, and then the file of the same name in this folder: what it changes on
-    PostgreSQL alone."""
-    script = path.read_text(encoding="utf-8")
-    for convert, part in stages(script):
-        convert(connection)
-        for statement in migration(statements(part)):
-            connection.run(statement)
-    if (own := _own(path.name)).is_file():
+    """Apply a migration, and then the file of the same name that ends in .postgresql: what it
+    changes on PostgreSQL alone."""
+    for statement in migration(statements_of(path)):
+        connection.run(statement)
+    if (own := path.with_suffix(".postgresql")).is_file():
         connection.run(own.read_text(encoding="utf-8"))
-    _keep_version(connection, _version(connection).after(number, script))
+    _keep_version(connection, _version(connection).after(number, path))
 
 
 def _keep_version(connection: PostgresqlConnection, version: Version) -> None:
     connection.execute("UPDATE levity.migrated SET version = ?", (version.number,))
-
-
-def _own(name: str) -> Traversable:
-    return files(__package__).joinpath(name)
 
 
 def _value(connection: PostgresqlConnection, sql: str) -> Any:

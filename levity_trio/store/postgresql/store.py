@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import inf
+from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
@@ -24,6 +25,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.database import Bookkeeping, Parameters
 from levity_trio.store.engine.faults import is_not_allowed
+from levity_trio.store.engine.schema import FOLDER
 from levity_trio.store.engine.unit_of_work import (
     INSERT_COMMAND,
     INSERT_EVENT,
@@ -68,12 +70,14 @@ class _WriterConnection(PostgresqlConnection):
     """The writing connection. It connects again by itself, and each of its transactions has a
     number."""
 
-    def __init__(self, address: str, server: str, simulated: SimulatedTime | None) -> None:
+    def __init__(
+        self, address: str, server: str, simulated: SimulatedTime | None, folder: Path
+    ) -> None:
         super().__init__(connect(address))
         self._address, self._server = address, server
         self.has_others = self._is_telling = False
         check_server(self)
-        migrate(self, simulated)
+        migrate(self, simulated, folder)
         check_clock_speed(self, simulated.speed if simulated else 1)
         servers.introduce(self, server)
         try:
@@ -222,7 +226,7 @@ class PostgresqlStore:
 
 @contextmanager
 def open_store(
-    address: str, server: str, simulated: SimulatedTime | None = None
+    address: str, server: str, simulated: SimulatedTime | None = None, folder: Path = FOLDER
 ) -> Iterator[PostgresqlStore]:
     """Open the database for the server of this name: check it, migrate it, begin the lease.
 
@@ -231,7 +235,7 @@ def open_store(
         (InUse).
     """
     try:
-        link = _WriterConnection(address, server, simulated)
+        link = _WriterConnection(address, server, simulated, folder)
     except sqlite3.Error as error:
         advice = OWNER_ADVICE if is_not_allowed(error) else ""
         if getattr(error, "sqlstate", None) == LOCKED:

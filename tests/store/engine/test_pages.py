@@ -14,17 +14,22 @@ import pytest
 
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import (
+    APPLICATION_ID,
+    CANDIDATE,
+    FOLDER,
     creation,
     migrate,
+    migrations,
+    model,
     newest_version,
     pages,
     tokens,
 )
-from tests.store.older import program_of
+from tests.store.later import NEWEST, NOT, STILL, later
 
 BOTH: Final = (
     "schema/ and schema/steps/ make different schemas: write a change as a new step, for databases"
-    " that exist, and in the page of its table, for new ones"
+    " that exist, and in the page of its table, for new ones; schema/version is the last step's"
 )
 OBJECTS: Final = (
     "SELECT tbl_name, type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~'"
@@ -48,15 +53,6 @@ def made() -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@pytest.fixture
-def stepped() -> Iterator[sqlite3.Connection]:
-    """One that was made by all steps."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        with program_of(newest_version()):
-            migrate(connection)
-        yield connection
-
-
 def objects(connection: sqlite3.Connection) -> dict[str, list[str]]:
     """Return the definition of each object by its name, those of a table in their order."""
     return {
@@ -65,28 +61,61 @@ def objects(connection: sqlite3.Connection) -> dict[str, list[str]]:
     }
 
 
-def test_both_ways_make_the_same(made: sqlite3.Connection, stepped: sqlite3.Connection) -> None:
-    expected, found = objects(stepped), objects(made)
-    for name in {**expected, **found}:
-        assert found.get(name) == expected.get(name), f"{name}: {BOTH}"
-    assert [*found] == [*expected], BOTH
-    for name in found:
-        if name.startswith("table "):
+def assert_alike(folder: Path) -> None:
+    """The pages of a folder and its steps make the same schema, of the same version."""
+    (oldest, _), *_, (newest, _) = migrations(folder)
+    assert newest_version(folder) == newest, BOTH
+    with (
+        closing(sqlite3.connect(":memory:", isolation_level=None)) as made,
+        closing(model(oldest, folder)) as stepped,
+    ):
+        migrate(made, folder=folder)
+        stepped.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        stepped.execute(f"PRAGMA user_version = {oldest}")
+        migrate(stepped, folder=folder)
+        expected, found = objects(stepped), objects(made)
+        for name in {**expected, **found}:
+            assert found.get(name) == expected.get(name), f"{name}: {BOTH}"
+        assert [*found] == [*expected], BOTH
+        for table in (name.split()[1] for name in found if name.startswith("table ")):
             for sql in SHAPES:
-                table = (name.split()[1],)
-                of_steps = stepped.execute(sql, table).fetchall()
-                assert made.execute(sql, table).fetchall() == of_steps, f"{name}: {BOTH}"
+                of_steps = stepped.execute(sql, (table,)).fetchall()
+                assert made.execute(sql, (table,)).fetchall() == of_steps, f"{table}: {BOTH}"
+        version = "PRAGMA user_version"
+        assert made.execute(version).fetchall() == stepped.execute(version).fetchall()
 
 
-def test_both_ways_record_the_same_version_and_have_no_rows(
-    made: sqlite3.Connection, stepped: sqlite3.Connection
-) -> None:
-    tables = [name.split()[1] for name in objects(made) if name.startswith("table ")]
-    for connection in (made, stepped):
-        for table in tables:
-            assert connection.execute(f'SELECT * FROM "{table}"').fetchall() == []
-    version = "PRAGMA user_version"
-    assert made.execute(version).fetchall() == stepped.execute(version).fetchall()
+def test_pages_and_steps_make_the_same(tmp_path: Path) -> None:
+    assert_alike(later(tmp_path / "schema", STILL, NOT))
+    if migrations():  # there is none before the first version after 1.0
+        assert_alike(FOLDER)
+
+
+def test_a_change_that_is_only_in_one_of_both_is_found(tmp_path: Path) -> None:
+    for name in ("zz_steps.sql", f"steps/{NEWEST + 2}_step.sql", f"steps/{NEWEST}_first.sql"):
+        folder = later(tmp_path / name, STILL, NOT)
+        text = (folder / name).read_text(encoding="utf-8")
+        without = text.replace("ALTER TABLE cp ADD COLUMN two TEXT;", "")
+        without = without.replace("CREATE INDEX tx_by_folded_tag", "CREATE INDEX tx_by_its_tag")
+        (folder / name).write_text(without, encoding="utf-8")
+        with pytest.raises(AssertionError, match="make different schemas"):
+            assert_alike(folder)
+
+
+def test_a_number_that_no_step_has_is_found(tmp_path: Path) -> None:
+    folder = later(tmp_path / "schema", STILL)
+    (folder / "version").write_text(f"{NEWEST + 2}\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="make different schemas"):
+        assert_alike(folder)
+
+
+def test_a_new_database_has_no_rows_and_the_version_of_the_folder(made: sqlite3.Connection) -> None:
+    for name in objects(made):
+        kind, table, *_ = name.split()
+        if kind == "table":
+            assert made.execute(f'SELECT * FROM "{table}"').fetchall() == []
+    assert made.execute("PRAGMA user_version").fetchall() == [(newest_version(),)]
+    assert newest_version() > CANDIDATE
 
 
 def test_comments_and_layout_do_not_count() -> None:
@@ -139,8 +168,8 @@ from pathlib import Path
 from levity_trio.store.engine import schema
 from levity_trio.store.engine.connection import open_database
 
-def creation(every=schema.creation):
-    for number, statement in enumerate(every()):
+def creation(folder, every=schema.creation):
+    for number, statement in enumerate(every(folder)):
         if number == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
         yield statement

@@ -3,15 +3,16 @@ it."""
 
 import ast
 import re
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
-from levity_trio.store.engine import schema
 from levity_trio.store.engine.connection import FileDatabase, open_database
 from levity_trio.store.engine.schema import (
     APPLICATION_ID,
@@ -19,6 +20,7 @@ from levity_trio.store.engine.schema import (
     NotOurs,
     Version,
     check_ownership,
+    look,
     migrate,
     newest_version,
     statements,
@@ -27,7 +29,7 @@ from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.writes.chargers.chargers import IDENTIFICATION
 from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
-from tests.store.older import CONTACTS, MAILS, program_of
+from tests.store.later import NEWEST, NOT, STILL, later
 from tests.store.template import migrated
 from tests.tools.house import PACKAGE
 
@@ -57,7 +59,6 @@ PRESENT = (
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
-NEWEST = newest_version()
 NO_TABLES = {
     *("hidden_cp", "bare_cp", "json_each", "sqlite_schema", "sqlite_sequence", "each", "recent"),
     "pragma_foreign_key_list",
@@ -109,7 +110,11 @@ def _table_list(connection: sqlite3.Connection) -> list[tuple[str, int]]:
 
 def test_creating_it_twice_is_harmless(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
-    make_ours(path, "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+    make_ours(
+        path,
+        "INSERT INTO run (server, version, started_at, clock_trusted) "
+        "VALUES ('levity', '1', '2026', 1)",
+    )
     with open_database(path) as connection:
         before = connection.execute("SELECT * FROM sqlite_schema").fetchall()
         migrate(connection)
@@ -142,132 +147,111 @@ def test_a_crash_before_the_first_migration_is_made_good(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of a migration after the real ones."""
-    folder = tmp_path / "schema"
-    copytree(ROOT / "schema", folder)
-    monkeypatch.setattr(schema, "PLACES", (folder,))
-    return folder / "steps" / f"{NEWEST + 1:03}_second.sql"
-
-
-def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
-    path = tmp_path / "site.db"
-    make_ours(path)
-    second.write_text(
-        "CREATE TABLE second (x INTEGER) STRICT; -- a comment\nINSERT INTO second VALUES (1)\n"
+def site(tmp_path: Path) -> Path:
+    """A database of now with a run."""
+    make_ours(
+        path := tmp_path / "site.db",
+        "INSERT INTO run (server, version, started_at, clock_trusted) "
+        "VALUES ('levity', '1', '2026', 1)",
     )
-    (second.parent / f"{NEWEST + 9:03}_third.sql").write_text(
-        "INSERT INTO second SELECT x + 1 FROM second;\n-- the end\n"
+    return path
+
+
+def test_migrations_are_applied_in_order(site: Path, tmp_path: Path) -> None:
+    folder = later(
+        tmp_path / "schema",
+        "CREATE TABLE second (x INTEGER) STRICT; -- a comment\nINSERT INTO second VALUES (1)\n",
+        "INSERT INTO second SELECT x + 1 FROM second;\n-- the end\n",
     )
     for _ in range(2):
-        with open_database(path) as connection:
+        with open_database(site, folder=folder) as connection:
             assert connection.execute("SELECT x FROM second ORDER BY x").fetchall() == [(1,), (2,)]
-            assert pragma(connection, "user_version") == NEWEST + 9
+            assert pragma(connection, "user_version") == NEWEST + 2
+            assert connection.execute("SELECT count(*) FROM run").fetchall() == [(1,)]
 
 
-def transactions(connection: sqlite3.Connection) -> list[str]:
+def transactions(connection: sqlite3.Connection, folder: Path) -> list[str]:
     """Migrate a database; return what began, marked and ended its transactions."""
     told: list[str] = []
     connection.set_trace_callback(told.append)
-    migrate(connection)
+    migrate(connection, folder=folder)
     frames = ("BEGIN", "COMMIT", "PRAGMA user_version =")
     return [statement for statement in told if statement.startswith(frames)]
 
 
-def test_each_is_one_transaction(second: Path) -> None:
+def test_each_is_one_transaction(tmp_path: Path) -> None:
+    folder = later(tmp_path / "schema", STILL, NOT)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(migrated())
-        add_two(second, (STILL, NOT))
         versions = (Version(NEWEST + 1, NEWEST), Version(NEWEST + 2, NEWEST + 2))
         frames = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")
-        assert transactions(connection) == [
+        assert transactions(connection, folder) == [
             frame.format(version.number) for version in versions for frame in frames
         ]
+        assert transactions(connection, folder) == []
 
 
-def test_a_new_database_is_one_transaction_that_records_all_migrations(second: Path) -> None:
-    add_two(second, (NOT, STILL))
+def test_a_new_database_is_one_transaction_that_records_all_migrations(tmp_path: Path) -> None:
+    folder = later(tmp_path / "schema", STILL, ANOTHER)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        number = Version(NEWEST + 2, NEWEST + 1).number
-        assert transactions(connection) == [
+        number = Version(NEWEST + 2, NEWEST).number
+        assert transactions(connection, folder) == [
             "BEGIN IMMEDIATE",
             f"PRAGMA user_version = {number}",
             "COMMIT",
         ]
-        assert transactions(connection) == []  # nothing is left for the next start
+        assert transactions(connection, folder) == []  # nothing is left for the next start
 
 
-def add_two(second: Path, heads: Sequence[str]) -> None:
-    """Add two migrations that begin like this."""
-    third = second.with_name(f"{NEWEST + 2:03}_third.sql")
-    for path, head, column in zip((second, third), heads, ("one", "two"), strict=True):
-        path.write_text(f"{head}\nALTER TABLE cp ADD COLUMN {column} TEXT;\n")
+ANOTHER = STILL.replace("one", "another")
+SINCE = ANOTHER.replace(f"{NEWEST}", f"{NEWEST + 1}")
 
 
-def take_back(second: Path) -> None:
-    """Be the older program."""
-    for path in second.parent.glob("*_*.sql"):
-        if int(path.name[:3]) > NEWEST:
-            path.unlink()
-
-
-STILL, SINCE, NOT = f"-- serves: {NEWEST}", f"-- serves: {NEWEST + 1}", "-- a column"
-
-
-def test_the_older_program_serves_where_each_migration_says_so(
-    tmp_path: Path, second: Path
-) -> None:
-    path = tmp_path / "site.db"
-    make_ours(path)
-    add_two(second, (STILL, STILL))
-    assert look_at(path, NEWEST)["serves_old"]  # so an upgrade may go back
-    with open_database(path):
+def test_the_older_program_serves_where_each_migration_says_so(site: Path, tmp_path: Path) -> None:
+    folder = later(tmp_path / "schema", STILL, ANOTHER)
+    assert look_at(site, NEWEST, folder)["serves_old"]  # so an upgrade may go back
+    with open_database(site, folder=folder):
         pass
-    take_back(second)
     for _ in range(2):
-        with open_database(path) as connection:
+        with open_database(site) as connection:
             connection.execute(
-                "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+                "INSERT INTO run (server, version, started_at, clock_trusted) "
+                "VALUES ('levity', '1', '2026', 1)"
             )
             assert FileDatabase(connection).version() == NEWEST + 2
-    add_two(second, (STILL, STILL))
-    (second.parent / f"{NEWEST + 3:03}_fourth.sql").write_text("ALTER TABLE cp DROP COLUMN one;")
-    with open_database(path) as connection:
+    dropped = later(tmp_path / "next", STILL, ANOTHER, "ALTER TABLE cp DROP COLUMN one;")
+    with open_database(site, folder=dropped) as connection:
         assert pragma(connection, "user_version") == NEWEST + 3
 
 
 def test_a_database_on_which_an_older_program_serves_is_created_and_opened_like_others(
-    tmp_path: Path, second: Path
+    tmp_path: Path,
 ) -> None:
-    second.write_text(f"{STILL}\nALTER TABLE cp ADD COLUMN one TEXT;\n")
-    path = tmp_path / "site.db"
+    folder, path = later(tmp_path / "schema", STILL), tmp_path / "site.db"
     for _ in range(2):
-        with open_database(path) as connection:
-            assert schema_of(connection) == newest_version() == NEWEST + 1
+        with open_database(path, folder=folder) as connection:
+            assert schema_of(connection) == newest_version(folder) == NEWEST + 1
             assert Version.kept(int(str(pragma(connection, "user_version")))).oldest <= NEWEST
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {NEWEST + 2}")
     with (
         pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST + 1}"),
-        open_database(path),
+        open_database(path, folder=folder),
     ):
         pytest.fail("it was opened")
 
 
-@pytest.mark.parametrize("heads", [(NOT, STILL), (STILL, NOT), (NOT, NOT), (STILL, SINCE)])
+@pytest.mark.parametrize("steps", [(NOT, ANOTHER), (STILL, NOT), (STILL, SINCE)])
 def test_the_older_program_refuses_where_one_does_not(
-    tmp_path: Path, second: Path, heads: Sequence[str]
+    site: Path, tmp_path: Path, steps: Sequence[str]
 ) -> None:
-    path = tmp_path / "site.db"
-    make_ours(path)
-    add_two(second, heads)
-    assert not look_at(path, NEWEST)["serves_old"]
-    with open_database(path):
+    folder = later(tmp_path / "schema", *steps)
+    assert not look_at(site, NEWEST, folder)["serves_old"]
+    with open_database(site, folder=folder):
         pass
-    take_back(second)
     with (
         pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST}"),
-        open_database(path),
+        open_database(site),
     ):
         pytest.fail("it was opened")
 
@@ -276,60 +260,52 @@ def test_the_older_program_refuses_where_one_does_not(
     "broken", ["INSERT INTO nowhere VALUES (1);", "THIS IS NO SQL;", "SELECT 1; SELECT 2;"]
 )
 def test_one_that_fails_half_way_leaves_the_version_before(
-    tmp_path: Path, second: Path, broken: str
+    site: Path, tmp_path: Path, broken: str
 ) -> None:
-    path = tmp_path / "site.db"
-    make_ours(path)
-    second.write_text(
-        f"CREATE TABLE second (x INTEGER) STRICT;\nDELETE FROM sqlite_sequence;\n{broken}\n"
-    )
-    with pytest.raises(Exception, match=r".+"), open_database(path):
+    second = f"CREATE TABLE second (x INTEGER) STRICT;\nDELETE FROM sqlite_sequence;\n{broken}\n"
+    folder = later(tmp_path / "schema", STILL, second)
+    with pytest.raises(Exception, match=r".+"), open_database(site, folder=folder):
         pytest.fail("it was opened")
-    with closing(sqlite3.connect(path)) as connection:
-        assert schema_of(connection) == NEWEST
+    with closing(sqlite3.connect(site)) as connection:
+        assert pragma(connection, "user_version") == Version(NEWEST + 1, NEWEST).number
         assert "second" not in tables(connection)
         assert connection.execute(
             "SELECT seq > 1000000 FROM sqlite_sequence WHERE name = 'tx'"
         ).fetchone() == (1,)
-    second.unlink()
-    with open_database(path):
+    with open_database(site), open_database(site.with_name("new.db")):
         pass
 
 
-def test_the_frames_kept_so_far_become_evidence(tmp_path: Path) -> None:
-    """Before version 3 the log held only evidence of transactions and messages set aside."""
-    path = tmp_path / "site.db"
-    with program_of(2):
-        with open_database(path):
-            pass
-        make_ours(
-            path,
-            "INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame) VALUES"
-            " ('CP-1', 1, '2026', 'recv', '\"1\"', 'StopTransaction', 'stop'),"
-            " ('CP-1', 1, '2026', 'recv', '\"2\"', 'StopTransaction', 'again')",
-        )
-    with open_database(path) as connection:
-        kept = "SELECT cp_id, session_id, at, message_id, frame FROM evidence ORDER BY id"
-        assert connection.execute(kept).fetchall() == [
-            ("CP-1", 1, "2026", '"1"', "stop"),
-            ("CP-1", 1, "2026", '"2"', "again"),
-        ]
-        assert connection.execute("SELECT count(*) FROM log").fetchone() == (0,)
-        connection.execute(
-            "INSERT INTO log (cp_id, at, direction, frame) VALUES ('', '2026', 'refuse', '')"
-        )
-        assert connection.execute("SELECT id FROM log").fetchall() == [(3,)]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from levity_trio.store.engine import schema
+from levity_trio.store.engine.connection import open_database
+
+def statements_of(file, every=schema.statements_of):
+    yield from every(file)
+    if file.name == sys.argv[3]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+schema.statements_of = statements_of
+with open_database(Path(sys.argv[1]), folder=Path(sys.argv[2])):
+    pass
+"""
 
 
-def test_what_is_an_address_of_a_contact_becomes_the_mail_address(tmp_path: Path) -> None:
-    path = tmp_path / "site.db"
-    with program_of(98):
-        with open_database(path):
-            pass
-        make_ours(path, CONTACTS)
-    with open_database(path) as connection:
-        found = connection.execute("SELECT name, mail, contact FROM account ORDER BY id").fetchall()
-    assert found == MAILS
+@pytest.mark.parametrize(("step", "left"), [(1, NEWEST), (2, NEWEST + 1)])
+def test_one_that_is_killed_leaves_the_version_before(
+    site: Path, tmp_path: Path, step: int, left: int
+) -> None:
+    """After its last statement. The next start takes it again."""
+    folder = later(tmp_path / "schema", STILL, NOT)
+    command = [sys.executable, "-c", KILLED, str(site), str(folder), f"{NEWEST + step}_step.sql"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    with closing(look(site)) as connection:
+        assert schema_of(connection) == left
+    with open_database(site, folder=folder) as connection:
+        assert pragma(connection, "user_version") == NEWEST + 2
+        assert connection.execute("SELECT count(*) FROM run").fetchall() == [(1,)]
 
 
 def test_statements() -> None:
@@ -502,5 +478,6 @@ def test_strict_means_strict() -> None:
         pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"),
     ):
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 'perhaps')"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '2026', 'perhaps')"
         )

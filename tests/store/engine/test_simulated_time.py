@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.engine import schema
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.engine.schema import APPLICATION_ID, NotOurs, migrate
 from levity_trio.store.reads.reader import look
 from levity_trio.store.reads.site.database import beginning
 from tests.store.books import NOON
 from tests.store.files import contents, make
+from tests.store.later import NOT, later
 
 FAST = SimulatedTime(NOON, 60)
 LATER = SimulatedTime(NOON + timedelta(days=1), 60)
@@ -23,15 +23,6 @@ LATER = SimulatedTime(NOON + timedelta(days=1), 60)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "site.db"
-
-
-def make_before(path: Path) -> None:
-    """Create a database as before simulated time existed."""
-    _, first = schema.migrations()[0]
-    make(
-        path,
-        f"PRAGMA application_id = {APPLICATION_ID}; {first.read_text()} PRAGMA user_version = 1;",
-    )
 
 
 def made_for(path: Path) -> SimulatedTime | None:
@@ -98,7 +89,8 @@ def test_what_stands_in_the_log_of_a_crash_counts(path: Path) -> None:
     there."""
     with open_database(path, FAST) as connection:
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '2026', 1)"
         )
         there = {
             name: data
@@ -118,18 +110,10 @@ def test_what_stands_in_the_log_of_a_crash_counts(path: Path) -> None:
     make_for(crashed / "site.db", FAST)
 
 
-def test_an_older_one_keeps_real_time(path: Path) -> None:
-    make_before(path)
-    assert "leave out --clock-speed" in refusal(path, FAST)
+def test_what_is_moved_on_is_not_made(path: Path, tmp_path: Path) -> None:
     make_for(path, None)
-    assert made_for(path) is None
-    assert "leave out --clock-speed" in refusal(path, FAST)
-
-
-def test_what_is_moved_on_is_not_made(path: Path) -> None:
-    make_before(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        migrate(connection, FAST)
+        migrate(connection, FAST, later(tmp_path / "schema", NOT))
         assert connection.execute("SELECT count(*) FROM simulated_time").fetchall() == [(0,)]
 
 

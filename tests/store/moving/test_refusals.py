@@ -22,7 +22,7 @@ from levity_trio.store.postgresql import connection
 from levity_trio.store.postgresql.moving import PostgresqlTarget
 from tests.postgresql import Server
 from tests.store.files import contents, make
-from tests.store.keeping import make_old
+from tests.store.later import STILL, later
 from tests.store.postgresql.stored import change, empty_database, query
 
 from .watching import Watch, dump, moved
@@ -97,30 +97,33 @@ def test_no_server_starts_meanwhile(
 def test_what_is_not_moved(server: Server, tmp_path: Path) -> None:
     address, old, foreign, empty = (
         empty_database(server),
-        *(tmp_path / name for name in ("old.db", "foreign.db", "e")),
+        *((folder := tmp_path / "here") / name for name in ("old.db", "foreign.db", "e")),
     )
-    make_old(old)
+    folder.mkdir()
+    # a program of now serves on it, but does not know all of its columns
+    with open_database(old, folder=later(tmp_path / "schema", STILL)):
+        pass
     make(foreign)
     empty.touch()
-    before = contents(tmp_path)
+    before = contents(folder)
     for source, words in (
         (
             old,
             (
-                r"of another version \(schema 5, this one has \d+\): start this version of the "
+                r"of another version \(schema \d+, this one has \d+\): start this version of the "
                 r"server on it once"
             ),
         ),
         (foreign, "belongs to another program"),
         (empty, "there is no database"),
-        (tmp_path / "missing.db", "there is no database"),
+        (folder / "missing.db", "there is no database"),
         (empty_database(server), "is empty"),
         (PostgresqlAddress(f"{address}_missing"), "does not exist|No such file"),
     ):
         with pytest.raises(EnvironmentProblem, match=words):
             moved(source, address if isinstance(source, Path) else tmp_path / "new.db")
     del before["old.db"]  # it was opened, under its lock
-    assert before.items() <= contents(tmp_path).items()
+    assert before.items() <= contents(folder).items()
     assert query(address, "SELECT to_regnamespace('levity') IS NULL") == [(1,)]
 
 
@@ -134,7 +137,8 @@ def test_where_nothing_is_moved_to(
     shutil.copy(house, used)
     with open_database(served) as connection:
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '2026', 1)"
         )
     for target, words in (
         (foreign, "belongs to another program"),

@@ -6,18 +6,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
-from levity_trio.store.engine.schema import newest_version
+from levity_trio.store.engine.schema import Version, newest_version
 from levity_trio.store.keeping.checking import CHECKS, Check, CheckReport, CheckSubject, check
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server
 from tests.store.keeping import CHARGED_WH, charge
-from tests.store.older import program_of
+from tests.store.later import NEWEST, NOT, STILL, later
 
 from .sites import station
 from .stored import change, empty_database, name_of, new_database, query
@@ -77,14 +78,17 @@ def test_a_sound_database_and_what_it_holds(site: PostgresqlAddress) -> None:
     ]
 
 
-def test_a_database_that_came_here_by_all_steps(server: Server) -> None:
-    address = empty_database(server)
-    with (
-        closing(PostgresqlConnection(connect(address))) as connection,
-        program_of(newest_version()),
-    ):
-        migrate(connection)
-    assert not problems(address)
+def test_a_database_that_came_here_by_steps(server: Server, tmp_path: Path) -> None:
+    """It is checked by the schema of its version, of which this program is the older one, too."""
+    address, folder = new_database(server), later(tmp_path / "schema", STILL, NOT)
+    assert not check(address, lambda _name: None, folder).problems
+    with closing(PostgresqlConnection(connect(address))) as connection:
+        migrate(connection, folder=folder)
+    assert not check(address, lambda _name: None, folder).problems
+    change(address, "ALTER TABLE cp DROP COLUMN two")
+    assert [one.text for one in check(address, lambda _name: None, folder).problems] == [
+        f"table cp is not as schema {NEWEST + 2} defines it"
+    ]
 
 
 def test_every_index_is_compared_also_of_large_tables(site: PostgresqlAddress) -> None:
@@ -199,7 +203,11 @@ DAMAGES = {
         ),
     ],
     "the version": [
-        ("UPDATE levity.migrated SET version = 17", "schema", "schema 17 is of no version"),
+        (
+            f"UPDATE levity.migrated SET version = {Version(NEWEST + 1, NEWEST).number}",
+            "schema",
+            f"schema {NEWEST + 1} is of no version",
+        ),
     ],
 }
 """Damages that stand beside each other: a check takes half a second."""

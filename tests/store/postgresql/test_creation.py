@@ -19,10 +19,10 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.schema import (
     FIRST_TRANSACTION_ID,
+    FOLDER,
     creation,
-    migrations,
-    newest_version,
 )
+from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.postgresql.connection import (
     PostgresqlConnection,
@@ -34,9 +34,8 @@ from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads.reader import look
 from tests.postgresql import MODEL, USER, Server
-from tests.store import old_texts
 from tests.store.batches import keep
-from tests.store.older import CONTACTS, MAILS, program_of
+from tests.store.later import NEWEST, NOT, STILL, later
 from tests.store.postgresql.relay import relayed
 from tests.store.postgresql.stored import change, empty_database, kept, name_of, new_database, query
 
@@ -45,6 +44,11 @@ PARTS = (
     "WHERE relnamespace IN (to_regnamespace('public'), to_regnamespace('levity')) "
     "GROUP BY relkind ORDER BY relkind"
 )
+COLUMNS = (
+    "SELECT table_name, column_name FROM information_schema.columns "
+    "WHERE table_schema = 'public' ORDER BY 1, 2"
+)
+VERSION = "SELECT mod(version, 1000) FROM levity.migrated"
 WAITS = "another server creates or migrates the database; waiting until it has done so"
 MIGRATING = 0x4C565433
 SECONDS = 30
@@ -56,8 +60,11 @@ def parts(address: PostgresqlAddress) -> list[tuple[object, ...]]:
     return query(address, PARTS)
 
 
-def refused(address: PostgresqlAddress) -> str:
-    with pytest.raises(EnvironmentProblem) as told, open_store(address, "levity"):
+def refused(address: PostgresqlAddress, folder: Path = FOLDER) -> str:
+    with (
+        pytest.raises(EnvironmentProblem) as told,
+        open_store(address, "levity", folder=folder),
+    ):
         pytest.fail("it was opened")
     assert "\n" not in str(told.value)
     return str(told.value)
@@ -69,7 +76,7 @@ def assert_whole(server: Server, address: PostgresqlAddress) -> None:
         store.commit([keep("a")])
     assert kept(address) == ["a"]
     assert parts(address) == parts(server.address(MODEL))
-    assert query(address, "SELECT mod(version, 1000) FROM levity.migrated") == [(newest_version(),)]
+    assert query(address, VERSION) == [(NEWEST,)]
     ((base,),) = query(address, "SELECT last_value FROM tx_id_seq")
     assert base >= FIRST_TRANSACTION_ID
 
@@ -105,8 +112,8 @@ def test_a_creation_whose_backend_is_ended(
     it."""
     address = empty_database(server)
 
-    def cut() -> Iterator[str]:
-        for number, statement in enumerate(creation()):
+    def cut(folder: Path) -> Iterator[str]:
+        for number, statement in enumerate(creation(folder)):
             if number == at:
                 server.sql(
                     "SELECT pg_terminate_backend(pid, 5000) "
@@ -121,105 +128,57 @@ def test_a_creation_whose_backend_is_ended(
     assert_whole(server, address)
 
 
-def test_a_migration_that_fails_changes_nothing(server: Server) -> None:
+def test_a_migration_that_fails_changes_nothing(server: Server, tmp_path: Path) -> None:
     """All that are missing are one transaction."""
-    address = empty_database(server)
-    third_last, *_ = migrations()[-3]
-    with closing(PostgresqlConnection(connect(address))) as connection, program_of(third_last):
-        migrate(connection)
-    before = parts(address)
-    change(
-        address,
-        (
-            "ALTER TABLE levity.migrated ADD CONSTRAINT fails CHECK (mod(version, 1000) < "
-            f"{newest_version()})"
-        ),
-    )
-    assert "cannot use the database" in refused(address)
-    assert parts(address) == before
+    address, folder = new_database(server), later(tmp_path / "schema", STILL, NOT)
+    before = query(address, COLUMNS)
+    fails = f"ALTER TABLE levity.migrated ADD CONSTRAINT fails CHECK (version <> {NEWEST + 2})"
+    change(address, fails)
+    assert "cannot use the database" in refused(address, folder)
+    assert query(address, COLUMNS) == before
+    assert query(address, VERSION) == [(NEWEST,)]
     change(address, "ALTER TABLE levity.migrated DROP CONSTRAINT fails")
-    assert_whole(server, address)
+    with open_store(address, "levity", folder=folder) as store:
+        store.commit([keep("a")])
+    assert query(address, VERSION) == [(NEWEST + 2,)]
+    assert len(query(address, COLUMNS)) == len(before) + 2
+    assert kept(address) == ["a"]
 
 
-def test_what_is_an_address_of_a_contact_becomes_the_mail_address(server: Server) -> None:
-    address = empty_database(server)
-    with closing(PostgresqlConnection(connect(address))) as connection, program_of(98):
-        migrate(connection)
-    change(address, CONTACTS)
-    with open_store(address, "levity"):
-        assert query(address, "SELECT name, mail, contact FROM account ORDER BY id") == MAILS
-
-
-def test_sentences_of_an_older_database_become_texts(server: Server) -> None:
-    address = empty_database(server)
-    with (
-        closing(PostgresqlConnection(connect(address))) as connection,
-        program_of(old_texts.VERSION),
-    ):
-        migrate(connection)
-        old_texts.fill(connection.execute)
-    with closing(PostgresqlConnection(connect(address))) as connection:
-        migrate(connection)
-        assert old_texts.in_german(connection.execute) == old_texts.GERMAN
-
-
-def add_migration(newer: pytest.MonkeyPatch, path: Path) -> int:
-    """Let there be a later migration; return its number."""
-    every, later = migrations(), newest_version() + 1
-    newer.setattr("levity_trio.store.postgresql.schema.migrations", lambda: [*every, (later, path)])
-    newer.setattr("levity_trio.store.postgresql.schema.newest_version", lambda: later)
-    newer.setattr("levity_trio.store.engine.schema.newest_version", lambda: later)
-    return later
-
-
-def test_no_migration_under_a_server_that_runs(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_migration_under_a_server_that_runs(server: Server, tmp_path: Path) -> None:
     """It is of the older version, and goes on as if nobody had come."""
-    address = empty_database(server)
-    (tmp_path / "later.sql").write_text("ALTER TABLE cp ADD COLUMN note TEXT;\n")
-    with open_store(address, "older") as store, monkeypatch.context() as newer:
-        later = add_migration(newer, tmp_path / "later.sql")
-        assert refused(address).startswith("the server older runs on this database")
-        assert query(address, "SELECT mod(version, 1000) FROM levity.migrated") == [
-            (newest_version(),)
-        ]
+    address, folder = empty_database(server), later(tmp_path / "schema", NOT)
+    with open_store(address, "older") as store:
+        assert refused(address, folder).startswith("the server older runs on this database")
+        assert query(address, VERSION) == [(NEWEST,)]
         store.commit([keep("b")])
-    with monkeypatch.context() as newer:
-        add_migration(newer, tmp_path / "later.sql")
-        with open_store(address, "levity"):
-            assert query(address, "SELECT version FROM levity.migrated") == [(later,)]
+    with open_store(address, "levity", folder=folder):
+        assert query(address, VERSION) == [(NEWEST + 1,)]
     assert kept(address) == ["b"]
 
 
-@pytest.mark.parametrize(
-    ("head", "is_served"), [(f"-- serves: {newest_version()}", True), ("", False)]
-)
+@pytest.mark.parametrize(("step", "is_served"), [(STILL, True), (NOT, False)])
 def test_the_older_program_serves_where_the_migration_says_so(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, head: str, is_served: bool
+    server: Server, tmp_path: Path, step: str, is_served: bool
 ) -> None:
-    address = new_database(server)
-    (tmp_path / "later.sql").write_text(f"{head}\nALTER TABLE cp ADD COLUMN note TEXT;\n")
-    with monkeypatch.context() as newer:
-        before, every = newest_version(), migrations()
-        later = add_migration(newer, tmp_path / "later.sql")
-        with pytest.MonkeyPatch.context() as looking:
-            looking.setattr(
-                "levity_trio.store.engine.schema.migrations",
-                lambda: [*every, (later, tmp_path / "later.sql")],
-            )
-            # an upgrade is refused otherwise
-            assert look_at(address, before)["serves_old"] == is_served
-        with open_store(address, "newer") as store:
-            store.commit([keep("a")])
+    address, folder = new_database(server), later(tmp_path / "schema", step)
+    # an upgrade is refused otherwise
+    assert look_at(address, NEWEST, folder) == {
+        "schema": NEWEST,
+        "new_schema": NEWEST + 1,
+        "serves_old": is_served,
+    }
+    with open_store(address, "newer", folder=folder) as store:
+        store.commit([keep("a")])
+    assert not check(address, lambda _name: None, folder).problems
     if is_served:
         with open_store(address, "older") as store:
             store.commit([keep("b")])
         assert kept(address) == ["a", "b"]
         with closing(open_reader(address).conn) as connection:
-            assert PostgresqlDatabase(connection).version() == later
+            assert PostgresqlDatabase(connection).version() == NEWEST + 1
     else:
-        assert f"schema {later}, this one knows {newest_version()}" in refused(address)
+        assert f"schema {NEWEST + 1}, this one knows {NEWEST}" in refused(address)
 
 
 def test_servers_that_create_at_once(server: Server) -> None:

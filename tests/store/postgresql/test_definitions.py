@@ -1,5 +1,4 @@
-"""The schema on PostgreSQL is that of a new SQLite file, made by the same migrations, in one go or
-in steps."""
+"""The schema on PostgreSQL is that of a new SQLite file, made by the same pages, or by steps."""
 
 from __future__ import annotations
 
@@ -7,23 +6,21 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from levity_trio.store.engine.schema import migrations, newest_version
+from levity_trio.store.engine.schema import FOLDER, migrations
 from levity_trio.store.postgresql.checking import tokens_of_body
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server, shared
 from tests.store.engine.test_pages import BOTH
-from tests.store.older import program_of
+from tests.store.later import NEWEST, NOT, STILL, later
 from tests.store.template import migrated
 
 Rows = list[tuple[Any, ...]]
-STEPS = (1, 2, 3)
-"""How many migrations come with an upgrade. Those before rewrite rows by functions of SQLite that
-no database on PostgreSQL needs: none is as old."""
 TYPES = {"INTEGER": "bigint", "TEXT": "text", "REAL": "double precision", "BLOB": "bytea"}
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable = 'NO', column_default, is_identity = 'YES',
@@ -250,29 +247,46 @@ def empty(server: Server, name: str) -> Iterator[PostgresqlConnection]:
         yield connection
 
 
-def test_both_ways_make_the_same(server: Server) -> None:
-    """A new database has what one has that was made by all steps."""
-    with empty(server, "paged") as paged, empty(server, "stepped") as stepped:
-        migrate(paged)
-        with program_of(newest_version()):
-            migrate(stepped)
-        expected = dump(stepped)
-        for sql, rows in dump(paged).items():
-            assert rows == expected[sql], BOTH
+def folders(folder: Path) -> Iterator[Path]:
+    """Yield a folder with two steps, and that of this program, if it has steps."""
+    later(folder, STILL, f"{NOT}DROP TRIGGER tx_is_kept;\n")
+    second = folder / "steps" / f"{NEWEST + 2}_step.postgresql"
+    second.write_text("ALTER TABLE levity.server ADD note text;\n", encoding="utf-8")
+    yield folder
+    if migrations():
+        yield FOLDER
 
 
-@pytest.mark.parametrize("later", STEPS)
-def test_an_upgrade_makes_the_same_schema(server: Server, later: int) -> None:
-    """First without the last migrations, by an older program; then with them."""
-    every = migrations()
-    with empty(server, f"upgraded_{later}") as upgraded, empty(server, f"new_{later}") as new:
-        migrate(new)
-        with program_of(every[-later - 1][0]):
-            migrate(upgraded)
-        assert upgraded.execute("SELECT mod(version, 1000) FROM levity.migrated").fetchall() == [
-            (every[-later - 1][0],)
-        ]
-        migrate(upgraded)
-        assert dump(upgraded) == dump(new)
-        migrate(upgraded)  # once more, it changes nothing
-        assert dump(upgraded) == dump(new)
+def test_steps_make_the_same_as_pages(server: Server, tmp_path: Path) -> None:
+    """Each upgrade ends with the schema of a new database: a change is written in a page and as a
+    step."""
+    for number, folder in enumerate(folders(tmp_path / "schema")):
+        (oldest, _), *_ = migrations(folder)
+        with (
+            empty(server, f"stepped_{number}") as stepped,
+            empty(server, f"paged_{number}") as paged,
+        ):
+            migrate(stepped, folder=only_first(folder, tmp_path / f"first_{number}"))
+            assert stepped.execute(VERSION).fetchall() == [(oldest,)]
+            migrate(stepped, folder=folder)
+            migrate(paged, folder=folder)
+            assert dump(stepped) == dump(paged), BOTH
+            migrate(stepped, folder=folder)  # once more, it changes nothing
+            assert dump(stepped) == dump(paged)
+
+
+def only_first(folder: Path, first: Path) -> Path:
+    """Make the folder of the program of the first step."""
+    (number, step), *_ = migrations(folder)
+    first.mkdir()
+    (first / "first.sql").write_bytes(step.read_bytes())
+    (first / "version").write_text(f"{number}\n", encoding="utf-8")
+    return first
+
+
+def test_what_a_step_changes_on_postgresql_alone(server: Server, tmp_path: Path) -> None:
+    folder, *_ = folders(tmp_path / "schema")
+    with empty(server, "alone") as connection:
+        migrate(connection)
+        migrate(connection, folder=folder)
+        assert connection.execute("SELECT note FROM levity.server").fetchall() == []

@@ -1,8 +1,8 @@
 """What an upgrade asks of a database: `python -m tests.tools.benchmarks.upgrade`, or `just
 bench-upgrade`.
 
-A database of an earlier schema is filled, migrated, and put back, as a file and on PostgreSQL. A
-line for each step has its seconds, and the disk that the database has with all its copies then.
+A database is filled, migrated to a later schema, and put back, as a file and on PostgreSQL. A line
+for each step has its seconds, and the disk that the database has with all its copies then.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from levity_trio.store.moving.move import MovePlan, move
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from tests.postgresql import Server, program, running
-from tests.store.older import program_of
+from tests.store.later import NOT, STILL, later
 
 from . import filled
 from .report import table
 
-SCHEMA: Final = 75
 SESSIONS, READINGS = 100_000, 94
 """With two gigabytes of readings."""
 MIB: Final = 2**20
@@ -47,7 +46,7 @@ class _Silent:
     def __call__(self, done: int, total: int) -> None: ...
 
 
-def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
+def on_file(folder: Path, schema: Path, sessions: int, readings: int) -> Iterator[Step]:
     """Fill a file, and take the way of `levity-trio upgrade` with it."""
     database, backup, tried, before = (
         folder / f"{name}.db" for name in ("site", "backup", "tried", "before")
@@ -56,33 +55,28 @@ def on_file(folder: Path, sessions: int, readings: int) -> Iterator[Step]:
     def step(what: str, do: Callable[[], object]) -> Step:
         return _timed(what, folder, do)
 
-    with program_of(SCHEMA):
-        yield step(
-            "file: filled", lambda: filled.fill(database, sessions, readings, is_billed=False)
-        )
+    yield step("file: filled", lambda: filled.fill(database, sessions, readings, is_billed=False))
     yield step(
         "file: backup, and the copy that is tried",
         lambda: [back_up(database, to, _Silent()) for to in (backup, tried)],
     )
-    yield step("file: the copy is migrated and checked", lambda: try_on(tried))
+    yield step("file: the copy is migrated and checked", lambda: try_on(tried, schema))
     yield step("file: copied without a server", lambda: back_up(database, before, _Silent()))
-    yield step("file: migrated", lambda: _migrate_file(database))
-    yield step("file: way back", lambda: undo(database, before))
+    yield step("file: migrated", lambda: _migrate_file(database, schema))
+    yield step("file: way back", lambda: undo(database, before, schema))
 
 
-def on_postgresql(server: Server, database: Path, dump: Path) -> Iterator[Step]:
-    """Fill a database on PostgreSQL with a file of the earlier schema, and take the way of `help
-    upgrade` with it."""
+def on_postgresql(server: Server, database: Path, schema: Path, dump: Path) -> Iterator[Step]:
+    """Fill a database on PostgreSQL with a file, and take the way of `help upgrade` with it."""
 
     def step(what: str, do: Callable[[], object]) -> Step:
         return _timed(f"PostgreSQL: {what}", server.folder, do)
 
     address = server.address("site")
-    with program_of(SCHEMA):
-        server.sql("CREATE DATABASE site TEMPLATE template0 LOCALE 'C'")
-        yield step("filled by a move", lambda: move(database, address, _Silent()))
+    server.sql("CREATE DATABASE site TEMPLATE template0 LOCALE 'C'")
+    yield step("filled by a move", lambda: move(database, address, _Silent()))
     yield step("dumped", lambda: _run("pg_dump", "--format=custom", f"--file={dump}", address))
-    yield step("migrated", lambda: _migrate_postgresql(address))
+    yield step("migrated", lambda: _migrate_postgresql(address, schema))
     server.sql("DROP DATABASE site")
     server.sql("CREATE DATABASE site TEMPLATE template0 LOCALE 'C'")
     yield step(
@@ -98,14 +92,14 @@ def _timed(what: str, folder: Path, do: Callable[[], object]) -> Step:
     return Step(what, time.monotonic() - began, used / MIB)
 
 
-def _migrate_file(database: Path) -> None:
-    with open_database(database):
+def _migrate_file(database: Path, schema: Path) -> None:
+    with open_database(database, folder=schema):
         pass
 
 
-def _migrate_postgresql(address: str) -> None:
+def _migrate_postgresql(address: str, schema: Path) -> None:
     with closing(PostgresqlConnection(connect(address))) as connection:
-        migrate(connection)
+        migrate(connection, folder=schema)
 
 
 def _run(name: str, *arguments: str) -> None:
@@ -114,9 +108,10 @@ def _run(name: str, *arguments: str) -> None:
 
 def steps(folder: Path, sessions: int, readings: int, place: Path | None = None) -> Iterator[Step]:
     """Take both ways; PostgreSQL has its data in a new folder of a place that others may enter."""
-    yield from on_file(folder, sessions, readings)
+    schema = later(folder / "schema", STILL, NOT)
+    yield from on_file(folder, schema, sessions, readings)
     with running(place) as server:
-        yield from on_postgresql(server, folder / "site.db", server.folder / "site.dump")
+        yield from on_postgresql(server, folder / "site.db", schema, server.folder / "site.dump")
 
 
 def main() -> None:
