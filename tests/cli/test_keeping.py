@@ -12,7 +12,9 @@ from levity_trio.cli import main, terminal
 from levity_trio.config import NOT_ALLOWED, EnvironmentProblem
 from levity_trio.store.engine.connection import open_database
 from tests.locked import locked
+from tests.store.files import contents
 from tests.store.keeping import change, charge, run
+from tests.store.later import put_candidate
 
 SITE, BACKUP = Path("levity.db"), Path("backup.db")
 
@@ -50,6 +52,23 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
     assert lost.endswith(" UTC, 1 session, new or changed, 1.000 kWh.")
     assert Path(kept.removeprefix("The replaced database is kept: ")).exists()
     assert ids.startswith("transactionIds go on above ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["check levity.db", "backup copy.db", "restore levity.db --db new.db", "logs", "recheck"],
+)
+def test_a_database_of_before_1_0_is_one_line(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_candidate(SITE)
+    before = contents(Path.cwd())
+    assert main(command.split()) == 1
+    refused = capsys.readouterr()
+    assert refused.out == ""
+    assert "levity.db is from before 1.0 (schema 107) and was not touched" in refused.err
+    assert refused.err.count("\n") == 1
+    assert contents(Path.cwd()) == before
 
 
 @pytest.mark.parametrize("command", ["backup copy.db", "logs"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.store.engine.schema import APPLICATION_ID
+from tests.store.later import put_candidate
 
 from .charger import Charger
 from .forking import run_forked
@@ -92,6 +93,12 @@ def test_a_newer_database(tmp_path: Path) -> None:
         newer.execute("CREATE TABLE cp (id TEXT PRIMARY KEY)")
         newer.commit()
     assert "newer levity-trio" in refused(tmp_path, "--port", "0")
+
+
+def test_a_database_of_before_1_0(tmp_path: Path) -> None:
+    put_candidate(tmp_path / "levity.db")
+    line = refused(tmp_path, "--port", "0")
+    assert "levity.db is from before 1.0 (schema 107) and was not touched" in line
 
 
 def test_no_database_at_all(tmp_path: Path) -> None:
