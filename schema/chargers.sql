@@ -16,7 +16,7 @@ CREATE TABLE run (
     clock_trusted INTEGER NOT NULL,  -- 0: the machine's clock was not believable at the start
     ended_at TEXT,
     clean INTEGER NOT NULL DEFAULT 0,  -- 0: it was killed, or is running
-    server TEXT  -- its name; its next start ends what is still open; NULL: before servers had names
+    server TEXT NOT NULL  -- its name; its next start ends what is still open
 ) STRICT;
 
 -- Sessions and commands refer to it: it is begun and ended once, and never taken back.

@@ -39,7 +39,7 @@ BOOT: Final = {
 SITE: Final = f"""
 INSERT INTO cp (id, name, vendor, model, firmware_version, created_at, updated_at)
     VALUES ('{CHARGER}', 'Haus-am-See left', 'Wallbox', 'Pulsar', '{FIRMWARE}', '2026', '2026');
-INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1);
+INSERT INTO run (server, version, started_at, clock_trusted) VALUES ('levity', '1', '2026', 1);
 INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)
     VALUES ('{CHARGER}', 1, '{DEVICES[3]}', '/', 1, '2026');
 INSERT INTO tag (key, id_tag, name, status, parent_id_tag, created_at, created_by)

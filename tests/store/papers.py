@@ -213,8 +213,8 @@ class Papers:
         )
         self.rows(
             (
-                "INSERT INTO run (id, version, started_at, clock_trusted) "
-                "VALUES (1, '1', ?, 1) ON CONFLICT DO NOTHING"
+                "INSERT INTO run (server, id, version, started_at, clock_trusted) "
+                "VALUES ('levity', 1, '1', ?, 1) ON CONFLICT DO NOTHING"
             ),
             [AT],
         )

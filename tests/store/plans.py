@@ -99,9 +99,7 @@ PERMITTED = {
         "all are booked anew where a rule of billing changed"
     ),
     "revoked_at IS NOT NULL FROM certificate": "one a charger and year, at a start",
-    "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": (
-        "from the newest run on"
-    ),
+    "FROM run WHERE server = ? ORDER BY id DESC LIMIT 1": "from the newest run on",
     "imported_from IS NULL": "a page of the newest; imported ones are one for each charger",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
     "FROM each": "a row for each connector",
@@ -132,7 +130,6 @@ OURS = "levity_trio"
 READ_ALL = (
     *(
         "levity_trio.store.engine.schema",
-        "levity_trio.store.engine.old_texts",
         "levity_trio.store.keeping",
         "levity_trio.store.moving",
     ),

@@ -252,16 +252,6 @@ def test_whether_the_last_run_was_clean_is_asked_of_its_own(books: Books) -> Non
     assert [fact.clean for fact in books.recorded(ServerStarted)] == [True, True, True]
 
 
-def test_what_a_version_without_names_left_open_is_ended_by_any(
-    books: Books, station: Station
-) -> None:
-    books.connection.execute("DROP TRIGGER run_ends_once")
-    books.connection.execute("UPDATE run SET server = NULL")
-    books.run(sessions.start_run, "other", "1.1", books.at, True)
-    assert books.value("SELECT ended_at FROM session WHERE id = ?", station.session) == books.at
-    assert books.row(ONLINE) == (0, station.session)
-
-
 # One identity, two chargers
 
 

@@ -29,7 +29,8 @@ def test_two_servers_on_one_file(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(path)
     with new_database(path) as connection:
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '2026', 1)"
         )
         for same in (path, tmp_path / "link.db", tmp_path / "." / "site.db"):
             with (
@@ -38,7 +39,8 @@ def test_two_servers_on_one_file(tmp_path: Path) -> None:
             ):
                 pytest.fail("it was opened twice")
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '2026', 1)"
         )
     with open_database(path) as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (2,)
@@ -56,7 +58,8 @@ def test_two_servers_on_one_file_with_two_names(tmp_path: Path) -> None:
         assert sorted(tmp_path.iterdir()) == before
         assert is_in_use_for_others(path)  # SQLite's own locks are still there
         connection.execute(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)"
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '2026', 1)"
         )
     path.unlink()
     with open_database(other) as connection:

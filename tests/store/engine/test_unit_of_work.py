@@ -113,7 +113,8 @@ def test_what_a_transaction_gives(connection: FileConnection) -> None:
         insert = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
         changed = db.changed(insert, ("A",))
         first = db.insert(
-            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '', 1) RETURNING id",
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1', '', 1) RETURNING id",
             (),
         )
         returned = db.row("UPDATE cp SET name = 'x' RETURNING id, name")

@@ -66,7 +66,10 @@ def test_rows_without_an_order_may_come_in_any(both: Any) -> None:
     [
         "UPDATE tx SET meter_start = 1001",
         "DELETE FROM tx_event",
-        "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1.0', '2026', 1)",
+        (
+            "INSERT INTO run (server, version, started_at, clock_trusted) "
+            "VALUES ('levity', '1.0', '2026', 1)"
+        ),
     ],
 )
 def test_rows_that_differ_are_found(both: Any, changed: str) -> None:

@@ -191,7 +191,10 @@ def test_errors_of_a_write_are_its_own(database: Pooled) -> None:
 
 
 def test_a_refusal_of_a_trigger(database: Pooled) -> None:
-    database.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+    database.execute(
+        "INSERT INTO run (server, version, started_at, clock_trusted) "
+        "VALUES ('levity', '1', '2026', 1)"
+    )
     error = raised(database, "DELETE FROM run")
     assert type(error) is sqlite3.IntegrityError
     assert "a fact is never deleted" in str(error)

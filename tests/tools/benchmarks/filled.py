@@ -83,8 +83,8 @@ def _book(connection: FileConnection) -> None:
 
 def _chargers(connection: sqlite3.Connection) -> None:
     connection.execute(
-        "INSERT INTO run (version, started_at, clock_trusted) "
-        f"VALUES ('1', '{BEGUN}T00:00:00.000Z', 1)"
+        "INSERT INTO run (server, version, started_at, clock_trusted) "
+        f"VALUES ('levity', '1', '{BEGUN}T00:00:00.000Z', 1)"
     )
     connection.execute(
         f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, "

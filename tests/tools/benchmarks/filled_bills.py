@@ -87,7 +87,8 @@ def fill(database: Path, site: Site) -> None:
 def _chargers(connection: sqlite3.Connection, site: Site) -> None:
     at = f"{site.begun}T00:00:00.000Z"
     connection.execute(
-        "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', ?, 1)", (at,)
+        "INSERT INTO run (server, version, started_at, clock_trusted) VALUES ('levity', '1', ?, 1)",
+        (at,),
     )
     connection.execute(
         f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, "

@@ -311,8 +311,7 @@ def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
     """End what an earlier run of this server queued and cannot be sent: its asker is gone, or its
     secret."""
     of_server = (
-        "state = 'queued' AND EXISTS (SELECT 1 FROM run WHERE run.id = run_id AND (server = ? OR "
-        "server IS NULL))"
+        "state = 'queued' AND EXISTS (SELECT 1 FROM run WHERE run.id = run_id AND server = ?)"
     )
     gone = db.rows(
         f"{_END} WHERE {of_server} AND deadline_at IS NULL {_LOST}", ("gone", at, None, server)

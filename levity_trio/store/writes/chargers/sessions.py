@@ -46,9 +46,8 @@ SHARING_ROWS = 20
 SHARING_REPLACEMENTS = 3
 
 
-# Rows that a server's earlier run left open. A run without a server name is from a version without
-# server names.
-LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
+# Rows that a server's earlier run left open.
+LAST_RUN = "SELECT clean FROM run WHERE server = ? ORDER BY id DESC LIMIT 1"
 NEWEST_RUN = "SELECT clean FROM run WHERE id = (SELECT max(id) FROM run)"
 OTHER_NAMES = """
 SELECT server FROM run WHERE server <> ?1 AND id IN (
