@@ -3,14 +3,11 @@ check knows why."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
@@ -121,17 +118,3 @@ def test_it_is_not_asked_for_before_billing_has_begun(tmp_path: Path) -> None:
     assert restoring.restore(backup, path, ignore).last_statement is None
     with pytest.raises(EnvironmentProblem, match="billing has not begun in the backup"):
         restoring.restore(backup, path, ignore, last_statement=3)
-
-
-def test_a_backup_that_cannot_say_so_is_refused(site: Site) -> None:
-    ((application_id,),) = query(site.backup, "PRAGMA application_id")
-    site.backup.unlink()
-    with closing(model(32)) as older, closing(sqlite3.connect(site.backup)) as file:
-        older.backup(file)
-    billed = "INSERT INTO billing VALUES (1, '2026-03-01', '2026-03-01T00:00:00.000Z', 'cleo', 2)"
-    change(
-        site.backup, f"PRAGMA application_id = {application_id}; PRAGMA user_version = 32; {billed}"
-    )
-    assert site.restore(1).last_statement == 1
-    with pytest.raises(EnvironmentProblem, match="of an older version, which cannot skip numbers"):
-        site.restore(5)

@@ -23,6 +23,7 @@ from tests.store.books import Books, Station, in_memory
 from tests.store.deciding import Operator
 from tests.store.files import contents, make
 from tests.store.honest_stories import honest_story
+from tests.store.later import NOT, later
 from tests.store.lies import liar_story, names_of
 from tests.store.stories import play
 from tests.store.template import new_database
@@ -251,10 +252,10 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     make(tmp_path / "other.db")
     with pytest.raises(EnvironmentProblem, match="belongs to another program"):
         Rechecking(tmp_path / "other.db", None)
-    with new_database(tmp_path / "old.db") as connection:
-        connection.execute("PRAGMA user_version = 5")
+    with new_database(tmp_path / "old.db"):
+        pass
     with pytest.raises(EnvironmentProblem, match="older version"):
-        Rechecking(tmp_path / "old.db", None)
+        Rechecking(tmp_path / "old.db", None, later(tmp_path / "schema", NOT))
 
 
 @pytest.mark.parametrize("seed", range(3))

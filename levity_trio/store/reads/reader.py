@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TypeVar
 
 import trio
@@ -19,6 +20,7 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable, advice
 from levity_trio.store.engine.opening import open_known, open_reader
+from levity_trio.store.engine.schema import FOLDER
 
 T = TypeVar("T")
 log = get_logger("system")
@@ -100,7 +102,7 @@ class Sparing:
             return []
 
 
-def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
+def look(address: DatabaseAddress, read: Callable[[Database], T], folder: Path = FOLDER) -> T:
     """Run a function of one snapshot of a database that another process may be writing. Blocks
     until it returns.
 
@@ -108,7 +110,7 @@ def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
         EnvironmentProblem: the file is missing, is not ours, or cannot be read.
     """
     try:
-        database = open_known(address)
+        database = open_known(address, folder)
         with closing(database.conn):
             database.execute("BEGIN")
             return read(database)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
@@ -29,7 +30,7 @@ from levity_trio.store.cases.neighbours import ChargerHistory
 from levity_trio.store.cases.settled import open_reviews, overruled, settled_by
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.engine.schema import newest_version
+from levity_trio.store.engine.schema import FOLDER, newest_version
 from levity_trio.store.reads.reader import look
 
 PAGE_ROWS: Final = 500
@@ -97,10 +98,12 @@ class Rechecking:
     be read.
     """
 
-    def __init__(self, address: DatabaseAddress, charger: str | None) -> None:
+    def __init__(
+        self, address: DatabaseAddress, charger: str | None, folder: Path = FOLDER
+    ) -> None:
         self._address = address
         self._charger = charger
-        if look(address, lambda db: db.version()) < newest_version():
+        if look(address, lambda db: db.version(), folder) < newest_version(folder):
             raise EnvironmentProblem(
                 f"{address} is from an older version of levity-trio; start this version's server "
                 "on it once, or on a copy"
