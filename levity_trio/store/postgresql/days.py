@@ -1,8 +1,8 @@
 """The days of `log`: a partition for each, by the time of receipt of its frames, so that an old day
 is dropped at once.
 
-A database that is divided keeps what it has as `log_before`, and `log_default` takes the times that
-no other partition has. An index is on the id alone, in each partition: one counter gives all ids,
+`log_before` has what is older than the database, and `log_default` takes the times that no other
+partition has. An index is on the id alone, in each partition: one counter gives all ids,
 and a statement that names no time looks into each.
 
 To make or drop a partition, PostgreSQL locks the whole table for a moment. Somebody such as pg_dump
@@ -19,10 +19,9 @@ from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
-from levity_trio.store.engine.connection import InUse
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
-from levity_trio.store.postgresql.servers import keep_alone, take_turn
+from levity_trio.store.postgresql.servers import take_turn
 
 AHEAD: Final = 7
 """How many days are made before they come: a server may be away for so long."""
@@ -34,7 +33,6 @@ MOST_BYTES: Final = 1_000_000
 """How large `log_default` may be when a partition is made: it is read, and the rows of that day are
 moved."""
 _LOCKED: Final = "55P03"
-_IS_WHOLE: Final = "SELECT relkind = 'r' FROM pg_class WHERE oid = 'public.log'::regclass"
 _TRIGGERS: Final = (
     "SELECT quote_ident(tgname), pg_get_triggerdef(oid) FROM pg_trigger"
     " WHERE tgrelid = 'public.log'::regclass AND NOT tgisinternal"
@@ -47,8 +45,6 @@ CREATE TABLE public.log (LIKE levity.log_before INCLUDING DEFAULTS) PARTITION BY
 CREATE TABLE levity.log_default (LIKE public.log INCLUDING DEFAULTS, PRIMARY KEY (id))
 """
 _ATTACH_BEFORE: Final = """
-WITH moved AS (DELETE FROM levity.log_before WHERE at >= '{0}' RETURNING *)
-    INSERT INTO levity.log_default SELECT * FROM moved;
 ALTER TABLE public.log ATTACH PARTITION levity.log_before FOR VALUES FROM (MINVALUE) TO ('{0}');
 ALTER TABLE public.log ATTACH PARTITION levity.log_default DEFAULT
 """
@@ -82,18 +78,8 @@ class Partition(NamedTuple):
 
 
 def divide(connection: PostgresqlConnection) -> None:
-    """Divide the log of a new or an older database, in the present transaction; not beside a
-    running server.
-
-    What there is becomes one partition as it stands. It is read twice, to find frames of the
-    future.
-    """
-    if not _value(connection, _IS_WHOLE):
-        return
-    try:
-        keep_alone(connection)
-    except InUse:  # at a later start; until then, old frames are deleted one by one
-        return
+    """Divide the log of a new database, in the present transaction. Its table becomes the first
+    partition."""
     triggers = connection.ask(_TRIGGERS)
     for name, _ in triggers:
         connection.run(f"DROP TRIGGER {name} ON public.log")
@@ -119,7 +105,7 @@ class Partitions:
             covered = max((one.before for one in made if one.since == "MINVALUE"), default="")
             known = {one.table for one in made}
             for day in (today + timedelta(days=number) for number in range(AHEAD + 1)):
-                if made and day.isoformat() >= covered and _name(day) not in known:
+                if day.isoformat() >= covered and _name(day) not in known:
                     with _turn(connection):
                         if _value(connection, _DEFAULT_BYTES) <= MOST_BYTES:
                             _make(connection, day)

@@ -168,7 +168,6 @@ def migrate(
             for number, path in migrations(folder):
                 if number > version:
                     _apply(connection, number, path)
-        divide(connection)
         connection.run("COMMIT")
     finally:
         connection.rollback()
@@ -193,6 +192,7 @@ def _create(
     for statement in migration(creation(folder)):
         connection.run(statement)
     connection.run(own.joinpath("tables.sql").read_text(encoding="utf-8"))
+    divide(connection)
     _keep_version(connection, new_version(folder))
     connection.run(f"SELECT setval('tx_id_seq', {transaction_id_base()})")
     if simulated is not None:

@@ -17,14 +17,13 @@ from levity_trio.store.keeping.checking import check
 from levity_trio.store.postgresql import days
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, Row, connect
 from levity_trio.store.postgresql.days import AHEAD, Partition, Partitions, partitions
-from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.servers import take_turn
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.pruning import Pruning, PruningLimits
 from tests.postgresql import Server
 from tests.store.batches import keep
-from tests.store.postgresql.stored import change, empty_database, kept, new_database, query
+from tests.store.postgresql.stored import change, kept, new_database, query
 
 TODAY = datetime.now(UTC).date()
 FRAMES = (
@@ -77,19 +76,6 @@ def made(address: PostgresqlAddress) -> PostgresqlAddress:
     return address
 
 
-@pytest.fixture
-def undivided(server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresqlAddress:
-    """A database of an older version."""
-    address = empty_database(server)
-    with (
-        closing(PostgresqlConnection(connect(address))) as connection,
-        monkeypatch.context() as patch,
-    ):
-        patch.setattr("levity_trio.store.postgresql.schema.divide", lambda _connection: None)
-        migrate(connection)
-    return address
-
-
 def test_a_new_log_has_days(address: PostgresqlAddress) -> None:
     with closing(PostgresqlConnection(connect(address))) as connection:
         first, *later = partitions(connection)
@@ -101,43 +87,22 @@ def test_a_new_log_has_days(address: PostgresqlAddress) -> None:
     ]
 
 
-def test_an_older_log_is_divided_as_it_stands(undivided: PostgresqlAddress) -> None:
-    for at in (
-        TODAY - timedelta(days=30),
-        TODAY,
-        "1970-01-01T00:00",
-        "2999-01-01T00:00",
-        TODAY - timedelta(days=29),
-    ):
-        fill(undivided, at, 2)
-    ((file,),) = query(undivided, "SELECT pg_relation_filenode('log')")
-    before = query(undivided, "SELECT * FROM log ORDER BY id")
-    with open_store(undivided, "levity") as store:
-        store.commit([keep("a")])
-    assert query(undivided, "SELECT * FROM log ORDER BY id") == before
-    assert query(undivided, "SELECT pg_relation_filenode('levity.log_before')") == [(file,)]
-    assert {number for number, place in places(undivided) if place == "log_default"} == {7, 8}
-    fill(undivided, TODAY, 1)
-    assert ids(undivided) == [*range(1, 12)]
+def test_frames_of_any_time_are_kept(address: PostgresqlAddress) -> None:
+    for at in (TODAY - timedelta(days=30), TODAY, "1970-01-01T00:00", "2999-01-01T00:00"):
+        fill(address, at, 2)
+    assert ids(address) == [*range(1, 9)]
+    assert {number for number, place in places(address) if place == "log_default"} == {7, 8}
     with pytest.raises(sqlite3.IntegrityError, match="a fact is never rewritten"):
-        change(undivided, "UPDATE log SET frame = ''")
-    assert not check(undivided, lambda _name: None).problems
+        change(address, "UPDATE log SET frame = ''")
+    assert not check(address, lambda _name: None).problems
 
 
-def test_not_beside_a_server(undivided: PostgresqlAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It divides at the next start; until then nothing is dropped."""
-    fill(undivided, FIRST)
-    with monkeypatch.context() as patch:
-        patch.setattr("levity_trio.store.postgresql.schema.divide", lambda _connection: None)
-        with open_store(undivided, "one"):
-            patch.undo()
-            with open_store(undivided, "two") as store:
-                store.commit([keep("a")])
-                Partitions(undivided).make(TODAY)
-                assert Partitions(undivided).drop(str(TODAY), 99) == 0
-                assert (tables(undivided), ids(undivided)) == ([], [1, 2, 3])
-    with open_store(undivided, "one"):
-        assert len(tables(undivided)) == AHEAD + 1
+def test_days_are_made_where_none_is_left(address: PostgresqlAddress) -> None:
+    """A server was away for longer than they were made ahead, and all were too old to be kept."""
+    for name in tables(address):
+        change(address, f"DROP TABLE {name}")
+    Partitions(address).make(TODAY)
+    assert len(tables(address)) == AHEAD + 1
 
 
 def test_a_day_that_is_over_is_dropped_whole(made: PostgresqlAddress) -> None:
