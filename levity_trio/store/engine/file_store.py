@@ -239,14 +239,6 @@ class FileStore:
         elif self._copy is None and (self._database.is_deleted or not self._is_saved):
             self._copy_all()
 
-    def forget_plain_secrets(self) -> None:
-        """Write the whole file anew, and empty the WAL. Raises sqlite3.Error: there is no room, or
-        it is in use."""
-        self._connection.execute("VACUUM")
-        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
-        if busy:
-            raise sqlite3.OperationalError("another program reads old pages of the database")
-
     def close(self) -> None:
         """Close a reopened connection; the caller closes the one that it passed in."""
         if self._connection is not self._given:

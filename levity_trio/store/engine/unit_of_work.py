@@ -273,10 +273,6 @@ class Store(Protocol):
     def save(self) -> None:
         """Save the content of a lost file to where it can be found."""
 
-    def forget_plain_secrets(self) -> None:
-        """Let no free space have what stood in place of encrypted secrets. At the start only.
-        Raises sqlite3.Error."""
-
 
 class WriteResult(NamedTuple):
     """The outcome of one write: its return value or its own error, and its facts."""

@@ -219,10 +219,6 @@ class PostgresqlStore:
     def save(self) -> None:
         """Do nothing: the files of the database are PostgreSQL's."""
 
-    def forget_plain_secrets(self) -> None:
-        """Write the tables of secrets anew. Raises sqlite3.Error."""
-        self._link.run("VACUUM (FULL) webhook")
-
 
 @contextmanager
 def open_store(
