@@ -3,7 +3,9 @@ unseen."""
 
 import gc
 import signal
+import sys
 from collections.abc import Generator, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,10 @@ from structlog.contextvars import clear_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests import quick, workers
+from tests import lanes, quick, spent, workers
 from tests.integration import forking
 from tests.integration.serving import environment
-from tests.postgresql import share, stop_shared
+from tests.postgresql import common_folder, share, stop_shared, tell_spent
 from tests.sizes import IS_FULL, size
 
 # No test asserts a timing. A plain run tries the same examples each time, `just test-full` others.
@@ -38,6 +40,7 @@ MARKERS = {
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.register(workers)
     pluginmanager.register(quick)
+    pluginmanager.register(lanes)
 
 
 def pytest_configure() -> None:
@@ -80,9 +83,17 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     forks programs."""
     if workers.count_of(session.config):
         share()
+        spent.begin(common_folder())
+        if "levity_trio.web.dashboard.templating" in sys.modules:
+            import_module("tests.templates").share(common_folder())
         if any(item.get_closest_marker("integration") for item in session.items):
             forking.start(environment())
-    return (yield)
+    try:
+        return (yield)
+    finally:
+        if workers.count_of(session.config):
+            tell_spent()
+            forking.tell_spent()
 
 
 def pytest_unconfigure() -> None:

@@ -24,6 +24,7 @@ from levity_trio.store.engine.database import Parameters
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlResult, connect
 from levity_trio.store.postgresql.dialect import migration
 from levity_trio.store.postgresql.schema import migrate
+from tests import spent
 
 FOLDERS: Final = "/usr/lib/postgresql/*/bin"
 """Where Debian has its programs, which are not in PATH."""
@@ -131,6 +132,14 @@ def stop_shared() -> None:
             _free.clear()
 
 
+def tell_spent() -> None:
+    """Tell the CPU that this server has taken, in the process that has made its folder."""
+    for folder in _places:
+        if _is_running(folder / "shared"):
+            seconds = Server(folder / "shared").spent_seconds()
+            spent.tell(seconds, {**os.environ, spent.RUNNING: "the server of PostgreSQL"})
+
+
 def common_folder() -> Path:
     """Return the folder that the processes of one run have in common."""
     share()
@@ -195,7 +204,12 @@ class Server:
         )
 
     def stop(self, how: str = "fast") -> None:
+        spent.tell(self.spent_seconds())
         _run(self.folder, "pg_ctl", "-D", str(self.data), "-w", "-s", "-m", how, "stop")
+
+    def spent_seconds(self) -> float:
+        """Return the CPU that it has taken."""
+        return spent.of_tree(int((self.data / "postmaster.pid").read_text().split()[0]))
 
     def kill(self) -> None:
         """Kill it and all its processes, and wait for their end, so that it can be started again.
@@ -203,6 +217,7 @@ class Server:
         A dead process counts as running until init has collected it; the files with its number are
         deleted, therefore.
         """
+        spent.tell(self.spent_seconds())
         files = (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock")
         pid = files[0].read_text().split()[0]
         os.kill(int(pid), signal.SIGSTOP)  # else it may begin another process meanwhile

@@ -28,6 +28,8 @@ from typing import Any, Final
 
 import pytest
 
+from tests import spent
+
 TESTS: Final = Path(__file__).parent
 WAITING_WORKERS: Final = 3
 """So many more than cores: they take files that mostly wait for servers, while one for each core
@@ -76,7 +78,7 @@ Report = pytest.TestReport | dict[str, Any]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--workers` and `--seconds`."""
+    """Add `--workers`, `--seconds` and `--dearest`."""
     parser.addoption(
         "--workers",
         default="0",
@@ -88,6 +90,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         metavar="N",
         help="so long after the first test, workers begin no further file",
+    )
+    parser.addoption(
+        "--dearest",
+        type=int,
+        default=10,
+        metavar="N",
+        help="so many files are printed with the CPU that workers took for them",
     )
 
 
@@ -102,6 +111,23 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     return True
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the CPU seconds of the run, and of its dearest files."""
+    if not count_of(config) or spent.FILE not in os.environ:
+        return
+    by_file = spent.told()
+    collecting = time.process_time()
+    terminalreporter.write_sep("=", "CPU seconds")
+    terminalreporter.write_line(
+        f"{sum(by_file.values()) + collecting:.0f} in all, {collecting:.0f} of which to collect"
+        " tests and tell of them"
+    )
+    for file, seconds in [*by_file.items()][: config.getoption("dearest")]:
+        terminalreporter.write_line(f"{seconds:7.1f} {file}")
 
 
 def count_of(config: pytest.Config) -> int:
@@ -368,6 +394,7 @@ def _run_files(
 ) -> None:
     """Run the tests of the files that are given to this worker. What is set up for the session
     stays in between."""
+    before = spent.own_seconds()
     while True:
         connection.send(None)
         number, place = connection.recv()
@@ -379,3 +406,6 @@ def _run_files(
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             connection.send(reports.told)
             reports.told = []
+        now = spent.own_seconds()
+        spent.tell(now - before, {**os.environ, spent.RUNNING: items[0].nodeid})
+        before = now

@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from runpy import run_module
@@ -32,6 +32,8 @@ from tempfile import mkdtemp
 from typing import Any, TextIO
 
 from starlette import routing
+
+from tests import spent
 
 MOST_BYTES = 1 << 20
 PACKAGE = "levity_trio"
@@ -117,6 +119,11 @@ class _Forker:
                 command, cwd=folder, env=environment, pass_fds=[asked.fileno()]
             )
 
+    def tell_spent(self) -> None:
+        if self._process is not None:
+            seconds = spent.of_process(self._process.pid)
+            spent.tell(seconds, {**os.environ, spent.RUNNING: "the process that forks programs"})
+
     def close(self) -> None:
         self.asking.close()
         if self._process is not None:
@@ -134,6 +141,12 @@ def start(environment: Mapping[str, str]) -> None:
         if not _started:
             _started.append(_Forker(Path(__file__).parents[2], environment))
             atexit.register(_started[0].close)
+
+
+def tell_spent() -> None:
+    """Tell the CPU that the process that forks has taken itself."""
+    for forker in _started:
+        forker.tell_spent()
 
 
 def fork(
@@ -209,20 +222,23 @@ def _main() -> None:
         import_module(f"{PACKAGE}.{module}")
     _compile()
     _hasten_passwords()
-    _keep_templates(compiled := mkdtemp())
+    templates = import_module("tests.templates")
+    own = None if templates.FOLDER in os.environ else mkdtemp()
+    templates.use(Path(own or os.environ[templates.FOLDER]))
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a process
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         while True:
             request, descriptors, _, _ = socket.recv_fds(asked, MOST_BYTES, 4)
             if not request:
-                rmtree(compiled)
+                if own is not None:
+                    rmtree(own)
                 return
             if os.fork() == 0:
                 break
             _close(descriptors)
-    _keep(descriptors)
     module, arguments, folder, environment = json.loads(request)
+    _keep(descriptors, environment)
     _become(folder, environment, descriptors[3:])
     sys.argv[1:] = arguments
     try:
@@ -256,17 +272,9 @@ def _hasten_passwords() -> None:
     passwords.SCRYPT_N, passwords.SCRYPT_P = 2, 1
 
 
-def _keep_templates(folder: str) -> None:
-    """Let servers keep there what they compile of templates: the first page of each would take a
-    tenth of a second."""
-    templating: Any = import_module(f"{PACKAGE}.web.dashboard.templating")
-    kept = import_module("jinja2").FileSystemBytecodeCache(folder)
-    templating.Environment = partial(templating.Environment, bytecode_cache=kept)
-
-
-def _keep(descriptors: list[int]) -> None:
-    """Fork the process and return in it. What is left waits for it, and tells its number and its
-    status."""
+def _keep(descriptors: list[int], environment: Mapping[str, str]) -> None:
+    """Fork the process and return in it. What is left waits for it, and tells its number, its
+    status, and the CPU that it took."""
     told = descriptors[2]
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if (pid := os.fork()) == 0:
@@ -276,7 +284,8 @@ def _keep(descriptors: list[int]) -> None:
         return
     _close([one for one in descriptors if one != told])
     os.write(told, b"%d\n" % pid)
-    _, ended = os.waitpid(pid, 0)
+    _, ended, took = os.wait4(pid, 0)
+    spent.tell(took.ru_utime + took.ru_stime, environment)
     with suppress(BrokenPipeError):  # nobody wants to know
         os.write(told, b"%d\n" % os.waitstatus_to_exitcode(ended))
     os._exit(0)

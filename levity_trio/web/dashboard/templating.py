@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from functools import cache
 from secrets import token_hex
 from threading import Lock
 from typing import Any, Final
@@ -224,7 +225,9 @@ OF_PICTURES: Final = (
 """What templates call by these names are functions of charts.py and pictures.py."""
 
 
-def _environment() -> Environment:
+@cache
+def shared_environment() -> Environment:
+    """Return the environment of all sites, so that each template is compiled once."""
     made = Environment(
         loader=PackageLoader("levity_trio.web.dashboard", "templates"),
         autoescape=True,
@@ -292,7 +295,7 @@ class Templates:
 
     base: str
     zone: tzinfo
-    environment: Environment = field(default_factory=_environment)
+    environment: Environment = field(default_factory=shared_environment)
 
     def render(self, template: str, view: PageView, now: datetime, values: Values) -> str:
         """Return a page, or the content of a part."""

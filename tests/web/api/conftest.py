@@ -22,14 +22,12 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.web.api.engine.context import ApiParts, Refusals, RequestPlaces
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
-from levity_trio.web.api.engine.serving import application_of
-from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.in_process import NOTHING, Question, Reply, hand_on
 from levity_trio.web.logins.browsers import Logins
 from levity_trio.web.logins.tokens import Tokens
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
-from tests.web.api.driving import Yard
+from tests.web.api.driving import LateApplication, Yard
 from tests.web.stores import Stored
 
 DOCUMENT = ("type", "title", "status", "detail", "code")
@@ -95,7 +93,7 @@ class Site:
             logins=Logins(tokens, InlineWriter(books.connection), lambda: books.now),  # type: ignore[arg-type]
         )
         self.api: ApiParts = parts  # what these endpoints use of it
-        self.app = application_of(self.api, ENDPOINTS)
+        self.app = LateApplication(self.api)
 
     async def ask(
         self,

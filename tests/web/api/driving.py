@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Final
 
 import orjson
 import trio
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from levity_trio.charger.facade import Chargers
 from levity_trio.config.settings import DatabaseAddress
@@ -81,6 +83,21 @@ class Driver:
         }
 
 
+class LateApplication:
+    """The application of the API, made for its first request: its routes take as long as a short
+    test."""
+
+    def __init__(self, api: ApiParts) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._made(scope, receive, send)
+
+    @cached_property
+    def _made(self) -> ASGIApp:
+        return application_of(self._api, ENDPOINTS)
+
+
 class Yard:
     """Chargers, tags and the API of a server. Account 1 is Anna's, 2 is Ben's, with a driver each;
     Zoe has none."""
@@ -109,7 +126,7 @@ class Yard:
             sessions=OpenSessions(),
         )
         self.api: ApiParts = parts  # what these endpoints use of it
-        self.app = application_of(self.api, ENDPOINTS)
+        self.app = LateApplication(self.api)
         self.anna, self.ben, self.zoe = (
             Driver(self, one, account) for one, account in ((7, 1), (8, 2), (9, None))
         )
