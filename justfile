@@ -22,15 +22,22 @@ help:
 venv:
     @test -x {{ bin }}/pytest || ({{ python }} -m venv .venv && {{ bin }}/pip install -q -e '.[dev]')
 
-# lint and test
+# lint and the tests of both lanes
 [group('day')]
-check: lint test
+check: lint test night
 
-# Arguments go to pytest: `just test -k writer`.
-# run all tests on all cores
+# The day's lane: the command of README. Arguments go to pytest, and choose from all tests: `just test -k writer`.
+# run the tests on all cores
 [group('day')]
 test *arguments: venv
     {{ bin }}/pytest --workers auto {{ arguments }}
+
+# The night's lane: what is dear, such as the same again on PostgreSQL, programs that are not ours, simulated days and
+# the tests of benchmarks (tests/lanes.py). .ci/run runs both.
+# run the tests that `just test` leaves out
+[group('day')]
+night *arguments: venv
+    {{ bin }}/pytest --workers auto --lane night {{ arguments }}
 
 # Those that import what is not committed (or what the last commit changed), the nearest first, for some seconds. It
 # leaves out what spawns servers or takes long, and the twins on PostgreSQL (tests/quick.py).
@@ -127,11 +134,11 @@ release *arguments: venv
 bench *arguments: venv
     {{ bin }}/python -m tests.tools.benchmarks {{ arguments }}
 
-# What each run shortens (tests/sizes.py) is done in full.
+# Both lanes, and what each run shortens (tests/sizes.py) is done in full.
 # run all tests at full size
 [group('tests')]
 test-full *arguments: venv
-    FULL_SIZE=1 {{ bin }}/pytest --workers auto {{ arguments }}
+    FULL_SIZE=1 {{ bin }}/pytest --workers auto --lane both {{ arguments }}
 
 # test single units: no process, no connection
 [group('tests')]

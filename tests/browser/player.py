@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.integration import forking
 from tests.integration.serving import ROOT, environment
 
 NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -69,12 +70,20 @@ def player(folder: Path) -> Iterator[Player]:
     must be clean."""
     browser_path()
     command = [sys.executable, "-m", "tests.browser.play"]
-    settings = {**environment(), "TMPDIR": str(folder)}
+    lent = forking.lent(environment())
+    settings = {**environment(), "TMPDIR": str(folder), forking.LENT: str(lent)}
     pipe = subprocess.PIPE
     with (
         (folder / "stderr").open("w+") as stderr,
         subprocess.Popen(
-            command, cwd=ROOT, env=settings, stdin=pipe, stdout=pipe, stderr=stderr, text=True
+            command,
+            cwd=ROOT,
+            env=settings,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=stderr,
+            text=True,
+            pass_fds=[lent],
         ) as process,
     ):
         try:

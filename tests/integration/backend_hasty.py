@@ -6,7 +6,7 @@ import sys
 from levity_trio.backends import link
 from levity_trio.cli import main
 
-PROGRAM = (sys.executable, "-m", "tests.integration.backend_hasty")
+MODULE = "tests.integration.backend_hasty"
 SHORT = {
     "ANSWER_SECONDS": 2.0,
     "PAUSE_SECONDS": 0.2,

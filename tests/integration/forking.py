@@ -143,6 +143,12 @@ def start(environment: Mapping[str, str]) -> None:
             atexit.register(_started[0].close)
 
 
+def lent(environment: Mapping[str, str]) -> int:
+    """Start that process, too, and return what a program needs as LENT to have others forked."""
+    start(environment)
+    return _started[0].asking.fileno()
+
+
 def tell_spent() -> None:
     """Tell the CPU that the process that forks has taken itself."""
     for forker in _started:

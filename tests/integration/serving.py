@@ -21,7 +21,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests.integration.forking import Forked, fork
+from tests.integration.forking import PACKAGE, Forked, fork
 from tests.store.template import put_new
 
 ROOT = Path(__file__).parents[2]
@@ -179,19 +179,20 @@ def _spawned(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def _forked(arguments: Sequence[str], folder: Path) -> Forked:
-    return fork(arguments, folder, environment())
-
-
 @contextmanager
 def serving(
-    database: Path, *flags: str, program: Sequence[str] | None = None, may_log_errors: bool = False
+    database: Path,
+    *flags: str,
+    program: Sequence[str] | None = None,
+    module: str = PACKAGE,
+    may_log_errors: bool = False,
 ) -> Iterator[Serving]:
     """A server on this database, ready; a test may end it before the block is left, in any way.
 
     Its working directory is that of the database. `program` is what is started before `serve`;
-    without one it is forked from a process that has imported it, which spares a second of each
-    start; and a database that is missing is a copy of a new one, which spares a tenth.
+    without one the module is forked from a process that has imported the package, which spares a
+    second of each start; and a database that is missing is a copy of a new one, which spares a
+    tenth.
     """
     settings = ("--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json")
     arguments = ("serve", *settings, *flags)
@@ -200,7 +201,7 @@ def serving(
     process = (
         _spawned([*program, *arguments], database.parent)
         if program
-        else _forked(arguments, database.parent)
+        else fork(arguments, database.parent, environment(), module)
     )
     try:
         server = Serving(process, database)

@@ -32,6 +32,8 @@ from tests.integration.test_simulated_bill import BERLIN, MONTH, NEXT, ask, clos
 from tests.ports import free_port
 from tests.sizes import size
 
+pytestmark = pytest.mark.night
+
 HOURS: Final = int(os.environ.get("BACKEND_HOURS", size(720, 3)))
 SPEED: Final = 360 if HOURS < 24 else 720
 KILL_SECONDS: Final = size(3600, 2400) / SPEED
@@ -73,7 +75,7 @@ class Lives:
     def begin(self) -> Serving:
         flags = ("--clock-speed", str(SPEED), "--time-zone", str(BERLIN), "--port", str(self._port))
         self._life = serving(
-            self._database, *flags, "--heartbeat-interval", "900", program=backend_hasty.PROGRAM
+            self._database, *flags, "--heartbeat-interval", "900", module=backend_hasty.MODULE
         )
         self.server = self._life.__enter__()
         return self.server

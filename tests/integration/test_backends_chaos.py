@@ -18,6 +18,8 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration import backend_hasty
 from tests.integration.backend_central import Told, honest, records
 from tests.integration.backend_given import give_backend, wait_until_told
@@ -25,6 +27,8 @@ from tests.integration.fleet import Fleet, accounts, answered
 from tests.integration.serving import ROOT, query, serving
 from tests.ports import free_port
 from tests.sizes import size
+
+pytestmark = pytest.mark.night
 
 CHARGERS = 20
 KILLS = int(os.environ.get("CHAOS_KILLS", size(200, 4)))
@@ -54,7 +58,7 @@ def test_each_stored_message_is_told_in_order(tmp_path: Path) -> None:
     for _ in range(KILLS // 2):
         with (
             listening(record, port) as other,
-            serving(database, program=backend_hasty.PROGRAM) as server,
+            serving(database, module=backend_hasty.MODULE) as server,
             Fleet(server.port, BEAT_SECONDS) as load,
         ):
             load.join(fleet)
@@ -66,7 +70,7 @@ def test_each_stored_message_is_told_in_order(tmp_path: Path) -> None:
                 load.run(random.uniform(0.2, SECONDS))
                 server.kill()
                 assert load.run_out()
-    with listening(record, port), serving(database, program=backend_hasty.PROGRAM) as server:
+    with listening(record, port), serving(database, module=backend_hasty.MODULE) as server:
         wait_until_told(server.database, 300)
     told = records(record)
     stored = query(

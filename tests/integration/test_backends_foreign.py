@@ -102,7 +102,7 @@ def test_it_accepts_all_and_has_the_energy(
         with serving(database, *flags):
             pass
         give_backend(database, port, chargers, path="ocpp/", is_repaired=int(is_repaired))
-        with serving(database, *flags, program=backend_hasty.PROGRAM) as server:
+        with serving(database, *flags, module=backend_hasty.MODULE) as server:
             ended = simulate(
                 *(f"ws://127.0.0.1:{server.port}/ws/", "--scenario", str(scenario)),
                 *("--speed", str(SPEED)),

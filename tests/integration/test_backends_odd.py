@@ -37,7 +37,7 @@ def copying(
     if not database.exists():
         give_backend(database, other.port, ["CP-1"], **settings)
     with serving(
-        database, *flags, program=backend_hasty.PROGRAM, may_log_errors=may_log_errors
+        database, *flags, module=backend_hasty.MODULE, may_log_errors=may_log_errors
     ) as server:
         yield server
 

@@ -3,8 +3,12 @@ memory too."""
 
 from pathlib import Path
 
+import pytest
+
 from tests.integration.growing import flood_all
 from tests.sizes import size
+
+pytestmark = pytest.mark.night
 
 SECONDS, STARTS, LOG_MEGABYTES, MOST_MEGABYTES = size(60, 10), 20, 16, 250
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import pytest
+
 from levity_trio.clock import SimulatedTime
 from levity_trio.events import HouseholdReported
 from levity_trio.store.beside.secret_key import SecretKey
@@ -30,6 +32,8 @@ from levity_trio.store.writes.people import recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
 from tests.integration.serving import ROOT, Serving, environment, query, serving
 from tests.sizes import size
+
+pytestmark = pytest.mark.night
 
 SPEED: Final = size(3600, 14400)
 KILLS_OF_THE_DAY, KILLS_OF_SENDING = size(20, 2), size(180, 4)

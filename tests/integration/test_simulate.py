@@ -15,6 +15,8 @@ from tests.integration.forking import run_forked
 from tests.integration.serving import ROOT, Serving, environment, serving
 from tests.integration.simulating import Simulated, simulate
 
+pytestmark = pytest.mark.night
+
 SPEED = 2000
 AFTERNOON = """
 title = "An afternoon of commuters"

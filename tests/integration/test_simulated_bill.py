@@ -35,6 +35,8 @@ from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, query, serving
 from tests.integration.simulating import RUN_SECONDS, simulate
 
+pytestmark = pytest.mark.night
+
 LIARS: Final = {
     name: f"SIM-{number:03}"
     for number, (name, quirk) in enumerate(QUIRKS.items(), 1)

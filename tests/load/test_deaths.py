@@ -15,6 +15,7 @@ EVENINGS = size(6, 1)
 NEARLY = 1e-6
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(
     ("site", "most"),
     [
@@ -43,6 +44,7 @@ def test_the_model_sees_whoever_gets_the_safe_limit_too_early() -> None:
     assert all(0 < hour.at - 17 * HOUR < 6 * HOUR for hour in found)
 
 
+@pytest.mark.night
 def test_no_charger_is_sent_more_profiles_a_day_than_its_memory_stands() -> None:
     sent = week(Site(32, house=1.0), 1, days=size(7, 1))
     assert median(sent) <= 35

@@ -12,6 +12,7 @@ from tests.tools.load.nights import Block, run
 NIGHTS = size(30, 2)
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(
     ("block", "least"),
     [

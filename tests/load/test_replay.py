@@ -78,6 +78,7 @@ def _recorded(car: Battery, stay: Charging, *, taper: bool) -> Iterator[float]:
         yield left.got_wh - before
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(
     ("limit", "house", "taper"),
     [(25.0, 0.0, False), (32.0, 0.0, True), (25.0, 0.0, True), (40.0, 1.0, False)],

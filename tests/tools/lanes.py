@@ -20,8 +20,8 @@ class _Printer:
 
 
 def main() -> int:
-    words = ["--collect-only", "--lane", BOTH, "-p", "no:terminal", "-p", "no:cacheprovider"]
-    return pytest.main(words, plugins=[_Printer()])
+    silent = ["-o", "addopts=-p no:schemathesis -p no:cacheprovider -p no:terminal"]
+    return pytest.main([*silent, "--collect-only", "--lane", BOTH], plugins=[_Printer()])
 
 
 if __name__ == "__main__":

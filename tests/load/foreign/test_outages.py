@@ -3,6 +3,7 @@ tried."""
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from levity_trio.events import LimitIgnored
@@ -34,6 +35,7 @@ async def test_a_restart_pauses_no_car(writer: InlineWriter) -> None:
         assert evening.facts(LimitIgnored) == []
 
 
+@pytest.mark.night
 async def test_a_server_that_dies_each_minute_holds_the_feeder(writer: InlineWriter) -> None:
     async with open_evening(writer, [HONEST] * 8, 40.0) as evening:
         await evening.manage()
