@@ -14,7 +14,7 @@ from structlog.contextvars import clear_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests import lanes, quick, spent, workers
+from tests import lanes, quick, workers
 from tests.integration import forking
 from tests.integration.serving import environment
 from tests.postgresql import common_folder, share, stop_shared, tell_spent
@@ -83,7 +83,6 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     forks programs."""
     if workers.count_of(session.config):
         share()
-        spent.begin(common_folder())
         if "levity_trio.web.dashboard.templating" in sys.modules:
             import_module("tests.templates").share(common_folder())
         if any(item.get_closest_marker("integration") for item in session.items):

@@ -26,7 +26,6 @@ OTHER: Final = "what belongs to no test"
 def begin(folder: Path) -> None:
     """Let what is spent be told from now on, by a file in this folder."""
     (file := folder / "spent").touch()
-    file.chmod(0o666)
     os.environ[FILE] = str(file)
 
 

@@ -3,6 +3,7 @@ last test."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,14 @@ def test_is_skipped():
 def test_uses_it_again(leaving):
     pass
 """
+LEAST_SECONDS: Final = 0.3
+BUSY: Final = f"""
+import subprocess, sys
+
+def test_it():
+    work = "import time\\nwhile time.process_time() < {LEAST_SECONDS + 0.1}: pass"
+    subprocess.run([sys.executable, "-c", work], check=True)
+"""
 
 
 def run(folder: Path, *flags: str) -> tuple[int, str]:
@@ -72,6 +81,18 @@ def test_all_tests_are_reported(tmp_path: Path) -> None:
     assert "ValueError: after all tests" in told
     assert told.count("what it printed") >= 2
     assert told.count("SKIPPED [1]") == 2
+
+
+def test_the_cpu_of_each_file_is_told(tmp_path: Path) -> None:
+    """Also that of a program that a test starts and waits for."""
+    (tmp_path / "test_idle.py").write_text("def test_it():\n    pass\n")
+    (tmp_path / "test_busy.py").write_text(BUSY)
+    status, told = run(tmp_path, "--workers", "2", "--dearest", "1")
+    assert status == 0
+    assert "2 passed" in told.splitlines()[-1]
+    ((seconds, file),) = re.findall(r"^ +(\d+\.\d) (.*)$", told, re.MULTILINE)
+    assert file == "test_busy.py"
+    assert float(seconds) >= LEAST_SECONDS
 
 
 def test_nothing_begins_after_the_failure_that_ends_it(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ LONG: Final = (
     ),
     "web/both/test_bracketed.py",
     *("integration/test_simulate.py", "integration/test_readme.py", "integration/test_fluentd.py"),
+    *("integration/test_manual.py", "integration/test_statements.py", "integration/test_move.py"),
     *(
         "benchmarks/test_bench.py",
         "benchmarks/test_dashboard.py",
@@ -100,6 +101,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if count_of(session.config):
+        folders = session.config._tmp_path_factory  # type: ignore[attr-defined]
+        spent.begin(folders.getbasetemp())
+
+
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Run the tests on the workers that were asked for, if any."""
     count = count_of(session.config)
@@ -117,7 +124,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Print the CPU seconds of the run, and of its dearest files."""
-    if not count_of(config) or spent.FILE not in os.environ:
+    if not count_of(config) or config.getoption("quick", default=False):
         return
     by_file = spent.told()
     collecting = time.process_time()

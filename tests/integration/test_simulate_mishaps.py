@@ -17,6 +17,8 @@ import pytest
 from tests.integration.serving import PROGRAM, Serving, environment, serving
 from tests.integration.simulating import controlled
 
+pytestmark = pytest.mark.night
+
 END_SECONDS = 60
 SPEED = 600
 HALF_AN_HOUR = 'title = "Nobody comes"\nhours = 0.5\nchargers = 2\n'

@@ -37,6 +37,8 @@ from tests.web.both.questions import ENDLESS, Asking
 from tests.web.both.server import make_documents_here, open_server
 from tests.web.stores import Stored
 
+pytestmark = pytest.mark.night
+
 MOMENT: Final = datetime(2026, 3, 18, 18, 0, tzinfo=UTC)
 NOT_ASKED: Final = {
     "POST /api/admin/drain": "it ends all connections; see tests/integration/test_servers.py",
