@@ -229,6 +229,7 @@ def _commands(text: str) -> Iterator[list[str]]:
             yield words[1:]
 
 
+@pytest.mark.night
 def test_every_command_of_the_manual_runs_as_printed(tmp_path: Path) -> None:
     failures = []
     with ExitStack() as stack:

@@ -222,6 +222,7 @@ def test_who_never_spoke_has_no_series(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.night
 def test_a_scrape_each_second_holds_nobody_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

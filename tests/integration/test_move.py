@@ -145,6 +145,7 @@ def people_and_chargers_come_in(server: Serving, house: House) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.night
 def test_the_command_is_stopped(
     house: House, address: PostgresqlAddress, number: signal.Signals
 ) -> None:

@@ -189,6 +189,7 @@ def test_a_frame_of_the_largest_size(server: Serving) -> None:
 
 
 @pytest.mark.parametrize("kind", FLOODS)
+@pytest.mark.night
 def test_a_flood(kind: str, server: Serving, others: Fleet) -> None:
     with flooding(server.port, kind, FLOOD_SECONDS + 0.5) as flood:
         measure(others, f"flood of {kind}", FLOOD_SECONDS)

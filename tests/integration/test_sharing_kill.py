@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Line
@@ -19,6 +21,8 @@ from tests.integration.receiver import wait_until
 from tests.integration.serving import Serving, query, serving
 from tests.sizes import size
 from tests.tools.benchmarks.filled_bills import BERLIN, Site, fill
+
+pytestmark = pytest.mark.night
 
 KILLS: Final = size(12, 2)
 SITE: Final = Site(

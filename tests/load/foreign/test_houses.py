@@ -19,6 +19,8 @@ from tests.load.foreign.charge_point import ChargePoint, Make
 from tests.load.foreign.evening import HOUR, MINUTE, Currents, exact, open_evening
 from tests.load.foreign.kinds import HONEST, Kind
 
+pytestmark = pytest.mark.night
+
 VIRTUAL_TIME = True
 EACH_HOUR = timedelta(hours=1)
 

@@ -13,6 +13,8 @@ from tests.load.foreign.kinds import HONEST, KINDS, Kind
 from tests.sizes import size
 from tests.tools.load.fleets import LEAST_SHARE, LONGEST
 
+pytestmark = pytest.mark.night
+
 VIRTUAL_TIME = True
 MINUTES = size(60, 15)
 FAIR_WH = 8 * 3 * 230 * (MINUTES - 3) / 60

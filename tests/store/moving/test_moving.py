@@ -28,11 +28,11 @@ POINTS = (0.0, 0.02, 0.3, 0.9)
 """After which part of its steps a move is killed: at the beginning, while rows are copied, while
 they are compared."""
 KILLED = [
-    case
+    pytest.param(*case, marks=pytest.mark.night if place else ())
     for place, case in enumerate(product(POINTS, ("there", "back")))
     if IS_FULL or place % 4 in (0, 3)
 ]
-"""At each point, in one direction or in both."""
+"""At each point, in one direction or in both; the first by day."""
 GUARDS = "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
 KEYS = (
     "SELECT conname, CAST(conrelid AS regclass), pg_get_constraintdef(oid) "
@@ -150,6 +150,7 @@ def test_the_house_has_many_steps(house: Path, server: Server) -> None:
 
 
 @pytest.mark.parametrize("side", list(Side))
+@pytest.mark.night
 def test_a_lost_connection(house: Path, server: Server, tmp_path: Path, side: Side) -> None:
     """After any number of bytes, to PostgreSQL and from it."""
     with relayed(server.folder) as relay:

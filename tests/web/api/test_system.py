@@ -15,7 +15,7 @@ from levity_trio.web.api.engine.endpoints import Role
 from levity_trio.web.api.site import system
 from tests.store.books import Station
 from tests.web.api.conftest import Site
-from tests.web.stores import POSTGRESQL, in_file, on_postgresql
+from tests.web.stores import in_file, on_postgresql
 
 SYSTEM, *_ = system.ENDPOINTS
 
@@ -55,7 +55,7 @@ async def test_the_database(site: Site) -> None:
     )
 
 
-@pytest.mark.parametrize("stored", [on_postgresql], ids=[POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("stored", [on_postgresql], ids=["alone"], indirect=True)
 async def test_a_database_on_postgresql(site: Site) -> None:
     configure(site)
     database = (await site.call(SYSTEM))["database"]

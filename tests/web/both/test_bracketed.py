@@ -31,6 +31,8 @@ from tests.web.both.server import make_documents_here, open_server
 from tests.web.both.test_same_answers import MOMENT, shown_of
 from tests.web.stores import Stored
 
+pytestmark = pytest.mark.night
+
 BRACKETED: Final = "nl"
 """It has one and many, as English."""
 SAMENESS: Final = re.compile(r"<(script|style|code|pre|textarea)\b.*?</\1>", re.DOTALL)
