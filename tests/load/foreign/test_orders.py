@@ -59,6 +59,7 @@ async def live(evening: Evening, seed: int, hours: float) -> list[Order]:
 
 
 @pytest.mark.parametrize("seed", range(size(12, 1)))
+@pytest.mark.night
 async def test_random_orders_are_held_and_leave_as_many_cars_charging_as_they_allow(
     writer: InlineWriter, seed: int
 ) -> None:
@@ -140,6 +141,7 @@ async def test_an_order_of_the_connection_counts_the_house_of_all_lines(
 
 
 @pytest.mark.parametrize("name", ["one phase rotated", "total power only", "answers after 25 s"])
+@pytest.mark.night
 async def test_a_kind_gets_its_least_under_an_order_in_kw(writer: InlineWriter, name: str) -> None:
     """Two of them, of which the second comes during the order."""
     kind: Kind = KINDS[name]
