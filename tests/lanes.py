@@ -44,7 +44,7 @@ FOREIGN: Final[Mapping[str, Sequence[str]]] = {
     "Litestream": ["integration/test_litestream.py"],
     "schemathesis": ["integration/test_openapi.py"],
     "containers and the wheel": ["integration/test_installed.py"],
-    "the release": ["test_release.py"],
+    "the release": ["test_release.py", "integration/test_release_whole.py"],
 }
 """Programs that are not ours, and those that unpack ours elsewhere: the modules, below tests/, that
 start them."""
