@@ -98,6 +98,7 @@ def test_the_moving_picture_takes_half_a_minute() -> None:
         assert sum(frame.info["duration"] for frame in frames if frame.load()) in MOVING_MS
 
 
+@pytest.mark.night  # it installs the program anew
 def test_the_first_command_shows_the_demo_in_a_bare_clone_and_a_server_starts_there(
     tmp_path: Path,
 ) -> None:

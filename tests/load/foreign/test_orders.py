@@ -21,6 +21,7 @@ VIRTUAL_TIME = True
 HELD_SECONDS = 30.0
 CHANGE_SECONDS = 150.0
 """So long after an order or a turn, cars may still be on their way to their next limits."""
+pytestmark = pytest.mark.night  # evenings of the feeder
 QUARTER_SECONDS = 900.0
 LEAST_A = 6
 VOLTS = 230
@@ -59,7 +60,6 @@ async def live(evening: Evening, seed: int, hours: float) -> list[Order]:
 
 
 @pytest.mark.parametrize("seed", range(size(12, 1)))
-@pytest.mark.night
 async def test_random_orders_are_held_and_leave_as_many_cars_charging_as_they_allow(
     writer: InlineWriter, seed: int
 ) -> None:
@@ -141,7 +141,6 @@ async def test_an_order_of_the_connection_counts_the_house_of_all_lines(
 
 
 @pytest.mark.parametrize("name", ["one phase rotated", "total power only", "answers after 25 s"])
-@pytest.mark.night
 async def test_a_kind_gets_its_least_under_an_order_in_kw(writer: InlineWriter, name: str) -> None:
     """Two of them, of which the second comes during the order."""
     kind: Kind = KINDS[name]

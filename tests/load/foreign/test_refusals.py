@@ -19,6 +19,7 @@ from tests.load.foreign.charge_point import Car, ChargePoint, Make
 from tests.load.foreign.evening import HOUR, MINUTE, open_evening
 from tests.load.foreign.kinds import HONEST, KINDS, Kind
 
+pytestmark = pytest.mark.night  # evenings of the feeder
 VIRTUAL_TIME = True
 NO_TX_PROFILE = Kind(Make(purposes=("ChargePointMaxProfile", "TxDefaultProfile")))
 

@@ -27,6 +27,8 @@ from tests.store.postgresql.stored import change, empty_database, query
 
 from .watching import Watch, dump, moved
 
+pytestmark = pytest.mark.night  # each needs a house and a database of its own
+
 
 def test_a_server_that_runs_is_not_moved(
     house: Path, server: Server, on_postgresql: PostgresqlAddress
