@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
+from levity_trio.charging.reviews import AS_REPORTED
 from levity_trio.store.billing.booking import Book
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.connection import FileConnection, open_database
 from levity_trio.store.engine.unit_of_work import commit
+from levity_trio.told import Told, stored, stored_in
 
 from . import filled_statements
 
@@ -166,10 +168,14 @@ def _readings(connection: sqlite3.Connection, readings: int) -> None:
 
 def _doubts(connection: sqlite3.Connection) -> None:
     connection.execute(
-        "INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)"
-        """ SELECT id, 'too_fast', 'faster than usual', '{"as reported": 5000}',"""
-        """ '["5000 Wh", "3600 s"]', NULL,"""
-        " updated_at FROM tx WHERE id % 100 = 7"
+        "INSERT INTO review (tx_id, code, words, told, figures, figures_told, evidence, "
+        "evidence_told, opened_at) SELECT id, 'too_fast', ?, ?, ?, ?, ?, ?, updated_at "
+        "FROM tx WHERE id % 100 = 7",
+        (
+            *("faster than usual", stored(Told("faster than usual"))),
+            *('{"as reported": 5000}', stored_in([[AS_REPORTED, 5000]])),
+            *('["5000 Wh", "3600 s"]', stored_in(["5000 Wh", "3600 s"])),
+        ),
     )
     connection.execute(
         "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, "
