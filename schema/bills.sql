@@ -247,6 +247,18 @@ CREATE TABLE bill_work (
     CHECK ((tx_id IS NULL) <> (account_id IS NULL))
 ) STRICT;
 
+-- What changes a bill changes how the statements stand that have it.
+CREATE TRIGGER bill_work_is_to_settle AFTER INSERT ON bill_work
+BEGIN
+    DELETE FROM to_settle WHERE account_id = NEW.account_id OR account_id IN (
+        SELECT account_id FROM position WHERE tx_id = NEW.tx_id
+    );
+    INSERT INTO to_settle (account_id)
+        SELECT id FROM account WHERE id = NEW.account_id OR id IN (
+            SELECT account_id FROM position WHERE tx_id = NEW.tx_id
+        );
+END;
+
 -- What changes a bill changes the book.
 CREATE TRIGGER bill_work_is_to_book AFTER INSERT ON bill_work
 WHEN NEW.tx_id IS NOT NULL
@@ -498,16 +510,45 @@ BEFORE UPDATE OF id, account_id, kind, amount, currency, statement_id, tx_id, se
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 
--- What a closed statement asks for, and what is paid of it. Derived from the ledger, in the commit
--- of each change.
+-- What an entry settles of a statement. Written when money is entered, or is left over when a
+-- statement is closed, and by a statement for what it sets off.
+CREATE TABLE settled (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ledger_id INTEGER NOT NULL REFERENCES ledger (id),
+    statement_id INTEGER NOT NULL REFERENCES statement (id),
+    amount INTEGER NOT NULL CHECK (amount <> 0)  -- negative: it was taken back
+) STRICT;
+CREATE INDEX settled_by_entry ON settled (ledger_id);
+CREATE INDEX settled_of_statement ON settled (statement_id);
+
+-- Households are told which statement is paid.
+CREATE TRIGGER settled_is_kept BEFORE DELETE ON settled
+BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
+CREATE TRIGGER settled_stays BEFORE UPDATE ON settled
+BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
+
+
+-- How a closed statement stands. Derived from settled, and from what the next statement will
+-- correct, in the commit of each change.
 CREATE TABLE settlement (
     statement_id INTEGER PRIMARY KEY REFERENCES statement (id),
-    asked INTEGER NOT NULL CHECK (asked >= 0),  -- 0: it is carried on, or leaves a credit
+    -- what it asks for, less what corrections take off; 0: it is carried on, or leaves a credit
+    asked INTEGER NOT NULL CHECK (asked >= 0),
     paid INTEGER NOT NULL CHECK (paid >= 0 AND paid <= asked),
     -- the last local day to pay
-    due_on TEXT NOT NULL CHECK (due_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')
+    due_on TEXT NOT NULL CHECK (due_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    correction INTEGER NOT NULL DEFAULT 0,  -- what the next statement will correct of it
+    -- what comes back of it with the next statement
+    credit INTEGER NOT NULL DEFAULT 0 CHECK (credit >= 0)
 ) STRICT;
 CREATE INDEX settlement_open ON settlement (due_on, statement_id) WHERE paid < asked;
+
+
+-- Households of which something changed that may correct their statements. Written by triggers; the
+-- last write of each commit notes how their statements stand.
+CREATE TABLE to_settle (
+    account_id INTEGER PRIMARY KEY REFERENCES account (id)
+) STRICT;
 
 
 -- A line of a bank's file that was decided on; in another file, it changes nothing. Written when an

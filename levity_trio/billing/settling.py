@@ -1,12 +1,15 @@
-"""Settles statements: money pays the statement that it names, then the oldest ones.
+"""What a household owes: the one rule that papers, pages, lists, reminders and files ask.
+
+Money settles statements when it is entered, and what it settled is a fact from then on. A
+correction takes away from the statement that it corrects at once, before a paper says so. What was
+paid of that already is a credit: the next statement sets it off against what is open, or leaves it.
 
 Amounts are minor units, positive in the household's favour.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -20,7 +23,7 @@ class StatementState(StrEnum):
     OVERDUE = "overdue"
     """Something of it is open after its last day to pay."""
     CREDITED = "credited"
-    """It left a credit, which goes to the next one."""
+    """It left a credit, which goes to the next one or is paid out."""
     CARRIED_ON = "carried on"
     """It is too small to be asked for, and goes to the next one."""
     NOTHING = "nothing to pay"
@@ -29,12 +32,18 @@ class StatementState(StrEnum):
 
 
 class BilledTotal(NamedTuple):
-    """A closed statement: its id, that of its closing, and its total."""
+    """A closed statement: its last day to pay, its id, that of its closing, and its total.
 
+    `correction` is what the next statement will say of it, by what is known now; negative: too much
+    was asked for.
+    """
+
+    due_on: str
     id: int
     closing: int
     total: int
     is_carried: bool
+    correction: int = 0
 
     @property
     def asked(self) -> int:
@@ -42,71 +51,151 @@ class BilledTotal(NamedTuple):
         return 0 if self.is_carried else max(0, self.total)
 
 
-class Moved(NamedTuple):
-    """An amount of the ledger, and the id of the statement that it names. What a statement itself
-    entered names none."""
+class Money(NamedTuple):
+    """An entry of the ledger, the id of the statement that it names, and what it has settled."""
 
+    id: int
     amount: int
     statement: int | None = None
+    settled: int = 0
+
+
+class Settled(NamedTuple):
+    """What an entry settles of a statement; negative: what it takes back."""
+
+    entry: int
+    statement: int
+    amount: int
+
+
+class Standing(NamedTuple):
+    """What a statement asked for, what of that is settled, and what corrections take off until the
+    next statement sets it off. `credit` is what comes back of it with the next one."""
+
+    asked: int
+    paid: int
+    taken_off: int
+    credit: int
+
+    @property
+    def open(self) -> int:
+        """What of it is to be paid now."""
+        return self.asked - self.paid - self.taken_off
 
 
 class Settlement(NamedTuple):
-    """What is paid of each statement that asks for something, by its id.
+    """How statements stand, by their ids, the longest due first.
 
-    `credit` is what is left over; negative: what is owed beside all statements. `carried` is what
-    the next statement carries in. The balance is `credit` less `carried` and all that is open.
+    `credit` is money that is left over; negative: what is owed beside all statements. `carried` is
+    what the next statement carries in. The balance is `credit` less `carried`, less all that is
+    asked for and not settled. `beside` is what of a debt beside statements is to be paid now.
     """
 
-    paid: Mapping[int, int]
+    statements: Mapping[int, Standing]
     credit: int
     carried: int
+    beside: int
+
+    @property
+    def owed(self) -> int:
+        """What is to be paid now."""
+        return self.beside + sum(one.open for one in self.statements.values())
+
+    @property
+    def to_come(self) -> int:
+        """The credit that comes with the next statement."""
+        return sum(one.credit for one in self.statements.values())
 
 
-def settle(statements: Sequence[BilledTotal], moved: Iterable[Moved]) -> Settlement:
-    """Return what is paid of the statements of one household, which are in their order.
-
-    In which order money came does not matter. What names no statement, or is more than the named
-    one asks for, settles the oldest. What was taken back from a statement opens it again, and only
-    money that is left over beside all others settles it anew. If more was taken back than came, the
-    newest statements are open.
-    """
-    asked = {one.id: one.asked for one in statements if one.asked}
+def settle(
+    statements: Sequence[BilledTotal],
+    balance: int,
+    money: Sequence[Money],
+    paid: Mapping[int, int],
+) -> Settlement:
+    """Return how the statements of one household stand. `paid` is what was settled of each."""
     newest = max((one.closing for one in statements), default=0)
     to_carry = {one.id: one.total for one in statements if one.is_carried and one.closing == newest}
     carried = sum(to_carry.values())
+    carried -= sum(one.amount for one in money if one.statement in to_carry)
+    unpaid = {one.id: one.asked - paid.get(one.id, 0) for one in sorted(statements, key=_due)}
+    credit = balance + carried + sum(unpaid.values())
 
-    # The debts are among the amounts that name no statement.
-    left = sum(asked.values()) + carried
-    given, taken = Counter[int](), Counter[int]()
-    for amount, statement in moved:
-        if statement in to_carry:
-            carried -= amount
-        elif statement in asked:
-            (given if amount > 0 else taken)[statement] += abs(amount)
-        else:
-            left += amount
+    # A correction takes away from its own statement first.
+    taken_off, credits_of = dict.fromkeys(unpaid, 0), dict.fromkeys(unpaid, 0)
+    for one in statements:
+        too_much = max(0, -one.correction)
+        taken_off[one.id] = min(too_much, unpaid[one.id])
+        credits_of[one.id] = too_much - taken_off[one.id]
+    if carried < 0:
+        credits_of[min(to_carry)] -= carried
 
-    paid = {one: min(asks, given[one]) for one, asks in asked.items()}
-    left += given.total() - sum(paid.values())
-    named = dict(paid)
-    left = _spread(asked, paid, left)
-    for statement, amount in taken.items():
-        back = min(amount, paid[statement])
-        paid[statement] -= back
-        left -= amount - back
-    left = _spread(asked, paid, left)
+    # The next statement sets the rest off, against what is due longest first, and takes the rest
+    # off what it carries in.
+    beside, small = max(0, -credit), max(0, carried)
+    for source in credits_of:
+        for target, amount in unpaid.items():
+            part = min(credits_of[source], amount - taken_off[target])
+            taken_off[target] += part
+            credits_of[source] -= part
+        of_debt = min(credits_of[source], beside)
+        of_small = min(credits_of[source] - of_debt, small)
+        beside, small = beside - of_debt, small - of_small
+        credits_of[source] -= of_debt + of_small
 
-    for statement in reversed(paid):
-        back = max(0, min(-left, paid[statement] - named[statement]))
-        paid[statement] -= back
-        left += back
-    return Settlement(paid, left, carried)
+    standings = {
+        one.id: Standing(one.asked, paid.get(one.id, 0), taken_off[one.id], credits_of[one.id])
+        for one in sorted(statements, key=_due)
+    }
+    return Settlement(standings, credit, carried, beside)
 
 
-def _spread(asked: Mapping[int, int], paid: dict[int, int], left: int) -> int:
-    """Pay statements in their order, and return what is left over."""
-    for statement, asks in asked.items():
-        part = max(0, min(left, asks - paid[statement]))
-        paid[statement] += part
-        left -= part
-    return left
+def allot(
+    statements: Sequence[BilledTotal],
+    balance: int,
+    money: Sequence[Money],
+    paid: Mapping[int, int],
+) -> Iterator[Settled]:
+    """Yield what money that is left over settles: the statement that it names, or that has exactly
+    this sum open; then what is due longest (§ 366 BGB)."""
+    credit = settle(statements, balance, money, paid).credit
+    carried = {one.id for one in statements if one.is_carried}
+    unpaid = {
+        one.id: max(0, one.asked - paid.get(one.id, 0) + min(0, one.correction))
+        for one in sorted(statements, key=_due)
+    }
+    for entry in money:
+        left = min(entry.amount - entry.settled, credit)
+        if left <= 0 or entry.statement in carried:
+            continue
+        exact = [one for one, amount in unpaid.items() if amount == entry.amount]
+        first = exact[:1] if entry.statement is None else [entry.statement]
+        for statement in (*first, *unpaid):
+            part = min(left, unpaid.get(statement, 0))
+            if part:
+                yield Settled(entry.id, statement, part)
+                unpaid[statement] -= part
+                left, credit = left - part, credit - part
+
+
+def taken_back(
+    entry: Money, credit: int, paid: Mapping[int, int], first: Mapping[int, int]
+) -> Iterator[Settled]:
+    """Yield what an entry that takes money back opens again: `first`, then as far as the `credit`
+    lacks, the newest. `paid` is what was settled of each statement, the longest due first."""
+    left = dict(paid)
+    for statement, amount in first.items():
+        part = min(amount, left.get(statement, 0))
+        if part > 0:
+            yield Settled(entry.id, statement, -part)
+            left[statement] -= part
+            credit += part
+    for statement, amount in reversed(left.items()):
+        part = min(amount, -credit)
+        if part > 0:
+            yield Settled(entry.id, statement, -part)
+            credit += part
+
+
+def _due(one: BilledTotal) -> tuple[str, int]:
+    return one.due_on, one.id

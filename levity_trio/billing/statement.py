@@ -253,13 +253,16 @@ class AccountBefore:
     """How the account of a household stood before a statement.
 
     `credit` is what was left over after all earlier statements; negative: what was owed beside
-    them. `newest` is the id of its newest entry in the ledger.
+    them. `newest` is the id of its newest entry in the ledger. `set_off` is what this statement
+    gives back and sets off against earlier ones; `open` is without it, and what it carries in has
+    it.
     """
 
     open: tuple[OpenBefore, ...]
     moved: tuple[MoneyEntry, ...]
     credit: int
     newest: int
+    set_off: tuple[OpenBefore, ...] = ()
 
 
 @record
@@ -311,6 +314,11 @@ class Statement:
         """The last day that it is about; the first one is that of the month."""
         after = (self.month + timedelta(days=31)).replace(day=1)
         return self.left_on or after - timedelta(days=1)
+
+    @property
+    def set_off(self) -> tuple[OpenBefore, ...]:
+        """What it gives back and sets off against earlier statements."""
+        return () if self.before is None else self.before.set_off
 
     @property
     def is_asked(self) -> bool:

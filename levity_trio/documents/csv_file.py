@@ -162,9 +162,10 @@ def _account(statement: Statement) -> Iterator[Cells]:
     for entry in before.moved:
         row: Cells = {"row": "moved", "day": entry.day.isoformat(), "kind": entry.kind}
         yield {**row, "of_statement": entry.statement, "paid": units(entry.amount, currency)}
-    for one in before.open:
-        row = {"row": "open", "day": one.due_on.isoformat(), "of_statement": one.number}
-        yield {**row, "open": units(one.amount, currency)}
+    for kind, column, ones in (("set off", "paid", before.set_off), ("open", "open", before.open)):
+        for one in ones:
+            row = {"row": kind, "day": one.due_on.isoformat(), "of_statement": one.number}
+            yield {**row, column: units(one.amount, currency)}
     if before.credit:
         yield {"row": "credit", "open": units(-before.credit, currency)}
     yield {"row": "to pay in all", "open": units(statement.to_pay_in_all, currency)}

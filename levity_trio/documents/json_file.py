@@ -93,11 +93,13 @@ class PositionDocument(msgspec.Struct, frozen=True):
 
 class BeforeDocument(msgspec.Struct, frozen=True):
     """How the account stood before this statement. `credit` is what was left over, negative what
-    was owed beside statements."""
+    was owed beside statements; `set_off` is what this statement gives back and pays earlier ones
+    with."""
 
     open: tuple[OpenBefore, ...]
     moved: tuple[MoneyEntry, ...]
     credit: int
+    set_off: tuple[OpenBefore, ...] = ()
 
 
 class StatementDocument(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     if statement.taxes and not statement.is_untaxed:
         blocks.append(tax_table(statement.taxes, statement.currency, template))
     # Without this, the total stands at the head and beneath the lines already.
-    if statement.carried_in:
+    if statement.carried_in or statement.set_off:
         blocks.append(_sums(statement, template))
     if statement.held_back:
         blocks.append(positions.held_back())
@@ -182,14 +182,14 @@ def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) ->
 
 
 def _sums(statement: Statement, template: DocumentTemplate) -> LabelledValues:
-    """Return what is new and what was carried in."""
+    """Return what is new, what was carried in, and what was set off."""
     gross = sum(tax.gross for tax in statement.taxes)
-    sums = {
-        "gross_sum": gross,
-        "carried_in": statement.carried_in,
-        "total": statement.total,
-    }
-    rows = [(template.say(word), minor) for word, minor in sums.items()]
+    rows = [(template.say("gross_sum"), gross)]
+    carried_in = statement.total - gross - sum(one.amount for one in statement.set_off)
+    if carried_in:
+        rows.append((template.say("carried_in"), carried_in))
+    rows += [*_set_off(statement, template)]
+    rows.append((template.say("total"), statement.total))
     return amounts(template.say("sums"), rows, statement.currency, template)
 
 
@@ -201,6 +201,13 @@ def amounts(
     return LabelledValues(title=title, pairs=pairs, is_number=True)
 
 
+def _set_off(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[str, int]]:
+    """Yield against which statements a credit is set off."""
+    for one in statement.set_off:
+        month = template.day(one.month, "month")
+        yield template.say("set_off", number=tidy(one.printed_number), month=month), one.amount
+
+
 def _account(statement: Statement, template: DocumentTemplate) -> Iterator[LabelledValues]:
     """Yield which payments came since the statement before, and what is to be paid with what is
     open from before."""
@@ -208,14 +215,16 @@ def _account(statement: Statement, template: DocumentTemplate) -> Iterator[Label
     if before is None:
         return
 
-    if before.moved:
+    if before.moved or before.set_off:
         owed = sum(one.amount for one in before.open) - before.credit
-        owed_then = owed + sum(entry.amount for entry in before.moved)
+        owed_then = owed + sum(one.amount for one in before.moved)
+        owed_then += sum(one.amount for one in before.set_off)
         moved = [(template.say("owed_then"), owed_then)]
         for entry in before.moved:
             kind = entry.kind.replace("-", "_")
             words = template.say(f"moved_{kind}", date=template.day(entry.day))
             moved.append((words, -entry.amount))
+        moved += [(words, -amount) for words, amount in _set_off(statement, template)]
         moved.append((template.say("owed_now"), owed))
         yield amounts(template.say("moved"), moved, currency, template)
 
@@ -302,6 +311,12 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
 
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
+    if statement.set_off:
+        parts = [
+            f"{words}: {template.money(amount, statement.currency)}"
+            for words, amount in _set_off(statement, template)
+        ]
+        yield template.say("we_set_off", parts="; ".join(parts))
     yield from _of_tax(statement, template)
     for position in statement.positions:
         if any(line.is_mean for line in position.lines):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import trio
 
 from levity_trio.billing.assignments import Scope, TariffTarget
+from levity_trio.billing.ledger import LedgerKind
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
@@ -23,6 +24,7 @@ from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money.drafts import MonthPreview, preview
 from levity_trio.store.writes.money import closing, tariffs
 from levity_trio.store.writes.money.closing import Closed
+from levity_trio.store.writes.money.wallets import LedgerEntry, enter
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station
@@ -216,6 +218,13 @@ def correct(books: Books, transaction: int, wh: int) -> None:
         correction,
         Decision("cleo", "read from its display", books.at),
     )
+
+
+def pay(biller: Biller, amount: int, account: int = ANNA, **given: Any) -> int:
+    """Enter a payment, and return its id."""
+    named: dict[str, Any] = {"currency": "EUR", "reason": "paid", "at": biller.books.at}
+    entry = LedgerEntry(account, LedgerKind.PAYMENT, amount, by="cleo", **named | given)
+    return biller.books.run(enter, entry).id
 
 
 def month_is_over(books: Books, month: int) -> None:

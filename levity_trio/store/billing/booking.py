@@ -23,9 +23,11 @@ from levity_trio.billing.ownership import BillBy, GivenByHand, OwnerGround, Sess
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import Line
 from levity_trio.billing.states import BillState
+from levity_trio.store.billing.drafting import announced
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule, doubt
 from levity_trio.store.billing.rows import lines_of
+from levity_trio.store.billing.settling import note_settlement
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.ownership import Owners
@@ -196,14 +198,21 @@ class Book:
         self.rule = rule
 
     def book(self, db: UnitOfWork) -> None:
-        """Book what is listed; of more than AT_ONCE, the first."""
+        """Book what is listed; of more than AT_ONCE, the first. Note how the statements stand that
+        are corrected by what changed."""
         listed = [_Facts(*row) for row in db.rows(_LISTED, (AT_ONCE,))]
         if listed:
             _store(db, [*_decided(db.rows, self.rule, listed)])
+        changed = [account for (account,) in db.rows("SELECT account_id FROM to_settle WHERE account_id > 0")]
+        if changed:
+            db.execute("DELETE FROM to_settle")
+            for account, corrections in announced(db.rows, self.rule, changed):
+                note_settlement(db, account, corrections)
 
     def set_aside(self, db: UnitOfWork) -> None:
         """Note that what is listed could not be booked."""
         db.changed("UPDATE to_book SET step = 2 WHERE step = 0")
+        db.execute("DELETE FROM to_settle")
 
 
 def book_all(db: UnitOfWork, rule: Rule) -> None:

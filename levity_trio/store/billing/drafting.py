@@ -3,8 +3,8 @@ corrected since."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -344,8 +344,11 @@ class Drafter:
         The last one of an account that ends carries nothing on, and asks for what was carried
         though nothing else is to be billed."""
         items = [*self._sessions(account, transactions), *self._base_fees(account)]
+        corrections = _corrected(items)
+        of_wallet = 0
         if is_prepaid(self._rows, account):
             items = list(map(_prepaid, items))
+            of_wallet = -sum(min(0, amount) for amount in corrections.values())
         billed = {item.of for item in items if item.of is not None}
         ((name, _, until),) = self._rows(_ACCOUNT, (account,))
         is_last = until is not None and until <= self._plan.until
@@ -359,12 +362,21 @@ class Drafter:
             kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds
         }
         below = 0 if is_last else self._plan.terms.carry_below
+        before = account_before(self._rows, account, self._plan.rule.zone, corrections)
+        if not (billed or is_last):
+            before = replace(before, set_off=())
+        # What it gives back pays earlier statements, so this one asks for as much more.
+        set_off = sum(one.amount for one in before.set_off)
+        currency = kinds[0].currency
+        carried[currency] = carried.get(currency, 0) + max(0, set_off - of_wallet)
         made = [
             self._figures(account, kind, by_kind[kind], carried.pop(kind.currency, 0), below)
             for kind in kinds
         ]
-        before = account_before(self._rows, account, self._plan.rule.zone)
         made[0] = made[0]._replace(before=before_text(before))
+        if is_last:
+            # No statement follows that a credit could be carried to: it is paid out.
+            made = [one._replace(is_carried=0) for one in made]
         return [
             Drafted(name, one, [*map(_row, by_kind[kind])])
             for kind, one in zip(kinds, made, strict=True)
@@ -399,13 +411,10 @@ class Drafter:
             held_back=sum(one.kind is PositionKind.HELD_BACK for one in priced),
         )
 
-    def corrections(self, account: int, transactions: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Yield what closed statements of an account would be corrected by: a number, an amount
-        with its tax."""
-        for item in (*self._sessions(account, transactions), *self._base_fees(account)):
-            if item.kind is PositionKind.CORRECTION and item.of is not None:
-                taxes = tax_sums(item.position.lines, are_gross=item.of.prices == "gross")
-                yield int(str(item.position.corrected_statement)), sum(tax.gross for tax in taxes)
+    def corrections(self, account: int, transactions: Sequence[int]) -> Mapping[int, int]:
+        """Return what closed statements of an account would be corrected by, by their numbers: the
+        amount with its tax."""
+        return _corrected((*self._sessions(account, transactions), *self._base_fees(account)))
 
     # Charging sessions
 
@@ -558,6 +567,18 @@ def _correction(billed: _Billed, now: Position, words: str) -> Iterator[_Item]:
         yield _Item(PositionKind.CORRECTION, found, billed.of, billed.vehicle)
 
 
+def _corrected(items: Iterable[_Item]) -> Mapping[int, int]:
+    """Return by how much closed statements are corrected, by their numbers."""
+    sums = Counter[int]()
+    for item in items:
+        position = item.position
+        is_asked = item.kind is PositionKind.CORRECTION and not position.is_prepaid
+        if is_asked and item.of is not None:
+            taxes = tax_sums(position.lines, are_gross=item.of.prices == "gross")
+            sums[int(str(position.corrected_statement))] += sum(tax.gross for tax in taxes)
+    return sums
+
+
 def _difference(billed: _Billed, priced: Priced) -> str:
     before = sum(position.energy_wh for position in billed.positions)
     words = Told("its course was corrected")
@@ -653,12 +674,37 @@ def corrections(rows: Rows, rule: Rule) -> dict[int, int]:
     known = begun(rows)
     if known is None:
         return {}
-    sums: dict[int, int] = defaultdict(int)
+    sums = Counter[int]()
     for (account, month), transactions in _billed_early(rows, known).items():
         plan = Plan(known, Month.parse(month), account, Terms(rule, 0), "", newest_revision(rows))
-        for statement, amount in Drafter(rows, plan).corrections(account, transactions):
-            sums[statement] += amount
+        sums.update(Drafter(rows, plan).corrections(account, transactions))
     return dict(sums)
+
+
+_CHANGED: Final = (
+    "SELECT DISTINCT position.account_id, position.tx_id FROM bill_work "
+    "CROSS JOIN position ON position.tx_id = bill_work.tx_id "
+    "JOIN statement ON statement.id = statement_id WHERE revision <= ? "
+    "AND position.account_id IN ({}) AND number IS NOT NULL AND kind <> 'held back'"
+)
+
+
+def announced(
+    rows: Rows, rule: Rule, accounts: Sequence[int]
+) -> Iterator[tuple[int, Mapping[int, int]]]:
+    """Yield of accounts what their next statements will correct, by the numbers of those that they
+    correct, as far as it is known now."""
+    known = begun(rows)
+    if known is None:
+        return
+    transactions: dict[int, list[int]] = defaultdict(list)
+    newest = newest_revision(rows)
+    for part in parts(accounts):
+        for account, transaction in rows(_CHANGED.format(marks(part)), (newest, *part)):
+            transactions[account].append(transaction)
+    for account in accounts:
+        plan = Plan(known, known.open_month, account, Terms(rule, 0), "", newest)
+        yield account, Drafter(rows, plan).corrections(account, transactions[account])
 
 
 def _billed_early(rows: Rows, known: Begun) -> dict[tuple[int, str], list[int]]:

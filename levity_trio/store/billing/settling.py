@@ -1,29 +1,63 @@
-"""How the statements of a household stand by the ledger."""
+"""How the statements of a household stand by the ledger, and what entries settle of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from levity_trio.billing.settling import BilledTotal, Moved, settle
+from levity_trio.billing.settling import (
+    BilledTotal,
+    Money,
+    Settlement,
+    Standing,
+    allot,
+    settle,
+    taken_back,
+)
 from levity_trio.billing.statement import AccountBefore, MoneyEntry, OpenBefore, due_day
 from levity_trio.store.billing.rows import before_of
 from levity_trio.store.engine.database import Rows
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.wire.times import in_zone
 
 _STATEMENTS: Final = (
-    "SELECT statement.id, closing_id, total, is_carried, number, "
-    "coalesce(number_prefix, '') || number, statement.month, zone, closed_at, "
+    "SELECT statement.id, closing_id, total, is_carried, coalesce(correction, 0), "
+    "(SELECT coalesce(sum(amount), 0) FROM settled WHERE settled.statement_id = statement.id), "
+    "number, coalesce(number_prefix, '') || number, statement.month, zone, closed_at, "
     "coalesce(payment_days, 0) "
     "FROM statement JOIN closing ON closing.id = closing_id "
     "LEFT JOIN biller ON biller.id = biller_id "
+    "LEFT JOIN settlement ON settlement.statement_id = statement.id "
     "WHERE statement.account_id = ? AND number IS NOT NULL ORDER BY number"
 )
-_MOVED: Final = (
-    "SELECT sum(amount), named FROM (SELECT amount, "
-    "CASE WHEN kind <> 'statement' THEN statement_id END AS named "
-    "FROM ledger WHERE account_id = ?) AS entry GROUP BY named, amount > 0"
+_BALANCE: Final = "SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ?"
+_MONEY: Final = (
+    "SELECT id, amount, CASE WHEN kind <> 'statement' THEN statement_id END, "
+    "coalesce((SELECT sum(amount) FROM settled WHERE ledger_id = ledger.id), 0) "
+    "FROM ledger WHERE account_id = ? AND (amount > 0 OR statement_id IS NOT NULL) "
+    "ORDER BY kind = 'statement', id"
+)
+"""What statements themselves give back comes last."""
+_SETTLE: Final = "INSERT INTO settled (ledger_id, statement_id, amount) VALUES (?, ?, ?)"
+_SET_OFF: Final = (
+    "INSERT INTO settled (ledger_id, statement_id, amount) "
+    "SELECT ?, id, ? FROM statement WHERE number = ?"
+)
+_SETTLEMENT: Final = (
+    "INSERT INTO settlement (statement_id, asked, paid, due_on, correction, credit) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (statement_id) DO UPDATE "
+    "SET asked = excluded.asked, paid = excluded.paid, due_on = excluded.due_on, "
+    "correction = excluded.correction, credit = excluded.credit "
+    "WHERE (settlement.asked, settlement.paid, settlement.due_on, settlement.correction, "
+    "settlement.credit) <> (excluded.asked, excluded.paid, excluded.due_on, "
+    "excluded.correction, excluded.credit)"
+)
+_UNSETTLED: Final = (
+    "SELECT id FROM account WHERE EXISTS (SELECT 1 FROM statement "
+    "WHERE account_id = account.id AND number IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM settlement WHERE statement_id = statement.id))"
 )
 _NEWEST: Final = (
     "SELECT before FROM statement WHERE account_id = ? AND number IS NOT NULL "
@@ -38,52 +72,125 @@ _SINCE: Final = (
 _NEWEST_ENTRY: Final = "SELECT coalesce(max(id), 0) FROM ledger WHERE account_id = ?"
 
 
-class StatementStanding(NamedTuple):
-    """What a statement asks for, what is paid of it, and its last day to pay."""
+class _Printed(NamedTuple):
+    """What a statement is called, and when it is due."""
 
-    id: int
-    asked: int
-    paid: int
     number: int
     printed_number: str
     month: date
     due_on: date
 
 
-def standing_of_statements(rows: Rows, account: int) -> tuple[list[StatementStanding], int]:
-    """Return how the statements of a household stand by its ledger, the oldest first, and what is
-    left over, negative: what is owed beside them."""
-    found = rows(_STATEMENTS, (account,))
-    billed = [BilledTotal(*row[:4]) for row in found]
-    settlement = settle(billed, [Moved(*row) for row in rows(_MOVED, (account,))])
-    statements: list[StatementStanding] = []
-    for one, (number, printed, month, zone, closed_at, days) in zip(
-        billed, (row[4:] for row in found), strict=True
-    ):
-        first_day = date.fromisoformat(f"{month}-01")
+class _Account(NamedTuple):
+    """The statements of a household, the balance and the entries of its ledger, and what is settled
+    of each statement."""
+
+    statements: Sequence[BilledTotal]
+    balance: int
+    money: Sequence[Money]
+    paid: Mapping[int, int]
+    printed: Mapping[int, _Printed]
+
+    @property
+    def settlement(self) -> Settlement:
+        return settle(*self[:4])
+
+
+def _account(rows: Rows, account: int) -> _Account:
+    statements: list[BilledTotal] = []
+    called: dict[int, _Printed] = {}
+    paid: dict[int, int] = {}
+    for row in rows(_STATEMENTS, (account,)):
+        *billed, settled, number, name, month, zone, closed_at, days = row
         due_on = due_day(local_day(closed_at, ZoneInfo(zone)), days)
-        paid = settlement.paid.get(one.id, 0)
-        statements.append(
-            StatementStanding(one.id, one.asked, paid, number, printed, first_day, due_on)
-        )
-    return statements, settlement.credit
+        one = BilledTotal(due_on.isoformat(), *billed)
+        paid[one.id] = settled
+        called[one.id] = _Printed(number, name, date.fromisoformat(f"{month}-01"), due_on)
+        statements.append(one)
+    ((balance,),) = rows(_BALANCE, (account,))
+    money = [Money(*row) for row in rows(_MONEY, (account,))]
+    return _Account(statements, balance, money, paid, called)
 
 
-def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
-    """Return how a household stands before its next statement: what is open, and what was entered
-    by hand since the one before."""
-    statements, credit = standing_of_statements(rows, account)
-    open_before = [
-        OpenBefore(
-            number=one.number,
-            printed_number=one.printed_number,
-            month=one.month,
-            due_on=one.due_on,
-            amount=one.asked - one.paid,
-        )
-        for one in statements
-        if one.paid < one.asked
+def settlement_of(rows: Rows, account: int) -> Settlement:
+    """Return how the statements of a household stand."""
+    return _account(rows, account).settlement
+
+
+def note_settlement(
+    db: UnitOfWork, account: int, corrections: Mapping[int, int] | None = None
+) -> None:
+    """Store what money of an account settles that is left over, and how its statements stand.
+    `corrections` are what the next one will say of them, by their numbers, if that has changed."""
+    found = _account(db.rows, account)
+    if corrections is not None:
+        found = _with_corrections(found, corrections)
+    paid = dict(found.paid)
+    for part in allot(*found[:4]):
+        db.execute(_SETTLE, part)
+        paid[part.statement] += part.amount
+    standings = found._replace(paid=paid).settlement.statements
+    for one in found.statements:
+        of = standings[one.id]
+        due_on = found.printed[one.id].due_on.isoformat()
+        row = (one.id, of.asked - of.taken_off, of.paid, due_on, one.correction, of.credit)
+        db.execute(_SETTLEMENT, row)
+
+
+def _with_corrections(found: _Account, corrections: Mapping[int, int]) -> _Account:
+    statements = [
+        one._replace(correction=corrections.get(found.printed[one.id].number, 0))
+        for one in found.statements
     ]
+    return found._replace(statements=statements)
+
+
+def take_back(
+    db: UnitOfWork, account: int, entry: int, payment: int | None, statement: int | None
+) -> None:
+    """Store what an entry takes back: what a payment settled, or of a statement; then, as far as
+    nothing else is left, of the newest."""
+    ((amount,),) = db.rows("SELECT amount FROM ledger WHERE id = ?", (entry,))
+    first: dict[int, int] = {}
+    if statement is not None:
+        first = {statement: -amount}
+    elif payment is not None:
+        of_payment = "SELECT statement_id, sum(amount) FROM settled WHERE ledger_id = ? GROUP BY 1"
+        first = dict(db.rows(of_payment, (payment,)))
+    found = _account(db.rows, account)
+    standings = found.settlement.statements
+    paid = {one: of.paid for one, of in standings.items()}
+    for one in taken_back(Money(entry, amount), found.settlement.credit, paid, first):
+        db.execute(_SETTLE, one)
+
+
+def set_off(db: UnitOfWork, entry: int, parts: Iterable[OpenBefore]) -> None:
+    """Store what the entry of a statement sets off."""
+    for one in parts:
+        db.execute(_SET_OFF, (entry, one.amount, one.number))
+
+
+def note_missing_settlements(db: UnitOfWork) -> None:
+    """Store what is settled of the statements that were closed before this was stored."""
+    for (account,) in db.rows(_UNSETTLED):
+        note_settlement(db, account)
+
+
+def account_before(
+    rows: Rows, account: int, zone: ZoneInfo, corrections: Mapping[int, int]
+) -> AccountBefore:
+    """Return how a household stands before its next statement, which has these corrections: what it
+    sets off, what is open, and what was entered by hand since the one before."""
+    found = _with_corrections(_account(rows, account), corrections)
+    settlement = found.settlement
+
+    def parts(amount_of: Callable[[Standing], int]) -> tuple[OpenBefore, ...]:
+        standings = settlement.statements.items()
+        return tuple(
+            OpenBefore(amount=amount_of(of), **found.printed[one]._asdict())
+            for one, of in standings
+            if amount_of(of)
+        )
 
     known = [before_of(text).newest for (text,) in rows(_NEWEST, (account,))] or [0]
     moved: list[MoneyEntry] = []
@@ -91,7 +198,13 @@ def account_before(rows: Rows, account: int, zone: ZoneInfo) -> AccountBefore:
         day = date.fromisoformat(paid_on) if paid_on else local_day(entered_at, zone)
         moved.append(MoneyEntry(day=day, kind=kind, amount=amount, statement=statement))
     ((newest,),) = rows(_NEWEST_ENTRY, (account,))
-    return AccountBefore(open=tuple(open_before), moved=tuple(moved), credit=credit, newest=newest)
+    return AccountBefore(
+        open=parts(lambda of: of.open),
+        moved=tuple(moved),
+        credit=settlement.credit,
+        newest=newest,
+        set_off=parts(lambda of: of.taken_off),
+    )
 
 
 def local_day(at: str, zone: ZoneInfo) -> date:

@@ -15,14 +15,12 @@ from levity_trio.events import BillingBegun, MonthClosed
 from levity_trio.store.billing.drafting import grounds
 from levity_trio.store.billing.months import Code, Refused, begun
 from levity_trio.store.billing.numbering import Closable, Numbered, Order
+from levity_trio.store.billing.rows import before_of
+from levity_trio.store.billing.settling import note_settlement, set_off
 from levity_trio.store.billing.statements import FIGURES, OF_POSITION
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.money.wallets import (
-    LedgerEntry,
-    enter_statement,
-    note_settlement,
-)
+from levity_trio.store.writes.money.wallets import LedgerEntry, enter_statement
 from levity_trio.store.writes.transactions.judging import schedule_unsure
 from levity_trio.told import Day, Told
 
@@ -114,7 +112,7 @@ def close(db: UnitOfWork, closable: Closable) -> Closed | None:
     for one in statements:
         _store(db, closing, one, order)
     for account in {one.rows.figures.account_id for one in statements}:
-        note_settlement(db, account)
+        note_settlement(db, account, {})
     db.execute("UPDATE billing SET next_number = ?", (before.next_number + len(statements),))
     if plan.account is None:
         db.execute(_SETTLED, (plan.revision, plan.since, plan.until, MOST_SETTLED))
@@ -147,9 +145,11 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
     db.execute(_SEAL, (closing, *seal, number))
     add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
     db.execute(add, (number, one.party, one.sheet))
-    if one.amount:
+    before = before_of(one.rows.figures.before)
+    parts = () if before is None else before.set_off
+    if one.amount or parts:
         words = f"statement {one.number}"
-        enter_statement(
+        entry = enter_statement(
             db,
             LedgerEntry(
                 account,
@@ -162,3 +162,4 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
                 number,
             ),
         )
+        set_off(db, entry, parts)

@@ -23,7 +23,7 @@ from levity_trio.billing.ledger import (
 )
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletCovered, WalletEntered, WalletSpent, WalletTermsChanged
-from levity_trio.store.billing.settling import standing_of_statements
+from levity_trio.store.billing.settling import note_settlement, take_back
 from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.lookups.wallets import (
@@ -249,16 +249,9 @@ _COLUMNS: Final = (
     "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, "
     "service_id, paid_on, source"
 )
-_SETTLEMENT: Final = (
-    "INSERT INTO settlement (statement_id, asked, paid, due_on) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (statement_id) DO UPDATE "
-    "SET asked = excluded.asked, paid = excluded.paid, due_on = excluded.due_on "
-    "WHERE (settlement.asked, settlement.paid, settlement.due_on) "
-    "<> (excluded.asked, excluded.paid, excluded.due_on)"
-)
-_PAYMENT_BEFORE: Final = (
-    "SELECT statement_id FROM ledger "
-    "WHERE account_id = ? AND kind = 'payment' AND amount = ? ORDER BY id DESC LIMIT 1"
+_SAME_SUM: Final = (
+    "SELECT id, statement_id, kind FROM ledger WHERE account_id = ? "
+    "AND kind IN ('payment', 'top-up', 'chargeback') AND abs(amount) = ? ORDER BY id"
 )
 _CREDIT: Final = (
     "SELECT account_id, total, is_carried, number, EXISTS (SELECT 1 FROM statement AS later "
@@ -310,8 +303,13 @@ def enter(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
         return EntryResult(known, False)
     find(db, entry.account)
     _check(db, entry)
-    entry = _named_by(db, entry)
+    payment = None
+    if entry.kind is LedgerKind.CHARGEBACK and entry.statement is None:
+        payment, statement = _payment_of(db, entry)
+        entry = entry._replace(statement=statement)
     number = db.insert(_ADD, entry)
+    if entry.amount < 0 and entry.kind in (LedgerKind.CHARGEBACK, LedgerKind.CORRECTION):
+        take_back(db, entry.account, number, payment, entry.statement)
     fact = WalletEntered(
         charger=None,
         at=entry.at,
@@ -327,20 +325,16 @@ def enter(db: UnitOfWork, entry: LedgerEntry) -> EntryResult:
     return EntryResult(number, True)
 
 
-def note_settlement(db: UnitOfWork, account: int) -> None:
-    """Store what is paid of each statement of an account, whose ledger or statements changed."""
-    statements, _credit = standing_of_statements(db.rows, account)
-    for one in statements:
-        db.execute(_SETTLEMENT, (one.id, one.asked, one.paid, one.due_on.isoformat()))
-
-
-def _named_by(db: UnitOfWork, entry: LedgerEntry) -> LedgerEntry:
-    """Return an entry with the statement that it is about: a payment that comes back as a whole
-    opens the one that it named."""
-    if entry.kind is not LedgerKind.CHARGEBACK or entry.statement is not None:
-        return entry
-    row = db.row(_PAYMENT_BEFORE, (entry.account, -entry.amount))
-    return entry if row is None else entry._replace(statement=row[0])
+def _payment_of(db: UnitOfWork, entry: LedgerEntry) -> tuple[int | None, int | None]:
+    """Return the payment that comes back as a whole with an entry, and the statement that it named:
+    the newest of this sum that has not come back yet."""
+    payments: list[tuple[int | None, int | None]] = [(None, None)]
+    for number, statement, kind in db.rows(_SAME_SUM, (entry.account, -entry.amount)):
+        if kind != LedgerKind.CHARGEBACK:
+            payments.append((number, statement))
+        elif payments[1:]:
+            payments.pop()
+    return payments[-1]
 
 
 def statement_with(db: UnitOfWork, account: int, number: int) -> int:
@@ -356,11 +350,12 @@ def statement_with(db: UnitOfWork, account: int, number: int) -> int:
     return int(row[0])
 
 
-def enter_statement(db: UnitOfWork, entry: LedgerEntry) -> None:
-    """Enter what a closed statement asks for. The closing checked it, and tells of all its
-    statements with one fact."""
-    db.insert(_ADD, entry)
+def enter_statement(db: UnitOfWork, entry: LedgerEntry) -> int:
+    """Enter what a closed statement asks for, and return the number of the entry. The closing
+    checked it, and tells of all its statements with one fact."""
+    number = db.insert(_ADD, entry)
     assess(db, entry.account, entry.at)
+    return number
 
 
 def _known(db: UnitOfWork, entry: LedgerEntry) -> int | None:
