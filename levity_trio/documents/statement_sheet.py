@@ -311,12 +311,7 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
 
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
-    if statement.set_off:
-        parts = [
-            f"{words}: {template.money(amount, statement.currency)}"
-            for words, amount in _set_off(statement, template)
-        ]
-        yield template.say("we_set_off", parts="; ".join(parts))
+    yield from _declared(statement, template)
     yield from _of_tax(statement, template)
     for position in statement.positions:
         if any(line.is_mean for line in position.lines):
@@ -347,6 +342,15 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
     contact = tidy(party.contact or party.name)
     if contact:
         yield template.say("ask", contact=contact)
+
+
+def _declared(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
+    """Yield the declaration that a credit is set off (§ 388 BGB)."""
+    parts: list[str] = []
+    for words, minor in _set_off(statement, template):
+        parts.append(f"{words}: {template.money(minor, statement.currency)}")
+    if parts:
+        yield template.say("we_set_off", parts="; ".join(parts))
 
 
 def _of_tax(statement: Statement, template: DocumentTemplate) -> Iterator[str]:

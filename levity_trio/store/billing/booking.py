@@ -203,7 +203,10 @@ class Book:
         listed = [_Facts(*row) for row in db.rows(_LISTED, (AT_ONCE,))]
         if listed:
             _store(db, [*_decided(db.rows, self.rule, listed)])
-        changed = [account for (account,) in db.rows("SELECT account_id FROM to_settle WHERE account_id > 0")]
+        changed = [
+            account
+            for (account,) in db.rows("SELECT account_id FROM to_settle WHERE account_id > 0")
+        ]
         if changed:
             db.execute("DELETE FROM to_settle")
             for account, corrections in announced(db.rows, self.rule, changed):

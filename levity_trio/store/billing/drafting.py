@@ -240,20 +240,21 @@ def _plan(rows: Rows, month: Month, account: int | None, terms: Terms) -> Plan:
         )
     until = stamp(month.until(terms.rule.zone))
     if account is not None:
-        until = _end(rows(_ACCOUNT, (account,)), month, until, terms, account)
+        until = _end(rows(_ACCOUNT, (account,)), month, until, account)
     return Plan(known, month, account, terms, until, newest_revision(rows))
 
 
 def _end(
-    found: Sequence[tuple[Any, ...]], month: Month, until: str, terms: Terms, account: int
+    found: Sequence[tuple[Any, ...]], month: Month, until: str, account: int
 ) -> str:
-    """Return the end of an account that moves out in a month. Raises Refused."""
+    """Return the end of an account that moves out in a month, or moved out before and gets another
+    last bill. Raises Refused."""
     if not found:
         raise Refused(Code.CONFLICT, Told("there is no household {1}", account or 0))
     end: str | None = found[0][2]
-    if end is None or not stamp(month.since(terms.rule.zone)) < end < until:
+    if end is None or end >= until:
         words = Told(
-            "household {1} does not end within {2}; enter its last day first",
+            "household {1} does not end before the end of {2}; enter its last day first",
             account or 0,
             str(month),
         )

@@ -48,7 +48,8 @@ class StatementSums:
 @record
 class ClosedStatement(StatementSums):
     """A closed statement, its number as printed, and how it stands today: `open` is what of its
-    total is not paid yet, `due_on` the last day to pay, null where nothing is asked.
+    total is to be paid now, `due_on` the last day to pay, null where nothing is asked. `credit` is
+    what comes back of it with the statement for `credit_month`.
     `reminded_at` is when a reminder was last mailed."""
 
     number: int
@@ -57,6 +58,8 @@ class ClosedStatement(StatementSums):
     digest: str
     state: str
     open: int
+    credit: int
+    credit_month: str | None
     due_on: str | None
     reminded_at: str | None
 
@@ -108,17 +111,27 @@ CLOSED_COLUMNS: Final[Mapping[str, str]] = {
 _STATE: Final = (
     f"CASE WHEN total < 0 THEN '{StatementState.CREDITED}' "
     f"WHEN is_carried = 1 THEN '{StatementState.CARRIED_ON}' "
-    f"WHEN total = 0 THEN '{StatementState.NOTHING}' "
+    f"WHEN total = 0 OR asked = 0 THEN '{StatementState.NOTHING}' "
     f"WHEN paid = asked THEN '{StatementState.PAID}' "
     f"WHEN due_on < TODAY THEN '{StatementState.OVERDUE}' "
     f"WHEN paid > 0 THEN '{StatementState.PARTLY_PAID}' ELSE '{StatementState.OPEN}' END"
 )
+_OPEN_MONTH: Final = (
+    "(SELECT CASE substr(max(month), 6) WHEN '12' "
+    "THEN CAST(CAST(substr(max(month), 1, 4) AS INTEGER) + 1 AS TEXT) || '-01' "
+    "ELSE substr(max(month), 1, 5) "
+    "|| substr(CAST(101 + CAST(substr(max(month), 6) AS INTEGER) AS TEXT), 2) END "
+    "FROM closing WHERE account_id IS NULL)"
+)
+"""The month after the newest that is closed."""
 _CLOSED: Final = Shape(
     ClosedStatement,
     **_SUMS,
     name="json_extract(party, '$.name')",
     state=_STATE.replace("TODAY", "?1"),
     open="coalesce(asked - paid, 0)",
+    credit="coalesce(credit, 0)",
+    credit_month=f"CASE WHEN credit > 0 THEN {_OPEN_MONTH} END",
     due_on="CASE WHEN asked > 0 THEN due_on END",
     reminded_at=(
         "(SELECT max(created_at) FROM message WHERE message.statement_id = statement.id "

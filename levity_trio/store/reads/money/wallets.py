@@ -9,6 +9,7 @@ from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.records import Personal, copied, record
+from levity_trio.store.billing.settling import settlement_of
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of, standing_of
 from levity_trio.store.reads.pages import (
@@ -31,6 +32,9 @@ class WalletRow:
     """The wallet of an account. Amounts are minor units of `currency`, null while nothing is
     entered on this site.
 
+    `owed` is what is to be paid now: what the balance lacks, without what corrections take off
+    until the next statement says so; `to_come` is the credit that comes with that.
+
     `available` is `balance` without `reserved`, what charging has used and was not charged for yet.
     Prepaid, the account is spent while `available` is at or below `limit`: then its tags are
     Blocked.
@@ -43,6 +47,8 @@ class WalletRow:
     limit: int
     currency: str | None
     balance: int
+    owed: int
+    to_come: int
     reserved: int
     available: int
     spent_since: str | None
@@ -143,6 +149,7 @@ def wallet(db: Database, account: int) -> WalletRow | None:
         return None
     name, terms, since, spent_since = stored[0]
     standing = standing_of(rows_of(db), account)
+    settlement = settlement_of(rows_of(db), account)
     return copied(
         WalletRow,
         standing,
@@ -150,9 +157,21 @@ def wallet(db: Database, account: int) -> WalletRow | None:
         name=name,
         terms=terms,
         since=since,
+        owed=settlement.owed,
+        to_come=settlement.to_come,
         currency=currency_of(rows_of(db)),
         spent_since=spent_since,
     )
+
+
+def to_pay_out(db: Database, at: str) -> list[WalletRow]:
+    """Return the wallets of who moved out and has something left, which no statement takes off."""
+    wanted = (
+        "SELECT id FROM account WHERE until <= ? AND (SELECT coalesce(sum(amount), 0) FROM ledger "
+        "WHERE account_id = account.id) > 0 ORDER BY id"
+    )
+    found = [wallet(db, account) for (account,) in db.execute(wanted, (at,)).fetchall()]
+    return [one for one in found if one is not None]
 
 
 def entries(db: Database, account: int, kind: str | None, wanted: WantedPage) -> ListPage[EntryRow]:

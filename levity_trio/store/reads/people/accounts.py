@@ -101,10 +101,13 @@ def account(db: Database, number: int) -> Account | None:
 
 def to_bill_last(db: Database, open_month: str, at: str) -> list[Account]:
     """Return the accounts that moved out since this month began, and whose last statement may not
-    be closed yet."""
+    be closed yet; and those of which a closed statement was corrected since."""
     wanted = (
-        "FROM account WHERE until <= ? AND substr(until, 1, 7) >= ? AND undone_at IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM closing WHERE account_id = account.id) ORDER BY id"
+        "FROM account WHERE until <= ? AND undone_at IS NULL AND (substr(until, 1, 7) >= ? "
+        "AND NOT EXISTS (SELECT 1 FROM closing WHERE account_id = account.id) "
+        "OR EXISTS (SELECT 1 FROM statement JOIN settlement ON statement_id = statement.id "
+        "WHERE statement.account_id = account.id AND number IS NOT NULL AND correction <> 0)) "
+        "ORDER BY id"
     )
     return _ACCOUNT.every(db, wanted, (at, open_month))
 

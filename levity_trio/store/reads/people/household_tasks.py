@@ -191,7 +191,7 @@ def leaving(db: Database, account: int, until: str, zone: ZoneInfo) -> Departure
         drivers=[one.name for one in users.drivers_of(db, account) if one.removed_at is None],
         open_sessions=[number for (number,) in db.execute(_OPEN, (account,)).fetchall()],
         sessions_after=after,
-        balance=0 if wallet is None else wallet.balance,
+        balance=0 if wallet is None else -wallet.owed or max(0, wallet.balance + wallet.to_come),
         currency=None if wallet is None else wallet.currency,
         month=f"{last:%Y-%m}",
     )

@@ -176,7 +176,8 @@ class DriversMoney:
     """What your household owes or has left. Amounts are minor units of `currency`, null while
     nothing is known of it.
 
-    `balance` is positive in your favour. Prepaid, `available` is what is left without what charging
+    `balance` is positive in your favour; `owed` is what is to be paid now, and `to_come` the credit
+    that comes with the next statement. Prepaid, `available` is what is left without what charging
     has `reserved`; `spent_since` is when nothing was left. `months` are the present one and the one
     before. `unpaid` are the statements of which something is open, the oldest first. `payment` is
     null unless it is known who bills, and to which bank account.
@@ -188,6 +189,7 @@ class DriversMoney:
     reserved: int
     available: int
     owed: int
+    to_come: int
     spent_since: str | None
     payment: DriversPayment | None
     months: list[MonthOfHousehold]
@@ -206,12 +208,10 @@ def read_money(db: Database, server: Server, account: int) -> DriversMoney:
     if owing_now is None:
         raise not_found(Told("household {1}", account))
     wallet = owing_now.wallet
-    owed = max(0, -wallet.balance)
     return copied(
         DriversMoney,
         wallet,
-        owed=owed,
-        payment=_payment(owing_now, owed),
+        payment=_payment(owing_now, wallet.owed),
         months=owing_now.months,
         unpaid=owing_now.unpaid,
     )

@@ -19,6 +19,7 @@ from levity_trio.store.reads.money.billing import biller, billing, first_bill
 from levity_trio.store.reads.money.missing import Lack, lacks_of_sender
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
+from levity_trio.store.reads.money.wallets import to_pay_out
 from levity_trio.store.reads.money.years import year_of_bills
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import messages
@@ -77,6 +78,7 @@ def _bills(look: Look, view: PageView) -> Values:
     return {
         "first": look(first_bill),
         "overdue": _standing_so(look, view, "overdue"),
+        "to_pay_out": look(to_pay_out, view.api.server.stamp()),
         "months": page.data,
         "next_cursor": page.next_cursor,
     }
