@@ -78,7 +78,7 @@ def statement_sheet(statement: Statement, template: DocumentTemplate) -> Sheet:
     blocks += _account(statement, template)
 
     reference = ""
-    if statement.is_asked and asked:
+    if statement.to_pay_in_all:
         reference = payment_reference(statement, template)
         blocks.append(_payment(statement, template, reference))
 
@@ -137,7 +137,9 @@ def _head(statement: Statement, template: DocumentTemplate) -> Iterator[tuple[st
 def to_pay(statement: Statement) -> int:
     """Return what stands at the head: what is to be paid with what is open from before, or a total
     that is a credit or is carried on."""
-    return statement.to_pay_in_all if statement.is_asked else statement.total
+    if statement.is_asked:
+        return statement.to_pay_in_all
+    return statement.to_pay_in_all or statement.total
 
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: DocumentTemplate) -> Table:
@@ -174,6 +176,8 @@ def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) ->
         return template.say("credit_carried" if statement.is_carried else "credit")
     if asked == 0:
         return template.say("nothing")
+    if not statement.is_asked and asked != statement.total:
+        return template.say("account_sums")
     if statement.is_carried:
         return template.say("carried_on")
     if statement.due_on is None:
@@ -278,8 +282,8 @@ def payment_reference(statement: Statement, template: DocumentTemplate) -> str:
 
 def payment_code(statement: Statement, reference: str) -> str:
     """Return what the QR code of a closed statement that asks for money says, empty without one."""
-    asked = to_pay(statement)
-    if statement.number is None or not statement.is_asked or not asked:
+    asked = statement.to_pay_in_all
+    if statement.number is None or not asked:
         return ""
     return transfer_code(statement.owner, statement.currency, asked, reference)
 

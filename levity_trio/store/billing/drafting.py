@@ -93,10 +93,12 @@ _BEFORE: Final = (
 
 
 class Terms(NamedTuple):
-    """By what statements are made."""
+    """By what statements are made. If it `is_judging`, a session that waits to be judged again
+    counts as it would be judged now."""
 
     rule: Rule
     carry_below: int
+    is_judging: bool = False
 
     def text(self, rows: Rows) -> str:
         """Return the terms as they are stored, with the tariffs that are known now."""
@@ -244,9 +246,7 @@ def _plan(rows: Rows, month: Month, account: int | None, terms: Terms) -> Plan:
     return Plan(known, month, account, terms, until, newest_revision(rows))
 
 
-def _end(
-    found: Sequence[tuple[Any, ...]], month: Month, until: str, account: int
-) -> str:
+def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, account: int) -> str:
     """Return the end of an account that moves out in a month, or moved out before and gets another
     last bill. Raises Refused."""
     if not found:
@@ -338,7 +338,7 @@ class Drafter:
     def __init__(self, rows: Rows, plan: Plan, trial: Trial | None = None) -> None:
         self._rows = rows
         self._plan = plan
-        self._pricer = Pricer(rows, plan.rule, trial)
+        self._pricer = Pricer(rows, plan.rule, trial, is_judging=plan.terms.is_judging)
 
     def draft(self, account: int, transactions: Sequence[int]) -> list[Drafted]:
         """Return the statements of an account: one, unless some prices are net and others gross.

@@ -8,13 +8,24 @@ write checks that its grounds still hold.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from levity_trio.billing.money import CURRENCIES, told_amount
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import PositionKind
 from levity_trio.store.billing.biller import newest_biller
-from levity_trio.store.billing.drafting import Drafted, Grounds, Plan, Terms, draft, grounds
+from levity_trio.store.billing.drafting import (
+    Draft,
+    Drafted,
+    Grounds,
+    Plan,
+    Terms,
+    currency_of,
+    draft,
+    grounds,
+)
 from levity_trio.store.billing.months import Code, Refused
 from levity_trio.store.billing.rows import names_text
 from levity_trio.store.billing.sealing import newest_ids, with_evidence
@@ -42,7 +53,8 @@ class Order(NamedTuple):
     that, and of names, unguessable: bytes that nobody else has. `language` is that of statements to
     households of which none is known.
 
-    With `statements` and `charged` only a month is closed that comes to this.
+    With `statements` and `charged` only a month is closed that comes to this, and with `shown` one
+    whose households come to these totals.
     """
 
     by: str
@@ -52,6 +64,7 @@ class Order(NamedTuple):
     language: str | None = None
     statements: int | None = None
     charged: int | None = None
+    shown: Mapping[int, int] | None = None
 
 
 class Numbered(NamedTuple):
@@ -111,6 +124,8 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
             "it to 0 in the tariffs, or change how the sender is taxed"
         )
         raise Refused(Code.TAX_UNWANTED, words)
+    if order.shown is not None:
+        _check_shown(rows, found, order.shown)
     billed = [one for one in found.statements if one.gets_number]
     charged = sum(one.figures.charged for one in billed)
     if order.statements not in (None, len(billed)) or order.charged not in (None, charged):
@@ -132,6 +147,24 @@ def closable(rows: Rows, month: Month, account: int | None, terms: Terms, order:
         )
         previous = statements[-1].digest
     return Closable(found.plan, begins, order, statements)
+
+
+def _check_shown(rows: Rows, found: Draft, shown: Mapping[int, int]) -> None:
+    """Check that each household comes to what was shown. Raises Refused for the first that does
+    not."""
+    totals = Counter[int]()
+    for one in found.statements:
+        totals[one.figures.account_id] += one.figures.total
+    currency = CURRENCIES[currency_of(rows)]
+    for account in sorted(totals.keys() | shown.keys()):
+        now, then = totals[account], shown.get(account, 0)
+        if now != then:
+            ((name,),) = rows("SELECT name FROM account WHERE id = ?", (account,))
+            words = Told(
+                "{1} comes to {2} now, and the preview showed {3}; look at it, and close it again",
+                *(name, told_amount(now, currency), told_amount(then, currency)),
+            )
+            raise Refused(Code.CHANGED, words)
 
 
 def _numbered(rows: Rows, one: Drafted, said: Printed, order: Order) -> Numbered:

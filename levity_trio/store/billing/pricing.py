@@ -17,7 +17,8 @@ from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import NoPrice, SessionEvidence, price_session
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import NoVersion, Versions, Window
-from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.charging.energy import DOUBTFUL, judge
+from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.quarters import (
@@ -27,10 +28,14 @@ from levity_trio.store.billing.quarters import (
     moving_prices,
 )
 from levity_trio.store.billing.tariffs import Tariffs, Trial
+from levity_trio.store.cases.case import case_of, dated, dating
+from levity_trio.store.cases.neighbours import ChargerHistory
+from levity_trio.store.cases.settled import open_reviews, settled_by
 from levity_trio.store.cases.so_far import energies_so_far
+from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.lookups.ownership import Owners
-from levity_trio.told import Day, Moment, Quantity, Told, Value, of_stored
+from levity_trio.told import Day, Moment, Quantity, Told, Value, joined, of_stored
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 _COLUMNS: Final = (
@@ -157,7 +162,7 @@ class Pricer:
     """Prices transactions within one read; what it looked up is kept.
 
     An open one is priced as if it stopped `now`, or at its last reading, with the energy that is
-    known.
+    known. If it `is_judging`, one that waits to be judged again counts as it would be judged now.
     """
 
     def __init__(
@@ -168,11 +173,13 @@ class Pricer:
         *,
         now: datetime | None = None,
         longest: timedelta = timedelta.max,
+        is_judging: bool = False,
     ) -> None:
         self._rows = rows
         self._rule = rule
         self._now = "" if now is None else stamp(now)
         self._longest = longest
+        self._is_judging = is_judging
         self._owners = Owners(rows, rule.policy, rule.bill_by)
         self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows, trial)
@@ -225,7 +232,38 @@ class Pricer:
         for part in parts(transactions):
             found = [_Billable(*row) for row in self._rows(_BILLABLE.format(marks(part)), part)]
             so_far = energies_so_far(self._rows, [one.id for one in found if one.is_open])
-            yield from (self._as_stopped(one, so_far) if one.is_open else one for one in found)
+            for one in found:
+                if one.is_open:
+                    yield self._as_stopped(one, so_far)
+                elif self._is_judging and one.judge_after is not None:
+                    yield self._as_judged(one)
+                else:
+                    yield one
+
+    def _as_judged(self, one: _Billable) -> _Billable:
+        """Return a transaction that waits to be judged again as it would be stored then."""
+        rows, waiting = self._rows, one._replace(judge_after=None)
+        tx = find_transaction(rows, one.id)
+        if tx is None or settled_by(rows, one.id) is not None:
+            return waiting
+        clock = dating(rows, tx)
+        judgement = judge(case_of(ChargerHistory(rows, tx.charger), tx, clock=clock))
+        times = dated(tx, clock)
+        reviews = open_reviews(rows, one.id)
+        doubts = [words for code, words in reviews if code in LASTING]
+        doubts += [doubt.words for doubt in judgement.doubts]
+        is_match_doubted = any(code in OF_THE_MATCH for code, _ in reviews)
+        return waiting._replace(
+            energy_wh=judgement.wh,
+            confidence=DOUBTFUL if is_match_doubted else judgement.confidence,
+            review=joined("; ", doubts) if doubts else None,
+            review_told=None,
+            start_time=times.start_time,
+            end_time=times.stop_time or one.end_time,
+            start_behind=times.start_behind,
+            stop_behind=times.stop_behind,
+            is_clock_unsure=times.is_clock_unsure,
+        )
 
     def _as_stopped(self, tx: _Billable, so_far: Mapping[int, int]) -> _Billable:
         return tx._replace(

@@ -56,7 +56,7 @@ def preview(
     """Return what a month would be; its statements are in the order of the households' names.
     Raises Refused."""
     rows = rows_of(db)
-    found = draft(rows, month, account, terms)
+    found = draft(rows, month, account, terms._replace(is_judging=True))
     sums = _sums(rows, found)
     shown = of_month(rows, found.plan.begun, month, terms.rule.zone, now)
     return MonthPreview(
@@ -82,7 +82,7 @@ def missing_of(
         return None
     rows = rows_of(db)
     try:
-        found = draft(rows, month, None, terms)
+        found = draft(rows, month, None, terms._replace(is_judging=True))
     except Refused:
         return missing(db, shown, None, None)
     return missing(db, shown, _sums(rows, found), found)
@@ -94,7 +94,7 @@ def drafted(
     """Return the statements of a month as they would be, or the one with an id of DraftStatement.
     Raises Refused."""
     rows = rows_of(db)
-    found = draft(rows, month, account, terms)
+    found = draft(rows, month, account, terms._replace(is_judging=True))
     return [*not_closed(rows, (one[1:] for key, one in _numbered(found) if number in (None, key)))]
 
 

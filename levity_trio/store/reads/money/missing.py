@@ -113,7 +113,7 @@ _DOUBTFUL: Final = (
     "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM cp "  # noqa: S608
     "CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id "
     "WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL "
-    f"AND {DOUBT}"
+    f"AND {DOUBT} AND (judge_after IS NULL OR review IS NOT NULL)"
 )
 _MESSAGES: Final = (
     "SELECT count(*) FROM set_aside WHERE looked_at IS NULL AND received_at < ?"

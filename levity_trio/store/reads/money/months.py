@@ -13,6 +13,7 @@ from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.records import record
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.reads.money.statements import OPEN_MONTH
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.times import in_zone, stamp
 
@@ -58,7 +59,11 @@ class BillMonth:
 @record
 class HeldBackTransaction:
     """A charging session that its statement does not ask for, and why: it waits for a review, or no
-    tariff is known."""
+    tariff is known.
+
+    Of a closed month, `statement` is that statement, and `asked_on` the one that asks for it since,
+    by their numbers; null: that comes with the statement for `comes_in`.
+    """
 
     transaction: int
     account: int
@@ -71,8 +76,15 @@ class HeldBackTransaction:
     energy_wh: int
     kind: str
     reason: str | None
+    statement: str | None = None
+    asked_on: str | None = None
+    comes_in: str | None = None
 
 
+_PRINTED: Final = (
+    "coalesce((SELECT number_prefix FROM closing JOIN biller ON biller.id = biller_id "
+    "WHERE closing.id = {0}.closing_id), '') || {0}.number"
+)
 _CLOSED: Final = (
     "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), "
     "max(currency) "
@@ -102,6 +114,15 @@ _HELD_BACK: Final = Shape(
     name="account.name",
     charger="position.cp_id",
     tag="id_tag",
+    statement=_PRINTED.format("statement"),
+    asked_on=(
+        f"(SELECT {_PRINTED.format('later')} FROM position AS one "  # noqa: S608
+        "JOIN statement AS later ON later.id = one.statement_id "
+        "WHERE one.tx_id = position.tx_id AND one.account_id = position.account_id "
+        "AND one.kind IN ('session', 'free') AND later.number IS NOT NULL "
+        "ORDER BY one.id DESC LIMIT 1)"
+    ),
+    comes_in=OPEN_MONTH,
 ).beside(reason="told")
 _ASKED_FOR_LATER: Final = (
     "FROM statement CROSS JOIN position ON statement_id = statement.id"

@@ -42,7 +42,13 @@ _CLOSED: Final = f"SELECT id, number, {', '.join(FIGURES)} FROM statement"  # no
 _OF_MONTH: Final = (
     f"{_CLOSED} WHERE account_id = ? AND month = ? AND number IS NOT NULL ORDER BY number"
 )
-_POSITIONS: Final = f"SELECT {', '.join(OF_POSITION)} FROM position WHERE statement_id = ?"  # noqa: S608
+_POSITIONS: Final = (
+    f"SELECT {', '.join(OF_POSITION)} FROM position AS one WHERE statement_id = ? "  # noqa: S608
+    "AND NOT (kind IN ('held back', 'unpriced') AND EXISTS (SELECT 1 FROM position AS later "
+    "WHERE later.tx_id = one.tx_id AND later.kind IN ('session', 'free') "
+    "AND later.account_id = one.account_id))"
+)
+"""Without what was held back and is on a later statement."""
 _NEWEST: Final = (
     "SELECT statement.id FROM statement "
     "LEFT JOIN settlement ON settlement.statement_id = statement.id "
@@ -82,8 +88,8 @@ class MonthOfHousehold:
     """A month of a household. One that is not closed has what is known so far, with its whole base
     fee.
 
-    `held_back` are sessions that are being checked, or have no tariff; no statement asks for them
-    yet.
+    `held_back` are sessions that no statement asks for yet: they are being checked, or have no
+    tariff, or were when it was closed.
     """
 
     month: str
@@ -154,7 +160,8 @@ def _drafted(
     is_first = month == known.open_month
     begins = known if is_first else known._replace(on=max(known.on, month.first_day))
     until = stamp(min(now, month.until(rule.zone)))
-    plan = Plan(begins, month, account, Terms(rule, 0), until, newest_revision(rows))
+    terms = Terms(rule, 0, is_judging=True)
+    plan = Plan(begins, month, account, terms, until, newest_revision(rows))
     for drafted in Drafter(rows, plan).draft(account, due(rows, plan)[account]):
         figures = drafted.figures
         if not is_first:

@@ -116,7 +116,7 @@ _STATE: Final = (
     f"WHEN due_on < TODAY THEN '{StatementState.OVERDUE}' "
     f"WHEN paid > 0 THEN '{StatementState.PARTLY_PAID}' ELSE '{StatementState.OPEN}' END"
 )
-_OPEN_MONTH: Final = (
+OPEN_MONTH: Final = (
     "(SELECT CASE substr(max(month), 6) WHEN '12' "
     "THEN CAST(CAST(substr(max(month), 1, 4) AS INTEGER) + 1 AS TEXT) || '-01' "
     "ELSE substr(max(month), 1, 5) "
@@ -131,7 +131,7 @@ _CLOSED: Final = Shape(
     state=_STATE.replace("TODAY", "?1"),
     open="coalesce(asked - paid, 0)",
     credit="coalesce(credit, 0)",
-    credit_month=f"CASE WHEN credit > 0 THEN {_OPEN_MONTH} END",
+    credit_month=f"CASE WHEN credit > 0 THEN {OPEN_MONTH} END",
     due_on="CASE WHEN asked > 0 THEN due_on END",
     reminded_at=(
         "(SELECT max(created_at) FROM message WHERE message.statement_id = statement.id "

@@ -286,9 +286,9 @@ DUE = f"""
 """  # noqa: S608 - our own names
 
 
-def judge_due(db: UnitOfWork, at: str, rule: Rule) -> int:
-    """Judge the transactions that are due again, and those that become due by this; return their
-    number.
+def judge_due(db: UnitOfWork, at: str, rule: Rule, until: str | None = None) -> int:
+    """Judge the transactions that are due again, or will be `until` a later time, and those that
+    become due by this; return their number.
 
     `rule` is that by which they are billed.
 
@@ -296,7 +296,7 @@ def judge_due(db: UnitOfWork, at: str, rule: Rule) -> int:
     """
     judged = 0
     while judged < MOST_AT_ONCE:
-        due = db.rows(DUE, (at, MOST_AT_ONCE - judged))
+        due = db.rows(DUE, (until or at, MOST_AT_ONCE - judged))
         if not due:
             break
         for tx in map(StoredTransaction._make, due):

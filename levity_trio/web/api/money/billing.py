@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, TypeVar
@@ -15,6 +16,7 @@ from levity_trio.notify.statements import sheet_text
 from levity_trio.records import copied, in_order, record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Closable, Order, closable
+from levity_trio.store.cases.transaction import LAST_TIME
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.money import billing as stored
 from levity_trio.store.reads.money import drafts, months
@@ -24,6 +26,7 @@ from levity_trio.store.reads.money.missing import MissingPiece
 from levity_trio.store.reads.money.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import closing
+from levity_trio.store.writes.transactions.judging import MOST_AT_ONCE, judge_due
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput
 from levity_trio.web.api.engine.context import Server, rule_of
@@ -91,6 +94,16 @@ class MonthClosingBody(TermsOfMonth):
     ) = None
     charged: (
         Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None
+    ) = None
+    shown: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^( *\d{1,18}:-?\d{1,15})* *$",
+                description="As the preview showed them: each household and its total.",
+            ),
+        ]
+        | None
     ) = None
 
 
@@ -180,9 +193,15 @@ _KEYS: Final[dict[str, Callable[[DraftStatement], Any]]] = {
 
 @ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED)
 async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
-    """Close a month: number and seal its statements. It is computed again if something changes
-    meanwhile."""
+    """Close a month: number and seal its statements. Sessions that wait to be judged again are
+    judged before; it is computed again if something changes meanwhile."""
     body = request.body
+    shown: Counter[int] | None = None
+    if body.shown is not None:
+        shown = Counter()
+        for one in body.shown.split():
+            household, total = one.split(":")
+            shown[int(household)] += int(total)
     month = month_of(request)
     order = Order(
         by=request.caller.name,
@@ -192,12 +211,16 @@ async def close(request: TypedRequest[None, MonthClosingBody]) -> ClosedMonth:
         language=of_reader(),
         statements=body.statements,
         charged=body.charged,
+        shown=shown,
     )
     terms = Terms(rule_of(request.api), body.carry_below)
 
     def read(db: Database) -> Closable:
         return closable(rows_of(db), month, body.account, terms, order)
 
+    judged = MOST_AT_ONCE
+    while judged >= MOST_AT_ONCE:
+        judged = await request.commit(judge_due, order.at, terms.rule, LAST_TIME)
     for _ in range(TRIES):
         computed_month = await computed(request, read)
         closed = await request.commit(closing.close, computed_month)
