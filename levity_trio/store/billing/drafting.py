@@ -254,7 +254,7 @@ def _end(found: Sequence[tuple[Any, ...]], month: Month, until: str, account: in
     end: str | None = found[0][2]
     if end is None or end >= until:
         words = Told(
-            "household {1} does not end before the end of {2}; enter its last day first",
+            "household {1} does not end within {2}; enter its last day first",
             account or 0,
             str(month),
         )

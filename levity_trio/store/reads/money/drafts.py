@@ -165,6 +165,9 @@ def _held_back(found: Draft) -> list[HeldBackTransaction]:
                     connector=position.conn_id,
                     tag=position.id_tag,
                     started_at=position.started_at or "",
+                    statement=None,
+                    asked_on=None,
+                    comes_in=None,
                 )
                 every.append(held_back)
     return sorted(every, key=lambda one: one.kind, reverse=True)
