@@ -9,7 +9,7 @@ Amounts are minor units, positive in the household's favour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ class BilledTotal(NamedTuple):
     """A closed statement: its last day to pay, its id, that of its closing, and its total.
 
     `correction` is what the next statement will say of it, by what is known now; negative: too much
-    was asked for.
+    was asked for. `paid` is what was settled of it.
     """
 
     due_on: str
@@ -44,11 +44,17 @@ class BilledTotal(NamedTuple):
     total: int
     is_carried: bool
     correction: int = 0
+    paid: int = 0
 
     @property
     def asked(self) -> int:
         """What the household is asked to pay."""
         return 0 if self.is_carried else max(0, self.total)
+
+    @property
+    def unpaid(self) -> int:
+        """What of that is not settled."""
+        return self.asked - self.paid
 
 
 class Money(NamedTuple):
@@ -107,63 +113,53 @@ class Settlement(NamedTuple):
         return sum(one.credit for one in self.statements.values())
 
 
-def settle(
-    statements: Sequence[BilledTotal],
-    balance: int,
-    money: Sequence[Money],
-    paid: Mapping[int, int],
-) -> Settlement:
-    """Return how the statements of one household stand. `paid` is what was settled of each."""
+def settle(statements: Sequence[BilledTotal], balance: int, money: Iterable[Money]) -> Settlement:
+    """Return how the statements of one household stand."""
+    statements = sorted(statements)
     newest = max((one.closing for one in statements), default=0)
     to_carry = {one.id: one.total for one in statements if one.is_carried and one.closing == newest}
     carried = sum(to_carry.values())
     carried -= sum(one.amount for one in money if one.statement in to_carry)
-    unpaid = {one.id: one.asked - paid.get(one.id, 0) for one in sorted(statements, key=_due)}
-    credit = balance + carried + sum(unpaid.values())
+    credit = balance + carried + sum(one.unpaid for one in statements)
 
     # A correction takes away from its own statement first.
-    taken_off, credits_of = dict.fromkeys(unpaid, 0), dict.fromkeys(unpaid, 0)
+    taken_off, credits_of = dict[int, int](), dict[int, int]()
     for one in statements:
         too_much = max(0, -one.correction)
-        taken_off[one.id] = min(too_much, unpaid[one.id])
+        taken_off[one.id] = min(too_much, one.unpaid)
         credits_of[one.id] = too_much - taken_off[one.id]
     if carried < 0:
         credits_of[min(to_carry)] -= carried
 
-    # The next statement sets the rest off, against what is due longest first, and takes the rest
-    # off what it carries in.
+    # The next statement sets the rest off, against what is due longest first, and takes what is
+    # left off what it carries in.
     beside, small = max(0, -credit), max(0, carried)
-    for source in credits_of:
-        for target, amount in unpaid.items():
-            part = min(credits_of[source], amount - taken_off[target])
-            taken_off[target] += part
-            credits_of[source] -= part
-        of_debt = min(credits_of[source], beside)
-        of_small = min(credits_of[source] - of_debt, small)
+    for source, left in credits_of.items():
+        credit_left = left
+        for one in statements:
+            part = min(credit_left, one.unpaid - taken_off[one.id])
+            taken_off[one.id] += part
+            credit_left -= part
+        of_debt = min(credit_left, beside)
+        of_small = min(credit_left - of_debt, small)
         beside, small = beside - of_debt, small - of_small
-        credits_of[source] -= of_debt + of_small
+        credits_of[source] = credit_left - of_debt - of_small
 
     standings = {
-        one.id: Standing(one.asked, paid.get(one.id, 0), taken_off[one.id], credits_of[one.id])
-        for one in sorted(statements, key=_due)
+        one.id: Standing(one.asked, one.paid, taken_off[one.id], credits_of[one.id])
+        for one in statements
     }
     return Settlement(standings, credit, carried, beside)
 
 
 def allot(
-    statements: Sequence[BilledTotal],
-    balance: int,
-    money: Sequence[Money],
-    paid: Mapping[int, int],
+    statements: Sequence[BilledTotal], balance: int, money: Sequence[Money]
 ) -> Iterator[Settled]:
     """Yield what money that is left over settles: the statement that it names, or that has exactly
     this sum open; then what is due longest (§ 366 BGB)."""
-    credit = settle(statements, balance, money, paid).credit
+    credit = settle(statements, balance, money).credit
     carried = {one.id for one in statements if one.is_carried}
-    unpaid = {
-        one.id: max(0, one.asked - paid.get(one.id, 0) + min(0, one.correction))
-        for one in sorted(statements, key=_due)
-    }
+    unpaid = {one.id: max(0, one.unpaid + min(0, one.correction)) for one in sorted(statements)}
     for entry in money:
         left = min(entry.amount - entry.settled, credit)
         if left <= 0 or entry.statement in carried:
@@ -179,23 +175,16 @@ def allot(
 
 
 def taken_back(
-    entry: Money, credit: int, paid: Mapping[int, int], first: Mapping[int, int]
+    statements: Iterable[BilledTotal], credit: int, entry: int, first: Mapping[int, int]
 ) -> Iterator[Settled]:
-    """Yield what an entry that takes money back opens again: `first`, then as far as the `credit`
-    lacks, the newest. `paid` is what was settled of each statement, the longest due first."""
-    left = dict(paid)
-    for statement, amount in first.items():
-        part = min(amount, left.get(statement, 0))
-        if part > 0:
-            yield Settled(entry.id, statement, -part)
-            left[statement] -= part
-            credit += part
-    for statement, amount in reversed(left.items()):
-        part = min(amount, -credit)
-        if part > 0:
-            yield Settled(entry.id, statement, -part)
-            credit += part
-
-
-def _due(one: BilledTotal) -> tuple[str, int]:
-    return one.due_on, one.id
+    """Yield what an entry that takes money back opens again: what of `first` is paid; then, as far
+    as the `credit` lacks, the newest."""
+    paid = {one.id: one.paid for one in sorted(statements, reverse=True)}
+    for is_first, order in ((True, [*first]), (False, [*paid])):
+        for statement in order:
+            lacking = first[statement] if is_first else -credit
+            part = min(lacking, paid.get(statement, 0))
+            if part > 0:
+                yield Settled(entry, statement, -part)
+                paid[statement] -= part
+                credit += part

@@ -55,12 +55,11 @@ class Ledger:
             one.total for one in statements if one.is_carried and one.closing == newest
         )
         self.money: list[Money] = []
-        self.paid: dict[int, int] = {one.id: 0 for one in statements}
         self.settled: dict[int, dict[int, int]] = {}
 
     @property
     def settlement(self) -> Settlement:
-        return settle(self.statements, self.balance, self.money, self.paid)
+        return settle(self.statements, self.balance, self.money)
 
     def enter(self, amount: int, statement: int | None = None, back: int | None = None) -> None:
         """Enter an amount; `back` is the place of the payment that comes back with it."""
@@ -71,14 +70,16 @@ class Ledger:
             first = {} if statement is None else {statement: -amount}
             if back is not None:
                 first = self.settled[back]
-            paid = {one: of.paid for one, of in self.settlement.statements.items()}
-            for part in taken_back(entry, self.settlement.credit, paid, first):
+            credit = self.settlement.credit
+            for part in taken_back([*self.statements], credit, entry.id, first):
                 self._store(part.entry, part.statement, part.amount)
-        for part in [*allot(self.statements, self.balance, self.money, self.paid)]:
+        for part in [*allot(self.statements, self.balance, self.money)]:
             self._store(part.entry, part.statement, part.amount)
 
     def _store(self, entry: int, statement: int, amount: int) -> None:
-        self.paid[statement] += amount
+        for place, one in enumerate(self.statements):
+            if one.id == statement:
+                self.statements[place] = one._replace(paid=one.paid + amount)
         before = self.money[entry]
         self.money[entry] = before._replace(settled=before.settled + amount)
         self.settled.setdefault(entry, {})[statement] = amount
@@ -141,16 +142,16 @@ def test_what_is_paid(steps: list[Step], paid: tuple[int, int], credit: int) -> 
     ledger = Ledger(statements)
     for step in steps:
         ledger.enter(*step)
-    assert (ledger.paid[1], ledger.paid[2], ledger.settlement.credit) == (*paid, credit)
+    assert (*(one.paid for one in ledger.statements), ledger.settlement.credit) == (*paid, credit)
 
 
 def corrected(correction: int, paid: int) -> Settlement:
     """Return how two statements of 80 and 60 stand if the second is corrected."""
     statements = [
         BilledTotal("2026-01-15", 1, 1, 80, is_carried=False),
-        BilledTotal("2026-02-15", 2, 2, 60, is_carried=False, correction=correction),
+        BilledTotal("2026-02-15", 2, 2, 60, is_carried=False, correction=correction, paid=paid),
     ]
-    return settle(statements, paid - 140, [], {2: paid})
+    return settle(statements, paid - 140, [])
 
 
 def test_a_correction_takes_off_its_own_statement_first() -> None:
@@ -169,16 +170,16 @@ def test_a_correction_takes_off_its_own_statement_first() -> None:
 
 
 def test_a_credit_that_nothing_needs_comes_with_the_next_statement() -> None:
-    one = BilledTotal("2026-01-15", 1, 1, 80, is_carried=False, correction=-50)
-    assert settle([one], 0, [], {1: 80}).to_come == 50
+    one = BilledTotal("2026-01-15", 1, 1, 80, is_carried=False, correction=-50, paid=80)
+    assert settle([one], 0, []).to_come == 50
     carried = BilledTotal("2026-01-15", 1, 1, -50, is_carried=True)
-    assert settle([carried], 50, [], {}).to_come == 50
+    assert settle([carried], 50, []).to_come == 50
 
 
 def test_what_is_carried_on_is_not_asked_for() -> None:
     small = BilledTotal("2026-01-15", 1, 1, 120, is_carried=True)
-    assert settle([small], -120, [], {})[1:] == (0, 120, 0)
-    assert settle([small], 0, [Money(1, 120, 1)], {})[1:] == (0, 0, 0)
+    assert settle([small], -120, [])[1:] == (0, 120, 0)
+    assert settle([small], 0, [Money(1, 120, 1)])[1:] == (0, 0, 0)
     # The next statement has carried it in; money that named the small one settles nothing else.
     later = BilledTotal("2026-02-15", 2, 2, 1_000, is_carried=False)
-    assert [*allot([small, later], -1_000, [Money(1, 120, 1)], {})] == []
+    assert [*allot([small, later], -1_000, [Money(1, 120, 1)])] == []

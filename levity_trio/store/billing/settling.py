@@ -41,6 +41,17 @@ _MONEY: Final = (
 )
 """What statements themselves give back comes last."""
 _SETTLE: Final = "INSERT INTO settled (ledger_id, statement_id, amount) VALUES (?, ?, ?)"
+_OF_PAYMENT: Final = (
+    "SELECT statement_id, sum(amount) FROM settled WHERE ledger_id = ? GROUP BY statement_id"
+)
+_UNCORRECTED: Final = (
+    "UPDATE settlement SET correction = 0 WHERE correction <> 0 "
+    "AND statement_id IN (SELECT id FROM statement WHERE account_id = ?)"
+)
+_CORRECTED: Final = (
+    "UPDATE settlement SET correction = ? "
+    "WHERE statement_id = (SELECT id FROM statement WHERE number = ?)"
+)
 _SET_OFF: Final = (
     "INSERT INTO settled (ledger_id, statement_id, amount) "
     "SELECT ?, id, ? FROM statement WHERE number = ?"
@@ -72,7 +83,7 @@ _SINCE: Final = (
 _NEWEST_ENTRY: Final = "SELECT coalesce(max(id), 0) FROM ledger WHERE account_id = ?"
 
 
-class _Printed(NamedTuple):
+class _Called(NamedTuple):
     """What a statement is called, and when it is due."""
 
     number: int
@@ -82,39 +93,31 @@ class _Printed(NamedTuple):
 
 
 class _Account(NamedTuple):
-    """The statements of a household, the balance and the entries of its ledger, and what is settled
-    of each statement."""
+    """The statements of a household, the balance and the money of its ledger, and how the
+    statements are called."""
 
     statements: Sequence[BilledTotal]
     balance: int
     money: Sequence[Money]
-    paid: Mapping[int, int]
-    printed: Mapping[int, _Printed]
-
-    @property
-    def settlement(self) -> Settlement:
-        return settle(*self[:4])
+    called: Mapping[int, _Called]
 
 
 def _account(rows: Rows, account: int) -> _Account:
     statements: list[BilledTotal] = []
-    called: dict[int, _Printed] = {}
-    paid: dict[int, int] = {}
-    for row in rows(_STATEMENTS, (account,)):
-        *billed, settled, number, name, month, zone, closed_at, days = row
+    called: dict[int, _Called] = {}
+    for *billed, number, name, month, zone, closed_at, days in rows(_STATEMENTS, (account,)):
         due_on = due_day(local_day(closed_at, ZoneInfo(zone)), days)
         one = BilledTotal(due_on.isoformat(), *billed)
-        paid[one.id] = settled
-        called[one.id] = _Printed(number, name, date.fromisoformat(f"{month}-01"), due_on)
+        called[one.id] = _Called(number, name, date.fromisoformat(f"{month}-01"), due_on)
         statements.append(one)
     ((balance,),) = rows(_BALANCE, (account,))
     money = [Money(*row) for row in rows(_MONEY, (account,))]
-    return _Account(statements, balance, money, paid, called)
+    return _Account(statements, balance, money, called)
 
 
 def settlement_of(rows: Rows, account: int) -> Settlement:
     """Return how the statements of a household stand."""
-    return _account(rows, account).settlement
+    return settle(*_account(rows, account)[:3])
 
 
 def note_settlement(
@@ -122,46 +125,33 @@ def note_settlement(
 ) -> None:
     """Store what money of an account settles that is left over, and how its statements stand.
     `corrections` are what the next one will say of them, by their numbers, if that has changed."""
-    found = _account(db.rows, account)
     if corrections is not None:
-        found = _with_corrections(found, corrections)
-    paid = dict(found.paid)
-    for part in allot(*found[:4]):
+        db.execute(_UNCORRECTED, (account,))
+        for number, amount in corrections.items():
+            db.execute(_CORRECTED, (amount, number))
+    for part in [*allot(*_account(db.rows, account)[:3])]:
         db.execute(_SETTLE, part)
-        paid[part.statement] += part.amount
-    standings = found._replace(paid=paid).settlement.statements
+    found = _account(db.rows, account)
+    standings = settle(*found[:3]).statements
     for one in found.statements:
-        of = standings[one.id]
-        due_on = found.printed[one.id].due_on.isoformat()
+        of, due_on = standings[one.id], one.due_on
         row = (one.id, of.asked - of.taken_off, of.paid, due_on, one.correction, of.credit)
         db.execute(_SETTLEMENT, row)
-
-
-def _with_corrections(found: _Account, corrections: Mapping[int, int]) -> _Account:
-    statements = [
-        one._replace(correction=corrections.get(found.printed[one.id].number, 0))
-        for one in found.statements
-    ]
-    return found._replace(statements=statements)
 
 
 def take_back(
     db: UnitOfWork, account: int, entry: int, payment: int | None, statement: int | None
 ) -> None:
-    """Store what an entry takes back: what a payment settled, or of a statement; then, as far as
+    """Store what an entry takes back: of a statement, or what a payment settled; then, as far as
     nothing else is left, of the newest."""
     ((amount,),) = db.rows("SELECT amount FROM ledger WHERE id = ?", (entry,))
-    first: dict[int, int] = {}
+    first = dict(db.rows(_OF_PAYMENT, (payment,)))
     if statement is not None:
         first = {statement: -amount}
-    elif payment is not None:
-        of_payment = "SELECT statement_id, sum(amount) FROM settled WHERE ledger_id = ? GROUP BY 1"
-        first = dict(db.rows(of_payment, (payment,)))
     found = _account(db.rows, account)
-    standings = found.settlement.statements
-    paid = {one: of.paid for one, of in standings.items()}
-    for one in taken_back(Money(entry, amount), found.settlement.credit, paid, first):
-        db.execute(_SETTLE, one)
+    credit = settle(*found[:3]).credit
+    for part in taken_back(found.statements, credit, entry, first):
+        db.execute(_SETTLE, part)
 
 
 def set_off(db: UnitOfWork, entry: int, parts: Iterable[OpenBefore]) -> None:
@@ -181,13 +171,16 @@ def account_before(
 ) -> AccountBefore:
     """Return how a household stands before its next statement, which has these corrections: what it
     sets off, what is open, and what was entered by hand since the one before."""
-    found = _with_corrections(_account(rows, account), corrections)
-    settlement = found.settlement
+    statements, balance, money, called = _account(rows, account)
+    settlement = settle(
+        [one._replace(correction=corrections.get(called[one.id].number, 0)) for one in statements],
+        *(balance, money),
+    )
 
     def parts(amount_of: Callable[[Standing], int]) -> tuple[OpenBefore, ...]:
         standings = settlement.statements.items()
         return tuple(
-            OpenBefore(amount=amount_of(of), **found.printed[one]._asdict())
+            OpenBefore(amount=amount_of(of), **called[one]._asdict())
             for one, of in standings
             if amount_of(of)
         )
