@@ -66,7 +66,7 @@ class Money(NamedTuple):
     settled: int = 0
 
 
-class Settled(NamedTuple):
+class SettledAmount(NamedTuple):
     """What an entry settles of a statement; negative: what it takes back."""
 
     entry: int
@@ -74,7 +74,7 @@ class Settled(NamedTuple):
     amount: int
 
 
-class Standing(NamedTuple):
+class StatementAccount(NamedTuple):
     """What a statement asked for, what of that is settled, and what corrections take off until the
     next statement sets it off. `credit` is what comes back of it with the next one."""
 
@@ -97,7 +97,7 @@ class Settlement(NamedTuple):
     asked for and not settled. `beside` is what of a debt beside statements is to be paid now.
     """
 
-    statements: Mapping[int, Standing]
+    statements: Mapping[int, StatementAccount]
     credit: int
     carried: int
     beside: int
@@ -146,7 +146,7 @@ def settle(statements: Sequence[BilledTotal], balance: int, money: Iterable[Mone
         credits_of[source] = credit_left - of_debt - of_small
 
     standings = {
-        one.id: Standing(one.asked, one.paid, taken_off[one.id], credits_of[one.id])
+        one.id: StatementAccount(one.asked, one.paid, taken_off[one.id], credits_of[one.id])
         for one in statements
     }
     return Settlement(standings, credit, carried, beside)
@@ -154,7 +154,7 @@ def settle(statements: Sequence[BilledTotal], balance: int, money: Iterable[Mone
 
 def allot(
     statements: Sequence[BilledTotal], balance: int, money: Sequence[Money]
-) -> Iterator[Settled]:
+) -> Iterator[SettledAmount]:
     """Yield what money that is left over settles: the statement that it names, or that has exactly
     this sum open; then what is due longest (§ 366 BGB)."""
     credit = settle(statements, balance, money).credit
@@ -169,14 +169,14 @@ def allot(
         for statement in (*first, *unpaid):
             part = min(left, unpaid.get(statement, 0))
             if part:
-                yield Settled(entry.id, statement, part)
+                yield SettledAmount(entry.id, statement, part)
                 unpaid[statement] -= part
                 left, credit = left - part, credit - part
 
 
 def taken_back(
     statements: Iterable[BilledTotal], credit: int, entry: int, first: Mapping[int, int]
-) -> Iterator[Settled]:
+) -> Iterator[SettledAmount]:
     """Yield what an entry that takes money back opens again: what of `first` is paid; then, as far
     as the `credit` lacks, the newest."""
     paid = {one.id: one.paid for one in sorted(statements, reverse=True)}
@@ -185,6 +185,6 @@ def taken_back(
             lacking = first[statement] if is_first else -credit
             part = min(lacking, paid.get(statement, 0))
             if part > 0:
-                yield Settled(entry, statement, -part)
+                yield SettledAmount(entry, statement, -part)
                 paid[statement] -= part
                 credit += part

@@ -12,7 +12,7 @@ from levity_trio.billing.settling import (
     BilledTotal,
     Money,
     Settlement,
-    Standing,
+    StatementAccount,
     allot,
     settle,
     taken_back,
@@ -156,13 +156,13 @@ def corrected(correction: int, paid: int) -> Settlement:
 
 def test_a_correction_takes_off_its_own_statement_first() -> None:
     assert [*corrected(-50, 0).statements.values()] == [
-        Standing(80, 0, 0, 0),
-        Standing(60, 0, 50, 0),
+        StatementAccount(80, 0, 0, 0),
+        StatementAccount(60, 0, 50, 0),
     ]
     # What was paid of it is a credit, which goes to what is due longest.
     assert [*corrected(-50, 60).statements.values()] == [
-        Standing(80, 0, 50, 0),
-        Standing(60, 60, 0, 0),
+        StatementAccount(80, 0, 50, 0),
+        StatementAccount(60, 60, 0, 0),
     ]
     assert corrected(-50, 60).owed == 30
     # What comes to more is asked for by the next paper.

@@ -289,3 +289,4 @@ def closed_statement(books: Books) -> None:
     add("INSERT INTO statement_party (statement_id, party, sheet) VALUES (1, '{}', '{}')")
     of_ledger = "account_id, kind, amount, currency, reason, entered_at, entered_by"
     add(f"INSERT INTO ledger ({of_ledger}) VALUES (1, 'payment', 1, 'EUR', '', '', '')")
+    add("INSERT INTO settled (ledger_id, statement_id, amount) VALUES (1, 1, 1)")

@@ -70,6 +70,7 @@ def test_a_price_set_back_in_time_is_refused_with_what_it_would_correct(biller: 
 
 def test_what_was_said_is_what_the_next_statement_asks_for(biller: Biller) -> None:
     (corrected,) = add(biller, DEARER, may_correct=True)
+    assert biller.books.value("SELECT correction FROM settlement") == 80
     assert (corrected.statement, corrected.amount, corrected.currency) == (1, 80, "EUR")
     assert add(biller, DEARER.replace("03-02", "03-01"), may_correct=False) == []
     month_is_over(biller.books, 3)

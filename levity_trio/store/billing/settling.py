@@ -11,7 +11,7 @@ from levity_trio.billing.settling import (
     BilledTotal,
     Money,
     Settlement,
-    Standing,
+    StatementAccount,
     allot,
     settle,
     taken_back,
@@ -46,7 +46,8 @@ _OF_PAYMENT: Final = (
 )
 _UNCORRECTED: Final = (
     "UPDATE settlement SET correction = 0 WHERE correction <> 0 "
-    "AND statement_id IN (SELECT id FROM statement WHERE account_id = ?)"
+    "AND statement_id IN (SELECT id FROM statement WHERE account_id = ? "
+    "AND number IS NOT NULL)"
 )
 _CORRECTED: Final = (
     "UPDATE settlement SET correction = ? "
@@ -177,7 +178,7 @@ def account_before(
         *(balance, money),
     )
 
-    def parts(amount_of: Callable[[Standing], int]) -> tuple[OpenBefore, ...]:
+    def parts(amount_of: Callable[[StatementAccount], int]) -> tuple[OpenBefore, ...]:
         standings = settlement.statements.items()
         return tuple(
             OpenBefore(amount=amount_of(of), **called[one]._asdict())

@@ -368,6 +368,7 @@ _BEFORE: Final = (
 )
 T = TypeVar("T")
 NAMED: Final = 5
+_IS_CORRECTED: Final = "INSERT INTO to_settle (account_id) VALUES (?) ON CONFLICT DO NOTHING"
 _OF: Final = (
     "SELECT statement.month, statement.currency, account.id, account.name FROM statement"
     " JOIN account ON account.id = statement.account_id WHERE number = ?"
@@ -410,6 +411,8 @@ def correcting(
         raise ChangeRefused(
             RefusalCode.CORRECTS_STATEMENTS, _refusal(corrected), "correct_statements"
         )
+    for one in corrected:
+        db.execute(_IS_CORRECTED, (one.account,))
     return result, corrected
 
 
