@@ -177,7 +177,7 @@ def _what_to_do(statement: Statement, asked: int, template: DocumentTemplate) ->
     if asked == 0:
         return template.say("nothing")
     if not statement.is_asked and asked != statement.total:
-        return template.say("account_sums")
+        return template.say("cover_open_before")
     if statement.is_carried:
         return template.say("carried_on")
     if statement.due_on is None:

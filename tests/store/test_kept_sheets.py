@@ -27,7 +27,7 @@ from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.documents import statements as forms
 from tests.documents.reading import pdf_text
-from tests.store.bills import ANNA, BEN, Biller, charge, house_of_two, month_is_over
+from tests.store.bills import ANNA, BEN, Biller, charge, house_of_two, month_is_over, pay
 from tests.store.books import Books, Station
 from tests.store.reading import reading, view
 
@@ -157,6 +157,8 @@ def test_what_is_kept_is_what_the_closed_statement_says(biller: Biller, number: 
 def test_so_it_is_with_a_correction_and_a_credit(biller: Biller) -> None:
     books = biller.books
     first = books.value("SELECT min(id) FROM tx")
+    owed = books.value("SELECT asked FROM settlement WHERE statement_id = 1")
+    pay(biller, owed, biller.statement(1).account)
     books.run(
         decisions.correct,
         first,

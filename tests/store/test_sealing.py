@@ -162,7 +162,7 @@ def ready(books: Books) -> Biller:
     return biller
 
 
-MORE_THAN_A_CLOSING_HAS = 24
+MORE_THAN_A_CLOSING_HAS = 32
 
 
 @pytest.mark.logs_errors  # where sessions are booked
