@@ -232,7 +232,8 @@ def close(
         say("\n".join(_sums(draft["sums"])))
     if not yes:
         confirm(f"Close {month}? Closed statements never change")
-    shown = {"statements": draft["sums"]["statements"], "charged": draft["sums"]["charged"]}
+    totals = [f"{one['account']}:{one['total']}" for one in draft["data"]]
+    shown = {"statements": draft["sums"]["statements"], "shown": " ".join(totals)}
     closed = operator.post("closings", month, body={**terms, **shown}, patience=PATIENCE_SECONDS)
     several = (
         f"s {closed['first']} to {closed['last']}"

@@ -132,7 +132,7 @@ def test_moving_out(server: Serving) -> None:
     page = make(operator, "Dora")
     leaving = next(one for one in page.links if "/move-out?" in one)
     page = operator.send(operator.get(leaving).form("/move-out"), until="2026-01-31")
-    assert "the last day is Sat 31 Jan" in page.words
+    assert "moved out on Sat 31 Jan" in page.words
     changing = next(one for one in page.links if "/do/patch/" in one)
     form = operator.get(changing).form("/do/patch/")
     assert form.values["until"] == "2026-01-31"

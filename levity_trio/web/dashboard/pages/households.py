@@ -153,8 +153,7 @@ async def _last_bill(view: PageView) -> Values:
         preview = await view.get(f"/api/admin/drafts/{month}", account=household.id)
     except ApiRefused as refused:
         return {"household": household, "month": month, "refused": refused}
-    sums = preview["sums"]
-    return {"household": household, "month": month, "refused": None, "sums": sums}
+    return {"household": household, "month": month, "refused": None, **preview}
 
 
 async def _cards(view: PageView) -> Values:
