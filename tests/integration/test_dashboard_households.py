@@ -137,7 +137,7 @@ def test_moving_out(server: Serving) -> None:
     form = operator.get(changing).form("/do/patch/")
     assert form.values["until"] == "2026-01-31"
     page = operator.send(form, until="2026-01-30")
-    assert "the last day is Fri 30 Jan" in page.words
+    assert "moved out on Fri 30 Jan" in page.words
     assert not [one for one in page.links if "/move-out?" in one]
     assert "/last-bill" in " ".join(page.links)
     assert not [one for one in page.links if "/personal?" in one], "only an admin deletes names"
