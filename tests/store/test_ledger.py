@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from levity_trio.billing.ledger import LARGEST, LedgerKind
 from levity_trio.events import WalletEntered
-from levity_trio.store.billing.settling import note_missing_settlements
 from levity_trio.store.reads.money.statements import StatementFilters, closed_statements
 from levity_trio.store.reads.money.wallets import WalletFilters, entries, wallet
 from levity_trio.store.reads.money.wallets import wallets as wallets_of

@@ -35,7 +35,7 @@ from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.cases.transaction import find_transaction
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.lookups.ownership import Owners
-from levity_trio.told import Day, Moment, Quantity, Told, Value, joined, of_stored
+from levity_trio.told import Day, Moment, Quantity, Told, Value, joined, of_stored, stored
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 _COLUMNS: Final = (
@@ -256,8 +256,7 @@ class Pricer:
         return waiting._replace(
             energy_wh=judgement.wh,
             confidence=DOUBTFUL if is_match_doubted else judgement.confidence,
-            review=joined("; ", doubts) if doubts else None,
-            review_told=None,
+            review_told=stored(joined("; ", doubts)) if doubts else None,
             start_time=times.start_time,
             end_time=times.stop_time or one.end_time,
             start_behind=times.start_behind,

@@ -66,11 +66,6 @@ _SETTLEMENT: Final = (
     "settlement.credit) <> (excluded.asked, excluded.paid, excluded.due_on, "
     "excluded.correction, excluded.credit)"
 )
-_UNSETTLED: Final = (
-    "SELECT id FROM account WHERE EXISTS (SELECT 1 FROM statement "
-    "WHERE account_id = account.id AND number IS NOT NULL "
-    "AND NOT EXISTS (SELECT 1 FROM settlement WHERE statement_id = statement.id))"
-)
 _NEWEST: Final = (
     "SELECT before FROM statement WHERE account_id = ? AND number IS NOT NULL "
     "AND before IS NOT NULL ORDER BY number DESC LIMIT 1"
@@ -159,12 +154,6 @@ def set_off(db: UnitOfWork, entry: int, parts: Iterable[OpenBefore]) -> None:
     """Store what the entry of a statement sets off."""
     for one in parts:
         db.execute(_SET_OFF, (entry, one.amount, one.number))
-
-
-def note_missing_settlements(db: UnitOfWork) -> None:
-    """Store what is settled of the statements that were closed before this was stored."""
-    for (account,) in db.rows(_UNSETTLED):
-        note_settlement(db, account)
 
 
 def account_before(

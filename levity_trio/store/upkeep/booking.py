@@ -28,7 +28,6 @@ from levity_trio.store.billing.booking import (
     store_prices,
 )
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.billing.settling import note_missing_settlements
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.unit_of_work import UnitOfWork

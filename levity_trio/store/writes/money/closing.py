@@ -145,8 +145,8 @@ def _store(db: UnitOfWork, closing: int, one: Numbered, order: Order) -> None:
     db.execute(_SEAL, (closing, *seal, number))
     add = "INSERT INTO statement_party (statement_id, party, sheet) VALUES (?, ?, ?)"
     db.execute(add, (number, one.party, one.sheet))
-    before = before_of(one.rows.figures.before)
-    parts = () if before is None else before.set_off
+    before = one.rows.figures.before
+    parts = () if before is None else before_of(before).set_off
     if one.amount or parts:
         words = f"statement {one.number}"
         entry = enter_statement(
