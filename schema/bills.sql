@@ -554,12 +554,13 @@ CREATE TABLE to_settle (
 -- A line of a bank's file that was decided on; in another file, it changes nothing. Written when an
 -- operator takes lines.
 CREATE TABLE bank_line (
-    -- of account, day, amount and texts, and which of several equal ones it is
+    -- of day, amount, payer and purpose, and which of several equal ones it is
     digest TEXT PRIMARY KEY,
     ledger_id INTEGER REFERENCES ledger (id),  -- NULL: it is no payment of a household
     payer TEXT,  -- a part of the digest of the account that paid: it is known again
     decided_at TEXT NOT NULL,
-    decided_by TEXT NOT NULL
+    decided_by TEXT NOT NULL,
+    reference TEXT  -- a part of the digest of the bank's own reference, where its file has one
 ) STRICT;
 CREATE INDEX bank_line_of_entry ON bank_line (ledger_id) WHERE ledger_id IS NOT NULL;
 
@@ -567,7 +568,7 @@ CREATE INDEX bank_line_of_entry ON bank_line (ledger_id) WHERE ledger_id IS NOT 
 CREATE TRIGGER bank_line_is_kept BEFORE DELETE ON bank_line
 BEGIN SELECT RAISE(ABORT, 'a fact is never deleted'); END;
 CREATE TRIGGER bank_line_stays
-BEFORE UPDATE OF digest, ledger_id, decided_at, decided_by ON bank_line
+BEFORE UPDATE OF digest, ledger_id, decided_at, decided_by, reference ON bank_line
 BEGIN SELECT RAISE(ABORT, 'a fact is never rewritten'); END;
 
 -- It goes with the household.

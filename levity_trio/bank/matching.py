@@ -1,22 +1,22 @@
 """Who paid what: lines of a bank beside what households owe.
 
-The number of a statement, the amount that is open, and who pays are evidence of three kinds. Two of
-them that agree, and none that speaks for another household, make a proposal sure; one alone is a
-question. Nothing is entered without a person.
+A proposal is sure if the sum is exactly what one statement has open, or what a paper asked for in
+all, and if the number of that paper, the payer's account or a name says whose it is, and nothing
+speaks for another household. All else is a question. Nothing is entered without a person.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, NamedTuple
-from unicodedata import combining, normalize
 
 from levity_trio.bank import BankLine, payer_of
-from levity_trio.bank.table import LETTERS
+from levity_trio.bank.marks import folded
 from levity_trio.records import record
 
 WORDS: Final = ("statement", "abrechnung", "rechnung", "invoice")
@@ -26,6 +26,8 @@ TOP_UPS: Final = ("prepaid", "guthaben")
 languages."""
 ALIKE: Final = 0.75
 SHORTEST_NAME: Final = 3
+MOST_FEE: Final = 20_00
+"""What a bank asks for a return, at most, in minor units."""
 NO_NAMES: Final = "flat house familie family wohnung whg haus herr frau und and"
 """Parts of what households are called that name nobody."""
 
@@ -51,6 +53,13 @@ class BookedSum(NamedTuple):
     paid_on: str | None = None
 
 
+class _Subject(NamedTuple):
+    """What a line may be about: a sum, and the number of the paper that asked for it."""
+
+    sum: BookedSum
+    number: int | None
+
+
 class Books(NamedTuple):
     """Households with their names, what they owe and what they paid, the oldest first; `prefixes`
     stand before the numbers of statements, `known` has the households of bank accounts that
@@ -60,17 +69,19 @@ class Books(NamedTuple):
     open: Sequence[UnpaidStatement] = ()
     payments: Sequence[BookedSum] = ()
     prefixes: Sequence[str] = ()
-    known: Mapping[str, int] = MappingProxyType({})
+    known: Mapping[str, Collection[int]] = MappingProxyType({})
 
 
 class Proposal(NamedTuple):
     """The household that a line seems to be of, and what it pays or takes back. One that seems
-    entered has the day, amount and household of an earlier entry."""
+    entered has the day, amount and household of an earlier entry. `fee` is what a return is larger
+    than its payment."""
 
     account: int
     to: str
     is_sure: bool
     seems_entered: bool = False
+    fee: int = 0
 
 
 class Matching:
@@ -84,10 +95,13 @@ class Matching:
         self._entered: dict[tuple[int, str | None], set[int]] = defaultdict(set)
         for payment in books.payments:
             self._entered[payment.amount, payment.paid_on].add(payment.account)
-        bare = filter(None, (_bare(_folded(prefix)) for prefix in books.prefixes))
-        prefixes = "|".join(r"[\W_]*".join(prefix) for prefix in bare) or "(?!)"
+        self._household_of = {one.to: one.account for one in (*books.payments, *self._open)}
+        bare = filter(None, (_bare(folded(prefix)) for prefix in books.prefixes))
+        prefixes = "|".join(r"[\W_]*+".join(prefix) for prefix in bare) or "(?!)"
         # The year of a date is no prefix.
-        self._prefixed = re.compile(rf"(?<!\w)(?<!\d\.)(?:{prefixes})[\W_]*(\d{{1,18}})")
+        self._prefixed = re.compile(
+            rf"(?<!\w)(?<!\d\.)(?:{prefixes})[\W_]*+(\d{{1,18}}+)(?![./-]\d)"
+        )
         self._owner_of: dict[str, int | None] = {}
         for account, name in books.names.items():
             for part in _names(name):
@@ -113,34 +127,63 @@ class Matching:
         """Return what most evidence speaks for, None if it speaks for several households."""
         who = self._who(line)
         in_advance = _behind(TOP_UPS, line.text) & self._books.names.keys()
-        printed = self._prefixed.findall(_folded(line.text))
+        printed = self._prefixed.findall(folded(line.text))
         numbers = _behind(WORDS, line.text).union(map(int, printed))
-        named = {f"account:{number}" for number in in_advance}
-        named |= {f"statement:{number}" for number in numbers}
-        if amount < 0:
-            subjects = self._books.payments[::-1]
-        else:
-            subjects = [one for one in self._open if one.amount]
-            for account in who | in_advance:
-                owed = sum(one.amount for one in self._open if one.account == account)
-                subjects.append(BookedSum(account, f"account:{account}", owed))
+        named = {f"statement:{number}" for number in numbers} & self._household_of.keys()
+        spoken_for = {self._household_of[one] for one in named} | in_advance
+        # An account may have paid for several households: then a number says for which.
+        if not (spoken_for & who and payer_of(line.iban) in self._books.known):
+            spoken_for |= who
 
         whole = abs(amount)
         payer = min(who) if len(who) == 1 else None
-        spoken_for = set(who)
         by_evidence: dict[tuple[int, bool, bool], list[BookedSum]] = defaultdict(list)
-        for one in subjects:
-            is_named, is_his = one.to in named, one.account == payer
+        for one, number in self._subjects(who | in_advance, is_return=amount < 0):
+            is_named = f"statement:{number}" in named
+            if one.to.startswith("account:"):
+                is_named = is_named or one.account in in_advance
+            is_his = one.account == payer
             pieces = is_named + is_his + (one.amount == whole)
             if pieces:
                 by_evidence[pieces, is_named, is_his].append(one)
-            if is_named:
-                spoken_for.add(one.account)
-        (pieces, *_), best = max(by_evidence.items(), default=((0,), []))
+        (pieces, is_named, is_his), best = max(by_evidence.items(), default=((0, False, False), []))
         if len({one.account for one in best}) != 1:
             return None
-        is_sure = pieces > 1 and len(spoken_for) == 1 and line.is_return == (amount < 0)
-        return Proposal(best[0].account, best[0].to, is_sure)
+        found = best[0]
+        is_exact = found.amount == whole
+        # Somebody who pays in advance chooses the sum.
+        is_free = found.account in in_advance and is_his and not named
+        is_his_own = is_named or (is_his and not named)
+        is_certain = (
+            ((is_exact and is_his_own) or is_free)
+            and spoken_for == {found.account}
+            and line.is_return == (amount < 0)
+        )
+        fee = whole - found.amount if amount < 0 and 0 < whole - found.amount <= MOST_FEE else 0
+        return Proposal(found.account, found.to, is_certain and not line.doubt, fee=fee)
+
+    def _subjects(self, households: Collection[int], *, is_return: bool) -> Iterator[_Subject]:
+        """Yield what a line may be about: open statements, and what each of them asked for in all;
+        or payments, the newest first."""
+        if is_return:
+            for one in reversed(self._books.payments):
+                kind, _colon, number = one.to.partition(":")
+                yield _Subject(one, int(number) if kind == "statement" else None)
+            return
+        in_all: Counter[int] = Counter()
+        newest: dict[int, int] = {}
+        for one, statement in zip(self._open, self._books.open, strict=True):
+            if not one.amount:
+                continue
+            yield _Subject(one, statement.number)
+            in_all[one.account] += one.amount
+            newest[one.account] = statement.number
+            if in_all[one.account] != one.amount:
+                whole = BookedSum(one.account, f"account:{one.account}", in_all[one.account])
+                yield _Subject(whole, statement.number)
+        for account in households:
+            whole = BookedSum(account, f"account:{account}", in_all[account])
+            yield _Subject(whole, newest.get(account))
 
     def _settle(self, found: Proposal, amount: int) -> None:
         for place, one in enumerate(self._open):
@@ -153,18 +196,10 @@ class Matching:
         """Return the households that a line names: by a bank account that is known, else by parts
         of their names that no other has."""
         known = self._books.known.get(payer_of(line.iban) or "")
-        if known is not None:
-            return {known}
+        if known:
+            return {*known}
         owners = (self._owner_of.get(part) for part in _names(f"{line.name} {line.text}"))
         return {owner for owner in owners if owner is not None}
-
-
-def _folded(text: str) -> str:
-    """Return a text as banks may write it: Müller, MUELLER and MULLER are one name, and so are
-    François and FRANCOIS."""
-    apart = normalize("NFKD", normalize("NFC", text).casefold().translate(LETTERS))
-    bare = "".join(letter for letter in apart if not combining(letter))
-    return re.sub(r"([aou])e", r"\1", bare)
 
 
 def _bare(text: str) -> str:
@@ -174,19 +209,23 @@ def _bare(text: str) -> str:
 def _names(text: str) -> set[str]:
     """Return the parts of a text by which a household may be known: words, and a word with the
     number behind it, such as that of a flat."""
-    folded = _folded(text)
-    words = {word for word in re.findall(r"[^\W\d_]+", folded) if len(word) >= SHORTEST_NAME}
-    numbered = re.findall(r"[^\W\d_]+[\W_]*\d+", folded)
-    return words - {*NO_NAMES.split()} | set(map(_bare, numbered))
+    parts = re.findall(r"[^\W\d_]+|\d+", folded(text))
+    words = {part for part in parts if part.isalpha() and len(part) >= SHORTEST_NAME}
+    numbered = {
+        f"{word}{number}" for word, number in pairwise(parts) if word.isalpha() and number.isdigit()
+    }
+    return words - {*NO_NAMES.split()} | numbered
 
 
 def _behind(words: Iterable[str], text: str) -> set[int]:
     """Return the numbers of a text that stand behind one of some words, which may be misspelt."""
     found: set[int] = set()
-    for before, number in re.findall(r"(\D*)(\d{1,18})", _folded(text)):
-        letters = _bare(before)
+    before, end = folded(text), 0
+    for number in re.finditer(r"\d{1,18}", before):
+        letters = _bare(before[end : number.start()])
+        end = number.end()
         for word in words:
-            end = letters[-len(word) :]
-            if SequenceMatcher(None, word, end, autojunk=False).ratio() >= ALIKE:
-                found.add(int(number))
+            alike = SequenceMatcher(None, word, letters[-len(word) :], autojunk=False)
+            if alike.real_quick_ratio() >= ALIKE and alike.ratio() >= ALIKE:
+                found.add(int(number[0]))
     return found

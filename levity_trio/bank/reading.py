@@ -6,13 +6,14 @@ import io
 import lzma
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
-from levity_trio.bank import BankFile, BankFileProblem, BankLine, keys
+from levity_trio.bank import BankFile, BankFileProblem, BankLine, keys, reference_of
 from levity_trio.bank.camt import read_camt
-from levity_trio.bank.table import read_table
+from levity_trio.bank.table import MOST_LINES, read_table
 from levity_trio.told import Told
 
 MOST_BYTES: Final = 8 * 2**20
@@ -36,6 +37,15 @@ def read(
 ) -> BankFile:
     """Read a file of a bank. `chosen` are columns by what they are, `kept` those that were chosen
     for a head with this digest. Raises BankFileProblem."""
+    file = _read(content, chosen, kept)
+    if len(file.lines) > MOST_LINES:
+        raise BankFileProblem(Told("there are more than {1} lines; divide the file", MOST_LINES))
+    return file
+
+
+def _read(
+    content: bytes, chosen: Mapping[str, str], kept: Mapping[str, Mapping[str, str]]
+) -> BankFile:
     begin = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not begin:
         raise BankFileProblem(Told("this file is empty"))
@@ -69,7 +79,11 @@ def _unpacked(content: bytes) -> BankFile:
     found = [read_camt(file) for file in files]
 
     # Statements of one archive may overlap: what a later one repeats is the same movement.
-    lines: dict[str, BankLine] = {}
+    lines: dict[tuple[str, int], BankLine] = {}
     for one in found:
-        lines |= dict(zip(keys(one.lines), one.lines, strict=True))
+        seen: Counter[str] = Counter()
+        for key, line in zip(keys(one.lines), one.lines, strict=True):
+            same = reference_of(line) or key
+            seen[same] += 1
+            lines[same, seen[same]] = line
     return BankFile([*lines.values()], sum(one.pending for one in found))

@@ -1,78 +1,178 @@
 """Files of columns (CSV) as banks write them: separator, encoding, decimal mark, order of dates and
-the line with the names of columns are found, not asked for."""
+the line with the names of columns are found, not asked for.
+
+A line is certain only if each cell that may bear a sign, an amount, a currency or a state was
+understood. Texts, names, accounts, references and categories are not judged.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import chain
-from typing import Final
+from enum import Enum
+from itertools import islice
+from typing import Final, NamedTuple
 
 from levity_trio.bank import BankFile, BankFileProblem, BankLine, BankTable, Columns, digest_of
+from levity_trio.bank.marks import (
+    LONGEST,
+    LONGEST_MARK,
+    Mark,
+    Notation,
+    Sum,
+    currency_in,
+    letters_of,
+    meaning,
+    sum_in,
+)
 from levity_trio.told import Told
 
 GUESSES: Final[Mapping[str, str]] = {
-    "day": "buchungstag buchungsdatum buchung bookingdate completeddate transactiondate datum date "
-    "valutadatum valuta wertstellung",
-    "amount": "betrag umsatz amount",
-    "credit": "haben gutschrift credit paidin moneyin",
-    "debit": "soll debit paidout moneyout",
+    "day": "buchungstag buchungsdatum buchung bookingdate completeddate finishedon "
+    "transactiondate postedtransactionsdate abschlussdatum boekingsdatum boekdatum "
+    "transactiedatum dateop dateoperation datedeloperation datedecomptabilisation "
+    "fechaoperacion fechadeoperacion foperativa fechacontable dataoperazione datacontabile "
+    "datadicontabilizzazione dataregistrazione bookedat datum date fecha data valutadatum valuta "
+    "wertstellung fvalor",
+    "amount": "betrag umsatz amount bedrag transactiebedrag montant montantdeloperation "
+    "montantoperation montantoperationeneuro importe importo brutto gross creditdebitamount "
+    "targetamountafterfees value",
+    "credit": "haben gutschrift credit paidin moneyin creditamount credito crediteuros abono "
+    "abonos haber ingreso ingresos avere accredito accrediti entrata entrate bij",
+    "debit": "soll belastung lastschrift debit paidout moneyout debitamount debito debiteuros "
+    "cargo cargos debe gasto gastos dare addebito addebiti uscita uscite af",
     "name": "zahlungspflichtiger namezahlungsbeteiligter beguenstigterzahlungspflichtiger "
     "auftraggeberempfaenger auftraggeberbeguenstigter beguenstigterauftraggeber senderempfaenger "
-    "partnername auftraggeber empfaenger payee name",
-    "text": "verwendungszweck paymentreference vorgangverwendungszweck buchungsdetails "
-    "buchungstext reference description details memo text",
-    "iban": "ibanzahlungsbeteiligter kontonummeriban ibankontonummer partneriban iban kontonummer "
-    "accountnumber",
-    "account": "auftragskonto ibanauftragskonto ibankontoinhaber",
-    "currency": "waehrung currency",
+    "partnername payername sourcename auftraggeber empfaenger naamtegenpartij naamtegenrekening "
+    "naamomschrijving counterpartyname counterparty namecounterparty payee ordinante beneficiario "
+    "contrepartie contraparte controparte naam nombre nome name",
+    "text": "verwendungszweck zahlungszweck paymentreference vorgangverwendungszweck betreff "
+    "mededelingen mededeling omschrijving libelleoperation libelledeloperation detaildelecriture "
+    "libelle label concepto observaciones descripcion descrizionecompleta descrizioneoperazione "
+    "descrizioneoperazioni descrizione avisierungstext buchungsdetails buchungstext reference "
+    "description transactiondescription details memo narrative notes buchungsinfo movimiento text",
+    "iban": "ibanzahlungsbeteiligter kontonummeriban ibankontonummer partneriban "
+    "counterpartyiban counterptyibanbban tegenrekeningibanbban tegenrekening ibantegenpartij "
+    "counterpartyaccount iban kontonummer",
+    "account": "auftragskonto ibanauftragskonto ibankontoinhaber ibanbban rekening rekeningnummer "
+    "accountnumber accountnum",
+    "currency": "waehrung currency munt devise divisa moneda valutasoortmutatie devies whg "
+    "targetcurrency postedcurrency",
+    "state": "status state stato statut estado etat buchungsstatus transaktionsstatus",
 }
-"""The names of columns that banks use, without what is not a letter; the first that is there
-counts."""
+"""The names of columns that banks use, folded, without what is not a letter; the first that is
+there counts."""
+KINDS: Final = (
+    "typ type art umsatzart umsatztyp buchungsart buchungsschluessel bewegungstyp vorgang "
+    "transaktionstyp transaktionsart transactiontype transactionkind mutatiesoort soort "
+    "code internetransactiecode globaletransactiecode subcategory causale mezzo tipo "
+    "tipooperazione tipomovimento tipodeoperacion operation typeoperation typedoperation nature "
+    "transactie"
+)
+"""Names of columns that say by which way money moved: what is not known there counts only where
+nothing else in the file tells money in from money out."""
+FREE: Final = (
+    # texts, and names
+    "text zweck betreff hinweis notiz note bemerk comment kommentar memo stichwort beschreib "
+    "descri omschri mededel concepto observ libelle label intitule detail dettagli motif causal "
+    "communic comunic narrative suggest supplier merchant haendler counterpar controp contrap "
+    "tegen empfaeng auftrag beguenst partner payee payer name nombre naam nom nome titular intest "
+    "ordinant benefici remit absender sender mail telefon adres land country pais plaats datos "
+    "emoji imagen product produkt "
+    # accounts, references, and categories
+    "konto iban bic swift account compte cuenta conto rekening blz sortcode bank banque banca "
+    "banco card karte carte carta tarjeta referen riferimento nummer number numero mandat creditor "
+    "glaeubiger sammler kenmerk transaktionscode kategor categor rubri gruppe moneymap merkmal "
+    "gekennzeichnet geteilt attachment receipt pointage highlight favorit "
+    # balances, times, fees, and sums beside the amount
+    "saldo balance solde date datum fecha data zeit zone time uhr wert valor kurs rate koers tasso "
+    "cambio gebuehr entgelt fee commission spesen original ursprung oorspr local foreign fremd "
+    "source exchange instr"
+)
+"""Parts of the names of columns that are not judged."""
+SIGNS: Final = "soll haben debet debit debe dare avere direction richtung sens vorzeichen afbij"
+"""Parts of the names of columns that are judged, whatever else they say."""
 MOST_LINES: Final = 5_000
+LONGEST_LINE: Final = 100_000
+LINES_OF_A_CELL: Final = 20
 SEPARATORS: Final = ";,\t|"
 MOST_COLUMNS: Final = 200
 HEAD_WITHIN: Final = 40
 """Rows at the begin, among which the names of columns are looked for."""
-PENDING: Final = frozenset({"vorgemerkt", "umsatz vorgemerkt", "offen", "pending"})
-DAYS: Final = ("%d-%m-%Y", "%d-%m-%y", "%Y-%m-%d", "%m-%d-%Y", "%m-%d-%y")
-LETTERS: Final = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ı": "i", "ł": "l", "ø": "o"}
+MOST_WORDS: Final = 3
+"""Words of a cell that may be a mark; more are a text."""
+DAYS: Final = (
+    *("%d-%m-%Y", "%d-%m-%y", "%Y-%m-%d", "%m-%d-%Y", "%m-%d-%y"),
+    *("%Y%m%d", "%d-%b-%Y", "%d-%b-%y"),
 )
-"""How banks write letters that they do not have."""
-_UNIT: Final = re.compile(r"\(.*?\)| in [A-Z]{3}$")
+_DAY: Final = re.compile(
+    r"[0-9]{8}(?![0-9])|[0-9]{1,4}([-./ ])(?:[0-9]{1,2}|[A-Za-z]{3})\1[0-9]{2,4}(?![0-9])"
+)
+_CENTS: Final = re.compile(r"[0-9][.,][0-9]{2}(?![0-9])")
+_UNIT: Final = re.compile(r"\(([^()]*+)\)| in ([A-Z]{3})$| (EUR|CHF|GBP)$")
 """What stands behind the name of a column, such as its currency."""
 _RETURN: Final = re.compile(
-    r"r(?:ü|ue)ck(?:lastschrift|buchung|gabe|zahlung|weisung)|retoure|storn|zur(?:ü|ue)ckgewiesen"
-    r"|returned|chargeback|reversal",
+    r"r(?:ü|ue)ck(?:lastschrift|buchung|gabe|weisung)|retoure|storn|zur(?:ü|ue)ckgewiesen"
+    r"|returned|chargeback|reversal|unpaid|impay|rejet|devol|impagad|insolut|(r(?:ü|ue)ckzahlung)",
     re.IGNORECASE,
 )
+"""What a bank writes to a payment that it takes back; the last word may also be the owner's."""
+_NO_TABLE: Final = Told("this is no file of account movements; give CSV or CAMT.053 of your bank")
+
+
+_Found = tuple[bool, int, int, str, BankTable]
+_NOTHING: Final[_Found] = (False, 0, 0, "", BankTable())
+
+
+class _Role(Enum):
+    """How the cells of a column are judged."""
+
+    DAY = "day"
+    STATE = "state"
+    CURRENCY = "currency"
+    KIND = "kind"
+    AMOUNT = "amount"
+    OTHER = "other"
 
 
 def read_table(content: bytes, chosen: Columns, kept: Mapping[str, Columns]) -> BankFile:
     """Read a file. `chosen` are columns by what they are, `kept` those that were chosen for a head
     with this digest. Raises BankFileProblem."""
-    text = _decoded(content)
+    text = _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") > MOST_LINES:
         words = Told("there are more than {1} lines; divide the file", MOST_LINES)
         raise BankFileProblem(words)
+    lines = text.split("\n")
+    if max(map(len, lines)) > LONGEST_LINE:
+        raise BankFileProblem(_NO_TABLE)
     # Above its table, a bank writes what it wants.
-    table = max(
-        _tables(text, chosen, kept),
-        key=lambda one: (one.is_readable, sum(map(bool, one.head))),
-        default=BankTable(),
-    )
-    if sum(map(bool, table.head)) < 2:
-        words = Told("this is no file of account movements; give CSV or CAMT.053 of your bank")
-        raise BankFileProblem(words)
+    found: list[_Found] = []
+    for separator in SEPARATORS:
+        rows: list[Sequence[str]] = []
+        with suppress(BankFileProblem):
+            rows += [row for _number, row in islice(_rows(lines, separator), HEAD_WITHIN)]
+        for head in rows:
+            columns = {**_columns(head), **(chosen or kept.get(digest_of(head), {}))}
+            table = BankTable(head, columns)
+            cells = sum(map(bool, head))
+            found.append((table.is_readable, cells, -len(found), separator, table))
+    is_readable, cells, _place, separator, table = max(found, default=_NOTHING)
+    if cells < 2:
+        raise BankFileProblem(_NO_TABLE)
+
+    all_rows = [*_rows(lines, separator)]
+    places = [place for place, (_number, row) in enumerate(all_rows, 1) if row == table.head]
+    table = table._replace(rows=all_rows[places[0] :])
+    if not is_readable and _is_payment(table.head):
+        # There are no names of columns, and this is the first payment.
+        names = [str(place) for place in range(1, max(len(row) for _, row in all_rows) + 1)]
+        table = BankTable(names, chosen, all_rows, is_named=False)
     if table.is_readable:
         return _read(table)
-    if chosen:
+    if chosen and table.is_named:
         raise BankFileProblem(Told("this file has not all of these columns"))
     return BankFile((), table=table)
 
@@ -87,37 +187,106 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _tables(text: str, chosen: Columns, kept: Mapping[str, Columns]) -> Iterator[BankTable]:
-    """Yield each line that may be the head of a table, with the rows below it."""
-    for separator in SEPARATORS:
-        # A quotation mark that is never closed would swallow payments: then nothing is read.
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        rows: list[tuple[int, list[str]]] = []
-        with suppress(csv.Error):
-            for row in reader:
-                cells = [cell.strip() for cell in row[:MOST_COLUMNS]]
-                if any(cells):
-                    rows.append((reader.line_num, cells))
-            for place, (_number, head) in enumerate(rows[:HEAD_WITHIN], 1):
-                columns = {**_columns(head), **(chosen or kept.get(digest_of(head), {}))}
-                yield BankTable(head, columns, rows[place:])
+def _rows(lines: Sequence[str], separator: str) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield rows that are not empty, with the number of their last line. Raises BankFileProblem for
+    a quotation mark that is never closed: it would swallow payments."""
+    begun: list[str] = []
+    for number, line in enumerate(lines, 1):
+        begun.append(line)
+        cells = _cells("\n".join(begun), separator)
+        if cells is not None:
+            begun = []
+            if any(cells):
+                yield number, cells
+        elif len(begun) > LINES_OF_A_CELL or number == len(lines):
+            first = number - len(begun) + 1
+            raise BankFileProblem(Told("line {1}: a quotation mark is not closed", first))
+
+
+def _cells(line: str, separator: str) -> Sequence[str] | None:
+    """Return the cells of a row, None if one of them goes on in the next line.
+
+    Some banks leave a quotation mark within a text as it is, so a mark closes a cell only before a
+    separator.
+    """
+    cells: list[str] = []
+    cell: str | None = None
+    for piece in line.split(separator, MOST_COLUMNS):
+        cell = (piece if cell is None else f"{cell}{separator}{piece}").strip()
+        if not cell.startswith('"'):
+            cells.append(cell[:LONGEST])
+            cell = None
+            continue
+        inner = cell[1:-1]
+        is_even = cell.count('"') % 2 == 0
+        ends = len(cell) > 1 and (len(cell) - len(cell.rstrip('"'))) % 2 == 1
+        is_plain = '"' not in inner.replace('""', "")
+        # A text of several lines is written well, or it is none.
+        if (is_even and ends and is_plain) if "\n" in cell else (is_even or ends):
+            text = inner if cell.endswith('"') else cell
+            cells.append(text.replace('""', '"').strip()[:LONGEST])
+            cell = None
+    return cells if cell is None else None
 
 
 def _columns(head: Sequence[str]) -> dict[str, str]:
     """Return the column of each field that the names of columns show."""
     names: dict[str, str] = {}
     for name in head:
-        bare = _UNIT.sub("", name).casefold().translate(LETTERS)
-        names.setdefault(re.sub(r"[^a-z]", "", bare), name)
+        names.setdefault(_bare(name), name)
     found: dict[str, str] = {}
-    for field, guesses in GUESSES.items():
-        for guess in guesses.split():
+    for field, guesses in _GUESSES.items():
+        for guess in guesses:
             if guess in names:
                 found.setdefault(field, names[guess])
     # Where what came in has a column of its own, that is the amount.
     if "credit" in found:
         found.setdefault("amount", found["credit"])
     return found
+
+
+def _bare(name: str) -> str:
+    return letters_of(_UNIT.sub("", name))
+
+
+_GUESSES: Final = {
+    field: [letters_of(guess) for guess in guesses.split()] for field, guesses in GUESSES.items()
+}
+_TEXTS: Final = frozenset(
+    guess for field in ("day", "name", "text", "iban", "account") for guess in _GUESSES[field]
+)
+_KINDS: Final = frozenset(letters_of(name) for name in KINDS.split())
+_FREE: Final = [letters_of(part) for part in FREE.split()]
+
+
+def _is_payment(row: Sequence[str]) -> bool:
+    """Whether a row has a day and an amount, so that it is no names of columns."""
+    others = [cell for cell in row if not _DAY.match(cell)]
+    return len(others) < len(row) and any(map(_CENTS.search, others))
+
+
+def _roles(table: BankTable) -> Mapping[int, _Role]:
+    """Return how the cells of each column are judged that are no texts."""
+    columns = table.columns
+    roles: dict[int, _Role] = {}
+    for place, name in enumerate(table.head):
+        bare = _bare(name)
+        field = next((one for one, column in columns.items() if column == name), None)
+        if field in ("name", "text", "iban", "account", "amount", "credit", "debit"):
+            continue
+        if field in ("day", "currency", "state"):
+            roles[place] = _Role(field)
+        elif bare in _KINDS:
+            roles[place] = _Role.KIND
+        elif bare in _GUESSES["amount"]:
+            roles[place] = _Role.AMOUNT
+        elif any(part in bare for part in SIGNS.split()) or not (
+            bare in _TEXTS or any(part in bare for part in _FREE)
+        ):
+            roles[place] = _Role.OTHER
+    for place in range(len(table.head), MOST_COLUMNS):
+        roles[place] = _Role.OTHER
+    return roles
 
 
 def _read(table: BankTable) -> BankFile:
@@ -127,42 +296,134 @@ def _read(table: BankTable) -> BankFile:
         if field in table.columns:
             place = table.head.index(table.columns[field])
         cells[field] = [" ".join("".join(row[place : place + 1]).split()) for _n, row in table.rows]
-    unit = re.search(r"(?:\(| in )([A-Z]{3})(?:\)|$)", table.columns["amount"])
-    currency = unit[1] if unit is not None else ""
+    if len({*cells["iban"]}) == 1 < len({*cells["name"]}):
+        cells["iban"] = [""] * len(table.rows)  # it is the own account
+    heading = _UNIT.search(table.columns["amount"])
+    unit = "" if heading is None else currency_in(heading[1] or heading[2] or heading[3])
     days = _days(cells["day"])
-    outgoing = [f"-{cell.strip('-')}" for cell in cells["debit"]]
-    amounts = _amounts(cells["amount"], cells["credit"], outgoing)
+    sums, is_signed = _sums(table.columns, cells)
+    notation = Notation([one.number for found in sums for one in found])
+    roles = _roles(table)
 
     lines: list[BankLine] = []
     unread: list[int] = []
     pending = 0
     for place, (number, row) in enumerate(table.rows):
-        day, amount = days[place], amounts[place]
-        if PENDING.intersection(cell.casefold() for cell in row):
+        day, found = days[place], sums[place]
+        if day is None and not found:
+            continue
+        beside = _beside(roles, row, is_signed=is_signed)
+        if Mark.NOT_BOOKED in beside.marks:
             pending += 1
-        elif day is not None and amount is not None:
-            # Some banks write amounts without a sign, and in a cell of its own S for what went out.
-            amount = -abs(amount) if "S" in row else amount
-            line = BankLine(
-                day,
-                amount,
-                cells["currency"][place].upper() or currency,
-                cells["name"][place],
-                cells["iban"][place],
-                cells["text"][place],
-                cells["account"][place],
-                is_return=amount < 0 and _RETURN.search(" ".join(row)) is not None,
-            )
-            lines.append(line)
-        elif day is not None or amount is not None:
+            continue
+        amounts = [notation.amount(one.number) for one in found]
+        if day is None or not amounts or None in amounts:
             unread.append(number)
+            continue
+
+        read = [(one, abs(amount)) for one, amount in zip(found, amounts, strict=True) if amount]
+        amount, code, doubts = _judged(read, beside, notation, unit)
+        if "state" in table.columns and meaning(cells["state"][place]) is not Mark.BOOKED:
+            doubts.append(cells["state"][place] or table.columns["state"])
+        returned = _RETURN.search(" ".join(row)) if amount < 0 else None
+        if returned is not None:
+            doubts.append(returned[1] or "")
+        line = BankLine(
+            day,
+            amount,
+            code,
+            cells["name"][place],
+            cells["iban"][place],
+            cells["text"][place],
+            cells["account"][place],
+            is_return=returned is not None,
+            doubt=next(filter(None, doubts), ""),
+        )
+        lines.append(line)
     return BankFile(lines, pending, tuple(unread), table)
+
+
+def _sums(
+    columns: Columns, cells: Mapping[str, Sequence[str]]
+) -> tuple[Sequence[Sequence[Sum]], bool]:
+    """Return what the amounts of each row say, and whether they tell money in from money out."""
+    fields = ["amount", "credit", "debit"]
+    is_divided = columns["amount"] == columns.get("credit")
+    if is_divided:
+        fields.remove("amount")
+    found: list[list[Sum]] = [[] for _ in cells["amount"]]
+    is_signed = is_divided
+    for field in fields:
+        for row, cell in zip(found, cells[field], strict=True):
+            one = sum_in(cell)
+            if one is None:
+                continue
+            is_signed = is_signed or bool(one.marks)
+            if field == "debit":
+                one = one._replace(marks=frozenset({Mark.OUT}))
+            elif field == "credit" and not one.marks:
+                one = one._replace(marks=frozenset({Mark.IN}))
+            row.append(one)
+    return found, is_signed
+
+
+class _Beside(NamedTuple):
+    """What a row says beside its amount: marks with their cells, currencies, other amounts, and
+    what was not understood."""
+
+    marks: dict[Mark, str]
+    codes: list[str]
+    numbers: list[str]
+    doubts: list[str]
+
+
+def _beside(roles: Mapping[int, _Role], row: Sequence[str], *, is_signed: bool) -> _Beside:
+    """Return what the judged cells of a row say."""
+    said = _Beside({}, [], [], [])
+    wordless = (_Role.AMOUNT, _Role.OTHER) if is_signed else (_Role.AMOUNT, _Role.OTHER, _Role.KIND)
+    for place, cell in enumerate(row):
+        role = roles.get(place)
+        if role is None or not cell:
+            continue
+        mark, code, number = meaning(cell), currency_in(cell), sum_in(cell)
+        is_word = number is None and len(cell) <= LONGEST_MARK and len(cell.split()) <= MOST_WORDS
+        if mark is not None:
+            said.marks[mark] = cell
+        elif role is _Role.CURRENCY or (code and role is _Role.OTHER):
+            said.codes.append(code or currency_in(cell.upper()) or cell)
+        elif role is _Role.AMOUNT and number is not None:
+            said.numbers.append(number.number)
+        elif role in wordless and is_word:
+            said.doubts.append(cell)
+    return said
+
+
+def _judged(
+    read: Sequence[tuple[Sum, Decimal]], beside: _Beside, notation: Notation, unit: str
+) -> tuple[Decimal, str, list[str]]:
+    """Return the amount of a row with its sign, its currency, and what was not understood. Where
+    each direction has a column of its own, the other one may say 0, which was not read."""
+    amount = read[0][1] if read else Decimal(0)
+    marks = {*beside.marks}.union(*(one.marks for one, _amount in read))
+    codes = {one.currency for one, _amount in read} | {*beside.codes, unit}
+    codes.discard("")
+    doubts = [one.doubt for one, _amount in read] + beside.doubts
+    if marks >= {Mark.IN, Mark.OUT}:
+        doubts += [*beside.marks.values(), "+ -"]
+    others = {notation.amount(text) for text in beside.numbers} | {one for _sum, one in read}
+    if others - {amount}:
+        doubts.append(" / ".join(sorted(map(str, {*others, amount}))))
+    if len(codes) > 1:
+        doubts.append(" / ".join(sorted(codes)))
+    return -amount if Mark.OUT in marks else amount, min(codes, default=""), doubts
 
 
 def _days(cells: Sequence[str]) -> Sequence[date | None]:
     """Return days as most cells of a column write them, None where there is none."""
-    bare = [re.sub(r"[^\d./-].*", "", cell) for cell in cells]
-    written = [re.sub(r"[./]", "-", text) for text in bare]
+    written: list[str] = []
+    for cell in cells:
+        found = _DAY.match(cell)
+        written.append("" if found is None else re.sub("[./ ]", "-", found[0]))
     read = [[_day(text, notation) for text in written] for notation in DAYS]
     return max(read, key=lambda days: len(days) - days.count(None))
 
@@ -172,26 +433,3 @@ def _day(text: str, notation: str) -> date | None:
         return datetime.strptime(text, notation).replace(tzinfo=UTC).date()
     except ValueError:
         return None
-
-
-def _amounts(*columns: Sequence[str]) -> Sequence[Decimal | None]:
-    """Return the first amount of each row, None where there is none, in the notation that the
-    columns show. A mark that is misread would make it a hundred times more: then there is none."""
-    rows = [
-        [re.sub(r"[^\d.,'+-]", "", cell.replace("−", "-")) for cell in row]
-        for row in zip(*columns, strict=True)
-    ]
-    text = "\n".join(chain.from_iterable(rows))
-    marks = re.findall(r"([.,])\d\d?-?$", text, re.MULTILINE)
-    decimal, thousands = ",." if marks.count(",") >= marks.count(".") else ".,"
-    digits = rf"\d{{1,15}}|\d{{1,3}}(?:[{thousands}']\d{{3}}){{1,4}}"
-    notation = re.compile(rf"[+-]?(?:{digits})(?:[{decimal}]\d{{1,5}})?-?")
-    found: list[Decimal | None] = []
-    for row in rows:
-        cell = next(filter(notation.fullmatch, row), None)
-        amount = None
-        if cell is not None:
-            bare = re.sub(rf"[{thousands}'+-]", "", cell)
-            amount = Decimal(bare.replace(decimal, ".")) * (-1 if "-" in cell else 1)
-        found.append(amount)
-    return found

@@ -136,12 +136,12 @@ def test_a_file_that_declares_entities_is_refused(declared: str) -> None:
         (b"\r\n:20:STARTUMSE\r\n:25:12030000/202053", "MT940"),
         (b"{1:F01BYLADEM1001}", "MT940"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel"),
-        (camt().replace("camt.053.001.08", "camt.052.001.08").encode(), r"camt\.052\.001\.08"),
-        (camt().replace("camt.053.001.08", "camt.054.001.08").encode(), r"camt\.054\.001\.08"),
-        (camt().replace("camt.053.001.08", "camt.053.001.13").encode(), r"camt\.053\.001\.13"),
+        (camt().replace("camt.053.001.08", "camt.056.001.08").encode(), r"camt\.056\.001\.08"),
+        (camt().replace("camt.053.001.08", "pain.001.001.03").encode(), r"pain\.001\.001\.03"),
         (b"<html><body>Log in</body></html>", "html"),
         (camt(entry("5.00"))[:-30].encode(), "damaged"),
         (b"<a>" * 500_001, "too large"),
+        (camt("<Ntry>" * 4000, "</Ntry>" * 4000).encode(), "too deeply"),
         *[(camt(entry(text)).encode(), "no amount") for text in ("five", "NaN", "1E9", "9" * 30)],
         (
             camt(entry("5.00"))

@@ -85,6 +85,33 @@ def test_forty_lines_are_entered_with_few_taps(tmp_path: Path) -> None:
         assert "Nothing was done." in page.words
 
 
+def test_a_return_of_a_paid_statement_opens_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    text = bill_sixteen(path)
+    returned = (
+        "Buchungstag;Name;Verwendungszweck;Betrag\n"
+        "05.04.2026;Anna Meier;Rücklastschrift Abrechnung 1;-6,41\n"
+        "05.04.2026;Ben Meier;Rücklastschrift Abrechnung 2;-9,32\n"
+    )
+    with serving(path) as server:
+        browser = Browser(server)
+        page = browser.upload(browser.get(FORM).form(FORM), text.encode())
+        browser.send(page.form("/do/post/admin/bank-lines"))
+        page = browser.upload(browser.get(FORM).form(FORM), returned.encode())
+        assert "Sure: 1" in page.words
+        assert "the bank took this back" in page.words
+        # The second one took a fee, which nobody is asked for unless the owner says so.
+        assert "The bank took 2.50 EUR for it: the household bears that" in page.words
+        form = page.form("/do/post/admin/bank-lines")
+        page = browser.send(form, **{"lines[1].to": "statement:2"})
+        assert "Entered: 2" in page.words
+        opened = server.query(
+            "SELECT number, asked - paid FROM settlement "
+            "JOIN statement ON statement.id = statement_id WHERE paid < asked ORDER BY number"
+        )
+        assert opened == [(1, 641), (2, 682)]
+
+
 def test_columns_are_chosen_once(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     bill_sixteen(path)

@@ -195,8 +195,8 @@ def add_facts(books: Books, station: Station) -> None:
     closed_statement(books)
     of_terms = "account_id, kind, limit_amount, since, set_by, reason"
     add(f"INSERT INTO wallet_terms ({of_terms}) VALUES (1, 'prepaid', 0, '', '', '')")
-    of_lines = "digest, ledger_id, payer, decided_at, decided_by"
-    add(f"INSERT INTO bank_line ({of_lines}) VALUES ('d', 1, 'p', '', 'anna')")
+    of_lines = "digest, ledger_id, payer, decided_at, decided_by, reference"
+    add(f"INSERT INTO bank_line ({of_lines}) VALUES ('d', 1, 'p', '', 'anna', 'r')")
     add("INSERT INTO vehicle (name, created_at, created_by, updated_at) VALUES ('Car', '', '', '')")
     of_prices = "account_id, vehicle_id, month, way, currency, chosen_at, chosen_by"
     add(f"INSERT INTO car_price ({of_prices}) VALUES (1, 1, '2026-10', 'bill', 'EUR', '', 'anna')")

@@ -43,11 +43,9 @@ class Bank:
     async def read(self, content: str, **query: str) -> Any:
         return await self.site.call(READ, body=content.encode(), query=query, role=Role.OPERATOR)
 
-    async def take(self, lines: Sequence[Any], *, rest: bool = False) -> Any:
-        taken = [
-            {name: line[name] for name in ("key", "day", "amount", "text", "payer", "to")}
-            for line in lines
-        ]
+    async def take(self, lines: Sequence[Any], *, rest: bool = False, fee: int = 0) -> Any:
+        names = ("key", "day", "amount", "text", "payer", "to", "reference")
+        taken = [{**{name: line[name] for name in names}, "fee": fee} for line in lines]
         body = {"lines": taken, "rest": rest}
         return await self.site.call(TAKE, body=body, role=Role.OPERATOR)
 
@@ -109,20 +107,98 @@ async def test_what_is_sure_is_proposed_and_entered_once(bank: Bank) -> None:
 async def test_two_equal_lines_are_two_payments(bank: Bank) -> None:
     found = await bank.read(HEAD + row("6,00", "Abrechnung 1") * 2)
     assert [line["to"] for line in found["lines"]] == ["statement:1", "statement:1"]
-    assert [line["is_sure"] for line in found["lines"]] == [True, True]
+    # Each is a part of what is open.
+    assert [line["is_sure"] for line in found["lines"]] == [False, False]
     assert (await bank.take(found["lines"]))["entered"] == 2
     assert sum(entry[2] for entry in bank.entries) == 1200
+    again = await bank.read(HEAD + row("6,00", "Abrechnung 1") * 3)
+    assert [line["state"] for line in again["lines"]] == ["entered", "entered", "open"]
+    assert again["lines"][2]["seems_entered"]
 
 
-async def test_a_month_in_another_format_is_not_proposed_twice(bank: Bank) -> None:
+async def test_a_month_in_another_format_is_not_entered_twice(bank: Bank) -> None:
     text = HEAD + row("12,00", "Abrechnung 1", day="02.03.2026")
     await bank.take((await bank.read(text))["lines"])
-    same = camt(entry("12.00", details("Anna", "Abrechnung 1")), entry("1.00"))
+    paid = details("Anna", "Abrechnung 1")
+    same = camt(entry("12.00", paid), entry("1.00"))
     seen, other = (await bank.read(same))["lines"]
+    assert (seen["state"], other["state"]) == ("entered", "open")
+    # What the bank wrote in other words is asked for, and names the earlier one.
+    seen, other = (await bank.read(same.replace("Abrechnung 1", "ABR 1")))["lines"]
     assert (seen["state"], seen["account"], seen["is_sure"]) == ("open", ANNA, False)
     assert (seen["seems_entered"], other["seems_entered"]) == (True, False)
     # The owner knows better.
     assert (await bank.take([{**seen, "to": "account:1"}]))["entered"] == 1
+
+
+async def test_an_entry_is_known_again_by_the_reference_of_the_bank(bank: Bank) -> None:
+    """A report of the day and the statement of the night tell it in different words."""
+    report = camt(entry("12.00", details("Anna", "Abrechnung 1"))).replace("053", "052")
+    report = report.replace("Stmt>", "Rpt>")
+    await bank.take((await bank.read(report))["lines"])
+    again = entry("12.00", details("ANNA M.", "Abrechn"))
+    other = entry("12.00", details("Anna", "Abrechnung 1")).replace("00931", "00932")
+    found = (await bank.read(camt(again, other)))["lines"]
+    assert [line["state"] for line in found] == ["entered", "open"]
+    assert (found[1]["seems_entered"], found[1]["is_sure"]) == (True, False)
+    # Alone in its file, it is no less a payment of its own.
+    (alone,) = (await bank.read(camt(other)))["lines"]
+    assert alone == found[1]
+    await bank.take([{**alone, "to": "account:1"}])
+    assert [line["state"] for line in (await bank.read(camt(other, again)))["lines"]] == [
+        "entered",
+        "entered",
+    ]
+
+
+async def test_a_day_ahead_of_today_is_not_booked(bank: Bank) -> None:
+    found = await bank.read(HEAD + row("12,00", "Abrechnung 1", day="02.04.2037"))
+    assert (found["lines"], found["pending"]) == ([], 1)
+
+
+async def test_what_is_not_understood_is_shown_and_never_sure(bank: Bank) -> None:
+    for code in ("XYZ", "?"):
+        (line,) = (await bank.read(HEAD + row("12,00", "Abrechnung 1", code=code)))["lines"]
+        assert (line["state"], line["to"], line["is_sure"]) == ("open", "statement:1", False)
+        assert line["doubt"] == code
+
+
+async def test_the_columns_of_a_file_without_names_are_not_kept(bank: Bank) -> None:
+    text = "02.04.2026;Abrechnung 1;12,00\n03.04.2026;Abrechnung 2;6,00\n"
+    found = await bank.read(text)
+    assert (found["head"], found["lines"]) == (["1", "2", "3"], [])
+    assert found["sample"][0] == ["02.04.2026", "Abrechnung 1", "12,00"]
+    found = await bank.read(text, day="1", amount="3", text="2")
+    assert [line["to"] for line in found["lines"]] == ["statement:1", "statement:2"]
+    assert not bank.books.count("bank_columns")
+
+
+async def test_a_household_does_not_bear_the_fee_of_a_return_unasked(bank: Bank) -> None:
+    paid = details("Anna", "Abrechnung 1")
+    await bank.take((await bank.read(camt(entry("12.00", paid))))["lines"])
+    more = '<AmtDtls><InstdAmt><Amt Ccy="EUR">12.00</Amt></InstdAmt></AmtDtls><RtrInf/>'
+    returned = camt(entry("17.00", details("Anna", "Abrechnung 1", more=more), side="DBIT"))
+    (line,) = (await bank.read(returned))["lines"]
+    assert (line["amount"], line["fee"], line["to"], line["is_sure"]) == (
+        *(-1200, 500),
+        *("statement:1", True),
+    )
+    await bank.take([line])
+    assert [entry[1:3] for entry in bank.entries[1:]] == [("chargeback", -1200)]
+    assert (await bank.read(returned))["lines"][0]["state"] == "entered"
+
+
+async def test_the_fee_of_a_return_is_charged_on_as_it_is(bank: Bank) -> None:
+    await bank.take((await bank.read(HEAD + row("12,00", "Abrechnung 1")))["lines"])
+    text = HEAD + row("-15,50", "Rücklastschrift Abrechnung 1", day="05.04.2026")
+    (line,) = (await bank.read(text))["lines"]
+    assert (line["amount"], line["fee"], line["is_sure"]) == (-1200, 350, False)
+    await bank.take([line], fee=350)
+    assert [entry[1:4] for entry in bank.entries[1:]] == [
+        ("chargeback", -1200, "2026-04-05"),
+        ("correction", -350, "2026-04-05"),
+    ]
+    assert (await bank.read(text))["lines"][0]["state"] == "entered"
 
 
 async def test_a_line_that_is_nobodys_is_not_asked_for_again(bank: Bank) -> None:
@@ -199,7 +275,7 @@ async def test_chosen_columns_are_kept_for_the_next_file(bank: Bank) -> None:
 
 
 async def test_what_is_no_file_of_a_bank_is_refused_in_words(bank: Bank) -> None:
-    for content in ("%PDF-1.7", ":20:STARTUMSE", "", camt().replace("053", "052")):
+    for content in ("%PDF-1.7", ":20:STARTUMSE", "", camt().replace("053", "056")):
         with pytest.raises(Problem) as caught:
             await bank.read(content)
         assert caught.value.status == 422

@@ -4,8 +4,9 @@ decided before, and the columns that were chosen."""
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.bank.matching import BookedSum, Books, UnpaidStatement
 from levity_trio.billing.statement import printed_number
@@ -25,12 +26,13 @@ _PAYMENTS: Final = (
 )
 _PREFIXES: Final = "SELECT DISTINCT number_prefix FROM biller WHERE number_prefix IS NOT NULL"
 _DECIDED: Final = (
-    "SELECT digest, CASE WHEN ledger_id IS NULL THEN 'nobody' ELSE 'entered' END FROM bank_line"
+    "SELECT digest, CASE WHEN ledger_id IS NULL THEN 'nobody' ELSE 'entered' END, reference "
+    "FROM bank_line ORDER BY decided_at, digest"
 )
 _KNOWN: Final = (
     "SELECT payer, account_id FROM bank_line "
     "JOIN ledger ON ledger.id = ledger_id "
-    "WHERE payer IS NOT NULL ORDER BY ledger_id"
+    "WHERE payer IS NOT NULL"
 )
 
 
@@ -41,18 +43,28 @@ def books(db: Database) -> Books:
     for account, number, prefix, amount in rows(_OPEN, ()):
         printed = printed_number(prefix, str(number)) or ""
         unpaid.append(UnpaidStatement(account=account, number=number, printed=printed, open=amount))
+    known: dict[str, set[int]] = defaultdict(set)
+    for payer, account in rows(_KNOWN, ()):
+        known[payer].add(account)
     return Books(
         names=dict(rows("SELECT id, name FROM account ORDER BY name", ())),
         open=unpaid,
         payments=[BookedSum(*row) for row in rows(_PAYMENTS, ())],
         prefixes=[prefix for (prefix,) in rows(_PREFIXES, ())],
-        known=dict(rows(_KNOWN, ())),
+        known=known,
     )
 
 
-def decided_lines(db: Database) -> Mapping[str, str]:
-    """Return the states of lines that were decided before, by their keys."""
-    return dict(rows_of(db)(_DECIDED, ()))
+class DecidedBefore(NamedTuple):
+    """How a line was decided before, and the bank's own reference."""
+
+    state: str
+    reference: str | None
+
+
+def decided_lines(db: Database) -> Mapping[str, DecidedBefore]:
+    """Return how lines were decided before, by their keys."""
+    return {key: DecidedBefore(*row) for key, *row in rows_of(db)(_DECIDED, ())}
 
 
 def kept_columns(db: Database) -> Mapping[str, Mapping[str, str]]:

@@ -17,8 +17,8 @@ from levity_trio.told import Told
 
 NOBODY: Final = "nobody"
 _ADD: Final = (
-    "INSERT INTO bank_line (digest, ledger_id, payer, decided_at, decided_by) "
-    "VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO bank_line (digest, ledger_id, payer, decided_at, decided_by, reference) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
 )
 _KEEP: Final = (
     "INSERT INTO bank_columns (head, columns, set_at, set_by) VALUES (?, ?, ?, ?) "
@@ -29,7 +29,7 @@ _KEEP: Final = (
 
 class DecidedLine(NamedTuple):
     """A line and whose it is: `statement:` or `account:` with its number, or `nobody`. `amount` is
-    in minor units."""
+    in minor units; `fee` is what a bank asked for a return, and the household is to bear."""
 
     key: str
     day: str
@@ -37,6 +37,8 @@ class DecidedLine(NamedTuple):
     text: str
     payer: str | None
     to: str
+    reference: str | None = None
+    fee: int = 0
 
 
 @record
@@ -57,10 +59,15 @@ def take(db: UnitOfWork, lines: Sequence[DecidedLine], at: str, by: str) -> Take
             continue
         if line.to == NOBODY:
             nobodys += 1
-            db.execute(_ADD, (line.key, None, None, at, by))
+            db.execute(_ADD, (line.key, None, None, at, by, line.reference))
             continue
-        number = enter(db, _entry(db, line, at, by)).id
-        db.execute(_ADD, (line.key, number, line.payer, at, by))
+        entry = _entry(db, line, at, by)
+        number = enter(db, entry).id
+        db.execute(_ADD, (line.key, number, line.payer, at, by, line.reference))
+        if line.fee:
+            # Outside of any bill, and without tax: it is what the bank took.
+            fee = entry._replace(kind=LedgerKind.CORRECTION, amount=-line.fee, statement=None)
+            enter(db, fee)
         entered += 1
     return TakenLines(entered=entered, nobodys=nobodys)
 

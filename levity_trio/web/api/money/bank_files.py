@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Annotated, Final
 
 import trio
 from msgspec import Meta
 from msgspec.structs import asdict, astuple
 
-from levity_trio.bank import BankFile, BankFileProblem, BankLine, digest_of, keys, payer_of
+from levity_trio.bank import (
+    BankFile,
+    BankFileProblem,
+    BankLine,
+    digest_of,
+    keys,
+    payer_of,
+    reference_of,
+)
 from levity_trio.bank.matching import Matching, UnpaidStatement
 from levity_trio.bank.reading import MOST_BYTES, read
 from levity_trio.billing.ledger import LARGEST, exact_minor_units
@@ -26,6 +35,7 @@ from levity_trio.store.writes.money import bank_files as writes
 from levity_trio.store.writes.money.bank_files import NOBODY, DecidedLine, TakenLines
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, ClientInput, StreamedBody
+from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
@@ -66,7 +76,8 @@ class BankLineRow:
     `account` and `to` are the proposal: a household, and `statement:12`, `account:7`, or empty.
     `state`: open (to be decided), entered or nobody (decided before), debit, or currency (another
     one than the site's). One that seems entered has the day, amount and household of an earlier
-    payment.
+    payment. `doubt` is what was not understood of it. `fee` is what the bank took beside what came
+    back, `reference` a part of the digest of the bank's own.
     """
 
     key: str
@@ -81,13 +92,16 @@ class BankLineRow:
     to: str = ""
     is_sure: bool = False
     seems_entered: bool = False
+    fee: int = 0
+    reference: str | None = None
+    doubt: str = ""
 
 
 @record
 class BankFileRow:
     """What a file says. `columns` are those that were used, by what they are; without day and
-    amount nothing was read, and `sample` shows the first rows. `pending` movements are not booked
-    yet, and the lines `unread` have no day or no amount. `open` is what `households` owe."""
+    amount nothing was read, and `sample` shows the first rows. `pending` movements are not booked,
+    and the lines `unread` have no day or no amount. `open` is what `households` owe."""
 
     currency: str
     head: Sequence[str]
@@ -104,8 +118,8 @@ class BankFileRow:
 async def read_bank_file(
     request: TypedRequest[ColumnsQuery, AsyncGenerator[bytes, None]],
 ) -> BankFileRow:
-    """Read a bank's file (CSV or CAMT.053, also as ZIP), and propose whose its payments are.
-    Nothing is entered."""
+    """Read a bank's file (CSV or CAMT, also as ZIP), and propose whose its payments are. Nothing is
+    entered."""
     chosen = {name: column for name, column in asdict(request.query).items() if column}
     content = await content_of(request, MOST_BYTES)
     kept = await request.read(stored.kept_columns)
@@ -113,12 +127,12 @@ async def read_bank_file(
         file = await trio.to_thread.run_sync(read, content, chosen, kept)
     except BankFileProblem as problem:
         raise invalid("body", problem.args[0]) from None
-    if chosen and file.table.head:
+    if chosen and file.table.head and file.table.is_named:
         await request.write(writes.keep_columns, digest_of(file.table.head), file.table.columns)
-    return await request.read(_proposed, file=file)
+    return await request.read(_proposed, file=file, today=local_today(request.api))
 
 
-def _proposed(db: Database, file: BankFile) -> BankFileRow:
+def _proposed(db: Database, file: BankFile, today: date) -> BankFileRow:
     """Return a file with its lines beside what households owe. Raises Problem."""
     code = currency_of(rows_of(db))
     if code is None:
@@ -128,20 +142,35 @@ def _proposed(db: Database, file: BankFile) -> BankFileRow:
     decided = stored.decided_lines(db)
     matching = Matching(books)
     lines: list[BankLineRow] = []
-    for key, line in zip(keys(file.lines), file.lines, strict=True):
+    pending = file.pending
+    known = {key: one.reference for key, one in decided.items()}
+    for key, line in zip(keys(file.lines, known), file.lines, strict=True):
+        if line.day > today:
+            pending += 1
+            continue
         state = "open" if line.amount > 0 or line.is_return else "debit"
+        doubt = line.doubt
         if line.currency not in ("", code):
             state = "currency"
-        row = _row(key, line, code, decided.get(key, state))
-        if row.state == "open" and (found := matching.propose(line, row.amount)) is not None:
-            row = replace(row, **found._asdict())
+            # What is no currency may be any other mark.
+            if line.currency not in CURRENCIES:
+                state, doubt = "open", doubt or line.currency
+        if key in decided:
+            state = decided[key].state
+        row = replace(_row(key, line, code, state), doubt=doubt)
+        found = (
+            matching.propose(line._replace(doubt=doubt), row.amount) if state == "open" else None
+        )
+        if found is not None:
+            found = found._replace(fee=found.fee + row.fee)
+            row = replace(row, **found._asdict(), amount=row.amount - row.fee + found.fee)
         lines.append(row)
     return copied(
         BankFileRow,
         file.table,
         currency=code,
         columns=dict(file.table.columns),
-        pending=file.pending,
+        pending=pending,
         unread=file.unread,
         lines=lines,
         households=dict(books.names),
@@ -154,7 +183,7 @@ def _row(key: str, line: BankLine, code: str, state: str) -> BankLineRow:
     currency = line.currency or code
     try:
         unit = CURRENCIES.get(currency, CURRENCIES[code])
-        amount = exact_minor_units(line.amount.normalize(), unit)
+        amount, fee = (exact_minor_units(one.normalize(), unit) for one in (line.amount, line.fee))
     except ValueError as error:
         raise invalid("body", str(error)) from None
     return BankLineRow(
@@ -166,12 +195,17 @@ def _row(key: str, line: BankLine, code: str, state: str) -> BankLineRow:
         text=line.text,
         payer=payer_of(line.iban),
         state=state,
+        fee=fee,
+        reference=reference_of(line),
+        doubt=line.doubt,
     )
 
 
 class DecidedBody(ClientInput):
     """A line as it was proposed, and whose it is: `statement:12`, `account:7` (what is open
-    longest), or `nobody`, if it is no payment of a household. Empty: not decided yet."""
+    longest), or `nobody`, if it is no payment of a household. Empty: not decided yet. `fee` is what
+    a bank asked for a return and the household is to bear, without tax: it is its debt, beside the
+    bills."""
 
     key: Annotated[str, whole_text(pattern="^[0-9a-f]{64}$", words=Told("the key of a line"))]
     day: LocalDay
@@ -181,6 +215,8 @@ class DecidedBody(ClientInput):
     to: Annotated[
         str, whole_text(pattern=DECISIONS, words=Told("statement:12, account:7 or nobody"))
     ] = ""
+    reference: Annotated[str, Meta(max_length=64)] | None = None
+    fee: Annotated[int, Meta(ge=0, le=LARGEST, extra_json_schema=MINOR_UNITS)] = 0
 
 
 class DecidedLinesBody(ClientInput):
