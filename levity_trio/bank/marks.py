@@ -126,7 +126,7 @@ def sum_in(cell: str) -> Sum | None:
             marks.add(Mark.IN if sign == "+" else Mark.OUT)
     currency = doubt = ""
     for word in beside.split():
-        mark, code = meaning(word), currency_in(word)
+        mark, code = _MEANINGS.get(letters_of(word)), currency_in(word)
         if mark is not None:
             marks.add(mark)
         elif code and currency in ("", code):

@@ -39,16 +39,16 @@ GUESSES: Final[Mapping[str, str]] = {
     "wertstellung fvalor",
     "amount": "betrag umsatz amount bedrag transactiebedrag montant montantdeloperation "
     "montantoperation montantoperationeneuro importe importo brutto gross creditdebitamount "
-    "targetamountafterfees value",
+    "targetamount value",
     "credit": "haben gutschrift credit paidin moneyin creditamount credito crediteuros abono "
     "abonos haber ingreso ingresos avere accredito accrediti entrata entrate bij",
     "debit": "soll belastung lastschrift debit paidout moneyout debitamount debito debiteuros "
     "cargo cargos debe gasto gastos dare addebito addebiti uscita uscite af",
     "name": "zahlungspflichtiger namezahlungsbeteiligter beguenstigterzahlungspflichtiger "
-    "auftraggeberempfaenger auftraggeberbeguenstigter beguenstigterauftraggeber senderempfaenger "
-    "partnername payername sourcename auftraggeber empfaenger naamtegenpartij naamtegenrekening "
-    "naamomschrijving counterpartyname counterparty namecounterparty payee ordinante beneficiario "
-    "contrepartie contraparte controparte naam nombre nome name",
+    "empfaengerzahlungspflichtiger auftraggeberempfaenger auftraggeberbeguenstigter "
+    "beguenstigterauftraggeber senderempfaenger partnername payername sourcename auftraggeber "
+    "empfaenger naamtegenpartij naamtegenrekening naamomschrijving counterpartyname "
+    "counterparty namecounterparty payee ordinante beneficiario contrepartie contraparte controparte naam nombre nome name",
     "text": "verwendungszweck zahlungszweck paymentreference vorgangverwendungszweck betreff "
     "mededelingen mededeling omschrijving libelleoperation libelledeloperation detaildelecriture "
     "libelle label concepto observaciones descripcion descrizionecompleta descrizioneoperazione "
@@ -153,7 +153,8 @@ def read_table(content: bytes, chosen: Columns, kept: Mapping[str, Columns]) -> 
     for separator in SEPARATORS:
         rows: list[Sequence[str]] = []
         with suppress(BankFileProblem):
-            rows += [row for _number, row in islice(_rows(lines, separator), HEAD_WITHIN)]
+            for _number, row in islice(_rows(lines, separator), HEAD_WITHIN):
+                rows.append(row)
         for head in rows:
             columns = {**_columns(head), **(chosen or kept.get(digest_of(head), {}))}
             table = BankTable(head, columns)
@@ -172,7 +173,7 @@ def read_table(content: bytes, chosen: Columns, kept: Mapping[str, Columns]) -> 
         table = BankTable(names, chosen, all_rows, is_named=False)
     if table.is_readable:
         return _read(table)
-    if chosen and table.is_named:
+    if chosen:
         raise BankFileProblem(Told("this file has not all of these columns"))
     return BankFile((), table=table)
 
@@ -380,7 +381,7 @@ class _Beside(NamedTuple):
 def _beside(roles: Mapping[int, _Role], row: Sequence[str], *, is_signed: bool) -> _Beside:
     """Return what the judged cells of a row say."""
     said = _Beside({}, [], [], [])
-    wordless = (_Role.AMOUNT, _Role.OTHER) if is_signed else (_Role.AMOUNT, _Role.OTHER, _Role.KIND)
+    kinds: list[str] = []
     for place, cell in enumerate(row):
         role = roles.get(place)
         if role is None or not cell:
@@ -393,8 +394,12 @@ def _beside(roles: Mapping[int, _Role], row: Sequence[str], *, is_signed: bool) 
             said.codes.append(code or currency_in(cell.upper()) or cell)
         elif role is _Role.AMOUNT and number is not None:
             said.numbers.append(number.number)
-        elif role in wordless and is_word:
+        elif role is _Role.KIND and is_word:
+            kinds.append(cell)
+        elif role in (_Role.AMOUNT, _Role.OTHER) and is_word:
             said.doubts.append(cell)
+    if not is_signed and said.marks.keys().isdisjoint((Mark.IN, Mark.OUT)):
+        said.doubts.extend(kinds)
     return said
 
 

@@ -3,7 +3,9 @@
 import io
 import tracemalloc
 import zipfile
+from contextlib import suppress
 from decimal import Decimal
+from encodings.aliases import aliases
 
 import pytest
 
@@ -27,6 +29,68 @@ def test_a_statement_of_either_version_is_read(version: str) -> None:
     assert not first.is_return
     assert not second.is_return
     assert found.pending == 2
+
+
+@pytest.mark.parametrize("version", ["01", "03", "04", "06", "10", "13"])
+@pytest.mark.parametrize("kind", ["052 Rpt", "053 Stmt", "054 Ntfctn"])
+def test_reports_statements_and_advices_of_all_versions_are_read(version: str, kind: str) -> None:
+    number, name = kind.split()
+    paid = entry("76.05", details("Anna", "12"))
+    future = entry("5.00", status="FUTR")
+    text = camt(paid, future, version=version).replace("053", number).replace("Stmt>", f"{name}>")
+    found = read(text.encode(), {}, {})
+    assert [(line.name, line.amount, line.doubt) for line in found.lines] == [
+        ("Anna", Decimal("76.05"), "")
+    ]
+    assert found.pending == 1
+
+
+def test_an_entry_that_is_not_understood_is_a_question() -> None:
+    strange = entry("76.05", details("Anna", "12"))
+    for known, other in ((">CRDT<", ">PLUS<"), (">BOOK<", ">DONT<"), (">BOOK<", "><")):
+        (line,) = read(camt(strange.replace(known, other)).encode(), {}, {}).lines
+        assert line.doubt
+        assert line.amount == Decimal("76.05")
+
+
+def test_the_fee_of_a_return_is_no_part_of_it() -> None:
+    more = '<AmtDtls><InstdAmt><Amt Ccy="EUR">6.91</Amt></InstdAmt></AmtDtls><RtrInf/>'
+    (line,) = read(
+        camt(entry("11.91", details("Anna", "12", more=more), side="DBIT")).encode(), {}, {}
+    ).lines
+    assert (line.amount, line.fee) == (Decimal("-6.91"), Decimal("5.00"))
+    # In another currency, it is no part of that amount.
+    (line,) = read(
+        camt(
+            entry("11.91", details("Anna", "12", more=more.replace("EUR", "CHF")), side="DBIT")
+        ).encode(),
+        *({}, {}),
+    ).lines
+    assert (line.amount, line.fee) == (Decimal("-11.91"), 0)
+
+
+def test_parts_in_another_currency_or_direction_are_not_the_whole() -> None:
+    parts = [details("Anna", "12", "60.00"), details("Ben", "13", "40.00")]
+    for known, other in (
+        ('Ccy="EUR">40', 'Ccy="USD">40'),
+        ("40.00</Amt><CdtDbtInd>CRDT", "40.00</Amt><CdtDbtInd>DBIT"),
+    ):
+        changed = [part.replace(known, other) for part in parts]
+        assert changed != parts
+        (line,) = read(camt(entry("100.00", *changed)).encode(), {}, {}).lines
+        assert (line.amount, bool(line.doubt)) == (100, True)
+
+
+def test_any_encoding_is_read_or_refused() -> None:
+    """The parser asks Python for a codec of that name."""
+    text = camt(entry("5.00", details("Anna", "12")))
+    names = [*sorted({*aliases.values()}), "UTF-7", "undefined", "idna", "x" * 5000, "*", "none"]
+    for name in names:
+        for content in (text.encode(), text.replace("Anna", "Änna").encode("utf-8")):
+            changed = content.replace(b"UTF-8", name.encode(), 1)
+            with suppress(BankFileProblem):
+                (line,) = read(changed, {}, {}).lines
+                assert line.amount == 5
 
 
 @pytest.mark.parametrize("version", ["02", "08"])
