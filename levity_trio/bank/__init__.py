@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.bank.marks import folded, letters_of
 
+MOST_LINES: Final = 5_000
 SAMPLE: Final = 5
 REFERENCE_DIGITS: Final = 32
 PAYER_DIGITS: Final = 8

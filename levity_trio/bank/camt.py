@@ -16,7 +16,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from levity_trio.bank import BankFile, BankFileProblem, BankLine
+from levity_trio.bank import MOST_LINES, BankFile, BankFileProblem, BankLine
 from levity_trio.bank.marks import LONGEST, Mark, meaning
 from levity_trio.told import Told
 
@@ -137,7 +137,7 @@ def _lines(entry: Element, account: str, doubt: str) -> Iterator[BankLine]:
         yield _line(whole, parts[0] if parts else entry, codes)
         return
     amounts: list[Decimal] = []
-    for part in parts:
+    for part in parts[:MOST_LINES]:
         of_part, in_currency = _amount(part, "Amt", "AmtDtls/TxAmt/Amt")
         if in_currency == currency and _text(part, "CdtDbtInd") in ("", side):
             amounts.append(of_part or Decimal(0))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
+from itertools import filterfalse
 from typing import Final, NamedTuple
 from unicodedata import combining, normalize
 
@@ -71,7 +72,7 @@ def folded(text: str) -> str:
     """Return a text as banks may write it: Müller, MUELLER and MULLER are one name, and so are
     François and FRANCOIS."""
     apart = normalize("NFKD", normalize("NFC", text[:LONGEST]).casefold().translate(LETTERS))
-    bare = "".join(letter for letter in apart if not combining(letter))
+    bare = "".join(filterfalse(combining, apart))
     return re.sub(r"([aou])e", r"\1", bare)
 
 

@@ -26,6 +26,8 @@ TOP_UPS: Final = ("prepaid", "guthaben")
 languages."""
 ALIKE: Final = 0.75
 SHORTEST_NAME: Final = 3
+MOST_NUMBERS: Final = 20
+"""Numbers of one text that may be those of papers."""
 MOST_FEE: Final = 20_00
 """What a bank asks for a return, at most, in minor units."""
 NO_NAMES: Final = "flat house familie family wohnung whg haus herr frau und and"
@@ -95,7 +97,11 @@ class Matching:
         self._entered: dict[tuple[int, str | None], set[int]] = defaultdict(set)
         for payment in books.payments:
             self._entered[payment.amount, payment.paid_on].add(payment.account)
-        self._household_of = {one.to: one.account for one in (*books.payments, *self._open)}
+        self._household_of = {one.number: one.account for one in books.open}
+        for payment in books.payments:
+            kind, _colon, number = payment.to.partition(":")
+            if kind == "statement":
+                self._household_of[int(number)] = payment.account
         bare = filter(None, (_bare(folded(prefix)) for prefix in books.prefixes))
         prefixes = "|".join(r"[\W_]*+".join(prefix) for prefix in bare) or "(?!)"
         # The year of a date is no prefix.
@@ -126,11 +132,10 @@ class Matching:
     def _best(self, line: BankLine, amount: int) -> Proposal | None:
         """Return what most evidence speaks for, None if it speaks for several households."""
         who = self._who(line)
-        in_advance = _behind(TOP_UPS, line.text) & self._books.names.keys()
-        printed = self._prefixed.findall(folded(line.text))
-        numbers = _behind(WORDS, line.text).union(map(int, printed))
-        named = {f"statement:{number}" for number in numbers} & self._household_of.keys()
-        spoken_for = {self._household_of[one] for one in named} | in_advance
+        in_advance = _behind(TOP_UPS, line.text, self._books.names)
+        printed = set(map(int, self._prefixed.findall(folded(line.text))))
+        named = _behind(WORDS, line.text, self._household_of) | printed & self._household_of.keys()
+        spoken_for = {self._household_of[number] for number in named} | in_advance
         # An account may have paid for several households: then a number says for which.
         if not (spoken_for & who and payer_of(line.iban) in self._books.known):
             spoken_for |= who
@@ -139,7 +144,7 @@ class Matching:
         payer = min(who) if len(who) == 1 else None
         by_evidence: dict[tuple[int, bool, bool], list[BookedSum]] = defaultdict(list)
         for one, number in self._subjects(who | in_advance, is_return=amount < 0):
-            is_named = f"statement:{number}" in named
+            is_named = number in named
             if one.to.startswith("account:"):
                 is_named = is_named or one.account in in_advance
             is_his = one.account == payer
@@ -217,15 +222,19 @@ def _names(text: str) -> set[str]:
     return words - {*NO_NAMES.split()} | numbered
 
 
-def _behind(words: Iterable[str], text: str) -> set[int]:
-    """Return the numbers of a text that stand behind one of some words, which may be misspelt."""
+def _behind(words: Iterable[str], text: str, known: Collection[int]) -> set[int]:
+    """Return the known numbers of a text that stand behind one of some words, which may be
+    misspelt."""
     found: set[int] = set()
-    before, end = folded(text), 0
+    before, end, tried = folded(text), 0, 0
     for number in re.finditer(r"\d{1,18}", before):
         letters = _bare(before[end : number.start()])
         end = number.end()
+        if int(number[0]) not in known or tried > MOST_NUMBERS:
+            continue
+        tried += 1
         for word in words:
             alike = SequenceMatcher(None, word, letters[-len(word) :], autojunk=False)
-            if alike.real_quick_ratio() >= ALIKE and alike.ratio() >= ALIKE:
+            if alike.quick_ratio() >= ALIKE and alike.ratio() >= ALIKE:
                 found.add(int(number[0]))
     return found

@@ -11,9 +11,16 @@ from collections.abc import Mapping
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
-from levity_trio.bank import BankFile, BankFileProblem, BankLine, keys, reference_of
+from levity_trio.bank import (
+    MOST_LINES,
+    BankFile,
+    BankFileProblem,
+    BankLine,
+    keys,
+    reference_of,
+)
 from levity_trio.bank.camt import read_camt
-from levity_trio.bank.table import MOST_LINES, read_table
+from levity_trio.bank.table import read_table
 from levity_trio.told import Told
 
 MOST_BYTES: Final = 8 * 2**20

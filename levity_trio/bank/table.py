@@ -12,11 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
 from itertools import islice
 from typing import Final, NamedTuple
 
-from levity_trio.bank import BankFile, BankFileProblem, BankLine, BankTable, Columns, digest_of
+from levity_trio.bank import (
+    MOST_LINES,
+    BankFile,
+    BankFileProblem,
+    BankLine,
+    BankTable,
+    Columns,
+    digest_of,
+)
 from levity_trio.bank.marks import (
     LONGEST,
     LONGEST_MARK,
@@ -48,7 +55,8 @@ GUESSES: Final[Mapping[str, str]] = {
     "empfaengerzahlungspflichtiger auftraggeberempfaenger auftraggeberbeguenstigter "
     "beguenstigterauftraggeber senderempfaenger partnername payername sourcename auftraggeber "
     "empfaenger naamtegenpartij naamtegenrekening naamomschrijving counterpartyname "
-    "counterparty namecounterparty payee ordinante beneficiario contrepartie contraparte controparte naam nombre nome name",
+    "counterparty namecounterparty payee ordinante beneficiario contrepartie contraparte "
+    "controparte naam nombre nome name",
     "text": "verwendungszweck zahlungszweck paymentreference vorgangverwendungszweck betreff "
     "mededelingen mededeling omschrijving libelleoperation libelledeloperation detaildelecriture "
     "libelle label concepto observaciones descripcion descrizionecompleta descrizioneoperazione "
@@ -95,7 +103,9 @@ FREE: Final = (
 """Parts of the names of columns that are not judged."""
 SIGNS: Final = "soll haben debet debit debe dare avere direction richtung sens vorzeichen afbij"
 """Parts of the names of columns that are judged, whatever else they say."""
-MOST_LINES: Final = 5_000
+KIND, ANOTHER, OTHER = "kind", "another amount", "other"
+JUDGED: Final = ("day", "currency", "state", KIND, ANOTHER, OTHER)
+"""What the columns are that may bear a mark."""
 LONGEST_LINE: Final = 100_000
 LINES_OF_A_CELL: Final = 20
 SEPARATORS: Final = ";,\t|"
@@ -123,21 +133,6 @@ _RETURN: Final = re.compile(
 _NO_TABLE: Final = Told("this is no file of account movements; give CSV or CAMT.053 of your bank")
 
 
-_Found = tuple[bool, int, int, str, BankTable]
-_NOTHING: Final[_Found] = (False, 0, 0, "", BankTable())
-
-
-class _Role(Enum):
-    """How the cells of a column are judged."""
-
-    DAY = "day"
-    STATE = "state"
-    CURRENCY = "currency"
-    KIND = "kind"
-    AMOUNT = "amount"
-    OTHER = "other"
-
-
 def read_table(content: bytes, chosen: Columns, kept: Mapping[str, Columns]) -> BankFile:
     """Read a file. `chosen` are columns by what they are, `kept` those that were chosen for a head
     with this digest. Raises BankFileProblem."""
@@ -149,33 +144,39 @@ def read_table(content: bytes, chosen: Columns, kept: Mapping[str, Columns]) -> 
     if max(map(len, lines)) > LONGEST_LINE:
         raise BankFileProblem(_NO_TABLE)
     # Above its table, a bank writes what it wants.
-    found: list[_Found] = []
-    for separator in SEPARATORS:
-        rows: list[Sequence[str]] = []
-        with suppress(BankFileProblem):
-            for _number, row in islice(_rows(lines, separator), HEAD_WITHIN):
-                rows.append(row)
-        for head in rows:
-            columns = {**_columns(head), **(chosen or kept.get(digest_of(head), {}))}
-            table = BankTable(head, columns)
-            cells = sum(map(bool, head))
-            found.append((table.is_readable, cells, -len(found), separator, table))
-    is_readable, cells, _place, separator, table = max(found, default=_NOTHING)
-    if cells < 2:
+    table, separator = max(
+        _heads(lines, chosen, kept),
+        key=lambda one: (one[0].is_readable, sum(map(bool, one[0].head))),
+        default=(BankTable(), ""),
+    )
+    if sum(map(bool, table.head)) < 2:
         raise BankFileProblem(_NO_TABLE)
 
-    all_rows = [*_rows(lines, separator)]
-    places = [place for place, (_number, row) in enumerate(all_rows, 1) if row == table.head]
-    table = table._replace(rows=all_rows[places[0] :])
-    if not is_readable and _is_payment(table.head):
+    rows = [*_rows(lines, separator)]
+    if not table.is_readable and _is_payment(table.head):
         # There are no names of columns, and this is the first payment.
-        names = [str(place) for place in range(1, max(len(row) for _, row in all_rows) + 1)]
-        table = BankTable(names, chosen, all_rows, is_named=False)
+        most = max(len(row) for _number, row in rows)
+        table = BankTable([str(place + 1) for place in range(most)], chosen, rows, is_named=False)
+    else:
+        place = [row for _number, row in rows].index(table.head)
+        table = table._replace(rows=rows[place + 1 :])
     if table.is_readable:
         return _read(table)
     if chosen:
         raise BankFileProblem(Told("this file has not all of these columns"))
     return BankFile((), table=table)
+
+
+def _heads(
+    lines: Sequence[str], chosen: Columns, kept: Mapping[str, Columns]
+) -> Iterator[tuple[BankTable, str]]:
+    """Yield each row that may be the head of a table, with the separator of its cells."""
+    for separator in SEPARATORS:
+        # The one that is right fails again, when all rows are read.
+        with suppress(BankFileProblem):
+            for _number, head in islice(_rows(lines, separator), HEAD_WITHIN):
+                columns = {**_columns(head), **(chosen or kept.get(digest_of(head), {}))}
+                yield BankTable(head, columns), separator
 
 
 def _decoded(content: bytes) -> str:
@@ -266,28 +267,22 @@ def _is_payment(row: Sequence[str]) -> bool:
     return len(others) < len(row) and any(map(_CENTS.search, others))
 
 
-def _roles(table: BankTable) -> Mapping[int, _Role]:
+def _roles(table: BankTable) -> Mapping[int, str]:
     """Return how the cells of each column are judged that are no texts."""
-    columns = table.columns
-    roles: dict[int, _Role] = {}
+    roles = dict.fromkeys(range(len(table.head), MOST_COLUMNS + 1), OTHER)
+    fields = {table.head.index(name): field for field, name in table.columns.items()}
     for place, name in enumerate(table.head):
         bare = _bare(name)
-        field = next((one for one, column in columns.items() if column == name), None)
-        if field in ("name", "text", "iban", "account", "amount", "credit", "debit"):
-            continue
-        if field in ("day", "currency", "state"):
-            roles[place] = _Role(field)
+        is_text = bare in _TEXTS or any(part in bare for part in _FREE)
+        if place in fields:
+            roles[place] = fields[place]
         elif bare in _KINDS:
-            roles[place] = _Role.KIND
+            roles[place] = KIND
         elif bare in _GUESSES["amount"]:
-            roles[place] = _Role.AMOUNT
-        elif any(part in bare for part in SIGNS.split()) or not (
-            bare in _TEXTS or any(part in bare for part in _FREE)
-        ):
-            roles[place] = _Role.OTHER
-    for place in range(len(table.head), MOST_COLUMNS):
-        roles[place] = _Role.OTHER
-    return roles
+            roles[place] = ANOTHER
+        elif not is_text or any(part in bare for part in SIGNS.split()):
+            roles[place] = OTHER
+    return {place: role for place, role in roles.items() if role in JUDGED}
 
 
 def _read(table: BankTable) -> BankFile:
@@ -378,26 +373,24 @@ class _Beside(NamedTuple):
     doubts: list[str]
 
 
-def _beside(roles: Mapping[int, _Role], row: Sequence[str], *, is_signed: bool) -> _Beside:
+def _beside(roles: Mapping[int, str], row: Sequence[str], *, is_signed: bool) -> _Beside:
     """Return what the judged cells of a row say."""
     said = _Beside({}, [], [], [])
     kinds: list[str] = []
-    for place, cell in enumerate(row):
-        role = roles.get(place)
-        if role is None or not cell:
+    for place, role in roles.items():
+        cell = "".join(row[place : place + 1])
+        if not cell:
             continue
         mark, code, number = meaning(cell), currency_in(cell), sum_in(cell)
         is_word = number is None and len(cell) <= LONGEST_MARK and len(cell.split()) <= MOST_WORDS
         if mark is not None:
             said.marks[mark] = cell
-        elif role is _Role.CURRENCY or (code and role is _Role.OTHER):
+        elif role == "currency" or (code and role == OTHER):
             said.codes.append(code or currency_in(cell.upper()) or cell)
-        elif role is _Role.AMOUNT and number is not None:
+        elif role == ANOTHER and number is not None:
             said.numbers.append(number.number)
-        elif role is _Role.KIND and is_word:
-            kinds.append(cell)
-        elif role in (_Role.AMOUNT, _Role.OTHER) and is_word:
-            said.doubts.append(cell)
+        elif role in (KIND, ANOTHER, OTHER) and is_word:
+            (kinds if role == KIND else said.doubts).append(cell)
     if not is_signed and said.marks.keys().isdisjoint((Mark.IN, Mark.OUT)):
         said.doubts.extend(kinds)
     return said

@@ -287,7 +287,7 @@ def _read_mail(value: object) -> str:
 def _has_password(url: str) -> bool:
     """Whether the URL of a mail server or broker has a password. One that cannot be read may have
     one."""
-    return re.search(r"//[^@/]*:[^@/]*@", url) is not None
+    return re.search(r"//[^@/:]*+:[^@/]*+@", url) is not None
 
 
 MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}

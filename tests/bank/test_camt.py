@@ -66,7 +66,7 @@ def test_the_fee_of_a_return_is_no_part_of_it() -> None:
         ).encode(),
         *({}, {}),
     ).lines
-    assert (line.amount, line.fee) == (Decimal("-11.91"), 0)
+    assert (line.amount, line.fee) == (Decimal("-11.91"), Decimal(0))
 
 
 def test_parts_in_another_currency_or_direction_are_not_the_whole() -> None:
@@ -78,7 +78,7 @@ def test_parts_in_another_currency_or_direction_are_not_the_whole() -> None:
         changed = [part.replace(known, other) for part in parts]
         assert changed != parts
         (line,) = read(camt(entry("100.00", *changed)).encode(), {}, {}).lines
-        assert (line.amount, bool(line.doubt)) == (100, True)
+        assert (line.amount, bool(line.doubt)) == (Decimal(100), True)
 
 
 def test_any_encoding_is_read_or_refused() -> None:
