@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from levity_trio.bank import MOST_LINES, BankFile, BankFileProblem, BankLine
-from levity_trio.bank.marks import LONGEST, Mark, meaning
+from levity_trio.bank.marks import LONGEST, BankMark, meaning
 from levity_trio.told import Told
 
 KIND: Final = re.compile(r"camt\.05([234])\.001\.[0-9]{2}(?![0-9])")
@@ -33,7 +33,7 @@ RETURN_CODES: Final = frozenset({"UPDD", "PRDD", "RRTN", "RPCR", "108", "109", "
 SIDES: Final = {"CRDT": 1, "DBIT": -1}
 
 
-class _Tree:
+class _CamtTree:
     """Builds a tree of elements without their namespaces, of which the first one shows the kind of
     the message."""
 
@@ -79,7 +79,7 @@ def read_camt(content: bytes) -> BankFile:
     """Read a file. Raises BankFileProblem."""
     if content.count(b"<") > MOST_TAGS:
         raise BankFileProblem(Told("this file is too large; take a shorter time"))
-    tree = _Tree()
+    tree = _CamtTree()
     root = tree.parsed(content)
     kind = KIND.search(tree.kind[:LONGEST])
     if kind is None:
@@ -92,10 +92,10 @@ def read_camt(content: bytes) -> BankFile:
         account = _text(statement, "Acct/Id/IBAN", "Acct/Id/Othr/Id")
         for entry in statement.iterfind("Ntry"):
             status = _text(entry, "Sts/Cd", "Sts")
-            if meaning(status) is Mark.NOT_BOOKED:
+            if meaning(status) is BankMark.NOT_BOOKED:
                 pending += 1
             else:
-                doubt = "" if meaning(status) is Mark.BOOKED else f"Sts {status}"
+                doubt = "" if meaning(status) is BankMark.BOOKED else f"Sts {status}"
                 lines += _lines(entry, account, doubt)
     return BankFile(lines, pending)
 

@@ -18,7 +18,7 @@ LONGEST: Final = 1_000
 LONGEST_MARK: Final = 30
 
 
-class Mark(Enum):
+class BankMark(Enum):
     """What a word of a bank means."""
 
     IN = "in"
@@ -28,22 +28,22 @@ class Mark(Enum):
     """Not yet, or never: reserved, declined, taken back."""
 
 
-WORDS: Final[Mapping[Mark, str]] = {
-    Mark.IN: "h haben c cr crdt credit kredit credito credite bij plus in eingang zugang "
+WORDS: Final[Mapping[BankMark, str]] = {
+    BankMark.IN: "h haben c cr crdt credit kredit credito credite bij plus in eingang zugang "
     "gutschrift einzahlung einnahme zahlungseingang bijschrijving bijgeschreven inkomend ontvangen "
     "moneyin paidin incoming deposit received income entree recette encaissement recu abono haber "
     "ingreso ingresos entrada recibido avere accredito entrata entrate incasso ricevuto",
-    Mark.OUT: "s soll d dr dbit debit debet debito debite af minus out ausgang abgang belastung "
+    BankMark.OUT: "s soll d dr dbit debit debet debito debite af minus out ausgang abgang belastung "
     "auszahlung ausgabe zahlungsausgang afschrijving afgeschreven uitgaand verzonden moneyout "
     "paidout outgoing withdrawal sent expense sortie depense decaissement emis cargo debe gasto "
     "gastos salida retiro enviado dare addebito uscita uscite inviato",
-    Mark.BOOKED: "book booked gebucht umsatzgebucht verbucht ausgefuehrt abgeschlossen erledigt "
+    BankMark.BOOKED: "book booked gebucht umsatzgebucht verbucht ausgefuehrt abgeschlossen erledigt "
     "posted complete completed settled cleared executed success successful geboekt verwerkt "
     "uitgevoerd voltooid afgerond comptabilise comptabilisee execute executee effectue effectuee "
     "termine terminee realise realisee contabilizado contabilizada realizado realizada ejecutado "
     "ejecutada completado completada contabilizzato contabilizzata eseguito eseguita completato "
     "completata",
-    Mark.NOT_BOOKED: "pdng futr info vorgemerkt umsatzvorgemerkt offen ausstehend geplant "
+    BankMark.NOT_BOOKED: "pdng futr info vorgemerkt umsatzvorgemerkt offen ausstehend geplant "
     "inbearbeitung reserviert pending processing scheduled authorised authorized inprogress "
     "openstaand gereserveerd gepland inbehandeling inafwachting enattente avenir encours "
     "pendiente encurso retenido inattesa insospeso incorso autorizzato autorizzata prenotato "
@@ -81,16 +81,16 @@ def letters_of(text: str) -> str:
     return re.sub(r"[^a-z]", "", folded(text))
 
 
-_MEANINGS: Final = {letters_of(word): mark for mark in Mark for word in WORDS[mark].split()}
+_MEANINGS: Final = {letters_of(word): mark for mark in BankMark for word in WORDS[mark].split()}
 
 
-def meaning(text: str) -> Mark | None:
+def meaning(text: str) -> BankMark | None:
     """Return what a cell or a word means, None if that is not known."""
     if len(text) > LONGEST_MARK:
         return None
     sign = text.translate(_SIGNS)
     if sign in ("+", "-"):
-        return Mark.IN if sign == "+" else Mark.OUT
+        return BankMark.IN if sign == "+" else BankMark.OUT
     return _MEANINGS.get(letters_of(text)) if not re.search(r"[0-9]", text) else None
 
 
@@ -100,31 +100,31 @@ def currency_in(text: str) -> str:
     return known or (text if _CODE.fullmatch(text) else "")
 
 
-class Sum(NamedTuple):
+class WrittenSum(NamedTuple):
     """What a cell with an amount says: the number without its sign, the marks beside it, its
     currency, and the cell itself, if not all of it was understood."""
 
     number: str
-    marks: frozenset[Mark]
+    marks: frozenset[BankMark]
     currency: str
     doubt: str
 
 
-def sum_in(cell: str) -> Sum | None:
+def sum_in(cell: str) -> WrittenSum | None:
     """Return the amount of a cell, None if it has no number."""
     text = cell.translate(_SIGNS)
     found = _NUMBER.match(text)
     if found is None:
         return None
     beside = f"{text[: found.start(1)]} {text[found.end(1) :]}"
-    marks: set[Mark] = set()
+    marks: set[BankMark] = set()
     if "(" in text[: found.start(1)] and text.rstrip().endswith(")"):
         beside = beside.replace("(", " ", 1).replace(")", " ", 1)
-        marks.add(Mark.OUT)
+        marks.add(BankMark.OUT)
     for sign in "+-":
         if sign in beside:
             beside = beside.replace(sign, " ", 1)
-            marks.add(Mark.IN if sign == "+" else Mark.OUT)
+            marks.add(BankMark.IN if sign == "+" else BankMark.OUT)
     currency = doubt = ""
     for word in beside.split():
         mark, code = _MEANINGS.get(letters_of(word)), currency_in(word)
@@ -134,10 +134,10 @@ def sum_in(cell: str) -> Sum | None:
             currency = code
         else:
             doubt = cell
-    return Sum(found[1].strip(), frozenset(marks), currency, doubt)
+    return WrittenSum(found[1].strip(), frozenset(marks), currency, doubt)
 
 
-class Notation:
+class SumNotation:
     """How the numbers of a column are written."""
 
     def __init__(self, numbers: list[str]) -> None:

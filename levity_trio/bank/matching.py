@@ -55,7 +55,7 @@ class BookedSum(NamedTuple):
     paid_on: str | None = None
 
 
-class _Subject(NamedTuple):
+class _PaidSubject(NamedTuple):
     """What a line may be about: a sum, and the number of the paper that asked for it."""
 
     sum: BookedSum
@@ -167,28 +167,28 @@ class Matching:
         fee = whole - found.amount if amount < 0 and 0 < whole - found.amount <= MOST_FEE else 0
         return Proposal(found.account, found.to, is_certain and not line.doubt, fee=fee)
 
-    def _subjects(self, households: Collection[int], *, is_return: bool) -> Iterator[_Subject]:
+    def _subjects(self, households: Collection[int], *, is_return: bool) -> Iterator[_PaidSubject]:
         """Yield what a line may be about: open statements, and what each of them asked for in all;
         or payments, the newest first."""
         if is_return:
             for one in reversed(self._books.payments):
                 kind, _colon, number = one.to.partition(":")
-                yield _Subject(one, int(number) if kind == "statement" else None)
+                yield _PaidSubject(one, int(number) if kind == "statement" else None)
             return
         in_all: Counter[int] = Counter()
         newest: dict[int, int] = {}
         for one, statement in zip(self._open, self._books.open, strict=True):
             if not one.amount:
                 continue
-            yield _Subject(one, statement.number)
+            yield _PaidSubject(one, statement.number)
             in_all[one.account] += one.amount
             newest[one.account] = statement.number
             if in_all[one.account] != one.amount:
                 whole = BookedSum(one.account, f"account:{one.account}", in_all[one.account])
-                yield _Subject(whole, statement.number)
+                yield _PaidSubject(whole, statement.number)
         for account in households:
             whole = BookedSum(account, f"account:{account}", in_all[account])
-            yield _Subject(whole, newest.get(account))
+            yield _PaidSubject(whole, newest.get(account))
 
     def _settle(self, found: Proposal, amount: int) -> None:
         for place, one in enumerate(self._open):

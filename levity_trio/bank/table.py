@@ -27,9 +27,9 @@ from levity_trio.bank import (
 from levity_trio.bank.marks import (
     LONGEST,
     LONGEST_MARK,
-    Mark,
-    Notation,
-    Sum,
+    BankMark,
+    SumNotation,
+    WrittenSum,
     currency_in,
     letters_of,
     meaning,
@@ -298,7 +298,7 @@ def _read(table: BankTable) -> BankFile:
     unit = "" if heading is None else currency_in(heading[1] or heading[2] or heading[3])
     days = _days(cells["day"])
     sums, is_signed = _sums(table.columns, cells)
-    notation = Notation([one.number for found in sums for one in found])
+    notation = SumNotation([one.number for found in sums for one in found])
     roles = _roles(table)
 
     lines: list[BankLine] = []
@@ -309,7 +309,7 @@ def _read(table: BankTable) -> BankFile:
         if day is None and not found:
             continue
         beside = _beside(roles, row, is_signed=is_signed)
-        if Mark.NOT_BOOKED in beside.marks:
+        if BankMark.NOT_BOOKED in beside.marks:
             pending += 1
             continue
         amounts = [notation.amount(one.number) for one in found]
@@ -319,7 +319,7 @@ def _read(table: BankTable) -> BankFile:
 
         read = [(one, abs(amount)) for one, amount in zip(found, amounts, strict=True) if amount]
         amount, code, doubts = _judged(read, beside, notation, unit)
-        if "state" in table.columns and meaning(cells["state"][place]) is not Mark.BOOKED:
+        if "state" in table.columns and meaning(cells["state"][place]) is not BankMark.BOOKED:
             doubts.append(cells["state"][place] or table.columns["state"])
         returned = _RETURN.search(" ".join(row)) if amount < 0 else None
         if returned is not None:
@@ -341,13 +341,13 @@ def _read(table: BankTable) -> BankFile:
 
 def _sums(
     columns: Columns, cells: Mapping[str, Sequence[str]]
-) -> tuple[Sequence[Sequence[Sum]], bool]:
+) -> tuple[Sequence[Sequence[WrittenSum]], bool]:
     """Return what the amounts of each row say, and whether they tell money in from money out."""
     fields = ["amount", "credit", "debit"]
     is_divided = columns["amount"] == columns.get("credit")
     if is_divided:
         fields.remove("amount")
-    found: list[list[Sum]] = [[] for _ in cells["amount"]]
+    found: list[list[WrittenSum]] = [[] for _ in cells["amount"]]
     is_signed = is_divided
     for field in fields:
         for row, cell in zip(found, cells[field], strict=True):
@@ -356,9 +356,9 @@ def _sums(
                 continue
             is_signed = is_signed or bool(one.marks)
             if field == "debit":
-                one = one._replace(marks=frozenset({Mark.OUT}))
+                one = one._replace(marks=frozenset({BankMark.OUT}))
             elif field == "credit" and not one.marks:
-                one = one._replace(marks=frozenset({Mark.IN}))
+                one = one._replace(marks=frozenset({BankMark.IN}))
             row.append(one)
     return found, is_signed
 
@@ -367,7 +367,7 @@ class _Beside(NamedTuple):
     """What a row says beside its amount: marks with their cells, currencies, other amounts, and
     what was not understood."""
 
-    marks: dict[Mark, str]
+    marks: dict[BankMark, str]
     codes: list[str]
     numbers: list[str]
     doubts: list[str]
@@ -391,13 +391,13 @@ def _beside(roles: Mapping[int, str], row: Sequence[str], *, is_signed: bool) ->
             said.numbers.append(number.number)
         elif role in (KIND, ANOTHER, OTHER) and is_word:
             (kinds if role == KIND else said.doubts).append(cell)
-    if not is_signed and said.marks.keys().isdisjoint((Mark.IN, Mark.OUT)):
+    if not is_signed and said.marks.keys().isdisjoint((BankMark.IN, BankMark.OUT)):
         said.doubts.extend(kinds)
     return said
 
 
 def _judged(
-    read: Sequence[tuple[Sum, Decimal]], beside: _Beside, notation: Notation, unit: str
+    read: Sequence[tuple[WrittenSum, Decimal]], beside: _Beside, notation: SumNotation, unit: str
 ) -> tuple[Decimal, str, list[str]]:
     """Return the amount of a row with its sign, its currency, and what was not understood. Where
     each direction has a column of its own, the other one may say 0, which was not read."""
@@ -406,14 +406,14 @@ def _judged(
     codes = {one.currency for one, _amount in read} | {*beside.codes, unit}
     codes.discard("")
     doubts = [one.doubt for one, _amount in read] + beside.doubts
-    if marks >= {Mark.IN, Mark.OUT}:
+    if marks >= {BankMark.IN, BankMark.OUT}:
         doubts += [*beside.marks.values(), "+ -"]
     others = {notation.amount(text) for text in beside.numbers} | {one for _sum, one in read}
     if others - {amount}:
         doubts.append(" / ".join(sorted(map(str, {*others, amount}))))
     if len(codes) > 1:
         doubts.append(" / ".join(sorted(codes)))
-    return -amount if Mark.OUT in marks else amount, min(codes, default=""), doubts
+    return -amount if BankMark.OUT in marks else amount, min(codes, default=""), doubts
 
 
 def _days(cells: Sequence[str]) -> Sequence[date | None]:

@@ -38,7 +38,7 @@ class Unusable(ValueError):
 
 
 _SECRET_OF_URL = re.compile(
-    r"//[^/?#]*@|[?&;][^=&;]*(?:pass|secret|token|key|auth|sig|code|credential)[^=&;]*=",
+    r"//[^/?#@]*+@|[?&;](?=[^?=&;]*+=)[^?=&;]*?(?:pass|secret|token|key|auth|sig|code|credential)",
     re.IGNORECASE,
 )
 

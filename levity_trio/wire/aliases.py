@@ -47,7 +47,7 @@ _LONG: Final = re.compile(
 )
 """What no maker names so: addresses and long numbers, which do not begin with a year."""
 _LATE_KEY: Final = re.compile(
-    r'(\\*"value\\*"\s*:[^{}]{0,999}),(\s*\\*"key\\*"\s*:\s*\\*"[^"\\]*\\*")'
+    r'((?<!\\)\\*+"value\\*"\s*:[^{}]{0,999}),(\s*\\*"key\\*"\s*:\s*\\*"[^"\\]*\\*")'
 )
 _BYTES: Final = (
     r"\b(?:0[xX])?[0-9A-Fa-f]{1,3}"
@@ -57,7 +57,7 @@ _TOKEN: Final = re.compile(
     rf"{_TIME}|{ALIAS}|{_BYTES}"
     r"|(?<!\w)(?=(?:[ ()/+-]{0,3}\d){7})[+(]{0,2}\d[\d ()/-]{5,30}\d\b"  # a long number, as printed
     # a property, or what a text tells so
-    r'|(?P<head>(?:(?P<quote>\\*")|\b(?=(?i:card|key|password|passwd|phone|pin|psk|puk|pwd|rfid'
+    r'|(?P<head>(?:(?P<quote>(?<!\\)\\*+")|\b(?=(?i:card|key|password|passwd|phone|pin|psk|puk|pwd|rfid'
     r"|ssid|tag|token|uid|user|vin)(?:\s*[:=]|\s+\d)))"
     r"(?P<name>[A-Za-z_-]{1,40})(?(quote)(?P=quote)\s*:|\s*[:=]?)\s*(?(quote)(?P=quote)?))"
     rf'(?P<value>(?<=")(?:[^"\\]|\\/)*|(?<!")(?:{_BYTES}|[-+.\w]+))'

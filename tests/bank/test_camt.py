@@ -10,6 +10,7 @@ from encodings.aliases import aliases
 import pytest
 
 from levity_trio.bank import BankFileProblem, keys, payer_of
+from levity_trio.bank.marks import LONGEST
 from levity_trio.bank.reading import MOST_BYTES, read
 from tests.bank.files import IBAN, camt, details, entry
 
@@ -224,6 +225,14 @@ def test_a_file_that_declares_entities_is_refused(declared: str) -> None:
 def test_another_file_is_called_by_its_name(content: bytes, words: str) -> None:
     with pytest.raises(BankFileProblem, match=words):
         read(content, {}, {})
+
+
+def test_texts_are_cut_and_more_lines_than_are_taken_are_refused() -> None:
+    text = camt(entry("5.00", details("a" * 30_000, "b" * 30_000)))
+    (line,) = read(text.encode(), {}, {}).lines
+    assert (len(line.name), len(line.text)) == (LONGEST, LONGEST)
+    with pytest.raises(BankFileProblem, match="more than 5000 lines"):
+        read(camt(entry("5.00") * 5001).encode(), {}, {})
 
 
 def test_an_account_is_known_again_however_it_is_written() -> None:

@@ -1,5 +1,7 @@
 """Who paid what: what two pieces of evidence show is sure, what one shows is asked for."""
 
+import sys
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 
@@ -8,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.bank import BankLine, payer_of
-from levity_trio.bank.matching import BookedSum, Books, Matching, Proposal, UnpaidStatement
+from levity_trio.bank.marks import folded
+from levity_trio.bank.matching import (
+    MOST_NUMBERS,
+    BookedSum,
+    Books,
+    Matching,
+    Proposal,
+    UnpaidStatement,
+)
 from tests.bank.files import IBAN
 
 DAY = date(2026, 3, 2)
@@ -206,6 +216,32 @@ def test_a_return_names_what_the_payment_had_settled() -> None:
     # What comes back to the owner's account is no payment.
     found = propose(7605, "HV-12", is_return=True)
     assert found == (ANNA, 12, False)
+
+
+def steps_of(text: str) -> int:
+    """Return how many functions are called for a line with this text."""
+    calls: Counter[str] = Counter()
+    matching = Matching(books())
+    line = BankLine(DAY, Decimal("76.05"), "EUR", text, "", text)
+    sys.setprofile(lambda _frame, event, _of: calls.update((event,)))
+    try:
+        matching.propose(line, 7605)
+    finally:
+        sys.setprofile(None)
+    return calls.total()
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "Abrechnun 7 ", "statement-", "a1", "é", "HV", "1.", "-", "ﷺ"]
+)
+def test_a_long_text_takes_no_more_steps_than_its_first_part(text: str) -> None:
+    of_thousands = [steps_of(text * (1000 * many // len(text))) for many in (8, 16, 32)]
+    assert len({*of_thousands}) == 1
+    assert len(folded(text * 30_000)) <= len(folded(text * 1000))
+
+
+def test_only_some_numbers_of_a_text_are_compared() -> None:
+    assert steps_of("Abrxchnxng 12 " * 70) < 2 * steps_of("Abrxchnxng 12 " * (MOST_NUMBERS + 1))
 
 
 @given(st.text(max_size=80), st.text(max_size=40), st.integers(-(10**6), 10**6))

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from levity_trio.bank import BankFile, BankFileProblem, digest_of, keys
+from levity_trio.bank.marks import LONGEST
 from levity_trio.bank.reading import read
 from tests.bank.files import BANKS
 
@@ -201,7 +202,10 @@ def test_a_quotation_mark_within_a_text_shifts_no_column(cell: str, read_as: str
     found = read_text(
         f'"Datum";"Text";"Betrag"\n"02.03.2026";{cell};"5,00"\n"03.03.2026";"x";"6,00"\n'
     )
-    assert [(line.text, line.amount) for line in found.lines] == [(read_as, 5), ("x", 6)]
+    assert [(line.text, line.amount) for line in found.lines] == [
+        (read_as, Decimal(5)),
+        ("x", Decimal(6)),
+    ]
 
 
 def test_a_row_that_is_longer_than_the_names_of_columns_is_a_question() -> None:
@@ -219,6 +223,13 @@ def test_a_quotation_mark_that_is_not_closed_swallows_nothing() -> None:
         read_text('"Datum";"Betrag"\n"02.03.2026";"5,00\n"03.03.2026";"6,00"\n')
     with pytest.raises(BankFileProblem, match="line 2: a quotation mark"):
         read_text('Datum;Betrag;Text\n02.03.2026;5,00;"a\n03.03.2026;6,00;b\n')
+
+
+def test_cells_and_names_of_columns_are_cut() -> None:
+    name = "Text" + "(" * 30_000
+    found = read_text(f"Datum;Betrag;{name}\n02.03.2026;1,00;{'a' * 30_000}\n")
+    assert [len(cell) for cell in found.table.head] == [5, 6, LONGEST]
+    assert [len(cell) for _number, row in found.table.rows for cell in row] == [10, 4, LONGEST]
 
 
 def test_equal_lines_are_several_payments_and_known_again() -> None:

@@ -40,7 +40,9 @@ def files() -> Mapping[str, str]:
         "a long word": of_rows("Anna;" + "a" * 1600),
         "the letters of a prefix": of_rows("Anna;" + "statement-" * 160),
         "one text of 90,000 letters": HEAD + f"02.04.2026;{'a' * 90_000};b;1,00\n" * 90,
-        "columns": ";".join(f"c{n}" for n in range(200)) + "\n" + f"{';'.join(['x(1'] * 200)}\n" * 4_900,
+        "columns": ";".join(f"c{n}" for n in range(200))
+        + "\n"
+        + f"{';'.join(['x(1'] * 200)}\n" * 4_900,
         "separators": HEAD + (";" * 1_650 + "\n") * ROWS,
         "quotation marks": HEAD + ('"a;' * 500 + "\n") * ROWS,
         "cells of twenty lines": HEAD + '02.04.2026;"' + ("x" * 1_600 + "\n") * ROWS,

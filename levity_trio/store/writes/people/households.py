@@ -36,7 +36,9 @@ from levity_trio.told import Told
 UNDONE: Final = "undone"
 MOVED_OUT: Final = "moved out"
 LONGEST_NAME: Final = 200
-_NUMBERED: Final = re.compile(r"(?P<place>.+?)[\s,/:-]+(?:connector\s+)?(?P<connector>[1-9][0-9]?)")
+_NUMBERED: Final = re.compile(
+    r"(?P<place>.+?)(?<![\s,/:-])[\s,/:-]++(?:connector\s+)?(?P<connector>[1-9][0-9]?)"
+)
 _LAST_NUMBER: Final = re.compile(r"0*([0-9]+)\D*$")
 _HELD: Final = (
     "SELECT what, key, conn_id, id_tag, max(since, ?2), until FROM ownership WHERE account_id = ?1"

@@ -82,7 +82,7 @@ Identity = Annotated[
     str,
     whole_text(
         description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
-        pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
+        pattern=r"^ *[!-.0-~][ -.0-~]*$",
         words=Told("use letters, digits and signs of ASCII, but no /"),
         max_length=MAX_IDENTITY,
         examples=["CP-7"],
