@@ -30,19 +30,20 @@ class BankMark(Enum):
 
 WORDS: Final[Mapping[BankMark, str]] = {
     BankMark.IN: "h haben c cr crdt credit kredit credito credite bij plus in eingang zugang "
-    "gutschrift einzahlung einnahme zahlungseingang bijschrijving bijgeschreven inkomend ontvangen "
-    "moneyin paidin incoming deposit received income entree recette encaissement recu abono haber "
-    "ingreso ingresos entrada recibido avere accredito entrata entrate incasso ricevuto",
-    BankMark.OUT: "s soll d dr dbit debit debet debito debite af minus out ausgang abgang belastung "
-    "auszahlung ausgabe zahlungsausgang afschrijving afgeschreven uitgaand verzonden moneyout "
-    "paidout outgoing withdrawal sent expense sortie depense decaissement emis cargo debe gasto "
-    "gastos salida retiro enviado dare addebito uscita uscite inviato",
-    BankMark.BOOKED: "book booked gebucht umsatzgebucht verbucht ausgefuehrt abgeschlossen erledigt "
-    "posted complete completed settled cleared executed success successful geboekt verwerkt "
-    "uitgevoerd voltooid afgerond comptabilise comptabilisee execute executee effectue effectuee "
-    "termine terminee realise realisee contabilizado contabilizada realizado realizada ejecutado "
-    "ejecutada completado completada contabilizzato contabilizzata eseguito eseguita completato "
-    "completata",
+    "gutschrift einzahlung einnahme zahlungseingang bijschrijving bijgeschreven inkomend "
+    "ontvangen moneyin paidin incoming deposit received income entree recette encaissement recu "
+    "abono haber ingreso ingresos entrada recibido avere accredito entrata entrate incasso "
+    "ricevuto",
+    BankMark.OUT: "s soll d dr dbit debit debet debito debite af minus out ausgang abgang "
+    "belastung auszahlung ausgabe zahlungsausgang afschrijving afgeschreven uitgaand verzonden "
+    "moneyout paidout outgoing withdrawal sent expense sortie depense decaissement emis cargo "
+    "debe gasto gastos salida retiro enviado dare addebito uscita uscite inviato",
+    BankMark.BOOKED: "book booked gebucht umsatzgebucht verbucht ausgefuehrt abgeschlossen "
+    "erledigt posted complete completed settled cleared executed success successful geboekt "
+    "verwerkt uitgevoerd voltooid afgerond comptabilise comptabilisee execute executee effectue "
+    "effectuee termine terminee realise realisee contabilizado contabilizada realizado realizada "
+    "ejecutado ejecutada completado completada contabilizzato contabilizzata eseguito eseguita "
+    "completato completata",
     BankMark.NOT_BOOKED: "pdng futr info vorgemerkt umsatzvorgemerkt offen ausstehend geplant "
     "inbearbeitung reserviert pending processing scheduled authorised authorized inprogress "
     "openstaand gereserveerd gepland inbehandeling inafwachting enattente avenir encours "

@@ -363,7 +363,7 @@ def _sums(
     return found, is_signed
 
 
-class _Beside(NamedTuple):
+class _BesideSum(NamedTuple):
     """What a row says beside its amount: marks with their cells, currencies, other amounts, and
     what was not understood."""
 
@@ -373,9 +373,9 @@ class _Beside(NamedTuple):
     doubts: list[str]
 
 
-def _beside(roles: Mapping[int, str], row: Sequence[str], *, is_signed: bool) -> _Beside:
+def _beside(roles: Mapping[int, str], row: Sequence[str], *, is_signed: bool) -> _BesideSum:
     """Return what the judged cells of a row say."""
-    said = _Beside({}, [], [], [])
+    said = _BesideSum({}, [], [], [])
     kinds: list[str] = []
     for place, role in roles.items():
         cell = "".join(row[place : place + 1])
@@ -397,7 +397,7 @@ def _beside(roles: Mapping[int, str], row: Sequence[str], *, is_signed: bool) ->
 
 
 def _judged(
-    read: Sequence[tuple[WrittenSum, Decimal]], beside: _Beside, notation: SumNotation, unit: str
+    read: Sequence[tuple[WrittenSum, Decimal]], beside: _BesideSum, notation: SumNotation, unit: str
 ) -> tuple[Decimal, str, list[str]]:
     """Return the amount of a row with its sign, its currency, and what was not understood. Where
     each direction has a column of its own, the other one may say 0, which was not read."""

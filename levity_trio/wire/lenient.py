@@ -244,8 +244,11 @@ def _next_member(text: str, fault: int) -> int | None:
     # outside of a string, or at the beginning of one; from a wrong one, reading ends in a string.
     at = max(fault, len(text) - TAIL)
     starts = {at}
-    if (string := _STRING.search(text, at)) is not None:
-        starts |= {string.start() + 1, string.end() - 1}
+    for found in _STRING_OR_BRACKET.finditer(text, at):
+        if found[0].startswith('"'):
+            if found[1]:
+                starts |= {found.start() + 1, found.start(1)}
+            break
     for start in starts:
         marks = list(_STRING_OR_BRACKET.finditer(text, start))
         if (member := _first_member(text, marks)) is not None:

@@ -19,7 +19,7 @@ PAYLOAD_BYTES: Final = 64 * 1024
 TOPIC_BYTES: Final = 1000
 MOST_DIGITS: Final = 15
 _SUM: Final = " + "
-_WRITTEN: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\s*")
+_WRITTEN: Final = re.compile(r"\s*[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?\s*")
 """A number as JSON and meters write it. Decimal also takes "1_000" and digits of other scripts."""
 
 
