@@ -47,6 +47,7 @@ _READ: Final = together(
     option("--time NAME", "The column of the time, or its path in the list."),
     option("--price NAME", "The column of the price, or its path in the list."),
     option("--unit UNIT", "Of the prices, such as EUR/MWh or ct/kWh."),
+    option("--minutes N", "For how many a row holds that stands alone: 15, 30, 60.", type=int),
 )
 
 
@@ -155,5 +156,5 @@ def fetch(operator: Operator, number: int, day: str | None) -> None:
 
 
 def _tell(operator: Operator, done: Mapping[str, Any]) -> None:
-    words = f"{done['added']} added, {done['same']} the same"
-    operator.tell(done, f"{words}; {done['words']}" if done["words"] else words)
+    words = [f"{done['added']} added, {done['same']} the same", done["words"], done["lacks"]]
+    operator.tell(done, "; ".join(filter(None, words)))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from io import StringIO
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import inf
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -32,7 +33,9 @@ LONGEST: Final = 30
 OLDEST: Final = date(2010, 1, 1)
 AHEAD: Final = timedelta(800)
 """How far ahead a person may enter the prices of a contract."""
-STEPS: Final = (SECONDS, 4 * SECONDS)
+STEPS: Final = (SECONDS, 2 * SECONDS, 4 * SECONDS)
+"""Seconds between the rows of markets, and for which their prices hold."""
+_BLANK: Final = (None, "", "-")
 MILLISECONDS: Final = 10**11
 """Times above this many seconds, of the year 5138, are in milliseconds."""
 _ENERGY: Final = {"kwh": 0, "mwh": 3}
@@ -58,6 +61,8 @@ class PriceSource:
     time: str = "time"
     price: str = "price"
     unit: str = "EUR/MWh"
+    minutes: Literal[15, 30, 60] | None = None
+    """For how many a row holds if the rows around it do not tell."""
 
     def check(self, currency: str) -> None:
         """Raises PricesRefused for a unit or an address that cannot be."""
@@ -87,18 +92,21 @@ PRESETS: Final[Mapping[str, PriceSource]] = {
     "energy-charts": PriceSource(
         url="https://api.energy-charts.info/price?bzn=DE-LU&start={date}&end={date}",
         time="unix_seconds",
+        minutes=15,
     ),
     "awattar": PriceSource(
         url="https://api.awattar.de/v1/marketdata?start={start_ms}&end={end_ms}",
         list="data",
         time="start_timestamp",
         price="marketprice",
+        minutes=60,
     ),
     "smard": PriceSource(
         url="https://www.smard.de/app/chart_data/4169/DE/4169_DE_quarterhour_{monday_ms}.json",
         list="series",
         time="0",
         price="1",
+        minutes=15,
     ),
 }
 """The public sources that the manual names."""
@@ -117,15 +125,19 @@ def read(document: bytes, source: PriceSource, terms: ReadingTerms) -> dict[int,
     """Return the prices of a kWh by their quarters. Raises PricesRefused."""
     shift = _shift(source.unit, terms.currency)
     rows = _of_csv(document, source) if source.form == "csv" else _of_json(document, source)
-    timed = [(_time(written), price) for written, price in rows if price not in (None, "", "-")]
-    if not timed:
+    timed = [
+        (_time(written), None if price in _BLANK else price)
+        for written, price in rows
+        if written not in _BLANK or price not in _BLANK
+    ]
+    if all(price is None for _, price in timed):
         raise PricesRefused(Told("it has no prices"))
     ends = timed[0][0], timed[-1][0]
     # The hour that a local clock shows twice is told apart by its order.
     if ends[0].tzinfo is ends[1].tzinfo is None and ends[0] > ends[1]:
         timed.reverse()
     shown = Counter[datetime]()
-    found = dict[int, Decimal]()
+    found = dict[int, Decimal | None]()
     for at, written in timed:
         moment = at
         if at.tzinfo is None:
@@ -133,29 +145,78 @@ def read(document: bytes, source: PriceSource, terms: ReadingTerms) -> dict[int,
             shown[at] += 1
             if in_zone(moment, terms.zone).replace(tzinfo=None, fold=0) != at:
                 continue  # the clock was put forward: there was no such time
-        price, seconds = _price(written, shift), int(moment.timestamp())
-        if found.setdefault(seconds, price) != price:
-            both = f"{found[seconds]:f}", f"{price:f}"
+        seconds = int(moment.timestamp())
+        price = None if written is None else _price(written, shift)
+        before = found.get(seconds)
+        if before is not None and price is not None and before != price:
+            both = f"{before:f}", f"{price:f}"
             words = Told("it has two prices for {1}: {2} and {3}", _shown(seconds), *both)
             raise PricesRefused(words)
-    return _by_quarter(found, terms.now)
+        found[seconds] = before if price is None else price
+    return _by_quarter(found, terms.now, source.minutes)
 
 
-def _by_quarter(found: Mapping[int, Decimal], now: datetime) -> dict[int, Decimal]:
+def _by_quarter(
+    found: Mapping[int, Decimal | None], now: datetime, minutes: int | None
+) -> dict[int, Decimal]:
     """Return prices by their quarters: those of hours hold for four. Raises PricesRefused."""
     times = sorted(found)
     latest = (now + AHEAD).timestamp()
     for end in (times[0], times[-1]):
         if not beginning(OLDEST, UTC).timestamp() <= end <= latest:
             raise PricesRefused(Told("the time {1} is beyond belief", _shown(end)))
-    step = min((late - early for early, late in pairwise(times)), default=SECONDS)
-    if step not in STEPS or any(moment % SECONDS for moment in times):
+    if any(moment % SECONDS for moment in times):
         raise PricesRefused(Told("its times are not those of hours or quarters of an hour"))
     return {
         moment // SECONDS + place: price
-        for moment, price in found.items()
+        for moment, step in _steps(times, minutes).items()
+        if (price := found[moment]) is not None
         for place in range(step // SECONDS)
     }
+
+
+def _steps(times: Sequence[int], minutes: int | None) -> dict[int, int]:
+    """Return for how many seconds the price of each row holds: as far as the rows of its stretch
+    are apart. A stretch may follow another, as quarters follow hours, and may have holes. Where
+    the rows leave that open, it is so many minutes. Raises PricesRefused."""
+    apart = [late - early for early, late in pairwise(times)]
+    steps = {distance for distance in apart if distance in STEPS}
+    # One distance among others may be a row of another length, or a hole; two equal ones are rows.
+    paces = list[int]()
+    for at, distance in enumerate(apart):
+        beside = apart[max(at - 1, 0) : at] + apart[at + 1 : at + 2]
+        is_pace = distance in steps and (len(steps) == 1 or distance in beside)
+        paces.append(distance if is_pace else 0)
+    before = accumulate([0, *paces], lambda last, pace: pace or last)
+    after = [*accumulate([0, *reversed(paces)], lambda last, pace: pace or last)][::-1]
+
+    found = dict[int, int]()
+    rows = zip(times, [*apart, inf], [0, *paces], [*paces, 0], before, after, strict=True)
+    for moment, ahead, earlier, own, pace_before, pace_after in rows:
+        step = own
+        if not own and earlier and ahead not in steps:
+            step = earlier
+        elif not own and (pace_before == pace_after or len(steps) == 1):
+            step = pace_before or pace_after
+        step = step or 60 * (minutes or 0)
+        if not 0 < step <= ahead:
+            words = Told(
+                "its price of {1} stands alone: say for how many minutes it holds", _shown(moment)
+            )
+            raise PricesRefused(words)
+        found[moment] = step
+    return found
+
+
+def holes(quarters: Iterable[int]) -> Told | None:
+    """Return where quarters are missing between others, in words; None if none is."""
+    found = [(early + 1, late) for early, late in pairwise(sorted(quarters)) if late - early > 1]
+    if not found:
+        return None
+    ends = (_shown(quarter * SECONDS) for quarter in found[0])
+    if len(found) == 1:
+        return Told("it has no prices from {1} to {2}", *ends)
+    return Told("it has no prices in {1} stretches, the first from {2} to {3}", len(found), *ends)
 
 
 def _shift(unit: str, currency: str) -> int:

@@ -4,6 +4,7 @@ on."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.charging.quarters import quarter_of
-from levity_trio.prices.reading import PRESETS, PriceSource, PricesRefused, ReadingTerms, read
+from levity_trio.prices.reading import (
+    PRESETS,
+    PriceSource,
+    PricesRefused,
+    ReadingTerms,
+    holes,
+    read,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 30, 14, tzinfo=UTC)
@@ -122,7 +130,58 @@ def test_the_hour_that_a_clock_skips_is_left_out() -> None:
 def test_an_hour_of_a_table_is_four_quarters_and_a_gap_stays_a_gap() -> None:
     found = of_csv("time,price\n2026-12-01 00:00,1\n2026-12-01 01:00,2\n2026-12-01 05:00,3\n")
     assert [*found] == [*range(8), *range(20, 24)]
-    assert of_csv("time,price\n2026-12-01 00:00,1\n") == {0: "0.01"}
+
+
+def rows_at(*minutes: int) -> dict[int, str]:
+    """Return what is read of rows so many minutes after midnight, priced in this order."""
+    return of_rows(*((MIDNIGHT + 60 * minute, place) for place, minute in enumerate(minutes)))
+
+
+def test_hours_may_become_quarters_within_a_file_and_half_hours_hold_for_two() -> None:
+    # As the market did on the first of October of 2025.
+    assert rows_at(0, 60, 120, 135, 150) == (
+        dict.fromkeys(range(4), "0") | dict.fromkeys(range(4, 8), "1") | {8: "2", 9: "3", 10: "4"}
+    )
+    assert rows_at(0, 15, 30, 90, 150) == (
+        {0: "0", 1: "1"} | dict.fromkeys(range(2, 6), "2") | dict.fromkeys(range(6, 10), "3")
+        | dict.fromkeys(range(10, 14), "4")
+    )  # fmt: skip
+    assert rows_at(0, 30) == {0: "0", 1: "0", 2: "1", 3: "1"}
+
+
+def test_a_row_that_is_missing_within_a_stretch_is_a_hole_and_is_named() -> None:
+    assert [*rows_at(0, 15, 30, 90, 105, 120)] == [0, 1, 2, 6, 7, 8]
+    assert [*rows_at(0, 60, 180, 240)] == [*range(8), *range(12, 20)]
+    # A row without a price tells the distance of the others, too.
+    assert [*of_rows((MIDNIGHT, 1), (MIDNIGHT + 900, "null"), (MIDNIGHT + 1800, 2))] == [0, 2]
+    found = [*range(FIRST, FIRST + 8), *range(FIRST + 12, FIRST + 20)]
+    assert (
+        holes(found) == "it has no prices from 2026-12-01T01:00:00.000Z to 2026-12-01T02:00:00.000Z"
+    )
+    assert holes([*found, FIRST + 23]) == (
+        "it has no prices in 2 stretches, the first from 2026-12-01T01:00:00.000Z"
+        " to 2026-12-01T02:00:00.000Z"
+    )
+    assert holes(range(5)) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "quarters"),
+    [
+        ([0], range(4)),
+        ([0, 60, 75, 90], range(7)),
+        ([0, 15, 30, 90], range(10)),
+        ([0, 300], [*range(4), *range(20, 24)]),
+    ],
+)
+def test_a_row_that_stands_alone_asks_or_takes_the_step_of_its_source(
+    minutes: list[int], quarters: Sequence[int]
+) -> None:
+    with pytest.raises(PricesRefused, match="stands alone: say for how many minutes it holds"):
+        rows_at(*minutes)
+    rows = ", ".join(f'{{"time": {MIDNIGHT + 60 * one}, "price": 1}}' for one in minutes)
+    found = texts(read(f'{{"rows": [{rows}]}}'.encode(), replace(ROWS, minutes=60), TERMS))
+    assert [*found] == [*quarters]
 
 
 # Tables
@@ -149,7 +208,7 @@ def test_units() -> None:
     for unit, price in {
         "EUR/MWh": "0.123456789", "eur / mwh": "0.123456789", "ct/kWh": "1.23456789",
     }.items():  # fmt: skip
-        assert texts(read(document, PriceSource(unit=unit), TERMS)) == {0: price}
+        assert texts(read(document, PriceSource(unit=unit, minutes=15), TERMS)) == {0: price}
     for unit in ("SEK/kWh", "EUR", "EUR/Wh", "", "ct"):
         with pytest.raises(PricesRefused, match="give the unit as EUR/MWh, EUR/kWh or ct/kWh"):
             read(document, PriceSource(unit=unit), TERMS)
@@ -197,8 +256,7 @@ def test_what_is_no_price_is_refused(price: str, words: str) -> None:
         ("9999-12-31T23:45", "is beyond belief"),
         ("2030-01-01T00:00", "is beyond belief"),
         (MIDNIGHT + 60, "not those of hours or quarters"),
-        (MIDNIGHT + 1800, "not those of hours or quarters"),
-        (MIDNIGHT + 86400, "not those of hours or quarters"),
+        (MIDNIGHT + 86400, "for how many minutes it holds"),
     ],
 )
 def test_what_is_no_time_is_refused(time: Any, words: str) -> None:
@@ -207,7 +265,8 @@ def test_what_is_no_time_is_refused(time: Any, words: str) -> None:
 
 
 def test_two_answers_for_a_quarter_are_refused_and_the_same_one_twice_is_one() -> None:
-    assert of_rows((MIDNIGHT, "0.3"), (MIDNIGHT, "0.30")) == {0: "0.3"}
+    twice = of_rows((MIDNIGHT, "0.30"), (MIDNIGHT, "0.3"), (MIDNIGHT + 900, 1))
+    assert twice == {0: "0.3", 1: "1"}
     with pytest.raises(PricesRefused, match=r"two prices for 2026-11-30T23:00:00.000Z: 0.3 and 3"):
         of_rows((MIDNIGHT, "0.3"), (MIDNIGHT * 1000, "3"))
     with pytest.raises(PricesRefused, match="it has two prices for"):

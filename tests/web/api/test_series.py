@@ -38,6 +38,7 @@ async def test_a_series_of_a_public_source_and_of_one_that_differs(site: Site) -
         "time": "unix_seconds",
         "price": "price",
         "unit": "EUR/MWh",
+        "minutes": 15,
     }
     of_austria = "https://api.energy-charts.info/price?bzn=AT&start={date}&end={date}"
     changed = await site.call(CHANGE, id="1", body={"url": of_austria})
@@ -90,6 +91,15 @@ async def test_prices_of_a_file_are_added_and_corrected_with_a_reason(site: Site
     done = await imported(site, document, form="json", reason="a slip")
     assert (done["added"], done["same"], done["kept"], done["words"]) == (1, 1, 0, None)
     assert (await site.call(PRICES, id="1"))["prices"][0] == first | {"price": "0.1"}
+
+    with pytest.raises(Problem, match="its price of .* stands alone: say for how many minutes"):
+        await imported(site, "time;price\n2026-03-01 01:00;1\n")
+    hour = "time;price\n2026-03-01 01:00;1\n2026-03-01 03:00;2\n"
+    done = await imported(site, hour, unit="ct/kWh", minutes="60")
+    assert done["added"] == 8
+    assert done["lacks"] == (
+        "it has no prices from 2026-03-01T02:00:00.000Z to 2026-03-01T03:00:00.000Z"
+    )
 
     with pytest.raises(Problem, match=r"body: '1\.234,5' is no price"):
         await imported(site, "time;price\n2026-03-01 00:30;1.234,5\n")

@@ -23,6 +23,7 @@ from levity_trio.prices.reading import (
     PriceSource,
     PricesRefused,
     ReadingTerms,
+    holes,
     read,
 )
 from levity_trio.records import Personal, copied, names_of, record
@@ -70,6 +71,13 @@ Path = Annotated[str, Meta(max_length=200)]
 Unit = Annotated[str, Meta(max_length=20, examples=["EUR/MWh", "ct/kWh", "EUR/kWh"])]
 Reason = Annotated[Personal[str], Meta(max_length=500)] | None
 Form = Literal["json", "csv"]
+Minutes = (
+    Annotated[
+        Literal[15, 30, 60],
+        Meta(description="For how many a row holds if the rows around it do not tell."),
+    ]
+    | None
+)
 
 
 class SeriesBody(ClientInput):
@@ -100,6 +108,7 @@ class SeriesBody(ClientInput):
     time: Path | None = None
     price: Path | None = None
     unit: Unit | None = None
+    minutes: Minutes = None
 
 
 @changes_of(SeriesBody)
@@ -127,6 +136,7 @@ class PriceImportQuery(ClientInput):
     time: Path = "time"
     price: Path = "price"
     unit: Unit | None = None
+    minutes: Minutes = None
     reason: Reason = None
 
 
@@ -170,6 +180,7 @@ class TakenPrices(SeriesPrices):
     same: int
     kept: int
     words: str | None
+    lacks: str | None
 
 
 @ENDPOINTS.get(EVERY, Role.OPERATOR)
@@ -334,4 +345,5 @@ async def _added(
         same=done.same,
         kept=len(done.kept),
         words=done.words if done.kept else None,
+        lacks=holes(prices),
     )
