@@ -68,9 +68,10 @@ class Crossing(NamedTuple):
     after: FlowLevel
 
     def is_far(self, near: timedelta) -> bool:
-        """Whether the readings are so far apart that they do not show when the energy between them
-        flowed."""
-        return self.before.wh < self.after.wh and self.after.at - self.before.at > near
+        """Whether the readings are so far apart that they do not show what had flowed until the
+        seam; one that stands at it does."""
+        is_apart = self.before.at < self.at and self.after.at - self.before.at > near
+        return is_apart and self.before.wh < self.after.wh
 
 
 @record(kw_only=False)

@@ -187,8 +187,8 @@ def _steps(times: Sequence[int], minutes: int | None) -> dict[int, int]:
         beside = apart[max(at - 1, 0) : at] + apart[at + 1 : at + 2]
         is_pace = distance in steps and (len(steps) == 1 or distance in beside)
         paces.append(distance if is_pace else 0)
-    before = accumulate([0, *paces], lambda last, pace: pace or last)
-    after = [*accumulate([0, *reversed(paces)], lambda last, pace: pace or last)][::-1]
+    before = accumulate([0, *paces], _newest)
+    after = [*accumulate([0, *reversed(paces)], _newest)][::-1]
 
     found = dict[int, int]()
     rows = zip(times, [*apart, inf], [0, *paces], [*paces, 0], before, after, strict=True)
@@ -206,6 +206,10 @@ def _steps(times: Sequence[int], minutes: int | None) -> dict[int, int]:
             raise PricesRefused(words)
         found[moment] = step
     return found
+
+
+def _newest(last: int, pace: int) -> int:
+    return pace or last
 
 
 def holes(quarters: Iterable[int]) -> Told | None:

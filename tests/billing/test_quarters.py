@@ -57,6 +57,15 @@ def test_each_quarter_has_what_the_program_beside_says(taken: Taken) -> None:
     assert min(found.wh) >= 0
 
 
+def test_a_quarter_with_readings_at_both_its_ends_is_not_divided() -> None:
+    first = BEGIN // QUARTER + 1
+    # Of six quarters, the third and the fourth have one reading at their ends.
+    levels = [(first * QUARTER + 900 * place, 1000 * place) for place in (1, 2, 4, 5)]
+    taken = Taken(1, True, first * QUARTER, (first + 6) * QUARTER, 6000, tuple(levels))
+    assert by_quarter(flow_of(taken)).divided == {first + 2, first + 3}
+    assert {part.quarter for part in parts(taken) if part.is_divided} == {first + 2, first + 3}
+
+
 @given(sessions(), st.integers(1, 16))
 def test_quarters_add_up_to_what_flowed_until_each(taken: Taken, place: int) -> None:
     """Whoever divides at one seam alone gets the sum of the quarters before it."""

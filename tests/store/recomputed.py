@@ -101,7 +101,8 @@ def parts(taken: Taken, more: Iterable[int] = ()) -> list[Part]:
             part, whole = Fraction(seam - before[0]), Fraction(after[0] - before[0])
         flowed[seam] = before[1] + half_up((after[1] - before[1]) * part / whole)
         is_far = before[1] < after[1] and after[0] - before[0] > 16 * 60
-        if is_far or len(levels) == 2:
+        # A reading that stands at the seam shows what had flowed until then.
+        if before[0] < seam and (is_far or len(levels) == 2):
             unread.add(seam)
     # A quarter is divided where a seam at its ends, or within it, is not read.
     divided = {one // QUARTER for one in unread} | {(one - 1) // QUARTER for one in unread}

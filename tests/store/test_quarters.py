@@ -38,6 +38,7 @@ floor = 0.05
 cap = 0.60
 """
 FALLBACK = MOVING + "fallback = 0.40\n"
+FIXED = MOVING.partition("[energy]")[0] + "[energy]\nprice = 0.30\n"
 WITH_SUN = FALLBACK + "\n[sun]\nprice = 0.15\n"
 
 
@@ -225,6 +226,42 @@ def test_sun_is_shared_by_energy_and_the_rest_is_grid(biller: Biller, station: S
     assert sun.amount == int(Fraction("0.15") * 3467 / 10 + Fraction(1, 2))
     ours = [one for line in lines(biller, BEN) if line.window == "sun" for one in line.quarters]
     assert [(one.quarter - FIRST, one.wh) for one in ours] == [(0, 500), (2, 333), (3, 900)]
+
+
+@pytest.mark.parametrize("has_sun_price", [False, True])
+@pytest.mark.parametrize("prices", ["moving", "fixed"])
+def test_sun_does_not_depend_on_who_is_billed_first(
+    biller: Biller, station: Station, prices: str, *, has_sun_price: bool
+) -> None:
+    """A closed session whose tariff has no price for sun asks for it, at a moving price and at a
+    fixed one; one whose tariff has such a price keeps what its statement gave, which may be 0."""
+    other = Station(biller.books, "CP-2")
+    enter(biller.books, dict.fromkeys(range(4), "0.10"))
+    price = {"moving": FALLBACK, "fixed": FIXED}[prices].replace(
+        "[energy]", '[energy]\nname = "day"'
+    )
+    sun = "\n[sun]\nprice = 0.15\n" if has_sun_price else ""
+    biller.assign(biller.add(price + sun), date(2026, 1, 1), ANNA)
+    biller.assign(biller.add(WITH_SUN.replace("Moving", "Sun")), date(2026, 1, 1), BEN)
+    mine, his = station.start(1000, 1, "Card"), other.start(5000, 1, "Ben")
+    for place in range(1, 5):
+        biller.books.wait(15)
+        station.tell(meter_value(station.clock(), 1000 + 1800 * place), transaction=mine)
+        other.tell(meter_value(other.clock(), 5000 + 1800 * place), transaction=his)
+    station.stop(mine, 8200)
+    month_is_over(biller.books, 3)
+    measure(biller.books, 0, generation=2000, imported=1600)
+
+    def of_sun() -> list[tuple[int, int]]:
+        own = [line for line in lines(biller, BEN) if line.window == "sun"]
+        return [(one.quarter - FIRST, one.wh) for line in own for one in line.quarters]
+
+    before = of_sun()
+    biller.close("2026-03")  # his session goes on, so that only hers is billed
+    assert of_sun() == before == [(0, 1000)]
+    # What nobody knew when hers was billed.
+    measure(biller.books, 1, generation=2000, imported=1600)
+    assert of_sun() == [(0, 1000), (1, 1800 if has_sun_price else 1000)]
 
 
 def test_who_tells_more_than_was_measured_takes_no_sun_from_others(

@@ -712,14 +712,12 @@ class Year:
         self.figures[number] = self.figures.get(number, 0) + position.energy_wh
         self.touched.discard(number)
         self.billed[number] = wanted
-        windows = self.versions[self.tariff_of[number]][0].windows
-        moving = {one.name or "grid" for one in windows if isinstance(one.price, Moving)}
         self.closed_at.setdefault(number, self.now)
-        # What is billed by the quarter keeps its sun; the rest has a share of what is left.
+        # What has a price for sun keeps its sun; the rest asks for a share of what is left.
         of_sun = self.versions[self.tariff_of[number]][0].sun is not None
         sealed = dict.fromkeys(self.sun.sealed.get(number, ()), 0)
         for (_, _, window), (costs, _) in expected.items():
-            for cost in costs if window in {*moving, SUN} or of_sun else ():
+            for cost in costs if of_sun else ():
                 sealed[cost.quarter] = sealed.get(cost.quarter, 0) + cost.wh * (window == SUN)
         self.sun.sealed[number] = sealed
 

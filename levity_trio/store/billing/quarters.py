@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from functools import cache, lru_cache, partial
 from typing import Final, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ from levity_trio.billing.tariff import MovingPrice, Tariff, Window
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.store.billing.evidence import Billed, course_between
 from levity_trio.store.billing.rows import lines_of
+from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.engine.database import Rows, marks, parts
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -79,6 +80,10 @@ _OPEN: Final = _AMONG + "start_time < ? AND status = 'Active'"
 _SEALED: Final = (
     "SELECT tx_id, lines FROM position JOIN statement ON statement.id = statement_id "
     "WHERE tx_id IN ({}) AND number IS NOT NULL ORDER BY position.id"
+)
+_EVERY_VERSION: Final = (
+    "SELECT name, toml FROM tariff_version JOIN tariff ON tariff.id = tariff_id "
+    "WHERE withdrawn_at IS NULL"
 )
 
 
@@ -198,6 +203,7 @@ class QuarterShares:
         self._sealed = dict[int, Mapping[int, int]]()
         self._chargers = cache(self._chargers_of)
         self._newest_site = cache(lambda: rows(_NEWEST_SITE, ())[0][0])
+        self._with_sun = cache(self._versions_with_sun)
 
     def energy(self, billed: Billed, *, is_kept: bool = True) -> QuarterEnergy:
         """Return the energy of a session by the quarter. One that is not billed as it is stored is
@@ -262,17 +268,23 @@ class QuarterShares:
         return shares(asking, max(0, left - sum(given.values()))) | given
 
     def _given(self, numbers: Sequence[int]) -> Mapping[int, Mapping[int, int]]:
-        """Return the sun that closed statements give to sessions, by the quarter; of a session that
-        was billed by the quarter, each of them."""
+        """Return the sun that closed statements give to sessions, by the quarter, of all quarters
+        for which a tariff with a price of sun asked; what another one billed asks for sun still."""
         new = [number for number in numbers if number not in self._sealed]
         for part in parts(new):
             given = {number: defaultdict[int, int](int) for number in part}
             for number, text in self._rows(_SEALED.format(marks(part)), part):
                 for line in lines_of(text):
-                    for one in line.quarters:
+                    has_sun = (line.tariff, line.version) in self._with_sun()
+                    for one in line.quarters if has_sun else ():
                         given[number][one.quarter] += one.wh if line.window == SUN else 0
             self._sealed |= given
         return {number: self._sealed[number] for number in numbers}
+
+    def _versions_with_sun(self) -> set[tuple[str, date]]:
+        """Return the tariffs that have a price of sun, by their names and first days."""
+        versions = ((name, parsed(text)) for name, text in self._rows(_EVERY_VERSION, ()))
+        return {(name, one.since) for name, one in versions if one.sun_price is not None}
 
     def _measured_of_day(self, day: int) -> Mapping[int, tuple[int, SunMeasured]]:
         return sun_measured(self._rows, day * _A_DAY, (day + 1) * _A_DAY - 1)
