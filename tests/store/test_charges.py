@@ -5,17 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
 
 from levity_trio.billing.ledger import LedgerKind, WalletStanding, WalletTerms
+from levity_trio.charging.quarters import quarter_of
 from levity_trio.locale import speaking
 from levity_trio.locale.texts import said
 from levity_trio.store.reads.money import wallets as shown
 from levity_trio.store.reads.transactions import charges as reads
+from levity_trio.store.reads.transactions.bill.reading import bill_of
 from levity_trio.store.reads.transactions.charges import ChargesFound, TransactionCharge
 from levity_trio.store.writes.money import wallets
+from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller
@@ -386,3 +390,73 @@ def test_what_was_given_back_is_charged_by_the_statement_that_has_it_again(
     house.books.settle()
     house.biller.close("2026-04")
     assert (house.standing().balance, house.standing(BEN).balance) == (880, 0)
+
+
+# A price that is not known yet
+
+MOVING = """
+name = "Moving"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[energy]
+series = "Market"
+markup = 0.12
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "kwh", "words"),
+    [
+        ("fallback = 0.40\ncap = 0.60\n", 40, None),
+        ("cap = 0.60\n", 60, "the most that its tariff asks"),
+        ("", 38, "the dearest kWh of the last seven days"),
+        (
+            "average = true\n",
+            38,
+            "the dearest kWh of the last seven days",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_price_that_is_not_known_yet_is_reckoned_with_and_says_so(
+    house: Charging, station: Station, more: str, kwh: int, words: str | None, *, is_open: bool
+) -> None:
+    """Prices of the last days are known: 0.10, and once 0.26, both with tax in them; that of eight
+    days ago was dearer."""
+    books = house.books
+    data = SeriesData(name="Market", currency="EUR", prices="gross")
+    books.run(set_series, data, house.said(), None)
+    now = quarter_of(books.now.timestamp())
+    known = dict.fromkeys(range(now - 8 * 96, now), Decimal("0.10"))
+    known |= {now - 6 * 96: Decimal("0.26"), now - 8 * 96: Decimal("0.90")}
+    books.run(add_prices, "Market", known, house.said())
+    house.biller.assign(house.biller.add(MOVING + more), date(2026, 1, 1), ANNA)
+    transaction = station.start(1000, 1, "Card")
+    books.wait(30)
+    station.tell(station.register(3000), transaction=transaction)
+    if not is_open:
+        station.stop(transaction, 3000)
+    house.look()
+    if not is_open and words is None:
+        # By its fallback, it has a price.
+        assert (house.ledger(), house.reserved) == ([("charge", -80, transaction)], {})
+        return
+    assert house.reserved == {transaction: 2 * kwh}
+    with reading(books) as db:
+        bill = bill_of(db, transaction, house.biller.terms.rule)
+    if words is not None:
+        assert bill.reckoned == words
+        assert str(bill.why).endswith(f"; meanwhile the wallet keeps it at {words}")
+    # The price comes, and counts.
+    books.run(
+        add_prices,
+        "Market",
+        {now: Decimal("0.10"), now + 1: Decimal("0.10"), now + 2: Decimal("0.10")},
+        house.said(),
+    )
+    house.look()
+    if "average" not in more:
+        assert house.reserved == ({transaction: 44} if is_open else {})

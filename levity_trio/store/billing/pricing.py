@@ -4,19 +4,22 @@ would have."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache, partial
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.money import told_amount
+from levity_trio.billing.money import PRICE_DECIMALS, decimal_of, told_amount
 from levity_trio.billing.ownership import BillBy, SessionOwner
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.pricing import NoPrice, SessionEvidence, price_session
+from levity_trio.billing.splitting import quarter
 from levity_trio.billing.statement import Position
-from levity_trio.billing.tariff import NoVersion, Versions, Window
+from levity_trio.billing.tariff import MovingPrice, NoVersion, Tariff, Versions, Window
 from levity_trio.charging.energy import DOUBTFUL, judge
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
@@ -49,6 +52,8 @@ POSSIBLE: Final = timedelta(days=3660)
 show the year 1."""
 
 
+LATELY: Final = 7 * 96
+"""Quarters of an hour."""
 NO_EVIDENCE: Final = SessionEvidence()
 
 
@@ -66,7 +71,8 @@ class Priced(NamedTuple):
 
     Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is
     priced as if it stopped, and waits. `versions` are those of its tariff, None if there is none,
-    or nobody owns it; `evidence` is what the price was made of.
+    or nobody owns it; `evidence` is what the price was made of. While its series lacks prices, and
+    the tariff has no fallback, `reckoned` is what it costs by others; its words say by which.
     """
 
     owner: SessionOwner
@@ -76,6 +82,7 @@ class Priced(NamedTuple):
     versions: Versions | None
     is_open: bool
     evidence: SessionEvidence = NO_EVIDENCE
+    reckoned: Priced | None = None
 
     @property
     def account(self) -> int | None:
@@ -294,7 +301,42 @@ class Pricer:
         try:
             return self._with_lines(tx, owner, position, versions)
         except (NoVersion, NoPrice) as problem:
-            return Priced(owner, PositionKind.UNPRICED, position, str(problem), None, tx.is_open)
+            unpriced = Priced(
+                owner, PositionKind.UNPRICED, position, str(problem), None, tx.is_open
+            )
+            if isinstance(problem, NoVersion):
+                return unpriced
+        by, with_fallback = self._reckoned(versions, quarter(tx.span[1]))
+        with suppress(NoPrice):
+            priced = self._with_lines(tx, owner, position, with_fallback)
+            unpriced = unpriced._replace(reckoned=priced._replace(words=by))
+        return unpriced
+
+    def _reckoned(self, versions: Versions, now: int) -> tuple[Told, Versions]:
+        """Return by what a price is reckoned with that is not known in a quarter, and a tariff with
+        it as its fallback: no more than this can be asked, or what was asked at most lately."""
+        words = Told("the most that its tariff asks")
+        found = list[Tariff]()
+        for version in versions:
+            windows = list[Window]()
+            for window in version.windows:
+                moving = window.moving
+                if moving is None or moving.fallback is not None:
+                    windows.append(window)
+                    continue
+                price = moving.cap
+                if price is None:
+                    words = Told("the dearest kWh of the last seven days")
+                    price = self._dearest(version, moving, now)
+                windows.append(replace(window, moving=replace(moving, fallback=price)))
+            found.append(replace(version, windows=tuple(windows)))
+        return words, Versions(found)
+
+    def _dearest(self, version: Tariff, moving: MovingPrice, now: int) -> Decimal | None:
+        """Return the highest price of the seven days before a quarter; None if none is known."""
+        by_quarter = replace(moving, is_average=False)
+        known = self.series.of(version, by_quarter, now - LATELY, now).values()
+        return decimal_of(max(known), PRICE_DECIMALS) if known else None
 
     def _with_lines(
         self, tx: _Billable, owner: SessionOwner, position: Position, versions: Versions

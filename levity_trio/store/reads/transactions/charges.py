@@ -38,7 +38,8 @@ _TO_STOP: Final = (
 
 
 class TransactionCharge(NamedTuple):
-    """What a transaction costs its account now, in minor units; None where no price can be told.
+    """What a transaction costs its account now, in minor units; what it is reckoned with while its
+    price is not known; None where neither can be told.
 
     `revision` is the one of its last change that the price knows, 0 without any. `ended_at` is None
     while it is open.
@@ -124,6 +125,7 @@ def used(db: Database, numbers: Sequence[int], rule: Rule) -> list[TransactionCh
 def _one(number: int, priced: Priced, revision: int) -> TransactionCharge:
     is_certain = priced.kind in (PositionKind.SESSION, PositionKind.FREE) and not priced.waits
     ended_at = priced.position.ended_at
+    priced = priced.reckoned or priced
     return TransactionCharge(
         transaction=number,
         revision=revision,

@@ -72,7 +72,8 @@ class OwnBill:
     what the next statement adds to them (negative: gives back). `meter_start_wh` and
     `meter_stop_wh` are the meter's registers, and `measured` is `register` if its energy is their
     difference; null while it is open.
-    `charged` is what was taken from the wallet. Amounts are minor units. `goes_on` is whether the
+    `charged` is what was taken from the wallet; while the price is not known, `reckoned` says by
+    which price it keeps something for the session. Amounts are minor units. `goes_on` is whether the
     fee for staying still grows after the stop, because the cable is in.
     """
 
@@ -85,6 +86,7 @@ class OwnBill:
     positions: tuple[BillPosition, ...]
     pending: int
     charged: int | None
+    reckoned: str | None
     goes_on: bool
     changes: tuple[OwnChange, ...]
 
@@ -110,6 +112,7 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
         positions=tuple(one for one in bill.positions if one.account == account),
         pending=sum(one.amount for one in bill.pending if one.account == account),
         charged=sum(charges) if charges else None,
+        reckoned=bill.reckoned,
         goes_on=_goes_on(rows, number, bill, now),
         changes=tuple(sorted([*_decided(rows, number), *later], key=attrgetter("at"))),
     )

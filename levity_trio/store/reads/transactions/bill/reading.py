@@ -45,7 +45,7 @@ from levity_trio.store.reads.transactions.bill.shape import (
     local_value,
 )
 from levity_trio.store.reads.transactions.charges import gross_of
-from levity_trio.told import with_told
+from levity_trio.told import Told, with_told
 from levity_trio.wire.times import from_seconds, stamp
 
 _POSITIONS: Final = (
@@ -89,9 +89,14 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
     )
     charges = tuple(_charge(*row) for row in rows(_CHARGES, (number,)))
     told = advice(rows, number, state, None if reasons is None else reasons.priced, rule)
+    reserved = next((amount for (amount,) in rows(_RESERVED, (number,))), None)
+    why, reckoned = told.why, None
+    if reserved is not None and reasons is not None and reasons.priced.reckoned is not None:
+        reckoned = reasons.priced.reckoned.words
+        why = Told("{1}; meanwhile the wallet keeps it at {2}", why or "", reckoned or "")
     return Bill(
         state=state.value,
-        why=told.why,
+        why=why,
         advice=told.todo,
         zone=str(rule.zone),
         account=account,
@@ -105,7 +110,8 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
         if on_statements
         else None,
         charges=charges,
-        reserved=next((amount for (amount,) in rows(_RESERVED, (number,))), None),
+        reserved=reserved,
+        reckoned=reckoned,
         pending=() if reasons is None else tuple(_pending(on_statements, charges, reasons.priced)),
     )
 

@@ -212,7 +212,8 @@ class Bill:
     """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is
     that of all local days and of the times in `grounds`. `billed_wh` and `billed_amount` are what
     all statements together come to, null if none has it. `why` and `advice` are about one that is
-    not billed; `reserved` is what is kept of a wallet until it is charged."""
+    not billed; `reserved` is what is kept of a wallet until it is charged. While its price is not
+    known, `reckoned` says by which that is."""
 
     state: str
     why: str | None
@@ -228,6 +229,7 @@ class Bill:
     billed_amount: int | None
     charges: tuple[BillCharge, ...]
     reserved: int | None
+    reckoned: str | None
     pending: tuple[BillAdjustment, ...]
 
 
