@@ -14,6 +14,9 @@ from levity_trio.charging.quarters import quarter_of
 from levity_trio.store.billing.pricing import Priced, Pricer
 from levity_trio.store.billing.quarters import price_again, touched
 from levity_trio.store.engine.database import rows_of
+from levity_trio.store.reads.transactions.bill.own import own_bill
+from levity_trio.store.reads.transactions.bill.reading import bill_of
+from levity_trio.store.reads.transactions.bill.words import bill_lines
 from levity_trio.store.upkeep.sharing import divided_sessions, keep
 from tests.store import telling
 from tests.store.bills import ANNA, BEN, Biller, correct, house_of_two, month_is_over
@@ -165,6 +168,52 @@ def test_a_correction_of_a_price_counts_before_the_closing_and_not_after(
     assert closed == line
     # priced again for another reason, it keeps what its bill used
     assert lines(biller) == [line]
+
+
+@pytest.mark.parametrize("is_mean", [False, True])
+def test_who_corrected_a_price_after_the_session_is_told_and_why(
+    biller: Biller, station: Station, *, is_mean: bool
+) -> None:
+    """In `explain`, on the statement, and on the page of the household. What was corrected before
+    the end of the session, or of other quarters, or after the closing, is not."""
+    books, month = biller.books, range(-130 * 96, 60 * 96)
+    enter(books, dict.fromkeys(month, "0.20"), "before")
+    average = "average = true\n" if is_mean else ""
+    biller.assign(biller.add(MOVING + average), date(2026, 1, 1))
+    transaction = charged(station)
+    books.wait(1)
+    enter(books, {-1: "0.40"}, "of a quarter before it")
+    if not is_mean:
+        assert told_of_prices(biller, transaction) == ([], [])
+    enter(books, {2: "0.40"}, "the market told it wrongly")
+    in_words = ["of a quarter before it"] * is_mean + ["the market told it wrongly"]
+    assert told_of_prices(biller, transaction) == (in_words, in_words)
+    month_is_over(books, 3)
+    biller.close("2026-03")
+    (position,) = biller.statement(1).positions
+    sentences = [f"cleo corrected prices after the session: {why}" for why in in_words]
+    assert position.reason == "; ".join(sentences)
+    books.wait(1)
+    enter(books, {1: "0.50"}, "after the closing")
+    assert told_of_prices(biller, transaction) == (in_words, in_words)
+    # A correction of its figure does not tell it again.
+    correct(books, transaction, 3600)
+    month_is_over(books, 4)
+    biller.close("2026-04")
+    (position,) = biller.statement(2).positions
+    assert "cleo corrected prices" not in str(position.reason)
+
+
+def told_of_prices(biller: Biller, transaction: int) -> tuple[list[str], list[str]]:
+    """Return the reasons that `explain` tells, and those on the household's page."""
+    rule = biller.terms.rule
+    with reading(biller.books) as db:
+        words = [*bill_lines(bill_of(db, transaction, rule))]
+        own = own_bill(db, transaction, ANNA, rule, biller.books.now)
+    found = [line for line in words if line.startswith("After the session, cleo corrected prices")]
+    changes = [one for one in own.changes if one.kind == "prices"]
+    assert {one.by for one in changes} <= {"cleo"}
+    return [line.rpartition(": ")[2] for line in found], [str(one.reason) for one in changes]
 
 
 def test_a_corrected_session_takes_its_quarters_back(biller: Biller, station: Station) -> None:

@@ -8,7 +8,7 @@ is not there yet, or is older than the session, it is computed here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from functools import cache, lru_cache, partial
@@ -20,7 +20,7 @@ from orjson import loads
 from levity_trio.billing.months import Month
 from levity_trio.billing.pricing import PricePiece, price_by
 from levity_trio.billing.splitting import EnergyFlow, QuarterEnergy, by_quarter, quarter
-from levity_trio.billing.statement import SUN, Split
+from levity_trio.billing.statement import SUN, Line, Split
 from levity_trio.billing.sun import SunMeasured, shares
 from levity_trio.billing.tariff import MovingPrice, Tariff, Window
 from levity_trio.charging.quarters import SECONDS
@@ -52,6 +52,18 @@ _KEPT: Final = (
     "SELECT tx_quarter.tx_id, first, wh, divided, split FROM tx_quarter "
     "LEFT JOIN bill_work ON bill_work.tx_id = tx_quarter.tx_id WHERE tx_quarter.tx_id IN ({}) "
     "AND coalesce(bill_work.revision, tx_quarter.revision) = tx_quarter.revision"
+)
+_CORRECTED: Final = (
+    "SELECT quarter, batch_id, at, by, reason FROM series "
+    "JOIN series_value AS value ON value.series_id = series.id "
+    "JOIN series_batch ON series_batch.id = batch_id "
+    "WHERE name = ? AND quarter BETWEEN ? AND ? AND reason IS NOT NULL AND at > ? "
+    "AND batch_id = (SELECT max(batch_id) FROM series_value WHERE series_id = series.id "
+    "AND quarter = value.quarter AND batch_id <= ?) ORDER BY batch_id, quarter"
+)
+_VERSION: Final = (
+    "SELECT toml FROM tariff_version JOIN tariff ON tariff.id = tariff_id "
+    "WHERE name = ? AND since = ? AND withdrawn_at IS NULL"
 )
 _TOUCHED: Final = (
     "SELECT tx_id FROM booked WHERE ended_at > ? AND started_at < ? "
@@ -162,6 +174,46 @@ def _converted(
 ) -> Mapping[int, Fraction]:
     """Return what a kWh costs in the quarters of a day. Each household's page asks for the same."""
     return {one: price_by(version, moving, price, is_gross=is_gross) for one, price in prices}
+
+
+class PriceCorrection(NamedTuple):
+    """That a person corrected stored prices: when, who, and why."""
+
+    at: str
+    by: str
+    reason: str
+
+
+def corrected_since(
+    rows: Rows, zone: ZoneInfo, lines: Iterable[Line], ended_at: str, batch: int = _NEWEST
+) -> list[PriceCorrection]:
+    """Return which prices of the lines of a session were corrected after its end, the oldest
+    correction first. `batch` is the newest batch of prices that counts."""
+
+    def month(one: int) -> Month:
+        return Month.of(in_zone(from_seconds(one * SECONDS), zone).date())
+
+    found = dict[int, PriceCorrection]()
+    for line in lines:
+        used = {one.quarter for one in line.quarters if line.window != SUN}
+        versions = rows(_VERSION, (line.tariff, line.version.isoformat())) if used else ()
+        windows = (window for (text,) in versions for window in parsed(text).windows)
+        for window in windows:
+            if window.moving is None or window.name not in (line.window, None):
+                continue
+            counts: Container[int] = used
+            first, last = min(used), max(used)
+            if window.moving.is_average:
+                first, last = (
+                    quarter(month(first).since(zone)),
+                    quarter(month(last).until(zone)) - 1,
+                )
+                counts = range(first, last + 1)
+            span = (window.moving.series, first, last, ended_at, batch)
+            for one, number, *of_batch in rows(_CORRECTED, span):
+                if one in counts:
+                    found[number] = PriceCorrection(*of_batch)
+    return [found[number] for number in sorted(found)]
 
 
 def known_then(rows: Rows, transaction: int) -> int | None:

@@ -39,6 +39,7 @@ from levity_trio.billing.statement import (
 )
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.store.billing.biller import NOBODY, Biller, address_lines, biller_of, newest_biller
+from levity_trio.store.billing.quarters import corrected_since
 from levity_trio.store.billing.rows import Names, before_of, lines_of, names_of, taxes_of
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Rows, marks
@@ -266,15 +267,16 @@ def names_now(
         party=Party(name=name, address=address_lines(address), contact=contact),
         spaces=spaces,
         vehicles=dict(rows(_VEHICLES.format(marks(vehicles) or "NULL"), [*vehicles])),
-        reasons=_reasons(rows, positions),
+        reasons=_reasons(rows, positions, ZoneInfo(figures.zone)),
         left_on=left_on,
     )
     return names, language
 
 
-def _reasons(rows: Rows, positions: Sequence[PositionRow]) -> dict[int, str]:
+def _reasons(rows: Rows, positions: Sequence[PositionRow], zone: ZoneInfo) -> dict[int, str]:
     """Return what a person decided about sessions, and why, the newest of each kind; of a
-    correction, only what he did since the statement that it corrects."""
+    correction, only what he did since the statement that it corrects. Its prices are those of that
+    statement; else it is told who corrected them after the end of the session."""
     asked = {one.tx_id: one for one in positions if one.tx_id and one.kind not in UNASKED}
     reasons: dict[int, dict[str, str]] = defaultdict(dict)
     for number, kind, reason, at in rows(_REASONS.format(marks(asked) or "NULL"), [*asked]):
@@ -285,6 +287,11 @@ def _reasons(rows: Rows, positions: Sequence[PositionRow]) -> dict[int, str]:
             reasons[number][kind] = Told(_DECIDED[kind], reason)
         elif at >= rows(_CLOSED_AT, (corrected,))[0][0]:
             reasons[number][kind] = reason
+    for number, one in asked.items():
+        if one.corrects is None and one.ended_at is not None:
+            for done in corrected_since(rows, zone, lines_of(one.lines), one.ended_at):
+                told = Told("{1} corrected prices after the session: {2}", done.by, done.reason)
+                reasons[number][str(told)] = told
     return {number: joined("; ", of_kinds.values()) for number, of_kinds in reasons.items()}
 
 

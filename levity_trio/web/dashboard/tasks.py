@@ -264,6 +264,7 @@ async def prices_of_day(view: PageView, _entered: Values) -> Values:
         "day": str(day),
         "days": (day - timedelta(1), day + timedelta(1)),
         "prices": prices,
+        "corrections": found["corrections"],
         "mean": round(sum(known) / len(known), 4) if known else None,
         "lines": "\n".join((PRICES_HEAD, *lines)),
     }

@@ -187,6 +187,22 @@ async def test_a_session_is_shown_by_the_quarter(
     assert "By the quarter-hour" in whole.words
 
 
+async def test_who_corrected_a_price_after_a_session_is_told(yard: Yard, biller: Biller) -> None:
+    at_market(biller)
+    enter(biller.books, dict.fromkeys(range(4), "0.10"))
+    station = Station(yard.books)
+    number = station.start(1000, 1, "ANNA")
+    station.stop(number, charge(station, number, 1000, 60, 7200))
+    yard.books.wait(1)
+    enter(biller.books, {1: "0.20"}, "the market told it wrongly")
+    page = await shown(yard, number)
+    assert "cleo corrected prices of this session after it had ended" in page.words
+    assert "Reason: the market told it wrongly" in page.words
+    whole = await Opening(yard, Role.ADMIN).open(OF_SESSIONS[0], id=number)
+    assert "cleo corrected prices after the session" in whole.words
+    assert ": the market told it wrongly" in whole.words
+
+
 def test_the_day_has_the_quarters_of_its_clock() -> None:
     """MIDNIGHT is what it says."""
     local = datetime.fromisoformat("2026-03-02T00:00:00+01:00")

@@ -52,6 +52,16 @@ async def test_a_day_has_its_mean_its_dearest_and_its_cheapest_quarter(market: S
     assert "Prices of 3 March 2026" in (await opened(market, "?day=yesterday")).words
 
 
+async def test_a_day_tells_who_corrected_its_prices_and_why(market: Site) -> None:
+    await entered(market, DAY)
+    assert "corrected" not in (await opened(market)).words
+    await entered(market, DAY.replace(b"0,20", b"0,25"), reason="a slip of the market")
+    words = (await opened(market)).words
+    assert "corrected prices of this day, 10:00" in words.replace("11:00", "10:00")
+    assert "a slip of the market" in words
+    assert "slip" not in (await opened(market, "?day=2026-03-02")).words
+
+
 async def test_a_source_that_does_not_answer_is_told(site: Site) -> None:
     url = "http://127.0.0.1:1/prices"
     await site.call(ADD, body={"name": "Market", "currency": "EUR", "url": url})

@@ -56,6 +56,11 @@ _PRICES: Final = (
     " WHERE series_id = ?1 AND quarter = value.quarter) ORDER BY quarter"
 )
 
+_CORRECTIONS: Final = (
+    "SELECT at, by, reason FROM series_batch WHERE reason IS NOT NULL AND id IN (SELECT batch_id"
+    " FROM series_value WHERE series_id = ? AND quarter BETWEEN ? AND ?) ORDER BY id"
+)
+
 
 def pages(db: Database, name: str | None, wanted: WantedPage) -> ListPage[SeriesState]:
     """Return a page of the series, by their names. Raises NoPage."""
@@ -74,6 +79,22 @@ def series(db: Database, number: int | None = None) -> list[SeriesState]:
         end = one.until and stamp(from_seconds((int(one.until) + 1) * SECONDS))
         found.append(replace(one, until=end))
     return found
+
+
+@record
+class CorrectedPrices:
+    """That a person replaced stored prices of these days, or entered them with a reason."""
+
+    at: str
+    by: str
+    reason: str
+
+
+def corrections(db: Database, number: int, first: int, last: int) -> list[CorrectedPrices]:
+    """Return who corrected prices of a series from one quarter to another, and why, the oldest
+    correction first."""
+    found = rows_of(db)(_CORRECTIONS, (number, first, last))
+    return [CorrectedPrices(at=at, by=by, reason=reason) for at, by, reason in found]
 
 
 def prices(db: Database, number: int, first: int, last: int) -> dict[int, str]:

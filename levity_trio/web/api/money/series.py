@@ -28,7 +28,7 @@ from levity_trio.prices.reading import (
 )
 from levity_trio.records import Personal, copied, names_of, record
 from levity_trio.store.reads.money import series as stored
-from levity_trio.store.reads.money.series import SeriesState
+from levity_trio.store.reads.money.series import CorrectedPrices, SeriesState
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told
@@ -172,6 +172,13 @@ class SeriesPrices:
 
 
 @record
+class ShownPrices(SeriesPrices):
+    """Prices, with who corrected some of them, and why."""
+
+    corrections: list[CorrectedPrices]
+
+
+@record
 class TakenPrices(SeriesPrices):
     """Prices that were read. `added` is how many of them are stored now, `same` how many were
     stored before; `kept` of them contradict a stored price, which stays: `words` say so."""
@@ -249,8 +256,8 @@ async def _found(request: Request, number: int) -> SeriesState:
 
 
 @ENDPOINTS.get(f"{ONE}/prices", Role.OPERATOR, "not_found")
-async def list_prices(request: TypedRequest[PricesQuery, None]) -> SeriesPrices:
-    """Show the prices of some days, as far as they are known."""
+async def list_prices(request: TypedRequest[PricesQuery, None]) -> ShownPrices:
+    """Show the prices of some days, as far as they are known, and who corrected some of them."""
     series, query = await _found(request, request.number()), request.query
     today = local_today(request.api)
     since = local_day(query.since, "since") if query.since else today
@@ -258,7 +265,11 @@ async def list_prices(request: TypedRequest[PricesQuery, None]) -> SeriesPrices:
     if not since <= until <= since + timedelta(MOST_DAYS):
         raise invalid("until", Told("give a day up to {1} days after the first", MOST_DAYS))
     first, last = quarters_of(since, request.zone).start, quarters_of(until, request.zone).stop - 1
-    return SeriesPrices(prices=_shown(await request.read(stored.prices, series.id, first, last)))
+    span = (series.id, first, last)
+    return ShownPrices(
+        prices=_shown(await request.read(stored.prices, *span)),
+        corrections=await request.read(stored.corrections, *span),
+    )
 
 
 def _shown(prices: Mapping[int, object]) -> list[PriceAt]:

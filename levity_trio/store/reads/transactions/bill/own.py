@@ -52,7 +52,8 @@ LONGEST_STAY: Final = timedelta(days=1)
 class OwnChange:
     """What was decided about a session, or changed what it costs after its end; `kind` is
     `confirm`, `correct`, `close`, `attach` (what its charger sent), `dismiss`, `give`, `take back`,
-    `rejudge` (later messages), `tariff` (its version) or `assignment` (its tariff).
+    `rejudge` (later messages), `tariff` (its version), `assignment` (its tariff) or `prices` (those
+    of its price series).
 
     `by` is the person who did it, null if nobody did. `energy_wh` is the figure that was decided.
     """
@@ -73,8 +74,8 @@ class OwnBill:
     `meter_stop_wh` are the meter's registers, and `measured` is `register` if its energy is their
     difference; null while it is open.
     `charged` is what was taken from the wallet; while the price is not known, `reckoned` says by
-    which price it keeps something for the session. Amounts are minor units. `goes_on` is whether the
-    fee for staying still grows after the stop, because the cable is in.
+    which price it keeps something for the session. Amounts are minor units. `goes_on` is whether
+    the fee for staying still grows after the stop, because the cable is in.
     """
 
     state: str
@@ -102,6 +103,10 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
         begin, end, _, _, measured, _ = registers_of(rows, (number,))[number]
     charges = [one.amount for one in bill.charges if one.account == account]
     later = [] if stopped_at is None else [*_new_tariffs(rows, bill, stopped_at)]
+    prices = [
+        OwnChange(kind="prices", at=one.at, by=one.by, reason=one.reason, energy_wh=None)
+        for one in bill.corrected_prices
+    ]
     return OwnBill(
         state=bill.state,
         meter_start_wh=begin,
@@ -114,7 +119,7 @@ def own_bill(db: Database, number: int, account: int, rule: Rule, now: datetime)
         charged=sum(charges) if charges else None,
         reckoned=bill.reckoned,
         goes_on=_goes_on(rows, number, bill, now),
-        changes=tuple(sorted([*_decided(rows, number), *later], key=attrgetter("at"))),
+        changes=tuple(sorted([*_decided(rows, number), *later, *prices], key=attrgetter("at"))),
     )
 
 

@@ -208,6 +208,15 @@ class BillAdjustment:
 
 
 @record
+class BillCorrectedPrice:
+    """That a person corrected prices of a session after its end: when, who, and why."""
+
+    at: str
+    by: str
+    reason: str
+
+
+@record
 class Bill:
     """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is
     that of all local days and of the times in `grounds`. `billed_wh` and `billed_amount` are what
@@ -231,6 +240,7 @@ class Bill:
     reserved: int | None
     reckoned: str | None
     pending: tuple[BillAdjustment, ...]
+    corrected_prices: tuple[BillCorrectedPrice, ...]
 
 
 _DAY: Final = timedelta(days=1)

@@ -55,6 +55,9 @@ def bill_lines(bill: Bill) -> Iterator[str]:
         yield from _position(one, zone)
     if bill.price is not None:
         yield from _price(bill, bill.price)
+    for done in bill.corrected_prices:
+        at = local(done.at, zone)
+        yield f"After the session, {done.by} corrected prices of it at {at}: {done.reason}"
     yield from _wallet(bill)
     yield from _next(bill)
     yield f"Times are those of {bill.zone}."
