@@ -263,7 +263,7 @@ def _without_mistakes(
     """Return the readings without those that contradict the ones before and after, and what is to
     be said of these."""
     kept, remarks = list(taken[:1]), list[ReadingRemark]()
-    for now, after in zip_longest(taken[1:], taken[2:]):
+    for place, (now, after) in enumerate(zip_longest(taken[1:], taken[2:]), 2):
         # It contradicts those next to it, and these agree with the chargers.
         before = kept[-1]
         is_mistake = False
@@ -274,7 +274,7 @@ def _without_mistakes(
                 is_mistake = sorted(sides) == [-1, 1]
             else:
                 is_mistake = True
-        if not is_mistake:
+        if not is_mistake and not _stands_out(before, now, taken[place:], classes):
             kept.append(now)
             continue
 
@@ -284,6 +284,28 @@ def _without_mistakes(
             words = Told("{1}; {2} would fit", words, hint)
         remarks.append(_remark(now, words))
     return kept, remarks
+
+
+def _stands_out(
+    before: _MatchedReading,
+    now: _MatchedReading,
+    later: Sequence[_MatchedReading],
+    classes: Classes,
+) -> bool:
+    """Whether a register fell or rose once, and then went on where it had been. One that only rose
+    as the chargers say may be another meter, which has reached what the old one showed."""
+
+    def is_odd(earlier: _MatchedReading, later: _MatchedReading) -> bool:
+        series = _ReadingSeries((earlier, later), classes)
+        return series.is_known(1) and series.between(0, 1).side != 0
+
+    if _ReadingSeries((before, now), classes).is_known(1):
+        falls = bool(later) and before.reading.wh <= later[0].reading.wh < now.reading.wh
+        return falls and is_odd(before, now)
+    for earlier, after in pairwise([now, *later]):
+        if after.reading.wh >= before.reading.wh:
+            return is_odd(earlier, after)
+    return False
 
 
 def _hint(before: _MatchedReading, now: _MatchedReading, classes: Classes) -> str:

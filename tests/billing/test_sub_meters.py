@@ -212,3 +212,33 @@ def test_a_difference_is_not_taken_for_a_mistake() -> None:
     found = compared(readings(DAILY, meter), exactly(*(10_000 * day for day in range(31))))
     assert found.differs
     assert found.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ([930, 1040, 0, 1050], [3]),
+        ([930, 1040, 0, 0, 1050], [3, 4]),
+        ([930, 1040, 9999, 1050], [3]),
+        ([930, 0, 1040, 1050], [2]),
+    ],
+)
+@pytest.mark.parametrize("cars", [0, 20, 110])
+def test_a_reading_that_does_not_fit_between_two_that_do_is_set_aside(
+    values: list[int], left_out: list[int], cars: int
+) -> None:
+    """Whatever part of the house's energy the chargers have: 1,160 kWh would be said of 120."""
+    times = [f"2026-03-{1 + 6 * place:02}" for place in range(len(values))]
+    chargers = [1000 * cars * place // len(values) for place in range(len(values))]
+    found = compared(readings(times, values), exactly(*chargers))
+    assert found.meter_wh == 120_000
+    assert [one.reading for one in found.remarks] == left_out
+    for one in found.remarks:
+        assert "contradicts the readings before and after, and is left out" in one.words
+
+
+def test_a_new_meter_that_soon_shows_more_than_the_old_one_did_is_no_mistake() -> None:
+    times = ["2026-03-01", "2026-03-10", "2026-03-11", "2026-04-01"]
+    found = compared(readings(times, [30, 100, 0, 200]), exactly(0, 70_000, 75_000, 275_000))
+    assert (found.meter_wh, found.chargers_wh, found.differs) == (270_000, 270_000, False)
+    assert "another meter, or read wrong" in found.remarks[0].words
