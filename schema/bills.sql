@@ -117,9 +117,12 @@ CREATE TABLE series (
     name TEXT NOT NULL COLLATE NOCASE UNIQUE,
     currency TEXT NOT NULL,
     prices TEXT NOT NULL CHECK (prices IN ('gross', 'net')),  -- gross: tax is in them
-    source TEXT,  -- where they are fetched and how they are read, in JSON; NULL: nowhere
+    -- where they are fetched and how they are read, in JSON, without secrets; NULL: nowhere
+    source TEXT,
     changed_at TEXT NOT NULL,
-    changed_by TEXT NOT NULL
+    changed_by TEXT NOT NULL,
+    -- the address with its secrets, encrypted; NULL: it has none
+    address TEXT CHECK (substr(address, 1, 7) = 'sealed:')
 ) STRICT;
 
 -- Closed statements were made by it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
@@ -23,6 +24,7 @@ from levity_trio.clock import Clock
 from levity_trio.outgoing.addresses import check_address
 from levity_trio.outgoing.request import Unanswered, get, leading_to
 from levity_trio.prices.reading import PriceSource, PricesRefused, ReadingTerms, read
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.money import series as reads
@@ -31,6 +33,7 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.series import add_prices, keep_fetch
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Day, Told
+from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import in_zone, stamp
 
 MOST_BYTES: Final = 1_000_000
@@ -63,6 +66,18 @@ async def fetch(source: PriceSource, day: date, terms: ReadingTerms) -> dict[int
     return await trio.to_thread.run_sync(read, response.body, source, terms)
 
 
+def with_address(series: SeriesState, sealed: str | None, key: SecretKey) -> PriceSource:
+    """Return the source of a series with its whole address. Raises PricesRefused if a secret in it
+    was sealed by another key."""
+    source = PriceSource(**series.source)
+    if sealed is None:
+        return source
+    address = key.opened(sealed)
+    if address is None:
+        raise PricesRefused(Told("its address has a key that is not known here; enter it again"))
+    return replace(source, url=address)
+
+
 class _SourcePace:
     """When a source is asked again, and on which day it was asked for the days behind."""
 
@@ -74,8 +89,16 @@ class _SourcePace:
 class Fetching:
     """What fetches the series of a site."""
 
-    def __init__(self, writer: Writer, reader: Reader, clock: Clock, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        clock: Clock,
+        zone: tzinfo,
+        key: SecretKey | None = None,
+    ) -> None:
         self.writer, self._reader, self._clock, self._zone = writer, reader, clock, zone
+        self._key = key or SecretKey(None)
         self._plans: dict[tuple[int, str], _SourcePace] = {}
 
     async def look(self) -> None:
@@ -97,8 +120,15 @@ class Fetching:
         read = partial(reads.prices, number=series.id, first=first, last=span.stop)
         known = {*await self._reader.run(read)}
 
-        source, asked, failures = PriceSource(**series.source), set[str](), list[str]()
-        for day in needed + (behind if plan.behind_on != today else []):
+        asked, failures = set[str](), list[str]()
+        sealed = await self._reader.run(partial(reads.sealed_address, number=series.id))
+        days = needed + (behind if plan.behind_on != today else [])
+        source = PriceSource(**series.source)
+        try:
+            source = with_address(series, sealed, self._key)
+        except PricesRefused as refused:
+            failures, days = [refused.args[0]], []
+        for day in days:
             address = source.address(day, self._zone)
             if address in asked or known.issuperset(quarters_of(day, self._zone)):
                 continue
@@ -136,7 +166,7 @@ class Fetching:
         except PricesRefused as refused:
             return str(refused.args[0])
         within = {quarter: found[quarter] for quarter in found if quarter in span}
-        address = source.address(day, self._zone).partition("?")[0]
+        address = masked_url(source.address(day, self._zone)).partition("?")[0]
         added = await self.writer.run(add_prices, series.id, within, Said(stamp(now), address))
         known.update(within)
         return added.words if added.kept else None

@@ -62,7 +62,7 @@ from levity_trio.prices.fetching import Fetching, open_prices
 from levity_trio.server.memory import keep_giving_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
 from levity_trio.server.systemd import open_supervision
-from levity_trio.store.beside.secret_key import open_key
+from levity_trio.store.beside.secret_key import SecretKey, open_key
 from levity_trio.store.billing.booking import Book
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.opening import open_store
@@ -182,7 +182,7 @@ async def serve(
                 )
                 async with (
                     open_live(central.live, read, is_alone=writer.sharing.is_alone),
-                    _open_upkeep(central, reader),
+                    _open_upkeep(central, reader, key),
                     open_load(load, hooks),
                     open_plugins(hooks, _site(central, reader, pages, load, inside)),
                     _open_pages(central, page_listeners, pages),
@@ -252,7 +252,7 @@ def _site(
 
 
 @asynccontextmanager
-async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
+async def _open_upkeep(central: Central, reader: Reader, key: SecretKey) -> AsyncIterator[None]:
     """Keep what is stored up to date: old frames and names go, doubtful energy is judged again,
     commands get their outcomes, energy is summed by the quarter of an hour."""
     config, clock, writer = central.config, central.clock, central.writer
@@ -270,7 +270,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
         open_metering(writer, reader, config.clock_speed),
         open_prices(
-            Fetching(writer, reader, clock, config.time_zone),
+            Fetching(writer, reader, clock, config.time_zone, key),
             config.clock_speed,
             lambda: central.clock_trusted,
         ),

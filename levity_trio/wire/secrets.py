@@ -45,6 +45,8 @@ _FILE = re.compile(r"/f/[a-z2-7]{32}")
 # Our tokens and one-time codes, wherever they stand; in a URL as it was sent, an underscore may be
 # escaped.
 _CODE = re.compile(r"(?:invite|levity)(?:_|%5[Ff])[0-9]{1,18}(?:_|%5[Ff])[A-Za-z0-9_%-]+")
+_KEY_OF_URL = re.compile(r"key|auth|pass|pwd|appid|credential|sig(?:nature)?=", re.IGNORECASE)
+"""Names of parameters by which services know who asks, beside those that name any secret."""
 _PARAMETER = re.compile(r"([?&;][^\s=&?;\"]*=)[^\s&;\"]*")
 _NAMED_PART = re.compile(
     r"(?i:(/(?:(?:access|auth|api)[_-]?)?(?:token|secret|password|key)/))[^\s/?\"]+"
@@ -159,4 +161,5 @@ def may_hold_secret(text: str) -> bool:
 
 
 def _masked_parameter(parameter: re.Match[str]) -> str:
-    return f"{parameter[1]}{MASK}" if _NAME.search(parameter[1]) else parameter[0]
+    is_secret = _NAME.search(parameter[1]) or _KEY_OF_URL.search(parameter[1])
+    return f"{parameter[1]}{MASK}" if is_secret else parameter[0]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,10 +18,12 @@ from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.prices import fetching
 from levity_trio.prices.fetching import DAYS_BEHIND, Fetching, quarters_of
 from levity_trio.prices.reading import PriceSource
+from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.money import series as reads
 from levity_trio.store.reads.money.series import SeriesState
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.store.writes.people.ownership import Said
+from levity_trio.wire.secrets import masked_url
 from tests.prices.sources import BERLIN, HOST, PriceServer, of_body, serving_prices
 from tests.store.bills import InlineReader
 from tests.store.books import Books, in_memory
@@ -49,7 +51,7 @@ class Site:
         number = 1 if self.books.count("series") else None
         self.books.run(set_series, data, Said(self.books.at, "cleo"), number)
 
-    def restart(self) -> None:
+    def restart(self, key: SecretKey | None = None) -> None:
         books: Any = self.books
 
         class Writer:
@@ -58,7 +60,7 @@ class Site:
                 return books.run(write, *args)
 
         inline: Any = InlineReader(books)
-        self.fetching = Fetching(Writer(), inline, lambda: books.now, BERLIN)  # type: ignore[arg-type]
+        self.fetching = Fetching(Writer(), inline, lambda: books.now, BERLIN, key)  # type: ignore[arg-type]
 
     def tell(self, days: dict[date, str]) -> None:
         values = {
@@ -204,6 +206,22 @@ async def test_a_day_that_is_told_in_part_is_asked_for_again(site: Site) -> None
     await site.wait(15)
     assert site.series.failure is None
     assert len(site.source.asked) == 2
+
+
+async def test_a_source_is_asked_with_the_key_that_is_sealed(site: Site, books: Books) -> None:
+    key = SecretKey("A" * 43 + "=")
+    sealed = key.sealed(site.source.source.url or "")
+    shown = replace(site.source.source, url=masked_url(site.source.source.url or ""))
+    data = SeriesData("Day-ahead", "EUR", "net", json.dumps(asdict(shown)), sealed)
+    books.run(set_series, data, Said(books.at, "cleo"), 1)
+    site.source.known[TODAY] = "95.4"
+    site.restart(key)
+    assert await site.wait(0) == [TODAY]
+    assert b"&key=secret " in site.source.head
+    # Another key does not open it.
+    site.restart(SecretKey("B" * 43 + "="))
+    assert await site.wait(7 * HOUR) == []
+    assert site.series.failure == "its address has a key that is not known here; enter it again"
 
 
 # Hostile sources

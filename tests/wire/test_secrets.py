@@ -308,3 +308,13 @@ def test_other_keys_keep_their_values(key: str) -> None:
     text = f'[3,"1",{{"configurationKey":[{{"key":"{key}","readonly":false,"value":"S"}}]}}]'
     assert masked_frame(text) == text
     assert masked_fragment(text[:-3]) == text[:-3]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["securityToken", "api_key", "apikey", "key", "appid", "X-Amz-Signature", "sig", "auth", "pwd"],
+)
+def test_keys_in_an_address_are_masked_by_the_names_of_parameters(name: str) -> None:
+    assert masked_url(f"https://a/b?bzn=DE-LU&{name}=abc&start=1") == (
+        f"https://a/b?bzn=DE-LU&{name}=***&start=1"
+    )

@@ -1,4 +1,5 @@
-"""Secrets that are used again, those of webhooks, settings and backends, are stored encrypted.
+"""Secrets that are used again, those of webhooks, settings, backends and sources of prices, are
+stored encrypted.
 
 The key is in a file of its own, so that no backup and no replica has both. Without it, or with
 another one, these secrets are unknown: their webhooks stay off until each is added again under its
@@ -30,6 +31,7 @@ SEALED: Final = "sealed:"
 _SECRETS: Final = (
     "SELECT 'webhook ' || name, secret FROM webhook WHERE removed_at IS NULL ORDER BY id",
     "SELECT name, value FROM own_setting ORDER BY name",
+    "SELECT 'price series ' || name, address FROM series WHERE address IS NOT NULL ORDER BY id",
     (
         "SELECT 'backend ' || name, certificate FROM backend WHERE certificate IS NOT NULL "
         "UNION ALL SELECT 'backend ' || name || ', ' || cp_id, password FROM backend_cp "

@@ -182,6 +182,7 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
                 ("time", "Place or column of the time"),
                 ("price", "Place or column of the price"),
                 ("unit", "Unit of the price"),
+                ("minutes", "Minutes of a row that stands alone"),
             )
         },
         ("/api/admin/series/{id}/prices", "price"): "Price of a kWh",
@@ -234,7 +235,8 @@ RARE: Final[Mapping[str, Sequence[str]]] = {
     "/api/admin/accounts/{id}/give": ("connector", "until", "reason", "name"),
     "/api/admin/id-tags": ("expires_at", "parent_id_tag", "max_transactions", "notes"),
     **dict.fromkeys(
-        ("/api/admin/series", "/api/admin/series/{id}"), ("form", "list", "time", "price", "unit")
+        ("/api/admin/series", "/api/admin/series/{id}"),
+        ("form", "list", "time", "price", "unit", "minutes"),
     ),
 }
 """Fields that few people need, by the paths of requests: their forms show them on demand."""

@@ -150,3 +150,37 @@ async def test_prices_are_tried_and_fetched(site: Site, source: PriceServer) -> 
     await site.call(CHANGE, id="1", body={"url": None})
     with pytest.raises(Problem, match="Day-ahead has no source; people enter its prices"):
         await site.call(FETCH, id="1", body={})
+
+
+KEYED = "http://127.0.0.1:1/{date}?securityToken=s3cr3t-1&area=DE&api_key=s3cr3t-2"
+SHOWN = "http://127.0.0.1:1/{date}?securityToken=***&area=DE&api_key=***"
+
+
+async def test_a_key_in_the_address_of_a_source_is_sealed_and_never_shown(site: Site) -> None:
+    made = await site.call(CREATE, body=DAY_AHEAD | {"url": KEYED})
+    assert made["source"]["url"] == SHOWN
+    assert (await site.call(SHOW, id="1"))["source"]["url"] == SHOWN
+    # Neither the database, and so no backup, nor the record of what operators did has it.
+    dump = "\n".join(map(str, site.books.rows("SELECT * FROM series")))
+    assert "s3cr3t" not in dump
+    assert "sealed:" in dump
+    # What a form sends back unchanged changes nothing; a key that is left out is asked for.
+    changed = await site.call(CHANGE, id="1", body={"url": SHOWN, "unit": "ct/kWh"})
+    assert (changed["source"]["url"], changed["source"]["unit"]) == (SHOWN, "ct/kWh")
+    with pytest.raises(Problem, match="enter the address with its key"):
+        await site.call(CHANGE, id="1", body={"url": SHOWN.replace("DE", "AT")})
+    await site.call(CHANGE, id="1", body={"url": "http://127.0.0.1:1/{date}"})
+    assert "sealed:" not in str(site.books.rows("SELECT * FROM series"))
+
+
+async def test_a_source_is_asked_with_its_key(site: Site, source: PriceServer) -> None:
+    source.known[TODAY] = "95.4"
+    told = DAY_AHEAD | {"url": source.source.url, "time": "unix_seconds"}
+    made = await site.call(CREATE, body=told)
+    assert made["source"]["url"].endswith("key=***")
+    await site.call(FETCH, id="1", body={"day": "2026-03-01"})
+    assert b"&key=secret " in source.head
+    source.head = b""
+    # As the page and the command do, which have only what is shown.
+    await site.call(TRY, body=DAY_AHEAD | made["source"])
+    assert b"&key=secret " in source.head

@@ -90,6 +90,12 @@ class CorrectedPrices:
     reason: str
 
 
+def sealed_address(db: Database, number: int) -> str | None:
+    """Return the sealed address of the source of a series; None if that has no secret."""
+    ((address,),) = rows_of(db)("SELECT address FROM series WHERE id = ?", (number,))
+    return address
+
+
 def corrections(db: Database, number: int, first: int, last: int) -> list[CorrectedPrices]:
     """Return who corrected prices of a series from one quarter to another, and why, the oldest
     correction first."""

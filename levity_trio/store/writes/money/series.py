@@ -41,12 +41,13 @@ MONTH_QUARTERS: Final = 33 * 96
 @record
 class SeriesData:
     """A series as an operator gives it. `prices` is gross or net, `source` where they come from and
-    how they are read, in JSON."""
+    how they are read, in JSON, and `address` that with its secrets, sealed; None: it has none."""
 
     name: str
     currency: str
     prices: str
     source: str | None = None
+    address: str | None = None
 
 
 class AddedPrices(NamedTuple):
@@ -79,15 +80,16 @@ def set_series(
     if data.currency not in CURRENCIES:
         words = Told("{1} is not the code of a currency", data.currency)
         raise ChangeRefused(RefusalCode.INVALID, words, "currency")
-    row = (data.name, data.currency, data.prices, data.source)
+    row = (data.name, data.currency, data.prices, data.source, data.address)
     if number is None:
         number = db.insert(
-            "INSERT INTO series (name, currency, prices, source, changed_at, changed_by)"
-            " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO series (name, currency, prices, source, address, changed_at, changed_by)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (*row, *said[:2]),
         )
         return ChangeResult(number, "added")
-    before = db.row("SELECT name, currency, prices, source FROM series WHERE id = ?", (number,))
+    known = "SELECT name, currency, prices, source, address FROM series WHERE id = ?"
+    before = db.row(known, (number,))
     if before is None:
         words = Told("there is no price series {1}", number)
         raise ChangeRefused(RefusalCode.NOT_FOUND, words, "series")
@@ -97,7 +99,7 @@ def set_series(
     if before[0].casefold() != data.name.casefold() and before[0].casefold() in named:
         words = Told("tariffs name {1}; leave it its name", before[0])
         raise ChangeRefused(RefusalCode.CONFLICT, words, "name")
-    if before[3] != data.source:
+    if before[3:] != row[3:]:
         db.execute("DELETE FROM series_fetch WHERE series_id = ?", (number,))
     if before[1:3] != row[1:3]:
         if db.row("SELECT 1 FROM series_value WHERE series_id = ? LIMIT 1", (number,)):
@@ -107,8 +109,9 @@ def set_series(
             "UPDATE series SET (currency, prices) = (?, ?) WHERE id = ?", (*row[1:3], number)
         )
     db.execute(
-        "UPDATE series SET (name, source, changed_at, changed_by) = (?, ?, ?, ?) WHERE id = ?",
-        (data.name, data.source, *said[:2], number),
+        "UPDATE series SET (name, source, address, changed_at, changed_by) = (?, ?, ?, ?, ?)"
+        " WHERE id = ?",
+        (data.name, data.source, data.address, *said[:2], number),
     )
     return ChangeResult(number, "changed")
 

@@ -16,7 +16,7 @@ from levity_trio.billing.money import typed_number
 from levity_trio.charging.quarters import SECONDS, quarter_of
 from levity_trio.nouns import Name
 from levity_trio.outgoing.request import Unanswered
-from levity_trio.prices.fetching import fetch, quarters_of
+from levity_trio.prices.fetching import fetch, quarters_of, with_address
 from levity_trio.prices.reading import (
     HIGHEST,
     PRESETS,
@@ -29,7 +29,7 @@ from levity_trio.prices.reading import (
 from levity_trio.records import Personal, copied, names_of, record
 from levity_trio.store.reads.money import series as stored
 from levity_trio.store.reads.money.series import CorrectedPrices, SeriesState
-from levity_trio.store.reads.pages import ListPage
+from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
@@ -53,6 +53,7 @@ from levity_trio.web.api.engine.local_times import (
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.wallets import Currency
 from levity_trio.web.api.people.accounts import said
+from levity_trio.wire.secrets import MASK, masked_url
 from levity_trio.wire.times import from_seconds, stamp
 
 TAG: Final = "tariffs"
@@ -217,12 +218,21 @@ async def change_series(request: TypedRequest[None, SeriesChangeBody]) -> Series
 
 
 async def _set(request: Request, fields: Values, number: int | None) -> SeriesState:
-    source = source_of(fields)
+    source, known = source_of(fields), fields.get("source") or {}
+    address = None
+    if source is not None and MASK in str(source.url):
+        if number is None or source.url != known.get("url"):
+            raise invalid("url", Told("enter the address with its key, which is not shown"))
+        address = await request.read(stored.sealed_address, number)
+    elif source is not None and source.url != masked_url(str(source.url)):
+        address = request.api.key.sealed(str(source.url))
+        source = replace(source, url=masked_url(str(source.url)))
     data = SeriesData(
         name=fields["name"].strip(),
         currency=fields["currency"],
         prices=fields["prices"],
         source=None if source is None else json.dumps(asdict(source)),
+        address=address,
     )
     done = await request.commit(set_series, data, said(request, None), number)
     return await _found(request, done.id)
@@ -319,6 +329,11 @@ async def try_source(request: TypedRequest[None, SeriesBody]) -> SeriesPrices:
     source = source_of(request.body.given())
     if source is None:
         raise invalid("url", Told("give a source"))
+    page = WantedPage(limit=1)
+    # The address of a stored one comes as it is shown.
+    for series in (await request.read(stored.pages, request.body.name, page)).data:
+        if series.source is not None and series.source["url"] == source.url:
+            source = replace(source, url=(await _source(request, series)).url)
     today = local_today(request.api)
     return SeriesPrices(
         prices=_shown(await _fetched(request, source, request.body.currency, today))
@@ -332,8 +347,17 @@ async def fetch_prices(request: TypedRequest[None, FetchBody]) -> TakenPrices:
     if series.source is None:
         raise conflict(Told("{1} has no source; people enter its prices", series.name))
     day = local_day(body.day, "day") if body.day else local_today(request.api)
-    prices = await _fetched(request, PriceSource(**series.source), series.currency, day)
+    source = await _source(request, series)
+    prices = await _fetched(request, source, series.currency, day)
     return await _added(request, series, prices, None)
+
+
+async def _source(request: Request, series: SeriesState) -> PriceSource:
+    sealed = await request.read(stored.sealed_address, series.id)
+    try:
+        return with_address(series, sealed, request.api.key)
+    except PricesRefused as refused:
+        raise conflict(refused.args[0]) from None
 
 
 async def _fetched(
