@@ -212,7 +212,8 @@ async def test_a_source_is_asked_with_the_key_that_is_sealed(site: Site, books: 
     key = SecretKey("A" * 43 + "=")
     sealed = key.sealed(site.source.source.url or "")
     shown = replace(site.source.source, url=masked_url(site.source.source.url or ""))
-    data = SeriesData("Day-ahead", "EUR", "net", json.dumps(asdict(shown)), sealed)
+    told = json.dumps(asdict(shown))
+    data = SeriesData(name="Day-ahead", currency="EUR", prices="net", source=told, address=sealed)
     books.run(set_series, data, Said(books.at, "cleo"), 1)
     site.source.known[TODAY] = "95.4"
     site.restart(key)

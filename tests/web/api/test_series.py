@@ -78,7 +78,8 @@ async def test_prices_of_a_file_are_added_and_corrected_with_a_reason(site: Site
     first = {"at": "2026-03-01T00:00:00.000Z", "price": "0.0954"}
     assert (done["added"], done["same"], done["kept"], done["words"]) == (2, 0, 0, None)
     assert done["prices"] == [first, {"at": "2026-03-01T00:15:00.000Z", "price": "-0.01"}]
-    assert await site.call(PRICES, id="1") == {"prices": done["prices"]}
+    known = await site.call(PRICES, id="1")
+    assert known == {"prices": done["prices"], "corrections": []}
     assert (await site.call(SHOW, id="1"))["until"] == "2026-03-01T00:30:00.000Z"
 
     document = '[{"time": 1772323200, "price": 0.1}, {"time": 1772324100, "price": -0.01}]'
@@ -90,7 +91,9 @@ async def test_prices_of_a_file_are_added_and_corrected_with_a_reason(site: Site
     )
     done = await imported(site, document, form="json", reason="a slip")
     assert (done["added"], done["same"], done["kept"], done["words"]) == (1, 1, 0, None)
-    assert (await site.call(PRICES, id="1"))["prices"][0] == first | {"price": "0.1"}
+    known = await site.call(PRICES, id="1")
+    assert known["prices"][0] == first | {"price": "0.1"}
+    assert [one["reason"] for one in known["corrections"]] == ["a slip"]
 
     with pytest.raises(Problem, match="stands alone: say for how many minutes"):
         await imported(site, "time;price\n2026-03-01 01:00;1\n")
