@@ -62,10 +62,12 @@ def proof_in(url: str) -> Mapping[str, str]:
 
 
 class Response(NamedTuple):
-    """The status of a response, and its body as far as it was read."""
+    """The status of a response, its body as far as it was read, and after what it wants to be asked
+    again, as it says it."""
 
     status: int
     body: bytes = b""
+    retry_after: str = ""
 
 
 def accept_any(address: str) -> None:
@@ -171,11 +173,12 @@ def trust() -> ssl.SSLContext:
 
 
 async def _received(http: h11.Connection, stream: _Stream, most_bytes: int) -> Response:
-    status, body = None, bytearray()
+    status, body, retry_after = None, bytearray(), b""
     while True:
         event = http.next_event()
         if isinstance(event, h11.Response):
             status = event.status_code
+            retry_after = dict(event.headers).get(b"retry-after", b"")
         elif isinstance(event, h11.Data):
             body += event.data
         elif event is h11.NEED_DATA:
@@ -183,4 +186,4 @@ async def _received(http: h11.Connection, stream: _Stream, most_bytes: int) -> R
         elif isinstance(event, h11.ConnectionClosed):
             raise Unanswered(Told("the receiver closed the connection without a response"))
         if status is not None and (len(body) >= most_bytes or isinstance(event, h11.EndOfMessage)):
-            return Response(status, bytes(body[:most_bytes]))
+            return Response(status, bytes(body[:most_bytes]), retry_after.decode("latin-1"))

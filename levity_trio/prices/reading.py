@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,13 @@ AHEAD: Final = timedelta(800)
 """How far ahead a person may enter the prices of a contract."""
 STEPS: Final = (SECONDS, 2 * SECONDS, 4 * SECONDS)
 """Seconds between the rows of markets, and for which their prices hold."""
+_PLACE: Final = re.compile(r"\{[^{}]{0,40}\}")
+_GROUPED: Final = re.compile(
+    r"[+-]?[0-9]{1,3}(?:(?P<mark>[ .,'\u00a0\u202f])[0-9]{3})"
+    r"(?:(?P=mark)[0-9]{3}){0,3}(?!(?P=mark))[.,][0-9]{1,9}"
+)
+"""A number whose thousands and decimals have different marks: 2.325,83; one mark alone leaves
+open which of them it is."""
 _BLANK: Final = (None, "", "-")
 MILLISECONDS: Final = 10**11
 """Times above this many seconds, of the year 5138, are in milliseconds."""
@@ -55,7 +63,8 @@ class PriceSource:
     """
 
     url: str | None = None
-    """It may have {date}, {start_ms}, {end_ms} and {monday_ms} in it, of a local day."""
+    """It may have {date}, {year}, {month}, {day}, {start_ms} and {monday_ms} in it, of the first
+    local day that is wanted, and {until} and {end_ms}, of the last one."""
     form: Literal["json", "csv"] = "json"
     list: str = ""
     time: str = "time"
@@ -77,20 +86,38 @@ class PriceSource:
                 raise PricesRefused(Told("leave the password out of the address"))
         raise PricesRefused(Told("{1} is no address of a web server", repr(self.url or "")))
 
-    def address(self, day: date, zone: tzinfo) -> str:
-        """Return the URL from which the prices of a local day are fetched."""
+    @property
+    def takes_span(self) -> bool:
+        """Whether it can be asked for several days at once."""
+        return any(end in (self.url or "") for end in ("{until}", "{end_ms}"))
+
+    def address(self, day: date, zone: tzinfo, last: date | None = None) -> str:
+        """Return the URL from which the prices of a local day are fetched, or until another one.
+        Raises PricesRefused for a place in it that is not known."""
+        last = last or day
         monday = day - timedelta(day.weekday())
-        days = {"start": day, "end": day + timedelta(1), "monday": monday}
-        address = (self.url or "").replace("{date}", str(day))
+        days = {"start": day, "end": last + timedelta(1), "monday": monday}
+        address = self.url or ""
+        words = {
+            "date": day,
+            "until": last,
+            "year": f"{day:%Y}",
+            "month": f"{day:%m}",
+            "day": f"{day:%d}",
+        }
+        for name, of_day in words.items():
+            address = address.replace(f"{{{name}}}", str(of_day))
         for name, of_name in days.items():
             milliseconds = int(beginning(of_name, zone).timestamp()) * 1000
             address = address.replace(f"{{{name}_ms}}", str(milliseconds))
+        if unknown := _PLACE.search(address):
+            raise PricesRefused(Told("{1} in the address is not known", unknown[0]))
         return address
 
 
 PRESETS: Final[Mapping[str, PriceSource]] = {
     "energy-charts": PriceSource(
-        url="https://api.energy-charts.info/price?bzn=DE-LU&start={date}&end={date}",
+        url="https://api.energy-charts.info/price?bzn=DE-LU&start={date}&end={until}",
         time="unix_seconds",
         minutes=15,
     ),
@@ -237,6 +264,11 @@ def _shift(unit: str, currency: str) -> int:
 def _price(written: object, shift: int) -> Decimal:
     """Return the price of a kWh. Raises PricesRefused."""
     number = Decimal(written) if type(written) is int else written
+    if isinstance(written, str):
+        text = written.strip()
+        if grouped := _GROUPED.fullmatch(text):
+            text = text.replace(grouped["mark"], "")
+        number = typed_number(text)
     if type(number) is not Decimal or len(str(number)) > LONGEST:
         raise PricesRefused(Told("{1} is no price", _cut(written)))
     # Compared before it is computed with: 1e999999 would have a million digits.
@@ -282,8 +314,7 @@ def _of_csv(document: bytes, source: PriceSource) -> Iterator[tuple[object, obje
     for line in lines[1:]:
         if len(line) <= max(places):
             raise PricesRefused(Told("it has a line that is too short: {1}", _cut(line)))
-        number = typed_number(line[places[1]])
-        yield line[places[0]], line[places[1]].strip() if number is None else number
+        yield line[places[0]], line[places[1]].strip()
 
 
 def _of_json(document: bytes, source: PriceSource) -> Iterator[tuple[object, object]]:

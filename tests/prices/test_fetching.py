@@ -9,15 +9,18 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import trio
+import trio.lowlevel
 
 from levity_trio.events import PricesBack, PricesMissing
 from levity_trio.prices import fetching
 from levity_trio.prices.fetching import DAYS_BEHIND, Fetching, quarters_of
-from levity_trio.prices.reading import PriceSource
+from levity_trio.prices.reading import PriceSource, PricesRefused
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.money import series as reads
 from levity_trio.store.reads.money.series import SeriesState
@@ -51,7 +54,7 @@ class Site:
         number = 1 if self.books.count("series") else None
         self.books.run(set_series, data, Said(self.books.at, "cleo"), number)
 
-    def restart(self, key: SecretKey | None = None) -> None:
+    def restart(self, key: SecretKey | None = None, zone: ZoneInfo = BERLIN) -> None:
         books: Any = self.books
 
         class Writer:
@@ -60,7 +63,7 @@ class Site:
                 return books.run(write, *args)
 
         inline: Any = InlineReader(books)
-        self.fetching = Fetching(Writer(), inline, lambda: books.now, BERLIN, key)  # type: ignore[arg-type]
+        self.fetching = Fetching(Writer(), inline, lambda: books.now, zone, key)  # type: ignore[arg-type]
 
     def tell(self, days: dict[date, str]) -> None:
         values = {
@@ -98,6 +101,11 @@ class Site:
         facts = self.books.facts
         missing = [("missing", one.day) for one in facts if isinstance(one, PricesMissing)]
         return missing + [("back", one.series) for one in facts if isinstance(one, PricesBack)]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "PACE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -193,7 +201,9 @@ async def test_a_day_that_is_told_in_part_is_asked_for_again(site: Site) -> None
         {"unix_seconds": [first * 900, first * 900 + 900], "price": [10, 20]}
     ).encode()
     await site.wait(0)
-    assert site.series.failure == "it lacks prices of 2026-11-30"
+    assert site.series.failure == (
+        "it lacks prices of 2026-11-30, from 2026-11-29T23:30:00.000Z to 2026-11-30T23:00:00.000Z"
+    )
     assert site.series.until == "2026-11-29T23:30:00.000Z"
     # It tells another price now: the stored one stays, the others come.
     site.source.answer, site.source.known[TODAY] = None, "20"
@@ -223,6 +233,113 @@ async def test_a_source_is_asked_with_the_key_that_is_sealed(site: Site, books: 
     site.restart(SecretKey("B" * 43 + "="))
     assert await site.wait(7 * HOUR) == []
     assert site.series.failure == "its address has a key that is not known here; enter it again"
+
+
+async def test_what_the_day_of_the_market_does_not_have_is_not_missing(site: Site) -> None:
+    """Lisbon's day ends an hour after that of the market."""
+    site.restart(zone=ZoneInfo("Europe/Lisbon"))
+    site.source.known |= {TODAY: "1", TOMORROW: "2"}
+    await site.wait(14 * HOUR)
+    assert site.told == []
+    assert (site.series.failure, site.series.missing) == (None, None)
+    asked = len(site.source.asked)
+    assert asked == 2
+    # On the next day it has that hour, and lacks others.
+    site.source.known[TOMORROW + timedelta(1)] = "3"
+    await site.wait(10 * HOUR)
+    assert await site.wait(14 * HOUR) == [TOMORROW + timedelta(1)]
+    assert site.told == []
+
+
+async def test_hours_that_are_missing_are_named(site: Site) -> None:
+    first = quarters_of(TOMORROW, BERLIN).start
+    site.source.known[TODAY] = "1"
+    await site.wait(0)
+    times = [(first + place) * 900 for place in range(96) if place not in range(40, 44)]
+    body = json.dumps({"unix_seconds": times, "price": [10] * len(times)}).encode()
+    site.source.answer = body
+    await site.wait(13 * HOUR)
+    assert site.told == [("missing", "2026-12-01")]
+    assert site.series.words == (
+        "the prices of Day-ahead for 2026-12-01 are missing: it lacks prices of 2026-12-01, "
+        "from 2026-12-01T09:00:00.000Z to 2026-12-01T10:00:00.000Z"
+    )
+
+
+# How often a source is asked
+
+
+async def behind(site: Site) -> None:
+    """Let the prices of 30 days be missing, and the source have them."""
+    site.set(None)
+    await site.wait(30 * 24 * HOUR)
+    site.source.known |= {TODAY + timedelta(ahead): "2" for ahead in range(1, 32)}
+
+
+async def test_one_request_for_a_span_where_the_source_takes_one(site: Site) -> None:
+    await behind(site)
+    site.set(replace(site.source.source, url=f"{site.source.source.url}&end={{until}}"))
+    await site.fetching.look()
+    # What is needed comes first.
+    assert [f"{one}" for one in site.source.asked] == ["2026-12-30", "2026-11-30"]
+    assert b"&end=2026-12-29 " in site.source.head
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_else_one_request_each_two_seconds(site: Site) -> None:
+    await behind(site)
+    site.set(site.source.source)
+    asked = list[float]()
+
+    async def fetch(*_: object) -> dict[int, Decimal]:
+        asked.append(trio.current_time())
+        raise PricesRefused("it has none")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetching, "fetch", fetch)
+        patch.setattr(fetching, "PACE_SECONDS", 2.0)
+        await site.fetching.look()
+    assert len(asked) == 31
+    assert {round(late - early) for early, late in pairwise(asked)} == {2}
+
+
+@pytest.mark.parametrize("after", [b"1200", b"Wed, 30 Dec 2026 07:20:08 GMT"])
+async def test_a_source_that_is_asked_too_often_is_left_alone_and_asked_again_on_the_same_day(
+    site: Site, after: bytes
+) -> None:
+    await behind(site)
+    assert site.books.now == datetime(2026, 12, 30, 7, tzinfo=UTC)
+    site.set(site.source.source)
+    head = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n"
+    site.source.answer = sending(head % after)
+    assert len(await site.wait(19)) == 1  # until 20 minutes are over
+    assert site.series.failure == "it answers with status 429"
+    site.source.answer = None
+    assert await site.wait(HOUR) != []
+    for ahead in range(1, 31):
+        assert site.prices(TODAY + timedelta(ahead)) == {"0.002"}
+    assert site.series.failure is None
+
+
+async def test_a_slow_source_does_not_hold_up_another(site: Site, books: Books) -> None:
+    slow = trio.Event()
+
+    async def waiting(stream: trio.abc.Stream) -> None:
+        await slow.wait()
+        await stream.send_all(of_body(b"[]"))
+
+    site.source.known[TODAY] = "95.4"
+    async with serving_prices() as other:
+        other.answer = waiting
+        told = json.dumps(asdict(other.source))
+        data = SeriesData(name="Another", currency="EUR", prices="net", source=told)
+        books.run(set_series, data, Said(books.at, "cleo"), None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.fetching.look)
+            while not (other.asked and site.prices(TODAY)):
+                await trio.lowlevel.checkpoint()
+            assert site.prices(TODAY) == {"0.0954"}
+            slow.set()
 
 
 # Hostile sources

@@ -4,6 +4,7 @@ on."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -184,6 +185,36 @@ def test_a_row_that_stands_alone_asks_or_takes_the_step_of_its_source(
     assert [*found] == [*quarters]
 
 
+def test_the_day_may_stand_in_an_address_in_parts() -> None:
+    source = PriceSource(url="http://a/{year}/{month}/{day}.csv?to={until}")
+    assert source.address(DAY, BERLIN) == "http://a/2026/12/01.csv?to=2026-12-01"
+    assert source.address(DAY, BERLIN, date(2026, 12, 9)).endswith("?to=2026-12-09")
+    with pytest.raises(PricesRefused, match=r"\{hour\} in the address is not known"):
+        PriceSource(url="http://a/{hour}").check("EUR")
+
+
+@pytest.mark.parametrize(
+    ("written", "price"),
+    [
+        ('"0.30"', "0.30"), ('"2.325,83"', "2325.83"), ('"2,325.83"', "2325.83"),
+        ('"-1.234.567,5"', None), ('"12,5"', "12.5"), ('"1 234,5"', "1234.5"), ('"€ 5"', None),
+        ('"1,234"', "1.234"), ('"1.234"', "1.234"),
+    ],
+)  # fmt: skip
+def test_a_number_of_a_text_is_read_or_refused_with_what_was_found(
+    written: str, price: str | None
+) -> None:
+    source = replace(ROWS, unit="EUR/MWh")
+    first, second = (f'{{"time": {MIDNIGHT + place}, "price": ' for place in (0, 900))
+    rows = f'{{"rows": [{first}{written}}}, {second}1}}]}}'
+    if price is None:
+        with pytest.raises(PricesRefused, match=re.escape(json.loads(written)[:8])):
+            read(rows.encode(), source, TERMS)
+        return
+    found = read(rows.encode(), source, TERMS)
+    assert found[FIRST] == Decimal(price) / 1000
+
+
 # Tables
 
 
@@ -228,7 +259,6 @@ def test_units() -> None:
         ("-101", "is beyond belief"),
         ("9" * 5000, "it is not JSON"),
         ("0." + "1" * 50, "is no price"),
-        ('"0.30"', "'0.30' is no price"),
         ("NaN", "nan is no price"),
         ("-Infinity", "-inf is no price"),
         ("true", "True is no price"),
@@ -305,7 +335,7 @@ def test_other_documents_are_refused(document: str, words: str) -> None:
         ("time;euro\n", "it has no column price, only 'time, euro'"),
         ("time;price\n", "it has no prices"),
         ("time;price\n2026-12-01 00:00\n", "it has a line that is too short"),
-        ("time;price\n2026-12-01 00:00;1.234,5\n", "'1.234,5' is no price"),
+        ("time;price\n2026-12-01 00:00;1.23,5\n", "'1.23,5' is no price"),
         ("time;price\n2026-12-01 00:00;1e2\n", "'1e2' is no price"),
         ("time;price\n" + "1" * 200_000, "it is not CSV"),
     ],
