@@ -35,7 +35,6 @@ from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.series import add_prices, keep_fetch
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Day, Moment, Told
-from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 MOST_BYTES: Final = 1_000_000
@@ -266,7 +265,9 @@ class Fetching:
         except PricesRefused as refused:
             return str(refused.args[0])
         within = {quarter: found[quarter] for quarter in found if quarter in span}
-        address = masked_url(source.address(first, self._zone, last)).partition("?")[0]
+        # As it is shown, without secrets.
+        shown = PriceSource(**series.source)
+        address = shown.address(first, self._zone, last).partition("?")[0]
         added = await self.writer.run(add_prices, series.id, within, Said(stamp(now), address))
         known.update(within)
         return added.words if added.kept else None
