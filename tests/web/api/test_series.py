@@ -32,7 +32,7 @@ async def test_a_series_of_a_public_source_and_of_one_that_differs(site: Site) -
     made = await site.call(CREATE, body=DAY_AHEAD | {"preset": "energy-charts"})
     assert (made["id"], made["prices"], made["until"], made["failure"]) == (1, "net", None, None)
     assert made["source"] == {
-        "url": "https://api.energy-charts.info/price?bzn=DE-LU&start={date}&end={date}",
+        "url": "https://api.energy-charts.info/price?bzn=DE-LU&start={date}&end={until}",
         "form": "json",
         "list": "",
         "time": "unix_seconds",
@@ -104,8 +104,8 @@ async def test_prices_of_a_file_are_added_and_corrected_with_a_reason(site: Site
         "it has no prices from 2026-03-01T02:00:00.000Z to 2026-03-01T03:00:00.000Z"
     )
 
-    with pytest.raises(Problem, match=r"body: '1\.234,5' is no price"):
-        await imported(site, "time;price\n2026-03-01 00:30;1.234,5\n")
+    with pytest.raises(Problem, match=r"body: '1\.23,5' is no price"):
+        await imported(site, "time;price\n2026-03-01 00:30;1.23,5\n")
     with pytest.raises(Problem, match="there is no price series 2"):
         await site.call(IMPORT, id="2", body=b"")
     with pytest.raises(Problem, match="has prices already"):

@@ -728,7 +728,7 @@ async def _series(life: Life) -> None:
     path, source = f"/api/admin/series/{series}", {"url": "http://127.0.0.1:1/"}
     day = {"since": "2026-03-01", "until": "2026-03-02", "price": "0.25"}
     await life.ask("POST", f"series/{series}/prices", **day)
-    document = b"time;price\n2026-03-02T10:00;0,31\n"
+    document = b"time;price\n2026-03-02T10:00;0,31\n2026-03-02T10:15;0,31\n"
     await life.send("POST", f"{path}/import", document, query={"reason": "r"}, content_type=CSV)
     await life.ask("PATCH", f"series/{series}", **source)
     await life.send("POST", f"{path}/fetch", b"{}", status=504)

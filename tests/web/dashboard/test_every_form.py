@@ -52,7 +52,7 @@ FILES: Final[Mapping[str, bytes]] = {
     "account-space-import": b"account,charger\nFlat 9,SPACE-10\n",
     "vehicle-import": b"name\nCoupe\n",
     "household-import": b"name\nFlat 32\n",
-    "import": b"time;price\n2026-03-17T10:00;0,31\n",
+    "import": b"time;price\n2026-03-17T10:00;0,31\n2026-03-17T11:00;0,31\n",
     "meter-reading-import": b"meter,at,value\nHouse,2026-03-17,102002\n",
     "bank-files": b"Datum;Betrag;Text\n2026-03-10;1,00;Abrechnung 1\n",
     "logo": LOGO.read_bytes(),

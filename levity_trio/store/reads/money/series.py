@@ -93,7 +93,7 @@ class CorrectedPrices:
 def sealed_address(db: Database, number: int) -> str | None:
     """Return the sealed address of the source of a series; None if that has no secret."""
     ((address,),) = rows_of(db)("SELECT address FROM series WHERE id = ?", (number,))
-    return address
+    return None if address is None else str(address)
 
 
 def corrections(db: Database, number: int, first: int, last: int) -> list[CorrectedPrices]:
