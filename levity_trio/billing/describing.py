@@ -141,6 +141,19 @@ def _moving(moving: MovingPrice, code: str) -> Told:
     return price
 
 
+def tax_of_series(tariff: Tariff, series: str, *, are_gross: bool) -> Told:
+    """Return whether the prices of a series have tax in them, and what becomes of it before the
+    factor and the markup of a tariff."""
+    rate = Figure(float(tariff.tax_rate(LineKind.ENERGY)))
+    if tariff.are_gross and not are_gross:
+        return Told("{1} is without tax: {2} % is added before factor and markup", series, rate)
+    if are_gross and not tariff.are_gross:
+        return Told("{1} has tax in it: {2} % is taken out before factor and markup", series, rate)
+    if are_gross:
+        return Told("{1} has tax in it", series)
+    return Told("{1} is without tax", series)
+
+
 def is_by_clock(tariff: Tariff) -> bool:
     """Whether the price of a kWh follows the quarter of an hour in which it flowed, by clocks that
     nobody calibrates."""

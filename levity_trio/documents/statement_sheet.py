@@ -48,8 +48,8 @@ _SOLE: Final = (LineKind.SESSION, LineKind.MINIMUM, LineKind.MAXIMUM)
 LONGEST_REFERENCE: Final = 140
 LONGEST_NAME: Final = 70
 LONGEST_NAME_BYTES: Final = 140
-"""The whole code holds 331 bytes."""
 LONGEST_REMITTANCE_BYTES: Final = 140
+LONGEST_CODE_BYTES: Final = 331
 HIGHEST_CENTS: Final = 99_999_999_999
 _SESSION_SHARES: Final = {"line": 8, "date": 10, "place": 25, "times": 21, "energy": 11}
 
@@ -303,15 +303,15 @@ def transfer_code(owner: Owner, currency: Currency, amount: int, reference: str)
         return ""
 
     name = tidy(owner.party.name)[:LONGEST_NAME].strip()
-    # A reference begins with a number, so its end is what can be missed.
-    kept = reference.encode()[:LONGEST_REMITTANCE_BYTES]
-    remittance = kept.decode(errors="ignore").strip()
-    if not name or not remittance or len(name.encode()) > LONGEST_NAME_BYTES:
-        return ""
-
     euros = f"{units(amount, currency)}"
     written = euros.rstrip("0").rstrip(".")
-    return f"BCD\n002\n1\nSCT\n\n{name}\n{iban}\nEUR{written}\n\n\n{remittance}"
+    code = f"BCD\n002\n1\nSCT\n\n{name}\n{iban}\nEUR{written}\n\n\n"
+    # A reference begins with a number, so its end is what can be missed.
+    room = min(LONGEST_REMITTANCE_BYTES, LONGEST_CODE_BYTES - len(code.encode()))
+    remittance = reference.encode()[:room].decode(errors="ignore").strip()
+    if not name or not remittance or len(name.encode()) > LONGEST_NAME_BYTES:
+        return ""
+    return code + remittance
 
 
 def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
@@ -327,6 +327,9 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
         words = prices.get((tariff, version))
         if words:
             yield f"{tidy(said(words))}."
+    lines = [line for position in statement.positions for line in position.lines]
+    if any(line.window or line.quarters for line in lines):
+        yield template.say("clocks")
 
     if statement.number is None or statement.closed_on is None:
         yield template.say("open", zone=statement.zone)
@@ -335,12 +338,13 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
         day = template.day(statement.closed_on)
         yield template.say("closed", number=number, date=day, zone=statement.zone)
 
-    if statement.digest:
-        yield template.say("digest", digest=in_groups(statement.digest))
-    if statement.previous_digest:
-        yield template.say("previous_digest", digest=in_groups(statement.previous_digest))
-    if statement.evidence:
-        yield template.say("evidence_digest", digest=in_groups(statement.evidence))
+    # The first digest covers the others, of which a reader only needs to see which they are.
+    digests = {"digest": in_groups(statement.digest or "")}
+    digests["previous_digest"] = (statement.previous_digest or "")[:8]
+    digests["evidence_digest"] = (statement.evidence or "")[:8]
+    said_of = [template.say(word, digest=digest) for word, digest in digests.items() if digest]
+    if said_of:
+        yield "; ".join(said_of)
 
     party = statement.owner.party
     contact = tidy(party.contact or party.name)

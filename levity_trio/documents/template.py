@@ -246,6 +246,8 @@ class DocumentTemplate:
             parts.append(self.say("extremes", **words))
 
         word = SPLITS.get(split or Split.EVENLY, "windows_evenly")
+        if split is Split.REGISTER and not quarters.divided:
+            parts.append(self.say(word))
         marks = {word: quarters.divided, "fallback": quarters.fallback}
         marks["unmeasured"] = quarters.unmeasured
         for word, count in marks.items():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis.strategies import characters, text
 
-from levity_trio.billing.describing import examples, in_short, is_by_clock, words
+from levity_trio.billing.describing import examples, in_short, is_by_clock, tax_of_series, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.plain_tariff import PlainTariff
 from levity_trio.billing.tariff_file import parse
@@ -123,3 +124,18 @@ def test_no_name_and_no_price_says_anything_else(name: str, price: str) -> None:
     made = tomllib.loads(one_price(name, "0", price))
     given_texts = {"name": name, "currency": "EUR", "prices": "gross", "tax": "0"}
     assert made == given_texts | {"valid_from": SINCE, "energy": {"price": price}}
+
+
+@pytest.mark.parametrize(
+    ("are_gross", "has_tax", "words"),
+    [
+        (True, False, "Day-ahead is without tax: 19 % is added before factor and markup"),
+        (True, True, "Day-ahead has tax in it"),
+        (False, False, "Day-ahead is without tax"),
+        (False, True, "Day-ahead has tax in it: 19 % is taken out before factor and markup"),
+    ],
+)
+def test_a_reader_can_compute_a_quarter(are_gross: bool, has_tax: bool, words: str) -> None:
+    moving = parse(EXAMPLES["moving"])
+    tariff = replace(moving, are_gross=are_gross)
+    assert tax_of_series(tariff, "Day-ahead", are_gross=has_tax) == words

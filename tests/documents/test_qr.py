@@ -88,3 +88,11 @@ def test_a_reference_is_cut_at_140_bytes() -> None:
 )
 def test_where_it_could_be_wrong_there_is_none(made: Statement) -> None:
     assert printed(made) == ()
+
+
+@pytest.mark.parametrize("total", [1, 700, HIGHEST_CENTS])
+def test_no_code_exceeds_331_bytes(total: int) -> None:
+    made = replace(owned("ä" * 70), total=total)
+    code = payment_code(made, "Abrechnung 2026-6, " + "ö" * 121)
+    assert len(code.encode()) <= 331
+    assert code.splitlines()[-1].startswith("Abrechnung 2026-6, ööö")

@@ -57,7 +57,10 @@ def test_one_moving_price_has_its_mean_in_the_column_and_two_quarters_beneath() 
     # 0.093 + 0.4205 + 0.287654321 - 0.1 = 0.701154321 for 4.3 kWh
     assert row.cells[4:] == ("4.300", "avg. 0.1631", "0.70")
     assert row.notes == (
-        "dearest quarter-hour 25 Oct 00:00 (0.4205), cheapest 25 Oct 00:30 (−0.0500)",
+        (
+            "dearest quarter-hour 25 Oct 00:00 (0.4205), cheapest 25 Oct 00:30 (−0.0500); "
+            "divided by the meter's readings"
+        ),
     )
     assert sum("added up" in text for text in html_texts(html(statement_sheet(made, ENGLISH)))) == 1
     plain = forms.statement([forms.position(3, forms.line(quantity=4300))])
@@ -74,12 +77,14 @@ def test_no_mean_is_multiplied_and_an_exact_price_of_sun_is() -> None:
     assert english == (
         "grid: 4.300 kWh at 0.1631 on average: 0.70; own sun: 0.500 kWh × 0.18 = 0.09; "
         "dearest quarter-hour 25 Oct 00:00 (0.4205), cheapest 25 Oct 00:30 (−0.0500); "
+        "divided by the meter's readings; "
         "sun was not measured all the time: the rest counts as grid (quarter-hours: 4)"
     )
     assert german == (
         "Netz: 4,300 kWh zu durchschnittlich 0,1631: 0,70; "
         "eigener Sonnenstrom: 0,500 kWh × 0,18 = 0,09; "
         "teuerste Viertelstunde 25. Okt. 00:00 (0,4205), günstigste 25. Okt. 00:30 (−0,0500); "
+        "nach den Zählerständen aufgeteilt; "
         "Sonne nicht durchgehend gemessen: der Rest zählt als Netz (Viertelstunden: 4)"
     )
 
@@ -87,7 +92,10 @@ def test_no_mean_is_multiplied_and_an_exact_price_of_sun_is() -> None:
 def test_in_the_doubled_hour_a_quarter_says_which_one_it_is() -> None:
     prices = [(100, "0.3")] * 9 + [(100, "0.2")] + [(100, "0.3")] * 4 + [(100, "0.4")]
     (note,) = notes_of(forms.statement([charged(forms.moving(NIGHT, *prices))]))
-    assert note == "dearest quarter-hour 25 Oct 02:15 CET (0.4000), cheapest 25 Oct 02:00 (0.2000)"
+    assert note == (
+        "dearest quarter-hour 25 Oct 02:15 CET (0.4000), cheapest 25 Oct 02:00 (0.2000); "
+        "divided by the meter's readings"
+    )
 
 
 @pytest.mark.parametrize(

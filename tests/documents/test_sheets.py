@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -19,7 +20,8 @@ from levity_trio.documents.html import html
 from levity_trio.documents.pdf import pdf
 from levity_trio.documents.sheet import LabelledValues, Sheet, Table
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH
+from levity_trio.documents.template import ENGLISH, of_program
+from levity_trio.locale import speaking
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed
 
@@ -347,3 +349,27 @@ def test_a_covering_sheet_is_of_one_month_and_currency() -> None:
         with pytest.raises(ValueError, match="one month and one currency"):
             covering_sheet(several, ENGLISH)
     assert covering_sheet([forms.one_line(), forms.draft()], ENGLISH).mark == "Draft, not a bill"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_all_digests_stand_on_one_line(language: str) -> None:
+    made = replace(forms.one_line(), evidence=forms.DIGEST)
+    with speaking(language), open_fonts(None) as fonts:
+        file = pdf(statement_sheet(made, of_program(language)), fonts)
+    text = subprocess.run(
+        ["pdftotext", "-layout", "-", "-"], input=file, capture_output=True, check=True
+    ).stdout.decode()
+    (line,) = [line for line in text.splitlines() if "3f2a91c0 7be84d15" in line]
+    assert forms.DIGEST[::-1][:8] in line
+    assert line.rstrip().endswith(f"{forms.DIGEST[:8]}…")
+
+
+CLOCKS = "Where a price depends on the time"
+
+
+def test_where_a_price_depends_on_the_time_the_paper_says_that_clocks_are_not_calibrated() -> None:
+    moving = forms.moving(datetime(2026, 10, 1, 16, 15, tzinfo=UTC), (5_000, "0.30"))
+    for line in (moving, forms.line(quantity=5_000, window="Night")):
+        sheet = sheet_of(forms.statement([forms.position(1, line)]))
+        assert any(one.startswith(CLOCKS) for one in sheet.small)
+    assert not any(one.startswith(CLOCKS) for one in sheet_of(forms.one_line()).small)

@@ -160,8 +160,13 @@ def test_a_correction_of_a_price_counts_before_the_closing_and_not_after(
     ) + Fraction("0.12")
     month_is_over(biller.books, 3)
     biller.close("2026-03")
-    (closed,) = biller.statement(1).positions[0].lines
+    statement = biller.statement(1)
+    (closed,) = statement.positions[0].lines
     assert closed == line
+    # A reader of the paper can compute this quarter: (0.20 + 19 %) × 1.1 + 0.12.
+    ((_name, _since, words),) = statement.tariffs
+    assert "price series Market × 1.1 + 0.12 EUR" in words
+    assert words.endswith("Market is without tax: 19 % is added before factor and markup")
     biller.books.wait(1)
     enter(biller.books, {1: "0.30"}, "and again")
     (closed,) = biller.statement(1).positions[0].lines

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from levity_trio.billing.describing import in_short
+from levity_trio.billing.describing import in_short, tax_of_series
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import PositionKind
 from levity_trio.billing.statement import (
@@ -153,6 +153,7 @@ _TARIFF: Final = (
     "SELECT toml FROM tariff_version JOIN tariff ON tariff.id = tariff_id "
     "WHERE name = ? AND since = ? ORDER BY tariff_version.id DESC LIMIT 1"
 )
+_SERIES: Final = "SELECT prices FROM series WHERE name = ?"
 _CLOSED_AT: Final = (
     "SELECT closed_at FROM position JOIN statement ON statement.id = statement_id "
     "JOIN closing ON closing.id = closing_id WHERE position.id = ?"
@@ -348,7 +349,13 @@ def _tariffs(rows: Rows, positions: Iterable[Position]) -> Iterator[tuple[str, d
     used = {(line.tariff, line.version) for one in positions for line in one.lines}
     for name, since in sorted(used):
         for (text,) in rows(_TARIFF, (name, since.isoformat())):
-            yield name, since, in_short(parsed(text))
+            tariff = parsed(text)
+            moving = {one.moving.series for one in tariff.windows if one.moving is not None}
+            told = [in_short(tariff)]
+            for series in sorted(moving):
+                for (prices,) in rows(_SERIES, (series,)):
+                    told.append(tax_of_series(tariff, series, are_gross=prices == "gross"))
+            yield name, since, joined(". ", told)
 
 
 def _position(rows: Rows, line: int, row: PositionRow, names: Names | None) -> Position:
