@@ -184,3 +184,4 @@ class Biller:
     ] = 7
     reminder_en: Lines = None
     reminder_de: Lines = None
+    language: Annotated[str, Meta(description="That of new households.")] | None = None

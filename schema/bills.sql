@@ -229,7 +229,8 @@ CREATE TABLE biller (
     reminder_after INTEGER NOT NULL DEFAULT 7 CHECK (reminder_after >= 0),
     -- the owner's own words of reminders, by language; NULL: those of the program
     reminder_en TEXT,
-    reminder_de TEXT
+    reminder_de TEXT,
+    language TEXT  -- that of new households; NULL: none
 ) STRICT;
 
 -- A closed statement names it.

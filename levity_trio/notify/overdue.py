@@ -11,6 +11,7 @@ from levity_trio.store.reads.money.billing import BillerRow, biller
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among, id_of_number
 from levity_trio.told import Told
 
+_LANGUAGE: Final = "SELECT language FROM statement WHERE id = ?"
 _OPEN: Final = "SELECT 1 FROM settlement WHERE statement_id = ? AND paid < asked"
 
 
@@ -27,9 +28,11 @@ class ReminderOrder(NamedTuple):
 
 
 class OverdueOne(NamedTuple):
-    """A statement that is overdue: the id of its row, how it stands, and who bills."""
+    """A statement that is overdue: the id of its row, its language, how it stands, and who
+    bills."""
 
     id: int
+    language: str | None
     standing: ClosedStatement
     biller: BillerRow | None
 
@@ -42,7 +45,8 @@ def overdue(db: Database, order: ReminderOrder, today: date) -> OverdueOne:
         raise NotReminded(Told("statement {1} is not overdue", order.number))
     if found[0].reminded_at and not order.again:
         raise NotReminded(Told("a reminder of statement {1} was mailed already", order.number))
-    return OverdueOne(statement_id, found[0], biller(db))
+    ((language,),) = db.execute(_LANGUAGE, (statement_id,)).fetchall()
+    return OverdueOne(statement_id, language, found[0], biller(db))
 
 
 def is_paid(db: Database, statement_id: int | None) -> bool:

@@ -107,14 +107,15 @@ class Cursor(NamedTuple):
 
 
 class ClosedOne(NamedTuple):
-    """A closed statement: the id of its row, its number, its account, its month (YYYY-MM), and its
-    digest."""
+    """A closed statement: the id of its row, its number, its account, its month (YYYY-MM), its
+    digest, and its language."""
 
     id: int
     number: int
     account: int
     month: str
     digest: str
+    language: str | None = None
 
 
 class NewFact(NamedTuple):
@@ -229,7 +230,7 @@ _ENDED: Final = """
     WHERE id = ?
 """
 _STATEMENTS: Final = """
-    SELECT id, number, account_id, month, digest
+    SELECT id, number, account_id, month, digest, language
     FROM statement
     WHERE number BETWEEN ? AND ?
     ORDER BY number

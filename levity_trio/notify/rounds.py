@@ -330,7 +330,7 @@ def statement_mail(
     key = (closed.number, closed.digest, recipient.mail, copy)
     topic = Topic(MessageKind.STATEMENT, "statement", key, "/d/statements", statement=closed.id)
     month = date.fromisoformat(f"{closed.month}-01")
-    with speaking(_language(recipient)):
+    with speaking(closed.language or _language(recipient)):
         text = texts.of_statement(month, is_attached=True)
     now = datetime.fromisoformat(at)
     message = _message(recipient, MAIL, topic, text, ways, now)
@@ -344,10 +344,10 @@ def reminder_mail(
     key = (overdue.id, recipient.mail, overdue.standing.reminded_at)
     path = "/d/statements"
     topic = Topic(MessageKind.REMINDER, "statement", key, path, statement=overdue.id)
-    spoken = _language(recipient)
+    spoken = overdue.language or _language(recipient)
     with speaking(spoken):
         own: str | None = getattr(overdue.biller, f"reminder_{spoken}", None)
-        text = texts.of_reminder(overdue.standing, own)
+        text = texts.of_reminder(overdue.standing, overdue.biller, own)
     message = _message(recipient, MAIL, topic, text, ways, datetime.fromisoformat(at))
     return replace(message, created_by=by)
 

@@ -27,7 +27,7 @@ from levity_trio.told import Told
 from levity_trio.wire.times import in_zone, stamp
 
 _CLOSED: Final = """
-    SELECT id, number, account_id, month, digest
+    SELECT id, number, account_id, month, digest, language
     FROM statement
     WHERE month = ?
         AND number IS NOT NULL

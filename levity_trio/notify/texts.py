@@ -1,8 +1,8 @@
 """The texts of messages, in the language of the block: one sentence that says what, where and since
 when.
 
-A text to a driver has neither a name nor a place, because a stranger may read it over a shoulder.
-One to an owner has the names of households only if he wants that.
+A text to a driver has neither a name nor a place, because a stranger may read it over a shoulder;
+only a reminder greets by name. One to an owner has the names of households only if he wants that.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
+from levity_trio.billing import bank_accounts
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.documents.template import of_program
 from levity_trio.events import ChargerOdd, Fact, HouseholdReported, MonthLimitReached, OutcomeKnown
@@ -19,6 +20,8 @@ from levity_trio.locale.formats import format_of, number, short_day, weekday
 from levity_trio.locale.texts import Reader, said
 from levity_trio.notify.causes import CausePlace, MessageCause
 from levity_trio.notify.kinds import MessageKind
+from levity_trio.store.billing.biller import address_lines
+from levity_trio.store.reads.money.billing import BillerRow
 from levity_trio.store.reads.money.statements import ClosedStatement
 from levity_trio.store.reads.now.attention import odd_words
 from levity_trio.store.reads.now.away import SEVERAL, listed
@@ -238,9 +241,9 @@ def of_limit(fact: Fact) -> MessageText:
     return MessageText(subject, f"{subject}.")
 
 
-def of_reminder(overdue: ClosedStatement, own: str | None) -> MessageText:
+def of_reminder(overdue: ClosedStatement, sender: BillerRow | None, own: str | None) -> MessageText:
     """Return what a household is told of a statement that it did not pay, in the owner's words if
-    there are."""
+    there are: with a greeting, how to pay, and who asks for it."""
     here = of_program(language())
     month = here.day(date.fromisoformat(f"{overdue.month}-01"), "month")
     day = here.day(date.fromisoformat(overdue.due_on or ""))
@@ -252,7 +255,17 @@ def of_reminder(overdue: ClosedStatement, own: str | None) -> MessageText:
         "meanwhile, you need do nothing."
     )
     facts = _("%(amount)s open; the last day to pay was %(day)s.", amount=amount, day=day)
-    return MessageText(subject, f"{words}\n\n{facts}")
+    household = overdue.name or ""
+    parts = [_("Dear %(household)s,", household=household), words, facts]
+    if sender is not None:
+        account = bank_accounts.grouped(sender.bank_account or "")
+        reference = here.say("payment_reference", number=number, household=household)
+        pay = {"payee": sender.name, "account": account, "bank": sender.bank_name}
+        pay["reference"] = reference
+        lines = [f"{here.say(word)}: {value}" for word, value in pay.items() if value]
+        parts.append("\n".join(lines))
+        parts.append("\n".join((sender.name, *address_lines(sender.address))))
+    return MessageText(subject, "\n\n".join(parts))
 
 
 def of_statement(month: date, *, is_attached: bool) -> MessageText:

@@ -151,6 +151,7 @@ OWN_LABELS: Final[Mapping[tuple[str, str], str]] = N_(
         ("/api/admin/chargers/{id}/connectors/{connector}", "type"): "Plug",
         ("/api/admin/chargers/{id}/meter-keys", "key"): "Public key",
         ("/api/admin/load/site", "toml"): "The site",
+        ("/api/admin/biller", "language"): "Language of new households",
         **{
             (f"/api/admin/wallets/{{id}}/{kind}", "reason"): "Text"
             for kind in ("payment", "top-up", "refund", "chargeback")

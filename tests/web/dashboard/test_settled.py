@@ -14,7 +14,7 @@ from levity_trio.documents.statement_sheet import payment_code, statement_sheet
 from levity_trio.documents.template import ENGLISH
 from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
-from levity_trio.notify.statements import mail_reminder
+from levity_trio.notify.statements import MailingOrder, mail_reminder, mail_statements
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.people import recipients
 from levity_trio.store.writes.people.recipients import By, RecipientData
@@ -23,6 +23,7 @@ from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import DashboardPage
 from levity_trio.web.dashboard.pages import bills, driver, households
 from levity_trio.web.dashboard.suggestions import subject_of
+from tests.documents.statements import IBAN
 from tests.store.bills import (
     ANNA,
     BERLIN,
@@ -33,6 +34,7 @@ from tests.store.bills import (
     month_is_over,
 )
 from tests.store.books import Station
+from tests.store.owning import House
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
@@ -189,6 +191,8 @@ async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
     site: Site, station: Station
 ) -> None:
     biller = await two_months(site, station)
+    sender = {"name": "Bauhof 12 eG", "address": "Bauhof 12\n10115 Berlin", "bank_account": IBAN}
+    await site.call(endpoint("PUT", "/api/admin/biller"), body=sender, role=Role.ADMIN)
     books, reader = site.books, cast("Reader", InlineReader(site.books))
     recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org", language="de")
     books.run(recipients.add, recipient, None, site.api.key, By(books.at, "cleo"))
@@ -208,6 +212,12 @@ async def test_a_reminder_is_mailed_once_in_the_language_of_the_household(
     subject, body, by = mails[0]
     assert (subject, by) == ("Zahlungserinnerung: Abrechnung 1 für März 2026", "cleo")
     assert "bis zum 16. April 2026 zu zahlen" in body
+    # Who asks, whom, and where to pay by which words: as on the paper.
+    assert body.startswith("Guten Tag, Anna,\n\n")
+    assert (
+        "\n\nEmpfänger: Bauhof 12 eG\nKonto: DE02 1203 0000 0000 2020 51\n"
+        "Verwendungszweck: Abrechnung 1, Anna\n\nBauhof 12 eG\nBauhof 12\n10115 Berlin"
+    ) in body
     assert len(mails) == 2
     assert "reminded" in (await Opening(site).open(page("/bills"))).words
 
@@ -236,3 +246,37 @@ async def test_who_owes_and_is_made_prepaid_is_told_before(site: Site, station: 
     assert subject is not None
     assert subject.wallet is not None
     assert subject.wallet["balance"] == -23814
+
+
+async def test_a_german_paper_comes_in_a_german_mail_to_whom_nobody_gave_a_language(
+    site: Site, station: Station
+) -> None:
+    biller = await two_months(site, station)
+    books, reader = site.books, cast("Reader", InlineReader(site.books))
+    # The owner who closed it reads German, so its papers are German.
+    books.connection.execute("DROP TRIGGER statement_stays")
+    books.connection.execute("UPDATE statement SET language = 'de'")
+    recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
+    books.run(recipients.add, recipient, None, site.api.key, By(books.at, "cleo"))
+    ways = Ways(channels=(MAIL,), zone=BERLIN)
+    order = MailingOrder("2026-03", "cleo")
+    await mail_statements(reader, biller._writer, lambda: books.now, ways, order)
+    reminder = ReminderOrder(1, "cleo", again=False)
+    await mail_reminder(reader, biller._writer, lambda: books.now, ways, reminder)
+    assert books.rows("SELECT subject FROM message ORDER BY id") == [
+        ("Ihre Abrechnung für März 2026",),
+        ("Zahlungserinnerung: Abrechnung 1 für März 2026",),
+    ]
+
+
+async def test_new_households_get_the_language_of_the_house(site: Site) -> None:
+    House(site.books)
+    set_biller = endpoint("PUT", "/api/admin/biller")
+    body = {"name": "Bauhof 12 eG", "language": "de"}
+    await site.call(set_biller, body=body, role=Role.ADMIN)
+    add = endpoint("POST", "/api/admin/accounts")
+    made = [
+        await site.call(add, body={"name": name, **more}, role=Role.OPERATOR)
+        for name, more in (("Emil", {}), ("Fay", {"language": "en"}))
+    ]
+    assert [one["language"] for one in made] == ["de", "en"]

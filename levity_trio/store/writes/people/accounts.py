@@ -57,8 +57,12 @@ class ChangeResult(NamedTuple):
 
 
 def add(db: UnitOfWork, data: AccountData, at: str, by: str) -> int:
-    """Add an account and return its number. Raises ChangeRefused."""
+    """Add an account and return its number; without a language, it gets that of the house. Raises
+    ChangeRefused."""
     _check(db, data, None)
+    house = db.row("SELECT language FROM biller ORDER BY id DESC LIMIT 1")
+    if house is not None:
+        data = replace(data, language=data.language or house[0])
     number = _ACCOUNT.add(db, data, created_at=at, created_by=by, updated_at=at)
     _record(db, number, "added", data, at, by)
     return number

@@ -29,6 +29,7 @@ from levity_trio.web.api.engine.endpoints import (
     content_of,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found
+from levity_trio.web.api.people.accounts import Language
 
 TAG: Final = "statements"
 ENDPOINTS: Final = Endpoints(TAG)
@@ -43,6 +44,8 @@ NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-stor
 class BillerBody(nouns.Biller, ClientInput):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment
     in EUR."""
+
+    language: Language | None = None
 
 
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")
