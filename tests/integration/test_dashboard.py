@@ -252,6 +252,11 @@ def test_assets_bring_no_cookie(server: Serving, browser: Browser) -> None:
             ),
         ),
         ("/accounts/4711", 404, "This page does not exist There is no household 4711. Now"),
+        (
+            "/accounts/1/cars/1?month=2026-99",
+            422,
+            "That did not work Give a month such as 2026-10. Now",
+        ),
         ("/bills/2026-13", 422, "That did not work Give a month such as 2026-10. Now"),
     ],
 )

@@ -478,7 +478,8 @@ def _move_in(database: Path) -> None:
 def _furnish(ask: Callable[..., Any]) -> None:
     since = str(BEGIN.date())
     sender = {"name": f"House {NAME} (demo)", "address": "Bauhof 12\n10115 Berlin"}
-    ask("PUT", "biller", **sender, bank_account="DE75512108001245126199", tax_kind="taxed")
+    bank = {"bank_account": "DE75512108001245126199", "tax_kind": "taxed"}
+    ask("PUT", "biller", **sender, **bank, tax_number="30/123/45678", number_prefix="R-")
     tariff = ask("POST", "tariffs", toml=DAY_AND_NIGHT.replace("2026-10-01", since))["id"]
     ask("POST", "tariff-assignments", tariff=tariff, since=since, site=True)
     station = ask("POST", "stations", name=NAME)["id"]

@@ -48,7 +48,7 @@ from levity_trio.web.dashboard.page import (
 )
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.review import count_part
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.refusals import ApiRefused, refusals
 from levity_trio.web.dashboard.renderer import READER, Note, Renderer
 from levity_trio.web.dashboard.snapshots import Snapshots
 from levity_trio.web.http.negotiation import preferred_language
@@ -150,7 +150,8 @@ class _ServedPages:
         places = self._renderer.api.places
         async with places.work() if page.is_work else places.read():
             try:
-                values = {**await page.read(view), "waiting": await count_part(view)}
+                with refusals():
+                    values = {**await page.read(view), "waiting": await count_part(view)}
             except ApiRefused as refused:
                 return await self._renderer.refused(view, refused)
             reader: Browser = request.scope[READER]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from levity_trio.store.writes.people import reports, tags
+from levity_trio.store.writes.people import reports, tags, vehicles
 from levity_trio.store.writes.people.reports import ReportSubject
 from levity_trio.store.writes.people.tags import TagData
+from levity_trio.store.writes.people.vehicles import VehicleData
+from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.pages import households
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
-from tests.web.dashboard.opening import Opening
+from tests.web.dashboard.opening import Opening, attributes
 
 OF_HOUSEHOLD = next(page for page in households.PAGES if page.path == "/accounts/{id}")
 
@@ -54,3 +57,20 @@ async def test_what_a_household_reported_leads_to_its_answer(site: Site, station
     books.run(reports.answer, 1, "Blocked", books.at, "cleo")
     assert "Anna lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=1)).words
     assert "lost a card" not in (await Opening(site).open(OF_HOUSEHOLD, id=2)).words
+
+
+async def test_a_car_is_given_one_of_the_cards_of_its_household(site: Site) -> None:
+    books, house = site.books, House(site.books)
+    car = books.run(vehicles.add, VehicleData(name="Ioniq"), books.at, "cleo")
+    house.give(1, "04AA")
+    give = next(one for one in ENDPOINTS if one.path == "/api/admin/accounts/{id}/give")
+    await site.call(give, body={"vehicle": car}, role=Role.OPERATOR, id="1")
+    page = await Opening(site).open(OF_HOUSEHOLD, id=1)
+    assert "Its card…" in page.words
+    assert "04AA" in attributes(page, "option", "value")
+
+    # What the form sends.
+    (action,) = {one for one in attributes(page, "form", "action") if one.endswith("/give")}
+    assert action.endswith("/do/post/admin/accounts/1/give")
+    await site.call(give, body={"tag": "04AA", "vehicle": car}, role=Role.OPERATOR, id="1")
+    assert "04AA · Ioniq since" in (await Opening(site).open(OF_HOUSEHOLD, id=1)).words

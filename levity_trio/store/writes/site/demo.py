@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from levity_trio.store.beside.secret_key import SecretKey
-from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.lookups.places import UsageLimit
 from levity_trio.store.writes.load import leases, load
-from levity_trio.store.writes.money import biller
 from levity_trio.store.writes.people import limits, recipients, reports
 from levity_trio.store.writes.people.reports import ReportSubject
 from levity_trio.told import stored_in
@@ -88,9 +86,6 @@ def resume(
             " SELECT ?, min(id), '', 'demo', ?, ? FROM \"user\" WHERE role = ?",
             (digest, begun, begun, role),
         )
-    if newest_biller(db.rows) is not None:
-        said = {"address": "Bauhof 12\n10115 Berlin", "tax_kind": "taxed", "number_prefix": "R-"}
-        biller.change(db, said, begun, _owner(db))
     _report(db, begun)
     _limit(db, begun)
     if shared is not None:
