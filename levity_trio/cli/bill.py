@@ -232,13 +232,14 @@ def close(
         say("\n".join(_sums(draft["sums"])))
     if not yes:
         confirm(f"Close {month}? Closed statements never change")
+    prefix = operator.get("biller")["number_prefix"] or ""
     totals = [f"{one['account']}:{one['total']}" for one in draft["data"]]
     shown = {"statements": draft["sums"]["statements"], "shown": " ".join(totals)}
     closed = operator.post("closings", month, body={**terms, **shown}, patience=PATIENCE_SECONDS)
     several = (
-        f"s {closed['first']} to {closed['last']}"
+        f"s {prefix}{closed['first']} to {prefix}{closed['last']}"
         if closed["statements"] > 1
-        else f" {closed['first']}"
+        else f" {prefix}{closed['first']}"
     )
     if closed["account"] is None:
         numbers = f", number{several}" if closed["statements"] else ""

@@ -96,7 +96,7 @@ def _quarters(statement: Statement) -> Iterator[Cells]:
     """Yield what each quarter costs."""
     for position in statement.positions:
         session = _session(position)
-        session["statement"] = statement.number
+        session["statement"] = statement.printed_number
         session["currency"] = statement.currency.code
         for line in position.lines:
             for one in line.quarters:
@@ -120,7 +120,7 @@ def _rows(statement: Statement) -> Iterator[Cells]:
     currency = statement.currency
     household = statement.to.name if statement.to else None
     month = statement.month.isoformat()[:7]
-    whole: Cells = {"statement": statement.number, "month": month}
+    whole: Cells = {"statement": statement.printed_number, "month": month}
     whole["account"] = statement.account
     whole["name"] = household
     whole["currency"] = currency.code
@@ -164,7 +164,8 @@ def _account(statement: Statement) -> Iterator[Cells]:
         yield {**row, "of_statement": entry.statement, "paid": units(entry.amount, currency)}
     for kind, column, ones in (("set off", "paid", before.set_off), ("open", "open", before.open)):
         for one in ones:
-            row = {"row": kind, "day": one.due_on.isoformat(), "of_statement": one.number}
+            number = one.printed_number or one.number
+            row = {"row": kind, "day": one.due_on.isoformat(), "of_statement": number}
             yield {**row, column: units(one.amount, currency)}
     if before.credit:
         yield {"row": "credit", "open": units(-before.credit, currency)}
@@ -195,6 +196,7 @@ def _session(position: Position) -> Cells:
     others."""
     cells: Cells = {name: getattr(position, name) for name in _OF_POSITIONS}
     cells["position"] = position.id
+    cells["corrected_statement"] = position.corrected_number or position.corrected_statement
     for column, register in (("meter_begin", position.begin_wh), ("meter_end", position.end_wh)):
         cells[column] = None if register is None else _kwh(register)
     return cells

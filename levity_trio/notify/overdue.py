@@ -41,10 +41,11 @@ def overdue(db: Database, order: ReminderOrder, today: date) -> OverdueOne:
     """Return a statement of which its household is to be reminded. Raises NotReminded."""
     statement_id = id_of_number(db, order.number)
     found = closed_among(db, [order.number], today.isoformat())
+    printed = found[0].printed_number if found else str(order.number)
     if statement_id is None or found[0].state != StatementState.OVERDUE:
-        raise NotReminded(Told("statement {1} is not overdue", order.number))
+        raise NotReminded(Told("statement {1} is not overdue", printed))
     if found[0].reminded_at and not order.again:
-        raise NotReminded(Told("a reminder of statement {1} was mailed already", order.number))
+        raise NotReminded(Told("a reminder of statement {1} was mailed already", printed))
     ((language,),) = db.execute(_LANGUAGE, (statement_id,)).fetchall()
     return OverdueOne(statement_id, language, found[0], biller(db))
 

@@ -16,8 +16,9 @@ from levity_trio.notify.overdue import NotReminded, ReminderOrder
 from levity_trio.notify.rounds import MAIL, Ways
 from levity_trio.notify.statements import MailingOrder, mail_reminder, mail_statements
 from levity_trio.store.reads.reader import Reader
-from levity_trio.store.writes.people import recipients
+from levity_trio.store.writes.people import recipients, reports
 from levity_trio.store.writes.people.recipients import By, RecipientData
+from levity_trio.store.writes.people.reports import ReportSubject
 from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.listeners import ENDPOINTS
 from levity_trio.web.dashboard.page import DashboardPage
@@ -67,9 +68,14 @@ STATEMENTS, PAYMENT = (
 CHARGEBACK = endpoint("POST", "/api/admin/wallets/{id}/chargeback")
 
 
-async def two_months(site: Site, station: Station) -> Biller:
+async def two_months(site: Site, station: Station, prefix: str | None = None) -> Biller:
     """March and April are closed; Anna owes 162.08 for the first, and 76.06 for the second."""
     biller = Biller(house_of_two(site.books))
+    site.books.connection.execute(
+        "INSERT INTO biller (name, number_prefix, payment_days, set_at, set_by) "
+        "VALUES ('Owner', ?, 14, '', 'cleo')",
+        (prefix,),
+    )
     biller.assign(biller.add(DEAR), date(2026, 1, 1), ANNA)
     for month, wh in ((3, 4000), (4, 1877)):
         charge(station, wh)
@@ -280,3 +286,28 @@ async def test_new_households_get_the_language_of_the_house(site: Site) -> None:
         for name, more in (("Emil", {}), ("Fay", {"language": "en"}))
     ]
     assert [one["language"] for one in made] == ["de", "en"]
+
+
+async def test_a_number_is_everywhere_as_it_is_printed(site: Site, station: Station) -> None:
+    biller = await two_months(site, station, "2026-")
+    of_anna = (await Opening(site).open(page("/accounts/{id}"), id=ANNA)).words
+    assert "Statement 2026-1" in of_anna
+    assert "tatement 1 " not in of_anna
+    entries = endpoint("GET", "/api/admin/wallets/{id}/entries")
+    told = (await site.call(entries, role=Role.OPERATOR, id=str(ANNA)))["data"]
+    assert [(one["statement"], one["printed_number"], one["reason"]) for one in told] == [
+        (2, "2026-2", "statement 2026-2"),
+        (1, "2026-1", "statement 2026-1"),
+    ]
+    rows = csv_text(await trio.to_thread.run_sync(biller.statement, 2), ",", ".").splitlines()
+    assert {row.split(",")[1] for row in rows[1:]} == {"2026-2"}
+    assert any(",2026-1," in row for row in rows if row.startswith("open"))
+
+    subject, at = ReportSubject(statement=1), site.books.at
+    site.books.run(reports.write, ANNA, subject, "Why?", at, at, "driver 1")
+    (report,) = (await site.call(endpoint("GET", "/api/admin/reports"), role=Role.OPERATOR))["data"]
+    assert report["printed_number"] == "2026-1"
+    reader, ways = cast("Reader", InlineReader(site.books)), Ways(channels=(MAIL,), zone=BERLIN)
+    order = ReminderOrder(2, "cleo", again=False)
+    with pytest.raises(NotReminded, match="statement 2026-2 is not overdue"):
+        await mail_reminder(reader, biller._writer, lambda: site.books.now, ways, order)

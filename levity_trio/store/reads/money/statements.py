@@ -7,6 +7,7 @@ from typing import Final
 
 from levity_trio.billing.settling import StatementState
 from levity_trio.records import record
+from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.pages import (
@@ -84,9 +85,7 @@ _COUNTED: Final = {
     )
 }
 _SUMS: Final = _COUNTED | {
-    "printed_number": (
-        "coalesce((SELECT number_prefix FROM biller WHERE biller.id = biller_id), '') || number"
-    ),
+    "printed_number": PRINTED,
     "account": "statement.account_id",
     "month": "statement.month",
     "digest": "statement.digest",

@@ -9,6 +9,7 @@ from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.records import Personal, copied, record
+from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.settling import settlement_of
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.wallets import currency_of, standing_of
@@ -59,7 +60,7 @@ class EntryRow:
     """An entry of a ledger; `amount` is positive in the account's favour.
 
     `reason` is its text, `paid_on` the local day on which the money moved, `source` how the entry
-    came here, `statement` the number of a statement as it stands on the paper. `service_id` is who
+    came here, `printed_number` that of its statement as it stands on the paper. `service_id` is who
     gave which id to it.
     """
 
@@ -69,6 +70,7 @@ class EntryRow:
     amount: int
     currency: str
     statement: int | None
+    printed_number: str | None
     transaction: int | None
     service_id: str | None
     reason: Personal[str]
@@ -113,8 +115,14 @@ WALLET_COLUMNS: Final[Mapping[str, str]] = {
     "balance": "(SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = account.id)",
 }
 """The columns by which wallets can be sorted."""
-_NUMBER: Final = "(SELECT number FROM statement WHERE statement.id = statement_id)"
-_ENTRY: Final = Shape(EntryRow, account="account_id", statement=_NUMBER, transaction="tx_id")
+_OF_STATEMENT: Final = "(SELECT {} FROM statement WHERE statement.id = statement_id)"
+_ENTRY: Final = Shape(
+    EntryRow,
+    account="account_id",
+    statement=_OF_STATEMENT.format("number"),
+    printed_number=_OF_STATEMENT.format(PRINTED),
+    transaction="tx_id",
+)
 _RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")
 _TERMS: Final = Shape(TermsRow, terms="kind", limit="limit_amount")
 _WALLET: Final = (
@@ -207,7 +215,8 @@ def _told(entry: EntryRow) -> EntryRow:
     number = entry.statement if entry.transaction is None else entry.transaction
     for stored, told in _OWN_REASONS.items():
         if number is not None and entry.reason == stored.format(number):
-            return replace(entry, reason=Told(told, number))
+            shown = number if entry.transaction else entry.printed_number
+            return replace(entry, reason=Told(told, shown or ""))
     return entry
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from levity_trio.access.local_lists import folded
 from levity_trio.access.tags import Status
 from levity_trio.records import Personal, copied, record
+from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.reads.chargers.chargers import SERVED
@@ -32,6 +33,8 @@ class DriverReport:
     about: str
     transaction: int | None
     statement: int | None
+    printed_number: str | None
+    """That of the statement, as it stands on the paper."""
     charger: str | None
     charger_name: str | None
     id_tag: str | None
@@ -52,12 +55,14 @@ class WaitingReport(DriverReport):
     still_listed: tuple[str, ...]
 
 
+_NUMBER: Final = f"(SELECT {PRINTED} FROM statement WHERE number = report.statement_number)"  # noqa: S608 - our own words
 _SHAPE: Final = Shape(
     DriverReport,
     id="report.id",
     account="report.account_id",
     household="account.name",
     statement="report.statement_number",
+    printed_number=_NUMBER,
     charger="report.cp_id",
     charger_name="cp.name",
 )

@@ -19,6 +19,7 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.billing.tariff import Tariff
 from levity_trio.events import TariffAssigned, TariffChanged
 from levity_trio.records import record
+from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.billing.drafting import corrections
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -370,8 +371,8 @@ T = TypeVar("T")
 NAMED: Final = 5
 _IS_CORRECTED: Final = "INSERT INTO to_settle (account_id) VALUES (?) ON CONFLICT DO NOTHING"
 _OF: Final = (
-    "SELECT statement.month, statement.currency, account.id, account.name FROM statement"
-    " JOIN account ON account.id = statement.account_id WHERE number = ?"
+    f"SELECT {PRINTED}, statement.month, statement.currency, account.id, account.name "  # noqa: S608
+    "FROM statement JOIN account ON account.id = statement.account_id WHERE number = ?"
 )
 
 
@@ -380,6 +381,7 @@ class CorrectedStatement:
     """A closed statement that a change corrects, and by how much, in minor units with tax."""
 
     statement: int
+    printed_number: str
     month: str
     account: int
     name: str
@@ -394,7 +396,7 @@ class CorrectedStatement:
             if self.amount > 0
             else N_("statement {1} ({2}, {3}) by {4}")
         )
-        return Told(template, self.statement, self.name, self.month, amount)
+        return Told(template, self.printed_number, self.name, self.month, amount)
 
 
 def correcting(
@@ -417,9 +419,15 @@ def correcting(
 
 
 def _corrected(db: UnitOfWork, number: int, amount: int) -> CorrectedStatement:
-    ((month, currency, account, name),) = db.rows(_OF, (number,))
+    ((printed, month, currency, account, name),) = db.rows(_OF, (number,))
     return CorrectedStatement(
-        statement=number, month=month, account=account, name=name, amount=amount, currency=currency
+        statement=number,
+        printed_number=printed,
+        month=month,
+        account=account,
+        name=name,
+        amount=amount,
+        currency=currency,
     )
 
 

@@ -177,11 +177,8 @@ async def _closed(view: PageView, month: str) -> Values:
     statements, _why = await read_sorted(
         view, read_statements, StatementsQuery, sorting, month=month, limit=MOST
     )
-    numbers = sorted(statement.number for statement in statements.data)
-    archives: list[tuple[int, int]] = []
-    for begin in range(0, len(numbers), AT_ONCE):
-        part = numbers[begin : begin + AT_ONCE]
-        archives.append((part[0], part[-1]))
+    in_order = sorted(statements.data, key=lambda statement: statement.number)
+    archives = [in_order[begin : begin + AT_ONCE] for begin in range(0, len(in_order), AT_ONCE)]
     shown = {"statements": statements, "archives": archives, "sorting": sorting}
     return shown | await view.look(_beside_closed, view, month)
 

@@ -98,7 +98,8 @@ def _tariff(tariff: BillTariff) -> str:
 
 def _position(position: BillPosition, zone: ZoneInfo) -> Iterator[str]:
     where = (
-        f"Statement {position.statement} of {position.month} to household {position.account}, "
+        f"Statement {position.printed_number} of {position.month} to household "
+        f"{position.account}, "
         f"line {position.line}"
     )
     because = f": {position.reason}" if position.reason else ""
@@ -108,7 +109,7 @@ def _position(position: BillPosition, zone: ZoneInfo) -> Iterator[str]:
             return
         case "correction":
             does = "gives back a part of" if position.amount < 0 else "corrects"
-            yield f"{where}, {does} statement {position.corrects}{because}."
+            yield f"{where}, {does} statement {position.corrected_number}{because}."
         case "free":
             yield f"{where}: {kilowatt_hours(position.energy_wh)}, free{because}."
         case _:
