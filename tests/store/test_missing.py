@@ -11,7 +11,12 @@ from levity_trio.documents.making import sheet_of
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.months import Refused
 from levity_trio.store.reads.money.drafts import missing_of
-from levity_trio.store.reads.money.missing import MissingPiece, Weight, lacks_of_sender
+from levity_trio.store.reads.money.missing import (
+    MissingPiece,
+    Weight,
+    lacks_of_closed,
+    lacks_of_sender,
+)
 from levity_trio.store.writes.money import closing
 from tests.store.bills import FLAT, Biller, charge, correct, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
@@ -214,3 +219,24 @@ def test_what_the_papers_lack(books: Books) -> None:
         " VALUES (1, '2026-04-01T08:00:00.000Z', '1', 'kWh', 1000, 'hand', '', 'cleo')"
     )
     assert "unread_meter" not in missing(books)
+
+
+def test_what_papers_lack_is_said_for_as_long_as_they_last(books: Books, station: Station) -> None:
+    biller = Biller(house_of_two(books))
+    bill_by(books, address=None, tax_number=None)
+    books.connection.execute("UPDATE account SET address = NULL")
+    dear = FLAT.replace("Flat", "Dear").replace("0.30", "3.00")
+    biller.assign(biller.add(dear), date(2026, 1, 1))
+    correct(books, charge(station, 4000), 83_337)
+    charge(station, 4000, "Ben")
+    books.now = OVER
+    assert "no_sender_address" in missing(books)
+    biller.close("2026-03")
+    bill_by(books)  # what is added later stands on later papers only
+    with reading(books) as db:
+        lacks = {str(one.code): one for one in lacks_of_closed(db, "2026-03")}
+    assert {code: [one.name for one in lack.things] for code, lack in lacks.items()} == {
+        "no_sender_address": ["Anna", "Ben"],
+        "no_tax_number": ["Anna"],
+        "no_address": ["Anna"],
+    }

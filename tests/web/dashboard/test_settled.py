@@ -311,3 +311,18 @@ async def test_a_number_is_everywhere_as_it_is_printed(site: Site, station: Stat
     order = ReminderOrder(2, "cleo", again=False)
     with pytest.raises(NotReminded, match="statement 2026-2 is not overdue"):
         await mail_reminder(reader, biller._writer, lambda: site.books.now, ways, order)
+
+
+async def test_what_lacks_is_repeated_at_the_closing_and_said_after_it(
+    site: Site, station: Station
+) -> None:
+    biller = Biller(house_of_two(site.books))
+    biller.assign(biller.add(DEAR), date(2026, 1, 1), ANNA)
+    charge(station)
+    month_is_over(site.books, 3)
+    lack = "The sender has no address, which stands on each bill"
+    preview = (await Opening(site).open(page("/bills/{month}"), month="2026-03")).words
+    assert preview.count(lack) == 2  # among what is missing, and at the button
+    await trio.to_thread.run_sync(biller.close, "2026-03")
+    closed = (await Opening(site).open(page("/bills/{month}"), month="2026-03")).words
+    assert f"{lack}: Anna" in closed

@@ -12,9 +12,10 @@ from typing import Any, Final
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Owner
 from levity_trio.records import in_order, record
-from levity_trio.store.billing.biller import Biller, newest_biller
+from levity_trio.store.billing.biller import Biller, biller_of, newest_biller
 from levity_trio.store.billing.drafting import Draft
 from levity_trio.store.billing.months import begun
+from levity_trio.store.billing.rows import names_of
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.engine.database import Database, Rows, marks, rows_of
 from levity_trio.store.reads.chargers.chargers import served
@@ -106,6 +107,14 @@ ON_PAPER: Final[Mapping[Lack, str]] = {
     Lack.NO_ADDRESS: Told("above 250 EUR, a bill has the address of the household"),
     Lack.UNREAD_METER: Told("to check the energy, read at the end of the month the meter"),
 }
+LASTING: Final = (Lack.NO_SENDER_ADDRESS, Lack.NO_TAX_NUMBER, Lack.NO_ADDRESS)
+"""What a closed paper lacks for good."""
+_PAPERS: Final = (
+    "SELECT statement.account_id, charged, biller_id, party FROM statement "
+    "JOIN closing ON closing.id = closing_id JOIN statement_party ON statement_id = statement.id "
+    "WHERE statement.month = ? AND number IS NOT NULL AND currency = 'EUR' AND biller_id IS NOT NULL "
+    "AND party IS NOT NULL"
+)
 SMALL_BILL: Final = 25_000
 """§ 33 UStDV: up to 250 EUR, a bill needs neither the sender's tax number nor to whom it goes."""
 _TARIFF: Final = "SELECT 1 FROM tariff_version WHERE withdrawn_at IS NULL LIMIT 1"
@@ -213,6 +222,25 @@ def lacks_of_sender(db: Database, day: date) -> list[MissingPiece]:
     biller = newest_biller(rows)
     lacks = [] if biller is None else [*_of_sender(rows, biller.owner, day)]
     return [lack for lack in lacks if lack.count]
+
+
+def lacks_of_closed(db: Database, month: str) -> list[MissingPiece]:
+    """Return what the papers of a closed month lack, and whose they are."""
+    rows = rows_of(db)
+    lacks: dict[Lack, list[tuple[int, str]]] = {code: [] for code in LASTING}
+    for account, charged, biller_id, party in rows(_PAPERS, (month,)):
+        owner, to = biller_of(rows, biller_id).owner, names_of(party).party
+        is_large = charged > SMALL_BILL
+        has_number = owner.tax_number or owner.vat_number
+        is_lacking = (
+            not owner.party.address,
+            is_large and not has_number,
+            is_large and not to.address,
+        )
+        for code, lacking in zip(LASTING, is_lacking, strict=True):
+            if lacking and owner.tax_kind != "no business":
+                lacks[code].append((account, to.name))
+    return [_about(code, _named(whose)) for code, whose in lacks.items() if whose]
 
 
 def _of_sender(rows: Rows, owner: Owner, day: date) -> Iterator[MissingPiece]:

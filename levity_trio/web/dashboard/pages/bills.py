@@ -16,7 +16,7 @@ from levity_trio.locale import N_, _
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.money import meters
 from levity_trio.store.reads.money.billing import biller, billing, first_bill
-from levity_trio.store.reads.money.missing import Lack, lacks_of_sender
+from levity_trio.store.reads.money.missing import Lack, lacks_of_closed, lacks_of_sender
 from levity_trio.store.reads.money.months import BillMonth, MonthState, held_back_of_month
 from levity_trio.store.reads.money.statements import ClosedStatement, closed_among
 from levity_trio.store.reads.money.wallets import to_pay_out
@@ -189,6 +189,7 @@ def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     return {
         "nobody": _nobody(look, view, row),
         "held_back": look(held_back_of_month, month),
+        "lacks": look(lacks_of_closed, month),
         "can_mail": server.config.mail is not None,
         "mailed": look(messages.accounts_with_mail),
     }
