@@ -327,7 +327,9 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
         words = prices.get((tariff, version))
         if words:
             yield f"{tidy(said(words))}."
-    lines = [line for position in statement.positions for line in position.lines]
+    lines: list[Line] = []
+    for position in statement.positions:
+        lines += position.lines
     if any(line.window or line.quarters for line in lines):
         yield template.say("clocks")
 
@@ -338,14 +340,7 @@ def _small_print(statement: Statement, template: DocumentTemplate) -> Iterator[s
         day = template.day(statement.closed_on)
         yield template.say("closed", number=number, date=day, zone=statement.zone)
 
-    # The first digest covers the others, of which a reader only needs to see which they are.
-    digests = {"digest": in_groups(statement.digest or "")}
-    digests["previous_digest"] = (statement.previous_digest or "")[:8]
-    digests["evidence_digest"] = (statement.evidence or "")[:8]
-    said_of = [template.say(word, digest=digest) for word, digest in digests.items() if digest]
-    if said_of:
-        yield "; ".join(said_of)
-
+    yield from _digests(statement, template)
     party = statement.owner.party
     contact = tidy(party.contact or party.name)
     if contact:
@@ -359,6 +354,21 @@ def _declared(statement: Statement, template: DocumentTemplate) -> Iterator[str]
         parts.append(f"{words}: {template.money(minor, statement.currency)}")
     if parts:
         yield template.say("we_set_off", parts="; ".join(parts))
+
+
+def _digests(statement: Statement, template: DocumentTemplate) -> Iterator[str]:
+    """Yield all digests on one line. The first one covers the others, of which a reader only needs
+    to see which they are."""
+    digests = {"digest": statement.digest, "previous_digest": statement.previous_digest}
+    digests["evidence_digest"] = statement.evidence
+    on_one_line: list[str] = []
+    for word, digest in digests.items():
+        if digest:
+            short = digest if word == "digest" else digest[:8]
+            text = template.say(word, digest=in_groups(short))
+            on_one_line.append(text)
+    if on_one_line:
+        yield "; ".join(on_one_line)
 
 
 def _of_tax(statement: Statement, template: DocumentTemplate) -> Iterator[str]:

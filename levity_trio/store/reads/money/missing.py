@@ -112,8 +112,8 @@ LASTING: Final = (Lack.NO_SENDER_ADDRESS, Lack.NO_TAX_NUMBER, Lack.NO_ADDRESS)
 _PAPERS: Final = (
     "SELECT statement.account_id, charged, biller_id, party FROM statement "
     "JOIN closing ON closing.id = closing_id JOIN statement_party ON statement_id = statement.id "
-    "WHERE statement.month = ? AND number IS NOT NULL AND currency = 'EUR' AND biller_id IS NOT NULL "
-    "AND party IS NOT NULL"
+    "WHERE statement.month = ? AND number IS NOT NULL AND currency = 'EUR' "
+    "AND biller_id IS NOT NULL AND party IS NOT NULL"
 )
 SMALL_BILL: Final = 25_000
 """§ 33 UStDV: up to 250 EUR, a bill needs neither the sender's tax number nor to whom it goes."""
