@@ -81,7 +81,9 @@ CREATE TABLE tx (
     review_told TEXT,  -- the texts of its open reviews
     -- 1: a person confirmed it though its times are not sure: where its tariff has a price for
     -- that, quarters do not count.
-    is_at_fallback INTEGER NOT NULL DEFAULT 0
+    is_at_fallback INTEGER NOT NULL DEFAULT 0,
+    -- since when its register does not rise evenly: it fell or leapt. Its energy so far is the judge's.
+    uneven_at TEXT
 ) STRICT;
 -- Is this start a repetition?
 CREATE INDEX tx_repeat ON tx (cp_id, conn_id, id_tag, sent_start_time, meter_start);

@@ -32,7 +32,7 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 from levity_trio.records import record
 from levity_trio.told import Told, joined
 
-RULES: Final = 24
+RULES: Final = 25
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"

@@ -177,6 +177,29 @@ def test_overshoot_is_a_negative_balance(house: Charging, station: Station) -> N
     assert house.judge("Card") == "Accepted"
 
 
+def test_a_register_that_begins_again_at_a_boot_gives_no_credit_anew(
+    house: Charging, station: Station
+) -> None:
+    """What was used before each boot stays reserved, and nothing jumps when the session ends."""
+    transaction = station.start(0, 1, "Card")
+    used = list[int]()
+    for _ in range(3):
+        for wh in (0, 1000, 2000):
+            station.books.wait(20)
+            station.tell(station.register(wh), transaction=transaction)
+            house.look()
+        used.append(house.reserved[transaction])
+        station.boot()
+        station.connect()
+    assert used == [2 * PRICE, 4 * PRICE, 6 * PRICE]
+    assert house.standing().reserved == 6 * PRICE
+
+    station.books.wait(5)
+    station.stop(transaction, 2000)
+    house.look()
+    assert house.reserved == {transaction: 6 * PRICE}  # doubtful: it waits for its review
+
+
 def test_a_doubtful_figure_waits_for_its_review(house: Charging, station: Station) -> None:
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(3000), transaction=transaction)

@@ -31,7 +31,7 @@ def current(value: str, phase: str = "", measurand: str = "Current.Import") -> d
         pytest.param(700_000, [100, 2500], 2500, id="readings that count per session"),
         pytest.param(2000, [100, 2500], 2500, id="and grow beyond the register"),
         pytest.param(0, [100, 2500], 2500, id="a register that begins at 0"),
-        pytest.param(1000, [1200, 900], 0, id="a register that ran backwards"),
+        pytest.param(1000, [1200, 900], 200, id="a register that ran backwards"),
         pytest.param(
             700_000, [690_000, 690_500], 0, id="readings below the start that cannot count from 0"
         ),

@@ -179,11 +179,16 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
         return
     start = case.start_wh or 0
     rises = [max(0, now - last) for last, now in pairwise(chain.wh)]
+    assumptions = 0
     for fall in falls:
         since_reset = chain.wh[fall] + start
         if not bounds.can_have_flowed(chain, fall, since_reset):
             return
         rises[fall - 1] = since_reset
+        # A boot explains it: many chargers do not keep their register.
+        since, until = chain.at[fall - 1], chain.at[fall]
+        if not any(since <= boot <= until for boot in case.booted_at):
+            assumptions = 1
 
     rebuilt = chain._replace(wh=list(accumulate(rises, initial=0)))
     if rebuilt.wh[-1] > chain.wh[-1]:
@@ -192,7 +197,7 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
             Told("the register was reset to 0"),
             SEGMENTS,
             rebuilt,
-            assumptions=1,
+            assumptions=assumptions,
             begin=case.start_wh,
             end=start + chain.wh[-1],
             is_partial=True,

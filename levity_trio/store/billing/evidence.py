@@ -128,11 +128,6 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> SessionEvidence:
     return SessionEvidence(levels=levels, powers=powers, stay=stay)
 
 
-def _as_ended(tx: StoredTransaction, until: datetime) -> StoredTransaction:
-    """Return a transaction for the judge; an open one as if the system closed it now."""
-    return tx._replace(stopped_by=SYSTEM, stop_received_at=stamp(until)) if _is_open(tx) else tx
-
-
 def _is_open(tx: StoredTransaction) -> bool:
     return tx.status == "Active"
 
@@ -170,7 +165,7 @@ def _course(rows: Rows, tx: StoredTransaction, billed: Billed) -> _Course:
     waited, and its time is that of its receipt. The judge's time without a running clock is that of
     receipt.
     """
-    case = case_of(ChargerHistory(rows, tx.charger), _as_ended(tx, billed.until))
+    case = case_of(ChargerHistory(rows, tx.charger), tx.as_ended(stamp(billed.until)))
     times = {"start_time": billed.since, "stop_time": billed.until}
     # a time that a person corrected says nothing about the clock
     for (payload,) in rows(_CORRECTIONS, (tx.id,)):

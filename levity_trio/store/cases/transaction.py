@@ -30,6 +30,7 @@ from levity_trio.charging.sent.evidence import (
     timestamp_of,
 )
 from levity_trio.charging.sent.readings import REGISTER, watts_of
+from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.engine.database import Rows
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
@@ -134,6 +135,12 @@ class StoredTransaction(NamedTuple):
             "transaction": self.id,
             "connector": self.connector,
         }
+
+    def as_ended(self, at: str) -> StoredTransaction:
+        """Return it for the judge: an open one as if the system closed it at this time."""
+        if self.status != "Active":
+            return self
+        return self._replace(stopped_by=SYSTEM, stop_received_at=at)
 
     @property
     def place(self) -> Place:

@@ -771,6 +771,8 @@ _NEWEST_SAMPLES: Final = f"""
     WHERE tx_id = ?
 """  # noqa: S608 - our own names
 
+_UNEVEN: Final = "UPDATE tx SET uneven_at = coalesce(uneven_at, ?) WHERE id = ?"
+
 
 def _record_jump(
     db: UnitOfWork,
@@ -786,6 +788,7 @@ def _record_jump(
     if 0 <= wh - before_wh <= JUMP_WH:  # the usual case, without a query
         return
     at = readings[0].timestamp
+    db.execute(_UNEVEN, (at, transaction))
     samples: list[Sample] = db.rows(
         _NEWEST_SAMPLES, (origin.charger, connector, at, ROWS, transaction)
     )
