@@ -201,7 +201,8 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: in
     if statements:
         show_table(DRAFT_COLUMNS, map(_row, statements))
     nothing = _nothing(operator, month, draft)
-    for line in [*([nothing] if nothing else _sums(draft["sums"])), *lacks, *problems]:
+    sums = [nothing] if nothing else _sums(draft["sums"])
+    for line in [*sums, *_figures(draft), *lacks, *problems]:
         say(fill(line))
 
 
@@ -311,6 +312,21 @@ def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
     if statement["is_carried"] and "state" not in statement:
         remarks.append("carried on")
     return {**statement, **texts, "kwh": _kwh(statement), "remarks": ", ".join(remarks) or None}
+
+
+def _figures(draft: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a month has, and what of its statements is of earlier months."""
+    figures, earlier_wh = draft["figures"], draft["sums"]["earlier_wh"]
+    parts = [f"{part['state']} {_kwh(part)}" for part in figures["parts"]]
+    if parts:
+        yield f"{draft['month']} has {_kwh(figures)} kWh: {', '.join(parts)}"
+    for wh, words in (
+        (figures["before_wh"], "of this flowed before the month"),
+        (figures["later_wh"], "more flowed by its end, and count in a later month"),
+        (earlier_wh, "on the statements are of earlier months"),
+    ):
+        if wh:
+            yield f"{figure(wh / 1000, 3)} kWh {words}"
 
 
 def _sums(sums: Mapping[str, Any]) -> list[str]:

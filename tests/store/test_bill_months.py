@@ -7,10 +7,11 @@ import pytest
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.money.billing import FirstBill, first_bill
+from levity_trio.store.reads.money.month_parts import WantedMonth
 from levity_trio.store.reads.money.months import BillMonth, held_back_of_month, month, months
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
-from tests.store.bills import ANNA, BERLIN, HOUR, Biller, charge, house_of_two, month_is_over
+from tests.store.bills import ANNA, HOUR, Biller, charge, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -28,7 +29,7 @@ def biller(house: House) -> Biller:
 
 def listed(books: Books, before: str | None = None, most: int = 24) -> list[BillMonth]:
     with reading(books) as db:
-        return months(db, BERLIN, books.now, before, most)
+        return months(db, rule_of(books), books.now, before, most)
 
 
 def states(books: Books) -> dict[str, str]:
@@ -123,7 +124,11 @@ def test_months_are_read_in_parts(biller: Biller) -> None:
 
 def test_only_months_of_this_system_are_known(biller: Biller) -> None:
     with reading(biller.books) as db:
-        known = [month(db, Month(2026, number), BERLIN, biller.books.now) for number in (2, 3, 4)]
+        wanted = [
+            WantedMonth(Month(2026, number), rule_of(biller.books), biller.books.now)
+            for number in (2, 3, 4)
+        ]
+        known = [month(db, one) for one in wanted]
     assert [None if one is None else one.month for one in known] == [None, "2026-03", None]
 
 

@@ -17,6 +17,7 @@ from levity_trio.store.billing.statements import printed
 from levity_trio.store.engine.database import rows_of
 from levity_trio.store.reads.money import months
 from levity_trio.store.reads.money.drafts import drafted
+from levity_trio.store.reads.money.month_parts import WantedMonth
 from levity_trio.store.writes.money import closing, wallets
 from levity_trio.store.writes.people import accounts
 from levity_trio.store.writes.transactions import decisions
@@ -24,7 +25,6 @@ from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import (
     ANNA,
     BEN,
-    BERLIN,
     FLAT,
     HOUR,
     Biller,
@@ -34,6 +34,7 @@ from tests.store.bills import (
     house_of_two,
     month_is_over,
     pay,
+    rule_of,
 )
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
@@ -522,7 +523,9 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(
     assert (sums.charged, sums.from_wallets, sums.to_pay) == (180, 120, 60)
     biller.close("2026-03")
     with reading(biller.books) as db:
-        month = months.month(db, Month.parse("2026-03"), BERLIN, biller.books.now)
+        month = months.month(
+            db, WantedMonth(Month.parse("2026-03"), rule_of(biller.books), biller.books.now)
+        )
     assert month is not None
     assert (month.amount, month.from_wallets) == (180, 120)
     statement = biller.statement(1)

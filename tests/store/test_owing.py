@@ -30,7 +30,7 @@ def of(biller: Biller, account: int = ANNA) -> Owing:
 
 
 def told(month: MonthOfHousehold) -> tuple[str, bool, int, int]:
-    return month.month, month.is_closed, month.sessions, month.energy_wh
+    return month.month, month.is_closed, month.sessions, month.billed_wh
 
 
 def test_the_present_month_has_what_is_known_and_its_whole_base_fee(
@@ -42,7 +42,11 @@ def test_the_present_month_has_what_is_known_and_its_whole_base_fee(
     charge(station, 900_000)
     (march,) = of(biller).months
     (bill,) = march.bills
-    assert (*told(march), march.held_back) == ("2026-03", False, 1, 4000, 1)
+    assert (*told(march), march.held_back) == ("2026-03", False, 2, 4000, 1)
+    assert [(part.state, part.sessions) for part in march.parts] == [
+        ("held back", 1),
+        ("to be billed", 1),
+    ]
     assert (bill.statement, bill.sessions, bill.base_fee, bill.total) == (None, 120, 490, 610)
     assert [(tax.rate, tax.gross) for tax in bill.taxes] == [("19", 610)]
 

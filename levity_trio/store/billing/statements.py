@@ -103,6 +103,14 @@ FIGURES: Final = Figures._fields
 OF_POSITION: Final = PositionRow._fields
 UNASKED: Final = (PositionKind.HELD_BACK, PositionKind.UNPRICED)
 """They have no lines."""
+
+
+def earlier_of(positions: Iterable[PositionRow], since: str) -> int:
+    """Return what positions ask for of sessions that ended before a time, in Wh."""
+    asked = (one for one in positions if one.kind not in UNASKED)
+    return sum(one.energy_wh for one in asked if (one.ended_at or since) < since)
+
+
 _STATEMENT: Final = (
     "SELECT number, statement.previous_digest, statement.digest, closed_at, biller_id, party, "  # noqa: S608
     f"language, sheet, {', '.join(f'statement.{name}' for name in FIGURES)} "

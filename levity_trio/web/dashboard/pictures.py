@@ -277,6 +277,7 @@ def months_values(history: History) -> Values:
     return {
         "pictures": pictures,
         "rows": rows[::-1],
+        "open_wh": history.open_wh,
         "currency": history.currency,
         "without_price": history.without_price,
         "left": history.left,

@@ -30,6 +30,11 @@ MONTH = {
     "corrections": 0,
     "until": "2026-11-01T00:00:00.000Z",
     "energy_wh": 1000,
+    "parts": [],
+    "before_wh": 0,
+    "later_wh": 0,
+    "billed_wh": None,
+    "earlier_wh": None,
     "held_back": 0,
     "closed_at": None,
 }
@@ -37,6 +42,7 @@ SUMS = {
     "statements": 12,
     "sessions": 30,
     "energy_wh": 4_000_000,
+    "earlier_wh": 0,
     "charged": 120_433,
     "from_wallets": 0,
     "to_pay": 120_433,
@@ -75,7 +81,6 @@ READ: Mapping[str, Any] = {
         ("read_statements", "read_wallets", "read_months", "tariffs", "assignments"), NOTHING
     ),
     **dict.fromkeys(("held_back_of_month", "accounts_with_mail"), ()),
-    "read_history": {"series": []},
 }
 ANSWERS: Mapping[str, Any] = {
     "read_month": MONTH,
@@ -162,18 +167,14 @@ async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
         "closed_by": "anna",
     }
     closed["from_wallets"] = 0
-    nobody = {"account": None, "total": {"sessions": 27, "energy_wh": 860_100}}
-    answers = {
-        "read_month": {**closed, "closed_at": MONTH["until"]},
-        "read_history": {"series": [nobody]},
-    }
+    closed["closed_at"] = MONTH["until"]
+    nobody = {"state": "nobody's", "sessions": 27, "energy_wh": 860_100, "costs": []}
+    answers = {"read_month": {**closed, "parts": [nobody]}}
     html = await shown("/bills/{month}", answers=answers)
     assert "27 sessions are nobody's (860.1 kWh), so they are not on a statement." in html
     query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
     assert f'href="/sessions?{query}"' in html
-    assert "nobody" not in await shown(
-        "/bills/{month}", answers={**answers, "read_history": {"series": []}}
-    )
+    assert "nobody" not in await shown("/bills/{month}", answers={"read_month": closed})
 
 
 async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_address() -> None:
@@ -210,7 +211,6 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
     ]
     answers = {
         "read_month": month,
-        "read_history": {"series": []},
         "read_statements": {**NOTHING, "data": both},
         "accounts_with_mail": [1],
     }

@@ -41,12 +41,14 @@ class DraftSums:
 
     `from_wallets` is what of `charged` the wallets of prepaid accounts pay; no statement asks for
     it. `nobody` is how many charging sessions are nobody's; the preview of one account says nothing
-    of them.
+    of them. Of `energy_wh`, which is what its statements ask for, `earlier_wh` ended in earlier
+    months.
     """
 
     statements: int
     sessions: int
     energy_wh: int
+    earlier_wh: int
     charged: int
     from_wallets: int
     to_pay: int

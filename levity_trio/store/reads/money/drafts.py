@@ -14,13 +14,16 @@ from levity_trio.billing.positions import PositionKind
 from levity_trio.records import copied, record
 from levity_trio.store.billing.drafting import Draft, Drafted, Terms, draft
 from levity_trio.store.billing.months import Refused
-from levity_trio.store.billing.statements import UNASKED, Printed, not_closed
+from levity_trio.store.billing.statements import UNASKED, Printed, earlier_of, not_closed
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.reads.money.billing import DraftSums
 from levity_trio.store.reads.money.missing import MissingPiece, missing
+from levity_trio.store.reads.money.month_parts import MonthFigures, WantedMonth, month_figures
 from levity_trio.store.reads.money.months import HeldBackTransaction, of_month
 from levity_trio.store.reads.money.months import month as one_month
 from levity_trio.store.reads.money.statements import StatementSums
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.wire.times import stamp
 
 OF_ONE: Final = 100
 """A number above that of the statements of one account."""
@@ -39,12 +42,13 @@ class DraftStatement(StatementSums):
 @record
 class MonthPreview:
     """What a month would be if it was closed now, of all households or of one that moves out: its
-    statements, the sessions that they would not ask for, and what is missing before it can be
-    closed."""
+    statements, the sessions that they would not ask for, what the month has, and what is missing
+    before it can be closed."""
 
     month: str
     account: int | None
     sums: DraftSums
+    figures: MonthFigures
     data: list[DraftStatement]
     held_back: list[HeldBackTransaction]
     missing: list[MissingPiece]
@@ -57,12 +61,14 @@ def preview(
     Raises Refused."""
     rows = rows_of(db)
     found = draft(rows, month, account, terms._replace(is_judging=True))
-    sums = _sums(rows, found)
-    shown = of_month(rows, found.plan.begun, month, terms.rule.zone, now)
+    wanted = WantedMonth(month, terms.rule, now)
+    sums = _sums(rows, found, stamp(month.since(terms.rule.zone)))
+    shown = of_month(rows, found.plan.begun, wanted)
     return MonthPreview(
         month=str(month),
         account=account,
         sums=sums,
+        figures=month_figures(rows, wanted._replace(filters=TransactionFilters(account=account))),
         data=[_shown(number, one) for number, one in _numbered(found)],
         held_back=_held_back(found),
         missing=missing(db, shown, sums, found),
@@ -77,7 +83,7 @@ def missing_of(
 
     Sessions without a tariff and those of nobody are known of the month that is to be closed next.
     """
-    shown = one_month(db, month, terms.rule.zone, now)
+    shown = one_month(db, WantedMonth(month, terms.rule, now))
     if shown is None:
         return None
     rows = rows_of(db)
@@ -85,7 +91,7 @@ def missing_of(
         found = draft(rows, month, None, terms._replace(is_judging=True))
     except Refused:
         return missing(db, shown, None, None)
-    return missing(db, shown, _sums(rows, found), found)
+    return missing(db, shown, _sums(rows, found, shown.since), found)
 
 
 def drafted(
@@ -124,18 +130,20 @@ def _shown(number: int, one: Drafted) -> DraftStatement:
     )
 
 
-def _sums(rows: Rows, found: Draft) -> DraftSums:
-    count, energy_wh = Counter[str](), Counter[str]()
+def _sums(rows: Rows, found: Draft, since: str) -> DraftSums:
+    count, energy_wh, earlier_wh = Counter[str](), Counter[str](), 0
     for one in found.statements:
         for position in one.positions:
             count[position.kind] += 1
             energy_wh[position.kind] += position.energy_wh
+        earlier_wh += earlier_of(one.positions, since)
     billed = [one.figures for one in found.statements if one.gets_number]
     nobody_wh = sum(rows(_ENERGY.format(marks(part)), part)[0][0] for part in parts(found.nobodys))
     return DraftSums(
         statements=len(billed),
         sessions=count[PositionKind.SESSION] + count[PositionKind.FREE],
-        energy_wh=energy_wh[PositionKind.SESSION] + energy_wh[PositionKind.FREE],
+        energy_wh=sum(wh for kind, wh in energy_wh.items() if kind not in UNASKED),
+        earlier_wh=earlier_wh,
         charged=sum(one.charged for one in billed),
         from_wallets=sum(one.charged + one.carried_in - one.total for one in billed),
         to_pay=sum(one.total for one in billed if not one.is_carried),

@@ -1,4 +1,4 @@
-"""The months of billing: how far each is, what it comes to, and what of it is held back."""
+"""The months of billing: how far each is, what it has, and what of it is held back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from itertools import islice
 from typing import Final
 
 from levity_trio.billing.months import Month, beginning
+from levity_trio.billing.states import BillState
 from levity_trio.charging.energy import DOUBTFUL
-from levity_trio.records import record
+from levity_trio.records import copied, record
 from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.reads.money.month_parts import MonthFigures, WantedMonth, month_figures
 from levity_trio.store.reads.money.statements import OPEN_MONTH
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.times import in_zone, stamp
@@ -30,14 +33,15 @@ class MonthState(StrEnum):
 
 
 @record
-class BillMonth:
-    """A month, and what it comes to so far. `amount` is in minor units of `currency`.
+class BillMonth(MonthFigures):
+    """A month, and what it has so far. `amount` is in minor units of `currency`.
 
     `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
 
-    Until it is closed, statements and amount are null, and charging sessions are all that ended in
-    it; `corrections` are those of earlier statements. `held_back` are those that wait for a person
-    or a tariff; their energy is not counted.
+    Until it is closed, what its statements have is null: their number, the amount, and `billed_wh`,
+    of which `earlier_wh` ended in earlier months. `corrections` are those of earlier statements.
+    `held_back` are sessions that no statement asked for yet, because they wait for a person or a
+    tariff.
     """
 
     month: str
@@ -50,9 +54,9 @@ class BillMonth:
     currency: str | None
     closed_at: str | None
     closed_by: str | None
-    sessions: int
+    billed_wh: int | None
+    earlier_wh: int | None
     corrections: int
-    energy_wh: int
     held_back: int
 
 
@@ -91,8 +95,9 @@ _CLOSED: Final = (
     "FROM statement WHERE month = ? AND number IS NOT NULL"
 )
 _OF_CLOSED: Final = (
-    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), coalesce(sum(kind = 'correction'), 0), "
-    "coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN ('held back', 'unpriced')), 0), "
+    "SELECT coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN ('held back', 'unpriced')), 0), "
+    "coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN ('held back', 'unpriced') "
+    "AND ended_at < ?), 0), coalesce(sum(kind = 'correction'), 0), "
     "coalesce(sum(kind IN ('held back', 'unpriced')), 0) "
     "FROM statement CROSS "
     "JOIN position ON statement_id = statement.id "
@@ -102,11 +107,6 @@ DOUBT: Final = (
     f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
 )
 """Whether the figure of a charging session waits for a person or for the judge."""
-_ENDED: Final = (
-    f"SELECT count(*), 0, coalesce(sum(energy_delivered) FILTER (WHERE NOT {DOUBT}), 0),"  # noqa: S608 - our own names
-    f" coalesce(sum({DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
-    " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
-)
 _CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
 _HELD_BACK: Final = Shape(
     HeldBackTransaction,
@@ -133,7 +133,7 @@ _ASKED_FOR_LATER: Final = (
 
 
 def months(
-    db: Database, zone: tzinfo, now: datetime, before: str | None, most: int
+    db: Database, rule: Rule, now: datetime, before: str | None, most: int
 ) -> list[BillMonth]:
     """Return the months since billing began, the newest first, those before a month; none before
     `bill begin`."""
@@ -141,18 +141,19 @@ def months(
     known = begun(rows)
     if known is None:
         return []
-    found = _newest_first(known, zone, now)
+    found = _newest_first(known, rule.zone, now)
     chosen = (one for one in found if before is None or str(one) < before)
-    return [of_month(rows, known, one, zone, now) for one in islice(chosen, most)]
+    wanted = (WantedMonth(one, rule, now) for one in islice(chosen, most))
+    return [of_month(rows, known, one, is_whole=False) for one in wanted]
 
 
-def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth | None:
+def month(db: Database, wanted: WantedMonth) -> BillMonth | None:
     """Return one month; None for one before billing began, or that has not begun."""
     rows = rows_of(db)
     known = begun(rows)
-    if known is None or month not in _newest_first(known, zone, now):
+    if known is None or wanted.month not in _newest_first(known, wanted.rule.zone, wanted.now):
         return None
-    return of_month(rows, known, month, zone, now)
+    return of_month(rows, known, wanted)
 
 
 def held_back_of_month(db: Database, month: str) -> list[HeldBackTransaction]:
@@ -169,23 +170,32 @@ def _newest_first(known: Begun, zone: tzinfo, now: datetime) -> Iterator[Month]:
         one = one.before
 
 
-def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime) -> BillMonth:
-    """Return one month since billing began, within a read that has begun."""
+def of_month(rows: Rows, known: Begun, wanted: WantedMonth, *, is_whole: bool = True) -> BillMonth:
+    """Return one month since billing began, within a read that has begun; without costs and flow
+    unless it `is_whole`."""
+    month, zone = wanted.month, wanted.rule.zone
     since, until = max(month.since(zone), beginning(known.on, zone)), month.until(zone)
     state = MonthState.READY if month == known.open_month else MonthState.OVER
     if month < known.open_month:
         state = MonthState.CLOSED
-    elif until > now:
+    elif until > wanted.now:
         state = MonthState.RUNNING
+
+    figures = month_figures(rows, wanted, is_whole=is_whole)
     statements = amount = from_wallets = currency = closed_at = closed_by = None
+    billed_wh = earlier_wh = None
+    corrections, held_back = 0, 0
     if state is MonthState.CLOSED:
         ((statements, amount, from_wallets, currency),) = rows(_CLOSED, (str(month),))
         ((closed_at, closed_by),) = rows(_CLOSING, (str(month),))
-        sessions = rows(_OF_CLOSED, (str(month),))
+        found = rows(_OF_CLOSED, (stamp(since), str(month)))
+        ((billed_wh, earlier_wh, corrections, held_back),) = found
     else:
-        sessions = rows(_ENDED, (stamp(since), stamp(until)))
-    ((number, corrections, energy_wh, held_back),) = sessions
-    return BillMonth(
+        waiting = [one.sessions for one in figures.parts if one.state == BillState.HELD_BACK]
+        held_back = sum(waiting)
+    return copied(
+        BillMonth,
+        figures,
         month=str(month),
         state=state,
         since=stamp(since),
@@ -196,8 +206,8 @@ def of_month(rows: Rows, known: Begun, month: Month, zone: tzinfo, now: datetime
         currency=currency,
         closed_at=closed_at,
         closed_by=closed_by,
-        sessions=number,
+        billed_wh=billed_wh,
+        earlier_wh=earlier_wh,
         corrections=corrections,
-        energy_wh=energy_wh,
         held_back=held_back,
     )

@@ -24,9 +24,11 @@ from levity_trio.store.billing.statements import (
     Figures,
     PositionRow,
     Printed,
+    earlier_of,
     printed,
 )
 from levity_trio.store.engine.database import Database, Rows, rows_of
+from levity_trio.store.reads.money.month_parts import MonthFigures, WantedMonth, month_figures
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
     StatementFilters,
@@ -36,6 +38,7 @@ from levity_trio.store.reads.money.statements import (
 from levity_trio.store.reads.money.wallets import WalletRow, wallet
 from levity_trio.store.reads.pages import MOST_ROWS, WantedPage
 from levity_trio.store.reads.transactions.bill.shape import BillTax
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.wire.times import in_zone, stamp
 
 _CLOSED: Final = f"SELECT id, number, {', '.join(FIGURES)} FROM statement"  # noqa: S608 - our own names
@@ -84,8 +87,9 @@ class MonthsBill:
 
 
 @record
-class MonthOfHousehold:
-    """A month of a household. One that is not closed has what is known so far, with its whole base
+class MonthOfHousehold(MonthFigures):
+    """A month of a household. Its statements have `billed_wh`, of which `earlier_wh` ended in
+    earlier months; those of one that is not closed have what is known so far, with its whole base
     fee.
 
     `held_back` are sessions that no statement asks for yet: they are being checked, or have no
@@ -94,9 +98,9 @@ class MonthOfHousehold:
 
     month: str
     is_closed: bool
-    sessions: int
     corrections: int
-    energy_wh: int
+    billed_wh: int
+    earlier_wh: int
     held_back: int
     bills: tuple[MonthsBill, ...]
 
@@ -129,6 +133,7 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
         return None
     asked = [*printed(rows, (found for (found,) in rows(_NEWEST, (account,))))]
     known, months = begun(rows), list[MonthOfHousehold]()
+    own = TransactionFilters(account=account)
     local = in_zone(now, rule.zone).date()
     present, today = Month.of(local), local.isoformat()
     for month in (present, present.before):
@@ -137,7 +142,9 @@ def owing(db: Database, account: int, rule: Rule, now: datetime) -> Owing | None
             bills = [*_closed(db, account, month, today)]
             if not is_closed:
                 bills += _drafted(rows, account, known, month, rule, now)
-            months.append(_month(month, bills, is_closed=is_closed))
+            figures = month_figures(rows, WantedMonth(month, rule, now, own))
+            since = stamp(month.since(rule.zone))
+            months.append(_month(month, figures, bills, since, is_closed=is_closed))
     filters = StatementFilters(today=today, account=account, state=StatementState.UNPAID)
     unpaid = closed_statements(db, filters, WantedPage(limit=MOST_ROWS)).data[::-1]
     owner = None if biller is None else biller.owner
@@ -169,15 +176,24 @@ def _drafted(
         yield _StatementRows(None, figures, drafted.positions)
 
 
-def _month(month: Month, bills: Sequence[_StatementRows], *, is_closed: bool) -> MonthOfHousehold:
+def _month(
+    month: Month,
+    figures: MonthFigures,
+    bills: Sequence[_StatementRows],
+    since: str,
+    *,
+    is_closed: bool,
+) -> MonthOfHousehold:
     positions = [one for bill in bills for one in bill.positions]
     asked = [one for one in positions if one.kind not in UNASKED]
-    return MonthOfHousehold(
+    return copied(
+        MonthOfHousehold,
+        figures,
         month=str(month),
         is_closed=is_closed,
-        sessions=sum(one.kind in (PositionKind.SESSION, PositionKind.FREE) for one in positions),
         corrections=sum(one.kind == PositionKind.CORRECTION for one in positions),
-        energy_wh=sum(one.energy_wh for one in asked),
+        billed_wh=sum(one.energy_wh for one in asked),
+        earlier_wh=earlier_of(asked, since),
         held_back=len(positions) - len(asked),
         bills=tuple(map(_bill, bills)),
     )

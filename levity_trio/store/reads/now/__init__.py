@@ -14,14 +14,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from orjson import loads
-
 from levity_trio.billing.months import Month, beginning
-from levity_trio.charging.quarters import quarter_of
-from levity_trio.charging.sent.evidence import seconds
 from levity_trio.records import copied, record
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.reads.chargers.chargers import (
     connectors_of,
     faults,
@@ -34,7 +30,8 @@ from levity_trio.store.reads.now.attention import Attention, MachineState, Serve
 from levity_trio.store.reads.now.cards import ChargerNow, connectors_now, sessions_now
 from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
 from levity_trio.store.reads.transactions.history import delivered_wh
-from levity_trio.store.reads.transactions.power import A_DAY
+from levity_trio.store.reads.transactions.power import flowed_before
+from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters
 from levity_trio.wire.times import in_zone, stamp
 
 COMMAND_SHOWN: Final = timedelta(minutes=10)
@@ -138,6 +135,9 @@ class Energy:
     """Energy since midnight, this month, and the last month up to the same local moment and as a
     whole.
 
+    Of `month_wh`, which is the sum of the parts of this month, `open_wh` is in open transactions,
+    and `month_before_wh` flowed before the month began.
+
     The times are when each began: transactions that ended since then are its list.
     """
 
@@ -145,6 +145,8 @@ class Energy:
     day_wh: int
     month_since: str
     month_wh: int
+    open_wh: int
+    month_before_wh: int
     last_month_since: str
     last_month_until: str
     last_month_so_far_wh: int
@@ -195,32 +197,20 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
     times = (last_since, until, month_since, day_since, "9999")
     # each row is read once
     so_far, rest, earlier, today = (delivered_wh(db, *pair) for pair in pairwise(times))
+    opened = TransactionFilters(status=ACTIVE)
+    before_wh, month_before_wh = (
+        flowed_before(rows_of(db), since, TransactionFilters(ended_since=since), opened)
+        for since in (day_since, month_since)
+    )
     return Energy(
         day_since=day_since,
-        day_wh=max(0, today + delivered - _before(db, day_since)),
+        day_wh=max(0, today + delivered - before_wh),
         month_since=month_since,
         month_wh=earlier + today + delivered,
+        open_wh=delivered,
+        month_before_wh=month_before_wh,
         last_month_since=last_since,
         last_month_until=until,
         last_month_so_far_wh=so_far,
         last_month_wh=so_far + rest,
-    )
-
-
-_BEFORE: Final = (
-    "SELECT power.day, power.since, power.wh "
-    "FROM power INDEXED BY power_of_day JOIN tx ON tx.id = tx_id "
-    "WHERE power.day BETWEEN ?1 - 7 AND ?1 AND (status = 'Active' OR stop_time >= ?2)"
-)
-"""The quarters up to a day of UTC of transactions that ended since a time, or are open."""
-
-
-def _before(db: Database, midnight: str) -> int:
-    """Return what of the energy of transactions that went on flowed before midnight, as far as that
-    is known."""
-    first = quarter_of(seconds(midnight))
-    rows = db.execute(_BEFORE, (first // A_DAY, midnight)).fetchall()
-    return sum(
-        sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)])
-        for day, since, text in rows
     )

@@ -37,6 +37,7 @@ from levity_trio.store.reads.transactions.transactions import (
     SHAPE,
     Transaction,
     TransactionFilters,
+    open_among,
     with_present,
 )
 
@@ -53,7 +54,6 @@ _SUMS: Final = (
     "AND is_in_doubt = 0 AND price IN ('none', 'unpriced') AND NOT EXISTS (SELECT 1 "
     "FROM booked_cost WHERE tx_id = booked.tx_id))"
 )
-_OPEN: Final = "SELECT tx_id FROM booked{} AND is_open = 1"
 _STATE: Final = (
     "CASE WHEN is_open = 1 THEN 0 WHEN is_in_review = 1 THEN 1 WHEN is_imported = 0 THEN 4"
     " WHEN is_in_doubt = 1 THEN 2 ELSE 3 END"
@@ -381,7 +381,6 @@ def sums_of(
     clause, values = filters.where()
     (sums,) = db.execute(f"{_SUMS} FROM booked{clause}", values).fetchall()
     count, wh, in_doubt, in_doubt_wh, is_open, to_bill, unpriced = sums
-    opened = db.execute(_OPEN.format(clause), values).fetchall() if is_open else []
     costs = cost_sums(rows_of(db), rule, filters, now)
     return TransactionSums(
         transactions=count,
@@ -389,7 +388,7 @@ def sums_of(
         in_doubt=in_doubt,
         in_doubt_wh=in_doubt_wh,
         open=is_open,
-        open_wh=sum(energies_so_far(rows_of(db), [number for (number,) in opened]).values()),
+        open_wh=open_among(rows_of(db), filters).wh if is_open else 0,
         to_bill=to_bill,
         unpriced=unpriced + costs.without,
         costs=costs.sums,

@@ -114,6 +114,11 @@ class History:
     without_price: int | None = None
     """How many of the sessions have no price: in doubt, of nobody, without a tariff, or billed
     elsewhere."""
+    open_wh: int = 0
+    """What sessions that are open have delivered so far: it counts in the period in which they
+    end."""
+    left_out_wh: int = 0
+    """By account, the imported sessions of nobody."""
     left: int = 0
     """How many sessions have still to be priced. Until they are, there are no amounts: ask
     again."""

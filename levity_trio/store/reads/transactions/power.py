@@ -31,6 +31,7 @@ from levity_trio.store.cases.transaction import (
 )
 from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.reads.pages import and_all, given
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.wire.times import from_seconds, in_zone
 
 A_DAY: Final = 96
@@ -454,3 +455,27 @@ def _unknown(db: Database, doubtful: Mapping[int, int]) -> int:
         ).fetchall()
         known += sum(one or 0 for (text,) in found for one in loads(text))
     return max(0, sum(doubtful.values()) - known)
+
+
+# Before a time
+
+_FLOWED: Final = (
+    "SELECT power.day, power.since, power.wh "
+    "FROM power INDEXED BY power_of_day JOIN booked ON booked.tx_id = power.tx_id{} "
+    "AND power.day BETWEEN ? AND ?"
+)
+_LONGEST_DAYS: Final = 7
+"""What flowed earlier is not looked for."""
+
+
+def flowed_before(rows: Rows, at: str, *filters: TransactionFilters) -> int:
+    """Return how much of the energy of transactions flowed before a time, as far as that is
+    known."""
+    first, flowed_wh = quarter_of(seconds(at)), 0
+    today = first // A_DAY
+    for one in filters:
+        clause, values = one.where()
+        span = today - _LONGEST_DAYS, today
+        for day, since, text in rows(_FLOWED.format(clause), (*values, *span)):
+            flowed_wh += sum(wh or 0 for wh in loads(text)[: max(0, first - day * A_DAY - since)])
+    return flowed_wh

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.billing.states import BillState
 from levity_trio.charging.lifecycle import state_of
 from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
+from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.cases.transaction import find_transaction, span
-from levity_trio.store.engine.database import Database, marks, parts, rows_of
+from levity_trio.store.engine.database import Database, Rows, marks, parts, rows_of
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.reads.pages import (
     Branch,
@@ -30,6 +31,7 @@ from levity_trio.told import Told
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"
+_OPEN: Final = "SELECT tx_id FROM booked{} AND is_open = 1"
 
 
 @record
@@ -82,6 +84,21 @@ class TransactionFilters:
         if self.is_unowned:
             conditions.append(WhereCondition("booked.account_id IS NULL AND is_imported = 0"))
         return where(conditions or [WhereCondition("true")])
+
+
+class OpenTransactions(NamedTuple):
+    """How many transactions are open, and what they have delivered so far, in Wh."""
+
+    sessions: int
+    wh: int
+
+
+def open_among(rows: Rows, filters: TransactionFilters) -> OpenTransactions:
+    """Return what is open of the transactions that a filter lets pass."""
+    clause, values = filters.where()
+    numbers = [number for (number,) in rows(_OPEN.format(clause), values)]
+    so_far = energies_so_far(rows, numbers) if numbers else {}
+    return OpenTransactions(len(numbers), sum(so_far.values()))
 
 
 @record

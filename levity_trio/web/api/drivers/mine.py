@@ -18,13 +18,15 @@ from levity_trio.access.places import TAG as CARD
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.ledger import WalletTerms, suggested_top_up
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.documents.statement_sheet import LONGEST_REFERENCE, payment_code, transfer_code
 from levity_trio.documents.template import tidy
 from levity_trio.locale import _
 from levity_trio.notify.statements import as_paper
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
+from levity_trio.store.reads.money.month_parts import WantedMonth, month_figures
 from levity_trio.store.reads.money.owing import MonthOfHousehold, Owing, owing
 from levity_trio.store.reads.money.statements import (
     ClosedStatement,
@@ -42,6 +44,7 @@ from levity_trio.store.reads.people.driving import tags_of as own_tags
 from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.transactions.curve import Curve
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
@@ -126,14 +129,16 @@ class OwnNameBody(ClientInput, kw_only=True):
 class DriversLimit:
     """What the household (`card` null) or a tag may use in this month, and has used.
 
-    Money is in minor units of `currency`. `state` is near from four fifths on, or reached: then
-    nothing new starts until `until`.
+    `whole_wh` is what the household has in this month with what is in doubt or just running; null
+    for a tag. Money is in minor units of `currency`. `state` is near from four fifths on, or
+    reached: then nothing new starts until `until`.
     """
 
     card: str | None
     month_wh: int | None
     month_amount: int | None
     used_wh: int
+    whole_wh: int | None
     used_amount: int
     currency: str | None
     state: str | None
@@ -278,8 +283,19 @@ def read_limits(db: Database, server: Server, account: int) -> list[DriversLimit
         limits = limits_of(db, what, key, at)
         if limits.month_wh is None and limits.month_amount is None:
             continue
-        used_wh, used_amount = limits.used_wh or 0, limits.used_amount or 0
-        limit = copied(DriversLimit, limits, card=name, used_wh=used_wh, used_amount=used_amount)
+        whole_wh = None
+        if what == ACCOUNT:
+            own = TransactionFilters(account=account)
+            wanted = WantedMonth(Month.of(local_today(server)), rule_of(server), server.now(), own)
+            whole_wh = month_figures(rows_of(db), wanted, is_whole=False).energy_wh
+        limit = copied(
+            DriversLimit,
+            limits,
+            card=name,
+            used_wh=limits.used_wh or 0,
+            whole_wh=whole_wh,
+            used_amount=limits.used_amount or 0,
+        )
         shown.append(limit)
     return shown
 

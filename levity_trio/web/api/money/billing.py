@@ -23,6 +23,7 @@ from levity_trio.store.reads.money import drafts, months
 from levity_trio.store.reads.money.billing import FirstBill, first_bill
 from levity_trio.store.reads.money.drafts import DraftStatement, MonthPreview
 from levity_trio.store.reads.money.missing import MissingPiece
+from levity_trio.store.reads.money.month_parts import WantedMonth
 from levity_trio.store.reads.money.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import closing
@@ -260,8 +261,8 @@ async def list_months(request: TypedRequest[MonthsQuery, None]) -> ListPage[Bill
 def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[BillMonth]:
     """Return some months since this system bills."""
     # One more than is shown tells whether there are others.
-    zone, now = server.config.time_zone, server.now()
-    listed = months.months(db, zone, now, query.cursor, query.limit + 1)
+    rule, now = rule_of(server), server.now()
+    listed = months.months(db, rule, now, query.cursor, query.limit + 1)
     shown = listed[: query.limit]
     next_cursor = shown[-1].month if len(listed) > len(shown) else None
     return ListPage(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
@@ -269,13 +270,13 @@ def read_months(db: Database, server: Server, query: MonthsQuery) -> ListPage[Bi
 
 @ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
 async def get_month(request: Request) -> BillMonth:
-    """Show how far a month is, and what it comes to."""
+    """Show how far a month is, and what it has, by the state of its sessions for their bill."""
     return await request.read(read_month, server=request.api, month=month_of(request))
 
 
 def read_month(db: Database, server: Server, month: Month) -> BillMonth:
     """Return how far a month is. Raises Problem."""
-    row = months.month(db, month, server.config.time_zone, server.now())
+    row = months.month(db, WantedMonth(month, rule_of(server), server.now()))
     return given_month(month, row)
 
 

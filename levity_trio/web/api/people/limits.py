@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -13,14 +14,14 @@ from levity_trio.access.places import ACCOUNT, TAG
 from levity_trio.billing.ledger import LARGEST
 from levity_trio.billing.months import Month
 from levity_trio.records import record
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups.places import UsageLimit
+from levity_trio.store.reads.money.month_parts import WantedMonth, month_figures
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import places as stored
 from levity_trio.store.reads.people.owned import forms_as_sent
 from levity_trio.store.reads.people.places import AtSpace, Limits, RefusedCard, SpaceRow
-from levity_trio.store.reads.transactions.billed import sums_of
-from levity_trio.store.reads.transactions.transactions import ACTIVE, TransactionFilters
+from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people.accounts import RefusalCode
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
@@ -34,7 +35,6 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
 )
 from levity_trio.web.api.engine.lists import ago, whole
-from levity_trio.web.api.engine.local_times import begins_at
 from levity_trio.web.api.people.accounts import find_account
 from levity_trio.web.api.people.tags import clear_caches
 
@@ -151,23 +151,17 @@ def read_use_of_tag(db: Database, server: Server, tag: str) -> list[MonthUse]:
 
 def read_use(db: Database, server: Server, wanted: Sequence[TransactionFilters]) -> list[MonthUse]:
     """Return what the transactions that are wanted come to, in this month and in the one before."""
-    now, zone = server.now(), server.config.time_zone
+    rule = rule_of(server)
     present = Month.of(local_today(server))
     uses: list[MonthUse] = []
     for month in (present, present.before):
-        since, before = begins_at(month.first_day, zone), begins_at(month.next.first_day, zone)
-        filters = [replace(want, ended_since=since, ended_before=before) for want in wanted]
-        # What charges now has not ended: it belongs to the present month.
-        if month == present:
-            filters += [replace(want, status=ACTIVE) for want in wanted]
-
         wh, billed = 0, 0
         currencies: set[str | None] = set()
         are_priced = True
-        for transactions in filters:
-            sums = sums_of(db, transactions, rule_of(server), now)
-            wh += sums.energy_wh + sums.open_wh
-            for cost in sums.costs or ():
+        for filters in wanted:
+            figures = month_figures(rows_of(db), WantedMonth(month, rule, server.now(), filters))
+            wh += figures.energy_wh
+            for cost in chain.from_iterable(part.costs or () for part in figures.parts):
                 currencies.add(cost.currency)
                 # Null while more prices are due than one read computes.
                 are_priced = are_priced and cost.to_bill is not None

@@ -40,6 +40,11 @@ from levity_trio.store.reads.transactions.power import (
     hours_of_week,
     power_of_day,
 )
+from levity_trio.store.reads.transactions.transactions import (
+    ACTIVE,
+    TransactionFilters,
+    open_among,
+)
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.context import Server, local_today, rule_of
@@ -166,12 +171,21 @@ def read_history(db: Database, server: Server, query: HistoryQuery) -> History:
         since = Month(until.year - 1, until.month).next.first_day
 
     periods = [*_periods(query.by, since, until, zone)]
+    found, left_out_wh = series(db, wanted, periods), 0
+    if query.of is Grouping.ACCOUNT:
+        every = series(db, wanted._replace(of=Grouping.SITE), periods)
+        left_out_wh = sum(one.total.energy_wh for one in every)
+        left_out_wh -= sum(one.total.energy_wh for one in found)
+    running = TransactionFilters(status=ACTIVE, charger=query.charger, account=query.account)
+    is_present = bool(periods) and periods[-1].before > server.stamp()
     history = History(
         by=query.by,
         of=query.of,
         time_zone=str(zone),
         periods=periods,
-        series=series(db, wanted, periods),
+        series=found,
+        open_wh=open_among(rows_of(db), running).wh if is_present else 0,
+        left_out_wh=left_out_wh,
     )
     if query.costs and periods:
         return with_costs(rows_of(db), history, wanted, rule_of(server))

@@ -41,7 +41,6 @@ from levity_trio.web.api.money.statements import (
     read_statements,
 )
 from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
-from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
     DashboardPage,
@@ -99,7 +98,13 @@ def _year(look: Look, view: PageView) -> Values:
     year = local_today(server).year
     if "year" in view.path:
         year = whole_number(view.path, "year")
-    return {"one": look(year_of_bills, of_year(server, year, by))}
+    one = look(year_of_bills, of_year(server, year, by))
+    months = look(read_months, server, MonthsQuery(limit=120)).data
+    has_wh = {month.month: month.energy_wh for month in months}
+    of_period = {
+        row.period: sum(has_wh.get(month, 0) for month in row.months) for row in one.periods
+    }
+    return {"one": one, "has_wh": of_period}
 
 
 # One month
@@ -187,7 +192,7 @@ def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     server = view.api.server
     row = look(read_month, server, month_named(month))
     return {
-        "nobody": _nobody(look, view, row),
+        "nobody": _nobody(view, row),
         "held_back": look(held_back_of_month, month),
         "lacks": look(lacks_of_closed, month),
         "can_mail": server.config.mail is not None,
@@ -195,15 +200,12 @@ def _beside_closed(look: Look, view: PageView, month: str) -> Values:
     }
 
 
-def _nobody(look: Look, view: PageView, month: BillMonth) -> Values | None:
+def _nobody(view: PageView, month: BillMonth) -> Values | None:
     """Return what ended in a month and belongs to nobody now, and the filter that lists it."""
-    since, until = _span(view, month)
-    query = asked(HistoryQuery, {"of": "account", "from": str(since), "to": str(until)})
-    for series in look(read_history, view.api.server, query).series:
-        if series.account is None:
-            total = series.total
-            filters = {"bill": BillState.NOBODYS.value, **_days_of(view, month)}
-            return {"sessions": total.sessions, "energy_wh": total.energy_wh, "query": filters}
+    for part in month.parts:
+        if part.state == BillState.NOBODYS:
+            filters = {"bill": part.state, **_days_of(view, month)}
+            return {"sessions": part.sessions, "energy_wh": part.energy_wh, "query": filters}
     return None
 
 
