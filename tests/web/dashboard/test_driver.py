@@ -623,13 +623,15 @@ async def test_a_month_that_only_corrects_has_no_sessions(yard: Yard) -> None:
     month_is_over(yard.books, 4)
     biller.close("2026-04")
     words = (await opening.open(STATEMENTS)).words
-    assert words.count("1 correction, −1.0 kWh") == 2
+    assert words.count("1 correction, −1.0 kWh") == 1
+    corrected = "On statements of this month: −1.0 kWh. −1.0 kWh of these are of earlier months."
+    assert f"1 correction, 0.0 kWh {corrected}" in words
     assert words.count("0 sessions") == 1
     owner = Opening(yard)
     for page, given in ((OF_BILLS[0], {}), (MONTH, {"month": "2026-04"})):
         words = (await owner.open(page, **given)).words
         assert "0 sessions" not in words.partition("April")[2].partition("March")[0]
-    assert "1 statement, 1 correction, −1.0 kWh" in words
+    assert f"1 statement, 1 correction, 0.0 kWh {corrected}" in words
     words = (await owner.open(STATEMENT, number=2)).words
     assert "Only corrections of earlier statements." in words
     assert "kWh in April" not in words
