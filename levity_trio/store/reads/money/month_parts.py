@@ -28,7 +28,7 @@ _STATES: Final = "SELECT state, count(*), coalesce(sum(energy_wh), 0) FROM booke
 
 
 @record
-class MonthPart:
+class MonthShare:
     """The sessions of a month that are in one state for their bill. `costs` are with tax, without
     base fees; null in a list of months."""
 
@@ -48,7 +48,7 @@ class MonthFigures:
 
     sessions: int
     energy_wh: int
-    parts: list[MonthPart]
+    parts: list[MonthShare]
     before_wh: int | None
     later_wh: int | None
 
@@ -75,11 +75,11 @@ def month_figures(rows: Rows, wanted: WantedMonth, *, is_whole: bool = True) -> 
     if is_present and (opened := open_among(rows, running)).sessions:
         found[BillState.OPEN] = [*opened]
 
-    parts: list[MonthPart] = []
+    parts: list[MonthShare] = []
     for state, (sessions, energy_wh) in sorted(found.items()):
         of_state = replace(ended, bill=state)
         costs = cost_sums(rows, rule, of_state, now).sums if is_whole else None
-        parts.append(MonthPart(state=state, sessions=sessions, energy_wh=energy_wh, costs=costs))
+        parts.append(MonthShare(state=state, sessions=sessions, energy_wh=energy_wh, costs=costs))
 
     before_wh = later_wh = None
     if is_whole:
