@@ -111,7 +111,7 @@ def _sums(statements: Sequence[Statement], template: DocumentTemplate) -> Table 
 
     energy_wh = sum(statement.energy_wh for statement in statements)
     pairs = [(template.say("cover_count"), str(len(statements)))]
-    pairs.append((template.say("energy"), kwh(energy_wh)))
+    pairs.append((template.say("cover_energy"), kwh(energy_wh)))
     corrections = [
         position.energy_wh
         for statement in statements
