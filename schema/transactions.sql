@@ -82,7 +82,8 @@ CREATE TABLE tx (
     -- 1: a person confirmed it though its times are not sure: where its tariff has a price for
     -- that, quarters do not count.
     is_at_fallback INTEGER NOT NULL DEFAULT 0,
-    -- since when its register does not rise evenly: it fell or leapt. Its energy so far is the judge's.
+    -- Since when its register does not rise evenly: it fell or leapt. Its energy so far is the
+    -- judge's then.
     uneven_at TEXT
 ) STRICT;
 -- Is this start a repetition?

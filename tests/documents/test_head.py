@@ -161,8 +161,7 @@ def test_the_head_has_number_date_period_and_the_day_to_pay_by() -> None:
     assert name_of(made) == "2026-10 Anna Schäfer statement 2026-7"
     assert "Statement 2026/7, closed on 3 November 2026." in "".join(sheet.small)
     assert "2026/7" in covering_sheet([made], ENGLISH).texts()
-    # Programs look it up by its number.
-    assert csv_text(made, ",", ".").splitlines()[1].startswith("line,7,")
+    assert csv_text(made, ",", ".").splitlines()[1].startswith("line,2026/7,")
 
 
 def test_who_moved_out_is_billed_until_that_day_and_nobody_pays_what_is_carried() -> None:

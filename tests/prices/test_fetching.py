@@ -400,7 +400,7 @@ def priced(*prices: str, times: str | None = None) -> bytes:
         (b'{"unix_seconds": {}, "price": {}}', "are not two lists"),
         (priced("1e308", "1"), "is beyond belief"),
         (priced("1e999999999", "1"), "is beyond belief"),
-        (priced('"1"', "1"), "is no price"),
+        (priced('"one"', "1"), "is no price"),
         (priced("true", "1"), "is no price"),
         (priced("NaN", "1"), "is no price"),
         (priced("1", "2", times="[1796079600, 1796079600]"), "it has two prices for"),

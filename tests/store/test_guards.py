@@ -102,7 +102,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "backend_tx": {"made_at", "stopped_at", "is_closed"},
     "backend_refused": set(),
     "meter_key": {"ended_at", "ended_by"},
-    "series": {"name", "source", "changed_at", "changed_by"},
+    "series": {"name", "source", "address", "changed_at", "changed_by"},
     "series_batch": set(),
     "series_value": set(),
     "sun_quarter": {
@@ -199,6 +199,7 @@ def columns(table: str) -> list[str]:
 
 
 ALLOWED = {
+    "address": "'sealed:x'",
     "certificate": "'sealed:x'",
     **dict.fromkeys(("is_repaired", "tells_authorize", "with_cards"), "1"),
     "waits": "0",
@@ -253,7 +254,7 @@ def change(books: Books, table: str, column: str) -> None:
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
     if (
-        table in ("user", "recipient", "message", "load_order", "backend")
+        table in ("user", "recipient", "message", "load_order", "backend", "series")
         and column in CHANGEABLE[table]
     ):
         other = ALLOWED.get(column, other)
