@@ -52,6 +52,7 @@ PATTERNS: Final = {
 }
 """What columns of these names have in all tables."""
 REASONS: Final = {
+    "bank_line.reference": "a digest of what a machine made",
     "household_task.results": "numbers and words",
     "household_task.steps": "numbers, and the normal forms of cards",
     "ledger.service_id": "made by a machine",

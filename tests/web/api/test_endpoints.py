@@ -90,6 +90,7 @@ OF_THINGS = {
 }
 """Texts that are no words about people. Numbers of cards stay, as they do with sessions."""
 WORDS_ABOUT_THINGS = {
+    "shown": ("closings",),  # numbers
     "address": ("stations", "chargers/{id}/security-profile", "load/meters"),
     "name": ("tokens", "stations", "chargers", "webhooks", "backends", "load/meters"),
     "root": ("backends",),

@@ -365,7 +365,8 @@ async def test_until_its_last_day_a_household_has_what_belongs_to_it(yard_of_two
     site.books.wait(16 * 24 * 60)
     page = await Opening(site, Role.ADMIN).open(HOUSEHOLD, id="1")
     assert "Earlier ones" in page.words
-    assert "Nothing yet" in page.words
+    assert "moved out on Mon 16 Mar" in page.words
+    assert "Nothing yet" not in page.words
     assert "Add a mail address…" not in page.words
     assert "Delete personal data…" in page.words
 

@@ -80,7 +80,9 @@ READ: Mapping[str, Any] = {
     **dict.fromkeys(
         ("read_statements", "read_wallets", "read_months", "tariffs", "assignments"), NOTHING
     ),
-    **dict.fromkeys(("held_back_of_month", "accounts_with_mail"), ()),
+    **dict.fromkeys(
+        ("held_back_of_month", "accounts_with_mail", "lacks_of_closed", "to_pay_out"), ()
+    ),
 }
 ANSWERS: Mapping[str, Any] = {
     "read_month": MONTH,
@@ -196,6 +198,7 @@ async def test_the_button_says_how_many_statements_are_mailed_and_who_has_no_add
         "is_carried": False,
         "state": "open",
         "open": 32,
+        "credit": 0,
         "due_on": "2026-11-14",
         "reminded_at": None,
     }

@@ -13,7 +13,7 @@ from msgspec import Meta
 from levity_trio.billing.months import Month
 from levity_trio.locale import of_reader
 from levity_trio.notify.statements import sheet_text
-from levity_trio.records import copied, in_order, record
+from levity_trio.records import WORDS, copied, in_order, record
 from levity_trio.store.billing.drafting import Terms
 from levity_trio.store.billing.numbering import Closable, Order, closable
 from levity_trio.store.cases.transaction import LAST_TIME
@@ -100,8 +100,9 @@ class MonthClosingBody(TermsOfMonth):
         Annotated[
             str,
             Meta(
-                pattern=r"^( *\d{1,18}:-?\d{1,15})* *$",
+                pattern=r"^( *\d{1,18}:-?\d{1,15})* *\Z",
                 description="As the preview showed them: each household and its total.",
+                extra={WORDS: Told("give households and totals, such as 3:1250 4:980")},
             ),
         ]
         | None
