@@ -26,7 +26,7 @@ SIZE: Final[Mapping[str, Bound]] = {
         " too much: 7,000 of it go again.",
     ),
     "templates": Bound(
-        207_308, "What is owed, the shares of a month, and what papers lack are said."
+        207_313, "What is owed, the shares of a month, and what papers lack are said."
     ),
     "SQL": Bound(38_912, "What an entry has settled is a table."),
 }

@@ -200,7 +200,7 @@ def test_what_changed_since_it_was_shown_is_not_closed(
     charge(charger, "TAG-1", 4000, 10_000, 1)
     page = browser.send(form)
     assert page.status == 409
-    assert "The month comes to something else now; look at its preview" in page.words
+    assert " now, and the preview showed " in page.words
     assert server.query("SELECT 1 FROM closing") == []
     assert "3.20 EUR" in preview(browser).words
 

@@ -58,7 +58,7 @@ def test_a_series_is_set_filled_and_corrected(shell: Shell, tmp_path: Path) -> N
     file.write_text("<html>")
     assert "it has no column time" in shell(*add, status=2)
     file.write_text('[{"time": "2026-10-01T01:00", "price": 0.1}]')
-    as_json = ("series", "add", "Contract", file, "--format", "json")
+    as_json = ("series", "add", "Contract", file, "--format", "json", "--minutes", "15")
     assert shell(*as_json) == "1 added, 0 the same\n"
 
 
