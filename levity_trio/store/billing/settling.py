@@ -125,14 +125,19 @@ def note_settlement(
         db.execute(_UNCORRECTED, (account,))
         for number, amount in corrections.items():
             db.execute(_CORRECTED, (amount, number))
-    for part in [*allot(*_account(db.rows, account)[:3])]:
-        db.execute(_SETTLE, part)
     found = _account(db.rows, account)
+    parts = [*allot(*found[:3])]
+    for part in parts:
+        db.execute(_SETTLE, part)
+    if parts:
+        found = _account(db.rows, account)
     standings = settle(*found[:3]).statements
     for one in found.statements:
-        of, due_on = standings[one.id], one.due_on
-        row = (one.id, of.asked - of.taken_off, of.paid, due_on, one.correction, of.credit)
-        db.execute(_SETTLEMENT, row)
+        of = standings[one.id]
+        db.execute(
+            _SETTLEMENT,
+            (one.id, of.asked - of.taken_off, of.paid, one.due_on, one.correction, of.credit),
+        )
 
 
 def take_back(
@@ -145,8 +150,7 @@ def take_back(
     if statement is not None:
         first = {statement: -amount}
     found = _account(db.rows, account)
-    credit = settle(*found[:3]).credit
-    for part in taken_back(found.statements, credit, entry, first):
+    for part in taken_back(found.statements, settle(*found[:3]).credit, entry, first):
         db.execute(_SETTLE, part)
 
 
