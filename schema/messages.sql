@@ -145,8 +145,9 @@ BEGIN SELECT RAISE(ABORT, 'a fact is opened and ended once'); END;
 CREATE TABLE webhook (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
-    url TEXT NOT NULL,
-    secret TEXT NOT NULL,  -- signs the deliveries; encrypted; erased with the removal
+    url TEXT NOT NULL,  -- its keys are masked
+    -- signs the deliveries; behind a space, the whole URL; encrypted; erased with the removal
+    secret TEXT NOT NULL,
     kinds TEXT CHECK (json_type(kinds) = 'array'),  -- of facts, in JSON; NULL: all
     cp_id TEXT,  -- NULL: of all chargers
     created_at TEXT NOT NULL,

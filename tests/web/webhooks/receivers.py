@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from tests.web.clients import HOST
 
 Respond = Callable[[dict[str, Any]], bytes | None]
+PATH = "/in?from=levity&token=of-the-house"
 ACCEPTED = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -35,7 +36,7 @@ class Receiver:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.url = f"http://{HOST}:{port}/in?from=levity"
+        self.url = f"http://{HOST}:{port}{PATH}"
         self.secret: str | None = None
         self.delivered: list[Delivered] = []
         self.respond: Respond = accept
@@ -58,7 +59,7 @@ class Receiver:
             received += await stream.receive_some(65536)
         head, _, body = bytes(received).partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
-        assert first == "POST /in?from=levity HTTP/1.1"
+        assert first == f"POST {PATH} HTTP/1.1"
         headers = {
             name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
         }

@@ -125,6 +125,13 @@ async def test_the_facts_from_now_on_in_order(site: Site, receiver: Receiver) ->
     assert site.listed().delivered_at == site.books.at
 
 
+async def test_a_key_in_its_address_is_stored_sealed_only(site: Site, receiver: Receiver) -> None:
+    add(site, receiver.url)
+    address, secret = site.books.rows("SELECT url, secret FROM webhook")[0]
+    assert address == site.listed().url == receiver.url.replace("of-the-house", "***")
+    assert "of-the-house" not in secret
+
+
 async def test_facts_of_the_time_in_which_no_server_ran(site: Site, receiver: Receiver) -> None:
     add(site, receiver.url)
     async with site.running():

@@ -11,6 +11,7 @@ from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.told import of_stored, stored
+from levity_trio.wire.secrets import masked_url
 
 
 @record(kw_only=False)
@@ -28,7 +29,7 @@ class NewWebhook:
 @record(kw_only=False)
 class StoredWebhook:
     """A webhook in use, for delivering. `position` is the last fact that was read for it. An
-    unknown secret is None."""
+    unknown secret is None; then keys in the URL are unknown, too."""
 
     id: int
     name: str
@@ -67,16 +68,17 @@ class GivenUp:
 def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> StoredWebhook | None:
     """Store a webhook that gets all facts from now on; None if one of this name is in use.
 
-    The same again, whose secret is unknown, gets this one, and what waits for it. Raises NoKey.
+    The same again, whose secret is unknown, gets this one, and what waits for it. A key in the URL
+    is stored sealed only, behind the secret. Raises NoKey.
     """
-    sealed = key.sealed(new.secret)
+    sealed = key.sealed(f"{new.secret} {new.url}")
     kinds = None if new.kinds is None else json.dumps(new.kinds)
     rows = db.rows(
         "INSERT INTO webhook (name, url, secret, kinds, cp_id, created_at, created_by, position) "
         "SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence "
         "WHERE name = 'event'), 0) "
         "WHERE true ON CONFLICT DO NOTHING RETURNING id, position",
-        (new.name, new.url, sealed, kinds, new.charger, at, by),
+        (new.name, masked_url(new.url), sealed, kinds, new.charger, at, by),
     )
     if not rows:
         return _given_again(db, new, key, sealed)
@@ -87,11 +89,11 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> St
 def _given_again(
     db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str
 ) -> StoredWebhook | None:
-    wanted = new.name, new.url, None, new.kinds, new.charger
+    wanted = new.name, masked_url(new.url), None, new.kinds, new.charger
     for webhook, _ in in_use(db, key):
         if (webhook.name, webhook.url, webhook.secret, webhook.kinds, webhook.charger) == wanted:
             db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (sealed, webhook.id))
-            return replace(webhook, secret=new.secret)
+            return replace(webhook, url=new.url, secret=new.secret)
     return None
 
 
@@ -119,8 +121,10 @@ def in_use(db: UnitOfWork, key: SecretKey) -> list[tuple[StoredWebhook, list[Wai
 def _webhook(row: Sequence[object], key: SecretKey) -> StoredWebhook:
     number, name, url, secret, kinds, charger, position = row
     wanted = None if kinds is None else tuple(json.loads(str(kinds)))
-    opened = key.opened(str(secret))
-    return StoredWebhook(number, name, url, opened, wanted, charger, position)  # type: ignore[arg-type]  # of the schema
+    if opened := key.opened(str(secret)):
+        secret, _, url = opened.partition(" ")
+    known = secret if opened else None
+    return StoredWebhook(number, name, url, known, wanted, charger, position)  # type: ignore[arg-type]  # of the schema
 
 
 def _waiting(db: UnitOfWork, webhook: int) -> list[WaitingFacts]:

@@ -28,6 +28,7 @@ from levity_trio.web.webhooks.request import (
     new_secret,
     send,
 )
+from levity_trio.wire.secrets import masked_url
 
 ENDPOINTS: Final = Endpoints("webhooks")
 
@@ -95,7 +96,7 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
         )
         raise refusal("in_use", words)
     api.webhooks.note_change()
-    return AddedWebhook(added.id, added.name, added.url, secret)
+    return AddedWebhook(added.id, added.name, masked_url(added.url), secret)
 
 
 @ENDPOINTS.delete("/api/admin/webhooks/{id}", Role.ADMIN, "not_found")
