@@ -255,6 +255,8 @@ def of_reminder(overdue: ClosedStatement, sender: BillerRow | None, own: str | N
         "meanwhile, you need do nothing."
     )
     facts = _("%(amount)s open; the last day to pay was %(day)s.", amount=amount, day=day)
+    if overdue.open != overdue.total:
+        facts += " " + _("The code on the statement asks for another sum: do not use it.")
     household = overdue.name or ""
     parts = [_("Dear %(household)s,", household=household), words, facts]
     if sender is not None:

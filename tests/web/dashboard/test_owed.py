@@ -83,6 +83,11 @@ async def test_what_is_corrected_is_not_owed_from_that_minute_on(
     recipient = RecipientData(who="driver", account=ANNA, mail="anna@example.org")
     site.books.run(recipients.add, recipient, None, site.api.key, By(site.books.at, "cleo"))
     assert await remind(site, biller, 1) == 1
+    correct(site.books, number, 10_000)
+    assert await remind(site, biller, 1) == 1
+    mails = site.books.rows("SELECT body FROM message WHERE kind = 'reminder' ORDER BY id")
+    other_sum = "The code on the statement asks for another sum: do not use it."
+    assert [other_sum in body for (body,) in mails] == [False, True]
 
     correct(site.books, number, 0)
     assert await states(site) == [(1, "nothing to pay", 0)]
