@@ -27,6 +27,7 @@ from levity_trio.told import of_stored
 from levity_trio.web.webhooks import request
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, DeliveryParts, Webhooks, open_webhooks
 from levity_trio.web.webhooks.request import new_secret
+from levity_trio.wire.secrets import masked_url
 from tests.charger import parts
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
@@ -100,7 +101,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 def add(
     site: Site, url: str, kinds: tuple[str, ...] | None = None, charger: str | None = None
 ) -> writes.StoredWebhook:
-    new = NewWebhook("home", url, new_secret(), kinds, charger)
+    new = NewWebhook("home", url, masked_url(url), new_secret(), kinds, charger)
     added = site.writer.run_now(writes.add, new, site.books.at, "anna", KEY)
     assert added is not None
     return added
@@ -340,7 +341,7 @@ async def test_progress_that_cannot_be_stored_is_not_lost_in_this_run(
 
 async def test_two_of_one_name_are_refused(site: Site, receiver: Receiver) -> None:
     add(site, receiver.url)
-    again = NewWebhook("home", receiver.url, "", None, None)
+    again = NewWebhook("home", receiver.url, masked_url(receiver.url), "", None, None)
     assert site.writer.run_now(writes.add, again, site.books.at, "anna", KEY) is None
 
 
@@ -354,11 +355,18 @@ async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(
         await eventually(site.waiting)
         assert site.listed().problem == NOT_SIGNABLE
         for wrong in (
-            NewWebhook("home", "http://192.0.2.1/", new_secret(), None, None),
-            NewWebhook("home", receiver.url, new_secret(), ("TransactionStarted",), None),
+            NewWebhook("home", *["http://192.0.2.1/"] * 2, new_secret(), None, None),
+            NewWebhook(
+                "home",
+                receiver.url,
+                masked_url(receiver.url),
+                new_secret(),
+                ("TransactionStarted",),
+                None,
+            ),
         ):
             assert site.writer.run_now(writes.add, wrong, site.books.at, "anna", OTHER_KEY) is None
-        new = NewWebhook("home", receiver.url, new_secret(), None, None)
+        new = NewWebhook("home", receiver.url, masked_url(receiver.url), new_secret(), None, None)
         again = site.writer.run_now(writes.add, new, site.books.at, "anna", OTHER_KEY)
         assert again is not None
         assert (again.id, again.secret) == (1, new.secret)

@@ -11,16 +11,16 @@ from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.told import of_stored, stored
-from levity_trio.wire.secrets import masked_url
 
 
 @record(kw_only=False)
 class NewWebhook:
-    """A webhook as it is asked for. `kinds` and `charger` are the facts that it wants, None for
-    all."""
+    """A webhook as it is asked for. `shown` is its URL without keys. `kinds` and `charger` are the
+    facts that it wants, None for all."""
 
     name: str
     url: str
+    shown: str
     secret: str
     kinds: tuple[str, ...] | None
     charger: str | None
@@ -78,7 +78,7 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> St
         "SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence "
         "WHERE name = 'event'), 0) "
         "WHERE true ON CONFLICT DO NOTHING RETURNING id, position",
-        (new.name, masked_url(new.url), sealed, kinds, new.charger, at, by),
+        (new.name, new.shown, sealed, kinds, new.charger, at, by),
     )
     if not rows:
         return _given_again(db, new, key, sealed)
@@ -89,7 +89,7 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> St
 def _given_again(
     db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str
 ) -> StoredWebhook | None:
-    wanted = new.name, masked_url(new.url), None, new.kinds, new.charger
+    wanted = new.name, new.shown, None, new.kinds, new.charger
     for webhook, _ in in_use(db, key):
         if (webhook.name, webhook.url, webhook.secret, webhook.kinds, webhook.charger) == wanted:
             db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (sealed, webhook.id))

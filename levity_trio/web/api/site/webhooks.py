@@ -85,9 +85,9 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
     except (BadUrl, AddressRefused) as problem:
         raise invalid("url", str(problem)) from None
     check_kinds("kinds", body.kinds or (), KINDS)
-    api, secret = request.api, new_secret()
+    api, secret, shown = request.api, new_secret(), masked_url(body.url)
     kinds = tuple(body.kinds) if body.kinds else None
-    new = NewWebhook(body.name, body.url, secret, kinds, body.charger)
+    new = NewWebhook(body.name, body.url, shown, secret, kinds, body.charger)
     at, by = api.stamp(), request.caller.name
     added = await request.commit(writes.add, new, at, by, api.key)
     if added is None:
@@ -96,7 +96,7 @@ async def _add(request: TypedRequest[None, NewWebhookBody]) -> AddedWebhook:
         )
         raise refusal("in_use", words)
     api.webhooks.note_change()
-    return AddedWebhook(added.id, added.name, masked_url(added.url), secret)
+    return AddedWebhook(added.id, added.name, shown, secret)
 
 
 @ENDPOINTS.delete("/api/admin/webhooks/{id}", Role.ADMIN, "not_found")
