@@ -24,8 +24,7 @@ from levity_trio.store.reads.people.places import AtSpace, RefusedCard, SpaceRow
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.web.api.engine.bodies import S, asked
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, whole_number
+from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role, Server, whole_number
 from levity_trio.web.api.load.leases import LimitedCharger, limited_chargers
 from levity_trio.web.api.people.limits import read_refused
 from levity_trio.web.dashboard.mount import DRIVERS

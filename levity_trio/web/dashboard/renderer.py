@@ -17,8 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from levity_trio.locale import N_, _
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.browser import Browser
 from levity_trio.web.dashboard.mount import Mount

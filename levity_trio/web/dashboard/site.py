@@ -28,8 +28,7 @@ from levity_trio.locale.texts import read_at
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.engine.access import check_host, check_url
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Endpoint, Role
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.engine.streaming import EventStream
 from levity_trio.web.dashboard import assets, logging_in

@@ -21,8 +21,7 @@ from jinja2 import DictLoader, Environment
 from levity_trio.events import ReadingReceived
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.engine.faults import Unreadable
-from levity_trio.web.api.engine.context import RequestPlaces
-from levity_trio.web.api.engine.endpoints import Caller, Role
+from levity_trio.web.api.engine.endpoints import Caller, RequestPlaces, Role
 from levity_trio.web.dashboard.live import (
     FAULT,
     FAULT_SECONDS,

@@ -19,8 +19,7 @@ from levity_trio.store.reads.transactions.use import UseQuestion as AskedUse
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.chargers import CHARGER, TAG
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import Endpoints, H, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoints, H, Request, Role, Server, TypedRequest
 from levity_trio.web.api.engine.lists import (
     OfCharger,
     OfConnector,

@@ -29,10 +29,10 @@ from levity_trio.store.writes.chargers.stations import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ABSENT, IDENTITIES, ClientInput, Fields, StructBody
-from levity_trio.web.api.engine.context import ApiParts
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
+    ApiParts,
     Endpoints,
     Request,
     Role,

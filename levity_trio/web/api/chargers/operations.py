@@ -67,8 +67,14 @@ from levity_trio.web.api.engine.bodies import (
     Values,
     read_json,
 )
-from levity_trio.web.api.engine.context import ApiParts
-from levity_trio.web.api.engine.endpoints import ApiAnswer, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    ApiAnswer,
+    ApiParts,
+    Endpoints,
+    Request,
+    Role,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.kilowatt_hours import extended, show
 from levity_trio.web.api.engine.lists import page, wanted
 from levity_trio.web.api.engine.problems import (

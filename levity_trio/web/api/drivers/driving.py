@@ -53,14 +53,15 @@ from levity_trio.web.api.chargers.operations import (
     repeated,
 )
 from levity_trio.web.api.engine.bodies import WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import Server, rule_of
 from levity_trio.web.api.engine.endpoints import (
     ApiAnswer,
     Caller,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    rule_of,
 )
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.local_times import GivenTime, local_moment

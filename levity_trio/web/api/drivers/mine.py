@@ -49,8 +49,16 @@ from levity_trio.store.writes.people import own_names
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import ME, TAG, account_of, household, tags_of, why_not
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import HIGHEST_ID, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    HIGHEST_ID,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.engine.lists import Limit, Paged, page, wanted, whole
 from levity_trio.web.api.engine.papers import document

@@ -21,8 +21,13 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, ListPage, NoP
 from levity_trio.store.reads.reader import Reader
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CONNECTORS, HIGHEST_ID, Request, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CONNECTORS,
+    HIGHEST_ID,
+    Request,
+    Server,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.problems import invalid, refusal
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.wire.times import parse_time, stamp

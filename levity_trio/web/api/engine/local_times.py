@@ -14,7 +14,7 @@ from levity_trio.billing.tariff_values import YEARS
 from levity_trio.records import whole_text
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import MONTH_PATTERN
-from levity_trio.web.api.engine.context import Server, local_today
+from levity_trio.web.api.engine.endpoints import Server, local_today
 from levity_trio.web.api.engine.lists import FORMATS, time_field
 from levity_trio.web.api.engine.problems import invalid
 from levity_trio.wire.times import in_zone, stamp

@@ -29,8 +29,15 @@ from levity_trio.store.reads.load.load_day import LoadDayOfCars, load_day_of_car
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.told import N_, Figure, Quantity, Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
 from levity_trio.web.api.engine.lists import whole
 from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
 from levity_trio.wire.times import from_seconds, in_zone, stamp

@@ -29,12 +29,12 @@ from levity_trio.web.api.engine.bodies import (
     Values,
     changes_of,
 )
-from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
     Upload,
 )

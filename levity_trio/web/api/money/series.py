@@ -33,7 +33,6 @@ from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
-from levity_trio.web.api.engine.context import local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
@@ -41,6 +40,7 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
     content_of,
+    local_today,
 )
 from levity_trio.web.api.engine.lists import CSV, OfName, Paged, page, wanted
 from levity_trio.web.api.engine.local_times import (

@@ -44,14 +44,16 @@ from levity_trio.store.writes.people.accounts import ChangeRefused, ChangeResult
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.told import Told, joined, parted
 from levity_trio.web.api.engine.bodies import ABSENT, WATT_HOURS, ClientInput, Fields, StructBody
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     HIGHEST_ID,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    local_today,
+    rule_of,
 )
 from levity_trio.web.api.engine.lists import OfName, Paged, page, wanted
 from levity_trio.web.api.engine.local_times import (

@@ -32,14 +32,15 @@ from levity_trio.store.writes.people.accounts import ChangeRefused, RefusalCode
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.operations import LONGEST_KEY
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, NOT_BLANK, ClientInput
-from levity_trio.web.api.engine.context import Server, local_today
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Declared,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    local_today,
 )
 from levity_trio.web.api.engine.lists import (
     CSV,

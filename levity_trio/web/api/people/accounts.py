@@ -43,8 +43,14 @@ from levity_trio.web.api.engine.bodies import (
     Values,
     changes_of,
 )
-from levity_trio.web.api.engine.context import Server
-from levity_trio.web.api.engine.endpoints import CREATED, Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    CREATED,
+    Endpoints,
+    Request,
+    Role,
+    Server,
+    TypedRequest,
+)
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,

@@ -31,12 +31,12 @@ from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, without
 from levity_trio.web.api.engine.access import check_first
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody
-from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
     Upload,
 )

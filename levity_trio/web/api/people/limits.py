@@ -25,14 +25,16 @@ from levity_trio.store.reads.transactions.transactions import TransactionFilters
 from levity_trio.store.writes.people import limits as writes
 from levity_trio.store.writes.people.accounts import RefusalCode
 from levity_trio.web.api.engine.bodies import MINOR_UNITS, WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,
     HIGHEST_ID,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
+    local_today,
+    rule_of,
 )
 from levity_trio.web.api.engine.lists import ago, whole
 from levity_trio.web.api.people.accounts import find_account

@@ -19,8 +19,7 @@ from levity_trio.store.reads.transactions.transactions import Transaction, Trans
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, rule_of
 from levity_trio.web.api.engine.lists import (
     Before,
     EndedBefore,

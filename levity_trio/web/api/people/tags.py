@@ -37,12 +37,12 @@ from levity_trio.store.writes.people.ownership import NotAlike
 from levity_trio.store.writes.people.tags import TagData, TagInUse, UnknownTag
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput, StreamedBody, Values, changes_of
-from levity_trio.web.api.engine.context import Server
 from levity_trio.web.api.engine.endpoints import (
     CREATED,
     Endpoints,
     Request,
     Role,
+    Server,
     TypedRequest,
     Upload,
     content_of,

@@ -47,8 +47,14 @@ from levity_trio.store.reads.transactions.transactions import (
 )
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import ClientInput
-from levity_trio.web.api.engine.context import Server, local_today, rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import (
+    Endpoints,
+    Role,
+    Server,
+    TypedRequest,
+    local_today,
+    rule_of,
+)
 from levity_trio.web.api.engine.lists import CSV, Cell, OfAccount, OfCharger, in_parts
 from levity_trio.web.api.engine.local_times import LocalDay, MonthName, begins_at, local_day
 from levity_trio.web.api.engine.problems import refusal

@@ -48,8 +48,7 @@ from levity_trio.store.writes.transactions.readings import MessageReadings
 from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, ClientInput
-from levity_trio.web.api.engine.context import rule_of
-from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
+from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, rule_of
 from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.engine.local_times import LocalInstant, local_instant
 from levity_trio.web.api.engine.openapi import OF_CODE

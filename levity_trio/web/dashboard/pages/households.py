@@ -21,8 +21,7 @@ from levity_trio.store.reads.people.owned import transactions_of
 from levity_trio.store.reads.people.places import RefusedCard, limits_of
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
-from levity_trio.web.api.engine.context import local_today
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role, local_today
 from levity_trio.web.api.people.accounts import AccountsQuery, read_account, read_accounts
 from levity_trio.web.api.people.households import read_departure
 from levity_trio.web.api.people.limits import read_use

@@ -15,7 +15,7 @@ from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.store.reads.transactions.billed import BilledTransaction, TransactionSums, sums_of
 from levity_trio.web.api.engine.bodies import asked
-from levity_trio.web.api.engine.context import rule_of
+from levity_trio.web.api.engine.endpoints import rule_of
 from levity_trio.web.api.transactions.transactions import (
     FilterQuery,
     TransactionsQuery,

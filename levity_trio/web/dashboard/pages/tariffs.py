@@ -25,8 +25,7 @@ from levity_trio.store.reads.money.tariffs import (
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
 from levity_trio.told import parted
-from levity_trio.web.api.engine.context import local_today
-from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.api.engine.endpoints import Role, local_today
 from levity_trio.web.api.engine.kilowatt_hours import show
 from levity_trio.web.api.money.tariffs import TariffWithVersions, read_tariff
 from levity_trio.web.dashboard.fields import (
