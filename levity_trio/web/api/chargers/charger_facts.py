@@ -21,6 +21,7 @@ from levity_trio.web.api.chargers.chargers import CHARGER, TAG
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, H, Request, Role, Server, TypedRequest
 from levity_trio.web.api.engine.lists import (
+    MonthName,
     OfCharger,
     OfConnector,
     Paged,
@@ -31,7 +32,6 @@ from levity_trio.web.api.engine.lists import (
     wanted,
     whole,
 )
-from levity_trio.web.api.engine.local_times import MonthName
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.wire.times import in_zone, stamp
 

@@ -30,7 +30,7 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
     rule_of,
 )
-from levity_trio.web.api.engine.local_times import MonthName
+from levity_trio.web.api.engine.lists import MonthName
 from levity_trio.web.api.engine.papers import MEDIA_TYPES, document
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.money.billing import month_of

@@ -63,8 +63,7 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
     rule_of,
 )
-from levity_trio.web.api.engine.lists import whole
-from levity_trio.web.api.engine.local_times import GivenTime, local_moment
+from levity_trio.web.api.engine.lists import GivenTime, local_moment, whole
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
 from levity_trio.web.api.money.tariffs import Price
 

@@ -40,8 +40,7 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.lists import OfAccount, whole
-from levity_trio.web.api.engine.local_times import midnight
+from levity_trio.web.api.engine.lists import OfAccount, midnight, whole
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.people import tags
 

@@ -76,8 +76,17 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
 )
 from levity_trio.web.api.engine.kilowatt_hours import extended
-from levity_trio.web.api.engine.lists import CSV, Cell, OneFormat, ago, as_csv, whole
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    Cell,
+    LocalDay,
+    OneFormat,
+    ago,
+    as_csv,
+    begins_at,
+    local_day,
+    whole,
+)
 from levity_trio.web.api.engine.problems import Problem, conflict, invalid, not_found
 
 ENDPOINTS: Final = Endpoints("load")

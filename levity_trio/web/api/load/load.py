@@ -38,8 +38,7 @@ from levity_trio.web.api.engine.endpoints import (
     local_today,
     rule_of,
 )
-from levity_trio.web.api.engine.lists import whole
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.lists import LocalDay, begins_at, local_day, whole
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 ENDPOINTS: Final = Endpoints("load")

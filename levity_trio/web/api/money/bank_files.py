@@ -43,7 +43,7 @@ from levity_trio.web.api.engine.endpoints import (
     content_of,
     local_today,
 )
-from levity_trio.web.api.engine.local_times import LocalDay, local_day
+from levity_trio.web.api.engine.lists import LocalDay, local_day
 from levity_trio.web.api.engine.problems import conflict, invalid
 from levity_trio.web.api.money.wallets import PROBLEMS, TAG
 

@@ -39,8 +39,7 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
     rule_of,
 )
-from levity_trio.web.api.engine.lists import OF_SORT, whole
-from levity_trio.web.api.engine.local_times import LocalDay, MonthName, local_day
+from levity_trio.web.api.engine.lists import OF_SORT, LocalDay, MonthName, local_day, whole
 from levity_trio.web.api.engine.problems import invalid, not_found, refusal
 
 T = TypeVar("T")

@@ -38,13 +38,17 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
     Upload,
 )
-from levity_trio.web.api.engine.lists import CSV, OfName, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
+    CSV,
     GivenTime,
     LocalEnd,
     LocalTime,
+    OfName,
+    Paged,
     local_moment,
     midnight,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted

@@ -42,13 +42,17 @@ from levity_trio.web.api.engine.endpoints import (
     content_of,
     local_today,
 )
-from levity_trio.web.api.engine.lists import CSV, OfName, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
+    CSV,
     GivenEnd,
     GivenTime,
     LocalDay,
+    OfName,
+    Paged,
     local_day,
     local_moment,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found, refusal
 from levity_trio.web.api.money.wallets import Currency

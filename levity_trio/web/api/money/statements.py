@@ -48,13 +48,13 @@ from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
+    MonthName,
     OneFormat,
     Paged,
     in_units,
     listed,
     wanted,
 )
-from levity_trio.web.api.engine.local_times import MonthName
 from levity_trio.web.api.engine.papers import (
     AT_ONCE,
     MEDIA_TYPES,

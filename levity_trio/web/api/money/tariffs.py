@@ -55,13 +55,16 @@ from levity_trio.web.api.engine.endpoints import (
     local_today,
     rule_of,
 )
-from levity_trio.web.api.engine.lists import OfName, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
     DAY,
     LocalDay,
     MonthName,
+    OfName,
+    Paged,
     begins_at,
     local_day,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.money.billing import computed

@@ -44,16 +44,17 @@ from levity_trio.web.api.engine.endpoints import (
 )
 from levity_trio.web.api.engine.lists import (
     CSV,
+    DAY,
     OF_SORT,
     Cell,
     OneFormat,
     Paged,
     in_units,
     listed,
+    local_day,
     page,
     wanted,
 )
-from levity_trio.web.api.engine.local_times import DAY, local_day
 from levity_trio.web.api.engine.problems import invalid
 from levity_trio.web.api.people.accounts import Id
 

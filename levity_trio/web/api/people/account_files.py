@@ -30,8 +30,7 @@ from levity_trio.web.api.engine.endpoints import (
     Upload,
     content_of,
 )
-from levity_trio.web.api.engine.lists import CSV, in_file
-from levity_trio.web.api.engine.local_times import LocalTime, midnight
+from levity_trio.web.api.engine.lists import CSV, LocalTime, in_file, midnight
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, SheetFault, converted, read, refuse
 from levity_trio.web.api.people.accounts import (
     AccountBody,

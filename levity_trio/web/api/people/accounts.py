@@ -55,19 +55,17 @@ from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
     Cell,
+    GivenTime,
+    LocalEnd,
+    LocalTime,
     OfName,
     OneFormat,
     Paged,
     listed,
-    page,
-    wanted,
-)
-from levity_trio.web.api.engine.local_times import (
-    GivenTime,
-    LocalEnd,
-    LocalTime,
     local_moment,
     midnight,
+    page,
+    wanted,
 )
 from levity_trio.web.api.engine.problems import invalid, not_found
 from levity_trio.web.api.people.tags import TAG_PATTERN, IdTag, clear_caches

@@ -40,16 +40,18 @@ from levity_trio.web.api.engine.endpoints import (
     TypedRequest,
     Upload,
 )
-from levity_trio.web.api.engine.lists import CSV, OfCharger, whole
-from levity_trio.web.api.engine.local_times import (
+from levity_trio.web.api.engine.lists import (
+    CSV,
     GivenEnd,
     LocalEnd,
     LocalInstant,
     LocalTime,
+    OfCharger,
     begins_at,
     local_instant,
     local_moment,
     midnight,
+    whole,
 )
 from levity_trio.web.api.engine.problems import Json, Problem, invalid, not_found, refusal
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted

@@ -50,15 +50,16 @@ from levity_trio.web.api.engine.endpoints import (
 from levity_trio.web.api.engine.lists import (
     CSV,
     OF_SORT,
+    UNTIL,
     Cell,
     OneFormat,
     Paged,
     in_file,
     listed,
+    local_moment,
     wanted,
     whole,
 )
-from levity_trio.web.api.engine.local_times import UNTIL, local_moment
 from levity_trio.web.api.engine.problems import Problem, conflict, not_found, refusal
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted, read
 from levity_trio.wire.errors import CallFailed

@@ -35,7 +35,7 @@ from levity_trio.web.api.engine.endpoints import (
     Role,
     TypedRequest,
 )
-from levity_trio.web.api.engine.local_times import LocalDay, begins_at, local_day
+from levity_trio.web.api.engine.lists import LocalDay, begins_at, local_day
 from levity_trio.web.api.engine.problems import conflict, invalid, not_found
 from levity_trio.web.api.engine.serving import charger_called
 from levity_trio.web.api.people.tags import IdTag

@@ -55,8 +55,17 @@ from levity_trio.web.api.engine.endpoints import (
     local_today,
     rule_of,
 )
-from levity_trio.web.api.engine.lists import CSV, Cell, OfAccount, OfCharger, in_parts
-from levity_trio.web.api.engine.local_times import LocalDay, MonthName, begins_at, local_day
+from levity_trio.web.api.engine.lists import (
+    CSV,
+    Cell,
+    LocalDay,
+    MonthName,
+    OfAccount,
+    OfCharger,
+    begins_at,
+    in_parts,
+    local_day,
+)
 from levity_trio.web.api.engine.problems import refusal
 from levity_trio.web.api.engine.sheets import encoded
 from levity_trio.web.api.money.billing import month_named

@@ -49,8 +49,14 @@ from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from levity_trio.told import Told
 from levity_trio.web.api.engine.bodies import NOT_BLANK, WATT_HOURS, ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest, rule_of
-from levity_trio.web.api.engine.lists import OfCharger, Paged, page, wanted
-from levity_trio.web.api.engine.local_times import LocalInstant, local_instant
+from levity_trio.web.api.engine.lists import (
+    LocalInstant,
+    OfCharger,
+    Paged,
+    local_instant,
+    page,
+    wanted,
+)
 from levity_trio.web.api.engine.openapi import OF_CODE
 from levity_trio.web.api.engine.problems import Problem
 
