@@ -22,6 +22,7 @@ from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.browser import Browser
 from levity_trio.web.dashboard.mount import Mount
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     DashboardPage,
     PageView,
     Values,
@@ -29,7 +30,6 @@ from levity_trio.web.dashboard.page import (
     shown_section,
     start_of,
 )
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.dashboard.words import sentence
 from levity_trio.web.http.negotiation import accepts_gzip, compressed

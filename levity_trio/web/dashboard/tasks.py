@@ -36,10 +36,15 @@ from levity_trio.web.api.people.households import (
 from levity_trio.web.api.people.replacing import REPLACEMENT
 from levity_trio.web.api.site.backends import BACKEND, BACKENDS
 from levity_trio.web.dashboard.fields import WHICH, day_after, fields_of, texts
-from levity_trio.web.dashboard.page import Changed, LivePart, PageView, names_of_chargers
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    Changed,
+    LivePart,
+    Look,
+    PageView,
+    names_of_chargers,
+)
 from levity_trio.web.dashboard.shapes import moment, typed_kwh
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 HOUSEHOLDS, MOVE_INS = "/api/admin/households", "/api/admin/move-ins"

@@ -24,11 +24,11 @@ from levity_trio.store.reads.people.places import load_places
 from levity_trio.store.writes.load import load
 from levity_trio.store.writes.people import reports
 from levity_trio.web.api.engine.endpoints import Role
+from levity_trio.web.dashboard.page import ApiRefused
 from levity_trio.web.dashboard.pages import driver
 from levity_trio.web.dashboard.pages.bills import PAGES as OF_BILLS
 from levity_trio.web.dashboard.pages.review import PAGES as OF_REVIEW
 from levity_trio.web.dashboard.pages.session import PAGES as OF_SESSIONS
-from levity_trio.web.dashboard.refusals import ApiRefused
 from tests.documents import statements as forms
 from tests.documents.test_qr import matrix
 from tests.integration.browsing import Page as Shown

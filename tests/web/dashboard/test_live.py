@@ -30,8 +30,14 @@ from levity_trio.web.dashboard.live import (
     Channels,
     open_channels,
 )
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, DashboardPage, LivePart, PageView
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import (
+    EVERYTHING,
+    ApiRefused,
+    Changed,
+    DashboardPage,
+    LivePart,
+    PageView,
+)
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, JoinedStream

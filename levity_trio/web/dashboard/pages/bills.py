@@ -42,7 +42,9 @@ from levity_trio.web.api.money.statements import (
 from levity_trio.web.api.money.wallets import WalletsQuery, read_wallets
 from levity_trio.web.dashboard.money import minor_of, money
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     DashboardPage,
+    Look,
     PageView,
     Sorting,
     currency_of_site,
@@ -51,9 +53,7 @@ from levity_trio.web.dashboard.page import (
     read_sorted,
     reading,
 )
-from levity_trio.web.dashboard.refusals import ApiRefused
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone
 
 SECTION: Final = N_("Bills")

@@ -73,16 +73,17 @@ from levity_trio.web.dashboard.charts import Sparkline, sparkline
 from levity_trio.web.dashboard.mount import DRIVERS
 from levity_trio.web.dashboard.page import (
     EVERYTHING,
+    ApiRefused,
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
+    refusals,
 )
 from levity_trio.web.dashboard.pages.session import curves
 from levity_trio.web.dashboard.progress import progress
-from levity_trio.web.dashboard.refusals import ApiRefused, refusals
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import from_seconds, stamp
 
 SECTION: Final = N_("Charge")

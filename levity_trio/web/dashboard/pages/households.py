@@ -27,7 +27,9 @@ from levity_trio.web.api.people.households import read_departure
 from levity_trio.web.api.people.limits import read_use
 from levity_trio.web.api.site.history import HistoryQuery, read_history
 from levity_trio.web.dashboard.page import (
+    ApiRefused,
     DashboardPage,
+    Look,
     PageView,
     Sorting,
     Values,
@@ -37,8 +39,6 @@ from levity_trio.web.dashboard.page import (
     refused_at,
 )
 from levity_trio.web.dashboard.pictures import months_values
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.tasks import CARDS, unknown_cards
 
 OPEN: Final[Mapping[str, Mapping[str, str]]] = {

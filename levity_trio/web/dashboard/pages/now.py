@@ -38,13 +38,13 @@ from levity_trio.web.dashboard.page import (
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     part_id,
 )
 from levity_trio.web.dashboard.progress import has_failed, short_steps
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import StateInWords, state_of
 from levity_trio.wire.times import in_zone
 

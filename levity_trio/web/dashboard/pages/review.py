@@ -49,12 +49,12 @@ from levity_trio.web.dashboard.page import (
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     reading,
 )
 from levity_trio.web.dashboard.shapes import kilowatts, kwh
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import after_colon
 
 REVIEW: Final = "/api/admin/review"

@@ -11,10 +11,15 @@ from levity_trio.locale import N_
 from levity_trio.store.reads.money.series import SeriesState, pages
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.web.api.engine.endpoints import Role
-from levity_trio.web.dashboard.page import DashboardPage, PageView, currency, reading
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    DashboardPage,
+    Look,
+    PageView,
+    currency,
+    reading,
+)
 from levity_trio.web.dashboard.pages.tariffs import MOST, SECTION
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.tasks import SERIES, prices_of_day
 
 Values = Mapping[str, Any]

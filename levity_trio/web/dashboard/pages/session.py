@@ -38,12 +38,12 @@ from levity_trio.web.dashboard.page import (
     Changed,
     DashboardPage,
     LivePart,
+    Look,
     PageView,
     Values,
     reading,
 )
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.web.dashboard.words import grounds
 from levity_trio.wire.times import shifted_stamp
 

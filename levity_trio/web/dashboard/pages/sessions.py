@@ -21,10 +21,15 @@ from levity_trio.web.api.transactions.transactions import (
     TransactionsQuery,
     read_transactions,
 )
-from levity_trio.web.dashboard.page import DashboardPage, PageView, Sorting, Values
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import (
+    ApiRefused,
+    DashboardPage,
+    Look,
+    PageView,
+    Sorting,
+    Values,
+)
 from levity_trio.web.dashboard.shapes import wrong_way_round
-from levity_trio.web.dashboard.snapshots import Look
 from levity_trio.wire.times import in_zone, stamp
 
 ACCOUNTS: Final = "/api/admin/accounts"

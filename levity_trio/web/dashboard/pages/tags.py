@@ -26,6 +26,7 @@ from levity_trio.web.api.people.tags import TagsQuery, read_tag, read_tags
 from levity_trio.web.dashboard.page import (
     USUAL,
     DashboardPage,
+    Look,
     PageView,
     Sorting,
     Values,
@@ -33,7 +34,6 @@ from levity_trio.web.dashboard.page import (
     filled,
     read_sorted,
 )
-from levity_trio.web.dashboard.snapshots import Look
 
 TAGS: Final = "/api/admin/id-tags"
 SESSIONS: Final = 20

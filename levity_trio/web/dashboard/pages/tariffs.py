@@ -36,9 +36,7 @@ from levity_trio.web.dashboard.fields import (
     filled,
     texts,
 )
-from levity_trio.web.dashboard.page import USUAL, DashboardPage, PageView, reading
-from levity_trio.web.dashboard.refusals import ApiRefused
-from levity_trio.web.dashboard.snapshots import Look
+from levity_trio.web.dashboard.page import USUAL, ApiRefused, DashboardPage, Look, PageView, reading
 from levity_trio.web.dashboard.words import capital
 
 SECTION: Final = N_("Tariffs")
