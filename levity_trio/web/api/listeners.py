@@ -36,15 +36,12 @@ from levity_trio.store.writes.people import users as user_writes
 from levity_trio.web.api.chargers import (
     addresses,
     certificates,
-    charger_facts,
     chargers,
     configuration,
     files,
     meter_keys,
     offline,
     operations,
-    plans,
-    registration,
     security,
     stations,
     templates,
@@ -55,7 +52,7 @@ from levity_trio.web.api.engine.bodies import StreamedBody
 from levity_trio.web.api.engine.endpoints import ApiParts, Endpoint
 from levity_trio.web.api.engine.openapi import POLICY, document, page
 from levity_trio.web.api.engine.serving import Doorway, application_of
-from levity_trio.web.api.load import feeder, leases, load
+from levity_trio.web.api.load import feeder, load
 from levity_trio.web.api.money import (
     bank_files,
     biller,
@@ -116,19 +113,8 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(
-        administration,
-        tags,
-        stations,
-        chargers,
-        registration,
-        security,
-        charger_facts,
-        transactions,
-        review,
-        review_groups,
-    ),
-    *(operations, plans, files, logs, events, webhooks, backends, mqtt, configuration, templates),
+    *(administration, tags, stations, chargers, security, transactions, review, review_groups),
+    *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
     *(certificates, offline, imports, addresses, meter_keys),
     *(
         accounts,
@@ -149,7 +135,6 @@ ROOMS: Final = (
     wallets,
     bank_files,
     feeder,
-    leases,
     *(users, driving, mine, reports, messages, own_settings),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
