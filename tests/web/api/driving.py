@@ -25,7 +25,7 @@ from levity_trio.store.writes.people.tags import TagData
 from levity_trio.web.api.engine.endpoints import ApiParts, Caller, Refusals, RequestPlaces, Role
 from levity_trio.web.api.engine.serving import application_of
 from levity_trio.web.api.listeners import ENDPOINTS
-from levity_trio.web.dashboard.refusals import ApiRefused, answered
+from levity_trio.web.dashboard.page import ApiRefused, answered
 from levity_trio.web.in_process import Question, Reply, ask
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger

@@ -22,7 +22,7 @@ from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.money.billing import CLOSING
 from levity_trio.web.api.site import messages
-from levity_trio.web.dashboard.refusals import ApiRefused
+from levity_trio.web.dashboard.page import ApiRefused
 from tests.notify.ntfy import serving_ntfy
 from tests.store.facts import closed_statement
 from tests.web.api.conftest import Site

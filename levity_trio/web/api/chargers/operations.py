@@ -55,7 +55,7 @@ from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.chargers.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.chargers.files import NewUrl
 from levity_trio.told import Told, joined
-from levity_trio.web.api.chargers.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.chargers.chargers import PagedWhose, both, whose
 from levity_trio.web.api.engine.bodies import (
     ABSENT,
     IDENTITIES,

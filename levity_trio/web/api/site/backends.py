@@ -24,8 +24,7 @@ from levity_trio.store.writes.site import backends as writes
 from levity_trio.store.writes.site.backends import BackendData, OnlyChecked
 from levity_trio.told import Told
 from levity_trio.web.api.chargers.certificates import LONGEST_PEM
-from levity_trio.web.api.chargers.charger_facts import known_charger
-from levity_trio.web.api.chargers.chargers import Identity
+from levity_trio.web.api.chargers.chargers import Identity, known_charger
 from levity_trio.web.api.engine.bodies import ClientInput, Values, changes_of
 from levity_trio.web.api.engine.endpoints import (
     CONNECTORS,

@@ -34,7 +34,7 @@ from levity_trio.store.writes.transactions.groups import (
     ShownFigure,
 )
 from levity_trio.told import Figure, Told
-from levity_trio.web.api.chargers.charger_facts import known_charger
+from levity_trio.web.api.chargers.chargers import known_charger
 from levity_trio.web.api.engine.bodies import ClientInput
 from levity_trio.web.api.engine.endpoints import Endpoints, Request, Role, TypedRequest
 from levity_trio.web.api.engine.lists import PageNumber, whole
