@@ -17,8 +17,8 @@ from levity_trio.store.writes.chargers import sessions
 from levity_trio.store.writes.origin import Opening, Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closure
+from levity_trio.store.writes.transactions.starts import stop_unreadable
 from levity_trio.store.writes.transactions.states import follow_free, load
-from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
 
 ACTS = tuple(
