@@ -35,7 +35,7 @@ from levity_trio.store.writes.chargers.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.origin import LOCAL, Message, Origin, Stop, StopWithData, fields_of
 from levity_trio.store.writes.site import frames
 from levity_trio.store.writes.transactions.readings import MessageReadings
-from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
+from levity_trio.store.writes.transactions.starts import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, parse_frame, result_text
 from levity_trio.wire.payloads import (

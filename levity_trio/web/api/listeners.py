@@ -64,11 +64,9 @@ from levity_trio.web.api.money import (
     wallets,
 )
 from levity_trio.web.api.people import (
-    account_files,
     accounts,
     households,
     limits,
-    owned,
     personal,
     replacing,
     tags,
@@ -89,7 +87,7 @@ from levity_trio.web.api.site import (
     system,
     webhooks,
 )
-from levity_trio.web.api.transactions import review, review_groups, transactions
+from levity_trio.web.api.transactions import review, transactions
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http.proxy_path import Below, base_of, of_form
 from levity_trio.web.http.server import HttpLimits, open_http
@@ -113,14 +111,12 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, load, search, system),
-    *(administration, tags, stations, chargers, security, transactions, review, review_groups),
+    *(administration, tags, stations, chargers, security, transactions, review),
     *(operations, files, logs, events, webhooks, backends, mqtt, configuration, templates),
     *(certificates, offline, imports, addresses, meter_keys),
     *(
         accounts,
-        owned,
         limits,
-        account_files,
         households,
         personal,
         replacing,

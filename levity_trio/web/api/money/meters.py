@@ -53,8 +53,13 @@ from levity_trio.web.api.engine.lists import (
 from levity_trio.web.api.engine.problems import not_found
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
 from levity_trio.web.api.money.billing import month_of
-from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
-from levity_trio.web.api.people.accounts import said, stored_fields
+from levity_trio.web.api.people.accounts import (
+    MOST_LINES,
+    ImportedLines,
+    import_lines,
+    said,
+    stored_fields,
+)
 from levity_trio.wire.times import stamp
 
 TAG: Final = "meters"

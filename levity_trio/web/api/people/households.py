@@ -55,16 +55,18 @@ from levity_trio.web.api.engine.lists import (
 )
 from levity_trio.web.api.engine.problems import Json, Problem, invalid, not_found, refusal
 from levity_trio.web.api.engine.sheets import Cells, CsvFormat, converted
-from levity_trio.web.api.people.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.people.accounts import (
     ACCOUNT,
+    MOST_LINES,
     PROBLEMS,
     TAG,
     Id,
+    ImportedLines,
     Language,
     MailAddress,
     Reason,
     find_account,
+    import_lines,
     said,
     stored_fields,
 )

@@ -20,8 +20,8 @@ from levity_trio.store.reads.people.reports import waiting_reports
 from levity_trio.store.reads.people.tags import asked_tags
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
+from levity_trio.web.api.people.accounts import MOST_TAGS
 from levity_trio.web.api.people.limits import read_use_of_tag
-from levity_trio.web.api.people.owned import MOST_TAGS
 from levity_trio.web.api.people.tags import TagsQuery, read_tag, read_tags
 from levity_trio.web.dashboard.page import (
     USUAL,
