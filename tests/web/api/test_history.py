@@ -23,7 +23,10 @@ from tests.web.api.conftest import Site
 
 _POWER, _SUN, HISTORY, WEEK, _QUARTERS = history.ENDPOINTS
 LIST, *_ = transactions.ENDPOINTS
-OF_ACCOUNT, UNOWNED, *_ = accounts.ENDPOINTS
+(OF_ACCOUNT,) = [
+    one for one in accounts.ENDPOINTS if one.path == f"{accounts.ACCOUNT}/transactions"
+]
+(UNOWNED,) = [one for one in accounts.ENDPOINTS if one.path == accounts.UNOWNED]
 YEAR = {"from": "2026-03-01", "to": "2026-04-02"}
 
 

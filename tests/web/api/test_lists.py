@@ -25,7 +25,6 @@ from tests.web.api.conftest import Site
 EVERY: list[Endpoint] = [
     *transactions.ENDPOINTS,
     *chargers.ENDPOINTS,
-    *chargers.ENDPOINTS,
     *configuration.ENDPOINTS,
     *stations.ENDPOINTS,
     *logs.ENDPOINTS,

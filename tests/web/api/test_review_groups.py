@@ -19,7 +19,7 @@ CAUSE = "closed_by_system"
 
 
 def endpoint(name: str) -> Endpoint:
-    declared: list[Endpoint] = [*review.ENDPOINTS, *review.ENDPOINTS]
+    declared: list[Endpoint] = review.ENDPOINTS
     return next(one for one in declared if getattr(one.handle, "__name__", "") == name)
 
 

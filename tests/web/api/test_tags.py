@@ -20,7 +20,7 @@ from tests.web.api.conftest import Site
 
 (LIST,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAGS)]
 (OWNED,) = [one for one in accounts.ENDPOINTS if one.path == accounts.OWNED_TAGS]
-(GIVE,) = [one for one in accounts.ENDPOINTS if one.path.endswith("/give")]
+(GIVE,) = [one for one in accounts.ENDPOINTS if one.path == f"{accounts.ACCOUNT}/give"]
 (ASKED,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ASKED)]
 (SAME,) = [one for one in tags.ENDPOINTS if one.path.endswith("/same")]
 (CREATE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("POST", tags.ID_TAGS)]

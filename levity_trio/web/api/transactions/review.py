@@ -4,9 +4,9 @@ Each decision is kept with the caller's name and the reason. One that was made b
 done; one about a transaction that has changed since it was shown is refused, if the request names
 the newest `event` that the caller saw.
 
-Reviews of one charger with one cause are decided together. The request says of each transaction what
-was shown: its newest event and the figure that it would get. One that has changed since is left
-out, and the answer says so.
+Reviews of one charger with one cause are decided together. The request says of each transaction
+what was shown: its newest event and the figure that it would get. One that has changed since is
+left out, and the answer says so.
 """
 
 from __future__ import annotations
