@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
+from levity_trio.store.billing.quarters import CorrectedPrices
 from levity_trio.store.engine.database import Database, Rows, rows_of
 from levity_trio.store.reads.pages import ListPage, WantedPage, by_name, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -81,15 +82,6 @@ def series(db: Database, number: int | None = None) -> list[SeriesState]:
     return found
 
 
-@record
-class CorrectedPrices:
-    """That a person replaced stored prices of these days, or entered them with a reason."""
-
-    at: str
-    by: str
-    reason: str
-
-
 def sealed_address(db: Database, number: int) -> str | None:
     """Return the sealed address of the source of a series; None if that has no secret."""
     ((address,),) = rows_of(db)("SELECT address FROM series WHERE id = ?", (number,))
@@ -100,7 +92,7 @@ def corrections(db: Database, number: int, first: int, last: int) -> list[Correc
     """Return who corrected prices of a series from one quarter to another, and why, the oldest
     correction first."""
     found = rows_of(db)(_CORRECTIONS, (number, first, last))
-    return [CorrectedPrices(at=at, by=by, reason=reason) for at, by, reason in found]
+    return [CorrectedPrices(*one) for one in found]
 
 
 def prices(db: Database, number: int, first: int, last: int) -> dict[int, str]:

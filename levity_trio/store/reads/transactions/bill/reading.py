@@ -22,7 +22,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import copied
 from levity_trio.store.billing.booking import booked
 from levity_trio.store.billing.pricing import Priced, Rule
-from levity_trio.store.billing.quarters import corrected_since, known_then
+from levity_trio.store.billing.quarters import CorrectedPrices, corrected_since, known_then
 from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reasoned
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.statements import line_of_position
@@ -34,7 +34,6 @@ from levity_trio.store.reads.transactions.bill.shape import (
     BillAdjustment,
     BillBlocking,
     BillCharge,
-    BillCorrectedPrice,
     BillLine,
     BillPosition,
     BillPrice,
@@ -115,7 +114,7 @@ def bill_of(db: Database, number: int, rule: Rule, now: datetime | None = None) 
         reserved=reserved,
         reckoned=reckoned,
         pending=() if reasons is None else tuple(_pending(on_statements, charges, reasons.priced)),
-        corrected_prices=() if reasons is None else tuple(_corrected(rows, reasons.priced, rule)),
+        corrected_prices=() if reasons is None else _corrected(rows, reasons.priced, rule),
     )
 
 
@@ -162,15 +161,13 @@ def _price(reasons: Reasoned) -> BillPrice | None:
     )
 
 
-def _corrected(rows: Rows, priced: Priced, rule: Rule) -> Iterator[BillCorrectedPrice]:
+def _corrected(rows: Rows, priced: Priced, rule: Rule) -> tuple[CorrectedPrices, ...]:
+    """Return which prices of a session were corrected after its end."""
     position = priced.position
     if position.transaction is None or position.ended_at is None or priced.is_open:
-        return
-    of = (position.lines, stamp(position.ended_at))
+        return ()
     batch = known_then(rows, position.transaction)
-    found = corrected_since(rows, rule.zone, *of, *(() if batch is None else (batch,)))
-    for one in found:
-        yield BillCorrectedPrice(at=one.at, by=one.by, reason=one.reason)
+    return corrected_since(rows, rule.zone, position.lines, stamp(position.ended_at), batch)
 
 
 def _tax(one: TaxSum) -> BillTax:
