@@ -18,8 +18,14 @@ from zoneinfo import ZoneInfo
 from orjson import loads
 
 from levity_trio.billing.months import Month
-from levity_trio.billing.pricing import PricePiece, price_by
-from levity_trio.billing.splitting import EnergyFlow, QuarterEnergy, by_quarter, quarter
+from levity_trio.billing.pricing import (
+    EnergyFlow,
+    PricePiece,
+    QuarterEnergy,
+    by_quarter,
+    price_by,
+    quarter,
+)
 from levity_trio.billing.statement import SUN, Line, Split
 from levity_trio.billing.sun import SunMeasured, shares
 from levity_trio.billing.tariff import MovingPrice, Tariff, Window

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import trio
 from orjson import dumps
 
-from levity_trio.billing.splitting import QuarterEnergy
+from levity_trio.billing.pricing import QuarterEnergy
 from levity_trio.store.billing.booking import LONGEST
 from levity_trio.store.billing.evidence import Billed
 from levity_trio.store.billing.quarters import divided, price_again, touched

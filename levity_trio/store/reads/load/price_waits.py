@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Final
 
 from levity_trio.billing.months import beginning
+from levity_trio.billing.pricing import quarter
 from levity_trio.billing.quoting import moves, quarter_prices
-from levity_trio.billing.splitting import quarter
 from levity_trio.billing.tariff import NoVersion
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record

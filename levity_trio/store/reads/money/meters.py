@@ -10,13 +10,13 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Shape,
     WantedPage,
     WhereCondition,
     by_name,
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 
 
 @record

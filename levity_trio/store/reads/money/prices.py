@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from levity_trio.billing.money import PRICE_DECIMALS
 from levity_trio.billing.months import beginning
+from levity_trio.billing.pricing import quarter
 from levity_trio.billing.quoting import Quote, cheap_stretches, quarter_prices, quote
-from levity_trio.billing.splitting import quarter
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record

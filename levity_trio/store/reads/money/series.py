@@ -10,8 +10,7 @@ from levity_trio.charging.quarters import SECONDS
 from levity_trio.records import record
 from levity_trio.store.billing.quarters import CorrectedPrices
 from levity_trio.store.engine.database import Database, Rows, rows_of
-from levity_trio.store.reads.pages import ListPage, WantedPage, by_name, given, read_page
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import ListPage, Shape, WantedPage, by_name, given, read_page
 from levity_trio.told import Day, Told
 from levity_trio.wire.times import from_seconds, stamp
 

@@ -26,13 +26,13 @@ from levity_trio.store.reads.pages import (
     Branch,
     ListKeys,
     ListPage,
+    Shape,
     WantedPage,
     WhereCondition,
     by_name,
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.times import stamp
 
 

@@ -10,6 +10,7 @@ from levity_trio.records import in_order, noun, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import (
     ListPage,
+    Shape,
     Sort,
     WantedPage,
     WhereCondition,
@@ -17,7 +18,6 @@ from levity_trio.store.reads.pages import (
     given,
     read_page,
 )
-from levity_trio.store.reads.shapes import Shape
 
 
 @noun

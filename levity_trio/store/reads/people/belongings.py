@@ -6,7 +6,7 @@ from typing import Final
 
 from levity_trio.records import Personal, record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape
 from levity_trio.told import N_
 
 

@@ -16,7 +16,7 @@ from levity_trio.store.reads.load.load import says_to_driver
 from levity_trio.store.reads.money.prices import DriversPrice, Prices
 from levity_trio.store.reads.pages import WantedPage, cursor_of
 from levity_trio.store.reads.people.driving import HouseholdView, own_of
-from levity_trio.store.reads.transactions.bill.own import OwnBill, own_bill
+from levity_trio.store.reads.transactions.bill.reading import OwnBill, own_bill
 from levity_trio.store.reads.transactions.billed import (
     BilledTransaction,
     billed_rows,

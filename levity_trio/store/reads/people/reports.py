@@ -12,8 +12,7 @@ from levity_trio.store.billing.biller import PRINTED
 from levity_trio.store.engine.database import Database, rows_of
 from levity_trio.store.lookups import local_lists as stored
 from levity_trio.store.reads.chargers.chargers import SERVED
-from levity_trio.store.reads.pages import WhereCondition, given, where
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.pages import Shape, WhereCondition, given, where
 
 MOST: Final = 500
 

@@ -17,6 +17,7 @@ from levity_trio.store.reads.pages import (
     ListKeys,
     ListPage,
     Row,
+    Shape,
     Sort,
     WantedPage,
     WhereCondition,
@@ -25,7 +26,6 @@ from levity_trio.store.reads.pages import (
     sort_by,
 )
 from levity_trio.store.reads.people.owned import forms_as_sent
-from levity_trio.store.reads.shapes import Shape
 
 
 @noun

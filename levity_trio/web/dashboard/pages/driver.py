@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from levity_trio.billing.splitting import quarter
+from levity_trio.billing.pricing import quarter
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.locale import N_, _
 from levity_trio.records import record
@@ -44,7 +44,7 @@ from levity_trio.store.reads.people.mine import (
 from levity_trio.store.reads.people.places import SpaceRow
 from levity_trio.store.reads.people.places import spaces as spaces_of_household
 from levity_trio.store.reads.people.reports import ReportFilters as Reports
-from levity_trio.store.reads.transactions.bill.own import OwnChange
+from levity_trio.store.reads.transactions.bill.reading import OwnChange
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.told import Told
 from levity_trio.web.api.drivers.driving import (
