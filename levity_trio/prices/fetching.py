@@ -29,8 +29,8 @@ from levity_trio.prices.reading import PriceSource, PricesRefused, ReadingTerms,
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
-from levity_trio.store.reads.money import series as reads
-from levity_trio.store.reads.money.series import SeriesState
+from levity_trio.store.reads.money import tariffs as reads
+from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.money.series import add_prices, keep_fetch
 from levity_trio.store.writes.people.ownership import Said

@@ -18,7 +18,7 @@ from levity_trio.backends.parts import CopyParts
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.config import ServerConfig
-from levity_trio.notify.opening import Around, LinkAddresses, Messages, open_messages
+from levity_trio.notify.delivery import Around, LinkAddresses, Messages, open_messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.reads.transactions.charges import rule_of

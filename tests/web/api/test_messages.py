@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from levity_trio.billing.ownership import BillBy
+from levity_trio.notify.delivery import Around, LinkAddresses, Messages
 from levity_trio.notify.kinds import OF_DRIVER, OF_SITE
-from levity_trio.notify.opening import Around, LinkAddresses, Messages
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.upkeep.live_config import LiveConfig
 from levity_trio.store.writes.people.messages import claim

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.writes.transactions import groups
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.engine.endpoints import Endpoint
 from levity_trio.web.api.engine.problems import Problem
 from levity_trio.web.api.transactions import review
@@ -193,7 +193,7 @@ async def test_a_power_cut_in_the_middle_leaves_the_rest_for_the_same_request(
     numbers = doubtful(station, 7)
     monkeypatch.setattr(review, "MOST_SHOWN", 3)
     event = (await group(site))["event"]
-    parts, decide_part = [3, 3], groups.decide
+    parts, decide_part = [3, 3], decisions.decide
 
     def cut_off(*given: Any) -> Any:
         if not parts:
@@ -202,7 +202,7 @@ async def test_a_power_cut_in_the_middle_leaves_the_rest_for_the_same_request(
         return decide_part(*given)
 
     with monkeypatch.context() as cut:
-        cut.setattr(groups, "decide", cut_off)
+        cut.setattr(decisions, "decide", cut_off)
         with pytest.raises(Killed):
             await decide_all(site, event)
     assert settled(site) == numbers[:6]

@@ -25,7 +25,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.documents.making import open_maker
 from levity_trio.load.service import LoadManagement
 from levity_trio.locale import FOLDER
-from levity_trio.notify.opening import Messages
+from levity_trio.notify.delivery import Messages
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.upkeep.tagging import open_tags

@@ -25,15 +25,14 @@ from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import TermsRow, WalletRow
 from levity_trio.store.reads.pages import Shape
 from levity_trio.store.reads.people import accounts, users
-from levity_trio.store.reads.people.accounts import Account, Vehicle
-from levity_trio.store.reads.people.belongings import Belonging, belongings_of
+from levity_trio.store.reads.people.accounts import Account, Belonging, Vehicle, belongings_of
+from levity_trio.store.reads.people.driving import DriverReport, ReportFilters, reports
 from levity_trio.store.reads.people.messages import (
     MessageRow,
     RecipientRow,
     messages_of_account,
     recipients_of,
 )
-from levity_trio.store.reads.people.reports import DriverReport, ReportFilters, reports
 from levity_trio.store.reads.people.tags import TagRow, periods
 from levity_trio.store.reads.people.users import LoginRow, UserRow
 from levity_trio.store.reads.transactions.transactions import TransactionEvent, events_of

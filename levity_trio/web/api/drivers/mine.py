@@ -38,10 +38,14 @@ from levity_trio.store.reads.money.statements import (
     id_of_own,
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage
-from levity_trio.store.reads.people import mine as stored
-from levity_trio.store.reads.people.driving import OwnTag, vehicles_of
+from levity_trio.store.reads.people import driving as stored
+from levity_trio.store.reads.people.driving import (
+    DriversSession,
+    DriversTransaction,
+    OwnTag,
+    vehicles_of,
+)
 from levity_trio.store.reads.people.driving import tags_of as own_tags
-from levity_trio.store.reads.people.mine import DriversSession, DriversTransaction
 from levity_trio.store.reads.people.places import limits_of
 from levity_trio.store.reads.transactions.curve import Curve
 from levity_trio.store.reads.transactions.transactions import TransactionFilters

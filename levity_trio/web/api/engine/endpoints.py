@@ -40,7 +40,7 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
-from levity_trio.notify.opening import Messages
+from levity_trio.notify.delivery import Messages
 from levity_trio.plugins.base import Load, PluginState
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey

@@ -16,8 +16,7 @@ from levity_trio.nouns import Name
 from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.money import meters as stored
-from levity_trio.store.reads.money.meters import Meter, MeterReading
-from levity_trio.store.reads.money.reconciliation import Reconciliation, reconciliation
+from levity_trio.store.reads.money.meters import Meter, MeterReading, Reconciliation, reconciliation
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.writes.money import meters as writes
 from levity_trio.store.writes.money.meters import HAND, GivenReading, MeterData

@@ -28,8 +28,8 @@ from levity_trio.prices.reading import (
 )
 from levity_trio.records import Personal, copied, names_of, record
 from levity_trio.store.billing.quarters import CorrectedPrices
-from levity_trio.store.reads.money import series as stored
-from levity_trio.store.reads.money.series import SeriesState
+from levity_trio.store.reads.money import tariffs as stored
+from levity_trio.store.reads.money.tariffs import SeriesState
 from levity_trio.store.reads.pages import ListPage, WantedPage
 from levity_trio.store.writes.money.series import SeriesData, add_prices, set_series
 from levity_trio.told import Told

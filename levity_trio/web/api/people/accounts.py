@@ -28,30 +28,26 @@ from levity_trio.store.reads.people.accounts import (
     ACCOUNT_COLUMNS,
     Account,
     AccountFilters,
-    Vehicle,
-)
-from levity_trio.store.reads.people.belongings import (
     Belonging,
     Exported,
-    UnlistedTag,
-    belongings,
-    belongings_of,
-    periods_of_vehicle,
-    unlisted_tags,
-)
-from levity_trio.store.reads.people.owned import (
     OwnedTransaction,
     Ownership,
+    UnlistedTag,
+    Vehicle,
+    belongings,
+    belongings_of,
     owned,
+    periods_of_vehicle,
     transactions_of,
+    unlisted_tags,
     unowned,
 )
 from levity_trio.store.reads.transactions.transactions import Transaction, TransactionFilters
-from levity_trio.store.writes.people import account_import as imports
 from levity_trio.store.writes.people import accounts as writes
+from levity_trio.store.writes.people import households as imports
 from levity_trio.store.writes.people import ownership, tags, vehicles
-from levity_trio.store.writes.people.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.store.writes.people.accounts import AccountData, RefusalCode
+from levity_trio.store.writes.people.households import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.store.writes.people.ownership import NamedThing as Belongs
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.vehicles import VehicleData

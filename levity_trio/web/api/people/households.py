@@ -23,9 +23,16 @@ from levity_trio.store.reads.people.household_tasks import Departure, Task, Unkn
 from levity_trio.store.writes.money.tariffs import Assigning
 from levity_trio.store.writes.people import households as writes
 from levity_trio.store.writes.people import users
-from levity_trio.store.writes.people.account_import import ADDED, CHANGED, SAME, ImportRefused
 from levity_trio.store.writes.people.accounts import AccountData, ChangeRefused, RefusalCode
-from levity_trio.store.writes.people.households import ListedHousehold, MovingIn, MovingOut
+from levity_trio.store.writes.people.households import (
+    ADDED,
+    CHANGED,
+    SAME,
+    ImportRefused,
+    ListedHousehold,
+    MovingIn,
+    MovingOut,
+)
 from levity_trio.store.writes.people.ownership import Said
 from levity_trio.store.writes.people.users import DRIVER
 from levity_trio.told import Told, without

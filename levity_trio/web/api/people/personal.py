@@ -20,7 +20,7 @@ from levity_trio.records import names_of
 from levity_trio.store.reads.money import statements as closed
 from levity_trio.store.reads.money import wallets
 from levity_trio.store.reads.money.wallets import EntryRow
-from levity_trio.store.reads.people.owned import OwnedTransaction, transactions_of
+from levity_trio.store.reads.people.accounts import OwnedTransaction, transactions_of
 from levity_trio.store.reads.people.personal import (
     PersonalData,
     PersonalDeletion,

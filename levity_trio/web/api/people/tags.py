@@ -21,7 +21,7 @@ from levity_trio.records import copied, names_of, noun, record, whole_text
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import tags as stored
-from levity_trio.store.reads.people.owned import same_cards
+from levity_trio.store.reads.people.accounts import same_cards
 from levity_trio.store.reads.people.tags import (
     AskedTag,
     TagFilters,

@@ -49,20 +49,18 @@ from levity_trio.store.reads.transactions.review_queue import (
 )
 from levity_trio.store.reads.transactions.transactions import Transaction
 from levity_trio.store.writes.origin import StopWithData
-from levity_trio.store.writes.transactions import decisions, groups, waiting
+from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
+    DecidedTransaction,
     Decision,
     DecisionRefused,
+    DecisionResult,
     Foreseen,
+    ShownFigure,
     correct,
 )
 from levity_trio.store.writes.transactions.decisions import DecisionProblem as Refusal
-from levity_trio.store.writes.transactions.groups import (
-    DecidedTransaction,
-    DecisionResult,
-    ShownFigure,
-)
 from levity_trio.store.writes.transactions.readings import MessageReadings
 from levity_trio.store.writes.transactions.waiting import TransactionDetails
 from levity_trio.told import Figure, Told
@@ -470,7 +468,7 @@ async def decide_group(request: TypedRequest[None, GroupBody]) -> GroupDecision:
         ShownFigure(session.transaction, session.event, session.figure_wh) for session in seen
     ]
     decision = Decision(request.caller.name, request.body.reason, request.api.stamp())
-    decided = await request.commit(groups.decide, charger, figures, decision)
+    decided = await request.commit(decisions.decide, charger, figures, decision)
     return await _outcome(request, decided)
 
 
@@ -505,7 +503,7 @@ async def decide_whole_group(request: TypedRequest[None, WholeGroupBody]) -> Gro
 
     for begin in range(0, len(figures), MOST_SHOWN):
         part_of_figures = figures[begin : begin + MOST_SHOWN]
-        outcomes += await request.commit(groups.decide, charger, part_of_figures, decision)
+        outcomes += await request.commit(decisions.decide, charger, part_of_figures, decision)
     return await _outcome(request, outcomes)
 
 

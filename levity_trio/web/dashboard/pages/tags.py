@@ -12,11 +12,10 @@ from levity_trio.locale import N_
 from levity_trio.store.reads.chargers import chargers
 from levity_trio.store.reads.pages import WantedPage
 from levity_trio.store.reads.people import accounts
-from levity_trio.store.reads.people.accounts import AccountFilters
-from levity_trio.store.reads.people.belongings import UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.accounts import AccountFilters, UnlistedTag, unlisted_tags
+from levity_trio.store.reads.people.driving import ReportFilters as Reports
+from levity_trio.store.reads.people.driving import waiting_reports
 from levity_trio.store.reads.people.places import limits_of
-from levity_trio.store.reads.people.reports import ReportFilters as Reports
-from levity_trio.store.reads.people.reports import waiting_reports
 from levity_trio.store.reads.people.tags import asked_tags
 from levity_trio.store.reads.transactions.billed import BilledTransaction, billed_transactions
 from levity_trio.store.reads.transactions.transactions import TransactionFilters
