@@ -412,7 +412,7 @@ def series(db: Database, number: int | None = None) -> list[SeriesState]:
     if number is not None:
         which, values = "id = ?", [number]
     found = list[SeriesState]()
-    for one in _SERIES.every(db, f"{_FROM} WHERE {which} ORDER BY id", values):
+    for one in _SERIES.every(db, f"{_WITH_FETCH} WHERE {which} ORDER BY id", values):
         # The row has the number of the last quarter.
         end = one.until and stamp(from_seconds((int(one.until) + 1) * SECONDS))
         found.append(replace(one, until=end))
