@@ -60,7 +60,7 @@ from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.load import load as reads
 from levity_trio.store.reads.load.leases import stored_leases
 from levity_trio.store.reads.load.load import LoadNow, LoadPresent, LoadWish
-from levity_trio.store.reads.load.price_waits import price_waits
+from levity_trio.store.reads.load.load_day import price_waits
 from levity_trio.store.reads.reader import Reader
 from levity_trio.store.writes.load import leases, load
 from levity_trio.store.writes.load.leases import BY, MANAGED

@@ -27,7 +27,7 @@ from levity_trio.records import copied, record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers.replacement import successor
 from levity_trio.store.reads.load.load import newest_site
-from levity_trio.store.reads.load.price_waits import PriceWait, price_waits
+from levity_trio.store.reads.load.load_day import PriceWait, price_waits
 from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import driving as stored

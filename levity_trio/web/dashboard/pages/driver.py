@@ -21,7 +21,7 @@ from levity_trio.billing.pricing import quarter
 from levity_trio.charging.quarters import SECONDS
 from levity_trio.locale import N_, _
 from levity_trio.records import record
-from levity_trio.store.reads.load.price_waits import price_waits
+from levity_trio.store.reads.load.load_day import price_waits
 from levity_trio.store.reads.money.tariffs import PricesAhead, prices_ahead
 from levity_trio.store.reads.money.wallets import wallet
 from levity_trio.store.reads.now.copies import told_elsewhere
