@@ -35,8 +35,7 @@ from levity_trio.store.billing.evidence import Billed, course_between
 from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.tariffs import parsed
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.engine.database import Rows, marks, parts
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Rows, UnitOfWork, marks, parts
 from levity_trio.wire.times import from_seconds, in_zone, stamp
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.sent.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers.hiding import UnknownIdentity, check_known
 from levity_trio.store.writes.people.accounts import (
     ChangeRefused,

@@ -22,8 +22,7 @@ import orjson
 from levity_trio.access.tags import Policy, Status
 from levity_trio.billing.ownership import Thing, TimeSpan, What
 from levity_trio.nouns import User
-from levity_trio.store.engine.database import marks, parts
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork, marks, parts
 from levity_trio.store.lookups.places import NAMED, folded
 from levity_trio.store.reads.people.household_tasks import obstacle
 from levity_trio.store.writes.money import tariffs

@@ -27,8 +27,7 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
 from levity_trio.events import TransactionStarted
 from levity_trio.store.cases.neighbours import ChargerHistory, is_other_meter
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, StoredTransaction
-from levity_trio.store.engine.database import marks
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork, marks
 from levity_trio.store.lookups.connectors import connectors
 from levity_trio.store.writes.chargers.effects import use_reservation
 from levity_trio.store.writes.chargers.hiding import show

@@ -58,7 +58,7 @@ from levity_trio.store.cases.transaction import (
     readings_of,
     span,
 )
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.writes.chargers import set_aside
 from levity_trio.store.writes.origin import (
     LOCAL,

@@ -16,8 +16,7 @@ from msgspec import Meta
 from levity_trio.billing.months import Month
 from levity_trio.charger.facade import RegistrationResult
 from levity_trio.records import whole_text
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.chargers import charger_facts as facts
 from levity_trio.store.reads.chargers import chargers as stored
 from levity_trio.store.reads.chargers import plans, security

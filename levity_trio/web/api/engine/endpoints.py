@@ -45,8 +45,7 @@ from levity_trio.plugins.base import Load, PluginState
 from levity_trio.records import record
 from levity_trio.store.beside.secret_key import SecretKey
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.now.attention import Storing
 from levity_trio.store.reads.now.sessions import OpenSessions

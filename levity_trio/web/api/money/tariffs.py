@@ -21,8 +21,7 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.billing.tariff_values import HIGHEST_MINUTES, HIGHEST_WH
 from levity_trio.records import Personal, copied, record
 from levity_trio.store.billing.tariffs import Trial, first_open_day
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.money import tariffs as stored
 from levity_trio.store.reads.money.tariffs import (
     AssignedTariff,

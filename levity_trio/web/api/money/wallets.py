@@ -13,8 +13,7 @@ from starlette.responses import StreamingResponse
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, EntrySource, LedgerKind, WalletTerms
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.records import Personal, copied, record
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.lookups.wallets import currency_of
 from levity_trio.store.reads.money import wallets as stored
 from levity_trio.store.reads.money.wallets import (

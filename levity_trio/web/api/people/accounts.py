@@ -20,8 +20,7 @@ from levity_trio.config.settings import MAIL_ADDRESS
 from levity_trio.locale import languages
 from levity_trio.nouns import Car, Household
 from levity_trio.records import Personal, copied, noun, record, whole_text
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.pages import DEFAULT_ROWS, ListPage, WantedPage, sort_by
 from levity_trio.store.reads.people import accounts as stored
 from levity_trio.store.reads.people.accounts import (

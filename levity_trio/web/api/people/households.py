@@ -15,8 +15,7 @@ from msgspec import Meta
 from levity_trio.billing.assignments import Scope, TariffTarget
 from levity_trio.nouns import Name, Plate, Text, UserName
 from levity_trio.records import Personal, record
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.people import household_tasks as stored
 from levity_trio.store.reads.people.household_tasks import Departure, Task, UnknownCard

@@ -16,7 +16,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.listening.own_addresses import is_of_this_machine
 from levity_trio.outgoing.addresses import AddressRefused
 from levity_trio.records import Personal, whole_text
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import UnitOfWork
 from levity_trio.store.reads.chargers.chargers import is_known
 from levity_trio.store.reads.site.backends import BackendRow, RefusedRow, backends, refused
 from levity_trio.store.reads.site.copying import CopiedCharger, in_use

@@ -24,8 +24,7 @@ from levity_trio.charger.exchange import NotReadAgain, read_again
 from levity_trio.records import Personal, record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.transaction import StoredTransaction
-from levity_trio.store.engine.database import Database
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database, UnitOfWork
 from levity_trio.store.reads.chargers.charger_facts import Habit, habit
 from levity_trio.store.reads.pages import ListPage
 from levity_trio.store.reads.transactions import review_groups as alike
