@@ -222,8 +222,8 @@ def _house(db: Database, since: int, until: int) -> dict[str, dict[int, tuple[Ph
             mean, high = phases[one.circuit, one.quarter]
             mean[one.phase], high[one.phase] = one.other_mean, one.other_highest
     found = defaultdict[str, dict[int, tuple[Phases, Phases]]](dict)
-    for (circuit, quarter), (mean, high) in phases.items():
-        found[circuit][quarter] = ((mean[0], mean[1], mean[2]), (high[0], high[1], high[2]))
+    for (circuit, number), (mean, high) in phases.items():
+        found[circuit][number] = ((mean[0], mean[1], mean[2]), (high[0], high[1], high[2]))
     return found
 
 
@@ -363,8 +363,8 @@ def sun_day(db: Database, power: DayPower) -> SunDay:
     quarters: list[SunQuarter | None] = [None] * (span.until - span.since)
     cars = sun = 0
     found = sun_measured(rows_of(db), span.since, span.until - 1)
-    for quarter, (site, measured) in found.items():
-        place = quarter - span.since
+    for number, (site, measured) in found.items():
+        place = number - span.since
         taken: list[int | None] = [None]
         if place < len(power.quarters):
             taken = [one.quarters[place] for one in power.chargers if one.charger in below[site]]
