@@ -24,7 +24,7 @@ from tests.web.api.conftest import Site
 
 EVERY: list[Endpoint] = [
     *transactions.ENDPOINTS,
-    *chargers.ENDPOINTS,
+    *(one for one in chargers.ENDPOINTS if not one.path.endswith(("/refuse", "/adopt"))),
     *configuration.ENDPOINTS,
     *stations.ENDPOINTS,
     *logs.ENDPOINTS,
